@@ -1,0 +1,1 @@
+"""From files on disk to batches on a device: fingerprints, the decoded cache, splits, statistics, batches."""

@@ -1,0 +1,67 @@
+"""What can go wrong inside `trainables`.
+
+TrainablesError              anything this package raises on purpose
+├── UnknownComponent         a name that no folder and no entry point provides; carries near names
+├── BrokenComponent          a component file or plug-in that cannot be imported or is not well formed
+├── DataError                the data cannot be used
+│   ├── DataMissing          files are not where they were looked for
+│   └── BrokenPicture        a file is there and cannot be decoded; carries its path
+└── TrialStopped             raised inside a trial to end it
+    ├── TrialTimedOut        the time limit of the trial has passed
+    └── TrialCancelled       the sweep is stopping
+
+Each says what happened, why, and what to do, and survives pickling (arguments are kept in `args`).
+"""
+
+from collections.abc import Sequence
+
+
+class TrainablesError(Exception):
+    """Base of all errors that `trainables` raises on purpose."""
+
+
+class UnknownComponent(TrainablesError):
+    """A level names a component that does not exist."""
+
+    def __init__(self, kind: str, name: str, near: Sequence[str], known: Sequence[str]) -> None:
+        super().__init__(kind, name, tuple(near), tuple(known))
+        self.kind, self.name, self.near, self.known = kind, name, tuple(near), tuple(known)
+
+    def __str__(self) -> str:
+        hint = f"did you mean {' or '.join(self.near)}?" if self.near else f"known: {', '.join(self.known)}"
+        return f"unknown {self.kind} {self.name!r}; {hint}"
+
+
+class BrokenComponent(TrainablesError):
+    """A component file or an entry point cannot be used."""
+
+
+class DataError(TrainablesError):
+    """The data cannot be used."""
+
+
+class DataMissing(DataError):
+    """Files are not where they were looked for."""
+
+
+class BrokenPicture(DataError):
+    """A picture cannot be decoded."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(path, why)
+        self.path, self.why = path, why
+
+    def __str__(self) -> str:
+        return f"cannot read the picture {self.path}: {self.why}; repair or remove it"
+
+
+class TrialStopped(TrainablesError):
+    """Ends a trial from inside."""
+
+
+class TrialTimedOut(TrialStopped):
+    """The trial's time limit has passed."""
+
+
+class TrialCancelled(TrialStopped):
+    """The sweep is stopping."""

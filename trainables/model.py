@@ -1,0 +1,41 @@
+"""What a model is: sizes as parameters, a reason where it cannot work, and a module."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import nn
+
+from trainables.component import Component
+from trainables.dataset import DataInfo, Input
+
+if TYPE_CHECKING:
+    from trainables.learner import Learner, LearnerParts
+
+
+class Model(Component):
+    """A level of the `model` axis."""
+
+    kind: ClassVar[str] = "model"
+    inputs: ClassVar[frozenset[Input]] = frozenset({"image"})
+    """The kinds of example it reads."""
+    has_dropout: ClassVar[bool] = True
+    """Whether `build` places `layers.DropoutSite` modules, which the `dropout` regularizer switches on."""
+
+    def supports(self, data: DataInfo) -> str | None:
+        """None, or the reason why this model cannot work on this data (it becomes the reason of a skipped row)."""
+        if data.input not in self.inputs:
+            return f"{self.name} reads {' or '.join(sorted(self.inputs))} inputs, {data.name} has {data.input} inputs"
+        return None
+
+    @abstractmethod
+    def build(self, data: DataInfo, outputs: int) -> nn.Module:
+        """A module from float32 (batch, *data.shape) to (batch, outputs) logits or numbers, freshly initialised.
+
+        Draws from torch's global generator only, which the caller has seeded.
+        """
+
+    def learner(self, parts: "LearnerParts") -> "Learner":
+        """How one batch is learnt. Overridden by models with a training step of their own (a GAN, say)."""
+        from trainables.learner import SupervisedLearner
+
+        return SupervisedLearner(parts)

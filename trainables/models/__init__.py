@@ -1,0 +1,1 @@
+"""The built-in models: a component a file; the file's name is the component's."""

@@ -1,0 +1,20 @@
+"""What is handed to a slot for one attempt at a trial."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainables.dataset import DataPlace
+from trainables.spec import TrialSpec
+
+
+@dataclass(frozen=True)
+class TrialOrder:
+    """One attempt at one trial. Travels to another process, so everything in it can be pickled."""
+
+    trial_id: str
+    attempt: int
+    """Counts from 1 over the life of the results directory."""
+    spec: TrialSpec
+    place: DataPlace
+    weights: Path | None
+    """Where the selected weights are kept (safetensors), or None."""

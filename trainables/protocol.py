@@ -1,0 +1,85 @@
+"""What all trials of a sweep share: epochs, batches, precision, schedule, splits, selection."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
+
+from trainables.component import Component, Count, NotIdentity
+from trainables.errors import UnknownComponent
+from trainables.registry import registry
+from trainables.schedule import Schedule
+
+Precision = Literal["fp32", "bf16", "tf32"]
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def _seconds(value: Any) -> Any:
+    """`90`, `90s`, `15m`, `2h` or `1d` as seconds."""
+    if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd])\s*", value)):
+        return float(match[1]) * _UNITS[match[2]]
+    if isinstance(value, str):
+        raise ValueError("a duration is a number of seconds, or a number with s, m, h or d, such as 2h")
+    return value
+
+
+def _schedule(value: Any) -> Schedule:
+    if isinstance(value, Schedule):
+        return value
+    if isinstance(value, str):
+        value = {"name": value}
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        raise ValueError("a schedule is a name, or a mapping with a name and parameters")
+    parameters = {key: given for key, given in value.items() if key != "name"}
+    try:
+        component = registry.get("schedule", value["name"])
+    except UnknownComponent as unknown:
+        raise ValueError(str(unknown)) from None
+    built = component.from_parameters(parameters)
+    assert isinstance(built, Schedule)
+    return built
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+AnySchedule = Annotated[
+    Schedule,
+    PlainValidator(_schedule),
+    PlainSerializer(lambda schedule: {"name": schedule.name, **schedule.parameters()}, return_type=dict),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object", "required": ["name"]}]}),
+]
+
+
+class Splits(Component):
+    """Shares of the examples. Where the data has an official test split, `test` is not used."""
+
+    kind = "splits"
+    name = "splits"
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Of the examples that are not in an official test split."""
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+    @model_validator(mode="after")
+    def _leaves_something_to_train_on(self) -> "Splits":
+        if self.validation + self.test >= 1:
+            raise ValueError(f"validation {self.validation:g} and test {self.test:g} leave nothing to train on")
+        return self
+
+
+class Protocol(Component):
+    """What all trials share. All of it belongs to a trial's identity but the time limit and what is kept."""
+
+    kind = "protocol"
+    name = "protocol"
+    epochs: Count = 10
+    batch_size: Count = 64
+    """The global batch, over all workers."""
+    precision: Precision = "fp32"
+    compile: bool = False
+    deterministic: bool = False
+    schedule: AnySchedule = Field(default_factory=lambda: _schedule("constant"))
+    select: str | None = None
+    """The validation measure that picks the epoch, such as val_accuracy; the task's default when not given."""
+    splits: Splits = Field(default_factory=Splits)
+    trial_timeout: Annotated[Seconds | None, NotIdentity()] = None
+    """Seconds that one trial may take."""
+    keep_weights: Annotated[Literal["none", "best"], NotIdentity()] = "none"

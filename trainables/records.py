@@ -1,0 +1,156 @@
+"""The rows that a trial hands out. Plain frozen records: their field names are the column names of the tables."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRow:
+    """One epoch of one trial: a row of the `epochs` table."""
+
+    epoch: int
+    """Counts from 1."""
+    lr: float
+    """Learning rate of the epoch's last step."""
+    train_loss: float
+    """Mean training loss over the epoch, as it ran (dropout and augmentation on)."""
+    val_loss: float
+    seconds: float
+    """Training time of the epoch."""
+    eval_seconds: float
+    train_accuracy: float | None = None
+    """The running one, over the batches as they were trained on."""
+    val_accuracy: float | None = None
+    val_balanced_accuracy: float | None = None
+    val_mse: float | None = None
+    val_mae: float | None = None
+    val_r2: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Measures of one split. `loss` is the task's plain loss: cross-entropy for classes, squared error for numbers."""
+
+    loss: float
+    accuracy: float | None = None
+    balanced_accuracy: float | None = None
+    precision_macro: float | None = None
+    recall_macro: float | None = None
+    f1_macro: float | None = None
+    f1_weighted: float | None = None
+    roc_auc_macro: float | None = None
+    cross_entropy: float | None = None
+    brier: float | None = None
+    ece: float | None = None
+    mse: float | None = None
+    mae: float | None = None
+    r2: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """One class of the test split: a row of the `classes` table."""
+
+    class_index: int
+    class_name: str
+    support: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    roc_auc: float | None
+
+
+CurveKind = Literal["roc", "confusion"]
+
+
+@dataclass(frozen=True, slots=True)
+class CurveRow:
+    """One point of the test split's curves: a row of the `curves` table.
+
+    For `roc`: `x` is the false positive rate, `y` the true positive rate of `class_index` against the rest.
+    For `confusion`: `class_index` is the true class, `other_index` the predicted one, `y` the count (never zero).
+    """
+
+    curve: CurveKind
+    class_index: int
+    point: int
+    x: float
+    y: float
+    other_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """What the tables keep of a split class by class."""
+
+    classes: tuple[ClassRow, ...] = ()
+    curves: tuple[CurveRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a trial took. Times are from a monotonic clock."""
+
+    parameters: int
+    """Trainable numbers in the model."""
+    flops: int
+    """Floating-point operations of one forward pass over one example; a multiply-add counts as two."""
+    train_seconds: float
+    eval_seconds: float
+    setup_seconds: float
+    """Loading, splitting, building, compiling."""
+    samples_per_second: float
+    """Training examples a second of training time, over all workers."""
+    latency_ms_p50: float | None
+    """One example, in milliseconds."""
+    latency_ms_p95: float | None
+    batch_latency_ms_p50: float | None
+    """One batch of the protocol's size, in milliseconds."""
+    batch_latency_ms_p95: float | None
+    peak_memory_bytes: int | None
+    """This trial's own peak: of the device's allocator on a GPU, of the process's resident set above its start on a CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSizes:
+    """Examples in each split, and how many of the pool were dropped because the test split has the same content."""
+
+    train: int
+    val: int
+    test: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """The streams derived from a trial's seed."""
+
+    split: int
+    init: int
+    order: int
+    augment: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """How a trial that ran to its end came out."""
+
+    status: Literal["completed", "diverged"]
+    reason: str | None
+    epochs: int
+    """Epochs that ran."""
+    best_epoch: int | None
+    """The selected epoch; its weights are the ones measured. None when diverged before the first selection."""
+    train: Scores | None
+    """One clean pass over the training split, or a fixed 10,000 of it."""
+    val: Scores | None
+    test: Scores | None
+    breakdown: Breakdown
+    costs: Costs
+    sizes: SplitSizes
+    seeds: Seeds
+    device: str
+    """`cpu` or the name of the GPU."""
+    world_size: int
+    threads: int
+    """torch threads of a worker."""

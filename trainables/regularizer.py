@@ -1,0 +1,56 @@
+"""What a regularizer is: a configuration that acts on the model, the batch, the loss, the parameters or the stopping.
+
+Every hook has a default that does nothing; a regularizer overrides the one or two it needs. Several are applied in the
+order in which the grid lists them.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from trainables.component import Component
+from trainables.dataset import DataInfo
+from trainables.model import Model
+from trainables.optimizer import ParameterGroup
+from trainables.records import EpochRow
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(outputs, targets) to the mean loss of a batch, a scalar."""
+
+
+class Regularizer(Component):
+    """A level of the `regularizer` axis, or one of several in a level."""
+
+    kind: ClassVar[str] = "regularizer"
+
+    def supports(self, data: DataInfo, model: Model) -> str | None:
+        """None, or the reason why it cannot work on this data with this model (the reason of a skipped row)."""
+        return None
+
+    def on_model(self, module: nn.Module) -> None:
+        """Change the freshly built module in place."""
+
+    def on_parameter_groups(self, groups: list[ParameterGroup]) -> list[ParameterGroup]:
+        """Split groups or set their options, before the optimizer is built."""
+        return groups
+
+    def on_loss(self, loss: Loss) -> Loss:
+        """Wrap the training loss; validation and test always use the plain one."""
+        return loss
+
+    def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Change a training batch.
+
+        inputs: (batch, *DataInfo.shape), uint8 in 0..255 or float32 in 0..1, not yet standardised; either may be
+        returned. generator: the trial's augmentation stream, on the device of `inputs`; draw from nothing else.
+        """
+        return inputs, targets
+
+    def on_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Change gradients in place, after backward and before the optimizer's step."""
+
+    def should_stop(self, history: Sequence[EpochRow]) -> bool:
+        """Whether training ends after the newest epoch."""
+        return False

@@ -1,0 +1,1 @@
+"""The built-in regularizers: a component a file; the file's name is the component's."""

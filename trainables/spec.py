@@ -1,0 +1,75 @@
+"""One trial, fully resolved, and its identity."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+from trainables.component import Component
+from trainables.dataset import Dataset
+from trainables.model import Model
+from trainables.optimizer import Optimizer
+from trainables.protocol import Protocol
+from trainables.records import Seeds
+from trainables.regularizer import Regularizer
+
+TRAINING_VERSION: Final = 1
+"""Raised when the training loop, the splits or the metrics come to give other figures for the same configuration."""
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """What a trainable executes."""
+
+    dataset: Dataset
+    model: Model
+    optimizer: Optimizer
+    regularizers: tuple[Regularizer, ...]
+    protocol: Protocol
+    seed: int
+    fingerprint: str
+    """Of the data set's content."""
+
+    @property
+    def cell_id(self) -> str:
+        return cell_identity(
+            dataset_digest(self.dataset, self.fingerprint),
+            self.model.digest(),
+            self.optimizer.digest(),
+            combined_digest(self.regularizers),
+            self.protocol.digest(),
+        ).hex()
+
+    @property
+    def trial_id(self) -> str:
+        return trial_identity(bytes.fromhex(self.cell_id), self.seed)
+
+
+def dataset_digest(dataset: Dataset, fingerprint: str) -> bytes:
+    """A data set is its configuration and its content."""
+    return blake2b(dataset.digest() + fingerprint.encode(), digest_size=16).digest()
+
+
+def combined_digest(components: Sequence[Component]) -> bytes:
+    """Several regularizers in one level, in their order. None of them is the same as `none`."""
+    return blake2b(b"".join(part.digest() for part in components if part.name != "none"), digest_size=16).digest()
+
+
+def cell_identity(dataset: bytes, model: bytes, optimizer: bytes, regularizer: bytes, protocol: bytes) -> bytes:
+    """8 bytes that stand for a cell, from the digests of its parts."""
+    version = TRAINING_VERSION.to_bytes(2, "big")
+    return blake2b(version + dataset + model + optimizer + regularizer + protocol, digest_size=8).digest()
+
+
+def trial_identity(cell: bytes, seed: int) -> str:
+    """16 hex digits that stand for a trial."""
+    return blake2b(cell + seed.to_bytes(8, "big"), digest_size=8).hexdigest()
+
+
+def derived_seeds(seed: int) -> Seeds:
+    """Independent streams for split, initialisation, data order and augmentation (63 bits each)."""
+
+    def stream(purpose: str) -> int:
+        return int.from_bytes(blake2b(f"{purpose}:{seed}".encode(), digest_size=8).digest(), "big") >> 1
+
+    return Seeds(stream("split"), stream("init"), stream("order"), stream("augment"))

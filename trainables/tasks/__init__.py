@@ -1,0 +1,1 @@
+"""The built-in tasks: a component a file; the file's name is the component's."""
