@@ -1,0 +1,1 @@
+"""Runs a full grid of image-recognition experiments and keeps what comes out."""

@@ -1,0 +1,84 @@
+"""What `orch` tells its user when it cannot go on, and the exit code that goes with it.
+
+OrchError                    base; never raised itself
+├── UserError           2    the input: grid, options, data folder
+│   └── GridError       2    several located problems of a grid file at once
+├── InfrastructureLost  3    the cluster or a process of it went away; what is finished is kept, the command goes on
+├── DamagedResults      4    the journal or a table cannot be read
+├── LockedResults       5    another sweep writes to this results directory
+└── Interrupted              129, 130 or 143: stopped by SIGHUP, SIGINT or SIGTERM
+
+Each says what happened, why, and what to do, and survives pickling.
+"""
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class OrchError(Exception):
+    """Base of all errors that end a command on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UserError(OrchError):
+    """What the user wrote cannot be used."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong in a file, and where."""
+
+    file: str
+    line: int
+    """From 1."""
+    column: int
+    """From 1."""
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+
+
+class GridError(UserError):
+    """All that is wrong in a grid file."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(tuple(problems))
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class InfrastructureLost(OrchError):
+    """The cluster went away; the sweep can be resumed."""
+
+    exit_code = 3
+
+
+class DamagedResults(OrchError):
+    """The journal or a table cannot be read."""
+
+    exit_code = 4
+
+
+class LockedResults(OrchError):
+    """Another sweep writes to this results directory."""
+
+    exit_code = 5
+
+
+class Interrupted(OrchError):
+    """A signal stopped the sweep."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.signal_number = signal_number
+
+    def __str__(self) -> str:
+        return f"stopped by {signal.Signals(self.signal_number).name}"

@@ -1,0 +1,118 @@
+"""The `trials` table: one row for each trial of the sweep, whatever happened to it."""
+
+import pyarrow as pa
+
+from results_schema.column import FLAG, INT, REAL, TEXT, TIME, Table, column
+
+
+def _scores(split: str, words: str) -> list[pa.Field]:
+    """The measures of one split. A class that the split lacks is left out of macro averages."""
+    return [
+        column(f"{split}_accuracy", REAL, "1", f"Share of {words} that are classified right."),
+        column(f"{split}_balanced_accuracy", REAL, "1", f"Mean recall over the classes, on {words}."),
+        column(f"{split}_precision_macro", REAL, "1", f"Precision averaged over the classes, on {words}."),
+        column(f"{split}_recall_macro", REAL, "1", f"Recall averaged over the classes, on {words}."),
+        column(f"{split}_f1_macro", REAL, "1", f"F1 averaged over the classes, on {words}."),
+        column(f"{split}_f1_weighted", REAL, "1", f"F1 averaged over the classes by their support, on {words}."),
+        column(f"{split}_roc_auc_macro", REAL, "1", f"Area under the ROC, one class against the rest, on {words}."),
+        column(f"{split}_cross_entropy", REAL, "nat", f"Mean negative log-likelihood of the true class, on {words}."),
+        column(f"{split}_brier", REAL, "1", f"Mean squared distance of the class probabilities from truth, on {words}."),
+        column(f"{split}_ece", REAL, "1", f"Expected calibration error over 15 equal bins of confidence, on {words}."),
+        column(f"{split}_mse", REAL, "target²", f"Mean squared error of a numeric target, on {words}."),
+        column(f"{split}_mae", REAL, "target", f"Mean absolute error of a numeric target, on {words}."),
+        column(f"{split}_r2", REAL, "1", f"Coefficient of determination of a numeric target, on {words}."),
+    ]
+
+
+_IDENTITY = [
+    column("trial_id", TEXT, "-", "Hash of the resolved configuration, the data's content and the seed.", required=True),
+    column("cell_id", TEXT, "-", "The same hash without the seed: rows of one cell share it.", required=True),
+    column("sweep", TEXT, "-", "Name of the sweep, from the grid.", required=True),
+    column("planned", FLAG, "-", "Whether the grid of the latest run names this trial.", required=True),
+    column("dataset", TEXT, "-", "Label of the data-set level.", required=True),
+    column("model", TEXT, "-", "Label of the model level.", required=True),
+    column("optimizer", TEXT, "-", "Label of the optimizer level.", required=True),
+    column("regularizer", TEXT, "-", "Label of the regularizer level.", required=True),
+    column("dataset_config", TEXT, "JSON", "The data set with every parameter filled in.", required=True),
+    column("model_config", TEXT, "JSON", "The model with every parameter filled in.", required=True),
+    column("optimizer_config", TEXT, "JSON", "The optimizer with every parameter filled in.", required=True),
+    column("regularizer_config", TEXT, "JSON", "The regularizers, in their order, with every parameter.", required=True),
+    column("protocol_config", TEXT, "JSON", "What all trials share, after overrides.", required=True),
+    column("data_fingerprint", TEXT, "-", "Digest of the data set's content.", required=True),
+    column("source_digest", TEXT, "-", "Digest of the components' source files when the trial was planned.", required=True),
+    column("seed", INT, "-", "The trial's seed, from which the four below are derived.", required=True),
+    column("seed_split", INT, "-", "Seed of the split."),
+    column("seed_init", INT, "-", "Seed of the model's initial weights."),
+    column("seed_order", INT, "-", "Seed of the order of the training examples."),
+    column("seed_augment", INT, "-", "Seed of augmentation and dropout."),
+]
+
+_OUTCOME = [
+    column(
+        "status",
+        TEXT,
+        "-",
+        "pending, running, completed, diverged, failed, timed_out, out_of_memory, cancelled or skipped.",
+        required=True,
+    ),
+    column("reason", TEXT, "-", "Why the status is what it is, where it is not completed."),
+    column("epochs", INT, "epoch", "Epochs that ran."),
+    column("best_epoch", INT, "epoch", "The epoch that validation selected; its weights are the ones measured."),
+]
+
+_SPLITS = [
+    column("train_size", INT, "example", "Examples in the training split."),
+    column("val_size", INT, "example", "Examples in the validation split."),
+    column("test_size", INT, "example", "Examples in the test split."),
+    column("dropped_duplicates", INT, "example", "Examples left out because the test split has the same content."),
+]
+
+_COSTS = [
+    column("parameters", INT, "1", "Trainable numbers in the model."),
+    column("flops", INT, "FLOP", "One forward pass over one example; a multiply-add counts as two."),
+    column("train_seconds", REAL, "s", "Training time: evaluation, set-up and compilation not counted."),
+    column("eval_seconds", REAL, "s", "Time of all evaluation passes."),
+    column("setup_seconds", REAL, "s", "Loading, splitting, building and compiling."),
+    column("samples_per_second", REAL, "example/s", "Training examples a second of training time, over all workers."),
+    column("latency_ms_p50", REAL, "ms", "Median time of inference on one example."),
+    column("latency_ms_p95", REAL, "ms", "95th percentile of the same."),
+    column("batch_latency_ms_p50", REAL, "ms", "Median time of inference on one batch of the protocol's size."),
+    column("batch_latency_ms_p95", REAL, "ms", "95th percentile of the same."),
+    column(
+        "peak_memory_bytes",
+        INT,
+        "B",
+        "This trial's own peak: allocated on the GPU, or on a CPU resident above what the process held at its start.",
+    ),
+]
+
+_CIRCUMSTANCES = [
+    column("precision", TEXT, "-", "fp32, bf16 or tf32.", required=True),
+    column("compiled", FLAG, "-", "Whether the model was compiled (protocol.compile).", required=True),
+    column("deterministic", FLAG, "-", "Whether only deterministic algorithms were allowed.", required=True),
+    column("world_size", INT, "worker", "Workers that trained it together."),
+    column("threads", INT, "thread", "torch threads of a worker."),
+    column("device", TEXT, "-", "cpu, or the name of the GPU."),
+    column("attempts", INT, "1", "Times that it was started.", required=True),
+    column("started_at", TIME, "UTC", "When the latest attempt started."),
+    column("finished_at", TIME, "UTC", "When the latest attempt ended."),
+    column("environment_id", TEXT, "-", "Row of `environments` under which the latest attempt ran."),
+]
+
+TRIALS = Table(
+    name="trials",
+    about="One row for each trial (a cell and a seed), whatever happened to it.",
+    key=("trial_id",),
+    schema=pa.schema(
+        [
+            *_IDENTITY,
+            *_OUTCOME,
+            *_scores("train", "training examples in one clean pass"),
+            *_scores("val", "validation examples"),
+            *_scores("test", "test examples"),
+            *_SPLITS,
+            *_COSTS,
+            *_CIRCUMSTANCES,
+        ]
+    ),
+)
