@@ -10,7 +10,7 @@ from functools import cache
 from hashlib import blake2b
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,21 @@ Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
-Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
+
+
+def _as_tuple(value: Any) -> Any:
+    match value:
+        case int():
+            return (value,)
+        case list():  # pydantic no longer knows that it came from JSON
+            return tuple(value)
+        case _:
+            return value
+
+
+AnyCounts = Annotated[tuple[Count, ...], BeforeValidator(_as_tuple, json_schema_input_type=Count | tuple[Count, ...])]
+Counts = Annotated[AnyCounts, Field(min_length=1)]
+"""Sizes in order. A single one may stand without brackets: `hidden: 64` is `hidden: [64]`."""
 
 
 class Component(BaseModel):

@@ -1,15 +1,18 @@
 """What `fit` is handed of the place where it runs: one process, or one rank of several. Never Ray itself."""
 
+from __future__ import annotations  # who only reads results (`orch status`) comes by here and must not wait for torch
+
 import time
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Protocol
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Protocol
 
 from trainables.errors import TrialCancelled, TrialTimedOut
 from trainables.records import EpochRow
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 
 class Signal(IntEnum):

@@ -1,8 +1,7 @@
 """How one batch is learnt."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,8 +11,9 @@ from torch import Tensor, nn
 from trainables.context import Context
 from trainables.dataset import DataInfo
 from trainables.optimizer import Optimizer, ParameterGroup
+from trainables.precision import autocast
 from trainables.protocol import Protocol
-from trainables.regularizer import Regularizer
+from trainables.regularizer import Loss, Regularizer
 from trainables.task import Task
 
 
@@ -56,3 +56,76 @@ class Learner(ABC):
     @abstractmethod
     def lr(self) -> float:
         """The first group's learning rate as it stands."""
+
+
+class SupervisedLearner(Learner):
+    """One module, one optimizer, one loss between outputs and targets."""
+
+    def __init__(self, parts: LearnerParts) -> None:
+        self.module = parts.module
+        self._task, self._context = parts.task, parts.context
+        for regularizer in parts.regularizers:
+            regularizer.on_model(self.module)
+        self._parameters = [parameter for parameter in self.module.parameters() if parameter.requires_grad]
+        self._optimizer = _optimizer(self._parameters, parts)
+        self._configured = [float(group["lr"]) for group in self._optimizer.param_groups]
+        self._loss = _loss(parts)
+        self._gradient_hooks = [
+            regularizer.on_gradients
+            for regularizer in parts.regularizers
+            if type(regularizer).on_gradients is not Regularizer.on_gradients
+        ]
+        self._casting = autocast(parts.protocol, parts.context.device)
+        self._forward = _forward(parts)
+
+    def step(self, inputs: Tensor, targets: Tensor) -> StepResult:
+        self._optimizer.zero_grad(set_to_none=True)
+        with self._casting:
+            outputs = self._forward(inputs)
+        # the mean over no examples is not a number, and this rank's gradients have to take part all the same
+        loss = self._loss(outputs.float(), targets) if len(inputs) else outputs.sum() * 0
+        torch.autograd.backward(loss * self._share(len(inputs)))
+        for hook in self._gradient_hooks:
+            hook(self._parameters)
+        self._optimizer.step()
+        with torch.no_grad():
+            return StepResult(loss.detach() * len(inputs), self._task.hits(outputs.detach(), targets))
+
+    def set_lr_factor(self, factor: float) -> None:
+        for group, configured in zip(self._optimizer.param_groups, self._configured, strict=True):
+            group["lr"] = configured * factor
+
+    @property
+    def lr(self) -> float:
+        return float(self._optimizer.param_groups[0]["lr"])
+
+    def _share(self, count: int) -> Tensor | float:
+        """Makes the ranks' averaged gradients those of the mean over the whole batch, when its parts are unequal."""
+        if self._context.world_size == 1:
+            return 1.0
+        total = self._context.total(torch.tensor(float(count), device=self._context.device))
+        return count * self._context.world_size / total
+
+
+def _optimizer(parameters: list[nn.Parameter], parts: LearnerParts) -> torch.optim.Optimizer:
+    groups: list[ParameterGroup] = [{"params": parameters}]
+    for regularizer in parts.regularizers:
+        groups = regularizer.on_parameter_groups(groups)
+    return parts.optimizer.build(groups)
+
+
+def _loss(parts: LearnerParts) -> Loss:
+    loss: Loss = parts.task.loss
+    for regularizer in parts.regularizers:
+        loss = regularizer.on_loss(loss)
+    return loss
+
+
+def _forward(parts: LearnerParts) -> Callable[[Tensor], Tensor]:
+    """The module as it is trained: with gradients averaged over the ranks, compiled where the protocol asks for it."""
+    wrapped = parts.context.wrap(parts.module)
+    if not parts.protocol.compile:
+        return wrapped
+    from trainables.compilation import compiled
+
+    return compiled(wrapped, parts)

@@ -1,10 +1,14 @@
 """What is handed to a slot for one attempt at a trial."""
 
+from __future__ import annotations  # who only reads results (`orch status`) comes by here and must not wait for torch
+
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from trainables.dataset import DataPlace
-from trainables.spec import TrialSpec
+if TYPE_CHECKING:
+    from trainables.dataset import DataPlace
+    from trainables.spec import TrialSpec
 
 
 @dataclass(frozen=True)

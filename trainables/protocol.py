@@ -40,7 +40,15 @@ def _schedule(value: Any) -> Schedule:
     return built
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+Seconds = Annotated[
+    float,
+    Field(gt=0),
+    BeforeValidator(
+        _seconds,
+        json_schema_input_type=Annotated[float, Field(gt=0)]
+        | Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*[smhd]\s*$")],
+    ),
+]
 AnySchedule = Annotated[
     Schedule,
     PlainValidator(_schedule),

@@ -1,6 +1,6 @@
 """One trial, fully resolved, and its identity."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
@@ -52,7 +52,12 @@ def dataset_digest(dataset: Dataset, fingerprint: str) -> bytes:
 
 def combined_digest(components: Sequence[Component]) -> bytes:
     """Several regularizers in one level, in their order. None of them is the same as `none`."""
-    return blake2b(b"".join(part.digest() for part in components if part.name != "none"), digest_size=16).digest()
+    return joined_digest(part.digest() for part in components if part.name != "none")
+
+
+def joined_digest(digests: Iterable[bytes]) -> bytes:
+    """16 bytes that stand for several components in their order."""
+    return blake2b(b"".join(digests), digest_size=16).digest()
 
 
 def cell_identity(dataset: bytes, model: bytes, optimizer: bytes, regularizer: bytes, protocol: bytes) -> bytes:

@@ -1,0 +1,60 @@
+# Everything happens in .venv, which the first target that needs it makes. `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# one process may not take all cores: other slots and other tests run beside it
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help install demo test lint format docs bench-null bench-grid bench-plan bench-gpu clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
+
+# byte-compiling 30,000 files that are never imported would take a third of the installation
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -c "import tomllib; print('\n'.join(tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['dev']))" > $(VENV)/dev.txt
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt --requirement $(VENV)/dev.txt
+	touch $@
+
+install: $(VENV)/.installed  ## make .venv and install orch into it
+
+demo: $(VENV)/.installed  ## run the quickstart sweep and write its report
+	$(BIN)/orch sweep examples/quickstart.yaml
+	$(BIN)/orch results results/quickstart --limit 10
+	$(BIN)/orch report results/quickstart
+
+lint: $(VENV)/.installed-dev  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint  ## lint, then the tests
+	$(BIN)/python -m pytest
+
+format: $(VENV)/.installed-dev  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed  ## write the generated documents anew
+	$(BIN)/python -m results_schema > docs/data-dictionary.md
+
+bench-null: $(VENV)/.installed-dev  ## what a trial costs beyond its training, beside Ray Tune
+	$(BIN)/python benchmarks/null_trials.py --trials 1000 --peers
+
+bench-grid: $(VENV)/.installed-dev  ## 64 trials on Fashion-MNIST, beside Ray Tune, joblib and a tight loop
+	$(BIN)/python benchmarks/fashion_grid.py
+
+bench-plan: $(VENV)/.installed-dev  ## a plan of 1,000,000 trials
+	$(BIN)/python benchmarks/plan_scale.py
+
+bench-gpu: $(VENV)/.installed-dev  ## the Fashion-MNIST grid on one GPU, and the GPU checks
+	$(BIN)/python benchmarks/gpu.py
+	$(BIN)/python -m pytest -m gpu
+
+clean:  ## remove .venv and what tools keep
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,26 @@
+"""The environment variables that Ray reads once, when it is imported. Imports no ray."""
+
+import os
+import secrets
+import sys
+
+from clusters.spec import ClusterSpec
+
+
+def prepare_environment(spec: ClusterSpec) -> None:
+    """Set what a Ray started here needs. To be called before `ray` is imported for the first time."""
+    os.environ.pop("WANDB_SERVICE", None)  # a slot's process must not think that it is a W&B client's child
+    os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
+    if spec.address != "local":
+        return
+    wanted = {
+        # ray listens on all interfaces on Linux whatever address it is given, unless told that this is a laptop's system
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "token",
+    }
+    late = [name for name, value in wanted.items() if os.environ.get(name) != value and "ray" in sys.modules]
+    assert not late, f"ray was imported before {late} could be set"
+    os.environ.update(wanted)
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    os.environ.pop("RAY_ADDRESS", None)

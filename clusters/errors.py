@@ -1,0 +1,32 @@
+"""What can go wrong with a cluster.
+
+ClusterError              anything this package raises on purpose
+├── ClusterSpecError      the cluster file cannot be used; carries every problem
+├── ClusterUnreachable    nothing answers at the address, or it refuses us
+└── ClusterLost           it answered before and does not any more
+"""
+
+from collections.abc import Sequence
+
+
+class ClusterError(Exception):
+    """Base of all errors that `clusters` raises on purpose."""
+
+
+class ClusterSpecError(ClusterError):
+    """The cluster file cannot be used."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(tuple(problems))
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
+class ClusterUnreachable(ClusterError):
+    """Nothing answers at the address, or it refuses us."""
+
+
+class ClusterLost(ClusterError):
+    """The cluster answered before and does not any more."""

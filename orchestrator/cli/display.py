@@ -1,0 +1,112 @@
+"""How a sweep's progress looks: live on a terminal, plain lines elsewhere. All of it on standard error."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.progress import Progress, Silence, Snapshot
+
+MOST_RUNNING = 8
+"""Running trials that the live display names."""
+
+_STYLES = {
+    "completed": "green",
+    "skipped": "dim",
+    "diverged": "yellow",
+    "running": "cyan",
+    "failed": "red",
+    "timed_out": "red",
+    "out_of_memory": "red",
+}
+
+
+@contextmanager
+def display(*, quiet: bool, verbose: bool) -> Iterator[Progress]:
+    """The progress to hand to a sweep."""
+    console = Console(file=sys.stderr, highlight=False)  # this very stream: a trial's own output is caught elsewhere
+    if quiet:
+        yield Silence()
+    elif console.is_terminal and not verbose:
+        with Live(console=console, refresh_per_second=4, transient=True, redirect_stdout=False, redirect_stderr=False) as live:
+            yield LiveProgress(console, live)
+    else:
+        yield PlainProgress(console)
+
+
+class PlainProgress:
+    """A line for each step and for each trial that has come to its end."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def note(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True, markup=False)
+
+    def finished(self, label: str, status: str, detail: str, snapshot: Snapshot) -> None:
+        left = "" if snapshot.remaining is None else f", about {duration(snapshot.remaining)} left"
+        self.note(f"[{_done(snapshot)}/{snapshot.total}{left}] {status.replace('_', ' ')}: {label}: {detail}")
+
+    def beat(self, snapshot: Snapshot) -> None:
+        return
+
+
+class LiveProgress:
+    """A few lines that are drawn again and again; what goes wrong stays above them."""
+
+    def __init__(self, console: Console, live: Live) -> None:
+        self._console, self._live = console, live
+
+    def note(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True, markup=False)
+
+    def finished(self, label: str, status: str, detail: str, snapshot: Snapshot) -> None:
+        if status != "completed":
+            self._console.print(Text(f"{status.replace('_', ' ')}: {label}: {detail}", style=_STYLES.get(status, "")))
+
+    def beat(self, snapshot: Snapshot) -> None:
+        self._live.update(_drawing(snapshot))
+
+
+def _drawing(snapshot: Snapshot) -> Group:
+    done = _done(snapshot)
+    head = Table.grid(padding=(0, 1))
+    left = "" if snapshot.remaining is None else f"about {duration(snapshot.remaining)} left"
+    head.add_row(
+        ProgressBar(total=max(1, snapshot.total), completed=done, width=30),
+        f"{done}/{snapshot.total}",
+        f"{duration(snapshot.elapsed)}",
+        left,
+    )
+    counts = Text("  ").join(
+        Text(f"{count} {status.replace('_', ' ')}", style=_STYLES.get(status, ""))
+        for status, count in sorted(snapshot.counts.items())
+    )
+    rows = [head, counts]
+    rows += [
+        Text(f"  {trial.label}  epoch {trial.epoch}/{trial.epochs}", style="cyan", overflow="ellipsis", no_wrap=True)
+        for trial in snapshot.running[:MOST_RUNNING]
+    ]
+    if len(snapshot.running) > MOST_RUNNING:
+        rows.append(Text(f"  and {len(snapshot.running) - MOST_RUNNING} more", style="cyan"))
+    if snapshot.best:
+        rows.append(Text(f"best so far: {snapshot.best}", style="bold", overflow="ellipsis", no_wrap=True))
+    return Group(*rows)
+
+
+def _done(snapshot: Snapshot) -> int:
+    return snapshot.total - sum(snapshot.counts.get(status, 0) for status in ("pending", "running", "cancelled"))
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `3 min 5 s` or `2 h 10 min`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

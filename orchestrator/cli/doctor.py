@@ -1,0 +1,58 @@
+"""`orch doctor`: what is installed, reachable and misconfigured, and the fix."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+if TYPE_CHECKING:
+    from orchestrator.reports.health import Finding
+
+_MARKS: Final = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("PROBLEM", "red")}
+
+
+@click.command(epilog="Example: orch doctor --data ~/data --cluster clusters/gpu.yaml")
+@click.option("--cluster", type=click.Path(path_type=Path, dir_okay=False), help="Cluster file to check.")
+@click.option("--data", type=click.Path(path_type=Path), envvar="ORCH_DATA", help="Data folder to check.  [env: ORCH_DATA]")
+@click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+@click.option("--quick", is_flag=True, help="Do not start or join Ray.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with `usable` and `findings`.")
+@click.pass_context
+def command(
+    context: click.Context, cluster: Path | None, data: Path | None, results: Path, quick: bool, as_json: bool
+) -> None:
+    """What is installed, what is reachable, what is misconfigured, and the fix.
+
+    Exits 0 where a sweep can run, 1 where something has to be repaired first.
+    """
+    from orchestrator.reports.health import examine
+
+    findings = []
+    for finding in examine(cluster, data, results, start_ray=not quick):
+        findings.append(finding)
+        if not as_json:
+            _print(finding)
+    usable = all(finding.state != "problem" for finding in findings)
+    if as_json:
+        _print_json(findings, usable)
+    else:
+        click.echo(f"\n{'orch can be used' if usable else 'repair the problems above first'}")
+    context.exit(0 if usable else 1)
+
+
+def _print(finding: "Finding") -> None:
+    import os
+
+    mark, colour = _MARKS[finding.state]
+    # click knows terminals, not NO_COLOR
+    styled = f"{mark:8}" if os.environ.get("NO_COLOR") else click.style(f"{mark:8}", fg=colour)
+    click.echo(f"{styled} {finding.about}: {finding.found}")
+    if finding.fix:
+        click.echo(f"{'':8} fix: {finding.fix}")
+
+
+def _print_json(findings: "list[Finding]", usable: bool) -> None:
+    import json
+    from dataclasses import asdict
+
+    click.echo(json.dumps({"usable": usable, "findings": [asdict(finding) for finding in findings]}, indent=2))

@@ -1,0 +1,15 @@
+"""`orch init`: a grid to start from."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command(epilog="Example: orch init birds.yaml")
+@click.argument("file", default="grid.yaml", type=click.Path(path_type=Path))
+def command(file: Path) -> None:
+    """Write a commented starter grid to FILE (grid.yaml unless given). Never overwrites."""
+    from orchestrator.grid.starter import write_starter
+
+    write_starter(file)
+    click.echo(f"wrote {file}; see what it would run with: orch plan {file}", err=True)

@@ -1,0 +1,84 @@
+"""`orch logs RESULTS TRIAL`: everything that is known of one trial."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from orchestrator.reports.story import AttemptStory, EpochStory, TrialStory
+
+
+@click.command(epilog="Example: orch logs results/demo 3fa9")
+@click.argument("results", type=click.Path(path_type=Path))
+@click.argument("trial")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(results: Path, trial: str, as_json: bool) -> None:
+    """What happened to one trial: its attempts, its epochs, what it printed and its traceback.
+
+    TRIAL is a trial's id, or its first digits where they fit one trial only.
+    """
+    from orchestrator.reports.source import open_journal, results_at
+    from orchestrator.reports.story import read_story
+
+    journal = open_journal(results_at(results))
+    try:
+        story = read_story(journal, trial)
+    finally:
+        journal.close()
+    click.echo(_as_json(story) if as_json else "\n".join(_as_text(story)))
+
+
+def _as_json(story: "TrialStory") -> str:
+    import json
+    import math
+    from dataclasses import asdict
+    from datetime import datetime
+
+    def plain(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: plain(part) for key, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(part) for part in value]
+        if isinstance(value, float) and not math.isfinite(value):
+            return None
+        return value.isoformat() if isinstance(value, datetime) else value
+
+    return json.dumps(plain(asdict(story)), indent=2, allow_nan=False)
+
+
+def _as_text(story: "TrialStory") -> list[str]:
+    lines = [f"trial {story.trial_id} of cell {story.cell_id}{'' if story.planned else ' (of an earlier grid)'}"]
+    lines += [f"  {name:12} {getattr(story, name)}" for name in ("dataset", "model", "optimizer", "regularizer", "seed")]
+    lines.append(f"  {'status':12} {story.status}{f': {story.reason}' if story.reason else ''}")
+    if not story.attempts:
+        lines += ["", "it was never started"]
+    for attempt in story.attempts:
+        lines += ["", *_attempt(attempt)]
+    if story.epochs:
+        lines += ["", *_epochs(story.epochs)]
+    return lines
+
+
+def _attempt(attempt: "AttemptStory") -> list[str]:
+    times = [f"{moment:%Y-%m-%d %H:%M:%S}" for moment in (attempt.started_at, attempt.finished_at) if moment is not None]
+    lines = [
+        f"attempt {attempt.attempt}: {attempt.status}{f': {attempt.reason}' if attempt.reason else ''}",
+        f"  {attempt.slot} on {attempt.host}, process {attempt.pid}, {' to '.join(times)} UTC",
+    ]
+    for title, text in (("it printed", attempt.log), ("traceback", attempt.error)):
+        if text:
+            lines += [f"  {title}:", *(f"    {line}" for line in text.rstrip().splitlines())]
+    return lines
+
+
+def _epochs(epochs: "tuple[EpochStory, ...]") -> list[str]:
+    numeric = all(epoch.val_accuracy is None for epoch in epochs) and any(epoch.val_mse is not None for epoch in epochs)
+    measure = "val_mse" if numeric else "val_accuracy"
+    names = ("lr", "train_loss", "train_accuracy", "val_loss", measure, "seconds")
+    head = "epoch" + "".join(f"{name:>16}" for name in names)
+    return [head, *(f"{epoch.epoch:5}" + "".join(f"{_number(getattr(epoch, n)):>16}" for n in names) for epoch in epochs)]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.5g}"

@@ -1,0 +1,80 @@
+"""`orch plan GRID`: what a sweep would run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from orchestrator.preview import Preview
+
+_WIDE: Final = 10_000
+"""Columns where there is no terminal: what is piped on is not cut."""
+
+
+@click.command(epilog="Example: orch plan grid.yaml --data ~/data")
+@click.argument("grid", type=click.Path(path_type=Path))
+@click.option("--results", type=click.Path(path_type=Path), help="Results directory; results/NAME when not given.")
+@click.option("--data", type=click.Path(path_type=Path), help="Data folder; ORCH_DATA when not given.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(grid: Path, results: Path | None, data: Path | None, as_json: bool) -> None:
+    """What `orch sweep` would run of the grid file GRID, what is done already, and what is skipped and why.
+
+    Writes nothing, downloads nothing and starts nothing.
+    """
+    from orchestrator.preview import preview
+
+    seen = preview(grid, results=results, data=data)
+    for warning in seen.warnings:
+        click.echo(f"{warning} (warning)", err=True)
+    for missing in seen.missing:
+        click.echo(f"{missing}; a sweep would try to download it first", err=True)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(_as_json(seen), indent=2, ensure_ascii=False))
+    else:
+        _print(seen)
+
+
+def _as_json(seen: "Preview") -> dict[str, Any]:
+    counts = seen.counts
+    return {
+        "name": seen.name,
+        "results": str(seen.results),
+        "cells": counts.cells,
+        "trials": counts.trials,
+        "done": counts.done,
+        "failed": counts.failed,
+        "to_run": counts.to_run,
+        "skipped": counts.skipped_trials,
+        "skipped_cells": [{"reason": reason, "cells": cells} for reason, cells in counts.skipped.items()],
+        "missing": list(seen.missing),
+        "warnings": [str(warning) for warning in seen.warnings],
+    }
+
+
+def _print(seen: "Preview") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    counts = seen.counts
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(justify="right", style="bold")
+    table.add_column(overflow="fold")
+    table.add_row(f"{counts.cells:,}", "cells")
+    table.add_row(f"{counts.trials:,}", "trials")
+    table.add_row(f"{counts.done:,}", "done already")
+    if counts.failed:
+        table.add_row(f"{counts.failed:,}", "failed before; they run again with --retry")
+    table.add_row(f"{counts.to_run:,}", "to run")
+    if counts.skipped_trials:
+        table.add_row(f"{counts.skipped_trials:,}", f"skipped, in {sum(counts.skipped.values()):,} cells:")
+    for reason, cells in counts.skipped.items():
+        table.add_row("", Text(f"{cells:,} × {reason}"))  # a reason is plain text, whatever brackets are in it
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_WIDE)
+    console.print(Text(f"{seen.name}, beside what {seen.results} holds"))
+    console.print(table)

@@ -1,0 +1,116 @@
+"""`orch results RESULTS`: the trials as a table, sorted and filtered."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import click
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from rich.table import Table
+
+_EXAMPLE = "Example: orch results results/demo --where model=cnn --where 'test_accuracy>0.9' --limit 10"
+_WIDE: Final = 10_000
+"""Columns of a terminal that is none: what is piped on is not cut."""
+
+
+@click.command(epilog=_EXAMPLE)
+@click.argument("results", type=click.Path(path_type=Path))
+@click.option("--sort", metavar="COLUMN", help="Sort by this column.  [default: the best test score first]")
+@click.option("--descending", "direction", flag_value="descending", help="Greatest first.")
+@click.option("--ascending", "direction", flag_value="ascending", help="Smallest first.")
+@click.option("--where", multiple=True, metavar="CONDITION", help="COLUMN=VALUE, or with != < <= > >=. Repeatable: all hold.")
+@click.option("--columns", metavar="A,B,C", help="Show these columns.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Show the first N rows.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, all columns unless --columns is given.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, all columns unless --columns is given.")
+def command(
+    results: Path,
+    sort: str | None,
+    direction: Literal["ascending", "descending"] | None,
+    where: tuple[str, ...],
+    columns: str | None,
+    limit: int | None,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """The trials of the directory RESULTS as a table.
+
+    The columns are those of trials.parquet; docs/data-dictionary.md says what each one means.
+    """
+    from orchestrator.errors import UserError
+    from orchestrator.reports.listing import Listing, choose
+    from orchestrator.reports.source import results_at, table_of
+    from results_schema import TRIALS
+
+    if as_json and as_csv:
+        raise UserError("--json and --csv exclude each other")
+    names = tuple(name.strip() for name in columns.split(",") if name.strip()) if columns is not None else ()
+    trials = table_of(results_at(results), TRIALS)
+    chosen = choose(trials, Listing(sort, direction, where, names, limit), all_columns=as_json or as_csv)
+    if as_json:
+        _print_json(chosen)
+    elif as_csv:
+        _print_csv(chosen)
+    else:
+        _print_table(chosen)
+        click.echo(f"{chosen.num_rows} of {trials.num_rows} trials", err=True)
+
+
+def _print_json(chosen: "pa.Table") -> None:
+    import json
+
+    from orchestrator.reports.listing import plain_rows
+
+    click.echo(json.dumps(plain_rows(chosen), indent=2, allow_nan=False))
+
+
+def _print_csv(chosen: "pa.Table") -> None:
+    import csv
+    import sys
+
+    from orchestrator.reports.listing import plain_rows
+
+    writer = csv.DictWriter(sys.stdout, chosen.column_names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(plain_rows(chosen))
+
+
+def _print_table(chosen: "pa.Table") -> None:
+    import sys
+
+    from rich.console import Console
+
+    # rich reads NO_COLOR, COLUMNS and the terminal's width itself
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDE).print(_table(chosen))
+
+
+def _table(chosen: "pa.Table") -> "Table":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from orchestrator.reports.listing import plain_rows
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for field in chosen.schema:
+        numeric = str(field.type) in {"int64", "double"}
+        table.add_column(
+            Text(field.name),
+            justify="right" if numeric else "left",
+            no_wrap=numeric or field.name in {"trial_id", "status"},
+            overflow="fold",
+        )
+    for row in plain_rows(chosen):
+        table.add_row(*(Text(_shown(name, value)) for name, value in row.items()))
+    return table
+
+
+def _shown(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.2f}" if name.endswith("seconds") else f"{value:.4g}" if abs(value) >= 10 else f"{value:.4f}"
+    return str(value)

@@ -1,0 +1,79 @@
+"""`orch status RESULTS`: how far a sweep is, also while it runs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from orchestrator.reports.progress import Progress
+
+
+@click.command(epilog="Example: orch status results/demo")
+@click.argument("results", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with `counts` by status.")
+def command(results: Path, as_json: bool) -> None:
+    """How far the sweep in the directory RESULTS is.
+
+    Shows how many trials have which status, what runs now, the time left and the latest failures. It only reads, so it
+    can be used from another terminal while the sweep runs.
+    """
+    from orchestrator.reports.progress import read_progress
+    from orchestrator.reports.source import open_journal, results_at
+
+    paths = results_at(results)
+    journal = open_journal(paths)
+    try:
+        progress = read_progress(paths, journal)
+    finally:
+        journal.close()
+    click.echo(_as_json(progress) if as_json else _as_text(progress, results))
+
+
+def _as_json(progress: "Progress") -> str:
+    import json
+    from dataclasses import asdict
+    from datetime import datetime
+
+    def plain(value: object) -> str:
+        assert isinstance(value, datetime)
+        return value.isoformat()
+
+    return json.dumps({**asdict(progress), "planned": progress.planned}, default=plain, indent=2)
+
+
+def _as_text(progress: "Progress", results: Path) -> str:
+    lines = [f"{progress.sweep or results.name}: {progress.planned - progress.open} of {progress.planned} trials done"]
+    lines += [f"  {status.replace('_', ' '):14} {count:>8}" for status, count in progress.counts.items()]
+    if progress.unplanned:
+        lines.append(f"  {'(of earlier grids, kept)':14} {progress.unplanned}")
+    if progress.running:
+        lines += ["", "running" if progress.holder else "was running when the sweep ended"]
+        lines += [
+            f"  {trial.trial_id}  {trial.label}: {trial.epoch} epochs, since {trial.since:%Y-%m-%d %H:%M:%S} UTC"
+            for trial in progress.running
+        ]
+    if progress.failures:
+        lines += ["", f"latest failures (`orch logs {results} TRIAL` shows more)"]
+        lines += [f"  {trial.trial_id}  {trial.label}: {trial.status}: {_first_line(trial.reason)}" for trial in progress.failures]
+    lines += ["", _who(progress)]
+    return "\n".join(lines)
+
+
+def _first_line(reason: str) -> str:
+    return reason.strip().partition("\n")[0]
+
+
+def _who(progress: "Progress") -> str:
+    if progress.holder is None:
+        return "no sweep runs here" + (f"; {progress.open} {'trial waits' if progress.open == 1 else 'trials wait'} for one" if progress.open else "")
+    left = "" if progress.eta_seconds is None else f"; about {_duration(progress.eta_seconds)} left"
+    return f"the sweep of {progress.holder}{left}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,43 @@
+"""Where a slot and the sweep meet: orders go in, events come out. Thread-safe, free of Ray."""
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from orchestrator.engine import Event
+from trainables.order import TrialOrder
+
+
+class Desk:
+    """Holds orders until they are executed and events until they are fetched."""
+
+    def __init__(self) -> None:
+        self._orders: queue.SimpleQueue[TrialOrder] = queue.SimpleQueue()
+        self._events: deque[Event] = deque()
+        self._news = threading.Condition()
+
+    def submit(self, orders: Sequence[TrialOrder]) -> None:
+        for order in orders:
+            self._orders.put(order)
+
+    def next_order(self, timeout: float | None = None) -> TrialOrder | None:
+        """The oldest order; None when there is none within `timeout` seconds (None waits for ever)."""
+        try:
+            return self._orders.get(timeout=timeout)
+        except queue.Empty:
+            return None
+
+    def emit(self, event: Event) -> None:
+        with self._news:
+            self._events.append(event)
+            self._news.notify()
+
+    def exchange(self, orders: Sequence[TrialOrder], timeout: float) -> list[Event]:
+        """Leave orders and fetch all events; waits up to `timeout` seconds while there is none."""
+        self.submit(orders)
+        with self._news:
+            self._news.wait_for(lambda: bool(self._events), timeout)
+            events = list(self._events)
+            self._events.clear()
+        return events

@@ -1,0 +1,91 @@
+"""The driver's view of slots: what is leased to each, and how to talk to it."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from orchestrator.engine import Broke, Ended, Event, Shape, Started
+from trainables.order import TrialOrder
+
+
+@dataclass(slots=True)
+class Lease:
+    """An order that a slot holds."""
+
+    order: TrialOrder
+    started: float | None = None
+    """Monotonic time at which the slot said that it began."""
+
+
+class Line(Protocol):
+    """The connection to a slot's process or gang. References are Ray's; only ray.py waits for them."""
+
+    def exchange(self, orders: Sequence[TrialOrder]) -> Any:
+        """A reference to (events, resident bytes of the slot's own), ready when there is an event or after a second."""
+
+    def submit(self, orders: Sequence[TrialOrder]) -> None:
+        """Hand over orders while an exchange is under way."""
+
+    def trouble(self) -> str | None:
+        """Why the slot cannot be used any more, where that shows otherwise than by a failed exchange."""
+
+    def close(self, *, kindly: bool) -> None:
+        """Give the slot's resources back; kindly lets its processes end by themselves."""
+
+
+@dataclass(slots=True)
+class Slot:
+    """One slot: its line, its leases, and how long its trials take."""
+
+    name: str
+    shape: Shape
+    line: Line
+    opened: float = field(default_factory=time.monotonic)
+    ready: bool = False
+    leases: "OrderedDict[str, Lease]" = field(default_factory=OrderedDict)
+    reference: Any = None
+    """The exchange under way."""
+    quick: bool = False
+    """Whether its last trial was so short that the next should already be waiting in the slot."""
+    own_bytes: int = 0
+
+    @property
+    def idle(self) -> bool:
+        return not self.leases
+
+    def lease(self, orders: Sequence[TrialOrder]) -> None:
+        for order in orders:
+            self.leases[order.trial_id] = Lease(order)
+
+    def note(self, event: Event, quick_seconds: float) -> bool:
+        """Take an event into account. False when it is not of a trial leased here (a late word: to be dropped)."""
+        lease = self.leases.get(event.trial_id)
+        if lease is None or lease.order.attempt != event.attempt:
+            return False
+        if isinstance(event, Started):
+            lease.started = time.monotonic()
+        elif isinstance(event, Ended | Broke):
+            self.quick = lease.started is not None and time.monotonic() - lease.started < quick_seconds
+            del self.leases[event.trial_id]
+        return True
+
+    def overdue(self, grace: float) -> Lease | None:
+        """The running trial, where it has outlived its time limit by more than `grace` seconds."""
+        for lease in self.leases.values():
+            limit = lease.order.spec.protocol.trial_timeout
+            if limit is not None and lease.started is not None and time.monotonic() - lease.started > limit + grace:
+                return lease
+        return None
+
+
+def running(slot: Slot) -> list[Lease]:
+    """Leases whose trial has begun; where none has said so, the oldest may have."""
+    begun = [lease for lease in slot.leases.values() if lease.started is not None]
+    return begun or list(slot.leases.values())[:1]
+
+
+def broke_at(lease: Lease, failure: Any, at: datetime) -> Broke:
+    return Broke(lease.order.trial_id, lease.order.attempt, failure, at, "")

@@ -1,0 +1,49 @@
+"""The process of a single-worker slot: one thread executes orders, any other exchanges them for events."""
+
+import threading
+from collections.abc import Sequence
+
+import torch
+
+from orchestrator.engine import Event, RunTrial, Shape
+from orchestrator.engine.attempt import attempt
+from orchestrator.engine.desk import Desk
+from orchestrator.engine.memory import own_bytes
+from trainables.context import SingleContext
+from trainables.order import TrialOrder
+
+
+class SlotProcess:
+    """Long-lived: pays for its imports once and keeps data warm from trial to trial."""
+
+    def __init__(self, name: str, shape: Shape, run_trial: RunTrial) -> None:
+        self._name, self._shape, self._run_trial = name, shape, run_trial
+        self._device = torch.device("cuda" if shape.gpus > 0 else "cpu")
+        self._desk = Desk()
+        import torchmetrics.functional.classification  # noqa: F401 - seconds that no trial's clock should count
+
+        threading.Thread(target=self._work, name=f"{name}-trials", daemon=True).start()
+
+    def submit(self, orders: Sequence[TrialOrder]) -> None:
+        self._desk.submit(orders)
+
+    def exchange(self, orders: Sequence[TrialOrder], timeout: float) -> tuple[list[Event], int]:
+        """Leave orders; fetch events and the bytes that only this process holds. Waits `timeout` s for an event."""
+        return self._desk.exchange(orders, timeout), own_bytes()
+
+    def _work(self) -> None:
+        torch.set_num_threads(self._shape.cpus)  # per thread, so set in the one that computes
+        while True:
+            order = self._desk.next_order()
+            assert order is not None, "waits for ever"
+            self._attempt(order)
+
+    def _attempt(self, order: TrialOrder) -> None:
+        limit = order.spec.protocol.trial_timeout
+        attempt(
+            order,
+            slot=self._name,
+            run_trial=self._run_trial,
+            context=lambda report: SingleContext(self._device, report, limit),
+            emit=self._desk.emit,
+        )

@@ -1,0 +1,56 @@
+"""Keeps the Parquet tables fresh while a sweep runs, beside it and never in its way."""
+
+import threading
+import time
+from typing import Final
+
+from orchestrator.errors import OrchError
+from orchestrator.store.journal import Journal
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.tables import export
+
+PERIOD: Final = 30.0
+"""Seconds between two exports at least."""
+PATIENCE: Final = 20.0
+"""An export is not begun before this many times what the last one took has passed."""
+
+
+class Exporter:
+    """A thread that reads the committed journal and writes the tables."""
+
+    def __init__(self, paths: ResultsPaths) -> None:
+        self._paths = paths
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="export", daemon=True)
+        self.trouble: str | None = None
+        """Why the latest refresh did not succeed. The final export, in the main thread, raises."""
+        self.seconds = 0.0
+        """What the latest export took."""
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Stop refreshing and export a last time. Raises what the export raises."""
+        self._stop.set()
+        self._thread.join()
+        self._export()
+
+    def _run(self) -> None:
+        wait = PERIOD
+        while not self._stop.wait(wait):
+            try:
+                self._export()
+                self.trouble = None
+            except (OrchError, OSError) as error:
+                self.trouble = str(error)
+            wait = max(PERIOD, PATIENCE * self.seconds)
+
+    def _export(self) -> None:
+        began = time.monotonic()
+        journal = Journal.read(self._paths.journal)
+        try:
+            export(journal, self._paths)
+        finally:
+            journal.close()
+        self.seconds = time.monotonic() - began

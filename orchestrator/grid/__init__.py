@@ -1,0 +1,7 @@
+"""The user's grid file: YAML to GridSpec, levels expanded lazily, every mistake told with its place."""
+
+from orchestrator.grid.reader import read_grid
+from orchestrator.grid.settings import Resources, Wandb
+from orchestrator.grid.spec import AXES, Axes, GridSpec
+
+__all__ = ["AXES", "Axes", "GridSpec", "Resources", "Wandb", "read_grid"]

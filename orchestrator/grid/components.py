@@ -1,0 +1,101 @@
+"""What the user wrote for a component: a name, or a mapping with a name and parameters."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from orchestrator.grid import nodes
+from orchestrator.grid.levels import Entry, Family
+from orchestrator.grid.nodes import At, Node, Scalar, plain
+from orchestrator.grid.parameters import Value, split, validated, value_of
+from orchestrator.grid.problems import Problems, flattened, shown
+from orchestrator.grid.reads import invalid_combination
+from trainables.component import Component
+from trainables.errors import UnknownComponent
+from trainables.registry import registry
+
+
+def read_entry(axis: str, node: Node, problems: Problems) -> Entry | None:
+    """An entry of an axis; None where something is wrong with it, which is then noted."""
+    if axis == "regularizer" and isinstance(node, nodes.Sequence):
+        if not node.items:
+            problems.add(node.at, "an empty list of regularizers; write none")
+        families = [read_family(axis, item, problems) for item in node.items]
+    else:
+        families = [read_family(axis, node, problems)]
+    known = tuple(family for family in families if family is not None)
+    return Entry(known, node.at) if known and len(known) == len(families) else None
+
+
+def read_component(kind: str, node: Node, problems: Problems) -> tuple[type[Component], nodes.Mapping] | None:
+    """The component that a node names, and its parameters as they stand; None where it has no known name."""
+    match node:
+        case Scalar(str() as name, at):
+            parameters = nodes.Mapping({}, at, 1)
+        case nodes.Mapping() if isinstance(named := node.get("name"), Scalar) and isinstance(named.value, str):
+            name, at, parameters = named.value, named.at, node.without("name")
+        case nodes.Mapping() if "name" in node:
+            problems.add(node.entries["name"].value.at, f"the name of a {kind} has to be text")
+            return None
+        case nodes.Mapping():
+            problems.add(node.at, f"a {kind} written as a mapping needs the key name")
+            return None
+        case _:
+            value = shown(plain(node))
+            problems.add(node.at, f"a {kind} has to be a name or a mapping with a name, not {value}")
+            return None
+    try:
+        component = registry.get(kind, name)
+    except UnknownComponent as unknown:
+        problems.add(at, str(unknown))
+        return None
+    problems.unknown_keys(parameters, component.model_fields, f"parameter of {name}")
+    return component, parameters
+
+
+def read_family(kind: str, node: Node, problems: Problems) -> Family | None:
+    """A component with all values of its parameters, each validated where it stands."""
+    before = len(problems)
+    found = read_component(kind, node, problems)
+    if found is None:
+        return None
+    component, parameters = found
+    parameters = parameters.without(*(key for key, _ in parameters if key not in component.model_fields))
+    missing = [key for key, field in component.model_fields.items() if field.is_required() and key not in parameters]
+    if missing:
+        problems.add(node.at, f"{component.name} needs {' and '.join(missing)}")
+        return None
+    written = {key: split(component, key, entry.value) for key, entry in parameters}
+    given = _values(component, written, node, problems)
+    base = _base(component, given, node.at, problems) if len(problems) == before else None
+    if base is None:
+        return None
+    places = {key: entry.at for key, entry in parameters}
+    family = Family(component, given, base, node.at, places)
+    if reason := invalid_combination(component, family.values):
+        problems.add(node.at, f"{component.name}: {reason}")
+        return None
+    return family
+
+
+def _values(
+    component: type[Component], written: dict[str, tuple[Node, ...]], node: Node, problems: Problems
+) -> dict[str, tuple[Value, ...]]:
+    first = {key: plain(values[0]) for key, values in written.items()}
+    given: dict[str, tuple[Value, ...]] = {}
+    for key, values in written.items():
+        others = {name: value for name, value in first.items() if name != key}
+        valid = [validated(component, key, value, others, problems) for value in values]
+        given[key] = tuple(value_of(one, key) for one in valid if one is not None)
+    return given
+
+
+def _base(
+    component: type[Component], given: dict[str, tuple[Value, ...]], at: At, problems: Problems
+) -> Component | None:
+    """The component with the first of each value; what is wrong with them together is noted."""
+    try:
+        return component(**{key: values[0].python for key, values in given.items()})
+    except ValidationError as error:
+        problems.of_validation(flattened(error), Scalar(component.name, at), component.name)
+        return None

@@ -1,0 +1,236 @@
+"""Levels of an axis, expanded lazily: a component with a list of values for each parameter, and each combination of them.
+
+A million levels cost what their values cost: a level is made when it is looked at, its digest is put together from
+pieces, and its configuration is built when somebody asks for it.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
+from hashlib import blake2b
+from itertools import chain, product
+from math import prod
+
+from orchestrator.grid.labels import Labels
+from orchestrator.grid.nodes import At
+from orchestrator.grid.parameters import Value, value_of
+from trainables.component import Component
+from trainables.spec import joined_digest
+
+
+class Family:
+    """One component and the values of all its parameters: as many parts of levels as there are combinations."""
+
+    def __init__(
+        self, component: type[Component], given: dict[str, tuple[Value, ...]], base: Component, at: At, places: dict[str, At]
+    ) -> None:
+        """base: the component with the first of each given value. at, places: of the level and of each key."""
+        self.component = component
+        self.given = given
+        self.at = at
+        self.places = places
+        self.values: dict[str, tuple[Value, ...]] = {
+            key: given[key] if key in given else (value_of(base, key),) for key in sorted(component.model_fields)
+        }
+        self._head, self._tail = _frame(base)
+        first = Part(self, {key: values[0] for key, values in self.values.items()})
+        self._composed = True
+        self._composed = first.digest == base.digest()
+
+    def __len__(self) -> int:
+        return prod(len(values) for values in self.given.values())
+
+    def __iter__(self) -> Iterator["Part"]:
+        """All combinations; the parameter that stands first in the grid changes slowest."""
+        slow_first = [*self.given, *(key for key in self.values if key not in self.given)]
+        for chosen in product(*(self.values[key] for key in slow_first)):
+            yield Part(self, dict(zip(slow_first, chosen, strict=True)))
+
+    def representatives(self, relevant: frozenset[str]) -> Iterator[tuple["Part", int]]:
+        """One part for all that agree on the relevant parameters, and how many they are."""
+        choices = [values if key in relevant else values[:1] for key, values in self.values.items()]
+        parts = prod(len(values) for values in choices)
+        for chosen in product(*choices):
+            yield Part(self, dict(zip(self.values, chosen, strict=True))), len(self) // parts
+
+    def unique(self) -> "Family":
+        """The family with equal values of a parameter kept once."""
+        given = {key: tuple({value.text: value for value in values}.values()) for key, values in self.given.items()}
+        return self.with_given(given)
+
+    def with_given(self, given: dict[str, tuple[Value, ...]]) -> "Family":
+        """The same component with other lists of values."""
+        first = {key: values[0].python for key, values in self.values.items()}
+        base = self.component.model_construct(**{**first, **{key: values[0].python for key, values in given.items()}})
+        return Family(self.component, given, base, self.at, self.places)
+
+    def overlaps(self, other: "Family") -> bool:
+        """Whether some combination is in both."""
+        return self.component is other.component and all(
+            {value.text for value in values} & {value.text for value in other.values[key]}
+            for key, values in self.values.items()
+        )
+
+    def holds(self, part: "Part") -> bool:
+        """Whether a combination is one of this family's."""
+        return self.component is part.component and all(
+            any(value.text == part.values[key].text for value in values) for key, values in self.values.items()
+        )
+
+    def digest_of(self, part: "Part") -> bytes:
+        """Equal to `digest()` of the part's component."""
+        if not self._composed:  # a plug-in with a canonical form of its own
+            return part.build().digest()
+        pieces = [part.values[key].identity for key in self.values]
+        canonical = f"{self._head}{','.join([piece for piece in pieces if piece])}{self._tail}"
+        return blake2b(canonical.encode(), digest_size=16).digest()
+
+
+def _frame(component: Component) -> tuple[str, str]:
+    """What stands before and after the parameters in a component's canonical form."""
+    canonical = component.canonical()
+    opening, middle, _ = canonical.partition('"parameters":{')
+    _, _, closing = canonical.rpartition('},"version"')
+    return opening + middle, f'}},"version"{closing}'
+
+
+class Part:
+    """One component with one value for each parameter: a level, or one of several applied together."""
+
+    __slots__ = ("_family", "values")
+
+    def __init__(self, family: Family, values: dict[str, Value]) -> None:
+        self._family = family
+        self.values = values
+
+    @property
+    def component(self) -> type[Component]:
+        return self._family.component
+
+    @property
+    def given(self) -> tuple[type[Component], dict[str, Value]]:
+        """What it is, for `reads.Remembered`."""
+        return self._family.component, self.values
+
+    def at(self, key: str) -> At:
+        """Where a parameter stands in the grid; the level's own place where it is not given."""
+        return self._family.places.get(key, self._family.at)
+
+    @property
+    def digest(self) -> bytes:
+        """Equal to `build().digest()`."""
+        return self._family.digest_of(self)
+
+    @property
+    def texts(self) -> tuple[type[Component] | str, ...]:
+        """Equal for equal parts."""
+        return (self.component, *[self.values[key].text for key in self._family.values])
+
+    def build(self) -> Component:
+        """The validated configuration."""
+        return self.component(**{key: value.python for key, value in self.values.items()})
+
+    def changed(self, values: Mapping[str, Value]) -> "Part":
+        """The same component with some values replaced."""
+        return Part(self._family, {**self.values, **values})
+
+
+Parts = tuple[Part, ...]
+"""A level's parts: one, or several regularizers applied together."""
+
+
+def meaning(parts: Parts) -> tuple[object, ...]:
+    """Equal for levels that mean the same: `none` among others is nothing."""
+    return tuple(chain.from_iterable(part.texts for part in parts if part.component.name != "none"))
+
+
+class Level:
+    """One level of an axis: one part, or for regularizers several applied together."""
+
+    __slots__ = ("_combined", "_digest", "_labels", "at", "parts")
+
+    def __init__(self, parts: Parts, labels: Labels, at: At) -> None:
+        self.parts = parts
+        self.at = at
+        self._labels = labels
+        self._digest: bytes | None = None
+        self._combined: bytes | None = None
+
+    @property
+    def label(self) -> str:
+        """Short, and different for each level of the axis."""
+        return "+".join([self._labels.of(part.component, part.values) for part in self.parts])
+
+    @property
+    def configs(self) -> tuple[Component, ...]:
+        """The validated configuration of each part."""
+        return tuple(part.build() for part in self.parts)
+
+    @property
+    def config(self) -> Component:
+        """The configuration of a level of one part."""
+        return self.parts[0].build()
+
+    @property
+    def digest(self) -> bytes:
+        """Of a level of one part: its component's `digest()`."""
+        if self._digest is None:
+            self._digest = self.parts[0].digest
+        return self._digest
+
+    @property
+    def combined_digest(self) -> bytes:
+        """Equal to `trainables.spec.combined_digest(configs)`."""
+        if self._combined is None:
+            self._combined = joined_digest(part.digest for part in self.parts if part.component.name != "none")
+        return self._combined
+
+    def changed(self, values: Mapping[type[Component], Mapping[str, Value]]) -> "Level":
+        """The level with some parameters of some components set to other values."""
+        parts = tuple(part.changed(values.get(part.component, {})) for part in self.parts)
+        return Level(parts, self._labels, self.at)
+
+
+class Entry(Collection[Parts]):
+    """One entry of an axis as it stands in the grid: one family, or several regularizers applied together."""
+
+    def __init__(self, families: tuple[Family, ...], at: At) -> None:
+        self.families = families
+        self.at = at
+
+    def __len__(self) -> int:
+        return prod(len(family) for family in self.families)
+
+    def __iter__(self) -> Iterator[Parts]:
+        if len(self.families) == 1:
+            return ((part,) for part in self.families[0])
+        return product(*self.families)
+
+    def representatives(self, relevant: Mapping[type[Component], frozenset[str]]) -> Iterator[tuple[Parts, int]]:
+        """One level for all that agree on the relevant parameters, and how many they are."""
+        nothing: frozenset[str] = frozenset()
+        choices = [list(family.representatives(relevant.get(family.component, nothing))) for family in self.families]
+        for chosen in product(*choices):
+            yield tuple(part for part, _ in chosen), prod(count for _, count in chosen)
+
+    def unique(self) -> "Entry":
+        """The entry with equal values of a parameter kept once."""
+        return Entry(tuple(family.unique() for family in self.families), self.at)
+
+    def overlaps(self, other: "Entry") -> bool:
+        """Whether some level is in both."""
+        mine, others = self._acting, other._acting
+        return len(mine) == len(others) and all(a.overlaps(b) for a, b in zip(mine, others, strict=True))
+
+    def __contains__(self, parts: object) -> bool:
+        return isinstance(parts, tuple) and self.holds(parts)
+
+    def holds(self, parts: Parts) -> bool:
+        """Whether a level is one of this entry's."""
+        acting = [part for part in parts if part.component.name != "none"]
+        return len(acting) == len(self._acting) and all(
+            family.holds(part) for family, part in zip(self._acting, acting, strict=True)
+        )
+
+    @cached_property
+    def _acting(self) -> tuple[Family, ...]:
+        return tuple(family for family in self.families if family.component.name != "none")

@@ -1,0 +1,79 @@
+"""What a grid sets apart from its axes: what a trial needs, where W&B runs go, and how any such section is read."""
+
+import json
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from orchestrator.grid import nodes
+from orchestrator.grid.nodes import Entry, Mapping, Node
+from orchestrator.grid.problems import Problems, flattened
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+def _share_or_whole(gpus: float) -> float:
+    if gpus > 1 and gpus != int(gpus):
+        raise ValueError(f"gpus is a share below 1 or a whole number, not {gpus:g}")
+    return gpus
+
+
+def _project_name(project: str) -> str:
+    if bad := sorted(set("/\\#?%:") & set(project)):
+        raise ValueError(f"project must not hold {' '.join(bad)}; W&B refuses it")
+    return project
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+
+class Resources(_Section):
+    """What one trial needs."""
+
+    workers: Annotated[int, Field(ge=1)] = 1
+    """Processes that train it together, data-parallel."""
+    cpus: Annotated[int, Field(ge=1)] = 1
+    """Of each worker."""
+    gpus: Annotated[float, Field(ge=0), AfterValidator(_share_or_whole)] = 0.0
+    """Of each worker; below 1 is a share of one."""
+
+
+class Wandb(_Section):
+    """Where W&B runs go."""
+
+    mode: Literal["auto", "online", "offline", "disabled"] = "auto"
+    """`auto` is online with a key and offline without."""
+    project: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_project_name)] | None = None
+    """The sweep's name when not given."""
+    entity: Annotated[str, Field(min_length=1)] | None = None
+    """User or team; the key's default when not given."""
+
+
+def read_settings(section: type[Settings], node: Node | None, name: str, problems: Problems) -> Settings | None:
+    """A section of the grid; its defaults where it is not given, None where something is wrong with it."""
+    if node is None:
+        return section()
+    if not isinstance(node, nodes.Mapping):
+        problems.add(node.at, f"{name} has to be a mapping with keys such as {', '.join(list(section.model_fields)[:3])}")
+        return None
+    problems.unknown_keys(node, section.model_fields, f"key of {name}")
+    known = node.without(*(key for key, _ in node if key not in section.model_fields))
+    try:
+        return section.model_validate_json(json.dumps(nodes.plain(known)))
+    except ValidationError as error:
+        problems.of_validation(flattened(error), known, name, list(section.model_fields))
+        return None
+
+
+def overlaid(node: Mapping | None, path: list[str], entry: Entry) -> Mapping:
+    """A section with the value at a path of keys replaced, or added."""
+    entries = {} if node is None else dict(node.entries)
+    key, *rest = path
+    if rest:
+        inner = node.get(key) if node is not None else None
+        below = overlaid(inner if isinstance(inner, nodes.Mapping) else None, rest, entry)
+        entries[key] = Entry(entry.at, below)
+    else:
+        entries[key] = entry
+    return Mapping(entries, entry.at if node is None else node.at, 1)

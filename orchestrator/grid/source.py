@@ -1,0 +1,201 @@
+"""A YAML 1.2 file as a tree of nodes, each with the line and column where it was written.
+
+Read from the parser's events and not from loaded objects: every key keeps its position, and nothing that a tag or an
+alias could make of a file is ever built.
+"""
+
+import math
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from ruamel.yaml import YAML, events
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from orchestrator.errors import GridError, Problem, UserError
+from orchestrator.grid.nodes import At, Entry, Mapping, Node, Scalar, Sequence
+
+_MOST_BYTES: Final = 1_000_000
+"""A grid is written by hand; the reader takes some seconds for this much."""
+_MOST_NODES: Final = 200_000
+"""With every alias counted as often as it stands, so that a few lines cannot unfold into gigabytes."""
+_DEEPEST: Final = 40
+
+
+def read_source(path: Path) -> Mapping:
+    """The root mapping of a grid file. Raises UserError (no such file) and GridError (one problem: the first)."""
+    return parse(_text(path), str(path))
+
+
+def parse(text: str, file: str) -> Mapping:
+    """The root mapping of a grid's text. Raises GridError (one problem: the first)."""
+    builder = _Builder(file)
+    try:
+        for event in YAML(typ="safe", pure=True).parse(text):
+            builder.take(event)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = str(error.problem or error.context)
+        raise _at(file, _mark(mark), "a tab; write spaces" if "'\\t'" in what else f"not valid YAML: {what}") from None
+    except (YAMLError, ValueError, RecursionError) as error:  # ValueError: a %YAML directive with a malformed version
+        raise _at(file, At(1, 1), f"not valid YAML: {str(error).splitlines()[0]}") from None
+    return builder.root()
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise _at(str(path), At(1, 1), f"the file is larger than {_MOST_BYTES // 1000} kB, which no grid is")
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read the grid {path}: {error.strerror or error}") from None
+    try:
+        text = content.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        where = _position(content[: error.start].decode().removeprefix("\ufeff"))
+        raise _at(str(path), where, "not a text file in UTF-8") from None
+    if found := re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text):
+        position = _position(text[: found.start()])
+        raise _at(str(path), position, f"not a text file: it holds the control character {found[0]!r}")
+    return text
+
+
+def _position(before: str) -> At:
+    lines = re.split(r"\r\n|\r|\n", before)
+    return At(len(lines), len(lines[-1]) + 1)
+
+
+def _at(file: str, mark: At, message: str) -> GridError:
+    return GridError([Problem(file, mark.line, mark.column, message)])
+
+
+def _mark(mark: Any) -> At:
+    return At(1, 1) if mark is None else At(mark.line + 1, mark.column + 1)
+
+
+class _Open:
+    """A list or mapping that has not ended."""
+
+    def __init__(self, mark: At, mapping: bool, anchor: str | None) -> None:
+        self.mark, self.mapping, self.anchor = mark, mapping, anchor
+        self.items: list[Node] = []
+        self.entries: dict[str, Entry] = {}
+        self.key: tuple[str, At] | None = None
+        self.size = 1
+
+    def node(self) -> Node:
+        if self.mapping:
+            return Mapping(self.entries, self.mark, self.size)
+        return Sequence(tuple(self.items), self.mark, self.size)
+
+
+class _Builder:
+    """Builds the tree from events with a stack of its own: no depth of nesting ends in Python's."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._open: list[_Open] = []
+        self._anchors: dict[str, Node] = {}
+        self._root: Node | None = None
+        self._documents = 0
+
+    def take(self, event: Any) -> None:
+        mark = _mark(event.start_mark)
+        match event:
+            case events.DocumentStartEvent():
+                self._documents += 1
+                if self._documents > 1:
+                    raise _at(self._file, mark, "a second document; a grid is one")
+            case events.ScalarEvent():
+                self._refuse_tag(event, mark)
+                text = event.value
+                as_key = self._wants_key()
+                value = text if as_key or event.style is not None else core_scalar(text)
+                self._put(Scalar(value, mark), event.anchor)
+            case events.SequenceStartEvent() | events.MappingStartEvent():
+                self._refuse_tag(event, mark)
+                self._begin(event, mark)
+            case events.SequenceEndEvent() | events.MappingEndEvent():
+                ended = self._open.pop()
+                self._put(ended.node(), ended.anchor)
+            case events.AliasEvent():
+                if event.anchor not in self._anchors:
+                    raise _at(self._file, mark, f"the alias *{event.anchor} stands for nothing that ended before it")
+                self._put(self._anchors[event.anchor], None)
+
+    def root(self) -> Mapping:
+        if self._root is None or (isinstance(self._root, Scalar) and self._root.value is None):
+            raise _at(self._file, At(1, 1), "the file is empty; `orch init` writes a grid to start from")
+        if not isinstance(self._root, Mapping):
+            kind = "list" if isinstance(self._root, Sequence) else "single value"
+            raise _at(self._file, self._root.at, f"a grid is a mapping of keys, not a {kind}")
+        return self._root
+
+    def _begin(self, event: Any, mark: At) -> None:
+        if len(self._open) >= _DEEPEST:
+            raise _at(self._file, mark, f"nested more than {_DEEPEST} deep")
+        if self._wants_key():
+            raise _at(self._file, mark, "a key has to be a word, not a list or mapping")
+        self._open.append(_Open(mark, isinstance(event, events.MappingStartEvent), event.anchor))
+
+    def _put(self, node: Node, anchor: str | None) -> None:
+        if anchor is not None:
+            self._anchors[anchor] = node
+        if not self._open:
+            self._root = node
+            return
+        parent = self._open[-1]
+        if self._wants_key():
+            parent.key = self._checked_key(node, parent)
+            return
+        if parent.key is not None:
+            key, mark = parent.key
+            parent.entries[key], parent.key = Entry(mark, node), None
+        else:
+            parent.items.append(node)
+        parent.size += node.size
+        if parent.size > _MOST_NODES:
+            raise _at(self._file, parent.mark, f"unfolds into more than {_MOST_NODES:,} values")
+
+    def _checked_key(self, node: Node, parent: _Open) -> tuple[str, At]:
+        if not isinstance(node, Scalar) or not isinstance(node.value, str):
+            raise _at(self._file, node.at, "a key has to be a word, not a list or mapping")
+        if node.value == "<<":
+            raise _at(self._file, node.at, "merge keys (<<) are not part of YAML 1.2; write the keys out")
+        if node.value in parent.entries:
+            first = parent.entries[node.value].at
+            raise _at(self._file, node.at, f"duplicate key {node.value!r}; it stands in line {first.line} already")
+        return node.value, node.at
+
+    def _wants_key(self) -> bool:
+        return bool(self._open) and self._open[-1].mapping and self._open[-1].key is None
+
+    def _refuse_tag(self, event: Any, mark: At) -> None:
+        if event.tag is not None:
+            raise _at(self._file, mark, f"the tag {event.tag} is not allowed; a grid holds plain values only")
+
+
+_NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
+_TRUTH: Final = {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
+_INTEGER: Final = re.compile(r"[-+]?[0-9]{1,300}")
+_OTHER_BASE: Final = re.compile(r"0o[0-7]{1,300}|0x[0-9a-fA-F]{1,300}")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_INFINITE: Final = re.compile(r"([-+]?)\.(inf|Inf|INF)")
+_NAN: Final = frozenset({".nan", ".NaN", ".NAN"})
+
+
+def core_scalar(text: str) -> bool | int | float | str | None:
+    """A plain scalar by the core schema (YAML 1.2.2, sec. 10.3.2): `no` and dates stay text, `1e-3` is a number."""
+    if text in _NULL:
+        return None
+    if text in _TRUTH:
+        return _TRUTH[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _OTHER_BASE.fullmatch(text):
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if infinite := _INFINITE.fullmatch(text):
+        return math.copysign(math.inf, -1 if infinite[1] == "-" else 1)
+    return math.nan if text in _NAN else text

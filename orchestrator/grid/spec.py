@@ -1,0 +1,81 @@
+"""A sweep as the user wants it: what a grid file says, validated, with its levels still to be expanded."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, SkipValidation
+
+from orchestrator.errors import Problem
+from orchestrator.grid.axis import Axis
+from orchestrator.grid.nodes import Mapping
+from orchestrator.grid.problems import Problems
+from orchestrator.grid.rules import Exclude, Override
+from orchestrator.grid.settings import Resources, Wandb, overlaid, read_settings
+from trainables.protocol import Protocol
+
+AXES: Final = ("dataset", "model", "optimizer", "regularizer")
+
+
+class Axes(NamedTuple):
+    """The factors of the grid."""
+
+    dataset: Axis
+    model: Axis
+    optimizer: Axis
+    regularizer: Axis
+
+
+class Written(NamedTuple):
+    """The sections that overrides change, as they stand in the file."""
+
+    protocol: Mapping | None = None
+    resources: Mapping | None = None
+
+
+class GridSpec(BaseModel):
+    """What a grid file says. Read with `orchestrator.grid.read_grid`."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, extra="forbid")
+
+    path: Path
+    """The file."""
+    name: str
+    """Of the sweep, and of its results directory."""
+    axes: Annotated[Axes, SkipValidation]
+    seeds: Annotated[Sequence[int], SkipValidation]
+    """All different, none negative."""
+    protocol: Protocol
+    resources: Resources
+    exclude: Annotated[tuple[Exclude, ...], SkipValidation] = ()
+    include: Annotated[tuple[Axes, ...], SkipValidation] = ()
+    """Cells to add: the product of each."""
+    zip: tuple[tuple[str, ...], ...] = ()
+    """Axes that are walked level by level."""
+    overrides: Annotated[tuple[Override, ...], SkipValidation] = ()
+    wandb: Wandb
+    warnings: tuple[Problem, ...] = ()
+    """What is allowed and may be a mistake."""
+    written: Annotated[Written, SkipValidation] = Written()
+
+    def settings(self, overrides: Sequence[Override]) -> tuple[Protocol, Resources]:
+        """Protocol and resources under some overrides, a later one above an earlier. Raises GridError."""
+        if not overrides:
+            return self.protocol, self.resources
+        problems = Problems(self.path)
+        protocol = read_settings(Protocol, self._under(overrides, "protocol"), "protocol", problems)
+        resources = read_settings(Resources, self._under(overrides, "resources"), "resources", problems)
+        problems.raise_if_any()
+        assert protocol is not None and resources is not None
+        return protocol, resources
+
+    def with_seeds(self, count: int) -> "GridSpec":
+        """The same grid with the first seeds only."""
+        return self.model_copy(update={"seeds": self.seeds[:count]})
+
+    def _under(self, overrides: Sequence[Override], section: str) -> Mapping | None:
+        node: Mapping | None = getattr(self.written, section)
+        for override in overrides:
+            for path, entry in override.settings.get(section, ()):
+                node = overlaid(node, path, entry)
+        return node

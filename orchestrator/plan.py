@@ -1,0 +1,276 @@
+"""What a sweep is to run: every cell of a grid, with its settings, its identity, or the reason why it is skipped.
+
+Pure and lazy: a million trials are counted without being made, and made one at a time.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, cast
+
+from orchestrator.engine import Shape
+from orchestrator.errors import Problem
+from orchestrator.grid import GridSpec
+from orchestrator.grid.cells import Combination, Walk
+from orchestrator.grid.data import LocatedData, locate
+from orchestrator.grid.levels import Level, meaning
+from orchestrator.grid.settings import Resources
+from orchestrator.grid.support import Support
+from results_schema import OPEN, RETRYABLE
+from trainables.component import Component
+from trainables.dataset import DataPlace
+from trainables.model import Model
+from trainables.optimizer import Optimizer
+from trainables.protocol import Protocol
+from trainables.regularizer import Regularizer
+from trainables.spec import TrialSpec, cell_identity, trial_identity
+
+
+class Settings(NamedTuple):
+    """What holds for a cell beside its levels."""
+
+    protocol: Protocol
+    resources: Resources
+    digest: bytes
+    """Of the protocol."""
+
+
+class Cell(NamedTuple):
+    """One combination of levels, and what holds for it. Its trials differ in their seeds alone."""
+
+    data: LocatedData
+    model: Level
+    optimizer: Level
+    regularizer: Level
+    settings: Settings
+    skip: str | None
+    """Why it cannot run, or None."""
+
+    @property
+    def protocol(self) -> Protocol:
+        return self.settings.protocol
+
+    @property
+    def resources(self) -> Resources:
+        return self.settings.resources
+
+    @property
+    def dataset(self) -> Level:
+        return self.data.level
+
+    @property
+    def label(self) -> str:
+        """For the eye: the labels of its levels."""
+        return f"{self.dataset.label} {self.model.label} {self.optimizer.label} {self.regularizer.label}"
+
+    @property
+    def shape(self) -> Shape:
+        """What one of its trials needs of a slot."""
+        return Shape(self.resources.workers, self.resources.cpus, self.resources.gpus)
+
+    @property
+    def identity(self) -> bytes:
+        """8 bytes; in hex, the cell's id. Raises DataMissing where the data is not there."""
+        return cell_identity(
+            self.data.digest,
+            self.model.digest,
+            self.optimizer.digest,
+            self.regularizer.combined_digest,
+            self.settings.digest,
+        )
+
+    @property
+    def cell_id(self) -> str:
+        """Equal to `spec(seed).cell_id`."""
+        return self.identity.hex()
+
+    def trial_id(self, seed: int) -> str:
+        """Equal to `spec(seed).trial_id`."""
+        return trial_identity(self.identity, seed)
+
+    def spec(self, seed: int) -> TrialSpec:
+        """What a worker is handed. Raises DataMissing where the data is not there."""
+        assert self.data.digest and self.data.fingerprint is not None
+        return TrialSpec(
+            dataset=self.data.dataset,
+            model=cast(Model, self.model.config),
+            optimizer=cast(Optimizer, self.optimizer.config),
+            regularizers=cast(tuple[Regularizer, ...], self.regularizer.configs),
+            protocol=self.protocol,
+            seed=seed,
+            fingerprint=self.data.fingerprint,
+        )
+
+
+class PlannedTrial(NamedTuple):
+    """A cell and a seed."""
+
+    cell: Cell
+    seed: int
+    trial_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCounts:
+    """How much a plan holds, and how much of it there is already."""
+
+    cells: int
+    trials: int
+    """Rows of the `trials` table: those of skipped cells are among them."""
+    skipped: dict[str, int]
+    """Reason to the number of cells that are skipped for it."""
+    skipped_trials: int
+    done: int
+    """Trials that are completed or diverged."""
+    failed: int
+    """Trials that failed, timed out or ran out of memory; they run again with `--retry` only."""
+    to_run: int
+    """Trials that would run now, without `--retry`."""
+
+
+class Plan:
+    """The cells and trials of a grid on this machine's data."""
+
+    def __init__(self, grid: GridSpec, place: DataPlace, *, download: bool = False) -> None:
+        """download: fetch what is missing and can be downloaded. Raises GridError where data cannot be used."""
+        self.grid = grid
+        levels = [level for cells in (grid.axes, *grid.include) for level in cells.dataset]
+        self._located = locate(levels, place, grid.path, download)
+        self._walk = Walk(grid)
+        self._support = Support()
+        self._settings: dict[int, Settings] = {}
+        self._by_level: dict[Level, LocatedData] = {}
+
+    @property
+    def data(self) -> tuple[LocatedData, ...]:
+        """The data sets, each once."""
+        return tuple(dict.fromkeys(self._located.values()))
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What is not there and would be downloaded by a sweep."""
+        return tuple(data.missing for data in self.data if data.missing is not None)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is allowed and may be a mistake."""
+        return self.grid.warnings
+
+    def cells(self) -> Iterator[Cell]:
+        """Every cell once, skipped ones among them, the data set changing slowest."""
+        if not self._may_repeat:
+            yield from map(self._cell, self._walk)
+            return
+        seen: set[tuple[object, ...]] = set()
+        for skipped in (False, True):  # a cell that runs goes before an equal one that is excluded
+            for cell in map(self._cell, self._walk):
+                if (cell.skip is not None) is skipped and (key := _key(cell)) not in seen:
+                    seen.add(key)
+                    yield cell
+
+    def trials(self) -> Iterator[PlannedTrial]:
+        """Every trial, those of skipped cells among them. Raises DataMissing where the data is not there."""
+        seeds = self.grid.seeds
+        for cell in self.cells():
+            identity = cell.identity
+            for seed in seeds:
+                yield PlannedTrial(cell, seed, trial_identity(identity, seed))
+
+    def counts(self, statuses: Mapping[str, str] | None = None) -> PlanCounts:
+        """How much there is. statuses: trial id to status, as the journal has them; no id is computed without."""
+        tally = self._tally()
+        cells, seeds = sum(tally.values()), len(self.grid.seeds)
+        skipped = {reason: count for reason, count in tally.items() if reason is not None}
+        known = self._known(statuses) if statuses else Counter()
+        failed = sum(count for status, count in known.items() if status in RETRYABLE)
+        done = sum(count for status, count in known.items() if status not in RETRYABLE | OPEN)
+        return PlanCounts(
+            cells=cells,
+            trials=cells * seeds,
+            skipped=skipped,
+            skipped_trials=sum(skipped.values()) * seeds,
+            done=done,
+            failed=failed,
+            to_run=tally[None] * seeds - done - failed,
+        )
+
+    def _tally(self) -> Counter[str | None]:
+        """Reasons (None for cells that run) to cells."""
+        if self._may_repeat:
+            return Counter(cell.skip for cell in self.cells())
+        while True:
+            looked_at = {component: self._support.reads(component) for component in self._components}
+            tally: Counter[str | None] = Counter()
+            for combination, count in self._walk.alike(looked_at):
+                tally[self._cell(combination).skip] += count
+            if looked_at == {component: self._support.reads(component) for component in self._components}:
+                return tally
+
+    def _known(self, statuses: Mapping[str, str]) -> Counter[str]:
+        """Statuses to the trials that have them and are not skipped. Data that is missing has no ids: nothing is done."""
+        seeds = self.grid.seeds
+        known: dict[str, str] = {}
+        for combination in self._walk:
+            cell = self._resolved(combination)
+            if cell.data.missing is not None:
+                continue
+            identity = cell.identity
+            ids = [trial for seed in seeds if (trial := trial_identity(identity, seed)) in statuses]
+            if ids and self._reason(combination, cell) is None:
+                known.update((trial, statuses[trial]) for trial in ids)
+        return Counter(known.values())
+
+    def _cell(self, combination: Combination) -> Cell:
+        cell = self._resolved(combination)
+        reason = self._reason(combination, cell)
+        return cell if reason is None else cell._replace(skip=reason)
+
+    def _resolved(self, combination: Combination) -> Cell:
+        """A combination under the overrides that hold for it."""
+        dataset, model, optimizer, regularizer, rules = combination
+        overriding = self._walk.overriding(rules)
+        if overriding:
+            for override in self._walk.overrides(overriding):
+                model = model.changed(override.components.get("model", {}))
+                optimizer = optimizer.changed(override.components.get("optimizer", {}))
+                regularizer = regularizer.changed(override.components.get("regularizer", {}))
+        return Cell(self._data(dataset), model, optimizer, regularizer, self._under(overriding), None)
+
+    def _reason(self, combination: Combination, cell: Cell) -> str | None:
+        return (
+            self._walk.excluded_by(combination.rules)
+            or self._support.of_model(cell.data, cell.model)
+            or self._support.of_regularizers(cell.data, cell.model, cell.regularizer)
+            or self._support.of_settings(cell.data, cell.protocol, cell.resources)
+        )
+
+    def _under(self, overriding: int) -> Settings:
+        if overriding not in self._settings:
+            protocol, resources = self.grid.settings(self._walk.overrides(overriding))
+            self._settings[overriding] = Settings(protocol, resources, protocol.digest())
+        return self._settings[overriding]
+
+    def _data(self, level: Level) -> LocatedData:
+        if level not in self._by_level:
+            self._by_level[level] = self._located[meaning(level.parts)]
+        return self._by_level[level]
+
+    @cached_property
+    def _components(self) -> frozenset[type[Component]]:
+        return frozenset(component for axis in self.grid.axes for component in axis.components)
+
+    @cached_property
+    def _may_repeat(self) -> bool:
+        """Whether different combinations can come to the same cell."""
+        return (
+            bool(self.grid.zip)
+            or any(override.components for override in self.grid.overrides)
+            or len(self.data) < len(self._located)
+            or any(axis.hides_differences for axis in self.grid.axes[1:])
+        )
+
+
+def _key(cell: Cell) -> tuple[object, ...]:
+    data = id(cell.data) if cell.data.missing else cell.data.digest
+    return (data, cell.model.digest, cell.optimizer.digest, cell.regularizer.combined_digest, cell.settings.digest)

@@ -1,0 +1,58 @@
+"""From a plan to what the journal keeps of it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from inspect import getsourcefile
+from functools import cache
+from pathlib import Path
+
+from orchestrator.plan import Cell, Plan
+from orchestrator.store.journal import CellRow, PlannedRow
+from trainables.component import Component
+
+
+def cell_row(cell: Cell) -> CellRow:
+    """What the trials of a cell share."""
+    parts = (*cell.dataset.configs, *cell.model.configs, *cell.optimizer.configs, *cell.regularizer.configs)
+    return CellRow(
+        cell_id=cell.cell_id,
+        dataset=cell.dataset.label,
+        model=cell.model.label,
+        optimizer=cell.optimizer.label,
+        regularizer=cell.regularizer.label,
+        dataset_config=_json(cell.data.dataset),
+        model_config=_json(cell.model.config),
+        optimizer_config=_json(cell.optimizer.config),
+        regularizer_config=json.dumps([_values(part) for part in cell.regularizer.configs]),
+        protocol_config=json.dumps(cell.protocol.parameters()),
+        data_fingerprint=cell.data.fingerprint or "",
+        source_digest=source_digest(tuple(type(part) for part in parts)),
+        precision=cell.protocol.precision,
+        compiled=cell.protocol.compile,
+        deterministic=cell.protocol.deterministic,
+    )
+
+
+def trial_rows(cell: Cell, seeds: Sequence[int]) -> Iterator[PlannedRow]:
+    """The cell's trials, one for each seed."""
+    cell_id = cell.cell_id
+    return (PlannedRow(cell.trial_id(seed), cell_id, seed, cell.skip) for seed in seeds)
+
+
+@cache
+def source_digest(components: tuple[type[Component], ...]) -> str:
+    """16 hex digits of the components' source files: tells that code has changed under an equal version."""
+    digest = blake2b(digest_size=8)
+    for component in components:
+        file = getsourcefile(component)
+        digest.update(Path(file).read_bytes() if file else component.__qualname__.encode())
+    return digest.hexdigest()
+
+
+def _json(component: Component) -> str:
+    return json.dumps(_values(component))
+
+
+def _values(component: Component) -> dict[str, object]:
+    return {"name": component.name, **component.parameters()}

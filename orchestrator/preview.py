@@ -1,0 +1,48 @@
+"""What a sweep would do, without doing any of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import Problem
+from orchestrator.grid import read_grid
+from orchestrator.places import data_place
+from orchestrator.plan import Plan, PlanCounts
+from orchestrator.store.journal import Journal
+from orchestrator.store.paths import ResultsPaths
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What `orch plan` shows."""
+
+    name: str
+    """Of the sweep."""
+    results: Path
+    """The results directory that was looked at; it need not exist."""
+    counts: PlanCounts
+    missing: tuple[str, ...]
+    """Data that a sweep would download first. Nothing is known of its trials until then: all of them count as to run."""
+    warnings: tuple[Problem, ...]
+
+
+def preview(grid: Path, *, results: Path | None = None, data: Path | None = None) -> Preview:
+    """Plan a grid beside what its results directory holds. Writes nothing.
+
+    results: `results/<name>` when not given. Raises UserError, GridError, DamagedResults.
+    """
+    spec = read_grid(grid)
+    plan = Plan(spec, data_place(data, grid))
+    paths = ResultsPaths(results or Path("results") / spec.name)
+    return Preview(spec.name, paths.root, plan.counts(_statuses(paths)), plan.missing, plan.warnings)
+
+
+def _statuses(paths: ResultsPaths) -> dict[str, str]:
+    """Trial id to status; empty where no sweep has run."""
+    try:
+        journal = Journal.read(paths.journal)
+    except FileNotFoundError:
+        return {}
+    try:
+        return journal.statuses()
+    finally:
+        journal.close()

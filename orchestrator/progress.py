@@ -1,0 +1,58 @@
+"""What a sweep tells of itself while it runs: to a terminal, to a log, or to nobody."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A trial that a slot executes."""
+
+    trial_id: str
+    label: str
+    epoch: int
+    epochs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Where the sweep stands."""
+
+    counts: Mapping[str, int]
+    """Planned trials by status."""
+    total: int
+    """Planned trials."""
+    elapsed: float
+    """Seconds since the first trial could start."""
+    remaining: float | None
+    """Seconds that are expected to be left; None before the first trial has finished."""
+    running: tuple[Running, ...]
+    best: str | None
+    """The best trial so far, in words."""
+
+
+class Progress(Protocol):
+    """Who is told."""
+
+    def note(self, text: str) -> None:
+        """A step of the sweep, or something that the user should know."""
+
+    def finished(self, label: str, status: str, detail: str, snapshot: Snapshot) -> None:
+        """A trial has come to a status; `detail` is its headline figure or its reason."""
+
+    def beat(self, snapshot: Snapshot) -> None:
+        """A few times a second."""
+
+
+class Silence:
+    """Tells nobody."""
+
+    def note(self, text: str) -> None:
+        return
+
+    def finished(self, label: str, status: str, detail: str, snapshot: Snapshot) -> None:
+        return
+
+    def beat(self, snapshot: Snapshot) -> None:
+        return

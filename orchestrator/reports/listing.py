@@ -1,0 +1,149 @@
+"""Which rows and columns of the trials table are shown, and in which order."""
+
+import difflib
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchestrator.errors import UserError
+
+USUAL: Final = (
+    "trial_id",
+    "dataset",
+    "model",
+    "optimizer",
+    "regularizer",
+    "seed",
+    "status",
+    "val_accuracy",
+    "test_accuracy",
+    "test_f1_macro",
+    "val_mse",
+    "test_mse",
+    "test_r2",
+    "train_seconds",
+)
+"""Shown unless others are asked for; a measure that no trial has is left out."""
+
+_ALWAYS: Final = frozenset(USUAL[:7])
+_HIGHER_IS_BETTER: Final = re.compile(r"(accuracy|precision_macro|recall_macro|f1_\w+|roc_auc_macro|r2|samples_per_second)$")
+_CONDITION: Final = re.compile(r"\s*(\w+)\s*(!=|<=|>=|==|=|<|>)(.*)", re.DOTALL)
+_COMPARE: Final = {
+    "=": pc.equal,
+    "==": pc.equal,
+    "!=": pc.not_equal,
+    "<": pc.less,
+    "<=": pc.less_equal,
+    ">": pc.greater,
+    ">=": pc.greater_equal,
+}
+_FLAGS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the user asked to see."""
+
+    sort: str | None = None
+    """Column; the best test score first when None."""
+    direction: Literal["ascending", "descending"] | None = None
+    """The better first for a score, ascending for any other column when None."""
+    where: Sequence[str] = field(default=())
+    """Conditions such as `model=cnn` or `test_accuracy>0.9`; all have to hold. `reason=` is an empty value."""
+    columns: Sequence[str] = field(default=())
+    """The usual ones when empty."""
+    limit: int | None = None
+
+
+def choose(trials: pa.Table, listing: Listing, *, all_columns: bool = False) -> pa.Table:
+    """The rows and columns asked for. Raises UserError (an unknown column, with near names; a value of another type)."""
+    for condition in listing.where:
+        trials = trials.filter(_holds(trials, condition))
+    trials = _sorted(trials, listing)
+    if listing.limit is not None:
+        trials = trials.slice(0, listing.limit)
+    for name in listing.columns:
+        _known(trials, name)
+    everything = trials.column_names if all_columns else _usual(trials)
+    return trials.select(list(listing.columns) or everything)
+
+
+def plain_rows(trials: pa.Table) -> list[dict[str, Any]]:
+    """Rows as JSON values: a number that is not finite is None, a time is ISO 8601 in UTC."""
+    return [{name: _plain(value) for name, value in row.items()} for row in trials.to_pylist()]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _usual(trials: pa.Table) -> list[str]:
+    planned = [] if pc.all(trials["planned"]).as_py() is not False else ["planned"]
+    measured = [name for name in USUAL if name in _ALWAYS or trials[name].null_count < trials.num_rows]
+    return [*measured, *planned]
+
+
+def _sorted(trials: pa.Table, listing: Listing) -> pa.Table:
+    name = listing.sort or _best(trials)
+    _known(trials, name)
+    default = "descending" if _HIGHER_IS_BETTER.search(name) else "ascending"
+    values = trials[name]
+    if pa.types.is_floating(values.type):
+        # not a number is no value: it stands last whichever way the rest is sorted
+        values = pc.if_else(pc.is_nan(values), None, values)
+    order = pa.table({"value": values, "row": pa.array(range(trials.num_rows), pa.int64())}).sort_by(
+        [("value", listing.direction or default), ("row", "ascending")]
+    )
+    return trials.take(order["row"])
+
+
+def _best(trials: pa.Table) -> str:
+    names = ("test_accuracy", "test_mse")
+    return next((name for name in names if trials[name].null_count < trials.num_rows), names[0])
+
+
+def _known(trials: pa.Table, name: str) -> None:
+    if name in trials.column_names:
+        return
+    near = difflib.get_close_matches(name, trials.column_names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(trials.column_names)}"
+    raise UserError(f"unknown column {name!r}; {hint}")
+
+
+def _holds(trials: pa.Table, condition: str) -> pa.ChunkedArray:
+    match = _CONDITION.fullmatch(condition)
+    if match is None:
+        raise UserError(f"cannot read the condition {condition!r}; write COLUMN=VALUE, or !=, <, <=, >, >= in place of =")
+    name, sign, text = match[1], match[2], match[3].strip()
+    _known(trials, name)
+    column = trials[name]
+    if not text and sign in {"=", "==", "!="}:
+        return pc.is_valid(column) if sign == "!=" else pc.is_null(column, nan_is_null=True)
+    holds = _COMPARE[sign](column, _value(text, column.type, condition))
+    # a row without a value differs from every value, and is neither smaller nor greater
+    return pc.fill_null(holds, sign == "!=")
+
+
+def _value(text: str, type_: pa.DataType, condition: str) -> pa.Scalar:
+    """The text as a value of the column's type. Raises UserError."""
+    try:
+        if pa.types.is_boolean(type_):
+            return pa.scalar(_FLAGS[text.lower()])
+        if pa.types.is_timestamp(type_):
+            moment = datetime.fromisoformat(text)
+            return pa.scalar(moment if moment.tzinfo else moment.replace(tzinfo=UTC), type=type_)
+        if pa.types.is_string(type_):
+            return pa.scalar(text)
+        # seeds have 63 bits, more than a float can tell apart
+        return pa.scalar(int(text) if text.lstrip("+-").isdigit() and len(text) < 19 else float(text))
+    except (ValueError, KeyError):
+        kind = "true or false" if pa.types.is_boolean(type_) else "a time" if pa.types.is_timestamp(type_) else "a number"
+        raise UserError(f"the condition {condition!r} needs {kind}, not {text!r}") from None

@@ -1,0 +1,164 @@
+"""How far a sweep is: what its journal and its lock say at this moment."""
+
+import json
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import psutil
+
+from orchestrator.store.journal import Journal
+from orchestrator.store.paths import ResultsPaths
+
+FAILURES_SHOWN: Final = 5
+
+_LABELS: Final = "cells.dataset, cells.model, cells.optimizer, cells.regularizer, trials.seed"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The sweep that writes to the directory."""
+
+    user: str
+    host: str
+    pid: int
+    since: str
+    """ISO 8601."""
+
+    def __str__(self) -> str:
+        return f"{self.user} on {self.host}, process {self.pid}, since {self.since}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTrial:
+    """A trial that a slot executes."""
+
+    trial_id: str
+    label: str
+    epoch: int
+    """Epochs finished in this attempt."""
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTrial:
+    """A trial that broke, and why."""
+
+    trial_id: str
+    label: str
+    status: str
+    reason: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A moment of a sweep. Only planned trials count."""
+
+    sweep: str | None
+    counts: dict[str, int]
+    """Status to number of trials."""
+    unplanned: int
+    """Trials of earlier grids whose rows are kept."""
+    running: tuple[RunningTrial, ...]
+    failures: tuple[FailedTrial, ...]
+    """The latest first."""
+    holder: Holder | None
+    eta_seconds: float | None
+
+    @property
+    def planned(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def open(self) -> int:
+        """Trials that are still to be executed."""
+        return sum(self.counts.get(status, 0) for status in ("pending", "running", "cancelled"))
+
+
+def read_progress(paths: ResultsPaths, journal: Journal) -> Progress:
+    """Raises DamagedResults."""
+    counts = journal.counts()
+    holder = lock_holder(paths)
+    return Progress(
+        sweep=_sweep(journal),
+        counts=counts,
+        unplanned=_unplanned(journal),
+        running=_running(journal),
+        failures=_failures(journal),
+        holder=holder,
+        eta_seconds=None if holder is None else _eta(journal, counts),
+    )
+
+
+def lock_holder(paths: ResultsPaths) -> Holder | None:
+    """Who writes now. Never touches the lock itself: a sweep that starts at this moment must find it free."""
+    try:
+        holder = Holder(**json.loads(paths.lock_holder.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return holder if _lives(holder) else None
+
+
+def _lives(holder: Holder) -> bool:
+    """A sweep that was killed leaves its note behind; on another machine the note has to be believed."""
+    if holder.host != socket.gethostname():
+        return True
+    try:
+        born = psutil.Process(holder.pid).create_time()
+    except psutil.Error:
+        return False
+    return born <= datetime.fromisoformat(holder.since).timestamp() + 1
+
+
+def _sweep(journal: Journal) -> str | None:
+    row = next(journal.query("SELECT sweep FROM trials ORDER BY planned DESC, rowid DESC LIMIT 1"), None)
+    return None if row is None else str(row[0])
+
+
+def _unplanned(journal: Journal) -> int:
+    return int(next(journal.query("SELECT count(*) FROM trials WHERE NOT planned"))[0])
+
+
+def _running(journal: Journal) -> tuple[RunningTrial, ...]:
+    rows = journal.query(
+        f"SELECT trials.trial_id, {_LABELS}, (SELECT max(epoch) FROM epochs WHERE epochs.trial_id = trials.trial_id),"  # noqa: S608
+        " started_at FROM trials JOIN cells USING (cell_id) WHERE status = 'running' ORDER BY started_at"
+    )
+    return tuple(RunningTrial(row[0], _label(row[1:6]), row[6] or 0, _time(row[7])) for row in rows)
+
+
+def _failures(journal: Journal) -> tuple[FailedTrial, ...]:
+    rows = journal.query(
+        f"SELECT trials.trial_id, {_LABELS}, status, reason, finished_at FROM trials JOIN cells USING (cell_id)"  # noqa: S608
+        " WHERE status IN ('failed', 'timed_out', 'out_of_memory') AND planned ORDER BY finished_at DESC LIMIT ?",
+        (FAILURES_SHOWN,),
+    )
+    return tuple(
+        FailedTrial(row[0], _label(row[1:6]), row[6], row[7] or "", _time(row[8]) if row[8] else None) for row in rows
+    )
+
+
+def _eta(journal: Journal, counts: dict[str, int]) -> float | None:
+    """Seconds left, at the rate at which the latest invocation has finished trials."""
+    row = next(
+        journal.query(
+            "SELECT count(finished_at), min(started_at) FROM trials WHERE environment_id ="
+            " (SELECT environment_id FROM environments ORDER BY started_at DESC, rowid DESC LIMIT 1)"
+        )
+    )
+    left = sum(counts.get(status, 0) for status in ("pending", "running", "cancelled"))
+    if not row[0]:
+        return None
+    passed = (datetime.now(UTC) - _time(row[1])).total_seconds()
+    return max(0.0, left * passed / row[0])
+
+
+def _label(values: tuple[object, ...]) -> str:
+    dataset, model, optimizer, regularizer, seed = values
+    return f"{dataset} / {model} / {optimizer} / {regularizer} / seed {seed}"
+
+
+def _time(microseconds: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)

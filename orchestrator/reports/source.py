@@ -1,0 +1,63 @@
+"""Opens a results directory for reading."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from orchestrator.errors import UserError
+from orchestrator.store import sql
+from orchestrator.store.journal import Journal
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.tables import read
+from results_schema import Table
+
+
+def results_at(root: Path) -> ResultsPaths:
+    """The files of a results directory. Raises UserError where there is none."""
+    paths = ResultsPaths(root)
+    if not root.exists():
+        raise UserError(f"there is no results directory {root}; `orch sweep GRID` makes results/<name>{_near(root)}")
+    if not root.is_dir():
+        raise UserError(f"{root} is a file, not a results directory; give the folder that `orch sweep` wrote")
+    if not paths.journal.exists() and not paths.table("trials").exists():
+        raise UserError(f"{root} is not a results directory: it has neither a journal nor a trials table{_near(root)}")
+    return paths
+
+
+def open_journal(paths: ResultsPaths) -> Journal:
+    """The journal, to read. Raises UserError where only tables are left, DamagedResults."""
+    try:
+        return Journal.read(paths.journal)
+    except FileNotFoundError:
+        raise UserError(f"{paths.root} has tables and no journal; `orch results` and `orch report` read tables") from None
+
+
+def table_of(paths: ResultsPaths, table: Table) -> pa.Table:
+    """A table as it was exported last, or out of the journal where it never was. Raises DamagedResults."""
+    try:
+        return read(table, paths)
+    except FileNotFoundError:
+        return _from_journal(paths, table)
+
+
+def _from_journal(paths: ResultsPaths, table: Table) -> pa.Table:
+    journal = open_journal(paths)
+    try:
+        rows = list(journal.query(sql.select(table)))
+    finally:
+        journal.close()
+    if not rows:
+        return table.schema.empty_table()
+    columns = [sql.to_arrow(values, field) for values, field in zip(zip(*rows, strict=True), table.schema, strict=True)]
+    return pa.Table.from_arrays(columns, schema=table.schema)
+
+
+def _near(root: Path) -> str:
+    """A hint with the results directories that lie in or beside this one."""
+    for folder in (root, root / "results", root.parent):
+        if not folder.is_dir():
+            continue
+        found = sorted(path.parent for path in folder.glob("*/journal.sqlite"))
+        if found:
+            return f"; did you mean {' or '.join(str(path) for path in found[:3])}?"
+    return ""

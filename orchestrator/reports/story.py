@@ -1,0 +1,117 @@
+"""Everything that the journal knows of one trial."""
+
+import difflib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from orchestrator.errors import UserError
+from orchestrator.store.journal import Journal
+
+_SHOWN: Final = 6
+"""Ids that a hint lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStory:
+    """One try, with what it printed."""
+
+    attempt: int
+    status: str
+    reason: str | None
+    error: str | None
+    """Traceback."""
+    slot: str | None
+    host: str | None
+    pid: int | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    log: str
+
+
+@dataclass(frozen=True, slots=True)
+class EpochStory:
+    """One epoch of the latest attempt."""
+
+    epoch: int
+    lr: float
+    train_loss: float | None
+    train_accuracy: float | None
+    val_loss: float | None
+    val_accuracy: float | None
+    val_mse: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrialStory:
+    """A trial from its plan to its end."""
+
+    trial_id: str
+    cell_id: str
+    dataset: str
+    model: str
+    optimizer: str
+    regularizer: str
+    seed: int
+    planned: bool
+    status: str
+    reason: str | None
+    attempts: tuple[AttemptStory, ...]
+    epochs: tuple[EpochStory, ...]
+
+
+def read_story(journal: Journal, prefix: str) -> TrialStory:
+    """The trial whose id begins so. Raises UserError where none or several do."""
+    trial_id = _find(journal, prefix.strip().lower())
+    row = next(
+        journal.query(
+            "SELECT trial_id, cell_id, dataset, model, optimizer, regularizer, seed, planned, status, reason"
+            " FROM trials JOIN cells USING (cell_id) WHERE trial_id = ?",
+            (trial_id,),
+        )
+    )
+    return TrialStory(*row[:7], bool(row[7]), *row[8:], _attempts(journal, trial_id), _epochs(journal, trial_id))
+
+
+def _find(journal: Journal, prefix: str) -> str:
+    found = [
+        str(row[0])
+        for row in journal.query(
+            "SELECT trial_id FROM trials WHERE substr(trial_id, 1, ?) = ? ORDER BY trial_id", (len(prefix), prefix)
+        )
+    ]
+    if prefix in found:
+        return prefix
+    if len(found) == 1:
+        return found[0]
+    if found:
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise UserError(f"{len(found)} trials begin with {prefix!r}: {', '.join(found[:_SHOWN])}{more}; give more digits")
+    known = [str(row[0]) for row in journal.query("SELECT trial_id FROM trials")]
+    near = difflib.get_close_matches(prefix, known, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`orch results RESULTS` lists them"
+    raise UserError(f"no trial's id begins with {prefix!r}; {hint}")
+
+
+def _attempts(journal: Journal, trial_id: str) -> tuple[AttemptStory, ...]:
+    logs = dict(journal.log(trial_id))
+    rows = journal.query(
+        "SELECT attempt, status, reason, error, slot, host, pid, started_at, finished_at FROM attempts"
+        " WHERE trial_id = ? ORDER BY attempt",
+        (trial_id,),
+    )
+    return tuple(AttemptStory(*row[:7], _time(row[7]), _time(row[8]), logs.get(row[0], "")) for row in rows)
+
+
+def _epochs(journal: Journal, trial_id: str) -> tuple[EpochStory, ...]:
+    rows = journal.query(
+        "SELECT epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy, val_mse, seconds FROM epochs"
+        " WHERE trial_id = ? ORDER BY epoch",
+        (trial_id,),
+    )
+    return tuple(EpochStory(*row) for row in rows)
+
+
+def _time(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)

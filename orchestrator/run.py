@@ -1,0 +1,287 @@
+"""A whole sweep, step by step: read, plan, prepare the data, lock, run, export."""
+
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from clusters.environment import prepare_environment
+from clusters.errors import ClusterSpecError
+from clusters.file import read_cluster
+from clusters.spec import ClusterSpec
+from orchestrator.engine import Engine, RunTrial
+from orchestrator.engine.inline import InlineEngine
+from orchestrator.environment import observe
+from orchestrator.errors import InfrastructureLost, Interrupted, UserError
+from orchestrator.expected import Expectation
+from orchestrator.exporter import Exporter
+from orchestrator.grid import GridSpec, read_grid
+from orchestrator.places import data_place
+from orchestrator.plan import Cell, Plan
+from orchestrator.planned import cell_row, trial_rows
+from orchestrator.progress import Progress
+from orchestrator.queue import TrialQueue, Waiting
+from orchestrator.reports.wandb_process import WandbWriter
+from orchestrator.stopping import Stopping
+from orchestrator.store.journal import Journal
+from orchestrator.store.lock import ResultsLock
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.sweep import Sweep
+from results_schema import OPEN, RETRYABLE
+from trainables.data.cache import decoded
+from trainables.dataset import DataPlace
+from trainables.errors import DataError
+from trainables.model import Model
+from trainables.trial import run_trial
+
+EngineName = Literal["ray", "inline"]
+
+WANDB_SECONDS: Final = 60.0
+"""What the W&B writer is waited for at the end; it goes on by itself after that."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRequest:
+    """What a user asks for."""
+
+    grid: Path
+    cluster: Path | None = None
+    engine: EngineName = "ray"
+    results: Path | None = None
+    data: Path | None = None
+    max_trials: int = 100_000
+    seeds: int | None = None
+    retry: bool = False
+    wandb_mode: str | None = None
+    run_trial: RunTrial = run_trial
+
+
+@dataclass(frozen=True, slots=True)
+class SweepSummary:
+    """How a sweep ended."""
+
+    name: str
+    results: Path
+    counts: dict[str, int]
+    """Planned trials by status."""
+    ran: int
+    """Trials that this sweep had to run."""
+    startup_seconds: float
+    """From the beginning to the first trial handed to a slot that was ready."""
+    run_seconds: float
+    """From there to the last row in the journal."""
+    export_seconds: float
+    """Of the final export."""
+
+    def as_text(self) -> str:
+        """For the end of a sweep."""
+        counts = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(self.counts.items()))
+        done = f"ran {self.ran} trials in {self.run_seconds:.1f} s" if self.ran else "nothing was left to run"
+        return f"{self.name}: {done}; {counts}\ntables in {self.results}"
+
+    def as_json(self) -> dict[str, object]:
+        """For `--json`."""
+        return {**asdict(self), "results": str(self.results)}
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether every planned trial is completed, skipped or diverged."""
+        return not set(self.counts) - {"completed", "skipped", "diverged"}
+
+
+def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
+    """Run what is missing of a grid. Raises the errors of `orchestrator.errors`.
+
+    Nothing is written, and no Ray is started, before the grid, the cluster file, the data and the resources have been
+    found to be in order.
+    """
+    began = time.monotonic()
+    grid, cluster = _read(request)
+    place = data_place(request.data, request.grid)
+    plan = _plan(request, grid, place, progress)
+    examples = _prepare(plan, place, progress)
+    _refuse_what_never_fits(plan, cluster, request.engine)
+    paths = ResultsPaths((request.results or Path("results") / grid.name).absolute())
+    with Stopping() as stopping, _writing(paths) as journal:
+        environment = observe(cluster, request.grid.read_text(encoding="utf-8"))
+        journal.environment(asdict(environment))
+        queue = _record_plan(plan, journal, examples, retry=request.retry)
+        sweep = Sweep(journal, queue, paths, place, environment.environment_id, progress, stopping.check)
+        ran = len(queue)
+        with _reported(grid, paths, progress) as exported:
+            if ran:
+                _execute(request, cluster, sweep, journal, stopping, progress)
+            journal.commit()
+        return SweepSummary(
+            name=grid.name,
+            results=paths.root,
+            counts=journal.counts(),
+            ran=ran,
+            startup_seconds=(sweep.first_order or time.monotonic()) - began,
+            run_seconds=0.0 if sweep.first_order is None else sweep.last_row - sweep.first_order,
+            export_seconds=exported.seconds,
+        )
+
+
+def _read(request: SweepRequest) -> tuple[GridSpec, ClusterSpec]:
+    grid = read_grid(request.grid)
+    if request.seeds is not None:
+        grid = grid.with_seeds(request.seeds)
+    if request.wandb_mode is not None:
+        wandb = grid.wandb.model_copy(update={"mode": request.wandb_mode})
+        grid = grid.model_copy(update={"wandb": wandb})
+    try:
+        return grid, read_cluster(request.cluster)
+    except ClusterSpecError as error:
+        raise UserError(str(error)) from error
+
+
+def _plan(request: SweepRequest, grid: GridSpec, place: DataPlace, progress: Progress) -> Plan:
+    plan = Plan(grid, place, download=True)
+    for warning in plan.warnings:
+        progress.note(f"warning: {warning}")
+    trials = plan.counts().trials
+    if trials > request.max_trials:
+        raise UserError(
+            f"{request.grid} has {trials:,} trials, more than --max-trials {request.max_trials:,};"
+            " make the grid smaller, or raise the limit"
+        )
+    return plan
+
+
+def _prepare(plan: Plan, place: DataPlace, progress: Progress) -> dict[str, int]:
+    """Decode every data set, so that a broken picture is found before anything is started. Fingerprint to examples."""
+    examples = {}
+    for data in plan.data:
+        assert data.fingerprint is not None, "a sweep has fetched what was missing"
+        progress.note(f"data: {data.level.label}")
+        try:
+            examples[data.fingerprint] = len(decoded(data.dataset, place, data.fingerprint))
+        except DataError as error:
+            raise UserError(f"data set {data.level.label}: {error}") from error
+    return examples
+
+
+def _refuse_what_never_fits(plan: Plan, cluster: ClusterSpec, engine: EngineName) -> None:
+    """For this machine, whose size is known without starting anything; a remote cluster says so when it is joined."""
+    if engine == "ray" and cluster.address != "local":
+        return
+    from clusters.size import local_size
+
+    cpus, gpus = local_size(cluster)
+    for shape in {cell.shape for cell in plan.cells() if cell.skip is None}:
+        if engine == "inline" and shape.workers > 1:
+            raise UserError(f"resources.workers: {shape.workers} needs several processes; use --engine ray")
+        if shape.workers * shape.cpus > cpus or shape.workers * shape.gpus * cluster.slots.gpu_share > gpus:
+            raise UserError(
+                f"a trial needs {shape.workers * shape.cpus} CPUs and {shape.workers * shape.gpus:g} GPUs, this machine"
+                f" offers {cpus} and {gpus}; lower `resources` in the grid or use another --cluster"
+            )
+
+
+@contextmanager
+def _writing(paths: ResultsPaths) -> Iterator[Journal]:
+    """The results directory, locked, and its journal."""
+    try:
+        paths.root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write results to {paths.root}: {error}") from error
+    with ResultsLock(paths):
+        journal = Journal.create_or_open(paths.journal)
+        try:
+            yield journal
+        finally:
+            journal.close()
+
+
+def _record_plan(plan: Plan, journal: Journal, examples: dict[str, int], *, retry: bool) -> TrialQueue:
+    """Make the plan's trials the journal's planned ones, and queue those that have to run."""
+    seeds = list(plan.grid.seeds)
+    statuses = journal.statuses()
+    runs = OPEN | RETRYABLE if retry else OPEN
+    expectation = Expectation(journal.seconds_by_cell())
+    queue, number = TrialQueue(), 0
+    with journal.planning(plan.grid.name) as planning:
+        for cell in plan.cells():
+            rows = list(trial_rows(cell, seeds))
+            planning.add(cell_row(cell), rows)
+            if cell.skip is not None:
+                continue
+            expected = _expected(cell, expectation, examples)
+            for row in rows:
+                status = statuses.get(row.trial_id, "pending")
+                if status in runs or status == "skipped":
+                    queue.add(cell.shape, Waiting(-expected, number, row.trial_id, row.seed, cell))
+                    number += 1
+    journal.commit()
+    return queue
+
+
+def _expected(cell: Cell, expectation: Expectation, examples: dict[str, int]) -> float:
+    data, model = cell.data, cell.model.config
+    assert data.info is not None and data.fingerprint is not None and isinstance(model, Model)
+    return expectation.seconds(cell.cell_id, model, data.info, examples[data.fingerprint], cell.protocol.epochs)
+
+
+@contextmanager
+def _reported(grid: GridSpec, paths: ResultsPaths, progress: Progress) -> Iterator[Exporter]:
+    """Tables that are fresh while the sweep runs and complete when it ends, however it ends; and the W&B writer."""
+    exporter, writer = Exporter(paths), WandbWriter()
+    exporter.start()
+    writer.start(paths, grid.wandb.mode, grid.wandb.project or grid.name, grid.wandb.entity)
+    try:
+        yield exporter
+    finally:
+        exporter.finish()
+        if not writer.finish(WANDB_SECONDS):
+            progress.note(f"W&B runs are still being written, by a process of their own; see {paths.wandb_log}")
+
+
+def _execute(
+    request: SweepRequest,
+    cluster: ClusterSpec,
+    sweep: Sweep,
+    journal: Journal,
+    stopping: Stopping,
+    progress: Progress,
+) -> None:
+    """Run the queue. Whatever ends it early, what was running is recorded as cancelled."""
+    try:
+        with _engine(request, cluster, progress) as engine:
+            stopping.retake()
+            engine.run(sweep)
+    except Interrupted as interrupted:
+        journal.cancel_running(str(interrupted))
+        progress.note(f"{interrupted}; everything finished is kept. To go on: {_command()}")
+        raise
+    except InfrastructureLost as lost:
+        journal.cancel_running(str(lost))
+        progress.note(f"to go on: {_command()}")
+        raise
+
+
+@contextmanager
+def _engine(request: SweepRequest, cluster: ClusterSpec, progress: Progress) -> Iterator[Engine]:
+    if request.engine == "inline":
+        yield InlineEngine(request.run_trial)
+        return
+    progress.note("starting Ray on this machine" if cluster.address == "local" else f"joining Ray at {cluster.address}")
+    prepare_environment(cluster)
+    from orchestrator.engine.ray import RayEngine  # imports ray, which reads its environment then
+
+    engine = RayEngine(cluster, request.run_trial)
+    try:
+        engine.open()
+        yield engine
+    finally:
+        engine.close()
+
+
+def _command() -> str:
+    """The command line that was given, to be pasted again."""
+    program = Path(sys.argv[0]).name
+    return shlex.join(["orch" if program == "__main__.py" else program, *sys.argv[1:]])

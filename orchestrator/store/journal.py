@@ -1,0 +1,291 @@
+"""The truth about every trial and attempt: an SQLite file that only this module writes.
+
+A change is *finished* when it is committed. Commits are batched by the caller (`commit`), and synchronous: what was
+committed survives the machine. All writes are idempotent by trial id, attempt and epoch.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from orchestrator.engine import Broke, Ended, EpochDone, Started
+from orchestrator.errors import DamagedResults
+from orchestrator.store import sql
+from orchestrator.store.rows import outcome_values
+from results_schema import ATTEMPTS, CLASSES, CURVES, ENVIRONMENTS, EPOCHS, VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class CellRow:
+    """What the trials of a cell share, as the journal keeps it; its fields are `sql.CELL_COLUMNS`."""
+
+    cell_id: str
+    dataset: str
+    model: str
+    optimizer: str
+    regularizer: str
+    dataset_config: str
+    model_config: str
+    optimizer_config: str
+    regularizer_config: str
+    protocol_config: str
+    data_fingerprint: str
+    source_digest: str
+    precision: str
+    compiled: bool
+    deterministic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRow:
+    """A trial that the grid names. `skipped` is the reason why it cannot run, or None."""
+
+    trial_id: str
+    cell_id: str
+    seed: int
+    skipped: str | None
+
+
+class Planning:
+    """Takes the cells of a plan one after another, so that no list of them is ever held."""
+
+    def __init__(self, db: sqlite3.Connection, sweep: str) -> None:
+        self._db, self._sweep = db, sweep
+
+    def add(self, cell: CellRow, trials: Iterable[PlannedRow]) -> None:
+        """A cell and its trials. What has already ended keeps its status; what was under way waits again."""
+        self._db.execute(sql.upsert("cells", sql.CELL_COLUMNS), [getattr(cell, name) for name in sql.CELL_COLUMNS])
+        self._db.executemany(
+            sql.PLAN_TRIAL,
+            (
+                (
+                    trial.trial_id,
+                    trial.cell_id,
+                    self._sweep,
+                    trial.seed,
+                    "pending" if trial.skipped is None else "skipped",
+                    trial.skipped,
+                )
+                for trial in trials
+            ),
+        )
+
+
+class Journal:
+    """One results directory's journal. Use `create_or_open` to write it, `read` to look at it."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._db, self._path = connection, path
+
+    @classmethod
+    def create_or_open(cls, path: Path) -> Self:
+        """For the one writer, who holds the lock. Raises DamagedResults."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = not path.exists() or path.stat().st_size == 0
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        journal = cls(db, path)
+        with journal._checked():
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            if fresh:
+                journal._create()
+            else:
+                journal._check_whole()
+            db.execute("BEGIN")
+        return journal
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """For anyone, also while a sweep writes. Raises DamagedResults, FileNotFoundError."""
+        if not path.exists():
+            raise FileNotFoundError(path)
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+        journal = cls(db, path)
+        with journal._checked():
+            journal._check_version()
+        return journal
+
+    def close(self) -> None:
+        with self._checked():
+            if self._db.in_transaction:
+                self._db.commit()
+            self._db.close()
+
+    def commit(self) -> None:
+        """Make everything written so far durable."""
+        with self._checked():
+            self._db.commit()
+            self._db.execute("BEGIN")
+
+    # what the sweep says before it starts
+
+    @contextmanager
+    def planning(self, sweep: str) -> Iterator["Planning"]:
+        """Make the grid's trials the planned ones. Rows of trials that it no longer names stay, unplanned."""
+        with self._checked():
+            self._db.execute("UPDATE trials SET planned = 0")
+            self._close_attempts("lost", "the sweep that ran it ended before it did")
+            yield Planning(self._db, sweep)
+
+    def environment(self, values: dict[str, Any]) -> None:
+        """Keep a row of the `environments` table."""
+        self._write(ENVIRONMENTS.name, [values])
+
+    # what happens to a trial
+
+    def started(self, event: Started, environment_id: str) -> None:
+        with self._checked():
+            self._db.execute("DELETE FROM epochs WHERE trial_id = ?", (event.trial_id,))
+            self._db.execute(
+                "UPDATE trials SET status = 'running', reason = NULL, attempts = ?, started_at = ?, finished_at = NULL,"
+                " environment_id = ? WHERE trial_id = ?",
+                (event.attempt, sql.to_sql(event.at), environment_id, event.trial_id),
+            )
+        self._write(
+            ATTEMPTS.name,
+            [
+                {
+                    "trial_id": event.trial_id,
+                    "attempt": event.attempt,
+                    "status": "running",
+                    "slot": event.slot,
+                    "host": event.host,
+                    "pid": event.pid,
+                    "started_at": event.at,
+                    "environment_id": environment_id,
+                }
+            ],
+        )
+
+    def epoch_done(self, event: EpochDone) -> None:
+        row = event.row
+        values = {name: getattr(row, name) for name in EPOCHS.columns if name != "trial_id"}
+        self._write(EPOCHS.name, [{"trial_id": event.trial_id, **values}])
+
+    def ended(self, event: Ended) -> None:
+        """The attempt came to its end: the trial's row, its classes and curves."""
+        values = {**outcome_values(event.result), "finished_at": event.at}
+        self._update_trial(event.trial_id, values)
+        with self._checked():
+            for table in (CLASSES, CURVES):
+                self._db.execute(f"DELETE FROM {table.name} WHERE trial_id = ?", (event.trial_id,))  # noqa: S608
+        breakdown = event.result.breakdown
+        for table, rows in ((CLASSES, breakdown.classes), (CURVES, breakdown.curves)):
+            names = [name for name in table.columns if name != "trial_id"]
+            self._write(
+                table.name, [{"trial_id": event.trial_id, **{name: getattr(row, name) for name in names}} for row in rows]
+            )
+        self._end_attempt(event, event.result.status, event.result.reason, None)
+
+    def broke(self, event: Broke, status: str | None, reason: str) -> None:
+        """The attempt broke; the trial's status is now `status`, or it waits again where that is None."""
+        self._update_trial(
+            event.trial_id, {"status": status or "pending", "reason": reason, "finished_at": event.at if status else None}
+        )
+        self._end_attempt(event, event.failure.kind.value, reason, event.failure.traceback)
+
+    def cancel_running(self, reason: str) -> None:
+        """The sweep stops: what runs is cancelled and will run again; what waits stays pending."""
+        with self._checked():
+            self._db.execute("UPDATE trials SET status = 'cancelled', reason = ? WHERE status = 'running'", (reason,))
+            self._close_attempts("cancelled", reason)
+
+    # what others read
+
+    def statuses(self) -> dict[str, str]:
+        """Trial id to status, of every trial that the directory knows."""
+        return dict(self.query("SELECT trial_id, status FROM trials"))
+
+    def attempts(self) -> dict[str, int]:
+        """Trial id to the number of attempts so far, where there is one."""
+        return dict(self.query("SELECT trial_id, attempts FROM trials WHERE attempts > 0"))
+
+    def counts(self) -> dict[str, int]:
+        """Status to the number of planned trials that have it."""
+        return dict(self.query("SELECT status, count(*) FROM trials WHERE planned GROUP BY status ORDER BY status"))
+
+    def seconds_by_cell(self) -> dict[str, float]:
+        """Cell id to the mean measured seconds of its finished trials, for expecting the next."""
+        return dict(
+            self.query(
+                "SELECT cell_id, avg(train_seconds + eval_seconds + setup_seconds) FROM trials"
+                " WHERE train_seconds IS NOT NULL GROUP BY cell_id"
+            )
+        )
+
+    def meta(self, key: str) -> str | None:
+        row = next(iter(self.query("SELECT value FROM meta WHERE key = ?", (key,))), None)
+        return None if row is None else str(row[0])
+
+    def log(self, trial_id: str) -> list[tuple[int, str]]:
+        """(attempt, what it printed), oldest first."""
+        return list(self.query("SELECT attempt, text FROM logs WHERE trial_id = ? ORDER BY attempt", (trial_id,)))
+
+    def query(self, statement: str, parameters: Iterable[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Rows of a SELECT, one after another. Raises DamagedResults."""
+        with self._checked(), closing(self._db.cursor()) as cursor:
+            yield from cursor.execute(statement, tuple(parameters))
+
+    # inside
+
+    def _create(self) -> None:
+        self._db.execute("BEGIN")
+        for statement in sql.schema_statements():
+            self._db.execute(statement)
+        self._db.execute("INSERT INTO meta VALUES ('results_version', ?)", (str(VERSION),))
+        self._db.commit()
+
+    def _check_whole(self) -> None:
+        self._check_version()
+        verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise DamagedResults(f"{self._path} is damaged ({verdict}); restore it from a copy, or use another --results")
+
+    def _check_version(self) -> None:
+        found = self.meta("results_version")
+        if found != str(VERSION):
+            raise DamagedResults(
+                f"{self._path} has results version {found}, this orch reads {VERSION}; use the orch that wrote it"
+            )
+
+    def _close_attempts(self, status: str, reason: str) -> None:
+        self._db.execute("UPDATE attempts SET status = ?, reason = ? WHERE status = 'running'", (status, reason))
+
+    def _end_attempt(self, event: Ended | Broke, status: str, reason: str | None, error: str | None) -> None:
+        with self._checked():
+            self._db.execute(
+                "UPDATE attempts SET status = ?, reason = ?, error = ?, finished_at = ? WHERE trial_id = ? AND attempt = ?",
+                (status, reason, error, sql.to_sql(event.at), event.trial_id, event.attempt),
+            )
+        if event.log:
+            self._write("logs", [{"trial_id": event.trial_id, "attempt": event.attempt, "text": event.log}])
+
+    def _update_trial(self, trial_id: str, values: dict[str, Any]) -> None:
+        with self._checked():
+            self._db.execute(
+                sql.update("trials", list(values), "trial_id"),
+                [*(sql.to_sql(value) for value in values.values()), trial_id],
+            )
+
+    def _write(self, table: str, rows: list[dict[str, Any]]) -> None:
+        if not rows:
+            return
+        with self._checked():
+            self._db.executemany(
+                sql.upsert(table, list(rows[0])), ([sql.to_sql(value) for value in row.values()] for row in rows)
+            )
+
+    @contextmanager
+    def _checked(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+                raise
+            raise DamagedResults(
+                f"cannot use {self._path}: {error}; restore it from a copy, free disk space, or use another --results"
+            ) from error

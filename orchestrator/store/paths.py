@@ -1,0 +1,46 @@
+"""Every file name of a results directory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsPaths:
+    """The files of one results directory."""
+
+    root: Path
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "journal.sqlite"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / ".lock"
+
+    @property
+    def lock_holder(self) -> Path:
+        return self.root / ".lock.json"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report.html"
+
+    @property
+    def wandb(self) -> Path:
+        """Folder of offline runs, and of the list of runs that were written."""
+        return self.root / "wandb"
+
+    @property
+    def wandb_log(self) -> Path:
+        return self.root / "wandb.log"
+
+    @property
+    def wandb_sent(self) -> Path:
+        return self.root / "wandb" / "sent.jsonl"
+
+    def table(self, name: str) -> Path:
+        return self.root / f"{name}.parquet"
+
+    def weights(self, trial_id: str) -> Path:
+        return self.root / "weights" / f"{trial_id}.safetensors"

@@ -1,0 +1,113 @@
+"""The journal's SQL, derived from results_schema: one column there is one column here."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import pyarrow as pa
+
+from results_schema import ATTEMPTS, CLASSES, CURVES, ENVIRONMENTS, EPOCHS, TRIALS, Table
+
+CELL_COLUMNS: Final = (
+    "cell_id",
+    "dataset",
+    "model",
+    "optimizer",
+    "regularizer",
+    "dataset_config",
+    "model_config",
+    "optimizer_config",
+    "regularizer_config",
+    "protocol_config",
+    "data_fingerprint",
+    "source_digest",
+    "precision",
+    "compiled",
+    "deterministic",
+)
+"""What the trials of a cell share: kept once a cell, joined to its trials when read."""
+
+TRIAL_COLUMNS: Final = tuple(
+    name for name in TRIALS.columns if name not in CELL_COLUMNS or name == "cell_id"
+)
+"""What is a trial's own."""
+
+_ENDED = "trials.status IN ('completed', 'diverged', 'failed', 'timed_out', 'out_of_memory')"
+
+PLAN_TRIAL: Final = (
+    "INSERT INTO trials (trial_id, cell_id, sweep, seed, planned, status, reason, attempts)"
+    " VALUES (?, ?, ?, ?, 1, ?, ?, 0)"
+    " ON CONFLICT (trial_id) DO UPDATE SET planned = 1, sweep = excluded.sweep,"
+    f" status = CASE WHEN {_ENDED} THEN trials.status ELSE excluded.status END,"
+    f" reason = CASE WHEN {_ENDED} THEN trials.reason ELSE excluded.reason END"
+)
+"""Plans a trial: what has already ended stays as it is."""
+
+
+def schema_statements() -> list[str]:
+    """Statements that make an empty journal."""
+    own = [field for field in TRIALS.schema if field.name in TRIAL_COLUMNS]
+    shared = [field for field in TRIALS.schema if field.name in CELL_COLUMNS]
+    return [
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        _create("cells", shared, ("cell_id",)),
+        _create("trials", own, TRIALS.key),
+        _create(EPOCHS.name, list(EPOCHS.schema), EPOCHS.key),
+        _create(CLASSES.name, list(CLASSES.schema), CLASSES.key),
+        _create(CURVES.name, list(CURVES.schema), CURVES.key),
+        _create(ATTEMPTS.name, list(ATTEMPTS.schema), ATTEMPTS.key),
+        _create(ENVIRONMENTS.name, list(ENVIRONMENTS.schema), ENVIRONMENTS.key),
+        "CREATE TABLE logs (trial_id TEXT, attempt INTEGER, text TEXT, PRIMARY KEY (trial_id, attempt)) WITHOUT ROWID",
+        "CREATE INDEX trials_by_status ON trials (status)",
+    ]
+
+
+def select(table: Table) -> str:
+    """All rows of a table with its columns in the order of the schema."""
+    columns = ", ".join(f'{_source(table, name)}"{name}"' for name in table.columns)
+    if table is TRIALS:
+        return f"SELECT {columns} FROM trials JOIN cells USING (cell_id) ORDER BY trials.rowid"  # noqa: S608
+    return f'SELECT {columns} FROM "{table.name}" ORDER BY rowid'  # noqa: S608 - names come from our own schema
+
+
+def upsert(table: str, columns: tuple[str, ...] | list[str]) -> str:
+    names = ", ".join(f'"{name}"' for name in columns)
+    marks = ", ".join("?" * len(columns))
+    return f'INSERT OR REPLACE INTO "{table}" ({names}) VALUES ({marks})'  # noqa: S608
+
+
+def update(table: str, columns: tuple[str, ...] | list[str], key: str) -> str:
+    settings = ", ".join(f'"{name}" = ?' for name in columns)
+    return f'UPDATE "{table}" SET {settings} WHERE "{key}" = ?'  # noqa: S608
+
+
+def to_sql(value: Any) -> Any:
+    """A time as microseconds since 1970 UTC; everything else as it is."""
+    if isinstance(value, datetime):
+        return int(value.astimezone(UTC).timestamp() * 1_000_000)
+    return value
+
+
+def to_arrow(values: tuple[Any, ...], field: pa.Field) -> pa.Array:
+    """A column of SQL values as its Arrow type."""
+    if pa.types.is_boolean(field.type):
+        return pa.array([None if value is None else bool(value) for value in values], type=field.type)
+    if pa.types.is_timestamp(field.type):
+        return pa.array(values, type=pa.int64()).cast(field.type)
+    return pa.array(values, type=field.type)
+
+
+def _source(table: Table, name: str) -> str:
+    if table is not TRIALS:
+        return ""
+    return "trials." if name in TRIAL_COLUMNS else "cells."
+
+
+def _create(name: str, fields: list[pa.Field], key: tuple[str, ...]) -> str:
+    columns = ", ".join(f'"{field.name}" {_type(field.type)}{"" if field.nullable else " NOT NULL"}' for field in fields)
+    return f'CREATE TABLE "{name}" ({columns}, PRIMARY KEY ({", ".join(key)}))'
+
+
+def _type(type_: pa.DataType) -> str:
+    if pa.types.is_string(type_):
+        return "TEXT"
+    return "REAL" if pa.types.is_floating(type_) else "INTEGER"

@@ -1,0 +1,68 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from orchestrator.cli.doctor import command
+from orchestrator.reports.health import check_data, check_packages
+
+SECRET = "0123456789abcdef0123456789abcdef01234567"
+
+
+def doctor(*arguments: object, **environment: str) -> Result:
+    return CliRunner().invoke(command, [str(argument) for argument in arguments], env=environment)
+
+
+def test_this_machine_can_be_used_and_the_key_is_never_printed(tmp_path: Path):
+    done = doctor("--quick", "--json", "--results", tmp_path / "results", WANDB_API_KEY=SECRET)
+    shown = json.loads(done.stdout)
+    assert done.exit_code == 0
+    assert shown["usable"]
+    found = {finding["about"]: finding for finding in shown["findings"]}
+    assert found["packages"]["state"] == "ok"
+    assert found["W&B"]["state"] == "ok"
+    assert SECRET not in done.output
+    assert not (tmp_path / "results").exists()
+
+
+def test_each_problem_comes_with_its_fix_and_the_exit_code(tmp_path: Path):
+    cluster = tmp_path / "cluster.yaml"
+    cluster.write_text("cpus: many\n")
+    done = doctor("--quick", "--data", tmp_path / "missing", "--cluster", cluster, "--results", tmp_path, NO_COLOR="1")
+    assert done.exit_code == 1
+    assert f"{tmp_path / 'missing'} is not a folder" in done.stdout
+    assert "cluster.yaml" in done.stdout
+    assert done.stdout.count("PROBLEM") == 2
+    assert done.stdout.count("fix:") >= 2
+    assert "\x1b[" not in done.stdout
+
+
+def test_an_empty_data_folder_has_digits_and_says_how_to_get_the_rest(tmp_path: Path):
+    found = {finding.about: finding for finding in check_data(tmp_path)}
+    assert found["data: digits"].state == "ok"
+    assert found["data: mnist"].state == "note"
+    assert str(tmp_path) in (found["data: mnist"].fix or "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_package_below_its_floor_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    info = tmp_path / "toy_grid-1.0.dist-info"
+    info.mkdir()
+    lines = ["Metadata-Version: 2.1", "Name: toy-grid", "Version: 1.0"]
+    lines += ["Requires-Dist: numpy>=99", "Requires-Dist: no-such-package-here>=1", "Requires-Dist: click>=8"]
+    lines += ["Requires-Dist: another-missing-one; extra == 'dev'"]
+    (info / "METADATA").write_text("\n".join(lines) + "\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = {finding.about: finding for finding in check_packages("toy-grid")}
+    assert set(found) == {"numpy", "no-such-package-here"}
+    assert {finding.state for finding in found.values()} == {"problem"}
+    assert found["numpy"].fix == "pip install 'numpy>=99'"
+
+
+@pytest.mark.ray
+def test_ray_really_starts():
+    done = doctor("--json")
+    findings = {finding["about"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert findings["cluster"]["state"] == "ok"
+    assert "Ray offers" in findings["cluster"]["found"]

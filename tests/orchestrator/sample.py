@@ -1,0 +1,301 @@
+"""A small results directory with every kind of ending, written through the real journal.
+
+`write_sample(root)` leaves what a finished sweep leaves: a journal and its tables. The parts below it make other ones.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from pathlib import Path
+
+from orchestrator.engine import Broke, Ended, EpochDone, Failure, FailureKind, Started
+from orchestrator.store.journal import CellRow, Journal, PlannedRow
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.tables import export
+from trainables.records import (
+    Breakdown,
+    ClassRow,
+    Costs,
+    CurveRow,
+    EpochRow,
+    Scores,
+    Seeds,
+    SplitSizes,
+    TrialResult,
+)
+
+BEGIN = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+ENVIRONMENT = "e" * 16
+REASON_OF_FAILURE = "RuntimeError: shapes (64, 10) and (32,) do not match <script>alert('reason')</script>"
+TRACEBACK = 'Traceback (most recent call last):\n  File "fit.py", line 10, in fit\nRuntimeError: shapes do not match\n'
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The labels of a cell."""
+
+    dataset: str = "digits"
+    model: str = "mlp"
+    optimizer: str = "sgd lr=0.1"
+    regularizer: str = "none"
+
+    @property
+    def cell_id(self) -> str:
+        return _digest("|".join((self.dataset, self.model, self.optimizer, self.regularizer)))
+
+    def trial_id(self, seed: int) -> str:
+        return _digest(f"{self.cell_id}:{seed}")
+
+    def row(self) -> CellRow:
+        def config(label: str) -> str:
+            name, *parameters = label.split(" ")
+            return json.dumps({"name": name, **{key: float(value) for key, value in (p.split("=") for p in parameters)}})
+
+        return CellRow(
+            cell_id=self.cell_id,
+            dataset=self.dataset,
+            model=self.model,
+            optimizer=self.optimizer,
+            regularizer=self.regularizer,
+            dataset_config=json.dumps({"name": self.dataset}),
+            model_config=json.dumps({"name": self.model, "hidden": [64, 32], "activation": "relu"}),
+            optimizer_config=config(self.optimizer),
+            regularizer_config=json.dumps([{"name": self.regularizer}]),
+            protocol_config=json.dumps({"epochs": 3, "batch_size": 64, "splits": {"validation": 0.1, "test": 0.2}}),
+            data_fingerprint="f" * 32,
+            source_digest="d" * 32,
+            precision="fp32",
+            compiled=False,
+            deterministic=False,
+        )
+
+
+MLP_SGD = Cell()
+MLP_ADAM = Cell(optimizer="adam lr=0.003")
+CNN_SGD = Cell(model="cnn")
+CNN_ADAM = Cell(model="cnn", optimizer="adam lr=0.003")
+RESNET_SGD = Cell(model="resnet")
+LSTM_SGD = Cell(model="lstm")
+CELLS = (MLP_SGD, MLP_ADAM, CNN_SGD, CNN_ADAM, RESNET_SGD, LSTM_SGD)
+SKIPPED = "lstm reads image inputs of one channel, digits has <b>three</b>"
+
+
+def write_sample(root: Path, *, name: str = "demo") -> ResultsPaths:
+    """12 trials: completed 6, diverged 1, failed 1, out_of_memory 1, cancelled 1, skipped 2. Journal and tables."""
+    paths = ResultsPaths(root)
+    journal = Journal.create_or_open(paths.journal)
+    plan(journal, CELLS, seeds=(0, 1), name=name, skipped={LSTM_SGD: SKIPPED})
+    complete(journal, MLP_SGD, 0, accuracy=0.90)
+    complete(journal, MLP_SGD, 1, accuracy=0.94)
+    complete(journal, MLP_ADAM, 0, accuracy=0.95)
+    complete(journal, MLP_ADAM, 1, accuracy=0.97)
+    complete(journal, CNN_SGD, 0, accuracy=0.99)
+    diverge(journal, CNN_SGD, 1)
+    fail(journal, CNN_ADAM, 0, attempt=1, status=None)
+    fail(journal, CNN_ADAM, 0, attempt=2, status="failed")
+    fail(journal, CNN_ADAM, 1, kind=FailureKind.OUT_OF_MEMORY, status="out_of_memory", reason="64 MiB were asked for")
+    complete(journal, RESNET_SGD, 0, accuracy=0.80)
+    start(journal, RESNET_SGD, 1)
+    journal.cancel_running("the sweep was stopped by SIGINT")
+    journal.commit()
+    export(journal, paths)
+    journal.close()
+    return paths
+
+
+def write_regression(root: Path) -> ResultsPaths:
+    """2 completed trials of a numeric target, mean squared errors 0.5 and 0.25."""
+    paths = ResultsPaths(root)
+    journal = Journal.create_or_open(paths.journal)
+    cells = [Cell(dataset="brightness", model=model) for model in ("mlp", "cnn")]
+    plan(journal, cells, seeds=(0,), name="numbers")
+    for cell, mse in zip(cells, (0.5, 0.25), strict=True):
+        start(journal, cell, 0)
+        for epoch in (1, 2):
+            row = EpochRow(epoch, 0.1, 2.0 / epoch, mse * 2 / epoch, 0.5, 0.1, val_mse=mse * 2 / epoch, val_r2=0.5)
+            journal.epoch_done(EpochDone(cell.trial_id(0), 1, row))
+        scores = Scores(loss=mse, mse=mse, mae=mse / 2, r2=1 - mse)
+        journal.ended(Ended(cell.trial_id(0), 1, result(scores, epochs=2, breakdown=Breakdown()), _at(10), ""))
+    journal.commit()
+    export(journal, paths)
+    journal.close()
+    return paths
+
+
+def write_running(root: Path) -> tuple[ResultsPaths, Journal]:
+    """A sweep in the middle: 1 completed, 1 running at epoch 2, 2 pending. The caller closes the journal."""
+    paths = ResultsPaths(root)
+    journal = Journal.create_or_open(paths.journal)
+    plan(journal, (MLP_SGD, CNN_SGD), seeds=(0, 1))
+    complete(journal, MLP_SGD, 0, accuracy=0.9)
+    start(journal, CNN_SGD, 0)
+    epochs(journal, CNN_SGD, 0, [0.5, 0.6])
+    journal.commit()
+    return paths, journal
+
+
+# the parts
+
+
+def plan(
+    journal: Journal,
+    cells: Sequence[Cell],
+    seeds: Sequence[int],
+    name: str = "demo",
+    skipped: dict[Cell, str] | None = None,
+) -> None:
+    reasons = skipped or {}
+    with journal.planning(name) as planning:
+        for cell in cells:
+            planning.add(
+                cell.row(), [PlannedRow(cell.trial_id(seed), cell.cell_id, seed, reasons.get(cell)) for seed in seeds]
+            )
+    journal.environment(environment())
+
+
+def environment() -> dict[str, object]:
+    return {
+        "environment_id": ENVIRONMENT,
+        "started_at": BEGIN,
+        "command": "orch sweep demo.yaml",
+        "orch_version": "0.1.0",
+        "results_version": 1,
+        "python": "3.11.9",
+        "packages": json.dumps({"torch": "2.15.0", "numpy": "2.3.0"}),
+        "platform": "Linux-6.1",
+        "host": "bench-1",
+        "cpu": "Example CPU",
+        "cpus": 2,
+        "memory_bytes": 8 * 2**30,
+        "gpus": "[]",
+        "git_commit": "0123456789abcdef0123456789abcdef01234567",
+        "git_dirty": True,
+        "cluster": json.dumps({"name": "local", "address": "local"}),
+        "grid": "name: demo\naxes:\n  model: [mlp]  # </script><script>alert('grid')</script>\n",
+    }
+
+
+def start(journal: Journal, cell: Cell, seed: int, attempt: int = 1) -> None:
+    event = Started(cell.trial_id(seed), attempt, "slot-0", "bench-1", 4242, _at(attempt))
+    journal.started(event, ENVIRONMENT)
+
+
+def epochs(journal: Journal, cell: Cell, seed: int, accuracies: Sequence[float], attempt: int = 1) -> None:
+    for number, accuracy in enumerate(accuracies, start=1):
+        row = EpochRow(
+            epoch=number,
+            lr=0.1 / number,
+            train_loss=1.0 - accuracy,
+            val_loss=1.1 - accuracy,
+            seconds=0.5,
+            eval_seconds=0.1,
+            train_accuracy=accuracy,
+            val_accuracy=accuracy,
+            val_balanced_accuracy=accuracy,
+        )
+        journal.epoch_done(EpochDone(cell.trial_id(seed), attempt, row))
+
+
+def complete(journal: Journal, cell: Cell, seed: int, accuracy: float, attempt: int = 1) -> None:
+    start(journal, cell, seed, attempt)
+    epochs(journal, cell, seed, [accuracy - 0.2, accuracy - 0.1, accuracy], attempt)
+    scores = Scores(
+        loss=1.0 - accuracy,
+        accuracy=accuracy,
+        balanced_accuracy=accuracy,
+        precision_macro=accuracy,
+        recall_macro=accuracy,
+        f1_macro=accuracy - 0.01,
+        f1_weighted=accuracy,
+        roc_auc_macro=accuracy,
+        cross_entropy=1.0 - accuracy,
+        brier=0.1,
+        ece=0.05,
+    )
+    ended = result(scores, epochs=3, breakdown=_breakdown(accuracy))
+    journal.ended(Ended(cell.trial_id(seed), attempt, ended, _at(attempt, minutes=2), "epoch 1 of 3\nepoch 3 of 3\n"))
+
+
+def diverge(journal: Journal, cell: Cell, seed: int) -> None:
+    start(journal, cell, seed)
+    epochs(journal, cell, seed, [0.1])
+    row = EpochRow(epoch=2, lr=0.1, train_loss=float("nan"), val_loss=float("inf"), seconds=0.5, eval_seconds=0.1)
+    journal.epoch_done(EpochDone(cell.trial_id(seed), 1, row))
+    ended = replace(
+        result(None, epochs=2, breakdown=Breakdown()), status="diverged", reason="the loss became NaN in epoch 2"
+    )
+    journal.ended(Ended(cell.trial_id(seed), 1, ended, _at(1, minutes=1), ""))
+
+
+def fail(
+    journal: Journal,
+    cell: Cell,
+    seed: int,
+    *,
+    attempt: int = 1,
+    status: str | None = "failed",
+    kind: FailureKind = FailureKind.ERROR,
+    reason: str = REASON_OF_FAILURE,
+) -> None:
+    start(journal, cell, seed, attempt)
+    failure = Failure(kind, reason, TRACEBACK)
+    event = Broke(cell.trial_id(seed), attempt, failure, _at(attempt, minutes=1), f"attempt {attempt} printed this\n")
+    journal.broke(event, status, reason)
+
+
+def result(scores: Scores | None, *, epochs: int, breakdown: Breakdown) -> TrialResult:
+    return TrialResult(
+        status="completed",
+        reason=None,
+        epochs=epochs,
+        best_epoch=None if scores is None else epochs,
+        train=scores,
+        val=scores,
+        test=scores,
+        breakdown=breakdown,
+        costs=Costs(
+            parameters=5000,
+            flops=10000,
+            train_seconds=1.5,
+            eval_seconds=0.3,
+            setup_seconds=0.2,
+            samples_per_second=2500.0,
+            latency_ms_p50=0.4,
+            latency_ms_p95=0.6,
+            batch_latency_ms_p50=1.4,
+            batch_latency_ms_p95=1.6,
+            peak_memory_bytes=1_000_000,
+        ),
+        sizes=SplitSizes(train=1257, val=180, test=360, dropped=0),
+        seeds=Seeds(1, 2, 3, 4),
+        device="cpu",
+        world_size=1,
+        threads=1,
+    )
+
+
+def _breakdown(accuracy: float) -> Breakdown:
+    names = ("cat", "dog", "<script>alert('class')</script>")
+    wrong = round(300 * (1 - accuracy))
+    confusion = [(0, 0, 100 - wrong), (0, 1, wrong), (1, 1, 100), (2, 2, 100)]
+    numbers = [sum(1 for before in confusion[:place] if before[0] == row[0]) for place, row in enumerate(confusion)]
+    return Breakdown(
+        classes=tuple(ClassRow(i, name, 100, accuracy, accuracy, accuracy, accuracy) for i, name in enumerate(names)),
+        curves=(
+            *(CurveRow("roc", index, point, point / 2, (point / 2) ** 0.5) for index in range(3) for point in range(3)),
+            *(
+                CurveRow("confusion", true, point, float(guess), float(count), guess)
+                for point, (true, guess, count) in zip(numbers, confusion, strict=True)
+            ),
+        ),
+    )
+
+
+def _at(attempt: int, minutes: float = 0) -> datetime:
+    return BEGIN + timedelta(minutes=attempt * 5 + minutes)
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=8).hexdigest()

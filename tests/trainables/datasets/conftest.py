@@ -1,0 +1,32 @@
+"""Tiny data sets on disk, as their publishers and users lay them out."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trainables.dataset import DataPlace
+
+PaintAt = Callable[..., Path]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> DataPlace:
+    data = tmp_path / "data"
+    data.mkdir()
+    return DataPlace(data=data, beside=None, cache=tmp_path / "cache")
+
+
+@pytest.fixture
+def paint() -> PaintAt:
+    """Write a picture of one value (grey) or one colour: `paint(path, value, (height, width))`."""
+
+    def write(path: Path, value: int | tuple[int, ...], size: tuple[int, int] = (4, 6)) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.full((*size, *([len(value)] if isinstance(value, tuple) else [])), value, np.uint8)
+        Image.fromarray(pixels).save(path)
+        return path
+
+    return write

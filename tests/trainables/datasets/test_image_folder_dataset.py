@@ -1,0 +1,175 @@
+"""A user's own pictures in class folders."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from trainables.dataset import DataPlace
+from trainables.datasets.image_folder import ImageFolder
+from trainables.errors import BrokenPicture, DataError, DataMissing
+
+Paint = Callable[..., Path]
+
+
+@pytest.fixture
+def birds(place: DataPlace, paint: Paint) -> Path:
+    """Two classes; one picture in a folder within a class, and what a user's folders hold besides."""
+    assert place.data is not None
+    root = place.data / "birds"
+    paint(root / "owl" / "a.PNG", 10)
+    paint(root / "owl" / "2024" / "spring" / "b.bmp", 20)
+    paint(root / "crow" / "c.tif", 30)
+    paint(root / "crow" / ".hidden.png", 99)
+    paint(root / ".ipynb_checkpoints" / "d.png", 99)
+    paint(root / "__MACOSX" / "crow" / "e.png", 99)
+    paint(root / "loose.png", 99)
+    (root / "owl" / "notes.txt").write_text("seen at dusk")
+    return root
+
+
+def test_classes_are_folders_and_what_is_no_picture_is_left_out(place: DataPlace, birds: Path) -> None:
+    dataset = ImageFolder(path="birds")
+    info, examples = dataset.info(place), dataset.load(place)
+    assert (info.classes, info.shape, info.official_test) == (("crow", "owl"), (1, 4, 6), False)
+    assert examples.inputs.shape == (3, 1, 4, 6)
+    np.testing.assert_array_equal(examples.inputs[:, 0, 0, 0], [30, 20, 10])
+    np.testing.assert_array_equal(examples.targets, [0, 1, 1])
+    assert not examples.official_test.any()
+
+
+def test_train_and_test_folders_are_an_official_split_and_val_joins_the_pool(place: DataPlace, paint: Paint) -> None:
+    assert place.data is not None
+    for value, name in enumerate(["train/a", "train/b", "val/a", "test/a", "test/b"]):
+        paint(place.data / name / "x.png", value)
+    examples = ImageFolder(path=str(place.data)).load(place)
+    assert ImageFolder(path=str(place.data)).info(place).official_test
+    np.testing.assert_array_equal(examples.inputs[:, 0, 0, 0], [0, 1, 2, 3, 4])
+    np.testing.assert_array_equal(examples.targets, [0, 1, 0, 0, 1])
+    np.testing.assert_array_equal(examples.official_test, [False, False, False, True, True])
+
+
+def test_classes_may_be_called_train_and_test(place: DataPlace, paint: Paint) -> None:
+    assert place.data is not None
+    for name in ("train", "test", "bus"):
+        paint(place.data / "vehicles" / name / "x.png", 7)
+    info = ImageFolder(path="vehicles").info(place)
+    assert (info.classes, info.official_test) == (("bus", "test", "train"), False)
+
+
+def test_a_path_is_looked_for_beside_the_grid_then_in_the_data_folder(
+    place: DataPlace, birds: Path, paint: Paint, tmp_path: Path
+) -> None:
+    beside = DataPlace(place.data, tmp_path / "grids", place.cache)
+    assert ImageFolder(path="birds").located(beside).path == str(birds)
+    paint(tmp_path / "grids" / "birds" / "a" / "x.png", 1)
+    assert ImageFolder(path="birds").located(beside).path == str(tmp_path / "grids" / "birds")
+    with pytest.raises(
+        DataMissing, match=f"bards is not there; looked for {tmp_path}/grids/bards and {place.data}/bards"
+    ):
+        ImageFolder(path="bards").located(beside)
+
+
+def test_the_fingerprint_is_of_content_not_of_the_place(place: DataPlace, birds: Path, paint: Paint) -> None:
+    before = ImageFolder(path="birds").fingerprint(place)
+    moved = birds.rename(birds.parent / "moved")
+    shutil.copytree(moved, birds)
+    assert ImageFolder(path="birds").fingerprint(place) == before
+    assert ImageFolder(path="birds").canonical() == ImageFolder(path=str(moved)).canonical()
+    prints = {before}
+    paint(birds / "owl" / "a.PNG", 11)
+    prints.add(ImageFolder(path="birds").fingerprint(place))
+    (birds / "owl" / "a.PNG").rename(birds / "crow" / "a.PNG")
+    prints.add(ImageFolder(path="birds").fingerprint(place))
+    (birds / "crow").rename(birds / "raven")
+    prints.add(ImageFolder(path="birds").fingerprint(place))
+    assert len(prints) == 4
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "shape"),
+    [(None, None, (1, 4, 6)), (8, None, (1, 8, 8)), ([2, 3], 3, (3, 2, 3)), (None, 3, (3, 4, 6))],
+)
+def test_size_and_channels(place: DataPlace, birds: Path, size: object, channels: int | None, shape: object) -> None:
+    given = {"path": "birds", "size": size, "channels": channels}
+    dataset = ImageFolder.from_parameters({key: value for key, value in given.items() if value is not None})
+    assert dataset.info(place).shape == dataset.load(place).inputs.shape[1:] == shape
+
+
+def test_one_colour_picture_makes_all_rgb(place: DataPlace, birds: Path, paint: Paint) -> None:
+    paint(birds / "owl" / "z.png", (1, 2, 3))
+    examples = ImageFolder(path="birds").load(place)
+    np.testing.assert_array_equal(examples.inputs[:, :, 0, 0], [[30] * 3, [20] * 3, [10] * 3, [1, 2, 3]])
+
+
+def test_pictures_of_different_sizes_need_a_size(place: DataPlace, birds: Path, paint: Paint) -> None:
+    paint(birds / "owl" / "z.png", 1, (50, 70))
+    with pytest.raises(DataError, match=r"different sizes, from 4x6 to 50x70 \(height x width\); give the size"):
+        ImageFolder(path="birds").info(place)
+    assert ImageFolder.from_parameters({"path": "birds", "size": 16}).load(place).inputs.shape == (4, 1, 16, 16)
+
+
+@pytest.mark.parametrize("size", [0, -1, [0, 4], [1, 2, 3], "big", 1.5, True])
+def test_a_size_that_is_none_is_refused(size: object) -> None:
+    with pytest.raises(ValidationError, match="size"):
+        ImageFolder.from_parameters({"path": "birds", "size": size})
+
+
+def test_every_broken_picture_is_named(place: DataPlace, birds: Path) -> None:
+    for name in ("owl/broken.jpg", "crow/cut.png"):
+        (birds / name).write_bytes((birds / "owl" / "a.PNG").read_bytes()[:20])
+    with pytest.raises(BrokenPicture) as header:
+        ImageFolder(path="birds").info(place)
+    (birds / "owl" / "a.PNG").write_bytes((birds / "owl" / "a.PNG").read_bytes()[:50])
+    with pytest.raises(BrokenPicture) as decoding:
+        ImageFolder.from_parameters({"path": "birds", "size": 8, "channels": 1}).load(place)
+    assert header.value.path == decoding.value.path == str(birds / "crow" / "cut.png")
+    assert f"(broken as well: {birds}/owl/broken.jpg)" in str(header.value)
+    assert f"(broken as well: {birds}/owl/a.PNG, {birds}/owl/broken.jpg)" in str(decoding.value)
+
+
+def test_an_empty_class_is_named(place: DataPlace, birds: Path) -> None:
+    (birds / "dodo").mkdir()
+    with pytest.raises(DataError, match="has no pictures in the class folder dodo"):
+        ImageFolder(path="birds").info(place)
+
+
+def test_a_class_of_the_test_split_alone_is_named(place: DataPlace, paint: Paint) -> None:
+    assert place.data is not None
+    for name in ("train/a", "train/b", "test/a", "test/c"):
+        paint(place.data / "split" / name / "x.png", 5)
+    with pytest.raises(DataError, match="no pictures to learn from in the class folder c"):
+        ImageFolder(path="split").load(place)
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ([], "has no class folders"),
+        (["x.png", "y.png"], "has no class folders"),
+        (["only/x.png"], "has one class folder, only"),
+    ],
+)
+def test_fewer_than_two_classes(place: DataPlace, paint: Paint, files: list[str], told: str) -> None:
+    assert place.data is not None
+    (place.data / "few").mkdir()
+    for name in files:
+        paint(place.data / "few" / name, 3)
+    with pytest.raises(DataMissing, match=told):
+        ImageFolder(path="few").info(place)
+
+
+def test_a_file_is_no_folder_of_pictures(place: DataPlace, birds: Path) -> None:
+    with pytest.raises(DataMissing, match=r"loose\.png is not a folder"):
+        ImageFolder(path="birds/loose.png").info(place)
+
+
+def test_links_are_followed_and_a_link_back_ends(place: DataPlace, birds: Path, paint: Paint, tmp_path: Path) -> None:
+    paint(tmp_path / "elsewhere" / "f.png", 40)
+    (birds / "wren").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "elsewhere")
+    examples = ImageFolder(path="birds").load(place)
+    np.testing.assert_array_equal(examples.inputs[:, 0, 0, 0], [30, 20, 10, 40])

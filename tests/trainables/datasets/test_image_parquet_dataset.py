@@ -1,0 +1,193 @@
+"""A user's own pictures in Parquet files."""
+
+import json
+import os
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from trainables.dataset import DataPlace
+from trainables.datasets.image_parquet import ImageParquet
+from trainables.errors import BrokenPicture, DataError, DataMissing
+
+
+def picture(value: int) -> bytes:
+    stream = BytesIO()
+    Image.new("L", (6, 4), value).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def write(
+    path: Path, labels: object, first: int = 0, metadata: dict[str, str] | None = None, **options: object
+) -> Path:
+    """As many pictures as labels, of the values `first`, `first` + 1, ..."""
+    labels = labels if isinstance(labels, pa.Array) else pa.array(labels)
+    images = pa.array([picture(first + row) for row in range(len(labels))], pa.binary())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"image": images, "label": labels}).replace_schema_metadata(metadata), path, **options)
+    return path
+
+
+@pytest.fixture
+def data(place: DataPlace) -> Path:
+    assert place.data is not None
+    return place.data
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "targets"),
+    [
+        (pa.array([7, 3, 7], pa.int8()), ("3", "7"), [1, 0, 1]),
+        (pa.array([10, 9, 10], pa.uint16()), ("9", "10"), [1, 0, 1]),
+        (["owl", "crow", "owl"], ("crow", "owl"), [1, 0, 1]),
+        (pa.array(["owl", "crow", "owl"]).dictionary_encode(), ("crow", "owl"), [1, 0, 1]),
+        (pa.array(["owl", "crow", "owl"], pa.large_string()), ("crow", "owl"), [1, 0, 1]),
+        ([True, False, True], ("false", "true"), [1, 0, 1]),
+    ],
+    ids=["int8", "uint16", "text", "dictionary", "large text", "boolean"],
+)
+def test_classes_are_the_sorted_labels(
+    place: DataPlace, data: Path, labels: object, classes: tuple[str, ...], targets: list[int]
+) -> None:
+    write(data / "birds.parquet", labels)
+    dataset = ImageParquet(path="birds.parquet")
+    info, examples = dataset.info(place), dataset.load(place)
+    assert (info.classes, info.shape, info.official_test) == (classes, (1, 4, 6), False)
+    np.testing.assert_array_equal(examples.targets, targets)
+    assert examples.targets.dtype == np.int64
+    np.testing.assert_array_equal(examples.inputs[:, 0, 0, 0], [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"classes": "crow, dodo,owl"},
+        {"huggingface": json.dumps({"info": {"features": {"label": {"names": ["crow", "dodo", "owl"]}}}})},
+    ],
+    ids=["classes", "huggingface"],
+)
+@pytest.mark.parametrize("labels", [[2, 0, 2], ["owl", "crow", "owl"]], ids=["numbers", "texts"])
+def test_class_names_of_the_metadata(
+    place: DataPlace, data: Path, metadata: dict[str, str], labels: list[object]
+) -> None:
+    write(data / "birds.parquet", labels, metadata=metadata)
+    assert ImageParquet(path="birds.parquet").info(place).classes == ("crow", "dodo", "owl")
+    np.testing.assert_array_equal(ImageParquet(path="birds.parquet").load(place).targets, [2, 0, 2])
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("train-00000-of-00001", "test-00000-of-00001"), ("a", "test")])
+def test_a_file_of_test_rows_is_the_official_split(place: DataPlace, data: Path, names: tuple[str, str]) -> None:
+    write(data / "set" / f"{names[0]}.parquet", [0, 1, 2])
+    write(data / "set" / f"{names[1]}.parquet", [2, 1], first=3)
+    examples = ImageParquet(path="set").load(place)
+    assert ImageParquet(path="set").info(place).official_test
+    np.testing.assert_array_equal(examples.inputs[:, 0, 0, 0], [0, 1, 2, 3, 4])
+    np.testing.assert_array_equal(examples.targets, [0, 1, 2, 2, 1])
+    np.testing.assert_array_equal(examples.official_test, [False, False, False, True, True])
+
+
+def test_structs_of_bytes_and_columns_of_other_names(place: DataPlace, data: Path) -> None:
+    images = pa.array([{"bytes": picture(value), "path": None} for value in (5, 6)])
+    pq.write_table(pa.table({"photo": images, "kind": ["a", "b"]}), data / "hub.parquet")
+    examples = ImageParquet(path="hub.parquet", image="photo", label="kind").load(place)
+    np.testing.assert_array_equal(examples.inputs[:, 0, 0, 0], [5, 6])
+
+
+def test_the_fingerprint_is_of_content_however_it_is_packed(place: DataPlace, data: Path) -> None:
+    labels = [value % 3 for value in range(40)]
+    write(data / "one.parquet", labels)
+    write(data / "two.parquet", labels, compression="zstd", row_group_size=7)
+    write(data / "parts" / "a.parquet", labels[:15])
+    write(data / "parts" / "b.parquet", labels[15:], first=15)
+    prints = {ImageParquet(path=path).fingerprint(place) for path in ("one.parquet", "two.parquet", "parts")}
+    assert len(prints) == 1
+    write(data / "other" / "a.parquet", labels, first=1)
+    write(data / "named" / "a.parquet", labels, metadata={"classes": "x,y,z"})
+    (data / "split").mkdir()
+    (data / "parts" / "a.parquet").rename(data / "split" / "a.parquet")
+    (data / "parts" / "b.parquet").rename(data / "split" / "test.parquet")
+    prints |= {ImageParquet(path=path).fingerprint(place) for path in ("other", "named", "split")}
+    assert len(prints) == 4
+
+
+def test_every_broken_picture_is_named_with_its_row(place: DataPlace, data: Path) -> None:
+    images = pa.array([picture(1), b"no picture", picture(2), None, picture(3)[:50]])
+    pq.write_table(pa.table({"image": images, "label": [0, 1, 0, 1, 0]}), data / "birds.parquet")
+    with pytest.raises(BrokenPicture) as broken:
+        ImageParquet.from_parameters({"path": "birds.parquet", "size": 4, "channels": 1}).load(place)
+    assert broken.value.path == f"{data}/birds.parquet#1"
+    assert f"(broken as well: {data}/birds.parquet#3, {data}/birds.parquet#4)" in str(broken.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "metadata", "told"),
+    [
+        ([0, None, 1], None, "row 1 of .*birds.parquet has no 'label'"),
+        ([0.5, 1.5, 2.5], None, "the column 'label' of .* is double; labels are whole numbers, texts or booleans"),
+        ([1, 1, 1], None, "all rows of .* have the label 1; at least two classes are needed"),
+        ([0, 1, 3], {"classes": "a,b,c"}, "has the label 3, and names for the classes 0 to 2"),
+        ([0, -1, 1], {"classes": "a,b,c"}, "has the label -1"),
+        ([0, 1, 1], {"classes": "a,a"}, "names a class twice"),
+    ],
+    ids=["null", "fractions", "one class", "beyond the names", "below the names", "names twice"],
+)
+def test_labels_that_do_not_fit(
+    place: DataPlace, data: Path, labels: list[object], metadata: dict[str, str] | None, told: str
+) -> None:
+    write(data / "birds.parquet", labels, metadata=metadata)
+    with pytest.raises(DataError, match=told):
+        ImageParquet(path="birds.parquet").info(place)
+
+
+def test_columns_that_do_not_fit(place: DataPlace, data: Path) -> None:
+    write(data / "birds.parquet", [0, 1])
+    with pytest.raises(DataError, match="has no column 'photo'; it has image, label"):
+        ImageParquet(path="birds.parquet", image="photo").info(place)
+    with pytest.raises(DataError, match="the column 'label' of .* is int64, not encoded pictures"):
+        ImageParquet(path="birds.parquet", image="label").info(place)
+
+
+def test_files_that_are_not_there_or_no_parquet(place: DataPlace, data: Path) -> None:
+    (data / "empty").mkdir()
+    (data / "text.parquet").write_text("image,label\n")
+    write(data / "none.parquet", pa.array([], pa.int64()))
+    with pytest.raises(DataMissing, match=f"gone is not there; looked for {data}/gone"):
+        ImageParquet(path="gone").info(place)
+    with pytest.raises(DataMissing, match="holds no .parquet file"):
+        ImageParquet(path="empty").info(place)
+    with pytest.raises(DataError, match=r"cannot read the Parquet file .*text\.parquet"):
+        ImageParquet(path="text.parquet").info(place)
+    with pytest.raises(DataMissing, match="holds no rows"):
+        ImageParquet(path="none.parquet").info(place)
+
+
+def test_a_flipped_byte_is_an_error_of_the_file_or_of_a_picture(place: DataPlace, data: Path) -> None:
+    path = write(data / "birds.parquet", [0, 1] * 20, write_page_checksum=True)
+    whole = path.read_bytes()
+    random = np.random.default_rng(0)
+    for offset in random.integers(0, len(whole), 25):
+        damaged = bytearray(whole)
+        damaged[offset] ^= 0x10
+        path.write_bytes(damaged)
+        try:
+            examples = ImageParquet(path="birds.parquet").load(place)
+        except DataError as error:
+            assert "birds.parquet" in str(error)
+        else:  # of no consequence: an unused statistic, say
+            np.testing.assert_array_equal(examples.inputs[:, 0, 0, 0], range(40))
+
+
+@pytest.mark.skipif("ORCH_DATA" not in os.environ, reason="ORCH_DATA is not set")
+def test_the_real_cifar10_as_jpeg(tmp_path: Path) -> None:
+    place = DataPlace(Path(os.environ["ORCH_DATA"]), None, tmp_path)
+    dataset = ImageParquet.from_parameters({"path": "cifar10_jpeg/test.parquet", "size": 32, "channels": 3})
+    info, examples = dataset.info(place), dataset.load(place)
+    assert info.classes[0] == "airplane"
+    np.testing.assert_array_equal(np.bincount(examples.targets), [1000] * 10)
+    means = examples.inputs.mean(axis=(0, 2, 3)) / 255
+    np.testing.assert_allclose(means, [0.4942, 0.4851, 0.4504], atol=2e-3)  # the published test split's

@@ -1,0 +1,182 @@
+"""Several ranks learn what one would; a rank that fails does not leave the others waiting."""
+
+import copy
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from trainables.context import Signal, SingleContext
+from trainables.data.batches import Batches
+from trainables.data.splits import Split
+from trainables.data.statistics import ChannelStatistics
+from trainables.dataset import DataInfo, Examples
+from trainables.errors import TrainablesError, TrialTimedOut
+from trainables.fit import FitParts, Fitted, fit
+from trainables.learner import LearnerParts, SupervisedLearner
+from trainables.models.cnn import Cnn
+from trainables.models.mlp import Mlp
+from trainables.optimizers.sgd import Sgd
+from trainables.preparation import Prepared
+from trainables.protocol import Protocol
+from trainables.records import EpochRow
+from trainables.regularizer import Regularizer
+from trainables.spec import derived_seeds
+from trainables.tasks.classification import Classification
+
+INFO = DataInfo("blobs", "image", (1, 6, 6), "classification", ("a", "b", "c"))
+
+
+class Table:
+    """Where the threads of a group lay their tensors and read the others'."""
+
+    def __init__(self, size: int) -> None:
+        self.barrier = threading.Barrier(size, timeout=20)
+        self.cards: list[Any] = [None] * size
+
+    def all_of(self, rank: int, card: Any) -> list[Any]:
+        self.cards[rank] = card
+        self.barrier.wait()
+        cards = list(self.cards)
+        self.barrier.wait()
+        return cards
+
+
+class ThreadContext(SingleContext):
+    """One rank of a group of threads; gradients are averaged as DDP does."""
+
+    def __init__(self, rank: int, table: Table, report: Callable[[EpochRow], None], **limits: Any) -> None:
+        super().__init__(torch.device("cpu"), report, **limits)
+        self.rank, self.world_size, self._table = rank, len(table.cards), table
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        for parameter in module.parameters():
+            parameter.register_post_accumulate_grad_hook(self._average)
+        return module
+
+    def _average(self, parameter: Tensor) -> None:
+        assert parameter.grad is not None
+        gradients = self._table.all_of(self.rank, parameter.grad.clone())
+        parameter.grad.copy_(torch.stack(gradients).mean(0))
+
+    def shard(self, count: int) -> slice:
+        bounds = [count * rank // self.world_size for rank in range(self.world_size + 1)]
+        return slice(bounds[self.rank], bounds[self.rank + 1])
+
+    def total(self, value: Tensor) -> Tensor:
+        return torch.stack(self._table.all_of(self.rank, value)).sum(0)
+
+    def gather(self, value: Tensor) -> Tensor:
+        return torch.cat(self._table.all_of(self.rank, value))
+
+    def same(self, module: nn.Module) -> None:
+        first = self._table.all_of(self.rank, [buffer.clone() for buffer in module.buffers()])[0]
+        for buffer, value in zip(module.buffers(), first, strict=True):
+            buffer.copy_(value)
+
+    def agree(self, signal: Signal) -> Signal:
+        return Signal(max(self._table.all_of(self.rank, signal)))
+
+
+def blobs(train: int) -> Prepared:
+    generator = np.random.default_rng(0)
+    count = train + 41
+    labels = np.arange(count) % 3
+    inputs = generator.integers(0, 120, (count, 1, 6, 6))
+    for label in range(3):
+        inputs[labels == label, 0, 2 * label] += 100
+    examples = Examples(inputs.astype(np.uint8), labels.astype(np.int64), np.zeros(count, bool))
+    statistics = ChannelStatistics(np.array([0.3], np.float32), np.array([0.2], np.float32))
+    indices = np.arange(count)
+    split = Split(indices[:train], indices[train : train + 21], indices[train + 21 :], 0)
+    return Prepared(INFO, split, Batches(examples, statistics, torch.device("cpu"), channels_last=True))
+
+
+def group(
+    size: int,
+    model: Any,
+    train: int,
+    batch_size: int,
+    report: Callable[[int, EpochRow], None],
+    regularizers: tuple[Regularizer, ...] = (),
+    limits: Callable[[int], dict[str, Any]] = lambda rank: {},
+) -> list[Fitted | BaseException]:
+    """What `fit` returns or raises on each rank."""
+    protocol = Protocol(epochs=3, batch_size=batch_size)
+    torch.manual_seed(0)
+    module, data, table = model.build(INFO, 3), blobs(train), Table(size)
+    outcomes: list[Any] = [None] * size
+
+    def work(rank: int) -> None:
+        context = ThreadContext(rank, table, lambda row: report(rank, row), **limits(rank))
+        task = Classification()
+        parts = LearnerParts(copy.deepcopy(module), INFO, task, Sgd(), regularizers, protocol, context)
+        try:
+            learner = SupervisedLearner(parts)
+            outcomes[rank] = fit(FitParts(learner, task, data, regularizers, protocol, derived_seeds(0), context))
+        except Exception as raised:  # noqa: BLE001 - what a rank raises is what the tests look at
+            outcomes[rank] = raised
+
+    threads = [threading.Thread(target=work, args=(rank,)) for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+def curves(outcome: Fitted | BaseException) -> list[float]:
+    assert isinstance(outcome, Fitted), outcome
+    return [value for row in outcome.history for value in (row.train_loss, row.val_loss, row.train_accuracy or 0)]
+
+
+@pytest.mark.parametrize(("train", "batch_size"), [(90, 30), (100, 25), (91, 31), (97, 33)])
+def test_unequal_parts_of_a_batch_learn_what_one_worker_learns(train: int, batch_size: int) -> None:
+    def ignore(rank: int, row: EpochRow) -> None:
+        return
+
+    (alone,) = group(1, Mlp(hidden=(8,)), train, batch_size, ignore)
+    together = group(3, Mlp(hidden=(8,)), train, batch_size, ignore)
+    for outcome in together:
+        assert curves(outcome) == pytest.approx(curves(alone), rel=1e-4)
+        assert isinstance(outcome, Fitted) and outcome.examples == 3 * train
+
+
+def test_a_rank_without_examples_takes_part() -> None:
+    outcomes = group(2, Cnn(channels=(2,), hidden=(), batch_norm=True), 6, 1, lambda rank, row: None)
+    assert all(np.isfinite(curves(outcome)).all() for outcome in outcomes)
+
+
+def test_an_error_on_one_rank_ends_the_others() -> None:
+    def report(rank: int, row: EpochRow) -> None:
+        if rank == 0 and row.epoch == 2:
+            raise OSError("the disk is full")
+
+    first, second = group(2, Mlp(hidden=(4,)), 20, 10, report)
+    assert isinstance(first, OSError)
+    assert type(second) is TrainablesError and "another worker of this trial has failed" in str(second)
+
+
+class _Late(Regularizer):
+    """Runs out of time on the rank whose thread is called so."""
+
+    name = "late"
+
+    def should_stop(self, history: Any) -> bool:
+        if threading.current_thread().name == "late":
+            raise TrialTimedOut("the time limit has passed")
+        return False
+
+
+def test_a_time_limit_on_one_rank_ends_the_others() -> None:
+    def report(rank: int, row: EpochRow) -> None:
+        if rank == 1:
+            threading.current_thread().name = "late"
+
+    first, second = group(2, Mlp(hidden=(4,)), 20, 10, report, (_Late(),))
+    assert isinstance(first, TrialTimedOut) and "another worker" in str(first)
+    assert isinstance(second, TrialTimedOut) and "the time limit has passed" in str(second)

@@ -1,0 +1,217 @@
+"""Whole trials on real data: what they give, that they repeat, and how they end."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from trainables.context import SingleContext
+from trainables.dataset import DataPlace
+from trainables.errors import TrialCancelled, TrialTimedOut
+from trainables.model import Model
+from trainables.models.cnn import Cnn
+from trainables.models.lstm import Lstm
+from trainables.models.mlp import Mlp
+from trainables.models.resnet import Resnet
+from trainables.optimizer import Optimizer
+from trainables.optimizers.adam import Adam
+from trainables.optimizers.adamw import AdamW
+from trainables.optimizers.rmsprop import RmsProp
+from trainables.optimizers.sgd import Sgd
+from trainables.order import TrialOrder
+from trainables.preparation import prepared
+from trainables.protocol import Protocol
+from trainables.records import EpochRow, TrialResult
+from trainables.registry import registry
+from trainables.regularizer import Regularizer
+from trainables.regularizers.augment import Augment
+from trainables.regularizers.dropout import Dropout
+from trainables.regularizers.early_stopping import EarlyStopping
+from trainables.regularizers.label_smoothing import LabelSmoothing
+from trainables.regularizers.weight_decay import WeightDecay
+from trainables.spec import TrialSpec, derived_seeds
+from trainables.trial import run_trial
+from trainables.weights import load_weights
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> DataPlace:
+    return DataPlace(data=None, beside=None, cache=tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def spec_of(
+    place: DataPlace,
+    model: Model | None = None,
+    optimizer: Optimizer | None = None,
+    *regularizers: Regularizer,
+    seed: int = 0,
+    **protocol: Any,
+) -> TrialSpec:
+    digits = registry.get("dataset", "digits").from_parameters({})
+    settings = Protocol.from_parameters({"epochs": 2, **protocol})
+    fingerprint = digits.fingerprint(place)
+    return TrialSpec(digits, model or Mlp(), optimizer or Sgd(), regularizers, settings, seed, fingerprint)
+
+
+def run(
+    place: DataPlace, spec: TrialSpec, weights: Path | None = None, **context: Any
+) -> tuple[TrialResult, list[EpochRow]]:
+    rows: list[EpochRow] = []
+    order = TrialOrder(spec.trial_id, 1, spec, place, weights)
+    return run_trial(order, SingleContext(CPU, rows.append, **context)), rows
+
+
+def learnt(result: TrialResult, rows: list[EpochRow]) -> object:
+    """All that must not differ between two runs."""
+    curves = [(row.lr, row.train_loss, row.train_accuracy, row.val_loss, row.val_accuracy) for row in rows]
+    return curves, result.best_epoch, result.train, result.val, result.test, result.breakdown, result.sizes
+
+
+def test_a_trial_gives_the_same_figures_whatever_ran_before_it(place: DataPlace) -> None:
+    shaky = [Dropout(p=0.3), Augment(crop=1, flip=True, rotation=10, colour=0.2), LabelSmoothing()]
+    one = spec_of(place, Cnn(channels=(4,), batch_norm=True), Adam(), *shaky, WeightDecay(), schedule="cosine")
+    other = spec_of(place, Lstm(hidden=16), RmsProp(), seed=1, epochs=1)
+    first, second = learnt(*run(place, one)), learnt(*run(place, other))
+    assert learnt(*run(place, one)) == first
+    assert learnt(*run(place, other)) == second
+
+
+def test_a_trial_is_the_plain_loop_that_anyone_would_write(place: DataPlace) -> None:
+    spec = spec_of(place, Mlp(hidden=(16,)), Sgd(lr=0.05, momentum=0.9), batch_size=50)
+    seeds = derived_seeds(spec.seed)
+    data = prepared(spec.dataset, place, spec.fingerprint, spec.protocol.splits, seeds.split, CPU)
+    (train, labels), (test, test_labels) = (
+        (torch.cat(tensors) for tensors in zip(*data.batches.evaluation(part, 64, lambda n: slice(0, n)), strict=True))
+        for part in (data.split.train, data.split.test)
+    )
+    torch.manual_seed(seeds.init)
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 16), torch.nn.ReLU(), torch.nn.Linear(16, 10))
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.05, momentum=0.9)
+    order = torch.Generator().manual_seed(seeds.order)
+    losses = []
+    for _ in range(2):
+        total = 0.0
+        for chosen in torch.randperm(len(train), generator=order).split(50):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(module(train[chosen]), labels[chosen])
+            loss.backward()
+            optimizer.step()
+            total += float(loss.detach()) * len(chosen)
+        losses.append(total / len(train))
+
+    result, rows = run(place, spec)
+    assert [row.train_loss for row in rows] == pytest.approx(losses, rel=1e-5)
+    assert result.test is not None
+    assert result.test.accuracy == float((module(test).argmax(1) == test_labels).double().mean())
+
+
+@pytest.mark.parametrize(
+    ("model", "optimizer"),
+    [
+        (Mlp(), Sgd()),
+        (Cnn(channels=(8, 16), batch_norm=True), Adam(lr=0.003)),
+        (Resnet(depth=8, width=8), AdamW(lr=0.01)),
+        (Lstm(hidden=32), RmsProp(lr=0.003)),
+    ],
+)
+def test_every_model_learns_digits(place: DataPlace, model: Model, optimizer: Optimizer) -> None:
+    result, rows = run(place, spec_of(place, model, optimizer, epochs=4, batch_size=32))
+    assert result.status == "completed"
+    assert result.test is not None and result.test.accuracy is not None and result.test.accuracy > 0.85
+    assert rows[-1].train_loss < rows[0].train_loss
+    assert result.costs.flops > 0 and result.costs.parameters > 0
+    assert 0 < (result.costs.latency_ms_p50 or 0) <= (result.costs.latency_ms_p95 or 0)
+    assert (result.costs.batch_latency_ms_p50 or 0) <= (result.costs.batch_latency_ms_p95 or 0)
+
+
+def test_the_weights_of_the_selected_epoch_are_kept_and_measured(place: DataPlace, tmp_path: Path) -> None:
+    jumpy = Sgd(lr=1.5)  # too fast, so that the last epoch is not the best
+    spec = spec_of(place, Mlp(hidden=(16,)), jumpy, epochs=6, keep_weights="best")
+    path = tmp_path / "weights.safetensors"
+    result, rows = run(place, spec, weights=path)
+    best = max(rows, key=lambda row: (row.val_accuracy, -row.epoch))
+    assert result.best_epoch == best.epoch < 6
+    assert result.val is not None and result.val.accuracy == best.val_accuracy
+
+    data = prepared(spec.dataset, place, spec.fingerprint, spec.protocol.splits, derived_seeds(0).split, CPU)
+    module = spec.model.build(data.info, 10).eval()
+    module.load_state_dict(load_weights(path))
+    hits = count = 0
+    for inputs, labels in data.batches.evaluation(data.split.test, 100, lambda n: slice(0, n)):
+        hits, count = hits + int((module(inputs).argmax(1) == labels).sum()), count + len(labels)
+    assert result.test is not None and result.test.accuracy == hits / count
+
+
+def test_selecting_on_the_loss_takes_the_epoch_with_the_smallest(place: DataPlace) -> None:
+    result, rows = run(place, spec_of(place, Mlp(hidden=(16,)), Sgd(lr=1.5), epochs=5, select="val_loss"))
+    assert result.best_epoch == min(rows, key=lambda row: row.val_loss).epoch
+
+
+def test_a_trial_that_diverges_says_when_and_never_reads_the_test_split(place: DataPlace, tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    result, rows = run(place, spec_of(place, None, Sgd(lr=1e30), epochs=5), weights=path)
+    assert result.status == "diverged"
+    assert result.reason is not None and "loss is nan in epoch 1, at a learning rate of 1e+30" in result.reason
+    assert (result.epochs, len(rows), result.best_epoch) == (1, 1, None)
+    assert result.train is result.val is result.test is None
+    assert not result.breakdown.classes and not path.exists()
+    assert not math.isfinite(rows[0].train_loss) and result.costs.train_seconds > 0
+
+
+def test_early_stopping_ends_a_trial_that_no_longer_improves(place: DataPlace) -> None:
+    result, rows = run(place, spec_of(place, None, Sgd(lr=1e-12), EarlyStopping(patience=2, min_delta=0.01), epochs=9))
+    assert result.status == "completed"
+    assert result.epochs == len(rows) == 3
+
+
+def test_a_trial_ends_at_its_time_limit_and_when_it_is_cancelled(place: DataPlace) -> None:
+    rows: list[EpochRow] = []
+    order = TrialOrder("t", 1, spec_of(place, epochs=10_000), place, None)
+    with pytest.raises(TrialTimedOut, match=r"0\.2 s"):
+        run_trial(order, SingleContext(CPU, rows.append, time_limit=0.2))
+    with pytest.raises(TrialCancelled):
+        run_trial(order, SingleContext(CPU, rows.append, cancelled=lambda: len(rows) >= 2))
+
+
+def switches() -> tuple[object, ...]:
+    cudnn = torch.backends.cudnn
+    return (
+        torch.get_float32_matmul_precision(),
+        cudnn.allow_tf32,
+        cudnn.benchmark,
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_grad_enabled(),
+        torch.backends.mkldnn.enabled,
+    )
+
+
+@pytest.mark.parametrize("precision", ["bf16", "tf32"])
+def test_precision_and_determinism_end_with_the_trial(place: DataPlace, precision: str) -> None:
+    before, seen = switches(), []
+    protocol = Protocol.from_parameters({"epochs": 2, "precision": precision, "deterministic": True})
+    spec = spec_of(place, Cnn(channels=(8,)), Adam(lr=0.003), precision=precision, deterministic=True)
+    assert spec.protocol == protocol
+    order = TrialOrder("t", 1, spec, place, None)
+    result = run_trial(order, SingleContext(CPU, lambda row: seen.append(switches())))
+    assert seen[0][3] is True and switches() == before
+    assert result.test is not None and (result.test.accuracy or 0) > 0.8
+    with pytest.raises(TrialCancelled):
+        run_trial(order, SingleContext(CPU, print, cancelled=lambda: True))
+    assert switches() == before
+
+
+@pytest.mark.parametrize("batch_size", [1, 1258, 100_000])
+def test_any_batch_size_trains(place: DataPlace, batch_size: int) -> None:
+    model = Cnn(channels=(2,), hidden=(4,), batch_norm=True)
+    result, rows = run(place, spec_of(place, model, Sgd(lr=0.01), epochs=1, batch_size=batch_size))
+    assert result.status == "completed" and math.isfinite(rows[0].train_loss)

@@ -1,0 +1,153 @@
+"""Decoded data sets: made once a machine, memory-mapped by every process, checked when opened.
+
+A folder holds one array a file and `meta.json` with their sizes and checksums. It is written under another name and
+renamed when whole, by one process at a time, so what has the final name was finished; a flipped bit or a truncated file
+is found by its checksum, and the folder is made anew.
+"""
+
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, Final
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from trainables.data.checks import check_examples
+from trainables.dataset import DataPlace, Dataset, Examples
+from trainables.errors import DataError
+
+_FORMAT: Final = 1
+"""Raised when the files come to mean something else; folders of an older format are left alone."""
+_ARRAYS: Final = ("inputs", "targets", "official_test", "content_hashes")
+_META: Final = "meta.json"
+_CHUNK: Final = 1 << 20
+
+_verified: set[Path] = set()
+"""Folders whose checksums this process has compared."""
+
+
+def decoded(dataset: Dataset, place: DataPlace, fingerprint: str) -> Examples:
+    """The data set's examples as read-only maps of files under `place.cache`, decoded first where they are not there.
+
+    Processes that ask at the same time decode once. Raises what `dataset.load` raises, and DataError when the examples
+    are not as `dataset.info` says or cannot be written.
+    """
+    inputs, targets, official_test, _ = _opened(_ready(dataset, place, fingerprint))
+    return Examples(inputs, targets, official_test)
+
+
+def content_hashes(dataset: Dataset, place: DataPlace, fingerprint: str) -> NDArray[np.uint64]:
+    """uint64 (examples,), equal where two inputs are byte for byte. Kept with what `decoded` gives; raises the same."""
+    hashes: NDArray[np.uint64] = _opened(_ready(dataset, place, fingerprint))[-1]
+    return hashes
+
+
+def _ready(dataset: Dataset, place: DataPlace, fingerprint: str) -> Path:
+    """The folder with the decoded data set, whole."""
+    folder = place.cache.absolute() / _folder_name(dataset, fingerprint)
+    if folder in _verified and folder.is_dir():
+        return folder
+    if not _is_whole(folder):
+        with _locked(folder):
+            # another process may have made it while this one waited
+            if not _is_whole(folder):
+                _make(folder, dataset, place)
+    _verified.add(folder)
+    return folder
+
+
+def _folder_name(dataset: Dataset, fingerprint: str) -> str:
+    whole = f"{_FORMAT}\n{dataset.canonical()}\n{fingerprint}".encode()
+    return f"{dataset.name}-{blake2b(whole, digest_size=8).hexdigest()}"
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time makes a folder; the lock is given back by the system when its holder dies."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.with_name(f"{folder.name}.lock")).acquire()
+    except OSError as refused:
+        raise _unwritable(folder.parent, refused) from refused
+    with lock:
+        yield
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether every file has the size and the checksum that it was written with."""
+    try:
+        written = json.loads((folder / _META).read_bytes())
+        return all(_checksum(_file(folder, name)) == written["crc32"][name] for name in _ARRAYS)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _make(folder: Path, dataset: Dataset, place: DataPlace) -> None:
+    """Decode into a folder of another name, then give it its own. Called under the lock."""
+    unfinished = f".{folder.name}."
+    for left in folder.parent.glob(f"{unfinished}*"):
+        shutil.rmtree(left, ignore_errors=True)  # by a process that died: whoever makes one holds the lock
+    examples = dataset.load(place)
+    check_examples(examples, dataset.info(place))
+    arrays = {
+        "inputs": examples.inputs,
+        "targets": examples.targets,
+        "official_test": examples.official_test,
+        "content_hashes": _hashed(examples.inputs),
+    }
+    try:
+        temporary = Path(mkdtemp(dir=folder.parent, prefix=unfinished))
+        try:
+            _write(temporary, arrays)
+            shutil.rmtree(folder, ignore_errors=True)  # damaged, or it would not be made again
+            temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as refused:
+        raise _unwritable(folder.parent, refused) from refused
+
+
+def _write(folder: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    for name, array in arrays.items():
+        with _file(folder, name).open("wb") as file:
+            np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+    checksums = {name: _checksum(_file(folder, name)) for name in arrays}
+    (folder / _META).write_text(json.dumps({"crc32": checksums}))
+    folder.chmod(0o755)  # mkdtemp's is for one user, and a cache may be shared
+
+
+def _opened(folder: Path) -> list[NDArray[Any]]:
+    return [np.load(_file(folder, name), mmap_mode="r", allow_pickle=False) for name in _ARRAYS]
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.npy"
+
+
+def _checksum(path: Path) -> int:
+    """CRC-32 of the bytes: it guards against damage, not against malice."""
+    value = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            value = zlib.crc32(chunk, value)
+    return value
+
+
+def _hashed(inputs: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.uint64]:
+    rows = np.ascontiguousarray(inputs).reshape(len(inputs), -1)
+    digests = b"".join(blake2b(row.data, digest_size=8).digest() for row in rows)
+    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+
+
+def _unwritable(cache: Path, refused: OSError) -> DataError:
+    return DataError(f"decoded data cannot be kept in {cache}: {refused}; free some space, or choose another folder")

@@ -1,0 +1,124 @@
+"""Data sets published as MNIST is: four IDX files, of training and test pictures and labels."""
+
+from pathlib import Path
+from typing import ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.data.content import digest_of_arrays, remembered
+from trainables.data.download import download, download_folder, kept_downloads, missing
+from trainables.data.idx import idx_head, read_idx
+from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
+from trainables.errors import DataError, DataMissing
+
+_FILES: Final = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+_FIRST_LABELS: Final = {
+    "mnist": bytes([5, 0, 4, 1, 9, 2, 1, 3, 1, 4, 3, 5, 3, 6, 1, 7]),
+    "fashion_mnist": bytes([9, 0, 0, 3, 0, 2, 7, 2, 5, 5, 0, 9, 5, 5, 7, 9]),
+}
+"""The first training labels as published: the files of both sets bear the same names."""
+
+
+class IdxDataset(Dataset):
+    """Grey pictures of ten classes with an official test split, read from the four files in one folder."""
+
+    folders: ClassVar[tuple[str, ...]]
+    """Names of folders in the data folder."""
+    elsewhere: ClassVar[tuple[Path, ...]] = ()
+    """Folders outside the data folder, where system packages put the files."""
+    torchvision_name: ClassVar[str]
+    """Of torchvision's class, and of its folder."""
+    classes: ClassVar[tuple[str, ...]]
+
+    def fetch(self, place: DataPlace) -> None:
+        if self._found(place) is None:
+            target = download_folder(place)
+            download(self.name, target, self._download, self._looked(place), self._wanted(place))
+
+    def info(self, place: DataPlace) -> DataInfo:
+        shape, _ = idx_head(self._files(place)[0])
+        if len(shape) != 3:
+            raise DataError(f"{self._files(place)[0]} has {len(shape)} axes, pictures have 3")
+        return DataInfo(self.name, "image", (1, *shape[1:]), "classification", self.classes, official_test=True)
+
+    def fingerprint(self, place: DataPlace) -> str:
+        files = self._files(place)
+        return remembered(place, "idx", files, lambda: digest_of_arrays(map(read_idx, files)))
+
+    def load(self, place: DataPlace) -> Examples:
+        files = self._files(place)
+        train, train_labels, test, test_labels = map(read_idx, files)
+        self._check(files[0], train, files[1], train_labels)
+        self._check(files[2], test, files[3], test_labels)
+        if train.shape[1:] != test.shape[1:]:
+            raise DataError(f"{files[0]} and {files[2]} hold pictures of different sizes")
+        return Examples(
+            np.concatenate([train, test])[:, None],
+            np.concatenate([train_labels, test_labels]).astype(np.int64),
+            np.arange(len(train) + len(test)) >= len(train),
+        )
+
+    def _check(self, images: Path, pictures: NDArray[np.uint8], labels: Path, values: NDArray[np.uint8]) -> None:
+        if pictures.ndim != 3 or values.shape != pictures.shape[:1] or not len(values):
+            raise DataError(
+                f"{images} (shape {pictures.shape}) and {labels} (shape {values.shape}) do not fit together"
+            )
+        if values.max() >= len(self.classes):
+            raise DataError(f"{labels} holds the label {values.max()}; {self.name} has {len(self.classes)} classes")
+
+    def _files(self, place: DataPlace) -> list[Path]:
+        found = self._found(place)
+        if found is None:
+            raise DataMissing(f"{missing(self.name, self._looked(place))} To use it, {self._wanted(place)}")
+        return found
+
+    def _found(self, place: DataPlace) -> list[Path] | None:
+        complete = (files for folder in self._candidates(place) if (files := _four_files(folder)) is not None)
+        return next((files for files in complete if self._other(files) is None), None)
+
+    def _candidates(self, place: DataPlace) -> list[Path]:
+        layout = f"{self.torchvision_name}/raw"
+        within = [] if place.data is None else [place.data / name for name in (layout, *self.folders, ".")]
+        return [*within, kept_downloads(place) / layout, *self.elsewhere]
+
+    def _other(self, files: list[Path]) -> str | None:
+        """The set whose files these are, if they are not this one's."""
+        _, labels = idx_head(files[1], 16)
+        return next((name for name, first in _FIRST_LABELS.items() if first == labels and name != self.name), None)
+
+    def _looked(self, place: DataPlace) -> list[str]:
+        return [f"{folder}{self._why_not(folder)}" for folder in self._candidates(place)]
+
+    def _why_not(self, folder: Path) -> str:
+        files = _four_files(folder)
+        if files is not None:
+            return f" (which holds {self._other(files)})"
+        lacking = [name for name in _FILES if _file(folder, name) is None]
+        return f" (which lacks {', '.join(lacking)})" if len(lacking) < len(_FILES) else ""
+
+    def _wanted(self, place: DataPlace) -> str:
+        data = "the data folder (`--data` or ORCH_DATA)" if place.data is None else place.data
+        where = f"the folder {self.folders[0]} in {data}"
+        return f"put the files {', '.join(_FILES)} (gzipped or not) into {where}."
+
+    def _download(self, folder: Path) -> None:
+        from torchvision import datasets  # slow to import, and needed by a download alone
+
+        getattr(datasets, self.torchvision_name)(folder, download=True)
+
+
+def _four_files(folder: Path) -> list[Path] | None:
+    files = [file for name in _FILES if (file := _file(folder, name)) is not None]
+    return files if len(files) == len(_FILES) else None
+
+
+def _file(folder: Path, name: str) -> Path | None:
+    # copies on the web have a dot before `idx`
+    names = [spelt + end for end in ("", ".gz") for spelt in (name, name.replace("-idx", ".idx"))]
+    return next((folder / spelt for spelt in names if (folder / spelt).is_file()), None)

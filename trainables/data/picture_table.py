@@ -1,0 +1,169 @@
+"""Pictures in Parquet files with a column of encoded images and one of labels, as data hubs publish them."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from trainables.data.content import LARGE, digest_of_files
+from trainables.data.picture_dataset import PictureSource
+from trainables.data.pictures import Picture
+from trainables.errors import DataError, DataMissing
+
+_BATCH: Final = 256
+
+
+class PictureTable(PictureSource):
+    """The rows of one Parquet file, or of all in a folder; files named `test` are the official test split.
+
+    The image column holds encoded pictures as bytes, or as a struct with a field `bytes`. Labels are whole numbers,
+    texts or booleans. Class names are those in the file's metadata (`classes`, joined by commas, or a Hugging Face
+    feature), else the sorted labels.
+    """
+
+    def __init__(self, root: Path, image: str, label: str) -> None:
+        """Raises DataMissing where there are no files or rows, DataError where a column does not fit."""
+        self._image = image
+        splits = _files(root)
+        self._paths = [path for path, _ in splits]
+        self.files = [str(path) for path in self._paths]
+        labels = [_labels(path, image, label) for path in self._paths]
+        self.official_test = np.repeat([test for _, test in splits], [len(part) for part in labels]).astype(np.bool_)
+        if not len(self.official_test):
+            raise DataMissing(f"{root} holds no rows")
+        self.classes, self.targets = _indexed(labels, _class_names(self._paths[0], label), root)
+
+    def batches(self) -> Iterator[list[Picture]]:
+        for path in self._paths:
+            row = 0
+            for images in _images(path, self._image):
+                yield [Picture(f"{path}#{row + place}", image or b"") for place, image in enumerate(images)]
+                row += len(images)
+
+    def digest(self) -> str:
+        if sum(path.stat().st_size for path in self._paths) > LARGE:
+            return digest_of_files((path.name, str(path)) for path in self._paths)
+        digest = blake2b("\0".join(self.classes).encode(), digest_size=16)
+        digest.update(self.targets.tobytes() + self.official_test.tobytes())
+        for batch in self.batches():
+            for picture in batch:
+                assert isinstance(picture.content, bytes)
+                digest.update(len(picture.content).to_bytes(8, "big") + picture.content)
+        return digest.hexdigest()
+
+
+def _files(root: Path) -> list[tuple[Path, bool]]:
+    """The files and whether each is the official test split, that one last."""
+    if root.is_file():
+        return [(root, False)]
+    paths = sorted(path for path in root.glob("*.parquet") if not path.name.startswith(".") and path.is_file())
+    if not paths:
+        raise DataMissing(f"{root} holds no .parquet file; give a Parquet file, or a folder with some")
+    tests = [path for path in paths if _is_test(path)]
+    if len(tests) == len(paths):
+        return [(path, False) for path in paths]
+    return sorted(((path, path in tests) for path in paths), key=lambda split: (split[1], split[0]))
+
+
+def _is_test(path: Path) -> bool:
+    # hubs split large tables: test-00000-of-00003.parquet
+    return path.stem == "test" or path.stem.startswith("test-")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """The file; what pyarrow finds wrong with it is a DataError."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    except (pa.ArrowException, OSError) as damage:
+        raise DataError(f"cannot read the Parquet file {path}: {damage}") from damage
+
+
+def _images(path: Path, image: str) -> Iterator[list[bytes | None]]:
+    with _opened(path) as file:
+        for batch in file.iter_batches(_BATCH, columns=[image]):
+            column = batch.column(0)
+            yield (pc.struct_field(column, "bytes") if pa.types.is_struct(column.type) else column).to_pylist()
+
+
+def _labels(path: Path, image: str, label: str) -> pa.ChunkedArray:
+    """The label column as int64 or text."""
+    with _opened(path) as file:
+        schema = file.schema_arrow
+        for column in (image, label):
+            if schema.names.count(column) != 1:
+                times = "no" if column not in schema.names else "more than one"
+                raise DataError(f"{path} has {times} column {column!r}; it has {', '.join(schema.names)}")
+        if not _holds_bytes(schema.field(image).type):
+            raise DataError(
+                f"the column {image!r} of {path} is {schema.field(image).type}, not encoded pictures (bytes)"
+            )
+        return _plain(file.read([label]).column(0), path, label)
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return kind.get_field_index("bytes") >= 0 and _holds_bytes(kind.field("bytes").type)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
+
+
+def _plain(column: pa.ChunkedArray, path: Path, label: str) -> pa.ChunkedArray:
+    if column.null_count:
+        row = pc.index(column.is_null(), True).as_py()
+        raise DataError(f"row {row} of {path} has no {label!r}; give it one or remove the row")
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_integer(kind):
+        return column.cast(kind).cast(pa.int64())
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return column.cast(kind).cast(pa.string())
+    if pa.types.is_boolean(kind):
+        return column.cast(pa.string())
+    raise DataError(f"the column {label!r} of {path} is {kind}; labels are whole numbers, texts or booleans")
+
+
+def _class_names(path: Path, label: str) -> tuple[str, ...]:
+    """Those that the file's metadata tell, in label order; none where it tells none."""
+    with _opened(path) as file:
+        names = _told(file.schema_arrow.metadata or {}, label)
+    if len(set(names)) < len(names):
+        raise DataError(f"the metadata of {path} names a class twice: {', '.join(names)}")
+    return names
+
+
+def _told(metadata: dict[bytes, bytes], label: str) -> tuple[str, ...]:
+    try:
+        if b"classes" in metadata:
+            return tuple(name.strip() for name in metadata[b"classes"].decode().split(","))
+        feature = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"][label]
+        return tuple(feature["names"])
+    except (KeyError, TypeError, ValueError):  # of another shape, or of another kind of column: it names no classes
+        return ()
+
+
+def _indexed(
+    parts: list[pa.ChunkedArray], names: tuple[str, ...], root: Path
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Class names, and for each row an index into them."""
+    if len({part.type for part in parts}) > 1:
+        raise DataError(f"the files in {root} do not agree on what labels are: numbers in some, texts in others")
+    column = pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type)
+    values = sorted(pc.unique(column).to_pylist())
+    if len(values) < 2:
+        raise DataError(f"all rows of {root} have the label {values[0]!r}; at least two classes are needed")
+    if names and pa.types.is_integer(column.type):
+        if values[0] < 0 or values[-1] >= len(names):
+            wrong = values[0] if values[0] < 0 else values[-1]
+            raise DataError(f"{root} has the label {wrong}, and names for the classes 0 to {len(names) - 1}")
+        return names, column.to_numpy()
+    known = names if set(values) <= set(names) else values
+    targets = pc.index_in(column, value_set=pa.array(known, column.type)).to_numpy().astype(np.int64)
+    return tuple(str(value) for value in known), targets

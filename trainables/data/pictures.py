@@ -1,0 +1,167 @@
+"""Decoding of single pictures, of whatever format and mode, to uint8 arrays of one shape.
+
+A picture is turned upright (EXIF), put on white where it is transparent, brought from 16 bits to 8, to grey or RGB,
+and resized as a whole (bilinear with antialiasing; its sides may change their ratio). The first of several frames
+counts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from trainables.errors import BrokenPicture
+
+Shape = tuple[int, int, int]
+"""Channels (1 grey, 3 RGB), height, width."""
+
+_NOT_PICTURES: Final = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
+"""Formats that Pillow recognises and cannot decode, or only by starting another program."""
+_GREY: Final = frozenset({"1", "L", "LA", "La", "F"})
+_NAMED: Final = 20
+"""How many further broken pictures an error names."""
+_TURNED: Final = frozenset({5, 6, 7, 8})
+"""EXIF orientations whose upright picture has height and width exchanged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An encoded picture that has not been read."""
+
+    name: str
+    """What an error calls it: its path, or file#row."""
+    content: str | bytes
+    """The path of a file, or what a file would hold."""
+
+    def stream(self) -> str | BytesIO:
+        return BytesIO(self.content) if isinstance(self.content, bytes) else self.content
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a picture says of itself before its pixels are decoded."""
+
+    height: int
+    width: int
+    grey: bool
+
+
+@cache
+def picture_endings() -> frozenset[str]:
+    """The endings of files that are taken for pictures, in lower case with their dots."""
+    return frozenset(
+        ending
+        for ending, kind in Image.registered_extensions().items()
+        if kind in Image.OPEN and kind not in _NOT_PICTURES
+    )
+
+
+def read_header(picture: Picture) -> Header:
+    """Upright size, and whether it is grey. Raises BrokenPicture."""
+    try:
+        with Image.open(picture.stream()) as image:
+            width, height = image.size
+            if _orientation(image) in _TURNED:
+                width, height = height, width
+            return Header(height, width, _is_grey(image))
+    except Exception as damage:  # decoders raise anything on damaged bytes
+        raise _broken(picture, damage) from damage
+
+
+def decode(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
+    """The picture's pixels in this shape. Raises BrokenPicture."""
+    channels, height, width = shape
+    try:
+        with Image.open(picture.stream()) as image:
+            orientation = _orientation(image)
+            # a JPEG of many megapixels is decoded at a half, a quarter or an eighth where that is more than enough
+            image.draft(None, (2 * max(height, width),) * 2)
+            image.load()
+            plain = _upright(_eight_bits(image), orientation).convert("L" if channels == 1 else "RGB")
+        if plain.size != (width, height):
+            plain = plain.resize((width, height), Image.Resampling.BILINEAR)
+    except Exception as damage:  # decoders raise anything on damaged bytes
+        raise _broken(picture, damage) from damage
+    pixels = np.asarray(plain)
+    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF's, from 1 (upright) to 8."""
+    # Pillow turns a TIFF upright by itself; asked of a PNG that does not have it up front, it would decode all of it
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
+        return 1
+    value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return value if value in range(1, 9) else 1
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    turn = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+def _is_grey(image: Image.Image) -> bool:
+    if image.mode in ("P", "PA"):
+        colours = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+        return bool((colours == colours[:, :1]).all())
+    return image.mode in _GREY or image.mode.startswith("I")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """The picture in a mode of bytes without transparency."""
+    if image.mode.startswith("I"):
+        return _from_whole_numbers(np.asarray(image))
+    if image.mode == "F":
+        return _from_fractions(np.asarray(image))
+    if image.has_transparency_data:
+        opaque = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque).convert("RGB")
+    return image
+
+
+def _from_whole_numbers(values: NDArray[np.int32]) -> Image.Image:
+    if values.min() < 0 or values.max() > 0xFFFF:
+        raise ValueError(f"its values go from {values.min()} to {values.max()}, 16 bits hold 0 to 65535")
+    return Image.fromarray(np.round(values / 257).astype(np.uint8))
+
+
+def _from_fractions(values: NDArray[np.float32]) -> Image.Image:
+    if not ((values >= 0) & (values <= 1)).all():  # false for NaN too
+        raise ValueError("it holds fractions outside of 0 to 1, or values that are not numbers")
+    return Image.fromarray(np.round(values * 255).astype(np.uint8))
+
+
+def _broken(picture: Picture, damage: Exception) -> BrokenPicture:
+    if picture.content == b"" or (isinstance(picture.content, str) and _is_empty(Path(picture.content))):
+        return BrokenPicture(picture.name, "it is empty")
+    if isinstance(damage, UnidentifiedImageError):
+        return BrokenPicture(picture.name, "it is no picture of a known format")
+    return BrokenPicture(picture.name, str(damage) or repr(damage))
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size == 0
+
+
+def raise_broken(found: Sequence[BrokenPicture]) -> None:
+    """Raise the first of these, if there is one, with the names of the others."""
+    if not found:
+        return
+    others = [picture.path for picture in found[1 : 1 + _NAMED]]
+    more = len(found) - 1 - len(others)
+    rest = f" (broken as well: {', '.join(others)}{f' and {more} more' if more else ''})" if others else ""
+    raise BrokenPicture(found[0].path, found[0].why + rest)

@@ -1,0 +1,21 @@
+"""A user's own pictures in a folder for each class, as torchvision's `ImageFolder` reads them."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from trainables.data.picture_dataset import PictureDataset, PictureSource
+from trainables.data.picture_folder import PictureFolder
+
+
+class ImageFolder(PictureDataset):
+    """`path/CLASS/**/picture.png`, or `path/train/CLASS/...` and `path/test/CLASS/...`, the official test split.
+
+    Pictures of all formats that Pillow decodes; hidden files, and pictures outside of class folders, are left out. A
+    folder `val` beside `train` joins the pool that the protocol splits. Above 2 GiB the fingerprint is of names and
+    sizes.
+    """
+
+    name: ClassVar[str] = "image_folder"
+
+    def _open(self, root: Path) -> PictureSource:
+        return PictureFolder(root)

@@ -1,0 +1,31 @@
+"""A user's own pictures in Parquet files, with a column of encoded images and one of labels."""
+
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from trainables.data.picture_dataset import PictureDataset, PictureSource
+from trainables.data.picture_table import PictureTable
+
+
+class ImageParquet(PictureDataset):
+    """One Parquet file, or a folder of them, of which `test.parquet` (or `test-*.parquet`) is the official test split.
+
+    Images are encoded pictures as bytes, or Hugging Face structs of `bytes` and `path`; labels whole numbers, texts or
+    booleans. Class names come from the files' metadata, else they are the sorted labels. Above 2 GiB the fingerprint is
+    of names and sizes.
+    """
+
+    name: ClassVar[str] = "image_parquet"
+
+    image: Annotated[str, Field(min_length=1)] = "image"
+    """The column of encoded pictures."""
+    label: Annotated[str, Field(min_length=1)] = "label"
+    """The column of labels."""
+
+    def _open(self, root: Path) -> PictureSource:
+        return PictureTable(root, self.image, self.label)
+
+    def _reading(self) -> str:
+        return f"{self.image!r} {self.label!r}"

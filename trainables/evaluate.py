@@ -1,0 +1,43 @@
+"""What a module gives for a split, without learning from it."""
+
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from trainables.context import Context
+from trainables.data.batches import Batches
+from trainables.precision import autocast
+from trainables.protocol import Protocol
+
+_MOST_EXAMPLES: Final = 1000
+_MOST_NUMBERS: Final = 1 << 22
+"""Input numbers in an evaluation batch (16 MB), so that large pictures do not need memory that training never did."""
+
+
+def predict(
+    module: nn.Module, batches: Batches, indices: NDArray[np.int64], protocol: Protocol, context: Context
+) -> tuple[Tensor, Tensor]:
+    """Outputs and targets of the whole split, in its order and on every rank: float32 (examples, outputs), as given.
+
+    Leaves the module in training mode.
+    """
+    batch_size = _batch_size(batches)
+    outputs: list[Tensor] = []
+    targets: list[Tensor] = []
+    casting = autocast(protocol, context.device)
+    module.eval()
+    with torch.inference_mode():
+        for inputs, batch_targets in batches.evaluation(indices, batch_size, context.shard):
+            with casting:
+                outputs.append(module(inputs).float())
+            targets.append(batch_targets)
+    module.train()
+    return context.gather(torch.cat(outputs)), context.gather(torch.cat(targets))
+
+
+def _batch_size(batches: Batches) -> int:
+    numbers = int(np.prod(batches.shape))
+    return max(1, min(_MOST_EXAMPLES, _MOST_NUMBERS // numbers))

@@ -1,0 +1,213 @@
+"""The training loop."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from trainables.clock import Stopwatch
+from trainables.context import Context, Signal
+from trainables.data.batches import steps as steps_of
+from trainables.errors import TrainablesError, TrialCancelled, TrialTimedOut
+from trainables.evaluate import predict
+from trainables.learner import Learner
+from trainables.preparation import Prepared
+from trainables.protocol import Protocol
+from trainables.records import EpochRow, Scores, Seeds
+from trainables.regularizer import Regularizer
+from trainables.schedule import Moment
+from trainables.selection import is_best
+from trainables.task import Task
+
+_ENDS: Final[dict[Signal, tuple[type[TrainablesError], str]]] = {
+    Signal.TIMED_OUT: (TrialTimedOut, "another worker of this trial has reached the time limit"),
+    Signal.CANCELLED: (TrialCancelled, "another worker of this trial was told to stop"),
+    Signal.FAILED: (TrainablesError, "another worker of this trial has failed; its own error says why"),
+}
+
+
+@dataclass(frozen=True)
+class FitParts:
+    """What the loop works with."""
+
+    learner: Learner
+    task: Task
+    data: Prepared
+    regularizers: Sequence[Regularizer]
+    protocol: Protocol
+    seeds: Seeds
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """How training went. The learner's module holds the weights of the selected epoch, if there is one."""
+
+    history: tuple[EpochRow, ...]
+    best_epoch: int | None
+    diverged: str | None
+    """Why it diverged, where it did."""
+    examples: int
+    """Examples learnt, over all epochs and workers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Streams:
+    """Random numbers of the training, each from its own seed."""
+
+    order: torch.Generator
+    """The same on every rank: each takes its part of the same batches."""
+    augment: torch.Generator
+
+
+@dataclass(frozen=True, slots=True)
+class _Learnt:
+    """One epoch's training: means over the examples of all ranks."""
+
+    loss: float
+    accuracy: float | None
+    examples: int
+
+
+def fit(parts: FitParts) -> Fitted:
+    """Train epoch by epoch, select on validation, and leave the selected weights in the module.
+
+    Raises TrialTimedOut and TrialCancelled from `context.check`, and whatever a component raises; the other ranks learn
+    of it at the epoch's end and raise too.
+    """
+    streams = _streams(parts.seeds, parts.context)
+    module = parts.learner.module.train()
+    history: list[EpochRow] = []
+    best: dict[str, Tensor] = {}
+    best_epoch: int | None = None
+    examples = 0
+    signal = Signal.GO_ON
+    while signal is Signal.GO_ON and len(history) < parts.protocol.epochs:
+        learnt, signal = _agreed(parts.context, lambda: _epoch(parts, streams, history))
+        examples += learnt
+        if signal is not Signal.DIVERGED and is_best(history, parts.protocol, parts.task):
+            best_epoch = len(history)
+            best = {name: value.detach().clone() for name, value in module.state_dict().items()}
+    if best:
+        module.load_state_dict(best)
+    return Fitted(tuple(history), best_epoch, _divergence(history[-1]), examples)
+
+
+def _epoch(parts: FitParts, streams: _Streams, history: list[EpochRow]) -> tuple[int, Signal]:
+    """Train, look at the validation split, report; how many examples were learnt, and what this rank says is next."""
+    stopwatch = Stopwatch(parts.context.device)
+    learnt = _learn(parts, streams, history)
+    seconds = stopwatch.lap()
+    val = _validate(parts)
+    row = EpochRow(
+        epoch=len(history) + 1,
+        lr=parts.learner.lr,
+        train_loss=learnt.loss,
+        val_loss=val.loss,
+        seconds=seconds,
+        eval_seconds=stopwatch.lap(),
+        train_accuracy=learnt.accuracy,
+        val_accuracy=val.accuracy,
+        val_balanced_accuracy=val.balanced_accuracy,
+        val_mse=val.mse,
+        val_mae=val.mae,
+        val_r2=val.r2,
+    )
+    history.append(row)
+    parts.context.report(row)
+    return learnt.examples, _signal(history, parts.regularizers)
+
+
+def _learn(parts: FitParts, streams: _Streams, history: Sequence[EpochRow]) -> _Learnt:
+    """One pass over the training split. Nothing here waits for the device before the last step."""
+    learner, protocol, context = parts.learner, parts.protocol, parts.context
+    batches = parts.data.batches.training(
+        parts.data.split.train, protocol.batch_size, parts.regularizers, streams.order, streams.augment, context.shard
+    )
+    steps = steps_of(len(parts.data.split.train), protocol.batch_size, context.shard)
+    losses = torch.zeros((), dtype=torch.float64, device=context.device)
+    hits: Tensor | None = torch.zeros((), dtype=torch.int64, device=context.device)
+    count = 0
+    for step, (inputs, targets) in enumerate(batches, start=len(history) * steps):
+        context.check()
+        moment = Moment(step, steps * protocol.epochs, len(history), protocol.epochs, history)
+        learner.set_lr_factor(protocol.schedule.factor(moment))
+        result = learner.step(inputs, targets)
+        losses += result.loss
+        hits = None if hits is None or result.hits is None else hits + result.hits
+        count += len(inputs)
+    return _over_all_ranks(losses, hits, count, context)
+
+
+def _over_all_ranks(losses: Tensor, hits: Tensor | None, count: int, context: Context) -> _Learnt:
+    examples = int(context.total(torch.tensor(count, device=context.device)))
+    accuracy = None if hits is None else float(context.total(hits)) / examples
+    return _Learnt(float(context.total(losses)) / examples, accuracy, examples)
+
+
+def _validate(parts: FitParts) -> Scores:
+    parts.context.same(parts.learner.module)
+    data = parts.data
+    outputs, targets = predict(parts.learner.module, data.batches, data.split.val, parts.protocol, parts.context)
+    return parts.task.quick_scores(outputs, targets)
+
+
+def _signal(history: Sequence[EpochRow], regularizers: Sequence[Regularizer]) -> Signal:
+    if _divergence(history[-1]):
+        return Signal.DIVERGED
+    if any(regularizer.should_stop(history) for regularizer in regularizers):
+        return Signal.STOP
+    return Signal.GO_ON
+
+
+def _divergence(row: EpochRow) -> str | None:
+    """The reason of a diverged trial: a loss that is not finite."""
+    for split, loss in (("training", row.train_loss), ("validation", row.val_loss)):
+        if not math.isfinite(loss):
+            return f"the {split} loss is {loss:g} in epoch {row.epoch}, at a learning rate of {row.lr:g}"
+    return None
+
+
+def _agreed(context: Context, epoch: Callable[[], tuple[int, Signal]]) -> tuple[int, Signal]:
+    """Run an epoch, then agree on what is next. A rank that failed says so: it would leave the others waiting."""
+    try:
+        learnt, signal = epoch()
+    except Exception as raised:
+        try:
+            context.agree(_meaning(raised))
+        except Exception as lost:  # noqa: BLE001 - what this rank raised says more than that the others are gone
+            raised.add_note(f"the other workers of this trial could not be told: {lost!r}")
+        raise
+    agreed = context.agree(signal)
+    if agreed in _ENDS:
+        error, message = _ENDS[agreed]
+        raise error(message)
+    return learnt, agreed
+
+
+def _meaning(raised: Exception) -> Signal:
+    match raised:
+        case TrialTimedOut():
+            return Signal.TIMED_OUT
+        case TrialCancelled():
+            return Signal.CANCELLED
+        case _:
+            return Signal.FAILED
+
+
+def _streams(seeds: Seeds, context: Context) -> _Streams:
+    """Every rank augments and drops out on its own, in the same order of examples.
+
+    Layers such as dropout draw from torch's own generators, which have their seed from here.
+    """
+    torch.manual_seed(_of_rank("layers", seeds.augment, context.rank))
+    augment = torch.Generator(context.device).manual_seed(_of_rank("augment", seeds.augment, context.rank))
+    return _Streams(torch.Generator().manual_seed(seeds.order), augment)
+
+
+def _of_rank(purpose: str, seed: int, rank: int) -> int:
+    return int.from_bytes(blake2b(f"{purpose}:{seed}:{rank}".encode(), digest_size=8).digest(), "big") >> 1

@@ -1,0 +1,216 @@
+"""What is measured of a classifier's outputs on a whole split, in float64 on the CPU.
+
+torchmetrics gives the confusion matrix and the ROC curves; it is imported where it is called, since it brings scipy
+and torchvision along, which a planner does not need and a trial not before its end. What follows from them is computed
+here: torchmetrics divides in float32, counts a class in its macro averages as soon as it is predicted, and closes
+calibration bins on the left where their paper closes them on the right.
+
+A class with no example in the split is left out of macro averages, as scikit-learn does with `labels=` the classes
+present.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainables.errors import TrainablesError
+
+CALIBRATION_BINS: Final = 15
+ROC_POINTS: Final = 101
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """A classifier's outputs on a split, as probabilities.
+
+    probabilities: float64 (examples, classes), softmax of the outputs. log_likelihoods: float64 (examples,), logarithm
+    of the true class's probability, exact where that probability rounds to 0. predicted, targets: int64 (examples,).
+    """
+
+    probabilities: Tensor
+    log_likelihoods: Tensor
+    predicted: Tensor
+    targets: Tensor
+
+    @classmethod
+    def of(cls, outputs: Tensor, targets: Tensor) -> "Predictions":
+        """From logits (examples, classes) and labels (examples,).
+
+        Raises TrainablesError where there is nothing to measure: no examples, outputs that are not finite, labels that
+        are not among the classes.
+        """
+        check_labels(outputs, targets)
+        check_finite(outputs)
+        logits, labels = outputs.detach().cpu().double(), targets.detach().cpu()
+        log_likelihoods = torch.log_softmax(logits, dim=1).gather(1, labels[:, None]).squeeze(1)
+        return cls(torch.softmax(logits, dim=1), log_likelihoods, logits.argmax(dim=1), labels)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def classes(self) -> int:
+        return self.probabilities.shape[1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassMeasures:
+    """Measures of each class, float64 (classes,); a ratio with nothing below the line is 0."""
+
+    support: Integers
+    """Examples of the class."""
+    precision: Floats
+    recall: Floats
+    f1: Floats
+
+    @classmethod
+    def of(cls, confusion: Integers) -> "ClassMeasures":
+        """From counts (true class, predicted class)."""
+        hits, support, predicted = np.diagonal(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+        return cls(support, _ratio(hits, predicted), _ratio(hits, support), _ratio(2 * hits, support + predicted))
+
+    def macro(self, measure: Floats) -> float:
+        """Mean over the classes that have examples."""
+        return float(measure[self.support > 0].mean())
+
+    def weighted(self, measure: Floats) -> float:
+        """Mean over the examples, each counting with the measure of its class."""
+        return float(np.average(measure, weights=self.support))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RocCurve:
+    """One class against the rest: false and true positive rates, float64 (points,), from (0, 0) to (1, 1)."""
+
+    false_positive_rate: Floats
+    true_positive_rate: Floats
+
+    @property
+    def area(self) -> float:
+        """Exact area under this curve by the trapezoidal rule, in which ties count one half."""
+        x, y = self.false_positive_rate, self.true_positive_rate
+        return float(np.sum(np.diff(x) * (y[1:] + y[:-1])) / 2)
+
+    def thinned(self, points: int = ROC_POINTS) -> "RocCurve":
+        """At most `points` of the curve's own points, evenly spread along its length, both ends kept.
+
+        Points on a straight piece go first: as long as the corners fit, nothing is lost.
+        """
+        corners = _corners(self.false_positive_rate, self.true_positive_rate)
+        x, y = self.false_positive_rate[corners], self.true_positive_rate[corners]
+        if len(x) > points:
+            # Both rates only grow, so their sum is the way along the curve; the last point is reached at exactly 2.
+            kept = np.unique(np.searchsorted(x + y, np.linspace(0.0, x[-1] + y[-1], points)))
+            x, y = x[kept], y[kept]
+        return RocCurve(x, y)
+
+
+def check_finite(outputs: Tensor) -> None:
+    """Raise TrainablesError where some of the outputs (examples, outputs) are NaN or infinite."""
+    broken = int((~torch.isfinite(outputs)).any(dim=1).sum())
+    if broken:
+        raise TrainablesError(
+            f"the model's outputs are NaN or infinite for {broken} of {len(outputs)} examples and cannot be measured: "
+            "training has diverged; lower the learning rate"
+        )
+
+
+def check_examples(outputs: Tensor) -> None:
+    """Raise TrainablesError where there are no outputs."""
+    if len(outputs) == 0:
+        raise TrainablesError("a split without examples cannot be measured; give it a larger share or use more data")
+
+
+def check_labels(outputs: Tensor, targets: Tensor) -> None:
+    """Raise TrainablesError where there are no outputs (examples, classes), or a label is none of the classes."""
+    check_examples(outputs)
+    last = outputs.shape[1] - 1
+    low, high = int(targets.min()), int(targets.max())
+    if low < 0 or high > last:
+        raise TrainablesError(f"labels have to be 0 to {last}, some are {low} to {high}; correct the data set")
+
+
+def confusion_matrix(predictions: Predictions) -> Integers:
+    """Counts, int64 (true class, predicted class)."""
+    from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+    classes = max(predictions.classes, 2)  # torchmetrics refuses a single class
+    counts = multiclass_confusion_matrix(predictions.predicted, predictions.targets, classes, validate_args=False)
+    return np.asarray(counts.numpy()[: predictions.classes, : predictions.classes], dtype=np.int64)
+
+
+def roc_curve(predictions: Predictions, index: int) -> RocCurve | None:
+    """The ROC curve of class `index` against the rest; None where all examples are of the class or none is.
+
+    A point for each distinct probability (Fawcett, An introduction to ROC analysis, 2006, algorithm 1).
+    """
+    from torchmetrics.functional.classification import binary_roc
+
+    positive = predictions.targets == index
+    if not 0 < int(positive.sum()) < len(predictions):
+        return None
+    scores = predictions.probabilities[:, index].contiguous()  # one copy in place of a strided read at every step
+    x, y, _ = binary_roc(scores, positive.long(), validate_args=False)
+    return RocCurve(x.double().numpy(), y.double().numpy())
+
+
+def roc_auc_macro(predictions: Predictions) -> float | None:
+    """Mean area under the one-against-rest curves of the classes that have one; None where none has."""
+    curves = (roc_curve(predictions, index) for index in range(predictions.classes))
+    areas = [curve.area for curve in curves if curve is not None]
+    return float(np.mean(areas)) if areas else None
+
+
+def accuracies(predicted: Tensor, targets: Tensor) -> tuple[float, float]:
+    """Accuracy, and balanced accuracy: the mean recall of the classes that have examples.
+
+    predicted, targets: int64 (examples,). Cheap enough for every epoch.
+    """
+    hits = predicted == targets
+    support = torch.bincount(targets)
+    recall = torch.bincount(targets[hits], minlength=len(support)).double() / support
+    return float(hits.double().mean()), float(recall[support > 0].mean())
+
+
+def cross_entropy(predictions: Predictions) -> float:
+    """Mean negative logarithm, in nats, of the true class's probability. Unlike scikit-learn's, not clipped."""
+    return float(0 - predictions.log_likelihoods.mean())
+
+
+def brier_score(predictions: Predictions) -> float:
+    """Mean over examples of the sum over classes of (probability - truth) squared, 0 to 2 (Brier 1950, equation 2)."""
+    probabilities = predictions.probabilities
+    true = probabilities.gather(1, predictions.targets[:, None]).squeeze(1)
+    squares = torch.linalg.vector_norm(probabilities, dim=1).square()
+    others = (squares - true.square()).clamp(min=0)  # a sum of squares: only rounding takes it below 0
+    return float((others + (1 - true).square()).mean())
+
+
+def expected_calibration_error(predictions: Predictions, bins: int = CALIBRATION_BINS) -> float:
+    """Mean gap between confidence and accuracy over equal-width bins of the largest probability, 0 to 1.
+
+    Guo et al., On calibration of modern neural networks, ICML 2017, equation 3; bin m is ((m - 1) / bins, m / bins].
+    """
+    confidence = predictions.probabilities.amax(dim=1).numpy()
+    hits = (predictions.predicted == predictions.targets).numpy()
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    gaps = np.bincount(np.searchsorted(edges, confidence), weights=hits - confidence)
+    return float(np.abs(gaps).sum() / len(predictions))
+
+
+def _ratio(above: Integers, below: Integers) -> Floats:
+    return np.divide(above, below, out=np.zeros(len(above)), where=below > 0)
+
+
+def _corners(x: Floats, y: Floats) -> NDArray[np.bool_]:
+    """Which points of a line are ends or lie off the straight line between their neighbours."""
+    dx, dy = np.diff(x), np.diff(y)
+    bends = dx[:-1] * dy[1:] != dx[1:] * dy[:-1]
+    return np.concatenate([[True], bends, [True]])

@@ -1,0 +1,23 @@
+"""A multi-layer perceptron on the flattened picture (Rumelhart et al. 1986)."""
+
+from typing import ClassVar
+
+from torch import nn
+
+from trainables.component import Counts
+from trainables.dataset import DataInfo
+from trainables.layers import fully_connected
+from trainables.model import Model
+
+
+class Mlp(Model):
+    """Fully connected layers with ReLU; dropout after each hidden one."""
+
+    name: ClassVar[str] = "mlp"
+
+    hidden: Counts = (128,)
+    """Units of each hidden layer."""
+
+    def build(self, data: DataInfo, outputs: int) -> nn.Module:
+        pixels = data.channels * data.height * data.width
+        return nn.Sequential(nn.Flatten(), fully_connected(pixels, self.hidden, outputs))

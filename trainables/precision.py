@@ -1,0 +1,46 @@
+"""How numbers are computed while a trial runs: precision and determinism, put back afterwards."""
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Final
+
+import torch
+
+from trainables.protocol import Protocol
+
+_CUBLAS_WORKSPACE: Final = ":4096:8"
+"""What `torch.use_deterministic_algorithms` asks of cuBLAS. It is read once, when CUDA starts: hence set on import."""
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", _CUBLAS_WORKSPACE)
+
+
+@contextmanager
+def numerics(protocol: Protocol) -> Iterator[None]:
+    """Set this process's switches as the protocol asks, and put them back on the way out.
+
+    TF32 is off unless it is asked for: cuDNN's convolutions would use it by default, and `fp32` would not mean fp32.
+    """
+    cudnn = torch.backends.cudnn
+    matmul, convolution, benchmark = torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.benchmark
+    deterministic, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    tf32 = protocol.precision == "tf32"
+    try:
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        cudnn.allow_tf32 = tf32
+        cudnn.benchmark = False  # it picks a kernel by timing, so the same trial could run on another one
+        torch.use_deterministic_algorithms(protocol.deterministic)
+        yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.set_float32_matmul_precision(matmul)
+        cudnn.allow_tf32, cudnn.benchmark = convolution, benchmark
+
+
+def autocast(protocol: Protocol, device: torch.device) -> AbstractContextManager[object]:
+    """Around a forward pass; may be entered again and again."""
+    if protocol.precision == "bf16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()

@@ -1,0 +1,28 @@
+"""Dropout (Srivastava et al. 2014, JMLR 15)."""
+
+from typing import ClassVar
+
+from torch import nn
+
+from trainables.component import Probability
+from trainables.dataset import DataInfo
+from trainables.layers import DropoutSite
+from trainables.model import Model
+from trainables.regularizer import Regularizer
+
+
+class Dropout(Regularizer):
+    """Drops units while training, at the places that the model chose for it."""
+
+    name: ClassVar[str] = "dropout"
+
+    p: Probability = 0.5
+    """Share of the units that are dropped."""
+
+    def supports(self, data: DataInfo, model: Model) -> str | None:
+        return None if model.has_dropout else f"the model {model.name} has no place for dropout"
+
+    def on_model(self, module: nn.Module) -> None:
+        for part in module.modules():
+            if isinstance(part, DropoutSite):
+                part.p = self.p

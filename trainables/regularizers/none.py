@@ -1,0 +1,11 @@
+"""Nothing: the level to compare the others with."""
+
+from typing import ClassVar
+
+from trainables.regularizer import Regularizer
+
+
+class Nothing(Regularizer):
+    """Trains as the model stands."""
+
+    name: ClassVar[str] = "none"

@@ -1,0 +1,141 @@
+"""One trial from its order to its result: data, split, statistics, build, fit, measure."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+from trainables.clock import Stopwatch
+from trainables.context import Context
+from trainables.costs import count_flops, count_parameters, measure_latency
+from trainables.dataset import DataInfo
+from trainables.fit import FitParts, Fitted, fit
+from trainables.learner import Learner, LearnerParts
+from trainables.measure import UNMEASURED, Measures, measure
+from trainables.memory import PeakMemory
+from trainables.model import Model
+from trainables.order import TrialOrder
+from trainables.precision import numerics
+from trainables.preparation import Prepared, prepared
+from trainables.records import Costs, Seeds, SplitSizes, TrialResult
+from trainables.registry import registry
+from trainables.regularizer import Regularizer
+from trainables.spec import TrialSpec, derived_seeds
+from trainables.task import Task
+from trainables.weights import save_weights
+
+
+def run_trial(order: TrialOrder, context: Context) -> TrialResult:
+    """Execute one trial on this rank; the measures are the same on every rank.
+
+    Raises DataMissing and BrokenPicture, TrialTimedOut and TrialCancelled, and whatever a component raises.
+    """
+    with numerics(order.spec.protocol):
+        return _run(order, context)
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """Seconds apart from those of the epochs."""
+
+    setup: float
+    measuring: float
+
+
+def _run(order: TrialOrder, context: Context) -> TrialResult:
+    spec, seeds = order.spec, derived_seeds(order.spec.seed)
+    stopwatch, memory = Stopwatch(context.device), PeakMemory(context.device)
+    data = prepared(spec.dataset, order.place, spec.fingerprint, spec.protocol.splits, seeds.split, context.device)
+    task = _task(data.info)
+    learner = _learner(spec, data.info, task, seeds, context)
+    setup = stopwatch.lap()
+    fitted = fit(FitParts(learner, task, data, spec.regularizers, spec.protocol, seeds, context))
+    stopwatch.lap()
+    measures = UNMEASURED if fitted.diverged else measure(learner.module, task, data, spec.protocol, seeds, context)
+    times = _Times(setup, stopwatch.lap())
+    if order.weights is not None and context.rank == 0 and fitted.best_epoch is not None:
+        save_weights(learner.module.state_dict(), order.weights, {"trial_id": order.trial_id})
+    costs = _costs(spec, data.info, task, learner, fitted, times, memory, context)
+    return _result(fitted, measures, costs, data, seeds, context)
+
+
+def _task(data: DataInfo) -> Task:
+    task = registry.get("task", data.task)()
+    assert isinstance(task, Task)
+    return task
+
+
+def _learner(spec: TrialSpec, data: DataInfo, task: Task, seeds: Seeds, context: Context) -> Learner:
+    torch.manual_seed(seeds.init)
+    # built on the CPU, so that the first weights are the same whatever the device
+    module = spec.model.build(data, task.outputs(data)).to(context.device)
+    if data.input == "image":
+        module = module.to(memory_format=torch.channels_last)
+    parts = LearnerParts(module, data, task, spec.optimizer, spec.regularizers, spec.protocol, context)
+    return spec.model.learner(parts)
+
+
+def _costs(
+    spec: TrialSpec,
+    data: DataInfo,
+    task: Task,
+    learner: Learner,
+    fitted: Fitted,
+    times: _Times,
+    memory: PeakMemory,
+    context: Context,
+) -> Costs:
+    peak = memory.read()  # before the latencies, whose batches are not the trial's own
+    train_seconds = sum(row.seconds for row in fitted.history)
+    # this worker's part of a batch: a whole one may be more than its device holds
+    part = context.shard(min(spec.protocol.batch_size, fitted.examples))
+    batch_size = max(1, part.stop - part.start)
+    single = measure_latency(learner.module, data.shape, 1, spec.protocol, context.device)
+    batch = measure_latency(learner.module, data.shape, batch_size, spec.protocol, context.device)
+    return Costs(
+        parameters=count_parameters(learner.module),
+        flops=_flops(spec.model, spec.regularizers, data, task.outputs(data)),
+        train_seconds=train_seconds,
+        eval_seconds=sum(row.eval_seconds for row in fitted.history) + times.measuring,
+        setup_seconds=times.setup,
+        samples_per_second=fitted.examples / train_seconds,
+        latency_ms_p50=single.p50,
+        latency_ms_p95=single.p95,
+        batch_latency_ms_p50=batch.p50,
+        batch_latency_ms_p95=batch.p95,
+        peak_memory_bytes=peak,
+    )
+
+
+@lru_cache(maxsize=256)
+def _flops(model: Model, regularizers: tuple[Regularizer, ...], data: DataInfo, outputs: int) -> int:
+    """Counted once for all trials of a model: the seed and the optimizer do not change it."""
+    with torch.random.fork_rng(devices=[]):
+        module = model.build(data, outputs)
+    for regularizer in regularizers:
+        regularizer.on_model(module)
+    return count_flops(module, data.shape)
+
+
+def _result(
+    fitted: Fitted, measures: Measures, costs: Costs, data: Prepared, seeds: Seeds, context: Context
+) -> TrialResult:
+    diverged = fitted.diverged or measures.diverged
+    split = data.split
+    on_gpu = context.device.type == "cuda"
+    return TrialResult(
+        status="diverged" if diverged else "completed",
+        reason=diverged,
+        epochs=len(fitted.history),
+        best_epoch=fitted.best_epoch,
+        train=measures.train,
+        val=measures.val,
+        test=measures.test,
+        breakdown=measures.breakdown,
+        costs=costs,
+        sizes=SplitSizes(len(split.train), len(split.val), len(split.test), split.dropped),
+        seeds=seeds,
+        device=torch.cuda.get_device_name(context.device) if on_gpu else context.device.type,
+        world_size=context.world_size,
+        threads=torch.get_num_threads(),
+    )
