@@ -43,7 +43,9 @@ class RayCluster:
     def __init__(self, spec: ClusterSpec) -> None:
         self._spec = spec
         self._folder: Path | None = None
-        self._processes: list[psutil.Process] = []
+        self._started: list[psutil.Process] = []
+        """What a local Ray consists of, workers apart: those are children of these."""
+        self._vital: list[psutil.Process] = []
         self._last_answer = time.monotonic()
         self._head: tuple[str, int] | None = None
 
@@ -59,7 +61,7 @@ class RayCluster:
     def check(self) -> None:
         """Raise ClusterLost if Ray has gone. Cheap: a few system calls."""
         if self._spec.address == "local":
-            dead = [process.pid for process in self._processes if not _lives(process)]
+            dead = [process.pid for process in self._vital if not _lives(process)]
             if dead:
                 raise ClusterLost(f"Ray's own processes {dead} have died (killed, or the machine ran out of memory)")
         elif time.monotonic() - self._last_answer > SILENCE_SECONDS / 4:
@@ -67,7 +69,7 @@ class RayCluster:
 
     def close(self) -> None:
         """Disconnect, and end what was started here."""
-        ours = psutil.Process().children(recursive=True) if self._folder else []
+        ours = [process for started in self._started for process in (*_children(started), started)]
         ender = threading.Thread(target=ray.shutdown, daemon=True)
         ender.start()
         ender.join(SHUTDOWN_SECONDS)
@@ -93,8 +95,8 @@ class RayCluster:
             )
         except Exception as error:
             raise ClusterUnreachable(f"Ray cannot be started here: {_last_line(error)}") from error
-        started = [process for process in psutil.Process().children(recursive=True) if process not in before]
-        self._processes = [process for process in started if _name(process) in {"raylet", "gcs_server"}]
+        self._started = [process for process in psutil.Process().children(recursive=True) if process not in before]
+        self._vital = [process for process in self._started if _name(process) in {"raylet", "gcs_server"}]
 
     def _join(self, address: str) -> None:
         try:
@@ -127,6 +129,13 @@ def _lives(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _name(process: psutil.Process) -> str:

@@ -208,7 +208,7 @@ class Plan:
                 return tally
 
     def _known(self, statuses: Mapping[str, str]) -> Counter[str]:
-        """Statuses to the trials that have them and are not skipped. Data that is missing has no ids: nothing is done."""
+        """Statuses to the trials that have them and are not skipped. Where data is missing nothing is known."""
         seeds = self.grid.seeds
         known: dict[str, str] = {}
         for combination in self._walk:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from orchestrator.grid.axis import KEPT
 from orchestrator.grid.levels import Level, meaning
-from orchestrator.grid.rules import Include, Override, mask, ruled_on
+from orchestrator.grid.rules import Include, Override, Selector, mask, ruled_on
 from orchestrator.grid.spec import AXES, GridSpec
 from trainables.component import Component
 
@@ -35,10 +35,14 @@ class Walk:
         self._grid = grid
         self._kept: dict[tuple[str, ...], list[tuple[Chosen, int]]] = {}
         self._included = [
-            Include({axis: frozenset(meaning(level.parts) for level in levels) for axis, levels in cells._asdict().items()})
+            Include({axis.name: frozenset(meaning(level.parts) for level in axis) for axis in cells})
             for cells in grid.include
         ]
-        self._selectors = [*(rule.selector for rule in (*grid.exclude, *grid.overrides)), *self._included]
+        self._selectors: list[Selector | Include] = [
+            *(rule.selector for rule in grid.exclude),
+            *(rule.selector for rule in grid.overrides),
+            *self._included,
+        ]
         self._excluding = (1 << len(grid.exclude)) - 1
         self._overriding = (1 << len(grid.exclude) + len(grid.overrides)) - 1 & ~self._excluding
         self._including = (1 << len(self._selectors)) - 1 & ~(self._excluding | self._overriding)

@@ -1,7 +1,5 @@
 """What the user wrote for a component: a name, or a mapping with a name and parameters."""
 
-from typing import Any
-
 from pydantic import ValidationError
 
 from orchestrator.grid import nodes

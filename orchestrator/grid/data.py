@@ -38,10 +38,10 @@ class LocatedData:
 
 
 def locate(levels: Iterable[Level], place: DataPlace, file: Path, download: bool) -> dict[object, LocatedData]:
-    """By `meaning`, each level's data set with what it holds; of those with equal configuration and content the first.
+    """By `meaning`, each level's data set and what it holds; of those with equal configuration and content the first.
 
-    Where a data set that can be downloaded is absent it is fetched (`download`), or said to be missing. Raises GridError
-    for all others that are missing or cannot be used.
+    Where a data set that can be downloaded is absent it is fetched (`download`), or said to be missing. Raises
+    GridError for all others that are missing or cannot be used.
     """
     problems = Problems(file)
     located: dict[object, LocatedData] = {}

@@ -1,4 +1,4 @@
-"""Levels of an axis, expanded lazily: a component with a list of values for each parameter, and each combination of them.
+"""Levels of an axis, expanded lazily: a component with lists of values for its parameters, and their combinations.
 
 A million levels cost what their values cost: a level is made when it is looked at, its digest is put together from
 pieces, and its configuration is built when somebody asks for it.
@@ -21,7 +21,12 @@ class Family:
     """One component and the values of all its parameters: as many parts of levels as there are combinations."""
 
     def __init__(
-        self, component: type[Component], given: dict[str, tuple[Value, ...]], base: Component, at: At, places: dict[str, At]
+        self,
+        component: type[Component],
+        given: dict[str, tuple[Value, ...]],
+        base: Component,
+        at: At,
+        places: dict[str, At],
     ) -> None:
         """base: the component with the first of each given value. at, places: of the level and of each key."""
         self.component = component

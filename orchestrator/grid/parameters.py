@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Final, Union, cast, get_args, get_origin
 
@@ -40,8 +39,8 @@ def value_of(component: Component, key: str) -> Value:
 def split(component: type[Component], key: str, node: Node) -> tuple[Node, ...]:
     """What the user wrote for a parameter, as one node for each level that it stands for.
 
-    A list given to a parameter of one value is a level for each entry; where the parameter is itself a list, only a list
-    of lists is. An empty list that would be no level at all is left as it is, for validation to refuse.
+    A list given to a parameter of one value is a level for each entry; where the parameter is itself a list, only a
+    list of lists is. An empty list, which would be no level at all, is left for validation to refuse.
     """
     annotation = component.model_fields[key].annotation
     if isinstance(node, nodes.Sequence) and node.items and _depth(node) > list_depth(annotation):
@@ -49,9 +48,8 @@ def split(component: type[Component], key: str, node: Node) -> tuple[Node, ...]:
     return (node,)
 
 
-@cache
 def list_depth(annotation: Any) -> int:
-    """How deep lists are nested in values of this type: 0 for `float`, 1 for `tuple[int, ...]` and `int | tuple[int, ...]`."""
+    """How deep lists are nested in values of this type: 0 for `float`, 1 for `tuple[int, ...]` and for `int | list`."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return list_depth(arguments[0])
@@ -75,7 +73,7 @@ def validated(
 ) -> Component | None:
     """The component with this value and the other parameters, or None where it is not valid.
 
-    Noted is what is wrong with this value, or with valid values together; what is wrong with another is noted with that.
+    Noted is what is wrong with this value, or with valid values together; what is wrong with another is noted there.
     """
     try:
         return component.from_parameters({**others, key: plain(node)})

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from inspect import signature
 from itertools import product
-from typing import Any, Final, Generic, TypeVar
+from types import new_class
+from typing import Any, Final, Generic, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -86,7 +87,9 @@ def _recording(component: type[Component]) -> tuple[type[Component], set[str]]:
         return super(recording, self).__getattribute__(name)
 
     body = {"__getattribute__": getattribute, "__module__": component.__module__}
-    recording: type[Component] = type(component)(component.__name__, (component,), body)
+    recording = cast(
+        type[Component], new_class(component.__name__, (component,), exec_body=lambda space: space.update(body))
+    )
     return recording, recorded
 
 

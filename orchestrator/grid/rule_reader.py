@@ -8,7 +8,7 @@ from typing import Any, Final
 from orchestrator.grid import nodes
 from orchestrator.grid.components import read_component
 from orchestrator.grid.levels import Family
-from orchestrator.grid.nodes import At, Entry, Node, plain
+from orchestrator.grid.nodes import At, Entry, Node
 from orchestrator.grid.parameters import Value, split, validated, value_of
 from orchestrator.grid.problems import Problems, near
 from orchestrator.grid.reads import invalid_combination

@@ -55,7 +55,8 @@ def read_settings(section: type[Settings], node: Node | None, name: str, problem
     if node is None:
         return section()
     if not isinstance(node, nodes.Mapping):
-        problems.add(node.at, f"{name} has to be a mapping with keys such as {', '.join(list(section.model_fields)[:3])}")
+        keys = ", ".join(list(section.model_fields)[:3])
+        problems.add(node.at, f"{name} has to be a mapping with keys such as {keys}")
         return None
     problems.unknown_keys(node, section.model_fields, f"key of {name}")
     known = node.without(*(key for key, _ in node if key not in section.model_fields))

@@ -14,8 +14,9 @@ Value = str | int | float | bool | list[Any] | None
 
 _LONGEST_NAME: Final = 128
 _LONGEST_TAG: Final = 64
-_CONFIG: Final = ("seed", "precision", "compiled", "deterministic", "world_size", "threads", "device", "data_fingerprint")
+_CONFIG: Final = ("seed", "precision", "world_size", "threads", "device", "data_fingerprint")
 """Plain columns that say under what a trial ran."""
+_FLAGS: Final = ("compiled", "deterministic")
 _SUMMARY: Final = (
     "status",
     "reason",
@@ -101,11 +102,11 @@ def _config(row: dict[str, Any]) -> dict[str, Value]:
     config: dict[str, Value] = {"trial_id": row["trial_id"], "cell_id": row["cell_id"], "sweep": row["sweep"]}
     for axis in ("dataset", "model", "optimizer", "protocol"):
         config |= flatten(axis, json.loads(row[f"{axis}_config"]))
-    regularizers = _listed(row["regularizer_config"])
     config["regularizer.name"] = _component_name(row["regularizer_config"])
-    for part in regularizers:
+    for part in _listed(row["regularizer_config"]):
         parameters = {key: value for key, value in part.items() if key != "name"}
         config |= flatten(f"regularizer.{part.get('name', '')}", parameters)
+    config |= {name: bool(row[name]) for name in _FLAGS}
     return config | {name: row[name] for name in _CONFIG if row[name] is not None}
 
 

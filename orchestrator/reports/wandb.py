@@ -87,7 +87,8 @@ class _Writer:
             shutil.rmtree(earlier)  # the trial ran again, or we were killed while writing it
         tracked = self._begin(run)
         for epoch, values in run.epochs:
-            tracked.log(values, step=epoch)
+            # committed at once: the last epoch would otherwise overwrite the summary, whose scores are the selected epoch's
+            tracked.log(values, step=epoch, commit=True)
         tracked.summary.update(run.summary)
         tracked.finish(exit_code=0 if run.succeeded else 1)
         self._sent.add(trial, run.run_id, "online" if self._online else "offline")

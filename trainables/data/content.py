@@ -16,6 +16,8 @@ from trainables.errors import DataError
 LARGE: Final = 2 * 1024**3
 """Bytes of files above which names and sizes stand for the content."""
 _CHUNK: Final = 1 << 20
+_FORMAT: Final = 1
+"""Raised when anything that is remembered comes to be computed in another way."""
 
 
 def digest_of_arrays(arrays: Iterable[NDArray[Any]]) -> str:
@@ -60,7 +62,7 @@ def remembered(place: DataPlace, purpose: str, files: Iterable[str | Path], comp
 
 
 def _key(purpose: str, files: Iterable[str | Path]) -> str:
-    digest = blake2b(purpose.encode(), digest_size=16)
+    digest = blake2b(f"{_FORMAT} {purpose}".encode(), digest_size=16)
     for path in files:
         status = Path(path).stat()
         digest.update(b"\0" + os.fsencode(path) + f"\0{status.st_size} {status.st_mtime_ns}".encode())

@@ -1,5 +1,6 @@
 """Data sets published as MNIST is: four IDX files, of training and test pictures and labels."""
 
+import os
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -43,8 +44,8 @@ class IdxDataset(Dataset):
 
     def info(self, place: DataPlace) -> DataInfo:
         shape, _ = idx_head(self._files(place)[0])
-        if len(shape) != 3:
-            raise DataError(f"{self._files(place)[0]} has {len(shape)} axes, pictures have 3")
+        if len(shape) != 3 or 0 in shape:
+            raise DataError(f"{self._files(place)[0]} holds an array of shape {shape}, not (pictures, height, width)")
         return DataInfo(self.name, "image", (1, *shape[1:]), "classification", self.classes, official_test=True)
 
     def fingerprint(self, place: DataPlace) -> str:
@@ -65,7 +66,7 @@ class IdxDataset(Dataset):
         )
 
     def _check(self, images: Path, pictures: NDArray[np.uint8], labels: Path, values: NDArray[np.uint8]) -> None:
-        if pictures.ndim != 3 or values.shape != pictures.shape[:1] or not len(values):
+        if pictures.ndim != 3 or values.shape != pictures.shape[:1] or not pictures.size:
             raise DataError(
                 f"{images} (shape {pictures.shape}) and {labels} (shape {values.shape}) do not fit together"
             )
@@ -121,4 +122,5 @@ def _four_files(folder: Path) -> list[Path] | None:
 def _file(folder: Path, name: str) -> Path | None:
     # copies on the web have a dot before `idx`
     names = [spelt + end for end in ("", ".gz") for spelt in (name, name.replace("-idx", ".idx"))]
-    return next((folder / spelt for spelt in names if (folder / spelt).is_file()), None)
+    # unlike Path.is_file, os.path.isfile passes over a folder that may not be entered
+    return next((folder / spelt for spelt in names if os.path.isfile(folder / spelt)), None)  # noqa: PTH113

@@ -44,7 +44,7 @@ class PictureFolder(PictureSource):
 
     def batches(self) -> Iterator[list[Picture]]:
         for start in range(0, len(self.files), _BATCH):
-            yield [Picture(path, path) for path in self.files[start : start + _BATCH]]
+            yield [Picture(_printable(path), path) for path in self.files[start : start + _BATCH]]
 
     def digest(self) -> str:
         return digest_of_files(
@@ -57,6 +57,9 @@ class PictureFolder(PictureSource):
             raise DataMissing(
                 f"{root} has {classes}; a folder with pictures is expected for each of at least two classes"
             )
+        foreign = next((name for name in self.classes if _printable(name) != name), None)
+        if foreign is not None:
+            raise DataError(f"the name of the class folder {_printable(foreign)} in {root} is not UTF-8; rename it")
         counts = np.bincount(self.targets[~self.official_test], minlength=len(self.classes))
         empty = [name for name, count in zip(self.classes, counts, strict=True) if not count]
         if empty:
@@ -112,6 +115,11 @@ def _below(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
 def _folders(folder: Path) -> list[Path]:
     with os.scandir(folder) as entries:
         return sorted(Path(entry.path) for entry in entries if _shown(entry.name) and entry.is_dir())
+
+
+def _printable(name: str) -> str:
+    """The name, with escapes for bytes that are not UTF-8."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _shown(name: str) -> bool:

@@ -1,5 +1,6 @@
 """Small colour photographs (Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images", ch. 3)."""
 
+import os
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -85,7 +86,8 @@ def _files(place: DataPlace) -> list[Path]:
 
 def _found(place: DataPlace) -> list[Path] | None:
     candidates = ([folder / name for name in names] for folder, names in _candidates(place))
-    return next((files for files in candidates if all(file.is_file() for file in files)), None)
+    # unlike Path.is_file, os.path.isfile passes over a folder that may not be entered
+    return next((files for files in candidates if all(map(os.path.isfile, files))), None)
 
 
 def _candidates(place: DataPlace) -> list[tuple[Path, tuple[str, ...]]]:

@@ -1,5 +1,6 @@
 """A user's own pictures in class folders."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -165,6 +166,18 @@ def test_fewer_than_two_classes(place: DataPlace, paint: Paint, files: list[str]
 def test_a_file_is_no_folder_of_pictures(place: DataPlace, birds: Path) -> None:
     with pytest.raises(DataMissing, match=r"loose\.png is not a folder"):
         ImageFolder(path="birds/loose.png").info(place)
+
+
+def test_names_that_are_not_utf8(place: DataPlace, birds: Path, paint: Paint) -> None:
+    crow = paint(birds / "owl" / os.fsdecode(b"\xe9.png"), 15)
+    assert len(ImageFolder(path="birds").load(place)) == 4
+    crow.write_bytes(b"cut")
+    with pytest.raises(BrokenPicture, match=r"owl/\\xe9\.png"):
+        ImageFolder(path="birds").load(place)
+    crow.unlink()
+    paint(birds / os.fsdecode(b"\xe9") / "x.png", 15)
+    with pytest.raises(DataError, match=r"class folder \\xe9 in .*/birds is not UTF-8; rename it"):
+        ImageFolder(path="birds").info(place)
 
 
 def test_links_are_followed_and_a_link_back_ends(place: DataPlace, birds: Path, paint: Paint, tmp_path: Path) -> None:

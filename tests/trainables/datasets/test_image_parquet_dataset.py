@@ -148,7 +148,7 @@ def test_columns_that_do_not_fit(place: DataPlace, data: Path) -> None:
     write(data / "birds.parquet", [0, 1])
     with pytest.raises(DataError, match="has no column 'photo'; it has image, label"):
         ImageParquet(path="birds.parquet", image="photo").info(place)
-    with pytest.raises(DataError, match="the column 'label' of .* is int64, not encoded pictures"):
+    with pytest.raises(DataError, match=r"the column 'label' of .* is int64, not encoded pictures"):
         ImageParquet(path="birds.parquet", image="label").info(place)
 
 
@@ -158,7 +158,7 @@ def test_files_that_are_not_there_or_no_parquet(place: DataPlace, data: Path) ->
     write(data / "none.parquet", pa.array([], pa.int64()))
     with pytest.raises(DataMissing, match=f"gone is not there; looked for {data}/gone"):
         ImageParquet(path="gone").info(place)
-    with pytest.raises(DataMissing, match="holds no .parquet file"):
+    with pytest.raises(DataMissing, match=r"holds no \.parquet file"):
         ImageParquet(path="empty").info(place)
     with pytest.raises(DataError, match=r"cannot read the Parquet file .*text\.parquet"):
         ImageParquet(path="text.parquet").info(place)

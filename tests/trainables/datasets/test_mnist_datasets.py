@@ -92,7 +92,7 @@ def test_an_incomplete_folder_is_named_with_what_it_lacks(place: DataPlace) -> N
 
 
 def test_without_a_data_folder_the_way_to_give_one_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataMissing, match="into the folder mnist in the data folder .`--data` or ORCH_DATA."):
+    with pytest.raises(DataMissing, match=r"into the folder mnist in the data folder \(`--data` or ORCH_DATA\)\."):
         Mnist().fingerprint(DataPlace(data=None, beside=None, cache=tmp_path))
 
 
@@ -102,7 +102,7 @@ def test_a_file_cut_short_is_named(place: DataPlace, packed: bool) -> None:
     folder = publish(place.data / "mnist", packed)
     images = folder / ("train-images-idx3-ubyte" + (".gz" if packed else ""))
     images.write_bytes(images.read_bytes()[:-30])
-    with pytest.raises(DataError, match="train-images-idx3-ubyte.*delete it and get it again"):
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte.*delete it and get it again"):
         Mnist().load(place)
     with pytest.raises(DataError, match="train-images-idx3-ubyte"):
         Mnist().fingerprint(place)
@@ -115,10 +115,11 @@ def test_a_file_cut_short_is_named(place: DataPlace, packed: bool) -> None:
         ("train-images-idx3-ubyte", b"<html>404</html>"),
         ("train-images-idx3-ubyte", idx(np.zeros((19, 5, 7)))),
         ("train-images-idx3-ubyte", idx(np.zeros((20, 35)))),
+        ("train-images-idx3-ubyte", idx(np.zeros((20, 0, 7)))),
         ("t10k-images-idx3-ubyte", idx(np.zeros((4, 7, 5)))),
         ("t10k-labels-idx1-ubyte", idx(np.array([1, 0, 9, 10]))),
     ],
-    ids=["empty", "a page", "too few", "flat pictures", "another size", "label 10"],
+    ids=["empty", "a page", "too few", "flat pictures", "no pixels", "another size", "label 10"],
 )
 def test_files_that_do_not_fit_are_named(place: DataPlace, name: str, content: bytes) -> None:
     assert place.data is not None
@@ -187,3 +188,9 @@ def test_fashion_mnist_is_found_where_debian_puts_it(tmp_path: Path) -> None:
     assert FashionMnist().info(place).classes[examples.targets[0]] == "Ankle boot"
     assert examples.inputs[:60_000].mean() / 255 == pytest.approx(0.2860, abs=1e-4)
     np.testing.assert_array_equal(np.bincount(examples.targets), [7000] * 10)
+
+
+@pytest.mark.skipif(not DEBIAN.exists(), reason="Debian's dataset-fashion-mnist is not installed")
+def test_the_real_fashion_mnist_is_not_taken_for_mnist(tmp_path: Path) -> None:
+    with pytest.raises(DataMissing, match=r"fashion-mnist \(which holds fashion_mnist\)"):
+        Mnist().info(DataPlace(data=DEBIAN, beside=None, cache=tmp_path))
