@@ -184,7 +184,7 @@ class Plan:
         skipped = {reason: count for reason, count in tally.items() if reason is not None}
         known = self._known(statuses) if statuses else Counter()
         failed = sum(count for status, count in known.items() if status in RETRYABLE)
-        done = sum(count for status, count in known.items() if status not in RETRYABLE | OPEN)
+        done = sum(count for status, count in known.items() if status not in RETRYABLE | OPEN | {"skipped"})
         return PlanCounts(
             cells=cells,
             trials=cells * seeds,

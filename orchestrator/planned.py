@@ -2,19 +2,19 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import cache
 from hashlib import blake2b
 from inspect import getsourcefile
-from functools import cache
 from pathlib import Path
 
 from orchestrator.plan import Cell, Plan
 from orchestrator.store.journal import CellRow, PlannedRow
 from trainables.component import Component
+from trainables.spec import trial_identity
 
 
 def cell_row(cell: Cell) -> CellRow:
     """What the trials of a cell share."""
-    parts = (*cell.dataset.configs, *cell.model.configs, *cell.optimizer.configs, *cell.regularizer.configs)
     return CellRow(
         cell_id=cell.cell_id,
         dataset=cell.dataset.label,
@@ -27,7 +27,6 @@ def cell_row(cell: Cell) -> CellRow:
         regularizer_config=json.dumps([_values(part) for part in cell.regularizer.configs]),
         protocol_config=json.dumps(cell.protocol.parameters()),
         data_fingerprint=cell.data.fingerprint or "",
-        source_digest=source_digest(tuple(type(part) for part in parts)),
         precision=cell.protocol.precision,
         compiled=cell.protocol.compile,
         deterministic=cell.protocol.deterministic,
@@ -36,13 +35,18 @@ def cell_row(cell: Cell) -> CellRow:
 
 def trial_rows(cell: Cell, seeds: Sequence[int]) -> Iterator[PlannedRow]:
     """The cell's trials, one for each seed."""
-    cell_id = cell.cell_id
-    return (PlannedRow(cell.trial_id(seed), cell_id, seed, cell.skip) for seed in seeds)
+    cell_id, source = cell.cell_id, cell_source(cell)
+    return (PlannedRow(trial_identity(cell.identity, seed), cell_id, seed, source, cell.skip) for seed in seeds)
+
+
+def cell_source(cell: Cell) -> str:
+    """16 hex digits of the source files of everything that the cell is made of."""
+    parts = (*cell.dataset.configs, *cell.model.configs, *cell.optimizer.configs, *cell.regularizer.configs)
+    return _source_digest(tuple(type(part) for part in parts))
 
 
 @cache
-def source_digest(components: tuple[type[Component], ...]) -> str:
-    """16 hex digits of the components' source files: tells that code has changed under an equal version."""
+def _source_digest(components: tuple[type[Component], ...]) -> str:
     digest = blake2b(digest_size=8)
     for component in components:
         file = getsourcefile(component)

@@ -22,7 +22,7 @@ from orchestrator.exporter import Exporter
 from orchestrator.grid import GridSpec, read_grid
 from orchestrator.places import data_place
 from orchestrator.plan import Cell, Plan
-from orchestrator.planned import cell_row, trial_rows
+from orchestrator.planned import cell_row, cell_source, trial_rows
 from orchestrator.progress import Progress
 from orchestrator.queue import TrialQueue, Waiting
 from orchestrator.reports.wandb_process import WandbWriter
@@ -109,6 +109,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
     with Stopping() as stopping, _writing(paths) as journal:
         environment = observe(cluster, request.grid.read_text(encoding="utf-8"))
         journal.environment(asdict(environment))
+        _warn_of_changed_source(plan, journal, progress)
         queue = _record_plan(plan, journal, examples, retry=request.retry)
         sweep = Sweep(journal, queue, paths, place, environment.environment_id, progress, stopping.check)
         ran = len(queue)
@@ -196,6 +197,19 @@ def _writing(paths: ResultsPaths) -> Iterator[Journal]:
             yield journal
         finally:
             journal.close()
+
+
+def _warn_of_changed_source(plan: Plan, journal: Journal, progress: Progress) -> None:
+    """A component whose code has changed under the same version may no longer give the figures that are kept."""
+    known = journal.source_digests()
+    changed = [
+        cell for cell in plan.cells() if known and cell.cell_id in known and known[cell.cell_id] != cell_source(cell)
+    ]
+    if changed:
+        progress.note(
+            f"warning: the code of {len(changed)} finished cells has changed since (the first: {changed[0].label}); their"
+            " rows stay as they are. Raise the component's `version` to run them again"
+        )
 
 
 def _record_plan(plan: Plan, journal: Journal, examples: dict[str, int], *, retry: bool) -> TrialQueue:

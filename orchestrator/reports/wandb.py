@@ -9,7 +9,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -25,8 +25,6 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 
 POLL_SECONDS: Final = 2.0
-ONLINE_SECONDS: Final = 30.0
-"""What the server is given to answer before runs are written offline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,8 @@ class WandbSettings:
     mode: Mode
     project: str
     entity: str | None = None
+    answer_seconds: float = 30.0
+    """What the server is given to answer before runs are written offline."""
 
 
 def write_runs(paths: ResultsPaths, settings: WandbSettings, stop: Callable[[], bool]) -> int:
@@ -83,8 +83,8 @@ class _Writer:
 
     def _write(self, trial: Finished) -> None:
         run = read_run(self._journal, trial.trial_id, self._directory)
-        for earlier in self._paths.wandb.glob(f"offline-run-*-{run.run_id}"):
-            shutil.rmtree(earlier)  # the trial ran again, or we were killed while writing it
+        # the trial ran again, or we were killed while writing it
+        _remove(self._paths.wandb.glob(f"offline-run-*-{run.run_id}"))
         tracked = self._begin(run)
         for epoch, values in run.epochs:
             # committed at once: the last epoch would otherwise overwrite the summary, whose scores are the selected epoch's
@@ -101,6 +101,7 @@ class _Writer:
                 # a failed init keeps the run id in use until the service is gone
                 wandb.teardown()
                 self._online = False
+                _remove(self._paths.wandb.glob(f"run-*-{run.run_id}"))
                 _say(f"W&B does not answer ({type(error).__name__}); runs are written offline, `wandb sync` sends them")
         return self._init(run, "offline")
 
@@ -116,17 +117,17 @@ class _Writer:
             tags=run.tags,
             config=run.config,
             reinit="create_new",
-            settings=_settings(mode),
+            settings=_settings(mode, self._settings.answer_seconds),
         )
 
 
-def _settings(mode: Literal["online", "offline"]) -> "wandb.Settings":
+def _settings(mode: Literal["online", "offline"], answer_seconds: float) -> "wandb.Settings":
     """Made anew for each run: `wandb.init` changes the ones that it is given."""
     return wandb.Settings(
         mode=mode,
         silent=True,
         console="off",
-        init_timeout=ONLINE_SECONDS,
+        init_timeout=answer_seconds,
         disable_git=True,
         disable_code=True,
         disable_job_creation=True,
@@ -136,6 +137,11 @@ def _settings(mode: Literal["online", "offline"]) -> "wandb.Settings":
         x_disable_machine_info=True,
         x_save_requirements=False,
     )
+
+
+def _remove(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder)
 
 
 def _directory_id(root: Path) -> str:
@@ -171,11 +177,12 @@ def _end_of_input() -> Callable[[], bool]:
 @click.option("--mode", type=click.Choice(["auto", "online", "offline", "disabled"]), default="auto", show_default=True)
 @click.option("--project", required=True)
 @click.option("--entity")
+@click.option("--answer-seconds", type=float, default=30.0, show_default=True, help="Then runs are written offline.")
 @click.option("--follow", is_flag=True, help="Go on until standard input ends.")
-def main(results: Path, mode: Mode, project: str, entity: str | None, follow: bool) -> None:
+def main(results: Path, mode: Mode, project: str, entity: str | None, answer_seconds: float, follow: bool) -> None:
     """Write the finished trials of RESULTS as W&B runs, each once."""
     stop = _end_of_input() if follow else lambda: True
-    written = write_runs(ResultsPaths(results), WandbSettings(mode, project, entity), stop)
+    written = write_runs(ResultsPaths(results), WandbSettings(mode, project, entity, answer_seconds), stop)
     _say(f"{written} runs written")
 
 

@@ -34,7 +34,6 @@ class CellRow:
     regularizer_config: str
     protocol_config: str
     data_fingerprint: str
-    source_digest: str
     precision: str
     compiled: bool
     deterministic: bool
@@ -47,6 +46,7 @@ class PlannedRow:
     trial_id: str
     cell_id: str
     seed: int
+    source_digest: str
     skipped: str | None
 
 
@@ -67,6 +67,7 @@ class Planning:
                     trial.cell_id,
                     self._sweep,
                     trial.seed,
+                    trial.source_digest,
                     "pending" if trial.skipped is None else "skipped",
                     trial.skipped,
                 )
@@ -199,6 +200,10 @@ class Journal:
     def statuses(self) -> dict[str, str]:
         """Trial id to status, of every trial that the directory knows."""
         return dict(self.query("SELECT trial_id, status FROM trials"))
+
+    def source_digests(self) -> dict[str, str]:
+        """Cell id to the digest of the source under which a trial of it was completed."""
+        return dict(self.query("SELECT cell_id, source_digest FROM trials WHERE status = 'completed'"))
 
     def attempts(self) -> dict[str, int]:
         """Trial id to the number of attempts so far, where there is one."""

@@ -19,7 +19,6 @@ CELL_COLUMNS: Final = (
     "regularizer_config",
     "protocol_config",
     "data_fingerprint",
-    "source_digest",
     "precision",
     "compiled",
     "deterministic",
@@ -34,11 +33,12 @@ TRIAL_COLUMNS: Final = tuple(
 _ENDED = "trials.status IN ('completed', 'diverged', 'failed', 'timed_out', 'out_of_memory')"
 
 PLAN_TRIAL: Final = (
-    "INSERT INTO trials (trial_id, cell_id, sweep, seed, planned, status, reason, attempts)"
-    " VALUES (?, ?, ?, ?, 1, ?, ?, 0)"
+    "INSERT INTO trials (trial_id, cell_id, sweep, seed, source_digest, planned, status, reason, attempts)"
+    " VALUES (?, ?, ?, ?, ?, 1, ?, ?, 0)"
     " ON CONFLICT (trial_id) DO UPDATE SET planned = 1, sweep = excluded.sweep,"
     f" status = CASE WHEN {_ENDED} THEN trials.status ELSE excluded.status END,"
-    f" reason = CASE WHEN {_ENDED} THEN trials.reason ELSE excluded.reason END"
+    f" reason = CASE WHEN {_ENDED} THEN trials.reason ELSE excluded.reason END,"
+    f" source_digest = CASE WHEN {_ENDED} THEN trials.source_digest ELSE excluded.source_digest END"
 )
 """Plans a trial: what has already ended stays as it is."""
 

@@ -65,7 +65,6 @@ class Cell:
             regularizer_config=json.dumps([{"name": self.regularizer}]),
             protocol_config=json.dumps({"epochs": 3, "batch_size": 64, "splits": {"validation": 0.1, "test": 0.2}}),
             data_fingerprint="f" * 32,
-            source_digest="d" * 32,
             precision="fp32",
             compiled=False,
             deterministic=False,
@@ -150,7 +149,7 @@ def plan(
     with journal.planning(name) as planning:
         for cell in cells:
             planning.add(
-                cell.row(), [PlannedRow(cell.trial_id(seed), cell.cell_id, seed, reasons.get(cell)) for seed in seeds]
+                cell.row(), [PlannedRow(cell.trial_id(seed), cell.cell_id, seed, "d" * 16, reasons.get(cell)) for seed in seeds]
             )
     journal.environment(environment())
 
