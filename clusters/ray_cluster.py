@@ -1,5 +1,6 @@
 """Starts Ray here or joins one that runs, notices when it is gone, and leaves nothing behind."""
 
+import logging
 import os
 import shutil
 import socket
@@ -55,7 +56,7 @@ class RayCluster:
             self._start()
         else:
             self._join(self._spec.address)
-        offered = ray.cluster_resources()
+        offered: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         return Capacity(offered.get("CPU", 0.0), offered.get("GPU", 0.0), offered.get("memory", 0.0))
 
     def check(self) -> None:
@@ -80,7 +81,7 @@ class RayCluster:
 
     def _start(self) -> None:
         cpus, gpus = local_size(self._spec)
-        self._folder = Path(tempfile.mkdtemp(prefix="orch-", dir="/tmp"))  # noqa: S108 - socket paths have 107 bytes
+        self._folder = Path(tempfile.mkdtemp(prefix="orch-", dir="/tmp"))
         before = set(psutil.Process().children(recursive=True))
         try:
             ray.init(
@@ -89,7 +90,7 @@ class RayCluster:
                 include_dashboard=False,
                 log_to_driver=False,
                 configure_logging=True,
-                logging_level="ERROR",
+                logging_level=logging.ERROR,
                 object_store_memory=OBJECT_STORE_BYTES,
                 _temp_dir=str(self._folder),
             )
@@ -100,10 +101,16 @@ class RayCluster:
 
     def _join(self, address: str) -> None:
         try:
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:
-            hint = "" if os.environ.get("RAY_AUTH_TOKEN") else " (RAY_AUTH_TOKEN is not set: a cluster with tokens refuses us)"
-            raise ClusterUnreachable(f"no Ray answers at {address}: {_last_line(error)}{hint}; a wrong token looks the same") from error
+            hint = (
+                ""
+                if os.environ.get("RAY_AUTH_TOKEN")
+                else " (RAY_AUTH_TOKEN is not set: a cluster with tokens refuses us)"
+            )
+            raise ClusterUnreachable(
+                f"no Ray answers at {address}: {_last_line(error)}{hint}; a wrong token looks the same"
+            ) from error
         host, port = ray.get_runtime_context().gcs_address.rsplit(":", 1)
         self._head = (host.strip("[]"), int(port))
 
@@ -114,7 +121,9 @@ class RayCluster:
         except OSError as error:
             silent = time.monotonic() - self._last_answer
             if silent > SILENCE_SECONDS:
-                raise ClusterLost(f"the head at {self._head[0]}:{self._head[1]} has been silent for {silent:.0f} s: {error}") from error
+                raise ClusterLost(
+                    f"the head at {self._head[0]}:{self._head[1]} has been silent for {silent:.0f} s: {error}"
+                ) from error
         else:
             self._last_answer = time.monotonic()
 

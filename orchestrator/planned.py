@@ -7,7 +7,7 @@ from hashlib import blake2b
 from inspect import getsourcefile
 from pathlib import Path
 
-from orchestrator.plan import Cell, Plan
+from orchestrator.plan import Cell
 from orchestrator.store.journal import CellRow, PlannedRow
 from trainables.component import Component
 from trainables.spec import trial_identity

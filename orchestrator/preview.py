@@ -21,7 +21,7 @@ class Preview:
     """The results directory that was looked at; it need not exist."""
     counts: PlanCounts
     missing: tuple[str, ...]
-    """Data that a sweep would download first. Nothing is known of its trials until then: all of them count as to run."""
+    """Data that a sweep would download first. Its trials have no ids until then, so all of them count as to run."""
     warnings: tuple[Problem, ...]
 
 

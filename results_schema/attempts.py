@@ -12,7 +12,9 @@ ATTEMPTS = Table(
         [
             column("trial_id", TEXT, "-", "The trial.", required=True),
             column("attempt", INT, "1", "Counts from 1 over the life of the results directory.", required=True),
-            column("status", TEXT, "-", "How it ended; `running` while it lasts, `lost` if its worker died.", required=True),
+            column(
+                "status", TEXT, "-", "How it ended; `running` while it lasts, `lost` if its worker died.", required=True
+            ),
             column("reason", TEXT, "-", "What ended it, and what was decided then."),
             column("error", TEXT, "-", "Traceback, where there is one."),
             column("slot", TEXT, "-", "The slot that executed it."),

@@ -16,7 +16,9 @@ def _scores(split: str, words: str) -> list[pa.Field]:
         column(f"{split}_f1_weighted", REAL, "1", f"F1 averaged over the classes by their support, on {words}."),
         column(f"{split}_roc_auc_macro", REAL, "1", f"Area under the ROC, one class against the rest, on {words}."),
         column(f"{split}_cross_entropy", REAL, "nat", f"Mean negative log-likelihood of the true class, on {words}."),
-        column(f"{split}_brier", REAL, "1", f"Mean squared distance of the class probabilities from truth, on {words}."),
+        column(
+            f"{split}_brier", REAL, "1", f"Mean squared distance of the class probabilities from truth, on {words}."
+        ),
         column(f"{split}_ece", REAL, "1", f"Expected calibration error over 15 equal bins of confidence, on {words}."),
         column(f"{split}_mse", REAL, "target²", f"Mean squared error of a numeric target, on {words}."),
         column(f"{split}_mae", REAL, "target", f"Mean absolute error of a numeric target, on {words}."),
@@ -25,7 +27,9 @@ def _scores(split: str, words: str) -> list[pa.Field]:
 
 
 _IDENTITY = [
-    column("trial_id", TEXT, "-", "Hash of the resolved configuration, the data's content and the seed.", required=True),
+    column(
+        "trial_id", TEXT, "-", "Hash of the resolved configuration, the data's content and the seed.", required=True
+    ),
     column("cell_id", TEXT, "-", "The same hash without the seed: rows of one cell share it.", required=True),
     column("sweep", TEXT, "-", "Name of the sweep, from the grid.", required=True),
     column("planned", FLAG, "-", "Whether the grid of the latest run names this trial.", required=True),
@@ -36,10 +40,14 @@ _IDENTITY = [
     column("dataset_config", TEXT, "JSON", "The data set with every parameter filled in.", required=True),
     column("model_config", TEXT, "JSON", "The model with every parameter filled in.", required=True),
     column("optimizer_config", TEXT, "JSON", "The optimizer with every parameter filled in.", required=True),
-    column("regularizer_config", TEXT, "JSON", "The regularizers, in their order, with every parameter.", required=True),
+    column(
+        "regularizer_config", TEXT, "JSON", "The regularizers, in their order, with every parameter.", required=True
+    ),
     column("protocol_config", TEXT, "JSON", "What all trials share, after overrides.", required=True),
     column("data_fingerprint", TEXT, "-", "Digest of the data set's content.", required=True),
-    column("source_digest", TEXT, "-", "Digest of the components' source files when the trial was planned.", required=True),
+    column(
+        "source_digest", TEXT, "-", "Digest of the components' source files when the trial was planned.", required=True
+    ),
     column("seed", INT, "-", "The trial's seed, from which the four below are derived.", required=True),
     column("seed_split", INT, "-", "Seed of the split."),
     column("seed_init", INT, "-", "Seed of the model's initial weights."),

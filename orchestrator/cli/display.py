@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -33,7 +33,9 @@ def display(*, quiet: bool, verbose: bool) -> Iterator[Progress]:
     if quiet:
         yield Silence()
     elif console.is_terminal and not verbose:
-        with Live(console=console, refresh_per_second=4, transient=True, redirect_stdout=False, redirect_stderr=False) as live:
+        with Live(
+            console=console, refresh_per_second=4, transient=True, redirect_stdout=False, redirect_stderr=False
+        ) as live:
             yield LiveProgress(console, live)
     else:
         yield PlainProgress(console)
@@ -87,7 +89,7 @@ def _drawing(snapshot: Snapshot) -> Group:
         Text(f"{count} {status.replace('_', ' ')}", style=_STYLES.get(status, ""))
         for status, count in sorted(snapshot.counts.items())
     )
-    rows = [head, counts]
+    rows: list[RenderableType] = [head, counts]
     rows += [
         Text(f"  {trial.label}  epoch {trial.epoch}/{trial.epochs}", style="cyan", overflow="ellipsis", no_wrap=True)
         for trial in snapshot.running[:MOST_RUNNING]

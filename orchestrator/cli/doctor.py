@@ -13,7 +13,9 @@ _MARKS: Final = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": (
 
 @click.command(epilog="Example: orch doctor --data ~/data --cluster clusters/gpu.yaml")
 @click.option("--cluster", type=click.Path(path_type=Path, dir_okay=False), help="Cluster file to check.")
-@click.option("--data", type=click.Path(path_type=Path), envvar="ORCH_DATA", help="Data folder to check.  [env: ORCH_DATA]")
+@click.option(
+    "--data", type=click.Path(path_type=Path), envvar="ORCH_DATA", help="Data folder to check.  [env: ORCH_DATA]"
+)
 @click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
 @click.option("--quick", is_flag=True, help="Do not start or join Ray.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with `usable` and `findings`.")

@@ -49,7 +49,9 @@ def _as_json(story: "TrialStory") -> str:
 
 def _as_text(story: "TrialStory") -> list[str]:
     lines = [f"trial {story.trial_id} of cell {story.cell_id}{'' if story.planned else ' (of an earlier grid)'}"]
-    lines += [f"  {name:12} {getattr(story, name)}" for name in ("dataset", "model", "optimizer", "regularizer", "seed")]
+    lines += [
+        f"  {name:12} {getattr(story, name)}" for name in ("dataset", "model", "optimizer", "regularizer", "seed")
+    ]
     lines.append(f"  {'status':12} {story.status}{f': {story.reason}' if story.reason else ''}")
     if not story.attempts:
         lines += ["", "it was never started"]
@@ -61,7 +63,9 @@ def _as_text(story: "TrialStory") -> list[str]:
 
 
 def _attempt(attempt: "AttemptStory") -> list[str]:
-    times = [f"{moment:%Y-%m-%d %H:%M:%S}" for moment in (attempt.started_at, attempt.finished_at) if moment is not None]
+    times = [
+        f"{moment:%Y-%m-%d %H:%M:%S}" for moment in (attempt.started_at, attempt.finished_at) if moment is not None
+    ]
     lines = [
         f"attempt {attempt.attempt}: {attempt.status}{f': {attempt.reason}' if attempt.reason else ''}",
         f"  {attempt.slot} on {attempt.host}, process {attempt.pid}, {' to '.join(times)} UTC",
@@ -77,7 +81,10 @@ def _epochs(epochs: "tuple[EpochStory, ...]") -> list[str]:
     measure = "val_mse" if numeric else "val_accuracy"
     names = ("lr", "train_loss", "train_accuracy", "val_loss", measure, "seconds")
     head = "epoch" + "".join(f"{name:>16}" for name in names)
-    return [head, *(f"{epoch.epoch:5}" + "".join(f"{_number(getattr(epoch, n)):>16}" for n in names) for epoch in epochs)]
+    return [
+        head,
+        *(f"{epoch.epoch:5}" + "".join(f"{_number(getattr(epoch, n)):>16}" for n in names) for epoch in epochs),
+    ]
 
 
 def _number(value: float | None) -> str:

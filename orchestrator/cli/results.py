@@ -19,7 +19,9 @@ _WIDE: Final = 10_000
 @click.option("--sort", metavar="COLUMN", help="Sort by this column.  [default: the best test score first]")
 @click.option("--descending", "direction", flag_value="descending", help="Greatest first.")
 @click.option("--ascending", "direction", flag_value="ascending", help="Smallest first.")
-@click.option("--where", multiple=True, metavar="CONDITION", help="COLUMN=VALUE, or with != < <= > >=. Repeatable: all hold.")
+@click.option(
+    "--where", multiple=True, metavar="CONDITION", help="COLUMN=VALUE, or with != < <= > >=. Repeatable: all hold."
+)
 @click.option("--columns", metavar="A,B,C", help="Show these columns.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Show the first N rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, all columns unless --columns is given.")

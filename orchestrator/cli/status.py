@@ -55,7 +55,10 @@ def _as_text(progress: "Progress", results: Path) -> str:
         ]
     if progress.failures:
         lines += ["", f"latest failures (`orch logs {results} TRIAL` shows more)"]
-        lines += [f"  {trial.trial_id}  {trial.label}: {trial.status}: {_first_line(trial.reason)}" for trial in progress.failures]
+        lines += [
+            f"  {trial.trial_id}  {trial.label}: {trial.status}: {_first_line(trial.reason)}"
+            for trial in progress.failures
+        ]
     lines += ["", _who(progress)]
     return "\n".join(lines)
 
@@ -66,7 +69,11 @@ def _first_line(reason: str) -> str:
 
 def _who(progress: "Progress") -> str:
     if progress.holder is None:
-        return "no sweep runs here" + (f"; {progress.open} {'trial waits' if progress.open == 1 else 'trials wait'} for one" if progress.open else "")
+        return "no sweep runs here" + (
+            f"; {progress.open} {'trial waits' if progress.open == 1 else 'trials wait'} for one"
+            if progress.open
+            else ""
+        )
     left = "" if progress.eta_seconds is None else f"; about {_duration(progress.eta_seconds)} left"
     return f"the sweep of {progress.holder}{left}"
 

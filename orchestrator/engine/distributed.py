@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import ray
@@ -41,7 +42,7 @@ class Gang:
 
     def __init__(self, name: str, shape: Shape, run_trial: RunTrial, spec: DistributedSpec) -> None:
         desk = ray.remote(GangDesk).options(num_cpus=0, max_concurrency=2 * shape.workers + 4)
-        self._desk = desk.remote(shape.workers)
+        self._desk: Any = desk.remote(shape.workers)
         self._setting = RankSetting(self._desk, name, shape, run_trial)
         self._shape, self._spec = shape, spec
         self._ended: str | None = None
@@ -96,7 +97,9 @@ def _trainer(setting: RankSetting, shape: Shape, spec: DistributedSpec) -> Any:
         run_config=RunConfig(
             name=setting.name,
             storage_path=tempfile.gettempdir(),
-            failure_config=FailureConfig(max_failures=0),  # the engine replaces the gang, and knows what was leased to it
+            failure_config=FailureConfig(
+                max_failures=0
+            ),  # the engine replaces the gang, and knows what was leased to it
         ),
     )
 
@@ -119,12 +122,11 @@ def rank_loop(config: dict[str, RankSetting]) -> None:
         if order is True:
             continue
         number += 1
-        limit = order.spec.protocol.trial_timeout
         attempt(
             order,
             slot=setting.name,
             run_trial=setting.run_trial,
-            context=lambda report, limit=limit: ProcessGroupContext(device, report, limit),
+            context=partial(ProcessGroupContext, device, time_limit=order.spec.protocol.trial_timeout),
             emit=lambda event: ray.get(setting.desk.emit.remote(rank, event)),
         )
 

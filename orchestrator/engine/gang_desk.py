@@ -106,7 +106,7 @@ class GangDesk:
         """The first rank's end, unless another rank knows of a failure that is not only the echo of one."""
         broke = [end for _, end in sorted(self._ends.items()) if isinstance(end, Broke)]
         own = [end for end in broke if end.failure.kind is not FailureKind.WORKER_LOST]
-        return (own or broke or [self._ends[0]])[0]
+        return (own or broke)[0] if broke else self._ends[0]
 
     def _lose_patience(self) -> None:
         if self._first_failure is None or time.monotonic() - self._first_failure < PATIENCE:

@@ -6,7 +6,6 @@ shapes take turns on a cluster that cannot hold all of them. The engine does its
 opens a slot only where it fits: nothing ever waits for resources that another waits to be given back.
 """
 
-import time
 from datetime import UTC, datetime
 from typing import Any, Final
 

@@ -24,7 +24,7 @@ class Single:
             max_concurrency=2,  # an exchange that waits, and a submission beside it
             max_restarts=0,  # the engine replaces a slot itself, and knows what was leased to it
         )
-        self._actor = actor.remote(name, shape, run_trial)
+        self._actor: Any = actor.remote(name, shape, run_trial)
 
     def exchange(self, orders: Sequence[TrialOrder]) -> Any:
         return self._actor.exchange.remote(orders, WAIT)
@@ -35,6 +35,6 @@ class Single:
     def trouble(self) -> str | None:
         return None
 
-    def close(self, *, kindly: bool) -> None:  # noqa: ARG002 - an idle actor has nothing to finish
+    def close(self, *, kindly: bool) -> None:
         with contextlib.suppress(ray.exceptions.RayError):  # gone already
             ray.kill(self._actor)

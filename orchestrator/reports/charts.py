@@ -113,7 +113,9 @@ def best_trials(trials: pd.DataFrame) -> list[tuple["pd.Series[str]", Measure]]:
     return found
 
 
-def confusion(trial: "pd.Series[str]", measure: Measure, classes: pd.DataFrame, counts: pd.DataFrame) -> Confusion | None:
+def confusion(
+    trial: "pd.Series[str]", measure: Measure, classes: pd.DataFrame, counts: pd.DataFrame
+) -> Confusion | None:
     """classes, counts: rows of `classes` and of `curves` (`confusion`) of this trial. None where it has no classes."""
     size = len(classes)
     if not 0 < size <= CLASSES_KEPT:

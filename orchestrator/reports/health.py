@@ -77,13 +77,17 @@ def check_torch() -> Finding:
         import torch
         import torchvision  # noqa: F401 - two builds that do not fit each other fail here
     except (ImportError, RuntimeError, OSError) as error:
-        return Finding("torch", "problem", f"cannot be imported: {error}", "pip install --force-reinstall torch torchvision")
+        return Finding(
+            "torch", "problem", f"cannot be imported: {error}", "pip install --force-reinstall torch torchvision"
+        )
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
         return Finding("torch", "ok", f"{torch.__version__}, CUDA {torch.version.cuda}: {', '.join(names)}")
     if shutil.which("nvidia-smi"):
         fix = "install a torch build that fits the driver (pytorch.org), and check CUDA_VISIBLE_DEVICES"
-        return Finding("torch", "note", f"{torch.__version__} sees no GPU, though this machine has NVIDIA's driver", fix)
+        return Finding(
+            "torch", "note", f"{torch.__version__} sees no GPU, though this machine has NVIDIA's driver", fix
+        )
     return Finding("torch", "ok", f"{torch.__version__}, no GPU: trials run on CPUs")
 
 
@@ -91,7 +95,9 @@ def check_machine(results: Path) -> Iterator[Finding]:
     """Processors, memory, shared memory, and the disk that results go to."""
     yield Finding("processors", "ok", f"{len(os.sched_getaffinity(0))} usable of {os.cpu_count()}")
     memory = psutil.virtual_memory()
-    yield _enough("memory", memory.available, _MEMORY, "free", "end other programs, or set fewer `cpus` in the cluster file")
+    yield _enough(
+        "memory", memory.available, _MEMORY, "free", "end other programs, or set fewer `cpus` in the cluster file"
+    )
     shared = Path("/dev/shm")  # noqa: S108 - the kernel's shared memory itself
     if shared.is_dir():
         free = shutil.disk_usage(shared).free

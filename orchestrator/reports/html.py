@@ -65,7 +65,9 @@ def write_report(paths: ResultsPaths, output: Path) -> None:
             os.fsync(file.fileno())
         temporary.replace(output)
     except OSError as error:
-        raise UserError(f"cannot write the report to {output}: {error.strerror or error}; choose another --output") from error
+        raise UserError(
+            f"cannot write the report to {output}: {error.strerror or error}; choose another --output"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

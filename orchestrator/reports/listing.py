@@ -32,7 +32,9 @@ USUAL: Final = (
 """Shown unless others are asked for; a measure that no trial has is left out."""
 
 _ALWAYS: Final = frozenset(USUAL[:7])
-_HIGHER_IS_BETTER: Final = re.compile(r"(accuracy|precision_macro|recall_macro|f1_\w+|roc_auc_macro|r2|samples_per_second)$")
+_HIGHER_IS_BETTER: Final = re.compile(
+    r"(accuracy|precision_macro|recall_macro|f1_\w+|roc_auc_macro|r2|samples_per_second)$"
+)
 _CONDITION: Final = re.compile(r"\s*(\w+)\s*(!=|<=|>=|==|=|<|>)(.*)", re.DOTALL)
 _COMPARE: Final = {
     "=": pc.equal,
@@ -121,7 +123,9 @@ def _known(trials: pa.Table, name: str) -> None:
 def _holds(trials: pa.Table, condition: str) -> pa.ChunkedArray:
     match = _CONDITION.fullmatch(condition)
     if match is None:
-        raise UserError(f"cannot read the condition {condition!r}; write COLUMN=VALUE, or !=, <, <=, >, >= in place of =")
+        raise UserError(
+            f"cannot read the condition {condition!r}; write COLUMN=VALUE, or !=, <, <=, >, >= in place of ="
+        )
     name, sign, text = match[1], match[2], match[3].strip()
     _known(trials, name)
     column = trials[name]
@@ -145,5 +149,7 @@ def _value(text: str, type_: pa.DataType, condition: str) -> pa.Scalar:
         # seeds have 63 bits, more than a float can tell apart
         return pa.scalar(int(text) if text.lstrip("+-").isdigit() and len(text) < 19 else float(text))
     except (ValueError, KeyError):
-        kind = "true or false" if pa.types.is_boolean(type_) else "a time" if pa.types.is_timestamp(type_) else "a number"
+        kind = (
+            "true or false" if pa.types.is_boolean(type_) else "a time" if pa.types.is_timestamp(type_) else "a number"
+        )
         raise UserError(f"the condition {condition!r} needs {kind}, not {text!r}") from None

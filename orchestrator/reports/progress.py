@@ -123,7 +123,7 @@ def _unplanned(journal: Journal) -> int:
 
 def _running(journal: Journal) -> tuple[RunningTrial, ...]:
     rows = journal.query(
-        f"SELECT trials.trial_id, {_LABELS}, (SELECT max(epoch) FROM epochs WHERE epochs.trial_id = trials.trial_id),"  # noqa: S608
+        f"SELECT trials.trial_id, {_LABELS}, (SELECT max(epoch) FROM epochs WHERE epochs.trial_id = trials.trial_id),"
         " started_at FROM trials JOIN cells USING (cell_id) WHERE status = 'running' ORDER BY started_at"
     )
     return tuple(RunningTrial(row[0], _label(row[1:6]), row[6] or 0, _time(row[7])) for row in rows)
@@ -131,7 +131,7 @@ def _running(journal: Journal) -> tuple[RunningTrial, ...]:
 
 def _failures(journal: Journal) -> tuple[FailedTrial, ...]:
     rows = journal.query(
-        f"SELECT trials.trial_id, {_LABELS}, status, reason, finished_at FROM trials JOIN cells USING (cell_id)"  # noqa: S608
+        f"SELECT trials.trial_id, {_LABELS}, status, reason, finished_at FROM trials JOIN cells USING (cell_id)"
         " WHERE status IN ('failed', 'timed_out', 'out_of_memory') AND planned ORDER BY finished_at DESC LIMIT ?",
         (FAILURES_SHOWN,),
     )

@@ -72,7 +72,7 @@ def finished_trials(journal: Journal) -> Iterator[Finished]:
 
 def read_run(journal: Journal, trial_id: str, directory_id: str) -> Run:
     """The run of a trial that has finished."""
-    statement = f"SELECT * FROM ({sql.select(TRIALS)}) WHERE trial_id = ?"  # noqa: S608 - our own schema's names
+    statement = f"SELECT * FROM ({sql.select(TRIALS)}) WHERE trial_id = ?"
     row = dict(zip(TRIALS.columns, next(journal.query(statement, (trial_id,))), strict=True))
     label = " · ".join(str(row[axis]) for axis in ("dataset", "model", "optimizer", "regularizer"))
     cell = f" [{row['cell_id']}]"
@@ -123,7 +123,7 @@ def _component_name(text: str) -> str:
 def _epochs(journal: Journal, trial_id: str) -> Iterator[tuple[int, dict[str, float]]]:
     names = [name for name in EPOCHS.columns if name not in EPOCHS.key]
     columns = ", ".join(f'"{name}"' for name in names)
-    statement = f"SELECT epoch, {columns} FROM epochs WHERE trial_id = ? ORDER BY epoch"  # noqa: S608
+    statement = f"SELECT epoch, {columns} FROM epochs WHERE trial_id = ? ORDER BY epoch"
     for epoch, *values in journal.query(statement, (trial_id,)):
         yield epoch, {name: value for name, value in zip(names, values, strict=True) if _is_value(value)}
 

@@ -29,7 +29,9 @@ def open_journal(paths: ResultsPaths) -> Journal:
     try:
         return Journal.read(paths.journal)
     except FileNotFoundError:
-        raise UserError(f"{paths.root} has tables and no journal; `orch results` and `orch report` read tables") from None
+        raise UserError(
+            f"{paths.root} has tables and no journal; `orch results` and `orch report` read tables"
+        ) from None
 
 
 def table_of(paths: ResultsPaths, table: Table) -> pa.Table:

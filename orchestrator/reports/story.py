@@ -87,7 +87,9 @@ def _find(journal: Journal, prefix: str) -> str:
         return found[0]
     if found:
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        raise UserError(f"{len(found)} trials begin with {prefix!r}: {', '.join(found[:_SHOWN])}{more}; give more digits")
+        raise UserError(
+            f"{len(found)} trials begin with {prefix!r}: {', '.join(found[:_SHOWN])}{more}; give more digits"
+        )
     known = [str(row[0]) for row in journal.query("SELECT trial_id FROM trials")]
     near = difflib.get_close_matches(prefix, known, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else "`orch results RESULTS` lists them"

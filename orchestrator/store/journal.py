@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -104,7 +103,9 @@ class Journal:
         """For anyone, also while a sweep writes. Raises DamagedResults, FileNotFoundError."""
         if not path.exists():
             raise FileNotFoundError(path)
-        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+        db = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+        )
         journal = cls(db, path)
         with journal._checked():
             journal._check_version()
@@ -173,19 +174,21 @@ class Journal:
         self._update_trial(event.trial_id, values)
         with self._checked():
             for table in (CLASSES, CURVES):
-                self._db.execute(f"DELETE FROM {table.name} WHERE trial_id = ?", (event.trial_id,))  # noqa: S608
+                self._db.execute(f"DELETE FROM {table.name} WHERE trial_id = ?", (event.trial_id,))
         breakdown = event.result.breakdown
         for table, rows in ((CLASSES, breakdown.classes), (CURVES, breakdown.curves)):
             names = [name for name in table.columns if name != "trial_id"]
             self._write(
-                table.name, [{"trial_id": event.trial_id, **{name: getattr(row, name) for name in names}} for row in rows]
+                table.name,
+                [{"trial_id": event.trial_id, **{name: getattr(row, name) for name in names}} for row in rows],
             )
         self._end_attempt(event, event.result.status, event.result.reason, None)
 
     def broke(self, event: Broke, status: str | None, reason: str) -> None:
         """The attempt broke; the trial's status is now `status`, or it waits again where that is None."""
         self._update_trial(
-            event.trial_id, {"status": status or "pending", "reason": reason, "finished_at": event.at if status else None}
+            event.trial_id,
+            {"status": status or "pending", "reason": reason, "finished_at": event.at if status else None},
         )
         self._end_attempt(event, event.failure.kind.value, reason, event.failure.traceback)
 
@@ -248,7 +251,9 @@ class Journal:
         self._check_version()
         verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
-            raise DamagedResults(f"{self._path} is damaged ({verdict}); restore it from a copy, or use another --results")
+            raise DamagedResults(
+                f"{self._path} is damaged ({verdict}); restore it from a copy, or use another --results"
+            )
 
     def _check_version(self) -> None:
         found = self.meta("results_version")

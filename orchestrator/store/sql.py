@@ -25,9 +25,7 @@ CELL_COLUMNS: Final = (
 )
 """What the trials of a cell share: kept once a cell, joined to its trials when read."""
 
-TRIAL_COLUMNS: Final = tuple(
-    name for name in TRIALS.columns if name not in CELL_COLUMNS or name == "cell_id"
-)
+TRIAL_COLUMNS: Final = tuple(name for name in TRIALS.columns if name not in CELL_COLUMNS or name == "cell_id")
 """What is a trial's own."""
 
 _ENDED = "trials.status IN ('completed', 'diverged', 'failed', 'timed_out', 'out_of_memory')"
@@ -65,19 +63,19 @@ def select(table: Table) -> str:
     """All rows of a table with its columns in the order of the schema."""
     columns = ", ".join(f'{_source(table, name)}"{name}"' for name in table.columns)
     if table is TRIALS:
-        return f"SELECT {columns} FROM trials JOIN cells USING (cell_id) ORDER BY trials.rowid"  # noqa: S608
-    return f'SELECT {columns} FROM "{table.name}" ORDER BY rowid'  # noqa: S608 - names come from our own schema
+        return f"SELECT {columns} FROM trials JOIN cells USING (cell_id) ORDER BY trials.rowid"
+    return f'SELECT {columns} FROM "{table.name}" ORDER BY rowid'
 
 
 def upsert(table: str, columns: tuple[str, ...] | list[str]) -> str:
     names = ", ".join(f'"{name}"' for name in columns)
     marks = ", ".join("?" * len(columns))
-    return f'INSERT OR REPLACE INTO "{table}" ({names}) VALUES ({marks})'  # noqa: S608
+    return f'INSERT OR REPLACE INTO "{table}" ({names}) VALUES ({marks})'
 
 
 def update(table: str, columns: tuple[str, ...] | list[str], key: str) -> str:
     settings = ", ".join(f'"{name}" = ?' for name in columns)
-    return f'UPDATE "{table}" SET {settings} WHERE "{key}" = ?'  # noqa: S608
+    return f'UPDATE "{table}" SET {settings} WHERE "{key}" = ?'
 
 
 def to_sql(value: Any) -> Any:
@@ -103,7 +101,9 @@ def _source(table: Table, name: str) -> str:
 
 
 def _create(name: str, fields: list[pa.Field], key: tuple[str, ...]) -> str:
-    columns = ", ".join(f'"{field.name}" {_type(field.type)}{"" if field.nullable else " NOT NULL"}' for field in fields)
+    columns = ", ".join(
+        f'"{field.name}" {_type(field.type)}{"" if field.nullable else " NOT NULL"}' for field in fields
+    )
     return f'CREATE TABLE "{name}" ({columns}, PRIMARY KEY ({", ".join(key)}))'
 
 

@@ -51,7 +51,9 @@ class Cell:
     def row(self) -> CellRow:
         def config(label: str) -> str:
             name, *parameters = label.split(" ")
-            return json.dumps({"name": name, **{key: float(value) for key, value in (p.split("=") for p in parameters)}})
+            return json.dumps(
+                {"name": name, **{key: float(value) for key, value in (p.split("=") for p in parameters)}}
+            )
 
         return CellRow(
             cell_id=self.cell_id,
@@ -149,7 +151,8 @@ def plan(
     with journal.planning(name) as planning:
         for cell in cells:
             planning.add(
-                cell.row(), [PlannedRow(cell.trial_id(seed), cell.cell_id, seed, "d" * 16, reasons.get(cell)) for seed in seeds]
+                cell.row(),
+                [PlannedRow(cell.trial_id(seed), cell.cell_id, seed, "d" * 16, reasons.get(cell)) for seed in seeds],
             )
     journal.environment(environment())
 

@@ -42,6 +42,8 @@ class Augment(Regularizer):
         return None
 
     def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        if not len(inputs):  # a rank may have no part of a small batch
+            return inputs, targets
         planes = inputs.flatten(1, -3)
         if self.crop:
             planes = _cropped(planes, self.crop, generator)

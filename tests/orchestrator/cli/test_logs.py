@@ -6,7 +6,16 @@ from click.testing import CliRunner, Result
 
 from orchestrator.cli.logs import command
 from orchestrator.errors import UserError
-from tests.orchestrator.sample import CELLS, CNN_ADAM, CNN_SGD, LSTM_SGD, MLP_SGD, SKIPPED, write_regression, write_sample
+from tests.orchestrator.sample import (
+    CELLS,
+    CNN_ADAM,
+    CNN_SGD,
+    LSTM_SGD,
+    MLP_SGD,
+    SKIPPED,
+    write_regression,
+    write_sample,
+)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,18 @@ from orchestrator.reports.html import read_page, render, write_report
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
-from tests.orchestrator.sample import CELLS, CNN_SGD, MLP_SGD, SKIPPED, Cell, complete, fail, plan, write_regression, write_sample
+from tests.orchestrator.sample import (
+    CELLS,
+    CNN_SGD,
+    MLP_SGD,
+    SKIPPED,
+    Cell,
+    complete,
+    fail,
+    plan,
+    write_regression,
+    write_sample,
+)
 
 
 class Elements(HTMLParser):

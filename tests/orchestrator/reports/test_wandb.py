@@ -61,7 +61,9 @@ def test_each_finished_trial_is_one_offline_run_written_once(tmp_path: Path):
     config = run["config"]["update"]
     assert (config["optimizer.lr"], config["model.hidden"], config["protocol.splits.test"]) == (0.1, [64, 32], 0.2)
     assert config["seed"] == 0
-    steps = [(record["history"]["step"]["num"], record["history"]["item"]["val_accuracy"]) for record in records["history"]]
+    steps = [
+        (record["history"]["step"]["num"], record["history"]["item"]["val_accuracy"]) for record in records["history"]
+    ]
     assert steps == [(1, pytest.approx(0.79)), (2, pytest.approx(0.89)), (3, pytest.approx(0.99))]
     summary = {key: value for record in records["summary"] for key, value in record["summary"]["update"].items()}
     assert (summary["test_accuracy"], summary["status"]) == (0.99, "completed")

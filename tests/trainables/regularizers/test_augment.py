@@ -104,3 +104,8 @@ def test_a_crop_that_can_miss_the_picture_is_refused_with_a_reason() -> None:
     assert "4 pixels of padding" in (Augment(crop=4).supports(data, Mlp()) or "")
     assert Augment(crop=3).supports(data, Mlp()) is None
     assert augmented(Augment(crop=3, flip=True), pictures(1, 1, 28, 4)).shape == (1, 1, 28, 4)
+
+
+def test_a_batch_may_be_empty() -> None:
+    everything = Augment(crop=1, flip=True, rotation=5, colour=0.2)
+    assert augmented(everything, torch.zeros(0, 3, 8, 8, dtype=torch.uint8)).shape == (0, 3, 8, 8)

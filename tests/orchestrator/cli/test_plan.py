@@ -1,0 +1,162 @@
+"""`orch plan` as a user sees it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from orchestrator.cli.plan import command
+from orchestrator.errors import DamagedResults, GridError, UserError
+from orchestrator.grid import read_grid
+from orchestrator.places import data_place
+from orchestrator.plan import Plan
+from orchestrator.planned import cell_row, trial_rows
+from orchestrator.store.journal import Journal
+from orchestrator.store.paths import ResultsPaths
+
+ROOT = Path(__file__).parents[3]
+GRID = """name: tiny
+axes:
+  dataset: digits
+  model: [mlp, lstm]
+  optimizer: {name: sgd, lr: [0.1, 0.01]}
+  regularizer: [none, {name: augment, crop: 8}]
+seeds: 2
+exclude: [{model: lstm, optimizer: {name: sgd, lr: 0.1}}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("ORCH_DATA", raising=False)
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> Path:
+    path = tmp_path / "grid.yaml"
+    path.write_text(GRID)
+    return path
+
+
+def plan(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+def test_it_counts_cells_trials_and_what_is_skipped_and_why(grid: Path, tmp_path: Path) -> None:
+    counted = json.loads(plan(grid, "--results", tmp_path / "none", "--json").stdout)
+    assert (counted["cells"], counted["trials"], counted["to_run"], counted["done"]) == (8, 16, 6, 0)
+    assert counted["skipped"] == 10
+    reasons = {skipped["reason"]: skipped["cells"] for skipped in counted["skipped_cells"]}
+    assert reasons.pop("excluded by exclude[0]") == 2
+    ((crop, cells),) = reasons.items()
+    assert cells == 3
+    assert "crop" in crop
+    assert "digits has 8x8" in crop
+
+
+def test_the_text_says_the_same(grid: Path, tmp_path: Path) -> None:
+    lines = [" ".join(line.split()) for line in plan(grid, "--results", tmp_path / "none").stdout.splitlines()]
+    assert lines[1:7] == ["8 cells", "16 trials", "0 done already", "6 to run", "10 skipped, in 5 cells:", lines[6]]
+    assert "2 × excluded by exclude[0]" in lines
+
+
+def test_what_is_done_failed_and_waiting_is_told_apart(grid: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    journal = Journal.create_or_open(ResultsPaths(results).journal)
+    planned = Plan(read_grid(grid), data_place(None, grid))
+    with journal.planning("tiny") as planning:
+        for cell in planned.cells():
+            planning.add(cell_row(cell), list(trial_rows(cell, [0, 1])))
+    runs = [trial.trial_id for trial in planned.trials() if trial.cell.skip is None]
+    for trial_id, status in zip(runs, ["completed", "diverged", "failed", "cancelled"], strict=False):
+        journal._update_trial(trial_id, {"status": status})
+    journal.commit()
+    journal.close()
+    counted = json.loads(plan(grid, "--results", results, "--json").stdout)
+    assert [counted[key] for key in ("done", "failed", "to_run", "skipped", "trials")] == [2, 1, 3, 10, 16]
+    # a cell that is no longer excluded has not run, though the journal says that its trials are final
+    grid.write_text(GRID.replace("exclude:", "#"))
+    counted = json.loads(plan(grid, "--results", results, "--json").stdout)
+    assert [counted[key] for key in ("done", "failed", "to_run", "skipped", "trials")] == [2, 1, 5, 8, 16]
+
+
+def test_it_writes_nothing(grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert plan(grid).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["grid.yaml"]
+
+
+def test_mistakes_are_located_and_told_at_once(tmp_path: Path) -> None:
+    grid = tmp_path / "grid.yaml"
+    grid.write_text("name: ../x\naxes: {dataset: digits, model: mpl, optimizer: {name: sgd, lr: -1}}\nseed: 3\n")
+    refused = plan(grid)
+    assert isinstance(refused.exception, GridError)
+    places = [(problem.line, problem.column) for problem in refused.exception.problems]
+    assert places == [(1, 7), (2, 33), (2, 67), (3, 1)]
+    told = str(refused.exception)
+    assert "did you mean mlp" in told
+    assert "greater than 0, not -1" in told
+    assert "did you mean seeds" in told
+
+
+def test_own_pictures_that_are_missing_are_located(tmp_path: Path) -> None:
+    grid = tmp_path / "grid.yaml"
+    grid.write_text(GRID.replace("digits", "{name: image_folder, path: birds}"))
+    refused = plan(grid)
+    assert isinstance(refused.exception, GridError)
+    assert f"{grid}:3:" in str(refused.exception)
+    assert "birds" in str(refused.exception)
+
+
+def test_data_that_would_be_downloaded_is_named_and_counted_as_to_run(tmp_path: Path) -> None:
+    grid, empty = tmp_path / "grid.yaml", tmp_path / "data"
+    empty.mkdir()
+    grid.write_text(GRID.replace("digits", "mnist").replace("crop: 8", "crop: 2"))
+    shown = plan(grid, "--data", empty, "--results", tmp_path / "none", "--json")
+    counted = json.loads(shown.stdout)
+    assert (counted["cells"], counted["to_run"]) == (8, 12)
+    assert "mnist" in counted["missing"][0]
+    assert "a sweep would try to download it" in shown.stderr
+    assert list(empty.iterdir()) == []
+
+
+def test_a_data_folder_that_is_missing_is_refused(grid: Path, tmp_path: Path) -> None:
+    refused = plan(grid, "--data", tmp_path / "nowhere")
+    assert isinstance(refused.exception, UserError)
+    assert "nowhere" in str(refused.exception)
+
+
+def test_a_journal_that_is_damaged_is_said_to_be(grid: Path, tmp_path: Path) -> None:
+    journal = ResultsPaths(tmp_path / "results").journal
+    journal.parent.mkdir()
+    journal.write_bytes(b"not a database, whatever its name" * 100)
+    assert isinstance(plan(grid, "--results", tmp_path / "results").exception, DamagedResults)
+
+
+def test_levels_written_twice_are_a_warning(tmp_path: Path) -> None:
+    grid = tmp_path / "grid.yaml"
+    grid.write_text(GRID.replace("[0.1, 0.01]", "[0.1, 1e-1, 0.01]"))
+    shown = plan(grid, "--json")
+    assert json.loads(shown.stdout)["cells"] == 8
+    assert f"{grid}:5:" in shown.stderr
+
+
+def test_as_a_process_it_ends_with_2_and_one_line_for_bad_input_and_imports_no_ray(tmp_path: Path) -> None:
+    grid = tmp_path / "grid.yaml"
+    grid.write_text("- a list\n")
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    code = (
+        "import sys; from orchestrator.cli import run; code = run(['plan', 'grid.yaml']);"
+        "assert not {'ray', 'wandb'} & set(sys.modules); sys.exit(code)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "grid.yaml:1:1: a grid is a mapping of keys, not a list\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["grid.yaml"]
