@@ -216,21 +216,19 @@ def _record_plan(plan: Plan, journal: Journal, examples: dict[str, int], *, retr
     """Make the plan's trials the journal's planned ones, and queue those that have to run."""
     seeds = list(plan.grid.seeds)
     statuses = journal.statuses()
-    runs = OPEN | RETRYABLE if retry else OPEN
+    runs = OPEN | {"skipped"} | (RETRYABLE if retry else frozenset())  # the plan says anew what is skipped
     expectation = Expectation(journal.seconds_by_cell())
     queue, number = TrialQueue(), 0
     with journal.planning(plan.grid.name) as planning:
         for cell in plan.cells():
             rows = list(trial_rows(cell, seeds))
             planning.add(cell_row(cell), rows)
-            if cell.skip is not None:
+            to_run = [row for row in rows if cell.skip is None and statuses.get(row.trial_id, "pending") in runs]
+            if not to_run:
                 continue
             expected = _expected(cell, expectation, examples)
-            for row in rows:
-                status = statuses.get(row.trial_id, "pending")
-                if status in runs or status == "skipped":
-                    queue.add(cell.shape, Waiting(-expected, number, row.trial_id, row.seed, cell))
-                    number += 1
+            for number, row in enumerate(to_run, start=number + 1):
+                queue.add(cell.shape, Waiting(-expected, number, row.trial_id, row.seed, cell))
     journal.commit()
     return queue
 

@@ -119,7 +119,7 @@ def _levels(node: nodes.Mapping, where: str, problems: Problems, whole_cell: boo
             continue
         written = _one_each(axis, levels, whole_cell)
         if not written:
-            problems.add(levels.at, f"the axis {axis} has no levels; write at least one")
+            problems.add(node.entries[axis].at, f"the axis {axis} has no levels; write at least one")
         read = [read_entry(axis, level, problems) for level in written]
         found[axis] = tuple(entry for entry in read if entry is not None)
     return found

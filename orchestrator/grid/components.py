@@ -33,14 +33,14 @@ def read_component(kind: str, node: Node, problems: Problems) -> tuple[type[Comp
         case nodes.Mapping() if isinstance(named := node.get("name"), Scalar) and isinstance(named.value, str):
             name, at, parameters = named.value, named.at, node.without("name")
         case nodes.Mapping() if "name" in node:
-            problems.add(node.entries["name"].value.at, f"the name of a {kind} has to be text")
+            problems.add(node.entries["name"].value.at, f"the name of {_one(kind)} has to be text")
             return None
         case nodes.Mapping():
-            problems.add(node.at, f"a {kind} written as a mapping needs the key name")
+            problems.add(node.at, f"{_one(kind)} written as a mapping needs the key name")
             return None
         case _:
             value = shown(plain(node))
-            problems.add(node.at, f"a {kind} has to be a name or a mapping with a name, not {value}")
+            problems.add(node.at, f"{_one(kind)} has to be a name or a mapping with a name, not {value}")
             return None
     try:
         component = registry.get(kind, name)
@@ -49,6 +49,10 @@ def read_component(kind: str, node: Node, problems: Problems) -> tuple[type[Comp
         return None
     problems.unknown_keys(parameters, component.model_fields, f"parameter of {name}")
     return component, parameters
+
+
+def _one(kind: str) -> str:
+    return f"an {kind}" if kind == "optimizer" else f"a {kind}"
 
 
 def read_family(kind: str, node: Node, problems: Problems) -> Family | None:

@@ -70,10 +70,7 @@ def _names(components: list[type[Component]]) -> list[Schema]:
 def _mapping(component: type[Component], definitions: Schema, lists: bool = True) -> Schema:
     """A component with its parameters; `lists`: each parameter also takes a list of its values."""
     described = _model(component, definitions)
-    properties = {
-        key: _expandable(schema) if lists else schema
-        for key, schema in described["properties"].items()
-    }
+    properties = {key: _expandable(schema) if lists else schema for key, schema in described["properties"].items()}
     name = {"const": component.name}
     return described | {
         "properties": {"name": name, **properties},
@@ -83,7 +80,7 @@ def _mapping(component: type[Component], definitions: Schema, lists: bool = True
 
 def _expandable(schema: Schema) -> Schema:
     """One value, or a list of them that stands for a level each."""
-    about = {key: schema[key] for key in ("description", "default") if key in schema}
+    about: Schema = {key: part for key, part in schema.items() if key in ("description", "default")}
     value = {key: part for key, part in schema.items() if key not in about}
     return {"anyOf": [value, {"type": "array", "items": value, "minItems": 1}], **about}
 

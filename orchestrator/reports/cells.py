@@ -56,8 +56,8 @@ def summarise(trials: pd.DataFrame) -> pd.DataFrame:
         seconds=("train_seconds", "mean"),
         parameters=("parameters", "max"),
     )
-    counted = trials.groupby(["cell_id", "status"], sort=False).size()
-    told = counted.index.to_frame(index=False).assign(text=[f"{n} {status}" for (_, status), n in counted.items()])
+    told = trials.groupby(["cell_id", "status"], sort=False).size().reset_index(name="count")
+    told["text"] = told["count"].astype(str) + " " + told["status"]
     cells["statuses"] = told.groupby("cell_id", sort=False)["text"].agg(", ".join)
     return cells.reset_index()
 

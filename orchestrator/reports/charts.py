@@ -32,10 +32,10 @@ def _heat_map(dataset: str, measure: Measure, cells: pd.DataFrame) -> HeatMap:
     values: list[list[Number]] = [[None] * len(columns) for _ in rows]
     notes = [["not in the grid"] * len(columns) for _ in rows]
     at_row, at_column = ({name: place for place, name in enumerate(names)} for names in (rows, columns))
-    for cell in placed.itertuples():
-        row, column = at_row[cell.model], at_column[cell.column]
-        values[row][column] = number(cell.mean)
-        notes[row][column] = _note(number(cell.mean), number(cell.sd), int(cell.completed), str(cell.statuses))
+    for _, cell in placed.iterrows():
+        row, column = at_row[cell["model"]], at_column[cell["column"]]
+        values[row][column] = number(cell["mean"])
+        notes[row][column] = _note(number(cell["mean"]), number(cell["sd"]), int(cell["completed"]), cell["statuses"])
     return HeatMap(
         dataset=dataset,
         title=f"Test {measure.title}",
@@ -122,8 +122,8 @@ def confusion(
         return None
     place = {int(index): at for at, index in enumerate(classes["class_index"])}
     matrix = [[0] * size for _ in range(size)]
-    for row in counts.itertuples():
-        matrix[place[int(row.class_index)]][place[int(row.other_index)]] = int(row.y)
+    for true, predicted, count in zip(counts["class_index"], counts["other_index"], counts["y"], strict=True):
+        matrix[place[int(true)]][place[int(predicted)]] = int(count)
     return Confusion(
         dataset=str(trial["dataset"]),
         trial_id=str(trial["trial_id"]),

@@ -101,7 +101,7 @@ def check_machine(results: Path) -> Iterator[Finding]:
     shared = Path("/dev/shm")  # noqa: S108 - the kernel's shared memory itself
     if shared.is_dir():
         free = shutil.disk_usage(shared).free
-        yield _enough("/dev/shm", free, _SHARED_MEMORY, "free", "in a container: docker run --shm-size=1g")
+        yield _enough(str(shared), free, _SHARED_MEMORY, "free", "in a container: docker run --shm-size=1g")
     folder = _existing(results)
     if not os.access(folder, os.W_OK):
         yield Finding("results", "problem", f"{folder} cannot be written to", "use --results with a folder of your own")

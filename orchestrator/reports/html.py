@@ -147,7 +147,8 @@ def _frame(
         ) from None
     except (pa.ArrowException, OSError) as error:
         raise DamagedResults(f"{path} is damaged: {error}; delete it and run the sweep again to rebuild it") from error
-    return read.to_pandas()
+    frame: pd.DataFrame = read.to_pandas()
+    return frame
 
 
 def _source(paths: ResultsPaths, table: Table, shows: str) -> Source:

@@ -151,8 +151,8 @@ def _eta(journal: Journal, counts: dict[str, int]) -> float | None:
     left = sum(counts.get(status, 0) for status in ("pending", "running", "cancelled"))
     if not row[0]:
         return None
-    passed = (datetime.now(UTC) - _time(row[1])).total_seconds()
-    return max(0.0, left * passed / row[0])
+    passed: float = (datetime.now(UTC) - _time(row[1])).total_seconds()
+    return max(0.0, left * passed / int(row[0]))
 
 
 def _label(values: tuple[object, ...]) -> str:

@@ -71,7 +71,8 @@ def read_story(journal: Journal, prefix: str) -> TrialStory:
             (trial_id,),
         )
     )
-    return TrialStory(*row[:7], bool(row[7]), *row[8:], _attempts(journal, trial_id), _epochs(journal, trial_id))
+    values = (*row[:7], bool(row[7]), *row[8:])
+    return TrialStory(*values, attempts=_attempts(journal, trial_id), epochs=_epochs(journal, trial_id))
 
 
 def _find(journal: Journal, prefix: str) -> str:
@@ -103,7 +104,10 @@ def _attempts(journal: Journal, trial_id: str) -> tuple[AttemptStory, ...]:
         " WHERE trial_id = ? ORDER BY attempt",
         (trial_id,),
     )
-    return tuple(AttemptStory(*row[:7], _time(row[7]), _time(row[8]), logs.get(row[0], "")) for row in rows)
+    return tuple(
+        AttemptStory(*row[:7], started_at=_time(row[7]), finished_at=_time(row[8]), log=logs.get(row[0], ""))
+        for row in rows
+    )
 
 
 def _epochs(journal: Journal, trial_id: str) -> tuple[EpochStory, ...]:

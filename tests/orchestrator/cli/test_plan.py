@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from orchestrator.cli.plan import command
 from orchestrator.errors import DamagedResults, GridError, UserError
@@ -97,7 +100,7 @@ def test_mistakes_are_located_and_told_at_once(tmp_path: Path) -> None:
     refused = plan(grid)
     assert isinstance(refused.exception, GridError)
     places = [(problem.line, problem.column) for problem in refused.exception.problems]
-    assert places == [(1, 7), (2, 33), (2, 67), (3, 1)]
+    assert places == [(1, 7), (2, 32), (2, 64), (3, 1)]
     told = str(refused.exception)
     assert "did you mean mlp" in told
     assert "greater than 0, not -1" in told
@@ -160,3 +163,17 @@ def test_as_a_process_it_ends_with_2_and_one_line_for_bad_input_and_imports_no_r
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == "grid.yaml:1:1: a grid is a mapping of keys, not a list\n"
     assert [path.name for path in tmp_path.iterdir()] == ["grid.yaml"]
+
+
+def test_the_examples_plan_as_they_stand(tmp_path: Path) -> None:
+    quickstart = plan(ROOT / "examples" / "quickstart.yaml", "--results", tmp_path / "none", "--json")
+    counted = json.loads(quickstart.stdout)
+    assert (counted["trials"], counted["skipped"], counted["warnings"]) == (12, 0, [])
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 5, 40, 48, 3), dtype=np.uint8)
+    for name, of_class in zip(("robin", "sparrow"), pictures, strict=True):
+        (tmp_path / "birds" / name).mkdir(parents=True)
+        for number, picture in enumerate(of_class):
+            Image.fromarray(picture).save(tmp_path / "birds" / name / f"{number}.png")
+    shutil.copy(ROOT / "examples" / "own_pictures.yaml", tmp_path)
+    own = json.loads(plan(tmp_path / "own_pictures.yaml", "--results", tmp_path / "none", "--json").stdout)
+    assert (own["cells"], own["trials"], own["to_run"], own["warnings"]) == (18, 54, 54, [])

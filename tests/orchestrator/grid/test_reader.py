@@ -49,7 +49,8 @@ axes:
   optimizer: [{name: sgd, lr: [0.1, 1e-2], momentum: 0.9}, {name: adam, lr: 0.003}]
   regularizer: [none, [{name: dropout, p: 0.3}, {name: weight_decay, value: 5e-4}]]
 seeds: 3
-protocol: {epochs: 5, batch_size: 64, precision: fp32, schedule: cosine, select: val_accuracy, splits: {validation: 0.1}, trial_timeout: 2h}
+protocol: {epochs: 5, batch_size: 64, precision: fp32, schedule: cosine, select: val_accuracy,
+  splits: {validation: 0.1}, trial_timeout: 2h}
 resources: {workers: 1, cpus: 1, gpus: 0}
 exclude: [{model: resnet, dataset: digits}]
 include: []
@@ -100,9 +101,9 @@ protocol: {epochs: 0, precission: fp32, schedule: {name: step, gamma: 2}, trial_
         "grid.yaml:5:80: depth has to be 6n + 2 (8, 14, 20, 32, 44, 56, 110, ...); near 9: [8, 14]",
         "grid.yaml:5:89: a model has to be a name or a mapping with a name, not 5",
         "grid.yaml:6:31: lr has to be greater than 0, not -1",
-        "grid.yaml:6:36: sgd: nesterov needs a momentum above 0, such as 0.9",
+        "grid.yaml:6:58: sgd: nesterov needs a momentum above 0, such as 0.9",
         "grid.yaml:6:65: an optimizer written as a mapping needs the key name",
-        "grid.yaml:7:16: the axis regularizer has no levels; write at least one",
+        "grid.yaml:7:3: the axis regularizer has no levels; write at least one",
         "grid.yaml:8:8: seeds has to be a whole number of at least 1, or a list of seeds, not -1",
         "grid.yaml:9:20: protocol.epochs has to be at least 1, not 0",
         "grid.yaml:9:23: unknown key of protocol 'precission'; did you mean precision?",
@@ -139,14 +140,17 @@ protocol: {epochs: 0, precission: fp32, schedule: {name: step, gamma: 2}, trial_
         ("exclude: [{}]", "6:11: exclude[0] names no axis, so it would match every cell"),
         ("exclude: [mlp]", "6:11: exclude[0] has to be a mapping"),
         ("include: [{model: mlp}]", "6:11: include[0] needs the axis dataset"),
-        ("zip: [[model, optimiser]]", "6:15: unknown axis \"optimiser\"; did you mean optimizer?"),
+        ("zip: [[model, optimiser]]", '6:15: unknown axis "optimiser"; did you mean optimizer?'),
         ("zip: [model, optimizer]", "6:7: zip is a list of lists of two or more axes, such as [[model, optimizer]]"),
         ("zip: [[model, model]]", "6:15: the axis model is zipped twice"),
         ("overrides: [{when: {model: mlp}}]", "6:13: overrides[0] needs the keys when and set, each a mapping"),
         ("overrides: [{when: {model: mlp}, set: {protocol.epochs: 0}}]", "6:57: protocol.epochs has to be at least 1"),
         ("overrides: [{when: {model: mlp}, set: {protocol.epoch: 3}}]", "6:40: unknown key 'epoch' of protocol; did"),
         ("overrides: [{when: {model: mlp}, set: {optimizer.lr: -3}}]", "6:54: lr has to be greater than 0, not -3"),
-        ("overrides: [{when: {model: mlp}, set: {model.depth: 8}}]", "6:40: overrides[0] sets model.depth, but mlp has"),
+        (
+            "overrides: [{when: {model: mlp}, set: {model.depth: 8}}]",
+            "6:40: overrides[0] sets model.depth, but mlp has",
+        ),
         ("overrides: [{when: {model: mlp}, set: {epochs: 8}}]", "6:40: overrides[0] cannot set 'epochs'; it sets keys"),
     ],
 )
@@ -162,15 +166,15 @@ def test_a_section_that_cannot_be_used_is_told_where_it_stands(tmp_path: Path, s
         ("{name: sgd, lr: 1e999}", "5:30: lr has to be a finite number, not .inf"),
         ("{name: sgd, lr: abc}", '5:30: lr has to be a number, not "abc"'),
         ("{name: sgd, lr: true}", "5:30: lr has to be a number, not true"),
-        ("{name: sgd, lr:}", "5:29: lr has to be a number, not null"),
+        ("{name: sgd, lr: }", "5:29: lr has to be a number, not null"),
         ("{name: sgd, lr: []}", "5:30: lr has to be a number, not []"),
         ("{name: sgd, lr: [[0.1]]}", "5:31: lr has to be a number, not [0.1]"),
         ("{name: sgd, lr: {a: 1}}", '5:30: lr has to be a number, not {"a": 1}'),
         ("{name: adam, betas: [0.9, 1.5]}", "5:40: betas[1] has to be less than 1, not 1.5"),
         ("{name: adam, betas: 0.9}", "5:34: betas has to be a list, not 0.9"),
         ("{name: [sgd]}", "5:21: the name of an optimizer has to be text"),
-        ("", "5:13: the axis optimizer has no levels; write at least one"),
-        ("[]", "5:14: the axis optimizer has no levels; write at least one"),
+        ("", "5:3: the axis optimizer has no levels; write at least one"),
+        ("[]", "5:3: the axis optimizer has no levels; write at least one"),
         ("[null]", "5:15: an optimizer has to be a name or a mapping with a name, not null"),
     ],
 )
@@ -213,4 +217,4 @@ def test_a_rule_that_matches_nothing_is_a_warning(tmp_path: Path) -> None:
 def test_equal_levels_written_differently_are_one_level_and_a_warning(tmp_path: Path) -> None:
     grid = read(tmp_path, VALID.replace("sgd", "[{name: sgd, lr: [0.1, 1e-1, 0.2]}, {name: sgd, lr: 0.2}, sgd]"))
     assert [level.label for level in grid.axes.optimizer] == ["sgd(lr=0.1)", "sgd(lr=0.2)"]
-    assert [(warning.line, warning.column) for warning in grid.warnings] == [(5, 15), (5, 51), (5, 73)]
+    assert [(warning.line, warning.column) for warning in grid.warnings] == [(5, 15), (5, 50), (5, 72)]

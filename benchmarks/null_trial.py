@@ -1,0 +1,53 @@
+"""A trial that trains nothing: it hands out one epoch and its result at once, so that only the way costs time.
+
+In a module of its own, because slots and ranks import it.
+"""
+
+import time
+from dataclasses import replace
+from typing import Final
+
+from trainables.context import Context
+from trainables.order import TrialOrder
+from trainables.records import Breakdown, Costs, EpochRow, Scores, SplitSizes, TrialResult
+from trainables.spec import derived_seeds
+
+_ROW: Final = EpochRow(epoch=1, lr=0.1, train_loss=1.0, val_loss=1.0, seconds=0.0, eval_seconds=0.0, val_accuracy=0.5)
+_SCORES: Final = Scores(loss=1.0, accuracy=0.5, balanced_accuracy=0.5, cross_entropy=1.0)
+_COSTS: Final = Costs(
+    parameters=1,
+    flops=1,
+    train_seconds=0.0,
+    eval_seconds=0.0,
+    setup_seconds=0.0,
+    samples_per_second=0.0,
+    latency_ms_p50=None,
+    latency_ms_p95=None,
+    batch_latency_ms_p50=None,
+    batch_latency_ms_p95=None,
+    peak_memory_bytes=None,
+)
+
+
+def null_trial(order: TrialOrder, context: Context) -> TrialResult:
+    """One row and one result for each epoch that the protocol asks for; `context` is spoken to as training would."""
+    for epoch in range(1, order.spec.protocol.epochs + 1):
+        began = time.perf_counter()
+        context.check()
+        context.report(replace(_ROW, epoch=epoch, seconds=time.perf_counter() - began))
+    return TrialResult(
+        status="completed",
+        reason=None,
+        epochs=order.spec.protocol.epochs,
+        best_epoch=1,
+        train=_SCORES,
+        val=_SCORES,
+        test=_SCORES,
+        breakdown=Breakdown(),
+        costs=_COSTS,
+        sizes=SplitSizes(1, 1, 1, 0),
+        seeds=derived_seeds(order.spec.seed),
+        device=context.device.type,
+        world_size=context.world_size,
+        threads=1,
+    )

@@ -1,0 +1,103 @@
+"""What a trial costs beyond its training: trials that return one row at once, through the whole way.
+
+    python benchmarks/null_trials.py --trials 1000 [--json] [--peers]
+
+Ours is a real sweep (grid file, plan, warm slots on Ray, journal, tables) whose trials are null. `ms_per_trial` counts
+from the first trial handed to a ready slot to the last row in the journal; start-up and the final export stand apart.
+`--peers` adds Ray Tune at its best at 1,000 trials and as most people write it at 32, each in a process of its own.
+"""
+
+import argparse
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.driver_memory import DriverMemory
+from benchmarks.machine import machine
+from benchmarks.null_grid import write_null_grid
+from benchmarks.null_trial import null_trial
+from benchmarks.peer import run_peer
+from benchmarks.table import markdown
+from orchestrator.run import SweepRequest, run_sweep
+
+BEST, USUAL = "Ray Tune at its best", "Ray Tune as most people write it"
+PEERS = {BEST: ("benchmarks.peers.null_tune_best", 1000), USUAL: ("benchmarks.peers.null_tune_usual", 32)}
+
+
+@dataclass(frozen=True)
+class Ours:
+    """One sweep of null trials."""
+
+    trials: int
+    ms_per_trial: float
+    startup_seconds: float
+    export_seconds: float
+    driver_bytes_per_trial: float
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The same number of null functions under another runner."""
+
+    trials: int
+    ms_per_trial: float
+    startup_seconds: float
+
+
+def measure_ours(trials: int) -> Ours:
+    """Run the sweep in this process. Raises SystemExit when a trial is missing from the results."""
+    memory = DriverMemory(trials)
+    with tempfile.TemporaryDirectory() as folder:
+        request = SweepRequest(
+            grid=write_null_grid(Path(folder) / "null.yaml", trials),
+            results=Path(folder) / "results",
+            max_trials=trials,
+            wandb_mode="disabled",
+            run_trial=null_trial,
+        )
+        summary = run_sweep(request, memory)
+    if summary.counts != {"completed": trials}:
+        raise SystemExit(f"asked for {trials} completed trials and got {summary.counts}")
+    return Ours(
+        trials=trials,
+        ms_per_trial=1000 * summary.run_seconds / trials,
+        startup_seconds=summary.startup_seconds,
+        export_seconds=summary.export_seconds,
+        driver_bytes_per_trial=memory.growth / trials,
+    )
+
+
+def measure_peers() -> dict[str, Peer]:
+    return {
+        label: Peer(**run_peer(module, ["--trials", str(trials)]).printed) for label, (module, trials) in PEERS.items()
+    }
+
+
+def table(ours: Ours, peers: dict[str, Peer]) -> str:
+    rows = [["orch", ours.trials, f"{ours.ms_per_trial:.2f}", f"{ours.startup_seconds:.1f}", "1"]]
+    for label, peer in peers.items():
+        ratio = f"{peer.ms_per_trial / ours.ms_per_trial:.0f}"
+        rows.append([label, peer.trials, f"{peer.ms_per_trial:.2f}", f"{peer.startup_seconds:.1f}", ratio])
+    return markdown(["", "trials", "ms a trial", "start-up s", "ratio"], rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--peers", action="store_true", help="Ray Tune too")
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    options = parser.parse_args()
+    ours = measure_ours(options.trials)
+    peers = measure_peers() if options.peers else {}
+    if options.json:
+        print(json.dumps(asdict(ours) | {"peers": {name: asdict(peer) for name, peer in peers.items()}} | machine()))
+        return
+    print(table(ours, peers))
+    print(
+        f"\nfinal export {ours.export_seconds:.2f} s; the driver grows {ours.driver_bytes_per_trial:,.0f} bytes a trial"
+    )
+
+
+if __name__ == "__main__":
+    main()
