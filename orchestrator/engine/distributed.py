@@ -111,8 +111,10 @@ def rank_loop(config: dict[str, RankSetting]) -> None:
 
     from orchestrator.engine.attempt import attempt
     from trainables.process_group import ProcessGroupContext
+    from trainables.warm_up import warm_up
 
     setting = config["setting"]
+    warm_up()
     rank = get_context().get_world_rank()
     _end_with_the_desk(setting.desk)
     torch.set_num_threads(setting.shape.cpus)

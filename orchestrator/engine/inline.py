@@ -7,6 +7,7 @@ from orchestrator.engine.attempt import attempt
 from orchestrator.errors import UserError
 from trainables.context import SingleContext
 from trainables.order import TrialOrder
+from trainables.warm_up import warm_up
 
 
 class InlineEngine:
@@ -16,6 +17,7 @@ class InlineEngine:
         self._run_trial = run_trial
 
     def run(self, work: Work) -> None:
+        warm_up()
         threads = torch.get_num_threads()
         try:
             while shapes := work.shapes():

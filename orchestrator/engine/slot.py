@@ -11,6 +11,7 @@ from orchestrator.engine.desk import Desk
 from orchestrator.engine.memory import own_bytes
 from trainables.context import SingleContext
 from trainables.order import TrialOrder
+from trainables.warm_up import warm_up
 
 
 class SlotProcess:
@@ -20,8 +21,7 @@ class SlotProcess:
         self._name, self._shape, self._run_trial = name, shape, run_trial
         self._device = torch.device("cuda" if shape.gpus > 0 else "cpu")
         self._desk = Desk()
-        import torchmetrics.functional.classification  # noqa: F401 - seconds that no trial's clock should count
-
+        warm_up()
         threading.Thread(target=self._work, name=f"{name}-trials", daemon=True).start()
 
     def submit(self, orders: Sequence[TrialOrder]) -> None:

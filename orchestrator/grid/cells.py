@@ -160,5 +160,5 @@ class Walk:
             )
             if len(group) > 1
             else getattr(self._grid.axes, group[0]).holds(levels[group[0]])
-            for group in self._groups
+            for group in filter(None, self._groups)
         )

@@ -87,7 +87,7 @@ def _values(
     given: dict[str, tuple[Value, ...]] = {}
     for key, values in written.items():
         others = {name: value for name, value in first.items() if name != key}
-        valid = [validated(component, key, value, others, problems) for value in values]
+        valid = [validated(component, key, value, others, problems, node) for value in values]
         given[key] = tuple(value_of(one, key) for one in valid if one is not None)
     return given
 

@@ -69,11 +69,12 @@ def _depth(node: Node) -> int:
 
 
 def validated(
-    component: type[Component], key: str, node: Node, others: dict[str, Any], problems: Problems
+    component: type[Component], key: str, node: Node, others: dict[str, Any], problems: Problems, level: Node
 ) -> Component | None:
     """The component with this value and the other parameters, or None where it is not valid.
 
-    Noted is what is wrong with this value, or with valid values together; what is wrong with another is noted there.
+    Noted is what is wrong with this value, or, where `level` stands, with valid values together; what is wrong with
+    another is noted there.
     """
     try:
         return component.from_parameters({**others, key: plain(node)})
@@ -84,7 +85,7 @@ def validated(
         if own:
             problems.of_validation(cast(list[ErrorDetails], own), node, key)
         elif together:
-            problems.of_validation(together, node, component.name)
+            problems.of_validation(together, level, component.name)
         return None
 
 

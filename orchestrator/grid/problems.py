@@ -46,17 +46,16 @@ class Problems:
             if key not in names:
                 self.add(entry.at, f"unknown {what} {key!r}; {near(key, names)}")
 
-    def of_validation(self, errors: Sequence[ErrorDetails], node: Node, name: str, known: Sequence[str] = ()) -> None:
+    def of_validation(self, errors: Sequence[ErrorDetails], node: Node, name: str) -> None:
         """Note pydantic's errors where their values stand in `node`.
 
         name: what the user calls the value of `node` (`protocol`, or the name of a parameter).
-        known: the keys that it may have.
         """
-        for at, message in _told(errors, node, name, known):
+        for at, message in _told(errors, node, name):
             self.add(at, message)
 
 
-def _told(errors: Sequence[ErrorDetails], node: Node, name: str, known: Sequence[str]) -> list[tuple[At, str]]:
+def _told(errors: Sequence[ErrorDetails], node: Node, name: str) -> list[tuple[At, str]]:
     """Each error's place and sentence. What the branches of a union ask for is joined by `or`."""
     grouped: dict[tuple[At, int, str], list[ErrorDetails]] = {}
     for details in errors:
@@ -64,7 +63,7 @@ def _told(errors: Sequence[ErrorDetails], node: Node, name: str, known: Sequence
         grouped.setdefault((at, depth, subject), []).append(details)
     deepest = max(depth for _, depth, _ in grouped)
     return [
-        (at, _sentence(subject, group, known))
+        (at, _sentence(subject, group))
         for (at, depth, subject), group in grouped.items()
         if depth == deepest or not _is_a_branch_of_a_union(group)
     ]
@@ -119,6 +118,11 @@ def _is_a_branch_of_a_union(group: list[ErrorDetails]) -> bool:
     return any(isinstance(step, str) and ("[" in step or step in _TYPES) for step in group[0]["loc"])
 
 
+def _count(number: int, noun: str) -> str:
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
+    return f"{number} {noun if number == 1 else plural}"
+
+
 _TYPES: Final = frozenset({"int", "float", "bool", "str", "none"})
 _DEMANDS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "greater_than": lambda ctx: f"greater than {ctx['gt']:g}",
@@ -142,20 +146,24 @@ _DEMANDS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "model_attributes_type": lambda _: "a mapping",
     "none_required": lambda _: "null",
     "literal_error": lambda ctx: f"one of {ctx['expected'].replace(chr(39), '').replace(' or ', ', ')}",
-    "too_short": lambda ctx: f"at least {ctx['min_length']} long",
-    "too_long": lambda ctx: f"at most {ctx['max_length']} long",
-    "string_too_short": lambda ctx: f"at least {ctx['min_length']} characters long",
-    "string_too_long": lambda ctx: f"at most {ctx['max_length']} characters long",
+    "too_short": lambda ctx: f"a list of at least {ctx['min_length']}",
+    "too_long": lambda ctx: f"a list of at most {ctx['max_length']}",
+    "string_too_short": lambda ctx: f"text of at least {_count(ctx['min_length'], 'character')}",
+    "string_too_long": lambda ctx: f"text of at most {_count(ctx['max_length'], 'character')}",
 }
 
 
-def _sentence(subject: str, group: list[ErrorDetails], known: Sequence[str]) -> str:
+def _sentence(subject: str, group: list[ErrorDetails]) -> str:
     details = group[0]
     kind, loc = details["type"], details["loc"]
     if kind == "missing":
-        return f"{subject} needs {loc[-1]}" if isinstance(loc[-1], str) else f"{subject} needs {loc[-1] + 1} entries"
+        return (
+            f"{subject} needs {loc[-1]}"
+            if isinstance(loc[-1], str)
+            else f"{subject} needs {_count(loc[-1] + 1, 'entry')}"
+        )
     if kind == "extra_forbidden":
-        return f"unknown key {str(loc[-1])!r} in {subject.rpartition('.')[0]}; {near(str(loc[-1]), known)}"
+        return f"unknown key {str(loc[-1])!r} of {subject.rpartition('.')[0]}"
     demands = [_DEMANDS[part["type"]](part.get("ctx", {})) for part in group if part["type"] in _DEMANDS]
     if demands:
         return f"{subject} has to be {' or '.join(dict.fromkeys(demands))}, not {shown(details['input'])}"

@@ -105,7 +105,7 @@ def _text(component: type[Component], key: str, node: Node, families: Sequence[F
     others: list[dict[str, Any]] = [_others(family, key) for family in families] or [{}]
     for known in others:
         attempt = Problems(Path(problems.file))
-        valid = validated(component, key, node, known, attempt)
+        valid = validated(component, key, node, known, attempt, node)
         if valid is not None:
             return value_of(valid, key).text
     problems.take(attempt)
@@ -131,20 +131,24 @@ class _Change:
         for path, entry in node:
             section, *keys = path.split(".")
             if section in _SECTIONS and keys:
-                self._setting(section, keys, entry, written[section])
+                self._setting(section, keys, entry)
             elif section in _SET_AXES and len(keys) == 1:
                 self._parameter(section, keys[0], entry)
             else:
                 hint = "protocol.epochs, resources.workers, model.width or optimizer.lr"
                 self._problems.add(entry.at, f"{self._name} cannot set {path!r}; it sets keys such as {hint}")
+        for section, changes in self._settings.items():
+            changed = written[section]
+            for keys, entry in changes:
+                changed = overlaid(changed, keys, entry)
+            read_settings(_SECTIONS[section], changed, section, self._problems)
         return Override(self._selector, self._name, at, self._settings, self._components)
 
-    def _setting(self, section: str, keys: list[str], entry: Entry, written: nodes.Mapping | None) -> None:
+    def _setting(self, section: str, keys: list[str], entry: Entry) -> None:
         known = list(_SECTIONS[section].model_fields)
         if keys[0] not in known:
             self._problems.add(entry.at, f"unknown key {keys[0]!r} of {section}; {near(keys[0], known)}")
             return
-        read_settings(_SECTIONS[section], overlaid(written, keys, entry), section, self._problems)
         self._settings.setdefault(section, []).append((keys, entry))
 
     def _parameter(self, axis: str, key: str, entry: Entry) -> None:
@@ -167,7 +171,7 @@ class _Change:
             self._value(axis, key, entry, family)
 
     def _value(self, axis: str, key: str, entry: Entry, family: Family) -> None:
-        valid = validated(family.component, key, entry.value, _others(family, key), self._problems)
+        valid = validated(family.component, key, entry.value, _others(family, key), self._problems, entry.value)
         if valid is None:
             return
         value = value_of(valid, key)

@@ -63,7 +63,7 @@ def read_settings(section: type[Settings], node: Node | None, name: str, problem
     try:
         return section.model_validate_json(json.dumps(nodes.plain(known)))
     except ValidationError as error:
-        problems.of_validation(flattened(error), known, name, list(section.model_fields))
+        problems.of_validation(flattened(error), known, name)
         return None
 
 

@@ -109,6 +109,8 @@ class _Builder:
             case events.ScalarEvent():
                 self._refuse_tag(event, mark)
                 text = event.value
+                if _NOT_TEXT.search(text):
+                    raise _at(self._file, mark, "an escape that stands for no character of a text")
                 as_key = self._wants_key()
                 value = text if as_key or event.style is not None else core_scalar(text)
                 self._put(Scalar(value, mark), event.anchor)
@@ -175,6 +177,8 @@ class _Builder:
             raise _at(self._file, mark, f"the tag {event.tag} is not allowed; a grid holds plain values only")
 
 
+_NOT_TEXT: Final = re.compile("[\\0\ud800-\udfff]")
+"""What quotes let through, and neither a path nor JSON can hold."""
 _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUTH: Final = {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,300}")

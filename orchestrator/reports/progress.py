@@ -84,7 +84,7 @@ def read_progress(paths: ResultsPaths, journal: Journal) -> Progress:
     return Progress(
         sweep=_sweep(journal),
         counts=counts,
-        unplanned=_unplanned(journal),
+        unplanned=_unplanned(journal, counts),
         running=_running(journal),
         failures=_failures(journal),
         holder=holder,
@@ -113,12 +113,14 @@ def _lives(holder: Holder) -> bool:
 
 
 def _sweep(journal: Journal) -> str | None:
-    row = next(journal.query("SELECT sweep FROM trials ORDER BY planned DESC, rowid DESC LIMIT 1"), None)
-    return None if row is None else str(row[0])
+    for condition in ("WHERE planned", ""):
+        for row in journal.query(f"SELECT sweep FROM trials {condition} LIMIT 1"):
+            return str(row[0])
+    return None
 
 
-def _unplanned(journal: Journal) -> int:
-    return int(next(journal.query("SELECT count(*) FROM trials WHERE NOT planned"))[0])
+def _unplanned(journal: Journal, counts: dict[str, int]) -> int:
+    return int(next(journal.query("SELECT count(*) FROM trials"))[0]) - sum(counts.values())
 
 
 def _running(journal: Journal) -> tuple[RunningTrial, ...]:

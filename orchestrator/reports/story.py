@@ -64,15 +64,22 @@ class TrialStory:
 def read_story(journal: Journal, prefix: str) -> TrialStory:
     """The trial whose id begins so. Raises UserError where none or several do."""
     trial_id = _find(journal, prefix.strip().lower())
-    row = next(
-        journal.query(
-            "SELECT trial_id, cell_id, dataset, model, optimizer, regularizer, seed, planned, status, reason"
-            " FROM trials JOIN cells USING (cell_id) WHERE trial_id = ?",
-            (trial_id,),
-        )
+    columns = (
+        "trial_id",
+        "cell_id",
+        "dataset",
+        "model",
+        "optimizer",
+        "regularizer",
+        "seed",
+        "planned",
+        "status",
+        "reason",
     )
-    values = (*row[:7], bool(row[7]), *row[8:])
-    return TrialStory(*values, attempts=_attempts(journal, trial_id), epochs=_epochs(journal, trial_id))
+    statement = f"SELECT {', '.join(columns)} FROM trials JOIN cells USING (cell_id) WHERE trial_id = ?"
+    row = dict(zip(columns, next(journal.query(statement, (trial_id,))), strict=True))
+    row["planned"] = bool(row["planned"])
+    return TrialStory(**row, attempts=_attempts(journal, trial_id), epochs=_epochs(journal, trial_id))
 
 
 def _find(journal: Journal, prefix: str) -> str:
@@ -99,14 +106,19 @@ def _find(journal: Journal, prefix: str) -> str:
 
 def _attempts(journal: Journal, trial_id: str) -> tuple[AttemptStory, ...]:
     logs = dict(journal.log(trial_id))
+    columns = ("attempt", "status", "reason", "error", "slot", "host", "pid")
     rows = journal.query(
-        "SELECT attempt, status, reason, error, slot, host, pid, started_at, finished_at FROM attempts"
-        " WHERE trial_id = ? ORDER BY attempt",
+        f"SELECT started_at, finished_at, {', '.join(columns)} FROM attempts WHERE trial_id = ? ORDER BY attempt",
         (trial_id,),
     )
     return tuple(
-        AttemptStory(*row[:7], started_at=_time(row[7]), finished_at=_time(row[8]), log=logs.get(row[0], ""))
-        for row in rows
+        AttemptStory(
+            **dict(zip(columns, values, strict=True)),
+            started_at=_time(started),
+            finished_at=_time(finished),
+            log=logs.get(values[0], ""),
+        )
+        for started, finished, *values in rows
     )
 
 

@@ -101,7 +101,7 @@ protocol: {epochs: 0, precission: fp32, schedule: {name: step, gamma: 2}, trial_
         "grid.yaml:5:80: depth has to be 6n + 2 (8, 14, 20, 32, 44, 56, 110, ...); near 9: [8, 14]",
         "grid.yaml:5:89: a model has to be a name or a mapping with a name, not 5",
         "grid.yaml:6:31: lr has to be greater than 0, not -1",
-        "grid.yaml:6:58: sgd: nesterov needs a momentum above 0, such as 0.9",
+        "grid.yaml:6:36: sgd: nesterov needs a momentum above 0, such as 0.9",
         "grid.yaml:6:65: an optimizer written as a mapping needs the key name",
         "grid.yaml:7:3: the axis regularizer has no levels; write at least one",
         "grid.yaml:8:8: seeds has to be a whole number of at least 1, or a list of seeds, not -1",

@@ -1,0 +1,95 @@
+"""Runs a sweep whose trials misbehave as their seeds say: `python sweeper.py GRID ENGINE [--retry]`, in `results/<name>`.
+
+A process of its own, because it takes signals and starts Ray. Prints the summary as JSON and ends with the exit code of
+`orch sweep`.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from orchestrator.cli import exit_code
+from orchestrator.cli.display import display
+from orchestrator.errors import OrchError
+from orchestrator.run import SweepRequest, run_sweep
+from trainables.context import Context
+from trainables.order import TrialOrder
+from trainables.records import Breakdown, Costs, EpochRow, Scores, Seeds, SplitSizes, TrialResult
+
+DIES, DIES_ONCE, RAISES, TIMES_OUT, LEAVES, RUNS_OUT_OF_MEMORY, POISONS_ONCE, OUTLIVES_ITS_LIMIT = range(1, 9)
+FAILS_ALONE, DIES_ALONE = 20, 21
+SLOW = 100
+"""Seeds from here on take long."""
+SLOW_SECONDS = 60.0
+
+
+def misbehave(order: TrialOrder, context: Context) -> TrialResult:
+    """A trial of one epoch that ends as its seed says; a seed of 0 is a good trial."""
+    seed, first = order.spec.seed, order.attempt == 1
+    print(f"seed {seed} speaks")
+    context.report(EpochRow(1, 0.1, 1.0, 1.0, 0.01, 0.01, 0.5, 0.5, 0.5))
+    match seed:
+        case 1:
+            os._exit(1)
+        case 2 if first:
+            os._exit(1)
+        case 3 if not Path("mended").exists():
+            raise ValueError("seed 3 is not liked")
+        case 4:
+            wait(context, 60)
+        case 5:
+            sys.exit("seed 5 leaves")
+        case 6:
+            raise MemoryError("seed 6 wants more")
+        case 7 if first:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        case 20 if context.rank == 1 and first:
+            raise ValueError("the second rank fails alone")
+        case 21 if context.rank == 1 and first:
+            os._exit(1)
+        case _ if seed >= SLOW and not Path("hurry").exists():
+            wait(context, SLOW_SECONDS)
+    if context.world_size > 1:
+        import torch
+
+        context.total(torch.ones(1))
+    return good_result(context)
+
+
+def wait(context: Context, seconds: float) -> None:
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        context.check()
+        time.sleep(0.02)
+
+
+def good_result(context: Context) -> TrialResult:
+    scores = Scores(loss=0.5, accuracy=0.5)
+    costs = Costs(1, 1, 0.01, 0.01, 0.01, 1.0, 1.0, 1.0, 1.0, 1.0, 1)
+    sizes, seeds = SplitSizes(1, 1, 1, 0), Seeds(1, 2, 3, 4)
+    return TrialResult(
+        "completed", None, 1, 1, scores, scores, scores, Breakdown(), costs, sizes, seeds, "cpu", context.world_size, 1
+    )
+
+
+def main(grid: str, engine: str, *options: str) -> int:
+    request = SweepRequest(
+        grid=Path(grid), engine="inline" if engine == "inline" else "ray", retry="--retry" in options, run_trial=misbehave
+    )
+    try:
+        with display(quiet=False, verbose=True) as progress:
+            summary = run_sweep(request, progress)
+    except OrchError as error:
+        click.echo(str(error), err=True)
+        return exit_code(error)
+    print(json.dumps({**dataclasses.asdict(summary), "results": str(summary.results)}))
+    return 0 if summary.succeeded else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
