@@ -13,11 +13,11 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.driver_memory import DriverMemory
+from benchmarks.driver_use import DriverUse
 from benchmarks.machine import machine
 from benchmarks.null_grid import write_null_grid
 from benchmarks.null_trial import null_trial
-from benchmarks.peer import run_peer
+from benchmarks.peer import peer, run
 from benchmarks.table import markdown
 from orchestrator.run import SweepRequest, run_sweep
 
@@ -33,6 +33,7 @@ class Ours:
     ms_per_trial: float
     startup_seconds: float
     export_seconds: float
+    driver_cpu_ms_per_trial: float
     driver_bytes_per_trial: float
 
 
@@ -47,7 +48,7 @@ class Peer:
 
 def measure_ours(trials: int) -> Ours:
     """Run the sweep in this process. Raises SystemExit when a trial is missing from the results."""
-    memory = DriverMemory(trials)
+    use = DriverUse(trials)
     with tempfile.TemporaryDirectory() as folder:
         request = SweepRequest(
             grid=write_null_grid(Path(folder) / "null.yaml", trials),
@@ -56,7 +57,7 @@ def measure_ours(trials: int) -> Ours:
             wandb_mode="disabled",
             run_trial=null_trial,
         )
-        summary = run_sweep(request, memory)
+        summary = run_sweep(request, use)
     if summary.counts != {"completed": trials}:
         raise SystemExit(f"asked for {trials} completed trials and got {summary.counts}")
     return Ours(
@@ -64,13 +65,15 @@ def measure_ours(trials: int) -> Ours:
         ms_per_trial=1000 * summary.run_seconds / trials,
         startup_seconds=summary.startup_seconds,
         export_seconds=summary.export_seconds,
-        driver_bytes_per_trial=memory.growth / trials,
+        driver_cpu_ms_per_trial=1000 * use.cpu_seconds_per_trial,
+        driver_bytes_per_trial=use.bytes_per_trial,
     )
 
 
 def measure_peers() -> dict[str, Peer]:
     return {
-        label: Peer(**run_peer(module, ["--trials", str(trials)]).printed) for label, (module, trials) in PEERS.items()
+        label: Peer(**run(peer(module, ["--trials", str(trials)])).printed[0])
+        for label, (module, trials) in PEERS.items()
     }
 
 
@@ -95,7 +98,8 @@ def main() -> None:
         return
     print(table(ours, peers))
     print(
-        f"\nfinal export {ours.export_seconds:.2f} s; the driver grows {ours.driver_bytes_per_trial:,.0f} bytes a trial"
+        f"\nOurs: final export {ours.export_seconds:.2f} s; the driver uses {ours.driver_cpu_ms_per_trial:.2f} ms of"
+        f" processor time and grows {ours.driver_bytes_per_trial:,.0f} bytes a trial."
     )
 
 

@@ -11,6 +11,8 @@ def prepare_environment(spec: ClusterSpec) -> None:
     """Set what a Ray started here needs. To be called before `ray` is imported for the first time."""
     os.environ.pop("WANDB_SERVICE", None)  # a slot's process must not think that it is a W&B client's child
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
+    # ray tells of dead workers on our standard output, which is for data; the engine tells of them itself
+    os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "^"
     if spec.address != "local":
         return
     wanted = {

@@ -96,7 +96,8 @@ class RayCluster:
             )
         except Exception as error:
             raise ClusterUnreachable(f"Ray cannot be started here: {_last_line(error)}") from error
-        self._started = [process for process in psutil.Process().children(recursive=True) if process not in before]
+        finally:
+            self._started = [process for process in psutil.Process().children(recursive=True) if process not in before]
         self._vital = [process for process in self._started if _name(process) in {"raylet", "gcs_server"}]
 
     def _join(self, address: str) -> None:

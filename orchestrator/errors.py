@@ -76,9 +76,9 @@ class LockedResults(OrchError):
 class Interrupted(OrchError):
     """A signal stopped the sweep."""
 
-    def __init__(self, signal_number: int) -> None:
-        super().__init__(signal_number)
-        self.signal_number = signal_number
+    def __init__(self, signal_number: int, hint: str = "") -> None:
+        super().__init__(signal_number, hint)
+        self.signal_number, self.hint = signal_number, hint
 
     def __str__(self) -> str:
-        return f"stopped by {signal.Signals(self.signal_number).name}"
+        return f"stopped by {signal.Signals(self.signal_number).name}{self.hint}"

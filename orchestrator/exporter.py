@@ -4,7 +4,7 @@ import threading
 import time
 from typing import Final
 
-from orchestrator.errors import OrchError
+from orchestrator.errors import InfrastructureLost
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
@@ -31,10 +31,16 @@ class Exporter:
         self._thread.start()
 
     def finish(self) -> None:
-        """Stop refreshing and export a last time. Raises what the export raises."""
+        """Stop refreshing and export a last time. Raises DamagedResults, and InfrastructureLost where the disk is full."""
         self._stop.set()
         self._thread.join()
-        self._export()
+        try:
+            self._export()
+        except OSError as error:
+            raise InfrastructureLost(
+                f"cannot write the tables of {self._paths.root}: {error}; the journal has everything: the same command"
+                " writes them again"
+            ) from error
 
     def _run(self) -> None:
         wait = PERIOD
@@ -42,7 +48,7 @@ class Exporter:
             try:
                 self._export()
                 self.trouble = None
-            except (OrchError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - the sweep goes on; the final export raises what still holds
                 self.trouble = str(error)
             wait = max(PERIOD, PATIENCE * self.seconds)
 

@@ -7,8 +7,8 @@ from hashlib import blake2b
 from inspect import getsourcefile
 from pathlib import Path
 
-from orchestrator.plan import Cell
-from orchestrator.store.journal import CellRow, PlannedRow
+from orchestrator.plan import Cell, Plan
+from orchestrator.store.journal import CellRow, Journal, PlannedRow
 from trainables.component import Component
 from trainables.spec import trial_identity
 
@@ -37,6 +37,27 @@ def trial_rows(cell: Cell, seeds: Sequence[int]) -> Iterator[PlannedRow]:
     """The cell's trials, one for each seed."""
     cell_id, source = cell.cell_id, cell_source(cell)
     return (PlannedRow(trial_identity(cell.identity, seed), cell_id, seed, source, cell.skip) for seed in seeds)
+
+
+def changed_source(plan: Plan, journal: Journal) -> str | None:
+    """A warning where components of finished cells have changed under the same version; None where none has.
+
+    Such a component may no longer give the figures that are kept. Nothing runs again because of it.
+    """
+    known = journal.source_digests()
+    if not known:
+        return None
+    changed = [
+        cell
+        for cell in plan.cells()
+        if cell.data.missing is None and cell.cell_id in known and known[cell.cell_id] != cell_source(cell)
+    ]
+    if not changed:
+        return None
+    return (
+        f"the code of {len(changed)} finished cells has changed since they ran (the first: {changed[0].label}); their rows"
+        " stay as they are. Raise the component's `version` to run them again"
+    )
 
 
 def cell_source(cell: Cell) -> str:

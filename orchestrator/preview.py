@@ -7,6 +7,7 @@ from orchestrator.errors import Problem
 from orchestrator.grid import read_grid
 from orchestrator.places import data_place
 from orchestrator.plan import Plan, PlanCounts
+from orchestrator.planned import changed_source
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 
@@ -23,6 +24,8 @@ class Preview:
     missing: tuple[str, ...]
     """Data that a sweep would download first. Its trials have no ids until then, so all of them count as to run."""
     warnings: tuple[Problem, ...]
+    changed: str | None
+    """A warning where the code of finished cells has changed since they ran."""
 
 
 def preview(grid: Path, *, results: Path | None = None, data: Path | None = None) -> Preview:
@@ -33,16 +36,17 @@ def preview(grid: Path, *, results: Path | None = None, data: Path | None = None
     spec = read_grid(grid)
     plan = Plan(spec, data_place(data, grid))
     paths = ResultsPaths(results or Path("results") / spec.name)
-    return Preview(spec.name, paths.root, plan.counts(_statuses(paths)), plan.missing, plan.warnings)
+    statuses, changed = _known(paths, plan)
+    return Preview(spec.name, paths.root, plan.counts(statuses), plan.missing, plan.warnings, changed)
 
 
-def _statuses(paths: ResultsPaths) -> dict[str, str]:
-    """Trial id to status; empty where no sweep has run."""
+def _known(paths: ResultsPaths, plan: Plan) -> tuple[dict[str, str], str | None]:
+    """Trial id to status, and whether code has changed since; nothing where no sweep has run."""
     try:
         journal = Journal.read(paths.journal)
     except FileNotFoundError:
-        return {}
+        return {}, None
     try:
-        return journal.statuses()
+        return journal.statuses(), changed_source(plan, journal)
     finally:
         journal.close()

@@ -22,7 +22,7 @@ from orchestrator.exporter import Exporter
 from orchestrator.grid import GridSpec, read_grid
 from orchestrator.places import data_place
 from orchestrator.plan import Cell, Plan
-from orchestrator.planned import cell_row, cell_source, trial_rows
+from orchestrator.planned import cell_row, changed_source, trial_rows
 from orchestrator.progress import Progress
 from orchestrator.queue import TrialQueue, Waiting
 from orchestrator.reports.wandb_process import WandbWriter
@@ -42,6 +42,8 @@ EngineName = Literal["ray", "inline"]
 
 WANDB_SECONDS: Final = 60.0
 """What the W&B writer is waited for at the end; it goes on by itself after that."""
+WANDB_SECONDS_WHEN_STOPPED: Final = 2.0
+"""The same when a signal or an error has ended the sweep: its user is waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,8 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
     with Stopping() as stopping, _writing(paths) as journal:
         environment = observe(cluster, request.grid.read_text(encoding="utf-8"))
         journal.environment(asdict(environment))
-        _warn_of_changed_source(plan, journal, progress)
+        if (warning := changed_source(plan, journal)) is not None:
+            progress.note(f"warning: {warning}")
         queue = _record_plan(plan, journal, examples, retry=request.retry)
         sweep = Sweep(journal, queue, paths, place, environment.environment_id, progress, stopping.check)
         ran = len(queue)
@@ -142,16 +145,20 @@ def _read(request: SweepRequest) -> tuple[GridSpec, ClusterSpec]:
 
 
 def _plan(request: SweepRequest, grid: GridSpec, place: DataPlace, progress: Progress) -> Plan:
-    plan = Plan(grid, place, download=True)
-    for warning in plan.warnings:
-        progress.note(f"warning: {warning}")
+    plan = Plan(grid, place)
     trials = plan.counts().trials
     if trials > request.max_trials:
         raise UserError(
             f"{request.grid} has {trials:,} trials, more than --max-trials {request.max_trials:,};"
             " make the grid smaller, or raise the limit"
         )
-    return plan
+    for warning in plan.warnings:
+        progress.note(f"warning: {warning}")
+    if not plan.missing:
+        return plan
+    for missing in plan.missing:
+        progress.note(f"downloading: {missing}")
+    return Plan(grid, place, download=True)
 
 
 def _prepare(plan: Plan, place: DataPlace, progress: Progress) -> dict[str, int]:
@@ -177,7 +184,8 @@ def _refuse_what_never_fits(plan: Plan, cluster: ClusterSpec, engine: EngineName
     for shape in {cell.shape for cell in plan.cells() if cell.skip is None}:
         if engine == "inline" and shape.workers > 1:
             raise UserError(f"resources.workers: {shape.workers} needs several processes; use --engine ray")
-        if shape.workers * shape.cpus > cpus or shape.workers * shape.gpus * cluster.slots.gpu_share > gpus:
+        share = cluster.slots.gpu_share if shape.workers == 1 else 1.0
+        if shape.workers * shape.cpus > cpus or shape.workers * shape.gpus * share > gpus:
             raise UserError(
                 f"a trial needs {shape.workers * shape.cpus} CPUs and {shape.workers * shape.gpus:g} GPUs, this machine"
                 f" offers {cpus} and {gpus}; lower `resources` in the grid or use another --cluster"
@@ -199,19 +207,6 @@ def _writing(paths: ResultsPaths) -> Iterator[Journal]:
             journal.close()
 
 
-def _warn_of_changed_source(plan: Plan, journal: Journal, progress: Progress) -> None:
-    """A component whose code has changed under the same version may no longer give the figures that are kept."""
-    known = journal.source_digests()
-    changed = [
-        cell for cell in plan.cells() if known and cell.cell_id in known and known[cell.cell_id] != cell_source(cell)
-    ]
-    if changed:
-        progress.note(
-            f"warning: the code of {len(changed)} finished cells has changed since (the first: {changed[0].label}); their"
-            " rows stay as they are. Raise the component's `version` to run them again"
-        )
-
-
 def _record_plan(plan: Plan, journal: Journal, examples: dict[str, int], *, retry: bool) -> TrialQueue:
     """Make the plan's trials the journal's planned ones, and queue those that have to run."""
     seeds = list(plan.grid.seeds)
@@ -219,7 +214,7 @@ def _record_plan(plan: Plan, journal: Journal, examples: dict[str, int], *, retr
     runs = OPEN | {"skipped"} | (RETRYABLE if retry else frozenset())  # the plan says anew what is skipped
     expectation = Expectation(journal.seconds_by_cell())
     queue, number = TrialQueue(), 0
-    with journal.planning(plan.grid.name) as planning:
+    with journal.planning(plan.grid.name, RETRYABLE if retry else ()) as planning:
         for cell in plan.cells():
             rows = list(trial_rows(cell, seeds))
             planning.add(cell_row(cell), rows)
@@ -245,11 +240,13 @@ def _reported(grid: GridSpec, paths: ResultsPaths, progress: Progress) -> Iterat
     exporter, writer = Exporter(paths), WandbWriter()
     exporter.start()
     writer.start(paths, grid.wandb.mode, grid.wandb.project or grid.name, grid.wandb.entity)
+    patience = WANDB_SECONDS_WHEN_STOPPED
     try:
         yield exporter
+        patience = WANDB_SECONDS
     finally:
         exporter.finish()
-        if not writer.finish(WANDB_SECONDS):
+        if not writer.finish(patience):
             progress.note(f"W&B runs are still being written, by a process of their own; see {paths.wandb_log}")
 
 
@@ -268,12 +265,12 @@ def _execute(
             engine.run(sweep)
     except Interrupted as interrupted:
         journal.cancel_running(str(interrupted))
-        progress.note(f"{interrupted}; everything finished is kept. To go on: {_command()}")
-        raise
+        raise Interrupted(interrupted.signal_number, f"; everything finished is kept. To go on: {_command()}") from None
     except InfrastructureLost as lost:
         journal.cancel_running(str(lost))
-        progress.note(f"to go on: {_command()}")
-        raise
+        raise InfrastructureLost(f"{lost}. To go on: {_command()}") from lost
+    finally:
+        journal.commit()  # the final export, which comes next, reads what is committed
 
 
 @contextmanager

@@ -21,6 +21,9 @@ FINAL: Final = frozenset({"completed", "diverged", "skipped"})
 RETRYABLE: Final = frozenset({"failed", "timed_out", "out_of_memory"})
 """Statuses that run again only when asked to (`--retry`)."""
 
+ENDED: Final = (FINAL | RETRYABLE) - {"skipped"}
+"""Statuses of trials that were executed and came to an end."""
+
 OPEN: Final = frozenset({"pending", "running", "cancelled"})
 """Statuses that run again by themselves."""
 
@@ -28,6 +31,7 @@ __all__ = [
     "ATTEMPTS",
     "CLASSES",
     "CURVES",
+    "ENDED",
     "ENVIRONMENTS",
     "EPOCHS",
     "FINAL",

@@ -8,7 +8,8 @@ TrainablesError              anything this package raises on purpose
 │   └── BrokenPicture        a file is there and cannot be decoded; carries its path
 └── TrialStopped             raised inside a trial to end it
     ├── TrialTimedOut        the time limit of the trial has passed
-    └── TrialCancelled       the sweep is stopping
+    ├── TrialCancelled       the sweep is stopping
+    └── PeerFailed           another worker of the same trial has failed, and says why itself
 
 Each says what happened, why, and what to do, and survives pickling (arguments are kept in `args`).
 """
@@ -65,3 +66,7 @@ class TrialTimedOut(TrialStopped):
 
 class TrialCancelled(TrialStopped):
     """The sweep is stopping."""
+
+
+class PeerFailed(TrialStopped):
+    """Another worker of the same trial has failed."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from trainables.clock import Stopwatch
 from trainables.context import Context, Signal
 from trainables.data.batches import steps as steps_of
-from trainables.errors import TrainablesError, TrialCancelled, TrialTimedOut
+from trainables.errors import PeerFailed, TrialCancelled, TrialStopped, TrialTimedOut
 from trainables.evaluate import predict
 from trainables.learner import Learner
 from trainables.preparation import Prepared
@@ -23,10 +23,10 @@ from trainables.schedule import Moment
 from trainables.selection import is_best
 from trainables.task import Task
 
-_ENDS: Final[dict[Signal, tuple[type[TrainablesError], str]]] = {
+_ENDS: Final[dict[Signal, tuple[type[TrialStopped], str]]] = {
     Signal.TIMED_OUT: (TrialTimedOut, "another worker of this trial has reached the time limit"),
     Signal.CANCELLED: (TrialCancelled, "another worker of this trial was told to stop"),
-    Signal.FAILED: (TrainablesError, "another worker of this trial has failed; its own error says why"),
+    Signal.FAILED: (PeerFailed, "another worker of this trial has failed; its own error says why"),
 }
 
 

@@ -27,6 +27,8 @@ def command(grid: Path, results: Path | None, data: Path | None, as_json: bool) 
     seen = preview(grid, results=results, data=data)
     for warning in seen.warnings:
         click.echo(f"{warning} (warning)", err=True)
+    if seen.changed is not None:
+        click.echo(f"warning: {seen.changed}", err=True)
     for missing in seen.missing:
         click.echo(f"{missing}; a sweep would try to download it first", err=True)
     if as_json:

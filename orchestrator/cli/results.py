@@ -16,7 +16,7 @@ _WIDE: Final = 10_000
 
 @click.command(epilog=_EXAMPLE)
 @click.argument("results", type=click.Path(path_type=Path))
-@click.option("--sort", metavar="COLUMN", help="Sort by this column.  [default: the best test score first]")
+@click.option("--sort", metavar="COLUMN", help="Sort by this column.  [default: the best validation score first]")
 @click.option("--descending", "direction", flag_value="descending", help="Greatest first.")
 @click.option("--ascending", "direction", flag_value="ascending", help="Smallest first.")
 @click.option(

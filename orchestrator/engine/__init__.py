@@ -100,6 +100,17 @@ class Broke:
 Event = Started | EpochDone | Ended | Broke
 
 
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """What a slot answers when it is handed orders."""
+
+    events: list[Event]
+    own_bytes: int
+    """Resident memory that only the slot's process holds."""
+    usable: bool = True
+    """False when the slot has to be replaced before it is handed anything else."""
+
+
 class Work(Protocol):
     """What an engine is given to do. Implemented by the sweep; called from the engine's own thread only."""
 

@@ -14,7 +14,7 @@ import torch
 from orchestrator.engine import Broke, Ended, EpochDone, Event, Failure, FailureKind, RunTrial, Started
 from orchestrator.errors import OrchError
 from trainables.context import Context
-from trainables.errors import DataError, TrialCancelled, TrialTimedOut
+from trainables.errors import DataError, PeerFailed, TrialCancelled, TrialTimedOut
 from trainables.order import TrialOrder
 from trainables.records import EpochRow
 
@@ -40,7 +40,7 @@ def attempt(
             result = run_trial(order, context(lambda row: emit(EpochDone(order.trial_id, order.attempt, row))))
     except OrchError:
         raise  # the sweep itself is stopping: not an outcome of the trial
-    except Exception as raised:  # noqa: BLE001 - whatever a trial raises is its outcome, told to the sweep as a row
+    except (Exception, SystemExit) as raised:  # noqa: BLE001 - whatever a trial raises is its outcome: a row, never silence
         failure = classify(raised)
         emit(Broke(order.trial_id, order.attempt, failure, _now(), printed.getvalue()[-LOG_LIMIT:]))
         return failure.kind
@@ -58,6 +58,8 @@ def classify(raised: BaseException) -> Failure:
             return Failure(FailureKind.TIMED_OUT, first_line)
         case TrialCancelled():
             return Failure(FailureKind.CANCELLED, first_line)
+        case PeerFailed():
+            return Failure(FailureKind.WORKER_LOST, first_line, trace)
         case DataError():
             return Failure(FailureKind.DATA, first_line, trace)
         case torch.OutOfMemoryError() | MemoryError():
@@ -68,6 +70,12 @@ def classify(raised: BaseException) -> Failure:
             return Failure(FailureKind.POISONED, text, trace)
         case RuntimeError() if "CUDA error" in str(raised):
             return Failure(FailureKind.POISONED, text, trace)
+        case torch.distributed.DistError():
+            return Failure(FailureKind.WORKER_LOST, text, trace)
+        case RuntimeError() if "gloo" in str(raised).lower():
+            return Failure(
+                FailureKind.WORKER_LOST, text, trace
+            )  # a peer that went away; gloo raises nothing more exact
         case _:
             return Failure(FailureKind.ERROR, text, trace)
 

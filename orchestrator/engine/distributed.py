@@ -7,6 +7,7 @@ that both sides know; nothing else passes between them and the sweep.
 import contextlib
 import logging
 import os
+import shutil
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -35,6 +36,8 @@ class RankSetting:
     name: str
     shape: Shape
     run_trial: RunTrial
+    storage: str
+    """An empty folder: Train insists on one and keeps nothing in it."""
 
 
 class Gang:
@@ -43,7 +46,8 @@ class Gang:
     def __init__(self, name: str, shape: Shape, run_trial: RunTrial, spec: DistributedSpec) -> None:
         desk = ray.remote(GangDesk).options(num_cpus=0, max_concurrency=2 * shape.workers + 4)
         self._desk: Any = desk.remote(shape.workers)
-        self._setting = RankSetting(self._desk, name, shape, run_trial)
+        self._storage = tempfile.mkdtemp(prefix="orch-train-")
+        self._setting = RankSetting(self._desk, name, shape, run_trial, self._storage)
         self._shape, self._spec = shape, spec
         self._ended: str | None = None
         self._closing = False
@@ -66,8 +70,7 @@ class Gang:
                 self._desk.close.remote()
                 self._thread.join(KIND_SECONDS)
             ray.kill(self._desk)  # ranks that are left see it go and end themselves
-        if not kindly:
-            self._thread.join(KIND_SECONDS)
+        shutil.rmtree(self._storage, ignore_errors=True)
 
     def _run(self) -> None:
         try:
@@ -96,7 +99,7 @@ def _trainer(setting: RankSetting, shape: Shape, spec: DistributedSpec) -> Any:
         # nothing is ever reported or checkpointed through Train: rows go over the desk
         run_config=RunConfig(
             name=setting.name,
-            storage_path=tempfile.gettempdir(),
+            storage_path=setting.storage,
             failure_config=FailureConfig(
                 max_failures=0
             ),  # the engine replaces the gang, and knows what was leased to it

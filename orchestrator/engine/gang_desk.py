@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from orchestrator.engine import Broke, Ended, Event, FailureKind
+from orchestrator.engine import Broke, Ended, Event, Exchanged, FailureKind
 from orchestrator.engine.memory import own_bytes
 from trainables.order import TrialOrder
 
@@ -43,7 +43,7 @@ class GangDesk:
                 self._submitted += 1
             self._change.notify_all()
 
-    def exchange(self, orders: Sequence[TrialOrder], timeout: float) -> tuple[list[Event], int]:
+    def exchange(self, orders: Sequence[TrialOrder], timeout: float) -> Exchanged:
         """Leave orders and fetch all events; waits up to `timeout` seconds while there is none."""
         self.submit(orders)
         ends = time.monotonic() + timeout
@@ -53,7 +53,7 @@ class GangDesk:
                 self._lose_patience()
             events = list(self._events)
             self._events.clear()
-        return events, own_bytes()
+            return Exchanged(events, own_bytes(), usable=not self._broken)
 
     def close(self) -> None:
         """The ranks leave their loops."""
@@ -116,6 +116,3 @@ class GangDesk:
         self._first_failure = None
         self._broken = True
         self._change.notify_all()
-
-    def broken(self) -> bool:
-        return self._broken

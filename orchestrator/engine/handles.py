@@ -24,7 +24,7 @@ class Line(Protocol):
     """The connection to a slot's process or gang. References are Ray's; only ray.py waits for them."""
 
     def exchange(self, orders: Sequence[TrialOrder]) -> Any:
-        """A reference to (events, resident bytes of the slot's own), ready when there is an event or after a second."""
+        """A reference to an `Exchanged`, ready when there is an event or after a second."""
 
     def submit(self, orders: Sequence[TrialOrder]) -> None:
         """Hand over orders while an exchange is under way."""
@@ -50,7 +50,6 @@ class Slot:
     """The exchange under way."""
     quick: bool = False
     """Whether its last trial was so short that the next should already be waiting in the slot."""
-    own_bytes: int = 0
 
     @property
     def idle(self) -> bool:

@@ -6,6 +6,8 @@ shapes take turns on a cluster that cannot hold all of them. The engine does its
 opens a slot only where it fits: nothing ever waits for resources that another waits to be given back.
 """
 
+import re
+import signal
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,11 +16,11 @@ import ray
 from clusters.errors import ClusterLost, ClusterUnreachable
 from clusters.ray_cluster import Capacity, RayCluster
 from clusters.spec import ClusterSpec
-from orchestrator.engine import Broke, Event, Failure, FailureKind, RunTrial, Shape, Work
+from orchestrator.engine import Broke, Event, Exchanged, Failure, FailureKind, RunTrial, Shape, Work
 from orchestrator.engine.distributed import Gang
 from orchestrator.engine.handles import Lease, Line, Slot, broke_at, running
 from orchestrator.engine.single import Single
-from orchestrator.errors import InfrastructureLost, UserError
+from orchestrator.errors import InfrastructureLost, Interrupted, UserError
 
 BEAT: Final = 0.05
 """Seconds that the loop waits for events at most."""
@@ -44,12 +46,13 @@ class RayEngine:
         self._failed_starts = 0
 
     def open(self) -> None:
-        """Start or join Ray. Raises InfrastructureLost."""
+        """Start or join Ray. Raises InfrastructureLost, Interrupted."""
         try:
             self._capacity = self._cluster.open()
         except ClusterUnreachable as error:
-            self._cluster.close()
             raise InfrastructureLost(str(error)) from error
+        except SystemExit:  # Ray's own handler of SIGTERM, which is in place while it starts
+            raise Interrupted(signal.SIGTERM) from None
 
     def run(self, work: Work) -> None:
         self._refuse_what_never_fits(work)
@@ -62,8 +65,8 @@ class RayEngine:
                 self._collect(work)
                 self._close_overdue(work)
                 self._close_unneeded(work)
+                work.beat()  # first: a signal to the whole process group stops the sweep and ends Ray too
                 self._cluster.check()
-                work.beat()
         except ClusterLost as error:
             raise InfrastructureLost(f"{error}; everything finished is kept") from error
 
@@ -159,14 +162,15 @@ class RayEngine:
 
     def _exchange(self, slot: Slot, work: Work) -> None:
         try:
-            events, slot.own_bytes = ray.get(slot.reference)
+            exchanged: Exchanged = ray.get(slot.reference)
         except ray.exceptions.RayError as error:
             self._lose(slot, work, _lost(error))
             return
         slot.ready = True
         self._failed_starts = 0
-        unusable = self._tell(slot, events, work)
-        if unusable or (slot.idle and slot.own_bytes > self._memory_limit()):
+        poisoned = self._tell(slot, exchanged.events, work)
+        grown = slot.idle and exchanged.own_bytes > self._memory_limit()
+        if poisoned or grown or not exchanged.usable:
             self._replace(slot, work)
         else:
             slot.reference = slot.line.exchange(self._lease(slot, work))
@@ -225,4 +229,6 @@ def _lost(error: Exception) -> Failure:
     text = " ".join(str(error).split())
     if isinstance(error, ray.exceptions.OutOfMemoryError) or "running low on memory" in text:
         return Failure(FailureKind.OUT_OF_MEMORY, f"Ray ended the worker to save the machine's memory: {text[:500]}")
-    return Failure(FailureKind.WORKER_LOST, f"the worker's process died: {text[:500]}")
+    # Ray's own text gives a page of advice; its log folder, which has more, is gone with the sweep
+    detail = re.search(r"Worker exit detail: (.*?)(?: Some common causes|$)", text)
+    return Failure(FailureKind.WORKER_LOST, f"the worker's process died: {detail[1] if detail else text[:500]}")

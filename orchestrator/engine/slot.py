@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from orchestrator.engine import Event, RunTrial, Shape
+from orchestrator.engine import Exchanged, RunTrial, Shape
 from orchestrator.engine.attempt import attempt
 from orchestrator.engine.desk import Desk
 from orchestrator.engine.memory import own_bytes
@@ -27,9 +27,9 @@ class SlotProcess:
     def submit(self, orders: Sequence[TrialOrder]) -> None:
         self._desk.submit(orders)
 
-    def exchange(self, orders: Sequence[TrialOrder], timeout: float) -> tuple[list[Event], int]:
-        """Leave orders; fetch events and the bytes that only this process holds. Waits `timeout` s for an event."""
-        return self._desk.exchange(orders, timeout), own_bytes()
+    def exchange(self, orders: Sequence[TrialOrder], timeout: float) -> Exchanged:
+        """Leave orders and fetch all events; waits up to `timeout` seconds while there is none."""
+        return Exchanged(self._desk.exchange(orders, timeout), own_bytes())
 
     def _work(self) -> None:
         torch.set_num_threads(self._shape.cpus)  # per thread, so set in the one that computes

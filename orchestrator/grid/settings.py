@@ -1,13 +1,14 @@
 """What a grid sets apart from its axes: what a trial needs, where W&B runs go, and how any such section is read."""
 
 import json
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from orchestrator.grid import nodes
 from orchestrator.grid.nodes import Entry, Mapping, Node
 from orchestrator.grid.problems import Problems, flattened
+from trainables.protocol import Splits
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -22,6 +23,10 @@ def _project_name(project: str) -> str:
     if bad := sorted(set("/\\#?%:") & set(project)):
         raise ValueError(f"project must not hold {' '.join(bad)}; W&B refuses it")
     return project
+
+
+_PLAIN_SECTIONS: Final = (Splits,)
+"""Sections inside a section whose keys are their fields; a schedule also has a name."""
 
 
 class _Section(BaseModel):
@@ -58,13 +63,23 @@ def read_settings(section: type[Settings], node: Node | None, name: str, problem
         keys = ", ".join(list(section.model_fields)[:3])
         problems.add(node.at, f"{name} has to be a mapping with keys such as {keys}")
         return None
-    problems.unknown_keys(node, section.model_fields, f"key of {name}")
-    known = node.without(*(key for key, _ in node if key not in section.model_fields))
+    known = _known_keys(section, node, name, problems)
     try:
         return section.model_validate_json(json.dumps(nodes.plain(known)))
     except ValidationError as error:
         problems.of_validation(flattened(error), known, name)
         return None
+
+
+def _known_keys(section: type[BaseModel], node: Mapping, name: str, problems: Problems) -> Mapping:
+    """The section without the keys that it cannot have, which are noted with near names, in sections inside it too."""
+    problems.unknown_keys(node, section.model_fields, f"key of {name}")
+    entries = {key: entry for key, entry in node if key in section.model_fields}
+    for key, entry in entries.items():
+        inner = section.model_fields[key].annotation
+        if isinstance(entry.value, Mapping) and isinstance(inner, type) and issubclass(inner, _PLAIN_SECTIONS):
+            entries[key] = Entry(entry.at, _known_keys(inner, entry.value, f"{name}.{key}", problems))
+    return Mapping(entries, node.at, node.size)
 
 
 def overlaid(node: Mapping | None, path: list[str], entry: Entry) -> Mapping:

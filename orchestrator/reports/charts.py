@@ -55,18 +55,19 @@ def _note(mean: Number, sd: Number, completed: int, statuses: str) -> str:
 
 
 def best_cells(trials: pd.DataFrame, cells: pd.DataFrame) -> tuple[Best, ...]:
-    """The best cell of each data set that has one."""
+    """The cell that validation puts first, of each data set that has one. The test split chooses nothing."""
     return tuple(_best(trials, cells))
 
 
 def _best(trials: pd.DataFrame, cells: pd.DataFrame) -> Iterator[Best]:
     for name, part in cells[cells["mean"].notna()].groupby("dataset", sort=False):
         measure = measure_of(trials[trials["dataset"] == name])
-        cell = best_first(part, "mean", measure).iloc[0]
+        cell = best_first(part, "validation", measure).iloc[0]
         spread = "" if pd.isna(cell["sd"]) else f" ± {cell['sd']:.4f}"
         seeds = int(cell["completed"])
         score = f"{cell['mean']:.4f}{spread}"
-        title = f"Best mean test {measure.title} over {seeds} {'seed' if seeds == 1 else 'seeds'}"
+        over = f"over {seeds} {'seed' if seeds == 1 else 'seeds'}"
+        title = f"Mean test {measure.title} {over} of the cell with the best mean validation {measure.title}"
         yield Best(dataset=str(name), label=short_label(cell), title=title, score=score)
 
 
@@ -77,7 +78,7 @@ def learning_curves(trials: pd.DataFrame, cells: pd.DataFrame, epochs: pd.DataFr
     found = []
     for name, part in cells[cells["completed"] > 0].groupby("dataset", sort=False):
         measure = measure_of(trials[trials["dataset"] == name])
-        ranked = best_first(part, "mean", measure)
+        ranked = best_first(part, "validation", measure)
         kept = ranked if len(ranked) <= 2 * CURVES_KEPT else pd.concat([ranked[:CURVES_KEPT], ranked[-CURVES_KEPT:]])
         of_cell = dict(tuple(rows[rows["cell_id"].isin(kept["cell_id"])].groupby("cell_id")))
         curves = (
@@ -105,11 +106,11 @@ def _curve(label: str, epochs: pd.DataFrame, column: str) -> Curve:
 
 
 def best_trials(trials: pd.DataFrame) -> list[tuple["pd.Series[str]", Measure]]:
-    """The best completed trial of each data set, with the measure that says so."""
+    """The completed trial of each data set that validation puts first, with the measure that says so."""
     found = []
     for _, part in trials[trials["status"] == "completed"].groupby("dataset", sort=False):
         measure = measure_of(part)
-        found.append((best_first(part, measure.test, measure).iloc[0], measure))
+        found.append((best_first(part, measure.validation, measure).iloc[0], measure))
     return found
 
 

@@ -29,7 +29,7 @@ def cell_grid(trials: pd.DataFrame, cells: pd.DataFrame) -> Grid:
         Column("trials", "text"),
     )
     names = (*AXES, "mean", "sd", "completed", "validation", "seconds", "parameters", "statuses")
-    return _grid(columns, _ranked(trials, cells, "mean"), names)
+    return _grid(columns, _ranked(trials, cells, "validation"), names)
 
 
 def trial_grid(trials: pd.DataFrame) -> Grid:
@@ -45,7 +45,7 @@ def trial_grid(trials: pd.DataFrame) -> Grid:
         Column("train s", "seconds"),
     )
     names = ("trial_id", *AXES, "seed", "status", *measures, "epochs", "train_seconds")
-    return _grid(columns, _ranked(trials, trials, "test"), names)
+    return _grid(columns, _ranked(trials, trials), names)
 
 
 def problem_grid(trials: pd.DataFrame) -> Grid:
@@ -82,12 +82,12 @@ def _measures(trials: pd.DataFrame) -> dict[str, str]:
     return {name: title for name, title in known.items() if trials[name].notna().any()}
 
 
-def _ranked(trials: pd.DataFrame, frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Data set by data set in the order of the plan; `test` stands for the data set's own test measure."""
+def _ranked(trials: pd.DataFrame, frame: pd.DataFrame, column: str | None = None) -> pd.DataFrame:
+    """Data set by data set in the order of the plan, by a column or else by the data set's validation measure."""
     parts = []
     for name, part in frame.groupby("dataset", sort=False):
         measure = measure_of(trials[trials["dataset"] == name])
-        parts.append(best_first(part, measure.test if column == "test" else column, measure))
+        parts.append(best_first(part, column or measure.validation, measure))
     return pd.concat(parts) if parts else frame
 
 

@@ -53,7 +53,7 @@ class Listing:
     """What the user asked to see."""
 
     sort: str | None = None
-    """Column; the best test score first when None."""
+    """Column; the best validation score first when None, since the test split chooses nothing."""
     direction: Literal["ascending", "descending"] | None = None
     """The better first for a score, ascending for any other column when None."""
     where: Sequence[str] = field(default=())
@@ -108,7 +108,7 @@ def _sorted(trials: pa.Table, listing: Listing) -> pa.Table:
 
 
 def _best(trials: pa.Table) -> str:
-    names = ("test_accuracy", "test_mse")
+    names = ("val_accuracy", "val_mse")
     return next((name for name in names if trials[name].null_count < trials.num_rows), names[0])
 
 

@@ -65,7 +65,7 @@ class Curves:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """Confusion counts of the best trial of one data set."""
+    """Confusion counts of the trial that validation puts first, of one data set."""
 
     dataset: str
     trial_id: str
@@ -78,7 +78,7 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The cell with the best mean of one data set."""
+    """The cell that validation puts first, of one data set."""
 
     dataset: str
     label: str

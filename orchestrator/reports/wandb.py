@@ -4,7 +4,6 @@ The only file that imports wandb. A run is written when its trial has finished, 
 down or break a trial. Without a key, and when the network is away, runs are written offline (`wandb sync` sends them).
 """
 
-import hashlib
 import shutil
 import sys
 import threading
@@ -47,7 +46,7 @@ def write_runs(paths: ResultsPaths, settings: WandbSettings, stop: Callable[[], 
         return 0
     paths.wandb.mkdir(parents=True, exist_ok=True)
     # a writer of an earlier invocation may still be at work; two would write the same runs
-    with FileLock(paths.wandb_sent.with_suffix(".lock")):
+    with FileLock(paths.wandb_lock):
         journal = Journal.read(paths.journal)
         try:
             return _Writer(paths, settings, journal).follow(stop)
@@ -63,7 +62,7 @@ class _Writer:
         self._paths, self._settings, self._journal = paths, settings, journal
         self._sent = SentRuns(paths.wandb_sent)
         self._online = settings.mode == "online" or (settings.mode == "auto" and has_key())
-        self._directory = journal.meta("directory_id") or _directory_id(paths.root)
+        self._directory = journal.directory_id
 
     def follow(self, stop: Callable[[], bool]) -> int:
         written = 0
@@ -142,10 +141,6 @@ def _settings(mode: Literal["online", "offline"], answer_seconds: float) -> "wan
 def _remove(folders: Iterable[Path]) -> None:
     for folder in folders:
         shutil.rmtree(folder)
-
-
-def _directory_id(root: Path) -> str:
-    return hashlib.blake2b(str(root.resolve()).encode(), digest_size=4).hexdigest()
 
 
 def _wait(stop: Callable[[], bool]) -> None:

@@ -5,17 +5,20 @@ committed survives the machine. All writes are idempotent by trial id, attempt a
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from secrets import token_hex
+from typing import Any, Final, Self
 
 from orchestrator.engine import Broke, Ended, EpochDone, Started
-from orchestrator.errors import DamagedResults
+from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
 from orchestrator.store import sql
 from orchestrator.store.rows import outcome_values
-from results_schema import ATTEMPTS, CLASSES, CURVES, ENVIRONMENTS, EPOCHS, VERSION
+from results_schema import ATTEMPTS, CLASSES, CURVES, ENDED, ENVIRONMENTS, EPOCHS, VERSION
+
+_LOST: Final = "the sweep that ran it ended before it did"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +55,15 @@ class PlannedRow:
 class Planning:
     """Takes the cells of a plan one after another, so that no list of them is ever held."""
 
-    def __init__(self, db: sqlite3.Connection, sweep: str) -> None:
+    def __init__(self, db: sqlite3.Connection, sweep: str, again: Collection[str]) -> None:
         self._db, self._sweep = db, sweep
+        self._plan_trial = sql.plan_trial(ENDED - set(again))
 
     def add(self, cell: CellRow, trials: Iterable[PlannedRow]) -> None:
         """A cell and its trials. What has already ended keeps its status; what was under way waits again."""
         self._db.execute(sql.upsert("cells", sql.CELL_COLUMNS), [getattr(cell, name) for name in sql.CELL_COLUMNS])
         self._db.executemany(
-            sql.PLAN_TRIAL,
+            self._plan_trial,
             (
                 (
                     trial.trial_id,
@@ -83,15 +87,15 @@ class Journal:
 
     @classmethod
     def create_or_open(cls, path: Path) -> Self:
-        """For the one writer, who holds the lock. Raises DamagedResults."""
+        """For the one writer, who holds the lock. Raises DamagedResults, UserError, InfrastructureLost."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = not path.exists() or path.stat().st_size == 0
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         journal = cls(db, path)
         with journal._checked():
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
-            if fresh:
+            # also empty after a sweep that was killed before it had written the first statement
+            if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 journal._create()
             else:
                 journal._check_whole()
@@ -112,9 +116,11 @@ class Journal:
         return journal
 
     def close(self) -> None:
-        with self._checked():
-            if self._db.in_transaction:
-                self._db.commit()
+        try:
+            with self._checked():
+                if self._db.in_transaction:
+                    self._db.commit()
+        finally:
             self._db.close()
 
     def commit(self) -> None:
@@ -126,12 +132,16 @@ class Journal:
     # what the sweep says before it starts
 
     @contextmanager
-    def planning(self, sweep: str) -> Iterator["Planning"]:
-        """Make the grid's trials the planned ones. Rows of trials that it no longer names stay, unplanned."""
+    def planning(self, sweep: str, again: Collection[str] = ()) -> Iterator["Planning"]:
+        """Make the grid's trials the planned ones. Rows of trials that it no longer names stay, unplanned.
+
+        again: statuses that wait again although they had ended (`--retry`).
+        """
         with self._checked():
             self._db.execute("UPDATE trials SET planned = 0")
-            self._close_attempts("lost", "the sweep that ran it ended before it did")
-            yield Planning(self._db, sweep)
+            self._db.execute("UPDATE trials SET status = 'cancelled', reason = ? WHERE status = 'running'", (_LOST,))
+            self._close_attempts("lost", _LOST)
+            yield Planning(self._db, sweep, again)
 
     def environment(self, values: dict[str, Any]) -> None:
         """Keep a row of the `environments` table."""
@@ -229,6 +239,13 @@ class Journal:
         row = next(iter(self.query("SELECT value FROM meta WHERE key = ?", (key,))), None)
         return None if row is None else str(row[0])
 
+    @property
+    def directory_id(self) -> str:
+        """8 hex digits of this results directory, wherever it is moved to."""
+        found = self.meta("directory_id")
+        assert found is not None, "every journal is made with one"
+        return found
+
     def log(self, trial_id: str) -> list[tuple[int, str]]:
         """(attempt, what it printed), oldest first."""
         return list(self.query("SELECT attempt, text FROM logs WHERE trial_id = ? ORDER BY attempt", (trial_id,)))
@@ -245,6 +262,7 @@ class Journal:
         for statement in sql.schema_statements():
             self._db.execute(statement)
         self._db.execute("INSERT INTO meta VALUES ('results_version', ?)", (str(VERSION),))
+        self._db.execute("INSERT INTO meta VALUES ('directory_id', ?)", (token_hex(4),))
         self._db.commit()
 
     def _check_whole(self) -> None:
@@ -296,6 +314,21 @@ class Journal:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
                 raise
-            raise DamagedResults(
-                f"cannot use {self._path}: {error}; restore it from a copy, free disk space, or use another --results"
-            ) from error
+            raise _meaning(error, self._path) from error
+
+
+def _meaning(error: sqlite3.DatabaseError, path: Path) -> OrchError:
+    """What SQLite's result code (sqlite.org/rescode.html) says to a user. The low byte is the primary code."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    match code:
+        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
+            return InfrastructureLost(
+                f"cannot write {path}: {error}; free disk space (or raise the quota) and run the same command again:"
+                " everything finished is kept"
+            )
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return UserError(f"cannot open {path}: {error}; check its permissions, or use another --results")
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return InfrastructureLost(f"another program keeps {path} locked; close it and run the same command again")
+        case _:
+            return DamagedResults(f"{path} is damaged: {error}; restore it from a copy, or use another --results")

@@ -9,7 +9,7 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from orchestrator.errors import LockedResults
+from orchestrator.errors import LockedResults, UserError
 from orchestrator.store.paths import ResultsPaths
 
 
@@ -21,21 +21,15 @@ class ResultsLock:
         self._lock = FileLock(paths.lock)
 
     def __enter__(self) -> None:
-        """Raises LockedResults, naming the holder."""
+        """Raises LockedResults, naming the holder, and UserError where the directory cannot be written."""
         try:
             self._lock.acquire(timeout=0)
+            self._paths.lock_holder.write_text(json.dumps(_signature()))
         except Timeout:
             raise LockedResults(f"{self._paths.root} is in use by {self._holder()}; wait for it or stop it") from None
-        self._paths.lock_holder.write_text(
-            json.dumps(
-                {
-                    "user": getpass.getuser(),
-                    "host": socket.gethostname(),
-                    "pid": os.getpid(),
-                    "since": datetime.now(UTC).isoformat(timespec="seconds"),
-                }
-            )
-        )
+        except OSError as error:
+            self._lock.release()
+            raise UserError(f"cannot write results to {self._paths.root}: {error}") from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -49,3 +43,19 @@ class ResultsLock:
             return "{user} on {host}, process {pid}, since {since}".format(**holder)
         except (OSError, ValueError, KeyError):
             return "another sweep"  # it has just taken the lock and not yet signed it
+
+
+def _signature() -> dict[str, str | int]:
+    return {
+        "user": _user(),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container may run under a number that has no name
+        return f"user {os.getuid()}"

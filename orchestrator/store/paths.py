@@ -39,6 +39,10 @@ class ResultsPaths:
     def wandb_sent(self) -> Path:
         return self.root / "wandb" / "sent.jsonl"
 
+    @property
+    def wandb_lock(self) -> Path:
+        return self.root / "wandb" / ".lock"
+
     def table(self, name: str) -> Path:
         return self.root / f"{name}.parquet"
 

@@ -1,5 +1,6 @@
 """The journal's SQL, derived from results_schema: one column there is one column here."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -28,17 +29,18 @@ CELL_COLUMNS: Final = (
 TRIAL_COLUMNS: Final = tuple(name for name in TRIALS.columns if name not in CELL_COLUMNS or name == "cell_id")
 """What is a trial's own."""
 
-_ENDED = "trials.status IN ('completed', 'diverged', 'failed', 'timed_out', 'out_of_memory')"
 
-PLAN_TRIAL: Final = (
-    "INSERT INTO trials (trial_id, cell_id, sweep, seed, source_digest, planned, status, reason, attempts)"
-    " VALUES (?, ?, ?, ?, ?, 1, ?, ?, 0)"
-    " ON CONFLICT (trial_id) DO UPDATE SET planned = 1, sweep = excluded.sweep,"
-    f" status = CASE WHEN {_ENDED} THEN trials.status ELSE excluded.status END,"
-    f" reason = CASE WHEN {_ENDED} THEN trials.reason ELSE excluded.reason END,"
-    f" source_digest = CASE WHEN {_ENDED} THEN trials.source_digest ELSE excluded.source_digest END"
-)
-"""Plans a trial: what has already ended stays as it is."""
+def plan_trial(stays: Collection[str]) -> str:
+    """Plans a trial. One whose status is among `stays` keeps it; any other waits, or is skipped."""
+    ended = "trials.status IN ({})".format(", ".join(f"'{status}'" for status in sorted(stays)))
+    return (
+        "INSERT INTO trials (trial_id, cell_id, sweep, seed, source_digest, planned, status, reason, attempts)"
+        " VALUES (?, ?, ?, ?, ?, 1, ?, ?, 0)"
+        " ON CONFLICT (trial_id) DO UPDATE SET planned = 1, sweep = excluded.sweep,"
+        f" status = CASE WHEN {ended} THEN trials.status ELSE excluded.status END,"
+        f" reason = CASE WHEN {ended} THEN trials.reason ELSE excluded.reason END,"
+        f" source_digest = CASE WHEN {ended} THEN trials.source_digest ELSE excluded.source_digest END"
+    )
 
 
 def schema_statements() -> list[str]:

@@ -38,7 +38,7 @@ def read(table: Table, paths: ResultsPaths) -> pa.Table:
 
 def _export(table: Table, journal: Journal, path: Path) -> None:
     schema = table.schema.with_metadata({"results_version": str(VERSION), "about": table.about})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")  # there is one writer, who holds the lock
     try:
         with pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True) as writer:
             for rows in _batches(journal, table):
@@ -57,12 +57,19 @@ def _batches(journal: Journal, table: Table) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def _checked(table: Table, rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
-    """Rows as Arrow. Raises DamagedResults where a required value is missing."""
-    columns = [sql.to_arrow(values, field) for values, field in zip(zip(*rows, strict=True), schema, strict=True)]
+    """Rows as Arrow. Raises DamagedResults where a value is missing or of another type."""
+    columns = [_column(table, values, field) for values, field in zip(zip(*rows, strict=True), schema, strict=True)]
     for column, field in zip(columns, schema, strict=True):
         if column.null_count and not field.nullable:
             raise DamagedResults(f"the journal has no {field.name} for {column.null_count} rows of {table.name}")
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _column(table: Table, values: tuple[Any, ...], field: pa.Field) -> pa.Array:
+    try:
+        return sql.to_arrow(values, field)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise DamagedResults(f"the journal's {field.name} in {table.name} is damaged: {error}") from error
 
 
 def _durable(path: Path) -> None:

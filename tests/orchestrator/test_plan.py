@@ -198,6 +198,25 @@ def test_zipped_axes_keep_equal_levels_and_equal_cells_are_there_once(tmp_path: 
     check_counts(crossed)
 
 
+def test_a_zip_of_all_axes_takes_an_included_cell_too(tmp_path: Path) -> None:
+    rest = "zip: [[dataset, model, optimizer, regularizer]]\n" + (
+        "include: [{dataset: digits, model: lstm, optimizer: [sgd, adam]}]"
+    )
+    planned = plan(tmp_path, rest, model="lstm", optimizer="sgd")
+    assert told(planned) == ["lstm sgd none: runs", "lstm adam none: runs"]
+
+
+def test_overrides_that_cannot_hold_together_are_refused(tmp_path: Path) -> None:
+    rest = """\
+overrides:
+  - {when: {model: mlp}, set: {protocol.splits.validation: 0.5, protocol.splits.test: 0.4}}
+  - {when: {optimizer: sgd}, set: {protocol.splits.test: 0.6}}
+"""
+    planned = plan(tmp_path, rest)
+    with pytest.raises(GridError, match=r"validation 0\.5 and test 0\.6 leave nothing to train on"):
+        planned.counts()
+
+
 def test_zipped_axes_of_unequal_length_are_refused_where_the_zip_stands(tmp_path: Path) -> None:
     with pytest.raises(GridError, match=r"grid\.yaml:3:7: .*model has 3 and optimizer has 2"):
         plan(tmp_path, "zip: [[model, optimizer]]", model="[mlp, lstm, cnn]")

@@ -9,12 +9,11 @@ from typing import Final
 import numpy as np
 
 from trainables.data.content import digest_of_files
+from trainables.data.folder_layout import SplitFolder, is_folder, is_shown, shown_folders, split_folders
 from trainables.data.picture_dataset import PictureSource
-from trainables.data.pictures import Picture, picture_endings
-from trainables.errors import DataError, DataMissing
+from trainables.data.pictures import Picture, has_picture_ending, printable, raise_broken
+from trainables.errors import BrokenPicture, DataError, DataMissing
 
-_POOL: Final = frozenset({"train", "val", "valid", "validation"})
-_TEST: Final = "test"
 _BATCH: Final = 1024
 
 
@@ -31,35 +30,47 @@ class PictureFolder(PictureSource):
     """All pictures below the class folders, by split, class and name. Hidden files and folders are left out."""
 
     def __init__(self, root: Path) -> None:
-        """Raises DataMissing where there are no classes, DataError where one is empty."""
+        """Raises DataMissing where there are no classes, DataError where one is empty, BrokenPicture, OSError."""
         if not root.is_dir():
             raise DataMissing(f"{root} is not a folder; pictures are expected in one folder for each class")
-        self._found = [found for folder, test in _splits(root) for found in _pictures(folder, test)]
-        self.classes = _classes(root)
+        splits = split_folders(root)
+        self.classes = tuple(sorted({folder.name for split in splits for folder in shown_folders(split.path)}))
+        self._check_names(root)
+        self._found = [found for split in splits for found in _pictures(split)]
         index = {name: position for position, name in enumerate(self.classes)}
         self.files = [found.path for found in self._found]
         self.targets = np.array([index[found.label] for found in self._found], np.int64)
         self.official_test = np.array([found.test for found in self._found], np.bool_)
-        self._check(root)
+        self._check_counts(root)
 
     def batches(self) -> Iterator[list[Picture]]:
         for start in range(0, len(self.files), _BATCH):
-            yield [Picture(_printable(path), path) for path in self.files[start : start + _BATCH]]
+            yield [Picture(printable(path), path) for path in self.files[start : start + _BATCH]]
 
     def digest(self) -> str:
-        return digest_of_files(
-            (f"{_TEST if found.test else ''}/{found.label}/{found.name}", found.path) for found in self._found
-        )
+        try:
+            return digest_of_files(
+                (f"{'test' if found.test else ''}/{found.label}/{found.name}", found.path) for found in self._found
+            )
+        except OSError as refused:
+            if refused.filename is None:
+                raise
+            raise BrokenPicture(printable(str(refused.filename)), refused.strerror or repr(refused)) from refused
 
-    def _check(self, root: Path) -> None:
+    def _check_names(self, root: Path) -> None:
+        foreign = next((name for name in self.classes if printable(name) != name), None)
+        if foreign is not None:
+            raise DataError(
+                f"the name of the class folder {printable(foreign)} in {root} is not UTF-8, or not printable; rename it"
+            )
         if len(self.classes) < 2:
             classes = f"one class folder, {self.classes[0]}" if self.classes else "no class folders"
             raise DataMissing(
                 f"{root} has {classes}; a folder with pictures is expected for each of at least two classes"
+                f"{_deeper(root)}"
             )
-        foreign = next((name for name in self.classes if _printable(name) != name), None)
-        if foreign is not None:
-            raise DataError(f"the name of the class folder {_printable(foreign)} in {root} is not UTF-8; rename it")
+
+    def _check_counts(self, root: Path) -> None:
         counts = np.bincount(self.targets[~self.official_test], minlength=len(self.classes))
         empty = [name for name, count in zip(self.classes, counts, strict=True) if not count]
         if empty:
@@ -70,58 +81,49 @@ class PictureFolder(PictureSource):
             )
 
 
-def _splits(root: Path) -> list[tuple[Path, bool]]:
-    """The folders that hold class folders, and whether each is the official test split.
+def _pictures(split: SplitFolder) -> Iterator[_Found]:
+    """Those of all classes. Raises BrokenPicture naming every one that is no file."""
+    broken: list[BrokenPicture] = []
+    for folder in shown_folders(split.path):
+        for entry in sorted(_below(str(folder), frozenset()), key=lambda entry: entry.path):
+            why = _why_no_file(entry)
+            if why is not None:
+                broken.append(BrokenPicture(printable(entry.path), why))
+            yield _Found(folder.name, entry.path, entry.path.removeprefix(f"{folder}/"), split.test)
+    raise_broken(broken)
 
-    `train`, `val` and `test` are splits only where nothing else stands beside them and each has folders in it: they may
-    be classes.
+
+def _why_no_file(entry: "os.DirEntry[str]") -> str | None:
+    if is_folder(entry):
+        return "it is a folder, with no pictures in it"
+    if entry.is_symlink():
+        return None if os.path.isfile(entry.path) else "it is a link that leads to no file"  # noqa: PTH113
+    return None if entry.is_file() else "it is no regular file"
+
+
+def _below(folder: str, above: frozenset[tuple[int, int]]) -> Iterator["os.DirEntry[str]"]:
+    """Whatever is called as pictures are, in a folder and those within, a folder only where it holds none.
+
+    above: the folders on the way, so that a link back ends.
     """
-    folders = _folders(root)
-    names = {folder.name.lower() for folder in folders}
-    if "train" in names and names <= _POOL | {_TEST} and all(_folders(folder) for folder in folders):
-        return sorted(
-            ((folder, folder.name.lower() == _TEST) for folder in folders), key=lambda split: (split[1], split[0])
-        )
-    return [(root, False)]
-
-
-def _classes(root: Path) -> tuple[str, ...]:
-    return tuple(sorted({folder.name for split, _ in _splits(root) for folder in _folders(split)}))
-
-
-def _pictures(split: Path, test: bool) -> Iterator[_Found]:
-    for folder in _folders(split):
-        for path in sorted(_below(str(folder), frozenset())):
-            yield _Found(folder.name, path, path.removeprefix(f"{folder}/"), test)
-
-
-def _below(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
-    """All pictures in a folder and those within. `above` holds the folders on the way, so that a link back ends."""
     status = Path(folder).stat()
     here = (status.st_dev, status.st_ino)
     if here in above:
         return
-    endings = picture_endings()
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not _shown(entry.name):
+            if not is_shown(entry.name):
                 continue
-            if entry.is_dir():
-                yield from _below(entry.path, above | {here})
-            elif f".{entry.name.rpartition('.')[2].lower()}" in endings:
-                yield entry.path
+            within = list(_below(entry.path, above | {here})) if is_folder(entry) else []
+            if within:
+                yield from within
+            elif has_picture_ending(entry.name):
+                yield entry
 
 
-def _folders(folder: Path) -> list[Path]:
-    with os.scandir(folder) as entries:
-        return sorted(Path(entry.path) for entry in entries if _shown(entry.name) and entry.is_dir())
-
-
-def _printable(name: str) -> str:
-    """The name, with escapes for bytes that are not UTF-8."""
-    return os.fsencode(name).decode(errors="backslashreplace")
-
-
-def _shown(name: str) -> bool:
-    # macOS leaves a folder of shadows in every archive that it packs
-    return not name.startswith(".") and name != "__MACOSX"
+def _deeper(root: Path) -> str:
+    """A hint where an archive was unpacked into a folder of its own."""
+    only = shown_folders(root)
+    within = shown_folders(only[0]) if len(only) == 1 else []
+    names = ", ".join(printable(folder.name) for folder in within[:3])
+    return f"; {only[0].name} holds folders ({names}, ...): did you mean the path of {only[0].name}?" if within else ""

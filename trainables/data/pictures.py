@@ -5,6 +5,7 @@ and resized as a whole (bilinear with antialiasing; its sides may change their r
 counts.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,8 +22,11 @@ from trainables.errors import BrokenPicture
 Shape = tuple[int, int, int]
 """Channels (1 grey, 3 RGB), height, width."""
 
-_NOT_PICTURES: Final = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
-"""Formats that Pillow recognises and cannot decode, or only by starting another program."""
+_FORMATS: Final = (
+    *("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM"),
+    *("DIB", "ICO", "PCX", "QOI", "SGI", "SUN", "TGA"),
+)
+"""What a picture may be, by Pillow's names. Never EPS, whatever the file is called: Pillow starts Ghostscript for it."""
 _GREY: Final = frozenset({"1", "L", "LA", "La", "F"})
 _NAMED: Final = 20
 """How many further broken pictures an error names."""
@@ -55,21 +59,30 @@ class Header:
 @cache
 def picture_endings() -> frozenset[str]:
     """The endings of files that are taken for pictures, in lower case with their dots."""
-    return frozenset(
-        ending
-        for ending, kind in Image.registered_extensions().items()
-        if kind in Image.OPEN and kind not in _NOT_PICTURES
-    )
+    return frozenset(ending for ending, kind in Image.registered_extensions().items() if kind in _FORMATS)
+
+
+def has_picture_ending(name: str) -> bool:
+    """Whether a file of this name is taken for a picture."""
+    return f".{name.rpartition('.')[2].lower()}" in picture_endings()
+
+
+def printable(name: str) -> str:
+    """The name of a file on one line, with escapes for what is not text."""
+    text = os.fsencode(name).decode(errors="backslashreplace")
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def read_header(picture: Picture) -> Header:
     """Upright size, and whether it is grey. Raises BrokenPicture."""
     try:
-        with Image.open(picture.stream()) as image:
+        with Image.open(picture.stream(), formats=_FORMATS) as image:
             width, height = image.size
             if _orientation(image) in _TURNED:
                 width, height = height, width
             return Header(height, width, _is_grey(image))
+    except MemoryError:  # the machine's fault, not the picture's
+        raise
     except Exception as damage:  # decoders raise anything on damaged bytes
         raise _broken(picture, damage) from damage
 
@@ -78,7 +91,7 @@ def decode(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
     """The picture's pixels in this shape. Raises BrokenPicture."""
     channels, height, width = shape
     try:
-        with Image.open(picture.stream()) as image:
+        with Image.open(picture.stream(), formats=_FORMATS) as image:
             orientation = _orientation(image)
             # a JPEG of many megapixels is decoded at a half, a quarter or an eighth where that is more than enough
             image.draft(None, (2 * max(height, width),) * 2)
@@ -86,6 +99,8 @@ def decode(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
             plain = _upright(_eight_bits(image), orientation).convert("L" if channels == 1 else "RGB")
         if plain.size != (width, height):
             plain = plain.resize((width, height), Image.Resampling.BILINEAR)
+    except MemoryError:  # the machine's fault, not the picture's
+        raise
     except Exception as damage:  # decoders raise anything on damaged bytes
         raise _broken(picture, damage) from damage
     pixels = np.asarray(plain)
@@ -149,7 +164,9 @@ def _broken(picture: Picture, damage: Exception) -> BrokenPicture:
     if picture.content == b"" or (isinstance(picture.content, str) and _is_empty(Path(picture.content))):
         return BrokenPicture(picture.name, "it is empty")
     if isinstance(damage, UnidentifiedImageError):
-        return BrokenPicture(picture.name, "it is no picture of a known format")
+        return BrokenPicture(picture.name, f"it is in none of the formats {', '.join(_FORMATS)}")
+    if isinstance(damage, OSError) and damage.strerror is not None:  # without the path, which the error has already
+        return BrokenPicture(picture.name, damage.strerror)
     return BrokenPicture(picture.name, str(damage) or repr(damage))
 
 

@@ -40,7 +40,7 @@
     };
     const gaps = map.values.flatMap((row, y) => row.flatMap((value, x) => (value === null && fields <= 300
       ? [{ x, y, text: short(map.notes[y][x], 22), showarrow: false, font: { size: 11, color: css("--soft") } }] : [])));
-    const height = Math.max(220, 38 * map.rows.length + 130);
+    const height = Math.min(1500, Math.max(220, (map.rows.length > 16 ? 24 : 38) * map.rows.length + 130));
     return Plotly.react(target, [trace], layout(height, {
       xaxis: { ...ticks(map.columns), side: "bottom" }, yaxis: { ...ticks(map.rows), autorange: "reversed" }, annotations: gaps,
     }), config);

@@ -128,6 +128,8 @@ protocol: {epochs: 0, precission: fp32, schedule: {name: step, gamma: 2}, trial_
         ("protocol: 5", "6:11: protocol has to be a mapping with keys such as epochs, batch_size, precision"),
         ("protocol: {compile: yes}", '6:21: protocol.compile has to be true or false, not "yes"'),
         ("protocol: {splits: {validation: 0.9}}", "6:20: protocol.splits: validation 0.9 and test 0.2 leave nothing"),
+        ("protocol: {splits: {vaildation: 0.2}}", "6:21: unknown key of protocol.splits 'vaildation'; did you mean va"),
+        ("protocol: {schedule: {name: cosine, min: 0}}", "6:37: unknown key 'min' of protocol.schedule"),
         ("protocol: {trial_timeout: .inf}", "6:27: protocol.trial_timeout has to be a finite number, not .inf"),
         ("protocol: {schedule: cosin}", "6:22: protocol.schedule: unknown schedule 'cosin'; did you mean cosine?"),
         ("protocol: {select: val_acuracy}", "6:20: unknown measure 'val_acuracy' to select on; did you mean"),

@@ -1,0 +1,52 @@
+"""The network and the optimizers that every peer trains: those of the program's `cnn` and of its optimizers."""
+
+import torch
+from torch import nn
+
+from benchmarks.fashion.configurations import CHANNELS, HIDDEN, MOMENTUM, Configuration
+
+_ADAMW_DECAY = 0.01
+"""torch's own default, which a grid that says nothing of it means too."""
+
+
+def network(dropout: float) -> nn.Sequential:
+    """(batch, 1, 28, 28) to (batch, 10)."""
+    first, second = CHANNELS
+    return nn.Sequential(
+        nn.Conv2d(1, first, 3, padding=1),
+        nn.MaxPool2d(2),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(first, second, 3, padding=1),
+        nn.MaxPool2d(2),
+        nn.ReLU(inplace=True),
+        nn.Flatten(),
+        nn.Linear(second * 7 * 7, HIDDEN),
+        nn.ReLU(inplace=True),
+        nn.Dropout(dropout),
+        nn.Linear(HIDDEN, 10),
+    )
+
+
+def optimizer(module: nn.Module, configuration: Configuration, *, fast: bool) -> torch.optim.Optimizer:
+    """fast: torch's fused kernels, which its defaults do not choose on a CPU; RMSprop has none."""
+    weights = [parameter for parameter in module.parameters() if parameter.ndim > 1]
+    biases = [parameter for parameter in module.parameters() if parameter.ndim == 1]
+    groups = [{"params": weights, "weight_decay": configuration.weight_decay}, {"params": biases}]
+    fused = {"fused": True} if fast else {}
+    match configuration.optimizer:
+        case "sgd":
+            return torch.optim.SGD(groups, lr=configuration.lr, momentum=MOMENTUM, **fused)
+        case "adam":
+            return torch.optim.Adam(groups, lr=configuration.lr, **fused)
+        case "adamw":  # its own decay stands beside the penalty: one group suffices, `penalise` adds the gradient
+            return torch.optim.AdamW(module.parameters(), lr=configuration.lr, weight_decay=_ADAMW_DECAY, **fused)
+        case "rmsprop":
+            return torch.optim.RMSprop(groups, lr=configuration.lr, **({"foreach": True} if fast else {}))
+
+
+def penalise(module: nn.Module, configuration: Configuration) -> None:
+    """Adds AdamW's L2 penalty to the gradients; the other optimizers have it built in."""
+    if configuration.optimizer == "adamw":
+        weights = [parameter for parameter in module.parameters() if parameter.ndim > 1]
+        gradients = [parameter.grad for parameter in weights if parameter.grad is not None]
+        torch._foreach_add_(gradients, [weight.data for weight in weights], alpha=configuration.weight_decay)
