@@ -213,7 +213,7 @@ def _record_plan(plan: Plan, journal: Journal, examples: dict[str, int], *, retr
     statuses = journal.statuses()
     runs = OPEN | {"skipped"} | (RETRYABLE if retry else frozenset())  # the plan says anew what is skipped
     expectation = Expectation(journal.seconds_by_cell())
-    queue, number = TrialQueue(), 0
+    queue = TrialQueue()
     with journal.planning(plan.grid.name, RETRYABLE if retry else ()) as planning:
         for cell in plan.cells():
             rows = list(trial_rows(cell, seeds))
@@ -222,8 +222,8 @@ def _record_plan(plan: Plan, journal: Journal, examples: dict[str, int], *, retr
             if not to_run:
                 continue
             expected = _expected(cell, expectation, examples)
-            for number, row in enumerate(to_run, start=number + 1):
-                queue.add(cell.shape, Waiting(-expected, number, row.trial_id, row.seed, cell))
+            for row in to_run:
+                queue.add(cell.shape, Waiting(-expected, len(queue), row.trial_id, row.seed, cell))
     journal.commit()
     return queue
 
