@@ -85,7 +85,7 @@ def _fault(named: list[Path], folders: list[Path]) -> str | None:
 
 def _way_out(root: Path, named: list[Path]) -> str:
     alone = next((f"give the path of {folder.name} alone, or " for folder in named if shown_folders(folder)), "")
-    return f" ({alone}rename them if they are classes)"
+    return f" ({alone}rename {_listed(named)} if they are classes)"
 
 
 def _has_pictures(folder: Path) -> bool:

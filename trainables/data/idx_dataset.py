@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trainables.data.content import digest_of_arrays, remembered
 from trainables.data.download import download, download_folder, kept_downloads, missing
@@ -43,10 +42,9 @@ class IdxDataset(Dataset):
             download(self.name, target, self._download, self._looked(place), self._wanted(place))
 
     def info(self, place: DataPlace) -> DataInfo:
-        shape, _ = idx_head(self._files(place)[0])
-        if len(shape) != 3 or 0 in shape:
-            raise DataError(f"{self._files(place)[0]} holds an array of shape {shape}, not (pictures, height, width)")
-        return DataInfo(self.name, "image", (1, *shape[1:]), "classification", self.classes, official_test=True)
+        files = self._files(place)
+        shape = _picture_shape(files, [idx_head(file)[0] for file in files])
+        return DataInfo(self.name, "image", shape, "classification", self.classes, official_test=True)
 
     def fingerprint(self, place: DataPlace) -> str:
         files = self._files(place)
@@ -54,24 +52,14 @@ class IdxDataset(Dataset):
 
     def load(self, place: DataPlace) -> Examples:
         files = self._files(place)
-        train, train_labels, test, test_labels = map(read_idx, files)
-        self._check(files[0], train, files[1], train_labels)
-        self._check(files[2], test, files[3], test_labels)
-        if train.shape[1:] != test.shape[1:]:
-            raise DataError(f"{files[0]} and {files[2]} hold pictures of different sizes")
-        return Examples(
-            np.concatenate([train, test])[:, None],
-            np.concatenate([train_labels, test_labels]).astype(np.int64),
-            np.arange(len(train) + len(test)) >= len(train),
-        )
-
-    def _check(self, images: Path, pictures: NDArray[np.uint8], labels: Path, values: NDArray[np.uint8]) -> None:
-        if pictures.ndim != 3 or values.shape != pictures.shape[:1] or not pictures.size:
-            raise DataError(
-                f"{images} (shape {pictures.shape}) and {labels} (shape {values.shape}) do not fit together"
-            )
-        if values.max() >= len(self.classes):
-            raise DataError(f"{labels} holds the label {values.max()}; {self.name} has {len(self.classes)} classes")
+        arrays = [read_idx(file) for file in files]
+        _picture_shape(files, [array.shape for array in arrays])
+        train, train_labels, test, test_labels = arrays
+        for labels, file in ((train_labels, files[1]), (test_labels, files[3])):
+            if labels.max() >= len(self.classes):
+                raise DataError(f"{file} holds the label {labels.max()}; {self.name} has {len(self.classes)} classes")
+        targets = np.concatenate([train_labels, test_labels]).astype(np.int64)
+        return Examples(np.concatenate([train, test])[:, None], targets, np.arange(len(targets)) >= len(train_labels))
 
     def _files(self, place: DataPlace) -> list[Path]:
         found = self._found(place)
@@ -112,6 +100,20 @@ class IdxDataset(Dataset):
         from torchvision import datasets  # slow to import, and needed by a download alone
 
         getattr(datasets, self.torchvision_name)(folder, download=True)
+
+
+def _picture_shape(files: list[Path], shapes: list[tuple[int, ...]]) -> tuple[int, int, int]:
+    """The shape of one picture. Raises DataError where the arrays of the four files do not fit together."""
+    for images, labels in ((0, 1), (2, 3)):
+        pictures, values = shapes[images], shapes[labels]
+        if len(pictures) != 3 or 0 in pictures or values != pictures[:1]:
+            raise DataError(
+                f"{files[images]} (shape {pictures}) and {files[labels]} (shape {values}) do not fit together: they "
+                f"should be (pictures, height, width) and (pictures,); delete them and get them again"
+            )
+    if shapes[0][1:] != shapes[2][1:]:
+        raise DataError(f"{files[0]} and {files[2]} hold pictures of different sizes")
+    return (1, shapes[0][1], shapes[0][2])
 
 
 def _four_files(folder: Path) -> list[Path] | None:

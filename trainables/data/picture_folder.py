@@ -58,13 +58,11 @@ class PictureFolder(PictureSource):
             raise BrokenPicture(printable(str(refused.filename)), refused.strerror or repr(refused)) from refused
 
     def _check_names(self, root: Path) -> None:
-        foreign = next((name for name in self.classes if printable(name) != name), None)
+        foreign = next((name for name in self.classes if not _is_utf8(name)), None)
         if foreign is not None:
-            raise DataError(
-                f"the name of the class folder {printable(foreign)} in {root} is not UTF-8, or not printable; rename it"
-            )
+            raise DataError(f"the name of the class folder {printable(foreign)} in {root} is not UTF-8; rename it")
         if len(self.classes) < 2:
-            classes = f"one class folder, {self.classes[0]}" if self.classes else "no class folders"
+            classes = f"one class folder, {printable(self.classes[0])}" if self.classes else "no class folders"
             raise DataMissing(
                 f"{root} has {classes}; a folder with pictures is expected for each of at least two classes"
                 f"{_deeper(root)}"
@@ -72,7 +70,7 @@ class PictureFolder(PictureSource):
 
     def _check_counts(self, root: Path) -> None:
         counts = np.bincount(self.targets[~self.official_test], minlength=len(self.classes))
-        empty = [name for name, count in zip(self.classes, counts, strict=True) if not count]
+        empty = [printable(name) for name, count in zip(self.classes, counts, strict=True) if not count]
         if empty:
             where = "to learn from " if self.official_test.any() else ""
             raise DataError(
@@ -91,6 +89,11 @@ def _pictures(split: SplitFolder) -> Iterator[_Found]:
                 broken.append(BrokenPicture(printable(entry.path), why))
             yield _Found(folder.name, entry.path, entry.path.removeprefix(f"{folder}/"), split.test)
     raise_broken(broken)
+
+
+def _is_utf8(name: str) -> bool:
+    # other bytes of a file's name are kept as lone surrogates
+    return not any("\ud800" <= sign <= "\udfff" for sign in name)
 
 
 def _why_no_file(entry: "os.DirEntry[str]") -> str | None:

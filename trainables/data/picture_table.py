@@ -1,6 +1,6 @@
 """Pictures in Parquet files with a column of encoded images and one of labels, as data hubs publish them."""
 
-import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -13,20 +13,22 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from trainables.data.class_names import class_names
 from trainables.data.content import LARGE, digest_of_files
 from trainables.data.picture_dataset import PictureSource
-from trainables.data.pictures import Picture
+from trainables.data.pictures import Picture, printable
 from trainables.errors import DataError, DataMissing
 
 _BATCH: Final = 256
+_TEST_NAME: Final = re.compile(r"test(ing)?([^a-z].*)?", re.IGNORECASE | re.DOTALL)
+"""Hubs split large tables: test-00000-of-00003.parquet."""
 
 
 class PictureTable(PictureSource):
     """The rows of one Parquet file, or of all in a folder; files named `test` are the official test split.
 
     The image column holds encoded pictures as bytes, or as a struct with a field `bytes`. Labels are whole numbers,
-    texts or booleans. Class names are those in the file's metadata (`classes`, joined by commas, or a Hugging Face
-    feature), else the sorted labels.
+    texts or booleans. Class names are those in the files' metadata (`data.class_names`), else the sorted labels.
     """
 
     def __init__(self, root: Path, image: str, label: str) -> None:
@@ -39,13 +41,16 @@ class PictureTable(PictureSource):
         self.official_test = np.repeat([test for _, test in splits], [len(part) for part in labels]).astype(np.bool_)
         if not len(self.official_test):
             raise DataMissing(f"{root} holds no rows")
-        self.classes, self.targets = _indexed(labels, _class_names(self._paths[0], label), root)
+        self.classes, self.targets = _indexed(labels, _agreed_names(self._paths, label), root)
+        self._check_counts(root)
 
     def batches(self) -> Iterator[list[Picture]]:
         for path in self._paths:
             row = 0
             for images in _images(path, self._image):
-                yield [Picture(f"{path}#{row + place}", image or b"") for place, image in enumerate(images)]
+                yield [
+                    Picture(f"{printable(str(path))}#{row + place}", image or b"") for place, image in enumerate(images)
+                ]
                 row += len(images)
 
     def digest(self) -> str:
@@ -59,23 +64,37 @@ class PictureTable(PictureSource):
                 digest.update(len(picture.content).to_bytes(8, "big") + picture.content)
         return digest.hexdigest()
 
+    def _check_counts(self, root: Path) -> None:
+        counts = np.bincount(self.targets[~self.official_test], minlength=len(self.classes))
+        tested = np.bincount(self.targets[self.official_test], minlength=len(self.classes))
+        unknown = [self.classes[index] for index in np.flatnonzero((counts == 0) & (tested > 0))]
+        if unknown:
+            raise DataError(
+                f"{root} has no rows to learn from of the class{'es' * (len(unknown) > 1)} {', '.join(unknown)}, of "
+                f"which the test split has some; add some, or remove those"
+            )
+
 
 def _files(root: Path) -> list[tuple[Path, bool]]:
     """The files and whether each is the official test split, that one last."""
     if root.is_file():
         return [(root, False)]
-    paths = sorted(path for path in root.glob("*.parquet") if not path.name.startswith(".") and path.is_file())
+    paths = sorted(path for path in root.iterdir() if _is_table(path))
     if not paths:
-        raise DataMissing(f"{root} holds no .parquet file; give a Parquet file, or a folder with some")
-    tests = [path for path in paths if _is_test(path)]
-    if len(tests) == len(paths):
-        return [(path, False) for path in paths]
-    return sorted(((path, path in tests) for path in paths), key=lambda split: (split[1], split[0]))
+        deeper = next((f"; {path.parent} holds some" for path in sorted(root.glob("*/*")) if _is_table(path)), "")
+        raise DataMissing(f"{root} holds no .parquet file{deeper}; give a Parquet file, or a folder with some")
+    splits = sorted(((path, _TEST_NAME.fullmatch(path.stem) is not None) for path in paths), key=lambda split: split[1])
+    if splits[0][1]:
+        names = ", ".join(printable(path.name) for path in paths)
+        raise DataMissing(
+            f"{root} holds {names} and nothing to learn from; add a train.parquet, or give the path of one file, whose "
+            f"rows are then divided as the protocol says"
+        )
+    return splits
 
 
-def _is_test(path: Path) -> bool:
-    # hubs split large tables: test-00000-of-00003.parquet
-    return path.stem == "test" or path.stem.startswith("test-")
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() == ".parquet" and not path.name.startswith(".") and path.is_file()
 
 
 @contextmanager
@@ -118,35 +137,43 @@ def _holds_bytes(kind: pa.DataType) -> bool:
 
 def _plain(column: pa.ChunkedArray, path: Path, label: str) -> pa.ChunkedArray:
     if column.null_count:
-        row = pc.index(column.is_null(), True).as_py()
-        raise DataError(f"row {row} of {path} has no {label!r}; give it one or remove the row")
+        raise _no_label(column.is_null(), path, label)
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_integer(kind):
         return column.cast(kind).cast(pa.int64())
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return column.cast(kind).cast(pa.string())
+        texts = column.cast(kind).cast(pa.string())
+        if pc.any(pc.equal(texts, "")).as_py():
+            raise _no_label(pc.equal(texts, ""), path, label)
+        return texts
     if pa.types.is_boolean(kind):
-        return column.cast(pa.string())
+        return column
     raise DataError(f"the column {label!r} of {path} is {kind}; labels are whole numbers, texts or booleans")
 
 
-def _class_names(path: Path, label: str) -> tuple[str, ...]:
-    """Those that the file's metadata tell, in label order; none where it tells none."""
-    with _opened(path) as file:
-        names = _told(file.schema_arrow.metadata or {}, label)
-    if len(set(names)) < len(names):
-        raise DataError(f"the metadata of {path} names a class twice: {', '.join(names)}")
-    return names
+def _no_label(lacks: pa.ChunkedArray, path: Path, label: str) -> DataError:
+    row = pc.index(lacks, True).as_py()
+    return DataError(f"row {row} of {path} has no {label!r}; give it one or remove the row")
 
 
-def _told(metadata: dict[bytes, bytes], label: str) -> tuple[str, ...]:
-    try:
-        if b"classes" in metadata:
-            return tuple(name.strip() for name in metadata[b"classes"].decode().split(","))
-        feature = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"][label]
-        return tuple(feature["names"])
-    except (KeyError, TypeError, ValueError):  # of another shape, or of another kind of column: it names no classes
-        return ()
+def _agreed_names(paths: list[Path], label: str) -> tuple[str, ...]:
+    """Those that the files' metadata tell, in label order; none where no file tells any.
+
+    Refused where two files differ, if only in order: a label would mean one class here and another there.
+    """
+    agreed: tuple[str, ...] = ()
+    first = paths[0]
+    for path in paths:
+        with _opened(path) as file:
+            names = class_names(file.schema_arrow.metadata or {}, label, path)
+        if names and agreed and names != agreed:
+            raise DataError(
+                f"{first} names the classes {', '.join(agreed)}, and {path.name} {', '.join(names)}; "
+                f"number the labels of both in the same way, and write the same names into their metadata"
+            )
+        if names and not agreed:
+            agreed, first = names, path
+    return agreed
 
 
 def _indexed(
@@ -154,8 +181,11 @@ def _indexed(
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Class names, and for each row an index into them."""
     if len({part.type for part in parts}) > 1:
-        raise DataError(f"the files in {root} do not agree on what labels are: numbers in some, texts in others")
+        kinds = " and ".join(sorted({str(part.type) for part in parts}))
+        raise DataError(f"the files in {root} do not agree on what labels are: {kinds}")
     column = pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type)
+    if pa.types.is_boolean(column.type):
+        column, names = column.cast(pa.int64()), names or ("false", "true")
     values = sorted(pc.unique(column).to_pylist())
     if len(values) < 2:
         raise DataError(f"all rows of {root} have the label {values[0]!r}; at least two classes are needed")
@@ -164,6 +194,9 @@ def _indexed(
             wrong = values[0] if values[0] < 0 else values[-1]
             raise DataError(f"{root} has the label {wrong}, and names for the classes 0 to {len(names) - 1}")
         return names, column.to_numpy()
-    known = names if set(values) <= set(names) else values
+    unnamed = [value for value in values if names and value not in names]
+    if unnamed:
+        raise DataError(f"{root} has the label {unnamed[0]!r}, and its metadata names the classes {', '.join(names)}")
+    known = names or values
     targets = pc.index_in(column, value_set=pa.array(known, column.type)).to_numpy().astype(np.int64)
     return tuple(str(value) for value in known), targets

@@ -10,9 +10,9 @@ from trainables.data.picture_folder import PictureFolder
 class ImageFolder(PictureDataset):
     """`path/CLASS/**/picture.png`, or `path/train/CLASS/...` and `path/test/CLASS/...`, the official test split.
 
-    Pictures of all formats that Pillow decodes; hidden files, and pictures outside of class folders, are left out. A
-    folder `val` beside `train` joins the pool that the protocol splits. Above 2 GiB the fingerprint is of names and
-    sizes.
+    Pictures of the usual formats of pixels (`data.pictures`); hidden files, and pictures outside of class folders, are
+    left out. A folder `val` beside `train` joins the pool that the protocol splits. Folders called as splits are, with
+    anything else beside them or without class folders, are an error. Above 2 GiB the fingerprint is of names and sizes.
     """
 
     name: ClassVar[str] = "image_folder"

@@ -1,5 +1,6 @@
 """Single pictures of every mode, format and orientation."""
 
+import os
 from io import BytesIO
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from trainables.data.pictures import Picture, decode, picture_endings, read_header
+from trainables.data.pictures import Picture, decode, picture_endings, printable, read_header
 from trainables.errors import BrokenPicture
 
 RANDOM = np.random.default_rng(0)
@@ -95,8 +96,9 @@ def test_a_large_jpeg_comes_out_as_if_it_had_been_decoded_in_full() -> None:
         encoded(solid("F", float("nan")), "TIFF").content,
         encoded(solid("F", 255.0), "TIFF").content,
         encoded(solid("I", -1), "TIFF").content,
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n",
     ],
-    ids=["empty", "text", "cut PNG", "cut JPEG", "NaN", "fractions above 1", "negative"],
+    ids=["empty", "text", "cut PNG", "cut JPEG", "NaN", "fractions above 1", "negative", "PostScript"],
 )
 def test_a_broken_picture_is_named(content: bytes) -> None:
     with pytest.raises(BrokenPicture, match=r"cannot read the picture birds/7\.png: .+; repair or remove it"):
@@ -128,3 +130,13 @@ def test_a_picture_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_endings_are_those_of_pictures() -> None:
     assert {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".webp", ".gif", ".pgm"} <= picture_endings()
     assert picture_endings().isdisjoint({".pdf", ".eps", ".h5", ".mpg", ".txt", ".npy"})
+
+
+def test_too_little_memory_is_no_fault_of_the_picture() -> None:
+    picture = encoded(Image.fromarray(RANDOM.integers(0, 256, (8, 8), np.uint8)))
+    with pytest.raises(MemoryError):
+        decode(picture, (3, 4, 1 << 30))  # more than Pillow can ask for, so it is refused at once
+
+
+def test_names_are_printed_on_one_line() -> None:
+    assert printable(os.fsdecode("œuvre\n".encode() + b"\xe9.png")) == r"œuvre\n\xe9.png"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from trainables.data.picture_folder import PictureFolder
 from trainables.dataset import DataPlace
 from trainables.datasets.image_folder import ImageFolder
 from trainables.errors import BrokenPicture, DataError, DataMissing
@@ -53,12 +54,54 @@ def test_train_and_test_folders_are_an_official_split_and_val_joins_the_pool(pla
     np.testing.assert_array_equal(examples.official_test, [False, False, False, True, True])
 
 
-def test_classes_may_be_called_train_and_test(place: DataPlace, paint: Paint) -> None:
+@pytest.mark.parametrize("name", ["train", "test", "Valid"])
+def test_a_class_may_be_called_as_one_split_is(place: DataPlace, paint: Paint, name: str) -> None:
     assert place.data is not None
-    for name in ("train", "test", "bus"):
-        paint(place.data / "vehicles" / name / "x.png", 7)
+    for folder in (name, "bus", "plane"):
+        paint(place.data / "vehicles" / folder / "x.png", 7)
     info = ImageFolder(path="vehicles").info(place)
-    assert (info.classes, info.official_test) == (("bus", "test", "train"), False)
+    assert (set(info.classes), info.official_test) == ({name, "bus", "plane"}, False)
+
+
+def test_splits_may_be_called_training_and_testing(place: DataPlace, paint: Paint) -> None:
+    assert place.data is not None
+    for name in ("Training/a", "Training/b", "Testing/a"):
+        paint(place.data / "scans" / name / "x.png", 7)
+    info = ImageFolder(path="scans").info(place)
+    assert (info.classes, info.official_test) == (("a", "b"), True)
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (["train/a/x", "train/b/x", "test/x"], "has test and train, .* but test has no class folders; .*path of train"),
+        (
+            ["train/x", "test/x"],
+            r"test and train have no class folders; sort .* \(rename test and train if they are classes\)",
+        ),
+        (["train/a/x", "train/b/x", "test/a/x", "more/a/x"], "has test and train, .* more stands beside; move"),
+        (["train/a/x", "train/b/x", "more/x", "other/x"], "has train, .* more and other stand beside; move"),
+        (["train/a/x", "train/b/x", "val/x"], "val has no class folders"),
+        (["test/a/x", "test/b/x"], "there is no train; add it .give the path of test alone"),
+        (["val/a/x", "test/b/x"], "there is no train"),
+        (["train/x", "test/x", "bus/x"], "bus stands beside; .*rename test and train if they are classes"),
+    ],
+)
+def test_what_looks_like_splits_and_is_not_is_no_classes(
+    place: DataPlace, paint: Paint, files: list[str], told: str
+) -> None:
+    assert place.data is not None
+    for name in files:
+        paint(place.data / "pets" / f"{name}.png", 7)
+    with pytest.raises(DataError, match=told):
+        ImageFolder(path="pets").info(place)
+
+
+def test_a_folder_within_the_folder_is_told(place: DataPlace, birds: Path) -> None:
+    (birds.parent / "unpacked").mkdir()
+    birds.rename(birds.parent / "unpacked" / "birds")
+    with pytest.raises(DataMissing, match=r"one class folder, birds; .*did you mean the path of birds\?"):
+        ImageFolder(path="unpacked").info(place)
 
 
 def test_a_path_is_looked_for_beside_the_grid_then_in_the_data_folder(
@@ -186,3 +229,66 @@ def test_links_are_followed_and_a_link_back_ends(place: DataPlace, birds: Path, 
     (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "elsewhere")
     examples = ImageFolder(path="birds").load(place)
     np.testing.assert_array_equal(examples.inputs[:, 0, 0, 0], [30, 20, 10, 40])
+
+
+@pytest.mark.parametrize("size", [None, 8])
+def test_what_is_called_a_picture_and_is_no_file_is_named(
+    place: DataPlace, birds: Path, paint: Paint, size: int | None
+) -> None:
+    given = {"path": "birds"} if size is None else {"path": "birds", "size": size, "channels": 1}
+    dataset = ImageFolder.from_parameters(given)
+    paint(birds / "crow" / "folder.png" / "x.png", 15)
+    assert len(dataset.load(place)) == 4  # a folder with pictures is one, whatever its name
+    (birds / "crow" / "folder.png" / "x.png").unlink()
+    (birds / "crow" / "gone.jpg").symlink_to(birds / "nowhere.jpg")
+    (birds / "crow" / "itself.jpg").symlink_to("itself.jpg")
+    os.mkfifo(birds / "crow" / "pipe.png")
+    for look in (dataset.info, dataset.fingerprint, dataset.load):
+        with pytest.raises(BrokenPicture, match="it is a folder, with no pictures in it") as broken:
+            look(place)
+        assert broken.value.path == str(birds / "crow" / "folder.png")
+        assert all(f"{birds}/crow/{name}" in str(broken.value) for name in ("gone.jpg", "itself.jpg", "pipe.png"))
+
+
+def test_a_picture_that_goes_away_while_it_is_read_is_named(birds: Path) -> None:
+    source = PictureFolder(birds)
+    (birds / "owl" / "a.PNG").unlink()
+    with pytest.raises(BrokenPicture, match=r"owl/a\.PNG: No such file or directory; repair or remove it"):
+        source.digest()
+
+
+def test_a_link_in_place_of_a_class_folder_that_leads_nowhere_is_named(place: DataPlace, birds: Path) -> None:
+    (birds / "wren").symlink_to(birds / "nowhere")
+    with pytest.raises(DataError, match=r"the link .*/birds/wren leads to nothing that is there; repair or remove it"):
+        ImageFolder(path="birds").info(place)
+
+
+def test_postscript_called_a_picture_starts_no_other_program(
+    place: DataPlace, birds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = tmp_path / "started"
+    ghostscript = tmp_path / "bin" / "gs"
+    ghostscript.parent.mkdir()
+    ghostscript.write_text(f"#!/bin/sh\necho started >> {started}\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{ghostscript.parent}{os.pathsep}{os.environ['PATH']}")
+    script = birds / "owl" / "script.png"
+    script.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 4\n%%EndComments\nshowpage\n%%EOF\n")
+    dataset = ImageFolder.from_parameters({"path": "birds", "size": 8, "channels": 1})
+    for look in (ImageFolder(path="birds").info, dataset.load):
+        with pytest.raises(BrokenPicture, match="it is in none of the formats PNG, JPEG") as broken:
+            look(place)
+        assert broken.value.path == str(script)
+    assert not started.exists()
+
+
+def test_an_error_about_names_that_are_not_utf8_can_be_printed(place: DataPlace, paint: Paint) -> None:
+    assert place.data is not None
+    foreign = os.fsdecode(b"\xe9")
+    for number, files in enumerate(([f"{foreign}/x"], ["train/a/x", "test/a/x", f"{foreign}/x"], ["a/x", "b\n/x.txt"])):
+        for name in files:
+            path = place.data / f"{number}" / f"{name}.png"
+            paint(path, 5) if ".txt" not in name else path.parent.mkdir()
+        with pytest.raises(DataError) as error:
+            ImageFolder(path=f"{number}").info(place)
+        assert len(str(error.value).encode().splitlines()) == 1

@@ -67,9 +67,10 @@ def test_classes_are_the_sorted_labels(
     "metadata",
     [
         {"classes": "crow, dodo,owl"},
+        {"classes": '["crow", "dodo", "owl"]'},
         {"huggingface": json.dumps({"info": {"features": {"label": {"names": ["crow", "dodo", "owl"]}}}})},
     ],
-    ids=["classes", "huggingface"],
+    ids=["classes", "a JSON list", "huggingface"],
 )
 @pytest.mark.parametrize("labels", [[2, 0, 2], ["owl", "crow", "owl"]], ids=["numbers", "texts"])
 def test_class_names_of_the_metadata(
@@ -80,7 +81,61 @@ def test_class_names_of_the_metadata(
     np.testing.assert_array_equal(ImageParquet(path="birds.parquet").load(place).targets, [2, 0, 2])
 
 
-@pytest.mark.parametrize("names", [("train", "test"), ("train-00000-of-00001", "test-00000-of-00001"), ("a", "test")])
+def test_a_name_may_hold_a_comma_in_a_json_list(place: DataPlace, data: Path) -> None:
+    write(data / "birds.parquet", [1, 0], metadata={"classes": json.dumps(["owl, barn", "häher"])})
+    assert ImageParquet(path="birds.parquet").info(place).classes == ("owl, barn", "häher")
+
+
+def test_names_of_booleans(place: DataPlace, data: Path) -> None:
+    write(data / "birds.parquet", [True, False, True], metadata={"classes": "crow,owl"})
+    assert ImageParquet(path="birds.parquet").info(place).classes == ("crow", "owl")
+    np.testing.assert_array_equal(ImageParquet(path="birds.parquet").load(place).targets, [1, 0, 1])
+
+
+def test_files_that_name_their_classes_otherwise_are_refused(place: DataPlace, data: Path) -> None:
+    write(data / "set" / "more.parquet", [0, 1])
+    write(data / "set" / "test.parquet", [0, 1], first=2, metadata={"classes": "crow,owl"})
+    write(data / "set" / "train.parquet", [0, 1], first=4, metadata={"classes": "crow,owl"})
+    assert ImageParquet(path="set").info(place).classes == ("crow", "owl")
+    write(data / "set" / "test.parquet", [0, 1], metadata={"classes": "owl,crow"})
+    told = r"set/train\.parquet names the classes crow, owl, and test\.parquet owl, crow; number the labels of both"
+    with pytest.raises(DataError, match=told):
+        ImageParquet(path="set").info(place)
+
+
+@pytest.mark.parametrize("labels", [[0, 2, 0], ["crow", "wren", "crow"]], ids=["numbers", "texts"])
+def test_a_class_of_the_test_split_alone_is_named(place: DataPlace, data: Path, labels: list[object]) -> None:
+    write(data / "set" / "train.parquet", [0, 1, 1] if labels[0] == 0 else ["crow", "owl", "owl"])
+    write(data / "set" / "test.parquet", labels)
+    with pytest.raises(DataError, match=f"no rows to learn from of the class {labels[1]}, of which the test split has"):
+        ImageParquet(path="set").info(place)
+
+
+def test_a_folder_of_test_rows_alone_is_refused_and_the_file_itself_is_not(place: DataPlace, data: Path) -> None:
+    write(data / "set" / "test.parquet", [0, 1])
+    with pytest.raises(
+        DataMissing, match=r"set holds test\.parquet and nothing to learn from; add a train\.parquet, or"
+    ):
+        ImageParquet(path="set").info(place)
+    assert not ImageParquet(path="set/test.parquet").info(place).official_test
+
+
+def test_tables_in_a_folder_within_are_told(place: DataPlace, data: Path) -> None:
+    write(data / "hub" / "data" / "train.parquet", [0, 1])
+    with pytest.raises(DataMissing, match=r"hub holds no \.parquet file; .*hub/data holds some"):
+        ImageParquet(path="hub").info(place)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train", "test"),
+        ("train-00000-of-00001", "test-00000-of-00001"),
+        ("a", "test"),
+        ("testament", "Test_1"),
+        ("attest", "testing"),
+    ],
+)
 def test_a_file_of_test_rows_is_the_official_split(place: DataPlace, data: Path, names: tuple[str, str]) -> None:
     write(data / "set" / f"{names[0]}.parquet", [0, 1, 2])
     write(data / "set" / f"{names[1]}.parquet", [2, 1], first=3)
@@ -133,8 +188,23 @@ def test_every_broken_picture_is_named_with_its_row(place: DataPlace, data: Path
         ([0, 1, 3], {"classes": "a,b,c"}, "has the label 3, and names for the classes 0 to 2"),
         ([0, -1, 1], {"classes": "a,b,c"}, "has the label -1"),
         ([0, 1, 1], {"classes": "a,a"}, "names a class twice"),
+        ([0, 1, 1], {"classes": "a,,b"}, "names a class twice or not at all: a, , b"),
+        (
+            [0, 1, 1],
+            {"classes": '["a", "b"'},
+            "`classes` in the metadata of .*birds.parquet cannot be read: .*JSON list",
+        ),
+        ([0, 1, 1], {"classes": '{"0": "a"}'}, "is {.*; give a JSON list of texts, or names joined by commas"),
+        ([0, 1, 1], {"classes": '["a", 1]'}, "give a JSON list of texts"),
+        ([0, 1, 1], {b"classes": b"a,\xff"}, "`classes` in the metadata of .* cannot be read: .*utf-8"),
+        (["a", "", "b"], None, "row 1 of .*birds.parquet has no 'label'"),
+        (["a", "c", "b"], {"classes": "a,b"}, "has the label 'c', and its metadata names the classes a, b"),
+        ([False, False], None, "all rows of .* have the label 0"),
     ],
-    ids=["null", "fractions", "one class", "beyond the names", "below the names", "names twice"],
+    ids=[
+        *("null", "fractions", "one class", "beyond the names", "below the names", "names twice", "no name"),
+        *("cut JSON", "a JSON object", "a number", "not UTF-8", "empty text", "a text without a name", "one boolean"),
+    ],
 )
 def test_labels_that_do_not_fit(
     place: DataPlace, data: Path, labels: list[object], metadata: dict[str, str] | None, told: str

@@ -117,15 +117,30 @@ def test_a_file_cut_short_is_named(place: DataPlace, packed: bool) -> None:
         ("train-images-idx3-ubyte", idx(np.zeros((20, 35)))),
         ("train-images-idx3-ubyte", idx(np.zeros((20, 0, 7)))),
         ("t10k-images-idx3-ubyte", idx(np.zeros((4, 7, 5)))),
+        ("t10k-labels-idx1-ubyte", idx(np.zeros(3))),
+        ("train-labels-idx1-ubyte", idx(np.zeros((20, 1)))),
         ("t10k-labels-idx1-ubyte", idx(np.array([1, 0, 9, 10]))),
     ],
-    ids=["empty", "a page", "too few", "flat pictures", "no pixels", "another size", "label 10"],
+    ids=[
+        "empty",
+        "a page",
+        "too few",
+        "flat pictures",
+        "no pixels",
+        "another size",
+        "labels lack",
+        "labels in a column",
+        "label 10",
+    ],
 )
 def test_files_that_do_not_fit_are_named(place: DataPlace, name: str, content: bytes) -> None:
     assert place.data is not None
     (publish(place.data / "mnist") / name).write_bytes(content)
     with pytest.raises(DataError, match=name):
         Mnist().load(place)
+    if content != idx(np.array([1, 0, 9, 10])):  # which the headers do not tell
+        with pytest.raises(DataError, match=name):
+            Mnist().info(place)
 
 
 def test_a_download_without_a_network_says_what_failed_and_what_to_do(
