@@ -3,7 +3,7 @@
 import os
 import platform
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
@@ -18,8 +18,8 @@ def machine() -> dict[str, str | int]:
         "memory_gb": round(psutil.virtual_memory().total / 2**30),
         "load_before": f"{os.getloadavg()[0]:.1f}",
         "python": platform.python_version(),
-        "torch": version("torch"),
-        "ray": version("ray"),
+        "torch": _version("torch"),
+        "ray": _version("ray"),
     }
 
 
@@ -28,3 +28,10 @@ def _processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

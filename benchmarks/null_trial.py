@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import Final
 
-from trainables.context import Context
+from trainables.context import Context, Signal
 from trainables.order import TrialOrder
 from trainables.records import Breakdown, Costs, EpochRow, Scores, SplitSizes, TrialResult
 from trainables.spec import derived_seeds
@@ -35,6 +35,7 @@ def null_trial(order: TrialOrder, context: Context) -> TrialResult:
         began = time.perf_counter()
         context.check()
         context.report(replace(_ROW, epoch=epoch, seconds=time.perf_counter() - began))
+        context.agree(Signal.GO_ON)
     return TrialResult(
         status="completed",
         reason=None,

@@ -79,9 +79,9 @@ def measure_peers() -> dict[str, Peer]:
 
 def table(ours: Ours, peers: dict[str, Peer]) -> str:
     rows = [["orch", ours.trials, f"{ours.ms_per_trial:.2f}", f"{ours.startup_seconds:.1f}", "1"]]
-    for label, peer in peers.items():
-        ratio = f"{peer.ms_per_trial / ours.ms_per_trial:.0f}"
-        rows.append([label, peer.trials, f"{peer.ms_per_trial:.2f}", f"{peer.startup_seconds:.1f}", ratio])
+    for label, measured in peers.items():
+        ratio = f"{measured.ms_per_trial / ours.ms_per_trial:.0f}"
+        rows.append([label, measured.trials, f"{measured.ms_per_trial:.2f}", f"{measured.startup_seconds:.1f}", ratio])
     return markdown(["", "trials", "ms a trial", "start-up s", "ratio"], rows)
 
 

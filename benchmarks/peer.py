@@ -15,7 +15,7 @@ from typing import IO, Any, Final
 import psutil
 
 ROOT: Final = Path(__file__).parents[1]
-_PERIOD: Final = 0.25
+_PERIOD: Final = 1.0
 """Seconds between two looks at the processes."""
 
 
@@ -26,7 +26,7 @@ class Run:
     wall_seconds: float
     """Until the last one had ended."""
     cpu_seconds: float
-    """User and system time of all of them. What a process uses in its last quarter of a second is missing."""
+    """User and system time of all of them. What a process uses in its last second is missing."""
     printed: tuple[dict[str, Any], ...]
     """The JSON object on the last line of each one's standard output."""
 

@@ -23,6 +23,7 @@ from orchestrator.grid import GridSpec, read_grid
 from orchestrator.places import data_place
 from orchestrator.plan import Cell, Plan
 from orchestrator.planned import cell_row, changed_source, trial_rows
+from orchestrator.prepare import prepare_data
 from orchestrator.progress import Progress
 from orchestrator.queue import TrialQueue, Waiting
 from orchestrator.reports.wandb_process import WandbWriter
@@ -32,9 +33,7 @@ from orchestrator.store.lock import ResultsLock
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.sweep import Sweep
 from results_schema import OPEN, RETRYABLE
-from trainables.data.cache import decoded
 from trainables.dataset import DataPlace
-from trainables.errors import DataError
 from trainables.model import Model
 from trainables.trial import run_trial
 
@@ -105,7 +104,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
     grid, cluster = _read(request)
     place = data_place(request.data, request.grid)
     plan = _plan(request, grid, place, progress)
-    examples = _prepare(plan, place, progress)
+    examples = prepare_data(plan, place, progress)
     _refuse_what_never_fits(plan, cluster, request.engine)
     paths = ResultsPaths((request.results or Path("results") / grid.name).absolute())
     with Stopping() as stopping, _writing(paths) as journal:
@@ -159,19 +158,6 @@ def _plan(request: SweepRequest, grid: GridSpec, place: DataPlace, progress: Pro
     for missing in plan.missing:
         progress.note(f"downloading: {missing}")
     return Plan(grid, place, download=True)
-
-
-def _prepare(plan: Plan, place: DataPlace, progress: Progress) -> dict[str, int]:
-    """Decode every data set, so that a broken picture is found before anything is started. Fingerprint to examples."""
-    examples = {}
-    for data in plan.data:
-        assert data.fingerprint is not None, "a sweep has fetched what was missing"
-        progress.note(f"data: {data.level.label}")
-        try:
-            examples[data.fingerprint] = len(decoded(data.dataset, place, data.fingerprint))
-        except DataError as error:
-            raise UserError(f"data set {data.level.label}: {error}") from error
-    return examples
 
 
 def _refuse_what_never_fits(plan: Plan, cluster: ClusterSpec, engine: EngineName) -> None:

@@ -6,7 +6,7 @@ import shutil
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,9 +69,8 @@ def _find(name: str) -> Path:
     return found
 
 
-def _open(path: Path) -> gzip.GzipFile:
-    opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-    return opened  # type: ignore[return-value]  # both are binary readers
+def _open(path: Path) -> IO[bytes]:
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
 def _read(path: Path) -> NDArray[np.uint8]:

@@ -19,6 +19,10 @@ PATIENCE: Final = 3.0
 """Seconds that the other ranks are given to fail too."""
 
 
+Attempt = tuple[str, int]
+"""A trial's id and the number of the attempt at it."""
+
+
 class GangDesk:
     """A small actor that belongs to no rank. Thread-safe."""
 
@@ -28,8 +32,10 @@ class GangDesk:
         self._submitted = 0
         self._fetched: dict[int, int] = {}
         self._events: deque[Event] = deque()
-        self._ends: dict[int, Ended | Broke] = {}
-        self._first_failure: float | None = None
+        self._ends: dict[Attempt, dict[int, Ended | Broke]] = {}
+        """Of attempts that not all ranks have ended: a rank may be ahead of the others by an order or more."""
+        self._failures: dict[Attempt, float] = {}
+        """When the first rank failed at each of these."""
         self._broken = False
         self._closed = False
         self._change = threading.Condition()
@@ -94,25 +100,29 @@ class GangDesk:
     # inside
 
     def _end(self, rank: int, event: Ended | Broke) -> None:
-        self._ends[rank] = event
-        if isinstance(event, Broke) and self._first_failure is None:
-            self._first_failure = time.monotonic()
-        if len(self._ends) == self._ranks:
-            self._events.append(self._verdict())
-            self._ends.clear()
-            self._first_failure = None
+        if self._broken:
+            return  # its verdict is out
+        attempt = (event.trial_id, event.attempt)
+        self._ends.setdefault(attempt, {})[rank] = event
+        if isinstance(event, Broke):
+            self._failures.setdefault(attempt, time.monotonic())
+        if len(self._ends[attempt]) == self._ranks:
+            self._conclude(attempt)
 
-    def _verdict(self) -> Ended | Broke:
-        """The first rank's end, unless another rank knows of a failure that is not only the echo of one."""
-        broke = [end for _, end in sorted(self._ends.items()) if isinstance(end, Broke)]
-        own = [end for end in broke if end.failure.kind is not FailureKind.WORKER_LOST]
-        return (own or broke)[0] if broke else self._ends[0]
+    def _conclude(self, attempt: Attempt) -> None:
+        self._failures.pop(attempt, None)
+        self._events.append(_verdict(self._ends.pop(attempt)))
 
     def _lose_patience(self) -> None:
-        if self._first_failure is None or time.monotonic() - self._first_failure < PATIENCE:
-            return
-        self._events.append(self._verdict())
-        self._ends.clear()
-        self._first_failure = None
-        self._broken = True
-        self._change.notify_all()
+        now = time.monotonic()
+        for attempt in [attempt for attempt, failed in self._failures.items() if now - failed >= PATIENCE]:
+            self._conclude(attempt)
+            self._broken = True
+            self._change.notify_all()
+
+
+def _verdict(ends: dict[int, Ended | Broke]) -> Ended | Broke:
+    """The first rank's end, unless a rank knows of a failure that is not only the echo of another's."""
+    broke = [end for _, end in sorted(ends.items()) if isinstance(end, Broke)]
+    own = [end for end in broke if end.failure.kind is not FailureKind.WORKER_LOST]
+    return (own or broke or [ends[0]])[0]

@@ -6,15 +6,16 @@ committed survives the machine. All writes are idempotent by trial id, attempt a
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Final, Self
 
 from orchestrator.engine import Broke, Ended, EpochDone, Started
-from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
+from orchestrator.errors import DamagedResults
 from orchestrator.store import sql
+from orchestrator.store.connection import checked, connect
 from orchestrator.store.rows import outcome_values
 from results_schema import ATTEMPTS, CLASSES, CURVES, ENDED, ENVIRONMENTS, EPOCHS, VERSION
 
@@ -89,7 +90,7 @@ class Journal:
     def create_or_open(cls, path: Path) -> Self:
         """For the one writer, who holds the lock. Raises DamagedResults, UserError, InfrastructureLost."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        db = connect(path)
         journal = cls(db, path)
         with journal._checked():
             db.execute("PRAGMA journal_mode = WAL")
@@ -107,9 +108,7 @@ class Journal:
         """For anyone, also while a sweep writes. Raises DamagedResults, FileNotFoundError."""
         if not path.exists():
             raise FileNotFoundError(path)
-        db = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-        )
+        db = connect(path, read_only=True)
         journal = cls(db, path)
         with journal._checked():
             journal._check_version()
@@ -255,6 +254,19 @@ class Journal:
         with self._checked(), closing(self._db.cursor()) as cursor:
             yield from cursor.execute(statement, tuple(parameters))
 
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """All queries inside see the journal as it is at the first of them."""
+        if self._db.in_transaction:  # the writer's own, which sees what it has written
+            yield
+            return
+        with self._checked():
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._db.rollback()
+
     # inside
 
     def _create(self) -> None:
@@ -307,28 +319,5 @@ class Journal:
                 sql.upsert(table, list(rows[0])), ([sql.to_sql(value) for value in row.values()] for row in rows)
             )
 
-    @contextmanager
-    def _checked(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
-                raise
-            raise _meaning(error, self._path) from error
-
-
-def _meaning(error: sqlite3.DatabaseError, path: Path) -> OrchError:
-    """What SQLite's result code (sqlite.org/rescode.html) says to a user. The low byte is the primary code."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-    match code:
-        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
-            return InfrastructureLost(
-                f"cannot write {path}: {error}; free disk space (or raise the quota) and run the same command again:"
-                " everything finished is kept"
-            )
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            return UserError(f"cannot open {path}: {error}; check its permissions, or use another --results")
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return InfrastructureLost(f"another program keeps {path} locked; close it and run the same command again")
-        case _:
-            return DamagedResults(f"{path} is damaged: {error}; restore it from a copy, or use another --results")
+    def _checked(self) -> AbstractContextManager[None]:
+        return checked(self._path)

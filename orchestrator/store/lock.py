@@ -26,6 +26,8 @@ class ResultsLock:
             self._lock.acquire(timeout=0)
             self._paths.lock_holder.write_text(json.dumps(_signature()))
         except Timeout:
+            if not self._paths.lock.exists():  # filelock takes "not permitted" for "held by another"
+                raise UserError(f"cannot write results to {self._paths.root}: permission denied") from None
             raise LockedResults(f"{self._paths.root} is in use by {self._holder()}; wait for it or stop it") from None
         except OSError as error:
             self._lock.release()

@@ -20,9 +20,13 @@ ROWS_AT_ONCE: Final = 50_000
 
 
 def export(journal: Journal, paths: ResultsPaths) -> None:
-    """Write every table anew. A reader sees the old file or the new one, never half of one."""
-    for table in TABLES:
-        _export(table, journal, paths.table(table.name))
+    """Write every table anew. A reader sees the old file or the new one, never half of one.
+
+    For the one who holds the results' lock. Raises DamagedResults, OSError.
+    """
+    with journal.one_moment():
+        for table in TABLES:
+            _export(table, journal, paths.table(table.name))
 
 
 def read(table: Table, paths: ResultsPaths) -> pa.Table:

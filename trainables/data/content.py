@@ -16,7 +16,7 @@ from trainables.errors import DataError
 LARGE: Final = 2 * 1024**3
 """Bytes of files above which names and sizes stand for the content."""
 _CHUNK: Final = 1 << 20
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 """Raised when anything that is remembered comes to be computed in another way."""
 
 

@@ -1,0 +1,51 @@
+"""SQLite as the store uses it: how a file is opened, and what SQLite's errors say to a user."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection that begins and ends its transactions only when told to. Raises as `checked` does."""
+    address = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+    with checked(path):
+        return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+
+
+@contextmanager
+def checked(path: Path) -> Iterator[None]:
+    """SQLite's errors as ours: DamagedResults, UserError (permissions), InfrastructureLost (no space, locked).
+
+    What would be a mistake of this program stays as it is.
+    """
+    try:
+        yield
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        raise
+    except sqlite3.DatabaseError as error:
+        raise _meaning(error, path) from error
+    except UnicodeDecodeError as error:  # SQLite quotes a damaged schema in its message
+        raise _damaged(error, path) from error
+
+
+def _meaning(error: sqlite3.DatabaseError, path: Path) -> OrchError:
+    """From SQLite's result code, whose low byte is the primary one (sqlite.org/rescode.html)."""
+    match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF:
+        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
+            return InfrastructureLost(
+                f"cannot write {path}: {error}; free disk space (or raise the quota) and run the same command again:"
+                " everything finished is kept"
+            )
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return UserError(f"cannot open {path}: {error}; check its permissions, or use another --results")
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return InfrastructureLost(f"another program keeps {path} locked; close it and run the same command again")
+        case _:
+            return _damaged(error, path)
+
+
+def _damaged(error: Exception, path: Path) -> DamagedResults:
+    return DamagedResults(f"{path} is damaged: {error}; restore it from a copy, or use another --results")

@@ -1,0 +1,48 @@
+"""Orders and events for tests of the engine."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestrator.engine import Broke, Ended, EpochDone, Event, Failure, FailureKind, Started
+from tests.orchestrator import sample
+from trainables.dataset import DataPlace
+from trainables.order import TrialOrder
+from trainables.protocol import Protocol
+from trainables.records import Breakdown, EpochRow, TrialResult
+from trainables.registry import registry
+from trainables.spec import TrialSpec
+
+NOW = datetime(2026, 11, 2, tzinfo=UTC)
+
+
+def order(trial_id: str = "t", attempt: int = 1, *, seed: int = 0, limit: float | None = None) -> TrialOrder:
+    spec = TrialSpec(
+        dataset=registry.get("dataset", "digits").from_parameters({}),
+        model=registry.get("model", "mlp").from_parameters({"hidden": [8]}),
+        optimizer=registry.get("optimizer", "sgd").from_parameters({}),
+        regularizers=(),
+        protocol=Protocol(epochs=1, trial_timeout=limit),
+        seed=seed,
+        fingerprint="0",
+    )
+    return TrialOrder(trial_id, attempt, spec, DataPlace(None, None, Path("cache")), None)
+
+
+def result() -> TrialResult:
+    return sample.result(None, epochs=1, breakdown=Breakdown())
+
+
+def started(trial_id: str = "t", attempt: int = 1) -> Event:
+    return Started(trial_id, attempt, "slot-1", "host", 1, NOW)
+
+
+def epoch_done(trial_id: str = "t", attempt: int = 1) -> Event:
+    return EpochDone(trial_id, attempt, EpochRow(1, 0.1, 1.0, 1.0, 0.1, 0.1))
+
+
+def ended(trial_id: str = "t", attempt: int = 1) -> Ended:
+    return Ended(trial_id, attempt, result(), NOW, "")
+
+
+def broke(kind: FailureKind = FailureKind.ERROR, message: str = "why", trial_id: str = "t", attempt: int = 1) -> Broke:
+    return Broke(trial_id, attempt, Failure(kind, message), NOW, "")

@@ -1,0 +1,127 @@
+"""Every way an attempt can end becomes an event."""
+
+import sys
+from collections.abc import Callable
+from datetime import UTC
+
+import pytest
+import torch
+
+from orchestrator.engine import Broke, Ended, EpochDone, Event, FailureKind, RunTrial, Started
+from orchestrator.engine.attempt import LOG_LIMIT, attempt, classify
+from orchestrator.errors import Interrupted
+from tests.orchestrator.engine.orders import order, result
+from trainables.context import Context, SingleContext
+from trainables.errors import BrokenPicture, DataMissing, PeerFailed, TrialCancelled, TrialTimedOut
+from trainables.order import TrialOrder
+from trainables.records import EpochRow, TrialResult
+
+ROW = EpochRow(1, 0.1, 1.0, 1.0, 0.1, 0.1)
+
+
+def attempted(run_trial: RunTrial) -> tuple[FailureKind | None, list[Event]]:
+    events: list[Event] = []
+    failed = attempt(order(), "slot-1", run_trial, lambda report: SingleContext(torch.device("cpu"), report), events.append)
+    return failed, events
+
+
+def raising(error: BaseException) -> RunTrial:
+    def run_trial(_: TrialOrder, context: Context) -> TrialResult:
+        context.report(ROW)
+        print("before it broke")
+        raise error
+
+    return run_trial
+
+
+def test_a_good_trial_starts_reports_and_ends_with_what_it_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    def run_trial(_: TrialOrder, context: Context) -> TrialResult:
+        print("to standard output")
+        print("to standard error", file=sys.stderr)
+        context.report(ROW)
+        return result()
+
+    failed, events = attempted(run_trial)
+    assert failed is None
+    assert [type(event) for event in events] == [Started, EpochDone, Ended]
+    end = events[-1]
+    assert isinstance(end, Ended)
+    assert end.log.startswith("to standard output\nto standard error\n")
+    assert end.at.tzinfo is UTC
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_failed_trial_keeps_its_traceback_and_what_it_printed() -> None:
+    failed, events = attempted(raising(ValueError("shapes differ\nsecond line")))
+    assert failed is FailureKind.ERROR
+    end = events[-1]
+    assert isinstance(end, Broke)
+    assert end.failure.message == "ValueError: shapes differ"
+    assert "in run_trial" in (end.failure.traceback or "")
+    assert end.log == "before it broke\n"
+
+
+def test_the_end_of_a_long_log_is_kept() -> None:
+    def run_trial(_: TrialOrder, context: Context) -> TrialResult:
+        print("x" * LOG_LIMIT)
+        print("the last line")
+        return result()
+
+    end = attempted(run_trial)[1][-1]
+    assert isinstance(end, Ended)
+    assert len(end.log) == LOG_LIMIT
+    assert end.log.endswith("the last line\n")
+
+
+def test_leaving_the_interpreter_is_a_failure_too() -> None:
+    """`sys.exit` would end the slot's thread in silence, and the sweep would wait for its trial for ever."""
+    failed, events = attempted(raising(SystemExit("I leave")))
+    assert failed is FailureKind.ERROR
+    assert isinstance(events[-1], Broke)
+    assert "I leave" in events[-1].failure.message
+
+
+def test_a_sweep_that_stops_is_not_an_outcome_of_the_trial() -> None:
+    with pytest.raises(Interrupted):
+        attempted(raising(Interrupted(2)))
+
+
+def cuda_error() -> RuntimeError:
+    return RuntimeError("CUDA error: an illegal memory access was encountered")
+
+
+def allocator_error() -> BaseException:
+    try:
+        torch.empty(1 << 60)
+    except RuntimeError as error:
+        return error
+    raise AssertionError("an exabyte was allocated")
+
+
+def gloo_error() -> RuntimeError:
+    return RuntimeError("[../third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:1")
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda: TrialTimedOut("late"), FailureKind.TIMED_OUT),
+        (lambda: TrialCancelled("stopping"), FailureKind.CANCELLED),
+        (lambda: BrokenPicture("a.png", "cut off"), FailureKind.DATA),
+        (lambda: DataMissing("gone"), FailureKind.DATA),
+        (lambda: PeerFailed("another worker"), FailureKind.WORKER_LOST),
+        (gloo_error, FailureKind.WORKER_LOST),
+        (lambda: torch.distributed.DistBackendError("NCCL watchdog"), FailureKind.WORKER_LOST),
+        (lambda: MemoryError(), FailureKind.OUT_OF_MEMORY),
+        (lambda: torch.OutOfMemoryError("CUDA out of memory"), FailureKind.OUT_OF_MEMORY),
+        (allocator_error, FailureKind.OUT_OF_MEMORY),
+        (cuda_error, FailureKind.POISONED),
+        (lambda: KeyError("model"), FailureKind.ERROR),
+        (lambda: ValueError(""), FailureKind.ERROR),
+    ],
+)
+def test_what_an_exception_means(make: Callable[[], BaseException], kind: FailureKind) -> None:
+    failure = classify(make())
+    assert failure.kind is kind
+    assert failure.message
+    assert "\n" not in failure.message

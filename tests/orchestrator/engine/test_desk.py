@@ -1,0 +1,43 @@
+"""The desk between a slot and the sweep, with a thread as the slot."""
+
+import threading
+import time
+
+from orchestrator.engine import EpochDone
+from orchestrator.engine.desk import Desk
+from tests.orchestrator.engine.orders import ended, epoch_done, order, started
+
+
+def test_orders_go_in_and_events_come_out_in_their_order() -> None:
+    desk = Desk()
+
+    def slot() -> None:
+        for _ in range(3):
+            taken = desk.next_order()
+            assert taken is not None
+            desk.emit(started(taken.trial_id))
+            desk.emit(ended(taken.trial_id))
+
+    thread = threading.Thread(target=slot, daemon=True)
+    thread.start()
+    events = desk.exchange([order("a"), order("b")], timeout=5)
+    desk.submit([order("c")])
+    thread.join(5)
+    events += desk.exchange([], timeout=0)
+    assert [(type(event).__name__, event.trial_id) for event in events] == [
+        (name, trial) for trial in "abc" for name in ("Started", "Ended")
+    ]
+    assert desk.exchange([], timeout=0) == []
+
+
+def test_an_exchange_ends_at_once_when_something_happens() -> None:
+    desk = Desk()
+    threading.Timer(0.05, desk.emit, [epoch_done()]).start()
+    began = time.monotonic()
+    events = desk.exchange([], timeout=60)
+    assert isinstance(events[0], EpochDone)
+    assert time.monotonic() - began < 30  # not the whole wait
+
+
+def test_there_may_be_no_order() -> None:
+    assert Desk().next_order(timeout=0.01) is None

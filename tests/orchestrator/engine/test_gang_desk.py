@@ -1,0 +1,148 @@
+"""The desk of a gang, with threads as its ranks."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from orchestrator.engine import Broke, Ended, EpochDone, Event, FailureKind, Started, gang_desk
+from orchestrator.engine.gang_desk import GangDesk
+from tests.orchestrator.engine.orders import broke, ended, epoch_done, order, started
+from trainables.order import TrialOrder
+
+Act = Callable[[GangDesk, int, TrialOrder], None]
+
+
+@pytest.fixture
+def gang() -> Iterator[Callable[[Act], GangDesk]]:
+    """Starts a desk with two ranks that take orders until it closes."""
+    desks: list[tuple[GangDesk, list[threading.Thread]]] = []
+
+    def start(act: Act) -> GangDesk:
+        desk = GangDesk(2)
+
+        def loop(rank: int) -> None:
+            number = 0
+            while (taken := desk.order(number, 0.2)) is not False:
+                if isinstance(taken, TrialOrder):
+                    number += 1
+                    act(desk, rank, taken)
+
+        threads = [threading.Thread(target=loop, args=(rank,), daemon=True) for rank in (0, 1)]
+        for thread in threads:
+            thread.start()
+        desks.append((desk, threads))
+        return desk
+
+    yield start
+    for desk, threads in desks:
+        desk.close()
+        for thread in threads:
+            thread.join(5)
+            assert not thread.is_alive(), "a rank did not leave its loop when the desk was closed"
+
+
+def events_until_ends(desk: GangDesk, ends: int) -> list[Event]:
+    events: list[Event] = []
+    for _ in range(50):
+        events += desk.exchange([], 0.2).events
+        if sum(isinstance(event, Ended | Broke) for event in events) >= ends:
+            return events
+    raise AssertionError(f"not {ends} ends: {events}")
+
+
+def good(desk: GangDesk, rank: int, taken: TrialOrder) -> None:
+    desk.emit(rank, started(taken.trial_id))
+    desk.emit(rank, epoch_done(taken.trial_id))
+    desk.emit(rank, ended(taken.trial_id))
+
+
+def test_every_rank_gets_every_order_and_each_event_goes_out_once(gang: Callable[[Act], GangDesk]) -> None:
+    seen: list[tuple[int, str]] = []
+
+    def act(desk: GangDesk, rank: int, taken: TrialOrder) -> None:
+        seen.append((rank, taken.trial_id))
+        good(desk, rank, taken)
+
+    desk = gang(act)
+    desk.submit([order("a")])
+    first = events_until_ends(desk, 1)
+    desk.submit([order("b")])
+    second = events_until_ends(desk, 1)
+    for trial, events in (("a", first), ("b", second)):
+        assert [(type(event), event.trial_id) for event in events] == [
+            (Started, trial),
+            (EpochDone, trial),
+            (Ended, trial),
+        ]
+    assert sorted(seen) == [(0, "a"), (0, "b"), (1, "a"), (1, "b")]
+
+
+def test_the_end_waits_for_the_last_rank() -> None:
+    desk = GangDesk(2)
+    desk.emit(0, ended())
+    assert desk.exchange([], 0).events == []
+    desk.emit(1, ended())
+    assert [type(event) for event in desk.exchange([], 0).events] == [Ended]
+
+
+def test_both_ranks_failing_is_one_failure_and_the_gang_goes_on(gang: Callable[[Act], GangDesk]) -> None:
+    def act(desk: GangDesk, rank: int, taken: TrialOrder) -> None:
+        if taken.trial_id == "a":
+            desk.emit(rank, broke(trial_id="a", message=f"rank {rank}"))
+        else:
+            good(desk, rank, taken)
+
+    desk = gang(act)
+    desk.submit([order("a"), order("b")])
+    events = events_until_ends(desk, 2)
+    failed = next(event for event in events if isinstance(event, Broke))
+    assert (failed.trial_id, failed.failure.message) == ("a", "rank 0")
+    assert [event.trial_id for event in events if isinstance(event, Ended | Broke)] == ["a", "b"]
+    assert desk.exchange([], 0).usable
+
+
+def test_a_rank_may_be_ahead_of_the_others() -> None:
+    """Trials that fail before their first collective operation do not keep the ranks in step."""
+    desk = GangDesk(2)
+    desk.emit(0, broke(trial_id="a", message="rank 0"))
+    desk.emit(0, ended("b"))
+    desk.emit(1, broke(trial_id="a", message="rank 1"))
+    desk.emit(1, ended("b"))
+    assert [(type(event), event.trial_id) for event in desk.exchange([], 0).events] == [(Broke, "a"), (Ended, "b")]
+
+
+def test_a_ranks_own_failure_goes_before_the_echo_that_the_others_make_of_it() -> None:
+    desk = GangDesk(2)
+    desk.emit(0, broke(FailureKind.WORKER_LOST, "another worker of this trial has failed"))
+    desk.emit(1, broke(FailureKind.ERROR, "ValueError: the cause"))
+    (event,) = desk.exchange([], 0).events
+    assert isinstance(event, Broke)
+    assert event.failure.message == "ValueError: the cause"
+
+
+def test_a_rank_that_fails_alone_breaks_the_gang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gang_desk, "PATIENCE", 0.1)
+    desk = GangDesk(2)
+    desk.submit([order("a"), order("b")])
+    assert isinstance(desk.order(0, 1), TrialOrder)
+    assert isinstance(desk.order(0, 1), TrialOrder)
+    desk.emit(0, started("a"))
+    desk.emit(1, broke(trial_id="a", message="rank 1 alone"))
+    exchanged = desk.exchange([], 0)
+    assert [type(event) for event in exchanged.events] == [Started]
+    assert exchanged.usable
+    exchanged = desk.exchange([], 5)
+    assert [type(event) for event in exchanged.events] == [Broke]
+    assert not exchanged.usable
+    assert desk.wait_closed(5), "the rank that hangs is to be ended"
+    assert desk.order(1, 5) is False, "nothing more is begun in a broken gang"
+
+
+def test_a_late_end_of_a_broken_gang_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gang_desk, "PATIENCE", 0.0)
+    desk = GangDesk(2)
+    desk.emit(1, broke(message="alone"))
+    assert len(desk.exchange([], 1).events) == 1
+    desk.emit(0, ended())
+    assert desk.exchange([], 0.05).events == []

@@ -1,0 +1,98 @@
+"""Imports go one way, and what is quick stays quick: nothing heavy is imported for help and status."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("orchestrator", "trainables", "clusters", "results_schema")
+MAY_IMPORT = {
+    "orchestrator": {"orchestrator", "trainables", "clusters", "results_schema"},
+    "trainables": {"trainables", "results_schema"},
+    "clusters": {"clusters"},
+    "results_schema": {"results_schema"},
+}
+MAY_IMPORT_RAY = {
+    "orchestrator/engine/ray.py",
+    "orchestrator/engine/single.py",
+    "orchestrator/engine/distributed.py",
+    "clusters/ray_cluster.py",
+}
+MAY_IMPORT_WANDB = {"orchestrator/reports/wandb.py"}
+HEAVY = ("torch", "ray", "wandb", "pandas", "pydantic", "numpy", "pyarrow")
+FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports are not used here"
+            yield node.module or ""
+            # `from orchestrator import sweep` imports a module too
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def importers(name: str) -> set[str]:
+    """Files that import a package."""
+    return {
+        path.relative_to(ROOT).as_posix()
+        for path in FILES
+        if any(module.partition(".")[0] == name for module in imported(path))
+    }
+
+
+def test_there_are_files_to_look_at() -> None:
+    assert {path.relative_to(ROOT).parts[0] for path in FILES} == set(PACKAGES)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_go_one_way(package: str) -> None:
+    wrong = {
+        (path.relative_to(ROOT).as_posix(), module)
+        for path in (ROOT / package).rglob("*.py")
+        for module in imported(path)
+        if module.partition(".")[0] in set(PACKAGES) - MAY_IMPORT[package]
+    }
+    assert wrong == set()
+
+
+def test_ray_stays_in_the_engines_that_use_it() -> None:
+    assert importers("ray") == MAY_IMPORT_RAY
+
+
+def test_wandb_stays_in_its_writer() -> None:
+    assert importers("wandb") == MAY_IMPORT_WANDB
+
+
+def test_the_plan_knows_no_engine_that_runs_and_the_engines_know_no_store() -> None:
+    for path in (ROOT / "orchestrator" / "engine").rglob("*.py"):
+        rooms = {".".join(module.split(".")[:2]) for module in imported(path) if module.startswith("orchestrator.")}
+        assert rooms <= {"orchestrator.engine", "orchestrator.errors"}, path
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["status", "--help"], ["sweep", "--help"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    script = (
+        "import json, sys; from orchestrator.cli import run; code = run(sys.argv[1:]);"
+        f"print(json.dumps([code, [name for name in {HEAVY} if name in sys.modules]]), file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
+    assert json.loads(ended.stderr) == [0, []]
+    assert ended.stdout.startswith("Usage: orch" if "--help" in arguments else "orch ")
+
+
+def test_the_installed_command_is_the_package() -> None:
+    command = Path(sys.executable).parent / "orch"
+    by_command, by_module = (
+        subprocess.run([*start, "--version"], capture_output=True, text=True, check=True).stdout
+        for start in ([str(command)], [sys.executable, "-m", "orchestrator"])
+    )
+    assert by_command == by_module == "orch 0.1.0\n"
