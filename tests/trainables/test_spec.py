@@ -87,4 +87,4 @@ def test_streams_are_independent_and_reproducible():
     seeds = derived_seeds(0)
     assert len({seeds.split, seeds.init, seeds.order, seeds.augment}) == 4
     assert derived_seeds(0) == seeds != derived_seeds(1)
-    assert 0 <= min(seeds.split, seeds.init, seeds.order, seeds.augment) and max(seeds.split, seeds.init) < 2**63
+    assert min(seeds.split, seeds.init, seeds.order, seeds.augment) >= 0 and max(seeds.split, seeds.init) < 2**63
