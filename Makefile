@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # one process may not take all cores: other slots and other tests run beside it
 export OMP_NUM_THREADS ?= 1
+# without byte code on disk every process compiles torch anew, for 3 s: the first run keeps it for all others
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo test lint format docs bench-null bench-grid bench-plan bench-gpu clean
 

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -36,7 +36,7 @@ def peer(module: str, arguments: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
-def run(*commands: Sequence[str], environment: Mapping[str, str] | None = None) -> Run:
+def run(*commands: Sequence[str], environment: dict[str, str] | None = None) -> Run:
     """Run commands side by side. Raises SystemExit, with what it said, when one fails."""
     began = time.perf_counter()
     started = [_Started(command, os.environ | {"OMP_NUM_THREADS": "1"} | (environment or {})) for command in commands]
@@ -55,7 +55,7 @@ def run(*commands: Sequence[str], environment: Mapping[str, str] | None = None) 
 class _Started:
     """A process whose output goes to files, so that it never waits for a reader."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, command: Sequence[str], environment: dict[str, str]) -> None:
         self._command = command
         self._printed: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115 - read after the process has ended
         self._said: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115

@@ -8,7 +8,7 @@ from typing import Final, Literal
 OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop"]
 
 OPTIMIZERS: Final[tuple[OptimizerName, ...]] = ("sgd", "adam", "adamw", "rmsprop")
-LEARNING_RATES: Final = (0.01, 0.003, 0.001, 0.0003)
+LEARNING_RATES: Final = (0.003, 0.002, 0.001, 0.0005)
 WEIGHT_DECAYS: Final = (1e-4, 5e-4)
 DROPOUTS: Final = (0.1, 0.3)
 MOMENTUM: Final = 0.9

@@ -1,5 +1,7 @@
 """The network and the optimizers that every peer trains: those of the program's `cnn` and of its optimizers."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -31,17 +33,19 @@ def optimizer(module: nn.Module, configuration: Configuration, *, fast: bool) ->
     """fast: torch's fused kernels, which its defaults do not choose on a CPU; RMSprop has none."""
     weights = [parameter for parameter in module.parameters() if parameter.ndim > 1]
     biases = [parameter for parameter in module.parameters() if parameter.ndim == 1]
-    groups = [{"params": weights, "weight_decay": configuration.weight_decay}, {"params": biases}]
-    fused = {"fused": True} if fast else {}
+    penalised: dict[str, Any] = {"params": weights, "weight_decay": configuration.weight_decay}
+    groups = [penalised, {"params": biases}]
+    fused, foreach = (True, True) if fast else (None, None)
     match configuration.optimizer:
         case "sgd":
-            return torch.optim.SGD(groups, lr=configuration.lr, momentum=MOMENTUM, **fused)
+            return torch.optim.SGD(groups, lr=configuration.lr, momentum=MOMENTUM, fused=fused)
         case "adam":
-            return torch.optim.Adam(groups, lr=configuration.lr, **fused)
-        case "adamw":  # its own decay stands beside the penalty: one group suffices, `penalise` adds the gradient
-            return torch.optim.AdamW(module.parameters(), lr=configuration.lr, weight_decay=_ADAMW_DECAY, **fused)
+            return torch.optim.Adam(groups, lr=configuration.lr, fused=fused)
+        case "adamw":  # its own decay stands beside the penalty, which `penalise` adds to the gradient
+            parameters = module.parameters()
+            return torch.optim.AdamW(parameters, lr=configuration.lr, weight_decay=_ADAMW_DECAY, fused=fused)
         case "rmsprop":
-            return torch.optim.RMSprop(groups, lr=configuration.lr, **({"foreach": True} if fast else {}))
+            return torch.optim.RMSprop(groups, lr=configuration.lr, foreach=foreach)
 
 
 def penalise(module: nn.Module, configuration: Configuration) -> None:

@@ -73,7 +73,7 @@ def _epoch(
     """Running loss and accuracy, as the program has them."""
     module.train()
     losses, hits = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.int64)
-    for chosen in data.train[torch.randperm(len(data.train))].split(BATCH_SIZE):
+    for chosen in torch.split(data.train[torch.randperm(len(data.train))], BATCH_SIZE):
         targets = data.pool_labels.index_select(0, chosen)
         outputs = module(_standardised(data.pool.index_select(0, chosen), data))
         loss = F.cross_entropy(outputs, targets)
@@ -94,7 +94,7 @@ def _measure(
     module.eval()
     loss, hits = 0.0, 0
     with torch.inference_mode():
-        for chosen in indices.split(_EVALUATION_BATCH):
+        for chosen in torch.split(indices, _EVALUATION_BATCH):
             outputs, targets = module(_standardised(pictures.index_select(0, chosen), data)), labels[chosen]
             loss += float(F.cross_entropy(outputs, targets, reduction="sum"))
             hits += int((outputs.argmax(1) == targets).sum())

@@ -1,7 +1,7 @@
 """The tight loop under joblib: two processes (loky), the arrays memory-mapped by it."""
 
 import torch
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed  # type: ignore[import-untyped]
 
 from benchmarks.fashion.arrays import FashionArrays, load
 from benchmarks.fashion.configurations import Configuration

@@ -4,8 +4,12 @@ import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from benchmarks.fashion.configurations import Configuration, first
+
+if TYPE_CHECKING:
+    from ray.tune import ResultGrid
 
 
 @dataclass(frozen=True)
@@ -30,3 +34,11 @@ def asked() -> Asked:
 def print_report(accuracies: Sequence[float]) -> None:
     """One JSON object: how many trials ran, and their mean test accuracy, by which to see that they are the same work."""
     print(json.dumps({"trials": len(accuracies), "test_accuracy": sum(accuracies) / len(accuracies)}), flush=True)
+
+
+def test_accuracies(results: "ResultGrid") -> list[float]:
+    """What the trials of a Tune peer have reported. Raises SystemExit when one has reported nothing."""
+    metrics = [results[index].metrics or {} for index in range(len(results))]
+    if results.errors or not all("test_accuracy" in reported for reported in metrics):
+        raise SystemExit(f"not every trial has a result: {results.errors}")
+    return [reported["test_accuracy"] for reported in metrics]

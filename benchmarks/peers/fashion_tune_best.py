@@ -4,7 +4,7 @@ import os
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.peers.fashion_report import asked, print_report
+from benchmarks.peers.fashion_report import asked, print_report, test_accuracies
 from benchmarks.peers.local_ray import local_ray
 
 # read when Tune is imported or its controller made
@@ -37,7 +37,7 @@ def main() -> None:
             tune_config=tune.TuneConfig(reuse_actors=True, trial_dirname_creator=lambda trial: trial.trial_id),
             run_config=tune.RunConfig(storage_path=str(folder / "results"), verbose=0),
         )
-        print_report([result.metrics["test_accuracy"] for result in tuner.fit()])
+        print_report(test_accuracies(tuner.fit()))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.peers.fashion_report import asked, print_report
+from benchmarks.peers.fashion_report import asked, print_report, test_accuracies
 from benchmarks.peers.local_ray import local_ray
 
 
@@ -72,7 +72,7 @@ def main() -> None:
             },
             run_config=tune.RunConfig(storage_path=str(folder / "results"), verbose=0),
         )
-        print_report([result.metrics["test_accuracy"] for result in tuner.fit()])
+        print_report(test_accuracies(tuner.fit()))
 
 
 if __name__ == "__main__":

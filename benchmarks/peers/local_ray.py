@@ -1,5 +1,6 @@
 """A Ray of a peer's own: as many slots as ours has, started and ended the same way as ours."""
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ def local_ray() -> Iterator[Path]:
         num_cpus=2,
         include_dashboard=False,
         log_to_driver=False,
-        logging_level="ERROR",
+        logging_level=logging.ERROR,
         object_store_memory=200 * 2**20,
         _temp_dir=str(folder / "ray"),
     )

@@ -3,8 +3,10 @@
 import argparse
 import json
 import time
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ray.tune import ResultGrid
 
 
 def trials_asked_for() -> int:
@@ -13,14 +15,18 @@ def trials_asked_for() -> int:
     return int(parser.parse_args().trials)
 
 
-def print_report(called: float, results: Iterable[Any]) -> None:
+def print_report(called: float, results: "ResultGrid") -> None:
     """From the first trial's begin to the return of `fit`, with which the results are there. `called`: when `fit` was.
 
     Every result has to hold `began`, the wall-clock time at which its function was entered. Raises SystemExit when one
     does not.
     """
     returned = time.time()
-    begins = [result.metrics["began"] for result in results if result.metrics and "began" in result.metrics]
+    begins = [
+        result.metrics["began"]
+        for result in (results[index] for index in range(len(results)))
+        if result.metrics and "began" in result.metrics
+    ]
     if len(begins) != trials_asked_for():
         raise SystemExit(f"{len(begins)} trials have reported")
     milliseconds = 1000 * (returned - min(begins)) / len(begins)
