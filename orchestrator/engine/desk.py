@@ -1,5 +1,6 @@
 """Where a slot and the sweep meet: orders go in, events come out. Thread-safe, free of Ray."""
 
+import contextlib
 import queue
 import threading
 from collections import deque
@@ -20,6 +21,14 @@ class Desk:
     def submit(self, orders: Sequence[TrialOrder]) -> None:
         for order in orders:
             self._orders.put(order)
+
+    def withdraw(self) -> list[str]:
+        """Take back the orders that nobody has taken yet, and say whose they were."""
+        withdrawn = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                withdrawn.append(self._orders.get_nowait().trial_id)
+        return withdrawn
 
     def next_order(self, timeout: float | None = None) -> TrialOrder | None:
         """The oldest order; None when there is none within `timeout` seconds (None waits for ever)."""

@@ -60,6 +60,9 @@ class Gang:
     def submit(self, orders: Sequence[TrialOrder]) -> None:
         self._desk.submit.remote(orders)
 
+    def withdraw(self) -> Any:
+        return self._desk.withdraw.remote()
+
     def trouble(self) -> str | None:
         return None if self._closing else self._ended
 

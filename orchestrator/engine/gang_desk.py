@@ -49,6 +49,13 @@ class GangDesk:
                 self._submitted += 1
             self._change.notify_all()
 
+    def withdraw(self) -> list[str]:
+        """Take back the orders that no rank has fetched yet, and say whose they were."""
+        with self._change:
+            unfetched = [number for number in self._orders if number not in self._fetched]
+            self._submitted -= len(unfetched)  # they are the latest: the next order takes the number of the first
+            return [self._orders.pop(number).trial_id for number in unfetched]
+
     def exchange(self, orders: Sequence[TrialOrder], timeout: float) -> Exchanged:
         """Leave orders and fetch all events; waits up to `timeout` seconds while there is none."""
         self.submit(orders)

@@ -29,6 +29,9 @@ class Line(Protocol):
     def submit(self, orders: Sequence[TrialOrder]) -> None:
         """Hand over orders while an exchange is under way."""
 
+    def withdraw(self) -> Any:
+        """A reference to the ids of the trials that were handed over, had not been begun, and now never will be."""
+
     def trouble(self) -> str | None:
         """Why the slot cannot be used any more, where that shows otherwise than by a failed exchange."""
 
@@ -50,6 +53,8 @@ class Slot:
     """The exchange under way."""
     quick: bool = False
     """Whether its last trial was so short that the next should already be waiting in the slot."""
+    withdrawal: Any = None
+    """A reference to the ids of orders that are being taken back."""
 
     @property
     def idle(self) -> bool:
@@ -70,6 +75,11 @@ class Slot:
             self.quick = lease.started is not None and time.monotonic() - lease.started < quick_seconds
             del self.leases[event.trial_id]
         return True
+
+    def keeps_waiting(self, seconds: float) -> bool:
+        """Whether orders wait behind a trial that has been running for longer than this."""
+        since = [lease.started for lease in self.leases.values() if lease.started is not None]
+        return bool(since) and len(self.leases) > len(since) and time.monotonic() - since[-1] > seconds
 
     def overdue(self, grace: float) -> Lease | None:
         """The running trial, where it has outlived its time limit by more than `grace` seconds."""

@@ -6,6 +6,7 @@ shapes take turns on a cluster that cannot hold all of them. The engine does its
 opens a slot only where it fits: nothing ever waits for resources that another waits to be given back.
 """
 
+import contextlib
 import re
 import signal
 from datetime import UTC, datetime
@@ -63,6 +64,7 @@ class RayEngine:
                 if not self._slots and not work.shapes():
                     return
                 self._collect(work)
+                self._take_back(work)
                 self._close_overdue(work)
                 self._close_unneeded(work)
                 work.beat()  # first: a signal to the whole process group stops the sweep and ends Ray too
@@ -146,6 +148,18 @@ class RayEngine:
             slot.lease([order])
             orders.append(order)
         return orders
+
+    def _take_back(self, work: Work) -> None:
+        """What waits behind a trial that turns out to be long goes back, so that another slot can have it."""
+        for slot in self._slots.values():
+            if slot.withdrawal is None and slot.keeps_waiting(QUICK):
+                slot.quick = False
+                slot.withdrawal = slot.line.withdraw()
+            elif slot.withdrawal is not None and ray.wait([slot.withdrawal], timeout=0)[0]:
+                with contextlib.suppress(ray.exceptions.RayError):  # a slot that is lost shows in its exchange
+                    for trial_id in ray.get(slot.withdrawal):
+                        work.give_back(slot.leases.pop(trial_id).order)
+                slot.withdrawal = None
 
     def _collect(self, work: Work) -> None:
         """Fetch events from every slot that has some, and send it on its way again."""

@@ -32,6 +32,9 @@ class Single:
     def submit(self, orders: Sequence[TrialOrder]) -> None:
         self._actor.submit.remote(orders)
 
+    def withdraw(self) -> Any:
+        return self._actor.withdraw.remote()
+
     def trouble(self) -> str | None:
         return None
 

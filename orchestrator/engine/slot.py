@@ -27,6 +27,10 @@ class SlotProcess:
     def submit(self, orders: Sequence[TrialOrder]) -> None:
         self._desk.submit(orders)
 
+    def withdraw(self) -> list[str]:
+        """Take back what has not been begun."""
+        return self._desk.withdraw()
+
     def exchange(self, orders: Sequence[TrialOrder], timeout: float) -> Exchanged:
         """Leave orders and fetch all events; waits up to `timeout` seconds while there is none."""
         return Exchanged(self._desk.exchange(orders, timeout), own_bytes())

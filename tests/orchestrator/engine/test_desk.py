@@ -39,5 +39,14 @@ def test_an_exchange_ends_at_once_when_something_happens() -> None:
     assert time.monotonic() - began < 30  # not the whole wait
 
 
+def test_what_nobody_has_taken_can_be_taken_back() -> None:
+    desk = Desk()
+    desk.submit([order("a"), order("b"), order("c")])
+    assert desk.next_order() is not None
+    assert desk.withdraw() == ["b", "c"]
+    assert desk.next_order(timeout=0.01) is None
+    assert desk.withdraw() == []
+
+
 def test_there_may_be_no_order() -> None:
     assert Desk().next_order(timeout=0.01) is None

@@ -102,6 +102,19 @@ def test_both_ranks_failing_is_one_failure_and_the_gang_goes_on(gang: Callable[[
     assert desk.exchange([], 0).usable
 
 
+def test_what_no_rank_has_fetched_can_be_taken_back() -> None:
+    desk = GangDesk(2)
+    desk.submit([order("a"), order("b"), order("c")])
+    assert isinstance(desk.order(0, 1), TrialOrder)
+    assert desk.withdraw() == ["b", "c"]
+    assert desk.order(1, 0.01) is True
+    desk.submit([order("d")])
+    for _rank in (0, 1):
+        fetched = desk.order(1, 1)
+        assert isinstance(fetched, TrialOrder)
+        assert fetched.trial_id == "d"
+
+
 def test_a_rank_may_be_ahead_of_the_others() -> None:
     """Trials that fail before their first collective operation do not keep the ranks in step."""
     desk = GangDesk(2)

@@ -1,0 +1,16 @@
+"""A trial whose first attempt poisons its process; in a module of its own, because slots import it."""
+
+import torch
+
+from benchmarks.null_trial import null_trial
+from trainables.context import Context
+from trainables.order import TrialOrder
+from trainables.records import TrialResult
+
+
+def poison_then_null(order: TrialOrder, context: Context) -> TrialResult:
+    """Seed 0's first attempt reads outside of a tensor, which trips an assertion on the device: a real CUDA error."""
+    if order.spec.seed == 0 and order.attempt == 1:
+        outside = torch.tensor([1 << 20], device=context.device)
+        torch.zeros(4, device=context.device)[outside].sum().item()
+    return null_trial(order, context)

@@ -1,0 +1,172 @@
+"""Every bad input ends with exit code 2 and one line that says where and why; nothing is written, no Ray is started."""
+
+import sys
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli import run
+
+GOOD = """\
+name: demo
+axes:
+  dataset: [digits]
+  model: [mlp]
+  optimizer: [sgd]
+  regularizer: [none]
+seeds: 2
+protocol: {epochs: 1}
+wandb: {mode: disabled}
+"""
+
+
+def changed(old: str, new: str) -> str:
+    assert old in GOOD
+    return GOOD.replace(old, new)
+
+
+CASES: dict[str, tuple[str | bytes, str]] = {
+    "an empty file": ("", "grid.yaml:1:1: "),
+    "a comment alone": ("# nothing\n", "grid.yaml:1:1: "),
+    "a binary file": (bytes(range(256)) * 4, "grid.yaml"),
+    "a picture": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "grid.yaml"),
+    "an unknown key": (changed("seeds:", "sedes:"), "grid.yaml:7:1: "),
+    "an unknown key of the protocol": (changed("epochs: 1", "epoch: 1"), "grid.yaml:8:12: "),
+    "an unknown axis": (changed("seeds:", "  augmentation: [none]\nseeds:"), "grid.yaml:7:3: "),
+    "an unknown component": (changed("[mlp]", "[mpl]"), "grid.yaml:4:11: "),
+    "an unknown parameter": (changed("[sgd]", "[{name: sgd, rl: 0.1}]"), "grid.yaml:5:27: "),
+    "a duplicate key": (GOOD + "seeds: 3\n", "grid.yaml:10:1: "),
+    "a tab": (changed("  model:", "\tmodel:"), "grid.yaml:4:1: "),
+    "a tag": (changed("seeds: 2", "seeds: !!python/object/apply:os.system [echo]"), "grid.yaml:7:8: "),
+    "a list at the root": ("- name: demo\n", "grid.yaml:1:1: "),
+    "a text at the root": ("hello\n", "grid.yaml:1:1: "),
+    "a negative learning rate": (changed("[sgd]", "[{name: sgd, lr: -1}]"), "grid.yaml:5:31: "),
+    "a learning rate that is no number": (changed("[sgd]", "[{name: sgd, lr: .nan}]"), "grid.yaml:5:31: "),
+    "an infinite learning rate": (changed("[sgd]", "[{name: sgd, lr: .inf}]"), "grid.yaml:5:31: "),
+    "a learning rate that is text": (changed("[sgd]", '[{name: sgd, lr: "abc"}]'), "grid.yaml:5:31: "),
+    "no epochs": (changed("epochs: 1", "epochs: 0"), "grid.yaml:8:20: "),
+    "a fraction of epochs": (changed("epochs: 1", "epochs: 1.5"), "grid.yaml:8:20: "),
+    "a negative number of seeds": (changed("seeds: 2", "seeds: -1"), "grid.yaml:7:8: "),
+    "a model that is a word of YAML": (changed("model: [mlp]", "model: no"), "grid.yaml:4:10: "),
+    "an empty axis": (changed("model: [mlp]", "model: []"), "grid.yaml:4:"),
+    "an axis without a value": (changed("model: [mlp]", "model:"), "grid.yaml:4:"),
+    "a missing axis": (changed("  model: [mlp]\n", ""), "grid.yaml:"),
+    "a name that leaves the folder": (changed("name: demo", "name: ../x"), "grid.yaml:1:7: "),
+    "an absolute name": (changed("name: demo", "name: /tmp/x"), "grid.yaml:1:7: "),
+    "a name of 300 characters": (changed("name: demo", f"name: {'n' * 300}"), "grid.yaml:1:7: "),
+    "an empty name": (changed("name: demo", 'name: ""'), "grid.yaml:1:7: "),
+    "a data set that is not there": (changed("[digits]", "[{name: image_folder, path: birds}]"), "grid.yaml:3:34: "),
+    "an anchor that is not there": (changed("seeds: 2", "seeds: *many"), "grid.yaml:7:8: "),
+    "an open bracket": (changed("[sgd]", "[sgd"), "grid.yaml:"),
+}
+
+
+class NoRay(MetaPathFinder):
+    """Refuses to import ray."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        if fullname == "ray":
+            raise AssertionError("ray is imported")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder, from which ray cannot be imported."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ORCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("ORCH_DATA", raising=False)
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [NoRay(), *sys.meta_path])
+    return tmp_path
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line that a refused command prints."""
+    assert run(arguments) == 2
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert "Traceback" not in errors
+    lines = errors.splitlines()
+    assert len(lines) == 1, errors
+    return lines[0]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_bad_grid_is_refused_where_it_is_wrong(case: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content, where = CASES[case]
+    (folder / "grid.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
+    line = refused(["sweep", "grid.yaml"], capsys)
+    assert line.startswith(where), line
+    assert not (folder / "results").exists()
+
+
+@pytest.mark.parametrize("name", ["mpl", "sdg", "epochz"])
+def test_a_near_name_is_offered(name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    near = {"mpl": "mlp", "sdg": "sgd", "epochz": "epochs"}[name]
+    (folder / "grid.yaml").write_text(changed(near, name))
+    assert f"did you mean {near}" in refused(["sweep", "grid.yaml"], capsys).replace("'", "")
+
+
+def test_all_mistakes_are_told_at_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "grid.yaml").write_text(changed("[mlp]", "[mpl]").replace("epochs: 1", "epochs: 0"))
+    assert run(["sweep", "grid.yaml"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[0] for line in lines] == ["grid.yaml:4:11", "grid.yaml:8:20"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["missing.yaml"], "missing.yaml"),
+        (["."], "."),
+        (["grid.yaml", "--data", "nowhere"], "the data folder nowhere (--data) does not exist"),
+        (["grid.yaml", "--max-trials", "1"], "2 trials, more than --max-trials 1"),
+        (["grid.yaml", "--cluster", "missing.yaml"], "missing.yaml"),
+        (["grid.yaml", "--cluster", "grid.yaml"], "grid.yaml"),
+        (["grid.yaml", "--results", "grid.yaml"], "cannot write results to"),
+        (["grid.yaml", "--results", "/proc/results"], "cannot write results to /proc/results"),
+        (["pairs.yaml", "--engine", "inline"], "use --engine ray"),
+        (["many.yaml"], "a trial needs 1000 CPUs"),
+    ],
+)
+def test_a_bad_option_is_refused(
+    arguments: list[str], said: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "grid.yaml").write_text(GOOD)
+    (folder / "pairs.yaml").write_text(GOOD + "resources: {workers: 2}\n")
+    (folder / "many.yaml").write_text(GOOD + "resources: {cpus: 1000}\n")
+    assert run(["sweep", *arguments, "-q"]) == 2
+    output, errors = capsys.readouterr()
+    assert said in errors
+    assert output == ""
+    assert "Traceback" not in errors
+    assert not (folder / "results").exists()
+
+
+def test_the_data_folder_of_the_environment(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "grid.yaml").write_text(GOOD)
+    monkeypatch.setenv("ORCH_DATA", "nowhere")
+    assert "the data folder nowhere (ORCH_DATA)" in refused(["sweep", "grid.yaml"], capsys)
+
+
+def test_a_broken_picture_is_named_before_anything_is_started(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        (folder / "birds" / name).mkdir(parents=True)
+        (folder / "birds" / name / "1.png").write_bytes(b"not a picture")
+    (folder / "grid.yaml").write_text(changed("[digits]", "[{name: image_folder, path: birds}]"))
+    assert run(["sweep", "grid.yaml", "-q"]) == 2
+    errors = capsys.readouterr().err
+    assert "1.png" in errors
+    assert not (folder / "results").exists()
+
+
+def test_ray_is_what_a_good_grid_would_start(folder: Path) -> None:
+    """So the tests above would notice a Ray that is started too early."""
+    (folder / "grid.yaml").write_text(GOOD)
+    with pytest.raises(AssertionError, match="ray is imported"):
+        run(["sweep", "grid.yaml", "-q"])
