@@ -6,7 +6,7 @@ from typing import Annotated, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, SkipValidation
 
-from orchestrator.errors import Problem
+from orchestrator.errors import Problem, UserError
 from orchestrator.grid.axis import Axis
 from orchestrator.grid.nodes import Mapping
 from orchestrator.grid.problems import Problems
@@ -70,7 +70,11 @@ class GridSpec(BaseModel):
         return protocol, resources
 
     def with_seeds(self, count: int) -> "GridSpec":
-        """The same grid with the first seeds only."""
+        """The same grid with so many seeds: 0 to count - 1, or the first of a list. Raises UserError: a shorter list."""
+        if isinstance(self.seeds, range):
+            return self.model_copy(update={"seeds": range(count)})
+        if count > len(self.seeds):
+            raise UserError(f"--seeds {count} asks for more seeds than the list in {self.path} has ({len(self.seeds)})")
         return self.model_copy(update={"seeds": self.seeds[:count]})
 
     def _under(self, overrides: Sequence[Override], section: str) -> Mapping | None:

@@ -220,3 +220,15 @@ def test_equal_levels_written_differently_are_one_level_and_a_warning(tmp_path: 
     grid = read(tmp_path, VALID.replace("sgd", "[{name: sgd, lr: [0.1, 1e-1, 0.2]}, {name: sgd, lr: 0.2}, sgd]"))
     assert [level.label for level in grid.axes.optimizer] == ["sgd(lr=0.1)", "sgd(lr=0.2)"]
     assert [(warning.line, warning.column) for warning in grid.warnings] == [(5, 15), (5, 50), (5, 72)]
+
+
+def test_the_number_of_seeds_can_be_set_from_outside(tmp_path):
+    def grid(seeds):
+        path = tmp_path / "grid.yaml"
+        path.write_text(f"name: n\naxes: {{dataset: digits, model: mlp, optimizer: sgd}}\nseeds: {seeds}\n")
+        return read_grid(path)
+
+    assert list(grid(3).with_seeds(5).seeds) == [0, 1, 2, 3, 4]
+    assert list(grid([7, 9, 11]).with_seeds(2).seeds) == [7, 9]
+    with pytest.raises(UserError, match="more seeds than the list"):
+        grid([7, 9]).with_seeds(3)
