@@ -66,7 +66,8 @@ def floor(trials: int, epochs: int) -> Run:
 
 def two_floors(trials: int, epochs: int) -> Run:
     """Two processes at once, which share the memory bandwidth and whatever else the cores do."""
-    parts = ([*_arguments(trials, epochs), "--part", f"{index}/{SLOTS}"] for index in range(SLOTS))
+    processes = min(SLOTS, trials)
+    parts = ([*_arguments(trials, epochs), "--part", f"{index}/{processes}"] for index in range(processes))
     return run(*(peer("benchmarks.peers.fashion_floor", part) for part in parts))
 
 
@@ -123,6 +124,15 @@ def table(rows: Sequence[Measured]) -> str:
     )
 
 
+def efficiency(rows: Sequence[Measured]) -> str:
+    """The floors' wall divided by ours, in words; empty where one of them was not measured."""
+    walls = {row.way: row.wall_seconds for row in rows}
+    if not {FLOOR, "two-floors", "ours"} <= set(walls):
+        return ""
+    one, two = (walls[way] / walls["ours"] for way in (FLOOR, "two-floors"))
+    return f"\n\nEfficiency of orch sweep, start-up included: {one:.2f} of the floor, {two:.2f} of two tight loops at once."
+
+
 def measured_parts(only: Sequence[str], whole: int, part: int, epochs: int) -> list[list[Measured]]:
     """The peers' part, then the whole grid where it is larger."""
     parts = [(part, [way for way in WAYS if way in only])]
@@ -156,7 +166,7 @@ def main() -> None:
             parser.error(str(error))
     here = machine()
     parts = measured_parts(only, options.trials, options.peers_trials, options.epochs)
-    print("\n\n".join(table(rows) for rows in parts))
+    print("\n\n".join(table(rows) + efficiency(rows) for rows in parts))
     if options.json:
         figures = [asdict(row) for rows in parts for row in rows]
         options.json.write_text(json.dumps(here | {"epochs": options.epochs, "figures": figures}, indent=2) + "\n")

@@ -139,13 +139,13 @@ class Sweep:
         del self._leased[event.trial_id]
         self._move("running", "pending")
         self._queue.add(leased.waiting.cell.shape, leased.waiting)
-        self._progress.note(f"{leased.waiting.cell.label}: {decision.reason}")
+        self._progress.note(f"{_label(leased.waiting)}: {decision.reason}")
 
     def _conclude(self, trial_id: str, status: str, detail: str, result: TrialResult | None) -> None:
         waiting = self._leased.pop(trial_id).waiting
         self.last_row = time.monotonic()
         self._move("running", status)
-        label = f"{waiting.cell.label} seed {waiting.seed}"
+        label = _label(waiting)
         self._standing.concluded(-waiting.expected, label, result)
         self._progress.finished(label, status, detail, self.snapshot())
 
@@ -201,9 +201,13 @@ def _headline(result: TrialResult) -> str:
     return f"test loss {result.test.loss:.4g}"
 
 
+def _label(waiting: Waiting) -> str:
+    return f"{waiting.cell.label} seed {waiting.seed}"
+
+
 def _running(leased: Leased) -> Running:
     waiting = leased.waiting
-    label = f"{waiting.cell.label} seed {waiting.seed}"
+    label = _label(waiting)
     return Running(waiting.trial_id, label, leased.epoch, waiting.cell.protocol.epochs)
 
 

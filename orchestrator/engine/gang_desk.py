@@ -19,10 +19,6 @@ PATIENCE: Final = 3.0
 """Seconds that the other ranks are given to fail too."""
 
 
-Attempt = tuple[str, int]
-"""A trial's id and the number of the attempt at it."""
-
-
 class GangDesk:
     """A small actor that belongs to no rank. Thread-safe."""
 
@@ -32,10 +28,11 @@ class GangDesk:
         self._submitted = 0
         self._fetched: dict[int, int] = {}
         self._events: deque[Event] = deque()
-        self._ends: dict[Attempt, dict[int, Ended | Broke]] = {}
-        """Of attempts that not all ranks have ended: a rank may be ahead of the others by an order or more."""
-        self._failures: dict[Attempt, float] = {}
-        """When the first rank failed at each of these."""
+        self._concluded = 0
+        """Orders that all ranks have come to the end of."""
+        self._ends: dict[int, Ended | Broke] = {}
+        """Of the order that the ranks are at, by rank."""
+        self._first_failure: float | None = None
         self._broken = False
         self._closed = False
         self._change = threading.Condition()
@@ -77,12 +74,16 @@ class GangDesk:
     # the ranks' side
 
     def order(self, number: int, timeout: float) -> TrialOrder | bool:
-        """The order of this number; True when there is none yet; False when the gang is closed."""
+        """The order of this number; True when there is none yet; False when the gang is closed.
+
+        Nor is there one while another rank is still at the order before: the ranks stay in step, so that what ends the
+        gang is never laid to a trial that the others had not begun.
+        """
         with self._change:
-            self._change.wait_for(lambda: self._closed or self._broken or number in self._orders, timeout)
+            self._change.wait_for(lambda: self._closed or self._broken or self._is_next(number), timeout)
             if self._closed or self._broken:
                 return False
-            if number not in self._orders:
+            if not self._is_next(number):
                 return True
             order = self._orders[number]
             self._fetched[number] = self._fetched.get(number, 0) + 1
@@ -106,24 +107,27 @@ class GangDesk:
 
     # inside
 
+    def _is_next(self, number: int) -> bool:
+        return number in self._orders and number <= self._concluded
+
     def _end(self, rank: int, event: Ended | Broke) -> None:
         if self._broken:
             return  # its verdict is out
-        attempt = (event.trial_id, event.attempt)
-        self._ends.setdefault(attempt, {})[rank] = event
-        if isinstance(event, Broke):
-            self._failures.setdefault(attempt, time.monotonic())
-        if len(self._ends[attempt]) == self._ranks:
-            self._conclude(attempt)
+        self._ends[rank] = event
+        if isinstance(event, Broke) and self._first_failure is None:
+            self._first_failure = time.monotonic()
+        if len(self._ends) == self._ranks:
+            self._conclude()
 
-    def _conclude(self, attempt: Attempt) -> None:
-        self._failures.pop(attempt, None)
-        self._events.append(_verdict(self._ends.pop(attempt)))
+    def _conclude(self) -> None:
+        self._events.append(_verdict(self._ends))
+        self._ends = {}
+        self._first_failure = None
+        self._concluded += 1
 
     def _lose_patience(self) -> None:
-        now = time.monotonic()
-        for attempt in [attempt for attempt, failed in self._failures.items() if now - failed >= PATIENCE]:
-            self._conclude(attempt)
+        if self._first_failure is not None and time.monotonic() - self._first_failure >= PATIENCE:
+            self._conclude()
             self._broken = True
             self._change.notify_all()
 

@@ -36,13 +36,17 @@ exclude: [{model: cnn, regularizer: dropout}]
 wandb: {mode: disabled}
 """
 PLAIN = MIXED.replace("overrides:", "overrides: []  #")
+LONGER = (
+    (PLAIN % ", {name: adam, lr: 0.02}").replace(", {name: cnn, channels: [8]}", "").replace("exclude:", "exclude: []  #")
+)
+"""One level of the optimizer more, one of the model less."""
 
 
-def orch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def orch(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [ORCH, *arguments],
         cwd=folder,
-        env=environment(),
+        env=environment() | variables,
         capture_output=True,
         text=True,
         check=False,
@@ -61,8 +65,9 @@ def measured(table: pd.DataFrame) -> pd.DataFrame:
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a grid of single and two-worker trials has been run on two CPUs."""
     folder = tmp_path_factory.mktemp("mixed")
+    (folder / "tmp").mkdir()
     (folder / "grid.yaml").write_text(MIXED % "")
-    ended = orch(folder, "sweep", "grid.yaml", "--json")
+    ended = orch(folder, "sweep", "grid.yaml", "--json", TMPDIR=str(folder / "tmp"))
     assert ended.returncode == 0, ended.stderr
     summary = json.loads(ended.stdout)
     assert summary["counts"] == {"completed": 9, "skipped": 3}
@@ -120,7 +125,9 @@ def test_trials_in_slots_are_bit_equal_to_trials_in_this_process(mixed: Path, al
 
 
 def test_nothing_of_the_sweep_is_left_in_the_folder_of_temporary_files(mixed: Path) -> None:
-    assert not list(Path("/tmp").glob("gang-*"))
+    """Ray Train wants a folder to keep things in; torch keeps its own there, which is the user's."""
+    left = {path.name for path in (mixed / "tmp").iterdir() if not path.name.startswith("torchinductor")}
+    assert left == set()
 
 
 def test_the_same_command_runs_nothing_and_one_level_more_only_its_cells(mixed: Path) -> None:
@@ -130,13 +137,13 @@ def test_the_same_command_runs_nothing_and_one_level_more_only_its_cells(mixed: 
     assert again.stderr == ""
     assert json.loads(again.stdout)["ran"] == 0
     pd.testing.assert_frame_equal(table(mixed, "trials"), before)
-    (mixed / "grid.yaml").write_text((PLAIN % ", {name: adam, lr: 0.02}").replace("{name: cnn, channels: [8]}", "lstm"))
+    (mixed / "grid.yaml").write_text(LONGER)
     longer = orch(mixed, "sweep", "grid.yaml", "--json", "-q")
     assert longer.returncode == 0, longer.stderr
-    assert json.loads(longer.stdout)["ran"] == 6 + 12
+    assert json.loads(longer.stdout)["ran"] == 6
     after = table(mixed, "trials")
     pd.testing.assert_frame_equal(after.iloc[:12].drop(columns="planned"), before.drop(columns="planned"))
-    assert after.groupby("planned").size().to_dict() == {False: 6, True: 24}
+    assert after.groupby("planned").size().to_dict() == {False: 6, True: 12}
 
 
 @pytest.fixture(scope="module")

@@ -188,7 +188,7 @@ def test_a_damaged_journal_stops_the_sweep_and_is_left_as_it_is(write: Write) ->
     journal = Path("results/sweep/journal.sqlite")
     content = journal.read_bytes()
     journal.write_bytes(content[: len(content) // 2])
-    with pytest.raises(DamagedResults, match="journal.sqlite is damaged"):
+    with pytest.raises(DamagedResults, match=r"journal\.sqlite is damaged"):
         run(grid, run_trial=misbehave)
     assert journal.read_bytes() == content[: len(content) // 2]
 
