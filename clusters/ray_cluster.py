@@ -20,6 +20,8 @@ from clusters.spec import ClusterSpec
 
 SHUTDOWN_SECONDS: Final = 5.0
 """What Ray is given to end by itself before its processes are ended."""
+LOOK_SECONDS: Final = 0.25
+"""Between two looks at Ray's processes."""
 SILENCE_SECONDS: Final = 20.0
 """A remote head that accepts no connection for so long is lost."""
 OBJECT_STORE_BYTES: Final = 128 * 2**20
@@ -48,6 +50,7 @@ class RayCluster:
         """What a local Ray consists of, workers apart: those are children of these."""
         self._vital: list[psutil.Process] = []
         self._last_answer = time.monotonic()
+        self._last_look = 0.0
         self._head: tuple[str, int] | None = None
 
     def open(self) -> Capacity:
@@ -60,7 +63,11 @@ class RayCluster:
         return Capacity(offered.get("CPU", 0.0), offered.get("GPU", 0.0), offered.get("memory", 0.0))
 
     def check(self) -> None:
-        """Raise ClusterLost if Ray has gone. Cheap: a few system calls."""
+        """Raise ClusterLost if Ray has gone. May be called at any rate: it looks a few times a second."""
+        now = time.monotonic()
+        if now - self._last_look < LOOK_SECONDS:
+            return
+        self._last_look = now
         if self._spec.address == "local":
             dead = [process.pid for process in self._vital if not _lives(process)]
             if dead:

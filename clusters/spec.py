@@ -27,8 +27,6 @@ class DistributedSpec(_Part):
 
     backend: Literal["auto", "gloo", "nccl"] = "auto"
     """auto: nccl on GPUs, gloo on CPUs."""
-    start_timeout: Annotated[float, Field(gt=0)] = 180.0
-    """Seconds for all workers of a slot to come up."""
     group_timeout: Annotated[float, Field(gt=0)] = 60.0
     """Seconds that a worker waits for the others in a collective operation."""
 
@@ -43,5 +41,7 @@ class ClusterSpec(_Part):
     """CPUs to offer when Ray is started here."""
     gpus: Annotated[int, Field(ge=0)] | Auto = "auto"
     """GPUs to offer when Ray is started here."""
+    start_timeout: Annotated[float, Field(gt=0)] = 300.0
+    """Seconds for all workers of a slot to come up."""
     slots: SlotSpec = SlotSpec()
     distributed: DistributedSpec = DistributedSpec()

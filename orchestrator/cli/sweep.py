@@ -26,7 +26,11 @@ import click
     show_default=True,
     help="Refuse a grid of more trials than this.",
 )
-@click.option("--seeds", type=click.IntRange(min=1), help="So many seeds in place of the grid's own number; of a list of seeds, the first.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    help="So many seeds in place of the grid's own number; of a list of seeds, the first.",
+)
 @click.option("--retry", is_flag=True, help="Run failed, timed-out and out-of-memory trials again.")
 @click.option(
     "--wandb",

@@ -48,6 +48,8 @@ class Slot:
     line: Line
     opened: float = field(default_factory=time.monotonic)
     ready: bool = False
+    spoken: bool = False
+    """Whether it has told of any trial: a gang's desk is ready long before its ranks are."""
     leases: "OrderedDict[str, Lease]" = field(default_factory=OrderedDict)
     reference: Any = None
     """The exchange under way."""
@@ -55,6 +57,11 @@ class Slot:
     """Whether its last trial was so short that the next should already be waiting in the slot."""
     withdrawal: Any = None
     """A reference to the ids of orders that are being taken back."""
+
+    def silent_for(self) -> float:
+        """Seconds that it has been coming up; none once it has begun with a trial, or has come up and has none."""
+        coming_up = not self.spoken and (not self.ready or bool(self.leases))
+        return time.monotonic() - self.opened if coming_up else 0.0
 
     @property
     def idle(self) -> bool:
@@ -69,6 +76,7 @@ class Slot:
         lease = self.leases.get(event.trial_id)
         if lease is None or lease.order.attempt != event.attempt:
             return False
+        self.spoken = True
         if isinstance(event, Started):
             lease.started = time.monotonic()
         elif isinstance(event, Ended | Broke):

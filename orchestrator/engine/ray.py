@@ -66,6 +66,7 @@ class RayEngine:
                 self._collect(work)
                 self._take_back(work)
                 self._close_overdue(work)
+                self._refuse_to_wait_for_ever()
                 self._close_unneeded(work)
                 work.beat()  # first: a signal to the whole process group stops the sweep and ends Ray too
                 self._cluster.check()
@@ -231,6 +232,16 @@ class RayEngine:
                 limit = lease.order.spec.protocol.trial_timeout
                 message = f"did not stop {GRACE:g} s after its time limit of {limit:g} s; its slot was closed"
                 self._break(slot, [lease], work, Failure(FailureKind.TIMED_OUT, message))
+
+    def _refuse_to_wait_for_ever(self) -> None:
+        """A slot that does not come up waits for resources that others hold, or for a machine that is not there."""
+        for slot in self._slots.values():
+            if slot.silent_for() > self._spec.start_timeout:
+                cpus, gpus = self._takes(slot.shape)
+                raise InfrastructureLost(
+                    f"{slot.name} has not come up within {self._spec.start_timeout:g} s (start_timeout): it needs {cpus:g}"
+                    f" CPUs and {gpus:g} GPUs of {self._spec.name!r}; are they in use by others?"
+                )
 
     def _close_unneeded(self, work: Work) -> None:
         for slot in list(self._slots.values()):
