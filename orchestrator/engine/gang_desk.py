@@ -136,4 +136,4 @@ def _verdict(ends: dict[int, Ended | Broke]) -> Ended | Broke:
     """The first rank's end, unless a rank knows of a failure that is not only the echo of another's."""
     broke = [end for _, end in sorted(ends.items()) if isinstance(end, Broke)]
     own = [end for end in broke if end.failure.kind is not FailureKind.WORKER_LOST]
-    return (own or broke or [ends[0]])[0]
+    return (own or broke)[0] if broke else ends[0]

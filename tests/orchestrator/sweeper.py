@@ -79,7 +79,10 @@ def good_result(context: Context) -> TrialResult:
 
 def main(grid: str, engine: str, *options: str) -> int:
     request = SweepRequest(
-        grid=Path(grid), engine="inline" if engine == "inline" else "ray", retry="--retry" in options, run_trial=misbehave
+        grid=Path(grid),
+        engine="inline" if engine == "inline" else "ray",
+        retry="--retry" in options,
+        run_trial=misbehave,
     )
     try:
         with display(quiet=False, verbose=True) as progress:

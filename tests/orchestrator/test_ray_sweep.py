@@ -37,7 +37,9 @@ wandb: {mode: disabled}
 """
 PLAIN = MIXED.replace("overrides:", "overrides: []  #")
 LONGER = (
-    (PLAIN % ", {name: adam, lr: 0.02}").replace(", {name: cnn, channels: [8]}", "").replace("exclude:", "exclude: []  #")
+    (PLAIN % ", {name: adam, lr: 0.02}")
+    .replace(", {name: cnn, channels: [8]}", "")
+    .replace("exclude:", "exclude: []  #")
 )
 """One level of the optimizer more, one of the model less."""
 
@@ -117,7 +119,8 @@ def test_two_workers_measure_the_whole_split(mixed: Path) -> None:
 
 def test_trials_in_slots_are_bit_equal_to_trials_in_this_process(mixed: Path, alone: Path) -> None:
     on_ray, inline = (
-        measured(frame[frame["model"].str.startswith("mlp")]) for frame in (table(mixed, "trials"), table(alone, "trials"))
+        measured(frame[frame["model"].str.startswith("mlp")])
+        for frame in (table(mixed, "trials"), table(alone, "trials"))
     )
     assert len(on_ray) == 6
     assert on_ray["test_accuracy"].nunique() > 1

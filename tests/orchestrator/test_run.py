@@ -101,7 +101,9 @@ def test_the_same_trial_twice_is_bit_equal(write: Write) -> None:
     first = table("trials")
     run(grid, results=Path("results/again"))
     second = pd.read_parquet("results/again/trials.parquet")
-    measured = [name for name in first.columns if name.startswith(("train_", "val_", "test_")) and "seconds" not in name]
+    measured = [
+        name for name in first.columns if name.startswith(("train_", "val_", "test_")) and "seconds" not in name
+    ]
     pd.testing.assert_frame_equal(first[measured], second[measured], check_exact=True)
     assert first["test_accuracy"].nunique() == 2
 

@@ -15,7 +15,7 @@ from trainables.data.batches import Batches
 from trainables.data.splits import Split
 from trainables.data.statistics import ChannelStatistics
 from trainables.dataset import DataInfo, Examples
-from trainables.errors import TrainablesError, TrialTimedOut
+from trainables.errors import PeerFailed, TrialTimedOut
 from trainables.fit import FitParts, Fitted, fit
 from trainables.learner import LearnerParts, SupervisedLearner
 from trainables.models.cnn import Cnn
@@ -158,7 +158,7 @@ def test_an_error_on_one_rank_ends_the_others() -> None:
 
     first, second = group(2, Mlp(hidden=(4,)), 20, 10, report)
     assert isinstance(first, OSError)
-    assert type(second) is TrainablesError and "another worker of this trial has failed" in str(second)
+    assert type(second) is PeerFailed and "another worker of this trial has failed" in str(second)
 
 
 class _Late(Regularizer):

@@ -152,9 +152,7 @@ def test_the_data_folder_of_the_environment(
     assert "the data folder nowhere (ORCH_DATA)" in refused(["sweep", "grid.yaml"], capsys)
 
 
-def test_a_broken_picture_is_named_before_anything_is_started(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_broken_picture_is_named_before_anything_is_started(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a", "b"):
         (folder / "birds" / name).mkdir(parents=True)
         (folder / "birds" / name / "1.png").write_bytes(b"not a picture")

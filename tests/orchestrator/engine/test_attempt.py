@@ -21,7 +21,9 @@ ROW = EpochRow(1, 0.1, 1.0, 1.0, 0.1, 0.1)
 
 def attempted(run_trial: RunTrial) -> tuple[FailureKind | None, list[Event]]:
     events: list[Event] = []
-    failed = attempt(order(), "slot-1", run_trial, lambda report: SingleContext(torch.device("cpu"), report), events.append)
+    failed = attempt(
+        order(), "slot-1", run_trial, lambda report: SingleContext(torch.device("cpu"), report), events.append
+    )
     return failed, events
 
 

@@ -85,9 +85,7 @@ def test_a_skipped_trial_waits_when_the_grid_lets_it_run_and_the_other_way_round
     assert rows(journal, "SELECT status, test_accuracy FROM trials") == [("completed", 0.9)]  # it was run: that stays
 
 
-@pytest.mark.parametrize(
-    ("again", "expected"), [((), "failed"), ({"failed", "timed_out", "out_of_memory"}, "pending")]
-)
+@pytest.mark.parametrize(("again", "expected"), [((), "failed"), ({"failed", "timed_out", "out_of_memory"}, "pending")])
 def test_what_failed_waits_again_only_when_asked_to(journal: Journal, again: set[str], expected: str) -> None:
     sample.plan(journal, [MLP_SGD], seeds=(0, 1))
     sample.fail(journal, MLP_SGD, 0)
@@ -103,9 +101,10 @@ def test_what_ran_when_the_sweep_was_killed_is_lost_and_waits_again(journal: Jou
     sample.start(journal, MLP_SGD, 0)
     sample.start(journal, CNN_SGD, 0)
     sample.plan(journal, [MLP_SGD], seeds=(0,))
-    assert rows(journal, "SELECT status, reason FROM attempts") == [
-        ("lost", "the sweep that ran it ended before it did")
-    ] * 2
+    assert (
+        rows(journal, "SELECT status, reason FROM attempts")
+        == [("lost", "the sweep that ran it ended before it did")] * 2
+    )
     # nobody runs it any more, so it must not stand as running, in the grid or not
     assert rows(journal, "SELECT planned, status FROM trials ORDER BY rowid") == [(1, "pending"), (0, "cancelled")]
 
@@ -246,7 +245,9 @@ except OrchError as error:
 def test_no_space_left_is_not_damage(tmp_path: Path) -> None:
     """The limit on a file's size stands for a disk that is full: SQLite gets an error from the same system call."""
     path = tmp_path / "journal.sqlite"
-    ended = subprocess.run([sys.executable, "-c", FULL, str(path)], cwd=ROOT, capture_output=True, text=True, check=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", FULL, str(path)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert ended.stdout.startswith(f"{InfrastructureLost.__name__} cannot write {path}"), ended.stdout
     assert "free disk space" in ended.stdout
     journal = Journal.create_or_open(path)
