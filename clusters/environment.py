@@ -20,8 +20,6 @@ def prepare_environment(spec: ClusterSpec) -> None:
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_AUTH_MODE": "token",
-        # a GCS that was killed does not come back here; Ray's agents would wait a minute for it before they end
-        "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
     }
     late = [name for name, value in wanted.items() if os.environ.get(name) != value and "ray" in sys.modules]
     assert not late, f"ray was imported before {late} could be set"

@@ -2,6 +2,7 @@
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -9,6 +10,9 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from clusters.errors import ClusterSpecError
 from clusters.spec import ClusterSpec
+
+Keys = tuple[int | str, ...]
+"""Where in the file: the keys from the top down."""
 
 
 def read_cluster(path: Path | None) -> ClusterSpec:
@@ -27,7 +31,7 @@ def read_cluster(path: Path | None) -> ClusterSpec:
     try:
         return ClusterSpec.model_validate(content)
     except ValidationError as error:
-        raise ClusterSpecError([_worded(name, problem["loc"], problem["msg"]) for problem in error.errors()]) from None
+        raise ClusterSpecError(_problems(error, name, text, content)) from None
 
 
 def _text(path: Path) -> tuple[str, str]:
@@ -37,5 +41,40 @@ def _text(path: Path) -> tuple[str, str]:
         raise ClusterSpecError([f"cannot read the cluster file {path}: {error}"]) from None
 
 
-def _worded(name: str, location: tuple[int | str, ...], message: str) -> str:
-    return f"{name}: {'.'.join(str(part) for part in location)}: {message}"
+def _problems(error: ValidationError, name: str, text: str, content: dict[str, Any]) -> list[str]:
+    """One line for each key that is wrong, in the order of the file."""
+    messages: dict[Keys, list[str]] = {}
+    for problem in error.errors():
+        keys = _keys(problem["loc"], content)
+        messages.setdefault(keys, []).append(_message(problem["msg"]))
+    positions = {keys: _position(text, keys) for keys in messages}
+    return [
+        f"{name}:{positions[keys][0]}:{positions[keys][1]}: {'.'.join(map(str, keys))} {', or '.join(messages[keys])}"
+        for keys in sorted(messages, key=lambda keys: positions[keys])
+    ]
+
+
+def _message(message: str) -> str:
+    """pydantic's words without its own terms."""
+    return "is not a key of a cluster file" if message.startswith("Extra") else message.removeprefix("Input ")
+
+
+def _keys(location: Keys, content: Any) -> Keys:
+    """The keys of the file that a location names: pydantic adds which alternative of a type it tried."""
+    keys: list[int | str] = []
+    for part in location:
+        if not isinstance(content, dict) or part not in content:
+            break
+        keys.append(part)
+        content = content[part]
+    return tuple(keys)
+
+
+def _position(text: str, keys: Keys) -> tuple[int, int]:
+    """(line, column) of a key, from 1."""
+    line, column = 0, 0
+    node = YAML(typ="rt", pure=True).load(text)
+    for key in keys:
+        line, column = node.lc.key(key)
+        node = node[key]
+    return line + 1, column + 1

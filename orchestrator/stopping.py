@@ -18,6 +18,8 @@ class Stopping:
 
     def __enter__(self) -> "Stopping":
         for number in SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup: the sweep is meant to outlive its terminal
             try:
                 self._before[number] = signal.signal(number, self._receive)
             except ValueError:  # not the main thread: signals are somebody else's

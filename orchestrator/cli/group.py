@@ -1,0 +1,112 @@
+"""The group of commands: one file a command, imported only when it is used."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
+
+import click
+
+from orchestrator.errors import Interrupted, OrchError
+
+COMMANDS: Final = {
+    "sweep": "Run what is missing of a grid.",
+    "plan": "Show what a sweep would run, and what it would skip.",
+    "init": "Write a commented starter grid.",
+    "list": "List the components that a grid can name.",
+    "schema": "Print the JSON Schema of grid files.",
+    "doctor": "Check this machine, and say how to mend it.",
+    "status": "How far a sweep is.",
+    "results": "The trials of a sweep as a table.",
+    "logs": "What became of one trial.",
+    "report": "Write a sweep's report as one HTML file.",
+}
+"""Name to the line that `orch --help` shows: a command's own file is not imported for it."""
+
+
+class LazyGroup(click.Group):
+    """Imports `orchestrator.cli.<name>` when the command is invoked, so that help and completion stay quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"orchestrator.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        command.name = cmd_name
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as unknown:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            if near and "No such command" in unknown.message:
+                raise click.UsageError(f"no such command {args[0]!r}; did you mean {near[0]!r}?", ctx) from None
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"orch {version('orch-grid')}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print the version."
+)
+def orch() -> None:
+    """Run a full grid of image-recognition experiments on Ray.
+
+    A grid file names data sets, models, optimizers and regularizers; every combination becomes a trial, and every trial
+    a row in a Parquet table, a W&B run and a line of a report.
+
+    \b
+    Start with:
+      orch init grid.yaml
+      orch plan grid.yaml
+      orch sweep grid.yaml
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out a command line and return its exit code."""
+    try:
+        code = orch.main(args=list(arguments), prog_name="orch", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.Abort:
+        click.echo("stopped", err=True)
+        return 130
+    except click.ClickException as wrong:
+        wrong.show()
+        return wrong.exit_code
+    except OrchError as error:
+        click.echo(str(error), err=True)
+        return exit_code(error)
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
+        return 130
+    except BrokenPipeError:
+        # whoever read our output has seen enough; keep Python from failing again when it flushes
+        sys.stdout = None
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def exit_code(error: OrchError) -> int:
+    """2 the user's input, 3 infrastructure lost, 4 damaged results, 5 locked; 128 and its number for a signal."""
+    return 128 + error.signal_number if isinstance(error, Interrupted) else error.exit_code

@@ -1,0 +1,75 @@
+"""Cluster files as a user writes them."""
+
+from pathlib import Path
+
+import pytest
+
+import clusters
+from clusters.errors import ClusterSpecError
+from clusters.file import read_cluster
+
+PRESETS = Path(clusters.__file__).parent
+
+
+def test_without_a_file_this_machine_is_the_cluster() -> None:
+    cluster = read_cluster(None)
+    assert (cluster.name, cluster.address, cluster.cpus, cluster.gpus) == ("local", "local", "auto", "auto")
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_preset_can_be_used(preset: Path) -> None:
+    assert read_cluster(preset).name == preset.stem
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is a mapping"),
+        ("- local\n", "is a mapping"),
+        ("address: nowhere\n", "address"),
+        ("address: '; rm -rf /'\n", "address"),
+        ("cpus: 0\n", "cpus"),
+        ("cpus: two\n", "cpus"),
+        ("cpus: 1.5\n", "cpus"),
+        ("gpus: -1\n", "gpus"),
+        ("slots: {gpu_share: 0}\n", "slots.gpu_share"),
+        ("slots: {gpu_share: .nan}\n", "slots.gpu_share"),
+        ("slots: {gpu_share: 2}\n", "slots.gpu_share"),
+        ("name: here\nslots:\n  most: 0\n", "cluster.yaml:3:3: slots.most"),
+        ("slots: 1\n", "cluster.yaml:1:1: slots"),
+        ("1: 2\n", "cluster.yaml:1:1: "),
+        ("distributed: {backend: mpi}\n", "distributed.backend"),
+        ("unknown: 1\n", "unknown"),
+        ("cpus: 1\ncpus: 2\n", "cluster.yaml:2:1"),
+        ("cpus: [1\n", "cluster.yaml:"),
+        ("\tcpus: 1\n", "cluster.yaml:1:1"),
+        ("name: !!python/object/apply:os.system [echo]\n", "cluster.yaml"),
+    ],
+)
+def test_a_bad_file_is_refused_with_its_name_and_the_key(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "cluster.yaml"
+    path.write_text(text)
+    with pytest.raises(ClusterSpecError) as refused:
+        read_cluster(path)
+    assert said in str(refused.value)
+    assert "cluster.yaml" in str(refused.value)
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.yaml"
+    path.write_text("cpus: 0\ngpus: -1\n")
+    with pytest.raises(ClusterSpecError) as refused:
+        read_cluster(path)
+    assert refused.value.problems == (
+        "cluster.yaml:1:1: cpus should be greater than or equal to 1, or should be 'auto'",
+        "cluster.yaml:2:1: gpus should be greater than or equal to 0, or should be 'auto'",
+    )
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "cluster.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ClusterSpecError, match=r"cluster\.yaml"):
+        read_cluster(path)
