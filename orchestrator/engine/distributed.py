@@ -80,7 +80,9 @@ class Gang:
             _trainer(self._setting, self._shape, self._spec).fit()
             self._ended = "its Ray Train run has ended"
         except Exception as error:  # noqa: BLE001 - it is reported as the slot's trouble
-            self._ended = f"its Ray Train run has ended: {' '.join(str(error).split())[:500]}"
+            # what comes after is the worker's address in Ray, which is gone
+            said = " ".join(str(error).split()).partition(" Worker info:")[0]
+            self._ended = f"its Ray Train run has ended: {said[:500]}"
 
 
 def _trainer(setting: RankSetting, shape: Shape, spec: DistributedSpec) -> Any:

@@ -18,7 +18,7 @@ from orchestrator.store.journal import Journal
 ROOT = Path(__file__).parents[2]
 ORCH = Path(sys.executable).parent / "orch"
 SWEEPER = Path(__file__).parent / "sweeper.py"
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds after which something that is waited for is taken for hung, on a machine that may be busy."""
 
 GRID = """\

@@ -76,7 +76,6 @@ def ended(folder: Path) -> Iterator[list[psutil.Process]]:
         ("inline", signal.SIGHUP, 129),
         ("inline", signal.SIGTERM, 143),
         pytest.param("ray", signal.SIGINT, 130, marks=pytest.mark.ray),
-        pytest.param("ray", signal.SIGTERM, 143, marks=pytest.mark.ray),
     ],
 )
 def test_a_signal_stops_the_sweep_and_keeps_what_is_finished(
@@ -100,7 +99,8 @@ def test_a_signal_stops_the_sweep_and_keeps_what_is_finished(
     table = trials(folder)
     assert table.loc[0, "status"] == "completed"
     assert set(table.loc[[100, 101], "status"]) == ({"cancelled"} if engine == "ray" else {"cancelled", "pending"})
-    assert_the_same_command_goes_on(folder)
+    if number == signal.SIGINT:  # what is kept does not depend on the signal, and every start costs seconds
+        assert_the_same_command_goes_on(folder)
 
 
 @pytest.mark.ray
