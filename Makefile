@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 # without byte code on disk every process compiles torch anew, for 3 s: the first run keeps it for all others
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test lint format docs bench-null bench-grid bench-plan bench-gpu clean
+.PHONY: help install demo test chaos lint format docs bench-null bench-grid bench-plan bench-gpu clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -40,6 +40,9 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy
 
 test: lint  ## lint, then the tests
 	$(BIN)/python -m pytest
+
+chaos: $(VENV)/.installed-dev  ## kill workers, Ray and the sweep itself (some minutes)
+	$(BIN)/python -m pytest -m chaos
 
 format: $(VENV)/.installed-dev  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

@@ -104,6 +104,7 @@ def test_a_signal_stops_the_sweep_and_keeps_what_is_finished(
 
 
 @pytest.mark.ray
+@pytest.mark.chaos
 def test_a_signal_while_ray_starts(folder: Path, ended: list[psutil.Process]) -> None:
     process = start(folder, SWEEPER, "grid.yaml", "ray")
 
@@ -120,7 +121,7 @@ def test_a_signal_while_ray_starts(folder: Path, ended: list[psutil.Process]) ->
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("victim", ["raylet", "gcs_server"])
+@pytest.mark.parametrize("victim", ["raylet", pytest.param("gcs_server", marks=pytest.mark.chaos)])
 def test_a_ray_that_dies_ends_the_sweep_at_once(folder: Path, ended: list[psutil.Process], victim: str) -> None:
     process = running(folder, "ray", slow=2)
     ended += family(process)
@@ -135,6 +136,7 @@ def test_a_ray_that_dies_ends_the_sweep_at_once(folder: Path, ended: list[psutil
 
 
 @pytest.mark.ray
+@pytest.mark.chaos
 def test_a_driver_that_is_killed_leaves_no_process_and_runs_nothing_twice(
     folder: Path, ended: list[psutil.Process]
 ) -> None:

@@ -221,6 +221,7 @@ def test_the_traceback_is_in_the_logs_and_a_retry_runs_what_failed(broken: tuple
     assert list(after.index[after["planned"]]) == [0, RAISES]
 
 
+@pytest.mark.chaos
 def test_a_worker_of_two_that_fails_or_dies_alone(tmp_path: Path) -> None:
     write_grid(tmp_path, [0, FAILS_ALONE, DIES_ALONE, 30], workers=2)
     code, _, errors = sweep(tmp_path, "ray")
