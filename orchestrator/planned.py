@@ -8,7 +8,8 @@ from inspect import getsourcefile
 from pathlib import Path
 
 from orchestrator.plan import Cell, Plan
-from orchestrator.store.journal import CellRow, Journal, PlannedRow
+from orchestrator.store.journal import Journal
+from orchestrator.store.planning import CellRow, PlannedRow
 from trainables.component import Component
 from trainables.spec import trial_identity
 

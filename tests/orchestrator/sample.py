@@ -11,8 +11,9 @@ from hashlib import blake2b
 from pathlib import Path
 
 from orchestrator.engine import Broke, Ended, EpochDone, Failure, FailureKind, Started
-from orchestrator.store.journal import CellRow, Journal, PlannedRow
+from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.planning import CellRow, PlannedRow
 from orchestrator.store.tables import export
 from trainables.records import (
     Breakdown,

@@ -14,8 +14,9 @@ import pytest
 
 from orchestrator.engine import FailureKind
 from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
-from orchestrator.store.journal import Journal, PlannedRow
+from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.planning import PlannedRow
 from orchestrator.store.tables import export
 from tests.orchestrator import sample
 from tests.orchestrator.sample import CNN_SGD, MLP_ADAM, MLP_SGD
