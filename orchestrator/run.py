@@ -231,9 +231,13 @@ def _reported(grid: GridSpec, paths: ResultsPaths, progress: Progress) -> Iterat
         yield exporter
         patience = WANDB_SECONDS
     finally:
+        if exporter.trouble is not None:
+            progress.note(f"the tables could not be refreshed while the sweep ran: {exporter.trouble}")
         exporter.finish()
         if not writer.finish(patience):
-            progress.note(f"W&B runs are still being written, by a process of their own; see {paths.wandb_log}")
+            progress.note(
+                f"not all W&B runs have been written, or their process still writes them; see {paths.wandb_log}"
+            )
 
 
 def _execute(
