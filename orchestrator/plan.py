@@ -4,7 +4,7 @@ Pure and lazy: a million trials are counted without being made, and made one at 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, cast
@@ -89,6 +89,11 @@ class Cell(NamedTuple):
         """Equal to `spec(seed).trial_id`."""
         return trial_identity(self.identity, seed)
 
+    def trial_ids(self, seeds: Sequence[int]) -> Iterator[str]:
+        """One for each seed."""
+        identity = self.identity
+        return (trial_identity(identity, seed) for seed in seeds)
+
     def spec(self, seed: int) -> TrialSpec:
         """What a worker is handed. Raises DataMissing where the data is not there."""
         assert self.data.digest and self.data.fingerprint is not None
@@ -127,6 +132,15 @@ class PlanCounts:
     """Trials that failed, timed out or ran out of memory; they run again with `--retry` only."""
     to_run: int
     """Trials that would run now, without `--retry`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a results directory has already."""
+
+    cell_ids: Collection[str]
+    statuses: Mapping[str, str]
+    """Trial id to status."""
 
 
 class Plan:
@@ -177,12 +191,27 @@ class Plan:
             for seed in seeds:
                 yield PlannedTrial(cell, seed, trial_identity(identity, seed))
 
-    def counts(self, statuses: Mapping[str, str] | None = None) -> PlanCounts:
-        """How much there is. statuses: trial id to status, as the journal has them; no id is computed without."""
+    def among(self, cell_ids: Collection[str]) -> Iterator[Cell]:
+        """The cells that run and whose ids are among these, each once; a cell whose data is missing has none.
+
+        For few ids in a large grid: no cell is made that is not among them.
+        """
+        wanted = {bytes.fromhex(cell_id) for cell_id in cell_ids}
+        for combination in self._walk if wanted else ():
+            identity = self._identity(combination)
+            if identity not in wanted:
+                continue
+            cell = self._cell(combination)
+            if cell.skip is None:
+                yield cell
+                wanted.discard(identity)
+
+    def counts(self, kept: Kept | None = None) -> PlanCounts:
+        """How much there is. kept: what the results directory has; no id is computed without."""
         tally = self._tally()
         cells, seeds = sum(tally.values()), len(self.grid.seeds)
         skipped = {reason: count for reason, count in tally.items() if reason is not None}
-        known = self._known(statuses) if statuses else Counter()
+        known = self._known(kept) if kept else Counter()
         failed = sum(count for status, count in known.items() if status in RETRYABLE)
         done = sum(count for status, count in known.items() if status not in RETRYABLE | OPEN | {"skipped"})
         return PlanCounts(
@@ -207,19 +236,26 @@ class Plan:
             if looked_at == {component: self._support.reads(component) for component in self._components}:
                 return tally
 
-    def _known(self, statuses: Mapping[str, str]) -> Counter[str]:
-        """Statuses to the trials that have them and are not skipped. Where data is missing nothing is known."""
-        seeds = self.grid.seeds
-        known: dict[str, str] = {}
-        for combination in self._walk:
-            cell = self._resolved(combination)
-            if cell.data.missing is not None:
-                continue
-            identity = cell.identity
-            ids = [trial for seed in seeds if (trial := trial_identity(identity, seed)) in statuses]
-            if ids and self._reason(combination, cell) is None:
-                known.update((trial, statuses[trial]) for trial in ids)
-        return Counter(known.values())
+    def _known(self, kept: Kept) -> Counter[str]:
+        """Statuses to the trials that have them and are not skipped."""
+        ids = (cell.trial_ids(self.grid.seeds) for cell in self.among(kept.cell_ids))
+        return Counter(kept.statuses[trial] for trials in ids for trial in trials if trial in kept.statuses)
+
+    def _identity(self, combination: Combination) -> bytes:
+        """Of the combination's cell, without making it; empty where its data is missing."""
+        dataset, model, optimizer, regularizer, rules = combination
+        data, overriding = self._data(dataset), self._walk.overriding(rules)
+        if data.missing is not None:
+            return b""
+        if overriding and self._changes_components:
+            return self._resolved(combination).identity
+        return cell_identity(
+            data.digest,
+            model.digest,
+            optimizer.digest,
+            regularizer.combined_digest,
+            self._under(overriding).digest,
+        )
 
     def _cell(self, combination: Combination) -> Cell:
         cell = self._resolved(combination)
@@ -265,10 +301,15 @@ class Plan:
         """Whether different combinations can come to the same cell."""
         return (
             bool(self.grid.zip)
-            or any(override.components for override in self.grid.overrides)
+            or self._changes_components
             or len(self.data) < len(self._located)
             or any(axis.hides_differences for axis in self.grid.axes[1:])
         )
+
+    @cached_property
+    def _changes_components(self) -> bool:
+        """Whether an override sets more than the protocol and the resources."""
+        return any(override.components for override in self.grid.overrides)
 
 
 def _key(cell: Cell) -> tuple[object, ...]:

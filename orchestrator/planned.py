@@ -48,11 +48,7 @@ def changed_source(plan: Plan, journal: Journal) -> str | None:
     known = journal.source_digests()
     if not known:
         return None
-    changed = [
-        cell
-        for cell in plan.cells()
-        if cell.data.missing is None and cell.cell_id in known and known[cell.cell_id] != cell_source(cell)
-    ]
+    changed = [cell for cell in plan.among(known) if known[cell.cell_id] != cell_source(cell)]
     if not changed:
         return None
     return (

@@ -6,7 +6,7 @@ from pathlib import Path
 from orchestrator.errors import Problem
 from orchestrator.grid import read_grid
 from orchestrator.places import data_place
-from orchestrator.plan import Plan, PlanCounts
+from orchestrator.plan import Kept, Plan, PlanCounts
 from orchestrator.planned import changed_source
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
@@ -36,17 +36,17 @@ def preview(grid: Path, *, results: Path | None = None, data: Path | None = None
     spec = read_grid(grid)
     plan = Plan(spec, data_place(data, grid))
     paths = ResultsPaths(results or Path("results") / spec.name)
-    statuses, changed = _known(paths, plan)
-    return Preview(spec.name, paths.root, plan.counts(statuses), plan.missing, plan.warnings, changed)
+    kept, changed = _known(paths, plan)
+    return Preview(spec.name, paths.root, plan.counts(kept), plan.missing, plan.warnings, changed)
 
 
-def _known(paths: ResultsPaths, plan: Plan) -> tuple[dict[str, str], str | None]:
-    """Trial id to status, and whether code has changed since; nothing where no sweep has run."""
+def _known(paths: ResultsPaths, plan: Plan) -> tuple[Kept | None, str | None]:
+    """What there is, and whether code has changed since; nothing where no sweep has run."""
     try:
         journal = Journal.read(paths.journal)
     except FileNotFoundError:
-        return {}, None
+        return None, None
     try:
-        return journal.statuses(), changed_source(plan, journal)
+        return Kept(journal.cell_ids(), journal.statuses()), changed_source(plan, journal)
     finally:
         journal.close()

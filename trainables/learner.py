@@ -13,7 +13,7 @@ from trainables.dataset import DataInfo
 from trainables.optimizer import Optimizer, ParameterGroup
 from trainables.precision import autocast
 from trainables.protocol import Protocol
-from trainables.regularizer import Loss, Regularizer
+from trainables.regularizer import Loss, Regularizer, TrainingFacts
 from trainables.task import Task
 
 
@@ -29,6 +29,7 @@ class LearnerParts:
     regularizers: Sequence[Regularizer]
     protocol: Protocol
     context: Context
+    facts: TrainingFacts
 
 
 class StepResult(NamedTuple):
@@ -117,7 +118,7 @@ def _optimizer(parameters: list[nn.Parameter], parts: LearnerParts) -> torch.opt
 def _loss(parts: LearnerParts) -> Loss:
     loss: Loss = parts.task.loss
     for regularizer in parts.regularizers:
-        loss = regularizer.on_loss(loss)
+        loss = regularizer.on_loss(loss, parts.facts)
     return loss
 
 

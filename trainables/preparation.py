@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import torch
 
 from trainables.data.batches import Batches
@@ -11,6 +12,7 @@ from trainables.data.splits import Split, split
 from trainables.data.statistics import channel_statistics
 from trainables.dataset import DataInfo, DataPlace, Dataset
 from trainables.protocol import Splits
+from trainables.regularizer import TrainingFacts
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Prepared:
     info: DataInfo
     split: Split
     batches: Batches
+    facts: TrainingFacts
 
 
 @lru_cache(maxsize=1)  # a slot's next trial mostly has the same data and seed; more would hold more of the GPU's memory
@@ -32,4 +35,5 @@ def prepared(
     parts = split(examples, content_hashes(dataset, place, fingerprint), bool(info.classes), splits, split_seed)
     statistics = channel_statistics(examples.inputs, parts.train)
     batches = Batches(examples, statistics, device, channels_last=info.input == "image")
-    return Prepared(info, parts, batches)
+    counts = np.bincount(examples.targets[parts.train], minlength=len(info.classes)) if info.classes else np.empty(0)
+    return Prepared(info, parts, batches, TrainingFacts(tuple(int(count) for count in counts)))

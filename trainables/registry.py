@@ -1,4 +1,5 @@
-"""Names to components. The folders are the registry: a file `models/mlp.py` provides the model `mlp`.
+"""Names to components. The folders are the registry: a file `models/mlp.py` provides the model `mlp`, a folder
+`models/torchvision/` the models `torchvision:NAME` (`trainables.family`).
 
 A package outside adds its own under the entry-point groups `orch.datasets`, `orch.models`, `orch.optimizers`,
 `orch.regularizers`, `orch.schedules` and `orch.tasks`: the entry's name is the component's, its value `module:Class`.
@@ -15,6 +16,7 @@ from typing import Final
 
 from trainables.component import Component
 from trainables.errors import BrokenComponent, UnknownComponent
+from trainables.family import ComponentFamily
 
 KINDS: Final = ("dataset", "model", "optimizer", "regularizer", "schedule", "task")
 
@@ -23,8 +25,12 @@ class Registry:
     """Finds components by kind and name."""
 
     def names(self, kind: str) -> list[str]:
-        """All names of a kind, sorted, without importing any of them."""
+        """All names of a kind, sorted, without importing any of them. Those of families are not among them."""
         return sorted({*_builtin(kind), *_plugins(kind)})
+
+    def families(self, kind: str) -> list[ComponentFamily]:
+        """The families of a kind, by prefix. Raises BrokenComponent."""
+        return [_family(kind, prefix) for prefix in sorted(_folders(kind))]
 
     @cache  # noqa: B019 - there is one registry for the life of the process
     def get(self, kind: str, name: str) -> type[Component]:
@@ -33,7 +39,10 @@ class Registry:
             return _from_file(kind, name)
         if name in _plugins(kind):
             return _from_entry_point(kind, _plugins(kind)[name])
-        known = self.names(kind)
+        prefix, colon, member = name.partition(":")
+        if colon and prefix in _folders(kind):
+            return _from_family(kind, prefix, member)
+        known = [*self.names(kind), *(f"{folder}:NAME" for folder in sorted(_folders(kind)))]
         raise UnknownComponent(kind, name, difflib.get_close_matches(name, known, n=2), known)
 
 
@@ -42,8 +51,17 @@ registry: Final = Registry()
 
 @cache
 def _builtin(kind: str) -> frozenset[str]:
+    return frozenset(module.name for module in _modules(kind) if not module.ispkg)
+
+
+@cache
+def _folders(kind: str) -> frozenset[str]:
+    return frozenset(module.name for module in _modules(kind) if module.ispkg)
+
+
+def _modules(kind: str) -> list[pkgutil.ModuleInfo]:
     folder = Path(__file__).parent / f"{kind}s"
-    return frozenset(module.name for module in pkgutil.iter_modules([str(folder)]) if not module.name.startswith("_"))
+    return [module for module in pkgutil.iter_modules([str(folder)]) if not module.name.startswith("_")]
 
 
 @cache
@@ -64,6 +82,28 @@ def _from_file(kind: str, name: str) -> type[Component]:
     if len(found) != 1:
         raise BrokenComponent(f"{module.__file__} has to define one component named {name!r}, it defines {len(found)}")
     return _checked(kind, name, found[0])
+
+
+@cache
+def _family(kind: str, prefix: str) -> ComponentFamily:
+    module = import_module(f"trainables.{kind}s.{prefix}")
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, ComponentFamily) and getattr(value, "prefix", None) == prefix
+    ]
+    if len(found) != 1 or found[0].kind != kind:
+        raise BrokenComponent(f"{module.__file__} has to hold one family of {kind}s with the prefix {prefix!r}")
+    return found[0]()
+
+
+def _from_family(kind: str, prefix: str, member: str) -> type[Component]:
+    family = _family(kind, prefix)
+    known = family.members()
+    if member not in known:
+        near = [f"{prefix}:{name}" for name in difflib.get_close_matches(member, known, n=2)]
+        raise UnknownComponent(kind, f"{prefix}:{member}", near, [f"{prefix}:{name}" for name in known])
+    return _checked(kind, f"{prefix}:{member}", family.member(member))
 
 
 def _from_entry_point(kind: str, entry: EntryPoint) -> type[Component]:

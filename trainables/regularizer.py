@@ -5,6 +5,7 @@ order in which the grid lists them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -18,6 +19,14 @@ from trainables.records import EpochRow
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(outputs, targets) to the mean loss of a batch, a scalar."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFacts:
+    """What may be known of the training split before training."""
+
+    class_counts: tuple[int, ...]
+    """Examples of each class, in label order; empty where the task has no classes."""
 
 
 class Regularizer(Component):
@@ -36,7 +45,7 @@ class Regularizer(Component):
         """Split groups or set their options, before the optimizer is built."""
         return groups
 
-    def on_loss(self, loss: Loss) -> Loss:
+    def on_loss(self, loss: Loss, facts: TrainingFacts) -> Loss:
         """Wrap the training loss; validation and test always use the plain one."""
         return loss
 

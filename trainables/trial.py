@@ -47,7 +47,7 @@ def _run(order: TrialOrder, context: Context) -> TrialResult:
     stopwatch, memory = Stopwatch(context.device), PeakMemory(context.device)
     data = prepared(spec.dataset, order.place, spec.fingerprint, spec.protocol.splits, seeds.split, context.device)
     task = _task(data.info)
-    learner = _learner(spec, data.info, task, seeds, context)
+    learner = _learner(spec, data, task, seeds, context)
     setup = stopwatch.lap()
     fitted = fit(FitParts(learner, task, data, spec.regularizers, spec.protocol, seeds, context))
     stopwatch.lap()
@@ -65,13 +65,15 @@ def _task(data: DataInfo) -> Task:
     return task
 
 
-def _learner(spec: TrialSpec, data: DataInfo, task: Task, seeds: Seeds, context: Context) -> Learner:
+def _learner(spec: TrialSpec, data: Prepared, task: Task, seeds: Seeds, context: Context) -> Learner:
     torch.manual_seed(seeds.init)
     # built on the CPU, so that the first weights are the same whatever the device
-    module = spec.model.build(data, task.outputs(data)).to(context.device)
-    if data.input == "image":
+    module = spec.model.build(data.info, task.outputs(data.info)).to(context.device)
+    if data.info.input == "image":
         module = module.to(memory_format=torch.channels_last)
-    parts = LearnerParts(module, data, task, spec.optimizer, spec.regularizers, spec.protocol, context)
+    parts = LearnerParts(
+        module, data.info, task, spec.optimizer, spec.regularizers, spec.protocol, context, data.facts
+    )
     return spec.model.learner(parts)
 
 

@@ -4,7 +4,7 @@ import ast
 import inspect
 import json
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -42,7 +42,9 @@ class ComponentDoc:
 
 def documented(kind: str) -> list[ComponentDoc]:
     """All components of a kind, by name. Raises BrokenComponent."""
-    return [document(registry.get(kind, name)) for name in registry.names(kind)]
+    single = [document(registry.get(kind, name)) for name in registry.names(kind)]
+    families = [replace(document(family.base), name=f"{family.prefix}:NAME") for family in registry.families(kind)]
+    return [*single, *families]
 
 
 def document(component: type[Component]) -> ComponentDoc:

@@ -8,6 +8,7 @@ from orchestrator.grid.documentation import field_docs, first_line
 from orchestrator.grid.settings import Resources, Wandb
 from orchestrator.grid.spec import AXES
 from trainables.component import Component
+from trainables.family import ComponentFamily
 from trainables.protocol import Protocol
 from trainables.registry import registry
 
@@ -49,7 +50,18 @@ def grid_schema() -> Schema:
 def _axes(definitions: Schema) -> Schema:
     for axis in AXES:
         components = [registry.get(axis, name) for name in registry.names(axis)]
-        one = {"anyOf": [*_names(components), *(_mapping(component, definitions) for component in components)]}
+        families = registry.families(axis)
+        one = {
+            "anyOf": [
+                *_names(components),
+                *(_member_names(family) for family in families),
+                *(_mapping(component, definitions) for component in components),
+                *(
+                    _mapping(family.base, definitions, name=_member_names(family))
+                    for family in families
+                ),
+            ]
+        }
         several = [{"type": "array", "items": one, "minItems": 1}] if axis == "regularizer" else []
         definitions[axis] = one
         definitions[f"{axis}_level"] = {"anyOf": [{"$ref": f"#/$defs/{axis}"}, *several]}
@@ -67,13 +79,18 @@ def _names(components: list[type[Component]]) -> list[Schema]:
     return [{"const": component.name, "description": first_line(component)} for component in components]
 
 
-def _mapping(component: type[Component], definitions: Schema, lists: bool = True) -> Schema:
+def _member_names(family: ComponentFamily) -> Schema:
+    return {"enum": [f"{family.prefix}:{member}" for member in family.members()]}
+
+
+def _mapping(
+    component: type[Component], definitions: Schema, lists: bool = True, name: Schema | None = None
+) -> Schema:
     """A component with its parameters; `lists`: each parameter also takes a list of its values."""
     described = _model(component, definitions)
     properties = {key: _expandable(schema) if lists else schema for key, schema in described["properties"].items()}
-    name = {"const": component.name}
     return described | {
-        "properties": {"name": name, **properties},
+        "properties": {"name": name or {"const": component.name}, **properties},
         "required": ["name", *described.get("required", [])],
     }
 

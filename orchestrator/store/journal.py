@@ -155,6 +155,10 @@ class Journal:
         """Trial id to status, of every trial that the directory knows."""
         return dict(self.query("SELECT trial_id, status FROM trials"))
 
+    def cell_ids(self) -> set[str]:
+        """Of every cell that the directory knows."""
+        return {cell_id for (cell_id,) in self.query("SELECT cell_id FROM cells")}
+
     def source_digests(self) -> dict[str, str]:
         """Cell id to the digest of the source under which a trial of it was completed."""
         return dict(self.query("SELECT cell_id, source_digest FROM trials WHERE status = 'completed'"))

@@ -8,7 +8,7 @@ from PIL import Image
 
 from orchestrator.errors import GridError
 from orchestrator.grid import read_grid
-from orchestrator.plan import Cell, Plan
+from orchestrator.plan import Cell, Kept, Plan
 from trainables.dataset import DataPlace
 from trainables.errors import DataMissing
 
@@ -227,9 +227,10 @@ def test_what_is_done_is_counted_by_its_status(tmp_path: Path) -> None:
     first, second, third, fourth = [trial.trial_id for trial in planned.trials() if trial.cell.skip is None]
     skipped = next(trial.trial_id for trial in planned.trials() if trial.cell.skip is not None)
     statuses = {first: "completed", second: "failed", third: "diverged", fourth: "cancelled", skipped: "completed"}
-    counts = planned.counts({**statuses, "0" * 16: "completed"})
+    cell_ids = {cell.cell_id for cell in planned.cells()} | {"f" * 16}
+    counts = planned.counts(Kept(cell_ids, {**statuses, "0" * 16: "completed"}))
     assert (counts.done, counts.failed, counts.to_run, counts.skipped_trials) == (2, 1, 1, 4)
-    assert planned.counts({first: "skipped"}).to_run == 4, "what is no longer excluded runs"
+    assert planned.counts(Kept(cell_ids, {first: "skipped"})).to_run == 4, "what is no longer excluded runs"
 
 
 def test_own_pictures_that_are_missing_are_told_where_their_path_stands(tmp_path: Path) -> None:
@@ -244,7 +245,7 @@ def test_data_that_can_be_downloaded_is_said_to_be_missing_and_counts_as_to_run(
     planned = plan(tmp_path, dataset="[digits, mnist]")
     (missing,) = planned.missing
     assert "mnist" in missing
-    counts = planned.counts({"0" * 16: "completed"})
+    counts = planned.counts(Kept({"f" * 16}, {"0" * 16: "completed"}))
     assert (counts.cells, counts.to_run, counts.done) == (8, 8, 0)
     with pytest.raises(DataMissing, match="mnist"):
         list(planned.trials())
@@ -260,7 +261,7 @@ def test_the_same_pictures_under_two_paths_are_one_data_set(tmp_path: Path) -> N
 
 def test_a_plan_writes_nothing_beside_the_grid(tmp_path: Path) -> None:
     planned = plan(tmp_path)
-    planned.counts({"0" * 16: "completed"})
+    planned.counts(Kept({"f" * 16}, {"0" * 16: "completed"}))
     assert [file.name for file in tmp_path.iterdir()] == ["grid.yaml"]
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
 from trainables.optimizer import ParameterGroup
 from trainables.records import EpochRow
-from trainables.regularizer import Loss, Regularizer
+from trainables.regularizer import Loss, Regularizer, TrainingFacts
 
 
 class Brightness(Dataset):
@@ -47,7 +47,7 @@ class Probe(Regularizer):
     def on_parameter_groups(self, groups: list[ParameterGroup]) -> list[ParameterGroup]:
         return [{**group, "lr": 0.0} for group in groups] if self.hook == "parameter_groups" else groups
 
-    def on_loss(self, loss: Loss) -> Loss:
+    def on_loss(self, loss: Loss, facts: TrainingFacts) -> Loss:
         return (lambda outputs, targets: 1000 * loss(outputs, targets)) if self.hook == "loss" else loss
 
     def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

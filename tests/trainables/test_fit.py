@@ -24,11 +24,12 @@ from trainables.optimizers.sgd import Sgd
 from trainables.preparation import Prepared
 from trainables.protocol import Protocol
 from trainables.records import EpochRow
-from trainables.regularizer import Regularizer
+from trainables.regularizer import Regularizer, TrainingFacts
 from trainables.spec import derived_seeds
 from trainables.tasks.classification import Classification
 
 INFO = DataInfo("blobs", "image", (1, 6, 6), "classification", ("a", "b", "c"))
+FACTS = TrainingFacts((1, 1, 1))
 
 
 class Table:
@@ -93,7 +94,8 @@ def blobs(train: int) -> Prepared:
     statistics = ChannelStatistics(np.array([0.3], np.float32), np.array([0.2], np.float32))
     indices = np.arange(count)
     split = Split(indices[:train], indices[train : train + 21], indices[train + 21 :], 0)
-    return Prepared(INFO, split, Batches(examples, statistics, torch.device("cpu"), channels_last=True))
+    batches = Batches(examples, statistics, torch.device("cpu"), channels_last=True)
+    return Prepared(INFO, split, batches, FACTS)
 
 
 def group(
@@ -114,7 +116,7 @@ def group(
     def work(rank: int) -> None:
         context = ThreadContext(rank, table, lambda row: report(rank, row), **limits(rank))
         task = Classification()
-        parts = LearnerParts(copy.deepcopy(module), INFO, task, Sgd(), regularizers, protocol, context)
+        parts = LearnerParts(copy.deepcopy(module), INFO, task, Sgd(), regularizers, protocol, context, FACTS)
         try:
             learner = SupervisedLearner(parts)
             outcomes[rank] = fit(FitParts(learner, task, data, regularizers, protocol, derived_seeds(0), context))

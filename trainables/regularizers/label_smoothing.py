@@ -8,7 +8,7 @@ from torch import Tensor
 from trainables.component import Probability
 from trainables.dataset import DataInfo
 from trainables.model import Model
-from trainables.regularizer import Loss, Regularizer
+from trainables.regularizer import Loss, Regularizer, TrainingFacts
 
 
 class LabelSmoothing(Regularizer):
@@ -22,7 +22,7 @@ class LabelSmoothing(Regularizer):
     def supports(self, data: DataInfo, model: Model) -> str | None:
         return None if data.classes else f"label_smoothing needs classes, {data.name} has the task {data.task}"
 
-    def on_loss(self, loss: Loss) -> Loss:
+    def on_loss(self, loss: Loss, facts: TrainingFacts) -> Loss:
         def smoothed(outputs: Tensor, targets: Tensor) -> Tensor:
             classes = outputs.shape[1]
             sharp = targets if targets.is_floating_point() else F.one_hot(targets, classes)

@@ -17,6 +17,7 @@ from trainables.optimizers.adamw import AdamW
 from trainables.optimizers.rmsprop import RmsProp
 from trainables.optimizers.sgd import Sgd
 from trainables.records import EpochRow
+from trainables.regularizer import TrainingFacts
 from trainables.regularizers.dropout import Dropout
 from trainables.regularizers.early_stopping import EarlyStopping
 from trainables.regularizers.label_smoothing import LabelSmoothing
@@ -81,7 +82,8 @@ def test_weight_decay_leaves_parameters_without_a_gradient_alone() -> None:
 
 def test_label_smoothing_is_torch_s_for_labels_and_mixes_given_probabilities() -> None:
     logits, labels = torch.randn(6, 3), torch.tensor([0, 2, 1, 1, 0, 2])
-    smoothed = LabelSmoothing(value=0.2).on_loss(lambda outputs, targets: F.cross_entropy(outputs, targets))
+    facts = TrainingFacts((2, 2, 2))
+    smoothed = LabelSmoothing(value=0.2).on_loss(lambda outputs, targets: F.cross_entropy(outputs, targets), facts)
     torch.testing.assert_close(smoothed(logits, labels), F.cross_entropy(logits, labels, label_smoothing=0.2))
     torch.testing.assert_close(smoothed(logits, F.one_hot(labels, 3).float()), smoothed(logits, labels))
 
