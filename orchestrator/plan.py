@@ -292,6 +292,12 @@ class Plan:
             self._by_level[level] = self._located[meaning(level.parts)]
         return self._by_level[level]
 
+    @property
+    def of_one_model(self) -> bool:
+        """Whether all cells surely have the same model on the same data."""
+        models = len(self.grid.axes.model)
+        return models == len(self.data) == 1 and not self.grid.include and not self._changes_components
+
     @cached_property
     def _components(self) -> frozenset[type[Component]]:
         return frozenset(component for axis in self.grid.axes for component in axis.components)

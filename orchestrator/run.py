@@ -198,7 +198,7 @@ def _record_plan(plan: Plan, journal: Journal, examples: dict[str, int], *, retr
     seeds = list(plan.grid.seeds)
     statuses = journal.statuses()
     runs = OPEN | {"skipped"} | (RETRYABLE if retry else frozenset())  # the plan says anew what is skipped
-    expectation = Expectation(journal.seconds_by_cell())
+    expectation = Expectation(journal.seconds_by_cell(), alike=plan.of_one_model)
     queue = TrialQueue()
     with journal.planning(plan.grid.name, RETRYABLE if retry else ()) as planning:
         for cell in plan.cells():

@@ -1,6 +1,7 @@
 """One trial as tight as it can be written by hand, on one thread: the floor, and what the better peers run.
 
-Pictures are indexed as bytes and standardised in place, the memory format is channels_last, the optimizers are fused.
+Pictures are indexed as bytes and standardised in place, the memory format is channels_last, the optimizers are fused,
+numbers below 1e-38 count as zero (they would make RMSprop with weight decay six times slower).
 Evaluation passes are those of the program: validation after each epoch, then 10,000 training pictures, validation and
 test; of the measures only loss and accuracy are taken.
 """
@@ -57,6 +58,7 @@ def tensors(arrays: FashionArrays) -> FashionTensors:
 def train_and_measure(configuration: Configuration, data: FashionTensors, epochs: int) -> float:
     """The test accuracy of one trial."""
     torch.manual_seed(0)
+    torch.set_flush_denormal(True)
     module = network(configuration.dropout).to(memory_format=torch.channels_last)
     stepper = optimizer(module, configuration, fast=True)
     for _ in range(epochs):

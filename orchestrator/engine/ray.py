@@ -23,7 +23,7 @@ from orchestrator.engine.handles import Lease, Line, Slot, broke_at, running
 from orchestrator.engine.single import Single
 from orchestrator.errors import InfrastructureLost, Interrupted, UserError
 
-BEAT: Final = 0.05
+BEAT: Final = 0.2
 """Seconds that the loop waits for events at most."""
 QUICK: Final = 0.25
 """A trial shorter than this is worth having the next one wait in the slot (the round trip would show)."""
