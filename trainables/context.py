@@ -23,7 +23,6 @@ class Signal(IntEnum):
     DIVERGED = 2
     TIMED_OUT = 3
     CANCELLED = 4
-    FAILED = 5
 
 
 class Context(Protocol):

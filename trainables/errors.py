@@ -8,8 +8,7 @@ TrainablesError              anything this package raises on purpose
 │   └── BrokenPicture        a file is there and cannot be decoded; carries its path
 └── TrialStopped             raised inside a trial to end it
     ├── TrialTimedOut        the time limit of the trial has passed
-    ├── TrialCancelled       the sweep is stopping
-    └── PeerFailed           another worker of the same trial has failed, and says why itself
+    └── TrialCancelled       the sweep is stopping
 
 Each says what happened, why, and what to do, and survives pickling (arguments are kept in `args`).
 """
@@ -66,7 +65,3 @@ class TrialTimedOut(TrialStopped):
 
 class TrialCancelled(TrialStopped):
     """The sweep is stopping."""
-
-
-class PeerFailed(TrialStopped):
-    """Another worker of the same trial has failed."""

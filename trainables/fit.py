@@ -1,7 +1,7 @@
 """The training loop."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
@@ -12,7 +12,7 @@ from torch import Tensor
 from trainables.clock import Stopwatch
 from trainables.context import Context, Signal
 from trainables.data.batches import steps as steps_of
-from trainables.errors import PeerFailed, TrialCancelled, TrialStopped, TrialTimedOut
+from trainables.errors import TrialCancelled, TrialStopped, TrialTimedOut
 from trainables.evaluate import predict
 from trainables.learner import Learner
 from trainables.preparation import Prepared
@@ -26,7 +26,6 @@ from trainables.task import Task
 _ENDS: Final[dict[Signal, tuple[type[TrialStopped], str]]] = {
     Signal.TIMED_OUT: (TrialTimedOut, "another worker of this trial has reached the time limit"),
     Signal.CANCELLED: (TrialCancelled, "another worker of this trial was told to stop"),
-    Signal.FAILED: (PeerFailed, "another worker of this trial has failed; its own error says why"),
 }
 
 
@@ -76,8 +75,8 @@ class _Learnt:
 def fit(parts: FitParts) -> Fitted:
     """Train epoch by epoch, select on validation, and leave the selected weights in the module.
 
-    Raises TrialTimedOut and TrialCancelled from `context.check`, and whatever a component raises; the other ranks learn
-    of it at the epoch's end and raise too.
+    Raises TrialTimedOut and TrialCancelled, and whatever a component raises. A rank that raises in the middle of an epoch
+    leaves the others waiting for it: whoever started them has to end them (ADR 2).
     """
     streams = _streams(parts.seeds, parts.context)
     module = parts.learner.module.train()
@@ -87,8 +86,12 @@ def fit(parts: FitParts) -> Fitted:
     examples = 0
     signal = Signal.GO_ON
     while signal is Signal.GO_ON and len(history) < parts.protocol.epochs:
-        learnt, signal = _agreed(parts.context, lambda: _epoch(parts, streams, history))
+        learnt, signal = _epoch(parts, streams, history)
         examples += learnt
+        signal = parts.context.agree(signal)
+        if signal in _ENDS:
+            error, message = _ENDS[signal]
+            raise error(message)
         if signal is not Signal.DIVERGED and is_best(history, parts.protocol, parts.task):
             best_epoch = len(history)
             best = {name: value.detach().clone() for name, value in module.state_dict().items()}
@@ -170,33 +173,6 @@ def _divergence(row: EpochRow) -> str | None:
         if not math.isfinite(loss):
             return f"the {split} loss is {loss:g} in epoch {row.epoch}, at a learning rate of {row.lr:g}"
     return None
-
-
-def _agreed(context: Context, epoch: Callable[[], tuple[int, Signal]]) -> tuple[int, Signal]:
-    """Run an epoch, then agree on what is next. A rank that failed says so: it would leave the others waiting."""
-    try:
-        learnt, signal = epoch()
-    except Exception as raised:
-        try:
-            context.agree(_meaning(raised))
-        except Exception as lost:  # noqa: BLE001 - what this rank raised says more than that the others are gone
-            raised.add_note(f"the other workers of this trial could not be told: {lost!r}")
-        raise
-    agreed = context.agree(signal)
-    if agreed in _ENDS:
-        error, message = _ENDS[agreed]
-        raise error(message)
-    return learnt, agreed
-
-
-def _meaning(raised: Exception) -> Signal:
-    match raised:
-        case TrialTimedOut():
-            return Signal.TIMED_OUT
-        case TrialCancelled():
-            return Signal.CANCELLED
-        case _:
-            return Signal.FAILED
 
 
 def _streams(seeds: Seeds, context: Context) -> _Streams:

@@ -14,7 +14,7 @@ import torch
 from orchestrator.engine import Broke, Ended, EpochDone, Event, Failure, FailureKind, RunTrial, Started
 from orchestrator.errors import OrchError
 from trainables.context import Context
-from trainables.errors import DataError, PeerFailed, TrialCancelled, TrialTimedOut
+from trainables.errors import DataError, TrialCancelled, TrialTimedOut
 from trainables.order import TrialOrder
 from trainables.records import EpochRow
 
@@ -58,8 +58,6 @@ def classify(raised: BaseException) -> Failure:
             return Failure(FailureKind.TIMED_OUT, first_line)
         case TrialCancelled():
             return Failure(FailureKind.CANCELLED, first_line)
-        case PeerFailed():
-            return Failure(FailureKind.WORKER_LOST, first_line, trace)
         case DataError():
             return Failure(FailureKind.DATA, first_line, trace)
         case torch.OutOfMemoryError() | MemoryError():

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -20,9 +21,10 @@ from orchestrator.run import SweepRequest, run_sweep
 from trainables.context import Context
 from trainables.order import TrialOrder
 from trainables.records import Breakdown, Costs, EpochRow, Scores, Seeds, SplitSizes, TrialResult
+from trainables.trial import run_trial
 
 DIES, DIES_ONCE, RAISES, TIMES_OUT, LEAVES, RUNS_OUT_OF_MEMORY, POISONS_ONCE, OUTLIVES_ITS_LIMIT = range(1, 9)
-FAILS_ALONE, DIES_ALONE = 20, 21
+FAILS_ALONE, DIES_ALONE, FAILS_IN_A_STEP = 20, 21, 22
 SLOW = 100
 """Seeds from here on take long."""
 SLOW_SECONDS = 60.0
@@ -52,6 +54,10 @@ def misbehave(order: TrialOrder, context: Context) -> TrialResult:
             raise ValueError("the second rank fails alone")
         case 21 if context.rank == 1 and first:
             os._exit(1)
+        case 22 if context.rank == 1:
+            return run_trial(order, cast(Context, FailsInAStep(context)))
+        case 22:
+            return run_trial(order, context)
         case _ if seed >= SLOW and not Path("hurry").exists():
             wait(context, SLOW_SECONDS)
     if context.world_size > 1:
@@ -59,6 +65,21 @@ def misbehave(order: TrialOrder, context: Context) -> TrialResult:
 
         context.total(torch.ones(1))
     return good_result(context)
+
+
+class FailsInAStep:
+    """A context whose rank fails in the middle of an epoch, while the others average their gradients with it."""
+
+    def __init__(self, context: Context) -> None:
+        self._context, self._steps = context, 0
+
+    def check(self) -> None:
+        self._steps += 1
+        if self._steps == 3:
+            raise ValueError("the second rank fails in a step")
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._context, name)
 
 
 def wait(context: Context, seconds: float) -> None:

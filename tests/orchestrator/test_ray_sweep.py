@@ -13,6 +13,7 @@ from tests.orchestrator.sweeper import (
     DIES_ALONE,
     DIES_ONCE,
     FAILS_ALONE,
+    FAILS_IN_A_STEP,
     LEAVES,
     POISONS_ONCE,
     RAISES,
@@ -223,19 +224,22 @@ def test_the_traceback_is_in_the_logs_and_a_retry_runs_what_failed(broken: tuple
 
 @pytest.mark.chaos
 def test_a_worker_of_two_that_fails_or_dies_alone(tmp_path: Path) -> None:
-    write_grid(tmp_path, [0, FAILS_ALONE, DIES_ALONE, 30], workers=2)
+    write_grid(tmp_path, [0, FAILS_ALONE, DIES_ALONE, FAILS_IN_A_STEP, 30], workers=2)
     code, _, errors = sweep(tmp_path, "ray")
     assert code == 1, errors
     assert trials(tmp_path)["status"].to_dict() == {
         0: "completed",
         FAILS_ALONE: "failed",
         DIES_ALONE: "completed",
+        FAILS_IN_A_STEP: "failed",
         30: "completed",
     }
     assert trials(tmp_path).loc[FAILS_ALONE, "reason"] == "ValueError: the second rank fails alone"
+    assert trials(tmp_path).loc[FAILS_IN_A_STEP, "reason"] == "ValueError: the second rank fails in a step"
     assert attempts(tmp_path) == {
         0: ["completed"],
         FAILS_ALONE: ["error"],
         DIES_ALONE: ["worker_lost", "completed"],
+        FAILS_IN_A_STEP: ["error"],
         30: ["completed"],
     }

@@ -12,7 +12,7 @@ from orchestrator.engine.attempt import LOG_LIMIT, attempt, classify
 from orchestrator.errors import Interrupted
 from tests.orchestrator.engine.orders import order, result
 from trainables.context import Context, SingleContext
-from trainables.errors import BrokenPicture, DataMissing, PeerFailed, TrialCancelled, TrialTimedOut
+from trainables.errors import BrokenPicture, DataMissing, TrialCancelled, TrialTimedOut
 from trainables.order import TrialOrder
 from trainables.records import EpochRow, TrialResult
 
@@ -111,7 +111,6 @@ def gloo_error() -> RuntimeError:
         (lambda: TrialCancelled("stopping"), FailureKind.CANCELLED),
         (lambda: BrokenPicture("a.png", "cut off"), FailureKind.DATA),
         (lambda: DataMissing("gone"), FailureKind.DATA),
-        (lambda: PeerFailed("another worker"), FailureKind.WORKER_LOST),
         (gloo_error, FailureKind.WORKER_LOST),
         (lambda: torch.distributed.DistBackendError("NCCL watchdog"), FailureKind.WORKER_LOST),
         (lambda: MemoryError(), FailureKind.OUT_OF_MEMORY),
