@@ -3,7 +3,8 @@
     python benchmarks/plan_scale.py [--json]
 
 Each run is a process of its own; wall seconds and the greatest resident set are those of the process. The budget is
-5 s and 300 MB beyond the bare import, whatever the shape of the grid.
+5 s and 300 MB beyond the bare import, whatever the shape of the grid, and whether or not the results directory holds
+trials already.
 """
 
 import argparse
@@ -25,6 +26,8 @@ def numbers(count: int, most: float = 1.0) -> str:
     return "[" + ", ".join(f"{most * (index + 1) / (count + 1):.9g}" for index in range(count)) + "]"
 
 
+OTHER = "name: other\naxes: {dataset: digits, model: {name: mlp, hidden: [4]}, optimizer: sgd}\nprotocol: {epochs: 1}\n"
+"""A sweep of one trial: beside what it leaves, the ids of a grid have to be computed."""
 HEAD = "name: scale\naxes:\n  dataset: digits\n"
 SHAPES = {
     "few levels x 100,000 seeds": (
@@ -86,10 +89,11 @@ def measured(what: str, arguments: list[str]) -> tuple[Cost, str]:
         return Cost(what, seconds, used.ru_maxrss / 1024), printed.read()
 
 
-def planned(what: str, text: str, folder: Path, bare: Cost) -> Cost:
+def planned(what: str, text: str, folder: Path, results: Path, bare: Cost) -> Cost:
     grid = folder / "grid.yaml"
     grid.write_text(text)
-    cost, printed = measured(what, ["-m", "orchestrator", "plan", str(grid), "--json"])
+    asked = ["-m", "orchestrator", "plan", str(grid), "--results", str(results), "--json"]
+    cost, printed = measured(what, asked)
     return Cost(
         what,
         cost.seconds,
@@ -98,6 +102,14 @@ def planned(what: str, text: str, folder: Path, bare: Cost) -> Cost:
         cost.megabytes - bare.megabytes,
         json.loads(printed)["trials"],
     )
+
+
+def sweep_once(folder: Path, results: Path) -> None:
+    """Leave a journal in `results`."""
+    grid = folder / "other.yaml"
+    grid.write_text(OTHER)
+    asked = ["sweep", str(grid), "--engine", "inline", "--results", str(results), "--wandb", "disabled", "-q"]
+    measured("a sweep of one trial", ["-m", "orchestrator", *asked])
 
 
 def main() -> None:
@@ -110,14 +122,17 @@ def main() -> None:
         key=lambda cost: cost.seconds,
     )
     with tempfile.TemporaryDirectory() as folder:
-        costs = [planned(what, text, Path(folder), bare) for what, text in SHAPES.items()]
+        empty, full = Path(folder) / "empty", Path(folder) / "full"
+        sweep_once(Path(folder), full)
+        costs = [planned(what, text, Path(folder), empty, bare) for what, text in SHAPES.items()]
+        costs += [planned(f"{what}; a journal", text, Path(folder), full, bare) for what, text in SHAPES.items()]
     if as_json:
         print(json.dumps([asdict(cost) | {"within": cost.within} for cost in (bare, *costs)], indent=2))
     else:
-        print(f"{'':60} {'trials':>9} {'wall s':>7} {'beyond':>7} {'MB':>6} {'beyond':>7}")
+        print(f"{'':70} {'trials':>9} {'wall s':>7} {'beyond':>7} {'MB':>6} {'beyond':>7}")
         for cost in (bare, *costs):
             print(
-                f"{cost.what:60} {cost.trials:9,} {cost.seconds:7.1f} {cost.beyond_seconds:7.1f}"
+                f"{cost.what:70} {cost.trials:9,} {cost.seconds:7.1f} {cost.beyond_seconds:7.1f}"
                 f" {cost.megabytes:6.0f} {cost.beyond_megabytes:7.0f}{'' if cost.within else '  over the budget'}"
             )
     sys.exit(0 if all(cost.within for cost in costs) else 1)
