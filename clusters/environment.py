@@ -7,8 +7,12 @@ import sys
 from clusters.spec import ClusterSpec
 
 
-def prepare_environment(spec: ClusterSpec) -> None:
-    """Set what a Ray started here needs. To be called before `ray` is imported for the first time."""
+def prepare_environment(spec: ClusterSpec, *, preload: str = "", workers: int = 0) -> None:
+    """Set what a Ray started here needs. To be called before `ray` is imported for the first time.
+
+    preload: a module that worker processes import as they start. workers: how many start with Ray itself, before
+    anything asks for them; Ray's own choice, one for each CPU, would import it many times in vain.
+    """
     os.environ.pop("WANDB_SERVICE", None)  # a slot's process must not think that it is a W&B client's child
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     # ray tells of dead workers on our standard output, which is for data; the engine tells of them itself
@@ -25,4 +29,11 @@ def prepare_environment(spec: ClusterSpec) -> None:
     assert not late, f"ray was imported before {late} could be set"
     os.environ.update(wanted)
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    if workers:  # read by the raylet, when it is started; the names are Ray's
+        preloading = {
+            "RAY_preload_python_modules": preload,
+            "RAY_prestart_worker_first_driver": "0",
+            "RAY_num_prestart_python_workers": str(workers),
+        }
+        os.environ.update(preloading)
     os.environ.pop("RAY_ADDRESS", None)

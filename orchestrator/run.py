@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from clusters.environment import prepare_environment
 from clusters.errors import ClusterSpecError
 from clusters.file import read_cluster
 from clusters.spec import ClusterSpec
 from orchestrator.engine import Engine, RunTrial
 from orchestrator.engine.inline import InlineEngine
+from orchestrator.engine.opening import ray_engine
 from orchestrator.environment import observe
 from orchestrator.errors import InfrastructureLost, Interrupted, UserError
 from orchestrator.expected import Expectation
@@ -250,7 +250,7 @@ def _execute(
 ) -> None:
     """Run the queue. Whatever ends it early, what was running is recorded as cancelled."""
     try:
-        with _engine(request, cluster, progress) as engine:
+        with _engine(request, cluster, sweep, progress) as engine:
             stopping.retake()
             engine.run(sweep)
     except Interrupted as interrupted:
@@ -264,15 +264,12 @@ def _execute(
 
 
 @contextmanager
-def _engine(request: SweepRequest, cluster: ClusterSpec, progress: Progress) -> Iterator[Engine]:
+def _engine(request: SweepRequest, cluster: ClusterSpec, sweep: Sweep, progress: Progress) -> Iterator[Engine]:
     if request.engine == "inline":
         yield InlineEngine(request.run_trial)
         return
     progress.note("starting Ray on this machine" if cluster.address == "local" else f"joining Ray at {cluster.address}")
-    prepare_environment(cluster)
-    from orchestrator.engine.ray import RayEngine  # imports ray, which reads its environment then
-
-    engine = RayEngine(cluster, request.run_trial)
+    engine = ray_engine(cluster, request.run_trial, sweep)
     try:
         engine.open()
         yield engine

@@ -1,6 +1,6 @@
 """What a module gives for a split, without learning from it."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -17,10 +17,19 @@ _MOST_NUMBERS: Final = 1 << 22
 """Input numbers in an evaluation batch (16 MB), so that large pictures do not need memory that training never did."""
 
 
+class Outputs(NamedTuple):
+    """Of a whole split, in its order."""
+
+    outputs: Tensor
+    """float32 (examples, outputs)."""
+    targets: Tensor
+    """As in `Examples`."""
+
+
 def predict(
     module: nn.Module, batches: Batches, indices: NDArray[np.int64], protocol: Protocol, context: Context
-) -> tuple[Tensor, Tensor]:
-    """Outputs and targets of the whole split, in its order and on every rank: float32 (examples, outputs), as given.
+) -> Outputs:
+    """What the module gives for a split, the same on every rank.
 
     Leaves the module in training mode.
     """
@@ -35,7 +44,7 @@ def predict(
                 outputs.append(module(inputs).float())
             targets.append(batch_targets)
     module.train()
-    return context.gather(torch.cat(outputs)), context.gather(torch.cat(targets))
+    return Outputs(context.gather(torch.cat(outputs)), context.gather(torch.cat(targets)))
 
 
 def _batch_size(batches: Batches) -> int:

@@ -13,11 +13,11 @@ from trainables.clock import Stopwatch
 from trainables.context import Context, Signal
 from trainables.data.batches import steps as steps_of
 from trainables.errors import TrialCancelled, TrialStopped, TrialTimedOut
-from trainables.evaluate import predict
+from trainables.evaluate import Outputs, predict
 from trainables.learner import Learner
 from trainables.preparation import Prepared
 from trainables.protocol import Protocol
-from trainables.records import EpochRow, Scores, Seeds
+from trainables.records import EpochRow, Seeds
 from trainables.regularizer import Regularizer
 from trainables.schedule import Moment
 from trainables.selection import is_best
@@ -52,6 +52,8 @@ class Fitted:
     """Why it diverged, where it did."""
     examples: int
     """Examples learnt, over all epochs and workers."""
+    val: Outputs | None
+    """What the selected weights gave for the validation split; None where no epoch was selected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,29 +85,34 @@ def fit(parts: FitParts) -> Fitted:
     history: list[EpochRow] = []
     best: dict[str, Tensor] = {}
     best_epoch: int | None = None
+    best_val: Outputs | None = None
     examples = 0
     signal = Signal.GO_ON
     while signal is Signal.GO_ON and len(history) < parts.protocol.epochs:
-        learnt, signal = _epoch(parts, streams, history)
+        learnt, val, signal = _epoch(parts, streams, history)
         examples += learnt
         signal = parts.context.agree(signal)
         if signal in _ENDS:
             error, message = _ENDS[signal]
             raise error(message)
         if signal is not Signal.DIVERGED and is_best(history, parts.protocol, parts.task):
-            best_epoch = len(history)
+            best_epoch, best_val = len(history), val
             best = {name: value.detach().clone() for name, value in module.state_dict().items()}
     if best:
         module.load_state_dict(best)
-    return Fitted(tuple(history), best_epoch, _divergence(history[-1]), examples)
+    return Fitted(tuple(history), best_epoch, _divergence(history[-1]), examples, best_val)
 
 
-def _epoch(parts: FitParts, streams: _Streams, history: list[EpochRow]) -> tuple[int, Signal]:
-    """Train, look at the validation split, report; how many examples were learnt, and what this rank says is next."""
+def _epoch(parts: FitParts, streams: _Streams, history: list[EpochRow]) -> tuple[int, Outputs, Signal]:
+    """Train, look at the validation split, report.
+
+    How many examples were learnt, what the module gives for the validation split, and what this rank says is next.
+    """
     stopwatch = Stopwatch(parts.context.device)
     learnt = _learn(parts, streams, history)
     seconds = stopwatch.lap()
-    val = _validate(parts)
+    outputs = _validate(parts)
+    val = parts.task.quick_scores(outputs.outputs, outputs.targets)
     row = EpochRow(
         epoch=len(history) + 1,
         lr=parts.learner.lr,
@@ -122,7 +129,7 @@ def _epoch(parts: FitParts, streams: _Streams, history: list[EpochRow]) -> tuple
     )
     history.append(row)
     parts.context.report(row)
-    return learnt.examples, _signal(history, parts.regularizers)
+    return learnt.examples, outputs, _signal(history, parts.regularizers)
 
 
 def _learn(parts: FitParts, streams: _Streams, history: Sequence[EpochRow]) -> _Learnt:
@@ -152,11 +159,10 @@ def _over_all_ranks(losses: Tensor, hits: Tensor | None, count: int, context: Co
     return _Learnt(float(context.total(losses)) / examples, accuracy, examples)
 
 
-def _validate(parts: FitParts) -> Scores:
+def _validate(parts: FitParts) -> Outputs:
     parts.context.same(parts.learner.module)
     data = parts.data
-    outputs, targets = predict(parts.learner.module, data.batches, data.split.val, parts.protocol, parts.context)
-    return parts.task.quick_scores(outputs, targets)
+    return predict(parts.learner.module, data.batches, data.split.val, parts.protocol, parts.context)
 
 
 def _signal(history: Sequence[EpochRow], regularizers: Sequence[Regularizer]) -> Signal:

@@ -1,4 +1,7 @@
-"""The clean passes after training, with the selected weights: train, validation, and the test split once."""
+"""The clean passes after training, with the selected weights: train, and the test split once.
+
+The validation split has been passed with these weights already, when their epoch was selected.
+"""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -6,10 +9,10 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from trainables.context import Context
-from trainables.evaluate import predict
+from trainables.evaluate import Outputs, predict
 from trainables.preparation import Prepared
 from trainables.protocol import Protocol
 from trainables.records import Breakdown, Scores, Seeds
@@ -39,23 +42,29 @@ class _NotFiniteError(Exception):
 
 
 def measure(
-    module: nn.Module, task: Task, data: Prepared, protocol: Protocol, seeds: Seeds, context: Context
+    module: nn.Module, val: Outputs, task: Task, data: Prepared, protocol: Protocol, seeds: Seeds, context: Context
 ) -> Measures:
-    """No dropout, no augmentation. The test split is read last, and only here."""
+    """No dropout, no augmentation. The test split is read last, and only here.
 
-    def outputs_of(split: str, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        outputs, targets = predict(module, data.batches, indices, protocol, context)
-        if not bool(torch.isfinite(outputs).all()):
-            raise _NotFiniteError(f"the outputs on the {split} split are not all finite with the selected weights")
-        return outputs, targets
+    val: what the selected weights gave for the validation split.
+    """
+
+    def outputs_of(indices: NDArray[np.int64]) -> Outputs:
+        return predict(module, data.batches, indices, protocol, context)
 
     try:
-        train = task.scores(*outputs_of("training", _some(data.split.train, seeds.split)))
-        val = task.scores(*outputs_of("validation", data.split.val))
-        outputs, targets = outputs_of("test", data.split.test)
+        train = task.scores(*_finite("training", outputs_of(_some(data.split.train, seeds.split))))
+        val_scores = task.scores(*_finite("validation", val))
+        test = _finite("test", outputs_of(data.split.test))
     except _NotFiniteError as reason:
         return Measures(diverged=str(reason))
-    return Measures(train, val, task.scores(outputs, targets), task.breakdown(outputs, targets, data.info))
+    return Measures(train, val_scores, task.scores(*test), task.breakdown(*test, data.info))
+
+
+def _finite(split: str, outputs: Outputs) -> Outputs:
+    if not bool(torch.isfinite(outputs.outputs).all()):
+        raise _NotFiniteError(f"the outputs on the {split} split are not all finite with the selected weights")
+    return outputs
 
 
 def _some(indices: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

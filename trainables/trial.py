@@ -51,7 +51,10 @@ def _run(order: TrialOrder, context: Context) -> TrialResult:
     setup = stopwatch.lap()
     fitted = fit(FitParts(learner, task, data, spec.regularizers, spec.protocol, seeds, context))
     stopwatch.lap()
-    measures = UNMEASURED if fitted.diverged else measure(learner.module, task, data, spec.protocol, seeds, context)
+    measures = UNMEASURED
+    if not fitted.diverged:
+        assert fitted.val is not None, "an epoch whose losses are finite is selected"
+        measures = measure(learner.module, fitted.val, task, data, spec.protocol, seeds, context)
     times = _Times(setup, stopwatch.lap())
     if order.weights is not None and context.rank == 0 and fitted.best_epoch is not None:
         save_weights(learner.module.state_dict(), order.weights, {"trial_id": order.trial_id})
@@ -71,9 +74,7 @@ def _learner(spec: TrialSpec, data: Prepared, task: Task, seeds: Seeds, context:
     module = spec.model.build(data.info, task.outputs(data.info)).to(context.device)
     if data.info.input == "image":
         module = module.to(memory_format=torch.channels_last)
-    parts = LearnerParts(
-        module, data.info, task, spec.optimizer, spec.regularizers, spec.protocol, context, data.facts
-    )
+    parts = LearnerParts(module, data.info, task, spec.optimizer, spec.regularizers, spec.protocol, context, data.facts)
     return spec.model.learner(parts)
 
 

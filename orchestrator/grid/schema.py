@@ -56,10 +56,7 @@ def _axes(definitions: Schema) -> Schema:
                 *_names(components),
                 *(_member_names(family) for family in families),
                 *(_mapping(component, definitions) for component in components),
-                *(
-                    _mapping(family.base, definitions, name=_member_names(family))
-                    for family in families
-                ),
+                *(_mapping(family.base, definitions, name=_member_names(family)) for family in families),
             ]
         }
         several = [{"type": "array", "items": one, "minItems": 1}] if axis == "regularizer" else []
@@ -83,9 +80,7 @@ def _member_names(family: ComponentFamily) -> Schema:
     return {"enum": [f"{family.prefix}:{member}" for member in family.members()]}
 
 
-def _mapping(
-    component: type[Component], definitions: Schema, lists: bool = True, name: Schema | None = None
-) -> Schema:
+def _mapping(component: type[Component], definitions: Schema, lists: bool = True, name: Schema | None = None) -> Schema:
     """A component with its parameters; `lists`: each parameter also takes a list of its values."""
     described = _model(component, definitions)
     properties = {key: _expandable(schema) if lists else schema for key, schema in described["properties"].items()}

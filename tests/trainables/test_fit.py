@@ -160,5 +160,7 @@ def test_a_rank_without_examples_takes_part() -> None:
 
 
 def test_a_time_limit_that_one_rank_has_passed_ends_all_of_them() -> None:
-    outcomes = group(2, Mlp(hidden=(4,)), 20, 10, lambda rank, row: None, limits=lambda rank: {"time_limit": 60.0 * rank})
+    outcomes = group(
+        2, Mlp(hidden=(4,)), 20, 10, lambda rank, row: None, limits=lambda rank: {"time_limit": 60.0 * rank}
+    )
     assert [type(outcome) for outcome in outcomes] == [TrialTimedOut, TrialTimedOut]

@@ -1,0 +1,30 @@
+"""The engine on Ray: its environment first, which Ray reads when it is imported."""
+
+from clusters.environment import prepare_environment
+from clusters.size import local_size
+from clusters.spec import ClusterSpec
+from orchestrator.engine import Engine, RunTrial, Work
+
+_PRELOAD = "orchestrator.engine.preload"
+
+
+def ray_engine(cluster: ClusterSpec, run_trial: RunTrial, work: Work) -> Engine:
+    """An engine that is not open yet, on a Ray whose first worker processes are warm when they are needed."""
+    prepare_environment(cluster, preload=_PRELOAD, workers=_first_slots(cluster, work))
+    from orchestrator.engine.ray import RayEngine
+
+    return RayEngine(cluster, run_trial)
+
+
+def _first_slots(cluster: ClusterSpec, work: Work) -> int:
+    """How many slots of one worker will be opened here at once, roughly: a process too many ends by itself."""
+    single = [shape for shape in work.shapes() if shape.workers == 1]
+    if cluster.address != "local" or not single:
+        return 0
+    cpus, gpus = local_size(cluster)
+    fit = max(
+        min(cpus // shape.cpus, int(gpus / (shape.gpus * cluster.slots.gpu_share)) if shape.gpus else cpus)
+        for shape in single
+    )
+    most = fit if cluster.slots.most == "auto" else min(fit, cluster.slots.most)
+    return min(most, sum(work.waiting(shape) for shape in single))
