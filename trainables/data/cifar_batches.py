@@ -30,25 +30,25 @@ Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
 """Pictures (count, 3, 32, 32) and labels (count,)."""
 
 
-def read_pickled(path: Path, published: str) -> Batch:
-    """A batch of `cifar-10-batches-py`. published: its MD5. Raises DataError."""
+def read_pickled(path: Path, published: str, labels: str = "labels") -> Batch:
+    """A batch of the Python version. published: its MD5; labels: the key of those wanted. Raises DataError."""
     content = _bytes(path)
     if md5(content, usedforsecurity=False).hexdigest() != published:
         _damaged(path, "its MD5 is not the published one")
     try:
         batch = _Arrays(BytesIO(content), encoding="bytes").load()
-        return _batch(path, np.asarray(batch[b"data"], np.uint8), np.asarray(batch[b"labels"], np.int64))
+        return _batch(path, np.asarray(batch[b"data"], np.uint8), np.asarray(batch[labels.encode()], np.int64))
     except (pickle.UnpicklingError, KeyError, TypeError, ValueError, EOFError) as wrong:
         _damaged(path, str(wrong))
 
 
-def read_binary(path: Path) -> Batch:
-    """A batch of `cifar-10-batches-bin`: rows of a label and 3,072 pixels. Raises DataError."""
+def read_binary(path: Path, labels: int = 1, wanted: int = 0) -> Batch:
+    """A batch of the binary version: rows of labels, of which one is wanted, and 3,072 pixels. Raises DataError."""
     content = np.frombuffer(_bytes(path), np.uint8)
-    if not content.size or content.size % (1 + _PIXELS):
-        _damaged(path, f"{content.size} bytes are no whole number of rows of {1 + _PIXELS}")
-    rows = content.reshape(-1, 1 + _PIXELS)
-    return _batch(path, rows[:, 1:], rows[:, 0].astype(np.int64))
+    if not content.size or content.size % (labels + _PIXELS):
+        _damaged(path, f"{content.size} bytes are no whole number of rows of {labels + _PIXELS}")
+    rows = content.reshape(-1, labels + _PIXELS)
+    return _batch(path, rows[:, labels:], rows[:, wanted].astype(np.int64))
 
 
 def _bytes(path: Path) -> bytes:

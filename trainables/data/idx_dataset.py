@@ -1,10 +1,12 @@
 """Data sets published as MNIST is: four IDX files, of training and test pictures and labels."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainables.data.content import digest_of_arrays, remembered
 from trainables.data.download import download, download_folder, kept_downloads, missing
@@ -24,17 +26,34 @@ _FIRST_LABELS: Final = {
 }
 """The first training labels as published: the files of both sets bear the same names."""
 
+Pictures = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
 
 class IdxDataset(Dataset):
-    """Grey pictures of ten classes with an official test split, read from the four files in one folder."""
+    """Grey pictures with an official test split, read from the four files in one folder."""
 
     folders: ClassVar[tuple[str, ...]]
     """Names of folders in the data folder."""
+    in_root: ClassVar[bool] = True
+    """Whether the files may lie in the data folder itself, where no name tells whose they are."""
     elsewhere: ClassVar[tuple[Path, ...]] = ()
     """Folders outside the data folder, where system packages put the files."""
     torchvision_name: ClassVar[str]
     """Of torchvision's class, and of its folder."""
     classes: ClassVar[tuple[str, ...]]
+
+    def file_names(self) -> tuple[str, ...]:
+        """Of training pictures and labels, then test pictures and labels."""
+        return _FILES
+
+    def class_names(self) -> tuple[str, ...]:
+        """In label order."""
+        return self.classes
+
+    def put_right(self, pictures: Pictures, labels: Labels) -> tuple[Pictures, Labels]:
+        """Upright pictures (count, height, width), and labels that count from 0, of what the files hold."""
+        return pictures, labels
 
     def fetch(self, place: DataPlace) -> None:
         if self._found(place) is None:
@@ -43,8 +62,10 @@ class IdxDataset(Dataset):
 
     def info(self, place: DataPlace) -> DataInfo:
         files = self._files(place)
-        shape = _picture_shape(files, [idx_head(file)[0] for file in files])
-        return DataInfo(self.name, "image", shape, "classification", self.classes, official_test=True)
+        height, width = _picture_size(files, [idx_head(file)[0] for file in files])
+        none, _ = self.put_right(np.empty((0, height, width), np.uint8), np.empty(0, np.int64))
+        shape = (1, *none.shape[1:])
+        return DataInfo(self.name, "image", shape, "classification", self.class_names(), official_test=True)
 
     def fingerprint(self, place: DataPlace) -> str:
         files = self._files(place)
@@ -53,12 +74,15 @@ class IdxDataset(Dataset):
     def load(self, place: DataPlace) -> Examples:
         files = self._files(place)
         arrays = [read_idx(file) for file in files]
-        _picture_shape(files, [array.shape for array in arrays])
-        train, train_labels, test, test_labels = arrays
-        for labels, file in ((train_labels, files[1]), (test_labels, files[3])):
-            if labels.max() >= len(self.classes):
-                raise DataError(f"{file} holds the label {labels.max()}; {self.name} has {len(self.classes)} classes")
-        targets = np.concatenate([train_labels, test_labels]).astype(np.int64)
+        _picture_size(files, [array.shape for array in arrays])
+        train, train_labels = self.put_right(arrays[0], arrays[1].astype(np.int64))
+        test, test_labels = self.put_right(arrays[2], arrays[3].astype(np.int64))
+        count = len(self.class_names())
+        for labels, written, file in ((train_labels, arrays[1], files[1]), (test_labels, arrays[3], files[3])):
+            if labels.min() < 0 or labels.max() >= count:
+                told = f"labels from {written.min()} to {written.max()}"
+                raise DataError(f"{file} holds {told}, which do not fit the {count} classes of {self.name}")
+        targets = np.concatenate([train_labels, test_labels])
         return Examples(np.concatenate([train, test])[:, None], targets, np.arange(len(targets)) >= len(train_labels))
 
     def _files(self, place: DataPlace) -> list[Path]:
@@ -68,12 +92,14 @@ class IdxDataset(Dataset):
         return found
 
     def _found(self, place: DataPlace) -> list[Path] | None:
-        complete = (files for folder in self._candidates(place) if (files := _four_files(folder)) is not None)
+        names = self.file_names()
+        complete = (files for folder in self._candidates(place) if (files := _all_files(folder, names)) is not None)
         return next((files for files in complete if self._other(files) is None), None)
 
     def _candidates(self, place: DataPlace) -> list[Path]:
         layout = f"{self.torchvision_name}/raw"
-        within = [] if place.data is None else [place.data / name for name in (layout, *self.folders, ".")]
+        names = (layout, *self.folders, *(["."] if self.in_root else []))
+        within = [] if place.data is None else [place.data / name for name in names]
         return [*within, kept_downloads(place) / layout, *self.elsewhere]
 
     def _other(self, files: list[Path]) -> str | None:
@@ -85,16 +111,17 @@ class IdxDataset(Dataset):
         return [f"{folder}{self._why_not(folder)}" for folder in self._candidates(place)]
 
     def _why_not(self, folder: Path) -> str:
-        files = _four_files(folder)
+        names = self.file_names()
+        files = _all_files(folder, names)
         if files is not None:
             return f" (which holds {self._other(files)})"
-        lacking = [name for name in _FILES if _file(folder, name) is None]
-        return f" (which lacks {', '.join(lacking)})" if len(lacking) < len(_FILES) else ""
+        lacking = [name for name in names if _file(folder, name) is None]
+        return f" (which lacks {', '.join(lacking)})" if len(lacking) < len(names) else ""
 
     def _wanted(self, place: DataPlace) -> str:
         data = "the data folder (`--data` or ORCH_DATA)" if place.data is None else place.data
         where = f"the folder {self.folders[0]} in {data}"
-        return f"put the files {', '.join(_FILES)} (gzipped or not) into {where}."
+        return f"put the files {', '.join(self.file_names())} (gzipped or not) into {where}."
 
     def _download(self, folder: Path) -> None:
         from torchvision import datasets  # slow to import, and needed by a download alone
@@ -102,8 +129,8 @@ class IdxDataset(Dataset):
         getattr(datasets, self.torchvision_name)(folder, download=True)
 
 
-def _picture_shape(files: list[Path], shapes: list[tuple[int, ...]]) -> tuple[int, int, int]:
-    """The shape of one picture. Raises DataError where the arrays of the four files do not fit together."""
+def _picture_size(files: list[Path], shapes: list[tuple[int, ...]]) -> tuple[int, int]:
+    """Height and width of a picture. Raises DataError where the arrays of the four files do not fit together."""
     for images, labels in ((0, 1), (2, 3)):
         pictures, values = shapes[images], shapes[labels]
         if len(pictures) != 3 or 0 in pictures or values != pictures[:1]:
@@ -113,12 +140,12 @@ def _picture_shape(files: list[Path], shapes: list[tuple[int, ...]]) -> tuple[in
             )
     if shapes[0][1:] != shapes[2][1:]:
         raise DataError(f"{files[0]} and {files[2]} hold pictures of different sizes")
-    return (1, shapes[0][1], shapes[0][2])
+    return shapes[0][1], shapes[0][2]
 
 
-def _four_files(folder: Path) -> list[Path] | None:
-    files = [file for name in _FILES if (file := _file(folder, name)) is not None]
-    return files if len(files) == len(_FILES) else None
+def _all_files(folder: Path, names: Sequence[str]) -> list[Path] | None:
+    files = [file for name in names if (file := _file(folder, name)) is not None]
+    return files if len(files) == len(names) else None
 
 
 def _file(folder: Path, name: str) -> Path | None:

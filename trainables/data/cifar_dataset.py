@@ -1,0 +1,104 @@
+"""Data sets published as CIFAR is: batches of 32 x 32 pictures, as pickles or in binary, the test split last."""
+
+import os
+from abc import abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from trainables.data.cifar_batches import Batch, read_binary, read_pickled
+from trainables.data.content import digest_of_arrays, remembered
+from trainables.data.download import download, download_folder, kept_downloads, missing
+from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
+from trainables.errors import DataError, DataMissing
+
+
+class CifarDataset(Dataset):
+    """Colour pictures with an official test split, read from the batches in one folder."""
+
+    pickled: ClassVar[dict[str, str]]
+    """The batches of the Python version, the test batch last, with the MD5 of each as published."""
+    folders: ClassVar[tuple[str, str]]
+    """The folders of the Python version and of the binary one."""
+    archives: ClassVar[tuple[str, str]]
+    """The archives that hold them."""
+    torchvision_name: ClassVar[str]
+    """Of torchvision's class."""
+
+    @abstractmethod
+    def class_names(self) -> tuple[str, ...]:
+        """In label order."""
+
+    def labels_of_pickles(self) -> str:
+        """The key of the labels in a batch of the Python version."""
+        return "labels"
+
+    def labels_of_rows(self) -> tuple[int, int]:
+        """How many labels stand before the pixels in the binary version, and which of them is wanted."""
+        return 1, 0
+
+    def fetch(self, place: DataPlace) -> None:
+        if self._found(place) is None:
+            target = download_folder(place)
+            download(self.name, target, self._download, self._looked(place), self._wanted(place))
+
+    def info(self, place: DataPlace) -> DataInfo:
+        self._files(place)
+        return DataInfo(self.name, "image", (3, 32, 32), "classification", self.class_names(), official_test=True)
+
+    def fingerprint(self, place: DataPlace) -> str:
+        files = self._files(place)
+        # what is remembered of a file depends on which of its labels are read
+        purpose = f"{self.name}{'' if self.labels_of_pickles() == 'labels' else f' {self.labels_of_pickles()}'}"
+        return remembered(
+            place, purpose, files, lambda: digest_of_arrays(array for file in files for array in self._read(file))
+        )
+
+    def load(self, place: DataPlace) -> Examples:
+        files = self._files(place)
+        pictures, labels = zip(*map(self._read, files), strict=True)
+        targets = np.concatenate(labels)
+        classes = len(self.class_names())
+        if targets.min() < 0 or targets.max() >= classes:
+            raise DataError(f"{files[0].parent} holds the label {targets.max()}; {self.name} has {classes} classes")
+        count = len(targets)
+        return Examples(np.concatenate(pictures), targets, np.arange(count) >= count - len(labels[-1]))
+
+    def _read(self, path: Path) -> Batch:
+        if path.suffix == ".bin":
+            return read_binary(path, *self.labels_of_rows())
+        return read_pickled(path, self.pickled[path.name], self.labels_of_pickles())
+
+    def _files(self, place: DataPlace) -> list[Path]:
+        found = self._found(place)
+        if found is None:
+            raise DataMissing(f"{missing(self.name, self._looked(place))} To use it, {self._wanted(place)}")
+        return found
+
+    def _found(self, place: DataPlace) -> list[Path] | None:
+        candidates = ([folder / name for name in names] for folder, names in self._candidates(place))
+        # unlike Path.is_file, os.path.isfile passes over a folder that may not be entered
+        return next((files for files in candidates if all(map(os.path.isfile, files))), None)
+
+    def _candidates(self, place: DataPlace) -> list[tuple[Path, list[str]]]:
+        python, binary = self.folders
+        layouts = {python: list(self.pickled), binary: [f"{name}.bin" for name in self.pickled]}
+        roots = [] if place.data is None else [place.data, place.data / self.name]
+        roots.append(kept_downloads(place))
+        within = [(root / layout, names) for root in roots for layout, names in layouts.items()]
+        flat = [] if place.data is None else [(place.data, names) for names in layouts.values()]
+        return [*within, *flat]
+
+    def _looked(self, place: DataPlace) -> list[str]:
+        return list(dict.fromkeys(str(folder) for folder, _ in self._candidates(place)))
+
+    def _wanted(self, place: DataPlace) -> str:
+        where = "the data folder (`--data` or ORCH_DATA)" if place.data is None else place.data
+        return f"unpack {' or '.join(self.archives)} into {where}."
+
+    def _download(self, folder: Path) -> None:
+        from torchvision import datasets  # slow to import, and needed by a download alone
+
+        getattr(datasets, self.torchvision_name)(folder, download=True)
+        (folder / self.archives[0]).unlink()
