@@ -4,7 +4,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -263,18 +263,13 @@ def _execute(
         journal.commit()  # the final export, which comes next, reads what is committed
 
 
-@contextmanager
-def _engine(request: SweepRequest, cluster: ClusterSpec, sweep: Sweep, progress: Progress) -> Iterator[Engine]:
+def _engine(
+    request: SweepRequest, cluster: ClusterSpec, sweep: Sweep, progress: Progress
+) -> AbstractContextManager[Engine]:
     if request.engine == "inline":
-        yield InlineEngine(request.run_trial)
-        return
+        return nullcontext(InlineEngine(request.run_trial))
     progress.note("starting Ray on this machine" if cluster.address == "local" else f"joining Ray at {cluster.address}")
-    engine = ray_engine(cluster, request.run_trial, sweep)
-    try:
-        engine.open()
-        yield engine
-    finally:
-        engine.close()
+    return ray_engine(cluster, request.run_trial, sweep)
 
 
 def _command() -> str:

@@ -7,6 +7,7 @@ A folder in place of a file provides them: `models/torchvision/` holds one `Comp
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
+from types import new_class
 from typing import ClassVar
 
 from trainables.component import Component
@@ -45,7 +46,7 @@ def _named(base: type[Component], name: str) -> type[Component]:
         "__annotations__": {"name": ClassVar[str]},
         "__reduce__": _reduced,
     }
-    return type(base)(class_name, (base,), body)
+    return new_class(class_name, (base,), exec_body=lambda namespace: namespace.update(body))
 
 
 def _reduced(component: Component) -> tuple[object, ...]:

@@ -1,5 +1,8 @@
 """The engine on Ray: its environment first, which Ray reads when it is imported."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from clusters.environment import prepare_environment
 from clusters.size import local_size
 from clusters.spec import ClusterSpec
@@ -8,12 +11,21 @@ from orchestrator.engine import Engine, RunTrial, Work
 _PRELOAD = "orchestrator.engine.preload"
 
 
-def ray_engine(cluster: ClusterSpec, run_trial: RunTrial, work: Work) -> Engine:
-    """An engine that is not open yet, on a Ray whose first worker processes are warm when they are needed."""
+@contextmanager
+def ray_engine(cluster: ClusterSpec, run_trial: RunTrial, work: Work) -> Iterator[Engine]:
+    """The engine on a Ray whose first worker processes are warm when they are needed, and which is gone afterwards.
+
+    Raises InfrastructureLost, Interrupted.
+    """
     prepare_environment(cluster, preload=_PRELOAD, workers=_first_slots(cluster, work))
     from orchestrator.engine.ray import RayEngine
 
-    return RayEngine(cluster, run_trial)
+    engine = RayEngine(cluster, run_trial)
+    try:
+        engine.open()
+        yield engine
+    finally:
+        engine.close()
 
 
 def _first_slots(cluster: ClusterSpec, work: Work) -> int:
