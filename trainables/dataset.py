@@ -68,11 +68,14 @@ class Examples:
     inputs: uint8 in 0..255 or float32 in 0..1, shape (examples, *DataInfo.shape).
     targets: int64 (examples,) for classes, float32 (examples, DataInfo.targets) for numbers.
     official_test: bool (examples,), true where an example belongs to the official test split.
+    groups: int64 (examples,), equal and at least 0 for examples that have to stay in one split, such as a person's; or
+    None where each stands for itself.
     """
 
     inputs: NDArray[np.uint8] | NDArray[np.float32]
     targets: NDArray[np.int64] | NDArray[np.float32]
     official_test: NDArray[np.bool_]
+    groups: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)

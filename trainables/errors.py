@@ -6,6 +6,7 @@ TrainablesError              anything this package raises on purpose
 ├── DataError                the data cannot be used
 │   ├── DataMissing          files are not where they were looked for
 │   └── BrokenPicture        a file is there and cannot be decoded; carries its path
+│       └── BrokenVideo      so it is with a video
 └── TrialStopped             raised inside a trial to end it
     ├── TrialTimedOut        the time limit of the trial has passed
     └── TrialCancelled       the sweep is stopping
@@ -14,6 +15,7 @@ Each says what happened, why, and what to do, and survives pickling (arguments a
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 
 class TrainablesError(Exception):
@@ -47,12 +49,20 @@ class DataMissing(DataError):
 class BrokenPicture(DataError):
     """A picture cannot be decoded."""
 
+    what: ClassVar[str] = "picture"
+
     def __init__(self, path: str, why: str) -> None:
         super().__init__(path, why)
         self.path, self.why = path, why
 
     def __str__(self) -> str:
-        return f"cannot read the picture {self.path}: {self.why}; repair or remove it"
+        return f"cannot read the {self.what} {self.path}: {self.why}; repair or remove it"
+
+
+class BrokenVideo(BrokenPicture):
+    """A video cannot be decoded."""
+
+    what: ClassVar[str] = "video"
 
 
 class TrialStopped(TrainablesError):

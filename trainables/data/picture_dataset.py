@@ -44,6 +44,18 @@ class PictureSource(ABC):
     def digest(self) -> str:
         """Hex digest of the pictures, their classes and their official split; above 2 GiB of names and sizes."""
 
+    def headers(self) -> list[Header]:
+        """Those of as many pictures as tell the sizes and colours of all. Raises BrokenPicture naming all broken ones."""
+        headers: list[Header] = []
+        broken: list[BrokenPicture] = []
+        for picture in chain.from_iterable(self.batches()):
+            try:
+                headers.append(read_header(picture))
+            except BrokenPicture as found:
+                broken.append(found)
+        raise_broken(broken)
+        return headers
+
 
 class Survey(BaseModel):
     """What the headers of all pictures say."""
@@ -102,7 +114,7 @@ class PictureDataset(Dataset):
 
     def load(self, place: DataPlace) -> Examples:
         source = self._source(place)
-        inputs = _decoded(source, self._shape(source, place))
+        inputs = decoded_pictures(source.batches(), len(source.targets), self._shape(source, place))
         return Examples(inputs, source.targets, source.official_test)
 
     def _source(self, place: DataPlace) -> PictureSource:
@@ -144,22 +156,14 @@ def _looked(path: str, place: DataPlace) -> str:
 
 
 def _survey(source: PictureSource) -> Survey:
-    headers: list[Header] = []
-    broken: list[BrokenPicture] = []
-    for picture in chain.from_iterable(source.batches()):
-        try:
-            headers.append(read_header(picture))
-        except BrokenPicture as found:
-            broken.append(found)
-    raise_broken(broken)
+    headers = source.headers()
     sizes = sorted({(header.height, header.width) for header in headers}, key=lambda size: (prod(size), size))
     grey = all(header.grey for header in headers)
     return Survey(smallest=sizes[0], largest=sizes[-1], uniform=len(sizes) == 1, grey=grey)
 
 
-def _decoded(source: PictureSource, shape: Shape) -> NDArray[np.uint8]:
-    """All pictures in one array. Raises BrokenPicture naming every broken one, DataError where memory is too small."""
-    count = len(source.targets)
+def decoded_pictures(batches: Iterator[list[Picture]], count: int, shape: Shape) -> NDArray[np.uint8]:
+    """So many pictures in one array. Raises BrokenPicture naming every broken one, DataError where memory is too small."""
     needed, free = count * prod(shape), psutil.virtual_memory().available
     if needed > free:
         raise DataError(
@@ -170,7 +174,7 @@ def _decoded(source: PictureSource, shape: Shape) -> NDArray[np.uint8]:
     broken: list[BrokenPicture] = []
     start = 0
     with ThreadPoolExecutor(min(_MOST_THREADS, cpu_count() or 1)) as threads:
-        for batch in source.batches():
+        for batch in batches:
             rows = inputs[start : start + len(batch)]
             parts = [slice(first, first + _PART) for first in range(0, len(batch), _PART)]
             results = threads.map(

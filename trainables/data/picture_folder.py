@@ -35,7 +35,7 @@ class PictureFolder(PictureSource):
             raise DataMissing(f"{root} is not a folder; pictures are expected in one folder for each class")
         splits = split_folders(root)
         self.classes = tuple(sorted({folder.name for split in splits for folder in shown_folders(split.path)}))
-        self._check_names(root)
+        check_class_names(self.classes, root)
         self._found = [found for split in splits for found in _pictures(split)]
         index = {name: position for position, name in enumerate(self.classes)}
         self.files = [found.path for found in self._found]
@@ -57,17 +57,6 @@ class PictureFolder(PictureSource):
                 raise
             raise BrokenPicture(printable(str(refused.filename)), refused.strerror or repr(refused)) from refused
 
-    def _check_names(self, root: Path) -> None:
-        foreign = next((name for name in self.classes if not _is_utf8(name)), None)
-        if foreign is not None:
-            raise DataError(f"the name of the class folder {printable(foreign)} in {root} is not UTF-8; rename it")
-        if len(self.classes) < 2:
-            classes = f"one class folder, {printable(self.classes[0])}" if self.classes else "no class folders"
-            raise DataMissing(
-                f"{root} has {classes}; a folder with pictures is expected for each of at least two classes"
-                f"{_deeper(root)}"
-            )
-
     def _check_counts(self, root: Path) -> None:
         counts = np.bincount(self.targets[~self.official_test], minlength=len(self.classes))
         empty = [printable(name) for name, count in zip(self.classes, counts, strict=True) if not count]
@@ -77,6 +66,18 @@ class PictureFolder(PictureSource):
                 f"{root} has no pictures {where}in the class folder{'s' * (len(empty) > 1)} {', '.join(empty)}; "
                 f"add some (endings such as .png, .jpg, .tif) or remove the folder"
             )
+
+
+def check_class_names(classes: tuple[str, ...], root: Path) -> None:
+    """Raises DataMissing where there are not two classes, DataError where a name is not text."""
+    foreign = next((name for name in classes if not _is_utf8(name)), None)
+    if foreign is not None:
+        raise DataError(f"the name of the class folder {printable(foreign)} in {root} is not UTF-8; rename it")
+    if len(classes) < 2:
+        found = f"one class folder, {printable(classes[0])}" if classes else "no class folders"
+        raise DataMissing(
+            f"{root} has {found}; a folder with pictures is expected for each of at least two classes{_deeper(root)}"
+        )
 
 
 def _pictures(split: SplitFolder) -> Iterator[_Found]:

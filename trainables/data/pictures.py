@@ -181,4 +181,4 @@ def raise_broken(found: Sequence[BrokenPicture]) -> None:
     others = [picture.path for picture in found[1 : 1 + _NAMED]]
     more = len(found) - 1 - len(others)
     rest = f" (broken as well: {', '.join(others)}{f' and {more} more' if more else ''})" if others else ""
-    raise BrokenPicture(found[0].path, found[0].why + rest)
+    raise type(found[0])(found[0].path, found[0].why + rest)

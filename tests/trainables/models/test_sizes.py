@@ -82,7 +82,6 @@ def test_a_multiply_add_counts_as_two_operations(model: Model, data: DataInfo, m
     [
         (Cnn(channels=(2, 2, 2, 2)), picture(1, 28, 15), "cnn halves the picture 4 times"),
         (Resnet(depth=8), picture(1, 28, 4), "at least 5x5"),
-        (Lstm(), DataInfo("films", "clip", (4, 3, 8, 8), "classification", CLASSES), "lstm reads image inputs"),
         (Mlp(), DataInfo("films", "clip", (4, 3, 8, 8), "classification", CLASSES), "films has clip inputs"),
     ],
 )

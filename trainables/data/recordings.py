@@ -1,0 +1,129 @@
+"""Recordings of a user's own, in class folders: videos, and folders of frames."""
+
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trainables.data.folder_layout import is_folder, is_shown
+from trainables.data.pictures import Header, Picture, has_picture_ending, printable, read_header
+from trainables.data.video import count_frames, has_video_ending, video_frames, video_header
+from trainables.errors import BrokenPicture, BrokenVideo
+
+
+class Recording(ABC):
+    """Frames in their order."""
+
+    path: str
+
+    @property
+    @abstractmethod
+    def files(self) -> Sequence[str]:
+        """What it depends on."""
+
+    @abstractmethod
+    def count(self) -> int:
+        """Frames. Raises BrokenVideo."""
+
+    @abstractmethod
+    def headers(self) -> Iterator[Header]:
+        """Those of as many frames as tell the sizes and colours of all. Raises BrokenPicture."""
+
+    @abstractmethod
+    def frames(self, wanted: Sequence[int]) -> Iterator[Picture]:
+        """Those of these numbers, which do not fall from one to the next. Raises BrokenVideo."""
+
+
+@dataclass(frozen=True, slots=True)
+class Video(Recording):
+    """A file."""
+
+    path: str
+
+    @property
+    def files(self) -> Sequence[str]:
+        return (self.path,)
+
+    def count(self) -> int:
+        return count_frames(self.path)
+
+    def headers(self) -> Iterator[Header]:
+        yield video_header(self.path)
+
+    def frames(self, wanted: Sequence[int]) -> Iterator[Picture]:
+        return video_frames(self.path, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFolder(Recording):
+    """A folder of pictures, in the order of their names; numbers in names count as numbers."""
+
+    path: str
+    names: tuple[str, ...] = field(repr=False)
+
+    @property
+    def files(self) -> Sequence[str]:
+        return [f"{self.path}/{name}" for name in self.names]
+
+    def count(self) -> int:
+        return len(self.names)
+
+    def headers(self) -> Iterator[Header]:
+        return map(read_header, self.frames(range(len(self.names))))
+
+    def frames(self, wanted: Sequence[int]) -> Iterator[Picture]:
+        files = self.files
+        return (Picture(printable(files[number]), files[number]) for number in wanted)
+
+
+def recordings(folder: Path) -> list[Recording]:
+    """All in this folder and those within, by path; hidden ones are left out. Raises OSError, BrokenPicture."""
+    return sorted(_below(str(folder), frozenset()), key=lambda recording: recording.path)
+
+
+def pictures_in(folder: Path) -> tuple[str, ...]:
+    """Names of the pictures in the folder itself."""
+    with os.scandir(folder) as entries:
+        return _frames([entry for entry in entries if is_shown(entry.name)])
+
+
+def _below(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[Recording]:
+    """above: the folders on the way, so that a link back ends."""
+    status = Path(folder).stat()
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        return
+    with os.scandir(folder) as entries:
+        shown = [entry for entry in entries if is_shown(entry.name)]
+    frames = _frames(shown)
+    if frames:
+        yield FrameFolder(folder, frames)
+    for entry in shown:
+        if is_folder(entry):
+            yield from _below(entry.path, above | {here})
+        elif has_video_ending(entry.name) and entry.name not in frames:
+            _refuse_what_is_no_file(entry, BrokenVideo)
+            yield Video(entry.path)
+
+
+def _frames(entries: "list[os.DirEntry[str]]") -> tuple[str, ...]:
+    pictures = [entry for entry in entries if has_picture_ending(entry.name) and not is_folder(entry)]
+    # an animated picture alone is a video, among others a frame
+    if all(has_video_ending(entry.name) for entry in pictures):
+        return ()
+    for entry in pictures:
+        _refuse_what_is_no_file(entry, BrokenPicture)
+    return tuple(sorted((entry.name for entry in pictures), key=_natural))
+
+
+def _refuse_what_is_no_file(entry: "os.DirEntry[str]", error: type[BrokenPicture]) -> None:
+    if not os.path.isfile(entry.path):  # noqa: PTH113 - unlike DirEntry.is_file, it passes over a link to itself
+        why = "it is a link that leads to no file" if entry.is_symlink() else "it is no regular file"
+        raise error(printable(entry.path), why)
+
+
+def _natural(name: str) -> tuple[list[int | str], str]:
+    """frame9 before frame10. The name itself tells apart what counts as equal, such as frame1 and frame01."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)], name

@@ -1,0 +1,56 @@
+"""A user's own clips in a folder for each class: videos, or folders of frames."""
+
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import ClassVar
+
+from trainables.component import Count
+from trainables.data.clip_source import ClipSource
+from trainables.data.picture_dataset import PictureDataset, decoded_pictures
+from trainables.dataset import DataInfo, DataPlace, Examples
+
+
+class ClipFolder(PictureDataset):
+    """`path/CLASS/**/video.mp4` or `path/CLASS/**/clip/frame1.png`, or so below `path/train` and `path/test`.
+
+    Videos are decoded with PyAV (`pip install 'orch-grid[video]'`); a folder of pictures is a clip in the order of their
+    names. `path/test` is the official test split. All clips that are cut from one recording stay in one split. Above
+    2 GiB the fingerprint is of names and sizes.
+    """
+
+    name: ClassVar[str] = "clip_folder"
+
+    frames: Count = 16
+    """Frames of a clip."""
+    stride: Count | None = None
+    """Take every so-manieth frame, and as many clips, one after another, as a recording has room for; unless given, one
+    clip with its frames spread evenly over the recording."""
+
+    def info(self, place: DataPlace) -> DataInfo:
+        info = super().info(place)
+        return replace(info, input="clip", shape=(self.frames, *info.shape))
+
+    def fingerprint(self, place: DataPlace) -> str:
+        # another sampling makes other clips, and another number of them, of the same files
+        made = f"{self.frames} {self.stride} {super().fingerprint(place)}"
+        return blake2b(made.encode(), digest_size=16).hexdigest()
+
+    def load(self, place: DataPlace) -> Examples:
+        source = self._source(place)
+        assert isinstance(source, ClipSource)
+        shape = self._shape(source, place)
+        recording = source.recording_of
+        inputs = decoded_pictures(source.batches(), len(recording) * self.frames, shape)
+        return Examples(
+            inputs.reshape(len(recording), self.frames, *shape),
+            source.targets[recording],
+            source.official_test[recording],
+            groups=recording,
+        )
+
+    def _open(self, root: Path) -> ClipSource:
+        return ClipSource(root, self.frames, self.stride)
+
+    def _reading(self) -> str:
+        return "clips"

@@ -1,0 +1,134 @@
+"""Clips of a handwritten digit that moves over a torus; the class is where it moves to.
+
+Moving digits as in Srivastava et al. 2015 ("Unsupervised Learning of Video Representations using LSTMs", sec. 4.1), who
+let them bounce. On a torus every place is as likely in every frame, so that a single frame says nothing of the class.
+"""
+
+from hashlib import blake2b
+from typing import Annotated, ClassVar, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import Field
+
+from trainables.component import NonNegative
+from trainables.data.torus import DIRECTIONS, places_passed
+from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
+from trainables.registry import registry
+
+_TEST_SHARE: Final = 0.2
+"""Of the clips, and of the pictures where their source has no official test split."""
+
+
+class MovingDigits(Dataset):
+    """Clips of a digit that moves in one of eight directions, the class; made from `digits` or `mnist`.
+
+    Test clips are a fifth of all, and show digits that no other clip shows. With the length 13, 17, 29, 37 or 41 a clip
+    passes that many places once each, the same ones whatever the direction: without their order its frames say nothing
+    of the class. With any other length they tell the axis at most, so that an order-blind model is right half the time.
+    """
+
+    name: ClassVar[str] = "moving_digits"
+    licence: ClassVar[str] = "that of the source: CC BY 4.0 (digits) or CC BY-SA 3.0 (mnist)"
+
+    source: Literal["digits", "mnist"] = "digits"
+    """Where the digits are from."""
+    length: Annotated[int, Field(ge=2, le=1000)] = 13
+    """Frames of a clip."""
+    size: Annotated[int, Field(ge=8)] = 16
+    """Side of a frame in pixels; the digit takes half of it."""
+    noise: NonNegative = 0.0
+    """Deviation of the Gaussian noise on each pixel of each frame, where black is 0 and white is 1."""
+    examples: Annotated[int, Field(ge=80)] = 5000
+    """Clips in all, an eighth of each direction."""
+    shuffled: bool = False
+    """A control: the frames of every clip in a random order."""
+
+    def fetch(self, place: DataPlace) -> None:
+        self._source().fetch(place)
+
+    def info(self, place: DataPlace) -> DataInfo:
+        self._source().info(place)
+        shape = (self.length, 1, self.size, self.size)
+        return DataInfo(self.name, "clip", shape, "classification", DIRECTIONS, official_test=True)
+
+    def fingerprint(self, place: DataPlace) -> str:
+        # other parameters make other clips of the same pictures
+        made = (self.source, self.length, self.size, self.noise, self.examples, self.shuffled)
+        return blake2b(f"{made} {self._source().fingerprint(place)}".encode(), digest_size=16).hexdigest()
+
+    def load(self, place: DataPlace) -> Examples:
+        pictures = self._source().load(place)
+        # RandomState's numbers are frozen for ever, a Generator's may change with numpy
+        random = np.random.RandomState(_seed("clips"))
+        official_test = np.arange(self.examples) >= self.examples - round(_TEST_SHARE * self.examples)
+        shown = _shown(pictures.official_test, official_test, random)
+        targets = np.arange(self.examples) % len(DIRECTIONS)
+        inputs = self._frames(pictures.inputs[:, 0], shown, targets, random)
+        self._disturb(inputs)
+        return Examples(inputs[:, :, None], targets.astype(np.int64), official_test, groups=shown)
+
+    def _source(self) -> Dataset:
+        source = registry.get("dataset", self.source)()
+        assert isinstance(source, Dataset)
+        return source
+
+    def _frames(
+        self,
+        pictures: NDArray[np.uint8] | NDArray[np.float32],
+        shown: NDArray[np.int64],
+        targets: NDArray[np.int64],
+        random: np.random.RandomState,
+    ) -> NDArray[np.uint8]:
+        """uint8 (clips, frames, size, size). A frame is the same canvas, moved round the torus."""
+        canvases = self._canvases(pictures, shown)
+        start = random.randint(self.size, size=(len(shown), 1, 2))
+        passed = places_passed(targets, self.length, self.size, random)
+        across, up = np.moveaxis(start + passed, -1, 0)
+        pixels = np.arange(self.size)
+        rows = (pixels + up[..., None]) % self.size
+        columns = (pixels - across[..., None]) % self.size
+        clips = np.arange(len(shown))[:, None, None, None]
+        frames: NDArray[np.uint8] = canvases[clips, rows[..., :, None], columns[..., None, :]]
+        return frames
+
+    def _canvases(
+        self, pictures: NDArray[np.uint8] | NDArray[np.float32], shown: NDArray[np.int64]
+    ) -> NDArray[np.uint8]:
+        """uint8 (clips, size, size): the digit of each clip, in the corner."""
+        side = self.size // 2
+        canvases = np.zeros((len(shown), self.size, self.size), np.uint8)
+        for canvas, picture in zip(canvases, pictures[shown], strict=True):
+            image = Image.fromarray(picture)
+            fitting = image if image.size == (side, side) else image.resize((side, side), Image.Resampling.BILINEAR)
+            canvas[:side, :side] = np.asarray(fitting)
+        return canvases
+
+    def _disturb(self, inputs: NDArray[np.uint8]) -> None:
+        """Noise and shuffling, in place. Each has random numbers of its own, so that the clips stay the same."""
+        noise, order = np.random.RandomState(_seed("noise")), np.random.RandomState(_seed("order"))
+        for clip in inputs:
+            if self.noise:
+                grey = clip + noise.normal(0, 255 * self.noise, clip.shape)
+                clip[:] = np.clip(np.rint(grey), 0, 255)
+            if self.shuffled:
+                clip[:] = clip[order.permutation(len(clip))]
+
+
+def _shown(
+    is_test_picture: NDArray[np.bool_], is_test_clip: NDArray[np.bool_], random: np.random.RandomState
+) -> NDArray[np.int64]:
+    """For each clip the picture whose digit it shows; test clips show test pictures."""
+    if not is_test_picture.any():
+        is_test_picture = np.zeros(len(is_test_picture), dtype=bool)
+        is_test_picture[random.permutation(len(is_test_picture))[: round(_TEST_SHARE * len(is_test_picture))]] = True
+    shown = np.empty(len(is_test_clip), dtype=np.int64)
+    for test in (False, True):
+        chosen = is_test_clip == test
+        shown[chosen] = random.choice(np.flatnonzero(is_test_picture == test), chosen.sum())
+    return shown
+
+
+def _seed(purpose: str) -> int:
+    return int.from_bytes(blake2b(purpose.encode(), digest_size=4).digest(), "big")

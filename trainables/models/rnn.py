@@ -1,0 +1,15 @@
+"""A simple recurrent network (Elman 1990, "Finding Structure in Time") that reads step by step."""
+
+from typing import ClassVar
+
+from trainables.recurrent import Cell, SequenceModel
+
+
+class Rnn(SequenceModel):
+    """Elman's recurrent network with tanh: rows, columns or patches of a picture, or frames of a clip, in sequence.
+
+    The last state is classified. Without gates it forgets over some ten steps (Bengio et al. 1994).
+    """
+
+    name: ClassVar[str] = "rnn"
+    cell: ClassVar[Cell] = "rnn"
