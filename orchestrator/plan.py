@@ -278,6 +278,7 @@ class Plan:
             self._walk.excluded_by(combination.rules)
             or self._support.of_model(cell.data, cell.model)
             or self._support.of_regularizers(cell.data, cell.model, cell.regularizer)
+            or self._support.of_optimizer(cell.data, cell.model, cell.optimizer, cell.regularizer)
             or self._support.of_settings(cell.data, cell.protocol, cell.resources)
         )
 

@@ -10,8 +10,8 @@ from results_schema.environments import ENVIRONMENTS
 from results_schema.epochs import EPOCHS
 from results_schema.trials import TRIALS
 
-VERSION: Final = 1
-"""Raised when a column changes its meaning or goes away; a new column does not raise it."""
+VERSION: Final = 2
+"""Raised when columns change; the journal of another version is refused."""
 
 TABLES: Final = (TRIALS, EPOCHS, CLASSES, CURVES, ATTEMPTS, ENVIRONMENTS)
 

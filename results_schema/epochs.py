@@ -21,6 +21,12 @@ EPOCHS = Table(
             column("val_mse", REAL, "target²", "Mean squared error on the validation split."),
             column("val_mae", REAL, "target", "Mean absolute error on the validation split."),
             column("val_r2", REAL, "1", "Coefficient of determination on the validation split."),
+            column(
+                "gradient_norm",
+                REAL,
+                "loss",
+                "Mean total 2-norm of the gradients before they are clipped, over the first and every eighth step of the epoch.",
+            ),
             column("seconds", REAL, "s", "Training time of the epoch.", required=True),
             column("eval_seconds", REAL, "s", "Evaluation time of the epoch.", required=True),
         ]

@@ -66,6 +66,13 @@ _OUTCOME = [
     column("reason", TEXT, "-", "Why the status is what it is, where it is not completed."),
     column("epochs", INT, "epoch", "Epochs that ran."),
     column("best_epoch", INT, "epoch", "The epoch that validation selected; its weights are the ones measured."),
+    column("lr_lowest_loss", REAL, "1", "Learning rate of the lowest training loss, in a learning-rate range test."),
+    column(
+        "lr_diverged",
+        REAL,
+        "1",
+        "Learning rate from which the loss of a range test is not finite, or a quarter above that of the untrained network.",
+    ),
 ]
 
 _SPLITS = [

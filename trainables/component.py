@@ -86,7 +86,16 @@ class Component(BaseModel):
     def _identity(self) -> dict[str, Any]:
         left_out = _markers(type(self))
         values = self.parameters()
+        for key in values:
+            if isinstance(inner := getattr(self, key), Component):
+                values[key] = _without_left_out(values[key], inner)
         return {key: value for key, value in values.items() if not _is_left_out(left_out.get(key), value)}
+
+
+def _without_left_out(values: dict[str, Any], component: Component) -> dict[str, Any]:
+    """A component inside another (a schedule in the protocol) leaves out what it would leave out by itself."""
+    left_out = component.parameters().keys() - component._identity().keys()
+    return {key: value for key, value in values.items() if key not in left_out}
 
 
 def _is_left_out(marker: AddedLater | NotIdentity | None, value: Any) -> bool:

@@ -23,6 +23,8 @@ from trainables.schedule import Moment
 from trainables.selection import is_best
 from trainables.task import Task
 
+_GRADIENTS_MEASURED: Final = 8
+"""One step of so many has its gradients measured, the first of an epoch among them."""
 _ENDS: Final[dict[Signal, tuple[type[TrialStopped], str]]] = {
     Signal.TIMED_OUT: (TrialTimedOut, "another worker of this trial has reached the time limit"),
     Signal.CANCELLED: (TrialCancelled, "another worker of this trial was told to stop"),
@@ -49,7 +51,7 @@ class Fitted:
     history: tuple[EpochRow, ...]
     best_epoch: int | None
     diverged: str | None
-    """Why it diverged, where it did."""
+    """Why it diverged, where it did and was not meant to."""
     examples: int
     """Examples learnt, over all epochs and workers."""
     val: Outputs | None
@@ -71,6 +73,7 @@ class _Learnt:
 
     loss: float
     accuracy: float | None
+    gradient_norm: float | None
     examples: int
 
 
@@ -100,7 +103,8 @@ def fit(parts: FitParts) -> Fitted:
             best = {name: value.detach().clone() for name, value in module.state_dict().items()}
     if best:
         module.load_state_dict(best)
-    return Fitted(tuple(history), best_epoch, _divergence(history[-1]), examples, best_val)
+    diverged = None if parts.protocol.schedule.is_range_test else _divergence(history[-1])
+    return Fitted(tuple(history), best_epoch, diverged, examples, best_val)
 
 
 def _epoch(parts: FitParts, streams: _Streams, history: list[EpochRow]) -> tuple[int, Outputs, Signal]:
@@ -126,6 +130,7 @@ def _epoch(parts: FitParts, streams: _Streams, history: list[EpochRow]) -> tuple
         val_mse=val.mse,
         val_mae=val.mae,
         val_r2=val.r2,
+        gradient_norm=learnt.gradient_norm,
     )
     history.append(row)
     parts.context.report(row)
@@ -141,22 +146,35 @@ def _learn(parts: FitParts, streams: _Streams, history: Sequence[EpochRow]) -> _
     steps = steps_of(len(parts.data.split.train), protocol.batch_size, context.shard)
     losses = torch.zeros((), dtype=torch.float64, device=context.device)
     hits: Tensor | None = torch.zeros((), dtype=torch.int64, device=context.device)
+    norms: list[Tensor] = []
     count = 0
-    for step, (inputs, targets) in enumerate(batches, start=len(history) * steps):
+    done = len(history) * steps
+    for step, (inputs, targets) in enumerate(batches, start=done):
         context.check()
         moment = Moment(step, steps * protocol.epochs, len(history), protocol.epochs, history)
-        learner.set_lr_factor(protocol.schedule.factor(moment))
+        learner.set_lr_factor(protocol.schedule.factor_after_warm_up(moment))
+        learner.measures_gradients = (step - done) % _GRADIENTS_MEASURED == 0
         result = learner.step(inputs, targets)
+        if learner.measures_gradients and result.gradient_norm is not None:
+            norms.append(result.gradient_norm)
         losses += result.loss
         hits = None if hits is None or result.hits is None else hits + result.hits
         count += len(inputs)
-    return _over_all_ranks(losses, hits, count, context)
+    return _over_all_ranks(losses, hits, norms, count, context)
 
 
-def _over_all_ranks(losses: Tensor, hits: Tensor | None, count: int, context: Context) -> _Learnt:
+def _over_all_ranks(
+    losses: Tensor, hits: Tensor | None, norms: Sequence[Tensor], count: int, context: Context
+) -> _Learnt:
     examples = int(context.total(torch.tensor(count, device=context.device)))
     accuracy = None if hits is None else float(context.total(hits)) / examples
-    return _Learnt(float(context.total(losses)) / examples, accuracy, examples)
+    return _Learnt(float(context.total(losses)) / examples, accuracy, _mean_norm(norms), examples)
+
+
+def _mean_norm(norms: Sequence[Tensor]) -> float | None:
+    """Gradients are averaged over the ranks before they are measured, so that each rank has the same norms."""
+    mean = float(torch.stack(tuple(norms)).double().mean()) if norms else math.nan
+    return mean if math.isfinite(mean) else None
 
 
 def _validate(parts: FitParts) -> Outputs:

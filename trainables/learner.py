@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,10 +11,12 @@ from torch import Tensor, nn
 
 from trainables.context import Context
 from trainables.dataset import DataInfo
+from trainables.gradients import clip, gradients_of, total_norm
 from trainables.optimizer import Optimizer, ParameterGroup
 from trainables.precision import autocast
 from trainables.protocol import Protocol
 from trainables.regularizer import Loss, Regularizer, TrainingFacts
+from trainables.same_draws import SameDraws
 from trainables.task import Task
 
 
@@ -37,6 +40,9 @@ class StepResult(NamedTuple):
 
     loss: Tensor
     hits: Tensor | None
+    gradient_norm: Tensor | None = None
+    """Total 2-norm of the gradients over the whole batch before they are clipped, the same on every rank. None where
+    `measures_gradients` is off, or the learner has no single gradient."""
 
 
 class Learner(ABC):
@@ -44,6 +50,8 @@ class Learner(ABC):
 
     module: nn.Module
     """What is evaluated and kept: from standardised inputs to outputs."""
+    measures_gradients: bool = False
+    """Set by `fit` for the steps whose gradients are to be measured: that costs a small step several percent."""
 
     @abstractmethod
     def step(self, inputs: Tensor, targets: Tensor) -> StepResult:
@@ -68,6 +76,8 @@ class SupervisedLearner(Learner):
         for regularizer in parts.regularizers:
             regularizer.on_model(self.module)
         self._parameters = [parameter for parameter in self.module.parameters() if parameter.requires_grad]
+        self._clip = parts.protocol.clip
+        self._reevaluates = parts.optimizer.reevaluates
         self._optimizer = _optimizer(self._parameters, parts)
         self._configured = [float(group["lr"]) for group in self._optimizer.param_groups]
         self._loss = _loss(parts)
@@ -80,17 +90,11 @@ class SupervisedLearner(Learner):
         self._forward = _forward(parts)
 
     def step(self, inputs: Tensor, targets: Tensor) -> StepResult:
-        self._optimizer.zero_grad(set_to_none=True)
-        with self._casting:
-            outputs = self._forward(inputs)
-        # the mean over no examples is not a number, and this rank's gradients have to take part all the same
-        loss = self._loss(outputs.float(), targets) if len(inputs) else outputs.sum() * 0
-        torch.autograd.backward(loss * self._share(len(inputs)))
-        for hook in self._gradient_hooks:
-            hook(self._parameters)
+        if self._reevaluates:
+            return self._searching_step(inputs, targets)
+        result = self._evaluated(inputs, targets)
         self._optimizer.step()
-        with torch.no_grad():
-            return StepResult(loss.detach() * len(inputs), self._task.hits(outputs.detach(), targets))
+        return result
 
     def set_lr_factor(self, factor: float) -> None:
         for group, configured in zip(self._optimizer.param_groups, self._configured, strict=True):
@@ -100,12 +104,54 @@ class SupervisedLearner(Learner):
     def lr(self) -> float:
         return float(self._optimizer.param_groups[0]["lr"])
 
+    def _evaluated(self, inputs: Tensor, targets: Tensor) -> StepResult:
+        """Leaves in the parameters the gradients of the mean loss over the batch, changed by regularizers and clipped."""
+        self._optimizer.zero_grad(set_to_none=True)
+        with self._casting:
+            outputs = self._forward(inputs)
+        # the mean over no examples is not a number, and this rank's gradients have to take part all the same
+        loss = self._loss(outputs.float(), targets) if len(inputs) else outputs.sum() * 0
+        torch.autograd.backward(loss * self._share(len(inputs)))
+        for hook in self._gradient_hooks:
+            hook(self._parameters)
+        norm = self._measured_and_clipped()
+        with torch.no_grad():
+            return StepResult(loss.detach() * len(inputs), self._task.hits(outputs.detach(), targets), norm)
+
+    def _measured_and_clipped(self) -> Tensor | None:
+        if self._clip is None and not self.measures_gradients:
+            return None
+        gradients = gradients_of(self._parameters)
+        norm = total_norm(gradients)
+        if self._clip is not None:
+            clip(gradients, norm, self._clip)
+        return norm
+
+    def _searching_step(self, inputs: Tensor, targets: Tensor) -> StepResult:
+        """For an optimizer that evaluates a batch again and again. What is reported is the first evaluation."""
+        draws = SameDraws(self._context.device)
+        results: list[StepResult] = []
+
+        def closure() -> Tensor:
+            with draws.again() if results else nullcontext():
+                results.append(self._evaluated(inputs, targets))
+            return self._mean(results[-1].loss, len(inputs))
+
+        self._optimizer.step(closure)
+        return results[0]
+
     def _share(self, count: int) -> Tensor | float:
         """Makes the ranks' averaged gradients those of the mean over the whole batch, when its parts are unequal."""
         if self._context.world_size == 1:
             return 1.0
-        total = self._context.total(torch.tensor(float(count), device=self._context.device))
-        return count * self._context.world_size / total
+        return count * self._context.world_size / self._total(float(count))
+
+    def _mean(self, loss: Tensor, count: int) -> Tensor:
+        """Over the whole batch: ranks that searched by losses of their own would part ways."""
+        return self._context.total(loss) / self._total(float(count))
+
+    def _total(self, count: float) -> Tensor:
+        return self._context.total(torch.tensor(count, device=self._context.device))
 
 
 def _optimizer(parameters: list[nn.Parameter], parts: LearnerParts) -> torch.optim.Optimizer:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 
-from trainables.component import Component, Count, NotIdentity
+from trainables.component import AddedLater, Component, Count, NotIdentity, Positive
 from trainables.errors import UnknownComponent
 from trainables.registry import registry
 from trainables.schedule import Schedule
@@ -85,9 +85,17 @@ class Protocol(Component):
     compile: bool = False
     deterministic: bool = False
     schedule: AnySchedule = Field(default_factory=lambda: _schedule("constant"))
+    clip: Annotated[Positive | None, AddedLater(keeps=None)] = None
+    """Greatest total norm of a step's gradients; longer ones are shortened to it (Pascanu et al. 2013). null: as they are."""
     select: str | None = None
     """The validation measure that picks the epoch, such as val_accuracy; the task's default when not given."""
     splits: Splits = Field(default_factory=Splits)
     trial_timeout: Annotated[Seconds | None, NotIdentity()] = None
     """Seconds that one trial may take."""
     keep_weights: Annotated[Literal["none", "best"], NotIdentity()] = "none"
+
+    @model_validator(mode="after")
+    def _warms_up_in_time(self) -> "Protocol":
+        if self.schedule.warm_up > self.epochs:
+            raise ValueError(f"a warm_up of {self.schedule.warm_up:g} epochs does not end in a training of {self.epochs}")
+        return self

@@ -25,6 +25,9 @@ class EpochRow:
     val_mse: float | None = None
     val_mae: float | None = None
     val_r2: float | None = None
+    gradient_norm: float | None = None
+    """Mean total 2-norm of the gradients, before they are clipped, over the first and every eighth step of the epoch. None
+    where it is not finite, or the model learns in a way of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +63,16 @@ class ClassRow:
     roc_auc: float | None
 
 
-CurveKind = Literal["roc", "confusion"]
+CurveKind = Literal["roc", "confusion", "lr_range"]
 
 
 @dataclass(frozen=True, slots=True)
 class CurveRow:
-    """One point of the test split's curves: a row of the `curves` table.
+    """One point of a curve: a row of the `curves` table.
 
     For `roc`: `x` is the false positive rate, `y` the true positive rate of `class_index` against the rest.
     For `confusion`: `class_index` is the true class, `other_index` the predicted one, `y` the count (never zero).
+    For `lr_range`: `x` is the learning rate, `y` the training loss, `class_index` 0.
     """
 
     curve: CurveKind
@@ -154,3 +158,6 @@ class TrialResult:
     world_size: int
     threads: int
     """torch threads of a worker."""
+    lr_lowest_loss: float | None = None
+    """Of a learning-rate range test; so is the next."""
+    lr_diverged: float | None = None

@@ -1,6 +1,6 @@
 """One trial from its order to its result: data, split, statistics, build, fit, measure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -17,6 +17,7 @@ from trainables.model import Model
 from trainables.order import TrialOrder
 from trainables.precision import numerics
 from trainables.preparation import Prepared, prepared
+from trainables.range_test import RangeFound, RangeTest
 from trainables.records import Costs, Seeds, SplitSizes, TrialResult
 from trainables.registry import registry
 from trainables.regularizer import Regularizer
@@ -48,18 +49,20 @@ def _run(order: TrialOrder, context: Context) -> TrialResult:
     data = prepared(spec.dataset, order.place, spec.fingerprint, spec.protocol.splits, seeds.split, context.device)
     task = _task(data.info)
     learner = _learner(spec, data, task, seeds, context)
+    if spec.protocol.schedule.is_range_test:
+        learner = RangeTest(learner, context)
     setup = stopwatch.lap()
     fitted = fit(FitParts(learner, task, data, spec.regularizers, spec.protocol, seeds, context))
     stopwatch.lap()
     measures = UNMEASURED
-    if not fitted.diverged:
-        assert fitted.val is not None, "an epoch whose losses are finite is selected"
+    if not fitted.diverged and fitted.val is not None:  # a range test may diverge before any epoch is selected
         measures = measure(learner.module, fitted.val, task, data, spec.protocol, seeds, context)
     times = _Times(setup, stopwatch.lap())
     if order.weights is not None and context.rank == 0 and fitted.best_epoch is not None:
         save_weights(learner.module.state_dict(), order.weights, {"trial_id": order.trial_id})
     costs = _costs(spec, data.info, task, learner, fitted, times, memory, context)
-    return _result(fitted, measures, costs, data, seeds, context)
+    result = _result(fitted, measures, costs, data, seeds, context)
+    return _with_range(result, learner.found()) if isinstance(learner, RangeTest) else result
 
 
 def _task(data: DataInfo) -> Task:
@@ -141,4 +144,17 @@ def _result(
         device=torch.cuda.get_device_name(context.device) if on_gpu else context.device.type,
         world_size=context.world_size,
         threads=torch.get_num_threads(),
+    )
+
+
+def _with_range(result: TrialResult, found: RangeFound) -> TrialResult:
+    """A range test is complete when it has diverged: that is what it looked for."""
+    curves = (*result.breakdown.curves, *found.curve)
+    return replace(
+        result,
+        status="completed",
+        reason=None,
+        breakdown=replace(result.breakdown, curves=curves),
+        lr_lowest_loss=found.lr_lowest_loss,
+        lr_diverged=found.lr_diverged,
     )

@@ -9,6 +9,7 @@ from orchestrator.grid.settings import Resources
 from trainables.component import Component
 from trainables.dataset import DataInfo
 from trainables.model import Model
+from trainables.optimizer import Optimizer
 from trainables.protocol import Protocol
 from trainables.regularizer import Regularizer
 from trainables.selection import unsupported
@@ -21,6 +22,7 @@ class Support:
         self._of_settings: dict[tuple[int, int, int], str | None] = {}
         self._models: dict[LocatedData, Remembered[str | None]] = {}
         self._regularizers: dict[LocatedData, Remembered[str | None]] = {}
+        self._optimizers: dict[LocatedData, Remembered[str | None]] = {}
 
     def of_model(self, data: LocatedData, model: Level) -> str | None:
         """The reason why a model cannot work on this data, or None. Nothing is known of data that is missing."""
@@ -44,6 +46,20 @@ class Support:
                 return reason
         return None
 
+    def of_optimizer(self, data: LocatedData, model: Level, optimizer: Level, regularizer: Level) -> str | None:
+        """The reason why an optimizer cannot train this model with these regularizers, or None."""
+        part = optimizer.parts[0]
+        if data.info is None or part.component.supports is Optimizer.supports:  # type: ignore[attr-defined] # its class
+            return None
+        info = data.info
+        if data not in self._optimizers:
+
+            def supports(component: Optimizer, model: Model, *regularizers: Regularizer) -> str | None:
+                return component.supports(info, model, regularizers)
+
+            self._optimizers[data] = Remembered(supports)
+        return self._optimizers[data](part.given, model.parts[0].given, *(each.given for each in regularizer.parts))
+
     def of_settings(self, data: LocatedData, protocol: Protocol, resources: Resources) -> str | None:
         """The reason why this protocol cannot be followed on this data with these resources, or None."""
         key = (id(data), id(protocol), id(resources))
@@ -53,7 +69,11 @@ class Support:
 
     def reads(self, component: type[Component]) -> frozenset[str]:
         """All parameters of a component that any answer so far depends on."""
-        asked: Iterable[Remembered[str | None]] = (*self._models.values(), *self._regularizers.values())
+        asked: Iterable[Remembered[str | None]] = (
+            *self._models.values(),
+            *self._regularizers.values(),
+            *self._optimizers.values(),
+        )
         return frozenset(name for remembered in asked for name in remembered.reads(component))
 
     def _regularizer(self, data: LocatedData, info: DataInfo, model: Level, part: Part) -> str | None:

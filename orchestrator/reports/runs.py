@@ -22,6 +22,8 @@ _SUMMARY: Final = (
     "reason",
     "epochs",
     "best_epoch",
+    "lr_lowest_loss",
+    "lr_diverged",
     *(name for name in TRIALS.columns if name.startswith(("train_", "val_", "test_"))),
     "parameters",
     "flops",

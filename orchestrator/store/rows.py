@@ -45,6 +45,8 @@ def outcome_values(result: TrialResult) -> dict[str, Any]:
         "world_size": result.world_size,
         "threads": result.threads,
         "device": result.device,
+        "lr_lowest_loss": result.lr_lowest_loss,
+        "lr_diverged": result.lr_diverged,
     }
 
 

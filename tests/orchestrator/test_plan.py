@@ -278,3 +278,14 @@ def test_a_million_cells_are_counted_without_being_made(tmp_path: Path, rest: st
     assert peak < 50_000_000
     first: Cell = next(planned.cells())
     assert first.optimizer.label == "sgd(lr=0.0005,momentum=0.0005)"
+
+
+def test_what_an_optimizer_cannot_train_is_skipped_with_its_reason(tmp_path: Path) -> None:
+    planned = plan(tmp_path, model="mlp", optimizer="[sgd, sparse_adam, {name: lbfgs, max_iter: [5, 6]}]")
+    assert told(planned) == [
+        "mlp sgd none: runs",
+        "mlp sparse_adam none: sparse_adam updates sparse gradients alone, and those of mlp are dense; use adam",
+        "mlp lbfgs(max_iter=5) none: runs",
+        "mlp lbfgs(max_iter=6) none: runs",
+    ]
+    check_counts(planned)

@@ -21,6 +21,8 @@ from trainables.fit import FitParts, Fitted, fit
 from trainables.learner import LearnerParts, SupervisedLearner
 from trainables.models.cnn import Cnn
 from trainables.models.mlp import Mlp
+from trainables.optimizer import Optimizer
+from trainables.optimizers.lbfgs import Lbfgs
 from trainables.optimizers.sgd import Sgd
 from trainables.preparation import Prepared
 from trainables.protocol import Protocol
@@ -112,9 +114,11 @@ def group(
     report: Callable[[int, EpochRow], None],
     regularizers: tuple[Regularizer, ...] = (),
     limits: Callable[[int], dict[str, Any]] = lambda rank: {},
+    optimizer: Optimizer | None = None,
+    **settings: Any,
 ) -> list[Fitted | BaseException]:
     """What `fit` returns or raises on each rank."""
-    protocol = Protocol(epochs=3, batch_size=batch_size)
+    protocol = Protocol(epochs=3, batch_size=batch_size, **settings)
     torch.manual_seed(0)
     module, data, table = model.build(INFO, 3), blobs(train), Table(size)
     outcomes: list[Any] = [None] * size
@@ -122,7 +126,8 @@ def group(
     def work(rank: int) -> None:
         context = ThreadContext(rank, table, lambda row: report(rank, row), **limits(rank))
         task = Classification()
-        parts = LearnerParts(copy.deepcopy(module), INFO, task, Sgd(), regularizers, protocol, context, FACTS)
+        chosen = optimizer or Sgd()
+        parts = LearnerParts(copy.deepcopy(module), INFO, task, chosen, regularizers, protocol, context, FACTS)
         try:
             learner = SupervisedLearner(parts)
             outcomes[rank] = fit(FitParts(learner, task, data, regularizers, protocol, derived_seeds(0), context))
@@ -164,3 +169,55 @@ def test_a_time_limit_that_one_rank_has_passed_ends_all_of_them() -> None:
         2, Mlp(hidden=(4,)), 20, 10, lambda rank, row: None, limits=lambda rank: {"time_limit": 60.0 * rank}
     )
     assert [type(outcome) for outcome in outcomes] == [TrialTimedOut, TrialTimedOut]
+
+
+def ignored(rank: int, row: EpochRow) -> None:
+    return
+
+
+def norms(outcome: Fitted | BaseException) -> list[float | None]:
+    assert isinstance(outcome, Fitted), outcome
+    return [row.gradient_norm for row in outcome.history]
+
+
+@pytest.mark.parametrize("clip", [None, 0.05])
+def test_every_rank_has_the_gradient_norm_of_the_whole_batch(clip: float | None) -> None:
+    (alone,) = group(1, Mlp(hidden=(8,)), 97, 33, ignored, clip=clip)
+    together = group(3, Mlp(hidden=(8,)), 97, 33, ignored, clip=clip)
+    assert min(norm for norm in norms(alone) if norm is not None) > 0.05
+    for outcome in together:
+        assert norms(outcome) == pytest.approx(norms(alone), rel=1e-4)
+        assert curves(outcome) == pytest.approx(curves(alone), rel=1e-4)
+
+
+def test_ranks_that_search_for_their_steps_take_the_same() -> None:
+    optimizer = Lbfgs(max_iter=4)
+    (alone,) = group(1, Mlp(hidden=(8,)), 91, 31, ignored, optimizer=optimizer)
+    together = group(3, Mlp(hidden=(8,)), 91, 31, ignored, optimizer=optimizer)
+    for outcome in together:
+        assert curves(outcome)[:3] == pytest.approx(curves(alone)[:3], rel=1e-3)
+        assert curves(outcome) == curves(together[0])
+
+
+class _Gradients(Regularizer):
+    """Notes the size of every step's gradients."""
+
+    name = "gradients"
+    seen: list[float] = []  # noqa: RUF012 - a field, which pydantic copies
+
+    def on_gradients(self, parameters: Any) -> None:
+        parts = [parameter.grad.flatten() for parameter in parameters]
+        self.seen.append(float(torch.cat(parts).norm()))
+
+
+def test_the_norm_of_an_epoch_is_the_mean_over_its_first_and_every_eighth_step() -> None:
+    steps = _Gradients()
+    (outcome,) = group(1, Mlp(hidden=(8,)), 60, 3, ignored, (steps,))
+    assert len(steps.seen) == 3 * 20
+    expected = [np.mean(steps.seen[start : start + 20 : 8]) for start in (0, 20, 40)]
+    assert norms(outcome) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_norm_that_is_not_finite_is_none() -> None:
+    (outcome,) = group(1, Mlp(hidden=(8,)), 60, 30, ignored, optimizer=Sgd(lr=1e30))
+    assert norms(outcome)[-1] is None

@@ -1,23 +1,27 @@
 """Adam (Kingma and Ba 2015, algorithm 1)."""
 
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Annotated, ClassVar
 
 import torch
 
-from trainables.component import Positive, Probability
-from trainables.optimizer import Optimizer, ParameterGroup
+from trainables.component import AddedLater, NonNegative, Positive, Probability
+from trainables.torch_optimizer import TorchOptimizer
 
 
-class Adam(Optimizer):
+class Adam(TorchOptimizer):
     """torch.optim.Adam, fused: one kernel over all parameters."""
 
     name: ClassVar[str] = "adam"
+    torch_class = torch.optim.Adam
+    implementation = MappingProxyType({"fused": True})
 
     lr: Positive = 1e-3
     """Learning rate."""
     betas: tuple[Probability, Probability] = (0.9, 0.999)
     """Decay of the running means of gradients and of their squares."""
     eps: Positive = 1e-8
-
-    def build(self, groups: list[ParameterGroup]) -> torch.optim.Optimizer:
-        return torch.optim.Adam(groups, lr=self.lr, betas=self.betas, eps=self.eps, fused=True)
+    weight_decay: Annotated[NonNegative, AddedLater(keeps=0.0)] = 0.0
+    """Times each parameter is added to its gradient; adamw keeps it apart from the gradient."""
+    amsgrad: Annotated[bool, AddedLater(keeps=False)] = False
+    """Divide by the greatest running mean so far (Reddi et al. 2018)."""

@@ -1,17 +1,20 @@
 """AdamW: Adam with weight decay apart from the gradient (Loshchilov and Hutter 2019, algorithm 2)."""
 
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Annotated, ClassVar
 
 import torch
 
-from trainables.component import NonNegative, Positive, Probability
-from trainables.optimizer import Optimizer, ParameterGroup
+from trainables.component import AddedLater, NonNegative, Positive, Probability
+from trainables.torch_optimizer import TorchOptimizer
 
 
-class AdamW(Optimizer):
+class AdamW(TorchOptimizer):
     """torch.optim.AdamW, fused: one kernel over all parameters."""
 
     name: ClassVar[str] = "adamw"
+    torch_class = torch.optim.AdamW
+    implementation = MappingProxyType({"fused": True})
 
     lr: Positive = 1e-3
     """Learning rate."""
@@ -20,8 +23,5 @@ class AdamW(Optimizer):
     eps: Positive = 1e-8
     weight_decay: NonNegative = 0.01
     """Share of each parameter taken off at every step, times the learning rate."""
-
-    def build(self, groups: list[ParameterGroup]) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(
-            groups, lr=self.lr, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay, fused=True
-        )
+    amsgrad: Annotated[bool, AddedLater(keeps=False)] = False
+    """Divide by the greatest running mean so far (Reddi et al. 2018)."""

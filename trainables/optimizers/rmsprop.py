@@ -1,17 +1,20 @@
 """RMSprop (Tieleman and Hinton 2012, lecture 6.5 of "Neural Networks for Machine Learning")."""
 
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Annotated, ClassVar
 
 import torch
 
-from trainables.component import Positive, Probability
-from trainables.optimizer import Optimizer, ParameterGroup
+from trainables.component import AddedLater, NonNegative, Positive, Probability
+from trainables.torch_optimizer import TorchOptimizer
 
 
-class RmsProp(Optimizer):
+class RmsProp(TorchOptimizer):
     """torch.optim.RMSprop over lists of tensors at once; torch has no fused one."""
 
     name: ClassVar[str] = "rmsprop"
+    torch_class = torch.optim.RMSprop
+    implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 1e-3
     """Learning rate."""
@@ -19,8 +22,7 @@ class RmsProp(Optimizer):
     """Decay of the running mean of squared gradients."""
     momentum: Probability = 0.0
     eps: Positive = 1e-8
-
-    def build(self, groups: list[ParameterGroup]) -> torch.optim.Optimizer:
-        return torch.optim.RMSprop(
-            groups, lr=self.lr, alpha=self.alpha, eps=self.eps, momentum=self.momentum, foreach=True
-        )
+    weight_decay: Annotated[NonNegative, AddedLater(keeps=0.0)] = 0.0
+    """Times each parameter is added to its gradient."""
+    centered: Annotated[bool, AddedLater(keeps=False)] = False
+    """Divide by the running variance of the gradients (Graves 2013, eq. 38-45)."""

@@ -1,30 +1,36 @@
 """Stochastic gradient descent with momentum (Polyak 1964; Nesterov 1983, as in Sutskever et al. 2013)."""
 
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import model_validator
 
-from trainables.component import Positive, Probability
-from trainables.optimizer import Optimizer, ParameterGroup
+from trainables.component import AddedLater, NonNegative, Positive, Probability
+from trainables.torch_optimizer import TorchOptimizer
 
 
-class Sgd(Optimizer):
+class Sgd(TorchOptimizer):
     """torch.optim.SGD, fused: one kernel over all parameters."""
 
     name: ClassVar[str] = "sgd"
+    torch_class = torch.optim.SGD
+    implementation = MappingProxyType({"fused": True})
 
     lr: Positive = 0.1
     """Learning rate."""
     momentum: Probability = 0.0
     nesterov: bool = False
     """Look ahead along the momentum."""
+    dampening: Annotated[Probability, AddedLater(keeps=0.0)] = 0.0
+    """Share of the gradient that is kept out of the momentum."""
+    weight_decay: Annotated[NonNegative, AddedLater(keeps=0.0)] = 0.0
+    """Times each parameter, biases too, is added to its gradient; the regularizer weight_decay leaves biases alone."""
 
     @model_validator(mode="after")
     def _nesterov_has_momentum(self) -> "Sgd":
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0, such as 0.9")
+        if self.nesterov and self.dampening > 0:
+            raise ValueError("nesterov needs a dampening of 0")
         return self
-
-    def build(self, groups: list[ParameterGroup]) -> torch.optim.Optimizer:
-        return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov, fused=True)

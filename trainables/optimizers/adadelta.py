@@ -1,0 +1,26 @@
+"""Adadelta (Zeiler 2012, algorithm 1)."""
+
+from types import MappingProxyType
+from typing import ClassVar
+
+import torch
+
+from trainables.component import NonNegative, Positive, Probability
+from trainables.torch_optimizer import TorchOptimizer
+
+
+class Adadelta(TorchOptimizer):
+    """torch.optim.Adadelta: steps scaled by the running size of those before."""
+
+    name: ClassVar[str] = "adadelta"
+    torch_class = torch.optim.Adadelta
+    implementation = MappingProxyType({"foreach": True})
+
+    lr: Positive = 1.0
+    """Learning rate; the paper has none, which is 1."""
+    rho: Probability = 0.9
+    """Decay of the running means of squared gradients and of squared steps."""
+    eps: Positive = 1e-6
+    """Under the roots; the first steps are about its root long."""
+    weight_decay: NonNegative = 0.0
+    """Times each parameter is added to its gradient."""

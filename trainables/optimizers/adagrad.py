@@ -1,0 +1,27 @@
+"""Adagrad (Duchi et al. 2011, eq. 1, with the diagonal of the outer products)."""
+
+from types import MappingProxyType
+from typing import ClassVar
+
+import torch
+
+from trainables.component import NonNegative, Positive
+from trainables.torch_optimizer import TorchOptimizer
+
+
+class Adagrad(TorchOptimizer):
+    """torch.optim.Adagrad: a step is divided by the root of all squared gradients so far."""
+
+    name: ClassVar[str] = "adagrad"
+    torch_class = torch.optim.Adagrad
+    implementation = MappingProxyType({"foreach": True})
+
+    lr: Positive = 1e-2
+    """Learning rate."""
+    lr_decay: NonNegative = 0.0
+    """The learning rate of step t is divided by 1 + (t - 1) times this."""
+    weight_decay: NonNegative = 0.0
+    """Times each parameter is added to its gradient."""
+    initial_accumulator_value: NonNegative = 0.0
+    """What the sum of squared gradients begins with."""
+    eps: Positive = 1e-10

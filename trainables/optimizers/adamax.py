@@ -1,0 +1,25 @@
+"""Adamax: Adam by the greatest gradient in place of the mean square (Kingma and Ba 2015, algorithm 2)."""
+
+from types import MappingProxyType
+from typing import ClassVar
+
+import torch
+
+from trainables.component import NonNegative, Positive, Probability
+from trainables.torch_optimizer import TorchOptimizer
+
+
+class Adamax(TorchOptimizer):
+    """torch.optim.Adamax: Adam under the infinity norm."""
+
+    name: ClassVar[str] = "adamax"
+    torch_class = torch.optim.Adamax
+    implementation = MappingProxyType({"foreach": True})
+
+    lr: Positive = 2e-3
+    """Learning rate."""
+    betas: tuple[Probability, Probability] = (0.9, 0.999)
+    """Decay of the running mean of gradients and of the greatest one."""
+    eps: Positive = 1e-8
+    weight_decay: NonNegative = 0.0
+    """Times each parameter is added to its gradient."""

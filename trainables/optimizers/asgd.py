@@ -1,0 +1,32 @@
+"""Averaged stochastic gradient descent (Polyak and Juditsky 1992)."""
+
+from types import MappingProxyType
+from typing import ClassVar
+
+import torch
+
+from trainables.component import NonNegative, Positive
+from trainables.torch_optimizer import TorchOptimizer
+
+
+class Asgd(TorchOptimizer):
+    """torch.optim.ASGD: a learning rate that falls by a power of the step, as averaging asks for.
+
+    torch keeps the average beside the weights and leaves it to the caller: what is evaluated are the weights. It takes a
+    step at the rate that the step before has worked out, so a schedule acts one step late.
+    """
+
+    name: ClassVar[str] = "asgd"
+    torch_class = torch.optim.ASGD
+    implementation = MappingProxyType({"foreach": True})
+
+    lr: Positive = 1e-2
+    """Learning rate that the others fall from."""
+    lambd: NonNegative = 1e-4
+    """The learning rate of step t is divided by (1 + lambd lr t) ** alpha, and weights decay by lambd times it."""
+    alpha: NonNegative = 0.75
+    """The power by which the learning rate falls."""
+    t0: NonNegative = 1e6
+    """Steps after which the average begins; it is kept apart and not evaluated."""
+    weight_decay: NonNegative = 0.0
+    """Times each parameter is added to its gradient."""

@@ -1,0 +1,66 @@
+"""L-BFGS (Liu and Nocedal 1989), with the line search of Nocedal and Wright 2006, algorithms 3.5 and 3.6."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+
+from trainables.component import Count, NonNegative, Positive
+from trainables.dataset import DataInfo
+from trainables.model import Model
+from trainables.optimizer import ParameterGroup
+from trainables.regularizer import Regularizer
+from trainables.torch_optimizer import TorchOptimizer
+
+
+class Lbfgs(TorchOptimizer):
+    """torch.optim.LBFGS: several evaluations of the loss a step, on one batch. Best with large batches.
+
+    All evaluations of a step have the same dropout. torch steps without a line search unless told; that is unstable on
+    most networks, so here it searches unless told.
+    """
+
+    name: ClassVar[str] = "lbfgs"
+    torch_class = torch.optim.LBFGS
+    reevaluates: ClassVar[bool] = True
+
+    lr: Positive = 1.0
+    """Learning rate: the first length of a step that the line search tries."""
+    max_iter: Count = 20
+    """Iterations a step."""
+    max_eval: Annotated[int, Field(ge=1)] | None = None
+    """Evaluations of the loss a step; null is 5 / 4 of max_iter."""
+    tolerance_grad: NonNegative = 1e-7
+    """A step ends when no gradient is greater."""
+    tolerance_change: NonNegative = 1e-9
+    """A step ends when neither loss nor parameters change more."""
+    history_size: Count = 100
+    """Pairs of steps and gradient differences that are kept, each as large as the model."""
+    line_search_fn: Literal["strong_wolfe"] | None = "strong_wolfe"
+    """How the length of a step is found; null takes lr as it is."""
+
+    def supports(self, data: DataInfo, model: Model, regularizers: Sequence[Regularizer]) -> str | None:
+        if type(model).learner is not Model.learner:
+            return f"lbfgs evaluates a batch's loss several times a step, which the training of {model.name} does not do"
+        for regularizer in regularizers:
+            if type(regularizer).on_parameter_groups is not Regularizer.on_parameter_groups:
+                return f"lbfgs has the same options for all parameters, and {regularizer.name} would set some apart"
+        return None
+
+    def build(self, groups: list[ParameterGroup]) -> torch.optim.Optimizer:
+        return _ContiguousLbfgs(groups, **self.options())
+
+
+class _ContiguousLbfgs(torch.optim.LBFGS):
+    """torch's flattens gradients by `view`, which fails on those in channels_last."""
+
+    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override] # torch's has no types
+        def contiguous() -> Any:
+            loss = closure()
+            for parameter in self.param_groups[0]["params"]:
+                if parameter.grad is not None:
+                    parameter.grad = parameter.grad.contiguous()
+            return loss
+
+        return super().step(contiguous)

@@ -1,0 +1,29 @@
+"""NAdam: Adam with Nesterov's momentum (Dozat 2016, algorithm 2)."""
+
+from types import MappingProxyType
+from typing import ClassVar
+
+import torch
+
+from trainables.component import NonNegative, Positive, Probability
+from trainables.torch_optimizer import TorchOptimizer
+
+
+class NAdam(TorchOptimizer):
+    """torch.optim.NAdam: Adam that looks ahead along its momentum."""
+
+    name: ClassVar[str] = "nadam"
+    torch_class = torch.optim.NAdam
+    implementation = MappingProxyType({"foreach": True})
+
+    lr: Positive = 2e-3
+    """Learning rate."""
+    betas: tuple[Probability, Probability] = (0.9, 0.999)
+    """Decay of the running means of gradients and of their squares."""
+    eps: Positive = 1e-8
+    weight_decay: NonNegative = 0.0
+    """Times each parameter is added to its gradient, or taken off apart from it (decoupled_weight_decay)."""
+    momentum_decay: NonNegative = 4e-3
+    """How fast the momentum grows to its full size."""
+    decoupled_weight_decay: bool = False
+    """Weight decay apart from the gradient, as in AdamW."""

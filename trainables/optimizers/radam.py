@@ -1,0 +1,27 @@
+"""RAdam: Adam whose step waits for the variance of its second moment (Liu et al. 2020, algorithm 2)."""
+
+from types import MappingProxyType
+from typing import ClassVar
+
+import torch
+
+from trainables.component import NonNegative, Positive, Probability
+from trainables.torch_optimizer import TorchOptimizer
+
+
+class RAdam(TorchOptimizer):
+    """torch.optim.RAdam: Adam with a warm-up of its own."""
+
+    name: ClassVar[str] = "radam"
+    torch_class = torch.optim.RAdam
+    implementation = MappingProxyType({"foreach": True})
+
+    lr: Positive = 1e-3
+    """Learning rate."""
+    betas: tuple[Probability, Probability] = (0.9, 0.999)
+    """Decay of the running means of gradients and of their squares."""
+    eps: Positive = 1e-8
+    weight_decay: NonNegative = 0.0
+    """Times each parameter is added to its gradient, or taken off apart from it (decoupled_weight_decay)."""
+    decoupled_weight_decay: bool = False
+    """Weight decay apart from the gradient, as in AdamW."""

@@ -1,0 +1,28 @@
+"""Adam for sparse gradients (Kingma and Ba 2015), each of whose steps updates the rows that took part."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+
+from trainables.component import Positive, Probability
+from trainables.dataset import DataInfo
+from trainables.model import Model
+from trainables.regularizer import Regularizer
+from trainables.torch_optimizer import TorchOptimizer
+
+
+class SparseAdam(TorchOptimizer):
+    """torch.optim.SparseAdam, which takes sparse gradients alone: no model of pictures has any, so its cells are skipped."""
+
+    name: ClassVar[str] = "sparse_adam"
+    torch_class = torch.optim.SparseAdam
+
+    lr: Positive = 1e-3
+    """Learning rate."""
+    betas: tuple[Probability, Probability] = (0.9, 0.999)
+    """Decay of the running means of gradients and of their squares."""
+    eps: Positive = 1e-8
+
+    def supports(self, data: DataInfo, model: Model, regularizers: Sequence[Regularizer]) -> str | None:
+        return f"sparse_adam updates sparse gradients alone, and those of {model.name} are dense; use adam"
