@@ -25,7 +25,7 @@ EPOCHS = Table(
                 "gradient_norm",
                 REAL,
                 "loss",
-                "Mean total 2-norm of the gradients before they are clipped, over the first and every eighth step of the epoch.",
+                "Mean 2-norm of all gradients, before they are clipped, of the first and every eighth step of the epoch.",
             ),
             column("seconds", REAL, "s", "Training time of the epoch.", required=True),
             column("eval_seconds", REAL, "s", "Evaluation time of the epoch.", required=True),

@@ -15,7 +15,8 @@ def total_norm(gradients: Sequence[Tensor]) -> Tensor:
     """2-norm of all gradients as one vector (Pascanu et al. 2013, algorithm 1): a scalar, left on their device."""
     if not gradients:
         return torch.zeros(())
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(gradients))))
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(gradients))))
+    return norm
 
 
 def clip(gradients: Sequence[Tensor], norm: Tensor, most: float) -> None:

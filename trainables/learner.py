@@ -132,7 +132,7 @@ class SupervisedLearner(Learner):
         draws = SameDraws(self._context.device)
         results: list[StepResult] = []
 
-        def closure() -> Tensor:
+        def closure() -> float:
             with draws.again() if results else nullcontext():
                 results.append(self._evaluated(inputs, targets))
             return self._mean(results[-1].loss, len(inputs))
@@ -146,9 +146,9 @@ class SupervisedLearner(Learner):
             return 1.0
         return count * self._context.world_size / self._total(float(count))
 
-    def _mean(self, loss: Tensor, count: int) -> Tensor:
+    def _mean(self, loss: Tensor, count: int) -> float:
         """Over the whole batch: ranks that searched by losses of their own would part ways."""
-        return self._context.total(loss) / self._total(float(count))
+        return float(self._context.total(loss) / self._total(float(count)))
 
     def _total(self, count: float) -> Tensor:
         return self._context.total(torch.tensor(count, device=self._context.device))

@@ -86,7 +86,7 @@ class Protocol(Component):
     deterministic: bool = False
     schedule: AnySchedule = Field(default_factory=lambda: _schedule("constant"))
     clip: Annotated[Positive | None, AddedLater(keeps=None)] = None
-    """Greatest total norm of a step's gradients; longer ones are shortened to it (Pascanu et al. 2013). null: as they are."""
+    """Greatest 2-norm of all gradients of a step, which are shortened to it (Pascanu et al. 2013); null leaves them."""
     select: str | None = None
     """The validation measure that picks the epoch, such as val_accuracy; the task's default when not given."""
     splits: Splits = Field(default_factory=Splits)
@@ -97,5 +97,7 @@ class Protocol(Component):
     @model_validator(mode="after")
     def _warms_up_in_time(self) -> "Protocol":
         if self.schedule.warm_up > self.epochs:
-            raise ValueError(f"a warm_up of {self.schedule.warm_up:g} epochs does not end in a training of {self.epochs}")
+            raise ValueError(
+                f"a warm_up of {self.schedule.warm_up:g} epochs does not end in a training of {self.epochs}"
+            )
         return self

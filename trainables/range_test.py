@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import torch
@@ -79,6 +80,5 @@ def _points(rates: Sequence[float], losses: Sequence[float]) -> list[tuple[float
     count = min(_MOST_POINTS, len(losses))
     bounds = [len(losses) * number // count for number in range(count + 1)]
     return [
-        (rates[(start + stop - 1) // 2], sum(losses[start:stop]) / (stop - start))
-        for start, stop in zip(bounds, bounds[1:], strict=False)
+        (rates[(start + stop - 1) // 2], sum(losses[start:stop]) / (stop - start)) for start, stop in pairwise(bounds)
     ]

@@ -19,7 +19,7 @@ class SeveralOptimizers(torch.optim.Optimizer):
         self.param_groups = groups
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override] # torch's has overloads
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
         if closure is not None:
             with torch.enable_grad():

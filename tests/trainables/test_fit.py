@@ -219,5 +219,5 @@ def test_the_norm_of_an_epoch_is_the_mean_over_its_first_and_every_eighth_step()
 
 
 def test_a_norm_that_is_not_finite_is_none() -> None:
-    (outcome,) = group(1, Mlp(hidden=(8,)), 60, 30, ignored, optimizer=Sgd(lr=1e30))
+    (outcome,) = group(1, Mlp(hidden=(8,)), 60, 3, ignored, optimizer=Sgd(lr=1e30))
     assert norms(outcome)[-1] is None

@@ -93,13 +93,15 @@ def test_a_trial_that_does_not_diverge_is_measured_like_any_other(tmp_path: Path
     result, rows = trial(tmp_path, 3, least=1e-2, most=0.3)
     assert result.status == "completed"
     assert result.lr_diverged is None
-    assert result.test is not None and result.test.accuracy is not None and result.test.accuracy > 0.9
+    assert result.best_epoch is not None and result.val is not None and result.test is not None
+    assert result.val.accuracy == pytest.approx(rows[result.best_epoch - 1].val_accuracy)
+    assert result.test.accuracy is not None and result.test.accuracy > 0.7
     assert rows[-1].lr == pytest.approx(0.3)
     assert {"roc", "confusion", "lr_range"} == {row.curve for row in result.breakdown.curves}
 
 
 def test_a_trial_that_diverges_in_its_first_epoch_has_its_curve_and_no_scores(tmp_path: Path) -> None:
-    result, rows = trial(tmp_path, 3, least=1e-2, most=1e30)
+    result, rows = trial(tmp_path, 3, least=1e29, most=1e30)
     assert (result.status, result.best_epoch, result.test) == ("completed", None, None)
     assert len(rows) == 1
     assert result.lr_lowest_loss is not None and result.lr_diverged is not None

@@ -42,7 +42,9 @@ class Lbfgs(TorchOptimizer):
 
     def supports(self, data: DataInfo, model: Model, regularizers: Sequence[Regularizer]) -> str | None:
         if type(model).learner is not Model.learner:
-            return f"lbfgs evaluates a batch's loss several times a step, which the training of {model.name} does not do"
+            return (
+                f"lbfgs evaluates a batch's loss several times a step, which the training of {model.name} does not do"
+            )
         for regularizer in regularizers:
             if type(regularizer).on_parameter_groups is not Regularizer.on_parameter_groups:
                 return f"lbfgs has the same options for all parameters, and {regularizer.name} would set some apart"
@@ -63,4 +65,4 @@ class _ContiguousLbfgs(torch.optim.LBFGS):
                     parameter.grad = parameter.grad.contiguous()
             return loss
 
-        return super().step(contiguous)
+        return super().step(contiguous)  # type: ignore[no-untyped-call] # the same

@@ -31,7 +31,9 @@ class OneCycle(Schedule):
     @model_validator(mode="after")
     def _phases_fit(self) -> "OneCycle":
         if self.three_phase and self.pct_start > 0.5:
-            raise ValueError(f"three_phase goes up and down in twice pct_start, so that is at most 0.5, not {self.pct_start:g}")
+            raise ValueError(
+                f"three_phase goes up and down in twice pct_start, so that is at most 0.5, not {self.pct_start:g}"
+            )
         return self
 
     def factor(self, at: Moment) -> float:
