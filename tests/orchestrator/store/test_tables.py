@@ -26,7 +26,7 @@ def test_a_table_has_the_declared_schema(paths: ResultsPaths, table: Table) -> N
     written = pq.read_schema(paths.table(table.name))
     assert written.remove_metadata().equals(table.schema.remove_metadata())
     assert all(written.field(name).metadata == table.schema.field(name).metadata for name in table.columns)
-    assert written.metadata[b"results_version"] == b"1"
+    assert written.metadata[b"results_version"] == b"2"
     assert read(table, paths).num_rows > 0
 
 
