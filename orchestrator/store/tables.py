@@ -35,9 +35,16 @@ def read(table: Table, paths: ResultsPaths) -> pa.Table:
     if not path.exists():
         raise FileNotFoundError(path)
     try:
-        return pq.read_table(path, page_checksum_verification=True)
+        found = pq.read_table(path, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         raise DamagedResults(f"{path} is damaged: {error}; delete it and run the sweep again to rebuild it") from error
+    declared = {field.name: field.type for field in table.schema}
+    for field in found.schema:  # the file's own account of its types has no checksum
+        if declared.get(field.name, field.type) != field.type:
+            raise DamagedResults(
+                f"{path} is damaged: {field.name} is {field.type}; delete it and run the sweep again to rebuild it"
+            )
+    return found
 
 
 def _export(table: Table, journal: Journal, path: Path) -> None:
