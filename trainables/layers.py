@@ -1,5 +1,6 @@
 """Layers that several models place and regularizers act on."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -20,6 +21,31 @@ class DropoutSite(nn.Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p:g}"
+
+
+class StochasticDepthSite(nn.Module):
+    """The end of a residual branch, where the branch may be left out for single examples (Huang et al. 2016).
+
+    The model decides where, and at what `depth`: the branch's place among all of them, 1 for the last. The
+    `stochastic_depth` regularizer sets `p`, the share of examples that lose the branch, to its own share times `depth`
+    (the linear decay of sec. 3). Branches that stay are divided by 1 - p, so that nothing is to be scaled in evaluation.
+    Until then it is the identity and draws no random numbers.
+    """
+
+    def __init__(self, depth: float) -> None:
+        super().__init__()
+        self.depth = depth
+        self.p = 0.0
+
+    def forward(self, branch: Tensor) -> Tensor:
+        """(batch, ...) to the same shape: each example's values are all zero, or all divided by 1 - p."""
+        if not self.training or self.p <= 0:
+            return branch
+        staying = torch.rand(branch.shape[0], *[1] * (branch.ndim - 1), device=branch.device) >= self.p
+        return branch * (staying / (1 - self.p)).to(branch.dtype)
+
+    def extra_repr(self) -> str:
+        return f"depth={self.depth:g}, p={self.p:g}"
 
 
 def fully_connected(inputs: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:

@@ -21,6 +21,11 @@ class Model(Component):
     has_dropout: ClassVar[bool] = True
     """Whether `build` places `layers.DropoutSite` modules, which the `dropout` regularizer switches on."""
 
+    @property
+    def has_stochastic_depth(self) -> bool:
+        """Whether `build` places `layers.StochasticDepthSite` modules, which `stochastic_depth` switches on."""
+        return False
+
     def supports(self, data: DataInfo) -> str | None:
         """None, or the reason why this model cannot work on this data (it becomes the reason of a skipped row)."""
         if data.input not in self.inputs:
