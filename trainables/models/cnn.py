@@ -1,18 +1,40 @@
 """A plain convolutional network in the manner of LeNet (LeCun et al. 1998), with ReLU and optional batch norm."""
 
-from typing import ClassVar, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from torch import nn
 
-from trainables.component import AnyCounts, Counts
+from trainables.attention import Attention, attending
+from trainables.component import AddedLater, AnyCounts, Count, Counts
 from trainables.dataset import DataInfo
+from trainables.initialisation import Initialisation, initialise
 from trainables.layers import fully_connected
 from trainables.model import Model
 
+Padding = Literal["same", "valid"]
+
+
+def _several(value: Any) -> Any:
+    match value:
+        case str():
+            return (value,)
+        case list():  # pydantic no longer knows that it came from JSON
+            return tuple(value)
+        case _:
+            return value
+
+
+Paddings = Annotated[
+    tuple[Padding, ...],
+    BeforeValidator(_several, json_schema_input_type=Padding | tuple[Padding, ...]),
+    Field(min_length=1),
+]
+
 
 class Cnn(Model):
-    """One convolution (same padding), ReLU and 2x2 pool for each entry of `channels`, then fully connected layers."""
+    """A convolution, ReLU and a pool for each entry of `channels`, then fully connected layers."""
 
     name: ClassVar[str] = "cnn"
 
@@ -25,54 +47,116 @@ class Cnn(Model):
     batch_norm: bool = False
     """Batch normalisation after each convolution (Ioffe and Szegedy 2015)."""
     pool: Literal["max", "avg", "none"] = "max"
-    """What halves the picture after each convolution."""
+    """What makes the picture smaller after each convolution."""
+    padding: Annotated[Paddings, AddedLater(keeps=["same"])] = ("same",)
+    """Whether a convolution keeps the picture's size or takes only whole windows: one for each of `channels`, or one."""
+    pool_size: Annotated[Count, AddedLater(keeps=2)] = 2
+    """Side of the window of a pool in pixels."""
+    pool_stride: Annotated[Count | None, AddedLater(keeps=None)] = None
+    """Pixels from one window of a pool to the next; as many as its side when not given."""
+    pool_padding: Annotated[Padding, AddedLater(keeps="valid")] = "valid"
+    """Whether a pool also takes windows that reach over the edge, centred, as TensorFlow's `same`."""
+    attention: Annotated[Attention, AddedLater(keeps="none")] = "none"
+    """After each pool: squeeze-and-excitation (Hu et al. 2018), or CBAM (Woo et al. 2018)."""
+    init: Annotated[Initialisation, AddedLater(keeps="default")] = "default"
+    """How weights are drawn: torch's way, a truncated normal of deviation 0.05 with biases 0.05, or Glorot's."""
 
     @model_validator(mode="after")
-    def _kernels_match_channels(self) -> "Cnn":
-        if len(self.kernels) not in (1, len(self.channels)):
-            raise ValueError(
-                f"kernels has {len(self.kernels)} entries and channels {len(self.channels)}; "
-                "give one kernel for all convolutions or one for each"
-            )
+    def _one_for_each_or_one_for_all(self) -> "Cnn":
+        for name, given in (("kernels", self.kernels), ("padding", self.padding)):
+            if len(given) not in (1, len(self.channels)):
+                raise ValueError(
+                    f"{name} has {len(given)} entries and channels {len(self.channels)}; "
+                    f"give one {name.removesuffix('s')} for all convolutions or one for each"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _windows_have_a_middle(self) -> "Cnn":
+        if self.pool_padding == "same" and self._stride() == 1 and self.pool_size % 2 == 0:
+            raise ValueError("pool_padding same with a pool_stride of 1 needs an odd pool_size, such as 3")
         return self
 
     def supports(self, data: DataInfo) -> str | None:
         if reason := super().supports(data):
             return reason
-        if min(self._pooled(data)) < 1:
-            return (
-                f"cnn halves the picture {len(self.channels)} times, "
-                f"which leaves nothing of {data.height}x{data.width} pixels ({data.name})"
-            )
+        for number, (height, width) in enumerate(self._sizes(data), start=1):
+            if min(height, width) < 1:
+                return (
+                    f"cnn makes the picture smaller {len(self.channels)} times, of which number {number} "
+                    f"leaves nothing of {data.height}x{data.width} pixels ({data.name})"
+                )
         return None
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
         layers: list[nn.Module] = []
-        inputs = data.channels
-        kernels = self.kernels * len(self.channels) if len(self.kernels) == 1 else self.kernels
-        for channels, kernel in zip(self.channels, kernels, strict=True):
-            layers += self._stage(inputs, channels, kernel)
-            inputs = channels
-        height, width = self._pooled(data)
-        return nn.Sequential(*layers, nn.Flatten(), fully_connected(inputs * height * width, self.hidden, outputs))
+        inputs, height, width = data.channels, data.height, data.width
+        stages = zip(self.channels, self._kernels(), self._paddings(), self._sizes(data), strict=True)
+        for channels, kernel, padding, size in stages:
+            layers += self._convolution(inputs, channels, kernel, padding)
+            layers += self._pooled(_convolved(height, kernel, padding), _convolved(width, kernel, padding))
+            layers += attending(self.attention, channels)
+            inputs, (height, width) = channels, size
+        head = fully_connected(inputs * height * width, self.hidden, outputs)
+        module = nn.Sequential(*layers, nn.Flatten(), head)
+        initialise(module, self.init)
+        return module
 
-    def _stage(self, inputs: int, channels: int, kernel: int) -> list[nn.Module]:
+    def _convolution(self, inputs: int, channels: int, kernel: int, padding: Padding) -> list[nn.Module]:
         layers: list[nn.Module] = []
-        if kernel % 2 == 0:  # the same size then takes one more pixel on one side, which a convolution cannot pad
+        if padding == "same" and kernel % 2 == 0:  # takes one more pixel on one side, which a convolution cannot pad
             layers.append(nn.ZeroPad2d((0, 1, 0, 1)))
+        width = (kernel - 1) // 2 if padding == "same" else 0
         # a bias before batch norm would be subtracted again
-        layers.append(nn.Conv2d(inputs, channels, kernel, padding=(kernel - 1) // 2, bias=not self.batch_norm))
+        layers.append(nn.Conv2d(inputs, channels, kernel, padding=width, bias=not self.batch_norm))
         if self.batch_norm:
             layers.append(nn.BatchNorm2d(channels))
-        match self.pool:
-            case "max":  # gives the same before ReLU as after it, and leaves ReLU a quarter of the work
-                layers += [nn.MaxPool2d(2), nn.ReLU(inplace=True)]
-            case "avg":
-                layers += [nn.ReLU(inplace=True), nn.AvgPool2d(2)]
-            case "none":
-                layers.append(nn.ReLU(inplace=True))
         return layers
 
-    def _pooled(self, data: DataInfo) -> tuple[int, int]:
-        halvings = 0 if self.pool == "none" else len(self.channels)
-        return data.height >> halvings, data.width >> halvings
+    def _pooled(self, height: int, width: int) -> list[nn.Module]:
+        """ReLU and pool of maps of this size, in the order that gives the same for less work."""
+        same = self.pool_padding == "same"
+        before = (self._overlap(height) // 2, self._overlap(width) // 2) if same else 0
+        match self.pool:
+            case "max":  # gives the same before ReLU as after it, and leaves ReLU a quarter of the work
+                pool = nn.MaxPool2d(self.pool_size, self._stride(), before, ceil_mode=same)
+                return [pool, nn.ReLU(inplace=True)]
+            case "avg":
+                mean = nn.AvgPool2d(self.pool_size, self._stride(), before, same, count_include_pad=False)
+                return [nn.ReLU(inplace=True), mean]
+            case "none":
+                return [nn.ReLU(inplace=True)]
+
+    def _overlap(self, side: int) -> int:
+        """By how many pixels the windows of a `same` pool reach over both edges together."""
+        windows = -(-side // self._stride())
+        return max(0, (windows - 1) * self._stride() + self.pool_size - side)
+
+    def _sizes(self, data: DataInfo) -> Iterator[tuple[int, int]]:
+        """Height and width after each convolution and its pool; a side of 0 is followed by whatever."""
+        height, width = data.height, data.width
+        for kernel, padding in zip(self._kernels(), self._paddings(), strict=True):
+            height = self._shrunk(_convolved(height, kernel, padding))
+            width = self._shrunk(_convolved(width, kernel, padding))
+            yield height, width
+
+    def _shrunk(self, side: int) -> int:
+        """Windows of the pool along a side of so many pixels."""
+        if self.pool == "none" or side < 1:
+            return side
+        if self.pool_padding == "same":
+            return -(-side // self._stride())
+        return 0 if side < self.pool_size else (side - self.pool_size) // self._stride() + 1
+
+    def _stride(self) -> int:
+        return self.pool_size if self.pool_stride is None else self.pool_stride
+
+    def _kernels(self) -> tuple[int, ...]:
+        return self.kernels * len(self.channels) if len(self.kernels) == 1 else self.kernels
+
+    def _paddings(self) -> tuple[Padding, ...]:
+        return self.padding * len(self.channels) if len(self.padding) == 1 else self.padding
+
+
+def _convolved(side: int, kernel: int, padding: Padding) -> int:
+    return side if padding == "same" else side - kernel + 1

@@ -1,4 +1,4 @@
-"""The residual network for small pictures (He et al. 2016, "Deep Residual Learning", sec. 4.2)."""
+"""The residual network for small pictures (He et al. 2016, "Deep Residual Learning", sec. 4.2), and its plain twin."""
 
 from typing import Annotated, ClassVar
 
@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from pydantic import AfterValidator
 from torch import Tensor, nn
 
-from trainables.component import Count
+from trainables.component import AddedLater, Count
 from trainables.dataset import DataInfo
-from trainables.layers import DropoutSite
+from trainables.layers import DropoutSite, StochasticDepthSite
 from trainables.model import Model
 
 _SMALLEST = 5
@@ -25,8 +25,10 @@ def _six_n_plus_two(depth: int) -> int:
 class Resnet(Model):
     """Three stages of n blocks of two 3x3 convolutions, n = (depth - 2) / 6, widths w, 2w and 4w, then a global mean.
 
-    Shortcuts have no parameters (option A). Dropout stands before the classifier, the only fully connected layer:
-    batch normalisation regularises the blocks, and dropping units between its layers shifts their variance.
+    Shortcuts have no parameters (option A), so the plain twin without them has the same layers and the same weights.
+    Stochastic depth leaves out the convolutions of a block. Dropout stands before the classifier, the only fully
+    connected layer: batch normalisation regularises the blocks, and dropping units between its layers shifts their
+    variance.
     """
 
     name: ClassVar[str] = "resnet"
@@ -35,6 +37,12 @@ class Resnet(Model):
     """Layers with weights: 6n + 2."""
     width: Count = 16
     """Feature maps of the first stage."""
+    residual: Annotated[bool, AddedLater(keeps=True)] = True
+    """Whether each block's input is added to its result; false gives the plain network of the paper's comparison."""
+
+    @property
+    def has_stochastic_depth(self) -> bool:
+        return self.residual
 
     def supports(self, data: DataInfo) -> str | None:
         if reason := super().supports(data):
@@ -48,28 +56,45 @@ class Resnet(Model):
         blocks = (self.depth - 2) // 6
         layers: list[nn.Module] = [_convolution(data.channels, self.width, 1), nn.BatchNorm2d(self.width), nn.ReLU()]
         inputs = self.width
-        for stage in range(3):
-            channels = self.width << stage
-            for block in range(blocks):
-                layers.append(_Block(inputs, channels, stride=2 if stage and not block else 1))
-                inputs = channels
+        for index in range(3 * blocks):
+            stage, place = divmod(index, blocks)
+            channels, stride = self.width << stage, 2 if stage and not place else 1
+            if self.residual:
+                layers.append(_ResidualBlock(inputs, channels, stride, depth=(index + 1) / (3 * blocks)))
+            else:
+                layers.append(_PlainBlock(inputs, channels, stride))
+            inputs = channels
         head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), DropoutSite(), nn.Linear(inputs, outputs)]
         return nn.Sequential(*layers, *head)
 
 
-class _Block(nn.Module):
-    """Two convolutions whose result is added to the input: (batch, inputs, h, w) to (batch, channels, h/s, w/s)."""
+class _PlainBlock(nn.Module):
+    """Two convolutions: (batch, inputs, h, w) to (batch, channels, h/s, w/s)."""
 
     def __init__(self, inputs: int, channels: int, stride: int) -> None:
         super().__init__()
         self.first, self.first_norm = _convolution(inputs, channels, stride), nn.BatchNorm2d(channels)
         self.second, self.second_norm = _convolution(channels, channels, 1), nn.BatchNorm2d(channels)
-        self.stride, self.added = stride, channels - inputs
 
     def forward(self, inputs: Tensor) -> Tensor:
-        residual = F.relu(self.first_norm(self.first(inputs)))
-        residual = self.second_norm(self.second(residual))
-        return F.relu(residual + self._shortcut(inputs))
+        return F.relu(self._convolved(inputs))
+
+    def _convolved(self, inputs: Tensor) -> Tensor:
+        hidden = F.relu(self.first_norm(self.first(inputs)))
+        outputs: Tensor = self.second_norm(self.second(hidden))
+        return outputs
+
+
+class _ResidualBlock(_PlainBlock):
+    """The same, its result added to the input."""
+
+    def __init__(self, inputs: int, channels: int, stride: int, depth: float) -> None:
+        super().__init__(inputs, channels, stride)
+        self.stride, self.added = stride, channels - inputs
+        self.site = StochasticDepthSite(depth)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return F.relu(self.site(self._convolved(inputs)) + self._shortcut(inputs))
 
     def _shortcut(self, inputs: Tensor) -> Tensor:
         if self.stride == 1 and self.added == 0:

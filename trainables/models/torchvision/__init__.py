@@ -1,0 +1,88 @@
+"""Every classifier of torchvision (torchvision.models), untrained: `torchvision:resnet18`, `torchvision:vit_b_16`, ...
+
+torchvision is imported when one of them is used or all are listed, not before.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import ClassVar, Final
+
+import torch
+from torch import nn
+
+from trainables.dataset import DataInfo
+from trainables.family import ComponentFamily
+from trainables.model import Model
+from trainables.models.torchvision.stem import Stem
+
+_LEAVES_OUT_BRANCHES: Final = ("convnext", "efficientnet", "maxvit", "swin")
+"""Architectures in which torchvision places stochastic depth."""
+_LEAST: Final = 2
+"""Examples of a batch: more than one value for each batch norm, however small the maps."""
+_USUAL: Final = (32, 64, 96, 128, 224, 299)
+"""Sides in pixels of which a reason names the first that would do."""
+
+
+class TorchvisionModel(Model):
+    """A classifier of torchvision by its name there, with random weights and as many inputs and outputs as needed.
+
+    The auxiliary classifiers of googlenet and inception_v3 are left out. Dropout and stochastic depth stand where
+    torchvision has them, and are off until the regularizers of these names switch them on; a network without dropout
+    has one place for it, before the classifier.
+    """
+
+    name: ClassVar[str] = "torchvision:NAME"
+
+    stem: Stem = "adapt"
+    """adapt: the first convolution takes every pixel and no pool follows it, for small pictures; original: as it is."""
+
+    @property
+    def has_stochastic_depth(self) -> bool:
+        return self.name.partition(":")[2].startswith(_LEAVES_OUT_BRANCHES)
+
+    def supports(self, data: DataInfo) -> str | None:
+        if reason := super().supports(data):
+            return reason
+        member = self.name.partition(":")[2]
+        broken = _broken(member, self.stem, data.shape)
+        if broken is None:
+            return None
+        square = ((side, side) for side in _USUAL if side > min(data.height, data.width))
+        enough = next((size for size in square if not _broken(member, self.stem, (data.channels, *size))), None)
+        hint = "" if enough is None else f"; it reads pictures of {enough[0]}x{enough[1]} pixels"
+        return (
+            f"{self.name} with stem {self.stem} cannot read the pictures of {data.name}, "
+            f"{data.height}x{data.width} pixels: {broken}{hint}"
+        )
+
+    def build(self, data: DataInfo, outputs: int) -> nn.Module:
+        from trainables.models.torchvision.network import network
+
+        return network(self.name.partition(":")[2], self.stem, data.shape, outputs)
+
+
+@lru_cache(maxsize=4096)
+def _broken(member: str, stem: Stem, shape: tuple[int, ...]) -> str | None:
+    """What a batch of this shape breaks on, or None. Computes shapes alone: no weights are made."""
+    from trainables.models.torchvision.network import network
+
+    with torch.device("meta"), torch.no_grad():
+        try:
+            network(member, stem, shape, outputs=2).train()(torch.empty(_LEAST, *shape))
+        except (RuntimeError, ValueError, AssertionError) as broken:
+            return str(broken).splitlines()[0] if str(broken) else type(broken).__name__
+    return None
+
+
+class Torchvision(ComponentFamily):
+    """All that `torchvision.models.list_models` says of still pictures."""
+
+    kind: ClassVar[str] = "model"
+    prefix: ClassVar[str] = "torchvision"
+    base: ClassVar[type[Model]] = TorchvisionModel
+
+    def members(self) -> Sequence[str]:
+        from torchvision import models
+
+        names: list[str] = models.list_models(module=models)
+        return names
