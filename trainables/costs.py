@@ -40,17 +40,20 @@ def count_flops(module: nn.Module, shape: tuple[int, ...]) -> int:
 
 @contextmanager
 def _no_opaque_operators() -> Iterator[None]:
-    """A recurrent layer is one operator in MKL-DNN and in cuDNN, which the counter takes for nothing.
+    """A recurrent layer is one operator in MKL-DNN and in cuDNN, and torch's layer of attention one in its fast path for
+    evaluation, which the counter takes for nothing.
 
-    On the CPU and without MKL-DNN torch runs the matrix products that it stands for.
+    On the CPU, without MKL-DNN and without that path, torch runs the matrix products that they stand for.
     """
-    # `mkldnn.flags` would change the precision too, and warn
     # `mkldnn.flags` would set the precision too, and warn
     before = torch.backends.mkldnn.set_flags(_enabled=False, _fp32_precision=None)  # type: ignore[no-untyped-call]
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
     try:
         yield
     finally:
         torch.backends.mkldnn.set_flags(_enabled=before[0], _fp32_precision=None)  # type: ignore[no-untyped-call]
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from trainables.model import Model
 
 _DEVIATION: Final = 0.02
 """Of weights, position embeddings and the class token before training (as in the authors' code)."""
+_EPSILON: Final = 1e-6
+"""Of the layer norms (as there)."""
 
 
 class Vit(Model):
@@ -59,16 +61,16 @@ class Vit(Model):
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
         patches = (data.height // self.patch) * (data.width // self.patch)
         pixels = data.channels * self.patch * self.patch
-        branches = 2 * self.depth
+        branches, hidden = 2 * self.depth, max(1, round(self.mlp_ratio * self.width))
         blocks = [
-            _Block(self.width, self.heads, max(1, round(self.mlp_ratio * self.width)), place / branches, branches)
+            _Block(self.width, self.heads, hidden, depths=((place + 1) / branches, (place + 2) / branches))
             for place in range(0, branches, 2)
         ]
         module = nn.Sequential(
             _Patches(self.patch, nn.Linear(pixels, self.width)),
             _Positions(patches, self.width, class_token=self.pool == "class_token"),
             *blocks,
-            nn.LayerNorm(self.width),
+            nn.LayerNorm(self.width, eps=_EPSILON),
             _Pool(self.pool),
             nn.Linear(self.width, outputs),
         )
@@ -108,16 +110,16 @@ class _Positions(nn.Module):
 class _Block(nn.Module):
     """Attention and an MLP, each added to its input: (batch, tokens, width) to the same shape."""
 
-    def __init__(self, width: int, heads: int, hidden: int, depth: float, branches: int) -> None:
+    def __init__(self, width: int, heads: int, hidden: int, depths: tuple[float, float]) -> None:
         super().__init__()
-        self.attention = nn.Sequential(nn.LayerNorm(width), _Attention(width, heads))
-        self.attention_site = StochasticDepthSite(depth + 1 / branches)
+        self.attention = nn.Sequential(nn.LayerNorm(width, eps=_EPSILON), _Attention(width, heads))
+        self.attention_site = StochasticDepthSite(depths[0])
         self.mlp = nn.Sequential(
-            nn.LayerNorm(width),
+            nn.LayerNorm(width, eps=_EPSILON),
             *(nn.Linear(width, hidden), nn.GELU(), DropoutSite()),
             *(nn.Linear(hidden, width), DropoutSite()),
         )
-        self.mlp_site = StochasticDepthSite(depth + 2 / branches)
+        self.mlp_site = StochasticDepthSite(depths[1])
 
     def forward(self, tokens: Tensor) -> Tensor:
         tokens = tokens + self.attention_site(self.attention(tokens))

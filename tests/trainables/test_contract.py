@@ -1,0 +1,286 @@
+"""What every component keeps to, whoever wrote it: the registry is asked for all of them.
+
+A component that is added is found here by itself, be it a file, a member of a family or a plug-in that is installed.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from tests.trainables.few import FewDigits
+from tests.trainables.test_plugin import ROOT, install
+from trainables.component import Component
+from trainables.context import SingleContext
+from trainables.dataset import DataInfo, DataPlace, Dataset
+from trainables.errors import DataMissing, TrialCancelled
+from trainables.model import Model
+from trainables.models.mlp import Mlp
+from trainables.optimizer import Optimizer
+from trainables.optimizers.adam import Adam
+from trainables.order import TrialOrder
+from trainables.protocol import Protocol
+from trainables.records import EpochRow, TrialResult
+from trainables.registry import KINDS, registry
+from trainables.regularizer import Regularizer
+from trainables.schedule import Schedule
+from trainables.spec import TrialSpec, derived_seeds
+from trainables.trial import run_trial
+from trainables.weights import load_weights
+
+CPU: Final = torch.device("cpu")
+DATA: Final = (FewDigits(), FewDigits(side=16, frames=4), FewDigits(side=32, channels=3))
+"""A model is tried on the first that it supports."""
+OTHERS: Final = ("mlp", "cnn", "resnet", "vit", "frame_average")
+"""Models for the other kinds of component: the first that goes with it."""
+SAMPLE: Final = {"torchvision": ("mobilenet_v3_small", "resnet18", "shufflenet_v2_x0_5")}
+"""Members that stand for their family; the first two where it is not named here."""
+CHEAPER: Final[dict[str, dict[str, Any]]] = {}
+"""Parameters of components whose defaults take minutes."""
+RATES: Final[dict[str, float]] = {}
+"""Learning rates for learning 64 examples by heart, where the default is made for something else."""
+
+
+def names(kind: str) -> list[str]:
+    members = [
+        f"{family.prefix}:{member}"
+        for family in registry.families(kind)
+        for member in SAMPLE.get(family.prefix, family.members()[:2])
+    ]
+    return [*registry.names(kind), *members]
+
+
+def made(kind: str, name: str, **parameters: Any) -> Component:
+    """A component with its defaults; what has to be given is the first thing that it takes."""
+    component = registry.get(kind, name)
+    parameters = CHEAPER.get(name, {}) | parameters
+    required = [key for key, field in component.model_fields.items() if field.is_required() and key not in parameters]
+    schema = component.model_json_schema()["properties"]
+    tried = [[*schema[key].get("enum", ()), 1, 0.5, [1], "pictures"] for key in required]
+    for values in product(*tried):
+        try:
+            return component.from_parameters({**parameters, **dict(zip(required, values, strict=True))})
+        except ValueError as refused:
+            error = refused
+    raise error
+
+
+ALL: Final = [(kind, name) for kind in KINDS for name in names(kind)]
+LEARNING: Final = [(kind, name) for kind, name in ALL if kind in ("model", "optimizer")]
+
+
+class Watch(Regularizer):
+    """Keeps the module that is trained, and ends training when it knows the examples by heart."""
+
+    name: ClassVar[str] = "watch"
+    enough: float = 2.0
+    """Training accuracy."""
+    _seen: list[nn.Module] = []
+
+    def on_model(self, module: nn.Module) -> None:
+        self._seen.append(module)
+
+    def should_stop(self, history: Sequence[EpochRow]) -> bool:
+        return (history[-1].train_accuracy or 0) >= self.enough
+
+    @property
+    def module(self) -> nn.Module:
+        return self._seen[0]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> DataPlace:
+    """Some pictures as users keep them, and nothing else: what a data set downloads is not there."""
+    data = tmp_path_factory.mktemp("data")
+    write_files(data)
+    return DataPlace(data=data, beside=None, cache=tmp_path_factory.mktemp("cache"))
+
+
+def write_files(data: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    generator = np.random.default_rng(0)
+    rows: list[dict[str, Any]] = []
+    for label, index in product(range(3), range(20)):
+        for path in (f"pictures/{label}/{index}.png", *(f"clips/{label}/{index}/{frame}.png" for frame in range(4))):
+            pixels = generator.integers(0, 255, (12, 12, 3), np.uint8)
+            (data / path).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(data / path)
+        rows.append({"image": (data / f"pictures/{label}/{index}.png").read_bytes(), "label": label})
+    pq.write_table(pa.Table.from_pylist(rows), data / "pictures.parquet")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def spec_of(place: DataPlace, component: Component, watch: Watch, **settings: Any) -> TrialSpec:
+    """A trial around a component: small data, an mlp, Adam."""
+    dataset: Dataset = FewDigits()
+    model: Model = Mlp()
+    optimizer: Optimizer = Adam()
+    regularizers: tuple[Regularizer, ...] = ()
+    match component:
+        case Dataset():
+            dataset = component
+            model = next(model for model in others() if model.supports(component.info(place)) is None)
+        case Model():
+            dataset = next(data for data in DATA if component.supports(data.info(place)) is None)
+            model = component
+        case Optimizer():
+            optimizer = component
+        case Regularizer():
+            model = next(model for model in others() if component.supports(dataset.info(place), model) is None)
+            regularizers = (component,)
+        case Schedule():
+            settings["schedule"] = component
+        case _:
+            dataset = FewDigits(task=component.name)
+    fingerprint = dataset.fingerprint(place)
+    protocol = Protocol(**{"epochs": 1, "batch_size": 22, **settings})
+    return TrialSpec(dataset, model, optimizer, (*regularizers, watch), protocol, seed=0, fingerprint=fingerprint)
+
+
+def others() -> Iterator[Model]:
+    for name in OTHERS:
+        if name in registry.names("model"):
+            model = made("model", name)
+            assert isinstance(model, Model)
+            yield model
+
+
+def run(place: DataPlace, spec: TrialSpec, weights: Path | None = None) -> tuple[TrialResult, list[EpochRow]]:
+    rows: list[EpochRow] = []
+    order = TrialOrder(spec.trial_id, attempt=1, spec=spec, place=place, weights=weights)
+    return run_trial(order, SingleContext(CPU, rows.append)), rows
+
+
+def first_weights(spec: TrialSpec, data: DataInfo) -> nn.Module:
+    torch.manual_seed(derived_seeds(spec.seed).init)
+    return spec.model.build(data, max(1, len(data.classes)))
+
+
+@pytest.mark.parametrize(("kind", "name"), ALL)
+def test_its_configuration_round_trips(kind: str, name: str) -> None:
+    component = made(kind, name)
+    again = registry.get(kind, name).from_parameters(component.parameters())
+    assert again == component
+    assert again.digest() == component.digest()
+    assert pickle.loads(pickle.dumps(component)) == component
+    assert component.kind == kind and component.name == name
+
+
+@pytest.mark.parametrize(("kind", "name"), [each for each in ALL if each[0] not in ("dataset", "model")])
+def test_it_takes_three_steps(kind: str, name: str, place: DataPlace) -> None:
+    component = made(kind, name)
+    spec = spec_of(place, component, Watch())
+    if isinstance(component, Optimizer) and (reason := refusal(component, spec, place)):
+        assert name in reason  # no model of pictures goes with it, and it says so
+        return
+    result, rows = run(place, spec)
+    assert result.status == "completed"
+    assert len(rows) == 1 and np.isfinite(rows[0].train_loss)
+
+
+def refusal(optimizer: Optimizer, spec: TrialSpec, place: DataPlace) -> str | None:
+    return optimizer.supports(spec.dataset.info(place), spec.model, spec.regularizers)
+
+
+@pytest.mark.parametrize("name", names("model"))
+def test_a_model_takes_three_steps_and_its_kept_weights_predict_the_same(
+    name: str, place: DataPlace, tmp_path: Path
+) -> None:
+    model, watch = made("model", name), Watch()
+    spec = spec_of(place, model, watch, keep_weights="best")
+    result, rows = run(place, spec, tmp_path / "weights.safetensors")
+    assert result.status == "completed" and np.isfinite(rows[0].train_loss)
+    kept, data = load_weights(tmp_path / "weights.safetensors"), spec.dataset.info(place)
+    inputs = torch.rand(5, *data.shape)
+    fresh = first_weights(spec, data).eval()
+    before = fresh(inputs)
+    assert result.costs.parameters == sum(part.numel() for part in fresh.parameters() if part.requires_grad)
+    fresh.load_state_dict(kept)
+    predicted = fresh(inputs)
+    assert predicted.shape == (5, 8)
+    torch.testing.assert_close(predicted, watch.module.eval()(inputs), atol=1e-5, rtol=1e-4)
+    assert not torch.equal(predicted, before), "three steps have changed nothing"
+
+
+@pytest.mark.parametrize("name", names("dataset"))
+def test_a_data_set_is_read_and_learnt_from_or_says_what_is_missing(name: str, place: DataPlace) -> None:
+    dataset = made("dataset", name)
+    assert isinstance(dataset, Dataset)
+    if "path" in type(dataset).model_fields:
+        dataset = readable(type(dataset), place)
+    try:
+        info = dataset.info(place)
+    except DataMissing as missing:
+        assert name in str(missing)
+        return
+    checks = 0
+
+    def three_steps_are_taken() -> bool:
+        nonlocal checks
+        checks += 1
+        return checks > 3
+
+    spec = spec_of(place, dataset, Watch(), batch_size=8)
+    order = TrialOrder(spec.trial_id, attempt=1, spec=spec, place=place, weights=None)
+    with pytest.raises(TrialCancelled):
+        run_trial(order, SingleContext(CPU, print, cancelled=three_steps_are_taken))
+    assert info.shape == dataset.load(place).inputs.shape[1:]
+
+
+def readable(dataset: type[Dataset], place: DataPlace) -> Dataset:
+    """The data set on the files that it can read of those that are there."""
+    for path in ("pictures", "pictures.parquet", "clips"):
+        found = dataset.from_parameters({"path": path}).located(place)
+        try:
+            found.load(place)
+        except Exception as refused:
+            error = refused
+        else:
+            return found
+    raise error
+
+
+@pytest.mark.parametrize(("kind", "name"), LEARNING)
+def test_it_learns_64_examples_by_heart(kind: str, name: str, place: DataPlace) -> None:
+    rate = {"lr": RATES[name]} if name in RATES else {}
+    if kind == "optimizer":
+        component, adam = made(kind, name, **rate), None
+        settings = {"epochs": 300, "batch_size": 64}  # whole batches: some take nothing else
+    else:
+        component, adam = made(kind, name), Adam(**rate)
+        settings = {"epochs": 60, "batch_size": 16}
+    spec = spec_of(place, component, Watch(enough=0.95), **settings)
+    if isinstance(component, Optimizer) and refusal(component, spec, place):
+        return
+    if adam is not None:
+        spec = TrialSpec(spec.dataset, spec.model, adam, spec.regularizers, spec.protocol, 0, spec.fingerprint)
+    result, rows = run(place, spec)
+    assert result.sizes.train == 64
+    assert rows[-1].train_accuracy is not None and rows[-1].train_accuracy >= 0.95
+
+
+def test_an_installed_plugin_is_found_and_keeps_to_it_too(tmp_path: Path) -> None:
+    install(tmp_path)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]), "OMP_NUM_THREADS": "1"}
+    ask = [sys.executable, "-m", "pytest", "-v", "-k", "brightness or probe", "-p", "no:cacheprovider", __file__]
+    ended = subprocess.run(ask, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
+    assert ended.returncode == 0, ended.stdout
+    for test in ("round_trips[dataset-brightness]", "round_trips[regularizer-probe]", "three_steps[regularizer-probe]"):
+        assert f"{test} PASSED" in ended.stdout
+    assert "says_what_is_missing[brightness] PASSED" in ended.stdout
