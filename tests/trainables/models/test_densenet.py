@@ -86,7 +86,9 @@ def test_the_smallest_pictures_train_in_a_batch_of_one_and_smaller_ones_are_refu
     assert "at least 8x8" in (model.supports(picture(1, 7)) or "")
 
 
-@pytest.mark.parametrize("given", [{"depth": 41}, {"depth": 4}, {"growth": 0}, {"compression": 0}, {"compression": 1.5}])
+@pytest.mark.parametrize(
+    "given", [{"depth": 41}, {"depth": 4}, {"growth": 0}, {"compression": 0}, {"compression": 1.5}]
+)
 def test_impossible_parameters_are_refused(given: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Densenet.from_parameters(given)

@@ -80,7 +80,7 @@ def test_a_multiply_add_counts_as_two_operations(model: Model, data: DataInfo, m
 @pytest.mark.parametrize(
     ("model", "data", "reason"),
     [
-        (Cnn(channels=(2, 2, 2, 2)), picture(1, 28, 15), "cnn makes the picture smaller 4 times, of which number 4 leaves nothing"),
+        (Cnn(channels=(2, 2, 2, 2)), picture(1, 28, 15), "cnn makes the picture smaller 4 times"),
         (Resnet(depth=8), picture(1, 28, 4), "at least 5x5"),
         (Mlp(), DataInfo("films", "clip", (4, 3, 8, 8), "classification", CLASSES), "films has clip inputs"),
     ],

@@ -14,6 +14,7 @@ from trainables.dataset import DataInfo
 from trainables.family import ComponentFamily
 from trainables.model import Model
 from trainables.models.torchvision.stem import Stem
+from trainables.models.torchvision.weightless import weightless
 
 _LEAVES_OUT_BRANCHES: Final = ("convnext", "efficientnet", "maxvit", "swin")
 """Architectures in which torchvision places stochastic depth."""
@@ -66,9 +67,10 @@ def _broken(member: str, stem: Stem, shape: tuple[int, ...]) -> str | None:
     """What a batch of this shape breaks on, or None. Computes shapes alone: no weights are made."""
     from trainables.models.torchvision.network import network
 
-    with torch.device("meta"), torch.no_grad():
+    with torch.no_grad():
         try:
-            network(member, stem, shape, outputs=2).train()(torch.empty(_LEAST, *shape))
+            module = weightless(lambda: network(member, stem, shape, outputs=2)).train()
+            module(torch.empty(_LEAST, *shape, device="meta"))
         except (RuntimeError, ValueError, AssertionError) as broken:
             return str(broken).splitlines()[0] if str(broken) else type(broken).__name__
     return None
