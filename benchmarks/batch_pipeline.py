@@ -35,7 +35,11 @@ class Case(NamedTuple):
     regularizers: Sequence[Regularizer]
 
 
-CASES: Final = (Case("plain", PLAIN), Case("crop and flip", (Augment(crop=2, flip=True),)))
+CASES: Final = (
+    Case("plain", PLAIN),
+    Case("crop and flip", (Augment(crop=2, flip=True),)),
+    Case("crop, flip and rotation", (Augment(crop=2, flip=True, rotation=15),)),
+)
 
 
 class Row(NamedTuple):
@@ -101,9 +105,9 @@ def main() -> None:
         json.dump({**machine, "rows": [row._asdict() for row in rows]}, sys.stdout, indent=2)
         print()
         return
-    print(f"{'shape':10} {'case':15} {'samples/s':>10} {'a CPU second':>12}")
+    print(f"{'shape':10} {'case':24} {'samples/s':>10} {'a CPU second':>12}")
     for row in rows:
-        print(f"{row.shape:10} {row.case:15} {row.samples_per_second:>10,} {row.samples_per_cpu_second:>12,}")
+        print(f"{row.shape:10} {row.case:24} {row.samples_per_second:>10,} {row.samples_per_cpu_second:>12,}")
 
 
 if __name__ == "__main__":

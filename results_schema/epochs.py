@@ -14,7 +14,12 @@ EPOCHS = Table(
             column("epoch", INT, "epoch", "Counts from 1.", required=True),
             column("lr", REAL, "1", "Learning rate of the epoch's last step.", required=True),
             column("train_loss", REAL, "loss", "Mean training loss as it ran, dropout and augmentation on."),
-            column("train_accuracy", REAL, "1", "Share right over the batches as they were trained on."),
+            column(
+                "train_accuracy",
+                REAL,
+                "1",
+                "Share right over the batches as they were trained on; of a mixed example the most probable class counts.",
+            ),
             column("val_loss", REAL, "loss", "The task's plain loss on the validation split."),
             column("val_accuracy", REAL, "1", "Share of the validation split that is right."),
             column("val_balanced_accuracy", REAL, "1", "Mean recall over the classes of the validation split."),

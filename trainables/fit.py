@@ -141,7 +141,13 @@ def _learn(parts: FitParts, streams: _Streams, history: Sequence[EpochRow]) -> _
     """One pass over the training split. Nothing here waits for the device before the last step."""
     learner, protocol, context = parts.learner, parts.protocol, parts.context
     batches = parts.data.batches.training(
-        parts.data.split.train, protocol.batch_size, parts.regularizers, streams.order, streams.augment, context.shard
+        parts.data.split.train,
+        protocol.batch_size,
+        parts.regularizers,
+        streams.order,
+        streams.augment,
+        context.shard,
+        len(parts.data.info.classes),
     )
     steps = steps_of(len(parts.data.split.train), protocol.batch_size, context.shard)
     losses = torch.zeros((), dtype=torch.float64, device=context.device)

@@ -86,13 +86,20 @@ class SupervisedLearner(Learner):
             for regularizer in parts.regularizers
             if type(regularizer).on_gradients is not Regularizer.on_gradients
         ]
+        self._step_hooks = [
+            regularizer.on_step
+            for regularizer in parts.regularizers
+            if type(regularizer).on_step is not Regularizer.on_step
+        ]
         self._casting = autocast(parts.protocol, parts.context.device)
         self._forward = _forward(parts)
 
     def step(self, inputs: Tensor, targets: Tensor) -> StepResult:
         if self._reevaluates:
+            self._before_step()
             return self._searching_step(inputs, targets)
         result = self._evaluated(inputs, targets)
+        self._before_step()
         self._optimizer.step()
         return result
 
@@ -117,6 +124,10 @@ class SupervisedLearner(Learner):
         norm = self._measured_and_clipped()
         with torch.no_grad():
             return StepResult(loss.detach() * len(inputs), self._task.hits(outputs.detach(), targets), norm)
+
+    def _before_step(self) -> None:
+        for hook in self._step_hooks:
+            hook(self._optimizer.param_groups)
 
     def _measured_and_clipped(self) -> Tensor | None:
         if self._clip is None and not self.measures_gradients:
@@ -163,7 +174,8 @@ def _optimizer(parameters: list[nn.Parameter], parts: LearnerParts) -> torch.opt
 
 def _loss(parts: LearnerParts) -> Loss:
     loss: Loss = parts.task.loss
-    for regularizer in parts.regularizers:
+    # the last to wrap is the first to act
+    for regularizer in sorted(parts.regularizers, key=lambda each: each.changes_targets):
         loss = regularizer.on_loss(loss, parts.facts)
     return loss
 

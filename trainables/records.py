@@ -19,7 +19,7 @@ class EpochRow:
     """Training time of the epoch."""
     eval_seconds: float
     train_accuracy: float | None = None
-    """The running one, over the batches as they were trained on."""
+    """The running one, over the batches as they were trained on; of a mixed example its most probable class counts."""
     val_accuracy: float | None = None
     val_balanced_accuracy: float | None = None
     val_mse: float | None = None

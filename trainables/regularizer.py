@@ -33,10 +33,19 @@ class Regularizer(Component):
     """A level of the `regularizer` axis, or one of several in a level."""
 
     kind: ClassVar[str] = "regularizer"
+    mixes_classes: ClassVar[bool] = False
+    """Whether `on_batch` makes examples of several classes: all `on_batch` of the trial then see probabilities."""
+    changes_targets: ClassVar[bool] = False
+    """Whether `on_loss` changes what the targets are. It then acts before those that weigh classes or examples,
+    wherever the grid lists it: smoothed targets can be weighed, weighed ones no longer be smoothed."""
 
     def supports(self, data: DataInfo, model: Model) -> str | None:
         """None, or the reason why it cannot work on this data with this model (the reason of a skipped row)."""
         return None
+
+    def needs_classes(self, data: DataInfo) -> str | None:
+        """The answer of `supports` for one that works on the probabilities of classes."""
+        return None if data.classes else f"{self.name} needs classes, {data.name} has the task {data.task}"
 
     def on_model(self, module: nn.Module) -> None:
         """Change the freshly built module in place."""
@@ -46,20 +55,36 @@ class Regularizer(Component):
         return groups
 
     def on_loss(self, loss: Loss, facts: TrainingFacts) -> Loss:
-        """Wrap the training loss; validation and test always use the plain one."""
+        """Wrap the training loss; validation and test always use the plain one.
+
+        Where the task has classes, its loss is linear in targets that are probabilities (batch, classes) and need not add
+        up to 1. A loss that weighs them and hands them on goes together with any other that does.
+        """
         return loss
 
     def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Change a training batch.
 
         inputs: (batch, *DataInfo.shape), uint8 in 0..255 or float32 in 0..1, not yet standardised; either may be
-        returned. generator: the trial's augmentation stream, on the device of `inputs`; draw from nothing else.
+        returned. targets: as in Examples, or float32 probabilities (batch, classes) where one of the trial's regularizers
+        `mixes_classes`. generator: the trial's augmentation stream, on the device of `inputs`; draw from nothing else.
         """
         return inputs, targets
 
     def on_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Change gradients in place, after backward and before the optimizer's step."""
 
+    def on_step(self, groups: Sequence[ParameterGroup]) -> None:
+        """Change parameters in place, right before the optimizer's step; every rank does the same.
+
+        groups: the optimizer's own, each with its `params` and its `lr` as the schedule has it at this step.
+        """
+
     def should_stop(self, history: Sequence[EpochRow]) -> bool:
         """Whether training ends after the newest epoch."""
         return False
+
+
+def unit(inputs: Tensor) -> Tensor:
+    """What `on_batch` is given as floats in 0..1: bytes over 255, floats as they are."""
+    return inputs / 255 if inputs.dtype == torch.uint8 else inputs

@@ -24,7 +24,9 @@ class Task(Component):
 
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Mean training loss of a batch, a scalar. Where targets are classes they may be probabilities (batch, classes)."""
+        """Mean training loss of a batch, a scalar. Where targets are classes they may be probabilities (batch, classes),
+        need not add up to 1, and count in proportion: regularizers weigh them.
+        """
 
     def hits(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
         """How many of the batch are right, a scalar tensor on the same device; None where nothing is right or wrong."""

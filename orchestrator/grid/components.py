@@ -19,10 +19,18 @@ def read_entry(axis: str, node: Node, problems: Problems) -> Entry | None:
         if not node.items:
             problems.add(node.at, "an empty list of regularizers; write none")
         families = [read_family(axis, item, problems) for item in node.items]
+        _each_once(node.at, families, problems)
     else:
         families = [read_family(axis, node, problems)]
     known = tuple(family for family in families if family is not None)
     return Entry(known, node.at) if known and len(known) == len(families) else None
+
+
+def _each_once(at: At, families: list[Family | None], problems: Problems) -> None:
+    """Of two dropouts together the one would undo the other in silence."""
+    names = [family.component.name for family in families if family is not None]
+    for name in sorted({name for name in names if names.count(name) > 1 and name != "none"}):
+        problems.add(at, f"{name} stands twice among the regularizers of one level; keep one of them")
 
 
 def read_component(kind: str, node: Node, problems: Problems) -> tuple[type[Component], nodes.Mapping] | None:

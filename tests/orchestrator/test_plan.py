@@ -289,3 +289,13 @@ def test_what_an_optimizer_cannot_train_is_skipped_with_its_reason(tmp_path: Pat
         "mlp lbfgs(max_iter=6) none: runs",
     ]
     check_counts(planned)
+
+
+def test_a_regularizer_that_the_model_has_no_place_for_is_skipped_with_its_reason(tmp_path: Path) -> None:
+    planned = plan(tmp_path, model="[mlp, lstm]", regularizer="[none, stochastic_depth, [mixup, class_weights]]")
+    skipped = planned.counts().skipped
+    assert sorted(skipped) == [
+        f"stochastic_depth leaves out residual branches, and the model {model} has none that it could"
+        for model in ("lstm", "mlp")
+    ]
+    check_counts(planned)

@@ -12,6 +12,7 @@ from trainables.data.on_device import on_device
 from trainables.data.statistics import ChannelStatistics
 from trainables.dataset import Examples
 from trainables.regularizer import Regularizer
+from trainables.soft_targets import soft
 
 Shard = Callable[[int], slice]
 """`Context.shard`: which of so many examples are this rank's."""
@@ -45,21 +46,26 @@ class Batches:
         order: torch.Generator,
         augment: torch.Generator,
         shard: Shard,
+        classes: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """One epoch in an order drawn from `order`: this rank's part of each batch.
 
         batch_size: over all ranks. The last batch may be smaller; one that would give a rank fewer than two examples
         is joined to the batch before it. order: on the CPU and in the same state on every rank. augment: on the
-        device. Yields inputs, float32 (batch, *shape), and targets as in Examples unless a regularizer changed them.
+        device. classes: of the task; targets become probabilities of so many where a regularizer mixes them. Yields inputs,
+        float32 (batch, *shape), and targets as in Examples unless a regularizer changed them.
         """
         changes = [
             regularizer.on_batch
             for regularizer in regularizers
             if type(regularizer).on_batch is not Regularizer.on_batch
         ]
+        mixed = any(regularizer.mixes_classes for regularizer in regularizers)
         shuffled = self._beside(indices)[torch.randperm(len(indices), generator=order).to(self._inputs.device)]
         for start, stop in _bounds(len(indices), batch_size, shard):
             inputs, targets = self._gathered(shuffled[start:stop][shard(stop - start)])
+            if mixed:
+                targets = soft(targets, classes)
             for change in changes:
                 inputs, targets = change(inputs, targets, augment)
             yield self.standardise(inputs), targets

@@ -15,7 +15,7 @@ from torch import Tensor
 from trainables.component import Probability
 from trainables.dataset import DataInfo
 from trainables.model import Model
-from trainables.regularizer import Regularizer
+from trainables.regularizer import Regularizer, unit
 
 _LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
@@ -47,12 +47,12 @@ class Augment(Regularizer):
         planes = inputs.flatten(1, -3)
         if self.crop:
             planes = _cropped(planes, self.crop, generator)
-        if self.flip:
+        if self.rotation:  # its sampling mirrors on the way
+            planes = _turned(unit(planes), math.radians(self.rotation), self.flip, generator)
+        elif self.flip:
             planes = _flipped(planes, generator)
-        if self.rotation:
-            planes = _rotated(_unit(planes), math.radians(self.rotation), generator)
         changed = planes.reshape(inputs.shape)
-        return (_recoloured(_unit(changed), self.colour, generator) if self.colour else changed), targets
+        return (_recoloured(unit(changed), self.colour, generator) if self.colour else changed), targets
 
 
 # A batch is (examples, planes, height, width) here: the planes of an example, its channels or those of all its frames,
@@ -72,20 +72,33 @@ def _cropped(batch: Tensor, padding: int, generator: torch.Generator) -> Tensor:
 
 def _flipped(batch: Tensor, generator: torch.Generator) -> Tensor:
     count = len(batch)
-    mirrored = torch.rand(count, generator=generator, device=batch.device) < 0.5
-    chosen = torch.arange(count, device=batch.device) + count * mirrored
+    chosen = torch.arange(count, device=batch.device) + count * _mirrored(batch, generator)
     return torch.cat((batch, batch.flip(-1))).index_select(0, chosen)
 
 
-def _rotated(batch: Tensor, angle: float, generator: torch.Generator) -> Tensor:
-    """Each example turned about its centre, bilinear, black outside."""
+def _mirrored(batch: Tensor, generator: torch.Generator) -> Tensor:
+    """Which examples are: bool (examples,)."""
+    return torch.rand(len(batch), generator=generator, device=batch.device) < 0.5
+
+
+def _turned(batch: Tensor, angle: float, flip: bool, generator: torch.Generator) -> Tensor:
+    """Each example mirrored if it is to be, then turned about its centre, bilinear, black outside."""
     count, _, height, width = batch.shape
+    sign = 1 - 2 * _mirrored(batch, generator).float() if flip else torch.ones((), device=batch.device)
     turn = _uniform((count,), angle, generator, batch.device)
-    cosine, sine, nothing = turn.cos(), turn.sin(), torch.zeros_like(turn)
-    # affine_grid measures both axes from -1 to 1, so a turn of a picture that is not square has to undo their scales
-    rows = (cosine, -sine * height / width, nothing, sine * width / height, cosine, nothing)
-    grid = F.affine_grid(torch.stack(rows, dim=1).view(count, 2, 3), [count, 1, height, width], align_corners=False)
-    return F.grid_sample(batch, grid, padding_mode="zeros", align_corners=False)
+    cosine, sine = turn.cos(), turn.sin()
+    # both axes are measured from -1 to 1, so a turn of a picture that is not square has to undo their scales
+    places = (
+        _plane(sign * cosine, -sign * sine * height / width, height, width),
+        _plane(sine * width / height, cosine, height, width),
+    )
+    return F.grid_sample(batch, torch.stack(places, dim=-1), padding_mode="zeros", align_corners=False)
+
+
+def _plane(across: Tensor, down: Tensor, height: int, width: int) -> Tensor:
+    """across * x + down * y of each example at the middle of each pixel: (examples, height, width)."""
+    x, y = (((torch.arange(size, device=across.device) * 2 + 1) / size - 1) for size in (width, height))
+    return torch.outer(across, x).unsqueeze(1) + torch.outer(down, y).unsqueeze(2)
 
 
 def _recoloured(inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
@@ -102,11 +115,6 @@ def _recoloured(inputs: Tensor, strength: float, generator: torch.Generator) -> 
         grey = (inputs * inputs.new_tensor(_LUMA).view(-1, 1, 1)).sum(dim=-3, keepdim=True)
         inputs = torch.lerp(grey, inputs, saturation)
     return inputs.clamp(0, 1)
-
-
-def _unit(inputs: Tensor) -> Tensor:
-    """uint8 0..255 as float32 0..1; float32 as it is."""
-    return inputs / 255 if inputs.dtype == torch.uint8 else inputs
 
 
 def _uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator, device: torch.device) -> Tensor:

@@ -232,3 +232,11 @@ def test_the_number_of_seeds_can_be_set_from_outside(tmp_path):
     assert list(grid([7, 9, 11]).with_seeds(2).seeds) == [7, 9]
     with pytest.raises(UserError, match="more seeds than the list"):
         grid([7, 9]).with_seeds(3)
+
+
+def test_a_regularizer_stands_once_in_a_level(tmp_path: Path) -> None:
+    twice = "  regularizer: [dropout, [{name: dropout, p: 0.1}, mixup, {name: dropout, p: 0.3}], [none, none, l1]]"
+    axes = "axes:\n  dataset: digits\n  model: mlp\n  optimizer: sgd\n"
+    assert problems(tmp_path, axes + twice) == [
+        "grid.yaml:5:26: dropout stands twice among the regularizers of one level; keep one of them"
+    ]

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.dataset import DataInfo
@@ -62,6 +63,23 @@ def test_rotation_turns_about_the_centre_and_keeps_the_scale_of_pictures_that_ar
     angles = torch.rad2deg(torch.atan2(y, x))
     assert float(angles.abs().max()) <= 60.5
     assert float(angles.max()) > 40 and float(angles.min()) < -40
+
+
+@pytest.mark.parametrize("shape", [(60, 3, 8, 8), (60, 1, 5, 9), (30, 2, 3, 6, 7)])
+def test_mirrored_and_turned_is_the_turn_of_the_mirrored(shape: tuple[int, ...]) -> None:
+    inputs = pictures(*shape)
+    both = augmented(Augment(flip=True, rotation=40), inputs, seed=5)
+    draws = torch.Generator().manual_seed(5)
+    mirrored = torch.rand(len(inputs), generator=draws) < 0.5
+    angles = (torch.rand(len(inputs), generator=draws) * 2 - 1) * math.radians(40)
+    height, width = shape[-2:]
+    for before, after, mirror, angle in zip(inputs, both, mirrored, angles.tolist(), strict=True):
+        planes = (before.flip(-1) if mirror else before).reshape(1, -1, height, width) / 255
+        cosine, sine = math.cos(angle), math.sin(angle)
+        turn = torch.tensor([[[cosine, -sine * height / width, 0], [sine * width / height, cosine, 0]]])
+        grid = F.affine_grid(turn, [1, 1, height, width], align_corners=False)
+        expected = F.grid_sample(planes, grid, align_corners=False).reshape(before.shape)
+        torch.testing.assert_close(after, expected, atol=1e-5, rtol=0)
 
 
 def test_colour_stays_in_range_and_follows_its_definition_on_grey() -> None:

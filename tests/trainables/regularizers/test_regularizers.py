@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from trainables.dataset import DataInfo
+from trainables.layers import DropoutSite
 from trainables.model import Model
 from trainables.models.cnn import Cnn
 from trainables.models.lstm import Lstm
@@ -17,7 +18,8 @@ from trainables.optimizers.adamw import AdamW
 from trainables.optimizers.rmsprop import RmsProp
 from trainables.optimizers.sgd import Sgd
 from trainables.records import EpochRow
-from trainables.regularizer import TrainingFacts
+from trainables.registry import registry
+from trainables.regularizer import Regularizer, TrainingFacts
 from trainables.regularizers.dropout import Dropout
 from trainables.regularizers.early_stopping import EarlyStopping
 from trainables.regularizers.label_smoothing import LabelSmoothing
@@ -25,6 +27,7 @@ from trainables.regularizers.weight_decay import WeightDecay
 
 DATA = DataInfo("pictures", "image", (1, 8, 8), "classification", ("a", "b", "c"))
 NUMBERS = DataInfo("ages", "image", (1, 8, 8), "regression")
+CLIPS = DataInfo("films", "clip", (5, 3, 8, 8), "classification", ("a", "b", "c"))
 
 
 @pytest.mark.parametrize("model", [Mlp(), Cnn(channels=(4,), hidden=()), Resnet(depth=8), Lstm(layers=2)])
@@ -47,6 +50,17 @@ class _NoPlace(Model):
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
         return nn.Linear(1, outputs)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_dropout_drops_its_share_and_keeps_the_mean(p: float) -> None:
+    torch.manual_seed(0)
+    site = DropoutSite()
+    Dropout(p=p).on_model(nn.Sequential(site))
+    outputs = site(torch.ones(200_000))
+    kept = outputs != 0
+    assert float(kept.float().mean()) == pytest.approx(1 - p, abs=0.005)
+    torch.testing.assert_close(outputs[kept], torch.full((int(kept.sum()),), 1 / (1 - p)))
 
 
 def test_dropout_without_a_place_for_it_is_refused() -> None:
@@ -88,9 +102,22 @@ def test_label_smoothing_is_torch_s_for_labels_and_mixes_given_probabilities() -
     torch.testing.assert_close(smoothed(logits, F.one_hot(labels, 3).float()), smoothed(logits, labels))
 
 
-def test_label_smoothing_needs_classes() -> None:
-    assert "ages has the task regression" in (LabelSmoothing().supports(NUMBERS, Mlp()) or "")
-    assert LabelSmoothing().supports(DATA, Mlp()) is None
+@pytest.mark.parametrize(
+    "name", ["label_smoothing", "mixup", "cutmix", "class_weights", "focal_loss"]
+)
+def test_what_works_on_classes_says_so_of_numbers(name: str) -> None:
+    regularizer = registry.get("regularizer", name)()
+    assert isinstance(regularizer, Regularizer)
+    assert regularizer.supports(NUMBERS, Mlp()) == f"{name} needs classes, ages has the task regression"
+    assert regularizer.supports(DATA, Mlp()) is None
+    assert regularizer.supports(CLIPS, Mlp()) is None
+
+
+@pytest.mark.parametrize("name", ["erasing", "augment", "l1", "weight_decay", "decoupled_weight_decay", "early_stopping"])
+def test_the_others_work_on_numbers_and_clips_too(name: str) -> None:
+    regularizer = registry.get("regularizer", name)()
+    assert isinstance(regularizer, Regularizer)
+    assert all(regularizer.supports(data, Mlp()) is None for data in (NUMBERS, DATA, CLIPS))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,68 @@
+"""Random erasing (Zhong et al. 2020, "Random Erasing Data Augmentation", algorithm 1)."""
+
+from typing import Annotated, ClassVar, Final, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from trainables.rectangles import Rectangles
+from trainables.regularizer import Regularizer
+
+_ATTEMPTS: Final = 10
+"""Rectangles that are drawn for an example, of which the first that fits is taken. Fewer than 1 in 10^4 need more."""
+_LEVELS: Final = 256
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class Erasing(Regularizer):
+    """Replaces a rectangle of a training picture by noise. All frames of a clip lose the same one.
+
+    As in the authors' code a rectangle that fits may lie anywhere; a picture for which none fits stays whole.
+    """
+
+    name: ClassVar[str] = "erasing"
+
+    probability: Share = 0.5
+    """Share of the pictures that are changed."""
+    area: tuple[Share, Share] = (0.02, 0.4)
+    """Least and greatest share of the picture that is erased."""
+    aspect: Share = 0.3
+    """Least height of the rectangle over its width; the greatest is the reciprocal."""
+    fill: Literal["random", "black"] = "random"
+    """Noise, each pixel and channel uniform by itself, or black."""
+
+    @model_validator(mode="after")
+    def _least_comes_first(self) -> "Erasing":
+        if self.area[0] > self.area[1]:
+            raise ValueError(f"area is the least and the greatest share, such as [0.02, 0.4], not {list(self.area)}")
+        return self
+
+    def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        if not len(inputs):  # a rank may have no part of a small batch
+            return inputs, targets
+        mask = self._rectangles(inputs, generator).mask(inputs)
+        return torch.where(mask, self._filling(inputs, generator), inputs), targets
+
+    def _rectangles(self, inputs: Tensor, generator: torch.Generator) -> Rectangles:
+        count, rows, columns = len(inputs), inputs.shape[-2], inputs.shape[-1]
+        size, ratio = torch.rand((2, _ATTEMPTS, count), generator=generator, device=inputs.device)
+        changed, y, x = torch.rand((3, count), generator=generator, device=inputs.device)
+        least, greatest = self.area
+        area = rows * columns * (least + (greatest - least) * size)
+        ratio = self.aspect + (1 / self.aspect - self.aspect) * ratio
+        heights, widths = ((area * ratio).sqrt(), (area / ratio).sqrt())
+        heights, widths = (side.round().long().clamp(min=1) for side in (heights, widths))
+        fits = (heights <= rows) & (widths <= columns)
+        taken = fits & (fits.cumsum(0) == 1) & (changed < self.probability)
+        height, width = ((side * taken).sum(0) for side in (heights, widths))
+        top, left = (y * (rows - height + 1)).long(), (x * (columns - width + 1)).long()
+        return Rectangles(top, top + height, left, left + width)
+
+    def _filling(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        if self.fill == "black":
+            return torch.zeros((), dtype=inputs.dtype, device=inputs.device)
+        if inputs.dtype == torch.uint8:
+            return torch.randint(_LEVELS, inputs.shape, generator=generator, dtype=torch.uint8, device=inputs.device)
+        return torch.rand(inputs.shape, generator=generator, dtype=inputs.dtype, device=inputs.device)

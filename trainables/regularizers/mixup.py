@@ -1,0 +1,37 @@
+"""mixup (Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization", sec. 2)."""
+
+from typing import Annotated, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from trainables.dataset import DataInfo
+from trainables.mixing import mixed_targets, own_shares, partners
+from trainables.model import Model
+from trainables.regularizer import Regularizer, unit
+
+
+class Mixup(Regularizer):
+    """Blends each training picture, and its label, with another of the batch.
+
+    Each example is blended by a share of its own. Clips are blended frame by frame. The training accuracy then counts
+    where the most probable class of the blend is met.
+    """
+
+    name: ClassVar[str] = "mixup"
+    mixes_classes: ClassVar[bool] = True
+
+    alpha: Annotated[float, Field(ge=0.01)] = 0.2
+    """The shares are from Beta(alpha, alpha): the smaller, the nearer to 0 or 1. The paper has 0.2 (ImageNet), 1 (CIFAR)."""
+
+    def supports(self, data: DataInfo, model: Model) -> str | None:
+        return self.needs_classes(data)
+
+    def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        if not len(inputs):  # a rank may have no part of a small batch
+            return inputs, targets
+        partner, own = partners(inputs, generator), own_shares(inputs, self.alpha, generator)
+        pixels = unit(inputs)
+        blended = torch.lerp(pixels[partner], pixels, own.view(-1, *[1] * (inputs.ndim - 1)))
+        return blended, mixed_targets(targets, partner, own)

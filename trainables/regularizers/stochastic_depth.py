@@ -1,0 +1,30 @@
+"""Stochastic depth (Huang et al. 2016, "Deep Networks with Stochastic Depth", sec. 3)."""
+
+from typing import ClassVar
+
+from torch import nn
+
+from trainables.component import Probability
+from trainables.dataset import DataInfo
+from trainables.layers import StochasticDepthSite
+from trainables.model import Model
+from trainables.regularizer import Regularizer
+
+
+class StochasticDepth(Regularizer):
+    """Leaves out residual branches while training, for each example apart; the deeper, the more often."""
+
+    name: ClassVar[str] = "stochastic_depth"
+
+    p: Probability = 0.5
+    """Share of the examples that lose the last branch; it falls linearly towards the first."""
+
+    def supports(self, data: DataInfo, model: Model) -> str | None:
+        if model.has_stochastic_depth:
+            return None
+        return f"stochastic_depth leaves out residual branches, and the model {model.name} has none that it could"
+
+    def on_model(self, module: nn.Module) -> None:
+        for part in module.modules():
+            if isinstance(part, StochasticDepthSite):
+                part.p = self.p * part.depth
