@@ -28,11 +28,16 @@ from trainables.preparation import Prepared
 from trainables.protocol import Protocol
 from trainables.records import EpochRow
 from trainables.regularizer import Regularizer, TrainingFacts
+from trainables.regularizers.class_weights import ClassWeights
+from trainables.regularizers.decoupled_weight_decay import DecoupledWeightDecay
+from trainables.regularizers.focal_loss import FocalLoss
+from trainables.regularizers.l1 import L1
+from trainables.regularizers.label_smoothing import LabelSmoothing
 from trainables.spec import derived_seeds
 from trainables.tasks.classification import Classification
 
 INFO = DataInfo("blobs", "image", (1, 6, 6), "classification", ("a", "b", "c"))
-FACTS = TrainingFacts((1, 1, 1))
+FACTS = TrainingFacts((20, 5, 11))
 
 
 class Table:
@@ -157,6 +162,25 @@ def test_unequal_parts_of_a_batch_learn_what_one_worker_learns(train: int, batch
     for outcome in together:
         assert curves(outcome) == pytest.approx(curves(alone), rel=1e-4)
         assert isinstance(outcome, Fitted) and outcome.examples == 3 * train
+
+
+@pytest.mark.parametrize(
+    "regularizers",
+    [
+        (DecoupledWeightDecay(value=1.0), L1(value=0.01)),
+        (FocalLoss(), ClassWeights(), LabelSmoothing()),
+    ],
+)
+@pytest.mark.parametrize(("train", "batch_size"), [(90, 30), (100, 25)])
+def test_regularizers_mean_the_same_on_several_ranks(
+    train: int, batch_size: int, regularizers: tuple[Regularizer, ...]
+) -> None:
+    def ignore(rank: int, row: EpochRow) -> None:
+        return
+
+    (alone,) = group(1, Mlp(hidden=(8,)), train, batch_size, ignore, regularizers)
+    for outcome in group(3, Mlp(hidden=(8,)), train, batch_size, ignore, regularizers):
+        assert curves(outcome) == pytest.approx(curves(alone), rel=1e-4)
 
 
 def test_a_rank_without_examples_takes_part() -> None:

@@ -35,7 +35,7 @@ class ClassWeights(Regularizer):
         return [weight / mean for weight in raw]
 
     def on_loss(self, loss: Loss, facts: TrainingFacts) -> Loss:
-        weights = torch.tensor(self.weights(facts.class_counts))
+        weights = torch.tensor(self.weights(facts.class_counts), dtype=torch.float64)
 
         def weighed(outputs: Tensor, targets: Tensor) -> Tensor:
             nonlocal weights
