@@ -14,7 +14,8 @@ def own_shares(batch: Tensor, alpha: float, generator: torch.Generator) -> Tenso
     # in float64, since for a small alpha both draws of a pair would often be the smallest float32
     concentration = torch.full((2, len(batch)), alpha, dtype=torch.float64, device=batch.device)
     own, other = torch._standard_gamma(concentration, generator=generator)
-    return (own / (own + other)).float()
+    share: Tensor = own / (own + other)
+    return share.float()
 
 
 def mixed_targets(targets: Tensor, partner: Tensor, own: Tensor) -> Tensor:

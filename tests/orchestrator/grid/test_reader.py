@@ -236,7 +236,7 @@ def test_the_number_of_seeds_can_be_set_from_outside(tmp_path):
 
 def test_a_regularizer_stands_once_in_a_level(tmp_path: Path) -> None:
     twice = "  regularizer: [dropout, [{name: dropout, p: 0.1}, mixup, {name: dropout, p: 0.3}], [none, none, l1]]"
-    axes = "axes:\n  dataset: digits\n  model: mlp\n  optimizer: sgd\n"
+    axes = "name: twice\naxes:\n  dataset: digits\n  model: mlp\n  optimizer: sgd\n"
     assert problems(tmp_path, axes + twice) == [
-        "grid.yaml:5:26: dropout stands twice among the regularizers of one level; keep one of them"
+        "grid.yaml:6:26: dropout stands twice among the regularizers of one level; keep one of them"
     ]

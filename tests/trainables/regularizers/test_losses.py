@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -49,7 +50,7 @@ def by_hand(outputs: Tensor, targets: Tensor, weights: Sequence[float], gamma: f
 def test_inverse_frequencies_are_scikit_learn_s_balanced_weights() -> None:
     counts = (50, 10, 2)
     labels = [label for label, count in enumerate(counts) for _ in range(count)]
-    expected = compute_class_weight("balanced", classes=[0, 1, 2], y=labels)
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
     assert ClassWeights().weights(counts) == pytest.approx(expected.tolist())
 
 

@@ -102,9 +102,7 @@ def test_label_smoothing_is_torch_s_for_labels_and_mixes_given_probabilities() -
     torch.testing.assert_close(smoothed(logits, F.one_hot(labels, 3).float()), smoothed(logits, labels))
 
 
-@pytest.mark.parametrize(
-    "name", ["label_smoothing", "mixup", "cutmix", "class_weights", "focal_loss"]
-)
+@pytest.mark.parametrize("name", ["label_smoothing", "mixup", "cutmix", "class_weights", "focal_loss"])
 def test_what_works_on_classes_says_so_of_numbers(name: str) -> None:
     regularizer = registry.get("regularizer", name)()
     assert isinstance(regularizer, Regularizer)
@@ -113,7 +111,9 @@ def test_what_works_on_classes_says_so_of_numbers(name: str) -> None:
     assert regularizer.supports(CLIPS, Mlp()) is None
 
 
-@pytest.mark.parametrize("name", ["erasing", "augment", "l1", "weight_decay", "decoupled_weight_decay", "early_stopping"])
+@pytest.mark.parametrize(
+    "name", ["erasing", "augment", "l1", "weight_decay", "decoupled_weight_decay", "early_stopping"]
+)
 def test_the_others_work_on_numbers_and_clips_too(name: str) -> None:
     regularizer = registry.get("regularizer", name)()
     assert isinstance(regularizer, Regularizer)

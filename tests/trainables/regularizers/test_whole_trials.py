@@ -106,7 +106,9 @@ def test_validation_and_test_are_read_as_they_are_and_measured_by_the_plain_loss
     of_test = [place for place, inputs in enumerate(seen[False]) if inputs.shape == test.shape]
     assert len(of_test) == 1 and torch.equal(seen[False][of_test[0]], test)
     assert result.test is not None
-    assert result.test.loss == pytest.approx(float(F.cross_entropy(answers[of_test[0]].double(), test_labels)), rel=1e-6)
+    assert result.test.loss == pytest.approx(
+        float(F.cross_entropy(answers[of_test[0]].double(), test_labels)), rel=1e-6
+    )
 
 
 def test_training_sees_no_picture_as_it_is_stored(tmp_path: Path) -> None:
@@ -118,7 +120,9 @@ def test_training_sees_no_picture_as_it_is_stored(tmp_path: Path) -> None:
     assert float(torch.cdist(shown, stored.flatten(1)).min()) > 0.1
 
 
-@pytest.mark.parametrize("regularizers", [EVERYTHING, (Mixup(),), (Cutmix(), LabelSmoothing()), (Erasing(), FocalLoss())])
+@pytest.mark.parametrize(
+    "regularizers", [EVERYTHING, (Mixup(),), (Cutmix(), LabelSmoothing()), (Erasing(), FocalLoss())]
+)
 def test_the_same_trial_twice_gives_the_same_figures(tmp_path: Path, regularizers: tuple[Regularizer, ...]) -> None:
     def figures() -> list[object]:
         result, rows, _, _ = trial(tmp_path, *regularizers)
