@@ -84,21 +84,13 @@ def _mirrored(batch: Tensor, generator: torch.Generator) -> Tensor:
 def _turned(batch: Tensor, angle: float, flip: bool, generator: torch.Generator) -> Tensor:
     """Each example mirrored if it is to be, then turned about its centre, bilinear, black outside."""
     count, _, height, width = batch.shape
-    sign = 1 - 2 * _mirrored(batch, generator).float() if flip else torch.ones((), device=batch.device)
+    sign = torch.where(_mirrored(batch, generator), -1.0, 1.0) if flip else 1.0
     turn = _uniform((count,), angle, generator, batch.device)
-    cosine, sine = turn.cos(), turn.sin()
-    # both axes are measured from -1 to 1, so a turn of a picture that is not square has to undo their scales
-    places = (
-        _plane(sign * cosine, -sign * sine * height / width, height, width),
-        _plane(sine * width / height, cosine, height, width),
-    )
-    return F.grid_sample(batch, torch.stack(places, dim=-1), padding_mode="zeros", align_corners=False)
-
-
-def _plane(across: Tensor, down: Tensor, height: int, width: int) -> Tensor:
-    """across * x + down * y of each example at the middle of each pixel: (examples, height, width)."""
-    x, y = (((torch.arange(size, device=across.device) * 2 + 1) / size - 1) for size in (width, height))
-    return torch.outer(across, x).unsqueeze(1) + torch.outer(down, y).unsqueeze(2)
+    cosine, sine, nothing = turn.cos(), turn.sin(), torch.zeros_like(turn)
+    # affine_grid measures both axes from -1 to 1, so a turn of a picture that is not square has to undo their scales
+    rows = (sign * cosine, -sign * sine * height / width, nothing, sine * width / height, cosine, nothing)
+    grid = F.affine_grid(torch.stack(rows, dim=1).view(count, 2, 3), [count, 1, height, width], align_corners=False)
+    return F.grid_sample(batch, grid, padding_mode="zeros", align_corners=False)
 
 
 def _recoloured(inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:

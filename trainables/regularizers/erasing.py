@@ -7,12 +7,10 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from trainables.rectangles import Rectangles
-from trainables.regularizer import Regularizer
+from trainables.regularizer import Regularizer, unit
 
 _ATTEMPTS: Final = 10
 """Rectangles that are drawn for an example, of which the first that fits is taken. Fewer than 1 in 10^4 need more."""
-_LEVELS: Final = 256
-
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -63,6 +61,12 @@ class Erasing(Regularizer):
     def _filling(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
         if self.fill == "black":
             return torch.zeros((), dtype=inputs.dtype, device=inputs.device)
-        if inputs.dtype == torch.uint8:
-            return torch.randint(_LEVELS, inputs.shape, generator=generator, dtype=torch.uint8, device=inputs.device)
-        return torch.rand(inputs.shape, generator=generator, dtype=inputs.dtype, device=inputs.device)
+        noise = _random_bytes(inputs.shape, generator, inputs.device)
+        return noise if inputs.dtype == torch.uint8 else unit(noise)
+
+
+def _random_bytes(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Eight with each draw, which takes a sixth of the time of drawing each."""
+    draws = -(-shape.numel() // 8)
+    words = torch.randint(-(1 << 63), (1 << 63) - 1, (draws,), generator=generator, device=device)
+    return words.view(torch.uint8)[: shape.numel()].view(shape)
