@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 # without byte code on disk every process compiles torch anew, for 3 s: the first run keeps it for all others
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test chaos lint format docs bench-null bench-grid bench-plan bench-gpu clean
+.PHONY: help install demo test chaos lint format docs bench-null bench-grid bench-plan bench-gpu validation clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -59,6 +59,9 @@ bench-grid: $(VENV)/.installed-dev  ## 64 trials on Fashion-MNIST, beside Ray Tu
 
 bench-plan: $(VENV)/.installed-dev  ## a plan of 1,000,000 trials
 	$(BIN)/python benchmarks/plan_scale.py
+
+validation: $(VENV)/.installed-dev  ## the catalogue beside published figures: docs/validation.md (hours)
+	$(BIN)/python -m benchmarks.validation
 
 bench-gpu: $(VENV)/.installed-dev  ## the Fashion-MNIST grid on one GPU, and the GPU checks
 	$(BIN)/python benchmarks/gpu.py

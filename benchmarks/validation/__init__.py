@@ -1,0 +1,1 @@
+"""What the catalogue gives, beside published figures."""
