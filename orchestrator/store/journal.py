@@ -15,6 +15,7 @@ from orchestrator.engine import Broke, Ended, EpochDone, Started
 from orchestrator.errors import DamagedResults
 from orchestrator.store import sql
 from orchestrator.store.connection import checked, connect
+from orchestrator.store.migration import migrate
 from orchestrator.store.planning import Planning
 from orchestrator.store.rows import outcome_values
 from results_schema import ATTEMPTS, CLASSES, CURVES, ENVIRONMENTS, EPOCHS, VERSION
@@ -42,6 +43,8 @@ class Journal:
                 journal._create()
             else:
                 journal._check_whole()
+                if (found := journal._version()) < VERSION:
+                    migrate(db, path, found, VERSION)
             db.execute("BEGIN")
         return journal
 
@@ -232,11 +235,18 @@ class Journal:
             )
 
     def _check_version(self) -> None:
-        found = self.meta("results_version")
-        if found != str(VERSION):
+        if (found := self._version()) > VERSION:
             raise DamagedResults(
-                f"{self._path} has results version {found}, this orch reads {VERSION}; use the orch that wrote it"
+                f"{self._path} has results version {found}, this orch reads {VERSION}; use a newer orch"
             )
+
+    def _version(self) -> int:
+        found = self.meta("results_version")
+        if found is None or not found.isdecimal():
+            raise DamagedResults(
+                f"{self._path} has no results version; restore it from a copy, or use another --results"
+            )
+        return int(found)
 
     def _close_attempts(self, status: str, reason: str) -> None:
         self._db.execute("UPDATE attempts SET status = ?, reason = ? WHERE status = 'running'", (status, reason))

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from results_schema import ATTEMPTS, CLASSES, CURVES, ENVIRONMENTS, EPOCHS, TRIALS, Table
+from results_schema import TABLES, TRIALS, Table
 
 CELL_COLUMNS: Final = (
     "cell_id",
@@ -29,6 +29,8 @@ CELL_COLUMNS: Final = (
 TRIAL_COLUMNS: Final = tuple(name for name in TRIALS.columns if name not in CELL_COLUMNS or name == "cell_id")
 """What is a trial's own."""
 
+_KEYS: Final = {"cells": ("cell_id",), **{table.name: table.key for table in TABLES}}
+
 
 def plan_trial(stays: Collection[str]) -> str:
     """Plans a trial. One whose status is among `stays` keeps it; any other waits, or is skipped."""
@@ -43,22 +45,31 @@ def plan_trial(stays: Collection[str]) -> str:
     )
 
 
-def schema_statements() -> list[str]:
-    """Statements that make an empty journal."""
+def tables() -> dict[str, list[pa.Field]]:
+    """The journal's tables that results_schema declares, by name, with their columns."""
     own = [field for field in TRIALS.schema if field.name in TRIAL_COLUMNS]
     shared = [field for field in TRIALS.schema if field.name in CELL_COLUMNS]
+    declared = {table.name: list(table.schema) for table in TABLES}
+    return {"cells": shared, **declared, TRIALS.name: own}
+
+
+def schema_statements() -> list[str]:
+    """Statements that make an empty journal."""
     return [
         "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-        _create("cells", shared, ("cell_id",)),
-        _create("trials", own, TRIALS.key),
-        _create(EPOCHS.name, list(EPOCHS.schema), EPOCHS.key),
-        _create(CLASSES.name, list(CLASSES.schema), CLASSES.key),
-        _create(CURVES.name, list(CURVES.schema), CURVES.key),
-        _create(ATTEMPTS.name, list(ATTEMPTS.schema), ATTEMPTS.key),
-        _create(ENVIRONMENTS.name, list(ENVIRONMENTS.schema), ENVIRONMENTS.key),
+        *(_create(name, fields) for name, fields in tables().items()),
         "CREATE TABLE logs (trial_id TEXT, attempt INTEGER, text TEXT, PRIMARY KEY (trial_id, attempt)) WITHOUT ROWID",
         "CREATE INDEX trials_by_status ON trials (status)",
     ]
+
+
+def additions(table: str, fields: list[pa.Field], there: Collection[str]) -> list[str]:
+    """Statements that give a table of an older journal the columns that it lacks. there: its columns; none, no table."""
+    if not there:
+        return [_create(table, fields)]
+    missing = [field for field in fields if field.name not in there]
+    assert all(field.nullable for field in missing), "rows that are there have no value for a column that joins"
+    return [f'ALTER TABLE "{table}" ADD COLUMN {_column(field)}' for field in missing]
 
 
 def select(table: Table) -> str:
@@ -102,11 +113,13 @@ def _source(table: Table, name: str) -> str:
     return "trials." if name in TRIAL_COLUMNS else "cells."
 
 
-def _create(name: str, fields: list[pa.Field], key: tuple[str, ...]) -> str:
-    columns = ", ".join(
-        f'"{field.name}" {_type(field.type)}{"" if field.nullable else " NOT NULL"}' for field in fields
-    )
-    return f'CREATE TABLE "{name}" ({columns}, PRIMARY KEY ({", ".join(key)}))'
+def _create(name: str, fields: list[pa.Field]) -> str:
+    columns = ", ".join(_column(field) for field in fields)
+    return f'CREATE TABLE "{name}" ({columns}, PRIMARY KEY ({", ".join(_KEYS[name])}))'
+
+
+def _column(field: pa.Field) -> str:
+    return f'"{field.name}" {_type(field.type)}{"" if field.nullable else " NOT NULL"}'
 
 
 def _type(type_: pa.DataType) -> str:

@@ -14,10 +14,13 @@ import pytest
 
 from orchestrator.engine import FailureKind
 from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
+from orchestrator.progress import Silence
+from orchestrator.run import SweepRequest, run_sweep
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.planning import PlannedRow
-from orchestrator.store.tables import export
+from orchestrator.store.tables import export, read
+from results_schema import TRIALS, VERSION
 from tests.orchestrator import sample
 from tests.orchestrator.sample import CNN_SGD, MLP_ADAM, MLP_SGD
 
@@ -218,6 +221,61 @@ def test_results_of_another_version_are_refused(tmp_path: Path) -> None:
     for opening in (Journal.create_or_open, Journal.read):
         with pytest.raises(DamagedResults, match="results version 99"):
             opening(paths.journal)
+
+
+def older(folder: Path) -> ResultsPaths:
+    """What an orch of results version 1 left of one trial of `digits`."""
+    paths = ResultsPaths(folder)
+    db = sqlite3.connect(paths.journal)
+    db.executescript((Path(__file__).parent / "version_1.sql").read_text())
+    db.close()
+    return paths
+
+
+def columns_of(journal: Path) -> list[str]:
+    """Of its trials."""
+    return [row[1] for row in sqlite3.connect(journal).execute("PRAGMA table_info(trials)")]
+
+
+def test_a_journal_of_an_older_version_is_carried_over_and_its_copy_kept(tmp_path: Path) -> None:
+    paths = older(tmp_path)
+    reader = Journal.read(paths.journal)
+    assert reader.counts() == {"completed": 1}, "who only reads takes it as it is"
+    reader.close()
+    journal = Journal.create_or_open(paths.journal)
+    assert journal.meta("results_version") == str(VERSION)
+    assert journal.counts() == {"completed": 1}
+    export(journal, paths)
+    journal.close()
+    (row,) = read(TRIALS, paths).to_pylist()
+    assert (row["status"], row["test_accuracy"]) == ("completed", 0.2924791086350975)
+    joined = next(iter(set(columns_of(paths.journal)) - set(columns_of(paths.root / "journal-version-1.sqlite"))))
+    assert row[joined] is None
+
+
+def test_an_older_journals_columns_are_those_of_a_new_one(tmp_path: Path) -> None:
+    Journal.create_or_open(older(tmp_path).journal).close()
+    (tmp_path / "new").mkdir()
+    Journal.create_or_open(tmp_path / "new" / "journal.sqlite").close()
+
+    def columns(path: Path) -> dict[str, set[tuple[str, str, int]]]:
+        db = sqlite3.connect(path)
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {table: {row[1:4] for row in db.execute(f'PRAGMA table_info("{table}")')} for table in tables}
+
+    assert columns(tmp_path / "journal.sqlite") == columns(tmp_path / "new" / "journal.sqlite")
+
+
+def test_what_an_older_orch_finished_does_not_run_again(tmp_path: Path) -> None:
+    paths = older(tmp_path)
+    grid = tmp_path / "grid.yaml"
+    grid.write_text(
+        "name: old\n"
+        "axes: {dataset: digits, model: {name: mlp, hidden: [4]}, optimizer: {name: sgd, lr: 0.1}, regularizer: none}\n"
+        "protocol: {epochs: 1}\nwandb: {mode: disabled}\n"
+    )
+    summary = run_sweep(SweepRequest(grid=grid, engine="inline", results=paths.root), Silence())
+    assert (summary.ran, summary.counts) == (0, {"completed": 1})
 
 
 def test_a_folder_in_the_journals_place(tmp_path: Path) -> None:

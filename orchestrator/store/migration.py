@@ -1,0 +1,32 @@
+"""A journal of an older version, brought to this one: what joined the tables since is added, empty.
+
+From one version to the next tables and columns join, and none goes or comes to mean something else (ADR 6), so what an
+older orch has finished stays as it is and never runs again.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from orchestrator.store import sql
+from orchestrator.store.connection import connect
+
+
+def migrate(db: sqlite3.Connection, path: Path, found: int, version: int) -> None:
+    """Change the journal at `path`, all at once or not at all. A copy as it was is kept beside it first.
+
+    db: the writer's connection, outside a transaction. found: the journal's version, which is older than `version`.
+    """
+    with closing(connect(path.with_name(f"{path.stem}-version-{found}{path.suffix}"))) as copy:
+        db.backup(copy)
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for table, fields in sql.tables().items():
+            there = {name for _, name, *_ in db.execute(f'PRAGMA table_info("{table}")')}
+            for statement in sql.additions(table, fields, there):
+                db.execute(statement)
+        db.execute("UPDATE meta SET value = ? WHERE key = 'results_version'", (str(version),))
+    except BaseException:
+        db.rollback()
+        raise
+    db.commit()
