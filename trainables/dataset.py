@@ -47,6 +47,8 @@ class DataInfo:
     """Numbers to predict for one example, where the task has no classes."""
     official_test: bool = False
     """Whether the data comes with a test split of its own."""
+    directed: bool = False
+    """Whether an example that is mirrored or turned belongs to another class, as a movement does."""
 
     @property
     def channels(self) -> int:

@@ -49,7 +49,7 @@ def run(
 )
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_clips_go_the_whole_way_changed_and_dropped_out(place: DataPlace, model: Model, precision: str) -> None:
-    changes = (Augment(crop=1, rotation=10, colour=0.2), Dropout(p=0.2))
+    changes = (Augment(crop=1, colour=0.2), Dropout(p=0.2))
     result = run(place, TINY, model, *changes, precision=precision)
     assert result.status == "completed"
     assert (result.sizes.train, result.sizes.test) == (192 - result.sizes.val, 48)
@@ -57,3 +57,11 @@ def test_clips_go_the_whole_way_changed_and_dropped_out(place: DataPlace, model:
     assert len(result.breakdown.classes) == 8
     assert result.costs.flops > 0 and (result.costs.latency_ms_p50 or 0) > 0
     assert run(place, TINY, model, *changes, precision=precision).test == result.test
+
+
+def test_a_movement_that_is_mirrored_or_turned_is_another_one(place: DataPlace) -> None:
+    info = TINY.info(place)
+    for change in (Augment(flip=True), Augment(rotation=5)):
+        reason = change.supports(info, FrameAverage())
+        assert reason == "an example of moving_digits that is mirrored or turned belongs to another class"
+    assert Augment(crop=1, colour=0.1).supports(info, FrameAverage()) is None

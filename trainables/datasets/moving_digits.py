@@ -51,7 +51,7 @@ class MovingDigits(Dataset):
     def info(self, place: DataPlace) -> DataInfo:
         self._source().info(place)
         shape = (self.length, 1, self.size, self.size)
-        return DataInfo(self.name, "clip", shape, "classification", DIRECTIONS, official_test=True)
+        return DataInfo(self.name, "clip", shape, "classification", DIRECTIONS, official_test=True, directed=True)
 
     def fingerprint(self, place: DataPlace) -> str:
         # other parameters make other clips of the same pictures

@@ -39,6 +39,8 @@ class Augment(Regularizer):
         if self.crop >= min(data.height, data.width):
             size = f"{data.height}x{data.width}"
             return f"a crop with {self.crop} pixels of padding can miss the whole picture: {data.name} has {size}"
+        if data.directed and (self.flip or self.rotation):
+            return f"an example of {data.name} that is mirrored or turned belongs to another class"
         return None
 
     def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
