@@ -276,6 +276,7 @@ class Plan:
     def _reason(self, combination: Combination, cell: Cell) -> str | None:
         return (
             self._walk.excluded_by(combination.rules)
+            or cell.data.unsupported
             or self._support.of_model(cell.data, cell.model)
             or self._support.of_regularizers(cell.data, cell.model, cell.regularizer)
             or self._support.of_optimizer(cell.data, cell.model, cell.optimizer, cell.regularizer)

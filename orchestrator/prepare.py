@@ -1,33 +1,38 @@
 """Makes every data set of a plan ready before anything is started, so that what is wrong with it is found first."""
 
+from orchestrator.grid.data import place_of
 from orchestrator.grid.problems import Problems
 from orchestrator.plan import Plan
 from orchestrator.progress import Progress
 from trainables.data.cache import content_hashes, decoded
-from trainables.data.splits import split
+from trainables.data.division import divided
 from trainables.dataset import DataPlace
 from trainables.errors import DataError
 from trainables.spec import derived_seeds
 
 
 def prepare_data(plan: Plan, place: DataPlace, progress: Progress) -> dict[str, int]:
-    """Decode and split every data set. Fingerprint to number of examples.
+    """Decode and split every data set that is used. Label of the level to the examples that a trial trains on.
 
-    Raises GridError, at the data set's place in the grid: a picture that cannot be read, too few examples to split.
+    Raises GridError, at the data set's place in the grid: a picture that cannot be read, too few examples to split, more
+    of each class asked for than there are.
     """
     problems = Problems(plan.grid.path)
     examples: dict[str, int] = {}
+    seed = plan.grid.seeds[0]
     for data in plan.data:
         assert data.fingerprint is not None and data.info is not None, "a sweep has fetched what was missing"
+        if data.unsupported is not None:
+            continue
         progress.note(f"data: {data.level.label}")
         try:
             found = decoded(data.dataset, place, data.fingerprint)
             hashes = content_hashes(data.dataset, place, data.fingerprint)
-            seed = derived_seeds(plan.grid.seeds[0]).split
-            split(found, hashes, bool(data.info.classes), plan.grid.protocol.splits, seed)
+            splits, split_seed = plan.grid.protocol.splits, derived_seeds(seed).split
+            division = divided(data.dataset, found, hashes, data.info.classes, splits, split_seed, seed)
         except DataError as error:
-            problems.add(data.level.parts[0].at("path"), str(error))
+            problems.add(place_of(error, data.level), str(error))
         else:
-            examples[data.fingerprint] = len(found)
+            examples[data.level.label] = len(division.split.train)
     problems.raise_if_any()
     return examples

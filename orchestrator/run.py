@@ -216,8 +216,8 @@ def _record_plan(plan: Plan, journal: Journal, examples: dict[str, int], *, retr
 
 def _expected(cell: Cell, expectation: Expectation, examples: dict[str, int]) -> float:
     data, model = cell.data, cell.model.config
-    assert data.info is not None and data.fingerprint is not None and isinstance(model, Model)
-    return expectation.seconds(cell.cell_id, model, data.info, examples[data.fingerprint], cell.protocol.epochs)
+    assert data.info is not None and isinstance(model, Model)
+    return expectation.seconds(cell.cell_id, model, data.info, examples[data.level.label], cell.protocol.epochs)
 
 
 @contextmanager

@@ -79,7 +79,31 @@ _SPLITS = [
     column("train_size", INT, "example", "Examples in the training split."),
     column("val_size", INT, "example", "Examples in the validation split."),
     column("test_size", INT, "example", "Examples in the test split."),
-    column("dropped_duplicates", INT, "example", "Examples left out because the test split has the same content."),
+    column(
+        "dropped_duplicates",
+        INT,
+        "example",
+        "Examples left out because the test split has the same content, or one of their group.",
+    ),
+    column(
+        "unlabelled_size",
+        INT,
+        "example",
+        "Training examples beside the training split whose labels are hidden (per_class).",
+    ),
+]
+
+_CUE = [
+    column(
+        "cue_agrees_size",
+        INT,
+        "example",
+        "Test examples whose planted cue (spurious) stands for their own class; null where none is planted.",
+    ),
+    column("cue_agrees_accuracy", REAL, "1", "Accuracy on those."),
+    column(
+        "cue_conflicts_accuracy", REAL, "1", "Accuracy on the other test examples, whose cue stands for another class."
+    ),
 ]
 
 _COSTS = [
@@ -126,6 +150,7 @@ TRIALS = Table(
             *_scores("val", "validation examples"),
             *_scores("test", "test examples"),
             *_SPLITS,
+            *_CUE,
             *_COSTS,
             *_CIRCUMSTANCES,
         ]

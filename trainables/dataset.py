@@ -1,14 +1,15 @@
 """What a data set is: where its files lie, what it says of itself before it is read, and its decoded examples."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.component import Component
+from trainables.data.cue import most_cues
+from trainables.data_options import DataOptions, Preprocess
 
 Input = Literal["image", "clip"]
 
@@ -49,6 +50,8 @@ class DataInfo:
     """Whether the data comes with a test split of its own."""
     directed: bool = False
     """Whether an example that is mirrored or turned belongs to another class, as a movement does."""
+    preprocess: Preprocess = "standardize"
+    """What a model's inputs are: standardised, 0 to 1, or 0 to 255."""
 
     @property
     def channels(self) -> int:
@@ -83,8 +86,8 @@ class Examples:
         return len(self.inputs)
 
 
-class Dataset(Component):
-    """A level of the `dataset` axis."""
+class Dataset(DataOptions):
+    """A level of the `dataset` axis. What it says and loads is plain: the options are followed outside of it."""
 
     kind: ClassVar[str] = "dataset"
     licence: ClassVar[str] = ""
@@ -109,3 +112,34 @@ class Dataset(Component):
     @abstractmethod
     def load(self, place: DataPlace) -> Examples:
         """Decode everything. Called once a machine (`data.cache`). Raises DataMissing, BrokenPicture."""
+
+    def described(self, place: DataPlace) -> DataInfo:
+        """`info` under the options: what models and regularizers are told. Raises DataMissing."""
+        return self.under_options(self.info(place))
+
+    def under_options(self, plain: DataInfo) -> DataInfo:
+        """What `info` says, as the options change it."""
+        *frames, channels, height, width = plain.shape
+        height, width = self.resize or (height, width)
+        return replace(
+            plain,
+            shape=(*frames, 1 if self.grayscale else channels, height, width),
+            official_test=plain.official_test and self.folds is None,
+            preprocess=self.preprocess,
+        )
+
+    def supports(self, plain: DataInfo) -> str | None:
+        """None, or the reason why the options make no sense of what `info` says (it becomes that of skipped rows)."""
+        changed = self.under_options(plain)
+        needing = self.of_classes()
+        if needing and len(plain.classes) < 2:
+            return f"{needing[0]} needs classes, and {plain.name} has none"
+        if self.grayscale and plain.channels not in (1, 3):
+            return f"grayscale needs pictures of 3 channels, {plain.name} has {plain.channels}"
+        room = most_cues(changed.height, changed.width)
+        if self.spurious is not None and len(plain.classes) > room:
+            return (
+                f"spurious has {room} different patches for pictures of {changed.height} x {changed.width}, and "
+                f"{plain.name} has {len(plain.classes)} classes"
+            )
+        return None

@@ -5,8 +5,9 @@ TrainablesError              anything this package raises on purpose
 ├── BrokenComponent          a component file or plug-in that cannot be imported or is not well formed
 ├── DataError                the data cannot be used
 │   ├── DataMissing          files are not where they were looked for
-│   └── BrokenPicture        a file is there and cannot be decoded; carries its path
-│       └── BrokenVideo      so it is with a video
+│   ├── BrokenPicture        a file is there and cannot be decoded; carries its path
+│   │   └── BrokenVideo      so it is with a video
+│   └── UnfitOption          an option of a data set asks for what the data does not have; carries its name
 └── TrialStopped             raised inside a trial to end it
     ├── TrialTimedOut        the time limit of the trial has passed
     └── TrialCancelled       the sweep is stopping
@@ -63,6 +64,17 @@ class BrokenVideo(BrokenPicture):
     """A video cannot be decoded."""
 
     what: ClassVar[str] = "video"
+
+
+class UnfitOption(DataError):
+    """An option of a data set asks for what the data does not have."""
+
+    def __init__(self, option: str, why: str) -> None:
+        super().__init__(option, why)
+        self.option, self.why = option, why
+
+    def __str__(self) -> str:
+        return self.why
 
 
 class TrialStopped(TrainablesError):

@@ -9,13 +9,13 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from trainables.context import Context
 from trainables.evaluate import Outputs, predict
 from trainables.preparation import Prepared
 from trainables.protocol import Protocol
-from trainables.records import Breakdown, Scores, Seeds
+from trainables.records import Breakdown, CueScores, Scores, Seeds
 from trainables.task import Task
 
 _CLEAN_TRAIN: Final = 10_000
@@ -30,6 +30,7 @@ class Measures:
     val: Scores | None = None
     test: Scores | None = None
     breakdown: Breakdown = field(default_factory=Breakdown)
+    cue: CueScores | None = None
     diverged: str | None = None
     """Why the selected weights cannot be measured, if they cannot."""
 
@@ -58,13 +59,28 @@ def measure(
         test = _finite("test", outputs_of(data.split.test))
     except _NotFiniteError as reason:
         return Measures(diverged=str(reason))
-    return Measures(train, val_scores, task.scores(*test), task.breakdown(*test, data.info))
+    breakdown = task.breakdown(*test, data.info)
+    return Measures(train, val_scores, task.scores(*test), breakdown, _by_cue(task, test, data))
 
 
 def _finite(split: str, outputs: Outputs) -> Outputs:
     if not bool(torch.isfinite(outputs.outputs).all()):
         raise _NotFiniteError(f"the outputs on the {split} split are not all finite with the selected weights")
     return outputs
+
+
+def _by_cue(task: Task, test: Outputs, data: Prepared) -> CueScores | None:
+    """How right the test split's outputs are where the planted cue agrees with the class, and where it does not."""
+    if data.cues is None:
+        return None
+    outputs, targets = test
+    agrees = torch.from_numpy(data.cues[data.split.test]).to(targets.device) == targets
+
+    def accuracy(group: Tensor) -> float | None:
+        hits = task.hits(outputs[group], targets[group])
+        return float(hits) / int(group.sum()) if hits is not None and bool(group.any()) else None
+
+    return CueScores(int(agrees.sum()), accuracy(agrees), accuracy(~agrees))
 
 
 def _some(indices: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

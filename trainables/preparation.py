@@ -1,18 +1,28 @@
-"""A data set made ready for the trials that share it: split, statistics, batches on the device."""
+"""A data set made ready for the trials that share it: split, as its options ask, statistics, batches on the device."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from trainables.data.autoencoder import autoencoded
 from trainables.data.batches import Batches
 from trainables.data.cache import content_hashes, decoded
-from trainables.data.splits import Split, split
-from trainables.data.statistics import channel_statistics
-from trainables.dataset import DataInfo, DataPlace, Dataset
+from trainables.data.cue import drawn_cues, planted
+from trainables.data.division import Division, divided
+from trainables.data.splits import Split
+from trainables.data.statistics import pixel_scale
+from trainables.data.streams import stream
+from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
+from trainables.errors import DataError
 from trainables.protocol import Splits
 from trainables.regularizer import TrainingFacts
+
+
+def _none() -> NDArray[np.int64]:
+    return np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -23,17 +33,54 @@ class Prepared:
     split: Split
     batches: Batches
     facts: TrainingFacts
+    unlabelled: NDArray[np.int64] = field(default_factory=_none)
+    """Training examples without a label (`per_class`), as indices for `batches`; their targets there are -100."""
+    cues: NDArray[np.int64] | None = None
+    """The class that each example's planted cue stands for (`spurious`), (examples,); None where none is planted."""
 
 
 @lru_cache(maxsize=1)  # a slot's next trial mostly has the same data and seed; more would hold more of the GPU's memory
 def prepared(
-    dataset: Dataset, place: DataPlace, fingerprint: str, splits: Splits, split_seed: int, device: torch.device
+    dataset: Dataset,
+    place: DataPlace,
+    fingerprint: str,
+    splits: Splits,
+    split_seed: int,
+    device: torch.device,
+    seed: int = 0,
 ) -> Prepared:
-    """Decode (or map what is decoded), split, and standardise by the training split alone. Raises DataError."""
-    info = dataset.info(place)
+    """Decode (or map what is decoded), split, and scale by the training split alone. Raises DataError.
+
+    seed: the trial's own, which picks the fold of a cross-validation; all else comes from `split_seed`.
+    """
+    plain = dataset.info(place)
+    info, reason = dataset.under_options(plain), dataset.supports(plain)
+    if reason is not None:
+        raise DataError(reason)
     examples = decoded(dataset, place, fingerprint)
-    parts = split(examples, content_hashes(dataset, place, fingerprint), bool(info.classes), splits, split_seed)
-    statistics = channel_statistics(examples.inputs, parts.train)
-    batches = Batches(examples, statistics, device, channels_last=info.input == "image")
-    counts = np.bincount(examples.targets[parts.train], minlength=len(info.classes)) if info.classes else np.empty(0)
-    return Prepared(info, parts, batches, TrainingFacts(tuple(int(count) for count in counts)))
+    hashes = content_hashes(dataset, place, fingerprint)
+    division = divided(dataset, examples, hashes, info.classes, splits, split_seed, seed)
+    learnt = division.split.train
+    changed, cues = _changed(dataset, examples, division, info, split_seed, device)
+    scale = pixel_scale(changed.inputs, learnt, dataset.preprocess)
+    batches = Batches(changed, scale, device, channels_last=info.input == "image")
+    counts = np.bincount(division.targets[learnt], minlength=len(info.classes)) if info.classes else np.empty(0)
+    facts = TrainingFacts(tuple(int(count) for count in counts))
+    return Prepared(info, division.split, batches, facts, division.unlabelled, cues)
+
+
+def _changed(
+    dataset: Dataset, examples: Examples, division: Division, info: DataInfo, split_seed: int, device: torch.device
+) -> tuple[Examples, NDArray[np.int64] | None]:
+    """The examples as this trial sees them, and their cues. The cue is planted last, so that no filter takes it away."""
+    inputs, cues = examples.inputs, None
+    if dataset.denoise == "autoencoder":
+        seed = int(stream("autoencoder", split_seed).integers(1 << 62))
+        inputs = autoencoded(inputs, division.split.train, seed, device)
+    if dataset.spurious is not None:
+        tested = np.isin(np.arange(len(examples)), division.split.test)
+        generator = stream("spurious", split_seed)
+        # by the true labels: which patch a picture bears is not changed by what it is later taken for
+        cues = drawn_cues(examples.targets.astype(np.int64), len(info.classes), dataset.spurious, tested, generator)
+        inputs = planted(inputs, cues)
+    return replace(examples, inputs=inputs, targets=division.targets), cues

@@ -123,6 +123,18 @@ class SplitSizes:
     val: int
     test: int
     dropped: int
+    unlabelled: int = 0
+    """Training examples beside those, whose labels were hidden."""
+
+
+@dataclass(frozen=True, slots=True)
+class CueScores:
+    """The test split in two groups: where a planted cue (`spurious`) stands for the example's own class, and elsewhere."""
+
+    agrees_size: int
+    """Test examples whose cue stands for their own class: about one in as many as there are classes."""
+    agrees_accuracy: float | None
+    conflicts_accuracy: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +173,5 @@ class TrialResult:
     lr_lowest_loss: float | None = None
     """Of a learning-rate range test; so is the next."""
     lr_diverged: float | None = None
+    cue: CueScores | None = None
+    """None where no cue was planted, or the test split was not measured."""

@@ -46,7 +46,8 @@ class _Times:
 def _run(order: TrialOrder, context: Context) -> TrialResult:
     spec, seeds = order.spec, derived_seeds(order.spec.seed)
     stopwatch, memory = Stopwatch(context.device), PeakMemory(context.device)
-    data = prepared(spec.dataset, order.place, spec.fingerprint, spec.protocol.splits, seeds.split, context.device)
+    splits = spec.protocol.splits
+    data = prepared(spec.dataset, order.place, spec.fingerprint, splits, seeds.split, context.device, spec.seed)
     task = _task(data.info)
     learner = _learner(spec, data, task, seeds, context)
     if spec.protocol.schedule.is_range_test:
@@ -139,11 +140,12 @@ def _result(
         test=measures.test,
         breakdown=measures.breakdown,
         costs=costs,
-        sizes=SplitSizes(len(split.train), len(split.val), len(split.test), split.dropped),
+        sizes=SplitSizes(len(split.train), len(split.val), len(split.test), split.dropped, len(data.unlabelled)),
         seeds=seeds,
         device=torch.cuda.get_device_name(context.device) if on_gpu else context.device.type,
         world_size=context.world_size,
         threads=torch.get_num_threads(),
+        cue=measures.cue,
     )
 
 

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from orchestrator.grid.documentation import ComponentDoc
+    from collections.abc import Sequence
+
+    from orchestrator.grid.documentation import ComponentDoc, ParameterDoc
 
 _KINDS = ("dataset", "model", "optimizer", "regularizer", "schedule")
 
@@ -21,7 +23,16 @@ def command(kind: str | None, as_json: bool) -> None:
     from orchestrator.grid.documentation import documented
 
     found = [component for each in ([kind] if kind else _KINDS) for component in documented(each)]
-    click.echo(_as_json(found) if as_json else "\n".join(_as_text(found)))
+    click.echo(_as_json(found) if as_json else "\n".join(_as_text(found, _shared(found))))
+
+
+def _shared(components: "list[ComponentDoc]") -> "dict[str, tuple[ParameterDoc, ...]]":
+    """What every component of a kind takes: told once, in place of with each."""
+    from orchestrator.grid.documentation import shared_parameters
+    from trainables.registry import registry
+
+    first = {component.kind: component for component in reversed(components) if ":" not in component.name}
+    return {kind: shared_parameters(registry.get(kind, component.name)) for kind, component in first.items()}
 
 
 def _as_json(components: "list[ComponentDoc]") -> str:
@@ -31,16 +42,24 @@ def _as_json(components: "list[ComponentDoc]") -> str:
     return json.dumps([asdict(component) for component in components], indent=2, ensure_ascii=False)
 
 
-def _as_text(components: "list[ComponentDoc]") -> list[str]:
+def _as_text(components: "list[ComponentDoc]", shared: "dict[str, tuple[ParameterDoc, ...]]") -> list[str]:
     lines: list[str] = []
     kind = None
     for component in components:
         if component.kind != kind:
             kind = component.kind
             lines += ["", click.style(kind, bold=True)] if lines else [click.style(kind, bold=True)]
+            if shared.get(kind):
+                lines += [f"  every {kind} takes, beside its own parameters:", *_described(shared[kind])]
         lines.append(f"  {click.style(component.name, fg='cyan')}  {component.about}")
-        for parameter in component.parameters:
-            default = "has to be given" if parameter.default is None else f"default {parameter.default}"
-            about = f": {parameter.about}" if parameter.about else ""
-            lines.append(f"      {parameter.name} ({parameter.type}; {default}){about}")
+        lines += _described([parameter for parameter in component.parameters if parameter not in shared.get(kind, ())])
+    return lines
+
+
+def _described(parameters: "Sequence[ParameterDoc]") -> list[str]:
+    lines = []
+    for parameter in parameters:
+        default = "has to be given" if parameter.default is None else f"default {parameter.default}"
+        about = f": {parameter.about}" if parameter.about else ""
+        lines.append(f"      {parameter.name} ({parameter.type}; {default}){about}")
     return lines

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import cast
 
 from orchestrator.grid.levels import Level, meaning
+from orchestrator.grid.nodes import At
 from orchestrator.grid.problems import Problems
 from trainables.dataset import DataInfo, DataPlace, Dataset
-from trainables.errors import DataError, DataMissing, UnknownComponent
+from trainables.errors import DataError, DataMissing, UnfitOption, UnknownComponent
 from trainables.registry import registry
 from trainables.spec import dataset_digest
 from trainables.task import Task
@@ -23,11 +24,13 @@ class LocatedData:
     dataset: Dataset
     """With its paths made absolute."""
     info: DataInfo | None
-    """None where the files are missing."""
+    """As models are told of it, under the data set's options; None where the files are missing."""
     task: Task | None
     fingerprint: str | None
     missing: str | None = None
     """Why there is no fingerprint: what is missing, and would be downloaded."""
+    unsupported: str | None = None
+    """Why the options make no sense of this data: its cells are skipped for that."""
 
     @cached_property
     def digest(self) -> bytes:
@@ -52,12 +55,17 @@ def locate(levels: Iterable[Level], place: DataPlace, file: Path, download: bool
         try:
             data = _located(level, place, download)
         except (DataError, UnknownComponent) as unusable:
-            problems.add(level.parts[0].at("path"), str(unusable))
+            problems.add(place_of(unusable, level), str(unusable))
             continue
         content = meaning(level.parts) if data.fingerprint is None else data.digest
         located[meaning(level.parts)] = contents.setdefault(content, data)
     problems.raise_if_any()
     return located
+
+
+def place_of(error: Exception, level: Level) -> At:
+    """Where the grid says what a data set could not do: the option that does not fit, else the path."""
+    return level.parts[0].at(error.option if isinstance(error, UnfitOption) else "path")
 
 
 def _located(level: Level, place: DataPlace, download: bool) -> LocatedData:
@@ -67,9 +75,10 @@ def _located(level: Level, place: DataPlace, download: bool) -> LocatedData:
     if can_download and download:
         dataset.fetch(place)
     try:
-        info = dataset.info(place)
+        plain = dataset.info(place)
+        info, unsupported = dataset.under_options(plain), dataset.supports(plain)
         task = cast(Task, registry.get("task", info.task)())
-        return replace(data, info=info, task=task, fingerprint=dataset.fingerprint(place))
+        return replace(data, info=info, task=task, fingerprint=dataset.fingerprint(place), unsupported=unsupported)
     except DataMissing as missing:
         if download or not can_download:
             raise

@@ -48,13 +48,24 @@ def documented(kind: str) -> list[ComponentDoc]:
 
 
 def document(component: type[Component]) -> ComponentDoc:
-    """A component with its parameters in the order of its source."""
+    """A component with its own parameters in the order of its source, then those that all of its kind have."""
+    shared = shared_parameters(component)
+    own = [parameter for parameter in _parameters(component) if parameter not in shared]
+    return ComponentDoc(component.kind, component.name, first_line(component), (*own, *shared))
+
+
+def shared_parameters(component: type[Component]) -> tuple[ParameterDoc, ...]:
+    """Those of a component's parameters that all of its kind have, whoever wrote them."""
+    root = next(parent for parent in component.__mro__ if issubclass(parent, Component) and "kind" in vars(parent))
+    return tuple(parameter for parameter in _parameters(component) if parameter.name in root.model_fields)
+
+
+def _parameters(component: type[Component]) -> tuple[ParameterDoc, ...]:
     about = field_docs(component)
-    parameters = tuple(
+    return tuple(
         ParameterDoc(name, _type(field.annotation), _default(component, name, field), about.get(name, ""))
         for name, field in component.model_fields.items()
     )
-    return ComponentDoc(component.kind, component.name, first_line(component), parameters)
 
 
 def first_line(component: type) -> str:

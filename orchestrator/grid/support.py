@@ -7,7 +7,7 @@ from orchestrator.grid.levels import Level, Part
 from orchestrator.grid.reads import Remembered
 from orchestrator.grid.settings import Resources
 from trainables.component import Component
-from trainables.dataset import DataInfo
+from trainables.dataset import DataInfo, Dataset
 from trainables.model import Model
 from trainables.optimizer import Optimizer
 from trainables.protocol import Protocol
@@ -68,7 +68,9 @@ class Support:
         return self._of_settings[key]
 
     def reads(self, component: type[Component]) -> frozenset[str]:
-        """All parameters of a component that any answer so far depends on."""
+        """All parameters of a component that any answer so far depends on: of a data set, all that it has."""
+        if issubclass(component, Dataset):
+            return frozenset(component.model_fields)
         asked: Iterable[Remembered[str | None]] = (
             *self._models.values(),
             *self._regularizers.values(),

@@ -167,7 +167,7 @@ def _known_sets(data: Path) -> Iterator[Finding]:
                 component = registry.get("dataset", name)
                 if not issubclass(component, Dataset) or any(f.is_required() for f in component.model_fields.values()):
                     continue
-                info = component().info(place)
+                info = component().described(place)
             except BrokenComponent:
                 continue  # check_plugins has told of it
             except DataError as error:

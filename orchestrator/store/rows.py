@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from trainables.records import Scores, TrialResult
+from trainables.records import CueScores, Scores, TrialResult
 
 _SCORES = (
     "accuracy",
@@ -37,6 +37,8 @@ def outcome_values(result: TrialResult) -> dict[str, Any]:
         "val_size": result.sizes.val,
         "test_size": result.sizes.test,
         "dropped_duplicates": result.sizes.dropped,
+        "unlabelled_size": result.sizes.unlabelled,
+        **_cue_values(result.cue),
         **costs,
         "seed_split": result.seeds.split,
         "seed_init": result.seeds.init,
@@ -52,3 +54,8 @@ def outcome_values(result: TrialResult) -> dict[str, Any]:
 
 def _split_values(split: str, scores: Scores | None) -> dict[str, Any]:
     return {f"{split}_{name}": None if scores is None else getattr(scores, name) for name in _SCORES}
+
+
+def _cue_values(cue: CueScores | None) -> dict[str, Any]:
+    names = ("agrees_size", "agrees_accuracy", "conflicts_accuracy")
+    return {f"cue_{name}": None if cue is None else getattr(cue, name) for name in names}

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from trainables.context import SingleContext
+from trainables.data import autoencoder
 from trainables.dataset import DataPlace
 from trainables.errors import TrialCancelled, TrialTimedOut
 from trainables.model import Model
@@ -55,9 +56,10 @@ def spec_of(
     optimizer: Optimizer | None = None,
     *regularizers: Regularizer,
     seed: int = 0,
+    data: dict[str, Any] | None = None,
     **protocol: Any,
 ) -> TrialSpec:
-    digits = registry.get("dataset", "digits").from_parameters({})
+    digits = registry.get("dataset", "digits").from_parameters(data or {})
     settings = Protocol.from_parameters({"epochs": 2, **protocol})
     fingerprint = digits.fingerprint(place)
     return TrialSpec(digits, model or Mlp(), optimizer or Sgd(), regularizers, settings, seed, fingerprint)
@@ -215,3 +217,41 @@ def test_any_batch_size_trains(place: DataPlace, batch_size: int) -> None:
     model = Cnn(channels=(2,), hidden=(4,), batch_norm=True)
     result, rows = run(place, spec_of(place, model, Sgd(lr=0.01), epochs=1, batch_size=batch_size))
     assert result.status == "completed" and math.isfinite(rows[0].train_loss)
+
+
+def test_a_planted_cue_is_what_a_model_learns_where_it_is_always_right(place: DataPlace) -> None:
+    result, _ = run(place, spec_of(place, Mlp(), Adam(), data={"spurious": 1.0}, epochs=8))
+    cue = result.cue
+    assert cue is not None and result.test is not None
+    assert cue.agrees_accuracy is not None and cue.conflicts_accuracy is not None
+    assert cue.agrees_accuracy > cue.conflicts_accuracy + 0.1
+    right = cue.agrees_accuracy * cue.agrees_size + cue.conflicts_accuracy * (result.sizes.test - cue.agrees_size)
+    assert right / result.sizes.test == pytest.approx(result.test.accuracy)
+    assert 10 < cue.agrees_size < 70  # a tenth of 360
+
+    plain, _ = run(place, spec_of(place, Mlp(), Adam(), epochs=1))
+    assert plain.cue is None
+
+
+def test_few_labels_are_few_examples_and_the_rest_is_counted(place: DataPlace) -> None:
+    result, _ = run(place, spec_of(place, Mlp(), Adam(), data={"per_class": 10}, epochs=1))
+    full, _ = run(place, spec_of(place, Mlp(), Adam(), epochs=1))
+    assert (result.sizes.train, result.sizes.unlabelled) == (100, full.sizes.train - 100)
+    assert (result.sizes.val, result.sizes.test) == (full.sizes.val, full.sizes.test)
+    assert full.sizes.unlabelled == 0
+
+
+def test_each_seed_of_a_cross_validation_tests_on_its_fold(place: DataPlace) -> None:
+    sizes = [run(place, spec_of(place, seed=seed, data={"folds": 3}, epochs=1))[0].sizes for seed in range(3)]
+    assert [size.test for size in sizes] == [599] * 3  # of 1,797
+
+
+def test_a_trial_with_options_gives_the_same_figures_whatever_ran_before_it(
+    place: DataPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autoencoder, "STEPS", 20)  # to take less time
+    options = {"denoise": "autoencoder", "spurious": 0.7, "label_noise": 0.1, "pixel_noise": 0.05, "resize": 12}
+    spec, other = spec_of(place, data=options), spec_of(place, Mlp(hidden=(8,)), seed=1, epochs=1)
+    first = learnt(*run(place, spec))
+    run(place, other)
+    assert learnt(*run(place, spec)) == first

@@ -23,7 +23,7 @@ _MANY: Final = 1 << 30
 
 
 class Batches:
-    """Of one data set on one device, standardised by its training split."""
+    """Of one data set on one device, standardised by its training split (or scaled as its `preprocess` asks)."""
 
     def __init__(
         self, examples: Examples, statistics: ChannelStatistics, device: torch.device, channels_last: bool

@@ -21,12 +21,14 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from trainables.data.checks import check_examples
+from trainables.data.pixels import shown
 from trainables.dataset import DataPlace, Dataset, Examples
 from trainables.errors import DataError
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 """Raised when the files come to mean something else; folders of an older format are left alone."""
-_ARRAYS: Final = ("inputs", "targets", "official_test", "content_hashes")
+_ARRAYS: Final = ("inputs", "targets", "official_test", "groups", "content_hashes")
+_NO_GROUP: Final = -1
 _META: Final = "meta.json"
 _CHUNK: Final = 1 << 20
 
@@ -37,16 +39,20 @@ _verified: set[Path] = set()
 def decoded(dataset: Dataset, place: DataPlace, fingerprint: str) -> Examples:
     """The data set's examples as read-only maps of files under `place.cache`, decoded first where they are not there.
 
+    They are as the data set's options on pixels ask (`data.pixels`); levels that differ in other options share one copy.
     Processes that ask at the same time decode once. Raises what `dataset.load` raises, and DataError when the examples
     are not as `dataset.info` says or cannot be written.
     """
-    inputs, targets, official_test, _ = _opened(_ready(dataset, place, fingerprint))
-    return Examples(inputs, targets, official_test)
+    inputs, targets, official_test, groups, _ = _opened(_ready(dataset.as_decoded(), place, fingerprint))
+    return Examples(inputs, targets, official_test, None if (groups[:1] == _NO_GROUP).all() else groups)
 
 
 def content_hashes(dataset: Dataset, place: DataPlace, fingerprint: str) -> NDArray[np.uint64]:
-    """uint64 (examples,), equal where two inputs are byte for byte. Kept with what `decoded` gives; raises the same."""
-    hashes: NDArray[np.uint64] = _opened(_ready(dataset, place, fingerprint))[-1]
+    """uint64 (examples,), equal where two inputs are byte for byte (before `pixel_noise`, which would hide a copy).
+
+    Kept with what `decoded` gives; raises the same.
+    """
+    hashes: NDArray[np.uint64] = _opened(_ready(dataset.as_decoded(), place, fingerprint))[-1]
     return hashes
 
 
@@ -97,11 +103,14 @@ def _make(folder: Path, dataset: Dataset, place: DataPlace) -> None:
         shutil.rmtree(left, ignore_errors=True)  # by a process that died: whoever makes one holds the lock
     examples = dataset.load(place)
     check_examples(examples, dataset.info(place))
+    pixels = shown(examples.inputs, dataset)
+    groups = np.full(len(examples), _NO_GROUP) if examples.groups is None else examples.groups
     arrays = {
-        "inputs": examples.inputs,
+        "inputs": pixels.inputs,
         "targets": examples.targets,
         "official_test": examples.official_test,
-        "content_hashes": _hashed(examples.inputs),
+        "groups": groups,
+        "content_hashes": _hashed(pixels.content),
     }
     try:
         temporary = Path(mkdtemp(dir=folder.parent, prefix=unfinished))

@@ -36,6 +36,12 @@ def _forms(examples: Examples, info: DataInfo) -> Iterator[str]:
     target_shape = (len(inputs),) if info.classes else (len(inputs), info.targets)
     if targets.shape != target_shape:
         yield f"targets have the shape {targets.shape}, and have to have {target_shape}"
+    groups = examples.groups
+    if groups is not None and (groups.dtype != np.int64 or groups.shape != (len(inputs),)):
+        yield f"groups are {groups.dtype} {groups.shape}, and have to be int64 {(len(inputs),)}"
+    twice = sorted({name for name in info.classes if info.classes.count(name) > 1})
+    if twice:
+        yield f"two of its classes are called {' and two '.join(twice)}, so that nobody could tell them apart"
     if official.dtype != np.bool_ or official.shape != (len(inputs),):
         yield f"official_test is {official.dtype} {official.shape}, and has to be bool {(len(inputs),)}"
 
@@ -47,6 +53,8 @@ def _values(examples: Examples, info: DataInfo) -> Iterator[str]:
         outside = _first(examples.inputs, lambda chunk: ~((chunk >= 0) & (chunk <= 1)))
         if outside is not None:
             yield f"the input of example {outside} has values that are not in 0..1"
+    if examples.groups is not None and (examples.groups < 0).any():
+        yield "some of its groups are negative numbers"
     if info.classes:
         unknown = _first(examples.targets, lambda chunk: (chunk < 0) | (chunk >= len(info.classes)))
         if unknown is not None:

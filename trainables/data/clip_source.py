@@ -1,5 +1,6 @@
 """Recordings in class folders, cut into clips."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from trainables.data.content import digest_of_files
 from trainables.data.folder_layout import SplitFolder, shown_folders, split_folders
+from trainables.data.group_list import listed_groups
 from trainables.data.picture_dataset import PictureSource
 from trainables.data.picture_folder import check_class_names
 from trainables.data.pictures import Header, Picture, printable, raise_broken
@@ -37,6 +39,7 @@ class ClipSource(PictureSource):
         if not root.is_dir():
             raise DataMissing(f"{root} is not a folder; clips are expected in one folder for each class")
         splits = split_folders(root)
+        self._root = root
         self.classes = tuple(sorted({folder.name for split in splits for folder in shown_folders(split.path)}))
         check_class_names(self.classes, root)
         self._length, self._stride = length, stride
@@ -68,6 +71,11 @@ class ClipSource(PictureSource):
                 broken.append(damage)
         raise_broken(broken)
         return headers
+
+    def groups(self, key: str) -> NDArray[np.int64]:
+        """Of each recording. key: the path of a CSV file, with the paths of recordings within the folder."""
+        prefix = f"{self._root}{os.sep}"
+        return listed_groups(Path(key), [found.recording.path.removeprefix(prefix) for found in self._found])
 
     def digest(self) -> str:
         return digest_of_files(

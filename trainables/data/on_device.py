@@ -22,37 +22,41 @@ class ExampleTensors(NamedTuple):
     targets: Tensor
 
 
-_resident: dict[tuple[Path, torch.device], ExampleTensors] = {}
-"""What lies on a GPU now: one data set, since more would take memory from the trials."""
+_resident: dict[tuple[Path, torch.device], Tensor] = {}
+"""The inputs that lie on a GPU now: of one data set, since more would take memory from the trials."""
 
 
 def on_device(examples: Examples, device: torch.device) -> ExampleTensors:
     """The examples where batches are best cut from them.
 
-    On a CPU nothing is copied. On a GPU they are moved once, and stay for the next trials of this process when they
+    On a CPU nothing is copied. On a GPU the inputs are moved once, and stay for the next trials of this process when they
     come from the decoded cache. Those that would take more than half of its free memory stay on the CPU.
     """
     here = ExampleTensors(_shared(examples.inputs), _shared(examples.targets))
     if device.type == "cpu":
         return here
-    filename = getattr(examples.inputs, "filename", None)
+    inputs = _inputs_on(device, here.inputs, getattr(examples.inputs, "filename", None))
+    # targets are a trial's own (`label_noise`), and lie where the inputs do
+    return ExampleTensors(inputs, here.targets.to(inputs.device))
+
+
+def _inputs_on(device: torch.device, inputs: Tensor, filename: str | None) -> Tensor:
     if filename is None:
-        return _moved(here, device)
+        return _moved(inputs, device)
     key = (Path(filename), device)
     if key not in _resident:
         _resident.clear()
-        moved = _moved(here, device)
-        if moved is here:
-            return here
+        moved = _moved(inputs, device)
+        if moved is inputs:
+            return inputs
         _resident[key] = moved
     return _resident[key]
 
 
-def _moved(here: ExampleTensors, device: torch.device) -> ExampleTensors:
-    size = here.inputs.nbytes + here.targets.nbytes
-    if device.type == "cuda" and size > _SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]:
-        return here
-    return ExampleTensors(here.inputs.to(device), here.targets.to(device))
+def _moved(inputs: Tensor, device: torch.device) -> Tensor:
+    if device.type == "cuda" and inputs.nbytes > _SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]:
+        return inputs
+    return inputs.to(device)
 
 
 def _shared(array: NDArray[np.generic]) -> Tensor:

@@ -7,18 +7,19 @@ from itertools import chain, repeat
 from math import prod
 from os import cpu_count
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self, TypeVar
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from trainables.component import Count, NotIdentity
-from trainables.data.content import remembered
+from trainables.component import NotIdentity
+from trainables.data.content import digest_of_arrays, remembered
 from trainables.data.pictures import Header, Picture, Shape, decode, raise_broken, read_header
+from trainables.data_options import Size
 from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
-from trainables.errors import BrokenPicture, DataError, DataMissing
+from trainables.errors import BrokenPicture, DataError, DataMissing, UnfitOption
 
 _MOST_THREADS: Final = 8
 _PART: Final = 32
@@ -39,6 +40,10 @@ class PictureSource(ABC):
     @abstractmethod
     def batches(self) -> Iterator[list[Picture]]:
         """All pictures, a part at a time."""
+
+    @abstractmethod
+    def groups(self, key: str) -> NDArray[np.int64]:
+        """The group of each picture, numbered from 0. Raises UnfitOption."""
 
     @abstractmethod
     def digest(self) -> str:
@@ -71,14 +76,7 @@ class Survey(BaseModel):
     """Whether all are grey."""
 
 
-def _pair(size: Any) -> Any:
-    if isinstance(size, list):  # pydantic no longer knows that it came from JSON, which has no tuples
-        return tuple(size)
-    return (size, size) if isinstance(size, int) else size
-
-
-Size = Annotated[tuple[Count, Count], BeforeValidator(_pair, json_schema_input_type=Count | tuple[Count, Count])]
-"""Height and width in pixels. A single number stands for a square."""
+PictureData = TypeVar("PictureData", bound="PictureDataset")
 
 
 class PictureDataset(Dataset):
@@ -90,6 +88,8 @@ class PictureDataset(Dataset):
     """What every picture is resized to; may be left out where all have one size."""
     channels: Literal[1, 3] | None = None
     """1 is grey, 3 is RGB; unless given, 1 where all pictures are grey, else 3."""
+    groups: Annotated[str | None, Field(min_length=1), NotIdentity()] = None
+    """What says which pictures belong together (a person's, say) and have to stay in one split."""
 
     licence: ClassVar[str] = "the user's own"
 
@@ -110,12 +110,19 @@ class PictureDataset(Dataset):
 
     def fingerprint(self, place: DataPlace) -> str:
         source = self._source(place)
-        return remembered(place, f"pictures {self._reading()}", source.files, source.digest)
+        pictures = remembered(place, f"pictures {self._reading()}", source.files, source.digest)
+        groups = self._groups(source, place)
+        # who belongs together decides the splits, and is content like the labels; what the column is called is not
+        return pictures if groups is None else digest_of_arrays([np.frombuffer(bytes.fromhex(pictures), "u1"), groups])
 
     def load(self, place: DataPlace) -> Examples:
         source = self._source(place)
         inputs = decoded_pictures(source.batches(), len(source.targets), self._shape(source, place))
-        return Examples(inputs, source.targets, source.official_test)
+        return Examples(inputs, source.targets, source.official_test, self._groups(source, place))
+
+    def _groups(self, source: PictureSource, place: DataPlace) -> NDArray[np.int64] | None:
+        key = self.located(place).groups
+        return None if key is None else source.groups(key)
 
     def _source(self, place: DataPlace) -> PictureSource:
         path = self.located(place).path
@@ -145,6 +152,24 @@ class PictureDataset(Dataset):
                 f"(height x width); give the size that they are brought to, as in `size: 64` or `size: [48, 64]`"
             )
         return (self.channels or (1 if survey.grey else 3), *(self.size or survey.smallest))
+
+
+def located_list(dataset: PictureData, place: DataPlace) -> PictureData:
+    """The data set, whose own path is absolute, with that of its list of groups. Raises UnfitOption where it is not there.
+
+    It is looked for where the path is, and then within the data set's folder.
+    """
+    if dataset.groups is None:
+        return dataset
+    within = Path(dataset.path) / dataset.groups
+    table = place.find(dataset.groups) or (within if within.is_file() else None)
+    if table is None:
+        raise UnfitOption(
+            "groups",
+            f"{dataset.name}: the file {dataset.groups} is not there; it was looked for beside the grid, in the data "
+            f"folder and in {dataset.path}",
+        )
+    return dataset.model_copy(update={"groups": str(table)})
 
 
 def _looked(path: str, place: DataPlace) -> str:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainables.data.content import digest_of_files
 from trainables.data.folder_layout import SplitFolder, is_folder, is_shown, shown_folders, split_folders
+from trainables.data.group_list import listed_groups
 from trainables.data.picture_dataset import PictureSource
 from trainables.data.pictures import Picture, has_picture_ending, printable, raise_broken
 from trainables.errors import BrokenPicture, DataError, DataMissing
@@ -34,6 +36,7 @@ class PictureFolder(PictureSource):
         if not root.is_dir():
             raise DataMissing(f"{root} is not a folder; pictures are expected in one folder for each class")
         splits = split_folders(root)
+        self._root = root
         self.classes = tuple(sorted({folder.name for split in splits for folder in shown_folders(split.path)}))
         check_class_names(self.classes, root)
         self._found = [found for split in splits for found in _pictures(split)]
@@ -46,6 +49,11 @@ class PictureFolder(PictureSource):
     def batches(self) -> Iterator[list[Picture]]:
         for start in range(0, len(self.files), _BATCH):
             yield [Picture(printable(path), path) for path in self.files[start : start + _BATCH]]
+
+    def groups(self, key: str) -> NDArray[np.int64]:
+        """key: the path of a CSV file, with the paths of pictures within the folder."""
+        prefix = f"{self._root}{os.sep}"
+        return listed_groups(Path(key), [found.path.removeprefix(prefix) for found in self._found])
 
     def digest(self) -> str:
         try:

@@ -17,7 +17,7 @@ from trainables.data.class_names import class_names
 from trainables.data.content import LARGE, digest_of_files
 from trainables.data.picture_dataset import PictureSource
 from trainables.data.pictures import Picture, printable
-from trainables.errors import DataError, DataMissing
+from trainables.errors import DataError, DataMissing, UnfitOption
 
 _BATCH: Final = 256
 _TEST_NAME: Final = re.compile(r"test(ing)?([^a-z].*)?", re.IGNORECASE | re.DOTALL)
@@ -52,6 +52,15 @@ class PictureTable(PictureSource):
                     Picture(f"{printable(str(path))}#{row + place}", image or b"") for place, image in enumerate(images)
                 ]
                 row += len(images)
+
+    def groups(self, key: str) -> NDArray[np.int64]:
+        """key: the name of a column."""
+        parts = [_group_column(path, key) for path in self._paths]
+        if len({part.type for part in parts}) > 1:
+            raise UnfitOption("groups", f"the column {key!r} is not of one type in all files")
+        column = pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type)
+        numbers: NDArray[np.int64] = pc.index_in(column, value_set=pc.unique(column)).to_numpy().astype(np.int64)
+        return numbers
 
     def digest(self) -> str:
         if sum(path.stat().st_size for path in self._paths) > LARGE:
@@ -127,6 +136,22 @@ def _labels(path: Path, image: str, label: str) -> pa.ChunkedArray:
                 f"the column {image!r} of {path} is {schema.field(image).type}, not encoded pictures (bytes)"
             )
         return _plain(file.read([label]).column(0), path, label)
+
+
+def _group_column(path: Path, key: str) -> pa.ChunkedArray:
+    with _opened(path) as file:
+        names = file.schema_arrow.names
+        if names.count(key) != 1:
+            times = "no" if key not in names else "more than one"
+            raise UnfitOption("groups", f"{path} has {times} column {key!r}; it has {', '.join(names)}")
+        column = file.read([key]).column(0)
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_nested(kind) or pa.types.is_floating(kind):
+        raise UnfitOption("groups", f"the column {key!r} of {path} is {kind}; groups are whole numbers or texts")
+    if column.null_count:
+        row = pc.index(column.is_null(), True).as_py()
+        raise UnfitOption("groups", f"row {row} of {path} has no {key!r}; give it one or remove the row")
+    return column.cast(kind)
 
 
 def _holds_bytes(kind: pa.DataType) -> bool:

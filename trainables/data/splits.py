@@ -1,4 +1,4 @@
-"""Which examples are trained on, selected on and tested on: seeded, stratified by class, disjoint by content."""
+"""Which examples are trained on, selected on and tested on: seeded, stratified by class, disjoint by content and group."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data.grouped_split import joined, shared_out
 from trainables.dataset import Examples
 from trainables.errors import DataError
 from trainables.protocol import Splits
@@ -25,7 +26,7 @@ class Split:
     val: Indices
     test: Indices
     dropped: int
-    """Examples left out because the official test split has the same content."""
+    """Examples left out because the official test split has the same content, or one of their group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +48,35 @@ def split(examples: Examples, hashes: NDArray[np.uint64], task_has_classes: bool
     validation share is taken of what is left. Without one, both shares are taken of all examples. In each class the
     shares hold to within half an example where no two examples are equal; but a class with three different contents
     has at least one example in each split, one with two has them in training and in one of the others, and a single
-    one is trained on.
+    one is trained on. Groups stay whole, and the shares are met as nearly as they allow.
 
     hashes: (examples,), equal where the inputs are. Raises DataError when a split would stay empty.
     """
+    grouped = examples.groups is not None
+    alike = hashes if examples.groups is None else joined(hashes, examples.groups)
     official = np.flatnonzero(examples.official_test)
     pool = np.flatnonzero(~examples.official_test)
     pooled = len(pool)
     if len(official):
-        pool = pool[~np.isin(hashes[pool], hashes[official])]
-    contents = _contents(hashes[pool], examples.targets[pool] if task_has_classes else None)
+        pool = pool[~np.isin(alike[pool], alike[official])]
+    contents = _contents(alike[pool], examples.targets[pool] if task_has_classes else None)
     test_share = 0.0 if len(official) else splits.test
-    parts = _assigned(contents, splits.validation, test_share, seed)[contents.members]
+    if grouped and len(pool):
+        labels = examples.targets[pool] if task_has_classes else np.zeros(len(pool))
+        parts = _assigned_groups(contents.members, labels, splits.validation, test_share, seed)
+    else:
+        parts = _assigned(contents, splits.validation, test_share, seed)[contents.members]
     result = Split(
         train=pool[parts == _TRAIN],
         val=pool[parts == _VAL],
         test=official if len(official) else pool[parts == _TEST],
         dropped=pooled - len(pool),
     )
-    _refuse_an_empty_part(result, len(contents.size), task_has_classes)
+    _refuse_an_empty_part(result, len(contents.size), task_has_classes, grouped)
     return result
 
 
-def _contents(hashes: NDArray[np.uint64], labels: NDArray[np.generic] | None) -> _Contents:
+def _contents(hashes: NDArray[np.uint64] | Indices, labels: NDArray[np.generic] | None) -> _Contents:
     _, first, members, size = np.unique(hashes, return_index=True, return_inverse=True, return_counts=True)
     if labels is None:
         class_of = np.zeros(len(first), dtype=np.int64)
@@ -126,14 +133,25 @@ def _val_stops(wanted: Indices, test_count: Indices, distinct: Indices) -> Indic
     return np.clip(test_count + np.maximum(1, wanted), test_count, np.maximum(test_count, distinct - 1))
 
 
-def _refuse_an_empty_part(result: Split, distinct: int, task_has_classes: bool) -> None:
+def _assigned_groups(
+    members: Indices, labels: NDArray[np.generic], val_share: float, test_share: float, seed: int
+) -> NDArray[np.int8]:
+    """The part of each example of the pool, whose group is `members`."""
+    shares = np.array([1 - val_share - test_share, val_share, test_share])
+    class_of = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    generator = np.random.Generator(np.random.PCG64(seed))
+    return shared_out(members, class_of, shares, generator)[members].astype(np.int8)
+
+
+def _refuse_an_empty_part(result: Split, distinct: int, task_has_classes: bool, grouped: bool) -> None:
     parts = {"training": result.train, "validation": result.val, "test": result.test}
     empty = [name for name, indices in parts.items() if not len(indices)]
     if not empty:
         return
     dropped = f" ({result.dropped} are left out because the test split has the same content)" if result.dropped else ""
     of_each = "of each class" if task_has_classes else "in all"
+    things, different = ("groups", "groups") if grouped else ("examples", "different ones")
     raise DataError(
-        f"too few examples: {distinct} different ones{dropped} leave the {' and '.join(empty)} split empty; "
-        f"add examples, so that there are at least three different ones {of_each}"
+        f"too few {things}: {distinct} {different}{dropped} leave the {' and '.join(empty)} split empty; "
+        f"add {things}, so that there are at least three {different} {of_each}"
     )

@@ -1,4 +1,4 @@
-"""Mean and deviation of each channel, by which inputs are standardised."""
+"""Mean and deviation of each channel, by which inputs are standardised, or what stands in their place."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -6,6 +6,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from trainables.data_options import Preprocess
 
 _LEVELS: Final = 256
 _CHUNK_BYTES: Final = 4 << 20
@@ -15,10 +17,21 @@ _LEAST_STD: Final = 1 / 255
 
 @dataclass(frozen=True, slots=True)
 class ChannelStatistics:
-    """Of inputs in 0..1. Both float32, (channels,); std is at least one grey level."""
+    """Of inputs in 0..1. Both float32, (channels,); std is at least one grey level (1 / 255)."""
 
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
+
+
+def pixel_scale(
+    inputs: NDArray[np.uint8] | NDArray[np.float32], indices: NDArray[np.int64], preprocess: Preprocess
+) -> ChannelStatistics:
+    """What pixels in 0..1 are shifted and divided by: the statistics of the examples at `indices`, or constants."""
+    if preprocess == "standardize":
+        return channel_statistics(inputs, indices)
+    channels = inputs.shape[-3]
+    greatest = 1 if preprocess == "scale" else _LEVELS - 1
+    return ChannelStatistics(np.zeros(channels, np.float32), np.full(channels, 1 / greatest, np.float32))
 
 
 def channel_statistics(

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from trainables.component import Count
 from trainables.data.clip_source import ClipSource
-from trainables.data.picture_dataset import PictureDataset, decoded_pictures
+from trainables.data.picture_dataset import PictureDataset, decoded_pictures, located_list
 from trainables.dataset import DataInfo, DataPlace, Examples
 
 
@@ -16,7 +16,8 @@ class ClipFolder(PictureDataset):
 
     Videos are decoded with PyAV (`pip install 'orch-grid[video]'`); a folder of pictures is a clip in the order of their
     names. `path/test` is the official test split. All clips that are cut from one recording stay in one split. Above
-    2 GiB the fingerprint is of names and sizes.
+    2 GiB the fingerprint is of names and sizes. `groups` is a CSV file, `path,group` with the paths of videos and folders
+    of frames within `path`.
     """
 
     name: ClassVar[str] = "clip_folder"
@@ -26,6 +27,9 @@ class ClipFolder(PictureDataset):
     stride: Count | None = None
     """Take every so-manieth frame, and as many clips, one after another, as a recording has room for; unless given, one
     clip with its frames spread evenly over the recording."""
+
+    def located(self, place: DataPlace) -> Self:
+        return located_list(super().located(place), place)
 
     def info(self, place: DataPlace) -> DataInfo:
         info = super().info(place)
@@ -41,12 +45,13 @@ class ClipFolder(PictureDataset):
         assert isinstance(source, ClipSource)
         shape = self._shape(source, place)
         recording = source.recording_of
+        together = self._groups(source, place)
         inputs = decoded_pictures(source.batches(), len(recording) * self.frames, shape)
         return Examples(
             inputs.reshape(len(recording), self.frames, *shape),
             source.targets[recording],
             source.official_test[recording],
-            groups=recording,
+            groups=recording if together is None else together[recording],
         )
 
     def _open(self, root: Path) -> ClipSource:

@@ -15,7 +15,7 @@ class ImageParquet(PictureDataset):
     A folder of test files alone is an error; a single file is divided as the protocol says, whatever its name. Images
     are encoded pictures as bytes, or Hugging Face structs of `bytes` and `path`; labels whole numbers, texts or
     booleans. Class names come from the files' metadata (`classes`, or a Hugging Face feature), which have to agree on
-    them, else they are the sorted labels. Above 2 GiB the fingerprint is of names and sizes.
+    them, else they are the sorted labels. Above 2 GiB the fingerprint is of names and sizes. `groups` is a column.
     """
 
     name: ClassVar[str] = "image_parquet"

@@ -89,6 +89,14 @@ def test_with_a_stride_a_recording_gives_as_many_clips_as_it_has_room_for_in_one
     assert greys(ClipFolder(path="films", frames=3, stride=2), place) == [[50, 70, 80], [10, 30, 40], [90, 100, 100]]
 
 
+def test_a_file_says_whose_recordings_belong_together(place: DataPlace, films: Path) -> None:
+    (films / "people.csv").write_text("path,group\nrun/a,ann\nrun/b.mkv,bob\nwalk/anna,ann\n")
+    dataset = ClipFolder(path="films", frames=2, stride=1, groups="people.csv")
+    groups = dataset.load(place).groups
+    assert groups is not None and groups.tolist() == [0, 0, 1, 1, 0]
+    assert dataset.fingerprint(place) != ClipFolder(path="films", frames=2, stride=1).fingerprint(place)
+
+
 def test_train_and_test_folders_are_an_official_split(place: DataPlace, root: Path) -> None:
     for value, name in enumerate(["train/a", "train/b", "test/a"]):
         film(root / name / "x.mkv", [value] * 3)

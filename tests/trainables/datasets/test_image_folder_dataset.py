@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from trainables.data.picture_folder import PictureFolder
 from trainables.dataset import DataPlace
 from trainables.datasets.image_folder import ImageFolder
-from trainables.errors import BrokenPicture, DataError, DataMissing
+from trainables.errors import BrokenPicture, DataError, DataMissing, UnfitOption
 
 Paint = Callable[..., Path]
 
@@ -292,3 +292,59 @@ def test_an_error_about_names_that_are_not_utf8_can_be_printed(place: DataPlace,
         with pytest.raises(DataError) as error:
             ImageFolder(path=f"{number}").info(place)
         assert len(str(error.value).encode().splitlines()) == 1
+
+
+def with_people(place: DataPlace, birds: Path, lines: str, name: str = "people.csv") -> ImageFolder:
+    (birds.parent / name).write_text(lines)
+    return ImageFolder(path="birds", size=(4, 6), channels=1, groups=name)
+
+
+PEOPLE = "path,group\nowl/a.PNG,ann\ncrow/c.tif,bob\nowl/2024/spring/b.bmp,ann\nno/longer/there.png,bob\n"
+
+
+def test_a_file_says_whose_pictures_belong_together(place: DataPlace, birds: Path) -> None:
+    dataset = with_people(place, birds, PEOPLE)
+    crow, *owls = dataset.load(place).groups.tolist()
+    assert owls[0] == owls[1] != crow
+
+    plain = ImageFolder(path="birds", size=(4, 6), channels=1)
+    assert plain.load(place).groups is None
+    assert dataset.digest() == plain.digest()  # who belongs together is content, and in the fingerprint
+    prints = {plain.fingerprint(place), dataset.fingerprint(place)}
+    renamed = with_people(place, birds, PEOPLE.replace("ann", "zoe").replace("bob", "cem"), "again.csv")
+    other = with_people(place, birds, PEOPLE.replace("b.bmp,ann", "b.bmp,bob"), "other.csv")
+    assert len(prints) == 2 and other.fingerprint(place) not in prints
+    assert other.load(place).groups.tolist() != dataset.load(place).groups.tolist()
+    assert len(set(renamed.load(place).groups.tolist())) == 2
+
+
+def test_the_file_may_lie_among_the_pictures(place: DataPlace, birds: Path) -> None:
+    (birds / "whose.csv").write_text(PEOPLE)
+    assert ImageFolder(path="birds", size=(4, 4), groups="whose.csv").load(place).groups is not None
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            "path,group\nowl/a.PNG,ann\n",
+            r"names no group for 2 of 3 pictures, such as crow/c\.tif, owl/2024/spring/b\.bmp",
+        ),
+        (
+            "path,group\nowl/a.PNG,\ncrow/c.tif,b\nowl/2024/spring/b.bmp,b\n",
+            r"no group for 1 of 3 pictures, such as owl/a",
+        ),
+        ("picture,group\n", "lacks path: it has to be path,group"),
+        ("", "lacks path and group"),
+        (PEOPLE + "owl/a.PNG,bob\n", r"puts owl/a\.PNG into two groups, ann and bob"),
+    ],
+)
+def test_a_file_of_groups_that_does_not_fit_is_refused(place: DataPlace, birds: Path, lines: str, told: str) -> None:
+    with pytest.raises(UnfitOption, match=told) as refused:
+        with_people(place, birds, lines).load(place)
+    assert refused.value.option == "groups"
+
+
+def test_a_file_of_groups_that_is_not_there_is_told_of(place: DataPlace, birds: Path) -> None:
+    with pytest.raises(UnfitOption, match=r"the file people\.csv is not there"):
+        ImageFolder(path="birds", groups="people.csv").info(place)

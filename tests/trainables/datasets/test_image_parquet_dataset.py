@@ -13,7 +13,7 @@ from PIL import Image
 
 from trainables.dataset import DataPlace
 from trainables.datasets.image_parquet import ImageParquet
-from trainables.errors import BrokenPicture, DataError, DataMissing
+from trainables.errors import BrokenPicture, DataError, DataMissing, UnfitOption
 
 
 def picture(value: int) -> bytes:
@@ -261,3 +261,41 @@ def test_the_real_cifar10_as_jpeg(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.bincount(examples.targets), [1000] * 10)
     means = examples.inputs.mean(axis=(0, 2, 3)) / 255
     np.testing.assert_allclose(means, [0.4942, 0.4851, 0.4504], atol=2e-3)  # the published test split's
+
+
+def write_with(path: Path, **columns: object) -> Path:
+    table = pq.read_table(write(path, [0, 1, 0, 1]))
+    for name, values in columns.items():
+        table = table.append_column(name, values if isinstance(values, pa.Array) else pa.array(values))
+    pq.write_table(table, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "people",
+    [["ann", "bob", "ann", "cem"], [7, 3, 7, 9], pa.array(["ann", "bob", "ann", "cem"]).dictionary_encode()],
+    ids=["text", "numbers", "dictionary"],
+)
+def test_a_column_says_whose_pictures_belong_together(place: DataPlace, data: Path, people: object) -> None:
+    write_with(data / "faces.parquet", person=people)
+    dataset, plain = ImageParquet(path="faces.parquet", groups="person"), ImageParquet(path="faces.parquet")
+    groups = dataset.load(place).groups
+    assert groups is not None and groups.tolist() == [0, 1, 0, 2]
+    assert plain.load(place).groups is None
+    assert dataset.fingerprint(place) != plain.fingerprint(place)
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({}, "has no column 'person'; it has image, label"),
+        ({"person": ["ann", None, "ann", "bob"]}, "row 1 of .* has no 'person'"),
+        ({"person": [0.5, 1, 2, 3]}, "is double; groups are whole numbers or texts"),
+    ],
+)
+def test_a_column_of_groups_that_does_not_fit_is_refused(
+    place: DataPlace, data: Path, columns: dict[str, object], told: str
+) -> None:
+    write_with(data / "faces.parquet", **columns)
+    with pytest.raises(UnfitOption, match=told):
+        ImageParquet(path="faces.parquet", groups="person").fingerprint(place)

@@ -1,0 +1,92 @@
+"""Options of data sets in a grid: what is skipped with a reason, and what is an error with its line."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from orchestrator.cli import list as list_
+from orchestrator.errors import GridError
+from orchestrator.grid import read_grid
+from orchestrator.plan import Plan
+from orchestrator.prepare import prepare_data
+from orchestrator.progress import Silence
+from trainables.dataset import DataPlace
+
+
+def plan(folder: Path, dataset: str, model: str = "mlp", rest: str = "") -> Plan:
+    path = folder / "grid.yaml"
+    path.write_text(f"name: demo\naxes:\n  dataset:\n{dataset}\n  model: {model}\n  optimizer: sgd\n{rest}\n")
+    return Plan(read_grid(path), DataPlace(data=None, beside=folder, cache=folder / "cache"))
+
+
+def prepared(planned: Plan, folder: Path) -> dict[str, int]:
+    return prepare_data(planned, DataPlace(data=None, beside=folder, cache=folder / "cache"), Silence())
+
+
+def test_each_value_of_an_option_is_a_level(tmp_path: Path) -> None:
+    planned = plan(tmp_path, "    - {name: digits, per_class: [5, 20], resize: [[4, 4], [8, 8]]}\n    - digits")
+    assert [cell.dataset.label for cell in planned.cells()] == [
+        "digits(per_class=5,resize=4-4)",
+        "digits(per_class=5,resize=8-8)",
+        "digits(per_class=20,resize=4-4)",
+        "digits(per_class=20,resize=8-8)",
+        "digits(per_class=null,resize=null)",
+    ]
+    assert len({cell.cell_id for cell in planned.cells()}) == 5
+    assert sorted(prepared(planned, tmp_path).values()) == [50, 50, 200, 200, 1259]
+
+
+def test_models_are_told_the_size_that_pictures_are_brought_to(tmp_path: Path) -> None:
+    planned = plan(tmp_path, "    {name: digits, resize: [[2, 2], [8, 8]]}", "[{name: cnn, channels: [4, 4]}, mlp]")
+    skipped = {cell.label: cell.skip for cell in planned.cells() if cell.skip}
+    assert len(skipped) == 1 and "digits(resize=2-2) cnn" in next(iter(skipped))
+    counts = planned.counts()  # which looks at one cell for all that are alike
+    assert counts.skipped == dict.fromkeys(skipped.values(), 1)
+    assert (counts.cells, counts.to_run) == (4, 3)
+
+
+def test_more_patches_than_there_are_skip_the_cells(tmp_path: Path) -> None:
+    for label in range(20):
+        for number in range(3):
+            (tmp_path / "many" / f"{label:02}").mkdir(parents=True, exist_ok=True)
+            Image.new("L", (4, 4), 3 * label + number).save(tmp_path / "many" / f"{label:02}" / f"{number}.png")
+    planned = plan(tmp_path, "    {name: image_folder, path: many, spurious: [0.9, null]}")
+    reasons = [cell.skip for cell in planned.cells()]
+    assert reasons == [
+        "spurious has 16 different patches for pictures of 4 x 4, and image_folder has 20 classes",
+        None,
+    ]
+    assert list(prepared(planned, tmp_path).values()) == [20]
+
+
+def test_more_of_each_class_than_there_are_is_an_error_at_its_line(tmp_path: Path) -> None:
+    planned = plan(tmp_path, "    - digits\n    - name: digits\n      per_class: 5000")
+    with pytest.raises(GridError, match=r"grid\.yaml:6:\d+: per_class is 5000, .*: 0 has 124"):
+        prepared(planned, tmp_path)
+
+
+def test_a_column_of_groups_that_is_not_there_is_an_error_at_its_line(tmp_path: Path) -> None:
+    for label in "ab":
+        (tmp_path / "birds" / label).mkdir(parents=True)
+        for number in range(3):
+            Image.new("L", (4, 4), 9 * number + ord(label)).save(tmp_path / "birds" / label / f"{number}.png")
+    with pytest.raises(GridError, match=r"grid\.yaml:6:\d+: .*the file people\.csv is not there"):
+        plan(tmp_path, "    - name: image_folder\n      path: birds\n      groups: people.csv")
+
+
+def test_a_class_with_one_picture_is_an_error_at_its_line(tmp_path: Path) -> None:
+    for label, count in (("crow", 1), ("owl", 5)):
+        (tmp_path / "birds" / label).mkdir(parents=True)
+        for number in range(count):
+            Image.new("L", (4, 4), 9 * number + count).save(tmp_path / "birds" / label / f"{number}.png")
+    planned = plan(tmp_path, "    - name: image_folder\n      path: birds")
+    with pytest.raises(GridError, match=r"grid\.yaml:5:\d+: the class crow has one picture"):
+        prepared(planned, tmp_path)
+
+
+def test_list_tells_once_what_every_data_set_takes() -> None:
+    shown = CliRunner().invoke(list_.command, ["dataset"]).output
+    assert shown.count("per_class (") == 1
+    assert shown.index("every dataset takes") < shown.index("per_class (") < shown.index("  cifar10  ")

@@ -1,0 +1,299 @@
+"""The options of every data set: what a model gets under each, and that they are the same for any data set."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pydantic import ValidationError
+
+from trainables.data.cache import content_hashes, decoded
+from trainables.data_options import DataOptions
+from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
+from trainables.datasets.digits import Digits
+from trainables.errors import DataError, UnfitOption
+from trainables.preparation import Prepared, prepared
+from trainables.protocol import Splits
+from trainables.registry import registry
+
+CPU = torch.device("cpu")
+SPLITS = Splits()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> DataPlace:
+    torch.set_num_threads(1)
+    return DataPlace(data=None, beside=None, cache=tmp_path_factory.mktemp("cache"))
+
+
+class Colours(Dataset):
+    """60 random colour pictures, 10 x 12, of two classes; as fractions, or as clips of three frames, where asked for."""
+
+    name = "colours"
+    fractions: bool = False
+    frames: bool = False
+    names: tuple[str, ...] = ("red", "blue")
+
+    def info(self, place: DataPlace) -> DataInfo:
+        shape = (3, 3, 10, 12) if self.frames else (3, 10, 12)
+        task = "classification" if self.names else "regression"
+        return DataInfo(self.name, "clip" if self.frames else "image", shape, task, self.names)
+
+    def fingerprint(self, place: DataPlace) -> str:
+        return "1" * 32
+
+    def load(self, place: DataPlace) -> Examples:
+        shape = (60, *self.info(place).shape)
+        inputs = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+        targets = np.arange(60) % 2 if self.names else np.zeros((60, 1), np.float32)
+        values = (inputs / 255).astype(np.float32) if self.fractions else inputs
+        return Examples(values, targets, np.zeros(60, bool))
+
+
+def ready(dataset: Dataset, place: DataPlace, seed: int = 0) -> Prepared:
+    return prepared(dataset, place, dataset.fingerprint(place), SPLITS, 17, CPU, seed)
+
+
+def inputs_of(data: Prepared, indices: np.ndarray) -> torch.Tensor:
+    return torch.cat([inputs for inputs, _ in data.batches.evaluation(indices, 1000, lambda n: slice(0, n))])
+
+
+def pictures(dataset: Dataset, place: DataPlace) -> np.ndarray:
+    return decoded(dataset, place, dataset.fingerprint(place)).inputs
+
+
+def test_every_data_set_has_them_and_keeps_its_old_identity() -> None:
+    for name in registry.names("dataset"):
+        component = registry.get("dataset", name)
+        assert issubclass(component, DataOptions) and set(DataOptions.model_fields) <= set(component.model_fields)
+    assert '"parameters":{}' in Digits().canonical()
+    assert Digits(per_class=5).digest() != Digits().digest()
+
+
+@pytest.mark.parametrize("fractions", [False, True])
+def test_preprocess_gives_what_it_says(place: DataPlace, fractions: bool) -> None:
+    plain = Colours().load(place).inputs
+    data = {
+        name: ready(Colours(preprocess=name, fractions=fractions), place) for name in ("none", "scale", "standardize")
+    }
+    everything = np.arange(60)
+    torch.testing.assert_close(inputs_of(data["none"], everything), torch.from_numpy(plain).float(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(inputs_of(data["scale"], everything), torch.from_numpy(plain) / 255)
+    train = inputs_of(data["standardize"], data["standardize"].split.train)
+    assert train.mean((0, 2, 3)).tolist() == pytest.approx([0, 0, 0], abs=1e-5)
+    assert train.std((0, 2, 3), correction=0).tolist() == pytest.approx([1, 1, 1], abs=1e-5)
+    assert [each.info.preprocess for each in data.values()] == list(data)
+
+
+@pytest.mark.parametrize("frames", [False, True])
+def test_grayscale_is_pillows_and_models_are_told_of_one_channel(place: DataPlace, frames: bool) -> None:
+    dataset = Colours(grayscale=True, frames=frames)
+    shown, plain = pictures(dataset, place), Colours(frames=frames).load(place).inputs
+    assert shown.shape[1:] == dataset.described(place).shape == ((3, 1, 10, 12) if frames else (1, 10, 12))
+    flat = plain.reshape(-1, 3, 10, 12)
+    expected = np.stack([np.asarray(Image.fromarray(one.transpose(1, 2, 0)).convert("L")) for one in flat])
+    # Pillow computes in 16 bits: it may differ by one level where the exact value lies between two
+    np.testing.assert_allclose(shown.reshape(-1, 10, 12).astype(int), expected.astype(int), atol=1)
+    exact = np.einsum("nchw,c->nhw", flat.astype(float), [0.299, 0.587, 0.114])
+    np.testing.assert_allclose(shown.reshape(-1, 10, 12), exact, atol=0.501)
+
+
+@pytest.mark.parametrize("size", [(5, 6), (20, 31), (10, 4)])
+def test_resize_is_pillows_and_models_are_told_of_it(place: DataPlace, size: tuple[int, int]) -> None:
+    dataset = Colours(resize=size)
+    shown, plain = pictures(dataset, place), Colours().load(place).inputs
+    assert shown.shape[1:] == dataset.described(place).shape == (3, *size)
+    expected = np.stack(
+        [
+            np.asarray(Image.fromarray(one.transpose(1, 2, 0)).resize(size[::-1], Image.Resampling.BILINEAR))
+            for one in plain
+        ]
+    ).transpose(0, 3, 1, 2)
+    # Pillow rounds to whole levels between the two directions
+    np.testing.assert_allclose(shown.astype(int), expected.astype(int), atol=1)
+
+
+def test_a_side_is_a_square_and_sizes_are_checked() -> None:
+    assert Digits.from_parameters({"resize": 12}).resize == (12, 12)
+    assert Digits.from_parameters({"resize": [4, 6]}).resize == (4, 6)
+    for wrong in (
+        {"resize": 0},
+        {"folds": 1},
+        {"imbalance": 0},
+        {"label_noise": 1.0},
+        {"spurious": 1.1},
+        {"per_class": 0},
+    ):
+        with pytest.raises(ValidationError):
+            Digits.from_parameters(wrong)
+
+
+def test_pixel_noise_has_the_deviation_asked_for_and_is_fixed(place: DataPlace) -> None:
+    noisy = pictures(Colours(pixel_noise=0.1, fractions=True), place)
+    plain = Colours(fractions=True).load(place).inputs
+    inner = abs(plain - 0.5) < 0.1  # four deviations from the ends, where it would be cut off
+    difference = (noisy - plain)[inner]
+    assert difference.std() == pytest.approx(0.1, rel=0.05) and abs(difference.mean()) < 0.01
+    np.testing.assert_array_equal(noisy, pictures(Colours(pixel_noise=0.1, fractions=True), place))
+    first, second = (ready(Colours(pixel_noise=0.1), place, seed=seed) for seed in (0, 1))
+    assert torch.equal(inputs_of(first, np.arange(60)), inputs_of(second, np.arange(60)))
+
+
+def test_copies_stay_together_though_noise_tells_them_apart(place: DataPlace) -> None:
+    class Copies(Colours):
+        name = "copies"
+
+        def load(self, place: DataPlace) -> Examples:
+            plain = super().load(place)
+            labels = np.repeat(np.arange(30) % 2, 2)
+            return Examples(np.repeat(plain.inputs[::2], 2, axis=0), labels, plain.official_test)
+
+    dataset = Copies(pixel_noise=0.2)
+    noisy, hashes = pictures(dataset, place), content_hashes(dataset, place, dataset.fingerprint(place))
+    assert (noisy[0] != noisy[1]).any() and len(set(hashes.tolist())) == 30
+    split = ready(dataset, place).split
+    parts = [set((part // 2).tolist()) for part in (split.train, split.val, split.test)]
+    assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+
+
+def test_noise_comes_before_the_filter(place: DataPlace) -> None:
+    clean = pictures(Digits(resize=(24, 24)), place).astype(float)
+    noisy, filtered = (
+        pictures(Digits(resize=(24, 24), pixel_noise=0.2, denoise=denoise), place).astype(float)
+        for denoise in ("none", "nlm")
+    )
+    assert np.mean((filtered - clean) ** 2) < 0.7 * np.mean((noisy - clean) ** 2)
+
+
+def test_what_depends_on_the_split_makes_no_other_copy_on_disk(tmp_path: Path) -> None:
+    place = DataPlace(data=None, beside=None, cache=tmp_path)
+    for options in (
+        {},
+        {"preprocess": "none"},
+        {"per_class": 3},
+        {"imbalance": 0.5},
+        {"label_noise": 0.1},
+        {"spurious": 0.5},
+        {"folds": 3},
+        {"denoise": "autoencoder"},
+    ):
+        pictures(Colours(**options), place)  # type: ignore[arg-type] # each is checked where it is given
+    assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
+    pictures(Colours(denoise="median"), place)
+    assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 2
+
+
+def test_few_labels_leave_the_other_training_pictures_unlabelled(place: DataPlace) -> None:
+    few, all_ = ready(Digits(per_class=20), place), ready(Digits(), place)
+    assert few.facts.class_counts == (20,) * 10
+    assert sorted([*few.split.train, *few.unlabelled]) == all_.split.train.tolist()
+    for part in ("val", "test"):
+        np.testing.assert_array_equal(getattr(few.split, part), getattr(all_.split, part))
+    _, hidden = next(few.batches.evaluation(few.unlabelled, 10, lambda n: slice(0, n)))
+    assert set(hidden.tolist()) == {-100}
+
+
+def test_a_long_tail_and_wrong_labels_are_of_training_alone(place: DataPlace) -> None:
+    plain, tail = ready(Digits(), place), ready(Digits(imbalance=0.1), place)
+    expected = [int(count * 0.1 ** (label / 9) + 1e-6) for label, count in enumerate(plain.facts.class_counts)]
+    assert list(tail.facts.class_counts) == expected
+    assert set(tail.split.train.tolist()) < set(plain.split.train.tolist()) and not len(tail.unlabelled)
+
+    wrong = ready(Digits(label_noise=0.2), place)
+    labels = Digits().load(place).targets
+    for part, share in (("train", 0.2), ("val", 0), ("test", 0)):
+        indices = getattr(wrong.split, part)
+        np.testing.assert_array_equal(indices, getattr(plain.split, part))
+        _, given = next(wrong.batches.evaluation(indices, 10_000, lambda n: slice(0, n)))
+        assert int((given.numpy() != labels[indices]).sum()) == round(share * len(indices))
+    assert sum(wrong.facts.class_counts) == len(wrong.split.train) and wrong.facts != plain.facts
+
+
+def test_more_than_there_is_is_refused_with_the_class_and_its_count(place: DataPlace) -> None:
+    counts = ready(Digits(), place).facts.class_counts
+    with pytest.raises(UnfitOption, match=f"8 has {counts[8]}; give a smaller number"):
+        ready(Digits(per_class=counts[8] + 1), place)
+
+
+def test_the_cue_agrees_with_the_class_but_in_the_test_split(place: DataPlace) -> None:
+    data = ready(Digits(spurious=0.9), place)
+    labels = Digits().load(place).targets
+    assert data.cues is not None
+    agreement = {
+        part: float((data.cues == labels)[getattr(data.split, part)].mean()) for part in ("train", "val", "test")
+    }
+    assert agreement["train"] == pytest.approx(0.9, abs=0.04) and agreement["val"] == pytest.approx(0.9, abs=0.1)
+    assert agreement["test"] == pytest.approx(0.1, abs=0.07)
+
+
+def test_seeds_of_a_cross_validation_test_on_everything_once(place: DataPlace) -> None:
+    folds = [ready(Digits(folds=5), place, seed).split for seed in range(5)]
+    tested = np.concatenate([split.test for split in folds])
+    assert sorted(tested.tolist()) == list(range(1797))
+    assert all(split.dropped == 0 and len(split.val) for split in folds)
+
+
+def test_folds_take_an_official_test_split_in(place: DataPlace) -> None:
+    class Official(Colours):
+        name = "official"
+
+        def info(self, place: DataPlace) -> DataInfo:
+            plain = super().info(place)
+            return DataInfo(self.name, plain.input, plain.shape, plain.task, plain.classes, official_test=True)
+
+        def load(self, place: DataPlace) -> Examples:
+            plain = super().load(place)
+            return Examples(plain.inputs, plain.targets, np.arange(60) >= 50)
+
+    assert ready(Official(), place).split.test.tolist() == list(range(50, 60))
+    assert not Official(folds=3).described(place).official_test
+    tested = [ready(Official(folds=3), place, seed).split.test for seed in range(3)]
+    assert sorted(np.concatenate(tested).tolist()) == list(range(60))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "told"),
+    [
+        (Colours(names=(), per_class=2), "per_class needs classes, and colours has none"),
+        (Colours(names=(), spurious=0.5), "spurious needs classes"),
+        (Colours(names=tuple("abcdefgh" * 20), spurious=0.5), "spurious has 72 different patches .* 160 classes"),
+    ],
+)
+def test_what_makes_no_sense_of_the_data_has_a_reason(place: DataPlace, dataset: Dataset, told: str) -> None:
+    reason = dataset.supports(dataset.info(place))
+    assert reason is not None
+    with pytest.raises(DataError, match=told):
+        ready(dataset, place)
+
+
+def changed(load: Callable[[Examples], Examples]) -> Dataset:
+    class Changed(Colours):
+        name = "changed"
+
+        def load(self, place: DataPlace) -> Examples:
+            return load(super().load(place))
+
+    return Changed()
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (np.array([1] + [0] * 59), "the class blue has one picture .*: it cannot be both learnt and tested"),
+        (np.array([0] * 59 + [1]), "the class blue has one picture"),
+    ],
+)
+def test_a_class_with_one_picture_is_refused(tmp_path: Path, labels: Any, told: str) -> None:
+    place = DataPlace(data=None, beside=None, cache=tmp_path)
+    dataset = changed(lambda plain: Examples(plain.inputs, labels, plain.official_test))
+    with pytest.raises(DataError, match=told):
+        ready(dataset, place)
+
+
+def test_two_classes_of_one_name_are_refused(tmp_path: Path) -> None:
+    place = DataPlace(data=None, beside=None, cache=tmp_path)
+    with pytest.raises(DataError, match="two of its classes are called red"):
+        ready(Colours(names=("red", "red")), place)

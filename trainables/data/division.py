@@ -1,0 +1,113 @@
+"""From a data set's examples to what one trial trains, selects and tests on, as the data set's options ask."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.data.folds import in_fold
+from trainables.data.grouped_split import joined
+from trainables.data.leakage import refuse_leaks
+from trainables.data.splits import Split, split
+from trainables.data.streams import stream
+from trainables.data.training_set import HIDDEN, few_of_each, long_tail, wrong_labels
+from trainables.data_options import DataOptions
+from trainables.dataset import Examples
+from trainables.errors import DataError
+from trainables.protocol import Splits
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """A data set divided for one trial."""
+
+    split: Split
+    unlabelled: Indices
+    """Training examples whose labels are hidden; ascending."""
+    targets: NDArray[np.int64] | NDArray[np.float32]
+    """Of every example, as they are learnt: with wrong labels where asked for, and without those that are hidden."""
+
+
+def divided(
+    options: DataOptions,
+    examples: Examples,
+    hashes: NDArray[np.uint64],
+    classes: Sequence[str],
+    splits: Splits,
+    split_seed: int,
+    seed: int,
+) -> Division:
+    """Split, then take away from training alone.
+
+    classes: their names; empty where the task has none. split_seed: what everything random is derived from but the
+    folds, which all seeds of one cross-validation share. seed: the trial's own. Raises DataError (UnfitOption) where the
+    data does not allow what is asked for.
+    """
+    if options.folds is not None:
+        examples = replace(examples, official_test=_fold(options.folds, examples, hashes, bool(classes), seed))
+    parts = split(examples, hashes, bool(classes), splits, split_seed)
+    if classes:
+        _refuse_lost_classes(parts, examples.targets, classes)
+    taught = _Taught(parts.train, np.empty(0, np.int64), examples.targets)
+    if options.of_classes():
+        taught = _less(options, parts.train, examples.targets.astype(np.int64), classes, split_seed)
+    parts = replace(parts, train=taught.train)
+    refuse_leaks(parts, taught.unlabelled, hashes, examples.groups)
+    return Division(parts, taught.unlabelled, taught.targets)
+
+
+class _Taught(NamedTuple):
+    """What is learnt from; the fields of Division, and the training split."""
+
+    train: Indices
+    unlabelled: Indices
+    targets: NDArray[np.int64] | NDArray[np.float32]
+
+
+def _less(options: DataOptions, whole: Indices, targets: Indices, classes: Sequence[str], split_seed: int) -> _Taught:
+    """The training split with fewer labels, a long tail and wrong labels, as asked for. `targets` is a copy."""
+    train, unlabelled = whole, np.empty(0, np.int64)
+    if options.per_class is not None:
+        train = few_of_each(train, targets, classes, options.per_class, stream("per_class", split_seed))
+        unlabelled = np.setdiff1d(whole, train)
+    if options.imbalance < 1:
+        train = long_tail(train, targets, classes, options.imbalance, stream("imbalance", split_seed))
+    if options.label_noise:
+        generator = stream("label_noise", split_seed)
+        targets = wrong_labels(targets, train, len(classes), options.label_noise, generator)
+    targets[unlabelled] = HIDDEN
+    return _Taught(train, unlabelled, targets)
+
+
+def _fold(
+    folds: int, examples: Examples, hashes: NDArray[np.uint64], has_classes: bool, seed: int
+) -> NDArray[np.bool_]:
+    grouped = examples.groups is not None
+    contents = joined(hashes, examples.groups) if examples.groups is not None else joined(hashes)
+    labels = examples.targets if has_classes else np.zeros(len(hashes))
+    class_of = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    return in_fold(contents, class_of, folds, seed, grouped)
+
+
+def _refuse_lost_classes(parts: Split, targets: NDArray[np.generic], classes: Sequence[str]) -> None:
+    """A class that is only learnt, or never, would be left out of the figures without a word."""
+    counts = {
+        name: np.bincount(targets[indices].astype(np.int64), minlength=len(classes))
+        for name, indices in (("train", parts.train), ("val", parts.val), ("test", parts.test))
+    }
+    for label, name in enumerate(classes):
+        learnt, asked = counts["train"][label], counts["val"][label] + counts["test"][label]
+        if learnt and not asked:
+            raise DataError(
+                f"the class {name} has one picture (or copies of one, or one group): it cannot be both learnt and "
+                f"tested; add at least two that differ, or leave the class out"
+            )
+        if asked and not learnt:
+            raise DataError(
+                f"the class {name} has {asked} pictures to validate and test on and none to learn from; "
+                f"add some, or leave the class out"
+            )
