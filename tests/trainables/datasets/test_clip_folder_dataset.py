@@ -90,7 +90,7 @@ def test_with_a_stride_a_recording_gives_as_many_clips_as_it_has_room_for_in_one
 
 
 def test_a_file_says_whose_recordings_belong_together(place: DataPlace, films: Path) -> None:
-    (films / "people.csv").write_text("path,group\nrun/a,ann\nrun/b.mkv,bob\nwalk/anna,ann\n")
+    (films / "people.csv").write_text("path,group\nrun/a,ann\nrun/b.mkv,bob\nwalk/anna/c.MKV,ann\n")
     dataset = ClipFolder(path="films", frames=2, stride=1, groups="people.csv")
     groups = dataset.load(place).groups
     assert groups is not None and groups.tolist() == [0, 0, 1, 1, 0]
