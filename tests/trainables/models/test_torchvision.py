@@ -99,6 +99,8 @@ def test_small_pictures_are_read_or_refused_with_a_reason(name: str, data: DataI
 def test_a_reason_says_what_size_would_do() -> None:
     reason = model("vgg11").supports(sized(1, 28, 28))
     assert reason is not None and reason.endswith("; it reads pictures of 32x32 pixels")
+    assert model("vit_h_14").supports(PICTURES) is None
+    assert (model("maxvit_t").supports(PICTURES) or "").endswith("; it reads pictures of 112x112 pixels")
     reason = model("vit_b_16").supports(sized(1, 30, 28))
     assert reason is not None and "square pictures with a side that is a multiple of 4" in reason
     assert "reads image inputs" in (model("resnet18").supports(

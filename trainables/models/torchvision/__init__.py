@@ -20,7 +20,7 @@ _LEAVES_OUT_BRANCHES: Final = ("convnext", "efficientnet", "maxvit", "swin")
 """Architectures in which torchvision places stochastic depth."""
 _LEAST: Final = 2
 """Examples of a batch: more than one value for each batch norm, however small the maps."""
-_USUAL: Final = (32, 64, 96, 128, 224, 299)
+_USUAL: Final = (32, 64, 96, 112, 128, 224, 299)
 """Sides in pixels of which a reason names the first that would do."""
 
 

@@ -1,5 +1,6 @@
 """The first layers of a network, made to fit the pictures: as many channels, and for small ones no loss of pixels."""
 
+import math
 from typing import Final, Literal
 
 from torch import nn
@@ -33,8 +34,8 @@ def fit_stem(module: nn.Module, stem: Stem, channels: int) -> None:
 
 
 def patch_side(original: int) -> int:
-    """The side of a patch that an adapted stem cuts, in pixels."""
-    return max(_FEWEST, original // _SMALLER)
+    """The side of a patch that an adapted stem cuts, in pixels: a power of two, which the sides of small pictures have."""
+    return max(_FEWEST, 1 << round(math.log2(original / _SMALLER)))
 
 
 def _sides(convolution: nn.Conv2d) -> tuple[int, int, int]:
