@@ -46,10 +46,8 @@ OTHERS: Final = ("mlp", "cnn", "resnet", "vit", "frame_average")
 """Models for the other kinds of component: the first that goes with it."""
 SAMPLE: Final = {"torchvision": ("resnet18", "shufflenet_v2_x0_5")}
 """Members that stand for their family; the first two where it is not named here."""
-CHEAPER: Final[dict[str, dict[str, Any]]] = {}
+CHEAPER: Final[dict[str, dict[str, Any]]] = {"gan_augment": {"steps": 20}}
 """Parameters of components whose defaults take minutes."""
-RATES: Final[dict[str, float]] = {}
-"""Learning rates for learning 64 examples by heart, where the default is made for something else."""
 
 
 def names(kind: str) -> list[str]:
@@ -196,8 +194,7 @@ def test_it_takes_three_steps(kind: str, name: str, place: DataPlace) -> None:
 
 
 def refusal(optimizer: Optimizer, spec: TrialSpec, place: DataPlace) -> str | None:
-    supports = getattr(optimizer, "supports", None)
-    return supports(spec.dataset.info(place), spec.model, spec.regularizers) if supports else None
+    return optimizer.supports(spec.dataset.info(place), spec.model, spec.regularizers)
 
 
 @pytest.mark.parametrize("name", names("model"))
@@ -260,18 +257,12 @@ def readable(dataset: type[Dataset], place: DataPlace) -> Dataset:
 
 @pytest.mark.parametrize(("kind", "name"), LEARNING)
 def test_it_learns_64_examples_by_heart(kind: str, name: str, place: DataPlace) -> None:
-    rate = {"lr": RATES[name]} if name in RATES else {}
-    if kind == "optimizer":
-        component, adam = made(kind, name, **rate), None
-        settings = {"epochs": 300, "batch_size": 64}  # whole batches: some take nothing else
-    else:
-        component, adam = made(kind, name), Adam(**rate)
-        settings = {"epochs": 60, "batch_size": 16}
+    component = made(kind, name)
+    # whole batches for the optimizers: some take nothing else
+    settings = {"epochs": 300, "batch_size": 64} if kind == "optimizer" else {"epochs": 60, "batch_size": 16}
     spec = spec_of(place, component, Watch(enough=0.95), **settings)
     if isinstance(component, Optimizer) and refusal(component, spec, place):
         return
-    if adam is not None:
-        spec = TrialSpec(spec.dataset, spec.model, adam, spec.regularizers, spec.protocol, 0, spec.fingerprint)
     result, rows = run(place, spec)
     assert result.sizes.train == 64
     assert rows[-1].train_accuracy is not None and rows[-1].train_accuracy >= 0.95
