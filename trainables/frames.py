@@ -18,6 +18,8 @@ class FrameModel(Model):
 
     channels: Counts = (16, 32)
     """Feature maps of each 3x3 convolution; each is followed by ReLU and a 2x2 pool."""
+    batch_norm: bool = True
+    """Batch normalisation after each convolution, over all frames (Ioffe and Szegedy 2015)."""
     features: Count = 64
     """Numbers that are told of a frame."""
 
@@ -26,7 +28,7 @@ class FrameModel(Model):
 
     def frame_network(self, data: DataInfo) -> "FrameNetwork":
         """Freshly initialised, for the frames of this data."""
-        return FrameNetwork(data, self.channels, self.features)
+        return FrameNetwork(data, self.channels, self.features, self.batch_norm)
 
 
 def left_of_frame(name: str, halvings: int, data: DataInfo) -> str | None:
@@ -43,13 +45,17 @@ class FrameNetwork(nn.Module):
     Feature maps are flattened, so that a frame's features tell where things are. Dropout stands on the features.
     """
 
-    def __init__(self, data: DataInfo, channels: tuple[int, ...], features: int) -> None:
+    def __init__(self, data: DataInfo, channels: tuple[int, ...], features: int, batch_norm: bool) -> None:
         super().__init__()
         maps = [data.channels, *channels]
         stages: list[nn.Module] = []
         for inputs, outputs in zip(maps, channels, strict=False):
-            # the pool gives the same before ReLU as after it, and leaves ReLU a quarter of the work
-            stages += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(inplace=True)]
+            # a bias before batch norm would be subtracted again; the pool gives the same before ReLU as after it, and
+            # leaves ReLU a quarter of the work
+            stages.append(nn.Conv2d(inputs, outputs, 3, padding=1, bias=not batch_norm))
+            if batch_norm:
+                stages.append(nn.BatchNorm2d(outputs))
+            stages += [nn.MaxPool2d(2), nn.ReLU(inplace=True)]
         values = maps[-1] * (data.height >> len(channels)) * (data.width >> len(channels))
         self.maps = nn.Sequential(*stages, nn.Flatten())
         self.features = nn.Sequential(nn.Linear(values, features), nn.ReLU(inplace=True), DropoutSite())

@@ -22,9 +22,10 @@ def film(frames: int = 6, channels: int = 3, height: int = 9, width: int = 12) -
     return DataInfo("films", "clip", (frames, channels, height, width), "classification", tuple("abcde"))
 
 
-def frame_network(channels: int, maps: tuple[int, int], pooled: int, features: int) -> int:
+def frame_network(channels: int, maps: tuple[int, int], pooled: int, features: int, beside: int = 2) -> int:
+    """beside: numbers for each map beside the kernels, two of batch norm or a bias."""
     first, second = maps
-    convolutions = 9 * channels * first + first + 9 * first * second + second
+    convolutions = 9 * channels * first + 9 * first * second + beside * (first + second)
     return convolutions + second * pooled * features + features
 
 
@@ -44,9 +45,11 @@ def test_cnn_rnn_has_the_size_that_the_formula_says(cell: str) -> None:
     assert count_flops(module, film().shape) == 2 * (6 * (frame_operations(3, (4, 6), 6, 10) + steps) + 8 * 5)
 
 
-def test_frame_average_has_the_size_that_the_formula_says() -> None:
-    module = FrameAverage(channels=(4, 6), features=10).build(film(), 5)
-    assert count_parameters(module) == frame_network(3, (4, 6), 6, 10) + 10 * 5 + 5
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_frame_average_has_the_size_that_the_formula_says(batch_norm: bool) -> None:
+    module = FrameAverage(channels=(4, 6), features=10, batch_norm=batch_norm).build(film(), 5)
+    beside = 2 if batch_norm else 1
+    assert count_parameters(module) == frame_network(3, (4, 6), 6, 10, beside) + 10 * 5 + 5
     assert count_flops(module, film().shape) == 2 * (6 * frame_operations(3, (4, 6), 6, 10) + 10 * 5)
 
 
@@ -65,16 +68,22 @@ def frames_apart(module: torch.nn.Module, clip: Tensor) -> Tensor:
     rows = []
     for frame in clip:
         maps = frame[None]
-        for stage in [layer for layer in module.maps if isinstance(layer, torch.nn.Conv2d)]:
-            maps = F.max_pool2d(F.relu(F.conv2d(maps, stage.weight, stage.bias, padding=1)), 2)
+        for convolution, norm in zip(module.maps[::4], module.maps[1::4], strict=False):
+            maps = F.conv2d(maps, convolution.weight, padding=1)
+            mean, variance, scale, shift = (
+                values[:, None, None] for values in (norm.running_mean, norm.running_var, norm.weight, norm.bias)
+            )
+            maps = F.max_pool2d(F.relu((maps - mean) / (variance + 1e-5).sqrt() * scale + shift), 2)
         linear = module.features[0]
         rows.append(F.relu(F.linear(maps.flatten(1), linear.weight, linear.bias))[0])
     return torch.stack(rows)
 
 
 def test_frame_average_is_the_mean_of_the_logits_of_its_frames() -> None:
-    module = SMALL[0].build(film(), 5).eval()
+    module = SMALL[0].build(film(), 5)
     clips = torch.randn(2, *film().shape)
+    module.train()(clips)  # the statistics of batch norm are no longer those it starts with
+    module.eval()
     logits = torch.stack([module.head(frames_apart(module.frames, clip)).mean(0) for clip in clips])
     torch.testing.assert_close(module(clips), logits)
 
