@@ -4,7 +4,7 @@ from orchestrator.grid.data import place_of
 from orchestrator.grid.problems import Problems
 from orchestrator.plan import Plan
 from orchestrator.progress import Progress
-from trainables.data.cache import content_hashes, decoded
+from trainables.data.contents import contents
 from trainables.data.division import divided
 from trainables.dataset import DataPlace
 from trainables.errors import DataError
@@ -26,8 +26,7 @@ def prepare_data(plan: Plan, place: DataPlace, progress: Progress) -> dict[str, 
             continue
         progress.note(f"data: {data.level.label}")
         try:
-            found = decoded(data.dataset, place, data.fingerprint)
-            hashes = content_hashes(data.dataset, place, data.fingerprint)
+            found, hashes = contents(data.dataset, place, data.fingerprint)
             splits, split_seed = plan.grid.protocol.splits, derived_seeds(seed).split
             division = divided(data.dataset, found, hashes, data.info.classes, splits, split_seed, seed)
         except DataError as error:

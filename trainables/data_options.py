@@ -28,6 +28,8 @@ _OF_A_TRIAL: Final = ("preprocess", "per_class", "imbalance", "label_noise", "sp
 """What is done when a trial is prepared, and leaves the decoded data as it is."""
 _OF_CLASSES: Final = ("per_class", "imbalance", "label_noise", "spurious")
 """What has no meaning without classes."""
+_OF_PIXELS: Final = ("denoise", "resize", "grayscale", "pixel_noise", "spurious")
+"""What needs all pictures decoded."""
 
 
 class DataOptions(Component):
@@ -63,4 +65,11 @@ class DataOptions(Component):
 
     def of_classes(self) -> list[str]:
         """The options asked for that have no meaning without classes."""
-        return [name for name in _OF_CLASSES if getattr(self, name) != DataOptions.model_fields[name].default]
+        return self._asked(_OF_CLASSES)
+
+    def of_pixels(self) -> list[str]:
+        """The options asked for that change decoded pictures."""
+        return self._asked(_OF_PIXELS)
+
+    def _asked(self, names: tuple[str, ...]) -> list[str]:
+        return [name for name in names if getattr(self, name) != DataOptions.model_fields[name].default]

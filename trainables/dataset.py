@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trainables.data.cue import most_cues
 from trainables.data_options import DataOptions, Preprocess
+from trainables.streamed import StreamedExamples
 
 Input = Literal["image", "clip"]
 
@@ -52,6 +53,8 @@ class DataInfo:
     """Whether an example that is mirrored or turned belongs to another class, as a movement does."""
     preprocess: Preprocess = "standardize"
     """What a model's inputs are: standardised, 0 to 1, or 0 to 255."""
+    streamed: bool = False
+    """Whether its examples are decoded while they are used (`Dataset.streamed`): they never lie in memory whole."""
 
     @property
     def channels(self) -> int:
@@ -109,6 +112,10 @@ class Dataset(DataOptions):
     def fingerprint(self, place: DataPlace) -> str:
         """Hex digest of the content, the same wherever and however packed the files lie. Raises DataMissing."""
 
+    def streamed(self, place: DataPlace) -> StreamedExamples | None:
+        """Its examples, decoded while they are used, where they are too many for memory; else None, and `load` has them."""
+        return None
+
     @abstractmethod
     def load(self, place: DataPlace) -> Examples:
         """Decode everything. Called once a machine (`data.cache`). Raises DataMissing, BrokenPicture."""
@@ -130,6 +137,10 @@ class Dataset(DataOptions):
 
     def supports(self, plain: DataInfo) -> str | None:
         """None, or the reason why the options make no sense of what `info` says (it becomes that of skipped rows)."""
+        if plain.streamed and (asked := self.of_pixels()):
+            return (
+                f"{asked[0]} changes decoded pictures, and those of {plain.name} are decoded while they are trained on"
+            )
         changed = self.under_options(plain)
         needing = self.of_classes()
         if needing and len(plain.classes) < 2:

@@ -9,16 +9,18 @@ from numpy.typing import NDArray
 
 from trainables.data.autoencoder import autoencoded
 from trainables.data.batches import Batches
-from trainables.data.cache import content_hashes, decoded
+from trainables.data.contents import contents
 from trainables.data.cue import drawn_cues, planted
 from trainables.data.division import Division, divided
 from trainables.data.splits import Split
 from trainables.data.statistics import pixel_scale
+from trainables.data.streamed_batches import StreamedBatches
 from trainables.data.streams import stream
 from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
 from trainables.errors import DataError
 from trainables.protocol import Splits
 from trainables.regularizer import TrainingFacts
+from trainables.streamed import StreamedExamples
 
 
 def _none() -> NDArray[np.int64]:
@@ -57,13 +59,17 @@ def prepared(
     info, reason = dataset.under_options(plain), dataset.supports(plain)
     if reason is not None:
         raise DataError(reason)
-    examples = decoded(dataset, place, fingerprint)
-    hashes = content_hashes(dataset, place, fingerprint)
+    examples, hashes = contents(dataset, place, fingerprint)
     division = divided(dataset, examples, hashes, info.classes, splits, split_seed, seed)
     learnt = division.split.train
-    changed, cues = _changed(dataset, examples, division, info, split_seed, device)
-    scale = pixel_scale(changed.inputs, learnt, dataset.preprocess)
-    batches = Batches(changed, scale, device, channels_last=info.input == "image")
+    if isinstance(examples, StreamedExamples):
+        labelled = replace(examples, targets=division.targets)
+        batches: Batches = StreamedBatches(labelled, info, learnt, split_seed, device)
+        cues = None
+    else:
+        changed, cues = _changed(dataset, examples, division, info, split_seed, device)
+        scale = pixel_scale(changed.inputs, learnt, dataset.preprocess)
+        batches = Batches(changed, scale, device, channels_last=info.input == "image")
     counts = np.bincount(division.targets[learnt], minlength=len(info.classes)) if info.classes else np.empty(0)
     facts = TrainingFacts(tuple(int(count) for count in counts))
     return Prepared(info, division.split, batches, facts, division.unlabelled, cues)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Final
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 from pydantic import TypeAdapter
@@ -21,6 +19,7 @@ from orchestrator.reports import charts, grids
 from orchestrator.reports.cells import AXES, summarise
 from orchestrator.reports.page import Confusion, Page, Source
 from orchestrator.reports.provenance import invocations
+from orchestrator.reports.template import environment, write_page
 from orchestrator.store.paths import ResultsPaths
 from results_schema import CLASSES, CURVES, ENVIRONMENTS, EPOCHS, TRIALS, Table
 
@@ -56,20 +55,7 @@ _SHOWS: Final = {
 
 def write_report(paths: ResultsPaths, output: Path) -> None:
     """Write the page. Raises UserError (no tables yet, or no place to write to), DamagedResults."""
-    text = render(read_page(paths))
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(output)
-    except OSError as error:
-        raise UserError(
-            f"cannot write the report to {output}: {error.strerror or error}; choose another --output"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_page(render(read_page(paths)), output)
 
 
 def read_page(paths: ResultsPaths) -> Page:
@@ -97,23 +83,15 @@ def read_page(paths: ResultsPaths) -> Page:
 
 def render(page: Page) -> str:
     """The page as HTML that needs nothing else."""
-    environment = Environment(
-        loader=PackageLoader("orchestrator.reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.globals |= {"embedded": _embedded, "part": partial(_part, environment), "plotly": _plotly}
-    return environment.get_template("report.html.j2").render(page=page)
+    templates = environment()
+    templates.globals |= {"embedded": _embedded, "plotly": _plotly}
+    return templates.get_template("report.html.j2").render(page=page)
 
 
 def _embedded(value: object) -> Markup:
     """Values as JSON that cannot end the script element which holds them."""
     plain = TypeAdapter(type(value)).dump_python(value, mode="json")
     return htmlsafe_json_dumps(plain, dumps=partial(json.dumps, allow_nan=False, separators=(",", ":")))
-
-
-def _part(environment: Environment, name: str) -> Markup:
-    """Our own style and script, as they stand."""
-    assert environment.loader is not None
-    return Markup(environment.loader.get_source(environment, name)[0])  # noqa: S704 - files of this package
 
 
 def _plotly() -> Markup:

@@ -1,6 +1,6 @@
 """Batches on a device, cut from arrays: gathered, changed by the regularizers, standardised."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -29,9 +29,12 @@ class Batches:
         self, examples: Examples, statistics: ChannelStatistics, device: torch.device, channels_last: bool
     ) -> None:
         """channels_last: the memory format of the inputs, which have to be images then."""
-        self.shape: Final[tuple[int, ...]] = examples.inputs.shape[1:]
-        self._device = device
+        self.shape: tuple[int, ...] = examples.inputs.shape[1:]
         self._inputs, self._targets = on_device(examples, device)
+        self._standardise_by(statistics, device, channels_last)
+
+    def _standardise_by(self, statistics: ChannelStatistics, device: torch.device, channels_last: bool) -> None:
+        self._device = device
         self._wants_channels_last = channels_last
         mean, std = (torch.from_numpy(values).view(-1, 1, 1) for values in (statistics.mean, statistics.std))
         self._shift = (-mean / std).to(device)
@@ -61,9 +64,10 @@ class Batches:
             if type(regularizer).on_batch is not Regularizer.on_batch
         ]
         mixed = any(regularizer.mixes_classes for regularizer in regularizers)
-        shuffled = self._beside(indices)[torch.randperm(len(indices), generator=order).to(self._inputs.device)]
-        for start, stop in _bounds(len(indices), batch_size, shard):
-            inputs, targets = self._gathered(shuffled[start:stop][shard(stop - start)])
+        shuffled = self._beside(indices[torch.randperm(len(indices), generator=order).numpy()])
+        bounds = _bounds(len(indices), batch_size, shard)
+        parts = (shuffled[start:stop][shard(stop - start)] for start, stop in bounds)
+        for inputs, targets in self._gathered(parts, augment):
             if mixed:
                 targets = soft(targets, classes)
             for change in changes:
@@ -76,8 +80,8 @@ class Batches:
         batch_size: of one rank.
         """
         mine = self._beside(indices)[shard(len(indices))]
-        for start in range(0, max(1, len(mine)), batch_size):
-            inputs, targets = self._gathered(mine[start : start + batch_size])
+        parts = (mine[start : start + batch_size] for start in range(0, max(1, len(mine)), batch_size))
+        for inputs, targets in self._gathered(parts, None):
             yield self.standardise(inputs), targets
 
     def standardise(self, inputs: Tensor) -> Tensor:
@@ -89,10 +93,11 @@ class Batches:
     def _beside(self, indices: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(indices).to(self._inputs.device)
 
-    def _gathered(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Copies on the device."""
-        inputs, targets = self._inputs.index_select(0, chosen), self._targets.index_select(0, chosen)
-        return inputs.to(self._device), targets.to(self._device)
+    def _gathered(self, parts: Iterable[Tensor], augment: torch.Generator | None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Copies of each part's examples on the device. augment: as in `training`; None where nothing is at random."""
+        for chosen in parts:
+            inputs, targets = self._inputs.index_select(0, chosen), self._targets.index_select(0, chosen)
+            yield inputs.to(self._device), targets.to(self._device)
 
 
 def _channels_last(images: Tensor) -> Tensor:

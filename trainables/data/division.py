@@ -17,6 +17,7 @@ from trainables.data_options import DataOptions
 from trainables.dataset import Examples
 from trainables.errors import DataError
 from trainables.protocol import Splits
+from trainables.streamed import StreamedExamples
 
 Indices = NDArray[np.int64]
 
@@ -34,7 +35,7 @@ class Division:
 
 def divided(
     options: DataOptions,
-    examples: Examples,
+    examples: Examples | StreamedExamples,
     hashes: NDArray[np.uint64],
     classes: Sequence[str],
     splits: Splits,
@@ -84,7 +85,7 @@ def _less(options: DataOptions, whole: Indices, targets: Indices, classes: Seque
 
 
 def _fold(
-    folds: int, examples: Examples, hashes: NDArray[np.uint64], has_classes: bool, seed: int
+    folds: int, examples: Examples | StreamedExamples, hashes: NDArray[np.uint64], has_classes: bool, seed: int
 ) -> NDArray[np.bool_]:
     grouped = examples.groups is not None
     contents = joined(hashes, examples.groups) if examples.groups is not None else joined(hashes)

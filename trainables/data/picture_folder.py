@@ -1,7 +1,7 @@
 """Pictures in folders named after their classes, as in ImageNet's layout and torchvision's `ImageFolder`."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,11 +31,14 @@ class _Found:
 class PictureFolder(PictureSource):
     """All pictures below the class folders, by split, class and name. Hidden files and folders are left out."""
 
-    def __init__(self, root: Path) -> None:
-        """Raises DataMissing where there are no classes, DataError where one is empty, BrokenPicture, OSError."""
+    def __init__(self, root: Path, layout: Callable[[Path], list[SplitFolder]] = split_folders) -> None:
+        """layout: where the class folders lie, the test split last.
+
+        Raises DataMissing where there are no classes, DataError where one is empty, BrokenPicture, OSError.
+        """
         if not root.is_dir():
             raise DataMissing(f"{root} is not a folder; pictures are expected in one folder for each class")
-        splits = split_folders(root)
+        splits = layout(root)
         self._root = root
         self.classes = tuple(sorted({folder.name for split in splits for folder in shown_folders(split.path)}))
         check_class_names(self.classes, root)

@@ -5,8 +5,9 @@ and resized as a whole (bilinear with antialiasing; its sides may change their r
 counts.
 """
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -21,6 +22,10 @@ from trainables.errors import BrokenPicture
 
 Shape = tuple[int, int, int]
 """Channels (1 grey, 3 RGB), height, width."""
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom of a part of a picture, in its pixels."""
+Choice = Callable[[int, int], Box]
+"""From height and width of an upright picture to the part of it that is wanted."""
 
 _FORMATS: Final = (
     *("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM"),
@@ -87,18 +92,28 @@ def read_header(picture: Picture) -> Header:
         raise _broken(picture, damage) from damage
 
 
-def decode(picture: Picture, shape: Shape) -> NDArray[np.uint8]:
-    """The picture's pixels in this shape. Raises BrokenPicture."""
+def whole(height: int, width: int) -> Box:
+    """All of a picture."""
+    return 0, 0, width, height
+
+
+def decode(picture: Picture, shape: Shape, choose: Choice = whole) -> NDArray[np.uint8]:
+    """A part of the picture, unless chosen all of it, in this shape. Raises BrokenPicture."""
     channels, height, width = shape
     try:
         with Image.open(picture.stream(), formats=_FORMATS) as image:
             orientation = _orientation(image)
+            size = image.size[::-1] if orientation in _TURNED else image.size
+            left, top, right, bottom = choose(size[1], size[0])
             # a JPEG of many megapixels is decoded at a half, a quarter or an eighth where that is more than enough
-            image.draft(None, (2 * max(height, width),) * 2)
+            magnified = max(size[0] / (right - left), size[1] / (bottom - top))
+            image.draft(None, (math.ceil(2 * max(height, width) * magnified),) * 2)
             image.load()
             plain = _upright(_eight_bits(image), orientation).convert("L" if channels == 1 else "RGB")
-        if plain.size != (width, height):
-            plain = plain.resize((width, height), Image.Resampling.BILINEAR)
+        (wide, high), (whole_wide, whole_high) = plain.size, size
+        box = (left * wide / whole_wide, top * high / whole_high, right * wide / whole_wide, bottom * high / whole_high)
+        if plain.size != (width, height) or box != (0, 0, width, height):
+            plain = plain.resize((width, height), Image.Resampling.BILINEAR, box)
     except MemoryError:  # the machine's fault, not the picture's
         raise
     except Exception as damage:  # decoders raise anything on damaged bytes

@@ -10,6 +10,7 @@ from trainables.data.grouped_split import joined, shared_out
 from trainables.dataset import Examples
 from trainables.errors import DataError
 from trainables.protocol import Splits
+from trainables.streamed import StreamedExamples
 
 Indices = NDArray[np.int64]
 
@@ -41,7 +42,9 @@ class _Contents:
     """For each example of the pool, its content."""
 
 
-def split(examples: Examples, hashes: NDArray[np.uint64], task_has_classes: bool, splits: Splits, seed: int) -> Split:
+def split(
+    examples: Examples | StreamedExamples, hashes: NDArray[np.uint64], task_has_classes: bool, splits: Splits, seed: int
+) -> Split:
     """Divide the examples.
 
     An official test split is the test split as it is; what it shares with the rest is dropped from the rest, and the

@@ -1,5 +1,6 @@
 """Mean and deviation of each channel, by which inputs are standardised, or what stands in their place."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -41,18 +42,36 @@ def channel_statistics(
 
     inputs: as in Examples. The standard deviation is the population's. Reads a few megabytes at a time.
     """
-    channels = inputs.shape[-3]
-    sums, squares = np.zeros(channels), np.zeros(channels)
+    return statistics_of(in_chunks(inputs, indices))
+
+
+def in_chunks(
+    inputs: NDArray[np.uint8] | NDArray[np.float32], indices: NDArray[np.int64]
+) -> Iterator[NDArray[np.uint8] | NDArray[np.float32]]:
+    """The examples at `indices`, a few megabytes at a time."""
     step = max(1, _CHUNK_BYTES // inputs[:1].nbytes)
-    for start in range(0, len(indices), step):
-        chunk: NDArray[Any] = np.moveaxis(inputs[indices[start : start + step]], -3, 0).reshape(channels, -1)
-        chunk_sums, chunk_squares = _byte_sums(chunk) if chunk.dtype == np.uint8 else _float_sums(chunk)
-        sums += chunk_sums
-        squares += chunk_squares
-    count = len(indices) * inputs[0].size // channels
-    mean = sums / count
-    std = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    return (inputs[indices[start : start + step]] for start in range(0, len(indices), step))
+
+
+def statistics_of(chunks: Iterable[NDArray[np.uint8] | NDArray[np.float32]]) -> ChannelStatistics:
+    """Of the examples in these chunks, of which there is at least one."""
+    mean, std = moments(chunks)
     return ChannelStatistics(mean.astype(np.float32), np.maximum(std, _LEAST_STD).astype(np.float32))
+
+
+def moments(
+    chunks: Iterable[NDArray[np.uint8] | NDArray[np.float32]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and deviation of each channel over all pixels (and frames) of the examples in these chunks, in 0..1."""
+    sums, squares, count = np.zeros(()), np.zeros(()), 0
+    for examples in chunks:
+        chunk: NDArray[Any] = np.moveaxis(examples, -3, 0).reshape(examples.shape[-3], -1)
+        chunk_sums, chunk_squares = _byte_sums(chunk) if chunk.dtype == np.uint8 else _float_sums(chunk)
+        sums = sums + chunk_sums
+        squares = squares + chunk_squares
+        count += chunk.shape[1]
+    mean = sums / count
+    return mean, np.sqrt(np.maximum(squares / count - mean**2, 0))
 
 
 def _byte_sums(chunk: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,0 +1,116 @@
+"""`orch data DATASET`: what a data set holds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from trainables.data_card import DataCard
+
+_OF_EACH: Final = 8
+"""Pictures of a class on the page."""
+_MOST_CLASSES: Final = 100
+"""Classes whose pictures are on the page: with more it would grow to many megabytes."""
+
+
+@click.command(epilog="Example: orch data '{name: image_folder, path: birds}' --html birds.html")
+@click.argument("dataset")
+@click.option("--data", type=click.Path(path_type=Path), help="Data folder; ORCH_DATA when not given.")
+@click.option(
+    "--html", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with pictures to this file."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(dataset: str, data: Path | None, html: Path | None, as_json: bool) -> None:
+    """The card of a data set: counts, classes, duplicates, mean and spread, licence and source.
+
+    DATASET is a name (`orch list dataset`), or a level as a grid would hold it. It is decoded where it has not been; it
+    has to be on this machine, since nothing is downloaded.
+    """
+    from orchestrator.data_card import look_at
+
+    card, pictures = look_at(dataset, data, of_each=_OF_EACH if html else 0, most_classes=_MOST_CLASSES)
+    if html is not None:
+        from orchestrator.reports.data_page import write_data_page
+
+        write_data_page(card, pictures, html)
+        click.echo(f"wrote {html}", err=True)
+    if as_json:
+        click.echo(_as_json(card))
+    else:
+        _print(card)
+
+
+def _as_json(card: "DataCard") -> str:
+    import json
+    from dataclasses import asdict
+
+    told = {**asdict(card), "examples": card.examples, "imbalance": card.imbalance}
+    return json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _print(card: "DataCard") -> None:
+    import sys
+
+    from rich.console import Console
+    from rich.text import Text
+
+    # rich reads NO_COLOR, COLUMNS and the terminal's width itself; what is piped on is not cut
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    shape = " x ".join(map(str, card.shape))
+    classes = f", {len(card.classes)} classes" if card.classes else ""
+    console.print(Text(f"{card.name}: {card.examples:,} examples of {shape}{classes}, {card.task}", style="bold"))
+    for about, value in (("source", card.source), ("licence", card.licence or "not stated")):
+        console.print(Text(f"{about}: {value}"))
+    console.print(Text(f"fingerprint: {card.fingerprint}"))
+    _print_splits(card, console)
+    _print_classes(card, console)
+    _print_duplicates(card, console)
+
+
+def _print_splits(card: "DataCard", console: "Console") -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("split", "examples", "repeated", "mean", "deviation"):
+        table.add_column(title, justify="left" if title == "split" else "right", no_wrap=True)
+    for split in card.splits:
+        mean, std = (" ".join(f"{value:.4f}" for value in values) for values in (split.mean, split.std))
+        table.add_row(split.name, f"{split.examples:,}", f"{split.repeated:,}", mean, std)
+    console.print(table)
+    measured = sum(split.measured for split in card.splits)
+    if measured < card.examples:
+        console.print(f"mean and deviation are of {measured:,} examples drawn at random")
+
+
+def _print_classes(card: "DataCard", console: "Console") -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    if not card.classes:
+        for number, target in enumerate(card.targets):
+            console.print(
+                f"target {number}: {target.least:.4g} to {target.greatest:.4g}, mean {target.mean:.4g}, "
+                f"deviation {target.std:.4g}"
+            )
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("class", overflow="fold")
+    for split in card.splits:
+        table.add_column(split.name, justify="right", no_wrap=True)
+    for name, *counts in zip(card.classes, *(split.classes for split in card.splits), strict=True):
+        table.add_row(Text(name), *(f"{count:,}" for count in counts))
+    console.print(table)
+    if card.imbalance is not None:
+        console.print(f"the largest class has {card.imbalance:.3g} times the examples of the smallest")
+
+
+def _print_duplicates(card: "DataCard", console: "Console") -> None:
+    repeated = sum(split.repeated for split in card.splits)
+    console.print(f"duplicates: {repeated:,} within a split, {card.shared:,} of train in test too")
+    if card.contradictions:
+        console.print(f"{card.contradictions:,} contents stand there more than once with different targets")

@@ -1,0 +1,40 @@
+"""Pages that need no other file: templates with our own style inlined, written whole or not at all."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from orchestrator.errors import UserError
+
+
+def environment() -> Environment:
+    """The templates of this package, with `part` for a file that is put in as it stands."""
+    made = Environment(
+        loader=PackageLoader("orchestrator.reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    made.globals["part"] = partial(_part, made)
+    return made
+
+
+def write_page(text: str, output: Path) -> None:
+    """Put a page in place at once. Raises UserError where it cannot be written."""
+    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(output)
+    except OSError as error:
+        raise UserError(f"cannot write the page {output}: {error.strerror or error}; choose another place") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _part(made: Environment, name: str) -> Markup:
+    """Our own style and script, as they stand."""
+    assert made.loader is not None
+    return Markup(made.loader.get_source(made, name)[0])  # noqa: S704 - files of this package

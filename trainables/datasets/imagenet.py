@@ -1,0 +1,78 @@
+"""Photographs of a thousand kinds (Russakovsky et al. 2015, "ImageNet Large Scale Visual Recognition Challenge", sec. 2)."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import Field
+
+from trainables.component import NotIdentity
+from trainables.data.folder_layout import SplitFolder, shown_folders
+from trainables.data.picture_dataset import PictureSource
+from trainables.data.picture_decoder import PictureDecoder
+from trainables.data.picture_folder import PictureFolder
+from trainables.data_options import Size
+from trainables.dataset import DataInfo, DataPlace, Examples
+from trainables.datasets.image_folder import ImageFolder
+from trainables.errors import DataError
+from trainables.streamed import StreamedExamples
+
+_TRAIN: Final = "train"
+_VAL: Final = "val"
+
+
+class Imagenet(ImageFolder):
+    """ImageNet, or any class-folder tree too large for memory: decoded by the slot's CPUs while it is trained on.
+
+    `path/train/CLASS/...` and `path/val/CLASS/...`, as torchvision's `ImageNet` unpacks them into folders of WordNet
+    ids; without `train` the class folders lie in `path` itself. `val`, whose labels are public, is the official test
+    split that the field reports; `test` is not read. To train, a random part of each picture is taken and resized
+    (Szegedy et al. 2015); to measure, the middle. Mean and deviation are of a thousand training pictures drawn at
+    random. Above 2 GiB the fingerprint is of names and sizes.
+    """
+
+    name: ClassVar[str] = "imagenet"
+    licence: ClassVar[str] = "for non-commercial research, https://www.image-net.org/download.php"
+
+    path: Annotated[str, Field(min_length=1), NotIdentity()] = "imagenet"
+    """Looked for beside the grid file, then in the data folder."""
+    size: Size = (224, 224)
+    """What the part of each picture is resized to."""
+    channels: Literal[1, 3] = 3
+    """1 is grey, 3 is RGB."""
+    least_area: Annotated[float, Field(gt=0, le=1)] = 0.08
+    """Smallest share of a training picture's area that is taken; 1 takes the middle, as in measuring."""
+    middle: Annotated[float, Field(gt=0, le=1)] = 0.875
+    """Share of the short side that is measured on: 0.875 is 224 of 256 pixels."""
+
+    def info(self, place: DataPlace) -> DataInfo:
+        return replace(super().info(place), streamed=True)
+
+    def load(self, place: DataPlace) -> Examples:
+        raise DataError(f"{self.name} is decoded while it is trained on, never in memory whole")
+
+    def streamed(self, place: DataPlace) -> StreamedExamples:
+        source = self._source(place)
+        shape = self._shape(source, place)
+        root = Path(self.located(place).path)
+        decoder = PictureDecoder(source.files, root, place, shape, self.least_area, self.middle)
+        return StreamedExamples(decoder, source.targets, source.official_test, self._groups(source, place))
+
+    def _open(self, root: Path) -> PictureSource:
+        return PictureFolder(root, _splits)
+
+
+def _splits(root: Path) -> list[SplitFolder]:
+    """`train` and `val` where they are, else the root. Raises DataError, OSError."""
+    named = {folder.name: folder for folder in shown_folders(root) if folder.name in (_TRAIN, _VAL)}
+    if _TRAIN not in named:
+        if _VAL in named:
+            raise DataError(f"{root} has {_VAL} and no {_TRAIN}; add it, or give the path of {_VAL} alone")
+        return [SplitFolder(root, False)]
+    bare = [name for name, folder in named.items() if not shown_folders(folder)]
+    if bare:
+        raise DataError(
+            f"{root}/{bare[0]} has no class folders; sort its pictures into one for each class, as "
+            f"torchvision.datasets.ImageNet does"
+        )
+    return [SplitFolder(folder, name == _VAL) for name, folder in sorted(named.items())]
