@@ -145,7 +145,7 @@ class DataView:
         equal = _Equal(self._hashes)
         return DataCard(
             name=dataset.name,
-            about=" ".join(inspect.cleandoc(type(dataset).__doc__ or "").split("\n\n")[0].split()),
+            about=" ".join(inspect.cleandoc(type(dataset).__doc__ or "").split("\n\n")[0].split()).replace("`", ""),
             source=_first_line(sys.modules[type(dataset).__module__].__doc__ or ""),
             licence=dataset.licence,
             parameters=dataset.parameters(),
