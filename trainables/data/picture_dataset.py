@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from trainables.component import NotIdentity
 from trainables.data.content import digest_of_arrays, remembered
-from trainables.data.pictures import Header, Picture, Shape, decode, raise_broken, read_header
+from trainables.data.pictures import Choice, Header, Picture, Shape, decode, raise_broken, read_header, whole
 from trainables.data_options import Size
 from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
 from trainables.errors import BrokenPicture, DataError, DataMissing, UnfitOption
@@ -117,7 +117,8 @@ class PictureDataset(Dataset):
 
     def load(self, place: DataPlace) -> Examples:
         source = self._source(place)
-        inputs = decoded_pictures(source.batches(), len(source.targets), self._shape(source, place))
+        shape = self._shape(source, place)
+        inputs = decoded_pictures(source.batches(), len(source.targets), shape, self._part(shape))
         return Examples(inputs, source.targets, source.official_test, self._groups(source, place))
 
     def _groups(self, source: PictureSource, place: DataPlace) -> NDArray[np.int64] | None:
@@ -138,6 +139,10 @@ class PictureDataset(Dataset):
     def _reading(self) -> str:
         """Parameters that decide what is read of the same files."""
         return ""
+
+    def _part(self, shape: Shape) -> Choice:
+        """What of each picture is brought to this shape."""
+        return whole
 
     def _shape(self, source: PictureSource, place: DataPlace) -> Shape:
         if self.size is not None and self.channels is not None:
@@ -187,8 +192,13 @@ def _survey(source: PictureSource) -> Survey:
     return Survey(smallest=sizes[0], largest=sizes[-1], uniform=len(sizes) == 1, grey=grey)
 
 
-def decoded_pictures(batches: Iterator[list[Picture]], count: int, shape: Shape) -> NDArray[np.uint8]:
-    """So many pictures in one array. Raises BrokenPicture naming every broken one, DataError where memory is too small."""
+def decoded_pictures(
+    batches: Iterator[list[Picture]], count: int, shape: Shape, choose: Choice = whole
+) -> NDArray[np.uint8]:
+    """So many pictures (a part of each) in one array.
+
+    Raises BrokenPicture naming every broken one, DataError where memory is too small.
+    """
     needed, free = count * prod(shape), psutil.virtual_memory().available
     if needed > free:
         raise DataError(
@@ -203,7 +213,11 @@ def decoded_pictures(batches: Iterator[list[Picture]], count: int, shape: Shape)
             rows = inputs[start : start + len(batch)]
             parts = [slice(first, first + _PART) for first in range(0, len(batch), _PART)]
             results = threads.map(
-                _decode_into, [rows[part] for part in parts], [batch[part] for part in parts], repeat(shape)
+                _decode_into,
+                [rows[part] for part in parts],
+                [batch[part] for part in parts],
+                repeat(shape),
+                repeat(choose),
             )
             broken.extend(chain.from_iterable(results))
             start += len(batch)
@@ -211,12 +225,12 @@ def decoded_pictures(batches: Iterator[list[Picture]], count: int, shape: Shape)
     return inputs
 
 
-def _decode_into(rows: NDArray[np.uint8], pictures: list[Picture], shape: Shape) -> list[BrokenPicture]:
+def _decode_into(rows: NDArray[np.uint8], pictures: list[Picture], shape: Shape, choose: Choice) -> list[BrokenPicture]:
     """Fill the rows; the pictures that could not be decoded come back."""
     broken: list[BrokenPicture] = []
     for row, picture in zip(rows, pictures, strict=True):
         try:
-            row[:] = decode(picture, shape)
+            row[:] = decode(picture, shape, choose)
         except BrokenPicture as found:
             broken.append(found)
     return broken

@@ -7,12 +7,14 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from trainables.component import NotIdentity
+from trainables.data.crops import middle
 from trainables.data.folder_layout import SplitFolder, shown_folders
 from trainables.data.picture_dataset import PictureSource
 from trainables.data.picture_decoder import PictureDecoder
 from trainables.data.picture_folder import PictureFolder
+from trainables.data.pictures import Choice, Shape
 from trainables.data_options import Size
-from trainables.dataset import DataInfo, DataPlace, Examples
+from trainables.dataset import DataInfo, DataPlace
 from trainables.datasets.image_folder import ImageFolder
 from trainables.errors import DataError
 from trainables.streamed import StreamedExamples
@@ -48,15 +50,15 @@ class Imagenet(ImageFolder):
     def info(self, place: DataPlace) -> DataInfo:
         return replace(super().info(place), streamed=True)
 
-    def load(self, place: DataPlace) -> Examples:
-        raise DataError(f"{self.name} is decoded while it is trained on, never in memory whole")
-
     def streamed(self, place: DataPlace) -> StreamedExamples:
         source = self._source(place)
         shape = self._shape(source, place)
         root = Path(self.located(place).path)
         decoder = PictureDecoder(source.files, root, place, shape, self.least_area, self.middle)
         return StreamedExamples(decoder, source.targets, source.official_test, self._groups(source, place))
+
+    def _part(self, shape: Shape) -> Choice:
+        return middle(shape[2] / shape[1], self.middle)
 
     def _open(self, root: Path) -> PictureSource:
         return PictureFolder(root, _splits)
