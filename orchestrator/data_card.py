@@ -10,7 +10,8 @@ from orchestrator.grid.components import read_entry
 from orchestrator.grid.problems import Problems
 from orchestrator.grid.source import parse
 from orchestrator.places import data_place
-from trainables.data_card import ClassPictures, DataCard, DataView
+from trainables.data_card import ClassPictures, DataCard
+from trainables.data_view import DataView
 from trainables.dataset import Dataset
 from trainables.errors import DataError
 

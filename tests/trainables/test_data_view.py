@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from orchestrator.reports.data_page import render
-from trainables import data_card
-from trainables.data_card import DataView
+from trainables import data_view
+from trainables.data_view import DataView
 from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
 from trainables.datasets.imagenet import Imagenet
 
@@ -51,7 +51,7 @@ def test_clips_with_numbers_to_predict(place: DataPlace) -> None:
 def test_a_streamed_set_is_counted_whole_and_measured_by_a_sample(
     place: DataPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data_card, "_SAMPLE", 8)
+    monkeypatch.setattr(data_view, "_SAMPLE", 8)
     for part, count in (("train", 10), ("val", 3)):
         for label, name in enumerate(("n1", "n2")):
             (tmp_path / "imagenet" / part / name).mkdir(parents=True)

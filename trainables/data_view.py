@@ -1,0 +1,158 @@
+"""A data set that is on this machine, looked at: counts, duplicates, mean and spread, pictures."""
+
+import inspect
+import sys
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.data.contents import contents
+from trainables.data.decoding import Decoding
+from trainables.data.statistics import in_chunks, moments
+from trainables.data_card import ClassPictures, DataCard, Duplicate, Picture, SplitCard, TargetCard
+from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
+from trainables.errors import DataError
+from trainables.streamed import StreamedExamples
+
+_SAMPLE: Final = 1000
+"""Examples of a split whose mean and deviation are told, where all would have to be decoded anew."""
+_SAMPLE_SEED: Final = 0
+_PART: Final = 16
+_TOLD: Final = 20
+"""Pairs of equal examples that are listed, at most."""
+_THREADS: Final = 2
+_ROWS: Final = 4
+"""Of pictures, where there are no classes."""
+
+Indices = NDArray[np.int64]
+
+
+class DataView:
+    """A data set that is on this machine, opened to be looked at. Nothing is downloaded."""
+
+    def __init__(self, dataset: Dataset, place: DataPlace) -> None:
+        """Decodes it where it has not been. Raises DataError."""
+        self._dataset = dataset.located(place)
+        plain = self._dataset.info(place)
+        unfit = self._dataset.supports(plain)
+        if unfit is not None:
+            raise DataError(unfit)
+        self._info: DataInfo = self._dataset.under_options(plain)
+        self._fingerprint = self._dataset.fingerprint(place)
+        self._examples, self._hashes = contents(self._dataset, place, self._fingerprint)
+
+    def card(self) -> DataCard:
+        """Counted over all examples. Raises BrokenPicture."""
+        dataset, info = self._dataset, self._info
+        parts = self._parts()
+        equal = _Equal(self._hashes)
+        return DataCard(
+            name=dataset.name,
+            about=" ".join(inspect.cleandoc(type(dataset).__doc__ or "").split("\n\n")[0].split()).replace("`", ""),
+            source=_first_line(sys.modules[type(dataset).__module__].__doc__ or ""),
+            licence=dataset.licence,
+            parameters=dataset.parameters(),
+            fingerprint=self._fingerprint,
+            input=info.input,
+            shape=info.shape,
+            task=info.task,
+            classes=info.classes,
+            splits=tuple(self._split(name, indices) for name, indices in parts.items()),
+            targets=() if info.classes else _targets(self._examples.targets),
+            shared=int(np.isin(self._hashes[parts["train"]], self._hashes[parts["test"]]).sum())
+            if "test" in parts
+            else 0,
+            contradictions=equal.contradictions(self._examples.targets),
+            duplicates=tuple(self._duplicates(equal, parts)),
+        )
+
+    def pictures(self, of_each: int, most_classes: int) -> tuple[ClassPictures, ...]:
+        """The first examples of each of the first classes; of all where there are none. Raises BrokenPicture."""
+        targets = self._examples.targets
+        if not self._info.classes:
+            return (ClassPictures("", tuple(map(self._picture, range(min(of_each * _ROWS, len(targets)))))),)
+        return tuple(
+            ClassPictures(
+                name, tuple(self._picture(int(index)) for index in np.flatnonzero(targets == label)[:of_each])
+            )
+            for label, name in enumerate(self._info.classes[:most_classes])
+        )
+
+    def _parts(self) -> dict[str, Indices]:
+        official = self._examples.official_test
+        if not self._info.official_test:  # folds pool what is there
+            return {"all": np.arange(len(official))}
+        return {"train": np.flatnonzero(~official), "test": np.flatnonzero(official)}
+
+    def _split(self, name: str, indices: Indices) -> SplitCard:
+        counts: NDArray[np.int64] = np.empty(0, np.int64)
+        if self._info.classes:
+            counts = np.bincount(self._examples.targets[indices].astype(np.int64), minlength=len(self._info.classes))
+        sample = self._sample(indices)
+        mean, std = moments(self._read(sample))
+        return SplitCard(
+            name=name,
+            examples=len(indices),
+            classes=tuple(counts.tolist()),
+            repeated=len(indices) - len(np.unique(self._hashes[indices])),
+            mean=tuple(mean.tolist()),
+            std=tuple(std.tolist()),
+            measured=len(sample),
+        )
+
+    def _sample(self, indices: Indices) -> Indices:
+        if isinstance(self._examples, Examples) or len(indices) <= _SAMPLE:
+            return indices
+        return np.sort(np.random.default_rng(_SAMPLE_SEED).choice(indices, _SAMPLE, replace=False))
+
+    def _read(self, indices: Indices) -> Iterator[Picture]:
+        if isinstance(self._examples, Examples):
+            return in_chunks(self._examples.inputs, indices)
+        decoding = Decoding(self._examples.decoder, self._info.shape, _THREADS)
+        return decoding.read((indices[start : start + _PART] for start in range(0, len(indices), _PART)), None)
+
+    def _picture(self, index: int) -> Picture:
+        if isinstance(self._examples, StreamedExamples):
+            return self._examples.decoder.decode(index, None)
+        return np.array(self._examples.inputs[index])
+
+    def _duplicates(self, equal: "_Equal", parts: dict[str, Indices]) -> Iterator[Duplicate]:
+        names = np.empty(len(self._hashes), object)
+        for name, indices in parts.items():
+            names[indices] = name
+        targets = self._examples.targets
+        for first, second in equal.pairs(_TOLD):
+            same = bool(np.array_equal(targets[first], targets[second]))
+            yield Duplicate(first, second, str(names[first]), str(names[second]), same)
+
+
+class _Equal:
+    """Examples of equal content, by their hashes."""
+
+    def __init__(self, hashes: NDArray[np.uint64]) -> None:
+        _, self._first, self._content = np.unique(hashes, return_index=True, return_inverse=True)
+
+    def pairs(self, most: int) -> Iterator[tuple[int, int]]:
+        """Each repetition with the first example of its content."""
+        repeated = np.flatnonzero(self._first[self._content] != np.arange(len(self._content)))
+        for index in repeated[:most].tolist():
+            yield int(self._first[self._content[index]]), index
+
+    def contradictions(self, targets: NDArray[np.generic]) -> int:
+        rows = targets.reshape(len(targets), -1)
+        differs = (rows != rows[self._first[self._content]]).any(axis=1)
+        return len(np.unique(self._content[differs]))
+
+
+def _targets(values: NDArray[Any]) -> tuple[TargetCard, ...]:
+    columns = np.asarray(values, np.float64).reshape(len(values), -1).T
+    return tuple(
+        TargetCard(float(column.min()), float(column.mean()), float(column.std()), float(column.max()))
+        for column in columns
+    )
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0].rstrip(".")
