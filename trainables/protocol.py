@@ -88,7 +88,7 @@ class Protocol(Component):
     clip: Annotated[Positive | None, AddedLater(keeps=None)] = None
     """Greatest 2-norm of all gradients of a step, which are shortened to it (Pascanu et al. 2013); null leaves them."""
     select: str | None = None
-    """The validation measure that picks the epoch, such as val_accuracy; the task's default when not given."""
+    """The validation measure that picks the epoch, such as val_accuracy, or last; the task's default when not given."""
     splits: Splits = Field(default_factory=Splits)
     trial_timeout: Annotated[Seconds | None, NotIdentity()] = None
     """Seconds that one trial may take."""

@@ -18,6 +18,7 @@ from orchestrator.grid.source import read_source
 from orchestrator.grid.spec import Axes, GridSpec, Written
 from trainables.protocol import Protocol
 from trainables.registry import registry
+from trainables.selection import LAST
 from trainables.task import Task
 
 NAME_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
@@ -140,7 +141,8 @@ def _check_selection(node: Node | None, protocol: Protocol | None, problems: Pro
     if protocol is None or protocol.select is None or not isinstance(node, nodes.Mapping):
         return
     tasks = [registry.get("task", name) for name in registry.names("task")]
-    known = sorted({measure for task in tasks if issubclass(task, Task) for measure in task.selections})
+    measures = {measure for task in tasks if issubclass(task, Task) for measure in task.selections}
+    known = sorted({*measures, LAST})
     if protocol.select not in known:
         at = node.entries["select"].value.at
         problems.add(at, f"unknown measure {protocol.select!r} to select on; {near(protocol.select, known)}")

@@ -30,6 +30,11 @@ def test_a_loss_is_better_when_smaller() -> None:
     assert selected(rows([0.1, 0.2, 0.3], [0.5, 0.2, 0.4]), "val_loss") == 2
 
 
+def test_the_last_epoch_may_be_taken_however_good_it_is() -> None:
+    assert selected(rows([0.5, 0.8, 0.7, None]), "last") == 4
+    assert unsupported(Protocol(select="last"), Regression()) is None
+
+
 def test_an_undefined_measure_never_beats_a_defined_one_and_one_epoch_is_always_selected() -> None:
     assert selected(rows([None, math.nan]), None) == 1
     assert selected(rows([None, 0.1, math.nan]), None) == 2
