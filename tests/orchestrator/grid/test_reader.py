@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.errors import GridError, UserError
 from orchestrator.grid import GridSpec, read_grid
+from trainables.registry import registry
 
 VALID = """\
 name: demo
@@ -77,6 +78,7 @@ wandb: {mode: auto, project: demo}
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    known = [*registry.names("model"), *(f"{family.prefix}:NAME" for family in registry.families("model"))]
     assert problems(
         tmp_path,
         """\
@@ -95,7 +97,7 @@ protocol: {epochs: 0, precission: fp32, schedule: {name: step, gamma: 2}, trial_
         'grid.yaml:2:7: "../x" is no name for a sweep: a letter or digit first, then letters, digits and . _ -, '
         "at most 100 characters",
         "grid.yaml:4:13: unknown dataset 'digit'; did you mean digits?",
-        "grid.yaml:5:11: unknown model 'no'; known: cnn, lstm, mlp, resnet",
+        f"grid.yaml:5:11: unknown model 'no'; known: {', '.join(known)}",
         "grid.yaml:5:27: unknown parameter of cnn 'chanels'; did you mean channels?",
         'grid.yaml:5:52: kernels[1] has to be a whole number, not "a"',
         "grid.yaml:5:80: depth has to be 6n + 2 (8, 14, 20, 32, 44, 56, 110, ...); near 9: [8, 14]",
