@@ -291,6 +291,17 @@ def test_what_an_optimizer_cannot_train_is_skipped_with_its_reason(tmp_path: Pat
     check_counts(planned)
 
 
+def test_a_line_search_cannot_see_what_is_in_the_gradients_alone(tmp_path: Path) -> None:
+    levels = "[{name: lbfgs, line_search_fn: [strong_wolfe, null]}]"
+    planned = plan(tmp_path, model="mlp", optimizer=levels, regularizer="[none, l1, decoupled_weight_decay]")
+    (reason,) = planned.counts().skipped
+    assert reason == (
+        "the line search of lbfgs compares losses, and l1 changes the gradients alone; set line_search_fn to null"
+    )
+    assert planned.counts().skipped[reason] == 1
+    check_counts(planned)
+
+
 def test_a_regularizer_that_the_model_has_no_place_for_is_skipped_with_its_reason(tmp_path: Path) -> None:
     planned = plan(tmp_path, model="[mlp, lstm]", regularizer="[none, stochastic_depth, [mixup, class_weights]]")
     skipped = planned.counts().skipped

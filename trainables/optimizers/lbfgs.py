@@ -48,6 +48,11 @@ class Lbfgs(TorchOptimizer):
         for regularizer in regularizers:
             if type(regularizer).on_parameter_groups is not Regularizer.on_parameter_groups:
                 return f"lbfgs has the same options for all parameters, and {regularizer.name} would set some apart"
+            if self.line_search_fn and type(regularizer).on_gradients is not Regularizer.on_gradients:
+                return (
+                    f"the line search of lbfgs compares losses, and {regularizer.name} changes the gradients alone; "
+                    "set line_search_fn to null"
+                )
         return None
 
     def build(self, groups: list[ParameterGroup]) -> torch.optim.Optimizer:

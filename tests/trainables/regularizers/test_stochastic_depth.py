@@ -8,9 +8,12 @@ from trainables.dataset import DataInfo
 from trainables.layers import StochasticDepthSite
 from trainables.model import Model
 from trainables.models.mlp import Mlp
+from trainables.models.resnet import Resnet
+from trainables.models.vit import Vit
 from trainables.regularizers.stochastic_depth import StochasticDepth
 
 DATA = DataInfo("pictures", "image", (1, 4, 4), "classification", ("a", "b", "c"))
+DATA_OF_16 = DataInfo("pictures", "image", (1, 16, 16), "classification", ("a", "b", "c"))
 DEPTH = 5
 
 
@@ -56,3 +59,25 @@ def test_evaluation_and_a_model_without_it_are_whole_and_draw_nothing() -> None:
 def test_a_model_without_residual_branches_is_refused_with_a_reason() -> None:
     assert "the model mlp has none" in (StochasticDepth().supports(DATA, Mlp()) or "")
     assert StochasticDepth().supports(DATA, _Deep()) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "branches"), [(Resnet(depth=14, width=4), 6), (Vit(patch=2, depth=3, width=8, heads=2), 6)]
+)
+def test_models_with_residual_branches_have_the_linear_rule_from_the_first_to_the_last(
+    model: Model, branches: int
+) -> None:
+    module, inputs = model.build(DATA_OF_16, 3), torch.rand(4, 1, 16, 16)
+    plain = module.eval()(inputs)
+    StochasticDepth(p=0.6).on_model(module)
+    shares = [part.p for part in module.modules() if isinstance(part, StochasticDepthSite)]
+    assert shares[-1] == pytest.approx(0.6)
+    assert shares == pytest.approx([0.6 * (branch + 1) / branches for branch in range(branches)])
+    assert torch.equal(module(inputs), plain)
+    module.train()
+    outputs = [module(inputs.repeat(8, 1, 1, 1)) for _ in range(2)]
+    assert not torch.equal(*outputs)
+
+
+def test_the_plain_twin_of_a_resnet_has_no_branches_to_leave_out() -> None:
+    assert "the model resnet has none" in (StochasticDepth().supports(DATA, Resnet(residual=False)) or "")

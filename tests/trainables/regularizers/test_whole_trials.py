@@ -171,3 +171,22 @@ def _seed_that_keeps_the_order() -> int:
         for seed in range(1000)
         if torch.equal(torch.randperm(4, generator=torch.Generator().manual_seed(seed)), torch.arange(4))
     )
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    "regularizer", [each for each in EVERYTHING if type(each).on_batch is not Regularizer.on_batch]
+)
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_batches_are_changed_on_the_gpu(regularizer: Regularizer, dtype: torch.dtype) -> None:
+    gpu = torch.device("cuda", 0)
+    inputs = (torch.rand(64, 3, 16, 16, device=gpu) * (255 if dtype == torch.uint8 else 1)).to(dtype)
+    targets = torch.eye(64, device=gpu)
+
+    def changed(seed: int) -> tuple[Tensor, Tensor]:
+        return regularizer.on_batch(inputs, targets, torch.Generator(gpu).manual_seed(seed))
+
+    (first, mixed), (again, _), (other, _) = changed(1), changed(1), changed(2)
+    assert first.device == mixed.device == gpu
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    torch.testing.assert_close(mixed.sum(dim=1), torch.ones(64, device=gpu))
