@@ -7,7 +7,8 @@ from hashlib import blake2b
 from inspect import getsourcefile
 from pathlib import Path
 
-from orchestrator.plan import Cell, Plan
+from orchestrator.cell import Cell
+from orchestrator.plan import Plan
 from orchestrator.store.journal import Journal
 from orchestrator.store.planning import CellRow, PlannedRow
 from trainables.component import Component

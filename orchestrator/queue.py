@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orchestrator.engine import Shape
 
 if TYPE_CHECKING:
-    from orchestrator.plan import Cell
+    from orchestrator.cell import Cell
 
 
 @dataclass(order=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from clusters.errors import ClusterSpecError
 from clusters.file import read_cluster
 from clusters.spec import ClusterSpec
+from orchestrator.cell import Cell
 from orchestrator.engine import Engine, RunTrial
 from orchestrator.engine.inline import InlineEngine
 from orchestrator.engine.opening import ray_engine
@@ -21,7 +22,7 @@ from orchestrator.expected import Expectation
 from orchestrator.exporter import Exporter
 from orchestrator.grid import GridSpec, read_grid
 from orchestrator.places import data_place
-from orchestrator.plan import Cell, Plan
+from orchestrator.plan import Plan
 from orchestrator.planned import cell_row, changed_source, trial_rows
 from orchestrator.prepare import prepare_data
 from orchestrator.progress import Progress

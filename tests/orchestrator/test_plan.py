@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from orchestrator.cell import Cell
 from orchestrator.errors import GridError
 from orchestrator.grid import read_grid
-from orchestrator.plan import Cell, Kept, Plan
+from orchestrator.plan import Kept, Plan
 from trainables.dataset import DataPlace
 from trainables.errors import DataMissing
 
