@@ -18,7 +18,7 @@ class Labels:
     """How the levels of one axis are called.
 
     Shown are the parameters that differ among the levels of the same component; where none differs, those that the grid
-    gives.
+    gives. One that joined a component later is left out at its default: earlier results keep their labels.
     """
 
     def __init__(self, families: Iterable["Family"]) -> None:
@@ -35,8 +35,17 @@ class Labels:
 
     def of(self, component: type[Component], values: dict[str, Value]) -> str:
         """The label of a component with these values."""
-        shown = [f"{key}={texts[values[key].text]}" for key, texts in self._shown[component].items()]
+        shown = [
+            f"{key}={texts[values[key].text]}"
+            for key, texts in self._shown[component].items()
+            if not _is_as_before(component, key, values[key])
+        ]
         return f"{component.name}({','.join(shown)})" if shown else component.name
+
+
+def _is_as_before(component: type[Component], key: str, value: Value) -> bool:
+    """Whether a value is the default, and no part of the identity."""
+    return not value.identity and value.python == component.model_fields[key].get_default(call_default_factory=True, validated_data={})
 
 
 def _texts(families: Iterable["Family"], key: str) -> dict[str, None]:
