@@ -45,7 +45,9 @@ class Labels:
 
 def _is_as_before(component: type[Component], key: str, value: Value) -> bool:
     """Whether a value is the default, and no part of the identity."""
-    return not value.identity and value.python == component.model_fields[key].get_default(call_default_factory=True, validated_data={})
+    return not value.identity and value.python == component.model_fields[key].get_default(
+        call_default_factory=True, validated_data={}
+    )
 
 
 def _texts(families: Iterable["Family"], key: str) -> dict[str, None]:
