@@ -78,7 +78,8 @@ class Sweep:
         self._leased[waiting.trial_id] = Leased(waiting, attempt)
         spec = waiting.cell.spec(waiting.seed)
         weights = self._paths.weights(waiting.trial_id) if spec.protocol.keep_weights == "best" else None
-        return TrialOrder(waiting.trial_id, attempt, spec, self._place, weights)
+        picture = self._paths.picture(waiting.trial_id)
+        return TrialOrder(waiting.trial_id, attempt, spec, self._place, weights, picture)
 
     def give_back(self, order: TrialOrder) -> None:
         leased = self._leased.pop(order.trial_id)

@@ -91,6 +91,7 @@ _SPLITS = [
         "example",
         "Training examples beside the training split whose labels are hidden (per_class).",
     ),
+    column("generated_size", INT, "example", "Examples that a regularizer made and that were trained on besides."),
 ]
 
 _CUE = [
@@ -112,6 +113,12 @@ _COSTS = [
     column("train_seconds", REAL, "s", "Training time: evaluation, set-up and compilation not counted."),
     column("eval_seconds", REAL, "s", "Time of all evaluation passes."),
     column("setup_seconds", REAL, "s", "Loading, splitting, building and compiling."),
+    column(
+        "generation_seconds",
+        REAL,
+        "s",
+        "Making training examples (gan_augment), before training and apart from its time; null where none were made.",
+    ),
     column("samples_per_second", REAL, "example/s", "Training examples a second of training time, over all workers."),
     column("latency_ms_p50", REAL, "ms", "Median time of inference on one example."),
     column("latency_ms_p95", REAL, "ms", "95th percentile of the same."),

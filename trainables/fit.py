@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -138,10 +139,11 @@ def _epoch(parts: FitParts, streams: _Streams, history: list[EpochRow]) -> tuple
 
 
 def _learn(parts: FitParts, streams: _Streams, history: Sequence[EpochRow]) -> _Learnt:
-    """One pass over the training split. Nothing here waits for the device before the last step."""
+    """The learner's passes over the training split. Nothing here waits for the device before the last step."""
     learner, protocol, context = parts.learner, parts.protocol, parts.context
+    train = np.tile(parts.data.split.train, learner.passes)
     batches = parts.data.batches.training(
-        parts.data.split.train,
+        train,
         protocol.batch_size,
         parts.regularizers,
         streams.order,
@@ -149,7 +151,7 @@ def _learn(parts: FitParts, streams: _Streams, history: Sequence[EpochRow]) -> _
         context.shard,
         len(parts.data.info.classes),
     )
-    steps = steps_of(len(parts.data.split.train), protocol.batch_size, context.shard)
+    steps = steps_of(len(train), protocol.batch_size, context.shard)
     losses = torch.zeros((), dtype=torch.float64, device=context.device)
     hits: Tensor | None = torch.zeros((), dtype=torch.int64, device=context.device)
     norms: list[Tensor] = []

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from trainables.context import Context
+from trainables.data.unlabelled import UnlabelledBatches
 from trainables.dataset import DataInfo
 from trainables.gradients import clip, gradients_of, total_norm
 from trainables.optimizer import Optimizer, ParameterGroup
+from trainables.picture import Picture
 from trainables.precision import autocast
 from trainables.protocol import Protocol
 from trainables.regularizer import Loss, Regularizer, TrainingFacts
@@ -33,6 +35,8 @@ class LearnerParts:
     protocol: Protocol
     context: Context
     facts: TrainingFacts
+    unlabelled: UnlabelledBatches | None = None
+    """All pictures that may be learnt from without their labels; None in a trial put together by hand."""
 
 
 class StepResult(NamedTuple):
@@ -45,6 +49,17 @@ class StepResult(NamedTuple):
     `measures_gradients` is off, or the learner has no single gradient."""
 
 
+class Objective(NamedTuple):
+    """A batch on the way forward."""
+
+    minimised: Tensor
+    """What the gradients are of; averaged over the ranks it is the mean over the whole batch."""
+    loss: Tensor
+    """Mean loss of this rank's labelled examples."""
+    outputs: Tensor
+    """For the labelled examples: (batch, outputs)."""
+
+
 class Learner(ABC):
     """Owns the module and its optimizer; `fit` owns epochs, evaluation, selection and stopping."""
 
@@ -52,6 +67,8 @@ class Learner(ABC):
     """What is evaluated and kept: from standardised inputs to outputs."""
     measures_gradients: bool = False
     """Set by `fit` for the steps whose gradients are to be measured: that costs a small step several percent."""
+    passes: int = 1
+    """How often an epoch goes through the training split."""
 
     @abstractmethod
     def step(self, inputs: Tensor, targets: Tensor) -> StepResult:
@@ -65,6 +82,10 @@ class Learner(ABC):
     @abstractmethod
     def lr(self) -> float:
         """The first group's learning rate as it stands."""
+
+    def picture(self) -> Picture | None:
+        """What the trained learner shows of itself, to be kept beside the figures; None where there is nothing to see."""
+        return None
 
 
 class SupervisedLearner(Learner):
@@ -114,16 +135,25 @@ class SupervisedLearner(Learner):
     def _evaluated(self, inputs: Tensor, targets: Tensor) -> StepResult:
         """Leaves in the parameters the gradients of the mean loss over the batch, changed by regularizers and clipped."""
         self._optimizer.zero_grad(set_to_none=True)
-        with self._casting:
-            outputs = self._forward(inputs)
-        # the mean over no examples is not a number, and this rank's gradients have to take part all the same
-        loss = self._loss(outputs.float(), targets) if len(inputs) else outputs.sum() * 0
-        torch.autograd.backward(loss * self._share(len(inputs)))
+        objective = self._objective(inputs, targets)
+        torch.autograd.backward(objective.minimised)
         for hook in self._gradient_hooks:
             hook(self._parameters)
         norm = self._measured_and_clipped()
         with torch.no_grad():
-            return StepResult(loss.detach() * len(inputs), self._task.hits(outputs.detach(), targets), norm)
+            hits = self._task.hits(objective.outputs.detach(), targets)
+            return StepResult(objective.loss.detach() * len(inputs), hits, norm)
+
+    def _objective(self, inputs: Tensor, targets: Tensor) -> Objective:
+        """Forward, in the precision of the trial."""
+        with self._casting:
+            outputs = self._forward(inputs)
+        loss = self._mean_loss(outputs.float(), targets)
+        return Objective(loss * self._share(len(inputs)), loss, outputs)
+
+    def _mean_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        # the mean over no examples is not a number, and this rank's gradients have to take part all the same
+        return self._loss(outputs, targets) if len(outputs) else outputs.sum() * 0
 
     def _before_step(self) -> None:
         for hook in self._step_hooks:

@@ -22,3 +22,5 @@ class TrialOrder:
     place: DataPlace
     weights: Path | None
     """Where the selected weights are kept (safetensors), or None."""
+    picture: Path | None = None
+    """Where a picture is kept (PNG), if the trial has one to show."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from trainables.context import Context
 from trainables.learner import Learner, StepResult
+from trainables.picture import Picture
 from trainables.records import CurveRow
 
 _MOST_POINTS: Final = 100
@@ -34,7 +35,7 @@ class RangeTest(Learner):
     """A learner whose every step is noted with its learning rate."""
 
     def __init__(self, learner: Learner, context: Context) -> None:
-        self.module = learner.module
+        self.module, self.passes = learner.module, learner.passes
         self._learner, self._context = learner, context
         self._rates: list[float] = []
         self._losses: list[Tensor] = []
@@ -54,6 +55,9 @@ class RangeTest(Learner):
     @property
     def lr(self) -> float:
         return self._learner.lr
+
+    def picture(self) -> Picture | None:
+        return self._learner.picture()
 
     def found(self) -> RangeFound:
         """Called by every rank; the same on each."""

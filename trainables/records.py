@@ -113,6 +113,8 @@ class Costs:
     batch_latency_ms_p95: float | None
     peak_memory_bytes: int | None
     """This trial's own peak: of the device's allocator on a GPU, of the process's resident set above its start on a CPU."""
+    generation_seconds: float | None = None
+    """What regularizers took to make training examples; None where none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,8 @@ class SplitSizes:
     dropped: int
     unlabelled: int = 0
     """Training examples beside those, whose labels were hidden."""
+    generated: int = 0
+    """Examples that regularizers made and added to the training split; not in `train`."""
 
 
 @dataclass(frozen=True, slots=True)

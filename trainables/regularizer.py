@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from trainables.component import Component
-from trainables.dataset import DataInfo
+from trainables.context import Context
+from trainables.dataset import DataInfo, Examples
 from trainables.model import Model
 from trainables.optimizer import ParameterGroup
+from trainables.picture import Picture
 from trainables.records import EpochRow
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -27,6 +29,16 @@ class TrainingFacts:
 
     class_counts: tuple[int, ...]
     """Examples of each class, in label order; empty where the task has no classes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """Examples that a regularizer made of the training split."""
+
+    examples: Examples
+    """In the types and the shape of those they were made from."""
+    picture: Picture | None = None
+    """What they look like, for the eye."""
 
 
 class Regularizer(Component):
@@ -46,6 +58,15 @@ class Regularizer(Component):
     def needs_classes(self, data: DataInfo) -> str | None:
         """The answer of `supports` for one that works on the probabilities of classes."""
         return None if data.classes else f"{self.name} needs classes, {data.name} has the task {data.task}"
+
+    def more_examples(self, train: Examples, data: DataInfo, seed: int, context: Context) -> Generated | None:
+        """Examples that join the training split, made before training.
+
+        train: the training split as it is stored (not standardised), and nothing else of the data: what validation and
+        test hold cannot reach what is made. seed: this regularizer's own, the same on every rank; all ranks are called, and
+        the first one's examples count. Call `context.check` in long loops. Time spent here is in `generation_seconds`.
+        """
+        return None
 
     def on_model(self, module: nn.Module) -> None:
         """Change the freshly built module in place."""

@@ -74,7 +74,9 @@ def trial_identity(cell: bytes, seed: int) -> str:
 def derived_seeds(seed: int) -> Seeds:
     """Independent streams for split, initialisation, data order and augmentation (63 bits each)."""
 
-    def stream(purpose: str) -> int:
-        return int.from_bytes(blake2b(f"{purpose}:{seed}".encode(), digest_size=8).digest(), "big") >> 1
+    return Seeds(stream("split", seed), stream("init", seed), stream("order", seed), stream("augment", seed))
 
-    return Seeds(stream("split"), stream("init"), stream("order"), stream("augment"))
+
+def stream(purpose: str, seed: int) -> int:
+    """A seed of its own for a purpose (63 bits), independent of those for others."""
+    return int.from_bytes(blake2b(f"{purpose}:{seed}".encode(), digest_size=8).digest(), "big") >> 1

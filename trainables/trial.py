@@ -3,25 +3,29 @@
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
 import torch
 
 from trainables.clock import Stopwatch
 from trainables.context import Context
 from trainables.costs import count_flops, count_parameters, measure_latency
+from trainables.data.unlabelled import UnlabelledBatches
 from trainables.dataset import DataInfo
 from trainables.fit import FitParts, Fitted, fit
+from trainables.generation import enlarge
 from trainables.learner import Learner, LearnerParts
 from trainables.measure import UNMEASURED, Measures, measure
 from trainables.memory import PeakMemory
 from trainables.model import Model
 from trainables.order import TrialOrder
+from trainables.picture import Picture, save_picture
 from trainables.precision import numerics
 from trainables.preparation import Prepared, prepared
 from trainables.range_test import RangeFound, RangeTest
 from trainables.records import Costs, Seeds, SplitSizes, TrialResult
 from trainables.registry import registry
 from trainables.regularizer import Regularizer
-from trainables.spec import TrialSpec, derived_seeds
+from trainables.spec import TrialSpec, derived_seeds, stream
 from trainables.task import Task
 from trainables.weights import save_weights
 
@@ -40,6 +44,7 @@ class _Times:
     """Seconds apart from those of the epochs."""
 
     setup: float
+    generation: float | None
     measuring: float
 
 
@@ -49,21 +54,37 @@ def _run(order: TrialOrder, context: Context) -> TrialResult:
     splits = spec.protocol.splits
     data = prepared(spec.dataset, order.place, spec.fingerprint, splits, seeds.split, context.device, spec.seed)
     task = _task(data.info)
-    learner = _learner(spec, data, task, seeds, context)
+    setup = stopwatch.lap()
+    enlarged = enlarge(data, spec.regularizers, seeds.augment, context)
+    generation = stopwatch.lap()
+    learner = _learner(spec, data, enlarged.data, task, seeds, context)
     if spec.protocol.schedule.is_range_test:
         learner = RangeTest(learner, context)
-    setup = stopwatch.lap()
-    fitted = fit(FitParts(learner, task, data, spec.regularizers, spec.protocol, seeds, context))
+    setup += stopwatch.lap()
+    fitted = fit(FitParts(learner, task, enlarged.data, spec.regularizers, spec.protocol, seeds, context))
     stopwatch.lap()
     measures = UNMEASURED
     if not fitted.diverged and fitted.val is not None:  # a range test may diverge before any epoch is selected
         measures = measure(learner.module, fitted.val, task, data, spec.protocol, seeds, context)
-    times = _Times(setup, stopwatch.lap())
-    if order.weights is not None and context.rank == 0 and fitted.best_epoch is not None:
-        save_weights(learner.module.state_dict(), order.weights, {"trial_id": order.trial_id})
+    times = _Times(setup, generation if enlarged.count else None, stopwatch.lap())
+    if context.rank == 0 and fitted.best_epoch is not None:
+        _keep(order, learner, enlarged.picture)
     costs = _costs(spec, data.info, task, learner, fitted, times, memory, context)
-    result = _result(fitted, measures, costs, data, seeds, context)
+    result = _result(fitted, measures, costs, data, enlarged.count, seeds, context)
     return _with_range(result, learner.found()) if isinstance(learner, RangeTest) else result
+
+
+def _keep(order: TrialOrder, learner: Learner, made: Picture | None) -> None:
+    """Weights and picture: the learner's own, or else one of the examples that were made for it."""
+    if order.weights is not None:
+        save_weights(learner.module.state_dict(), order.weights, {"trial_id": order.trial_id})
+    if order.picture is None:
+        return
+    picture = learner.picture()
+    if picture is None:
+        picture = made
+    if picture is not None:
+        save_picture(picture, order.picture)
 
 
 def _task(data: DataInfo) -> Task:
@@ -72,13 +93,24 @@ def _task(data: DataInfo) -> Task:
     return task
 
 
-def _learner(spec: TrialSpec, data: Prepared, task: Task, seeds: Seeds, context: Context) -> Learner:
+def _learner(spec: TrialSpec, real: Prepared, data: Prepared, task: Task, seeds: Seeds, context: Context) -> Learner:
+    """real: `data` without what was made of it."""
     torch.manual_seed(seeds.init)
     # built on the CPU, so that the first weights are the same whatever the device
     module = spec.model.build(data.info, task.outputs(data.info)).to(context.device)
     if data.info.input == "image":
         module = module.to(memory_format=torch.channels_last)
-    parts = LearnerParts(module, data.info, task, spec.optimizer, spec.regularizers, spec.protocol, context, data.facts)
+    unlabelled = UnlabelledBatches(
+        real.batches,
+        np.concatenate((real.split.train, real.unlabelled)),
+        spec.protocol.batch_size,
+        context.shard,
+        stream("unlabelled", seeds.order),
+        context.device,
+    )
+    parts = LearnerParts(
+        module, data.info, task, spec.optimizer, spec.regularizers, spec.protocol, context, data.facts, unlabelled
+    )
     return spec.model.learner(parts)
 
 
@@ -105,6 +137,7 @@ def _costs(
         train_seconds=train_seconds,
         eval_seconds=sum(row.eval_seconds for row in fitted.history) + times.measuring,
         setup_seconds=times.setup,
+        generation_seconds=times.generation,
         samples_per_second=fitted.examples / train_seconds,
         latency_ms_p50=single.p50,
         latency_ms_p95=single.p95,
@@ -125,7 +158,7 @@ def _flops(model: Model, regularizers: tuple[Regularizer, ...], data: DataInfo, 
 
 
 def _result(
-    fitted: Fitted, measures: Measures, costs: Costs, data: Prepared, seeds: Seeds, context: Context
+    fitted: Fitted, measures: Measures, costs: Costs, data: Prepared, generated: int, seeds: Seeds, context: Context
 ) -> TrialResult:
     diverged = fitted.diverged or measures.diverged
     split = data.split
@@ -140,7 +173,9 @@ def _result(
         test=measures.test,
         breakdown=measures.breakdown,
         costs=costs,
-        sizes=SplitSizes(len(split.train), len(split.val), len(split.test), split.dropped, len(data.unlabelled)),
+        sizes=SplitSizes(
+            len(split.train), len(split.val), len(split.test), split.dropped, len(data.unlabelled), generated
+        ),
         seeds=seeds,
         device=torch.cuda.get_device_name(context.device) if on_gpu else context.device.type,
         world_size=context.world_size,

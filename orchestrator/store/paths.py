@@ -48,3 +48,7 @@ class ResultsPaths:
 
     def weights(self, trial_id: str) -> Path:
         return self.root / "weights" / f"{trial_id}.safetensors"
+
+    def picture(self, trial_id: str) -> Path:
+        """What a trial shows of itself, such as the samples of a generator."""
+        return self.root / "pictures" / f"{trial_id}.png"

@@ -39,6 +39,7 @@ def outcome_values(result: TrialResult) -> dict[str, Any]:
         "dropped_duplicates": result.sizes.dropped,
         "unlabelled_size": result.sizes.unlabelled,
         **_cue_values(result.cue),
+        "generated_size": result.sizes.generated,
         **costs,
         "seed_split": result.seeds.split,
         "seed_init": result.seeds.init,

@@ -1,6 +1,7 @@
 """Batches on a device, cut from arrays: gathered, changed by the regularizers, standardised."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from typing import Final
 
 import numpy as np
@@ -83,6 +84,19 @@ class Batches:
         parts = (mine[start : start + batch_size] for start in range(0, max(1, len(mine)), batch_size))
         for inputs, targets in self._gathered(parts, None):
             yield self.standardise(inputs), targets
+
+    def examples(self, indices: NDArray[np.int64]) -> Examples:
+        """Copies of these examples, as they are stored."""
+        chosen = self._beside(indices)
+        inputs, targets = (values.index_select(0, chosen).cpu().numpy() for values in (self._inputs, self._targets))
+        return Examples(inputs, targets, np.zeros(len(indices), dtype=np.bool_))
+
+    def joined(self, more: Examples) -> tuple["Batches", NDArray[np.int64]]:
+        """The same with these examples at the end, standardised alike, and the indices that they have there."""
+        result = copy(self)
+        result._inputs = torch.cat((self._inputs, torch.from_numpy(more.inputs).to(self._inputs.device)))
+        result._targets = torch.cat((self._targets, torch.from_numpy(more.targets).to(self._targets.device)))
+        return result, np.arange(len(self._inputs), len(result._inputs))
 
     def standardise(self, inputs: Tensor) -> Tensor:
         """uint8 in 0..255 or floats in 0..1 as float32 of mean 0 and deviation 1. `inputs` stay as they are."""

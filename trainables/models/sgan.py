@@ -1,0 +1,59 @@
+"""The semi-supervised GAN as a classifier (Salimans et al. 2016, "Improved Techniques for Training GANs", section 5)."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from torch import nn
+
+from trainables.component import AnyCounts, Count, Counts
+from trainables.dataset import DataInfo
+from trainables.gan.discriminator import Discriminator
+from trainables.model import Model
+from trainables.models.cnn import Cnn
+
+if TYPE_CHECKING:
+    from trainables.learner import Learner, LearnerParts
+
+
+class Sgan(Model):
+    """A `cnn` that also tells real pictures from a generator's, and so learns from unlabelled training pictures.
+
+    The classifier is `cnn` with the same `channels`, `kernel` and `hidden`; it alone is evaluated, timed, counted and
+    kept. Real pictures without labels are those of the training split and those that the data's `per_class` left out
+    of it. The grid's optimizer trains both networks, each with a state of its own; regularizers act on the classifier.
+    """
+
+    name: ClassVar[str] = "sgan"
+
+    channels: Counts = (32, 64)
+    """Feature maps of each convolution of the classifier."""
+    kernel: Count = 3
+    """Side of the convolutions' kernels in pixels."""
+    hidden: AnyCounts = (128,)
+    """Units of each fully connected layer before the last; may be empty."""
+    generator_channels: Counts = (64, 32)
+    """Feature maps of the generator, from the smallest maps to the largest: each entry doubles the sides once."""
+    latent: Count = 100
+    """Numbers of noise from which the generator makes a picture."""
+    generator_loss: Literal["feature_matching", "standard"] = "feature_matching"
+    """Match the mean features of real pictures (section 3.1), or be taken for real (Goodfellow et al. 2014)."""
+    passes: Count | None = None
+    """How often an epoch goes through the labelled examples; null: until it has seen each unlabelled picture once."""
+
+    def supports(self, data: DataInfo) -> str | None:
+        if reason := super().supports(data):
+            return reason
+        if not data.classes:
+            return f"sgan needs classes, {data.name} has the task {data.task}"
+        reason = self._classifier().supports(data)
+        return reason and f"the classifier of sgan is a cnn, and {reason}"
+
+    def build(self, data: DataInfo, outputs: int) -> nn.Module:
+        return Discriminator(self._classifier().build(data, outputs))
+
+    def learner(self, parts: "LearnerParts") -> "Learner":
+        from trainables.gan.semi_supervised import SemiSupervisedLearner
+
+        return SemiSupervisedLearner(parts, self)
+
+    def _classifier(self) -> Cnn:
+        return Cnn(channels=self.channels, kernels=(self.kernel,), hidden=self.hidden)
