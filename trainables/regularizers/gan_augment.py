@@ -46,6 +46,8 @@ class GanAugment(Regularizer):
     def supports(self, data: DataInfo, model: Model) -> str | None:
         if data.input != "image":
             return f"gan_augment makes images, {data.name} has {data.input} inputs"
+        if data.streamed:
+            return f"gan_augment needs its pictures in memory, those of {data.name} are decoded while they are used"
         if reason := self.needs_classes(data):
             return reason
         if min(data.height, data.width) >> len(self.channels) < 1:
