@@ -44,10 +44,19 @@ DATA: Final = (FewDigits(), FewDigits(side=16, frames=4), FewDigits(side=32, cha
 """A model is tried on the first that it supports."""
 OTHERS: Final = ("mlp", "cnn", "resnet", "vit", "frame_average")
 """Models for the other kinds of component: the first that goes with it."""
-SAMPLE: Final = {"torchvision": ("resnet18", "shufflenet_v2_x0_5")}
+SAMPLE: Final = {
+    "torchvision": ("resnet18", "shufflenet_v2_x0_5"),
+    "pretrained": ("efficientnet_lite0", "resnet18", "safetensors"),
+}
 """Members that stand for their family; the first two where it is not named here."""
-CHEAPER: Final[dict[str, dict[str, Any]]] = {"gan_augment": {"steps": 20}}
-"""Parameters of components whose defaults take minutes."""
+_UNTRAINED: Final = {"weights": "none", "tune": "all", "size": 32}
+GIVEN: Final[dict[str, dict[str, Any]]] = {
+    "gan_augment": {"steps": 20},
+    "pretrained:efficientnet_lite0": _UNTRAINED,
+    "pretrained:resnet18": _UNTRAINED,
+    "pretrained:safetensors": {"weights": "earlier.safetensors", "tune": "all"},
+}
+"""Parameters of components whose defaults take minutes, a download or a file."""
 
 
 def names(kind: str) -> list[str]:
@@ -62,7 +71,7 @@ def names(kind: str) -> list[str]:
 def made(kind: str, name: str, **parameters: Any) -> Component:
     """A component with its defaults; what has to be given is the first thing that it takes."""
     component = registry.get(kind, name)
-    parameters = CHEAPER.get(name, {}) | parameters
+    parameters = GIVEN.get(name, {}) | parameters
     required = [key for key, field in component.model_fields.items() if field.is_required() and key not in parameters]
     schema = component.model_json_schema()["properties"]
     tried = [[*schema[key].get("enum", ()), 1, 0.5, [1], "pictures"] for key in required]
@@ -102,7 +111,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> DataPlace:
     """Some pictures as users keep them, and nothing else: what a data set downloads is not there."""
     data = tmp_path_factory.mktemp("data")
     write_files(data)
-    return DataPlace(data=data, beside=None, cache=tmp_path_factory.mktemp("cache"))
+    place = DataPlace(data=data, beside=None, cache=tmp_path_factory.mktemp("cache"))
+    run(place, spec_of(place, Mlp(), Watch(), keep_weights="best"), data / "earlier.safetensors")
+    return place
 
 
 def write_files(data: Path) -> None:
@@ -136,8 +147,8 @@ def spec_of(place: DataPlace, component: Component, watch: Watch, **settings: An
             dataset = component
             model = next(model for model in others() if model.supports(component.info(place)) is None)
         case Model():
-            dataset = next(data for data in DATA if component.supports(data.info(place)) is None)
-            model = component
+            model = component.located(place) if hasattr(component, "located") else component  # one that reads files
+            dataset = next(data for data in DATA if model.supports(data.info(place)) is None)
         case Optimizer():
             optimizer = component
         case Regularizer():
