@@ -307,11 +307,12 @@ def test_options_that_a_regularizer_sets_for_a_group_hold() -> None:
 
 
 def test_an_optimizer_says_in_words_what_it_cannot_train() -> None:
-    regularizers = [registry.get("regularizer", "weight_decay")()]
+    regularizers = [registry.get("regularizer", "weight_decay")()]  # which lbfgs cannot see in the loss
     reasons = {}
     for name in registry.names("optimizer"):
         optimizer = registry.get("optimizer", name)()
         assert isinstance(optimizer, Optimizer)
         reasons[name] = optimizer.supports(INFO, Mlp(), regularizers)  # type: ignore[arg-type]
-    assert {name for name, reason in reasons.items() if reason} == {"sparse_adam"}
+    assert {name for name, reason in reasons.items() if reason} == {"sparse_adam", "lbfgs"}
+    assert registry.get("optimizer", "lbfgs")().supports(INFO, Mlp(), []) is None  # type: ignore[attr-defined]
     assert "sparse gradients" in str(reasons["sparse_adam"])
