@@ -15,6 +15,7 @@ from orchestrator.grid import GridSpec
 from orchestrator.grid.cells import Combination, Walk
 from orchestrator.grid.data import LocatedData, locate
 from orchestrator.grid.levels import Level, meaning
+from orchestrator.grid.models import LocatedModels
 from orchestrator.grid.support import Support
 from results_schema import OPEN, RETRYABLE
 from trainables.component import Component
@@ -65,6 +66,7 @@ class Plan:
         self.grid = grid
         levels = [level for cells in (grid.axes, *grid.include) for level in cells.dataset]
         self._located = locate(levels, place, grid.path, download)
+        self._models = LocatedModels((grid.axes, *grid.include), place, grid.path, download)
         self._walk = Walk(grid)
         self._support = Support()
         self._settings: dict[int, Settings] = {}
@@ -78,7 +80,8 @@ class Plan:
     @property
     def missing(self) -> tuple[str, ...]:
         """What is not there and would be downloaded by a sweep."""
-        return tuple(data.missing for data in self.data if data.missing is not None)
+        data = (data.missing for data in self.data if data.missing is not None)
+        return (*data, *self._models.missing)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
@@ -165,7 +168,7 @@ class Plan:
             return self._resolved(combination).identity
         return cell_identity(
             data.digest,
-            model.digest,
+            self._models.of(model).digest,
             optimizer.digest,
             regularizer.combined_digest,
             self._under(overriding).digest,
@@ -185,7 +188,7 @@ class Plan:
                 model = model.changed(override.components.get("model", {}))
                 optimizer = optimizer.changed(override.components.get("optimizer", {}))
                 regularizer = regularizer.changed(override.components.get("regularizer", {}))
-        return Cell(self._data(dataset), model, optimizer, regularizer, self._under(overriding), None)
+        return Cell(self._data(dataset), self._models.of(model), optimizer, regularizer, self._under(overriding), None)
 
     def _reason(self, combination: Combination, cell: Cell) -> str | None:
         return (
@@ -225,6 +228,7 @@ class Plan:
             bool(self.grid.zip)
             or self._changes_components
             or len(self.data) < len(self._located)
+            or self._models.hides_differences
             or any(axis.hides_differences for axis in self.grid.axes[1:])
         )
 

@@ -8,6 +8,7 @@ TrainablesError              anything this package raises on purpose
 │   ├── BrokenPicture        a file is there and cannot be decoded; carries its path
 │   │   └── BrokenVideo      so it is with a video
 │   └── UnfitOption          an option of a data set asks for what the data does not have; carries its name
+├── WeightsError             a file of weights is missing, damaged, dangerous, or of another model
 └── TrialStopped             raised inside a trial to end it
     ├── TrialTimedOut        the time limit of the trial has passed
     └── TrialCancelled       the sweep is stopping
@@ -75,6 +76,10 @@ class UnfitOption(DataError):
 
     def __str__(self) -> str:
         return self.why
+
+
+class WeightsError(TrainablesError):
+    """A file of weights is missing, damaged, dangerous, or of another model."""
 
 
 class TrialStopped(TrainablesError):

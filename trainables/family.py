@@ -5,7 +5,7 @@ A folder in place of a file provides them: `models/torchvision/` holds one `Comp
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import new_class
 from typing import ClassVar
@@ -31,6 +31,10 @@ class ComponentFamily(ABC):
         if name not in self._made:
             self._made[name] = _named(self.base, f"{self.prefix}:{name}")
         return self._made[name]
+
+    def alone(self) -> Mapping[str, type[Component]]:
+        """Members with parameters of their own, by what stands after the colon: `orch list` tells of each by itself."""
+        return {}
 
     @cached_property
     def _made(self) -> dict[str, type[Component]]:

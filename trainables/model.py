@@ -1,15 +1,21 @@
 """What a model is: sizes as parameters, a reason where it cannot work, and a module."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from torch import nn
 
 from trainables.component import Component
-from trainables.dataset import DataInfo, Input
+from trainables.dataset import DataInfo, DataPlace, Input
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trainables.context import Context
     from trainables.learner import Learner, LearnerParts
+    from trainables.preparation import Prepared
+    from trainables.protocol import Protocol
+    from trainables.regularizer import Regularizer, TrainingFacts
 
 
 class Model(Component):
@@ -38,6 +44,34 @@ class Model(Component):
 
         Draws from torch's global generator only, which the caller has seeded.
         """
+
+    def prepare(self, module: nn.Module, facts: "TrainingFacts") -> None:
+        """Give the freshly built module what it learns from, beside the data: weights of a file, say.
+
+        Raises WeightsError.
+        """
+
+    def shortened(
+        self,
+        module: nn.Module,
+        data: "Prepared",
+        regularizers: "Sequence[Regularizer]",
+        protocol: "Protocol",
+        context: "Context",
+    ) -> "Prepared":
+        """The data as the module is to read it: once computed what it would make of a picture again and again, say."""
+        return data
+
+    def located(self, place: DataPlace) -> Self:
+        """This model with the files that it reads found, checked and identified. Raises WeightsError."""
+        return self
+
+    def missing(self, place: DataPlace) -> str | None:
+        """What `fetch` would download, in words; None where nothing is missing."""
+        return None
+
+    def fetch(self, place: DataPlace) -> None:
+        """Download what is missing. Raises WeightsError when it stays missing."""
 
     def learner(self, parts: "LearnerParts") -> "Learner":
         """How one batch is learnt. Overridden by models with a training step of their own (a GAN, say)."""

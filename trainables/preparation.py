@@ -71,7 +71,8 @@ def prepared(
         scale = pixel_scale(changed.inputs, learnt, dataset.preprocess)
         batches = Batches(changed, scale, device, channels_last=info.input == "image")
     counts = np.bincount(division.targets[learnt], minlength=len(info.classes)) if info.classes else np.empty(0)
-    facts = TrainingFacts(tuple(int(count) for count in counts))
+    mean, std = (tuple(float(value) for value in each) for each in (batches.statistics.mean, batches.statistics.std))
+    facts = TrainingFacts(tuple(int(count) for count in counts), mean, std)
     return Prepared(info, division.split, batches, facts, division.unlabelled, cues)
 
 

@@ -29,6 +29,9 @@ class TrainingFacts:
 
     class_counts: tuple[int, ...]
     """Examples of each class, in label order; empty where the task has no classes."""
+    mean: tuple[float, ...] = ()
+    """Of each channel: inputs are (pixels - mean) / std, of pixels in 0..1. Empty where they are the pixels."""
+    std: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from trainables.regularizer import Regularizer
 from trainables.spec import TrialSpec, derived_seeds, stream
 from trainables.task import Task
 from trainables.weights import save_weights
+from trainables.weights_origin import WeightsOrigin
 
 
 def run_trial(order: TrialOrder, context: Context) -> TrialResult:
@@ -58,26 +59,30 @@ def _run(order: TrialOrder, context: Context) -> TrialResult:
     enlarged = enlarge(data, spec.regularizers, seeds.augment, context)
     generation = stopwatch.lap()
     learner = _learner(spec, data, enlarged.data, task, seeds, context)
+    learnt = enlarged.data
+    if not enlarged.count:
+        data = learnt = spec.model.shortened(learner.module, data, spec.regularizers, spec.protocol, context)
     if spec.protocol.schedule.is_range_test:
         learner = RangeTest(learner, context)
     setup += stopwatch.lap()
-    fitted = fit(FitParts(learner, task, enlarged.data, spec.regularizers, spec.protocol, seeds, context))
+    fitted = fit(FitParts(learner, task, learnt, spec.regularizers, spec.protocol, seeds, context))
     stopwatch.lap()
     measures = UNMEASURED
     if not fitted.diverged and fitted.val is not None:  # a range test may diverge before any epoch is selected
         measures = measure(learner.module, fitted.val, task, data, spec.protocol, seeds, context)
     times = _Times(setup, generation if enlarged.count else None, stopwatch.lap())
     if context.rank == 0 and fitted.best_epoch is not None:
-        _keep(order, learner, enlarged.picture)
+        _keep(order, learner, data, enlarged.picture)
     costs = _costs(spec, data.info, task, learner, fitted, times, memory, context)
     result = _result(fitted, measures, costs, data, enlarged.count, seeds, context)
     return _with_range(result, learner.found()) if isinstance(learner, RangeTest) else result
 
 
-def _keep(order: TrialOrder, learner: Learner, made: Picture | None) -> None:
+def _keep(order: TrialOrder, learner: Learner, data: Prepared, made: Picture | None) -> None:
     """Weights and picture: the learner's own, or else one of the examples that were made for it."""
     if order.weights is not None:
-        save_weights(learner.module.state_dict(), order.weights, {"trial_id": order.trial_id})
+        metadata = {"trial_id": order.trial_id, **_origin(order.spec.model, data)}
+        save_weights(learner.module.state_dict(), order.weights, metadata)
     if order.picture is None:
         return
     picture = learner.picture()
@@ -85,6 +90,16 @@ def _keep(order: TrialOrder, learner: Learner, made: Picture | None) -> None:
         picture = made
     if picture is not None:
         save_picture(picture, order.picture)
+
+
+def _origin(model: Model, data: Prepared) -> dict[str, str]:
+    """What the kept weights say of themselves, so that `pretrained:safetensors` can go on from them."""
+    match data.info.shape:
+        case (channels, height, width):
+            mean, std = data.facts.mean or (0.0,), data.facts.std or (1.0,)
+            return WeightsOrigin(model=model, shape=(channels, height, width), mean=mean, std=std).metadata()
+        case _:
+            return {}  # clips
 
 
 def _task(data: DataInfo) -> Task:
@@ -97,7 +112,9 @@ def _learner(spec: TrialSpec, real: Prepared, data: Prepared, task: Task, seeds:
     """real: `data` without what was made of it."""
     torch.manual_seed(seeds.init)
     # built on the CPU, so that the first weights are the same whatever the device
-    module = spec.model.build(data.info, task.outputs(data.info)).to(context.device)
+    module = spec.model.build(data.info, task.outputs(data.info))
+    spec.model.prepare(module, data.facts)
+    module = module.to(context.device)
     if data.info.input == "image":
         module = module.to(memory_format=torch.channels_last)
     unlabelled = UnlabelledBatches(

@@ -14,7 +14,7 @@ import torch
 from orchestrator.engine import Broke, Ended, EpochDone, Event, Failure, FailureKind, RunTrial, Started
 from orchestrator.errors import OrchError
 from trainables.context import Context
-from trainables.errors import DataError, TrialCancelled, TrialTimedOut
+from trainables.errors import DataError, TrialCancelled, TrialTimedOut, WeightsError
 from trainables.order import TrialOrder
 from trainables.records import EpochRow
 
@@ -58,7 +58,7 @@ def classify(raised: BaseException) -> Failure:
             return Failure(FailureKind.TIMED_OUT, first_line)
         case TrialCancelled():
             return Failure(FailureKind.CANCELLED, first_line)
-        case DataError():
+        case DataError() | WeightsError():
             return Failure(FailureKind.DATA, first_line, trace)
         case torch.OutOfMemoryError() | MemoryError():
             return Failure(FailureKind.OUT_OF_MEMORY, text, trace)

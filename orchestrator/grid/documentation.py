@@ -44,7 +44,8 @@ def documented(kind: str) -> list[ComponentDoc]:
     """All components of a kind, by name. Raises BrokenComponent."""
     single = [document(registry.get(kind, name)) for name in registry.names(kind)]
     families = [replace(document(family.base), name=f"{family.prefix}:NAME") for family in registry.families(kind)]
-    return [*single, *families]
+    alone = [document(member) for family in registry.families(kind) for member in family.alone().values()]
+    return [*single, *families, *alone]
 
 
 def document(component: type[Component]) -> ComponentDoc:

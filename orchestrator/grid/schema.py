@@ -51,12 +51,15 @@ def _axes(definitions: Schema) -> Schema:
     for axis in AXES:
         components = [registry.get(axis, name) for name in registry.names(axis)]
         families = registry.families(axis)
+        alone = [member for family in families for member in family.alone().values()]
         one = {
             "anyOf": [
                 *_names(components),
                 *(_member_names(family) for family in families),
                 *(_mapping(component, definitions) for component in components),
                 *(_mapping(family.base, definitions, name=_member_names(family)) for family in families),
+                *_names(alone),
+                *(_mapping(component, definitions) for component in alone),
             ]
         }
         several = [{"type": "array", "items": one, "minItems": 1}] if axis == "regularizer" else []
@@ -77,7 +80,7 @@ def _names(components: list[type[Component]]) -> list[Schema]:
 
 
 def _member_names(family: ComponentFamily) -> Schema:
-    return {"enum": [f"{family.prefix}:{member}" for member in family.members()]}
+    return {"enum": [f"{family.prefix}:{name}" for name in family.members() if name not in family.alone()]}
 
 
 def _mapping(component: type[Component], definitions: Schema, lists: bool = True, name: Schema | None = None) -> Schema:

@@ -35,6 +35,7 @@ class Batches:
         self._standardise_by(statistics, device, channels_last)
 
     def _standardise_by(self, statistics: ChannelStatistics, device: torch.device, channels_last: bool) -> None:
+        self.statistics = statistics
         self._device = device
         self._wants_channels_last = channels_last
         mean, std = (torch.from_numpy(values).view(-1, 1, 1) for values in (statistics.mean, statistics.std))
