@@ -20,6 +20,7 @@ class Sgan(Model):
     The classifier is `cnn` with the same `channels`, `kernel` and `hidden`; it alone is evaluated, timed, counted and
     kept. Real pictures without labels are those of the training split and those that the data's `per_class` left out
     of it. The grid's optimizer trains both networks, each with a state of its own; regularizers act on the classifier.
+    GANs learn best with `{name: adam, betas: [0.5, 0.999]}` (Radford et al. 2016, section 4).
     """
 
     name: ClassVar[str] = "sgan"

@@ -248,12 +248,17 @@ class _Watched(Sgan):
         return super().learner(parts)
 
 
-def test_it_learns_from_no_picture_of_validation_or_test(place: DataPlace) -> None:
-    spec = spec_of(place, _Watched(channels=(2,), hidden=(), generator_channels=(2,), latent=2), Numbered())
-    run(TrialOrder("a", 1, spec, place, None))
-    data = prepared(spec.dataset, place, spec.fingerprint, spec.protocol.splits, derived_seeds(0).split, CPU)
+@pytest.mark.parametrize("per_class", [None, 10])
+def test_it_sees_every_training_picture_and_none_of_validation_or_test(place: DataPlace, per_class: int | None) -> None:
+    _seen.clear()
+    model = _Watched(channels=(2,), hidden=(), generator_channels=(2,), latent=2)
+    spec = spec_of(place, model, Numbered(per_class=per_class), epochs=1)
+    result, _ = run(TrialOrder("a", 1, spec, place, None))
+    seeds = derived_seeds(0)
+    data = prepared(spec.dataset, place, spec.fingerprint, spec.protocol.splits, seeds.split, CPU)
     black, white = (data.batches.standardise(torch.tensor([[[[value]]]])) for value in (0.0, 1.0))
     pictures = (torch.cat(_seen) - black) / (white - black)
     seen = numbers((pictures * 255).round().byte().numpy())
-    assert sorted(set(seen)) == data.split.train.tolist()
-    assert len(data.split.val) == 18 and len(data.split.test) == 60
+    assert sorted(set(seen)) == sorted([*data.split.train.tolist(), *data.unlabelled.tolist()])
+    assert len(set(seen)) == 162 and not {*seen} & {*data.split.val.tolist(), *data.split.test.tolist()}
+    assert (result.sizes.train, result.sizes.unlabelled) == ((162, 0) if per_class is None else (30, 132))
