@@ -1,7 +1,8 @@
 """EfficientNet-Lite0: EfficientNet-B0 (Tan and Le 2019, table 1) for small devices, with ReLU6 and no squeeze-excitation.
 
 As in TensorFlow, where its weights were trained: "same" padding puts the odd pixel behind, batch norm has an epsilon of
-1e-3 and a momentum of 0.99. (Liu 2020, "Higher accuracy on vision models with EfficientNet-Lite", TensorFlow blog.)
+1e-3. Its momentum is torch's: TensorFlow's needs more steps than small data gives.
+(Liu 2020, "Higher accuracy on vision models with EfficientNet-Lite", TensorFlow blog.)
 """
 
 from math import ceil, sqrt
@@ -97,5 +98,5 @@ def _unit(
     else:
         convolution = _SameConvolution(inputs, outputs, kernel, stride=stride, groups=groups, bias=False)
     nn.init.normal_(convolution.weight, std=sqrt(2 * groups / (kernel * kernel * outputs)))  # He et al. 2015, fan out
-    layers = [convolution, nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01)]
+    layers = [convolution, nn.BatchNorm2d(outputs, eps=1e-3)]
     return nn.Sequential(*layers, nn.ReLU6(inplace=True)) if active else nn.Sequential(*layers)
