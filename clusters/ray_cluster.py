@@ -18,8 +18,10 @@ from clusters.errors import ClusterLost, ClusterUnreachable
 from clusters.size import local_size
 from clusters.spec import ClusterSpec
 
+DISCONNECT_SECONDS: Final = 0.3
+"""What this process takes to leave Ray, before Ray's own processes, started here, are ended."""
 SHUTDOWN_SECONDS: Final = 5.0
-"""What Ray is given to end by itself before its processes are ended."""
+"""What `ray.shutdown` is given in all. It ends its processes one after another, and waits for each that still lives."""
 LOOK_SECONDS: Final = 0.25
 """Between two looks at Ray's processes."""
 SILENCE_SECONDS: Final = 20.0
@@ -80,9 +82,10 @@ class RayCluster:
         ours = [process for started in self._started for process in (*_children(started), started)]
         ender = threading.Thread(target=ray.shutdown, daemon=True)
         ender.start()
-        ender.join(SHUTDOWN_SECONDS)
+        ender.join(DISCONNECT_SECONDS if ours else SHUTDOWN_SECONDS)
         for process in ours:
             _end(process)
+        ender.join(SHUTDOWN_SECONDS)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -15,6 +15,10 @@ from trainables.protocol import Protocol
 _MOST_EXAMPLES: Final = 1000
 _MOST_NUMBERS: Final = 1 << 22
 """Input numbers in an evaluation batch (16 MB), so that large pictures do not need memory that training never did."""
+_CACHED_NUMBERS: Final = 1 << 18
+"""The same on a CPU (1 MB): a small network's maps then stay in its cache, which is 1.6 times as fast as 1,000 at once."""
+_LEAST_CACHED: Final = 16
+"""Examples in a batch on a CPU, however large they are."""
 
 
 class Outputs(NamedTuple):
@@ -33,7 +37,7 @@ def predict(
 
     Leaves the module in training mode.
     """
-    batch_size = _batch_size(batches)
+    batch_size = _batch_size(batches, context.device)
     outputs: list[Tensor] = []
     targets: list[Tensor] = []
     casting = autocast(protocol, context.device)
@@ -47,6 +51,9 @@ def predict(
     return Outputs(context.gather(torch.cat(outputs)), context.gather(torch.cat(targets)))
 
 
-def _batch_size(batches: Batches) -> int:
+def _batch_size(batches: Batches, device: torch.device) -> int:
     numbers = int(np.prod(batches.shape))
-    return max(1, min(_MOST_EXAMPLES, _MOST_NUMBERS // numbers))
+    most = min(_MOST_EXAMPLES, _MOST_NUMBERS // numbers)
+    if device.type == "cpu":
+        most = min(most, max(_LEAST_CACHED, _CACHED_NUMBERS // numbers))
+    return max(1, most)

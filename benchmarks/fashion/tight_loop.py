@@ -16,7 +16,7 @@ from benchmarks.fashion.arrays import FashionArrays
 from benchmarks.fashion.configurations import BATCH_SIZE, Configuration
 from benchmarks.fashion.network import network, optimizer, penalise
 
-_EVALUATION_BATCH = 1000
+_EVALUATION_BATCH = 250
 
 
 @dataclass(frozen=True)
