@@ -29,11 +29,14 @@ def prepare_environment(spec: ClusterSpec, *, preload: str = "", workers: int = 
     assert not late, f"ray was imported before {late} could be set"
     os.environ.update(wanted)
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    if workers:  # read by the raylet, when it is started; the names are Ray's
-        preloading = {
-            "RAY_preload_python_modules": preload,
-            "RAY_prestart_worker_first_driver": "0",
-            "RAY_num_prestart_python_workers": str(workers),
-        }
-        os.environ.update(preloading)
+    preloading = {  # read by the raylet, each time one is started; the names are Ray's
+        "RAY_preload_python_modules": preload,
+        "RAY_prestart_worker_first_driver": "0",
+        "RAY_num_prestart_python_workers": str(workers),
+    }
+    for name, value in preloading.items():
+        if workers:
+            os.environ[name] = value
+        else:
+            os.environ.pop(name, None)  # an earlier sweep of this process wanted it
     os.environ.pop("RAY_ADDRESS", None)

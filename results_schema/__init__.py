@@ -11,7 +11,7 @@ from results_schema.epochs import EPOCHS
 from results_schema.trials import TRIALS
 
 VERSION: Final = 2
-"""Raised when columns change; the journal of another version is refused."""
+"""Raised when a table or a column joins (ADR 6). An older journal is carried over, a newer one refused."""
 
 TABLES: Final = (TRIALS, EPOCHS, CLASSES, CURVES, ATTEMPTS, ENVIRONMENTS)
 

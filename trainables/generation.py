@@ -14,7 +14,7 @@ from trainables.errors import DataError
 from trainables.picture import Picture
 from trainables.preparation import Prepared
 from trainables.regularizer import Regularizer, TrainingFacts
-from trainables.spec import stream
+from trainables.spec import derived_seed
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 
@@ -39,7 +39,7 @@ def enlarge(data: Prepared, regularizers: Sequence[Regularizer], seed: int, cont
         return Enlarged(data, 0, None)
     train = data.batches.examples(data.split.train)
     made = [
-        maker.more_examples(train, data.info, stream(f"generate {place}", seed), context)
+        maker.more_examples(train, data.info, derived_seed(f"generate {place}", seed), context)
         for place, maker in enumerate(makers)
     ]
     some = [generated for generated in made if generated is not None and len(generated.examples)]

@@ -74,9 +74,14 @@ def trial_identity(cell: bytes, seed: int) -> str:
 def derived_seeds(seed: int) -> Seeds:
     """Independent streams for split, initialisation, data order and augmentation (63 bits each)."""
 
-    return Seeds(stream("split", seed), stream("init", seed), stream("order", seed), stream("augment", seed))
+    return Seeds(
+        derived_seed("split", seed),
+        derived_seed("init", seed),
+        derived_seed("order", seed),
+        derived_seed("augment", seed),
+    )
 
 
-def stream(purpose: str, seed: int) -> int:
+def derived_seed(purpose: str, seed: int) -> int:
     """A seed of its own for a purpose (63 bits), independent of those for others."""
     return int.from_bytes(blake2b(f"{purpose}:{seed}".encode(), digest_size=8).digest(), "big") >> 1

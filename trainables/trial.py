@@ -25,7 +25,7 @@ from trainables.range_test import RangeFound, RangeTest
 from trainables.records import Costs, Seeds, SplitSizes, TrialResult
 from trainables.registry import registry
 from trainables.regularizer import Regularizer
-from trainables.spec import TrialSpec, derived_seeds, stream
+from trainables.spec import TrialSpec, derived_seed, derived_seeds
 from trainables.task import Task
 from trainables.weights import save_weights
 from trainables.weights_origin import WeightsOrigin
@@ -122,7 +122,7 @@ def _learner(spec: TrialSpec, real: Prepared, data: Prepared, task: Task, seeds:
         np.concatenate((real.split.train, real.unlabelled)),
         spec.protocol.batch_size,
         context.shard,
-        stream("unlabelled", seeds.order),
+        derived_seed("unlabelled", seeds.order),
         context.device,
     )
     parts = LearnerParts(

@@ -1,6 +1,7 @@
 """Why a combination cannot work: what its components say of each other and of the data."""
 
 from collections.abc import Iterable
+from typing import cast
 
 from orchestrator.grid.data import LocatedData
 from orchestrator.grid.levels import Level, Part
@@ -49,7 +50,7 @@ class Support:
     def of_optimizer(self, data: LocatedData, model: Level, optimizer: Level, regularizer: Level) -> str | None:
         """The reason why an optimizer cannot train this model with these regularizers, or None."""
         part = optimizer.parts[0]
-        if data.info is None or part.component.supports is Optimizer.supports:  # type: ignore[attr-defined] # its class
+        if data.info is None or cast(type[Optimizer], part.component).supports is Optimizer.supports:
             return None
         info = data.info
         if data not in self._optimizers:

@@ -1,6 +1,5 @@
 """Data sets published as CIFAR is: batches of 32 x 32 pictures, as pickles or in binary, the test split last."""
 
-import os
 from abc import abstractmethod
 from pathlib import Path
 from typing import ClassVar
@@ -9,12 +8,13 @@ import numpy as np
 
 from trainables.data.cifar_batches import Batch, read_binary, read_pickled
 from trainables.data.content import digest_of_arrays, remembered
-from trainables.data.download import download, download_folder, kept_downloads, missing
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
-from trainables.errors import DataError, DataMissing
+from trainables.data.download import kept_downloads
+from trainables.data.published_dataset import PublishedDataset, first_complete
+from trainables.dataset import DataInfo, DataPlace, Examples
+from trainables.errors import DataError
 
 
-class CifarDataset(Dataset):
+class CifarDataset(PublishedDataset):
     """Colour pictures with an official test split, read from the batches in one folder."""
 
     pickled: ClassVar[dict[str, str]]
@@ -37,11 +37,6 @@ class CifarDataset(Dataset):
     def labels_of_rows(self) -> tuple[int, int]:
         """How many labels stand before the pixels in the binary version, and which of them is wanted."""
         return 1, 0
-
-    def fetch(self, place: DataPlace) -> None:
-        if self._found(place) is None:
-            target = download_folder(place)
-            download(self.name, target, self._download, self._looked(place), self._wanted(place))
 
     def info(self, place: DataPlace) -> DataInfo:
         self._files(place)
@@ -70,16 +65,9 @@ class CifarDataset(Dataset):
             return read_binary(path, *self.labels_of_rows())
         return read_pickled(path, self.pickled[path.name], self.labels_of_pickles())
 
-    def _files(self, place: DataPlace) -> list[Path]:
-        found = self._found(place)
-        if found is None:
-            raise DataMissing(f"{missing(self.name, self._looked(place))} To use it, {self._wanted(place)}")
-        return found
-
     def _found(self, place: DataPlace) -> list[Path] | None:
         candidates = ([folder / name for name in names] for folder, names in self._candidates(place))
-        # unlike Path.is_file, os.path.isfile passes over a folder that may not be entered
-        return next((files for files in candidates if all(map(os.path.isfile, files))), None)
+        return first_complete(candidates)
 
     def _candidates(self, place: DataPlace) -> list[tuple[Path, list[str]]]:
         python, binary = self.folders

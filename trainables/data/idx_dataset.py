@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.content import digest_of_arrays, remembered
-from trainables.data.download import download, download_folder, kept_downloads, missing
+from trainables.data.download import kept_downloads
 from trainables.data.idx import idx_head, read_idx
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
-from trainables.errors import DataError, DataMissing
+from trainables.data.published_dataset import PublishedDataset
+from trainables.dataset import DataInfo, DataPlace, Examples
+from trainables.errors import DataError
 
 _FILES: Final = (
     "train-images-idx3-ubyte",
@@ -30,7 +31,7 @@ Pictures = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
 
-class IdxDataset(Dataset):
+class IdxDataset(PublishedDataset):
     """Grey pictures with an official test split, read from the four files in one folder."""
 
     folders: ClassVar[tuple[str, ...]]
@@ -54,11 +55,6 @@ class IdxDataset(Dataset):
     def put_right(self, pictures: Pictures, labels: Labels) -> tuple[Pictures, Labels]:
         """Upright pictures (count, height, width), and labels that count from 0, of what the files hold."""
         return pictures, labels
-
-    def fetch(self, place: DataPlace) -> None:
-        if self._found(place) is None:
-            target = download_folder(place)
-            download(self.name, target, self._download, self._looked(place), self._wanted(place))
 
     def info(self, place: DataPlace) -> DataInfo:
         files = self._files(place)
@@ -84,12 +80,6 @@ class IdxDataset(Dataset):
                 raise DataError(f"{file} holds {told}, which do not fit the {count} classes of {self.name}")
         targets = np.concatenate([train_labels, test_labels])
         return Examples(np.concatenate([train, test])[:, None], targets, np.arange(len(targets)) >= len(train_labels))
-
-    def _files(self, place: DataPlace) -> list[Path]:
-        found = self._found(place)
-        if found is None:
-            raise DataMissing(f"{missing(self.name, self._looked(place))} To use it, {self._wanted(place)}")
-        return found
 
     def _found(self, place: DataPlace) -> list[Path] | None:
         names = self.file_names()

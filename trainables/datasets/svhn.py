@@ -1,19 +1,18 @@
 """Digits of house numbers (Netzer et al. 2011, "Reading Digits in Natural Images ...", sec. 2)."""
 
-import os
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from trainables.data.content import digest_of_arrays, remembered
-from trainables.data.download import download, download_folder, kept_downloads, missing
+from trainables.data.download import kept_downloads
 from trainables.data.house_numbers import read_house_numbers
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
-from trainables.errors import DataMissing
+from trainables.data.published_dataset import PublishedDataset, first_complete
+from trainables.dataset import DataInfo, DataPlace, Examples
 
 
-class Svhn(Dataset):
+class Svhn(PublishedDataset):
     """73,257 training and 26,032 test pictures, 32 x 32, RGB, cropped around one digit (format 2).
 
     Read from the data folder: `train_32x32.mat` and `test_32x32.mat` (and `extra_32x32.mat`) there, in `svhn/` or
@@ -26,11 +25,6 @@ class Svhn(Dataset):
 
     extra: bool = False
     """Whether the 531,131 easier pictures of `extra_32x32.mat` join those to train on."""
-
-    def fetch(self, place: DataPlace) -> None:
-        if self._found(place) is None:
-            target = download_folder(place)
-            download(self.name, target, self._download, self._looked(place), self._wanted(place))
 
     def info(self, place: DataPlace) -> DataInfo:
         self._files(place)
@@ -50,16 +44,9 @@ class Svhn(Dataset):
     def _parts(self) -> tuple[str, ...]:
         return ("train", "extra", "test") if self.extra else ("train", "test")
 
-    def _files(self, place: DataPlace) -> list[Path]:
-        found = self._found(place)
-        if found is None:
-            raise DataMissing(f"{missing(self.name, self._looked(place))} To use it, {self._wanted(place)}")
-        return found
-
     def _found(self, place: DataPlace) -> list[Path] | None:
         candidates = ([folder / _file(part) for part in self._parts()] for folder in _candidates(place))
-        # unlike Path.is_file, os.path.isfile passes over a folder that may not be entered
-        return next((files for files in candidates if all(map(os.path.isfile, files))), None)
+        return first_complete(candidates)
 
     def _looked(self, place: DataPlace) -> list[str]:
         return [str(folder) for folder in _candidates(place)]
