@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 # without byte code on disk every process compiles torch anew, for 3 s: the first run keeps it for all others
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test chaos lint format docs bench-null bench-grid bench-plan bench-gpu validation clean
+.PHONY: help install demo test chaos chaos-tests fuzz audit lint format docs bench-null bench-grid bench-plan bench-gpu validation paper clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -33,16 +33,27 @@ demo: $(VENV)/.installed  ## run the quickstart sweep and write its report
 	$(BIN)/orch results results/quickstart --limit 10
 	$(BIN)/orch report results/quickstart
 
-lint: $(VENV)/.installed-dev  ## ruff and mypy
+lint: $(VENV)/.installed-dev  ## ruff, mypy and bandit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive orchestrator trainables clusters results_schema
 
 test: lint  ## lint, then the tests
 	$(BIN)/python -m pytest
 
-chaos: $(VENV)/.installed-dev  ## kill workers, Ray and the sweep itself (some minutes)
+MINUTES ?= 5
+chaos: $(VENV)/.installed-dev  ## disturb sweeps at random for MINUTES; goes on where it stopped, adds to docs/chaos.md
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES)
+
+chaos-tests: $(VENV)/.installed-dev  ## the tests that take a Ray of their own to kill something (some minutes)
 	$(BIN)/python -m pytest -m chaos
+
+fuzz: $(VENV)/.installed-dev  ## change CASES=10000 files of users at random: only planned or refused
+	ORCH_FUZZ_CASES=$(or $(CASES),10000) $(BIN)/python -m pytest tests/fuzz --hypothesis-show-statistics
+
+audit: $(VENV)/.installed-dev  ## known faults of all packages: ends with 1 for faults, 3 where the service is out of reach
+	$(BIN)/python scripts/audit.py
 
 format: $(VENV)/.installed-dev  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
@@ -62,6 +73,9 @@ bench-plan: $(VENV)/.installed-dev  ## a plan of 1,000,000 trials
 
 validation: $(VENV)/.installed-dev  ## the catalogue beside published figures: docs/validation.md (hours)
 	$(BIN)/python -m benchmarks.validation
+
+paper: $(VENV)/.installed-dev  ## a study as claims, with verdicts: docs/paper.md (two to three hours, resumable)
+	$(BIN)/python -m benchmarks.paper
 
 bench-gpu: $(VENV)/.installed-dev  ## the Fashion-MNIST grid on one GPU, and the GPU checks
 	$(BIN)/python benchmarks/gpu.py

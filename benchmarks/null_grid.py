@@ -6,8 +6,11 @@ from typing import Final
 _MOST_LEVELS: Final = 100
 
 
-def write_null_grid(path: Path, trials: int, *, workers: int = 1, epochs: int = 1) -> Path:
-    """`digits` x `mlp` x `sgd`: learning rates times seeds make exactly `trials`. Returns `path`."""
+def write_null_grid(path: Path, trials: int, *, workers: int = 1, epochs: int = 1, share: float = 1.0) -> Path:
+    """`digits` x `mlp` x `sgd`: learning rates times seeds make exactly `trials`. Returns `path`.
+
+    share: so much of the seeds only, for a grid that is extended later.
+    """
     levels = next(count for count in range(min(trials, _MOST_LEVELS), 0, -1) if trials % count == 0)
     rates = ", ".join(f"{(index + 1) / 1000:g}" for index in range(levels))
     path.write_text(
@@ -16,7 +19,7 @@ def write_null_grid(path: Path, trials: int, *, workers: int = 1, epochs: int = 
         f"  dataset: digits\n"
         f"  model: mlp\n"
         f"  optimizer: {{name: sgd, lr: [{rates}]}}\n"
-        f"seeds: {trials // levels}\n"
+        f"seeds: {round(share * (trials // levels))}\n"
         f"protocol: {{epochs: {epochs}}}\n"
         f"resources: {{workers: {workers}}}\n"
         f"wandb: {{mode: disabled}}\n"

@@ -20,7 +20,9 @@ from benchmarks.null_trial import null_trial
 from benchmarks.peer import peer, run
 from benchmarks.table import markdown
 from orchestrator.progress import Progress, Silence
-from orchestrator.run import EngineName, SweepRequest, SweepSummary, run_sweep
+from orchestrator.request import EngineName, SweepRequest
+from orchestrator.run import run_sweep
+from orchestrator.summary import SweepSummary
 
 BEST, USUAL = "Ray Tune at its best", "Ray Tune as most people write it"
 PEERS = {BEST: ("benchmarks.peers.null_tune_best", 1000), USUAL: ("benchmarks.peers.null_tune_usual", 32)}

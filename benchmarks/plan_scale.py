@@ -27,7 +27,7 @@ def numbers(count: int, most: float = 1.0) -> str:
 
 
 OTHER = "name: other\naxes: {dataset: digits, model: {name: mlp, hidden: [4]}, optimizer: sgd}\nprotocol: {epochs: 1}\n"
-"""A sweep of one trial: beside what it leaves, the ids of a grid have to be computed."""
+"""A sweep of one trial: beside what it leaves, the cells of a grid that are there already have to be found."""
 HEAD = "name: scale\naxes:\n  dataset: digits\n"
 SHAPES = {
     "few levels x 100,000 seeds": (

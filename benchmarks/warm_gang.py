@@ -21,7 +21,8 @@ from benchmarks.null_trial import null_trial
 from benchmarks.table import markdown
 from orchestrator.engine import RunTrial
 from orchestrator.progress import Silence
-from orchestrator.run import SweepRequest, run_sweep
+from orchestrator.request import SweepRequest
+from orchestrator.run import run_sweep
 from trainables.trial import run_trial
 
 EPOCHS = 3

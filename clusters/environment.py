@@ -3,21 +3,36 @@
 import os
 import secrets
 import sys
+from typing import Final
 
 from clusters.spec import ClusterSpec
+from clusters.token import use_token
+
+_LEAN: Final = {
+    # milliseconds between two tries to reach a socket that is not there yet, and how many are made; Ray's own are a second
+    # and 10: where a raylet is quicker than its object store, that is a second of every start
+    "RAY_raylet_client_connect_timeout_milliseconds": "50",
+    "RAY_raylet_client_num_connect_attempts": "200",
+    # a record of every call, kept by its caller for `ray list tasks`: a kilobyte a trial, and nobody looks at a Ray of ours
+    "RAY_task_events_report_interval_ms": "0",
+}
+"""What spares time and memory of a Ray that is started here. The names are Ray's."""
 
 
-def prepare_environment(spec: ClusterSpec, *, preload: str = "", workers: int = 0) -> None:
+def prepare_environment(spec: ClusterSpec, *, preload: str = "", at_once: bool = False) -> None:
     """Set what a Ray started here needs. To be called before `ray` is imported for the first time.
 
-    preload: a module that worker processes import as they start. workers: how many start with Ray itself, before
-    anything asks for them; Ray's own choice, one for each CPU, would import it many times in vain.
+    preload: a module that worker processes import as they start. at_once: whether one worker process for each CPU starts
+    as soon as Ray's own processes run, before anything asks for them; where fewer are used, they would import in vain.
     """
     os.environ.pop("WANDB_SERVICE", None)  # a slot's process must not think that it is a W&B client's child
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     # ray tells of dead workers on our standard output, which is for data; the engine tells of them itself
     os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "^"
-    if spec.address != "local":
+    if spec.kind != "local":
+        use_token(spec)
+        if _is_loopback(os.environ.get("RAY_ADDRESS", "") if spec.address == "auto" else spec.address):
+            os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # ray would look for it on the outer interface
         return
     wanted = {
         # ray listens on all interfaces on Linux whatever address it is given, unless told that this is a laptop's system
@@ -29,14 +44,20 @@ def prepare_environment(spec: ClusterSpec, *, preload: str = "", workers: int = 
     assert not late, f"ray was imported before {late} could be set"
     os.environ.update(wanted)
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    preloading = {  # read by the raylet, each time one is started; the names are Ray's
+    os.environ.update(_LEAN)
+    starting = {  # read by the raylet, each time one is started; the names are Ray's
         "RAY_preload_python_modules": preload,
-        "RAY_prestart_worker_first_driver": "0",
-        "RAY_num_prestart_python_workers": str(workers),
+        "RAY_prestart_worker_first_driver": "0" if preload else "",
+        "RAY_enable_worker_prestart": "1" if at_once else "",
     }
-    for name, value in preloading.items():
-        if workers:
+    for name, value in starting.items():
+        if value:
             os.environ[name] = value
         else:
             os.environ.pop(name, None)  # an earlier sweep of this process wanted it
     os.environ.pop("RAY_ADDRESS", None)
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    return host.startswith("127.") or host in {"localhost", "::1"}

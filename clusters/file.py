@@ -1,62 +1,135 @@
 """Reads a cluster file."""
 
+import difflib
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from clusters.errors import ClusterSpecError
-from clusters.spec import ClusterSpec
+from clusters.spec import ClusterSpec, kind_of
 
 Keys = tuple[int | str, ...]
 """Where in the file: the keys from the top down."""
+
+_MOST_BYTES: Final = 100_000
+_KINDS: Final = {
+    "cpus": ("local",),
+    "gpus": ("local",),
+    "token_file": ("attach", "jobs"),
+    "data": ("attach", "jobs"),
+    "cache": ("attach", "jobs"),
+    "code": ("attach",),
+    "results": ("jobs",),
+    "python": ("jobs",),
+}
+"""Keys that mean something for some kinds only."""
 
 
 def read_cluster(path: Path | None) -> ClusterSpec:
     """The cluster of a file; `local.yaml` when no file is given. Raises ClusterSpecError with all problems."""
     text, name = (files("clusters").joinpath("local.yaml").read_text(), "local.yaml") if path is None else _text(path)
+    spec = parse_cluster(text, name)
+    if path is None or spec.token_file is None:
+        return spec
+    beside = path.absolute().parent / Path(spec.token_file).expanduser()
+    return spec.model_copy(update={"token_file": str(beside)})
+
+
+def parse_cluster(text: str, name: str) -> ClusterSpec:
+    """The cluster of a file's text. Raises ClusterSpecError with all problems."""
     try:
         content = YAML(typ="safe", pure=True).load(text)
     except MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise ClusterSpecError([f"{where}: {error.problem}"]) from None
-    except YAMLError as error:
-        raise ClusterSpecError([f"{name}: {error}"]) from None
+        mark = error.problem_mark or error.context_mark
+        where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else f"{name}:1:1"
+        raise ClusterSpecError([f"{where}: {_one_line(error.problem or error.context or 'not valid YAML')}"]) from None
+    except (YAMLError, ValueError, RecursionError) as error:
+        said = "nested too deep" if isinstance(error, RecursionError) else str(error).strip().partition("\n")[0]
+        raise ClusterSpecError([f"{name}:1:1: not valid YAML: {_one_line(said)}"]) from None
     if not isinstance(content, dict):
         raise ClusterSpecError([f"{name}:1:1: a cluster file is a mapping such as `address: local`"])
     try:
-        return ClusterSpec.model_validate(content)
+        spec = ClusterSpec.model_validate(content)
     except ValidationError as error:
-        raise ClusterSpecError(_problems(error, name, text, content)) from None
+        raise ClusterSpecError(_located(_wrong(error, content), name, text)) from None
+    messages = {key: [message] for key, message in _contradictions(spec, content)}
+    if messages:
+        raise ClusterSpecError(_located(messages, name, text))
+    return spec
 
 
 def _text(path: Path) -> tuple[str, str]:
     try:
+        if not path.is_file():
+            found = "is not a file" if path.exists() else "is not there"
+            raise ClusterSpecError([f"{path.name}:1:1: the cluster file {path} {found}"])
+        if path.stat().st_size > _MOST_BYTES:
+            raise ClusterSpecError([f"{path.name}:1:1: larger than {_MOST_BYTES // 1000} kB, which no cluster file is"])
         return path.read_text(encoding="utf-8"), path.name
-    except (OSError, UnicodeDecodeError) as error:
-        raise ClusterSpecError([f"cannot read the cluster file {path}: {error}"]) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path, or no UTF-8
+        raise ClusterSpecError([f"{path.name}:1:1: cannot read the cluster file {path}: {error}"]) from None
 
 
-def _problems(error: ValidationError, name: str, text: str, content: dict[str, Any]) -> list[str]:
-    """One line for each key that is wrong, in the order of the file."""
+def _contradictions(spec: ClusterSpec, content: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Keys whose values are right and do not go together."""
+    if spec.kind == "jobs" and "address" not in content:
+        yield ("kind",), "jobs needs an address such as http://127.0.0.1:8265"
+    elif "kind" in content and kind_of(spec.address) != spec.kind:
+        yield ("address",), f"{spec.address} is for kind {kind_of(spec.address)}, and the kind here is {spec.kind}"
+    for key, kinds in _KINDS.items():
+        if key in content and spec.kind not in kinds:
+            yield (key,), f"is for kind {' and '.join(kinds)}, and the kind here is {spec.kind}"
+
+
+def _wrong(error: ValidationError, content: dict[str, Any]) -> dict[Keys, list[str]]:
+    """What is wrong with the value of each key."""
     messages: dict[Keys, list[str]] = {}
     for problem in error.errors():
         keys = _keys(problem["loc"], content)
-        messages.setdefault(keys, []).append(_message(problem["msg"]))
+        messages.setdefault(keys, []).append(_message(problem["msg"], keys, problem.get("input")))
+    return messages
+
+
+def _located(messages: dict[Keys, list[str]], name: str, text: str) -> list[str]:
+    """One line for each key that is wrong, in the order of the file."""
     positions = {keys: _position(text, keys) for keys in messages}
     return [
-        f"{name}:{positions[keys][0]}:{positions[keys][1]}: {'.'.join(map(str, keys))} {', or '.join(messages[keys])}"
+        f"{name}:{positions[keys][0]}:{positions[keys][1]}: {_one_line('.'.join(map(str, keys)))} "
+        f"{', or '.join(messages[keys])}"
         for keys in sorted(messages, key=lambda keys: positions[keys])
     ]
 
 
-def _message(message: str) -> str:
-    """pydantic's words without its own terms."""
-    return "is not a key of a cluster file" if message.startswith("Extra") else message.removeprefix("Input ")
+def _message(message: str, keys: Keys, value: object) -> str:
+    """pydantic's words without its own terms, and with a near name."""
+    if message.startswith("Extra"):
+        near = difflib.get_close_matches(str(keys[-1]), _names(keys[:-1]), n=1)
+        return "is not a key of a cluster file" + (f"; did you mean {near[0]!r}?" if near else "")
+    if message.startswith("String should match") and keys == ("address",):
+        return "should be local, auto, HOST:PORT or http://HOST:PORT"
+    said = message.removeprefix("Input ").removeprefix("String ")
+    near = difflib.get_close_matches(str(value), ("local", "attach", "jobs"), n=1) if keys == ("kind",) else []
+    return said + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _names(keys: Keys) -> list[str]:
+    """The keys that may stand there."""
+    part: type[BaseModel] = ClusterSpec
+    for key in keys:
+        inner = part.model_fields[str(key)].annotation
+        assert isinstance(inner, type) and issubclass(inner, BaseModel)
+        part = inner
+    return list(part.model_fields)
+
+
+def _one_line(text: str) -> str:
+    """With escapes for what would break the line or steer a terminal."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def _keys(location: Keys, content: Any) -> Keys:

@@ -1,20 +1,26 @@
 """Starts Ray here or joins one that runs, notices when it is gone, and leaves nothing behind."""
 
+import atexit
 import logging
-import os
-import shutil
+import signal
 import socket
-import tempfile
 import threading
 import time
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import psutil
 import ray
 
+from clusters.code import Code
 from clusters.errors import ClusterLost, ClusterUnreachable
+from clusters.joining import join
+from clusters.node_watch import NodeWatch, Workers, nodes_now
+from clusters.nodes import Node
+from clusters.ray_folder import RayFolder, remove_abandoned
+from clusters.ray_thread import ray_is_waited_for
+from clusters.reaper import Reaper
 from clusters.size import local_size
 from clusters.spec import ClusterSpec
 
@@ -22,6 +28,10 @@ DISCONNECT_SECONDS: Final = 0.3
 """What this process takes to leave Ray, before Ray's own processes, started here, are ended."""
 SHUTDOWN_SECONDS: Final = 5.0
 """What `ray.shutdown` is given in all. It ends its processes one after another, and waits for each that still lives."""
+WAITING_SECONDS: Final = 3.0
+"""What threads that wait for Ray are given to see that they wait in vain."""
+HEAR_SECONDS: Final = 0.01
+"""For which a SIGTERM may meet no handler of ours while Ray is left."""
 LOOK_SECONDS: Final = 0.25
 """Between two looks at Ray's processes."""
 SILENCE_SECONDS: Final = 20.0
@@ -30,39 +40,45 @@ OBJECT_STORE_BYTES: Final = 128 * 2**20
 """Only orders and rows pass through it; data never does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Capacity:
-    """What the cluster offers."""
-
-    cpus: float
-    gpus: float
-    memory_bytes: float
-
-
 class RayCluster:
     """A connection to Ray. Open it, ask it to `check` from time to time, close it.
 
     `environment.prepare_environment` comes first: Ray reads its environment when it is imported.
     """
 
-    def __init__(self, spec: ClusterSpec) -> None:
-        self._spec = spec
-        self._folder: Path | None = None
+    def __init__(self, spec: ClusterSpec, code: Code) -> None:
+        """code: what a cluster of other machines is sent."""
+        self._spec, self._code = spec, code
+        self._folder: RayFolder | None = None
+        self._reaper: Reaper | None = None
         self._started: list[psutil.Process] = []
         """What a local Ray consists of, workers apart: those are children of these."""
         self._vital: list[psutil.Process] = []
+        self._nodes: tuple[Node, ...] = ()
+        self._watch: NodeWatch | None = None
         self._last_answer = time.monotonic()
         self._last_look = 0.0
         self._head: tuple[str, int] | None = None
 
-    def open(self) -> Capacity:
-        """Connect. Raises ClusterUnreachable."""
-        if self._spec.address == "local":
-            self._start()
-        else:
-            self._join(self._spec.address)
-        offered: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        return Capacity(offered.get("CPU", 0.0), offered.get("GPU", 0.0), offered.get("memory", 0.0))
+    def open(self) -> None:
+        """Connect. Raises ClusterUnreachable, and, from Ray's own handler of SIGTERM, SystemExit."""
+        with _handlers_put_back():
+            if self._spec.address == "local":
+                self._start()
+                self._nodes = nodes_now()
+            else:
+                self._head = join(self._spec, self._code)
+                self._watch = NodeWatch()
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The machines that are there now."""
+        return self._nodes if self._watch is None else self._watch.nodes
+
+    def want(self, workers: Workers) -> None:
+        """Tell the cluster's autoscaler, if it has one, what would be used at once: (CPUs, GPUs) of each worker."""
+        if self._watch is not None:
+            self._watch.want(workers)
 
     def check(self) -> None:
         """Raise ClusterLost if Ray has gone. May be called at any rate: it looks a few times a second."""
@@ -79,51 +95,48 @@ class RayCluster:
 
     def close(self) -> None:
         """Disconnect, and end what was started here."""
+        if self._watch is not None:
+            self._watch.close()
         ours = [process for started in self._started for process in (*_children(started), started)]
         ender = threading.Thread(target=ray.shutdown, daemon=True)
-        ender.start()
-        ender.join(DISCONNECT_SECONDS if ours else SHUTDOWN_SECONDS)
+        if ray_is_waited_for(WAITING_SECONDS):  # this process ends soon, and leaves Ray with it
+            atexit.unregister(ray.shutdown)
+        else:
+            ender.start()
+            _wait_and_hear(ender, DISCONNECT_SECONDS if ours else SHUTDOWN_SECONDS)
         for process in ours:
             _end(process)
-        ender.join(SHUTDOWN_SECONDS)
+        if ender.ident is not None:
+            _wait_and_hear(ender, SHUTDOWN_SECONDS)
+        if self._reaper is not None:
+            self._reaper.dismiss()
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.remove()
+            self._folder = None
 
     def _start(self) -> None:
         cpus, gpus = local_size(self._spec)
-        self._folder = Path(tempfile.mkdtemp(prefix="orch-", dir="/tmp"))
+        remove_abandoned()
+        self._folder = RayFolder()
+        self._reaper = Reaper(str(self._folder.path), self._folder.lock)
         before = set(psutil.Process().children(recursive=True))
         try:
-            ray.init(
-                num_cpus=cpus,
-                num_gpus=gpus,
-                include_dashboard=False,
-                log_to_driver=False,
-                configure_logging=True,
-                logging_level=logging.ERROR,
-                object_store_memory=OBJECT_STORE_BYTES,
-                _temp_dir=str(self._folder),
-            )
+            with self._reaper.marking(), _children_deaf():
+                ray.init(
+                    num_cpus=cpus,
+                    num_gpus=gpus,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    configure_logging=True,
+                    logging_level=logging.ERROR,
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    _temp_dir=str(self._folder.path),
+                )
         except Exception as error:
             raise ClusterUnreachable(f"Ray cannot be started here: {_last_line(error)}") from error
         finally:
             self._started = [process for process in psutil.Process().children(recursive=True) if process not in before]
         self._vital = [process for process in self._started if _name(process) in {"raylet", "gcs_server"}]
-
-    def _join(self, address: str) -> None:
-        try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except Exception as error:
-            hint = (
-                ""
-                if os.environ.get("RAY_AUTH_TOKEN")
-                else " (RAY_AUTH_TOKEN is not set: a cluster with tokens refuses us)"
-            )
-            raise ClusterUnreachable(
-                f"no Ray answers at {address}: {_last_line(error)}{hint}; a wrong token looks the same"
-            ) from error
-        host, port = ray.get_runtime_context().gcs_address.rsplit(":", 1)
-        self._head = (host.strip("[]"), int(port))
 
     def _probe(self) -> None:
         assert self._head is not None
@@ -137,6 +150,47 @@ class RayCluster:
                 ) from error
         else:
             self._last_answer = time.monotonic()
+
+
+def _wait_and_hear(leaving: threading.Thread, seconds: float) -> None:
+    """Wait for the thread that leaves Ray.
+
+    As Ray 2.60 is left it sets SIGTERM to its default action, below Python, which still shows our handler. It is put back
+    at once, or the next SIGTERM would end the sweep in its last export.
+    """
+    ends = time.monotonic() + seconds
+    while True:
+        leaving.join(HEAR_SECONDS)
+        handler = signal.getsignal(signal.SIGTERM)
+        if handler is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
+        if not leaving.is_alive() or time.monotonic() > ends:
+            return
+
+
+@contextmanager
+def _handlers_put_back() -> Iterator[None]:
+    """`ray.init` handles SIGTERM by a SystemExit, wherever it comes: a second one while the first is obeyed, too."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _children_deaf() -> Iterator[None]:
+    """Processes started within see neither SIGHUP nor SIGTERM, as Ray does for SIGINT itself.
+
+    Who stops a sweep often signals all of its processes, as a terminal does that closes. Ray's would end first, and
+    `ray.init` would wait for them for a minute, with Python's lock held. They are ended by SIGKILL.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _last_line(error: Exception) -> str:

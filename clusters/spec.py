@@ -1,10 +1,13 @@
 """What a cluster file says."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Auto = Literal["auto"]
+Kind = Literal["local", "attach", "jobs"]
+
+_HOST = r"[A-Za-z0-9.\-\[\]:]+:\d{1,5}"
 
 
 class _Part(BaseModel):
@@ -16,8 +19,9 @@ class SlotSpec(_Part):
 
     most: Annotated[int, Field(ge=1)] | Auto = "auto"
     """At most so many slots at a time; auto: as many as fit."""
-    gpu_share: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """The part of a GPU that a slot takes for each GPU its trial asks for: 0.25 lets four trials share one."""
+    gpu_share: Annotated[float, Field(gt=0, le=1)] | Auto = 1.0
+    """The part of a GPU that a slot takes for each GPU its trial asks for: 0.25 lets four trials share one; auto: as much
+    as the first trial of its data set, model and batch took of the memory."""
     memory_limit: Annotated[int, Field(ge=2**28)] | Auto = "auto"
     """Bytes of its own that a slot's process may hold between two trials before it is replaced; auto: its share of 80 %."""
 
@@ -29,19 +33,61 @@ class DistributedSpec(_Part):
     """auto: nccl on GPUs, gloo on CPUs."""
     group_timeout: Annotated[float, Field(gt=0)] = 60.0
     """Seconds that a worker waits for the others in a collective operation."""
+    placement: Literal["pack", "spread"] = "pack"
+    """pack: the workers of a trial share as few nodes as can be; spread: they take as many."""
 
 
 class ClusterSpec(_Part):
     """Where a sweep runs."""
 
-    name: str = "local"
-    address: Annotated[str, Field(pattern=r"^(local|auto|[A-Za-z0-9.\-\[\]:]+:\d+)$")] = "local"
-    """local: start Ray on this machine; auto: the Ray that runs on it; HOST:PORT: the Ray whose head listens there."""
+    name: Annotated[str, Field(pattern=r"^[\w.\- ]{1,64}$")] = "local"
+    kind: Kind = "local"
+    """local: Ray is started on this machine; attach: this is a machine of a cluster whose Ray runs; jobs: the sweep goes
+    to a cluster as a Ray job. Where it is absent, the address tells."""
+    address: Annotated[str, Field(pattern=rf"^(local|auto|{_HOST}|https?://{_HOST})/?$")] = "local"
+    """attach: `auto`, the Ray that runs on this machine, or HOST:PORT, where its head listens; jobs: http://HOST:PORT, its
+    dashboard."""
+    token_file: str | None = None
+    """A file with the cluster's token, which nobody else can read; else RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH says it."""
+    data: Annotated[str, Field(pattern=r"^/[^\x00]*$")] | None = None
+    """The data folder of every node, in place of --data and ORCH_DATA."""
+    cache: Annotated[str, Field(pattern=r"^/[^\x00]*$")] | None = None
+    """Where every node keeps decoded arrays, in place of its ORCH_CACHE."""
+    code: Literal["auto", "send", "installed"] = "auto"
+    """attach: whether nodes are sent the code of orch and of its plug-ins; auto: unless this machine is the only one."""
+    results: Annotated[str, Field(pattern=r"^[/~][^\x00]*$")] = "~/orch-results"
+    """jobs: the head's folder in which each sweep has its results directory."""
+    python: Annotated[str, Field(min_length=1)] = "python"
+    """jobs: the Python of the head that has Ray and torch."""
     cpus: Annotated[int, Field(ge=1)] | Auto = "auto"
     """CPUs to offer when Ray is started here."""
     gpus: Annotated[int, Field(ge=0)] | Auto = "auto"
     """GPUs to offer when Ray is started here."""
     start_timeout: Annotated[float, Field(gt=0)] = 300.0
-    """Seconds for all workers of a slot to come up."""
+    """Seconds for all workers of a slot to come up, and for a node to come (back) while nothing can run."""
+    autoscaling: bool = False
+    """Whether the cluster adds nodes when they are asked for: what fits no node now waits for one."""
     slots: SlotSpec = SlotSpec()
     distributed: DistributedSpec = DistributedSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, given: Any) -> Any:
+        """The kind that the address means, or the address that goes with the kind."""
+        if not isinstance(given, dict):
+            return given
+        match given:
+            case {"kind": _, "address": _}:
+                return given
+            case {"kind": "attach"}:
+                return {**given, "address": "auto"}
+            case {"address": str() as address}:
+                return {**given, "kind": kind_of(address)}
+        return given
+
+
+def kind_of(address: str) -> Kind:
+    """What an address means."""
+    if address.startswith(("http://", "https://")):
+        return "jobs"
+    return "local" if address == "local" else "attach"

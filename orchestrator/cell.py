@@ -7,11 +7,12 @@ from orchestrator.engine import Shape
 from orchestrator.grid.data import LocatedData
 from orchestrator.grid.levels import Level
 from orchestrator.grid.settings import Resources
+from orchestrator.grid.tuning import TuningSpec
 from trainables.model import Model
 from trainables.optimizer import Optimizer
 from trainables.protocol import Protocol
 from trainables.regularizer import Regularizer
-from trainables.spec import TrialSpec, cell_identity, trial_identity
+from trainables.spec import TrialSpec, cell_identity, trial_identity, tuning_identity
 
 
 class Settings(NamedTuple):
@@ -20,7 +21,9 @@ class Settings(NamedTuple):
     protocol: Protocol
     resources: Resources
     digest: bytes
-    """Of the protocol."""
+    """Of the protocol, and of the tuning where there is one."""
+    tuning: TuningSpec | None = None
+    """How the cell's open parameters are tuned; None where nothing is."""
 
 
 class Cell(NamedTuple):
@@ -37,6 +40,10 @@ class Cell(NamedTuple):
     @property
     def protocol(self) -> Protocol:
         return self.settings.protocol
+
+    @property
+    def tuning(self) -> TuningSpec | None:
+        return self.settings.tuning
 
     @property
     def resources(self) -> Resources:
@@ -69,17 +76,22 @@ class Cell(NamedTuple):
 
     @property
     def cell_id(self) -> str:
-        """Equal to `spec(seed).cell_id`."""
+        """Equal to `spec(seed).cell_id` where nothing is tuned."""
         return self.identity.hex()
 
     def trial_id(self, seed: int) -> str:
-        """Equal to `spec(seed).trial_id`."""
+        """Equal to `spec(seed).trial_id` where nothing is tuned."""
         return trial_identity(self.identity, seed)
 
     def trial_ids(self, seeds: Sequence[int]) -> Iterator[str]:
         """One for each seed."""
         identity = self.identity
         return (trial_identity(identity, seed) for seed in seeds)
+
+    def tuning_ids(self) -> Iterator[str]:
+        """The ids of its tuning trials, which have no seed of their own but a number. Empty where nothing is tuned."""
+        identity = self.identity if self.tuning else b""
+        return (tuning_identity(identity, number) for number in range(self.tuning.count if self.tuning else 0))
 
     def spec(self, seed: int) -> TrialSpec:
         """What a worker is handed. Raises DataMissing where the data is not there."""

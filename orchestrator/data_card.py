@@ -10,6 +10,7 @@ from orchestrator.grid.components import read_entry
 from orchestrator.grid.problems import Problems
 from orchestrator.grid.source import parse
 from orchestrator.places import data_place
+from orchestrator.plain_text import one_line
 from trainables.data_card import ClassPictures, DataCard
 from trainables.data_view import DataView
 from trainables.dataset import Dataset
@@ -30,7 +31,7 @@ def look_at(
         view = DataView(read_level(level), place)
         return view.card(), view.pictures(of_each, most_classes)
     except DataError as error:
-        raise UserError(str(error)) from error
+        raise UserError(one_line(str(error))) from error
 
 
 def read_level(text: str) -> Dataset:

@@ -13,9 +13,10 @@ from pathlib import Path
 from secrets import token_hex
 
 import psutil
-import torch
 
+from clusters.devices import gpu_names
 from clusters.spec import ClusterSpec
+from orchestrator.masking import masked
 from results_schema import VERSION
 
 PACKAGES = ("torch", "torchvision", "torchmetrics", "ray", "numpy", "pyarrow", "scikit-learn", "pydantic", "wandb")
@@ -50,7 +51,7 @@ def observe(cluster: ClusterSpec, grid: str) -> Environment:
     return Environment(
         environment_id=token_hex(6),
         started_at=datetime.now(UTC),
-        command=_command(),
+        command=masked(_command()),
         orch_version=metadata.version("orch-grid"),
         results_version=VERSION,
         python=platform.python_version(),
@@ -60,11 +61,11 @@ def observe(cluster: ClusterSpec, grid: str) -> Environment:
         cpu=_cpu(),
         cpus=len(os.sched_getaffinity(0)),
         memory_bytes=psutil.virtual_memory().total,
-        gpus=json.dumps([torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]),
+        gpus=json.dumps(gpu_names()),
         git_commit=commit,
         git_dirty=None if commit is None else bool(_git("status", "--porcelain", "--untracked-files=no")),
-        cluster=cluster.model_dump_json(),
-        grid=grid,
+        cluster=masked(cluster.model_dump_json()),
+        grid=masked(grid),
     )
 
 
@@ -92,7 +93,7 @@ def _cpu() -> str:
 def _git(*arguments: str) -> str | None:
     """What git says of the working folder; None where there is no git or no checkout."""
     try:
-        answer = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=True)  # noqa: S603, S607
+        answer = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=True)  # noqa: S603, S607 - the user's own git # nosec B607
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip()

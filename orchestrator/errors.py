@@ -4,9 +4,11 @@ OrchError                    base; never raised itself
 ├── UserError           2    the input: grid, options, data folder
 │   └── GridError       2    several located problems of a grid file at once
 ├── InfrastructureLost  3    the cluster or a process of it went away; what is finished is kept, the command goes on
+│   └── ResultsRemoved  3    somebody has deleted the results directory under the sweep
 ├── DamagedResults      4    the journal or a table cannot be read
 ├── LockedResults       5    another sweep writes to this results directory
-└── Interrupted              129, 130 or 143: stopped by SIGHUP, SIGINT or SIGTERM
+├── Interrupted              129, 130 or 143: stopped by SIGHUP, SIGINT or SIGTERM
+└── Stopped           130    stopped by `orch stop`
 
 Each says what happened, why, and what to do, and survives pickling.
 """
@@ -14,7 +16,9 @@ Each says what happened, why, and what to do, and survives pickling.
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
+
+from orchestrator.plain_text import one_line
 
 
 class OrchError(Exception):
@@ -29,6 +33,10 @@ class UserError(OrchError):
     exit_code = 2
 
 
+_LONGEST: Final = 2000
+"""Characters of a message: what a user wrote may be of any length."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong in a file, and where."""
@@ -41,7 +49,9 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+        message = one_line(self.message)
+        told = message if len(message) <= _LONGEST else f"{message[:_LONGEST]} ..."
+        return f"{one_line(self.file)}:{self.line}:{self.column}: {told}"
 
 
 class GridError(UserError):
@@ -59,6 +69,10 @@ class InfrastructureLost(OrchError):
     """The cluster went away; the sweep can be resumed."""
 
     exit_code = 3
+
+
+class ResultsRemoved(InfrastructureLost):
+    """The results directory has been deleted under the sweep: there is nothing to write to any more."""
 
 
 class DamagedResults(OrchError):
@@ -82,3 +96,16 @@ class Interrupted(OrchError):
 
     def __str__(self) -> str:
         return f"stopped by {signal.Signals(self.signal_number).name}{self.hint}"
+
+
+class Stopped(OrchError):
+    """`orch stop` ended the sweep."""
+
+    exit_code = 130
+
+    def __init__(self, hint: str = "") -> None:
+        super().__init__(hint)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"stopped by orch stop{self.hint}"

@@ -1,13 +1,10 @@
 """How much work a trial is expected to be: what decides the order, and the time that is left."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from trainables.costs import count_flops
 from trainables.dataset import DataInfo
 from trainables.model import Model
-from trainables.registry import registry
-from trainables.task import Task
 
 FLOPS_PER_SECOND: Final = 5e9
 """A rough rate of one core, training: it only has to put measured and counted trials on one scale."""
@@ -20,9 +17,13 @@ MOST_COUNTED: Final = 200
 class Expectation:
     """Seconds of work, from what earlier trials took where there are some, else from counted operations."""
 
-    def __init__(self, measured: Mapping[str, float], *, alike: bool = False) -> None:
-        """alike: all cells have one model and one data set, so there is nothing to count (it takes a second to begin)."""
+    def __init__(
+        self, measured: Mapping[str, float], count: Callable[[Model, DataInfo], int], *, alike: bool = False
+    ) -> None:
+        """count: a model's operations for one example (`counting`). alike: all cells have one model and one data set, so
+        there is nothing to count (it takes a second to begin)."""
         self._measured = measured
+        self._count = count
         self._alike = alike
         self._flops: dict[tuple[DataInfo, Model], int] = {}
 
@@ -38,11 +39,5 @@ class Expectation:
         if key not in self._flops:
             if len(self._flops) >= MOST_COUNTED:
                 return sum(self._flops.values()) / len(self._flops)
-            self._flops[key] = _count(model, data)
+            self._flops[key] = self._count(model, data)
         return self._flops[key]
-
-
-def _count(model: Model, data: DataInfo) -> int:
-    task = registry.get("task", data.task)()
-    assert isinstance(task, Task)
-    return count_flops(model.build(data, task.outputs(data)), data.shape)

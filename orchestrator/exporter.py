@@ -7,6 +7,7 @@ from typing import Final
 from orchestrator.errors import InfrastructureLost
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.place import JournalPlace
 from orchestrator.store.tables import export
 
 PERIOD: Final = 30.0
@@ -16,24 +17,31 @@ PATIENCE: Final = 20.0
 
 
 class Exporter:
-    """A thread that reads the committed journal and writes the tables."""
+    """A thread that reads the committed journal, has it copied where others look, and writes the tables."""
 
-    def __init__(self, paths: ResultsPaths) -> None:
-        self._paths = paths
+    def __init__(self, paths: ResultsPaths, place: JournalPlace) -> None:
+        self._paths, self._place = paths, place
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="export", daemon=True)
         self.trouble: str | None = None
         """Why the latest refresh did not succeed. The final export, in the main thread, raises."""
+        self._abandoned = False
         self.seconds = 0.0
         """What the latest export took."""
 
     def start(self) -> None:
         self._thread.start()
 
+    def abandon(self) -> None:
+        """There is no results directory any more: what is left for `finish` is to stop."""
+        self._abandoned, self.trouble = True, None
+
     def finish(self) -> None:
         """Stop refreshing and export a last time. Raises DamagedResults, and InfrastructureLost where the disk is full."""
         self._stop.set()
         self._thread.join()
+        if self._abandoned:
+            return
         try:
             self._export()
         except OSError as error:
@@ -54,7 +62,8 @@ class Exporter:
 
     def _export(self) -> None:
         began = time.monotonic()
-        journal = Journal.read(self._paths.journal)
+        self._place.publish()
+        journal = Journal.read(self._place.published)
         try:
             export(journal, self._paths)
         finally:

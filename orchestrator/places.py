@@ -1,29 +1,37 @@
 """Where this machine keeps data: the data folder, the grid's own folder, the cache of decoded arrays."""
 
 import os
+import socket
 from pathlib import Path
 
+from clusters.spec import ClusterSpec
 from orchestrator.errors import UserError
 from trainables.dataset import DataPlace
+from trainables.own_place import cache_folder
 
 
-def data_place(data: Path | None, grid: Path | None) -> DataPlace:
-    """The places of a sweep. `data` comes from `--data`, else from ORCH_DATA. Raises UserError where it is missing."""
+def data_place(data: Path | None, grid: Path | None, cluster: ClusterSpec | None = None) -> DataPlace:
+    """The places of a sweep. `data` comes from `--data`, else from the cluster file, else from ORCH_DATA.
+
+    Raises UserError where it is missing, or two of them say different folders.
+    """
     origin, folder = "--data", data
-    if folder is None and os.environ.get("ORCH_DATA"):
+    if cluster is not None and cluster.data is not None:
+        if data is not None and data.resolve() != Path(cluster.data).resolve():
+            raise UserError(
+                f"--data {data} and the cluster file (data: {cluster.data}) name different folders; nodes have one: leave"
+                " --data out"
+            )
+        origin, folder = "`data` in the cluster file", Path(cluster.data)
+    elif folder is None and os.environ.get("ORCH_DATA"):
         origin, folder = "ORCH_DATA", Path(os.environ["ORCH_DATA"])
     if folder is not None and not folder.is_dir():
         raise UserError(f"the data folder {folder} ({origin}) does not exist; create it or name another")
+    shared = cluster is not None and cluster.cache is not None
     return DataPlace(
-        data=None if folder is None else folder.resolve(),
+        # a link that every node has under one name may lead elsewhere on each
+        data=folder if folder is None or origin.startswith("`") else folder.resolve(),
         beside=None if grid is None else grid.resolve().parent,
-        cache=cache_folder(),
+        cache=Path(cluster.cache) if cluster is not None and cluster.cache is not None else cache_folder(),
+        host="" if shared or cluster is None or cluster.kind == "local" else socket.gethostname(),
     )
-
-
-def cache_folder() -> Path:
-    """ORCH_CACHE, else `orch` in the user's cache folder (XDG Base Directory Specification)."""
-    if own := os.environ.get("ORCH_CACHE"):
-        return Path(own).resolve()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "orch"

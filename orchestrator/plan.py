@@ -4,19 +4,23 @@ Pure and lazy: a million trials are counted without being made, and made one at 
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from orchestrator.cell import Cell, Settings
+from orchestrator.added_seeds import AddedSeeds
+from orchestrator.cell import Cell
 from orchestrator.errors import Problem
 from orchestrator.grid import GridSpec
 from orchestrator.grid.cells import Combination, Walk
+from orchestrator.grid.claims import least_seeds
 from orchestrator.grid.data import LocatedData, locate
 from orchestrator.grid.levels import Level, meaning
 from orchestrator.grid.models import LocatedModels
+from orchestrator.grid.narrowing import Occurring, narrowed
 from orchestrator.grid.support import Support
+from orchestrator.in_force import SettingsInForce, untunable
+from orchestrator.plan_counts import Kept, PlanCounts
 from results_schema import OPEN, RETRYABLE
 from trainables.component import Component
 from trainables.dataset import DataPlace
@@ -31,33 +35,6 @@ class PlannedTrial(NamedTuple):
     trial_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class PlanCounts:
-    """How much a plan holds, and how much of it there is already."""
-
-    cells: int
-    trials: int
-    """Rows of the `trials` table: those of skipped cells are among them."""
-    skipped: dict[str, int]
-    """Reason to the number of cells that are skipped for it."""
-    skipped_trials: int
-    done: int
-    """Trials that are completed or diverged."""
-    failed: int
-    """Trials that failed, timed out or ran out of memory; they run again with `--retry` only."""
-    to_run: int
-    """Trials that would run now, without `--retry`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What a results directory has already."""
-
-    cell_ids: Collection[str]
-    statuses: Mapping[str, str]
-    """Trial id to status."""
-
-
 class Plan:
     """The cells and trials of a grid on this machine's data."""
 
@@ -69,8 +46,10 @@ class Plan:
         self._models = LocatedModels((grid.axes, *grid.include), place, grid.path, download)
         self._walk = Walk(grid)
         self._support = Support()
-        self._settings: dict[int, Settings] = {}
+        self._settings = SettingsInForce(grid, self._walk)
         self._by_level: dict[Level, LocatedData] = {}
+        self.added = AddedSeeds()
+        """Seeds that some cells have beyond the grid's."""
 
     @property
     def data(self) -> tuple[LocatedData, ...]:
@@ -86,7 +65,12 @@ class Plan:
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What is allowed and may be a mistake."""
-        return self.grid.warnings
+        claims, least = self.grid.claims, least_seeds(max(1, len(self.grid.claims)))
+        if not claims or len(self.grid.seeds) * len(self.data) >= least:
+            return self.grid.warnings
+        at = claims[0].at
+        told = f"{len(self.grid.seeds)} seeds cannot decide any of {len(claims)} claims; it takes at least {least}"
+        return (*self.grid.warnings, Problem(str(self.grid.path), at.line, at.column, told))
 
     def cells(self) -> Iterator[Cell]:
         """Every cell once, skipped ones among them, the data set changing slowest."""
@@ -101,20 +85,24 @@ class Plan:
                     yield cell
 
     def trials(self) -> Iterator[PlannedTrial]:
-        """Every trial, those of skipped cells among them. Raises DataMissing where the data is not there."""
-        seeds = self.grid.seeds
+        """Every cell with each of its seeds, skipped ones among them. Raises DataMissing where the data is not there."""
         for cell in self.cells():
             identity = cell.identity
-            for seed in seeds:
+            for seed in self.seeds_of(cell):
                 yield PlannedTrial(cell, seed, trial_identity(identity, seed))
 
-    def among(self, cell_ids: Collection[str]) -> Iterator[Cell]:
+    def seeds_of(self, cell: Cell) -> Sequence[int]:
+        """The grid's seeds, and what has been added to them for this cell."""
+        return self.added.of(cell.cell_id, self.grid.seeds) if self.added.cells else self.grid.seeds
+
+    def among(self, cell_ids: Collection[str], occurring: Occurring) -> Iterator[Cell]:
         """The cells that run and whose ids are among these, each once; a cell whose data is missing has none.
 
-        For few ids in a large grid: no cell is made that is not among them.
+        For few ids in a large grid: no cell is made that is not among them, and no id is computed of one that has a
+        value that does not occur. occurring: the values of those cells, or of more.
         """
         wanted = {bytes.fromhex(cell_id) for cell_id in cell_ids}
-        for combination in self._walk if wanted else ():
+        for combination in self._walk_of(occurring) if wanted else ():
             identity = self._identity(combination)
             if identity not in wanted:
                 continue
@@ -123,40 +111,59 @@ class Plan:
                 yield cell
                 wanted.discard(identity)
 
+    def _walk_of(self, occurring: Occurring) -> Walk:
+        grid = narrowed(self.grid, occurring)
+        return self._walk if grid is self.grid else Walk(grid)
+
     def counts(self, kept: Kept | None = None) -> PlanCounts:
         """How much there is. kept: what the results directory has; no id is computed without."""
         tally = self._tally()
         cells, seeds = sum(tally.values()), len(self.grid.seeds)
-        skipped = {reason: count for reason, count in tally.items() if reason is not None}
+        skipped: Counter[str] = Counter()
+        for (reason, _), count in tally.items():
+            skipped.update({} if reason is None else {reason: count})
+        tuning = sum(trials * count for (_, trials), count in tally.items())
         known = self._known(kept) if kept else Counter()
+        added = self._added(kept) if kept and self.added.cells else 0
         failed = sum(count for status, count in known.items() if status in RETRYABLE)
         done = sum(count for status, count in known.items() if status not in RETRYABLE | OPEN | {"skipped"})
         return PlanCounts(
             cells=cells,
-            trials=cells * seeds,
-            skipped=skipped,
+            trials=cells * seeds + tuning + added,
+            tuning_trials=tuning,
+            skipped=dict(skipped),
             skipped_trials=sum(skipped.values()) * seeds,
             done=done,
             failed=failed,
-            to_run=tally[None] * seeds - done - failed,
+            to_run=(cells - skipped.total()) * seeds + tuning + added - done - failed,
         )
 
-    def _tally(self) -> Counter[str | None]:
-        """Reasons (None for cells that run) to cells."""
+    def _added(self, kept: Kept) -> int:
+        cells = self.among(self.added.cells, kept.occurring)
+        return sum(len(self.seeds_of(cell)) - len(self.grid.seeds) for cell in cells)
+
+    def _tally(self) -> Counter[tuple[str | None, int]]:
+        """Why a cell is skipped (None where it runs) and its tuning trials, to the number of such cells."""
         if self._may_repeat:
-            return Counter(cell.skip for cell in self.cells())
+            return Counter(_outlook(cell) for cell in self.cells())
         while True:
             looked_at = {component: self._support.reads(component) for component in self._components}
-            tally: Counter[str | None] = Counter()
+            tally: Counter[tuple[str | None, int]] = Counter()
             for combination, count in self._walk.alike(looked_at):
-                tally[self._cell(combination).skip] += count
+                tally[_outlook(self._cell(combination))] += count
             if looked_at == {component: self._support.reads(component) for component in self._components}:
                 return tally
 
     def _known(self, kept: Kept) -> Counter[str]:
-        """Statuses to the trials that have them and are not skipped."""
-        ids = (cell.trial_ids(self.grid.seeds) for cell in self.among(kept.cell_ids))
-        return Counter(kept.statuses[trial] for trials in ids for trial in trials if trial in kept.statuses)
+        """Statuses to the trials that have them and are not skipped; a tuning trial that was, for what it drew, is done."""
+        known: Counter[str] = Counter()
+        for cell in self.among(kept.cell_ids, kept.occurring):
+            known.update(
+                kept.statuses[trial] for trial in cell.trial_ids(self.seeds_of(cell)) if trial in kept.statuses
+            )
+            tuning = [kept.statuses[trial] for trial in cell.tuning_ids() if trial in kept.statuses]
+            known.update("completed" if status == "skipped" else status for status in tuning)
+        return known
 
     def _identity(self, combination: Combination) -> bytes:
         """Of the combination's cell, without making it; empty where its data is missing."""
@@ -171,7 +178,7 @@ class Plan:
             self._models.of(model).digest,
             optimizer.digest,
             regularizer.combined_digest,
-            self._under(overriding).digest,
+            self._settings.of(combination).digest,
         )
 
     def _cell(self, combination: Combination) -> Cell:
@@ -188,7 +195,8 @@ class Plan:
                 model = model.changed(override.components.get("model", {}))
                 optimizer = optimizer.changed(override.components.get("optimizer", {}))
                 regularizer = regularizer.changed(override.components.get("regularizer", {}))
-        return Cell(self._data(dataset), self._models.of(model), optimizer, regularizer, self._under(overriding), None)
+        settings = self._settings.of(combination)
+        return Cell(self._data(dataset), self._models.of(model), optimizer, regularizer, settings, None)
 
     def _reason(self, combination: Combination, cell: Cell) -> str | None:
         return (
@@ -197,14 +205,10 @@ class Plan:
             or self._support.of_model(cell.data, cell.model)
             or self._support.of_regularizers(cell.data, cell.model, cell.regularizer)
             or self._support.of_optimizer(cell.data, cell.model, cell.optimizer, cell.regularizer)
+            or self._support.of_protocol(cell.model, cell.optimizer, cell.protocol)
             or self._support.of_settings(cell.data, cell.protocol, cell.resources)
+            or untunable(cell)
         )
-
-    def _under(self, overriding: int) -> Settings:
-        if overriding not in self._settings:
-            protocol, resources = self.grid.settings(self._walk.overrides(overriding))
-            self._settings[overriding] = Settings(protocol, resources, protocol.digest())
-        return self._settings[overriding]
 
     def _data(self, level: Level) -> LocatedData:
         if level not in self._by_level:
@@ -236,6 +240,11 @@ class Plan:
     def _changes_components(self) -> bool:
         """Whether an override sets more than the protocol and the resources."""
         return any(override.components for override in self.grid.overrides)
+
+
+def _outlook(cell: Cell) -> tuple[str | None, int]:
+    """Why it is skipped, or None, and how many trials tune it."""
+    return cell.skip, cell.tuning.count if cell.tuning and cell.skip is None else 0
 
 
 def _key(cell: Cell) -> tuple[object, ...]:

@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from functools import cache
+from dataclasses import replace
 from hashlib import blake2b
-from inspect import getsourcefile
-from pathlib import Path
+from typing import Final
 
 from orchestrator.cell import Cell
+from orchestrator.component_source import source_digest
+from orchestrator.grid.narrowing import Occurring
 from orchestrator.plan import Plan
 from orchestrator.store.journal import Journal
 from orchestrator.store.planning import CellRow, PlannedRow
 from trainables.component import Component
-from trainables.spec import trial_identity
+from trainables.spec import derived_seed, trial_identity
+
+MANY: Final = 20_000
+"""Beyond so many different levels of an axis, reading what the journal has of them may cost more than it saves."""
 
 
 def cell_row(cell: Cell) -> CellRow:
@@ -28,6 +32,7 @@ def cell_row(cell: Cell) -> CellRow:
         optimizer_config=_json(cell.optimizer.config),
         regularizer_config=json.dumps([_values(part) for part in cell.regularizer.configs]),
         protocol_config=json.dumps(cell.protocol.parameters()),
+        tuning_config=json.dumps(cell.tuning.parameters()) if cell.tuning else None,
         data_fingerprint=cell.data.fingerprint or "",
         precision=cell.protocol.precision,
         compiled=cell.protocol.compile,
@@ -35,21 +40,54 @@ def cell_row(cell: Cell) -> CellRow:
     )
 
 
+def tuned_row(cell: Cell, tuned: Cell, values: str) -> CellRow:
+    """What a trial of the cell runs under, with the values of its open parameters. values: JSON."""
+    config_id = blake2b(cell.identity + values.encode(), digest_size=8).hexdigest()
+    row = cell_row(cell)
+    made = cell_row(tuned)
+    return replace(
+        row,
+        cell_id=config_id,
+        model_config=made.model_config,
+        optimizer_config=made.optimizer_config,
+        regularizer_config=made.regularizer_config,
+    )
+
+
 def trial_rows(cell: Cell, seeds: Sequence[int]) -> Iterator[PlannedRow]:
     """The cell's trials, one for each seed."""
     cell_id, source = cell.cell_id, cell_source(cell)
-    return (PlannedRow(trial_identity(cell.identity, seed), cell_id, seed, source, cell.skip) for seed in seeds)
+    identity = cell.identity
+    return (
+        PlannedRow(trial_identity(identity, seed), cell_id, "evaluation", seed, source, cell.skip) for seed in seeds
+    )
 
 
-def changed_source(plan: Plan, journal: Journal) -> str | None:
+def tuning_rows(cell: Cell) -> Iterator[PlannedRow]:
+    """The trials that tune the cell before those; none of a cell that is skipped, or has nothing to tune."""
+    if cell.tuning is None or cell.skip is not None:
+        return
+    cell_id, source = cell.cell_id, cell_source(cell)
+    seed = derived_seed("tuning", cell.tuning.seed)
+    for trial_id in cell.tuning_ids():
+        yield PlannedRow(trial_id, cell_id, "tuning", seed, source, None)
+
+
+def occurring_in(journal: Journal) -> Occurring:
+    """The values that the journal's cells have, of the axes on which they are not too many."""
+    return Occurring.among(journal.configurations(MANY))
+
+
+def changed_source(plan: Plan, journal: Journal, occurring: Occurring) -> str | None:
     """A warning where components of finished cells have changed under the same version; None where none has.
 
-    Such a component may no longer give the figures that are kept. Nothing runs again because of it.
+    Such a component may no longer give the figures that are kept. Nothing runs again because of it. occurring: the
+    values that the journal's cells have.
     """
     known = journal.source_digests()
     if not known:
         return None
-    changed = [cell for cell in plan.among(known) if known[cell.cell_id] != cell_source(cell)]
+    changed = [cell for cell in plan.among(known, occurring) if known[cell.cell_id] != cell_source(cell)]
     if not changed:
         return None
     return (
@@ -61,16 +99,7 @@ def changed_source(plan: Plan, journal: Journal) -> str | None:
 def cell_source(cell: Cell) -> str:
     """16 hex digits of the source files of everything that the cell is made of."""
     parts = (*cell.dataset.configs, *cell.model.configs, *cell.optimizer.configs, *cell.regularizer.configs)
-    return _source_digest(tuple(type(part) for part in parts))
-
-
-@cache
-def _source_digest(components: tuple[type[Component], ...]) -> str:
-    digest = blake2b(digest_size=8)
-    for component in components:
-        file = getsourcefile(component)
-        digest.update(Path(file).read_bytes() if file else component.__qualname__.encode())
-    return digest.hexdigest()
+    return source_digest(tuple(type(part) for part in parts))
 
 
 def _json(component: Component) -> str:

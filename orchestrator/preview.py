@@ -3,13 +3,18 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.added_seeds import AddedSeeds
 from orchestrator.errors import Problem
 from orchestrator.grid import read_grid
 from orchestrator.places import data_place
-from orchestrator.plan import Kept, Plan, PlanCounts
-from orchestrator.planned import changed_source
+from orchestrator.plan import Plan
+from orchestrator.plan_counts import Kept, PlanCounts
+from orchestrator.planned import changed_source, occurring_in
+from orchestrator.reaching import cluster_of
 from orchestrator.store.journal import Journal
+from orchestrator.store.origin import refuse_strange
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.place import journal_to_read
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,8 @@ class Preview:
     results: Path
     """The results directory that was looked at; it need not exist."""
     counts: PlanCounts
+    tuning: str | None
+    """What is tuned and how, in words; None where nothing is."""
     missing: tuple[str, ...]
     """Data that a sweep would download first. Its trials have no ids until then, so all of them count as to run."""
     warnings: tuple[Problem, ...]
@@ -28,25 +35,40 @@ class Preview:
     """A warning where the code of finished cells has changed since they ran."""
 
 
-def preview(grid: Path, *, results: Path | None = None, data: Path | None = None) -> Preview:
+def preview(
+    grid: Path, *, results: Path | None = None, data: Path | None = None, cluster: Path | None = None
+) -> Preview:
     """Plan a grid beside what its results directory holds. Writes nothing.
 
     results: `results/<name>` when not given. Raises UserError, GridError, DamagedResults.
     """
     spec = read_grid(grid)
-    plan = Plan(spec, data_place(data, grid))
+    plan = Plan(spec, data_place(data, grid, cluster_of(cluster)))
     paths = ResultsPaths(results or Path("results") / spec.name)
-    kept, changed = _known(paths, plan)
-    return Preview(spec.name, paths.root, plan.counts(kept), plan.missing, plan.warnings, changed)
+    refuse_strange(paths)
+    kept, changed = _known(paths, plan)  # with the seeds that were added there
+    return Preview(
+        spec.name,
+        paths.root,
+        plan.counts(kept),
+        spec.tuning.told() if spec.tuning else None,
+        plan.missing,
+        plan.warnings,
+        changed,
+    )
 
 
 def _known(paths: ResultsPaths, plan: Plan) -> tuple[Kept | None, str | None]:
     """What there is, and whether code has changed since; nothing where no sweep has run."""
     try:
-        journal = Journal.read(paths.journal)
+        journal = Journal.read(journal_to_read(paths))
     except FileNotFoundError:
         return None, None
     try:
-        return Kept(journal.cell_ids(), journal.statuses()), changed_source(plan, journal)
+        with journal.one_moment():
+            occurring = occurring_in(journal)
+            plan.added = AddedSeeds.read(journal)
+            kept = Kept(journal.cell_ids(), journal.statuses(), occurring)
+            return kept, changed_source(plan, journal, occurring)
     finally:
         journal.close()

@@ -3,15 +3,24 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
+from orchestrator.cell import Cell
 from orchestrator.engine import Broke, Ended, EpochDone, Event, Shape, Started
-from orchestrator.engine.retry import decide
+from orchestrator.failures import Failures
+from orchestrator.leased import Leased
+from orchestrator.planned import tuned_row
 from orchestrator.progress import Progress, Running, Snapshot
-from orchestrator.queue import TrialQueue, Waiting
+from orchestrator.queue import Waiting
+from orchestrator.recording import NO_ROOM, ToRun
+from orchestrator.standing import Standing, headline
+from orchestrator.store.checkpoints import CheckpointStore
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.tuning.deferred import DeferredCell
+from orchestrator.tuning.values import TunedCell, UnfitValues, with_values
+from orchestrator.tuning.wording import shown
 from trainables.dataset import DataPlace
 from trainables.order import TrialOrder
 from trainables.records import TrialResult
@@ -22,92 +31,129 @@ BEAT_PERIOD: Final = 0.25
 """Seconds between two looks at the display."""
 
 
-@dataclass(slots=True)
-class Leased:
-    """A trial that a slot holds."""
-
-    waiting: Waiting
-    attempt: int
-    epoch: int = 0
-    begun: bool = False
-
-
 class Sweep:
     """Implements the engine's `Work`: hands out trials, records what happens to them, decides on retries."""
 
     def __init__(
         self,
         journal: Journal,
-        queue: TrialQueue,
+        to_run: ToRun,
         paths: ResultsPaths,
         place: DataPlace,
         environment_id: str,
         progress: Progress,
         stop: Callable[[], None],
+        draining: Callable[[], bool] = bool,
+        checkpoints: CheckpointStore | None = None,
     ) -> None:
-        """stop: raises Interrupted when the sweep has to end."""
-        self._journal, self._queue, self._paths, self._place = journal, queue, paths, place
+        """stop: raises Interrupted when the sweep has to end. draining: whether no trial is to be begun any more."""
+        self._checkpoints = checkpoints or CheckpointStore(paths, None)
+        self._draining = draining
+        self._journal, self._paths, self._place = journal, paths, place
+        self._packing, self._queue, self._deferred = to_run.packing, to_run.queue, to_run.deferred
         self._environment_id, self._progress, self._stop = environment_id, progress, stop
         self._attempts = journal.attempts()
-        self._tries: Counter[str] = Counter()
+        self._failures = Failures()
         self._leased: dict[str, Leased] = {}
         self._counts = Counter(journal.counts())
-        self._standing = Standing(expected=queue.expected)
+        self._later = count(len(self._queue))
+        """Numbers of trials that join the queue."""
+        self._settle()  # what was tuned before
+        self._standing = Standing(expected=self._queue.expected + self._deferred.expected)
         self._committed = self._beaten = time.monotonic()
         self.first_order: float | None = None
         """Monotonic time at which the first trial was handed out."""
         self.last_row = self._committed
         """Monotonic time at which the latest end of a trial was written."""
 
+    @property
+    def left(self) -> int:
+        """Trials that wait, for a slot or for their cell's tuning."""
+        return len(self._queue) + self._deferred.left
+
     # what the engine asks
 
     def shapes(self) -> Sequence[Shape]:
-        return self._queue.shapes()
+        return [] if self._draining() else self._queue.shapes()
 
     def waiting(self, shape: Shape) -> int:
-        return self._queue.count(shape)
+        return 0 if self._draining() else self._queue.count(shape)
 
-    def take(self, shape: Shape) -> TrialOrder | None:
-        waiting = self._queue.take(shape)
-        if waiting is None:
+    def holds_back(self, shape: Shape) -> bool:
+        return not self._draining() and any(self._packing.shape(cell) == shape for cell in self._deferred.cells)
+
+    def take(self, shape: Shape, node: str = "") -> TrialOrder | None:
+        if self._draining():
             return None
+        while (waiting := self._queue.take(shape, node)) is not None:
+            try:
+                return self._lease(waiting, self._as_it_runs(waiting), node)
+            except UnfitValues as unfit:
+                self._pass_over(waiting, str(unfit))
+        return None
+
+    def _lease(self, waiting: Waiting, cell: Cell, node: str) -> TrialOrder:
         if self.first_order is None:
             self.first_order = time.monotonic()
             self._standing.begin()
         self._attempts[waiting.trial_id] = attempt = self._attempts.get(waiting.trial_id, 0) + 1
-        self._leased[waiting.trial_id] = Leased(waiting, attempt)
-        spec = waiting.cell.spec(waiting.seed)
+        self._leased[waiting.trial_id] = Leased(waiting, self._label(waiting), attempt, node)
+        spec, checkpoints = cell.spec(waiting.seed), self._checkpoints.of(waiting.trial_id)
+        if waiting.tuning is not None:
+            return TrialOrder(
+                waiting.trial_id, attempt, spec, self._place, None, purpose="tuning", checkpoints=checkpoints
+            )
         weights = self._paths.weights(waiting.trial_id) if spec.protocol.keep_weights == "best" else None
         picture = self._paths.picture(waiting.trial_id)
-        return TrialOrder(waiting.trial_id, attempt, spec, self._place, weights, picture)
+        return TrialOrder(waiting.trial_id, attempt, spec, self._place, weights, picture, checkpoints=checkpoints)
 
     def give_back(self, order: TrialOrder) -> None:
         leased = self._leased.pop(order.trial_id)
         self._attempts[order.trial_id] -= 1
-        self._queue.add(leased.waiting.cell.shape, leased.waiting)
+        self._queue.add(leased.waiting)
+
+    def refuse(self, shape: Shape, reason: str) -> None:
+        while (waiting := self._queue.take(shape)) is not None:
+            self._set_aside(waiting.trial_id, "pending", "skipped", f"{NO_ROOM}{reason}")
+            if waiting.tuning is not None:
+                self._tuned(waiting, completed=False)
+
+    def bad_nodes(self) -> frozenset[str]:
+        return self._failures.bad_nodes
+
+    def note(self, text: str) -> None:
+        self._progress.note(text)
 
     # what the engine tells
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: Event) -> bool:
         leased = self._leased[event.trial_id]
+        waiting = leased.waiting
         match event:
             case Started():
                 leased.begun = True
+                self._failures.begun(leased, event.host)
+                if waiting.tuning is not None:
+                    self._deferred.tuner(waiting.cell).begun(waiting.tuning)
                 self._journal.started(event, self._environment_id)
                 self._move("pending", "running")
             case EpochDone():
                 leased.epoch = event.row.epoch
                 self._journal.epoch_done(event)
+                if waiting.tuning is not None:
+                    return self._deferred.tuner(waiting.cell).epoch(waiting.tuning, event.row)
             case Ended():
                 self._journal.ended(event)
-                self._conclude(event.trial_id, event.result.status, _headline(event.result), event.result)
+                self._conclude(event.trial_id, event.result.status, headline(event.result), event.result)
             case Broke():
                 self._break(event, leased)
+        return False
 
     def beat(self) -> None:
         now = time.monotonic()
         if now - self._committed >= COMMIT_PERIOD:
             self._journal.commit()
+            self._checkpoints.committed()
             self._committed = now
         if now - self._beaten >= BEAT_PERIOD:
             self._beaten = now
@@ -125,30 +171,122 @@ class Sweep:
             best=self._standing.best,
         )
 
+    # tuning
+
+    def _as_it_runs(self, waiting: Waiting) -> Cell:
+        """The cell under the values that tuning tries, or has chosen. Raises UnfitValues."""
+        if waiting.tuning is not None:
+            tuned = with_values(waiting.cell, self._deferred.tuner(waiting.cell).suggest(waiting.tuning))
+            self._keep_values(waiting.trial_id, waiting.cell, tuned)
+            return tuned.cell
+        return waiting.cell if waiting.tuned is None else with_values(waiting.cell, waiting.tuned).cell
+
+    def _keep_values(self, trial_id: str, cell: Cell, tuned: TunedCell) -> None:
+        self._journal.tuned(trial_id, tuned.text, tuned_row(cell, tuned.cell, tuned.text))
+
+    def _pass_over(self, waiting: Waiting, reason: str) -> None:
+        """What a search proposed makes no trial: that much of the budget is used."""
+        assert waiting.tuning is not None, "values that were chosen have been tried"
+        self._set_aside(waiting.trial_id, "pending", "skipped", reason)
+        self._tuned(waiting, completed=False)
+
+    def _tuned(self, waiting: Waiting, *, completed: bool) -> None:
+        """A tuning trial has ended: another one, or the trials of its cell, may begin."""
+        assert waiting.tuning is not None
+        self._deferred.tuner(waiting.cell).ended(waiting.tuning, completed=completed)
+        held = self._deferred.take_held(waiting.cell)
+        if held is not None:
+            self._queue.add(held)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Let the evaluation trials of cells whose tuning is done run, with what was chosen."""
+        for deferred in self._deferred.take_done():
+            self._evaluate(deferred)
+
+    def _evaluate(self, deferred: DeferredCell) -> None:
+        values = deferred.tuner.choice()
+        if values is None:
+            self._leave_untuned(deferred)
+            return
+        cell, tuned = deferred.cell, with_values(deferred.cell, values)
+        for trial in deferred.waiting(tuned.text):
+            self._keep_values(trial.trial_id, cell, tuned)
+            if trial.status != "pending":  # it ran with what an earlier tuning chose
+                self._set_aside(trial.trial_id, trial.status, "pending", None)
+            waiting = Waiting(-deferred.expected, next(self._later), trial.trial_id, trial.seed, cell, tuned=values)
+            self._queue.add(waiting)
+        self._progress.note(f"{cell.label}: tuning chose {shown(values)}")
+
+    def _leave_untuned(self, deferred: DeferredCell) -> None:
+        reason = f"none of the {deferred.tuner.spec.count} tuning trials of its cell came to its end with a score"
+        for trial in deferred.waiting(None):
+            self._set_aside(trial.trial_id, trial.status, "skipped", reason)
+
+    def _set_aside(self, trial_id: str, old: str, new: str, reason: str | None) -> None:
+        self._journal.set_aside(trial_id, new, reason)
+        self._checkpoints.concluded(trial_id, new)
+        self._move(old, new)
+
+    def _label(self, waiting: Waiting) -> str:
+        """For the eye."""
+        if waiting.tuning is None:
+            return f"{waiting.cell.label} seed {waiting.seed}"
+        tuner = self._deferred.tuner(waiting.cell)
+        values = shown(tuner.suggest(waiting.tuning))
+        return f"{waiting.cell.label} tuning {waiting.tuning + 1}/{tuner.spec.count} {values}"
+
     # inside
 
     def _break(self, event: Broke, leased: Leased) -> None:
-        self._tries[event.trial_id] += 1
-        decision = decide(event.failure, self._tries[event.trial_id])
+        decision = self._failures.broke(event, leased)
         if not leased.begun:  # its process died before it could say that it had begun
             self._journal.started(_start_of(event), self._environment_id)
             self._move("pending", "running")
         self._journal.broke(event, decision.status, decision.reason)
         if decision.status is not None:
             self._conclude(event.trial_id, decision.status, decision.reason, None)
-            return
-        del self._leased[event.trial_id]
-        self._move("running", "pending")
-        self._queue.add(leased.waiting.cell.shape, leased.waiting)
-        self._progress.note(f"{_label(leased.waiting)}: {decision.reason}")
+        else:
+            del self._leased[event.trial_id]
+            self._move("running", "pending")
+            self._queue.add(leased.waiting)
+            self._progress.note(f"{leased.label}: {decision.reason}")
+        self._drain_bad_nodes()
+
+    def _drain_bad_nodes(self) -> None:
+        """Use a node no more where every trial fails, and try elsewhere what failed there."""
+        for bad in self._failures.take_blamed():
+            for leased, status in bad.given_up:
+                waiting = leased.waiting
+                reason = f"{bad.host} is to blame: {bad.failed} trials in a row failed there"
+                self._set_aside(waiting.trial_id, status, "pending", reason)
+                self._standing.taken_back(-waiting.expected)
+                self._queue.add(waiting)
+            self._progress.note(
+                f"{bad.host} is not used any more: {bad.failed} trials in a row failed there while others were completed"
+                " elsewhere; they are tried again"
+            )
 
     def _conclude(self, trial_id: str, status: str, detail: str, result: TrialResult | None) -> None:
-        waiting = self._leased.pop(trial_id).waiting
+        leased = self._leased.pop(trial_id)
+        waiting = leased.waiting
         self.last_row = time.monotonic()
         self._move("running", status)
-        label = _label(waiting)
-        self._standing.concluded(-waiting.expected, label, result)
-        self._progress.finished(label, status, detail, self.snapshot())
+        self._checkpoints.concluded(trial_id, status)
+        self._standing.concluded(-waiting.expected, leased.label, result)
+        if result is not None:
+            self._came_to_its_end(leased, result)
+        self._progress.finished(leased.label, status, detail, self.snapshot())
+        if waiting.tuning is not None:
+            self._tuned(waiting, completed=status == "completed")
+
+    def _came_to_its_end(self, leased: Leased, result: TrialResult) -> None:
+        """What others learn from it."""
+        costs = result.costs
+        if self._packing.measured(leased.waiting.cell, costs.peak_memory_bytes, costs.device_memory_bytes):
+            self._queue.reshape()
+        self._failures.ended(leased)
+        self._drain_bad_nodes()
 
     def _move(self, old: str, new: str) -> None:
         self._counts[old] -= 1
@@ -157,59 +295,9 @@ class Sweep:
             del self._counts[old]
 
 
-@dataclass(slots=True)
-class Standing:
-    """What is known of the time left and of the best trial."""
-
-    expected: float
-    """Work of all trials that this sweep runs, in the queue's measure."""
-    best: str | None = None
-    _done: float = 0.0
-    _value: float | None = None
-    _began: float | None = None
-
-    def begin(self) -> None:
-        self._began = time.monotonic()
-
-    @property
-    def elapsed(self) -> float:
-        return 0.0 if self._began is None else time.monotonic() - self._began
-
-    @property
-    def remaining(self) -> float | None:
-        if not self._done:
-            return None
-        return max(0.0, self.elapsed * (self.expected - self._done) / self._done)
-
-    def concluded(self, work: float, label: str, result: TrialResult | None) -> None:
-        self._done += work
-        if result is None or result.val is None:
-            return
-        value = -result.val.loss if result.val.accuracy is None else result.val.accuracy
-        if self._value is None or value > self._value:
-            self._value = value
-            self.best = f"{label}: {_headline(result)}"
-
-
-def _headline(result: TrialResult) -> str:
-    """One figure, for the eye."""
-    if result.status == "diverged":
-        return result.reason or "diverged"
-    if result.test is None:
-        return f"{result.epochs} epochs"
-    if result.test.accuracy is not None:
-        return f"test accuracy {result.test.accuracy:.4f}"
-    return f"test loss {result.test.loss:.4g}"
-
-
-def _label(waiting: Waiting) -> str:
-    return f"{waiting.cell.label} seed {waiting.seed}"
-
-
 def _running(leased: Leased) -> Running:
     waiting = leased.waiting
-    label = _label(waiting)
-    return Running(waiting.trial_id, label, leased.epoch, waiting.cell.protocol.epochs)
+    return Running(waiting.trial_id, leased.label, leased.epoch, waiting.cell.protocol.epochs)
 
 
 def _start_of(event: Broke) -> Started:

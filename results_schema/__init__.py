@@ -10,7 +10,7 @@ from results_schema.environments import ENVIRONMENTS
 from results_schema.epochs import EPOCHS
 from results_schema.trials import TRIALS
 
-VERSION: Final = 2
+VERSION: Final = 4
 """Raised when a table or a column joins (ADR 6). An older journal is carried over, a newer one refused."""
 
 TABLES: Final = (TRIALS, EPOCHS, CLASSES, CURVES, ATTEMPTS, ENVIRONMENTS)

@@ -20,6 +20,7 @@ ATTEMPTS = Table(
             column("slot", TEXT, "-", "The slot that executed it."),
             column("host", TEXT, "-", "Name of the machine."),
             column("pid", INT, "-", "Process that executed it."),
+            column("resumed_epoch", INT, "1", "Epoch of the checkpoint that it went on from; 0 from the start."),
             column("started_at", TIME, "UTC", "When it was handed to the slot.", required=True),
             column("finished_at", TIME, "UTC", "When its end was recorded."),
             column("environment_id", TEXT, "-", "Row of `environments` under which it ran.", required=True),

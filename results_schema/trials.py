@@ -48,6 +48,20 @@ _IDENTITY = [
     column(
         "source_digest", TEXT, "-", "Digest of the components' source files when the trial was planned.", required=True
     ),
+    column(
+        "purpose",
+        TEXT,
+        "-",
+        "evaluation, or tuning: it looks for values of its cell's open parameters, and never reads the test split.",
+    ),
+    column("tuning_config", TEXT, "JSON", "How the cell's open parameters are tuned; null where none is open."),
+    column(
+        "tuned",
+        TEXT,
+        "JSON",
+        "Values of the cell's open parameters: what tuning tries, or has chosen. The configurations hold them too.",
+    ),
+    column("config_id", TEXT, "-", "Hash of the configuration with those values; null where nothing is tuned."),
     column("seed", INT, "-", "The trial's seed, from which the four below are derived.", required=True),
     column("seed_split", INT, "-", "Seed of the split."),
     column("seed_init", INT, "-", "Seed of the model's initial weights."),
@@ -130,6 +144,7 @@ _COSTS = [
         "B",
         "This trial's own peak: allocated on the GPU, or on a CPU resident above what the process held at its start.",
     ),
+    column("device_memory_bytes", INT, "B", "All memory of the GPU; null on a CPU."),
 ]
 
 _CIRCUMSTANCES = [

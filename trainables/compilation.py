@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 def compiled(module: nn.Module, parts: "LearnerParts") -> Callable[[Tensor], Tensor]:
     """The module compiled for a full batch, and for one of any size (an epoch's last may be smaller).
 
-    The warm-up runs forward and backward passes over zeros. What they change (batch-norm statistics, gradients, the
-    random state) is put back, so the first step finds everything as it was built.
+    Where gradients are accumulated, batches are the parts. The warm-up runs forward and backward passes over zeros. What
+    they change (batch-norm statistics, gradients, the random state) is put back, so the first step finds everything as it
+    was built.
     """
     # what earlier trials compiled would count against the limit of recompilations, after which all runs uncompiled
     torch.compiler.reset()
     result: Callable[[Tensor], Tensor] = torch.compile(module)
     full = parts.context.shard(parts.protocol.batch_size)
-    size = max(1, full.stop - full.start)
+    size = max(1, (full.stop - full.start) // parts.protocol.accumulate)
     buffers = [buffer.clone() for buffer in parts.module.buffers()]
     devices = [parts.context.device] if parts.context.device.type == "cuda" else []
     with torch.random.fork_rng(devices):

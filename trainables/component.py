@@ -32,7 +32,9 @@ class NotIdentity:
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=2**31 - 1)]  # more of anything is a slip of the pen, or meant to do harm
+Depth = Annotated[int, Field(ge=1, le=10_000)]
+"""Layers or blocks. Each costs time and memory before it has a weight, and a file of weights may ask for any number."""
 
 
 def _as_tuple(value: Any) -> Any:

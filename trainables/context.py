@@ -4,6 +4,7 @@ from __future__ import annotations  # who only reads results (`orch status`) com
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -38,6 +39,9 @@ class Context(Protocol):
     def unwrap(self, module: nn.Module) -> nn.Module:
         """The module that `wrap` was given."""
 
+    def apart(self, module: nn.Module) -> AbstractContextManager[None]:
+        """Passes of a module from `wrap` inside leave this rank's own gradients; the next one outside averages the sum."""
+
     def shard(self, count: int) -> slice:
         """Which of `count` examples of a global batch or an evaluation split are this rank's: contiguous, in rank order."""
 
@@ -53,8 +57,9 @@ class Context(Protocol):
     def agree(self, signal: Signal) -> Signal:
         """The greatest signal of all ranks."""
 
-    def report(self, row: EpochRow) -> None:
-        """Hand out an epoch's row; only the first rank's counts."""
+    def report(self, row: EpochRow) -> bool:
+        """Hand out an epoch's row; only the first rank's counts. Whether the trial is to stop here, for having done its
+        part; what the ranks do they agree on."""
 
     def check(self) -> None:
         """Raise TrialTimedOut or TrialCancelled when the trial has to end. Cheap: called before every step."""
@@ -69,7 +74,7 @@ class SingleContext:
     def __init__(
         self,
         device: torch.device,
-        report: Callable[[EpochRow], None],
+        report: Callable[[EpochRow], bool],
         time_limit: float | None = None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -85,6 +90,9 @@ class SingleContext:
 
     def unwrap(self, module: nn.Module) -> nn.Module:
         return module
+
+    def apart(self, module: nn.Module) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def shard(self, count: int) -> slice:
         return slice(0, count)

@@ -25,6 +25,8 @@ class DataPlace:
     """The folder of the grid file: relative paths of a level are looked for here first."""
     cache: Path
     """Decoded arrays and fingerprints; safe to delete while nothing runs."""
+    host: str = ""
+    """The machine that the cache is on; empty where every machine has it under this path."""
 
     def find(self, path: str) -> Path | None:
         """The first of `beside`/path and `data`/path that exists; an absolute path is taken as it is."""

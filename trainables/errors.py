@@ -8,6 +8,7 @@ TrainablesError              anything this package raises on purpose
 │   ├── BrokenPicture        a file is there and cannot be decoded; carries its path
 │   │   └── BrokenVideo      so it is with a video
 │   └── UnfitOption          an option of a data set asks for what the data does not have; carries its name
+├── CheckpointError          a checkpoint cannot be gone on from; the trial starts anew
 ├── WeightsError             a file of weights is missing, damaged, dangerous, or of another model
 └── TrialStopped             raised inside a trial to end it
     ├── TrialTimedOut        the time limit of the trial has passed
@@ -80,6 +81,10 @@ class UnfitOption(DataError):
 
 class WeightsError(TrainablesError):
     """A file of weights is missing, damaged, dangerous, or of another model."""
+
+
+class CheckpointError(TrainablesError):
+    """A checkpoint is damaged, or of something else. Its message says what the checkpoint does: "is damaged"."""
 
 
 class TrialStopped(TrainablesError):

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from trainables.checkpoints.keeper import Keeper
 from trainables.clock import Stopwatch
 from trainables.context import Context, Signal
 from trainables.data.batches import steps as steps_of
@@ -17,7 +17,9 @@ from trainables.errors import TrialCancelled, TrialStopped, TrialTimedOut
 from trainables.evaluate import Outputs, predict
 from trainables.learner import Learner
 from trainables.preparation import Prepared
+from trainables.progress import TrainingProgress
 from trainables.protocol import Protocol
+from trainables.random_streams import RandomStreams
 from trainables.records import EpochRow, Seeds
 from trainables.regularizer import Regularizer
 from trainables.schedule import Moment
@@ -43,6 +45,8 @@ class FitParts:
     protocol: Protocol
     seeds: Seeds
     context: Context
+    keeper: Keeper | None = None
+    """Keeps the state between epochs, and knows whether there is one to go on from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +64,6 @@ class Fitted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Streams:
-    """Random numbers of the training, each from its own seed."""
-
-    order: torch.Generator
-    """The same on every rank: each takes its part of the same batches."""
-    augment: torch.Generator
-
-
-@dataclass(frozen=True, slots=True)
 class _Learnt:
     """One epoch's training: means over the examples of all ranks."""
 
@@ -81,34 +76,46 @@ class _Learnt:
 def fit(parts: FitParts) -> Fitted:
     """Train epoch by epoch, select on validation, and leave the selected weights in the module.
 
-    Raises TrialTimedOut and TrialCancelled, and whatever a component raises. A rank that raises in the middle of an epoch
-    leaves the others waiting for it: whoever started them has to end them (ADR 2).
+    Goes on from a checkpoint where there is one, and ends as if it had never stopped. Raises TrialTimedOut and
+    TrialCancelled, CheckpointError where the learner does not fit it, and whatever a component raises. A rank that raises
+    in the middle of an epoch leaves the others waiting for it: whoever started them has to end them (ADR 2).
     """
-    streams = _streams(parts.seeds, parts.context)
-    module = parts.learner.module.train()
-    history: list[EpochRow] = []
-    best: dict[str, Tensor] = {}
-    best_epoch: int | None = None
-    best_val: Outputs | None = None
-    examples = 0
-    signal = Signal.GO_ON
-    while signal is Signal.GO_ON and len(history) < parts.protocol.epochs:
+    learner, context = parts.learner, parts.context
+    module = learner.module.train()
+    streams = RandomStreams(parts.seeds, context)
+    progress = _begun(parts, streams)
+    history = progress.history
+    while progress.signal is Signal.GO_ON and len(history) < parts.protocol.epochs:
         learnt, val, signal = _epoch(parts, streams, history)
-        examples += learnt
-        signal = parts.context.agree(signal)
+        progress.examples += learnt
+        progress.signal = signal = context.agree(signal)
         if signal in _ENDS:
             error, message = _ENDS[signal]
             raise error(message)
         if signal is not Signal.DIVERGED and is_best(history, parts.protocol, parts.task):
-            best_epoch, best_val = len(history), val
-            best = {name: value.detach().clone() for name, value in module.state_dict().items()}
-    if best:
-        module.load_state_dict(best)
+            progress.best_epoch, progress.best_val, progress.best = len(history), val, learner.weights()
+        if parts.keeper is not None:
+            over = signal is not Signal.GO_ON or len(history) == parts.protocol.epochs
+            parts.keeper.after_epoch(learner, streams, progress, over=over)
+    if progress.best:
+        module.load_state_dict(progress.best)
     diverged = None if parts.protocol.schedule.is_range_test else _divergence(history[-1])
-    return Fitted(tuple(history), best_epoch, diverged, examples, best_val)
+    return Fitted(tuple(history), progress.best_epoch, diverged, progress.examples, progress.best_val)
 
 
-def _epoch(parts: FitParts, streams: _Streams, history: list[EpochRow]) -> tuple[int, Outputs, Signal]:
+def _begun(parts: FitParts, streams: RandomStreams) -> TrainingProgress:
+    """Where an earlier attempt had come to, whose epochs are reported again; or the beginning."""
+    progress = None if parts.keeper is None else parts.keeper.restore(parts.learner, streams)
+    if progress is None:
+        return TrainingProgress()
+    enough = False
+    for row in progress.history:
+        enough = parts.context.report(row)
+    progress.signal = parts.context.agree(max(progress.signal, Signal.STOP if enough else Signal.GO_ON))
+    return progress
+
+
+def _epoch(parts: FitParts, streams: RandomStreams, history: list[EpochRow]) -> tuple[int, Outputs, Signal]:
     """Train, look at the validation split, report.
 
     How many examples were learnt, what the module gives for the validation split, and what this rank says is next.
@@ -134,11 +141,13 @@ def _epoch(parts: FitParts, streams: _Streams, history: list[EpochRow]) -> tuple
         gradient_norm=learnt.gradient_norm,
     )
     history.append(row)
-    parts.context.report(row)
-    return learnt.examples, outputs, _signal(history, parts.regularizers)
+    enough = parts.context.report(row)
+    # a range test that is stopped early has not looked at the rates that it was asked about
+    stoppers = () if parts.protocol.schedule.is_range_test else parts.regularizers
+    return learnt.examples, outputs, max(_signal(history, stoppers), Signal.STOP if enough else Signal.GO_ON)
 
 
-def _learn(parts: FitParts, streams: _Streams, history: Sequence[EpochRow]) -> _Learnt:
+def _learn(parts: FitParts, streams: RandomStreams, history: Sequence[EpochRow]) -> _Learnt:
     """The learner's passes over the training split. Nothing here waits for the device before the last step."""
     learner, protocol, context = parts.learner, parts.protocol, parts.context
     train = np.tile(parts.data.split.train, learner.passes)
@@ -205,17 +214,3 @@ def _divergence(row: EpochRow) -> str | None:
         if not math.isfinite(loss):
             return f"the {split} loss is {loss:g} in epoch {row.epoch}, at a learning rate of {row.lr:g}"
     return None
-
-
-def _streams(seeds: Seeds, context: Context) -> _Streams:
-    """Every rank augments and drops out on its own, in the same order of examples.
-
-    Layers such as dropout draw from torch's own generators, which have their seed from here.
-    """
-    torch.manual_seed(_of_rank("layers", seeds.augment, context.rank))
-    augment = torch.Generator(context.device).manual_seed(_of_rank("augment", seeds.augment, context.rank))
-    return _Streams(torch.Generator().manual_seed(seeds.order), augment)
-
-
-def _of_rank(purpose: str, seed: int, rank: int) -> int:
-    return int.from_bytes(blake2b(f"{purpose}:{seed}:{rank}".encode(), digest_size=8).digest(), "big") >> 1

@@ -13,7 +13,7 @@ from trainables.dataset import Examples
 from trainables.errors import DataError
 from trainables.picture import Picture
 from trainables.preparation import Prepared
-from trainables.regularizer import Regularizer, TrainingFacts
+from trainables.regularizer import Regularizer
 from trainables.spec import derived_seed
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
@@ -76,4 +76,5 @@ def _joined(data: Prepared, train: Examples, more: Examples) -> Prepared:
     split = replace(data.split, train=np.concatenate([data.split.train, added]))
     targets = np.concatenate([train.targets, more.targets])
     counts = np.bincount(targets, minlength=len(data.info.classes)) if data.info.classes else np.empty(0)
-    return replace(data, split=split, batches=batches, facts=TrainingFacts(tuple(int(count) for count in counts)))
+    facts = replace(data.facts, class_counts=tuple(int(count) for count in counts))
+    return replace(data, split=split, batches=batches, facts=facts)

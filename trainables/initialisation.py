@@ -1,9 +1,12 @@
 """How weights are drawn before training, other than torch's own way."""
 
-from typing import Final, Literal
+from __future__ import annotations
 
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from torch import nn
+
 
 Initialisation = Literal["default", "truncated_normal", "xavier"]
 
@@ -19,6 +22,9 @@ def initialise(module: nn.Module, way: Initialisation) -> None:
     convolutions and uniform in linear layers, and biases of 0. The last two are those of DeepOBS's 2c2d and 3c3d
     (Schneider, Balles and Hennig 2019, "DeepOBS: A Deep Learning Optimizer Benchmark Suite", sec. A.2).
     """
+
+    from torch import nn
+
     if way == "default":
         return
     for part in module.modules():
@@ -26,13 +32,16 @@ def initialise(module: nn.Module, way: Initialisation) -> None:
             _draw(part, way)
 
 
-@torch.no_grad()
 def _draw(layer: nn.Conv2d | nn.Linear, way: Initialisation) -> None:
-    if way == "truncated_normal":
-        nn.init.trunc_normal_(layer.weight, std=_DEVIATION, a=-2 * _DEVIATION, b=2 * _DEVIATION)
-    elif isinstance(layer, nn.Conv2d):
-        nn.init.xavier_normal_(layer.weight)
-    else:
-        nn.init.xavier_uniform_(layer.weight)
-    if layer.bias is not None:
-        nn.init.constant_(layer.bias, _BIAS if way == "truncated_normal" else 0.0)
+    import torch
+    from torch import nn
+
+    with torch.no_grad():
+        if way == "truncated_normal":
+            nn.init.trunc_normal_(layer.weight, std=_DEVIATION, a=-2 * _DEVIATION, b=2 * _DEVIATION)
+        elif isinstance(layer, nn.Conv2d):
+            nn.init.xavier_normal_(layer.weight)
+        else:
+            nn.init.xavier_uniform_(layer.weight)
+        if layer.bias is not None:
+            nn.init.constant_(layer.bias, _BIAS if way == "truncated_normal" else 0.0)

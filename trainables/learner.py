@@ -4,22 +4,27 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from trainables.checkpoints.state import State
 from trainables.context import Context
 from trainables.data.unlabelled import UnlabelledBatches
 from trainables.dataset import DataInfo
 from trainables.gradients import clip, gradients_of, total_norm
 from trainables.optimizer import Optimizer, ParameterGroup
+from trainables.optimizer_state import load_optimizer_state, optimizer_state
 from trainables.picture import Picture
 from trainables.precision import autocast
 from trainables.protocol import Protocol
 from trainables.regularizer import Loss, Regularizer, TrainingFacts
 from trainables.same_draws import SameDraws
 from trainables.task import Task
+
+_LEAST_IN_A_PART: Final = 2
+"""Batch norm has no statistics of one value."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,18 @@ class Learner(ABC):
     def lr(self) -> float:
         """The first group's learning rate as it stands."""
 
+    @abstractmethod
+    def state(self) -> State:
+        """All that steps have changed, to go on from later. Called by every rank; what the first one answers is kept."""
+
+    @abstractmethod
+    def load_state(self, state: State) -> None:
+        """Go on from a state of a learner of the same parts. Raises KeyError, RuntimeError, ValueError: it was another."""
+
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the module's state as it is."""
+        return {name: value.detach().clone() for name, value in self.module.state_dict().items()}
+
     def picture(self) -> Picture | None:
         """What the trained learner shows of itself, to be kept beside the figures; None where there is nothing to see."""
         return None
@@ -113,7 +130,9 @@ class SupervisedLearner(Learner):
             if type(regularizer).on_step is not Regularizer.on_step
         ]
         self._casting = autocast(parts.protocol, parts.context.device)
-        self._forward = _forward(parts)
+        self._accumulate = parts.protocol.accumulate
+        self._wrapped = parts.context.wrap(parts.module)
+        self._forward = _forward(self._wrapped, parts)
 
     def step(self, inputs: Tensor, targets: Tensor) -> StepResult:
         if self._reevaluates:
@@ -132,24 +151,48 @@ class SupervisedLearner(Learner):
     def lr(self) -> float:
         return float(self._optimizer.param_groups[0]["lr"])
 
+    def state(self) -> State:
+        return {"module": self.module.state_dict(), "optimizer": optimizer_state(self._optimizer)}
+
+    def load_state(self, state: State) -> None:
+        self.module.load_state_dict(state["module"])
+        load_optimizer_state(self._optimizer, state["optimizer"])
+
     def _evaluated(self, inputs: Tensor, targets: Tensor) -> StepResult:
         """Leaves in the parameters the gradients of the mean loss over the batch, changed by regularizers and clipped."""
         self._optimizer.zero_grad(set_to_none=True)
-        objective = self._objective(inputs, targets)
-        torch.autograd.backward(objective.minimised)
+        loss, hits = self._passed(inputs, targets)
         for hook in self._gradient_hooks:
             hook(self._parameters)
-        norm = self._measured_and_clipped()
+        return StepResult(loss, hits, self._measured_and_clipped())
+
+    def _passed(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Forward and backward, part by part where gradients are accumulated; sums of losses and hits."""
+        share = self._share(len(inputs))
+        count = min(self._accumulate, len(inputs) // _LEAST_IN_A_PART)
+        if count <= 1:
+            return self._part_passed(inputs, targets, share)
+        *first, last = zip(inputs.tensor_split(count), targets.tensor_split(count), strict=True)
+        shares = share / len(inputs)
+        with self._context.apart(self._wrapped):  # the ranks meet in the last part alone
+            sums = [self._part_passed(*part, shares * len(part[0])) for part in first]
+        sums.append(self._part_passed(*last, shares * len(last[0])))
+        hits = [each for _, each in sums if each is not None]
+        return torch.stack([loss for loss, _ in sums]).sum(), torch.stack(hits).sum() if hits else None
+
+    def _part_passed(self, inputs: Tensor, targets: Tensor, share: Tensor | float) -> tuple[Tensor, Tensor | None]:
+        objective = self._objective(inputs, targets, share)
+        torch.autograd.backward(objective.minimised)
         with torch.no_grad():
             hits = self._task.hits(objective.outputs.detach(), targets)
-            return StepResult(objective.loss.detach() * len(inputs), hits, norm)
+            return objective.loss.detach() * len(inputs), hits
 
-    def _objective(self, inputs: Tensor, targets: Tensor) -> Objective:
-        """Forward, in the precision of the trial."""
+    def _objective(self, inputs: Tensor, targets: Tensor, share: Tensor | float) -> Objective:
+        """Forward, in the precision of the trial. share: what the loss counts for."""
         with self._casting:
             outputs = self._forward(inputs)
         loss = self._mean_loss(outputs.float(), targets)
-        return Objective(loss * self._share(len(inputs)), loss, outputs)
+        return Objective(loss * share, loss, outputs)
 
     def _mean_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         # the mean over no examples is not a number, and this rank's gradients have to take part all the same
@@ -210,9 +253,8 @@ def _loss(parts: LearnerParts) -> Loss:
     return loss
 
 
-def _forward(parts: LearnerParts) -> Callable[[Tensor], Tensor]:
+def _forward(wrapped: nn.Module, parts: LearnerParts) -> Callable[[Tensor], Tensor]:
     """The module as it is trained: with gradients averaged over the ranks, compiled where the protocol asks for it."""
-    wrapped = parts.context.wrap(parts.module)
     if not parts.protocol.compile:
         return wrapped
     from trainables.compilation import compiled

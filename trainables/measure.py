@@ -38,6 +38,14 @@ class Measures:
 UNMEASURED: Final = Measures()
 
 
+def measure_validation(val: Outputs, task: Task) -> Measures:
+    """What a tuning trial is measured by. No other split is read."""
+    try:
+        return Measures(val=task.scores(*_finite("validation", val)))
+    except _NotFiniteError as reason:
+        return Measures(diverged=str(reason))
+
+
 class _NotFiniteError(Exception):
     """Outputs that no measure is defined for."""
 

@@ -22,6 +22,13 @@ class PeakMemory:
         else:
             self._start = _reset_resident()
 
+    @property
+    def whole(self) -> int | None:
+        """Bytes of the whole device; None on a CPU."""
+        if self._device.type != "cuda":
+            return None
+        return int(torch.cuda.get_device_properties(self._device).total_memory)
+
     def read(self) -> int | None:
         """Bytes: of the device's allocator on a GPU, of the resident set above the start on a CPU; None if unknown."""
         if self._device.type == "cuda":

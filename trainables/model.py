@@ -1,15 +1,17 @@
 """What a model is: sizes as parameters, a reason where it cannot work, and a module."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Self
-
-from torch import nn
 
 from trainables.component import Component
 from trainables.dataset import DataInfo, DataPlace, Input
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from torch import nn
 
     from trainables.context import Context
     from trainables.learner import Learner, LearnerParts
@@ -38,6 +40,12 @@ class Model(Component):
             return f"{self.name} reads {' or '.join(sorted(self.inputs))} inputs, {data.name} has {data.input} inputs"
         return None
 
+    def supports_protocol(self, protocol: Protocol) -> str | None:
+        """None, or the reason why it cannot follow this protocol (the reason of a skipped row)."""
+        if protocol.accumulate > 1 and type(self).learner is not Model.learner:
+            return f"{self.name} learns a batch in a way of its own, which cannot be cut in parts; leave accumulate out"
+        return None
+
     @abstractmethod
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
         """A module from float32 (batch, *data.shape) to (batch, outputs) logits or numbers, freshly initialised.
@@ -45,7 +53,7 @@ class Model(Component):
         Draws from torch's global generator only, which the caller has seeded.
         """
 
-    def prepare(self, module: nn.Module, facts: "TrainingFacts") -> None:
+    def prepare(self, module: nn.Module, facts: TrainingFacts) -> None:
         """Give the freshly built module what it learns from, beside the data: weights of a file, say.
 
         Raises WeightsError.
@@ -54,11 +62,11 @@ class Model(Component):
     def shortened(
         self,
         module: nn.Module,
-        data: "Prepared",
-        regularizers: "Sequence[Regularizer]",
-        protocol: "Protocol",
-        context: "Context",
-    ) -> "Prepared":
+        data: Prepared,
+        regularizers: Sequence[Regularizer],
+        protocol: Protocol,
+        context: Context,
+    ) -> Prepared:
         """The data as the module is to read it: once computed what it would make of a picture again and again, say."""
         return data
 
@@ -73,7 +81,7 @@ class Model(Component):
     def fetch(self, place: DataPlace) -> None:
         """Download what is missing. Raises WeightsError when it stays missing."""
 
-    def learner(self, parts: "LearnerParts") -> "Learner":
+    def learner(self, parts: LearnerParts) -> Learner:
         """How one batch is learnt. Overridden by models with a training step of their own (a GAN, say)."""
         from trainables.learner import SupervisedLearner
 

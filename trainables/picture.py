@@ -1,15 +1,20 @@
 """Pictures that a trial leaves beside its figures."""
 
+from __future__ import annotations
+
 import io
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from trainables.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 Picture = NDArray[np.uint8]
 """(height, width) grey, or (height, width, 3) red, green and blue."""

@@ -6,6 +6,7 @@ part of each global batch, and averages gradients with the others while they are
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, distributed, nn
@@ -19,7 +20,7 @@ class ProcessGroupContext:
     """One rank. The default process group has been initialised by whoever started the rank."""
 
     def __init__(
-        self, device: torch.device, report: Callable[[EpochRow], None], time_limit: float | None = None
+        self, device: torch.device, report: Callable[[EpochRow], bool], time_limit: float | None = None
     ) -> None:
         """time_limit: seconds from now; the ranks agree on it after each epoch, since one must not leave alone."""
         self.rank = distributed.get_rank()
@@ -36,6 +37,10 @@ class ProcessGroupContext:
         inner = module.module
         assert isinstance(inner, nn.Module)
         return inner
+
+    def apart(self, module: nn.Module) -> AbstractContextManager[None]:
+        assert isinstance(module, DistributedDataParallel)
+        return module.no_sync()
 
     def shard(self, count: int) -> slice:
         return slice(count * self.rank // self.world_size, count * (self.rank + 1) // self.world_size)
@@ -66,9 +71,8 @@ class ProcessGroupContext:
         distributed.all_reduce(greatest, op=distributed.ReduceOp.MAX)
         return Signal(int(greatest.item()))
 
-    def report(self, row: EpochRow) -> None:
-        if self.rank == 0:
-            self._report(row)
+    def report(self, row: EpochRow) -> bool:
+        return self.rank == 0 and self._report(row)
 
     def check(self) -> None:
         return

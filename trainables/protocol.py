@@ -40,15 +40,18 @@ def _schedule(value: Any) -> Schedule:
     return built
 
 
+_Duration = Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*[smhd]\s*$")]
 Seconds = Annotated[
     float,
     Field(gt=0),
-    BeforeValidator(
-        _seconds,
-        json_schema_input_type=Annotated[float, Field(gt=0)]
-        | Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*[smhd]\s*$")],
-    ),
+    BeforeValidator(_seconds, json_schema_input_type=Annotated[float, Field(gt=0)] | _Duration),
 ]
+SecondsOrNone = Annotated[
+    float,
+    Field(ge=0),
+    BeforeValidator(_seconds, json_schema_input_type=Annotated[float, Field(ge=0)] | _Duration),
+]
+"""A duration that may be 0."""
 AnySchedule = Annotated[
     Schedule,
     PlainValidator(_schedule),
@@ -65,6 +68,9 @@ class Splits(Component):
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Of the examples that are not in an official test split."""
     test: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+    test_seed: Annotated[Annotated[int, Field(ge=0)] | None, AddedLater(keeps=None)] = None
+    """Draws the test split, which is then the same for all trials; from each trial's own seed when not given."""
 
     @model_validator(mode="after")
     def _leaves_something_to_train_on(self) -> "Splits":
@@ -87,6 +93,9 @@ class Protocol(Component):
     schedule: AnySchedule = Field(default_factory=lambda: _schedule("constant"))
     clip: Annotated[Positive | None, AddedLater(keeps=None)] = None
     """Greatest 2-norm of all gradients of a step, which are shortened to it (Pascanu et al. 2013); null leaves them."""
+    accumulate: Annotated[Count, AddedLater(keeps=1)] = 1
+    """Parts, of two examples at least, in which a worker learns its share of a batch before it takes the step, to need less
+    memory. Batch norm has the statistics of a part."""
     select: str | None = None
     """The validation measure that picks the epoch, such as val_accuracy, or last; the task's default when not given."""
     splits: Splits = Field(default_factory=Splits)

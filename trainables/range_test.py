@@ -9,6 +9,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from trainables.checkpoints.state import State
 from trainables.context import Context
 from trainables.learner import Learner, StepResult
 from trainables.picture import Picture
@@ -39,13 +40,13 @@ class RangeTest(Learner):
         self._learner, self._context = learner, context
         self._rates: list[float] = []
         self._losses: list[Tensor] = []
-        self._counts: list[int] = []
+        self._counts: list[float] = []
 
     def step(self, inputs: Tensor, targets: Tensor) -> StepResult:
         self._learner.measures_gradients = self.measures_gradients
         result = self._learner.step(inputs, targets)
         self._rates.append(self.lr)
-        self._losses.append(result.loss)
+        self._losses.append(result.loss.double())
         self._counts.append(len(inputs))
         return result
 
@@ -56,14 +57,29 @@ class RangeTest(Learner):
     def lr(self) -> float:
         return self._learner.lr
 
+    def state(self) -> State:
+        sums, counts = self._over_all_ranks()
+        return {"learner": self._learner.state(), "rates": self._rates, "losses": sums, "counts": counts}
+
+    def load_state(self, state: State) -> None:
+        self._learner.load_state(state["learner"])
+        losses, counts = state["losses"], state["counts"]
+        if self._context.rank > 0:  # what is kept are sums over the ranks
+            losses, counts = torch.zeros_like(losses), torch.zeros_like(counts)
+        self._rates, self._losses, self._counts = list(state["rates"]), list(losses), counts.tolist()
+
     def picture(self) -> Picture | None:
         return self._learner.picture()
 
     def found(self) -> RangeFound:
         """Called by every rank; the same on each."""
-        sums = self._context.total(torch.stack(self._losses).double())
-        counts = self._context.total(torch.tensor(self._counts, dtype=torch.float64, device=sums.device))
+        sums, counts = self._over_all_ranks()
         return found(self._rates, (sums / counts).tolist())
+
+    def _over_all_ranks(self) -> tuple[Tensor, Tensor]:
+        """Of each step: the sum of the losses, and the number of examples."""
+        sums = self._context.total(torch.stack(self._losses))
+        return sums, self._context.total(torch.tensor(self._counts, dtype=torch.float64, device=sums.device))
 
 
 def found(rates: Sequence[float], losses: Sequence[float]) -> RangeFound:

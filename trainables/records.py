@@ -113,6 +113,8 @@ class Costs:
     batch_latency_ms_p95: float | None
     peak_memory_bytes: int | None
     """This trial's own peak: of the device's allocator on a GPU, of the process's resident set above its start on a CPU."""
+    device_memory_bytes: int | None = None
+    """All memory of the GPU; None on a CPU."""
     generation_seconds: float | None = None
     """What regularizers took to make training examples; None where none did."""
 

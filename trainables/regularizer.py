@@ -4,12 +4,11 @@ Every hook has a default that does nothing; a regularizer overrides the one or t
 order in which the grid lists them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import Component
 from trainables.context import Context
@@ -19,7 +18,12 @@ from trainables.optimizer import ParameterGroup
 from trainables.picture import Picture
 from trainables.records import EpochRow
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+
+Loss = Callable[["Tensor", "Tensor"], "Tensor"]
 """(outputs, targets) to the mean loss of a batch, a scalar."""
 
 
@@ -111,4 +115,7 @@ class Regularizer(Component):
 
 def unit(inputs: Tensor) -> Tensor:
     """What `on_batch` is given as floats in 0..1: bytes over 255, floats as they are."""
+
+    import torch
+
     return inputs / 255 if inputs.dtype == torch.uint8 else inputs

@@ -29,6 +29,7 @@ _BYTES: Final = {
     "U8": 1,
     "BOOL": 1,
 }
+_FRACTIONS: Final = frozenset({"F64", "F32", "F16", "BF16"})
 _MOST_AXES: Final = 8
 _MOST_NUMBERS: Final = 1 << 48
 _KEYS: Final = {"dtype", "shape", "data_offsets"}
@@ -40,6 +41,8 @@ class WeightsHeader:
 
     shapes: dict[str, tuple[int, ...]]
     """Of each tensor by its name."""
+    whole: frozenset[str]
+    """Names of those that hold whole numbers or truth values."""
     metadata: dict[str, str]
 
 
@@ -78,7 +81,8 @@ def checked_header(text: bytes, data: int, path: Path) -> WeightsHeader:
         raise _broken(path, "its metadata is not a mapping of texts")
     places = [_place(name, entry, path) for name, entry in said.items()]
     _refuse_holes(places, data, path)
-    return WeightsHeader({name: tuple(said[name]["shape"]) for name in said}, metadata)
+    whole = frozenset(name for name in said if said[name]["dtype"] not in _FRACTIONS)
+    return WeightsHeader({name: tuple(said[name]["shape"]) for name in said}, whole, metadata)
 
 
 def _refuse_other_formats(start: bytes, header: bytes, path: Path) -> None:

@@ -15,7 +15,7 @@ class SeveralOptimizers(torch.optim.Optimizer):
     def __init__(self, parts: Sequence[torch.optim.Optimizer]) -> None:
         groups = [group for part in parts for group in part.param_groups]
         super().__init__([dict(group) for group in groups], {})
-        self._parts = parts
+        self.parts = parts
         self.param_groups = groups
 
     @torch.no_grad()
@@ -24,6 +24,6 @@ class SeveralOptimizers(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for part in self._parts:
+        for part in self.parts:
             part.step()
         return loss

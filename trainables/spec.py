@@ -71,6 +71,11 @@ def trial_identity(cell: bytes, seed: int) -> str:
     return blake2b(cell + seed.to_bytes(8, "big"), digest_size=8).hexdigest()
 
 
+def tuning_identity(cell: bytes, number: int) -> str:
+    """16 hex digits that stand for a tuning trial: what it is to try is not known before."""
+    return blake2b(b"tuning" + cell + number.to_bytes(8, "big"), digest_size=8).hexdigest()
+
+
 def derived_seeds(seed: int) -> Seeds:
     """Independent streams for split, initialisation, data order and augmentation (63 bits each)."""
 

@@ -1,13 +1,16 @@
 """What a task is: the loss, what a model's outputs mean, and how they are measured."""
 
-from abc import abstractmethod
-from typing import ClassVar, Literal
+from __future__ import annotations
 
-from torch import Tensor
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from trainables.component import Component
 from trainables.dataset import DataInfo
 from trainables.records import Breakdown, Scores
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Task(Component):

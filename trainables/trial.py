@@ -6,18 +6,21 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from trainables.checkpoints.keeper import Keeper
 from trainables.clock import Stopwatch
 from trainables.context import Context
 from trainables.costs import count_flops, count_parameters, measure_latency
 from trainables.data.unlabelled import UnlabelledBatches
 from trainables.dataset import DataInfo
+from trainables.errors import CheckpointError
 from trainables.fit import FitParts, Fitted, fit
 from trainables.generation import enlarge
 from trainables.learner import Learner, LearnerParts
-from trainables.measure import UNMEASURED, Measures, measure
+from trainables.measure import UNMEASURED, Measures, measure, measure_validation
 from trainables.memory import PeakMemory
 from trainables.model import Model
 from trainables.order import TrialOrder
+from trainables.own_place import here
 from trainables.picture import Picture, save_picture
 from trainables.precision import numerics
 from trainables.preparation import Prepared, prepared
@@ -37,7 +40,11 @@ def run_trial(order: TrialOrder, context: Context) -> TrialResult:
     Raises DataMissing and BrokenPicture, TrialTimedOut and TrialCancelled, and whatever a component raises.
     """
     with numerics(order.spec.protocol):
-        return _run(order, context)
+        try:
+            return _run(order, context)
+        except CheckpointError as unfit:  # the same on every rank: the learner's code has changed since
+            print(f"starts from the beginning: its checkpoint {unfit}")
+            return _run(order.resumed_at(0), context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,7 @@ def _run(order: TrialOrder, context: Context) -> TrialResult:
     spec, seeds = order.spec, derived_seeds(order.spec.seed)
     stopwatch, memory = Stopwatch(context.device), PeakMemory(context.device)
     splits = spec.protocol.splits
-    data = prepared(spec.dataset, order.place, spec.fingerprint, splits, seeds.split, context.device, spec.seed)
+    data = prepared(spec.dataset, here(order.place), spec.fingerprint, splits, seeds.split, context.device, spec.seed)
     task = _task(data.info)
     setup = stopwatch.lap()
     enlarged = enlarge(data, spec.regularizers, seeds.augment, context)
@@ -65,11 +72,15 @@ def _run(order: TrialOrder, context: Context) -> TrialResult:
     if spec.protocol.schedule.is_range_test:
         learner = RangeTest(learner, context)
     setup += stopwatch.lap()
-    fitted = fit(FitParts(learner, task, learnt, spec.regularizers, spec.protocol, seeds, context))
+    keeper = None if order.checkpoints is None else Keeper(order, order.checkpoints, context)
+    fitted = fit(FitParts(learner, task, learnt, spec.regularizers, spec.protocol, seeds, context, keeper))
     stopwatch.lap()
     measures = UNMEASURED
     if not fitted.diverged and fitted.val is not None:  # a range test may diverge before any epoch is selected
-        measures = measure(learner.module, fitted.val, task, data, spec.protocol, seeds, context)
+        if order.purpose == "tuning":
+            measures = measure_validation(fitted.val, task)
+        else:
+            measures = measure(learner.module, fitted.val, task, data, spec.protocol, seeds, context)
     times = _Times(setup, generation if enlarged.count else None, stopwatch.lap())
     if context.rank == 0 and fitted.best_epoch is not None:
         _keep(order, learner, data, enlarged.picture)
@@ -161,6 +172,7 @@ def _costs(
         batch_latency_ms_p50=batch.p50,
         batch_latency_ms_p95=batch.p95,
         peak_memory_bytes=peak,
+        device_memory_bytes=memory.whole,
     )
 
 

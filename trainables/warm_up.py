@@ -10,6 +10,8 @@ def warm_up() -> None:
     """Import what a trial will need. Takes some seconds the first time, nothing after that."""
     import torchmetrics.functional.classification  # noqa: F401 - used by trainables.metrics
 
+    import trainables.trial  # noqa: F401 - what is handed to a slot imports it with its first trial
+
     parameter = torch.nn.Parameter(torch.zeros(1))
     parameter.grad = torch.zeros(1)
     torch.optim.SGD([parameter]).step()  # the first optimizer of a process imports torch._dynamo

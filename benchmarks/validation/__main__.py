@@ -50,6 +50,18 @@ def row(check: Check, results: Path) -> list[str]:
     return [check.about, check.published or "-", check.wanted, measured, met, f"examples/{check.grid}"]
 
 
+def commits(results: Path) -> str:
+    """Of the code under which the completed trials ran: it may be older than this page."""
+    found: set[str] = set()
+    for folder in {_place(results, check.grid) for check in CHECKS}:
+        if (folder / "trials.parquet").exists():
+            trials = pd.read_parquet(folder / "trials.parquet", columns=["status", "environment_id"])
+            ran = set(trials.loc[trials["status"] == "completed", "environment_id"])
+            known = pd.read_parquet(folder / "environments.parquet", columns=["environment_id", "git_commit"])
+            found |= set(known.loc[known["environment_id"].isin(ran), "git_commit"].dropna().str[:7])
+    return f"Trials ran under the code of {', '.join(sorted(found))}." if found else ""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help=f"of {','.join(check.name for check in CHECKS)}")
@@ -66,7 +78,7 @@ def main() -> None:
     rows = [row(check, _place(options.results, check.grid)) for check in CHECKS]
     here = ", ".join(f"{key} {value}" for key, value in machine().items() if key != "load_before")
     table = markdown(["what", "published", "wanted", "measured", "met", "grid"], rows)
-    DOCUMENT.write_text(f"{_INTRODUCTION}\n{here}\n\n{table}\n")
+    DOCUMENT.write_text(f"{_INTRODUCTION}\n{here}\n\n{commits(options.results)}\n\n{table}\n")
     print(table)
 
 

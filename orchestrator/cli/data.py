@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from orchestrator.cli.terminal import console, say
+from orchestrator.plain_text import one_line
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -36,9 +39,9 @@ def command(dataset: str, data: Path | None, html: Path | None, as_json: bool) -
         from orchestrator.reports.data_page import write_data_page
 
         write_data_page(card, pictures, html)
-        click.echo(f"wrote {html}", err=True)
+        say(f"wrote {html}", err=True)
     if as_json:
-        click.echo(_as_json(card))
+        say(_as_json(card))
     else:
         _print(card)
 
@@ -54,23 +57,22 @@ def _as_json(card: "DataCard") -> str:
 def _print(card: "DataCard") -> None:
     import sys
 
-    from rich.console import Console
     from rich.text import Text
 
     # rich reads NO_COLOR, COLUMNS and the terminal's width itself; what is piped on is not cut
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    terminal = console(sys.stdout, 10_000)
     shape = " x ".join(map(str, card.shape))
     classes = f", {len(card.classes)} classes" if card.classes else ""
-    console.print(Text(f"{card.name}: {card.examples:,} examples of {shape}{classes}, {card.task}", style="bold"))
+    terminal.print(Text(f"{card.name}: {card.examples:,} examples of {shape}{classes}, {card.task}", style="bold"))
     for about, value in (("source", card.source), ("licence", card.licence or "not stated")):
-        console.print(Text(f"{about}: {value}"))
-    console.print(Text(f"fingerprint: {card.fingerprint}"))
-    _print_splits(card, console)
-    _print_classes(card, console)
-    _print_duplicates(card, console)
+        terminal.print(Text(f"{about}: {value}"))
+    terminal.print(Text(f"fingerprint: {card.fingerprint}"))
+    _print_splits(card, terminal)
+    _print_classes(card, terminal)
+    _print_duplicates(card, terminal)
 
 
-def _print_splits(card: "DataCard", console: "Console") -> None:
+def _print_splits(card: "DataCard", terminal: "Console") -> None:
     from rich import box
     from rich.table import Table
 
@@ -80,20 +82,20 @@ def _print_splits(card: "DataCard", console: "Console") -> None:
     for split in card.splits:
         mean, std = (" ".join(f"{value:.4f}" for value in values) for values in (split.mean, split.std))
         table.add_row(split.name, f"{split.examples:,}", f"{split.repeated:,}", mean, std)
-    console.print(table)
+    terminal.print(table)
     measured = sum(split.measured for split in card.splits)
     if measured < card.examples:
-        console.print(f"mean and deviation are of {measured:,} examples drawn at random")
+        terminal.print(f"mean and deviation are of {measured:,} examples drawn at random")
 
 
-def _print_classes(card: "DataCard", console: "Console") -> None:
+def _print_classes(card: "DataCard", terminal: "Console") -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     if not card.classes:
         for number, target in enumerate(card.targets):
-            console.print(
+            terminal.print(
                 f"target {number}: {target.least:.4g} to {target.greatest:.4g}, mean {target.mean:.4g}, "
                 f"deviation {target.std:.4g}"
             )
@@ -103,14 +105,14 @@ def _print_classes(card: "DataCard", console: "Console") -> None:
     for split in card.splits:
         table.add_column(split.name, justify="right", no_wrap=True)
     for name, *counts in zip(card.classes, *(split.classes for split in card.splits), strict=True):
-        table.add_row(Text(name), *(f"{count:,}" for count in counts))
-    console.print(table)
+        table.add_row(Text(one_line(name)), *(f"{count:,}" for count in counts))
+    terminal.print(table)
     if card.imbalance is not None:
-        console.print(f"the largest class has {card.imbalance:.3g} times the examples of the smallest")
+        terminal.print(f"the largest class has {card.imbalance:.3g} times the examples of the smallest")
 
 
-def _print_duplicates(card: "DataCard", console: "Console") -> None:
+def _print_duplicates(card: "DataCard", terminal: "Console") -> None:
     repeated = sum(split.repeated for split in card.splits)
-    console.print(f"duplicates: {repeated:,} within a split, {card.shared:,} of train in test too")
+    terminal.print(f"duplicates: {repeated:,} within a split, {card.shared:,} of train in test too")
     if card.contradictions:
-        console.print(f"{card.contradictions:,} contents stand there more than once with different targets")
+        terminal.print(f"{card.contradictions:,} contents stand there more than once with different targets")

@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.terminal import console
 from orchestrator.progress import Progress, Silence, Snapshot
 
 MOST_RUNNING = 8
@@ -29,16 +30,16 @@ _STYLES = {
 @contextmanager
 def display(*, quiet: bool, verbose: bool) -> Iterator[Progress]:
     """The progress to hand to a sweep."""
-    console = Console(file=sys.stderr, highlight=False)  # this very stream: a trial's own output is caught elsewhere
+    terminal = console(sys.stderr)  # this very stream: a trial's own output is caught elsewhere
     if quiet:
         yield Silence()
-    elif console.is_terminal and not verbose:
+    elif terminal.is_terminal and not verbose:
         with Live(
-            console=console, refresh_per_second=4, transient=True, redirect_stdout=False, redirect_stderr=False
+            console=terminal, refresh_per_second=4, transient=True, redirect_stdout=False, redirect_stderr=False
         ) as live:
-            yield LiveProgress(console, live)
+            yield LiveProgress(terminal, live)
     else:
-        yield PlainProgress(console)
+        yield PlainProgress(terminal)
 
 
 class PlainProgress:

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from orchestrator.cli.terminal import say
+
 if TYPE_CHECKING:
-    from orchestrator.reports.health import Finding
+    from orchestrator.reports.finding import Finding
 
 _MARKS: Final = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("PROBLEM", "red")}
 
@@ -38,7 +40,7 @@ def command(
     if as_json:
         _print_json(findings, usable)
     else:
-        click.echo(f"\n{'orch can be used' if usable else 'repair the problems above first'}")
+        say(f"\n{'orch can be used' if usable else 'repair the problems above first'}")
     context.exit(0 if usable else 1)
 
 
@@ -48,13 +50,13 @@ def _print(finding: "Finding") -> None:
     mark, colour = _MARKS[finding.state]
     # click knows terminals, not NO_COLOR
     styled = f"{mark:8}" if os.environ.get("NO_COLOR") else click.style(f"{mark:8}", fg=colour)
-    click.echo(f"{styled} {finding.about}: {finding.found}")
+    say(f" {finding.about}: {finding.found}", before=styled)
     if finding.fix:
-        click.echo(f"{'':8} fix: {finding.fix}")
+        say(f"{'':8} fix: {finding.fix}")
 
 
 def _print_json(findings: "list[Finding]", usable: bool) -> None:
     import json
     from dataclasses import asdict
 
-    click.echo(json.dumps({"usable": usable, "findings": [asdict(finding) for finding in findings]}, indent=2))
+    say(json.dumps({"usable": usable, "findings": [asdict(finding) for finding in findings]}, indent=2))

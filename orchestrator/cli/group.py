@@ -1,13 +1,18 @@
 """The group of commands: one file a command, imported only when it is used."""
 
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import StringIO
 from typing import Final
 
 import click
 
-from orchestrator.errors import Interrupted, OrchError
+from orchestrator.cli.terminal import say
+from orchestrator.errors import Interrupted, OrchError, UserError
+from orchestrator.masking import secret_in
+from orchestrator.stopping import signal_of
 
 COMMANDS: Final = {
     "sweep": "Run what is missing of a grid.",
@@ -21,6 +26,12 @@ COMMANDS: Final = {
     "results": "The trials of a sweep as a table.",
     "logs": "What became of one trial.",
     "report": "Write a sweep's report as one HTML file.",
+    "claims": "Verdicts on what a grid claims.",
+    "wandb": "Send to W&B what it does not have yet.",
+    "fetch": "Copy a sweep's results from a cluster.",
+    "stop": "End a running sweep in good order.",
+    "verify": "Check that every file of a sweep is whole.",
+    "repair": "Mend damaged results.",
 }
 """Name to the line that `orch --help` shows: a command's own file is not imported for it."""
 
@@ -61,7 +72,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
         from importlib.metadata import version
 
-        click.echo(f"orch {version('orch-grid')}")
+        say(f"orch {version('orch-grid')}")
         ctx.exit()
 
 
@@ -86,26 +97,37 @@ def orch() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Carry out a command line and return its exit code."""
     try:
+        _refuse_secrets(arguments)
         code = orch.main(args=list(arguments), prog_name="orch", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code
-    except click.Abort:
-        click.echo("stopped", err=True)
-        return 130
+    except (click.Abort, KeyboardInterrupt) as stopped:
+        number = signal_of(stopped)
+        say(f"stopped by {signal.Signals(number).name}; the same command begins again", err=True)
+        return 128 + number
     except click.ClickException as wrong:
-        wrong.show()
+        written = StringIO()
+        wrong.show(written)
+        say(written.getvalue().rstrip("\n"), err=True)
         return wrong.exit_code
     except OrchError as error:
-        click.echo(str(error), err=True)
+        say(error, err=True)
         return exit_code(error)
-    except KeyboardInterrupt:
-        click.echo("stopped", err=True)
-        return 130
     except BrokenPipeError:
         # whoever read our output has seen enough; keep Python from failing again when it flushes
         sys.stdout = None
         return 0
     return code if isinstance(code, int) else 0
+
+
+def _refuse_secrets(arguments: Sequence[str]) -> None:
+    """Raises UserError where an argument holds the value of a secret variable: the process list shows it to everyone."""
+    for argument in arguments:
+        if (found := secret_in(argument)) is not None:
+            raise UserError(
+                f"the command line holds the value of {found[0]}, and every user of this machine can read command lines; "
+                f"leave it out: keys are read from the environment, netrc or a file with mode 0600"
+            )
 
 
 def exit_code(error: OrchError) -> int:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from orchestrator.cli.terminal import say
+
 
 @click.command(epilog="Example: orch init birds.yaml")
 @click.argument("file", default="grid.yaml", type=click.Path(path_type=Path))
@@ -12,4 +14,4 @@ def command(file: Path) -> None:
     from orchestrator.grid.starter import write_starter
 
     write_starter(file)
-    click.echo(f"wrote {file}; see what it would run with: orch plan {file}", err=True)
+    say(f"wrote {file}; see what it would run with: orch plan {file}", err=True)

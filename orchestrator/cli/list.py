@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.cli.terminal import say
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,7 +25,11 @@ def command(kind: str | None, as_json: bool) -> None:
     from orchestrator.grid.documentation import documented
 
     found = [component for each in ([kind] if kind else _KINDS) for component in documented(each)]
-    click.echo(_as_json(found) if as_json else "\n".join(_as_text(found, _shared(found))))
+    if as_json:
+        say(_as_json(found))
+        return
+    for styled, text in _as_text(found, _shared(found)):
+        say(text, before=styled)
 
 
 def _shared(components: "list[ComponentDoc]") -> "dict[str, tuple[ParameterDoc, ...]]":
@@ -42,24 +48,26 @@ def _as_json(components: "list[ComponentDoc]") -> str:
     return json.dumps([asdict(component) for component in components], indent=2, ensure_ascii=False)
 
 
-def _as_text(components: "list[ComponentDoc]", shared: "dict[str, tuple[ParameterDoc, ...]]") -> list[str]:
-    lines: list[str] = []
+def _as_text(components: "list[ComponentDoc]", shared: "dict[str, tuple[ParameterDoc, ...]]") -> list[tuple[str, str]]:
+    """Lines: what begins them in a style, and the rest."""
+    lines: list[tuple[str, str]] = []
     kind = None
     for component in components:
         if component.kind != kind:
             kind = component.kind
-            lines += ["", click.style(kind, bold=True)] if lines else [click.style(kind, bold=True)]
+            lines += [("", "")] if lines else []
+            lines.append((click.style(kind, bold=True), ""))
             if shared.get(kind):
-                lines += [f"  every {kind} takes, beside its own parameters:", *_described(shared[kind])]
-        lines.append(f"  {click.style(component.name, fg='cyan')}  {component.about}")
+                lines += [("", f"  every {kind} takes, beside its own parameters:"), *_described(shared[kind])]
+        lines.append((f"  {click.style(component.name, fg='cyan')}", f"  {component.about}"))
         lines += _described([parameter for parameter in component.parameters if parameter not in shared.get(kind, ())])
     return lines
 
 
-def _described(parameters: "Sequence[ParameterDoc]") -> list[str]:
+def _described(parameters: "Sequence[ParameterDoc]") -> list[tuple[str, str]]:
     lines = []
     for parameter in parameters:
         default = "has to be given" if parameter.default is None else f"default {parameter.default}"
         about = f": {parameter.about}" if parameter.about else ""
-        lines.append(f"      {parameter.name} ({parameter.type}; {default}){about}")
+        lines.append(("", f"      {parameter.name} ({parameter.type}; {default}){about}"))
     return lines

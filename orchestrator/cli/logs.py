@@ -5,19 +5,27 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.cli.terminal import say
+
 if TYPE_CHECKING:
     from orchestrator.reports.story import AttemptStory, EpochStory, TrialStory
 
 
-@click.command(epilog="Example: orch logs results/demo 3fa9")
-@click.argument("results", type=click.Path(path_type=Path))
-@click.argument("trial")
+@click.command(epilog="Example: orch logs results/demo 3fa9, or orch logs --cluster jobs.yaml demo")
+@click.argument("results", type=click.Path(path_type=Path), required=False)
+@click.argument("trial", required=False)
+@click.option("--cluster", type=click.Path(path_type=Path), help="Cluster file (kind jobs): ask its head.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(results: Path, trial: str, as_json: bool) -> None:
+def command(results: Path | None, trial: str | None, cluster: Path | None, as_json: bool) -> int:
     """What happened to one trial: its attempts, its epochs, what it printed and its traceback.
 
-    TRIAL is a trial's id, or its first digits where they fit one trial only.
+    TRIAL is a trial's id, or its first digits where they fit one trial only. With --cluster RESULTS is the name of a
+    sweep there; without TRIAL it is what the sweep itself said.
     """
+    if cluster is not None:
+        return _from_head(cluster, None if results is None else str(results), trial, as_json)
+    if results is None or trial is None:
+        raise click.UsageError("name a results directory and a trial, such as results/demo 3fa9")
     from orchestrator.reports.source import open_journal, results_at
     from orchestrator.reports.story import read_story
 
@@ -26,7 +34,20 @@ def command(results: Path, trial: str, as_json: bool) -> None:
         story = read_story(journal, trial)
     finally:
         journal.close()
-    click.echo(_as_json(story) if as_json else "\n".join(_as_text(story)))
+    say(_as_json(story) if as_json else "\n".join(_as_text(story)))
+    return 0
+
+
+def _from_head(cluster: Path, name: str | None, trial: str | None, as_json: bool) -> int:
+    from orchestrator.cli.on_head import remote_results, show
+    from orchestrator.remote.request import RESULTS
+
+    if trial is not None:
+        return show(remote_results(cluster), ["logs", RESULTS, trial, *(["--json"] if as_json else [])], name)
+    from orchestrator.remote.sweep import log_of
+
+    say(log_of(remote_results(cluster), name))
+    return 0
 
 
 def _as_json(story: "TrialStory") -> str:
@@ -48,11 +69,19 @@ def _as_json(story: "TrialStory") -> str:
 
 
 def _as_text(story: "TrialStory") -> list[str]:
+    from orchestrator.tuning.wording import shown_text
+
     lines = [f"trial {story.trial_id} of cell {story.cell_id}{'' if story.planned else ' (of an earlier grid)'}"]
-    lines += [
-        f"  {name:12} {getattr(story, name)}" for name in ("dataset", "model", "optimizer", "regularizer", "seed")
-    ]
+    lines += [f"  {name:12} {getattr(story, name)}" for name in ("dataset", "model", "optimizer", "regularizer")]
+    if story.purpose == "tuning":
+        lines.append(f"  {'purpose':12} tuning: it tries values for its cell, and never reads the test split")
+    else:
+        lines.append(f"  {'seed':12} {story.seed}")
+    if story.tuned is not None:
+        lines.append(f"  {'tuned':12} {shown_text(story.tuned)}")
     lines.append(f"  {'status':12} {story.status}{f': {story.reason}' if story.reason else ''}")
+    if story.purpose == "tuning" and story.status == "completed" and len(story.epochs) < story.whole:
+        lines.append(f"  {'stopped':12} early, after {len(story.epochs)} of {story.whole} epochs: others were better")
     if not story.attempts:
         lines += ["", "it was never started"]
     for attempt in story.attempts:

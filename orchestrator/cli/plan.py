@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from orchestrator.cli.terminal import console, say
+
 if TYPE_CHECKING:
+    from clusters.spec import ClusterSpec
     from orchestrator.preview import Preview
 
 _WIDE: Final = 10_000
@@ -16,27 +19,47 @@ _WIDE: Final = 10_000
 @click.argument("grid", type=click.Path(path_type=Path))
 @click.option("--results", type=click.Path(path_type=Path), help="Results directory; results/NAME when not given.")
 @click.option("--data", type=click.Path(path_type=Path), help="Data folder; ORCH_DATA when not given.")
+@click.option(
+    "--cluster",
+    type=click.Path(path_type=Path),
+    help="Cluster file; one of kind jobs plans on its head, with its data.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(grid: Path, results: Path | None, data: Path | None, as_json: bool) -> None:
+def command(grid: Path, results: Path | None, data: Path | None, cluster: Path | None, as_json: bool) -> int:
     """What `orch sweep` would run of the grid file GRID, what is done already, and what is skipped and why.
 
     Writes nothing, downloads nothing and starts nothing.
     """
+    from orchestrator.cli.on_head import remote
     from orchestrator.preview import preview
 
-    seen = preview(grid, results=results, data=data)
+    if (head := remote(cluster)) is not None:
+        return _on_head(head, grid, as_json)
+    seen = preview(grid, results=results, data=data, cluster=cluster)
     for warning in seen.warnings:
-        click.echo(f"{warning} (warning)", err=True)
+        say(f"{warning} (warning)", err=True)
     if seen.changed is not None:
-        click.echo(f"warning: {seen.changed}", err=True)
+        say(f"warning: {seen.changed}", err=True)
     for missing in seen.missing:
-        click.echo(f"{missing}; a sweep would try to download it first", err=True)
+        say(f"{missing}; a sweep would try to download it first", err=True)
     if as_json:
         import json
 
-        click.echo(json.dumps(_as_json(seen), indent=2, ensure_ascii=False))
+        say(json.dumps(_as_json(seen), indent=2))
     else:
         _print(seen)
+    return 0
+
+
+def _on_head(cluster: "ClusterSpec", grid: Path, as_json: bool) -> int:
+    """This machine need not have the data: its fingerprints are the cluster's."""
+    from orchestrator.cli.on_head import show
+    from orchestrator.grid import read_grid
+    from orchestrator.remote.request import CLUSTER, GRID, RESULTS
+
+    name = read_grid(grid).name  # what is wrong in it shows before anything travels
+    asked = ["plan", f"{GRID}/{grid.name}", "--results", RESULTS, "--cluster", CLUSTER]
+    return show(cluster, [*asked, *(["--json"] if as_json else [])], name, grid)
 
 
 def _as_json(seen: "Preview") -> dict[str, Any]:
@@ -46,6 +69,7 @@ def _as_json(seen: "Preview") -> dict[str, Any]:
         "results": str(seen.results),
         "cells": counts.cells,
         "trials": counts.trials,
+        "tuning_trials": counts.tuning_trials,
         "done": counts.done,
         "failed": counts.failed,
         "to_run": counts.to_run,
@@ -57,7 +81,8 @@ def _as_json(seen: "Preview") -> dict[str, Any]:
 
 
 def _print(seen: "Preview") -> None:
-    from rich.console import Console
+    import sys
+
     from rich.table import Table
     from rich.text import Text
 
@@ -67,6 +92,8 @@ def _print(seen: "Preview") -> None:
     table.add_column(overflow="fold")
     table.add_row(f"{counts.cells:,}", "cells")
     table.add_row(f"{counts.trials:,}", "trials")
+    if counts.tuning_trials:
+        table.add_row(f"{counts.tuning_trials:,}", f"of them for tuning: {seen.tuning}")
     table.add_row(f"{counts.done:,}", "done already")
     if counts.failed:
         table.add_row(f"{counts.failed:,}", "failed before; they run again with --retry")
@@ -75,8 +102,6 @@ def _print(seen: "Preview") -> None:
         table.add_row(f"{counts.skipped_trials:,}", f"skipped, in {sum(counts.skipped.values()):,} cells:")
     for reason, cells in counts.skipped.items():
         table.add_row("", Text(f"{cells:,} × {reason}"))  # a reason is plain text, whatever brackets are in it
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_WIDE)
-    console.print(Text(f"{seen.name}, beside what {seen.results} holds"))
-    console.print(table)
+    terminal = console(sys.stdout, _WIDE)
+    terminal.print(Text(f"{seen.name}, beside what {seen.results} holds"))
+    terminal.print(table)

@@ -1,25 +1,45 @@
-"""`orch report RESULTS`: one HTML file with everything in it."""
+"""`orch report RESULTS`: one HTML file with everything in it, or the same as text."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
+from orchestrator.cli.terminal import say
 
-@click.command(epilog="Example: orch report results/demo --output demo.html")
+
+@click.command(epilog="Example: orch report results/demo --output demo.html; orch report results/demo --format md")
 @click.argument("results", type=click.Path(path_type=Path))
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="[default: RESULTS/report.html]")
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="[default: RESULTS/report.html or report.md]"
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["html", "md"]),
+    default="html",
+    show_default=True,
+    help="A page with figures and tables, or Markdown with the tables.",
+)
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
-def command(results: Path, output: Path | None, show: bool) -> None:
+def command(results: Path, output: Path | None, form: Literal["html", "md"], show: bool) -> int:
     """Write a page with figures and tables of the directory RESULTS; it needs no network and no other file.
 
-    Prints the path of the page.
+    Prints the path of the page. Ends with 4 where a table is damaged (after writing what can be shown).
     """
-    from orchestrator.reports.html import write_report
+    from orchestrator.reports.contents import read_page
+    from orchestrator.reports.html import render
+    from orchestrator.reports.markdown import markdown
     from orchestrator.reports.source import results_at
+    from orchestrator.reports.template import write_page
 
     paths = results_at(results)
-    target = output or paths.report
-    write_report(paths, target)
-    click.echo(target)
+    page = read_page(paths)
+    target = output or (paths.report if form == "html" else paths.report.with_suffix(".md"))
+    write_page(render(page) if form == "html" else markdown(page), target)
+    say(target)
+    for damage in page.trouble:
+        say(damage, err=True)
     if show:
         click.launch(str(target.resolve()))
+    return 4 if page.trouble else 0

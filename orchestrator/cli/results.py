@@ -5,9 +5,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
+from orchestrator.cli.terminal import console, say
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from rich.table import Table
+
+    from orchestrator.reports.listing import Listing
 
 _EXAMPLE = "Example: orch results results/demo --where model=cnn --where 'test_accuracy>0.9' --limit 10"
 _WIDE: Final = 10_000
@@ -36,7 +40,7 @@ def command(
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    """The trials of the directory RESULTS as a table.
+    """The trials of the directory RESULTS as a table. Those that tune are shown with --where purpose=tuning.
 
     The columns are those of trials.parquet; docs/data-dictionary.md says what each one means.
     """
@@ -49,14 +53,24 @@ def command(
         raise UserError("--json and --csv exclude each other")
     names = tuple(name.strip() for name in columns.split(",") if name.strip()) if columns is not None else ()
     trials = table_of(results_at(results), TRIALS)
-    chosen = choose(trials, Listing(sort, direction, where, names, limit), all_columns=as_json or as_csv)
+    listing = Listing(sort, direction, where, names, limit)
+    chosen = choose(trials, listing, all_columns=as_json or as_csv)
     if as_json:
         _print_json(chosen)
     elif as_csv:
         _print_csv(chosen)
     else:
         _print_table(chosen)
-        click.echo(f"{chosen.num_rows} of {trials.num_rows} trials", err=True)
+        say(f"{chosen.num_rows} of {trials.num_rows} trials{_left_out(trials, listing)}", err=True)
+
+
+def _left_out(trials: "pa.Table", listing: "Listing") -> str:
+    from orchestrator.reports.listing import without_tuning
+
+    tuning = trials.num_rows - without_tuning(trials).num_rows
+    if not tuning or listing.names_purpose:
+        return ""
+    return f"; {tuning} of them tune and are not shown without --where purpose=tuning"
 
 
 def _print_json(chosen: "pa.Table") -> None:
@@ -64,27 +78,27 @@ def _print_json(chosen: "pa.Table") -> None:
 
     from orchestrator.reports.listing import plain_rows
 
-    click.echo(json.dumps(plain_rows(chosen), indent=2, allow_nan=False))
+    say(json.dumps(plain_rows(chosen), indent=2, allow_nan=False))
 
 
 def _print_csv(chosen: "pa.Table") -> None:
     import csv
-    import sys
+    import io
 
     from orchestrator.reports.listing import plain_rows
 
-    writer = csv.DictWriter(sys.stdout, chosen.column_names, lineterminator="\n")
+    written = io.StringIO()
+    writer = csv.DictWriter(written, chosen.column_names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(plain_rows(chosen))
+    say(written.getvalue().removesuffix("\n"))
 
 
 def _print_table(chosen: "pa.Table") -> None:
     import sys
 
-    from rich.console import Console
-
     # rich reads NO_COLOR, COLUMNS and the terminal's width itself
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDE).print(_table(chosen))
+    console(sys.stdout, _WIDE).print(_table(chosen))
 
 
 def _table(chosen: "pa.Table") -> "Table":
@@ -109,8 +123,12 @@ def _table(chosen: "pa.Table") -> "Table":
 
 
 def _shown(name: str, value: Any) -> str:
+    from orchestrator.tuning.wording import shown_text
+
     if value is None:
         return ""
+    if name == "tuned":
+        return shown_text(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

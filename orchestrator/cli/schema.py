@@ -2,6 +2,8 @@
 
 import click
 
+from orchestrator.cli.terminal import say
+
 
 @click.command(epilog="Example: orch schema > grid.schema.json")
 def command() -> None:
@@ -14,4 +16,4 @@ def command() -> None:
 
     from orchestrator.grid.schema import grid_schema
 
-    click.echo(json.dumps(grid_schema(), indent=2, ensure_ascii=False))
+    say(json.dumps(grid_schema(), indent=2, ensure_ascii=False))

@@ -5,19 +5,30 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.cli.terminal import say
+
 if TYPE_CHECKING:
     from orchestrator.reports.progress import Progress
 
 
-@click.command(epilog="Example: orch status results/demo")
-@click.argument("results", type=click.Path(path_type=Path))
+@click.command(epilog="Example: orch status results/demo, or orch status --cluster jobs.yaml demo")
+@click.argument("results", type=click.Path(path_type=Path), required=False)
+@click.option("--cluster", type=click.Path(path_type=Path), help="Cluster file (kind jobs): ask its head.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with `counts` by status.")
-def command(results: Path, as_json: bool) -> None:
-    """How far the sweep in the directory RESULTS is.
+def command(results: Path | None, cluster: Path | None, as_json: bool) -> int:
+    """How far the sweep in the directory RESULTS is; with --cluster, the sweep of that name on the cluster.
 
     Shows how many trials have which status, what runs now, the time left and the latest failures. It only reads, so it
     can be used from another terminal while the sweep runs.
     """
+    if cluster is not None:
+        from orchestrator.cli.on_head import remote_results, show
+        from orchestrator.remote.request import RESULTS
+
+        asked = ["status", RESULTS, *(["--json"] if as_json else [])]
+        return show(remote_results(cluster), asked, None if results is None else str(results))
+    if results is None:
+        raise click.UsageError("name a results directory, such as results/demo, or a --cluster")
     from orchestrator.reports.progress import read_progress
     from orchestrator.reports.source import open_journal, results_at
 
@@ -27,7 +38,8 @@ def command(results: Path, as_json: bool) -> None:
         progress = read_progress(paths, journal)
     finally:
         journal.close()
-    click.echo(_as_json(progress) if as_json else _as_text(progress, results))
+    say(_as_json(progress) if as_json else _as_text(progress, results))
+    return 0
 
 
 def _as_json(progress: "Progress") -> str:
@@ -45,6 +57,8 @@ def _as_json(progress: "Progress") -> str:
 def _as_text(progress: "Progress", results: Path) -> str:
     lines = [f"{progress.sweep or results.name}: {progress.planned - progress.open} of {progress.planned} trials done"]
     lines += [f"  {status.replace('_', ' '):14} {count:>8}" for status, count in progress.counts.items()]
+    if progress.tuning:
+        lines.append(f"  {'(of them tune)':14} {progress.tuning:>8}")
     if progress.unplanned:
         lines.append(f"  {'(of earlier grids, kept)':14} {progress.unplanned}")
     if progress.running:
@@ -60,6 +74,8 @@ def _as_text(progress: "Progress", results: Path) -> str:
             for trial in progress.failures
         ]
     lines += ["", _who(progress)]
+    if progress.copied_at is not None:
+        lines.append(f"this is what was copied here at {progress.copied_at}; the journal is on the sweep's machine")
     return "\n".join(lines)
 
 

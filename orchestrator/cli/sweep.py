@@ -1,8 +1,15 @@
 """`orch sweep GRID`: run what is missing of a grid."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from orchestrator.cli.terminal import say
+
+if TYPE_CHECKING:
+    from clusters.spec import ClusterSpec
+    from orchestrator.request import SweepRequest
 
 
 @click.command(
@@ -31,6 +38,11 @@ import click
     type=click.IntRange(min=1),
     help="So many seeds in place of the grid's own number; of a list of seeds, the first.",
 )
+@click.option(
+    "--add-seeds",
+    is_flag=True,
+    help="Add seeds to the cells of claims that are open, as many as would decide them; later sweeps go on with them.",
+)
 @click.option("--retry", is_flag=True, help="Run failed, timed-out and out-of-memory trials again.")
 @click.option(
     "--wandb",
@@ -38,6 +50,7 @@ import click
     type=click.Choice(["auto", "online", "offline", "disabled"]),
     help="Above the grid's own wandb.mode.",
 )
+@click.option("--detach", is_flag=True, help="With a cluster of kind jobs: return once the sweep has been submitted.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="A line for every trial, also on a terminal.")
@@ -49,8 +62,10 @@ def command(
     data: Path | None,
     max_trials: int,
     seeds: int | None,
+    add_seeds: bool,
     retry: bool,
     wandb_mode: str | None,
+    detach: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -62,7 +77,9 @@ def command(
     2 for a mistake in the input, 3 when the cluster was lost, 4 for damaged results, 5 when another sweep runs here.
     """
     from orchestrator.cli.display import display
-    from orchestrator.run import SweepRequest, run_sweep
+    from orchestrator.cli.on_head import remote
+    from orchestrator.request import SweepRequest
+    from orchestrator.run import run_sweep
 
     request = SweepRequest(
         grid=grid,
@@ -72,15 +89,44 @@ def command(
         data=data,
         max_trials=max_trials,
         seeds=seeds,
+        add_seeds=add_seeds,
         retry=retry,
         wandb_mode=wandb_mode,
     )
+    if (head := remote(cluster)) is not None:
+        return _on_head(request, head, detach=detach, as_json=as_json, quiet=quiet)
+    if detach:
+        raise click.UsageError("--detach is for a --cluster of kind jobs: elsewhere the sweep is this process")
     with display(quiet=quiet, verbose=verbose) as progress:
         summary = run_sweep(request, progress)
     if as_json:
         import json
 
-        click.echo(json.dumps(summary.as_json()))
+        say(json.dumps(summary.as_json()))
     elif not quiet:
-        click.echo(summary.as_text(), err=True)
+        say(summary.as_text(), err=True)
     return 0 if summary.succeeded else 1
+
+
+def _on_head(request: "SweepRequest", cluster: "ClusterSpec", *, detach: bool, as_json: bool, quiet: bool) -> int:
+    """Submit the sweep, and show what it says until it ends, or until nobody wants to see it any more."""
+    from orchestrator.cli.display import display
+    from orchestrator.remote.sweep import follow, submit
+
+    submitted = submit(request, cluster, as_json=as_json)
+    told = (
+        f"{submitted.name} is job {submitted.job_id} of {cluster.name}; to go on from anywhere:\n{submitted.commands()}"
+    )
+    if detach:
+        say(told)
+        return 0
+    try:
+        with display(quiet=quiet, verbose=True) as progress:
+            progress.note(f"submitted job {submitted.job_id} to {cluster.name}; Ctrl-C leaves it running")
+            answer = follow(submitted, progress)
+    except KeyboardInterrupt:
+        say(f"\nthe sweep goes on there: {told}", err=True)
+        return 130
+    if answer.output:
+        say(answer.output.rstrip("\n"))
+    return answer.code

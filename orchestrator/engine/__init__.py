@@ -27,6 +27,8 @@ class Shape:
     """Of each worker; also its number of torch threads."""
     gpus: float
     """Of each worker; below 1 is a share."""
+    alone: bool = False
+    """Whether nothing else may use the devices that it works on, or the node where it has none."""
 
 
 class FailureKind(StrEnum):
@@ -40,7 +42,9 @@ class FailureKind(StrEnum):
     POISONED = "poisoned"
     """A CUDA error: the process cannot be used any more."""
     WORKER_LOST = "worker_lost"
-    """The process, or the machine under it, went away."""
+    """The process went away."""
+    NODE_LOST = "node_lost"
+    """The machine went away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class Started:
     host: str
     pid: int
     at: datetime
+    resumed_epoch: int = 0
+    """The epoch of the checkpoint that it goes on from; 0 is from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +123,35 @@ class Work(Protocol):
     def shapes(self) -> Sequence[Shape]:
         """The shapes of the trials that wait, the one with the most expected work first."""
 
-    def take(self, shape: Shape) -> TrialOrder | None:
-        """Lease the longest expected trial of this shape; None when none waits."""
+    def take(self, shape: Shape, node: str = "") -> TrialOrder | None:
+        """Lease the longest expected trial of this shape to a slot on `node`; None when none waits for it.
+
+        node: its id, as in `clusters.nodes.Node`; empty where a slot has several.
+        """
+
+    def bad_nodes(self) -> frozenset[str]:
+        """Nodes that must not be used any more: too many trials failed there."""
+
+    def refuse(self, shape: Shape, reason: str) -> None:
+        """No slot of this shape can ever be opened: the trials that wait for one are skipped."""
+
+    def note(self, text: str) -> None:
+        """Tell the user what happened to the cluster."""
 
     def waiting(self, shape: Shape) -> int:
         """How many trials of this shape wait."""
 
+    def holds_back(self, shape: Shape) -> bool:
+        """Whether trials of this shape will wait once some that run have ended: a slot is worth keeping for them."""
+
     def give_back(self, order: TrialOrder) -> None:
         """A leased trial was not begun, and its slot is gone: it waits again."""
 
-    def tell(self, event: Event) -> None:
-        """Something happened to a leased trial. A retry puts it back, so it may be taken again."""
+    def tell(self, event: Event) -> bool:
+        """Something happened to a leased trial. A retry puts it back, so it may be taken again.
+
+        Whether the trial is to stop at the end of its epoch: it has done its part.
+        """
 
     def beat(self) -> None:
         """Called a few times a second, come what may. Raises Interrupted when the sweep has to stop."""

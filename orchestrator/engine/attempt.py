@@ -3,9 +3,11 @@
 import contextlib
 import io
 import os
+import signal
 import socket
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,6 +15,8 @@ import torch
 
 from orchestrator.engine import Broke, Ended, EpochDone, Event, Failure, FailureKind, RunTrial, Started
 from orchestrator.errors import OrchError
+from orchestrator.masking import masked
+from trainables.checkpoints.keeper import newest
 from trainables.context import Context
 from trainables.errors import DataError, TrialCancelled, TrialTimedOut, WeightsError
 from trainables.order import TrialOrder
@@ -26,26 +30,41 @@ def attempt(
     order: TrialOrder,
     slot: str,
     run_trial: RunTrial,
-    context: Callable[[Callable[[EpochRow], None]], Context],
-    emit: Callable[[Event], None],
+    context: Callable[[Callable[[EpochRow], bool]], Context],
+    emit: Callable[[Event], bool],
 ) -> FailureKind | None:
     """Execute the order and emit Started, an EpochDone for each epoch, and Ended or Broke.
 
-    `context` makes the trial's context around a function that takes its epoch rows. Returns how it failed, if it did.
+    `context` makes the trial's context around a function that takes its epoch rows. `emit` says whether the trial is to
+    stop. Returns how it failed, if it did.
     """
-    emit(Started(order.trial_id, order.attempt, slot, socket.gethostname(), os.getpid(), _now()))
     printed = io.StringIO()
+    # Ray's processes do not hear it (`clusters.ray_cluster`); those that a trial starts, such as loaders, are ended by it
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            result = run_trial(order, context(lambda row: emit(EpochDone(order.trial_id, order.attempt, row))))
+            made = context(lambda row: emit(EpochDone(order.trial_id, order.attempt, row)))
+            epoch = newest(order, made.device) if made.rank == 0 else 0  # the first rank's is every rank's
+            emit(Started(order.trial_id, order.attempt, slot, socket.gethostname(), os.getpid(), _now(), epoch))
+            result = run_trial(order.resumed_at(epoch), made)
     except OrchError:
         raise  # the sweep itself is stopping: not an outcome of the trial
     except (Exception, SystemExit) as raised:  # noqa: BLE001 - whatever a trial raises is its outcome: a row, never silence
-        failure = classify(raised)
-        emit(Broke(order.trial_id, order.attempt, failure, _now(), printed.getvalue()[-LOG_LIMIT:]))
+        failure = _without_secrets(classify(raised))
+        emit(Broke(order.trial_id, order.attempt, failure, _now(), _log(printed)))
         return failure.kind
-    emit(Ended(order.trial_id, order.attempt, result, _now(), printed.getvalue()[-LOG_LIMIT:]))
+    emit(Ended(order.trial_id, order.attempt, result, _now(), _log(printed)))
     return None
+
+
+def _log(printed: io.StringIO) -> str:
+    return masked(printed.getvalue())[-LOG_LIMIT:]  # cut afterwards: half a secret would not be found
+
+
+def _without_secrets(failure: Failure) -> Failure:
+    """Here, because the secrets are those of the trial's own process."""
+    trace = None if failure.traceback is None else masked(failure.traceback)
+    return replace(failure, message=masked(failure.message), traceback=trace)
 
 
 def classify(raised: BaseException) -> Failure:

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from orchestrator.engine import Event
+from orchestrator.engine import EpochDone, Event
 from trainables.order import TrialOrder
 
 
@@ -17,6 +17,8 @@ class Desk:
         self._orders: queue.SimpleQueue[TrialOrder] = queue.SimpleQueue()
         self._events: deque[Event] = deque()
         self._news = threading.Condition()
+        self._stopped: set[str] = set()
+        """Trials that have been told to stop and have not ended."""
 
     def submit(self, orders: Sequence[TrialOrder]) -> None:
         for order in orders:
@@ -37,10 +39,20 @@ class Desk:
         except queue.Empty:
             return None
 
-    def emit(self, event: Event) -> None:
+    def stop(self, trial_id: str) -> None:
+        """The trial is to stop at the end of its epoch. One that has ended already is not here any more."""
+        with self._news:
+            self._stopped.add(trial_id)
+
+    def emit(self, event: Event) -> bool:
+        """Whether the event's trial is to stop."""
         with self._news:
             self._events.append(event)
             self._news.notify()
+            stops = event.trial_id in self._stopped
+            if not isinstance(event, EpochDone):  # begins or ends: what was said of an earlier attempt is over
+                self._stopped.discard(event.trial_id)
+            return stops and isinstance(event, EpochDone)
 
     def exchange(self, orders: Sequence[TrialOrder], timeout: float) -> list[Event]:
         """Leave orders and fetch all events; waits up to `timeout` seconds while there is none."""

@@ -16,16 +16,22 @@ from functools import partial
 from typing import Any, Final
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from clusters.nodes import NODE_LABEL
+from clusters.ray_thread import RayThread
 from clusters.spec import DistributedSpec
 from orchestrator.engine import RunTrial, Shape
 from orchestrator.engine.gang_desk import GangDesk
+from orchestrator.engine.placement import Placed
 from trainables.order import TrialOrder
 
 WAIT: Final = 1.0
 """Seconds that an exchange waits at the desk for the first event."""
 KIND_SECONDS: Final = 10.0
 """What the ranks are given to leave their loops when the slot is given back."""
+DESK_SECONDS: Final = 2.0
+"""What a desk that may have died is given to answer while its slot is closed."""
 
 
 @dataclass(frozen=True)
@@ -43,22 +49,34 @@ class RankSetting:
 class Gang:
     """The line to a gang: its desk, and the Train run in a thread (its `fit` blocks until the run ends)."""
 
-    def __init__(self, name: str, shape: Shape, run_trial: RunTrial, spec: DistributedSpec) -> None:
-        desk = ray.remote(GangDesk).options(num_cpus=0, max_concurrency=2 * shape.workers + 4)
+    def __init__(self, name: str, placed: Placed, run_trial: RunTrial, spec: DistributedSpec) -> None:
+        shape = placed.shape
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        desk = ray.remote(GangDesk).options(
+            num_cpus=0,
+            max_concurrency=2 * shape.workers + 4,
+            scheduling_strategy=here,  # it must not go with a node that goes
+        )
         self._desk: Any = desk.remote(shape.workers)
         self._storage = tempfile.mkdtemp(prefix="orch-train-")
         self._setting = RankSetting(self._desk, name, shape, run_trial, self._storage)
-        self._shape, self._spec = shape, spec
+        self._placed, self._spec = placed, spec
         self._ended: str | None = None
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name=f"{name}-train", daemon=True)
+        self._thread = RayThread(target=self._run, name=f"{name}-train", daemon=True)
         self._thread.start()
+
+    def hail(self) -> Any:
+        return self._desk.exchange.remote([], 0.0)
 
     def exchange(self, orders: Sequence[TrialOrder]) -> Any:
         return self._desk.exchange.remote(orders, WAIT)
 
     def submit(self, orders: Sequence[TrialOrder]) -> None:
         self._desk.submit.remote(orders)
+
+    def stop(self, trial_id: str) -> None:
+        self._desk.stop.remote(trial_id)
 
     def withdraw(self) -> Any:
         return self._desk.withdraw.remote()
@@ -72,34 +90,48 @@ class Gang:
             if kindly:
                 self._desk.close.remote()
                 self._thread.join(KIND_SECONDS)
+            reservation = ray.get(self._desk.reservation.remote(), timeout=DESK_SECONDS)
+            if reservation is not None:
+                ray.util.remove_placement_group(reservation)  # gone already, unless the run failed as it came up
             ray.kill(self._desk)  # ranks that are left see it go and end themselves
         shutil.rmtree(self._storage, ignore_errors=True)
 
     def _run(self) -> None:
         try:
-            _trainer(self._setting, self._shape, self._spec).fit()
+            _trainer(self._setting, self._placed, self._spec).fit()
             self._ended = "its Ray Train run has ended"
         except Exception as error:  # noqa: BLE001 - it is reported as the slot's trouble
-            # what comes after is the worker's address in Ray, which is gone
-            said = " ".join(str(error).split()).partition(" Worker info:")[0]
-            self._ended = f"its Ray Train run has ended: {said[:500]}"
+            self._ended = f"its Ray Train run has ended: {_said(error)}"
 
 
-def _trainer(setting: RankSetting, shape: Shape, spec: DistributedSpec) -> Any:
+def _said(error: Exception) -> str:
+    """Ray Train's message on one line, without a trace of its own code and the worker's address in Ray, which is gone."""
+    text = str(error)
+    if "Traceback" in text or text.count("\n  File ") > 0:
+        text = f"{text.splitlines()[0]} {text.strip().splitlines()[-1]}"
+    return " ".join(text.split()).partition(" Worker info:")[0][:500]
+
+
+def _trainer(setting: RankSetting, placed: Placed, spec: DistributedSpec) -> Any:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.train.torch import TorchTrainer
+
+    from orchestrator.engine.gang_backend import GangTorchConfig
 
     logging.getLogger("ray.train").setLevel(logging.ERROR)
+    shape = placed.shape
     on_gpu = shape.gpus > 0
     backend = spec.backend if spec.backend != "auto" else ("nccl" if on_gpu else "gloo")
     return TorchTrainer(
         rank_loop,
         train_loop_config={"setting": setting},
-        torch_config=TorchConfig(backend=backend, timeout_s=int(spec.group_timeout)),
+        torch_config=GangTorchConfig(backend=backend, timeout_s=int(spec.group_timeout), desk=setting.desk),
         scaling_config=ScalingConfig(
             num_workers=shape.workers,
             use_gpu=on_gpu,
             resources_per_worker={"CPU": shape.cpus} | ({"GPU": shape.gpus} if on_gpu else {}),
+            # where the engine's accounting has found room for each
+            label_selector=[{NODE_LABEL: node} for node in placed.nodes],  # type: ignore[call-arg]
         ),
         # nothing is ever reported or checkpointed through Train: rows go over the desk
         run_config=RunConfig(

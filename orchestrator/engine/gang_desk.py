@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from orchestrator.engine import Broke, Ended, Event, Exchanged, FailureKind
 from orchestrator.engine.memory import own_bytes
@@ -28,6 +28,8 @@ class GangDesk:
         self._submitted = 0
         self._fetched: dict[int, int] = {}
         self._events: deque[Event] = deque()
+        self._stopped: set[str] = set()
+        """Trials that have been told to stop."""
         self._concluded = 0
         """Orders that all ranks have come to the end of."""
         self._ends: dict[int, Ended | Broke] = {}
@@ -35,6 +37,8 @@ class GangDesk:
         self._first_failure: float | None = None
         self._broken = False
         self._closed = False
+        self._reservation: Any = None
+        """What the ranks hold, for the slot to give back."""
         self._change = threading.Condition()
 
     # the sweep's side
@@ -65,13 +69,26 @@ class GangDesk:
             self._events.clear()
             return Exchanged(events, own_bytes(), usable=not self._broken)
 
+    def stop(self, trial_id: str) -> None:
+        """The trial is to stop at the end of its epoch."""
+        with self._change:
+            self._stopped.add(trial_id)
+
     def close(self) -> None:
         """The ranks leave their loops."""
         with self._change:
             self._closed = True
             self._change.notify_all()
 
+    def reservation(self) -> Any:
+        """The ranks' placement group; None while there is none."""
+        return self._reservation
+
     # the ranks' side
+
+    def reserved(self, placement_group: Any) -> None:
+        """The ranks are up, in this placement group."""
+        self._reservation = placement_group
 
     def order(self, number: int, timeout: float) -> TrialOrder | bool:
         """The order of this number; True when there is none yet; False when the gang is closed.
@@ -91,13 +108,15 @@ class GangDesk:
                 del self._orders[number], self._fetched[number]
             return order
 
-    def emit(self, rank: int, event: Event) -> None:
+    def emit(self, rank: int, event: Event) -> bool:
+        """Whether the event's trial is to stop; the ranks agree on it."""
         with self._change:
             if isinstance(event, Ended | Broke):
                 self._end(rank, event)
             elif rank == 0:
                 self._events.append(event)
             self._change.notify_all()
+            return event.trial_id in self._stopped
 
     def wait_closed(self, timeout: float) -> bool:
         """Whether the gang is broken, so that a rank that hangs has to be ended; waits up to `timeout` seconds."""
@@ -120,7 +139,9 @@ class GangDesk:
             self._conclude()
 
     def _conclude(self) -> None:
-        self._events.append(_verdict(self._ends))
+        verdict = _verdict(self._ends)
+        self._events.append(verdict)
+        self._stopped.discard(verdict.trial_id)
         self._ends = {}
         self._first_failure = None
         self._concluded += 1

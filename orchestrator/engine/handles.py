@@ -16,6 +16,7 @@ class Lease:
     """An order that a slot holds."""
 
     order: TrialOrder
+    handed: float = field(default_factory=time.monotonic)
     started: float | None = None
     """Monotonic time at which the slot said that it began."""
 
@@ -23,11 +24,17 @@ class Lease:
 class Line(Protocol):
     """The connection to a slot's process or gang. References are Ray's; only ray.py waits for them."""
 
+    def hail(self) -> Any:
+        """A reference to an `Exchanged`, ready as soon as the slot can be handed orders."""
+
     def exchange(self, orders: Sequence[TrialOrder]) -> Any:
         """A reference to an `Exchanged`, ready when there is an event or after a second."""
 
     def submit(self, orders: Sequence[TrialOrder]) -> None:
         """Hand over orders while an exchange is under way."""
+
+    def stop(self, trial_id: str) -> None:
+        """Tell a trial to stop at the end of its epoch."""
 
     def withdraw(self) -> Any:
         """A reference to the ids of the trials that were handed over, had not been begun, and now never will be."""
@@ -46,10 +53,14 @@ class Slot:
     name: str
     shape: Shape
     line: Line
+    nodes: tuple[str, ...]
+    """Ids of the nodes of its workers."""
     opened: float = field(default_factory=time.monotonic)
     ready: bool = False
     spoken: bool = False
-    """Whether it has told of any trial: a gang's desk is ready long before its ranks are."""
+    """Whether it has told of any trial."""
+    heard: float = 0.0
+    """Monotonic time of the latest event."""
     leases: "OrderedDict[str, Lease]" = field(default_factory=OrderedDict)
     reference: Any = None
     """The exchange under way."""
@@ -57,6 +68,16 @@ class Slot:
     """Whether its last trial was so short that the next should already be waiting in the slot."""
     withdrawal: Any = None
     """A reference to the ids of orders that are being taken back."""
+
+    @property
+    def node(self) -> str:
+        """The node that an outcome speaks for; none where there are several."""
+        return self.nodes[0] if len(set(self.nodes)) == 1 else ""
+
+    @property
+    def came_up(self) -> bool:
+        """Whether its workers have ever been there: a gang's desk is ready long before its ranks are."""
+        return self.spoken if self.shape.workers > 1 else self.ready
 
     def silent_for(self) -> float:
         """Seconds that it has been coming up; none once it has begun with a trial, or has come up and has none."""
@@ -77,8 +98,9 @@ class Slot:
         if lease is None or lease.order.attempt != event.attempt:
             return False
         self.spoken = True
+        self.heard = time.monotonic()
         if isinstance(event, Started):
-            lease.started = time.monotonic()
+            lease.started = self.heard
         elif isinstance(event, Ended | Broke):
             self.quick = lease.started is not None and time.monotonic() - lease.started < quick_seconds
             del self.leases[event.trial_id]
@@ -89,19 +111,25 @@ class Slot:
         since = [lease.started for lease in self.leases.values() if lease.started is not None]
         return bool(since) and len(self.leases) > len(since) and time.monotonic() - since[-1] > seconds
 
-    def overdue(self, grace: float) -> Lease | None:
-        """The running trial, where it has outlived its time limit by more than `grace` seconds."""
-        for lease in self.leases.values():
+    def overdue(self, share: float, least: float) -> tuple[Lease, float] | None:
+        """The running trial, where it has outlived its time limit by more than a share of it, and `least` seconds.
+
+        With it the seconds since it began. One that holds the interpreter's lock from its first moment keeps its process
+        from saying that it has begun: it counts from when nothing stood in its way.
+        """
+        now = time.monotonic()
+        for lease in running(self):
+            since = now - (max(lease.handed, self.heard) if lease.started is None else lease.started)
             limit = lease.order.spec.protocol.trial_timeout
-            if limit is not None and lease.started is not None and time.monotonic() - lease.started > limit + grace:
-                return lease
+            if limit is not None and since > limit + max(share * limit, least):
+                return lease, since
         return None
 
 
 def running(slot: Slot) -> list[Lease]:
-    """Leases whose trial has begun; where none has said so, the oldest may have."""
+    """Leases whose trial has begun; where none has said so, the oldest may have, if there was anybody to begin."""
     begun = [lease for lease in slot.leases.values() if lease.started is not None]
-    return begun or list(slot.leases.values())[:1]
+    return begun or list(slot.leases.values())[: int(slot.came_up)]
 
 
 def broke_at(lease: Lease, failure: Any, at: datetime) -> Broke:

@@ -15,9 +15,12 @@ _PRELOAD = "orchestrator.engine.preload"
 def ray_engine(cluster: ClusterSpec, run_trial: RunTrial, work: Work) -> Iterator[Engine]:
     """The engine on a Ray whose first worker processes are warm when they are needed, and which is gone afterwards.
 
-    Raises InfrastructureLost, Interrupted.
+    Raises InfrastructureLost, and SystemExit where a SIGTERM comes while Ray starts.
     """
-    prepare_environment(cluster, preload=_PRELOAD, workers=_first_slots(cluster, work))
+    slots = _first_slots(cluster, work)
+    # a gang's processes are others: where one goes first, what has been started for single slots would wait in vain
+    at_once = slots == local_size(cluster)[0] and all(shape.workers == 1 for shape in work.shapes())
+    prepare_environment(cluster, preload=_PRELOAD if slots else "", at_once=at_once)
     from orchestrator.engine.ray import RayEngine
 
     engine = RayEngine(cluster, run_trial)
@@ -29,14 +32,11 @@ def ray_engine(cluster: ClusterSpec, run_trial: RunTrial, work: Work) -> Iterato
 
 
 def _first_slots(cluster: ClusterSpec, work: Work) -> int:
-    """How many slots of one worker will be opened here at once, roughly: a process too many ends by itself."""
+    """How many slots of one worker will be opened here at once, roughly; 0 where Ray is not started here."""
     single = [shape for shape in work.shapes() if shape.workers == 1]
     if cluster.address != "local" or not single:
         return 0
     cpus, gpus = local_size(cluster)
-    fit = max(
-        min(cpus // shape.cpus, int(gpus / (shape.gpus * cluster.slots.gpu_share)) if shape.gpus else cpus)
-        for shape in single
-    )
+    fit = max(min(cpus // shape.cpus, int(gpus / shape.gpus) if shape.gpus else cpus) for shape in single)
     most = fit if cluster.slots.most == "auto" else min(fit, cluster.slots.most)
     return min(most, sum(work.waiting(shape) for shape in single))

@@ -8,29 +8,38 @@ opens a slot only where it fits: nothing ever waits for resources that another w
 
 import contextlib
 import re
-import signal
-from datetime import UTC, datetime
-from typing import Any, Final
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Final
 
 import ray
 
 from clusters.errors import ClusterLost, ClusterUnreachable
-from clusters.ray_cluster import Capacity, RayCluster
+from clusters.ray_cluster import RayCluster
 from clusters.spec import ClusterSpec
-from orchestrator.engine import Broke, Event, Exchanged, Failure, FailureKind, RunTrial, Shape, Work
-from orchestrator.engine.distributed import Gang
-from orchestrator.engine.handles import Lease, Line, Slot, broke_at, running
-from orchestrator.engine.single import Single
-from orchestrator.errors import InfrastructureLost, Interrupted, UserError
+from orchestrator.engine import Broke, Event, Exchanged, Failure, FailureKind, RunTrial, Shape, Started, Work
+from orchestrator.engine.code import CODE
+from orchestrator.engine.handles import Lease, Slot, broke_at, running
+from orchestrator.engine.leasing import Leasing
+from orchestrator.engine.placement import need_of
+from orchestrator.engine.pool import Pool
+from orchestrator.errors import InfrastructureLost
+from trainables.order import TrialOrder
 
 BEAT: Final = 0.2
 """Seconds that the loop waits for events at most."""
 QUICK: Final = 0.25
 """A trial shorter than this is worth having the next one wait in the slot (the round trip would show)."""
-AHEAD: Final = 8
-"""Orders that a slot of quick trials holds, the running one included."""
-GRACE: Final = 20.0
-"""Seconds beyond its time limit in which a trial can end by itself before its slot is closed."""
+GRACE: Final = 0.05
+"""Part of its time limit, beyond it, in which a trial can end by itself before its slot is closed: it may hang."""
+LEAST_GRACE: Final = 0.2
+"""Seconds of that at least."""
+ASKING: Final = 5.0
+"""Seconds between two words to the autoscaler."""
+MOST_ASKED: Final = 1000
+"""Workers that are asked for at once."""
+NODE_GONE: Final = "its node has gone"
 MOST_FAILED_STARTS: Final = 4
 """Slots that may die one after another before they have said a word; then it is the cluster that does not work."""
 
@@ -39,21 +48,22 @@ class RayEngine:
     """Executes trials on the cluster. Ray is started or joined by `open`."""
 
     def __init__(self, spec: ClusterSpec, run_trial: RunTrial) -> None:
-        self._spec, self._run_trial = spec, run_trial
-        self._cluster = RayCluster(spec)
-        self._capacity = Capacity(0, 0, 0)
-        self._slots: dict[str, Slot] = {}
-        self._opened = 0
+        self._spec = spec
+        self._cluster = RayCluster(spec, CODE)
+        self._pool = Pool(spec, run_trial)
         self._failed_starts = 0
+        self._stalled: float | None = None
+        """Monotonic time since which nothing can run."""
+        self._asked = 0.0
+        self._leasing = Leasing()
 
     def open(self) -> None:
-        """Start or join Ray. Raises InfrastructureLost, Interrupted."""
+        """Start or join Ray. Raises InfrastructureLost, and, from Ray's own handler of SIGTERM, SystemExit."""
         try:
-            self._capacity = self._cluster.open()
+            self._cluster.open()
         except ClusterUnreachable as error:
             raise InfrastructureLost(str(error)) from error
-        except SystemExit:  # Ray's own handler of SIGTERM, which is in place while it starts
-            raise Interrupted(signal.SIGTERM) from None
+        self._pool.update(self._cluster.nodes, ())
 
     def run(self, work: Work) -> None:
         self._refuse_what_never_fits(work)
@@ -61,12 +71,12 @@ class RayEngine:
             while True:
                 self._open_slots(work)
                 self._hand_out(work)
-                if not self._slots and not work.shapes():
+                if not len(self._pool) and not work.shapes():
                     return
                 self._collect(work)
                 self._take_back(work)
                 self._close_overdue(work)
-                self._refuse_to_wait_for_ever()
+                self._refuse_to_wait_for_ever(work)
                 self._close_unneeded(work)
                 work.beat()  # first: a signal to the whole process group stops the sweep and ends Ray too
                 self._cluster.check()
@@ -74,85 +84,51 @@ class RayEngine:
             raise InfrastructureLost(f"{error}; everything finished is kept") from error
 
     def close(self) -> None:
-        for slot in self._slots.values():
-            slot.line.close(kindly=False)
-        self._slots.clear()
+        self._pool.close_all()
         self._cluster.close()
 
     # slots
 
     def _refuse_what_never_fits(self, work: Work) -> None:
+        if self._spec.autoscaling:
+            return
         for shape in work.shapes():
-            cpus, gpus = self._takes(shape)
-            if cpus > self._capacity.cpus or gpus > self._capacity.gpus:
-                raise UserError(
-                    f"a trial needs {cpus:g} CPUs and {gpus:g} GPUs ({shape.workers} workers), the cluster"
-                    f" {self._spec.name!r} offers {self._capacity.cpus:g} and {self._capacity.gpus:g};"
-                    " lower `resources` in the grid or use another --cluster"
-                )
-
-    def _takes(self, shape: Shape) -> tuple[float, float]:
-        """(CPUs, GPUs) of a slot of this shape."""
-        share = self._spec.slots.gpu_share if shape.workers == 1 else 1.0
-        return shape.workers * shape.cpus, shape.workers * shape.gpus * share
+            if (reason := self._pool.never_fits(shape)) is not None:
+                work.refuse(shape, reason)
 
     def _open_slots(self, work: Work) -> None:
+        self._pool.update(self._cluster.nodes, work.bad_nodes())
         for shape in work.shapes():
-            idle = sum(1 for slot in self._slots.values() if slot.shape == shape and slot.idle)
-            for _ in range(work.waiting(shape) - idle):
-                if not self._fits(shape):
-                    break
-                self._open(shape)
+            idle = sum(1 for slot in self._pool if slot.shape == shape and slot.idle)
+            self._pool.open(shape, work.waiting(shape) - idle)
+        self._ask_for_room(work)
 
-    def _fits(self, shape: Shape) -> bool:
-        taken = [self._takes(slot.shape) for slot in self._slots.values()]
-        cpus, gpus = self._takes(shape)
-        most = self._spec.slots.most
-        return (
-            sum(cpu for cpu, _ in taken) + cpus <= self._capacity.cpus + 1e-9
-            and sum(gpu for _, gpu in taken) + gpus <= self._capacity.gpus + 1e-9
-            and (most == "auto" or len(self._slots) < most)
+    def _ask_for_room(self, work: Work) -> None:
+        now = time.monotonic()
+        if not self._spec.autoscaling or now - self._asked < ASKING:
+            return
+        self._asked = now
+        wanted = [(slot.shape, 1) for slot in self._pool] + [(shape, work.waiting(shape)) for shape in work.shapes()]
+        workers = (
+            (float(shape.cpus), need_of(shape).gpus) for shape, count in wanted for _ in range(count * shape.workers)
         )
-
-    def _open(self, shape: Shape) -> None:
-        self._opened += 1
-        name = f"{'gang' if shape.workers > 1 else 'slot'}-{self._opened}"
-        line: Line
-        if shape.workers > 1:
-            line = Gang(name, shape, self._run_trial, self._spec.distributed)
-        else:
-            line = Single(name, shape, self._run_trial, gpus=self._takes(shape)[1])
-        slot = Slot(name, shape, line)
-        slot.reference = line.exchange([])
-        self._slots[name] = slot
-
-    def _close(self, slot: Slot, *, kindly: bool) -> None:
-        slot.line.close(kindly=kindly)
-        del self._slots[slot.name]
+        self._cluster.want(tuple(islice(workers, MOST_ASKED)))
 
     # orders and events
 
     def _hand_out(self, work: Work) -> None:
-        for slot in self._slots.values():
+        for slot in self._pool:
             orders = self._lease(slot, work)
             if orders:
                 slot.line.submit(orders)
 
-    def _lease(self, slot: Slot, work: Work) -> list[Any]:
-        """New orders for a slot: one at a time, or a few ahead where trials are quick and enough of them wait."""
-        if not slot.ready:
-            return []
-        peers = sum(1 for other in self._slots.values() if other.shape == slot.shape)
-        ahead = min(AHEAD, 1 + work.waiting(slot.shape) // peers) if slot.quick else 1
-        orders = []
-        while len(slot.leases) < ahead and (order := work.take(slot.shape)) is not None:
-            slot.lease([order])
-            orders.append(order)
-        return orders
+    def _lease(self, slot: Slot, work: Work) -> list[TrialOrder]:
+        peers = sum(1 for other in self._pool if other.shape == slot.shape)
+        return self._leasing.orders(slot, work, peers)
 
     def _take_back(self, work: Work) -> None:
         """What waits behind a trial that turns out to be long goes back, so that another slot can have it."""
-        for slot in self._slots.values():
+        for slot in self._pool:
             if slot.withdrawal is None and slot.keeps_waiting(QUICK):
                 slot.quick = False
                 slot.withdrawal = slot.line.withdraw()
@@ -164,15 +140,20 @@ class RayEngine:
 
     def _collect(self, work: Work) -> None:
         """Fetch events from every slot that has some, and send it on its way again."""
-        by_reference = {slot.reference: slot for slot in self._slots.values()}
-        ready, _ = ray.wait(list(by_reference), num_returns=len(by_reference), timeout=0) if by_reference else ([], [])
-        if not ready and by_reference:
+        by_reference = {slot.reference: slot for slot in self._pool}
+        if not by_reference:
+            time.sleep(BEAT)  # for a node to come
+            return
+        ready, _ = ray.wait(list(by_reference), num_returns=len(by_reference), timeout=0)
+        if not ready:
             ready, _ = ray.wait(list(by_reference), num_returns=1, timeout=BEAT)
         for reference in ready:
             self._exchange(by_reference[reference], work)
-        for slot in list(self._slots.values()):
+        for slot in self._pool:
             trouble = slot.line.trouble()
-            if trouble is not None:
+            if not self._pool.has_nodes_of(slot):  # one that is still coming up would wait there for ever
+                self._lose(slot, work, Failure(FailureKind.NODE_LOST, NODE_GONE))
+            elif trouble is not None:
                 self._lose(slot, work, Failure(FailureKind.WORKER_LOST, trouble))
 
     def _exchange(self, slot: Slot, work: Work) -> None:
@@ -182,9 +163,10 @@ class RayEngine:
             self._lose(slot, work, _lost(error))
             return
         slot.ready = True
-        self._failed_starts = 0
         poisoned = self._tell(slot, exchanged.events, work)
-        grown = slot.idle and exchanged.own_bytes > self._memory_limit()
+        if slot.came_up:
+            self._failed_starts = 0
+        grown = slot.idle and exchanged.own_bytes > self._pool.memory_limit(slot)
         if poisoned or grown or not exchanged.usable:
             self._replace(slot, work)
         else:
@@ -195,13 +177,10 @@ class RayEngine:
         unusable = False
         for event in events:
             if slot.note(event, QUICK):
-                work.tell(event)
+                if work.tell(event):
+                    slot.line.stop(event.trial_id)
                 unusable |= isinstance(event, Broke) and event.failure.kind is FailureKind.POISONED
         return unusable
-
-    def _memory_limit(self) -> float:
-        limit = self._spec.slots.memory_limit
-        return 0.8 * self._capacity.memory_bytes / max(1, len(self._slots)) if limit == "auto" else limit
 
     # what goes wrong
 
@@ -209,14 +188,16 @@ class RayEngine:
         """Close a slot whose process must not be used again; what it had not begun goes back."""
         for lease in slot.leases.values():
             work.give_back(lease.order)
-        self._close(slot, kindly=False)
+        self._pool.close(slot, kindly=False)
 
     def _lose(self, slot: Slot, work: Work, failure: Failure) -> None:
         """A slot has gone: its running trial broke, what it had not begun goes back."""
-        if not slot.ready:
+        if not slot.came_up and failure.kind is not FailureKind.NODE_LOST:
             self._failed_starts += 1
             if self._failed_starts >= MOST_FAILED_STARTS:
                 raise InfrastructureLost(f"no slot comes up on {self._spec.name!r}: {failure.message}")
+            work.note(f"{slot.name} did not come up, another takes its place: {failure.message}")
+        self._leasing.suspect(slot)
         self._break(slot, running(slot), work, failure)
 
     def _break(self, slot: Slot, broken: list[Lease], work: Work, failure: Failure) -> None:
@@ -226,27 +207,60 @@ class RayEngine:
         self._replace(slot, work)
 
     def _close_overdue(self, work: Work) -> None:
-        for slot in list(self._slots.values()):
-            lease = slot.overdue(GRACE)
-            if lease is not None:
-                limit = lease.order.spec.protocol.trial_timeout
-                message = f"did not stop {GRACE:g} s after its time limit of {limit:g} s; its slot was closed"
-                self._break(slot, [lease], work, Failure(FailureKind.TIMED_OUT, message))
-
-    def _refuse_to_wait_for_ever(self) -> None:
-        """A slot that does not come up waits for resources that others hold, or for a machine that is not there."""
-        for slot in self._slots.values():
-            if slot.silent_for() > self._spec.start_timeout:
-                cpus, gpus = self._takes(slot.shape)
-                raise InfrastructureLost(
-                    f"{slot.name} has not come up within {self._spec.start_timeout:g} s (start_timeout): it needs {cpus:g}"
-                    f" CPUs and {gpus:g} GPUs of {self._spec.name!r}; are they in use by others?"
+        for slot in self._pool:
+            if (overdue := slot.overdue(GRACE, LEAST_GRACE)) is None:
+                continue
+            lease, seconds = overdue
+            if self._leasing.suspect(slot):
+                lost = Failure(
+                    FailureKind.WORKER_LOST, "its slot was closed: it, or the trial after it, did not stop in time"
                 )
+                self._break(slot, [lease], work, lost)
+                continue
+            if lease.started is None:
+                began = datetime.now(UTC) - timedelta(seconds=seconds)
+                work.tell(Started(lease.order.trial_id, lease.order.attempt, slot.name, "unknown", 0, began))
+            limit = lease.order.spec.protocol.trial_timeout
+            message = f"did not stop at its time limit of {limit:g} s; its slot was closed"
+            self._break(slot, [lease], work, Failure(FailureKind.TIMED_OUT, message))
+
+    def _refuse_to_wait_for_ever(self, work: Work) -> None:
+        """A slot that does not come up waits for what others hold, or for a machine that is not there (any more)."""
+        limit = self._spec.start_timeout
+        for slot in self._pool:
+            if slot.silent_for() <= limit:
+                continue
+            need = need_of(slot.shape)
+            text = (
+                f"{slot.name} has not come up within {limit:g} s (start_timeout): each of its {slot.shape.workers} workers"
+                f" needs {need.cpus:g} CPUs and {need.gpus:g} GPUs of {self._spec.name!r}; are they in use by others?"
+            )
+            if not any(other.came_up for other in self._pool):
+                raise InfrastructureLost(text)
+            work.note(f"{text} The others go on without it")
+            for lease in slot.leases.values():
+                work.give_back(lease.order)
+            self._pool.shun(slot)
+        if len(self._pool):
+            self._stalled = None
+        elif self._stalled is None:
+            self._stalled = time.monotonic()
+        elif time.monotonic() - self._stalled > limit:
+            raise InfrastructureLost(
+                f"no node of {self._spec.name!r} has had room for {sum(map(work.waiting, work.shapes()))} trials that wait"
+                f" for {limit:g} s (start_timeout)"
+            )
 
     def _close_unneeded(self, work: Work) -> None:
-        for slot in list(self._slots.values()):
-            if slot.idle and not work.waiting(slot.shape):
-                self._close(slot, kindly=slot.ready)
+        for slot in self._pool:
+            bad = not work.bad_nodes().isdisjoint(slot.nodes)
+            unneeded = not work.waiting(slot.shape) and not self._is_kept(slot.shape, work)
+            if slot.idle and (bad or unneeded):
+                self._pool.close(slot, kindly=slot.ready)
+
+    def _is_kept(self, shape: Shape, work: Work) -> bool:
+        """Whether a slot that is idle will be wanted again, and nothing else waits for its place."""
+        return work.holds_back(shape) and not work.shapes()
 
 
 def _lost(error: Exception) -> Failure:
@@ -256,4 +270,8 @@ def _lost(error: Exception) -> Failure:
         return Failure(FailureKind.OUT_OF_MEMORY, f"Ray ended the worker to save the machine's memory: {text[:500]}")
     # Ray's own text gives a page of advice; its log folder, which has more, is gone with the sweep
     detail = re.search(r"Worker exit detail: (.*?)(?: Some common causes|$)", text)
+    if re.search(r"node (has died|was terminated)|NodeDied", text):
+        return Failure(FailureKind.NODE_LOST, NODE_GONE)
+    if isinstance(error, ray.exceptions.ActorUnavailableError):
+        return Failure(FailureKind.NODE_LOST, "its process cannot be reached: its node, or the network to it, has gone")
     return Failure(FailureKind.WORKER_LOST, f"the worker's process died: {detail[1] if detail else text[:500]}")

@@ -9,6 +9,8 @@ GivenUp = Literal["failed", "timed_out", "out_of_memory", "cancelled"]
 
 LOST_WORKERS: Final = 3
 """Attempts that may end with a lost or poisoned process before the trial itself is taken for the cause."""
+LOST_NODES: Final = 5
+"""The same for nodes, which go away for reasons of their own; a trial may still be one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,17 +20,20 @@ class Decision:
     status: GivenUp | None
     """The trial's status, or None: it waits to be tried again."""
     reason: str
+    alone: bool = False
+    """Whether it is tried again with its device, or its node, to itself."""
 
     @property
     def again(self) -> bool:
         return self.status is None
 
 
-def decide(failure: Failure, attempts: int) -> Decision:
-    """What to do after `failure` ended the `attempts`-th attempt of this sweep (counting from 1).
+def decide(failure: Failure, times: int) -> Decision:
+    """What to do after `failure`, the `times`-th of its kind that ended an attempt of this trial in this sweep.
 
     An exception, broken data and a time-out would come again with the same configuration, so they are final. A process
-    that went away says nothing of the trial until it has happened to it LOST_WORKERS times.
+    that went away says nothing of the trial until it has happened to it LOST_WORKERS times. What ran out of memory may
+    have done so for its neighbours' sake: it is tried once more without them. Its batch is never changed.
     """
     match failure.kind:
         case FailureKind.ERROR | FailureKind.DATA:
@@ -38,8 +43,16 @@ def decide(failure: Failure, attempts: int) -> Decision:
         case FailureKind.CANCELLED:
             return Decision("cancelled", failure.message)
         case FailureKind.OUT_OF_MEMORY:
-            return Decision("out_of_memory", failure.message)
+            if times == 1:
+                return Decision(None, f"trying again, alone on its device, since {failure.message}", alone=True)
+            return Decision("out_of_memory", f"also alone on its device: {failure.message}")
         case FailureKind.POISONED | FailureKind.WORKER_LOST:
-            if attempts < LOST_WORKERS:
-                return Decision(None, f"trying again ({attempts + 1} of {LOST_WORKERS}), since {failure.message}")
-            return Decision("failed", f"gave up after {attempts} attempts: {failure.message}")
+            return _again(failure, times, LOST_WORKERS)
+        case FailureKind.NODE_LOST:
+            return _again(failure, times, LOST_NODES)
+
+
+def _again(failure: Failure, times: int, most: int) -> Decision:
+    if times < most:
+        return Decision(None, f"trying again ({times + 1} of {most}), since {failure.message}")
+    return Decision("failed", f"gave up after {times} attempts: {failure.message}")

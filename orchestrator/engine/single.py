@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator.engine import RunTrial, Shape
+from orchestrator.engine import RunTrial
+from orchestrator.engine.placement import Placed
 from orchestrator.engine.slot import SlotProcess
 from trainables.order import TrialOrder
 
@@ -17,20 +19,29 @@ WAIT: Final = 1.0
 class Single:
     """The line to a `SlotProcess` in an actor of its own."""
 
-    def __init__(self, name: str, shape: Shape, run_trial: RunTrial, gpus: float) -> None:
+    def __init__(self, name: str, placed: Placed, run_trial: RunTrial, gpus: float) -> None:
+        """gpus: what it takes of its node's."""
+        (node,) = placed.nodes
         actor = ray.remote(SlotProcess).options(
-            num_cpus=shape.cpus,
+            num_cpus=placed.shape.cpus,
             num_gpus=gpus,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
             max_concurrency=2,  # an exchange that waits, and a submission beside it
             max_restarts=0,  # the engine replaces a slot itself, and knows what was leased to it
         )
-        self._actor: Any = actor.remote(name, shape, run_trial)
+        self._actor: Any = actor.remote(name, placed.shape, run_trial)
+
+    def hail(self) -> Any:
+        return self._actor.exchange.remote([], 0.0)
 
     def exchange(self, orders: Sequence[TrialOrder]) -> Any:
         return self._actor.exchange.remote(orders, WAIT)
 
     def submit(self, orders: Sequence[TrialOrder]) -> None:
         self._actor.submit.remote(orders)
+
+    def stop(self, trial_id: str) -> None:
+        self._actor.stop.remote(trial_id)
 
     def withdraw(self) -> Any:
         return self._actor.withdraw.remote()

@@ -1,23 +1,26 @@
-"""The process of a single-worker slot: one thread executes orders, any other exchanges them for events."""
+"""The process of a single-worker slot: one thread executes orders, any other exchanges them for events.
+
+The driver imports this to start slots, and has no torch: what needs it is imported in the slot's own process.
+"""
 
 import threading
 from collections.abc import Sequence
 
-import torch
-
 from orchestrator.engine import Exchanged, RunTrial, Shape
-from orchestrator.engine.attempt import attempt
 from orchestrator.engine.desk import Desk
 from orchestrator.engine.memory import own_bytes
 from trainables.context import SingleContext
 from trainables.order import TrialOrder
-from trainables.warm_up import warm_up
 
 
 class SlotProcess:
     """Long-lived: pays for its imports once and keeps data warm from trial to trial."""
 
     def __init__(self, name: str, shape: Shape, run_trial: RunTrial) -> None:
+        import torch
+
+        from trainables.warm_up import warm_up
+
         self._name, self._shape, self._run_trial = name, shape, run_trial
         self._device = torch.device("cuda" if shape.gpus > 0 else "cpu")
         self._desk = Desk()
@@ -26,6 +29,9 @@ class SlotProcess:
 
     def submit(self, orders: Sequence[TrialOrder]) -> None:
         self._desk.submit(orders)
+
+    def stop(self, trial_id: str) -> None:
+        self._desk.stop(trial_id)
 
     def withdraw(self) -> list[str]:
         """Take back what has not been begun."""
@@ -36,6 +42,8 @@ class SlotProcess:
         return Exchanged(self._desk.exchange(orders, timeout), own_bytes())
 
     def _work(self) -> None:
+        import torch
+
         torch.set_num_threads(self._shape.cpus)  # per thread, so set in the one that computes
         while True:
             order = self._desk.next_order()
@@ -43,6 +51,8 @@ class SlotProcess:
             self._attempt(order)
 
     def _attempt(self, order: TrialOrder) -> None:
+        from orchestrator.engine.attempt import attempt
+
         limit = order.spec.protocol.trial_timeout
         attempt(
             order,

@@ -5,6 +5,7 @@ pieces, and its configuration is built when somebody asks for it.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from copy import copy
 from functools import cached_property
 from hashlib import blake2b
 from itertools import chain, product
@@ -59,8 +60,16 @@ class Family:
 
     def unique(self) -> "Family":
         """The family with equal values of a parameter kept once."""
-        given = {key: tuple({value.text: value for value in values}.values()) for key, values in self.given.items()}
-        return self.with_given(given)
+        return self.having(
+            {key: tuple({value.text: value for value in values}.values()) for key, values in self.values.items()}
+        )
+
+    def having(self, values: dict[str, tuple[Value, ...]]) -> "Family":
+        """The same family with fewer values: some of each parameter's."""
+        family = copy(self)
+        family.values = values
+        family.given = {key: values[key] for key in self.given}
+        return family
 
     def with_given(self, given: dict[str, tuple[Value, ...]]) -> "Family":
         """The same component with other lists of values."""

@@ -33,7 +33,7 @@ class LocatedModels:
         problems = Problems(file)
         for axes in cells:
             for family in [family for entry in axes.model.entries for family in entry.families]:
-                for part in family if _reads_files(family.component) else ():
+                for part in family if reads_files(family.component) else ():
                     self._changed(part, problems)
         problems.raise_if_any()
 
@@ -50,7 +50,7 @@ class LocatedModels:
     def of(self, level: Level) -> Level:
         """The level with its files found. Raises GridError where an override names weights that cannot be used."""
         part = level.parts[0]
-        if not _reads_files(part.component):
+        if not reads_files(part.component):
             return level
         key = part.texts
         if key not in self._levels:
@@ -85,5 +85,6 @@ class LocatedModels:
         }
 
 
-def _reads_files(component: type[Component]) -> bool:
+def reads_files(component: type[Component]) -> bool:
+    """Whether a model is another one once its files are found."""
     return issubclass(component, Model) and component.located is not Model.located

@@ -1,7 +1,7 @@
 """The values that a grid gives to a component's parameters: which are lists, and each one validated where it stands."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Final, Union, cast, get_args, get_origin
@@ -31,9 +31,9 @@ class Value:
 
 def value_of(component: Component, key: str) -> Value:
     """The value that a component has for a parameter."""
-    text = _json(component.parameters()[key])
+    text = json_of(component.parameters()[key])
     identity = json.loads(component.canonical()).get("parameters", {})
-    return Value(getattr(component, key), f'"{key}":{_json(identity[key])}' if key in identity else "", text)
+    return Value(getattr(component, key), f'"{key}":{json_of(identity[key])}' if key in identity else "", text)
 
 
 def split(component: type[Component], key: str, node: Node) -> tuple[Node, ...]:
@@ -62,6 +62,26 @@ def list_depth(annotation: Any) -> int:
     return 0
 
 
+def others_of(values: Mapping[str, Sequence[Value]], key: str) -> dict[str, Any]:
+    """The first value of every parameter but one, as JSON: what that one is validated beside."""
+    return {name: json.loads(given[0].text) for name, given in values.items() if name != key}
+
+
+def holds_whole_numbers(component: type[Component], key: str) -> bool:
+    """Whether a parameter takes whole numbers and no fractions."""
+    kinds = _kinds(component.model_fields[key].annotation)
+    return int in kinds and float not in kinds
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kinds(arguments[0])
+    if origin in (Union, UnionType):
+        return {kind for argument in arguments for kind in _kinds(argument)}
+    return {annotation}
+
+
 def _depth(node: Node) -> int:
     if not isinstance(node, nodes.Sequence):
         return 0
@@ -69,12 +89,12 @@ def _depth(node: Node) -> int:
 
 
 def validated(
-    component: type[Component], key: str, node: Node, others: dict[str, Any], problems: Problems, level: Node
+    component: type[Component], key: str, node: Node, others: dict[str, Any], problems: Problems, level: Node | None
 ) -> Component | None:
     """The component with this value and the other parameters, or None where it is not valid.
 
-    Noted is what is wrong with this value, or, where `level` stands, with valid values together; what is wrong with
-    another is noted there.
+    Noted is what is wrong with this value, or, where `level` stands, with valid values together (not where there is no
+    `level`); what is wrong with another is noted there.
     """
     try:
         return component.from_parameters({**others, key: plain(node)})
@@ -84,10 +104,11 @@ def validated(
         together = [details for details in errors if not details["loc"]]
         if own:
             problems.of_validation(cast(list[ErrorDetails], own), node, key)
-        elif together:
+        elif together and level is not None:
             problems.of_validation(together, level, component.name)
         return None
 
 
-def _json(value: Any) -> str:
+def json_of(value: Any) -> str:
+    """JSON of a parameter's value: equal for equal values."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))

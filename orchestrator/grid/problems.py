@@ -14,9 +14,12 @@ from orchestrator.errors import GridError, Problem
 from orchestrator.grid import nodes
 from orchestrator.grid.nodes import At, Node
 
+_MOST: Final = 100
+"""Problems that are told; looking for more could take minutes."""
+
 
 class Problems:
-    """What is wrong in a file, told at once when reading is over."""
+    """What is wrong in a file, told at once when reading is over, or when a hundred problems have been found."""
 
     def __init__(self, path: Path) -> None:
         self.file = str(path)
@@ -28,6 +31,8 @@ class Problems:
     def add(self, at: At, message: str) -> None:
         """Note a problem; the same one twice is noted once."""
         self._found[at, message] = None
+        if len(self._found) >= _MOST:
+            self.raise_if_any()
 
     def take(self, others: "Problems") -> None:
         """Note what others hold."""

@@ -8,14 +8,16 @@ from typing import Any, Final
 from orchestrator.errors import Problem
 from orchestrator.grid import nodes
 from orchestrator.grid.axes_reader import expanded, families_of, labels_of, read_axes, read_included, read_zips
+from orchestrator.grid.claims_reader import read_claims
 from orchestrator.grid.levels import Family
 from orchestrator.grid.nodes import At, Node, Scalar, plain
 from orchestrator.grid.problems import Problems, near, shown
 from orchestrator.grid.rule_reader import read_excludes, read_overrides
 from orchestrator.grid.rules import Exclude, Override
-from orchestrator.grid.settings import Resources, Wandb, read_settings
-from orchestrator.grid.source import read_source
+from orchestrator.grid.settings import Resources, Wandb, read_checkpoints, read_settings
+from orchestrator.grid.source import parse, read_source
 from orchestrator.grid.spec import Axes, GridSpec, Written
+from orchestrator.grid.tuning_reader import read_tuning
 from trainables.protocol import Protocol
 from trainables.registry import registry
 from trainables.selection import LAST
@@ -25,9 +27,9 @@ NAME_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 MAX_SEED: Final = 2**63 - 1
 """What the integer column of the tables holds."""
 ROOT_KEYS: Final = tuple(
-    "name axes seeds protocol resources exclude include zip overrides wandb".split()  # noqa: SIM905 - reads as one line
+    "name axes seeds protocol resources exclude include zip overrides tuning claims wandb checkpoints".split()  # noqa: SIM905 - reads as one line
 )
-_MAY_BE_EMPTY: Final = ("protocol", "resources", "exclude", "include", "zip", "overrides", "wandb")
+_MAY_BE_EMPTY: Final = frozenset(ROOT_KEYS) - {"name", "axes", "seeds"}
 
 
 def read_grid(path: Path) -> GridSpec:
@@ -35,7 +37,16 @@ def read_grid(path: Path) -> GridSpec:
 
     Raises UserError where the file cannot be read, and GridError with all that is wrong in it.
     """
-    root = _without_empty_sections(read_source(path))
+    return _read(read_source(path), path)
+
+
+def read_text(text: str, path: Path) -> GridSpec:
+    """The same of a grid's text. path: what it is called where something is wrong. Raises GridError."""
+    return _read(parse(text, str(path)), path)
+
+
+def _read(written_root: nodes.Mapping, path: Path) -> GridSpec:
+    root = _without_empty_sections(written_root)
     problems = Problems(path)
     problems.unknown_keys(root, ROOT_KEYS, "key")
     name = _name(root, problems)
@@ -43,18 +54,22 @@ def read_grid(path: Path) -> GridSpec:
     protocol = read_settings(Protocol, root.get("protocol"), "protocol", problems)
     resources = read_settings(Resources, root.get("resources"), "resources", problems)
     wandb = read_settings(Wandb, root.get("wandb"), "wandb", problems)
+    checkpoints = read_checkpoints(root.get("checkpoints"), problems)
     _check_selection(root.get("protocol"), protocol, problems)
     entries = read_axes(root.get("axes"), root.at, problems)
     included = read_included(root.get("include"), problems)
-    families = families_of([entries, *included])
+    cells = [entries, *included]
+    families = families_of(cells)
     written = Written(_mapping(root.get("protocol")), _mapping(root.get("resources")))
     excludes = read_excludes(root.get("exclude"), families, problems)
     overrides = read_overrides(root.get("overrides"), families, written._asdict(), problems)
+    tuning = read_tuning(root.get("tuning"), families, overrides, problems)
     zips = read_zips(root.get("zip"), problems)
+    claims = read_claims(root.get("claims"), cells, lambda: labels_of(families, overrides), problems)
     problems.raise_if_any()
     labels = labels_of(families, overrides)
     axes = expanded(entries, labels, zips, problems)
-    cells = tuple(expanded(item, labels, (), problems) for item in included)
+    added = tuple(expanded(item, labels, (), problems) for item in included)
     problems.raise_if_any()
     assert name is not None and protocol is not None and resources is not None and wandb is not None
     return GridSpec(
@@ -65,10 +80,13 @@ def read_grid(path: Path) -> GridSpec:
         protocol=protocol,
         resources=resources,
         exclude=excludes,
-        include=cells,
+        include=added,
         zip=tuple(group.axes for group in zips),
         overrides=overrides,
+        tuning=tuning,
+        claims=claims,
         wandb=wandb,
+        checkpoints=checkpoints,
         warnings=tuple(_warnings(path, axes, (*excludes, *overrides), families)),
         written=written,
     )

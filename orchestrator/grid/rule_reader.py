@@ -1,6 +1,5 @@
 """Reading `exclude` and `overrides`: patterns of levels, and what is set where they match."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +8,7 @@ from orchestrator.grid import nodes
 from orchestrator.grid.components import read_component
 from orchestrator.grid.levels import Family
 from orchestrator.grid.nodes import At, Entry, Node
-from orchestrator.grid.parameters import Value, split, validated, value_of
+from orchestrator.grid.parameters import Value, others_of, split, validated, value_of
 from orchestrator.grid.problems import Problems, near
 from orchestrator.grid.reads import invalid_combination
 from orchestrator.grid.rules import AxisSelector, Exclude, Override, Pattern, Selector
@@ -79,12 +78,13 @@ def _selector(node: nodes.Mapping, families: Families, name: str, problems: Prob
 def _axis_selector(axis: str, node: Node, families: Sequence[Family], problems: Problems) -> AxisSelector:
     if isinstance(node, nodes.Sequence) and not node.items:
         problems.add(node.at, "an empty list matches nothing")
-    patterns = [_pattern(axis, item, families, problems) for item in nodes.items(node)]
+    patterns = [read_pattern(axis, item, families, problems) for item in nodes.items(node)]
     together = axis == "regularizer" and isinstance(node, nodes.Sequence)
     return AxisSelector(tuple(pattern for pattern in patterns if pattern is not None), together)
 
 
-def _pattern(axis: str, node: Node, families: Sequence[Family], problems: Problems) -> Pattern | None:
+def read_pattern(axis: str, node: Node, families: Sequence[Family], problems: Problems) -> Pattern | None:
+    """A name, or a mapping with values of some parameters. families: those of the grid, beside which values are checked."""
     found = read_component(axis, node, problems)
     if found is None:
         return None
@@ -102,7 +102,7 @@ def _pattern(axis: str, node: Node, families: Sequence[Family], problems: Proble
 
 def _text(component: type[Component], key: str, node: Node, families: Sequence[Family], problems: Problems) -> str:
     """The JSON that a level's value has to equal."""
-    others: list[dict[str, Any]] = [_others(family, key) for family in families] or [{}]
+    others: list[dict[str, Any]] = [others_of(family.values, key) for family in families] or [{}]
     for known in others:
         attempt = Problems(Path(problems.file))
         valid = validated(component, key, node, known, attempt, node)
@@ -110,10 +110,6 @@ def _text(component: type[Component], key: str, node: Node, families: Sequence[F
             return value_of(valid, key).text
     problems.take(attempt)
     return ""
-
-
-def _others(family: Family, key: str) -> dict[str, Any]:
-    return {name: json.loads(values[0].text) for name, values in family.values.items() if name != key}
 
 
 class _Change:
@@ -171,7 +167,9 @@ class _Change:
             self._value(axis, key, entry, family)
 
     def _value(self, axis: str, key: str, entry: Entry, family: Family) -> None:
-        valid = validated(family.component, key, entry.value, _others(family, key), self._problems, entry.value)
+        valid = validated(
+            family.component, key, entry.value, others_of(family.values, key), self._problems, entry.value
+        )
         if valid is None:
             return
         value = value_of(valid, key)

@@ -4,9 +4,12 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from orchestrator.grid.claims_reader import ARMS, WrittenClaim
 from orchestrator.grid.documentation import field_docs, first_line
-from orchestrator.grid.settings import Resources, Wandb
+from orchestrator.grid.settings import CheckpointPolicy, Resources, Wandb
 from orchestrator.grid.spec import AXES
+from orchestrator.grid.tuning_reader import AXES as TUNED_AXES
+from orchestrator.grid.tuning_reader import Tuning
 from trainables.component import Component
 from trainables.family import ComponentFamily
 from trainables.protocol import Protocol
@@ -34,7 +37,10 @@ def grid_schema() -> Schema:
             "Axes that are walked level by level instead of combined.",
         ),
         "overrides": _list_of(_override(), "Other settings for some of the cells."),
+        "tuning": _tuning(definitions),
+        "claims": _list_of(_claim(definitions), "What the results are said to show, before the grid is run."),
         "wandb": _model(Wandb, definitions),
+        "checkpoints": {"anyOf": [_model(CheckpointPolicy, definitions), {"const": "none"}]},
     }
     return {
         "$schema": _DIALECT,
@@ -121,6 +127,26 @@ def _protocol(definitions: Schema) -> Schema:
         "description": "How the learning rate changes over the training.",
         "anyOf": [*_names(schedules), *mappings],
     }
+    return schema
+
+
+def _tuning(definitions: Schema) -> Schema:
+    schema = _model(Tuning, definitions)
+    schema["properties"]["space"]["propertyNames"] = {"pattern": f"^({'|'.join(TUNED_AXES)})\\."}
+    return schema
+
+
+def _claim(definitions: Schema) -> Schema:
+    """Levels stand in a claim as components, or as the tables call them."""
+    schema = _model(WrittenClaim, definitions)
+    levels = {}
+    for axis in AXES:
+        level = {"anyOf": [{"$ref": f"#/$defs/{axis}_level"}, {"type": "string"}]}
+        levels[axis] = {"anyOf": [level, {"type": "array", "items": level, "minItems": 1}]}
+    definitions["arm"] = {"type": "object", "properties": levels, "minProperties": 1, "additionalProperties": False}
+    for name in ARMS:
+        about = schema["properties"][name]["description"]
+        schema["properties"][name] = {"$ref": "#/$defs/arm", "description": about}
     return schema
 
 

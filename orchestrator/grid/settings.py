@@ -8,7 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from orchestrator.grid import nodes
 from orchestrator.grid.nodes import Entry, Mapping, Node
 from orchestrator.grid.problems import Problems, flattened
-from trainables.protocol import Splits
+from orchestrator.reports.wandb_process import Destination
+from trainables.protocol import SecondsOrNone, Splits
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -29,11 +30,13 @@ _PLAIN_SECTIONS: Final = (Splits,)
 """Sections inside a section whose keys are their fields; a schedule also has a name."""
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A section of the grid, validated strictly."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
-class Resources(_Section):
+class Resources(Section):
     """What one trial needs."""
 
     workers: Annotated[int, Field(ge=1)] = 1
@@ -44,7 +47,7 @@ class Resources(_Section):
     """Of each worker; below 1 is a share of one."""
 
 
-class Wandb(_Section):
+class Wandb(Section):
     """Where W&B runs go."""
 
     mode: Literal["auto", "online", "offline", "disabled"] = "auto"
@@ -53,6 +56,30 @@ class Wandb(_Section):
     """The sweep's name when not given."""
     entity: Annotated[str, Field(min_length=1)] | None = None
     """User or team; the key's default when not given."""
+    runs: Literal["trials", "cells"] = "trials"
+    """`cells` sends one run a cell, with the mean of its seeds and the least and the greatest; for large sweeps."""
+
+    def destination(self, sweep: str) -> Destination:
+        return Destination(self.project or sweep, self.entity, self.runs)
+
+
+class CheckpointPolicy(Section):
+    """How often the state of a trial that runs is kept, so that it goes on from there. `none` keeps nothing."""
+
+    seconds: SecondsOrNone = 5.0
+    """At least so long between two checkpoints of a trial, which are of whole epochs; 0 is after every epoch."""
+    keep: Literal["unfinished", "last", "best"] = "unfinished"
+    """`unfinished`: the last one, until the trial has come to its end; `last`: also afterwards; `best`: the selected
+    epoch's too."""
+
+
+def read_checkpoints(node: Node | None, problems: Problems) -> CheckpointPolicy | None:
+    """The section `checkpoints`; None where it says `none`, or where something is wrong with it."""
+    if isinstance(node, nodes.Scalar):
+        if node.value != "none":
+            problems.add(node.at, "checkpoints has to be none, or a mapping with the keys seconds and keep")
+        return None
+    return read_settings(CheckpointPolicy, node, "checkpoints", problems)
 
 
 def read_settings(section: type[Settings], node: Node | None, name: str, problems: Problems) -> Settings | None:

@@ -14,9 +14,12 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from orchestrator.errors import GridError, Problem, UserError
 from orchestrator.grid.nodes import At, Entry, Mapping, Node, Scalar, Sequence
+from orchestrator.masking import secret_in
+from orchestrator.plain_text import one_line
+from trainables.regular_file import read_regular
 
-_MOST_BYTES: Final = 1_000_000
-"""A grid is written by hand; the reader takes some seconds for this much."""
+_MOST_BYTES: Final = 300_000
+"""A grid is written by hand; the reader takes three seconds for this much."""
 _MOST_NODES: Final = 200_000
 """With every alias counted as often as it stands, so that a few lines cannot unfold into gigabytes."""
 _DEEPEST: Final = 40
@@ -44,19 +47,32 @@ def parse(text: str, file: str) -> Mapping:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise _at(str(path), At(1, 1), f"the file is larger than {_MOST_BYTES // 1000} kB, which no grid is")
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read the grid {path}: {error.strerror or error}") from None
+        content = read_regular(path, _MOST_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        why = getattr(error, "strerror", None) or error
+        raise UserError(one_line(f"cannot read the grid {path}: {why}")) from None
+    if len(content) > _MOST_BYTES:
+        raise _at(str(path), At(1, 1), f"the file is larger than {_MOST_BYTES // 1000} kB, which no grid is")
+    if content.startswith(_UTF_16):
+        raise _at(str(path), At(1, 1), "not a text file in UTF-8, but in UTF-16; save it as UTF-8")
     try:
         text = content.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         where = _position(content[: error.start].decode().removeprefix("\ufeff"))
         raise _at(str(path), where, "not a text file in UTF-8") from None
+    if found := _TURNS.search(text):
+        position = _position(text[: found.start()])
+        raise _at(
+            str(path), position, f"it holds {found[0]!r}, which shows what follows in another order than it stands"
+        )
     if found := re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text):
         position = _position(text[: found.start()])
         raise _at(str(path), position, f"not a text file: it holds the control character {found[0]!r}")
+    if secret := secret_in(text):
+        where = _position(text[: secret[1]])
+        raise _at(
+            str(path), where, f"it holds the value of {secret[0]}; keys are read from the environment, never a grid"
+        )
     return text
 
 
@@ -109,8 +125,8 @@ class _Builder:
             case events.ScalarEvent():
                 self._refuse_tag(event, mark)
                 text = event.value
-                if _NOT_TEXT.search(text):
-                    raise _at(self._file, mark, "an escape that stands for no character of a text")
+                if found := _NOT_TEXT.search(text):
+                    raise _at(self._file, mark, f"a value that holds {found[0]!r}, which is no character of a name")
                 as_key = self._wants_key()
                 value = text if as_key or event.style is not None else core_scalar(text)
                 self._put(Scalar(value, mark), event.anchor)
@@ -177,8 +193,11 @@ class _Builder:
             raise _at(self._file, mark, f"the tag {event.tag} is not allowed; a grid holds plain values only")
 
 
-_NOT_TEXT: Final = re.compile("[\\0\ud800-\udfff]")
-"""What quotes let through, and neither a path nor JSON can hold."""
+_TURNS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Marks that turn the direction of a text (Unicode Annex 9, sec. 2): what is read is not what stands there."""
+_NOT_TEXT: Final = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What quotes let through: control characters, breaks of a line, marks of direction, halves of characters."""
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUTH: Final = {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,300}")

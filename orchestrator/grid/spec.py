@@ -8,10 +8,12 @@ from pydantic import BaseModel, ConfigDict, SkipValidation
 
 from orchestrator.errors import Problem, UserError
 from orchestrator.grid.axis import Axis
+from orchestrator.grid.claims import Claim
 from orchestrator.grid.nodes import Mapping
 from orchestrator.grid.problems import Problems
 from orchestrator.grid.rules import Exclude, Override
-from orchestrator.grid.settings import Resources, Wandb, overlaid, read_settings
+from orchestrator.grid.settings import CheckpointPolicy, Resources, Wandb, overlaid, read_settings
+from orchestrator.grid.tuning import TuningSpec
 from trainables.protocol import Protocol
 
 AXES: Final = ("dataset", "model", "optimizer", "regularizer")
@@ -53,7 +55,12 @@ class GridSpec(BaseModel):
     zip: tuple[tuple[str, ...], ...] = ()
     """Axes that are walked level by level."""
     overrides: Annotated[tuple[Override, ...], SkipValidation] = ()
+    tuning: Annotated[TuningSpec | None, SkipValidation] = None
+    claims: Annotated[tuple[Claim, ...], SkipValidation] = ()
+    """What is claimed of the results; no part of any trial's identity."""
     wandb: Wandb
+    checkpoints: CheckpointPolicy | None = CheckpointPolicy()
+    """None where none are kept."""
     warnings: tuple[Problem, ...] = ()
     """What is allowed and may be a mistake."""
     written: Annotated[Written, SkipValidation] = Written()
@@ -61,13 +68,13 @@ class GridSpec(BaseModel):
     def settings(self, overrides: Sequence[Override]) -> tuple[Protocol, Resources]:
         """Protocol and resources under some overrides, a later one above an earlier. Raises GridError."""
         if not overrides:
-            return self.protocol, self.resources
+            return self._tested_apart(self.protocol), self.resources
         problems = Problems(self.path)
         protocol = read_settings(Protocol, self._under(overrides, "protocol"), "protocol", problems)
         resources = read_settings(Resources, self._under(overrides, "resources"), "resources", problems)
         problems.raise_if_any()
         assert protocol is not None and resources is not None
-        return protocol, resources
+        return self._tested_apart(protocol), resources
 
     def with_seeds(self, count: int) -> "GridSpec":
         """The same grid with so many seeds: 0 to count - 1, or the first of a list. Raises UserError: a shorter list."""
@@ -76,6 +83,12 @@ class GridSpec(BaseModel):
         if count > len(self.seeds):
             raise UserError(f"--seeds {count} asks for more seeds than the list in {self.path} has ({len(self.seeds)})")
         return self.model_copy(update={"seeds": self.seeds[:count]})
+
+    def _tested_apart(self, protocol: Protocol) -> Protocol:
+        """Under tuning all seeds have one test split, which no tuning trial learns from or selects on."""
+        if self.tuning is None or protocol.splits.test_seed is not None:
+            return protocol
+        return protocol.model_copy(update={"splits": protocol.splits.model_copy(update={"test_seed": 0})})
 
     def _under(self, overrides: Sequence[Override], section: str) -> Mapping | None:
         node: Mapping | None = getattr(self.written, section)

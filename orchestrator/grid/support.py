@@ -24,6 +24,7 @@ class Support:
         self._models: dict[LocatedData, Remembered[str | None]] = {}
         self._regularizers: dict[LocatedData, Remembered[str | None]] = {}
         self._optimizers: dict[LocatedData, Remembered[str | None]] = {}
+        self._protocols: dict[int, Remembered[str | None]] = {}
 
     def of_model(self, data: LocatedData, model: Level) -> str | None:
         """The reason why a model cannot work on this data, or None. Nothing is known of data that is missing."""
@@ -61,6 +62,19 @@ class Support:
             self._optimizers[data] = Remembered(supports)
         return self._optimizers[data](part.given, model.parts[0].given, *(each.given for each in regularizer.parts))
 
+    def of_protocol(self, model: Level, optimizer: Level, protocol: Protocol) -> str | None:
+        """The reason why a model or an optimizer cannot follow this protocol, or None."""
+        asked = [model.parts[0]] if protocol.accumulate > 1 else []  # all that a model may refuse
+        if cast(type[Optimizer], optimizer.parts[0].component).supports_protocol is not Optimizer.supports_protocol:
+            asked.append(optimizer.parts[0])
+        if asked and id(protocol) not in self._protocols:
+
+            def supports(component: Model | Optimizer) -> str | None:
+                return component.supports_protocol(protocol)
+
+            self._protocols[id(protocol)] = Remembered(supports)
+        return next(filter(None, (self._protocols[id(protocol)](part.given) for part in asked)), None)
+
     def of_settings(self, data: LocatedData, protocol: Protocol, resources: Resources) -> str | None:
         """The reason why this protocol cannot be followed on this data with these resources, or None."""
         key = (id(data), id(protocol), id(resources))
@@ -76,6 +90,7 @@ class Support:
             *self._models.values(),
             *self._regularizers.values(),
             *self._optimizers.values(),
+            *self._protocols.values(),
         )
         return frozenset(name for remembered in asked for name in remembered.reads(component))
 

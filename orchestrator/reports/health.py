@@ -3,16 +3,17 @@
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Literal
+from typing import Final
 
 import psutil
 from packaging.requirements import Requirement
 
-from orchestrator.reports.wandb_process import has_key
+from orchestrator.reports.cluster_health import check_cluster
+from orchestrator.reports.finding import Finding
+from orchestrator.reports.wandb_process import has_key, open_key_files
 
 _SHARED_MEMORY: Final = 256 * 2**20
 _MEMORY: Final = 2 * 2**30
@@ -20,17 +21,6 @@ _DISK: Final = 2 * 2**30
 _NETWORK_FILE_SYSTEMS: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "afs", "fuse.sshfs", "9p"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    about: str
-    state: Literal["ok", "note", "problem"]
-    """`note`: a sweep runs, with less than it could have. `problem`: it cannot run."""
-    found: str
-    fix: str | None = None
 
 
 def examine(cluster: Path | None, data: Path | None, results: Path, *, start_ray: bool) -> Iterator[Finding]:
@@ -41,7 +31,7 @@ def examine(cluster: Path | None, data: Path | None, results: Path, *, start_ray
     yield from check_plugins()
     yield from check_data(data)
     yield check_wandb()
-    yield check_cluster(cluster, start_ray=start_ray)
+    yield from check_cluster(cluster, start_ray=start_ray)
 
 
 def check_packages(distribution: str = "orch-grid") -> Iterator[Finding]:
@@ -98,7 +88,7 @@ def check_machine(results: Path) -> Iterator[Finding]:
     yield _enough(
         "memory", memory.available, _MEMORY, "free", "end other programs, or set fewer `cpus` in the cluster file"
     )
-    shared = Path("/dev/shm")  # noqa: S108 - the kernel's shared memory itself
+    shared = Path("/dev/shm")  # noqa: S108 - the kernel's shared memory itself # nosec B108
     if shared.is_dir():
         free = shutil.disk_usage(shared).free
         yield _enough(str(shared), free, _SHARED_MEMORY, "free", "in a container: docker run --shm-size=1g")
@@ -136,7 +126,9 @@ def check_plugins() -> Iterator[Finding]:
 
 
 def check_wandb() -> Finding:
-    """Whether there is a key; never the key."""
+    """Whether there is a key, and who can read it; never the key."""
+    if others := open_key_files():
+        return Finding("W&B", "note", *others[0].split("; ", 1))
     if has_key():
         return Finding("W&B", "ok", "a key is there: runs are sent online (wandb: {mode: auto})")
     return Finding("W&B", "note", "no key: runs are written offline", "wandb login, or set WANDB_API_KEY")
@@ -174,29 +166,6 @@ def _known_sets(data: Path) -> Iterator[Finding]:
                 yield Finding(f"data: {name}", "note", "not there", str(error))
             else:
                 yield Finding(f"data: {name}", "ok", f"{len(info.classes)} classes of shape {info.shape}")
-
-
-def check_cluster(file: Path | None, *, start_ray: bool) -> Finding:
-    """The cluster file, and whether Ray starts here or answers there."""
-    from clusters.errors import ClusterError, ClusterUnreachable
-    from clusters.file import read_cluster
-    from clusters.ray_cluster import RayCluster
-
-    try:
-        spec = read_cluster(file)
-    except ClusterError as error:
-        return Finding("cluster", "problem", str(error), "correct the cluster file; clusters/gpu.yaml is an example")
-    if not start_ray:
-        return Finding("cluster", "ok", f"{spec.name} ({spec.address}), not tried")
-    ray = RayCluster(spec)
-    try:
-        offered = ray.open()
-    except ClusterUnreachable as error:
-        fix = "free memory and /dev/shm" if spec.address == "local" else "check address, firewall and RAY_AUTH_TOKEN"
-        return Finding("cluster", "problem", str(error), fix)
-    finally:
-        ray.close()
-    return Finding("cluster", "ok", f"{spec.name}: Ray offers {offered.cpus:g} CPUs and {offered.gpus:g} GPUs")
 
 
 def _existing(path: Path) -> Path:

@@ -20,6 +20,7 @@ USUAL: Final = (
     "optimizer",
     "regularizer",
     "seed",
+    "tuned",
     "status",
     "val_accuracy",
     "test_accuracy",
@@ -31,7 +32,7 @@ USUAL: Final = (
 )
 """Shown unless others are asked for; a measure that no trial has is left out."""
 
-_ALWAYS: Final = frozenset(USUAL[:7])
+_ALWAYS: Final = frozenset(USUAL[:8]) - {"tuned"}
 _HIGHER_IS_BETTER: Final = re.compile(
     r"(accuracy|precision_macro|recall_macro|f1_\w+|roc_auc_macro|r2|samples_per_second)$"
 )
@@ -62,9 +63,19 @@ class Listing:
     """The usual ones when empty."""
     limit: int | None = None
 
+    @property
+    def names_purpose(self) -> bool:
+        """Whether a condition says which trials are meant: those that evaluate, or those that tune."""
+        return any((match := _CONDITION.fullmatch(condition)) and match[1] == "purpose" for condition in self.where)
+
 
 def choose(trials: pa.Table, listing: Listing, *, all_columns: bool = False) -> pa.Table:
-    """The rows and columns asked for. Raises UserError (an unknown column, with near names; a value of another type)."""
+    """The rows and columns asked for; of trials that tune none, unless a condition names the purpose.
+
+    Raises UserError (an unknown column, with near names; a value of another type).
+    """
+    if not listing.names_purpose:
+        trials = without_tuning(trials)
     for condition in listing.where:
         trials = trials.filter(_holds(trials, condition))
     trials = _sorted(trials, listing)
@@ -74,6 +85,13 @@ def choose(trials: pa.Table, listing: Listing, *, all_columns: bool = False) -> 
         _known(trials, name)
     everything = trials.column_names if all_columns else _usual(trials)
     return trials.select(list(listing.columns) or everything)
+
+
+def without_tuning(trials: pa.Table) -> pa.Table:
+    """The trials that evaluate. A table of before there was tuning has no other."""
+    if "purpose" not in trials.column_names:
+        return trials
+    return trials.filter(pc.fill_null(pc.not_equal(trials["purpose"], "tuning"), True))
 
 
 def plain_rows(trials: pa.Table) -> list[dict[str, Any]]:
@@ -88,9 +106,14 @@ def _plain(value: Any) -> Any:
 
 
 def _usual(trials: pa.Table) -> list[str]:
+    tuning = trials.num_rows - without_tuning(trials).num_rows
+    # those that tune have no seed of their own, and may be stopped early
+    usual = tuple("epochs" if name == "seed" and tuning == trials.num_rows > 0 else name for name in USUAL)
+    mixed = ["purpose"] if 0 < tuning < trials.num_rows else []
     planned = [] if pc.all(trials["planned"]).as_py() is not False else ["planned"]
-    measured = [name for name in USUAL if name in _ALWAYS or trials[name].null_count < trials.num_rows]
-    return [*measured, *planned]
+    there = [name for name in usual if name in trials.column_names]
+    measured = [name for name in there if name in _ALWAYS or trials[name].null_count < trials.num_rows]
+    return [*measured, *mixed, *planned]
 
 
 def _sorted(trials: pa.Table, listing: Listing) -> pa.Table:

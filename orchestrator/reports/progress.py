@@ -10,10 +10,14 @@ import psutil
 
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.place import COPIED_AT
+from orchestrator.tuning.wording import shown_text
 
 FAILURES_SHOWN: Final = 5
 
-_LABELS: Final = "cells.dataset, cells.model, cells.optimizer, cells.regularizer, trials.seed"
+_LABELS: Final = (
+    "cells.dataset, cells.model, cells.optimizer, cells.regularizer, trials.seed, trials.purpose, trials.tuned"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class Progress:
     sweep: str | None
     counts: dict[str, int]
     """Status to number of trials."""
+    tuning: int
+    """Trials among them that tune."""
     unplanned: int
     """Trials of earlier grids whose rows are kept."""
     running: tuple[RunningTrial, ...]
@@ -66,6 +72,8 @@ class Progress:
     """The latest first."""
     holder: Holder | None
     eta_seconds: float | None
+    copied_at: str | None = None
+    """ISO 8601: when the copy that this was read from was made, where the journal lies on another machine's disk."""
 
     @property
     def planned(self) -> int:
@@ -84,11 +92,13 @@ def read_progress(paths: ResultsPaths, journal: Journal) -> Progress:
     return Progress(
         sweep=_sweep(journal),
         counts=counts,
+        tuning=int(next(journal.query("SELECT count(*) FROM trials WHERE purpose = 'tuning' AND planned"))[0]),
         unplanned=_unplanned(journal, counts),
         running=_running(journal),
         failures=_failures(journal),
         holder=holder,
         eta_seconds=None if holder is None else _eta(journal, counts),
+        copied_at=journal.meta(COPIED_AT),
     )
 
 
@@ -128,7 +138,7 @@ def _running(journal: Journal) -> tuple[RunningTrial, ...]:
         f"SELECT trials.trial_id, {_LABELS}, (SELECT max(epoch) FROM epochs WHERE epochs.trial_id = trials.trial_id),"
         " started_at FROM trials JOIN cells USING (cell_id) WHERE status = 'running' ORDER BY started_at"
     )
-    return tuple(RunningTrial(row[0], _label(row[1:6]), row[6] or 0, _time(row[7])) for row in rows)
+    return tuple(RunningTrial(row[0], _label(row[1:8]), row[8] or 0, _time(row[9])) for row in rows)
 
 
 def _failures(journal: Journal) -> tuple[FailedTrial, ...]:
@@ -138,7 +148,7 @@ def _failures(journal: Journal) -> tuple[FailedTrial, ...]:
         (FAILURES_SHOWN,),
     )
     return tuple(
-        FailedTrial(row[0], _label(row[1:6]), row[6], row[7] or "", _time(row[8]) if row[8] else None) for row in rows
+        FailedTrial(row[0], _label(row[1:8]), row[8], row[9] or "", _time(row[10]) if row[10] else None) for row in rows
     )
 
 
@@ -158,8 +168,10 @@ def _eta(journal: Journal, counts: dict[str, int]) -> float | None:
 
 
 def _label(values: tuple[object, ...]) -> str:
-    dataset, model, optimizer, regularizer, seed = values
-    return f"{dataset} / {model} / {optimizer} / {regularizer} / seed {seed}"
+    *levels, seed, purpose, tuned = values
+    assert tuned is None or isinstance(tuned, str)
+    trial = f"tuning {shown_text(tuned)}" if purpose == "tuning" else f"seed {seed}"
+    return " / ".join([*map(str, levels), trial])
 
 
 def _time(microseconds: int) -> datetime:

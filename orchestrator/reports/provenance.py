@@ -42,3 +42,18 @@ def _commit(commit: str | None, dirty: bool | None) -> str:
     if commit is None or pd.isna(commit):
         return "not a git checkout"
     return f"{commit}{' with uncommitted changes' if dirty else ''}"
+
+
+def latest_grid(environments: pd.DataFrame) -> str:
+    """The grid file as the latest sweep had it; empty where none is recorded."""
+    if environments.empty:
+        return ""
+    return str(environments.sort_values("started_at", kind="stable")["grid"].iloc[-1])
+
+
+def commands(environments: pd.DataFrame) -> tuple[str, ...]:
+    """What runs the latest sweep again."""
+    if environments.empty:
+        return ()
+    latest = environments.sort_values("started_at", kind="stable").to_dict("records")[-1]
+    return (f"pip install orch-grid=={latest['orch_version']}", str(latest["command"]))

@@ -4,17 +4,22 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, Final
 
 from orchestrator.store import sql
 from orchestrator.store.journal import Journal
+from orchestrator.tuning.wording import shown_text
 from results_schema import EPOCHS, TRIALS
 
 Value = str | int | float | bool | list[Any] | None
 
+AXES: Final = ("dataset", "model", "optimizer", "regularizer")
+ENDED: Final = ("completed", "diverged", "failed", "timed_out", "out_of_memory")
+"""What a trial is when it has come to an end of its own."""
 _LONGEST_NAME: Final = 128
 _LONGEST_TAG: Final = 64
-_CONFIG: Final = ("seed", "precision", "world_size", "threads", "device", "data_fingerprint")
+_CONFIG: Final = ("purpose", "seed", "precision", "world_size", "threads", "device", "data_fingerprint")
 """Plain columns that say under what a trial ran."""
 _FLAGS: Final = ("compiled", "deterministic")
 _SUMMARY: Final = (
@@ -41,10 +46,12 @@ _SUMMARY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A trial that came to an end, and which end."""
+    """A trial that came to an end, and which end; or a cell whose trials all have."""
 
     trial_id: str
+    """Of a cell, its own id."""
     attempt: int
+    """Of a cell, those of its trials together."""
     finished_at: int
     """Microseconds since 1970 UTC."""
 
@@ -56,20 +63,23 @@ class Run:
     run_id: str
     name: str
     group: str
+    purpose: str
+    """`evaluation` or `tuning`."""
     tags: tuple[str, ...]
     config: dict[str, Value]
     """Flat: `dataset.name`, `model.depth`, `protocol.epochs`, `seed`."""
     epochs: tuple[tuple[int, dict[str, float]], ...]
     """Each epoch with what was measured in it."""
     summary: dict[str, Value]
+    """`best_` stands before what was measured in the epoch that validation selected."""
     succeeded: bool
 
 
 def finished_trials(journal: Journal) -> Iterator[Finished]:
     """Every trial whose latest attempt came to an end, in the order of the ends."""
     rows = journal.query(
-        "SELECT trial_id, attempts, finished_at FROM trials WHERE finished_at IS NOT NULL"
-        " AND status IN ('completed', 'diverged', 'failed', 'timed_out', 'out_of_memory') ORDER BY finished_at"
+        f"SELECT trial_id, attempts, finished_at FROM trials WHERE finished_at IS NOT NULL AND status IN {ENDED}"
+        " ORDER BY finished_at"
     )
     return (Finished(*row) for row in rows)
 
@@ -78,19 +88,49 @@ def read_run(journal: Journal, trial_id: str, directory_id: str) -> Run:
     """The run of a trial that has finished."""
     statement = f"SELECT * FROM ({sql.select(TRIALS)}) WHERE trial_id = ?"
     row = dict(zip(TRIALS.columns, next(journal.query(statement, (trial_id,))), strict=True))
-    label = " · ".join(str(row[axis]) for axis in ("dataset", "model", "optimizer", "regularizer"))
-    cell = f" [{row['cell_id']}]"
-    names = {_component_name(row[f"{axis}_config"]) for axis in ("dataset", "model", "optimizer", "regularizer")}
+    label = label_of(row)
+    epochs = tuple(_epochs(journal, trial_id))
+    trial = f"seed {row['seed']}"
+    if row["purpose"] == "tuning":
+        trial = f"tuning {shown_text(row['tuned']) or trial_id}"
     return Run(
         run_id=f"{trial_id}-{directory_id}",
-        name=_cut(label, _LONGEST_NAME - 30) + f" · seed {row['seed']}",
-        group=_cut(label, _LONGEST_NAME - len(cell)) + cell,
-        tags=tuple(_cut(tag, _LONGEST_TAG) for tag in sorted({*names, row["status"], row["sweep"]}) if tag),
-        config=_config(row),
-        epochs=tuple(_epochs(journal, trial_id)),
-        summary={name: row[name] for name in _SUMMARY if _is_value(row[name])},
+        name=name_of(label, trial),
+        group=group_of(row),
+        purpose=row["purpose"] or "evaluation",
+        tags=tags_of(row, {row["status"]}),
+        config=config_of(row, directory_id) | _circumstances(row),
+        epochs=epochs,
+        summary={name: row[name] for name in _SUMMARY if is_value(row[name])}
+        | {f"best_{name}": value for name, value in dict(epochs).get(row["best_epoch"], {}).items()},
         succeeded=row["status"] in {"completed", "diverged"},
     )
+
+
+def label_of(row: dict[str, Any]) -> str:
+    """The four levels of a cell."""
+    return " · ".join(str(row[axis]) for axis in AXES)
+
+
+def name_of(label: str, rest: str) -> str:
+    """As long as W&B takes it; what tells runs of a cell apart is cut last."""
+    return _cut(f"{_cut(label, max(_LONGEST_NAME // 2, _LONGEST_NAME - 3 - len(rest)))} · {rest}", _LONGEST_NAME)
+
+
+def group_of(row: dict[str, Any]) -> str:
+    cell = f" [{row['cell_id']}]"
+    return _cut(label_of(row), _LONGEST_NAME - len(cell)) + cell
+
+
+def tags_of(row: dict[str, Any], statuses: set[str]) -> tuple[str, ...]:
+    """The components' names, how it ended, and the sweep."""
+    names = {_component_name(row[f"{axis}_config"]) for axis in AXES}
+    return tuple(_cut(tag, _LONGEST_TAG) for tag in sorted({*names, *statuses, row["sweep"]}) if tag)
+
+
+def model_id(config: str) -> str:
+    """8 hex digits of a model's configuration: what run sets are filtered by, whatever stands in its label."""
+    return blake2b(config.encode(), digest_size=4).hexdigest()
 
 
 def flatten(prefix: str, value: Any) -> Iterator[tuple[str, Value]]:
@@ -102,15 +142,31 @@ def flatten(prefix: str, value: Any) -> Iterator[tuple[str, Value]]:
         yield prefix, value
 
 
-def _config(row: dict[str, Any]) -> dict[str, Value]:
-    config: dict[str, Value] = {"trial_id": row["trial_id"], "cell_id": row["cell_id"], "sweep": row["sweep"]}
+def config_of(row: dict[str, Any], directory_id: str) -> dict[str, Value]:
+    """What all trials of a cell have: levels by their labels and with every parameter, and where the results are."""
+    config: dict[str, Value] = {
+        "cell_id": row["cell_id"],
+        "sweep": row["sweep"],
+        "results_id": directory_id,
+        "model_id": model_id(row["model_config"]),
+        **{f"{axis}_label": row[axis] for axis in AXES},
+    }
     for axis in ("dataset", "model", "optimizer", "protocol"):
         config |= flatten(axis, json.loads(row[f"{axis}_config"]))
     config["regularizer.name"] = _component_name(row["regularizer_config"])
     for part in _listed(row["regularizer_config"]):
         parameters = {key: value for key, value in part.items() if key != "name"}
         config |= flatten(f"regularizer.{part.get('name', '')}", parameters)
-    config |= {name: bool(row[name]) for name in _FLAGS}
+    if row["tuning_config"] is not None:
+        config |= flatten("tuning", json.loads(row["tuning_config"]))
+    if row["tuned"] is not None:
+        config |= flatten("tuned", json.loads(row["tuned"]))
+    return config
+
+
+def _circumstances(row: dict[str, Any]) -> dict[str, Value]:
+    """What is a trial's own."""
+    config: dict[str, Value] = {"trial_id": row["trial_id"], **{name: bool(row[name]) for name in _FLAGS}}
     return config | {name: row[name] for name in _CONFIG if row[name] is not None}
 
 
@@ -129,10 +185,10 @@ def _epochs(journal: Journal, trial_id: str) -> Iterator[tuple[int, dict[str, fl
     columns = ", ".join(f'"{name}"' for name in names)
     statement = f"SELECT epoch, {columns} FROM epochs WHERE trial_id = ? ORDER BY epoch"
     for epoch, *values in journal.query(statement, (trial_id,)):
-        yield epoch, {name: value for name, value in zip(names, values, strict=True) if _is_value(value)}
+        yield epoch, {name: value for name, value in zip(names, values, strict=True) if is_value(value)}
 
 
-def _is_value(value: Any) -> bool:
+def is_value(value: Any) -> bool:
     return value is not None and not (isinstance(value, float) and not math.isfinite(value))
 
 

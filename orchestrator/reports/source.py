@@ -7,13 +7,15 @@ import pyarrow as pa
 from orchestrator.errors import UserError
 from orchestrator.store import sql
 from orchestrator.store.journal import Journal
+from orchestrator.store.origin import refuse_strange
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.place import journal_to_read
 from orchestrator.store.tables import read
 from results_schema import Table
 
 
 def results_at(root: Path) -> ResultsPaths:
-    """The files of a results directory. Raises UserError where there is none."""
+    """The files of a results directory. Raises UserError where there is none, or one of another program or a newer orch."""
     paths = ResultsPaths(root)
     if not root.exists():
         raise UserError(f"there is no results directory {root}; `orch sweep GRID` makes results/<name>{_near(root)}")
@@ -21,13 +23,14 @@ def results_at(root: Path) -> ResultsPaths:
         raise UserError(f"{root} is a file, not a results directory; give the folder that `orch sweep` wrote")
     if not paths.journal.exists() and not paths.table("trials").exists():
         raise UserError(f"{root} is not a results directory: it has neither a journal nor a trials table{_near(root)}")
+    refuse_strange(paths)
     return paths
 
 
 def open_journal(paths: ResultsPaths) -> Journal:
     """The journal, to read. Raises UserError where only tables are left, DamagedResults."""
     try:
-        return Journal.read(paths.journal)
+        return Journal.read(journal_to_read(paths))
     except FileNotFoundError:
         raise UserError(
             f"{paths.root} has tables and no journal; `orch results` and `orch report` read tables"
@@ -39,10 +42,11 @@ def table_of(paths: ResultsPaths, table: Table) -> pa.Table:
     try:
         return read(table, paths)
     except FileNotFoundError:
-        return _from_journal(paths, table)
+        return table_from_journal(paths, table)
 
 
-def _from_journal(paths: ResultsPaths, table: Table) -> pa.Table:
+def table_from_journal(paths: ResultsPaths, table: Table) -> pa.Table:
+    """A table as it stands in the journal now. Raises UserError where there is none, DamagedResults."""
     journal = open_journal(paths)
     try:
         rows = list(journal.query(sql.select(table)))

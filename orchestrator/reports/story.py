@@ -54,9 +54,14 @@ class TrialStory:
     optimizer: str
     regularizer: str
     seed: int
+    purpose: str
+    tuned: str | None
+    """The values (JSON) that tuning tries or has chosen."""
     planned: bool
     status: str
     reason: str | None
+    whole: int
+    """Epochs of the protocol."""
     attempts: tuple[AttemptStory, ...]
     epochs: tuple[EpochStory, ...]
 
@@ -72,11 +77,15 @@ def read_story(journal: Journal, prefix: str) -> TrialStory:
         "optimizer",
         "regularizer",
         "seed",
+        "purpose",
+        "tuned",
         "planned",
         "status",
         "reason",
+        "whole",
     )
-    statement = f"SELECT {', '.join(columns)} FROM trials JOIN cells USING (cell_id) WHERE trial_id = ?"
+    whole = "json_extract(protocol_config, '$.epochs') AS whole"
+    statement = f"SELECT {', '.join(columns[:-1])}, {whole} FROM trials JOIN cells USING (cell_id) WHERE trial_id = ?"
     row = dict(zip(columns, next(journal.query(statement, (trial_id,))), strict=True))
     row["planned"] = bool(row["planned"])
     return TrialStory(**row, attempts=_attempts(journal, trial_id), epochs=_epochs(journal, trial_id))

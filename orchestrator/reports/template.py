@@ -1,6 +1,7 @@
 """Pages that need no other file: templates with our own style inlined, written whole or not at all."""
 
 import os
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -8,15 +9,29 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from orchestrator.errors import UserError
+from orchestrator.plain_text import clean
 
 
 def environment() -> Environment:
     """The templates of this package, with `part` for a file that is put in as it stands."""
     made = Environment(
-        loader=PackageLoader("orchestrator.reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("orchestrator.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=cleaned,
     )
-    made.globals["part"] = partial(_part, made)
+    made.globals["part"] = partial(part, made)
     return made
+
+
+def cleaned(value: object) -> object:
+    """What a page shows. Our own markup is passed over; a text of a user's becomes markup only after this."""
+    if isinstance(value, dict):
+        return {name: cleaned(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [cleaned(part) for part in value]
+    return clean(value) if type(value) is str else value
 
 
 def write_page(text: str, output: Path) -> None:
@@ -31,10 +46,11 @@ def write_page(text: str, output: Path) -> None:
     except OSError as error:
         raise UserError(f"cannot write the page {output}: {error.strerror or error}; choose another place") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that is a file holds no leftovers either, and the error is told already
+            temporary.unlink()
 
 
-def _part(made: Environment, name: str) -> Markup:
+def part(made: Environment, name: str) -> Markup:
     """Our own style and script, as they stand."""
     assert made.loader is not None
-    return Markup(made.loader.get_source(made, name)[0])  # noqa: S704 - files of this package
+    return Markup(made.loader.get_source(made, name)[0])  # noqa: S704 - files of this package # nosec B704

@@ -4,16 +4,47 @@ import netrc
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from stat import S_IMODE, S_IRWXG, S_IRWXO
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from orchestrator.store.paths import ResultsPaths
 
 Mode = Literal["auto", "online", "offline", "disabled"]
+Ending = Literal["written", "writing", "pending", "broken"]
+"""Of the process: all is written; it still writes; W&B does not have all; it failed, and its log says how."""
 
+MANY_RUNS: Final = 2_000
+CELLS_INSTEAD: Final = (
+    "it draws 500 to 1,000 in a chart and advises at most 10,000 in a project; `wandb: {runs: cells}` sends one a cell,"
+    " with the mean of its seeds and the band"
+)
+PENDING: Final = 3
+"""What the process ends with where W&B does not have all runs, or not the report."""
 _NOT_OURS: Final = ("WANDB_SERVICE", "WANDB_RUN_ID", "WANDB_RESUME", "WANDB_SWEEP_ID", "WANDB_RUN_GROUP", "WANDB_TAGS")
 """What the user's shell may say of a run of theirs; each of our runs says it itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where runs go, and of what."""
+
+    project: str
+    entity: str | None = None
+    runs: Literal["trials", "cells"] = "trials"
+
+
+def command(paths: ResultsPaths, mode: Mode, to: Destination) -> list[str]:
+    """What starts the process. No key is in it: the SDK finds that where its user has put it."""
+    start = [sys.executable, "-m", "orchestrator.reports.wandb", str(paths.root), "--mode", mode]
+    return [*start, "--project", to.project, *(["--entity", to.entity] if to.entity else []), "--runs", to.runs]
+
+
+def surroundings() -> dict[str, str]:
+    """Its environment: ours without what is said of another run."""
+    return {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
 
 
 class WandbWriter:
@@ -22,49 +53,59 @@ class WandbWriter:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, paths: ResultsPaths, mode: Mode, project: str, entity: str | None = None) -> None:
+    def start(self, paths: ResultsPaths, mode: Mode, to: Destination) -> None:
         """Returns at once. In mode `disabled` nothing is started. Raises OSError."""
         if mode == "disabled":
             return
-        command = [sys.executable, "-m", "orchestrator.reports.wandb", str(paths.root), "--follow"]
-        command += ["--mode", mode, "--project", project, *(["--entity", entity] if entity else [])]
         with paths.wandb_log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
-                command,
+                [*command(paths, mode, to), "--follow"],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env={name: value for name, value in os.environ.items() if name not in _NOT_OURS},
+                env=surroundings(),
                 # Ctrl-C is meant for the sweep, which then closes the pipe: the writer sends what is finished
                 start_new_session=True,
             )
 
-    def finish(self, timeout: float) -> bool:
-        """Say that the sweep is over, and wait at most so many seconds. False where runs are still being written.
-
-        The process goes on by itself then, and ends when everything is written.
-        """
+    def finish(self, timeout: float) -> Ending:
+        """Say that the sweep is over, and wait at most so many seconds. The process then goes on by itself."""
         if self._process is None:
-            return True
+            return "written"
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
-            return self._process.wait(timeout) == 0
+            code = self._process.wait(timeout)
         except subprocess.TimeoutExpired:
-            return False
+            return "writing"
+        return "pending" if code == PENDING else "broken" if code else "written"
 
 
 def has_key() -> bool:
     """Whether this user has a W&B key, in WANDB_API_KEY or in netrc. The key itself is never handed on."""
     if os.environ.get("WANDB_API_KEY"):
         return True
-    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    return any(map(_has_password, _netrc_files()))
+
+
+def open_key_files() -> list[str]:
+    """A sentence for each netrc file with a W&B key that others can read too."""
+    return [
+        f"others can read the W&B key in {path} (mode {S_IMODE(mode):04o}); chmod 600 {path}"
+        for path in _netrc_files()
+        if _has_password(path) and (mode := path.stat().st_mode) & (S_IRWXG | S_IRWXO)
+    ]
+
+
+def _netrc_files() -> list[Path]:
     named = os.environ.get("NETRC")
-    candidates = [Path(named)] if named else [Path.home() / ".netrc", Path.home() / "_netrc"]
-    return any(_has_password(path, host) for path in candidates)
+    return [Path(named)] if named else [Path.home() / ".netrc", Path.home() / "_netrc"]
 
 
-def _has_password(path: Path, host: str) -> bool:
+def _has_password(path: Path) -> bool:
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    if not path.is_file():  # a FIFO would keep us waiting
+        return False
     try:
         found = netrc.netrc(path).authenticators(host)
     except (OSError, netrc.NetrcParseError):

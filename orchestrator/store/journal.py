@@ -5,6 +5,7 @@ committed survives the machine. All writes are idempotent by trial id, attempt a
 """
 
 import sqlite3
+import weakref
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
@@ -12,11 +13,14 @@ from secrets import token_hex
 from typing import Any, Final, Self
 
 from orchestrator.engine import Broke, Ended, EpochDone, Started
-from orchestrator.errors import DamagedResults
+from orchestrator.errors import DamagedResults, UserError
 from orchestrator.store import sql
-from orchestrator.store.connection import checked, connect
-from orchestrator.store.migration import migrate
-from orchestrator.store.planning import Planning
+from orchestrator.store.connection import checked, connect, guarded
+from orchestrator.store.guard import JournalGuard
+from orchestrator.store.inspection import refuse_damage
+from orchestrator.store.migration import migrate, migrated_copy
+from orchestrator.store.origin import is_damaged, newer
+from orchestrator.store.planning import CellRow, Planning, keep_cell
 from orchestrator.store.rows import outcome_values
 from results_schema import ATTEMPTS, CLASSES, CURVES, ENVIRONMENTS, EPOCHS, VERSION
 
@@ -26,17 +30,24 @@ _LOST: Final = "the sweep that ran it ended before it did"
 class Journal:
     """One results directory's journal. Use `create_or_open` to write it, `read` to look at it."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._db, self._path = connection, path
+    def __init__(self, connection: sqlite3.Connection, path: Path, guard: JournalGuard | None = None) -> None:
+        """guard: of one that is written."""
+        self._db, self._path, self._guard = connection, path, guard
 
     @classmethod
     def create_or_open(cls, path: Path) -> Self:
         """For the one writer, who holds the lock. Raises DamagedResults, UserError, InfrastructureLost."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        cls._refuse_what_is_not_ours(path)
+        refuse_damage(path)
+        with guarded(path):
+            guard = JournalGuard(path)
         db = connect(path)
-        journal = cls(db, path)
-        with journal._checked():
+        journal = cls(db, path, guard)
+        weakref.finalize(journal, guard.close, db)  # never closed without: SQLite would change what is sealed
+        with journal._opening():
             db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA wal_autocheckpoint = 0")
             db.execute("PRAGMA synchronous = FULL")
             # also empty after a sweep that was killed before it had written the first statement
             if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
@@ -45,6 +56,7 @@ class Journal:
                 journal._check_whole()
                 if (found := journal._version()) < VERSION:
                     migrate(db, path, found, VERSION)
+            guard.begin(db)
             db.execute("BEGIN")
         return journal
 
@@ -57,20 +69,30 @@ class Journal:
         journal = cls(db, path)
         with journal._checked():
             journal._check_version()
+            if journal._version() < VERSION:
+                with closing(db):
+                    return cls(migrated_copy(db, VERSION), path)
         return journal
 
     def close(self) -> None:
         try:
-            with self._checked():
+            with guarded(self._path):
                 if self._db.in_transaction:
                     self._db.commit()
+                    if self._guard is not None:
+                        self._guard.committed(self._db)
         finally:
-            self._db.close()
+            if self._guard is None:
+                self._db.close()
+            else:
+                self._guard.close(self._db)
 
     def commit(self) -> None:
         """Make everything written so far durable."""
-        with self._checked():
+        assert self._guard is not None, "this journal was opened to be read"
+        with guarded(self._path):
             self._db.commit()
+            self._guard.committed(self._db)
             self._db.execute("BEGIN")
 
     # what the sweep says before it starts
@@ -86,6 +108,14 @@ class Journal:
             self._db.execute("UPDATE trials SET status = 'cancelled', reason = ? WHERE status = 'running'", (_LOST,))
             self._close_attempts("lost", _LOST)
             yield Planning(self._db, sweep, again)
+
+    def remember(self, key: str, value: str | None) -> None:
+        """Keep a fact about the results directory, to be had by `meta`; None forgets it."""
+        with self._checked():
+            if value is None:
+                self._db.execute("DELETE FROM meta WHERE key = ?", (key,))
+            else:
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def environment(self, values: dict[str, Any]) -> None:
         """Keep a row of the `environments` table."""
@@ -111,11 +141,24 @@ class Journal:
                     "slot": event.slot,
                     "host": event.host,
                     "pid": event.pid,
+                    "resumed_epoch": event.resumed_epoch,
                     "started_at": event.at,
                     "environment_id": environment_id,
                 }
             ],
         )
+
+    def tuned(self, trial_id: str, values: str, config: CellRow) -> None:
+        """A trial runs, or will run, with these values (JSON) of its cell's open parameters, which make `config`."""
+        with self._checked():
+            keep_cell(self._db, config)
+            self._db.execute(
+                "UPDATE trials SET tuned = ?, config_id = ? WHERE trial_id = ?", (values, config.cell_id, trial_id)
+            )
+
+    def set_aside(self, trial_id: str, status: str, reason: str | None) -> None:
+        """A trial that does not run waits again (`pending`), or is skipped for a reason."""
+        self._update_trial(trial_id, {"status": status, "reason": reason})
 
     def epoch_done(self, event: EpochDone) -> None:
         row = event.row
@@ -158,13 +201,40 @@ class Journal:
         """Trial id to status, of every trial that the directory knows."""
         return dict(self.query("SELECT trial_id, status FROM trials"))
 
+    def skipped_for(self, reason: str) -> frozenset[str]:
+        """Trials that were skipped for a reason that begins so."""
+        rows = self.query(
+            "SELECT trial_id FROM trials WHERE status = 'skipped' AND substr(reason, 1, ?) = ?", (len(reason), reason)
+        )
+        return frozenset(trial_id for (trial_id,) in rows)
+
     def cell_ids(self) -> set[str]:
         """Of every cell that the directory knows."""
         return {cell_id for (cell_id,) in self.query("SELECT cell_id FROM cells")}
 
+    def configurations(self, most: int) -> dict[str, tuple[str, ...]]:
+        """Axis to the different configurations (JSON) of its levels. An axis that has more than `most` is not there."""
+        found: dict[str, tuple[str, ...]] = {}
+        for axis in ("model", "optimizer", "regularizer"):
+            rows = self.query(f"SELECT DISTINCT {axis}_config FROM cells LIMIT ?", (most + 1,))
+            texts = tuple(text for (text,) in rows)
+            if len(texts) <= most:
+                found[axis] = texts
+        return found
+
     def source_digests(self) -> dict[str, str]:
         """Cell id to the digest of the source under which a trial of it was completed."""
         return dict(self.query("SELECT cell_id, source_digest FROM trials WHERE status = 'completed'"))
+
+    def tuned_values(self) -> dict[str, str]:
+        """Trial id to the values (JSON) that it ran with, or was to, of every trial that has some."""
+        return dict(self.query("SELECT trial_id, tuned FROM trials WHERE tuned IS NOT NULL"))
+
+    def by_epoch(self, trial_id: str, measure: str) -> list[float | None]:
+        """A trial's values of one measure, epoch by epoch. measure: a column of `epochs`."""
+        assert measure in EPOCHS.columns, measure
+        statement = f'SELECT "{measure}" FROM epochs WHERE trial_id = ? ORDER BY epoch'
+        return [value for (value,) in self.query(statement, (trial_id,))]
 
     def attempts(self) -> dict[str, int]:
         """Trial id to the number of attempts so far, where there is one."""
@@ -218,6 +288,27 @@ class Journal:
 
     # inside
 
+    @contextmanager
+    def _opening(self) -> Iterator[None]:
+        """SQLite's errors as ours; what cannot be opened is closed."""
+        try:
+            with guarded(self._path):
+                yield
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def _refuse_what_is_not_ours(cls, path: Path) -> None:
+        """Before anything is changed. Also whole: what a sweep left that was killed before its first statement."""
+        if path.is_dir():
+            raise UserError(f"cannot open {path}: it is a folder; use another --results")
+        if not path.exists() or not path.stat().st_size:
+            return
+        with checked(path), closing(connect(path, read_only=True)) as db:
+            if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                cls(db, path)._check_version()
+
     def _create(self) -> None:
         self._db.execute("BEGIN")
         for statement in sql.schema_statements():
@@ -231,14 +322,16 @@ class Journal:
         verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise DamagedResults(
-                f"{self._path} is damaged ({verdict}); restore it from a copy, or use another --results"
+                f"{self._path} is damaged ({verdict}); `orch repair {self._path.parent}` mends what can be mended"
             )
 
     def _check_version(self) -> None:
         if (found := self._version()) > VERSION:
-            raise DamagedResults(
-                f"{self._path} has results version {found}, this orch reads {VERSION}; use a newer orch"
-            )
+            if is_damaged(self._path):  # a bit has made another number of ours
+                raise DamagedResults(
+                    f"{self._path} is damaged; `orch repair {self._path.parent}` mends what can be mended"
+                )
+            raise newer(self._path, found)
 
     def _version(self) -> int:
         found = self.meta("results_version")

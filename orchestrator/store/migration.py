@@ -19,12 +19,26 @@ def migrate(db: sqlite3.Connection, path: Path, found: int, version: int) -> Non
     """
     with closing(connect(path.with_name(f"{path.stem}-version-{found}{path.suffix}"))) as copy:
         db.backup(copy)
+    _carry_over(db, version)
+
+
+def migrated_copy(db: sqlite3.Connection, version: int) -> sqlite3.Connection:
+    """An older journal as one of this version, in memory: for those who read and must not change it."""
+    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    db.backup(copy)
+    _carry_over(copy, version)
+    return copy
+
+
+def _carry_over(db: sqlite3.Connection, version: int) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
         for table, fields in sql.tables().items():
             there = {name for _, name, *_ in db.execute(f'PRAGMA table_info("{table}")')}
             for statement in sql.additions(table, fields, there):
                 db.execute(statement)
+        # before tuning there was, every trial was there to be evaluated
+        db.execute("UPDATE trials SET purpose = 'evaluation' WHERE purpose IS NULL")
         db.execute("UPDATE meta SET value = ? WHERE key = 'results_version'", (str(version),))
     except BaseException:
         db.rollback()

@@ -23,6 +23,26 @@ class ResultsPaths:
         return self.root / ".lock.json"
 
     @property
+    def stop_request(self) -> Path:
+        """There while `orch stop` waits for the sweep to obey."""
+        return self.root / ".stop"
+
+    @property
+    def checksums(self) -> Path:
+        """Of the tables, and of what trials have left."""
+        return self.root / "checksums.json"
+
+    @property
+    def damaged(self) -> Path:
+        """Where `orch repair` keeps copies of damaged files."""
+        return self.root / "damaged"
+
+    @property
+    def fetched(self) -> Path:
+        """There where the directory is a copy of a cluster's."""
+        return self.root / ".fetched.json"
+
+    @property
     def report(self) -> Path:
         return self.root / "report.html"
 
@@ -40,8 +60,18 @@ class ResultsPaths:
         return self.root / "wandb" / "sent.jsonl"
 
     @property
+    def wandb_report(self) -> Path:
+        """Where the sweep's report at W&B is."""
+        return self.root / "wandb" / "report.json"
+
+    @property
     def wandb_lock(self) -> Path:
         return self.root / "wandb" / ".lock"
+
+    @property
+    def checkpoints(self) -> Path:
+        """A folder for each trial that has some."""
+        return self.root / "checkpoints"
 
     def table(self, name: str) -> Path:
         return self.root / f"{name}.parquet"

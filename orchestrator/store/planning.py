@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from orchestrator.store import sql
 from results_schema import ENDED
@@ -22,6 +23,7 @@ class CellRow:
     optimizer_config: str
     regularizer_config: str
     protocol_config: str
+    tuning_config: str | None
     data_fingerprint: str
     precision: str
     compiled: bool
@@ -34,9 +36,15 @@ class PlannedRow:
 
     trial_id: str
     cell_id: str
+    purpose: Literal["evaluation", "tuning"]
     seed: int
     source_digest: str
     skipped: str | None
+
+
+def keep_cell(db: sqlite3.Connection, cell: CellRow) -> None:
+    """Write what trials share, or what one runs under."""
+    db.execute(sql.upsert("cells", sql.CELL_COLUMNS), [getattr(cell, name) for name in sql.CELL_COLUMNS])
 
 
 class Planning:
@@ -48,13 +56,14 @@ class Planning:
 
     def add(self, cell: CellRow, trials: Iterable[PlannedRow]) -> None:
         """A cell and its trials. What has already ended keeps its status; what was under way waits again."""
-        self._db.execute(sql.upsert("cells", sql.CELL_COLUMNS), [getattr(cell, name) for name in sql.CELL_COLUMNS])
+        keep_cell(self._db, cell)
         self._db.executemany(
             self._plan_trial,
             (
                 (
                     trial.trial_id,
                     trial.cell_id,
+                    trial.purpose,
                     self._sweep,
                     trial.seed,
                     trial.source_digest,

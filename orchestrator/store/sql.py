@@ -19,6 +19,7 @@ CELL_COLUMNS: Final = (
     "optimizer_config",
     "regularizer_config",
     "protocol_config",
+    "tuning_config",
     "data_fingerprint",
     "precision",
     "compiled",
@@ -29,15 +30,21 @@ CELL_COLUMNS: Final = (
 TRIAL_COLUMNS: Final = tuple(name for name in TRIALS.columns if name not in CELL_COLUMNS or name == "cell_id")
 """What is a trial's own."""
 
+TRIALS_AND_CELLS: Final = "trials JOIN cells ON cells.cell_id = coalesce(trials.config_id, trials.cell_id)"
+"""Each trial with the configuration that it ran under: its cell's, or the one that tuning made of it."""
+
 _KEYS: Final = {"cells": ("cell_id",), **{table.name: table.key for table in TABLES}}
 
 
 def plan_trial(stays: Collection[str]) -> str:
-    """Plans a trial. One whose status is among `stays` keeps it; any other waits, or is skipped."""
-    ended = "trials.status IN ({})".format(", ".join(f"'{status}'" for status in sorted(stays)))
+    """Plans a trial. One whose status is among `stays` keeps it, as does a tuning trial that was skipped for the values that
+    it drew; any other waits, or is skipped.
+    """
+    statuses = ", ".join(f"'{status}'" for status in sorted(stays))
+    ended = f"(trials.status IN ({statuses}) OR (trials.status = 'skipped' AND trials.purpose = 'tuning'))"
     return (
-        "INSERT INTO trials (trial_id, cell_id, sweep, seed, source_digest, planned, status, reason, attempts)"
-        " VALUES (?, ?, ?, ?, ?, 1, ?, ?, 0)"
+        "INSERT INTO trials (trial_id, cell_id, purpose, sweep, seed, source_digest, planned, status, reason, attempts)"
+        " VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, 0)"
         " ON CONFLICT (trial_id) DO UPDATE SET planned = 1, sweep = excluded.sweep,"
         f" status = CASE WHEN {ended} THEN trials.status ELSE excluded.status END,"
         f" reason = CASE WHEN {ended} THEN trials.reason ELSE excluded.reason END,"
@@ -72,11 +79,16 @@ def additions(table: str, fields: list[pa.Field], there: Collection[str]) -> lis
     return [f'ALTER TABLE "{table}" ADD COLUMN {_column(field)}' for field in missing]
 
 
+def key_of(table: str) -> tuple[str, ...]:
+    """Columns that tell the rows of one of `tables()` apart."""
+    return _KEYS[table]
+
+
 def select(table: Table) -> str:
     """All rows of a table with its columns in the order of the schema."""
     columns = ", ".join(f'{_source(table, name)}"{name}"' for name in table.columns)
     if table is TRIALS:
-        return f"SELECT {columns} FROM trials JOIN cells USING (cell_id) ORDER BY trials.rowid"
+        return f"SELECT {columns} FROM {TRIALS_AND_CELLS} ORDER BY trials.rowid"
     return f'SELECT {columns} FROM "{table.name}" ORDER BY rowid'
 
 

@@ -1,7 +1,8 @@
 """From the journal to Parquet: whole files, each in place at once, checked against results_schema."""
 
-import os
 from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -9,56 +10,106 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orchestrator.errors import DamagedResults
+from orchestrator.errors import DamagedResults, InfrastructureLost
 from orchestrator.store import sql
+from orchestrator.store.checksums import Checksums
+from orchestrator.store.files import digest_of, durable
 from orchestrator.store.journal import Journal
+from orchestrator.store.kept import kept_files, older_journals
 from orchestrator.store.paths import ResultsPaths
 from results_schema import TABLES, VERSION, Table
 
-ROWS_AT_ONCE: Final = 50_000
-"""Rows of a row group: what an export holds in memory."""
+ROWS_AT_ONCE: Final = 2_000
+"""Rows that are Python's objects at one time: each of its values takes three times what it takes in Arrow."""
+BATCHES: Final = 25
+"""Batches of so many rows that make a row group: what an export holds in memory."""
 
 
 def export(journal: Journal, paths: ResultsPaths) -> None:
     """Write every table anew. A reader sees the old file or the new one, never half of one.
 
-    For the one who holds the results' lock. Raises DamagedResults, OSError.
+    The checksums allow both before the first is in place, and only the new ones once all are: whoever kills us, no table
+    that is whole is taken for damaged. For the one who holds the results' lock. Raises DamagedResults, OSError.
     """
-    with journal.one_moment():
-        for table in TABLES:
-            _export(table, journal, paths.table(table.name))
+    known = Checksums.read(paths.checksums)
+    temporary = {table.name: _temporary(paths.table(table.name)) for table in TABLES}
+    try:
+        with journal.one_moment():
+            for table in TABLES:
+                _write(table, journal, temporary[table.name])
+            kept = {**kept_files(journal, paths, known.kept), **older_journals(paths, known.kept)}
+            directory_id = journal.directory_id
+        digests = {paths.table(name).name: digest_of(path) for name, path in temporary.items()}
+        known = replace(known, directory_id=directory_id, kept=kept)
+        known.may_become(digests, paths.root).write(paths.checksums)
+        for name, path in temporary.items():
+            path.replace(paths.table(name))
+        durable(paths.root)
+        replace(known, tables={name: (digest,) for name, digest in digests.items()}).write(paths.checksums)
+    finally:
+        for path in temporary.values():
+            path.unlink(missing_ok=True)
 
 
 def read(table: Table, paths: ResultsPaths) -> pa.Table:
     """A table as it was exported, its checksums verified. Raises DamagedResults, FileNotFoundError."""
     path = paths.table(table.name)
-    if not path.exists():
-        raise FileNotFoundError(path)
+    content = whole_content(path, paths)
     try:
-        found = pq.read_table(path, page_checksum_verification=True)
+        found = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
-        raise DamagedResults(f"{path} is damaged: {error}; delete it and run the sweep again to rebuild it") from error
+        raise _damaged(path, str(error)) from error
     declared = {field.name: field.type for field in table.schema}
-    for field in found.schema:  # the file's own account of its types has no checksum
+    for field in found.schema:  # in a table without a checksum, its own account of its types has none either
         if declared.get(field.name, field.type) != field.type:
-            raise DamagedResults(
-                f"{path} is damaged: {field.name} is {field.type}; delete it and run the sweep again to rebuild it"
-            )
+            raise _damaged(path, f"{field.name} is {field.type}")
     return found
 
 
-def _export(table: Table, journal: Journal, path: Path) -> None:
+def whole_content(path: Path, paths: ResultsPaths) -> bytes:
+    """Of a table that is as it was written. Raises DamagedResults, FileNotFoundError."""
+    while True:
+        known = Checksums.read(paths.checksums)
+        content = path.read_bytes()
+        right = known.tables.get(path.name)
+        if right is None or blake2b(content, digest_size=16).hexdigest() in right:
+            return content
+        if Checksums.read(paths.checksums) == known:  # else an export went on between our two looks
+            raise _damaged(path, "it is not as it was written")
+
+
+def refuse_damaged_tables(paths: ResultsPaths) -> None:
+    """For a sweep that begins: it would write them anew, and nobody would learn of it.
+
+    Raises DamagedResults, and InfrastructureLost where one cannot be read.
+    """
+    for table in TABLES:
+        try:
+            whole_content(paths.table(table.name), paths)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise InfrastructureLost(
+                f"cannot read {paths.table(table.name)}: {error.strerror}; check the disk and its permissions, and run the"
+                " same command again"
+            ) from error
+
+
+def _damaged(path: Path, what: str) -> DamagedResults:
+    return DamagedResults(f"{path} is damaged: {what}; `orch repair {path.parent}` writes it again from the journal")
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.tmp")  # there is one writer, who holds the lock
+
+
+def _write(table: Table, journal: Journal, path: Path) -> None:
     schema = table.schema.with_metadata({"results_version": str(VERSION), "about": table.about})
-    temporary = path.with_name(f".{path.name}.tmp")  # there is one writer, who holds the lock
-    try:
-        with pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True) as writer:
-            for rows in _batches(journal, table):
-                writer.write_table(_checked(table, rows, schema))
-        _durable(temporary)
-        temporary.replace(path)
-        _durable(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as writer:
+        batches = (_checked(table, rows, schema) for rows in _batches(journal, table))
+        while group := list(islice(batches, BATCHES)):
+            writer.write_table(pa.concat_tables(group))
+    durable(path)
 
 
 def _batches(journal: Journal, table: Table) -> Iterator[list[tuple[Any, ...]]]:
@@ -81,11 +132,3 @@ def _column(table: Table, values: tuple[Any, ...], field: pa.Field) -> pa.Array:
         return sql.to_arrow(values, field)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise DamagedResults(f"the journal's {field.name} in {table.name} is damaged: {error}") from error
-
-
-def _durable(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,5 +1,6 @@
 """Cluster files as a user writes them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,19 @@ def test_every_preset_can_be_used(preset: Path) -> None:
         ("cpus: [1\n", "cluster.yaml:"),
         ("\tcpus: 1\n", "cluster.yaml:1:1"),
         ("name: !!python/object/apply:os.system [echo]\n", "cluster.yaml"),
+        ("kind: job\n", "cluster.yaml:1:1: kind should be 'local', 'attach' or 'jobs'; did you mean 'jobs'?"),
+        ("kind: slurm\n", "cluster.yaml:1:1: kind should be 'local', 'attach' or 'jobs'"),
+        ("kind: jobs\n", "cluster.yaml:1:1: kind jobs needs an address"),
+        ("kind: local\naddress: head:6379\n", "cluster.yaml:2:1: address head:6379 is for kind attach"),
+        ("kind: jobs\naddress: head:6379\n", "cluster.yaml:2:1: address head:6379 is for kind attach"),
+        ("name: here\ntoken_file: token\n", "cluster.yaml:2:1: token_file is for kind attach and jobs"),
+        ("kind: attach\ncpus: 2\n", "cluster.yaml:2:1: cpus is for kind local"),
+        ("kind: attach\ndata: relative\n", "cluster.yaml:2:1: data "),
+        ("adress: local\n", "cluster.yaml:1:1: adress is not a key of a cluster file; did you mean 'address'?"),
+        ("slots: {gpushare: 1}\n", "slots.gpushare is not a key of a cluster file; did you mean 'gpu_share'?"),
+        ('"a\\nb": 1\n', "cluster.yaml:1:1: a\\nb is not a key"),
+        ("name: " + "[" * 3000, "cluster.yaml:1:1: "),
+        ("# " + "x" * 100_000, "cluster.yaml:1:1: larger than 100 kB"),
     ],
 )
 def test_a_bad_file_is_refused_with_its_name_and_the_key(tmp_path: Path, text: str, said: str) -> None:
@@ -52,7 +66,37 @@ def test_a_bad_file_is_refused_with_its_name_and_the_key(tmp_path: Path, text: s
     with pytest.raises(ClusterSpecError) as refused:
         read_cluster(path)
     assert said in str(refused.value)
-    assert "cluster.yaml" in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+    assert str(refused.value).startswith("cluster.yaml:")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "address"),
+    [
+        ("{}", "local", "local"),
+        ("address: auto", "attach", "auto"),
+        ("address: head:6379", "attach", "head:6379"),
+        ("address: http://127.0.0.1:8265", "jobs", "http://127.0.0.1:8265"),
+        ("address: https://head.example:443/", "jobs", "https://head.example:443/"),
+        ("kind: attach", "attach", "auto"),
+    ],
+)
+def test_the_address_says_which_kind_it_is(tmp_path: Path, text: str, kind: str, address: str) -> None:
+    path = tmp_path / "cluster.yaml"
+    path.write_text(text)
+    cluster = read_cluster(path)
+    assert (cluster.kind, cluster.address) == (kind, address)
+
+
+def test_a_token_file_is_looked_for_beside_the_cluster_file(tmp_path: Path) -> None:
+    (tmp_path / "cluster.yaml").write_text("address: auto\ntoken_file: token\n")
+    assert read_cluster(tmp_path / "cluster.yaml").token_file == str(tmp_path / "token")
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "cluster.yaml")
+    with pytest.raises(ClusterSpecError, match="is not a file"):
+        read_cluster(tmp_path / "cluster.yaml")
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:

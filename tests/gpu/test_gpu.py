@@ -11,7 +11,8 @@ import torch
 from torch import distributed
 
 from orchestrator.progress import Silence
-from orchestrator.run import SweepRequest, run_sweep
+from orchestrator.request import SweepRequest
+from orchestrator.run import run_sweep
 from tests.gpu.null_after_cuda_error import poison_then_null
 from trainables.context import Context, SingleContext
 from trainables.dataset import DataPlace, Dataset

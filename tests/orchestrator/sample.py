@@ -67,6 +67,7 @@ class Cell:
             optimizer_config=config(self.optimizer),
             regularizer_config=json.dumps([{"name": self.regularizer}]),
             protocol_config=json.dumps({"epochs": 3, "batch_size": 64, "splits": {"validation": 0.1, "test": 0.2}}),
+            tuning_config=None,
             data_fingerprint="f" * 32,
             precision="fp32",
             compiled=False,
@@ -153,7 +154,10 @@ def plan(
         for cell in cells:
             planning.add(
                 cell.row(),
-                [PlannedRow(cell.trial_id(seed), cell.cell_id, seed, "d" * 16, reasons.get(cell)) for seed in seeds],
+                [
+                    PlannedRow(cell.trial_id(seed), cell.cell_id, "evaluation", seed, "d" * 16, reasons.get(cell))
+                    for seed in seeds
+                ],
             )
     journal.environment(environment())
 

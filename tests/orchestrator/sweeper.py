@@ -17,7 +17,8 @@ import click
 from orchestrator.cli import exit_code
 from orchestrator.cli.display import display
 from orchestrator.errors import OrchError
-from orchestrator.run import SweepRequest, run_sweep
+from orchestrator.request import SweepRequest
+from orchestrator.run import run_sweep
 from trainables.context import Context
 from trainables.order import TrialOrder
 from trainables.records import Breakdown, Costs, EpochRow, Scores, Seeds, SplitSizes, TrialResult
@@ -58,8 +59,8 @@ def misbehave(order: TrialOrder, context: Context) -> TrialResult:
             return run_trial(order, cast(Context, FailsInAStep(context)))
         case 22:
             return run_trial(order, context)
-        case _ if seed >= SLOW and not Path("hurry").exists():
-            wait(context, SLOW_SECONDS)
+        case _ if seed >= SLOW:
+            wait(context, SLOW_SECONDS, unless=Path("hurry"))
     if context.world_size > 1:
         import torch
 
@@ -82,9 +83,10 @@ class FailsInAStep:
         return getattr(self._context, name)
 
 
-def wait(context: Context, seconds: float) -> None:
+def wait(context: Context, seconds: float, unless: Path = Path("never")) -> None:
+    """Until then, or until the file `unless` is there."""
     ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
+    while time.monotonic() < ends and not unless.exists():
         context.check()
         time.sleep(0.02)
 

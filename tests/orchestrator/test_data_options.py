@@ -86,6 +86,24 @@ def test_a_class_with_one_picture_is_an_error_at_its_line(tmp_path: Path) -> Non
         prepared(planned, tmp_path)
 
 
+def test_a_name_that_would_break_the_line_is_told_on_one(tmp_path: Path) -> None:
+    for label, count in (("crow\n\x1b[31m", 1), ("owl", 5)):
+        (tmp_path / "birds" / label).mkdir(parents=True)
+        for number in range(count):
+            Image.new("L", (4, 4), 9 * number + count).save(tmp_path / "birds" / label / f"{number}.png")
+    planned = plan(tmp_path, "    - name: image_folder\n      path: birds")
+    with pytest.raises(GridError) as refused:
+        prepared(planned, tmp_path)
+    assert str(refused.value).splitlines() == [str(refused.value)]
+    assert r"the class crow\n\x1b[31m has one picture" in str(refused.value)
+
+
+def test_more_folds_than_pictures_are_an_error_at_its_line(tmp_path: Path) -> None:
+    planned = plan(tmp_path, "    - name: digits\n      folds: 1798")
+    with pytest.raises(GridError, match=r"grid\.yaml:5:\d+: folds is 1798"):
+        prepared(planned, tmp_path)
+
+
 def test_list_tells_once_what_every_data_set_takes() -> None:
     shown = CliRunner().invoke(list_.command, ["dataset"]).output
     assert shown.count("per_class (") == 1

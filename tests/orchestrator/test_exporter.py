@@ -10,6 +10,7 @@ from orchestrator.errors import InfrastructureLost
 from orchestrator.exporter import Exporter
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.place import InResults
 from tests.orchestrator import sample
 
 
@@ -30,7 +31,7 @@ def until(what: str, path: Path, exists: bool = True) -> None:
 
 def test_tables_appear_while_the_sweep_runs(running: tuple[ResultsPaths, Journal]) -> None:
     paths, journal = running
-    exports = Exporter(paths)
+    exports = Exporter(paths, InResults(paths))
     exports.start()
     until("no table was written", paths.table("environments"))  # the last of an export
     for name in ("trials", "environments"):
@@ -45,7 +46,7 @@ def test_tables_appear_while_the_sweep_runs(running: tuple[ResultsPaths, Journal
 def test_trouble_is_remembered_and_the_next_refresh_is_tried(running: tuple[ResultsPaths, Journal]) -> None:
     paths, journal = running
     paths.table("trials").mkdir()
-    exports = Exporter(paths)
+    exports = Exporter(paths, InResults(paths))
     exports.start()
     for _ in range(200):
         if exports.trouble is not None:
@@ -55,7 +56,7 @@ def test_trouble_is_remembered_and_the_next_refresh_is_tried(running: tuple[Resu
     with pytest.raises(InfrastructureLost, match="cannot write the tables"):
         exports.finish()
     paths.table("trials").rmdir()
-    again = Exporter(paths)
+    again = Exporter(paths, InResults(paths))
     again.start()
     again.finish()
     assert paths.table("trials").is_file()

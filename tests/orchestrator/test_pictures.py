@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from orchestrator.progress import Silence
-from orchestrator.run import SweepRequest, run_sweep
+from orchestrator.request import SweepRequest
+from orchestrator.run import run_sweep
 
 GRID = """\
 name: gans

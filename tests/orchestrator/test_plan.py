@@ -9,7 +9,8 @@ from PIL import Image
 from orchestrator.cell import Cell
 from orchestrator.errors import GridError
 from orchestrator.grid import read_grid
-from orchestrator.plan import Kept, Plan
+from orchestrator.plan import Plan
+from orchestrator.plan_counts import Kept
 from trainables.dataset import DataPlace
 from trainables.errors import DataMissing
 
@@ -300,6 +301,23 @@ def test_a_line_search_cannot_see_what_is_in_the_gradients_alone(tmp_path: Path)
         "the line search of lbfgs compares losses, and l1 changes the gradients alone; set line_search_fn to null"
     )
     assert planned.counts().skipped[reason] == 1
+    check_counts(planned)
+
+
+def test_what_an_optimizer_cannot_follow_of_the_protocol_is_a_reason(tmp_path: Path) -> None:
+    rest = "protocol: {clip: 1}\noverrides: [{when: {model: lstm}, set: {protocol.clip: null}}]"
+    planned = plan(tmp_path, rest, optimizer="[sgd, {name: lbfgs, lr: [0.5, 1]}]")
+    skipped = [line.partition(": ") for line in told(planned) if not line.endswith("runs")]
+    assert [label for label, _, _ in skipped] == ["mlp lbfgs(lr=0.5) none", "mlp lbfgs(lr=1) none"]
+    assert all("leave clip out" in reason for _, _, reason in skipped)
+    check_counts(planned)
+
+
+def test_a_model_that_cannot_learn_a_batch_in_parts_is_skipped_with_its_reason(tmp_path: Path) -> None:
+    model, rest = "[mlp, {name: sgan, latent: [5, 6]}]", "protocol: {accumulate: 2}"
+    planned = plan(tmp_path, rest, model=model, optimizer="[sgd, lbfgs]")
+    skipped = [line.partition(": ")[0] for line in told(planned) if line.endswith("leave accumulate out")]
+    assert skipped == ["sgan(latent=5) sgd none", "sgan(latent=6) sgd none"]
     check_counts(planned)
 
 

@@ -1,17 +1,21 @@
 """Which trial comes next."""
 
 import random
+import time
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 from orchestrator.engine import Shape
+from orchestrator.packing import Packing
 from orchestrator.queue import TrialQueue, Waiting
 
 SINGLE, PAIR = Shape(1, 1, 0), Shape(2, 1, 0)
-CELL: Any = object()
 
 
-def waiting(expected: float, number: int) -> Waiting:
-    return Waiting(-expected, number, f"trial-{number}", 0, CELL)
+def waiting(expected: float, number: int, shape: Shape = SINGLE) -> Waiting:
+    cell: Any = SimpleNamespace(shape=shape)
+    return Waiting(-expected, number, f"trial-{number}", 0, cell)
 
 
 def taken(queue: TrialQueue, shape: Shape) -> list[str]:
@@ -22,19 +26,19 @@ def taken(queue: TrialQueue, shape: Shape) -> list[str]:
 
 
 def test_the_longest_expected_comes_first_and_equals_in_the_order_of_the_plan() -> None:
-    queue = TrialQueue()
+    queue = TrialQueue(Packing())
     trials = [waiting(expected, number) for number, expected in enumerate([1.0, 5.0, 3.0, 5.0, 0.5])]
     random.Random(0).shuffle(trials)
     for trial in trials:
-        queue.add(SINGLE, trial)
+        queue.add(trial)
     assert taken(queue, SINGLE) == ["trial-1", "trial-3", "trial-2", "trial-0", "trial-4"]
 
 
 def test_shapes_come_by_the_work_that_waits() -> None:
-    queue = TrialQueue()
-    queue.add(PAIR, waiting(4.0, 0))
+    queue = TrialQueue(Packing())
+    queue.add(waiting(4.0, 0, PAIR))
     for number in range(1, 4):
-        queue.add(SINGLE, waiting(2.0, number))
+        queue.add(waiting(2.0, number))
     assert queue.shapes() == [SINGLE, PAIR]
     queue.take(SINGLE)
     queue.take(SINGLE)
@@ -45,17 +49,43 @@ def test_shapes_come_by_the_work_that_waits() -> None:
 
 
 def test_nothing_waits_of_an_unknown_shape() -> None:
-    queue = TrialQueue()
+    queue = TrialQueue(Packing())
     assert queue.take(PAIR) is None
     assert queue.count(PAIR) == 0
     assert queue.shapes() == []
 
 
 def test_what_is_given_back_is_taken_again() -> None:
-    queue = TrialQueue()
-    queue.add(SINGLE, waiting(3.0, 0))
-    queue.add(SINGLE, waiting(1.0, 1))
+    queue = TrialQueue(Packing())
+    queue.add(waiting(3.0, 0))
+    queue.add(waiting(1.0, 1))
     first = queue.take(SINGLE)
     assert first is not None
-    queue.add(SINGLE, first)
+    queue.add(first)
     assert taken(queue, SINGLE) == ["trial-0", "trial-1"]
+
+
+def test_a_trial_keeps_from_the_node_where_it_failed_for_a_while() -> None:
+    queue = TrialQueue(Packing())
+    again, other = waiting(5.0, 0), waiting(1.0, 1)
+    again.avoids, again.avoids_until = "bad", time.monotonic() + 60
+    queue.add(again)
+    queue.add(other)
+    assert queue.take(SINGLE, "bad") is other
+    assert queue.take(SINGLE, "bad") is None
+    assert (queue.count(SINGLE), queue.expected) == (1, 5.0)
+    assert queue.take(SINGLE, "good") is again
+    again.avoids_until = time.monotonic()
+    queue.add(again)
+    assert queue.take(SINGLE, "bad") is again
+
+
+def test_what_ran_out_of_memory_waits_for_a_slot_of_its_own() -> None:
+    queue = TrialQueue(Packing())
+    single, pair = waiting(1.0, 0), waiting(1.0, 1, PAIR)
+    single.alone = pair.alone = True
+    queue.add(single)
+    queue.add(pair)
+    assert queue.take(SINGLE) is None
+    assert queue.take(replace(SINGLE, alone=True)) is single
+    assert queue.take(PAIR) is pair

@@ -188,7 +188,7 @@ def test_every_attempt_is_recorded(broken: tuple[Path, int, str, str]) -> None:
         RAISES: ["error"],
         TIMES_OUT: ["timed_out"],
         LEAVES: ["error"],
-        RUNS_OUT_OF_MEMORY: ["out_of_memory"],
+        RUNS_OUT_OF_MEMORY: ["out_of_memory", "out_of_memory"],
         POISONS_ONCE: ["poisoned", "completed"],
     }
     rows = pd.read_parquet(folder / "results" / "sweep" / "attempts.parquet")
@@ -243,3 +243,37 @@ def test_a_worker_of_two_that_fails_or_dies_alone(tmp_path: Path) -> None:
         FAILS_IN_A_STEP: ["error"],
         30: ["completed"],
     }
+
+
+TUNED = """\
+name: tuned
+axes:
+  dataset: [digits]
+  model: [{name: mlp, hidden: [16]}, {name: cnn, channels: [4]}]
+  optimizer: [adam]
+seeds: 2
+protocol: {epochs: 24}
+overrides: [{when: {model: cnn}, set: {resources.workers: 2, protocol.epochs: 6}}]
+tuning: {trials: 5, search: tpe, scheduler: asha, space: {optimizer.lr: [1e-5, 1, log]}}
+wandb: {mode: disabled}
+"""
+
+
+def test_cells_are_tuned_in_slots_of_both_kinds(tmp_path: Path) -> None:
+    (tmp_path / "grid.yaml").write_text(TUNED)
+    ended = orch(tmp_path, "sweep", "grid.yaml", "--json")
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["counts"] == {"completed": 14}
+    rows = pd.read_parquet(tmp_path / "results" / "tuned" / "trials.parquet")
+    assert set(rows["world_size"]) == {1, 2}
+    for _, cell in rows.groupby("cell_id"):
+        tuning, evaluation = (cell[cell["purpose"] == purpose] for purpose in ("tuning", "evaluation"))
+        assert (len(tuning), len(evaluation)) == (5, 2)
+        assert set(evaluation["tuned"]) == {tuning.loc[tuning["val_accuracy"].idxmax(), "tuned"]}
+        assert tuning["test_accuracy"].isna().all()
+        assert evaluation["test_accuracy"].notna().all()
+        assert tuning["finished_at"].max() <= evaluation["started_at"].min()
+        assert evaluation["epochs"].eq(json.loads(cell["protocol_config"].iloc[0])["epochs"]).all()
+    assert (rows["epochs"] < rows["protocol_config"].map(lambda text: json.loads(text)["epochs"])).any(), "asha stops"
+    again = orch(tmp_path, "sweep", "grid.yaml", "--json")
+    assert json.loads(again.stdout)["ran"] == 0

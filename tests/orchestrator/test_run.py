@@ -10,9 +10,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from orchestrator.cli import run as cli_run
 from orchestrator.errors import DamagedResults, InfrastructureLost, UserError
 from orchestrator.progress import Silence, Snapshot
-from orchestrator.run import SweepRequest, SweepSummary, run_sweep
+from orchestrator.request import SweepRequest
+from orchestrator.run import run_sweep
+from orchestrator.summary import SweepSummary
 from tests.orchestrator.processes import ORCH, environment
 from tests.orchestrator.sweeper import LEAVES, RAISES, RUNS_OUT_OF_MEMORY, misbehave
 from tests.trainables.test_plugin import install
@@ -198,17 +201,30 @@ def test_a_damaged_journal_stops_the_sweep_and_is_left_as_it_is(write: Write) ->
 def test_a_deleted_table_is_written_again(write: Write) -> None:
     grid = write()
     run(grid, run_trial=misbehave)
-    Path("results/sweep/trials.parquet").write_bytes(b"damaged")
+    Path("results/sweep/trials.parquet").unlink()
     assert run(grid, run_trial=misbehave).ran == 0
     assert list(table("trials")["status"]) == ["completed"]
 
 
+def test_a_journal_that_is_gone_is_not_begun_anew_over_its_tables(write: Write) -> None:
+    grid = write()
+    run(grid)
+    before = table("trials")
+    Path("results/sweep/journal.sqlite").unlink()
+    with pytest.raises(DamagedResults, match=r"journal\.sqlite is gone and its tables are not; `orch repair"):
+        run(grid)
+    pd.testing.assert_frame_equal(table("trials"), before)
+    assert cli_run(["repair", "results/sweep"]) == 4, "what the trial printed is in no table"
+    assert run(grid).ran == 0
+    pd.testing.assert_frame_equal(table("trials"), before)
+
+
 def test_a_table_that_cannot_be_written_is_told_and_the_trials_are_kept(write: Write) -> None:
     grid = write()
-    Path("results/sweep/trials.parquet").mkdir(parents=True)  # a rename onto a folder fails, as on a full disk
+    Path("results/sweep/.trials.parquet.tmp").mkdir(parents=True)  # it cannot be written, as on a full disk
     with pytest.raises(InfrastructureLost, match="cannot write the tables"):
         run(grid, run_trial=misbehave)
-    Path("results/sweep/trials.parquet").rmdir()
+    Path("results/sweep/.trials.parquet.tmp").rmdir()
     assert run(grid, run_trial=misbehave).ran == 0
     assert list(table("trials")["status"]) == ["completed"]
 

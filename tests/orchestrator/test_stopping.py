@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 
 import pytest
 
@@ -33,6 +34,17 @@ def test_handlers_that_a_library_puts_in_place_are_replaced() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(Interrupted):
             stopping.check()
+
+
+def test_what_the_handler_of_a_library_has_received_stops_the_sweep_too() -> None:
+    with Stopping() as stopping:
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Interrupted) as stopped:
+            for _ in range(6000):  # a thread hears of it
+                stopping.check()
+                time.sleep(0.01)
+    assert stopped.value.signal_number == signal.SIGTERM
 
 
 def test_nohup_is_honoured() -> None:

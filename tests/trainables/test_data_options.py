@@ -1,6 +1,7 @@
 """The options of every data set: what a model gets under each, and that they are the same for any data set."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -293,7 +294,26 @@ def test_a_class_with_one_picture_is_refused(tmp_path: Path, labels: Any, told: 
         ready(dataset, place)
 
 
-def test_two_classes_of_one_name_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", ["red", " red"])
+def test_two_classes_of_one_name_are_refused(tmp_path: Path, other: str) -> None:
     place = DataPlace(data=None, beside=None, cache=tmp_path)
     with pytest.raises(DataError, match="two of its classes are called red"):
-        ready(Colours(names=("red", "red")), place)
+        ready(Colours(names=("red", other)), place)
+
+
+def test_more_folds_than_there_are_different_examples_are_refused(place: DataPlace, tmp_path: Path) -> None:
+    """A fold without an example would be tested on examples that other seeds test on too."""
+    with pytest.raises(UnfitOption, match="folds is 61, and there are 60 different examples") as refused:
+        ready(Colours(folds=61), place)
+    assert refused.value.option == "folds"
+    copies = changed(lambda plain: Examples(np.repeat(plain.inputs[:30], 2, 0), plain.targets, plain.official_test))
+    with pytest.raises(UnfitOption, match="there are 30 different examples"):
+        ready(copies.model_copy(update={"folds": 31}), replace(place, cache=tmp_path))
+
+
+def test_a_size_that_no_memory_holds_is_refused_before_anything_is_made(place: DataPlace) -> None:
+    with pytest.raises(
+        UnfitOption, match=r"60 examples of .* x 100000 x 100000 take .* GiB .*smaller `resize`"
+    ) as refused:
+        ready(Colours(resize=(100_000, 100_000)), place)
+    assert refused.value.option == "resize"

@@ -3,7 +3,8 @@
 import copy
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -61,14 +62,23 @@ class ThreadContext(SingleContext):
     def __init__(self, rank: int, table: Table, report: Callable[[EpochRow], None], **limits: Any) -> None:
         super().__init__(torch.device("cpu"), report, **limits)
         self.rank, self.world_size, self._table = rank, len(table.cards), table
+        self._averages = True
 
     def wrap(self, module: nn.Module) -> nn.Module:
         for parameter in module.parameters():
             parameter.register_post_accumulate_grad_hook(self._average)
         return module
 
+    @contextmanager
+    def apart(self, module: nn.Module) -> Iterator[None]:
+        self._averages = False
+        yield
+        self._averages = True
+
     def _average(self, parameter: Tensor) -> None:
         assert parameter.grad is not None
+        if not self._averages:
+            return
         gradients = self._table.all_of(self.rank, parameter.grad.clone())
         parameter.grad.copy_(torch.stack(gradients).mean(0))
 
@@ -181,6 +191,26 @@ def test_regularizers_mean_the_same_on_several_ranks(
     (alone,) = group(1, Mlp(hidden=(8,)), train, batch_size, ignore, regularizers)
     for outcome in group(3, Mlp(hidden=(8,)), train, batch_size, ignore, regularizers):
         assert curves(outcome) == pytest.approx(curves(alone), rel=1e-4)
+
+
+@pytest.mark.parametrize("optimizer", [Sgd(lr=0.05, momentum=0.9), Lbfgs(max_iter=4, line_search_fn=None, lr=0.1)])
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_batch_in_parts_is_learnt_as_a_whole_one(size: int, optimizer: Optimizer) -> None:
+    wrapped = (L1(value=0.01), ClassWeights()) if isinstance(optimizer, Sgd) else (ClassWeights(),)
+    (whole,) = group(1, Mlp(hidden=(8,)), 97, 33, ignored, wrapped, optimizer=optimizer, clip=None)
+    for accumulate in (2, 5, 1000):  # the last is cut in parts of two
+        for outcome in group(
+            size, Mlp(hidden=(8,)), 97, 33, ignored, wrapped, optimizer=optimizer, accumulate=accumulate
+        ):
+            assert curves(outcome) == pytest.approx(curves(whole), rel=1e-3)
+            assert norms(outcome) == pytest.approx(norms(whole), rel=1e-3)
+
+
+def test_parts_are_what_batch_norm_sees() -> None:
+    net = Cnn(channels=(2,), hidden=(), batch_norm=True)
+    (whole,), (parts,) = (group(1, net, 60, 30, ignored, accumulate=number) for number in (1, 15))
+    assert curves(whole) != pytest.approx(curves(parts), rel=1e-3)
+    assert np.isfinite(curves(parts)).all()
 
 
 def test_a_rank_without_examples_takes_part() -> None:

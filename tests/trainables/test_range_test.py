@@ -15,6 +15,8 @@ from trainables.protocol import Protocol
 from trainables.range_test import found
 from trainables.records import EpochRow, TrialResult
 from trainables.registry import registry
+from trainables.regularizer import Regularizer
+from trainables.regularizers.early_stopping import EarlyStopping
 from trainables.spec import TrialSpec
 from trainables.trial import run_trial
 
@@ -57,7 +59,9 @@ def test_losses_of_which_none_is_finite_have_no_lowest() -> None:
     assert (result.lr_lowest_loss, result.lr_diverged, result.curve) == (None, 1.0, ())
 
 
-def trial(folder: Path, epochs: int, **schedule: object) -> tuple[TrialResult, list[EpochRow]]:
+def trial(
+    folder: Path, epochs: int, *regularizers: Regularizer, **schedule: object
+) -> tuple[TrialResult, list[EpochRow]]:
     """A perceptron on digits under plain gradient descent."""
     place = DataPlace(data=None, beside=None, cache=folder)
     dataset = registry.get("dataset", "digits").from_parameters({})
@@ -66,7 +70,7 @@ def trial(folder: Path, epochs: int, **schedule: object) -> tuple[TrialResult, l
         dataset=dataset,
         model=Mlp(),
         optimizer=Sgd(lr=1.0),
-        regularizers=(),
+        regularizers=regularizers,
         protocol=Protocol.from_parameters(protocol),
         seed=0,
         fingerprint=dataset.fingerprint(place),
@@ -87,6 +91,13 @@ def test_a_trial_that_diverges_is_completed_and_says_where(tmp_path: Path) -> No
     assert rates == sorted(rates) and 1e-4 <= rates[0] < 2e-4
     assert points[0].y == pytest.approx(2.3, abs=0.2)  # untrained, ten classes
     assert rows[0].lr < rows[1].lr
+
+
+def test_early_stopping_does_not_hide_where_training_diverges(tmp_path: Path) -> None:
+    plain, rows = trial(tmp_path, 5, least=1e-4, most=1e4)
+    stopped, stopped_rows = trial(tmp_path, 5, EarlyStopping(patience=1, min_delta=1.0), least=1e-4, most=1e4)
+    assert len(stopped_rows) == len(rows)
+    assert (stopped.lr_lowest_loss, stopped.lr_diverged) == (plain.lr_lowest_loss, plain.lr_diverged)
 
 
 def test_a_trial_that_does_not_diverge_is_measured_like_any_other(tmp_path: Path) -> None:

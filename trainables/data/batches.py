@@ -52,13 +52,15 @@ class Batches:
         augment: torch.Generator,
         shard: Shard,
         classes: int = 0,
+        skip: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """One epoch in an order drawn from `order`: this rank's part of each batch.
 
         batch_size: over all ranks. The last batch may be smaller; one that would give a rank fewer than two examples
         is joined to the batch before it. order: on the CPU and in the same state on every rank. augment: on the
-        device. classes: of the task; targets become probabilities of so many where a regularizer mixes them. Yields inputs,
-        float32 (batch, *shape), and targets as in Examples unless a regularizer changed them.
+        device. classes: of the task; targets become probabilities of so many where a regularizer mixes them. skip: so many
+        batches are left out; where no regularizer draws, the others are what they would have been. Yields inputs, float32
+        (batch, *shape), and targets as in Examples unless a regularizer changed them.
         """
         changes = [
             regularizer.on_batch
@@ -68,7 +70,7 @@ class Batches:
         mixed = any(regularizer.mixes_classes for regularizer in regularizers)
         shuffled = self._beside(indices[torch.randperm(len(indices), generator=order).numpy()])
         bounds = _bounds(len(indices), batch_size, shard)
-        parts = (shuffled[start:stop][shard(stop - start)] for start, stop in bounds)
+        parts = (shuffled[start:stop][shard(stop - start)] for start, stop in bounds[skip:])
         for inputs, targets in self._gathered(parts, augment):
             if mixed:
                 targets = soft(targets, classes)

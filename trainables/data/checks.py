@@ -1,7 +1,9 @@
 """Whether decoded examples are what their data set says of itself, so that training need not ask."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,12 @@ def check_examples(examples: Examples, info: DataInfo) -> None:
     faults = (*_forms(examples, info),) or (*_values(examples, info),)
     if faults:
         raise DataError(f"the data set {info.name} cannot be used: {'; '.join(faults)}")
+
+
+def same_names(classes: Iterable[str]) -> list[str]:
+    """Names that a reader would see on more than one class: spaces, and how Unicode spells a letter, tell none apart."""
+    seen = Counter(" ".join(normalize("NFC", name).split()) for name in classes)
+    return sorted(name for name, count in seen.items() if count > 1)
 
 
 def _forms(examples: Examples, info: DataInfo) -> Iterator[str]:
@@ -39,7 +47,7 @@ def _forms(examples: Examples, info: DataInfo) -> Iterator[str]:
     groups = examples.groups
     if groups is not None and (groups.dtype != np.int64 or groups.shape != (len(inputs),)):
         yield f"groups are {groups.dtype} {groups.shape}, and have to be int64 {(len(inputs),)}"
-    twice = sorted({name for name in info.classes if info.classes.count(name) > 1})
+    twice = same_names(info.classes)
     if twice:
         yield f"two of its classes are called {' and two '.join(twice)}, so that nobody could tell them apart"
     if official.dtype != np.bool_ or official.shape != (len(inputs),):

@@ -24,7 +24,7 @@ def _listed(value: bytes, path: Path) -> tuple[str, ...]:
     try:
         text = value.decode().strip()
         names = json.loads(text) if text.startswith(("[", "{")) else text.split(",")
-    except ValueError as damage:
+    except (ValueError, RecursionError) as damage:
         raise DataError(f"`classes` in the metadata of {path} cannot be read: {damage}; {_WANTED}") from damage
     if not _are_names(names):
         raise DataError(f"`classes` in the metadata of {path} is {text}; {_WANTED}")
@@ -35,7 +35,8 @@ def _feature_names(metadata: dict[bytes, bytes], label: str) -> tuple[str, ...]:
     # https://github.com/huggingface/datasets, ArrowWriter: the features of a table, of which a ClassLabel has names
     try:
         names = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"][label]["names"]
-    except (KeyError, TypeError, ValueError):  # of another shape, or of another kind of column: it names no classes
+    # of another shape, or of another kind of column: it names no classes
+    except (KeyError, TypeError, ValueError, RecursionError):
         return ()
     return tuple(names) if _are_names(names) else ()
 

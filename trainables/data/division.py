@@ -15,7 +15,7 @@ from trainables.data.streams import stream
 from trainables.data.training_set import HIDDEN, few_of_each, long_tail, wrong_labels
 from trainables.data_options import DataOptions
 from trainables.dataset import Examples
-from trainables.errors import DataError
+from trainables.errors import DataError, UnfitOption
 from trainables.protocol import Splits
 from trainables.streamed import StreamedExamples
 
@@ -91,6 +91,10 @@ def _fold(
     contents = joined(hashes, examples.groups) if examples.groups is not None else joined(hashes)
     labels = examples.targets if has_classes else np.zeros(len(hashes))
     class_of = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    different = len(np.unique(contents))
+    if different < folds:
+        things = "groups" if grouped else "different examples"
+        raise UnfitOption("folds", f"folds is {folds}, and there are {different} {things}; give at most so many folds")
     return in_fold(contents, class_of, folds, seed, grouped)
 
 

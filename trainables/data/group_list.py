@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from trainables.data.pictures import printable
 from trainables.errors import UnfitOption
+from trainables.regular_file import open_regular
 
 _COLUMNS: Final = ("path", "group")
 _NAMED: Final = 3
@@ -37,7 +39,10 @@ def listed_groups(file: Path, pictures: Sequence[str]) -> NDArray[np.int64]:
 
 def _read(file: Path) -> dict[str, str]:
     try:
-        with file.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as lines:
+        with (
+            open_regular(file) as opened,
+            TextIOWrapper(opened, newline="", encoding="utf-8-sig", errors="surrogateescape") as lines,
+        ):
             rows = csv.DictReader(lines)
             missing = [name for name in _COLUMNS if name not in (rows.fieldnames or ())]
             if missing:

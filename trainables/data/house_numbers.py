@@ -32,10 +32,11 @@ def read_house_numbers(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]
     count = pictures.shape[-1]
     if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "uif" or labels.size != count or not count:
         _damaged(path, f"y is {_told(labels)}, and has to be a label for each of {count} pictures")
-    digits = labels.reshape(-1).astype(np.int64)
-    if digits.min() < 0 or digits.max() > _TEN:
-        _damaged(path, f"its labels go from {digits.min()} to {digits.max()}, not from 1 to 10")
-    return np.ascontiguousarray(pictures.transpose(3, 2, 0, 1)), digits % _TEN
+    if labels.min() < 0 or labels.max() > _TEN:
+        _damaged(path, f"its labels go from {labels.min()} to {labels.max()}, not from 1 to 10")
+    if not np.isin(labels, np.arange(_TEN + 1)).all():
+        _damaged(path, "its labels are not all whole numbers")
+    return np.ascontiguousarray(pictures.transpose(3, 2, 0, 1)), labels.reshape(-1).astype(np.int64) % _TEN
 
 
 def _are_pictures(value: object) -> bool:

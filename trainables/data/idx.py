@@ -14,9 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.errors import DataError
+from trainables.regular_file import open_regular
 
 _BYTES: Final = 0x08
 """The type of unsigned bytes, the only one that pictures and labels use."""
+_CHUNK: Final = 1 << 20
+_SMALL: Final = 64 << 20
+"""Bytes that are read of any file."""
+_MOST_GROWTH: Final = 100
+"""MNIST's files grow fivefold when they are unpacked."""
 _GZIP: Final = b"\x1f\x8b"
 
 
@@ -25,12 +31,20 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     try:
         with _opened(path) as file:
             shape = _header(file, path)
-            values = file.read()
+            _refuse_what_grows(path, math.prod(shape))
+            values = _read(file, math.prod(shape))
     except (OSError, EOFError, zlib.error) as damage:
         _damaged(path, str(damage))
     if len(values) != math.prod(shape):
-        _damaged(path, f"its header tells of {math.prod(shape)} values, it holds {len(values)}")
+        held = "more" if len(values) > math.prod(shape) else len(values)
+        _damaged(path, f"its header tells of {math.prod(shape)} values, it holds {held}")
     return np.frombuffer(values, np.uint8).reshape(shape)
+
+
+def _refuse_what_grows(path: Path, count: int) -> None:
+    """A header may tell of any number of values, and a packed file may hold a thousand times its own size of them."""
+    if count > max(_SMALL, _MOST_GROWTH * path.stat().st_size):
+        _damaged(path, f"its header tells of {count:,} values, more than {_MOST_GROWTH} times the bytes of the file")
 
 
 def idx_head(path: Path, count: int = 0) -> tuple[tuple[int, ...], bytes]:
@@ -42,10 +56,18 @@ def idx_head(path: Path, count: int = 0) -> tuple[tuple[int, ...], bytes]:
         _damaged(path, str(damage))
 
 
+def _read(file: BinaryIO | gzip.GzipFile, count: int) -> bytearray:
+    """All values, or some more than `count`: a packed file may hold a thousand times what its header tells."""
+    values = bytearray()
+    while len(values) <= count and (chunk := file.read(_CHUNK)):
+        values += chunk
+    return values
+
+
 def _opened(path: Path) -> BinaryIO | gzip.GzipFile:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         packed = file.read(2) == _GZIP
-    return gzip.open(path, "rb") if packed else path.open("rb")
+    return gzip.open(path, "rb") if packed else open_regular(path)
 
 
 def _header(file: BinaryIO | gzip.GzipFile, path: Path) -> tuple[int, ...]:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal, Self, TypeVar
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from trainables.component import NotIdentity
 from trainables.data.content import digest_of_arrays, remembered
 from trainables.data.pictures import Choice, Header, Picture, Shape, decode, raise_broken, read_header, whole
+from trainables.data.room import refuse_too_large
 from trainables.data_options import Size
 from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
 from trainables.errors import BrokenPicture, DataError, DataMissing, UnfitOption
@@ -197,14 +197,9 @@ def decoded_pictures(
 ) -> NDArray[np.uint8]:
     """So many pictures (a part of each) in one array.
 
-    Raises BrokenPicture naming every broken one, DataError where memory is too small.
+    Raises BrokenPicture naming every broken one, UnfitOption where memory is too small.
     """
-    needed, free = count * prod(shape), psutil.virtual_memory().available
-    if needed > free:
-        raise DataError(
-            f"{count} pictures of {shape[0]} x {shape[1]} x {shape[2]} take {needed / 2**30:.1f} GiB decoded, "
-            f"{free / 2**30:.1f} GiB of memory are free; give a smaller `size`"
-        )
+    refuse_too_large(count, shape, "size")
     inputs = np.empty((count, *shape), np.uint8)
     broken: list[BrokenPicture] = []
     start = 0

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data.checks import same_names
 from trainables.data.content import digest_of_files
 from trainables.data.folder_layout import SplitFolder, is_folder, is_shown, shown_folders, split_folders
 from trainables.data.group_list import listed_groups
@@ -80,10 +81,15 @@ class PictureFolder(PictureSource):
 
 
 def check_class_names(classes: tuple[str, ...], root: Path) -> None:
-    """Raises DataMissing where there are not two classes, DataError where a name is not text."""
+    """Raises DataMissing where there are not two classes, DataError where a name is not text, or two look the same."""
     foreign = next((name for name in classes if not _is_utf8(name)), None)
     if foreign is not None:
         raise DataError(f"the name of the class folder {printable(foreign)} in {root} is not UTF-8; rename it")
+    if twice := same_names(classes):
+        raise DataError(
+            f"{root} has two class folders called {printable(twice[0])}, which differ in spaces or in how Unicode spells a "
+            f"letter alone; give both one name where they are one class, or other names"
+        )
     if len(classes) < 2:
         found = f"one class folder, {printable(classes[0])}" if classes else "no class folders"
         raise DataMissing(

@@ -20,6 +20,11 @@ from trainables.data.pictures import Picture, printable
 from trainables.errors import DataError, DataMissing, UnfitOption
 
 _BATCH: Final = 256
+_SMALL: Final = 256 << 20
+"""Bytes that are unpacked of any file."""
+_MOST_GROWTH: Final = 100
+_FEW_ROWS: Final = 1_000_000
+"""Rows that are read of any file; more take a byte each at the least, being pictures."""
 _TEST_NAME: Final = re.compile(r"test(ing)?([^a-z].*)?", re.IGNORECASE | re.DOTALL)
 """Hubs split large tables: test-00000-of-00003.parquet."""
 
@@ -135,7 +140,19 @@ def _labels(path: Path, image: str, label: str) -> pa.ChunkedArray:
             raise DataError(
                 f"the column {image!r} of {path} is {schema.field(image).type}, not encoded pictures (bytes)"
             )
+        _refuse_what_grows(file, path)
         return _plain(file.read([label]).column(0), path, label)
+
+
+def _refuse_what_grows(file: pq.ParquetFile, path: Path) -> None:
+    """Raises DataError where a few bytes stand for many. Pictures are packed already, and hardly shrink once more."""
+    size, said = path.stat().st_size, file.metadata
+    unpacked = sum(said.row_group(number).total_byte_size for number in range(said.num_row_groups))
+    if unpacked > max(_SMALL, _MOST_GROWTH * size) or said.num_rows > max(_FEW_ROWS, size):
+        raise DataError(
+            f"{path} tells of {said.num_rows:,} rows and {unpacked:,} bytes, more than {_MOST_GROWTH} times its own "
+            f"{size:,}; it is not read"
+        )
 
 
 def _group_column(path: Path, key: str) -> pa.ChunkedArray:

@@ -7,7 +7,9 @@ counts.
 
 import math
 import os
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -32,6 +34,11 @@ _FORMATS: Final = (
     *("DIB", "ICO", "PCX", "QOI", "SGI", "SUN", "TGA"),
 )
 """What a picture may be, by Pillow's names. Never EPS, whatever the file is called: Pillow starts Ghostscript for it."""
+MOST_PIXELS: Final = 178_956_970
+"""Of a picture that is decoded, half a GiB of RGB. More are refused from the header, before memory is taken for them."""
+# Pillow counts where we cannot, as in the parts of an icon. It warns from here on, and refuses twice as many.
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+warnings.simplefilter("error", Image.DecompressionBombWarning)
 _GREY: Final = frozenset({"1", "L", "LA", "La", "F"})
 _NAMED: Final = 20
 """How many further broken pictures an error names."""
@@ -81,7 +88,7 @@ def printable(name: str) -> str:
 def read_header(picture: Picture) -> Header:
     """Upright size, and whether it is grey. Raises BrokenPicture."""
     try:
-        with Image.open(picture.stream(), formats=_FORMATS) as image:
+        with _opened(picture) as image:
             width, height = image.size
             if _orientation(image) in _TURNED:
                 width, height = height, width
@@ -90,6 +97,15 @@ def read_header(picture: Picture) -> Header:
         raise
     except Exception as damage:  # decoders raise anything on damaged bytes
         raise _broken(picture, damage) from damage
+
+
+@contextmanager
+def _opened(picture: Picture) -> Iterator[Image.Image]:
+    """The picture before its pixels are decoded; refused where there are too many of them."""
+    with Image.open(picture.stream(), formats=_FORMATS) as image:
+        if math.prod(image.size) > MOST_PIXELS:
+            raise Image.DecompressionBombError
+        yield image
 
 
 def whole(height: int, width: int) -> Box:
@@ -101,7 +117,7 @@ def decode(picture: Picture, shape: Shape, choose: Choice = whole) -> NDArray[np
     """A part of the picture, unless chosen all of it, in this shape. Raises BrokenPicture."""
     channels, height, width = shape
     try:
-        with Image.open(picture.stream(), formats=_FORMATS) as image:
+        with _opened(picture) as image:
             orientation = _orientation(image)
             size = image.size[::-1] if orientation in _TURNED else image.size
             left, top, right, bottom = choose(size[1], size[0])
@@ -178,6 +194,10 @@ def _from_fractions(values: NDArray[np.float32]) -> Image.Image:
 def _broken(picture: Picture, damage: Exception) -> BrokenPicture:
     if picture.content == b"" or (isinstance(picture.content, str) and _is_empty(Path(picture.content))):
         return BrokenPicture(picture.name, "it is empty")
+    if isinstance(damage, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return BrokenPicture(
+            picture.name, f"it has more than {MOST_PIXELS:,} pixels, the most that are decoded; give a smaller copy"
+        )
     if isinstance(damage, UnidentifiedImageError):
         return BrokenPicture(picture.name, f"it is in none of the formats {', '.join(_FORMATS)}")
     if isinstance(damage, OSError) and damage.strerror is not None:  # without the path, which the error has already

@@ -4,28 +4,29 @@ Done once a machine, before the decoded examples are kept. The noise comes befor
 therefore is the same for every seed: a filtered copy could not be kept otherwise.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
-from trainables.data.denoising import gaussian, median
-from trainables.data.non_local_means import non_local_means
+from trainables.data.room import refuse_too_large
 from trainables.data.streams import stream
 from trainables.data_options import DataOptions
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 """As in Examples: uint8 in 0..255 or float32 in 0..1, (examples, ..., channels, height, width)."""
 
 _LUMA: Final = (0.299, 0.587, 0.114)
 """Of red, green and blue (ITU-R BT.601-7, section 2.5.1)."""
-_FILTERS: Final = {"median": median, "gaussian": gaussian, "nlm": non_local_means}
 _PART: Final = 1 << 20
 """Numbers that are worked on at a time: they stay in the processor's cache."""
 
@@ -40,21 +41,28 @@ class Shown:
 
 
 def shown(inputs: Pixels, options: DataOptions) -> Shown:
-    """The pictures under the options. Those that are asked for nothing come back as they are."""
+    """The pictures under the options. Those that are asked for nothing come back as they are.
+
+    Raises UnfitOption where they would not fit into memory.
+    """
     content = inputs
     if options.grayscale and inputs.shape[-3] == len(_LUMA):
         content = in_parts(content, _grey, (*inputs.shape[1:-3], 1, *inputs.shape[-2:]))
     if options.resize is not None and options.resize != content.shape[-2:]:
         size = options.resize
+        refuse_too_large(len(content), (*content.shape[1:-2], *size), "resize", content.itemsize)
         content = in_parts(content, lambda part: _resized(part, size), (*content.shape[1:-2], *size))
     seen = noisy(content, options.pixel_noise) if options.pixel_noise else content
-    if options.denoise in _FILTERS:
-        seen = in_parts(seen, _FILTERS[options.denoise], seen.shape[1:])
+    if (filtered := _filter(options.denoise)) is not None:
+        seen = in_parts(seen, filtered, seen.shape[1:])
     return Shown(seen, content if options.pixel_noise else seen)
 
 
 def noisy(inputs: Pixels, deviation: float) -> Pixels:
     """With Gaussian noise of this deviation (in 0..1) on every number, cut off at 0 and 1."""
+
+    import torch
+
     generator = stream("pixel_noise", 0)
 
     def with_noise(part: Tensor) -> Tensor:
@@ -68,6 +76,9 @@ def in_parts(inputs: Pixels, change: Callable[[Tensor], Tensor], shape: tuple[in
 
     shape: of one example afterwards. What it gives is cut off at 0 and 1, and comes back in the type of the inputs.
     """
+
+    import torch
+
     result: NDArray[Any] = np.empty((len(inputs), *shape), inputs.dtype)
     step = max(1, _PART // prod(inputs.shape[1:]))
     for start in range(0, len(inputs), step):
@@ -81,9 +92,30 @@ def in_parts(inputs: Pixels, change: Callable[[Tensor], Tensor], shape: tuple[in
     return result
 
 
+def _filter(denoise: str | None) -> Callable[[Tensor], Tensor] | None:
+    """None where the pictures are not filtered, or not one by one."""
+
+    from trainables.data.denoising import gaussian, median
+    from trainables.data.non_local_means import non_local_means
+
+    match denoise:
+        case "median":
+            return median
+        case "gaussian":
+            return gaussian
+        case "nlm":
+            return non_local_means
+        case _:
+            return None
+
+
 def _grey(pictures: Tensor) -> Tensor:
+    import torch
+
     return (pictures * torch.tensor(_LUMA).view(3, 1, 1)).sum(1, keepdim=True)
 
 
 def _resized(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+    import torch.nn.functional as F
+
     return F.interpolate(pictures, size, mode="bilinear", antialias=True)

@@ -1,6 +1,6 @@
 """Which examples are trained on, selected on and tested on: seeded, stratified by class, disjoint by content and group."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -51,10 +51,13 @@ def split(
     validation share is taken of what is left. Without one, both shares are taken of all examples. In each class the
     shares hold to within half an example where no two examples are equal; but a class with three different contents
     has at least one example in each split, one with two has them in training and in one of the others, and a single
-    one is trained on. Groups stay whole, and the shares are met as nearly as they allow.
+    one is trained on. Groups stay whole, and the shares are met as nearly as they allow. With `splits.test_seed` the
+    test split is drawn from that, and from `seed` only what is left of the rest.
 
     hashes: (examples,), equal where the inputs are. Raises DataError when a split would stay empty.
     """
+    if splits.test_seed is not None and not examples.official_test.any():
+        return _tested_apart(examples, hashes, task_has_classes, splits, seed)
     grouped = examples.groups is not None
     alike = hashes if examples.groups is None else joined(hashes, examples.groups)
     official = np.flatnonzero(examples.official_test)
@@ -77,6 +80,18 @@ def split(
     )
     _refuse_an_empty_part(result, len(contents.size), task_has_classes, grouped)
     return result
+
+
+def _tested_apart(
+    examples: Examples | StreamedExamples, hashes: NDArray[np.uint64], task_has_classes: bool, splits: Splits, seed: int
+) -> Split:
+    """A test split that is the same whatever the seed; the seed divides the rest, of which each part keeps its size."""
+    own = Splits(validation=splits.validation, test=splits.test)
+    fixed = split(examples, hashes, task_has_classes, own, splits.test_seed or 0).test
+    tested = np.zeros(len(examples.official_test), dtype=np.bool_)
+    tested[fixed] = True
+    rest = Splits(validation=splits.validation / (1 - splits.test))
+    return split(replace(examples, official_test=tested), hashes, task_has_classes, rest, seed)
 
 
 def _contents(hashes: NDArray[np.uint64] | Indices, labels: NDArray[np.generic] | None) -> _Contents:

@@ -1,6 +1,7 @@
 """Training pictures without their labels, for models that learn from those too."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainables.checkpoints.state import State
 from trainables.data.batches import Batches, Shard
 
 
@@ -31,7 +33,15 @@ class UnlabelledBatches:
         """What a pixel of 0 is after standardisation: (1, channels, 1, 1)."""
         self.white: Final = _level(batches, 1.0, device)
         self._count = len(indices)
-        self._stream = _endless(batches, indices, batch_size, shard, seed, device)
+        self._cut: Final = partial(batches.training, indices, batch_size, ())
+        self._shard = shard
+        self._order = torch.Generator().manual_seed(seed)
+        # no regularizer changes these pictures; those that are decoded while they are used are cropped at random
+        self._crops = torch.Generator(device).manual_seed(seed)
+        self._drawn = 0
+        """Batches of this time round."""
+        self._began = self._generators()
+        self._stream = self._endless()
 
     def __len__(self) -> int:
         """Pictures, over all ranks."""
@@ -41,16 +51,29 @@ class UnlabelledBatches:
         """This rank's part of the next batch: float32 (batch, *shape)."""
         return next(self._stream)
 
+    def state(self) -> State:
+        """The same on every rank."""
+        order, crops = self._began
+        return {"order": order, "crops": crops, "drawn": self._drawn}
 
-def _endless(
-    batches: Batches, indices: NDArray[np.int64], batch_size: int, shard: Shard, seed: int, device: torch.device
-) -> Iterator[Tensor]:
-    order = torch.Generator().manual_seed(seed)
-    # no regularizer changes these pictures; those that are decoded while they are used are cropped at random
-    crops = torch.Generator(device).manual_seed(seed)
-    while True:
-        for inputs, _ in batches.training(indices, batch_size, (), order, crops, shard):
-            yield inputs
+    def load_state(self, state: State) -> None:
+        """Go on behind the batches that had been drawn."""
+        self._order.set_state(state["order"])
+        self._crops.set_state(state["crops"])
+        self._drawn = state["drawn"]
+        self._stream = self._endless()
+
+    def _endless(self) -> Iterator[Tensor]:
+        while True:
+            self._began = self._generators()
+            for inputs, _ in self._cut(self._order, self._crops, self._shard, skip=self._drawn):
+                self._drawn += 1
+                yield inputs
+            self._drawn = 0
+
+    def _generators(self) -> tuple[Tensor, Tensor]:
+        """Where the generators stand."""
+        return self._order.get_state(), self._crops.get_state()
 
 
 def _level(batches: Batches, value: float, device: torch.device) -> Tensor:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from trainables.data.pictures import Header, Picture, printable
+from trainables.data.pictures import MOST_PIXELS, Header, Picture, printable
 from trainables.errors import BrokenVideo, DataError
 
 if TYPE_CHECKING:
@@ -17,6 +17,11 @@ _ENDINGS: Final = (
     *("mp4", "m4v", "mov", "avi", "mkv", "webm", "mpg", "mpeg", "wmv", "flv", "ogv", "3gp", "mts", "m2ts"),
     "gif",
 )
+_TRUSTED: Final = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegvideo,mpegts,asf,flv,ogg,gif,mjpeg,h264,hevc",
+}
+"""FFmpeg's names of what a video of ours may be: single files that name no others."""
 _NO_FRAME: Final = "no frame of it can be decoded"
 
 
@@ -74,10 +79,11 @@ def _opened(path: str) -> "Iterator[InputContainer]":
             f"'orch-grid[video]'; or give each clip as a folder of pictures"
         ) from missing
     try:
-        # a playlist that is called as videos are could name addresses; they are not followed
-        with av.open(path, options={"protocol_whitelist": "file"}) as container:
+        # a playlist that is called as videos are could name addresses and other files; they are not followed
+        with av.open(path, container_options=_TRUSTED) as container:
             if not container.streams.video:
                 raise BrokenVideo(printable(path), "it holds no pictures")
+            container.streams.video[0].codec_context.options = {"max_pixels": str(MOST_PIXELS)}
             yield container
     except av.FFmpegError as damage:
         raise BrokenVideo(printable(path), damage.strerror or repr(damage)) from damage

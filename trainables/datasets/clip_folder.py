@@ -3,7 +3,9 @@
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field
 
 from trainables.component import Count
 from trainables.data.clip_source import ClipSource
@@ -22,7 +24,7 @@ class ClipFolder(PictureDataset):
 
     name: ClassVar[str] = "clip_folder"
 
-    frames: Count = 16
+    frames: Annotated[int, Field(ge=1, le=10_000)] = 16
     """Frames of a clip."""
     stride: Count | None = None
     """Take every so-manieth frame, and as many clips, one after another, as a recording has room for; unless given, one

@@ -13,6 +13,7 @@ from PIL import Image
 from pydantic import Field
 
 from trainables.component import NonNegative
+from trainables.data.room import refuse_too_large
 from trainables.data.torus import DIRECTIONS, places_passed
 from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
 from trainables.registry import registry
@@ -59,6 +60,7 @@ class MovingDigits(Dataset):
         return blake2b(f"{made} {self._source().fingerprint(place)}".encode(), digest_size=16).hexdigest()
 
     def load(self, place: DataPlace) -> Examples:
+        refuse_too_large(self.examples, (self.length, self.size, self.size), "examples")
         pictures = self._source().load(place)
         # RandomState's numbers are frozen for ever, a Generator's may change with numpy
         random = np.random.RandomState(_seed("clips"))

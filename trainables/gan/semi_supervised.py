@@ -7,9 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.checkpoints.state import State
 from trainables.gan.discriminator import Discriminator
 from trainables.gan.generator import Generator
 from trainables.learner import LearnerParts, Objective, StepResult, SupervisedLearner
+from trainables.optimizer_state import load_optimizer_state, optimizer_state
 from trainables.picture import Picture, grid
 
 if TYPE_CHECKING:
@@ -53,6 +55,19 @@ class SemiSupervisedLearner(SupervisedLearner):
         for group, configured in zip(self._generator_optimizer.param_groups, self._generator_configured, strict=True):
             group["lr"] = configured * factor
 
+    def state(self) -> State:
+        return super().state() | {
+            "generator": self._generator.state_dict(),
+            "generator_optimizer": optimizer_state(self._generator_optimizer),
+            "unlabelled": self._unlabelled.state(),
+        }
+
+    def load_state(self, state: State) -> None:
+        super().load_state(state)
+        self._generator.load_state_dict(state["generator"])
+        load_optimizer_state(self._generator_optimizer, state["generator_optimizer"])
+        self._unlabelled.load_state(state["unlabelled"])
+
     def picture(self) -> Picture:
         """A hundred samples of the generator as it is at the end, the same noise in every trial."""
         noise = torch.randn(_SHOWN, self._model.latent, generator=torch.Generator().manual_seed(0))
@@ -62,7 +77,7 @@ class SemiSupervisedLearner(SupervisedLearner):
         self._generator.train()
         return grid(pictures, _COLUMNS)
 
-    def _objective(self, inputs: Tensor, targets: Tensor) -> Objective:
+    def _objective(self, inputs: Tensor, targets: Tensor, share: Tensor | float) -> Objective:
         with torch.no_grad():
             fake = self._generated(len(self._real))
         parts = [len(inputs), len(self._real), len(fake)]
@@ -73,7 +88,7 @@ class SemiSupervisedLearner(SupervisedLearner):
         loss = self._mean_loss(labelled, targets)
         # half of each, as in the authors' code
         adversarial = (_mean(F.softplus(-real.logsumexp(1))) + _mean(F.softplus(generated.logsumexp(1)))) / 2
-        minimised = loss * self._share(len(inputs)) + adversarial * self._share(len(self._real))
+        minimised = loss * share + adversarial * self._share(len(self._real))
         return Objective(minimised, loss, labelled)
 
     def _improve_generator(self) -> None:

@@ -1,17 +1,21 @@
 """A plain convolutional network in the manner of LeNet (LeCun et al. 1998), with ReLU and optional batch norm."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
-from torch import nn
 
-from trainables.attention import Attention, attending
+from trainables.attention import Attention
 from trainables.component import AddedLater, AnyCounts, Count, Counts
 from trainables.dataset import DataInfo
 from trainables.initialisation import Initialisation, initialise
-from trainables.layers import fully_connected
 from trainables.model import Model
+
+if TYPE_CHECKING:
+    from torch import nn
+
 
 Padding = Literal["same", "valid"]
 
@@ -62,7 +66,7 @@ class Cnn(Model):
     """How weights are drawn: torch's way, a truncated normal of deviation 0.05 with biases 0.05, or Glorot's."""
 
     @model_validator(mode="after")
-    def _one_for_each_or_one_for_all(self) -> "Cnn":
+    def _one_for_each_or_one_for_all(self) -> Cnn:
         for name, given in (("kernels", self.kernels), ("padding", self.padding)):
             if len(given) not in (1, len(self.channels)):
                 raise ValueError(
@@ -72,7 +76,7 @@ class Cnn(Model):
         return self
 
     @model_validator(mode="after")
-    def _windows_have_a_middle(self) -> "Cnn":
+    def _windows_have_a_middle(self) -> Cnn:
         if self.pool_padding == "same" and self._stride() == 1 and self.pool_size % 2 == 0:
             raise ValueError("pool_padding same with a pool_stride of 1 needs an odd pool_size, such as 3")
         return self
@@ -89,6 +93,11 @@ class Cnn(Model):
         return None
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
+        from torch import nn
+
+        from trainables.layers import fully_connected
+        from trainables.networks.attention import attending
+
         layers: list[nn.Module] = []
         inputs, height, width = data.channels, data.height, data.width
         stages = zip(self.channels, self._kernels(), self._paddings(), self._sizes(data), strict=True)
@@ -103,6 +112,8 @@ class Cnn(Model):
         return module
 
     def _convolution(self, inputs: int, channels: int, kernel: int, padding: Padding) -> list[nn.Module]:
+        from torch import nn
+
         layers: list[nn.Module] = []
         if padding == "same" and kernel % 2 == 0:  # takes one more pixel on one side, which a convolution cannot pad
             layers.append(nn.ZeroPad2d((0, 1, 0, 1)))
@@ -115,6 +126,9 @@ class Cnn(Model):
 
     def _pooled(self, height: int, width: int) -> list[nn.Module]:
         """ReLU and pool of maps of this size, in the order that gives the same for less work."""
+
+        from torch import nn
+
         same = self.pool_padding == "same"
         before = (self._overlap(height) // 2, self._overlap(width) // 2) if same else 0
         match self.pool:

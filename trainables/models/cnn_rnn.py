@@ -1,13 +1,16 @@
 """A convolutional network on each frame and a recurrent one over them (Donahue et al. 2015, "LRCN", sec. 3)."""
 
-from typing import ClassVar
+from __future__ import annotations
 
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, ClassVar
 
-from trainables.component import Count
+from trainables.component import Count, Depth
 from trainables.dataset import DataInfo
-from trainables.frames import FrameModel, FrameNetwork
-from trainables.recurrent import Cell, LastState, Recurrence
+from trainables.frames import FrameModel
+from trainables.recurrent import Cell
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class CnnRnn(FrameModel):
@@ -22,24 +25,14 @@ class CnnRnn(FrameModel):
     """The recurrent network: Elman's with tanh, a long short-term memory, or gated recurrent units."""
     hidden: Count = 64
     """Units of its state."""
-    layers: Count = 1
+    layers: Depth = 1
     """Recurrent layers stacked on each other."""
     bidirectional: bool = False
     """Whether each layer also reads from the end, with a state of its own (Schuster and Paliwal 1997)."""
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
+        from trainables.networks.cnn_rnn import CnnRnnNetwork
+        from trainables.networks.recurrent import LastState, Recurrence
+
         recurrence = Recurrence(self.cell, self.hidden, self.layers, self.bidirectional)
-        return _CnnRnn(self.frame_network(data), LastState(recurrence, self.features), outputs)
-
-
-class _CnnRnn(nn.Module):
-    """(batch, frames, channels, height, width) to (batch, outputs)."""
-
-    def __init__(self, frames: FrameNetwork, state: LastState, outputs: int) -> None:
-        super().__init__()
-        self.frames, self.state = frames, state
-        self.head = nn.Linear(state.recurrence.features, outputs)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        outputs: Tensor = self.head(self.state(self.frames(inputs)))
-        return outputs
+        return CnnRnnNetwork(self.frame_network(data), LastState(recurrence, self.features), outputs)

@@ -1,21 +1,22 @@
 """The densely connected network for small pictures (Huang et al. 2017, "Densely Connected Convolutional Networks")."""
 
-from typing import Annotated, ClassVar, Final
+from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+
 from pydantic import AfterValidator, Field
-from torch import Tensor, nn
 
-from trainables.component import Count
+from trainables.component import Count, Depth
 from trainables.dataset import DataInfo
-from trainables.layers import DropoutSite
 from trainables.model import Model
+
+if TYPE_CHECKING:
+    from torch import nn
+
 
 _SMALLEST: Final = 8
 """Pixels a side: two halvings leave 2x2, so batch norm has several values a map even in a batch of one."""
 _BLOCKS: Final = 3
-_BOTTLENECK: Final = 4
-"""Maps of a 1x1 convolution for each map that a layer adds (sec. 3, "Bottleneck layers")."""
 
 
 def _six_n_plus_four(depth: int) -> int:
@@ -35,7 +36,7 @@ class Densenet(Model):
 
     name: ClassVar[str] = "densenet"
 
-    depth: Annotated[int, AfterValidator(_six_n_plus_four)] = 40
+    depth: Annotated[Depth, AfterValidator(_six_n_plus_four)] = 40
     """Layers with weights: 6n + 4."""
     growth: Count = 12
     """Maps that each layer adds, k."""
@@ -51,39 +52,19 @@ class Densenet(Model):
         return None
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
+        from torch import nn
+
+        from trainables.networks.densenet import DenseLayer, convolution, normalised_convolution
+
         maps = 2 * self.growth
-        layers: list[nn.Module] = [_convolution(data.channels, maps, 3)]
+        layers: list[nn.Module] = [convolution(data.channels, maps, 3)]
         for block in range(_BLOCKS):
             for _ in range((self.depth - 4) // 6):
-                layers.append(_DenseLayer(maps, self.growth))
+                layers.append(DenseLayer(maps, self.growth))
                 maps += self.growth
             if block < _BLOCKS - 1:
                 compressed = max(1, int(maps * self.compression))
-                layers += [*_normalised_convolution(maps, compressed, 1), nn.AvgPool2d(2)]
+                layers += [*normalised_convolution(maps, compressed, 1), nn.AvgPool2d(2)]
                 maps = compressed
         head = [nn.BatchNorm2d(maps), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(maps, outputs)]
         return nn.Sequential(*layers, *head)
-
-
-class _DenseLayer(nn.Module):
-    """(batch, inputs, h, w) to (batch, inputs + growth, h, w): the inputs, and what is made of them."""
-
-    def __init__(self, inputs: int, growth: int) -> None:
-        super().__init__()
-        self.added = nn.Sequential(
-            *_normalised_convolution(inputs, _BOTTLENECK * growth, 1),
-            *_normalised_convolution(_BOTTLENECK * growth, growth, 3),
-        )
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return torch.cat([inputs, self.added(inputs)], dim=1)
-
-
-def _normalised_convolution(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:
-    return [nn.BatchNorm2d(inputs), nn.ReLU(), _convolution(inputs, outputs, kernel), DropoutSite()]
-
-
-def _convolution(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
-    convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
-    nn.init.kaiming_normal_(convolution.weight)  # He et al. 2015, as in sec. 4.2
-    return convolution

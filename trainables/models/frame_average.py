@@ -1,11 +1,14 @@
 """The mean of what a convolutional network says of each frame (Karpathy et al. 2014, sec. 3.1, "Single Frame")."""
 
-from typing import ClassVar
+from __future__ import annotations
 
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, ClassVar
 
 from trainables.dataset import DataInfo
-from trainables.frames import FrameModel, FrameNetwork
+from trainables.frames import FrameModel
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class FrameAverage(FrameModel):
@@ -17,17 +20,6 @@ class FrameAverage(FrameModel):
     name: ClassVar[str] = "frame_average"
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
-        return _FrameAverage(self.frame_network(data), self.features, outputs)
+        from trainables.networks.frame_average import FrameAverageNetwork
 
-
-class _FrameAverage(nn.Module):
-    """(batch, frames, channels, height, width) to (batch, outputs)."""
-
-    def __init__(self, frames: FrameNetwork, features: int, outputs: int) -> None:
-        super().__init__()
-        self.frames = frames
-        self.head = nn.Linear(features, outputs)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        outputs: Tensor = self.head(self.frames(inputs).mean(dim=1))
-        return outputs
+        return FrameAverageNetwork(self.frame_network(data), self.features, outputs)

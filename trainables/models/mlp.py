@@ -1,13 +1,15 @@
 """A multi-layer perceptron on the flattened picture (Rumelhart et al. 1986)."""
 
-from typing import ClassVar
+from __future__ import annotations
 
-from torch import nn
+from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import Counts
 from trainables.dataset import DataInfo
-from trainables.layers import fully_connected
 from trainables.model import Model
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Mlp(Model):
@@ -19,5 +21,9 @@ class Mlp(Model):
     """Units of each hidden layer."""
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
+        from torch import nn
+
+        from trainables.layers import fully_connected
+
         pixels = data.channels * data.height * data.width
         return nn.Sequential(nn.Flatten(), fully_connected(pixels, self.hidden, outputs))

@@ -1,16 +1,17 @@
 """The semi-supervised GAN as a classifier (Salimans et al. 2016, "Improved Techniques for Training GANs", section 5)."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from __future__ import annotations
 
-from torch import nn
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from trainables.component import AnyCounts, Count, Counts
 from trainables.dataset import DataInfo
-from trainables.gan.discriminator import Discriminator
 from trainables.model import Model
 from trainables.models.cnn import Cnn
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from trainables.learner import Learner, LearnerParts
 
 
@@ -49,9 +50,11 @@ class Sgan(Model):
         return reason and f"the classifier of sgan is a cnn, and {reason}"
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
+        from trainables.gan.discriminator import Discriminator
+
         return Discriminator(self._classifier().build(data, outputs))
 
-    def learner(self, parts: "LearnerParts") -> "Learner":
+    def learner(self, parts: LearnerParts) -> Learner:
         from trainables.gan.semi_supervised import SemiSupervisedLearner
 
         return SemiSupervisedLearner(parts, self)

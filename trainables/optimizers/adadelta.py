@@ -3,8 +3,6 @@
 from types import MappingProxyType
 from typing import ClassVar
 
-import torch
-
 from trainables.component import NonNegative, Positive, Probability
 from trainables.torch_optimizer import TorchOptimizer
 
@@ -13,7 +11,7 @@ class Adadelta(TorchOptimizer):
     """torch.optim.Adadelta: steps scaled by the running size of those before."""
 
     name: ClassVar[str] = "adadelta"
-    torch_class = torch.optim.Adadelta
+    torch_name: ClassVar[str] = "Adadelta"
     implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 1.0

@@ -3,7 +3,6 @@
 from types import MappingProxyType
 from typing import Annotated, ClassVar
 
-import torch
 from pydantic import Field
 
 from trainables.component import NonNegative, Positive
@@ -14,7 +13,7 @@ class Adafactor(TorchOptimizer):
     """torch.optim.Adafactor: steps relative to the size of each weight, in little memory."""
 
     name: ClassVar[str] = "adafactor"
-    torch_class = torch.optim.Adafactor
+    torch_name: ClassVar[str] = "Adafactor"
     implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 1e-2

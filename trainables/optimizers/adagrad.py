@@ -3,8 +3,6 @@
 from types import MappingProxyType
 from typing import ClassVar
 
-import torch
-
 from trainables.component import NonNegative, Positive
 from trainables.torch_optimizer import TorchOptimizer
 
@@ -13,7 +11,7 @@ class Adagrad(TorchOptimizer):
     """torch.optim.Adagrad: a step is divided by the root of all squared gradients so far."""
 
     name: ClassVar[str] = "adagrad"
-    torch_class = torch.optim.Adagrad
+    torch_name: ClassVar[str] = "Adagrad"
     implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 1e-2

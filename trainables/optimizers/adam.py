@@ -3,8 +3,6 @@
 from types import MappingProxyType
 from typing import Annotated, ClassVar
 
-import torch
-
 from trainables.component import AddedLater, NonNegative, Positive, Probability
 from trainables.torch_optimizer import TorchOptimizer
 
@@ -13,7 +11,7 @@ class Adam(TorchOptimizer):
     """torch.optim.Adam, fused: one kernel over all parameters."""
 
     name: ClassVar[str] = "adam"
-    torch_class = torch.optim.Adam
+    torch_name: ClassVar[str] = "Adam"
     implementation = MappingProxyType({"fused": True})
 
     lr: Positive = 1e-3

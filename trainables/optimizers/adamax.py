@@ -3,8 +3,6 @@
 from types import MappingProxyType
 from typing import ClassVar
 
-import torch
-
 from trainables.component import NonNegative, Positive, Probability
 from trainables.torch_optimizer import TorchOptimizer
 
@@ -13,7 +11,7 @@ class Adamax(TorchOptimizer):
     """torch.optim.Adamax: Adam under the infinity norm."""
 
     name: ClassVar[str] = "adamax"
-    torch_class = torch.optim.Adamax
+    torch_name: ClassVar[str] = "Adamax"
     implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 2e-3

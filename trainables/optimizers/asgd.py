@@ -3,8 +3,6 @@
 from types import MappingProxyType
 from typing import ClassVar
 
-import torch
-
 from trainables.component import NonNegative, Positive
 from trainables.torch_optimizer import TorchOptimizer
 
@@ -17,7 +15,7 @@ class Asgd(TorchOptimizer):
     """
 
     name: ClassVar[str] = "asgd"
-    torch_class = torch.optim.ASGD
+    torch_name: ClassVar[str] = "ASGD"
     implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 1e-2

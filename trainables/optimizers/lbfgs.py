@@ -1,17 +1,22 @@
 """L-BFGS (Liu and Nocedal 1989), with the line search of Nocedal and Wright 2006, algorithms 3.5 and 3.6."""
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
 from pydantic import Field
 
 from trainables.component import Count, NonNegative, Positive
 from trainables.dataset import DataInfo
 from trainables.model import Model
 from trainables.optimizer import ParameterGroup
+from trainables.protocol import Protocol
 from trainables.regularizer import Regularizer
 from trainables.torch_optimizer import TorchOptimizer
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Lbfgs(TorchOptimizer):
@@ -22,7 +27,7 @@ class Lbfgs(TorchOptimizer):
     """
 
     name: ClassVar[str] = "lbfgs"
-    torch_class = torch.optim.LBFGS
+    torch_name: ClassVar[str] = "LBFGS"
     reevaluates: ClassVar[bool] = True
 
     lr: Positive = 1.0
@@ -55,19 +60,12 @@ class Lbfgs(TorchOptimizer):
                 )
         return None
 
+    def supports_protocol(self, protocol: Protocol) -> str | None:
+        if protocol.clip is None:
+            return None
+        return "lbfgs learns the curvature from how the gradient changes, and clip shortens gradients; leave clip out"
+
     def build(self, groups: list[ParameterGroup]) -> torch.optim.Optimizer:
-        return _ContiguousLbfgs(groups, **self.options())
+        from trainables.contiguous_lbfgs import ContiguousLbfgs
 
-
-class _ContiguousLbfgs(torch.optim.LBFGS):
-    """torch's flattens gradients by `view`, which fails on those in channels_last."""
-
-    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override] # torch's has no types
-        def contiguous() -> Any:
-            loss = closure()
-            for parameter in self.param_groups[0]["params"]:
-                if parameter.grad is not None:
-                    parameter.grad = parameter.grad.contiguous()
-            return loss
-
-        return super().step(contiguous)  # type: ignore[no-untyped-call] # the same
+        return ContiguousLbfgs(groups, **self.options())

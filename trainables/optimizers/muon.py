@@ -1,14 +1,24 @@
 """Muon: momentum made orthogonal (Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks")."""
 
-from typing import Annotated, Any, ClassVar, Final, Literal
+from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
+
 from pydantic import Field
 
 from trainables.component import Count, NonNegative, Positive, Probability
+from trainables.dataset import DataInfo
+from trainables.model import Model
 from trainables.optimizer import ParameterGroup
-from trainables.several_optimizers import SeveralOptimizers
+from trainables.registry import registry
+from trainables.regularizer import Regularizer
+from trainables.task import Task
 from trainables.torch_optimizer import TorchOptimizer
+
+if TYPE_CHECKING:
+    import torch
+
 
 _ADAMW: Final = "adamw_"
 
@@ -16,12 +26,12 @@ _ADAMW: Final = "adamw_"
 class Muon(TorchOptimizer):
     """torch.optim.Muon on every matrix, AdamW on what is none: biases, scales, convolutions.
 
-    torch's Muon takes matrices (parameters of two dimensions) alone and refers to AdamW for the others. A model without
-    matrices is refused.
+    torch's Muon takes matrices (parameters of two dimensions) alone and refers to AdamW for the others. A model of which no
+    matrix learns is refused: it would be AdamW under another name.
     """
 
     name: ClassVar[str] = "muon"
-    torch_class = torch.optim.Muon
+    torch_name: ClassVar[str] = "Muon"
 
     lr: Positive = 1e-3
     """Learning rate of the matrices."""
@@ -45,8 +55,26 @@ class Muon(TorchOptimizer):
     adamw_weight_decay: NonNegative = 0.01
     """Of AdamW: share of each parameter taken off at every step, times its learning rate."""
 
+    def supports(self, data: DataInfo, model: Model, regularizers: Sequence[Regularizer]) -> str | None:
+        from trainables.weightless import weightless
+
+        task = registry.get("task", data.task)()
+        assert isinstance(task, Task)
+        try:
+            net = weightless(lambda: model.build(data, task.outputs(data)))
+        except Exception:  # noqa: BLE001 - whatever is wrong with a model (a plug-in's, say), its trial will tell
+            return None
+        if any(part.ndim == 2 and part.requires_grad for part in net.parameters()):
+            return None
+        return f"muon updates matrices, and none of {model.name} learns; use adamw"
+
     def build(self, groups: list[ParameterGroup]) -> torch.optim.Optimizer:
-        """Raises ValueError where no parameter is a matrix: it would be AdamW under another name."""
+        """Raises ValueError where no parameter is a matrix."""
+
+        import torch
+
+        from trainables.several_optimizers import SeveralOptimizers
+
         matrices, others = _parted(groups)
         if not matrices:
             raise ValueError("muon updates matrices, and no parameter of this model is one; use adamw")
@@ -57,6 +85,8 @@ class Muon(TorchOptimizer):
         return {name: value for name, value in super().options().items() if not name.startswith(_ADAMW)}
 
     def _adamw(self, groups: list[ParameterGroup]) -> torch.optim.AdamW:
+        import torch
+
         given = super().options().items()
         options = {name.removeprefix(_ADAMW): value for name, value in given if name.startswith(_ADAMW)}
         return torch.optim.AdamW(groups, **options, fused=True)

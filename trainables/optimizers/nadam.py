@@ -3,8 +3,6 @@
 from types import MappingProxyType
 from typing import ClassVar
 
-import torch
-
 from trainables.component import NonNegative, Positive, Probability
 from trainables.torch_optimizer import TorchOptimizer
 
@@ -13,7 +11,7 @@ class NAdam(TorchOptimizer):
     """torch.optim.NAdam: Adam that looks ahead along its momentum."""
 
     name: ClassVar[str] = "nadam"
-    torch_class = torch.optim.NAdam
+    torch_name: ClassVar[str] = "NAdam"
     implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 2e-3

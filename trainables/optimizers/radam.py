@@ -3,8 +3,6 @@
 from types import MappingProxyType
 from typing import ClassVar
 
-import torch
-
 from trainables.component import NonNegative, Positive, Probability
 from trainables.torch_optimizer import TorchOptimizer
 
@@ -13,7 +11,7 @@ class RAdam(TorchOptimizer):
     """torch.optim.RAdam: Adam with a warm-up of its own."""
 
     name: ClassVar[str] = "radam"
-    torch_class = torch.optim.RAdam
+    torch_name: ClassVar[str] = "RAdam"
     implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 1e-3

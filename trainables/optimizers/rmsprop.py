@@ -3,8 +3,6 @@
 from types import MappingProxyType
 from typing import Annotated, ClassVar
 
-import torch
-
 from trainables.component import AddedLater, NonNegative, Positive, Probability
 from trainables.torch_optimizer import TorchOptimizer
 
@@ -13,7 +11,7 @@ class RmsProp(TorchOptimizer):
     """torch.optim.RMSprop over lists of tensors at once; torch has no fused one."""
 
     name: ClassVar[str] = "rmsprop"
-    torch_class = torch.optim.RMSprop
+    torch_name: ClassVar[str] = "RMSprop"
     implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 1e-3

@@ -3,7 +3,6 @@
 from types import MappingProxyType
 from typing import Annotated, ClassVar
 
-import torch
 from pydantic import Field, model_validator
 
 from trainables.component import Positive
@@ -17,7 +16,7 @@ class Rprop(TorchOptimizer):
     """
 
     name: ClassVar[str] = "rprop"
-    torch_class = torch.optim.Rprop
+    torch_name: ClassVar[str] = "Rprop"
     implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 1e-2

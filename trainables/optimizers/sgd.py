@@ -3,7 +3,6 @@
 from types import MappingProxyType
 from typing import Annotated, ClassVar
 
-import torch
 from pydantic import model_validator
 
 from trainables.component import AddedLater, NonNegative, Positive, Probability
@@ -14,7 +13,7 @@ class Sgd(TorchOptimizer):
     """torch.optim.SGD, fused: one kernel over all parameters."""
 
     name: ClassVar[str] = "sgd"
-    torch_class = torch.optim.SGD
+    torch_name: ClassVar[str] = "SGD"
     implementation = MappingProxyType({"fused": True})
 
     lr: Positive = 0.1

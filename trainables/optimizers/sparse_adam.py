@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-import torch
-
 from trainables.component import Positive, Probability
 from trainables.dataset import DataInfo
 from trainables.model import Model
@@ -16,7 +14,7 @@ class SparseAdam(TorchOptimizer):
     """torch.optim.SparseAdam, which takes sparse gradients alone: no model of pictures has any, so its cells are skipped."""
 
     name: ClassVar[str] = "sparse_adam"
-    torch_class = torch.optim.SparseAdam
+    torch_name: ClassVar[str] = "SparseAdam"
 
     lr: Positive = 1e-3
     """Learning rate."""

@@ -1,16 +1,18 @@
 """A loss in which rare classes weigh more (Cui et al. 2019, "Class-Balanced Loss Based on Effective Number of Samples")."""
 
-from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
 from pydantic import Field
-from torch import Tensor
 
 from trainables.dataset import DataInfo
 from trainables.model import Model
 from trainables.regularizer import Loss, Regularizer, TrainingFacts
-from trainables.soft_targets import soft_beside
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class ClassWeights(Regularizer):
@@ -35,6 +37,10 @@ class ClassWeights(Regularizer):
         return [weight / mean for weight in raw]
 
     def on_loss(self, loss: Loss, facts: TrainingFacts) -> Loss:
+        import torch
+
+        from trainables.soft_targets import soft_beside
+
         weights = torch.tensor(self.weights(facts.class_counts), dtype=torch.float64)
 
         def weighed(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -1,16 +1,20 @@
 """CutMix (Yun et al. 2019, "CutMix: Regularization Strategy to Train Strong Classifiers", sec. 3.1)."""
 
-from typing import Annotated, ClassVar
+from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
 from pydantic import Field
-from torch import Tensor
 
 from trainables.dataset import DataInfo
-from trainables.mixing import mixed_targets, own_shares, partners
 from trainables.model import Model
-from trainables.rectangles import Rectangles
 from trainables.regularizer import Regularizer
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from trainables.rectangles import Rectangles
 
 
 class Cutmix(Regularizer):
@@ -32,6 +36,10 @@ class Cutmix(Regularizer):
         return self.needs_classes(data)
 
     def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        import torch
+
+        from trainables.mixing import mixed_targets, partners
+
         if not len(inputs):  # a rank may have no part of a small batch
             return inputs, targets
         partner = partners(inputs, generator)
@@ -41,6 +49,12 @@ class Cutmix(Regularizer):
 
     def _rectangles(self, inputs: Tensor, generator: torch.Generator) -> Rectangles:
         """In the shape of the picture, about a point anywhere in it, and cut off at its edges."""
+
+        import torch
+
+        from trainables.mixing import own_shares
+        from trainables.rectangles import Rectangles
+
         share = 1 - own_shares(inputs, self.alpha, generator)
         changed, y, x = torch.rand((3, len(inputs)), generator=generator, device=inputs.device)
         side = share.sqrt() * (changed < self.probability)

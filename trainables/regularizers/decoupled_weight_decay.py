@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-import torch
-
 from trainables.component import NonNegative
 from trainables.optimizer import ParameterGroup
 from trainables.regularizer import Regularizer
@@ -23,6 +21,8 @@ class DecoupledWeightDecay(Regularizer):
     """Share of each weight taken off at every step, times the learning rate."""
 
     def on_step(self, groups: Sequence[ParameterGroup]) -> None:
+        import torch
+
         for group in groups:
             weights = [parameter.data for parameter in group["params"] if parameter.ndim > 1]
             if weights:

@@ -1,14 +1,16 @@
 """Dropout (Srivastava et al. 2014, JMLR 15)."""
 
-from typing import ClassVar
+from __future__ import annotations
 
-from torch import nn
+from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import Probability
 from trainables.dataset import DataInfo
-from trainables.layers import DropoutSite
 from trainables.model import Model
 from trainables.regularizer import Regularizer
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Dropout(Regularizer):
@@ -23,6 +25,8 @@ class Dropout(Regularizer):
         return None if model.has_dropout else f"the model {model.name} has no place for dropout"
 
     def on_model(self, module: nn.Module) -> None:
+        from trainables.layers import DropoutSite
+
         for part in module.modules():
             if isinstance(part, DropoutSite):
                 part.p = self.p

@@ -1,13 +1,19 @@
 """Random erasing (Zhong et al. 2020, "Random Erasing Data Augmentation", algorithm 1)."""
 
-from typing import Annotated, ClassVar, Final, Literal
+from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
+
 from pydantic import Field, model_validator
-from torch import Tensor
 
-from trainables.rectangles import Rectangles
 from trainables.regularizer import Regularizer, unit
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from trainables.rectangles import Rectangles
+
 
 _ATTEMPTS: Final = 10
 """Rectangles that are drawn for an example, of which the first that fits is taken. Fewer than 1 in 10^4 need more."""
@@ -32,18 +38,24 @@ class Erasing(Regularizer):
     """Noise, each pixel and channel uniform by itself, or black."""
 
     @model_validator(mode="after")
-    def _least_comes_first(self) -> "Erasing":
+    def _least_comes_first(self) -> Erasing:
         if self.area[0] > self.area[1]:
             raise ValueError(f"area is the least and the greatest share, such as [0.02, 0.4], not {list(self.area)}")
         return self
 
     def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        import torch
+
         if not len(inputs):  # a rank may have no part of a small batch
             return inputs, targets
         mask = self._rectangles(inputs, generator).mask(inputs)
         return torch.where(mask, self._filling(inputs, generator), inputs), targets
 
     def _rectangles(self, inputs: Tensor, generator: torch.Generator) -> Rectangles:
+        import torch
+
+        from trainables.rectangles import Rectangles
+
         count, rows, columns = len(inputs), inputs.shape[-2], inputs.shape[-1]
         size, ratio = torch.rand((2, _ATTEMPTS, count), generator=generator, device=inputs.device)
         changed, y, x = torch.rand((3, count), generator=generator, device=inputs.device)
@@ -59,6 +71,8 @@ class Erasing(Regularizer):
         return Rectangles(top, top + height, left, left + width)
 
     def _filling(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        import torch
+
         if self.fill == "black":
             return torch.zeros((), dtype=inputs.dtype, device=inputs.device)
         noise = _random_bytes(inputs.shape, generator, inputs.device)
@@ -67,6 +81,9 @@ class Erasing(Regularizer):
 
 def _random_bytes(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:
     """Eight with each draw, which takes a sixth of the time of drawing each."""
+
+    import torch
+
     draws = -(-shape.numel() // 8)
     words = torch.randint(-(1 << 63), (1 << 63) - 1, (draws,), generator=generator, device=device)
     return words.view(torch.uint8)[: shape.numel()].view(shape)

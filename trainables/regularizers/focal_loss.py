@@ -1,16 +1,16 @@
 """The focal loss (Lin et al. 2017, "Focal Loss for Dense Object Detection", sec. 3.2)."""
 
-from typing import ClassVar
+from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import NonNegative
 from trainables.dataset import DataInfo
 from trainables.model import Model
 from trainables.regularizer import Loss, Regularizer, TrainingFacts
-from trainables.soft_targets import soft_beside
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class FocalLoss(Regularizer):
@@ -29,6 +29,11 @@ class FocalLoss(Regularizer):
         return self.needs_classes(data)
 
     def on_loss(self, loss: Loss, facts: TrainingFacts) -> Loss:
+        import torch
+        import torch.nn.functional as F
+
+        from trainables.soft_targets import soft_beside
+
         def focal(outputs: Tensor, targets: Tensor) -> Tensor:
             missing = -torch.expm1(F.log_softmax(outputs, dim=1))  # 1 - p, exact where p is near 1
             # of nothing, a power below 1 has no gradient

@@ -3,14 +3,12 @@
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
 from trainables.component import Count, Counts, Positive
 from trainables.context import Context
 from trainables.dataset import DataInfo, Examples
-from trainables.gan.conditional import ConditionalGan, ConditionalGanSettings
 from trainables.model import Model
 from trainables.picture import grid
 from trainables.regularizer import Generated, Regularizer
@@ -56,6 +54,10 @@ class GanAugment(Regularizer):
         return None
 
     def more_examples(self, train: Examples, data: DataInfo, seed: int, context: Context) -> Generated:
+        import torch
+
+        from trainables.gan.conditional import ConditionalGan, ConditionalGanSettings
+
         torch.manual_seed(seed)
         settings = ConditionalGanSettings(self.channels, self.latent, self.steps, self.batch_size, self.lr)
         gan = ConditionalGan(len(data.classes), data.shape, settings, context.device)

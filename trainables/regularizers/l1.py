@@ -1,13 +1,15 @@
 """The L1 penalty on weights (Tibshirani 1996, "Regression Shrinkage and Selection via the Lasso")."""
 
-from collections.abc import Iterable
-from typing import ClassVar
+from __future__ import annotations
 
-import torch
-from torch import nn
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import NonNegative
 from trainables.regularizer import Regularizer
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class L1(Regularizer):
@@ -23,6 +25,8 @@ class L1(Regularizer):
     """The penalty is value times the sum of absolute weights; it is not in the reported loss."""
 
     def on_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        import torch
+
         pairs = [(weight.grad, weight.data) for weight in parameters if weight.ndim > 1 and weight.grad is not None]
         if pairs:
             gradients, weights = zip(*pairs, strict=True)

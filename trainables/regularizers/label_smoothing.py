@@ -1,14 +1,16 @@
 """Label smoothing (Szegedy et al. 2016, "Rethinking the Inception Architecture", sec. 7)."""
 
-from typing import ClassVar
+from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import Probability
 from trainables.dataset import DataInfo
 from trainables.model import Model
 from trainables.regularizer import Loss, Regularizer, TrainingFacts
-from trainables.soft_targets import soft_beside
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class LabelSmoothing(Regularizer):
@@ -24,6 +26,8 @@ class LabelSmoothing(Regularizer):
         return self.needs_classes(data)
 
     def on_loss(self, loss: Loss, facts: TrainingFacts) -> Loss:
+        from trainables.soft_targets import soft_beside
+
         def smoothed(outputs: Tensor, targets: Tensor) -> Tensor:
             return loss(outputs, soft_beside(outputs, targets) * (1 - self.value) + self.value / outputs.shape[1])
 

@@ -1,15 +1,18 @@
 """mixup (Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization", sec. 2)."""
 
-from typing import Annotated, ClassVar
+from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
 from pydantic import Field
-from torch import Tensor
 
 from trainables.dataset import DataInfo
-from trainables.mixing import mixed_targets, own_shares, partners
 from trainables.model import Model
 from trainables.regularizer import Regularizer, unit
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 class Mixup(Regularizer):
@@ -29,6 +32,10 @@ class Mixup(Regularizer):
         return self.needs_classes(data)
 
     def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        import torch
+
+        from trainables.mixing import mixed_targets, own_shares, partners
+
         if not len(inputs):  # a rank may have no part of a small batch
             return inputs, targets
         partner, own = partners(inputs, generator), own_shares(inputs, self.alpha, generator)

@@ -1,14 +1,16 @@
 """Stochastic depth (Huang et al. 2016, "Deep Networks with Stochastic Depth", sec. 3)."""
 
-from typing import ClassVar
+from __future__ import annotations
 
-from torch import nn
+from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import Probability
 from trainables.dataset import DataInfo
-from trainables.layers import StochasticDepthSite
 from trainables.model import Model
 from trainables.regularizer import Regularizer
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class StochasticDepth(Regularizer):
@@ -25,6 +27,8 @@ class StochasticDepth(Regularizer):
         return f"stochastic_depth leaves out residual branches, and the model {model.name} has none that it could"
 
     def on_model(self, module: nn.Module) -> None:
+        from trainables.layers import StochasticDepthSite
+
         for part in module.modules():
             if isinstance(part, StochasticDepthSite):
                 part.p = self.p * part.depth

@@ -1,13 +1,15 @@
 """Weight decay as an L2 penalty in the gradient (Krogh and Hertz 1991)."""
 
-from collections.abc import Iterable
-from typing import ClassVar
+from __future__ import annotations
 
-import torch
-from torch import nn
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import NonNegative
 from trainables.regularizer import Regularizer
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class WeightDecay(Regularizer):
@@ -23,6 +25,8 @@ class WeightDecay(Regularizer):
     """The penalty is value / 2 times the sum of squared weights."""
 
     def on_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        import torch
+
         pairs = [(weight.grad, weight.data) for weight in parameters if weight.ndim > 1 and weight.grad is not None]
         if pairs:
             gradients, weights = zip(*pairs, strict=True)

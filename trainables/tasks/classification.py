@@ -1,17 +1,19 @@
 """One label out of several classes: softmax and cross-entropy."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
-
-from trainables import metrics
 from trainables.dataset import DataInfo
-from trainables.metrics import ClassMeasures, Predictions
 from trainables.records import Breakdown, ClassRow, CurveRow, Scores
 from trainables.task import Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from trainables import metrics
+    from trainables.metrics import ClassMeasures
 
 
 class Classification(Task):
@@ -30,6 +32,10 @@ class Classification(Task):
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean cross-entropy in nats, at least in float32; targets are labels, or probabilities (batch, classes)."""
+
+        import torch
+        import torch.nn.functional as F
+
         logits = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
         return F.cross_entropy(logits, targets.to(logits.dtype) if targets.is_floating_point() else targets)
 
@@ -40,6 +46,10 @@ class Classification(Task):
 
     def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
         """All measures of a split. Raises TrainablesError where outputs are not finite or there are no examples."""
+
+        from trainables import metrics
+        from trainables.metrics import ClassMeasures, Predictions
+
         predictions = Predictions.of(outputs, targets)
         classes = ClassMeasures.of(metrics.confusion_matrix(predictions))
         accuracy, balanced_accuracy = metrics.accuracies(predictions.predicted, predictions.targets)
@@ -64,6 +74,11 @@ class Classification(Task):
         The loss is NaN or infinite where outputs are, so that the caller can tell that the trial has diverged. Raises
         TrainablesError where there are no examples.
         """
+
+        import torch.nn.functional as F
+
+        from trainables import metrics
+
         metrics.check_labels(outputs, targets)
         logits, labels = outputs.detach().cpu(), targets.detach().cpu()
         accuracy, balanced_accuracy = metrics.accuracies(logits.argmax(dim=1), labels)
@@ -72,6 +87,10 @@ class Classification(Task):
 
     def breakdown(self, outputs: Tensor, targets: Tensor, data: DataInfo) -> Breakdown:
         """A row for each class, its ROC curve, and the confusion cells that are not zero. Raises as `scores`."""
+
+        from trainables import metrics
+        from trainables.metrics import ClassMeasures, Predictions
+
         predictions = Predictions.of(outputs, targets)
         confusion = metrics.confusion_matrix(predictions)
         measures = ClassMeasures.of(confusion)

@@ -1,15 +1,15 @@
 """One or several numbers for each example: squared error."""
 
-from typing import ClassVar, Literal
+from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from trainables.dataset import DataInfo
-from trainables.metrics import check_examples, check_finite
 from trainables.records import Scores
 from trainables.task import Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Regression(Task):
@@ -29,11 +29,18 @@ class Regression(Task):
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean squared error over examples and numbers, at least in float32."""
+
+        import torch
+        import torch.nn.functional as F
+
         numbers = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
         return F.mse_loss(numbers, _beside(numbers, targets))
 
     def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
         """All measures of a split. Raises TrainablesError where outputs are not finite or there are no examples."""
+
+        from trainables.metrics import check_finite
+
         check_finite(outputs)
         return self.quick_scores(outputs, targets)
 
@@ -42,6 +49,9 @@ class Regression(Task):
 
         Raises TrainablesError where there are no examples.
         """
+
+        from trainables.metrics import check_examples
+
         check_examples(outputs)
         predicted = outputs.detach().cpu().double()
         true = _beside(predicted, targets.detach().cpu())
@@ -60,6 +70,9 @@ def _r2(errors: Tensor, true: Tensor) -> float | None:
 
     As scikit-learn's r2_score: a number that never varies gives 1 where it is met exactly and 0 where it is not.
     """
+
+    import torch
+
     if len(true) < 2:
         return None
     unexplained = errors.square().sum(dim=0)

@@ -1,5 +1,7 @@
 """Every bad input ends with exit code 2 and one line that says where and why; nothing is written, no Ray is started."""
 
+import os
+import socket
 import sys
 from importlib.abc import MetaPathFinder
 from pathlib import Path
@@ -58,6 +60,35 @@ CASES: dict[str, tuple[str | bytes, str]] = {
     "an empty name": (changed("name: demo", 'name: ""'), "grid.yaml:1:7: "),
     "a data set that is not there": (changed("[digits]", "[{name: image_folder, path: birds}]"), "grid.yaml:3:34: "),
     "an anchor that is not there": (changed("seeds: 2", "seeds: *many"), "grid.yaml:7:8: "),
+    "a text in UTF-16": (GOOD.encode("utf-16"), "grid.yaml:1:1: "),
+    "a NUL": (changed("demo", "de\0mo"), "grid.yaml:1:9: "),
+    "10 MB": (GOOD + "# much\n" * 1_500_000, "grid.yaml:1:1: "),
+    "nested 3,000 deep": (changed("[mlp]", "[" * 3000 + "]" * 3000), "grid.yaml:4:"),
+    "blocks nested 3,000 deep": ("\n".join(" " * depth + "a:" for depth in range(700)), "grid.yaml:41:41: "),
+    "aliases of aliases": (
+        "a: &a [1,1,1,1,1,1,1,1,1,1]\n"
+        + "".join(f"{n}: &{n} [{','.join([f'*{p}'] * 10)}]\n" for p, n in zip("abcdefg", "bcdefgh", strict=True)),
+        "grid.yaml:6:4: ",
+    ),
+    "a merge key": (changed("{epochs: 1}", "{<<: {epochs: 1}}"), "grid.yaml:8:12: "),
+    "several documents": (GOOD + "---\n" + GOOD, "grid.yaml:10:1: "),
+    "a learning rate beyond all numbers": (changed("[sgd]", "[{name: sgd, lr: 1e400}]"), "grid.yaml:5:31: "),
+    "a date": (changed("[sgd]", "[{name: sgd, lr: 2026-01-01}]"), "grid.yaml:5:31: "),
+    "a number of 5,000 digits": (changed("epochs: 1", f"epochs: {'9' * 5000}"), "grid.yaml:8:20: "),
+    "more epochs than a table holds": (changed("epochs: 1", f"epochs: {10**30}"), "grid.yaml:8:20: "),
+    "zero below zero": (changed("[sgd]", "[{name: sgd, lr: -0.0}]"), "grid.yaml:5:31: "),
+    "a name with a newline": (changed("demo", '"de\\nmo"'), "grid.yaml:1:7: "),
+    "a name that steers a terminal": (changed("demo", '"\\e[31mdemo"'), "grid.yaml:1:7: "),
+    "a name that turns around": (changed("demo", "\u202eomed"), "grid.yaml:1:7: "),
+    "a name with a mark of direction": (changed("demo", '"\\u200fdemo"'), "grid.yaml:1:7: "),
+    "a comment that turns around": (GOOD + "# \u2066hidden\n", "grid.yaml:10:3: "),
+    "a model that steers a terminal": (changed("[mlp]", '["\\e]0;x\\a"]'), "grid.yaml:4:11: "),
+    "a path of 10,000 characters": (
+        changed("[digits]", f"[{{name: image_folder, path: {'x' * 10_000}}}]"),
+        "grid.yaml:3:34: ",
+    ),
+    "a path that is a device": (changed("[digits]", "[{name: image_folder, path: /dev/zero}]"), "grid.yaml:3:34: "),
+    "a table that is a device": (changed("[digits]", "[{name: image_parquet, path: /dev/zero}]"), "grid.yaml:3:35: "),
     "an open bracket": (changed("[sgd]", "[sgd"), "grid.yaml:"),
 }
 
@@ -98,7 +129,34 @@ def test_a_bad_grid_is_refused_where_it_is_wrong(case: str, folder: Path, capsys
     (folder / "grid.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
     line = refused(["sweep", "grid.yaml"], capsys)
     assert line.startswith(where), line
-    assert not (folder / "results").exists()
+    assert line.isprintable()
+    assert len(line) < 2100
+    assert [path.name for path in folder.iterdir()] == ["grid.yaml"]
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "folder", "socket", "loop", "1 GB"])
+def test_a_grid_that_is_no_regular_file_is_not_waited_for(
+    kind: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grid = folder / "grid.yaml"
+    match kind:
+        case "fifo":
+            os.mkfifo(grid)
+        case "device":
+            grid.symlink_to("/dev/zero")
+        case "folder":
+            grid.mkdir()
+        case "socket":
+            with socket.socket(socket.AF_UNIX) as bound:
+                bound.bind("grid.yaml")
+        case "loop":
+            grid.symlink_to("grid.yaml")
+        case _:
+            with grid.open("wb") as sparse:
+                sparse.truncate(2**30)
+    for command in ("plan", "sweep"):
+        assert "grid.yaml" in refused([command, "grid.yaml"], capsys)
+    assert [path.name for path in folder.iterdir()] == ["grid.yaml"]
 
 
 @pytest.mark.parametrize("name", ["mpl", "sdg", "epochz"])
@@ -127,7 +185,7 @@ def test_all_mistakes_are_told_at_once(folder: Path, capsys: pytest.CaptureFixtu
         (["grid.yaml", "--results", "grid.yaml"], "cannot write results to"),
         (["grid.yaml", "--results", "/proc/results"], "cannot write results to /proc/results"),
         (["pairs.yaml", "--engine", "inline"], "use --engine ray"),
-        (["many.yaml"], "a trial needs 1000 CPUs"),
+        (["many.yaml"], "no trial has room here: it needs 1000 CPUs and 0 GPUs"),
     ],
 )
 def test_a_bad_option_is_refused(

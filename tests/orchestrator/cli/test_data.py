@@ -102,6 +102,14 @@ def test_names_of_a_users_folders_are_text_on_the_page(tmp_path: Path) -> None:
     assert "<script" not in page.read_text() and "b &amp; c" in page.read_text()
 
 
+def test_names_of_a_users_folders_neither_break_lines_nor_steer_the_terminal(tmp_path: Path) -> None:
+    for number, name in enumerate(("a\nb", "c\x1b[31m")):
+        (tmp_path / "odd" / name).mkdir(parents=True)
+        Image.fromarray(np.full((5, 6), number, np.uint8)).save(tmp_path / "odd" / name / "x.png")
+    shown = data("{name: image_folder, path: odd}", "--data", tmp_path).stdout
+    assert r"a\nb" in shown and r"c\x1b[31m" in shown and "\x1b" not in shown
+
+
 @pytest.mark.parametrize(
     ("level", "told"),
     [
@@ -133,8 +141,10 @@ def test_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert isinstance(done.exception, UserError) and "cifar10 was not found" in str(done.exception)
 
 
-def test_a_page_that_cannot_be_written_is_the_users_error(tmp_path: Path) -> None:
-    done = data("digits", "-o", tmp_path / "no" / "x.html")
+@pytest.mark.parametrize("page", ["no/x.html", "file/x.html"])
+def test_a_page_that_cannot_be_written_is_the_users_error(tmp_path: Path, page: str) -> None:
+    (tmp_path / "file").write_text("")
+    done = data("digits", "-o", tmp_path / page)
     assert isinstance(done.exception, UserError) and "choose another place" in str(done.exception)
 
 

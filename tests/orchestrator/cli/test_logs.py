@@ -16,6 +16,7 @@ from tests.orchestrator.sample import (
     write_regression,
     write_sample,
 )
+from tests.orchestrator.tuned_sample import SGD, tuning_id, write_tuned
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,20 @@ def test_regression_shows_the_squared_error(tmp_path: Path):
     root = write_regression(tmp_path / "numbers").root
     (first, *_) = [row["trial_id"] for row in json.loads(_trials(root))]
     assert "val_mse" in logs(root, first).stdout
+
+
+def test_a_trial_that_tunes_says_what_it_tried_and_that_it_was_stopped(tmp_path: Path):
+    root = write_tuned(tmp_path / "tuned").root
+    text = logs(root, tuning_id(SGD, 0)).stdout
+    assert "tuned        model.hidden=[16] optimizer.lr=0.01\n" in text
+    assert "purpose      tuning" in text
+    assert "stopped      early, after 1 of 3 epochs" in text
+    assert "seed" not in text
+    assert "stopped" not in logs(root, tuning_id(SGD, 1)).stdout
+    chosen = logs(root, SGD.trial_id(1)).stdout
+    assert "seed         1\n" in chosen
+    assert "tuned        model.hidden=[64, 32] optimizer.lr=0.9\n" in chosen
+    assert "purpose" not in chosen
 
 
 def _trials(root: Path) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from orchestrator.plan import Plan
 from orchestrator.planned import cell_row, trial_rows
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
+from tests.orchestrator.sample import write_sample
 
 ROOT = Path(__file__).parents[3]
 GRID = """name: tiny
@@ -88,6 +90,24 @@ def test_what_is_done_failed_and_waiting_is_told_apart(grid: Path, tmp_path: Pat
     assert [counted[key] for key in ("done", "failed", "to_run", "skipped", "trials")] == [2, 1, 5, 8, 16]
 
 
+def test_results_of_an_older_orch_are_found_in_a_grid_of_what_joined_since(tmp_path: Path) -> None:
+    grid, paths = tmp_path / "grid.yaml", ResultsPaths(tmp_path)
+    db = sqlite3.connect(paths.journal)
+    db.executescript((ROOT / "tests" / "orchestrator" / "store" / "version_1.sql").read_text())
+    db.close()
+    grid.write_text(
+        "name: old\naxes: {dataset: digits, model: [{name: mlp, hidden: [[4], [8]]}, lstm], optimizer: [adam,"
+        " {name: sgd, lr: [0.1, 0.2], momentum: [0.0, 0.9], weight_decay: [1e-4, 0], dampening: [0, 0.1]}]}\n"
+        "protocol: {epochs: 1}\n"
+    )
+    shown = plan(grid, "--results", tmp_path, "--json")
+    counted = json.loads(shown.stdout)
+    assert (counted["done"], counted["to_run"], counted["trials"]) == (1, 50, 51)
+    assert "the code of 1 finished cells has changed" in shown.stderr
+    grid.write_text(grid.read_text().replace("dampening: [0, 0.1]", "dampening: [0.1, 0.2]"))
+    assert json.loads(plan(grid, "--results", tmp_path, "--json").stdout)["done"] == 0
+
+
 def test_it_writes_nothing(grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert plan(grid).exit_code == 0
@@ -135,8 +155,7 @@ def test_a_data_folder_that_is_missing_is_refused(grid: Path, tmp_path: Path) ->
 
 
 def test_a_journal_that_is_damaged_is_said_to_be(grid: Path, tmp_path: Path) -> None:
-    journal = ResultsPaths(tmp_path / "results").journal
-    journal.parent.mkdir()
+    journal = write_sample(tmp_path / "results").journal
     journal.write_bytes(b"not a database, whatever its name" * 100)
     assert isinstance(plan(grid, "--results", tmp_path / "results").exception, DamagedResults)
 

@@ -29,9 +29,9 @@ def test_a_folder_that_is_not_there_is_the_users_error(tmp_path: Path):
     assert isinstance(done.exception, UserError)
 
 
-def test_before_the_first_export_there_is_nothing_to_report(tmp_path: Path):
+def test_before_the_first_export_the_journal_is_reported(tmp_path: Path):
     paths, journal = write_running(tmp_path / "demo")
     journal.close()
     done = CliRunner().invoke(command, [str(paths.root)])
-    assert isinstance(done.exception, UserError)
-    assert not paths.report.exists()
+    assert done.exception is None
+    assert paths.report.exists()

@@ -11,6 +11,7 @@ from orchestrator.cli.results import command
 from orchestrator.errors import DamagedResults, UserError
 from results_schema import TRIALS
 from tests.orchestrator.sample import CNN_SGD, MLP_ADAM, MLP_SGD, write_regression, write_running, write_sample
+from tests.orchestrator.tuned_sample import write_tuned
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +131,16 @@ def test_a_flipped_bit_in_the_table_is_noticed(tmp_path: Path):
     content[column.data_page_offset + column.total_compressed_size - 60] ^= 1  # in the pages, before what follows them
     table.write_bytes(content)
     assert isinstance(results(paths.root).exception, DamagedResults)
+
+
+def test_tuned_values_are_readable_and_tuning_trials_are_shown_when_asked_for(tmp_path: Path):
+    root = write_tuned(tmp_path / "tuned").root
+    done = results(root)
+    assert "model.hidden=[64, 32] optimizer.lr=0.9 " in done.stdout
+    assert "12 of them tune and are not shown without --where purpose=tuning" in done.stderr
+    tuning = results(root, "--where", "purpose=tuning").stdout
+    head = tuning.split("─")[0].split()
+    assert "epochs" in head
+    assert not {"seed", "test_accuracy", "purpose"} & set(head), "they have no seed of their own"
+    assert "purpose" in results(root, "--where", "purpose!=").stdout.split("─")[0]
+    assert rows(root, "--limit", 1)[0]["tuned"] == '{"model.hidden": [64, 32], "optimizer.lr": 0.9}'

@@ -13,6 +13,7 @@ from orchestrator.cli.status import command
 from orchestrator.errors import DamagedResults, UserError
 from orchestrator.store.lock import ResultsLock
 from tests.orchestrator.sample import CNN_ADAM, CNN_SGD, MLP_SGD, complete, plan, write_running, write_sample
+from tests.orchestrator.tuned_sample import write_tuned
 
 
 def status(*arguments: object) -> Result:
@@ -63,6 +64,23 @@ def test_trials_of_an_earlier_grid_are_counted_apart(tmp_path: Path):
     assert shown["unplanned"] == 2
 
 
+def test_trials_that_tune_are_counted_and_named_by_their_values(tmp_path: Path):
+    paths = write_tuned(tmp_path / "tuned")
+    shown = json.loads(status(paths.root, "--json").stdout)
+    assert (shown["planned"], shown["tuning"]) == (18, 12)
+    text = status(paths.root).stdout
+    assert text.splitlines()[:7] == [
+        "tuned: 13 of 18 trials done",
+        "  completed            10",
+        "  diverged              1",
+        "  failed                2",
+        "  pending               5",
+        "  (of them tune)       12",
+        "",
+    ]
+    assert "digits / mlp / adam / none / tuning model.hidden=[16] optimizer.lr=0.5: failed" in text
+
+
 @pytest.mark.parametrize("process", ["dead", "reused"])
 def test_the_note_of_a_killed_sweep_is_not_believed(tmp_path: Path, process: str):
     paths, journal = write_running(tmp_path / "demo")
@@ -105,7 +123,8 @@ def test_what_is_no_results_directory_is_the_users_error(tmp_path: Path, kind: s
 
 @pytest.mark.parametrize("content", [b"", b"not a database at all, not at all" * 100])
 def test_a_damaged_journal_is_told_apart(tmp_path: Path, content: bytes):
-    (tmp_path / "journal.sqlite").write_bytes(content)
+    paths = write_sample(tmp_path)
+    paths.journal.write_bytes(content)
     assert isinstance(status(tmp_path).exception, DamagedResults)
 
 

@@ -69,8 +69,10 @@ def test_a_trial_that_did_not_end_well_shows_in_the_exit_code(
 
 
 def test_damaged_results_end_with_4(sweep: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    Path("results/seen").mkdir(parents=True)
-    Path("results/seen/journal.sqlite").write_text("my notes\n" * 100)
+    assert run([*sweep, "--seeds", "1"]) == 0
+    journal = Path("results/seen/journal.sqlite")
+    journal.write_bytes(journal.read_bytes()[:-4096])
+    capsys.readouterr()
     assert run(sweep) == 4
     errors = capsys.readouterr().err
     assert "journal.sqlite is damaged" in errors.splitlines()[-1]

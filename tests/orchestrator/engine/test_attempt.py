@@ -1,5 +1,6 @@
 """Every way an attempt can end becomes an event."""
 
+import signal
 import sys
 from collections.abc import Callable
 from datetime import UTC
@@ -126,3 +127,19 @@ def test_what_an_exception_means(make: Callable[[], BaseException], kind: Failur
     assert failure.kind is kind
     assert failure.message
     assert "\n" not in failure.message
+
+
+def test_what_a_trial_starts_can_be_terminated() -> None:
+    """Ray's processes, and what they start, hear no SIGTERM."""
+    masks = []
+
+    def run_trial(_: TrialOrder, context: Context) -> TrialResult:
+        masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, set()))
+        return result()
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        attempted(run_trial)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert signal.SIGTERM not in masks[0]

@@ -50,3 +50,19 @@ def test_what_nobody_has_taken_can_be_taken_back() -> None:
 
 def test_there_may_be_no_order() -> None:
     assert Desk().next_order(timeout=0.01) is None
+
+
+def test_a_trial_that_is_told_to_stop_hears_it_with_its_next_epoch() -> None:
+    desk = Desk()
+    assert not desk.emit(started("a"))
+    assert not desk.emit(epoch_done("a"))
+    desk.stop("a")
+    assert desk.emit(epoch_done("a"))
+    assert not desk.emit(ended("a"))
+
+
+def test_what_is_said_of_an_earlier_attempt_is_not_heard_by_the_next() -> None:
+    desk = Desk()
+    desk.stop("a")
+    assert not desk.emit(started("a"))
+    assert not desk.emit(epoch_done("a"))

@@ -164,3 +164,17 @@ def test_a_late_end_of_a_broken_gang_is_not_told(monkeypatch: pytest.MonkeyPatch
     assert len(desk.exchange([], 1).events) == 1
     desk.emit(0, ended())
     assert desk.exchange([], 0.05).events == []
+
+
+def test_a_trial_that_is_told_to_stop_hears_it_through_its_first_rank() -> None:
+    desk = GangDesk(2)
+    desk.submit([order("a")])
+    for rank in (0, 1):
+        desk.order(0, 0)
+        assert not desk.emit(rank, started("a"))
+    assert not desk.emit(0, epoch_done("a"))
+    desk.stop("a")
+    assert desk.emit(0, epoch_done("a"))
+    for rank in (0, 1):
+        desk.emit(rank, ended("a"))
+    assert not desk.emit(0, epoch_done("a")), "it is over"

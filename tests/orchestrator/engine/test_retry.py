@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.engine import Failure, FailureKind
-from orchestrator.engine.retry import LOST_WORKERS, decide
+from orchestrator.engine.retry import LOST_NODES, LOST_WORKERS, decide
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,10 @@ from orchestrator.engine.retry import LOST_WORKERS, decide
         (FailureKind.DATA, 1, "failed"),
         (FailureKind.TIMED_OUT, 1, "timed_out"),
         (FailureKind.CANCELLED, 1, "cancelled"),
-        (FailureKind.OUT_OF_MEMORY, 1, "out_of_memory"),
+        (FailureKind.OUT_OF_MEMORY, 1, None),
+        (FailureKind.OUT_OF_MEMORY, 2, "out_of_memory"),
+        (FailureKind.NODE_LOST, LOST_WORKERS, None),
+        (FailureKind.NODE_LOST, LOST_NODES, "failed"),
         (FailureKind.WORKER_LOST, 1, None),
         (FailureKind.WORKER_LOST, LOST_WORKERS - 1, None),
         (FailureKind.WORKER_LOST, LOST_WORKERS, "failed"),
@@ -35,3 +38,7 @@ def test_every_kind_is_decided() -> None:
 def test_a_retry_says_which_it_is() -> None:
     assert decide(Failure(FailureKind.WORKER_LOST, "it died"), 2).reason == "trying again (3 of 3), since it died"
     assert decide(Failure(FailureKind.WORKER_LOST, "it died"), 3).reason == "gave up after 3 attempts: it died"
+
+
+def test_only_what_ran_out_of_memory_is_tried_alone() -> None:
+    assert [kind for kind in FailureKind if decide(Failure(kind, "the reason"), 1).alone] == [FailureKind.OUT_OF_MEMORY]

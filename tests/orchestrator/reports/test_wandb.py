@@ -3,17 +3,33 @@ import os
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from orchestrator.cli import run as orch
 from orchestrator.engine import EpochDone
 from orchestrator.reports.runs import Finished
-from orchestrator.reports.sent import SentRuns
-from orchestrator.reports.wandb_process import WandbWriter, has_key
+from orchestrator.reports.wandb.ledger import Ledger
+from orchestrator.reports.wandb_process import Destination, WandbWriter, has_key, surroundings
+from orchestrator.reports.wandb_push import destination
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from tests.orchestrator.sample import CNN_ADAM, CNN_SGD, MLP_SGD, complete, fail, plan, write_running, write_sample
+from tests.orchestrator.reports.wandb_session import write
+from tests.orchestrator.sample import (
+    BEGIN,
+    CNN_ADAM,
+    CNN_SGD,
+    MLP_SGD,
+    complete,
+    environment,
+    fail,
+    plan,
+    write_running,
+    write_sample,
+)
+from tests.orchestrator.tuned_sample import SGD, tuning_id, write_tuned
 from trainables.records import EpochRow
 
 KEY = "feedc0de" * 5
@@ -25,12 +41,6 @@ def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
-
-
-def write(paths: ResultsPaths, mode: str = "offline", *options: str) -> str:
-    command = [sys.executable, "-m", "orchestrator.reports.wandb", str(paths.root), "--mode", mode, "--project", "demo"]
-    command += options
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stderr
 
 
 def run_folders(paths: ResultsPaths, trial_id: str) -> list[Path]:
@@ -50,7 +60,7 @@ def inspect(folder: Path) -> dict[str, list[dict]]:
 
 def test_each_finished_trial_is_one_offline_run_written_once(tmp_path: Path):
     paths = write_sample(tmp_path / "demo")
-    assert "9 runs written" in write(paths)
+    assert write(paths, mode="offline").written == 9
     (folder,) = run_folders(paths, CNN_SGD.trial_id(0))
     records = inspect(folder)
     run = records["run"][0]["run"]
@@ -70,8 +80,29 @@ def test_each_finished_trial_is_one_offline_run_written_once(tmp_path: Path):
 
     (broken,) = run_folders(paths, CNN_ADAM.trial_id(0))
     assert inspect(broken)["exit"][0]["exit"]["exit_code"] == 1
-    assert "0 runs written" in write(paths)
+    assert write(paths, mode="offline").written == 0
     assert len(list(paths.wandb.glob("offline-run-*"))) == 9
+
+
+def test_a_trial_that_tunes_is_a_run_of_its_own_type_with_the_values_it_tried(tmp_path: Path):
+    paths = write_tuned(tmp_path / "tuned")
+    assert write(paths, mode="offline").written == 13
+    (folder,) = run_folders(paths, tuning_id(SGD, 1))
+    records = inspect(folder)
+    run = records["run"][0]["run"]
+    assert run["job_type"] == "tuning"
+    assert run["display_name"] == "digits · mlp · sgd · none · tuning model.hidden=[64, 32] optimizer.lr=0.9"
+    config = run["config"]["update"]
+    assert (config["purpose"], config["tuned.optimizer.lr"], config["tuned.model.hidden"]) == ("tuning", 0.9, [64, 32])
+    summary = {key: value for record in records["summary"] for key, value in record["summary"]["update"].items()}
+    assert summary["val_accuracy"] == 0.95
+    assert "test_accuracy" not in summary
+
+    (folder,) = run_folders(paths, SGD.trial_id(1))
+    seed = inspect(folder)["run"][0]["run"]
+    assert (seed["job_type"], seed["run_group"]) == ("sweep", run["run_group"])
+    config = seed["config"]["update"]
+    assert (config["purpose"], config["tuned.optimizer.lr"], config["seed"]) == ("evaluation", 0.9, 1)
 
 
 def test_the_summary_keeps_the_selected_epochs_score_not_the_last_ones(tmp_path: Path):
@@ -79,7 +110,7 @@ def test_the_summary_keeps_the_selected_epochs_score_not_the_last_ones(tmp_path:
     complete(journal, CNN_SGD, 0, accuracy=0.7)
     journal.epoch_done(EpochDone(CNN_SGD.trial_id(0), 1, EpochRow(4, 0.1, 0.9, 0.9, 0.5, 0.1, val_accuracy=0.1)))
     journal.close()
-    write(paths)
+    write(paths, mode="offline")
     (folder,) = run_folders(paths, CNN_SGD.trial_id(0))
     values = [record["summary"]["update"].get("val_accuracy") for record in inspect(folder)["summary"]]
     assert [value for value in values if value is not None][-2:] == [0.1, 0.7]
@@ -91,10 +122,10 @@ def test_a_trial_that_ran_again_is_written_again_in_place_of_the_first(tmp_path:
     plan(journal, (MLP_SGD,), seeds=(0,))
     fail(journal, MLP_SGD, 0)
     journal.commit()
-    assert "1 runs written" in write(paths)
+    assert write(paths, mode="offline").written == 1
     complete(journal, MLP_SGD, 0, accuracy=0.9, attempt=2)
     journal.close()
-    assert "1 runs written" in write(paths)
+    assert write(paths, mode="offline").written == 1
     (folder,) = run_folders(paths, MLP_SGD.trial_id(0))
     assert "completed" in inspect(folder)["run"][0]["run"]["tags"]
 
@@ -102,36 +133,23 @@ def test_a_trial_that_ran_again_is_written_again_in_place_of_the_first(tmp_path:
 def test_it_follows_a_sweep_and_writes_the_rest_when_that_ends(tmp_path: Path):
     paths, journal = write_running(tmp_path / "demo")
     writer = WandbWriter()
-    writer.start(paths, "offline", "demo")
+    writer.start(paths, "offline", Destination("demo"))
     deadline = time.monotonic() + 60
     while not run_folders(paths, MLP_SGD.trial_id(0)):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     complete(journal, CNN_SGD, 0, accuracy=0.8)
     journal.close()
-    assert writer.finish(timeout=60)
+    assert writer.finish(timeout=60) == "written"
     assert len(run_folders(paths, CNN_SGD.trial_id(0))) == 1
     assert "2 runs written" in paths.wandb_log.read_text()
-
-
-def test_without_an_answer_runs_go_offline_and_the_key_goes_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    paths, journal = write_running(tmp_path / "demo")
-    journal.close()
-    monkeypatch.setenv("WANDB_API_KEY", KEY)
-    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # the discard port: nothing listens
-    said = write(paths, "auto", "--answer-seconds", "2")
-    assert said.count("W&B does not answer") == 1
-    assert "1 runs written" in said
-    assert len(run_folders(paths, MLP_SGD.trial_id(0))) == 1
-    assert KEY not in said
-    assert not [path for path in paths.root.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
 
 
 def test_disabled_starts_nothing(tmp_path: Path):
     paths = ResultsPaths(tmp_path)
     writer = WandbWriter()
-    writer.start(paths, "disabled", "demo")
-    assert writer.finish(timeout=0)
+    writer.start(paths, "disabled", Destination("demo"))
+    assert writer.finish(timeout=0) == "written"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -151,15 +169,55 @@ def test_a_key_is_found_in_the_environment_and_in_netrc(tmp_path: Path, monkeypa
 def test_a_line_that_a_crash_cut_off_is_sent_again_and_spoils_no_other(tmp_path: Path):
     path = tmp_path / "wandb" / "sent.jsonl"
     first, second, third = (Finished(name, 1, 7) for name in ("a", "b", "c"))
-    sent = SentRuns(path)
-    sent.add(first, "a-1", "offline")
-    sent.add(second, "b-1", "offline")
+    ledger = Ledger(path)
+    ledger.add(first, "a-1", "offline")
+    ledger.add(second, "b-1", "online")
     path.write_bytes(path.read_bytes()[:-9])
-    again = SentRuns(path)
-    assert first in again
-    assert second not in again
-    again.add(third, "c-1", "offline")
-    final = SentRuns(path)
-    assert first in final
-    assert third in final
-    assert Finished("a", 2, 8) not in final
+    again = Ledger(path)
+    assert again.state(first) == "offline"
+    assert again.state(second) is None
+    again.add(third, "c-1", "online")
+    final = Ledger(path)
+    assert (final.state(first), final.state(third)) == ("offline", "online")
+    assert final.state(Finished("a", 2, 8)) is None
+
+
+def test_another_end_of_a_trial_is_another_run_once_rows_may_have_left(tmp_path: Path):
+    ledger = Ledger(tmp_path / "sent.jsonl")
+    first, second, third = (Finished("a", attempt, attempt) for attempt in (1, 2, 3))
+    ledger.add(first, "a-1", "offline")
+    assert ledger.run_id(second, "a-1") == "a-1"
+    ledger.add(second, "a-1", "begun")
+    assert (ledger.run_id(second, "a-1"), ledger.run_id(third, "a-1")) == ("a-1", "a-1-2")
+    assert ledger.earlier(third) == ["a-1"]
+
+
+def test_where_runs_go_is_what_the_latest_grid_says(tmp_path: Path):
+    paths = ResultsPaths(tmp_path / "demo")
+    journal = Journal.create_or_open(paths.journal)
+    plan(journal, (MLP_SGD,), seeds=(0,))
+    text = "name: digits\nwandb: {project: shared, entity: lab, runs: cells}\n"
+    later = environment() | {"environment_id": "f" * 16, "started_at": BEGIN + timedelta(hours=1), "grid": text}
+    journal.environment(later)
+    journal.close()
+    assert destination(paths, None, None) == Destination("shared", "lab", "cells")
+    assert destination(paths, "mine", None) == Destination("mine", "lab", "cells")
+
+
+def test_a_slots_process_is_no_child_of_a_wandb_client(monkeypatch: pytest.MonkeyPatch):
+    for name in ("WANDB_SERVICE", "WANDB_RUN_ID"):
+        monkeypatch.setenv(name, "of-the-users-shell")
+    assert not {"WANDB_SERVICE", "WANDB_RUN_ID"} & surroundings().keys()
+    script = (
+        "import os; from clusters.environment import prepare_environment; from clusters.file import read_cluster;"
+        "prepare_environment(read_cluster(None)); print('WANDB_SERVICE' in os.environ)"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "False\n"
+    )
+
+
+def test_without_a_key_a_push_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    paths = write_sample(tmp_path / "demo")
+    assert orch(["wandb", "push", str(paths.root)]) == 2
+    assert "run `wandb login`, or set WANDB_API_KEY" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """The journal as the truth: what is committed stays, what is written twice counts once, damage is noticed."""
 
+import json
 import os
 import random
 import resource
@@ -15,7 +16,8 @@ import pytest
 from orchestrator.engine import FailureKind
 from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
 from orchestrator.progress import Silence
-from orchestrator.run import SweepRequest, run_sweep
+from orchestrator.request import SweepRequest
+from orchestrator.run import run_sweep
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.planning import PlannedRow
@@ -47,6 +49,14 @@ def test_everything_written_twice_counts_once(journal: Journal) -> None:
     sample.plan(journal, [MLP_SGD], seeds=(0,))
     assert {table: rows(journal, f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in tables} == once
     assert all(once.values())
+
+
+def test_configurations_are_told_once_each_and_not_of_an_axis_that_has_too_many(journal: Journal) -> None:
+    sample.plan(journal, [MLP_SGD, MLP_ADAM, CNN_SGD], seeds=(0, 1))
+    every = journal.configurations(most=2)
+    names = {axis: [json.loads(text)["name"] for text in every[axis]] for axis in ("model", "optimizer")}
+    assert names == {"model": ["mlp", "cnn"], "optimizer": ["sgd", "adam"]}
+    assert journal.configurations(most=1) == {"regularizer": every["regularizer"]}
 
 
 def test_a_second_attempt_replaces_the_epochs_of_the_first(journal: Journal) -> None:
@@ -95,7 +105,9 @@ def test_what_failed_waits_again_only_when_asked_to(journal: Journal, again: set
     sample.fail(journal, MLP_SGD, 0)
     sample.diverge(journal, MLP_SGD, 1)
     with journal.planning("demo", again) as planning:
-        rows_planned = [PlannedRow(MLP_SGD.trial_id(seed), MLP_SGD.cell_id, seed, "d", None) for seed in (0, 1)]
+        rows_planned = [
+            PlannedRow(MLP_SGD.trial_id(seed), MLP_SGD.cell_id, "evaluation", seed, "d", None) for seed in (0, 1)
+        ]
         planning.add(MLP_SGD.row(), rows_planned)
     assert journal.statuses() == {MLP_SGD.trial_id(0): expected, MLP_SGD.trial_id(1): "diverged"}
 
@@ -187,7 +199,7 @@ def flipped_header(content: bytes) -> bytes:
 def test_a_damaged_journal_is_said_to_be_damaged(whole: bytes, damage: object, tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     path.write_bytes(damage(whole))  # type: ignore[operator]
-    with pytest.raises(DamagedResults, match=r"journal\.sqlite is damaged.*restore it from a copy"):
+    with pytest.raises(DamagedResults, match=r"journal\.sqlite is damaged.*`orch repair .*` mends"):
         Journal.create_or_open(path)
 
 
@@ -214,12 +226,11 @@ def test_flipped_bytes_never_give_anything_but_an_error_of_ours(whole: bytes, se
 
 def test_results_of_another_version_are_refused(tmp_path: Path) -> None:
     paths = sample.write_sample(tmp_path)
-    db = sqlite3.connect(paths.journal)
-    db.execute("UPDATE meta SET value = '99' WHERE key = 'results_version'")
-    db.commit()
-    db.close()
+    written = Journal.create_or_open(paths.journal)
+    written.remember("results_version", "99")
+    written.close()
     for opening in (Journal.create_or_open, Journal.read):
-        with pytest.raises(DamagedResults, match="results version 99"):
+        with pytest.raises(UserError, match="results version 99"):
             opening(paths.journal)
 
 
@@ -240,8 +251,10 @@ def columns_of(journal: Path) -> list[str]:
 def test_a_journal_of_an_older_version_is_carried_over_and_its_copy_kept(tmp_path: Path) -> None:
     paths = older(tmp_path)
     reader = Journal.read(paths.journal)
-    assert reader.counts() == {"completed": 1}, "who only reads takes it as it is"
+    assert reader.counts() == {"completed": 1}, "who only reads"
+    assert list(reader.query("SELECT purpose, tuned FROM trials")) == [("evaluation", None)]
     reader.close()
+    assert "purpose" not in columns_of(paths.journal), "reading changes nothing"
     journal = Journal.create_or_open(paths.journal)
     assert journal.meta("results_version") == str(VERSION)
     assert journal.counts() == {"completed": 1}
@@ -249,8 +262,8 @@ def test_a_journal_of_an_older_version_is_carried_over_and_its_copy_kept(tmp_pat
     journal.close()
     (row,) = read(TRIALS, paths).to_pylist()
     assert (row["status"], row["test_accuracy"]) == ("completed", 0.2924791086350975)
-    joined = next(iter(set(columns_of(paths.journal)) - set(columns_of(paths.root / "journal-version-1.sqlite"))))
-    assert row[joined] is None
+    joined = set(columns_of(paths.journal)) - set(columns_of(paths.root / "journal-version-1.sqlite"))
+    assert {name: row[name] for name in joined if row[name] is not None} == {"purpose": "evaluation"}
 
 
 def test_an_older_journals_columns_are_those_of_a_new_one(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """Parquet tables: of the declared schema, whole at any moment, and checked when they are read."""
 
 import threading
+from contextlib import closing
+from errno import EIO
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -9,10 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestrator.errors import DamagedResults
+from orchestrator.store import tables
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export, read
-from results_schema import TABLES, TRIALS, Table
+from orchestrator.upkeep.files import table_verdicts
+from results_schema import TABLES, TRIALS, VERSION, Table
 from tests.orchestrator import sample
 
 
@@ -26,7 +31,7 @@ def test_a_table_has_the_declared_schema(paths: ResultsPaths, table: Table) -> N
     written = pq.read_schema(paths.table(table.name))
     assert written.remove_metadata().equals(table.schema.remove_metadata())
     assert all(written.field(name).metadata == table.schema.field(name).metadata for name in table.columns)
-    assert written.metadata[b"results_version"] == b"2"
+    assert written.metadata[b"results_version"] == str(VERSION).encode()
     assert read(table, paths).num_rows > 0
 
 
@@ -39,6 +44,20 @@ def test_a_sweep_without_rows_has_tables_without_rows(tmp_path: Path, table: Tab
     frame = pd.read_parquet(paths.table(table.name))
     assert list(frame.columns) == table.columns
     assert frame.empty
+
+
+def test_rows_are_brought_over_in_batches_and_none_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = sample.write_sample(tmp_path)
+    whole = {table.name: read(table, paths) for table in TABLES}
+    monkeypatch.setattr(tables, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(tables, "BATCHES", 3)
+    journal = Journal.read(paths.journal)
+    export(journal, paths)
+    journal.close()
+    for table in TABLES:
+        again = read(table, paths)
+        assert again.equals(whole[table.name])
+        assert pq.ParquetFile(paths.table(table.name)).num_row_groups == -(-again.num_rows // 6)
 
 
 def test_pandas_reads_what_happened(paths: ResultsPaths) -> None:
@@ -104,6 +123,36 @@ def test_what_a_killed_export_left_is_gone_after_the_next(tmp_path: Path) -> Non
     export(journal, paths)
     journal.close()
     assert list(tmp_path.glob(".*.tmp")) == []
+
+
+@pytest.mark.parametrize("earlier", ["nothing", "tables without checksums", "tables"])
+@pytest.mark.parametrize("place", range(len(TABLES) + 3))
+def test_an_export_may_be_killed_anywhere(tmp_path: Path, monkeypatch: Any, earlier: str, place: int) -> None:
+    """Its renames and syncs fail from one of them on: what is then there is not taken for damaged or gone."""
+    paths = sample.write_sample(tmp_path)
+    if earlier != "tables":
+        paths.checksums.unlink()
+    for table in TABLES if earlier == "nothing" else ():
+        paths.table(table.name).unlink()
+    left = place
+
+    def rename(path: Path, target: Path) -> Path:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(EIO, "killed here")
+        return original(path, target)
+
+    original = Path.replace
+    with closing(Journal.read(paths.journal)) as journal, monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", rename)
+        if place < len(TABLES) + 2:  # of the checksums, of each table, of the checksums again
+            with pytest.raises(OSError, match="killed here"):
+                export(journal, paths)
+        else:
+            export(journal, paths)
+    gone = [paths.checksums.name] if earlier == "tables without checksums" and place == 0 else []  # it was before
+    assert [verdict.file for verdict in table_verdicts(paths) if not verdict.whole] == gone
 
 
 def test_flipped_bytes_are_found(tmp_path: Path) -> None:

@@ -152,3 +152,28 @@ def test_what_cannot_be_divided_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         divided(np.array(labels), np.array(hashes, dtype=np.uint64), np.array(official))
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), counts=st.lists(st.integers(6, 60), min_size=1, max_size=5), grouped=st.booleans())
+def test_with_a_test_seed_the_seed_divides_only_the_rest(data: st.DataObject, counts: list[int], grouped: bool) -> None:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    of = np.arange(len(labels)) // 2 if grouped else np.arange(len(labels))
+    hashes = of.astype(np.uint64)
+    splits = Splits(test_seed=data.draw(st.integers(0, 2**63 - 1)))
+    first, second = (divided(labels, hashes, splits=splits, seed=seed) for seed in (1, 2))
+    assert np.array_equal(first.test, second.test)
+    for result in (first, second):
+        assert result.dropped == 0
+        assert sorted(np.concatenate(parts(result)).tolist()) == list(range(len(labels)))
+        assert not set(of[result.test]) & set(of[np.concatenate([result.train, result.val])])
+    plain = divided(labels, hashes, seed=1)
+    assert abs(len(plain.val) - len(first.val)) <= 2 * len(counts), "validation keeps its share of all examples"
+
+
+def test_an_official_test_split_is_not_drawn_anew() -> None:
+    labels = np.repeat(np.arange(2), 20)
+    official = np.arange(40) % 4 == 0
+    with_seed = divided(labels, official=official, splits=Splits(test_seed=3), seed=5)
+    without = divided(labels, official=official, seed=5)
+    assert all(np.array_equal(a, b) for a, b in zip(parts(with_seed), parts(without), strict=True))

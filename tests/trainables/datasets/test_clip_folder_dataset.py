@@ -260,7 +260,10 @@ def test_what_is_no_set_of_clips_is_refused(
         ClipFolder(path="films").info(place)
 
 
-@pytest.mark.parametrize("parameters", [{}, {"path": "films", "frames": 0}, {"path": "films", "stride": 0}])
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"path": "films", "frames": 0}, {"path": "films", "frames": 10**9}, {"path": "films", "stride": 0}],
+)
 def test_impossible_parameters_are_refused(parameters: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         ClipFolder.from_parameters(parameters)

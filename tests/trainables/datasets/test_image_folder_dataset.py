@@ -206,6 +206,15 @@ def test_fewer_than_two_classes(place: DataPlace, paint: Paint, files: list[str]
         ImageFolder(path="few").info(place)
 
 
+@pytest.mark.parametrize("other", ["caf\u00e9 ", "cafe\u0301"], ids=["a space", "another spelling in Unicode"])
+def test_two_classes_that_look_the_same(place: DataPlace, paint: Paint, other: str) -> None:
+    assert place.data is not None
+    for name in ("caf\u00e9", other):
+        paint(place.data / "twice" / name / "x.png", 3)
+    with pytest.raises(DataError, match="two class folders called caf\u00e9, which differ in spaces"):
+        ImageFolder(path="twice").info(place)
+
+
 def test_a_file_is_no_folder_of_pictures(place: DataPlace, birds: Path) -> None:
     with pytest.raises(DataMissing, match=r"loose\.png is not a folder"):
         ImageFolder(path="birds/loose.png").info(place)

@@ -179,6 +179,11 @@ def test_every_broken_picture_is_named_with_its_row(place: DataPlace, data: Path
     assert f"(broken as well: {data}/birds.parquet#3, {data}/birds.parquet#4)" in str(broken.value)
 
 
+def test_metadata_of_another_program_that_makes_no_sense_names_no_classes(place: DataPlace, data: Path) -> None:
+    write(data / "birds.parquet", [0, 1], metadata={"huggingface": "[" * 100_000})
+    assert ImageParquet(path="birds.parquet").info(place).classes == ("0", "1")
+
+
 @pytest.mark.parametrize(
     ("labels", "metadata", "told"),
     [
@@ -196,6 +201,7 @@ def test_every_broken_picture_is_named_with_its_row(place: DataPlace, data: Path
         ),
         ([0, 1, 1], {"classes": '{"0": "a"}'}, "is {.*; give a JSON list of texts, or names joined by commas"),
         ([0, 1, 1], {"classes": '["a", 1]'}, "give a JSON list of texts"),
+        ([0, 1, 1], {"classes": "[" * 100_000}, "`classes` in the metadata of .* cannot be read: .*recursion"),
         ([0, 1, 1], {b"classes": b"a,\xff"}, "`classes` in the metadata of .* cannot be read: .*utf-8"),
         (["a", "", "b"], None, "row 1 of .*birds.parquet has no 'label'"),
         (["a", "c", "b"], {"classes": "a,b"}, "has the label 'c', and its metadata names the classes a, b"),
@@ -203,7 +209,16 @@ def test_every_broken_picture_is_named_with_its_row(place: DataPlace, data: Path
     ],
     ids=[
         *("null", "fractions", "one class", "beyond the names", "below the names", "names twice", "no name"),
-        *("cut JSON", "a JSON object", "a number", "not UTF-8", "empty text", "a text without a name", "one boolean"),
+        *(
+            "cut JSON",
+            "a JSON object",
+            "a number",
+            "deep JSON",
+            "not UTF-8",
+            "empty text",
+            "a text without a name",
+            "one boolean",
+        ),
     ],
 )
 def test_labels_that_do_not_fit(

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import os
 import struct
+import tracemalloc
 import urllib.request
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -106,6 +107,18 @@ def test_a_file_cut_short_is_named(place: DataPlace, packed: bool) -> None:
         Mnist().load(place)
     with pytest.raises(DataError, match="train-images-idx3-ubyte"):
         Mnist().fingerprint(place)
+
+
+def test_a_packed_file_cannot_fill_the_memory_with_more_than_its_header_tells(place: DataPlace) -> None:
+    assert place.data is not None
+    labels = publish(place.data / "mnist", packed=True) / "train-labels-idx1-ubyte.gz"
+    labels.write_bytes(gzip.compress(gzip.decompress(labels.read_bytes()) + bytes(64 << 20), 1))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="its header tells of 20 values, it holds more; delete it"):
+        Mnist().load(place)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 16 << 20
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from trainables.data.cache import decoded
 from trainables.dataset import DataPlace, Examples
 from trainables.datasets.digits import Digits
 from trainables.datasets.moving_digits import MovingDigits
-from trainables.errors import DataMissing
+from trainables.errors import DataMissing, UnfitOption
 
 SMALL = MovingDigits(examples=400)
 
@@ -136,6 +136,12 @@ def test_any_length_and_size(here: DataPlace, length: int, size: int) -> None:
 def test_impossible_parameters_are_refused(parameters: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         MovingDigits.from_parameters(parameters)
+
+
+@pytest.mark.parametrize("parameters", [{"size": 1_000_000}, {"examples": 10**12}])
+def test_clips_that_no_memory_holds_are_refused(here: DataPlace, parameters: dict[str, object]) -> None:
+    with pytest.raises(UnfitOption, match="GiB of memory are free"):
+        MovingDigits.from_parameters(parameters).load(here)
 
 
 def test_mnist_that_is_not_there_is_said_to_be_missing(here: DataPlace) -> None:

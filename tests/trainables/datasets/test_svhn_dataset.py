@@ -67,6 +67,8 @@ def test_the_extra_pictures_join_training_where_they_are_asked_for(place: DataPl
         ({"X": np.zeros((28, 28, 3, 2), np.uint8), "y": np.ones((2, 1))}, r"X is uint8 \(28, 28, 3, 2\)"),
         ({"X": np.zeros((32, 32, 3, 2), np.uint8), "y": np.ones((3, 1))}, "a label for each of 2 pictures"),
         ({"X": np.zeros((32, 32, 3, 2), np.uint8), "y": np.array([[1], [11]])}, "labels go from 1 to 11"),
+        ({"X": np.zeros((32, 32, 3, 2), np.uint8), "y": np.array([[1], [2.5]])}, "labels are not all whole numbers"),
+        ({"X": np.zeros((32, 32, 3, 2), np.uint8), "y": np.array([[1], [np.nan]])}, "labels are not all whole numbers"),
         ({"X": np.array(["a", "b"], object), "y": np.ones((2, 1))}, "X is object"),
     ],
 )

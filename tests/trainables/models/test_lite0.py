@@ -123,12 +123,6 @@ def test_weights_none_is_the_same_net_freshly_initialised() -> None:
     assert all(module.state_dict()[name].equal(value) for name, value in before.items())
 
 
-def test_a_missing_package_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "_PACKAGE", "no-such-package-of-weights")
-    with pytest.raises(WeightsError, match="extra `pretrained`"):
-        model().located(DataPlace(None, None, None))  # type: ignore[arg-type]
-
-
 def test_a_package_with_other_weights_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with_package()
     monkeypatch.setattr(source, "_SHA256", "0" * 64)

@@ -15,9 +15,10 @@ from torch import nn
 from trainables.context import SingleContext
 from trainables.dataset import DataInfo, DataPlace
 from trainables.errors import WeightsError
+from trainables.model import Model
 from trainables.models.cnn import Cnn
 from trainables.models.mlp import Mlp
-from trainables.models.pretrained import torchvision_net
+from trainables.models.pretrained import efficientnet_lite0, torchvision_net
 from trainables.models.pretrained.base import Pretrained
 from trainables.models.pretrained.safetensors_net import PretrainedSafetensors
 from trainables.optimizers.adam import Adam
@@ -25,6 +26,7 @@ from trainables.order import TrialOrder
 from trainables.protocol import Protocol
 from trainables.registry import registry
 from trainables.regularizer import TrainingFacts
+from trainables.regularizers.gan_augment import GanAugment
 from trainables.spec import TrialSpec
 from trainables.trial import run_trial
 from trainables.weights import load_weights, save_weights
@@ -44,7 +46,7 @@ def place(tmp_path: Path) -> DataPlace:
     return DataPlace(data=None, beside=tmp_path, cache=tmp_path / "cache")
 
 
-def kept(path: Path, model: Cnn | Mlp, outputs: int = 10, **origin: object) -> Path:
+def kept(path: Path, model: Model, outputs: int = 10, **origin: object) -> Path:
     """Weights as a trial keeps them."""
     torch.manual_seed(1)
     module = model.build(GREY, outputs)
@@ -84,6 +86,19 @@ def test_the_file_says_itself_what_it_is(tmp_path: Path) -> None:
     with safe_open(path, "pt") as file:
         said = origin_of(file.metadata())
     assert said == WeightsOrigin(model=Cnn(channels=(4,)), shape=(1, 8, 8), mean=(0.3,), std=(0.4,))
+
+
+def test_generated_pictures_leave_a_net_seeing_pixels_as_it_was_trained_with(place: DataPlace, tmp_path: Path) -> None:
+    spec = trial(place, Cnn(channels=(4,), hidden=(16,)), keep_weights="best", epochs=2)
+    order = TrialOrder("t", 1, spec, place, tmp_path / "kept.safetensors")
+    first = run_trial(order, SingleContext(CPU, lambda row: None))
+    again = of("safetensors", weights="kept.safetensors").located(place)
+    made = replace(spec, model=again, optimizer=Adam(lr=1e-12), regularizers=(GanAugment(ratio=0.01, steps=1),))
+    second = run_trial(replace(order, spec=made, weights=None), SingleContext(CPU, lambda row: None))
+    assert second.sizes.generated > 0
+    assert first.test is not None and second.test is not None
+    assert second.test.accuracy == first.test.accuracy
+    assert second.test.loss == pytest.approx(first.test.loss, abs=1e-4)
 
 
 def test_another_number_of_classes_gives_a_new_head_alone(place: DataPlace, tmp_path: Path) -> None:
@@ -137,6 +152,16 @@ def test_weights_of_another_architecture_are_named_before_anything_runs(place: D
         of("efficientnet_lite0", weights="a.safetensors").located(place)
 
 
+def test_weights_that_the_header_calls_whole_numbers_are_refused(place: DataPlace, tmp_path: Path) -> None:
+    """Their bits are fractions: read as the header says they would be noise, and nobody would be told."""
+    path = kept(tmp_path / "a.safetensors", Cnn(channels=(4,), hidden=(6,)))
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"F32","shape":[4,1,3,3]', b'"I32","shape":[4,1,3,3]'))
+    assert path.read_bytes() != content
+    with pytest.raises(WeightsError, match=r"another net than cnn: whole numbers in place of fractions: 0\.weight"):
+        of("safetensors", weights="a.safetensors").located(place)
+
+
 @pytest.mark.parametrize(
     ("said", "told"),
     [
@@ -148,12 +173,33 @@ def test_weights_of_another_architecture_are_named_before_anything_runs(place: D
         ({"model": {"name": "mlp"}, "shape": [1, 8, 8], "mean": [0], "std": [0]}, "greater than 0"),
         ({"model": {"name": "mlp"}, "shape": [1, 8, 8], "mean": [0, 1], "std": [1]}, "one number for each"),
         # more numbers than any machine has, and none of them is made
-        ({"model": {"name": "mlp", "hidden": [10**12]}, "shape": [1, 8, 8], "mean": [0], "std": [1]}, "another net"),
+        ({"model": {"name": "mlp", "hidden": [10**9]}, "shape": [1, 8, 8], "mean": [0], "std": [1]}, "another net"),
+        (
+            {"model": {"name": "mlp", "hidden": [2**31] * 2}, "shape": [1, 8, 8], "mean": [0], "std": [1]},
+            "no model of this",
+        ),
+        (
+            {"model": {"name": "mlp", "hidden": [10**30]}, "shape": [1, 8, 8], "mean": [0], "std": [1]},
+            "no model of this",
+        ),
+        (
+            {"model": {"name": "cnn", "channels": 10**9, "batch_norm": True}, "shape": [1, 8, 8], "mean": 0, "std": 1},
+            "another net",
+        ),
+        ({"model": {"name": "vit", "depth": 10**9}, "shape": [1, 8, 8], "mean": [0], "std": [1]}, "describes no model"),
+        (
+            {
+                "model": {"name": "pretrained:safetensors", "weights": "b.safetensors"},
+                **{"shape": [1, 8, 8], "mean": [0], "std": [1]},
+            },
+            "says of itself that it goes on from itself",
+        ),
     ],
 )
 def test_a_file_that_says_nonsense_of_itself_is_refused(
-    place: DataPlace, tmp_path: Path, said: object, told: str
+    place: DataPlace, tmp_path: Path, said: object, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     text = said if isinstance(said, str) else json.dumps(said)
     save_file(Mlp(hidden=(7,)).build(GREY, 3).state_dict(), tmp_path / "b.safetensors", {"orch": text})
     with pytest.raises(WeightsError, match=told):
@@ -204,6 +250,16 @@ def test_a_pretrained_trials_own_weights_can_be_gone_on_from(place: DataPlace, t
 
 
 # torchvision
+
+
+@pytest.mark.parametrize("family", ["torchvision", "pretrained"])
+def test_nets_that_compute_their_widths_go_on_from_weights(place: DataPlace, tmp_path: Path, family: str) -> None:
+    parameters = {"weights": "none", "size": 32} if family == "pretrained" else {}
+    model = registry.get("model", f"{family}:regnet_y_400mf").from_parameters(parameters)
+    assert isinstance(model, Model) and model.supports(GREY) is None
+    path = kept(tmp_path / "a.safetensors", model)
+    again = of("safetensors", weights=str(path)).located(place)
+    assert again.supports(GREY) is None
 
 
 def test_torchvisions_nets_take_weights_from_a_file(place: DataPlace, tmp_path: Path) -> None:
@@ -297,3 +353,13 @@ def test_configurations_come_back_as_they_were() -> None:
     assert again == model and again.digest() == model.digest()
     for one in (model, of("resnet18", size=64), of("efficientnet_lite0")):
         assert pickle.loads(pickle.dumps(one)) == one
+
+
+def test_a_package_that_is_not_installed_is_a_reason_to_skip_the_cell(
+    place: DataPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(efficientnet_lite0, "_PACKAGE", "a-package-that-nobody-has-installed")
+    assert "not installed; install orch with the extra" in (
+        of("efficientnet_lite0").located(place).supports(GREY) or ""
+    )
+    assert of("efficientnet_lite0", weights="none").located(place).supports(GREY) is None

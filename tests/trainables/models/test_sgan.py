@@ -213,7 +213,7 @@ def test_a_trial_learns_digits_repeats_itself_and_keeps_weights_and_samples(plac
     model = Sgan(channels=(8, 16), hidden=(32,), generator_channels=(16, 8), latent=10)
     spec = spec_of(place, model, epochs=8, batch_size=32)
     weights, picture = tmp_path / "a.safetensors", tmp_path / "pictures" / "a.png"
-    result, rows = run(TrialOrder("a", 1, spec, place, weights, picture))
+    result, rows = run(TrialOrder("a", 1, spec, place, weights, picture=picture))
     assert result.status == "completed"
     assert result.test is not None and (result.test.accuracy or 0) > 0.9
     data = DataInfo("digits", "image", (1, 8, 8), "classification", tuple("0123456789"))
@@ -222,7 +222,7 @@ def test_a_trial_learns_digits_repeats_itself_and_keeps_weights_and_samples(plac
     shown = np.asarray(Image.open(picture))
     assert shown.shape == (89, 89) and shown.std() > 20
 
-    again, rows_again = run(TrialOrder("a", 2, spec, place, None, tmp_path / "b.png"))
+    again, rows_again = run(TrialOrder("a", 2, spec, place, None, picture=tmp_path / "b.png"))
     assert [row.val_loss for row in rows] == [row.val_loss for row in rows_again]
     assert again.test == result.test
     assert (tmp_path / "b.png").read_bytes() == picture.read_bytes()

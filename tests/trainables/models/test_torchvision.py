@@ -15,8 +15,8 @@ from trainables.dataset import DataInfo
 from trainables.errors import UnknownComponent
 from trainables.layers import DropoutSite, StochasticDepthSite
 from trainables.model import Model
-from trainables.models.torchvision.weightless import weightless
 from trainables.registry import registry
+from trainables.weightless import weightless
 
 PICTURES = DataInfo("pictures", "image", (3, 32, 32), "classification", tuple("abcdefghij"))
 ONE_OF_EACH = (

@@ -4,6 +4,7 @@ import copy
 import inspect
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from trainables.dataset import DataInfo
 from trainables.models.mlp import Mlp
 from trainables.optimizer import Optimizer
+from trainables.protocol import Protocol
 from trainables.registry import registry
 from trainables.torch_optimizer import TorchOptimizer
 
@@ -147,7 +149,7 @@ def by_hand(name: str, values: dict[str, Any], module: nn.Module) -> list[torch.
     given = {**OTHER_DEFAULTS.get(name, {}), **values}
     parameters = list(module.parameters())
     if name != "muon":
-        return [component(name).torch_class(parameters, **given)]
+        return [component(name).torch_class()(parameters, **given)]
     adamw = {key.removeprefix("adamw_"): value for key, value in given.items() if key.startswith("adamw_")}
     own = {key: value for key, value in given.items() if not key.startswith("adamw_")}
     matrices = [parameter for parameter in parameters if parameter.ndim == 2]
@@ -157,18 +159,18 @@ def by_hand(name: str, values: dict[str, Any], module: nn.Module) -> list[torch.
 
 def test_every_optimizer_of_torch_is_here_by_its_name() -> None:
     here = {name: registry.get("optimizer", name) for name in registry.names("optimizer")}
-    assert {kind.torch_class for kind in here.values() if issubclass(kind, TorchOptimizer)} == set(
+    assert {kind.torch_class() for kind in here.values() if issubclass(kind, TorchOptimizer)} == set(
         torch_s_own().values()
     )
     for name, kind in here.items():
         if issubclass(kind, TorchOptimizer):
-            assert kind.torch_class.__name__.lower() == name.replace("_", "")
+            assert kind.torch_class().__name__.lower() == name.replace("_", "")
             assert name in OTHERS
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_parameters_and_their_defaults_are_torch_s(name: str) -> None:
-    signature = inspect.signature(component(name).torch_class).parameters
+    signature = inspect.signature(component(name).torch_class()).parameters
     hyper = {key: parameter.default for key, parameter in signature.items() if key not in IMPLEMENTATION}
     expected = {key: value for key, value in hyper.items() if key not in LEFT_OUT.get(name, set())}
     expected |= OTHER_DEFAULTS.get(name, {})
@@ -288,6 +290,31 @@ def test_muon_is_refused_a_model_without_matrices() -> None:
     filters = nn.Conv2d(1, 2, 3)
     with pytest.raises(ValueError, match="muon updates matrices"):
         component("muon")().build([{"params": list(filters.parameters())}])
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters", "trains"),
+    [
+        ("mlp", {}, True),
+        ("torchvision:squeezenet1_1", {}, False),
+        ("torchvision:regnet_y_400mf", {}, True),
+        ("pretrained:squeezenet1_1", {"weights": "none", "tune": "all"}, False),
+        ("pretrained:mobilenet_v3_small", {"weights": "none", "tune": "frozen"}, True),
+        ("cnn", {"hidden": [2**31 - 1] * 5}, True),  # its trial tells why that cannot be built
+    ],
+)
+def test_muon_says_where_no_matrix_learns(model: str, parameters: dict[str, Any], trains: bool) -> None:
+    data = replace(INFO, shape=(1, 32, 32))
+    built = registry.get("model", model).from_parameters(parameters)
+    reason = component("muon")().supports(data, built, [])  # type: ignore[arg-type]
+    assert reason == (None if trains else f"muon updates matrices, and none of {model} learns; use adamw")
+
+
+def test_lbfgs_says_that_it_cannot_be_clipped() -> None:
+    protocols = [Protocol.from_parameters({"clip": clip}) for clip in (None, 1.0)]
+    reasons = {name: [component(name)().supports_protocol(each) for each in protocols] for name in ("sgd", "lbfgs")}
+    assert reasons["sgd"] == [None, None]
+    assert reasons["lbfgs"][0] is None and "leave clip out" in str(reasons["lbfgs"][1])
 
 
 def test_muon_alone_where_all_parameters_are_matrices() -> None:

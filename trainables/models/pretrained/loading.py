@@ -1,10 +1,9 @@
 """Weights into a net: all of them, but for a head of another number of classes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Set
 from itertools import islice
 from typing import Final
 
-import torch
 from torch import Tensor, nn
 
 from trainables.errors import WeightsError
@@ -22,16 +21,21 @@ def load(net: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
 
     source: what they are called in messages. Raises WeightsError where they are another net's.
     """
-    if reason := mismatch(net, {name: tuple(tensor.shape) for name, tensor in weights.items()}):
+    shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    if reason := mismatch(net, shapes, {name for name in weights if not weights[name].is_floating_point()}):
         raise WeightsError(f"{source} has the weights of another net: {reason}")
     own = net.state_dict()
     fitting = {name: tensor for name, tensor in weights.items() if tensor.shape == own[name].shape}
     net.load_state_dict({**own, **fitting})
 
 
-def mismatch(net: nn.Module, shapes: Shapes) -> str | None:
-    """What is missing, unexpected or of another shape in weights of these shapes; None where they fit the net."""
-    own = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+def mismatch(net: nn.Module, shapes: Shapes, whole: Set[str]) -> str | None:
+    """What is missing, unexpected or of another form in weights of these shapes; None where they fit the net.
+
+    whole: the names of those that hold whole numbers. Read as weights, what a header calls so would be noise.
+    """
+    state = net.state_dict()
+    own = {name: tuple(tensor.shape) for name, tensor in state.items()}
     name, _ = head_of(net)
     head = {f"{name}.weight".removeprefix("."), f"{name}.bias".removeprefix(".")}
     missing = [name for name in own if name not in shapes and not name.endswith(_COUNTER)]
@@ -41,14 +45,14 @@ def mismatch(net: nn.Module, shapes: Shapes) -> str | None:
         for name in own
         if name in shapes and shapes[name] != own[name] and not (name in head and shapes[name][1:] == own[name][1:])
     ]
-    told = [("missing", missing), ("unexpected", unexpected), ("of another shape", other)]
+    not_weights = [name for name in own if name in whole and state[name].is_floating_point()]
+    told = [
+        ("missing", missing),
+        ("unexpected", unexpected),
+        ("of another shape", other),
+        ("whole numbers in place of fractions", not_weights),
+    ]
     return "; ".join(f"{what}: {_first(names)}" for what, names in told if names) or None
-
-
-def built_without_memory(build: Callable[[], nn.Module]) -> nn.Module:
-    """The net on torch's `meta` device, where tensors have shapes and no numbers."""
-    with torch.device("meta"):
-        return build()
 
 
 def _shown(shape: tuple[int, ...]) -> str:

@@ -13,8 +13,9 @@ from trainables.errors import WeightsError
 from trainables.model import Model
 from trainables.models.pretrained.base import Pretrained, names_file
 from trainables.models.pretrained.inputs import InputForm
-from trainables.models.pretrained.loading import built_without_memory, mismatch
+from trainables.models.pretrained.loading import mismatch
 from trainables.safetensors_header import WeightsHeader, read_header
+from trainables.weightless import weightless
 from trainables.weights_origin import AnyModel, PerChannel, origin_of
 
 _ANY: DataInfo = DataInfo("the weights", "image", (3, 1, 1), "classification", ("one", "other"))
@@ -91,7 +92,11 @@ class PretrainedSafetensors(Pretrained):
         if origin.shape is None:
             return
         side = (self.size, self.size) if self.size else origin.shape[1:]
-        if reason := self._another_net(path, replace(_ANY, shape=(origin.shape[0], *side))):
+        try:
+            reason = self._another_net(path, replace(_ANY, shape=(origin.shape[0], *side)))
+        except RecursionError:
+            raise WeightsError(f"{path} says of itself that it goes on from itself") from None
+        if reason:
             raise WeightsError(reason)
 
     def _another_net(self, path: Path, data: DataInfo) -> str | None:
@@ -100,10 +105,12 @@ class PretrainedSafetensors(Pretrained):
         if reason := model.supports(data):
             return reason
         try:
-            net = built_without_memory(lambda: model.build(data, max(len(data.classes), data.targets)))
-            reason = mismatch(net, _header(path).shapes)
-        except ValueError as unfit:
-            reason = str(unfit)
+            net = weightless(lambda: model.build(data, max(len(data.classes), data.targets)))
+            reason = mismatch(net, _header(path).shapes, _header(path).whole)
+        except RecursionError:
+            raise
+        except Exception as unfit:  # noqa: BLE001 - torch raises anything at sizes that a header may well claim
+            reason = (str(unfit) or repr(unfit)).splitlines()[0]
         return reason and f"{path} has the weights of another net than {model.name}: {reason}"
 
     def _origin(self, path: Path) -> _Origin:

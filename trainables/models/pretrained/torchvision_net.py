@@ -20,9 +20,10 @@ from trainables.layers import DropoutSite
 from trainables.models.pretrained.base import DEFAULT, UNTRAINED, Pretrained
 from trainables.models.pretrained.head import DroppedLinear
 from trainables.models.pretrained.inputs import InputForm
-from trainables.models.pretrained.loading import built_without_memory, mismatch
+from trainables.models.pretrained.loading import mismatch
 from trainables.models.pretrained.tuning import head_of
 from trainables.safetensors_header import read_header
+from trainables.weightless import weightless
 
 _LEFT_OUT: Final = ("AuxLogits.", "aux1.", "aux2.")
 """Auxiliary classifiers (Szegedy et al. 2015, sec. 5), which only ever helped the first training."""
@@ -89,8 +90,9 @@ class TorchvisionNet(Pretrained):
         return self._chosen.name, self._kept.stem
 
     def _refuse(self, path: Path) -> None:
-        net = built_without_memory(lambda: _build(self._member, 2, transforms_input=False))
-        if reason := mismatch(net, read_header(path).shapes):
+        net = weightless(lambda: _build(self._member, 2, transforms_input=False))
+        header = read_header(path)
+        if reason := mismatch(net, header.shapes, header.whole):
             raise WeightsError(f"{path} has the weights of another net than {self._member}: {reason}")
 
     def _weights(self) -> dict[str, Tensor]:
@@ -143,7 +145,7 @@ def _build(member: str, outputs: int, *, transforms_input: bool) -> nn.Module:
 @cache
 def _refused_size(member: str, side: int) -> str | None:
     """Why the net cannot read squares of this side, in torch's words; None where it can."""
-    net = built_without_memory(lambda: _build(member, 2, transforms_input=False)).eval()
+    net = weightless(lambda: _build(member, 2, transforms_input=False)).eval()
     try:
         with torch.no_grad():
             net(torch.empty(1, 3, side, side, device="meta"))

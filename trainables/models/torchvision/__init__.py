@@ -14,7 +14,7 @@ from trainables.dataset import DataInfo
 from trainables.family import ComponentFamily
 from trainables.model import Model
 from trainables.models.torchvision.stem import Stem
-from trainables.models.torchvision.weightless import weightless
+from trainables.weightless import weightless
 
 _LEAVES_OUT_BRANCHES: Final = ("convnext", "efficientnet", "maxvit", "swin")
 """Architectures in which torchvision places stochastic depth."""

@@ -1,0 +1,243 @@
+"""Results that no trial made, as a sweep leaves them: through the real journal, with curves and counts of every class."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from itertools import product
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from orchestrator.engine import Broke, Ended, EpochDone, Failure, FailureKind, Started
+from orchestrator.store.journal import Journal
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.planning import CellRow, PlannedRow
+from orchestrator.store.tables import export
+from trainables.records import Breakdown, ClassRow, Costs, CurveRow, EpochRow, Scores, Seeds, SplitSizes, TrialResult
+
+BEGIN: Final = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+EPOCHS: Final = 30
+CLASSES: Final = ("shirt", "trouser", "pullover", "dress", "coat", "sandal", "jacket", "sneaker", "bag", "boot")
+DATASETS: Final = {"fashion_mnist": 0.0, "kmnist": 0.03}
+MODELS: Final = {
+    "mlp(hidden=64-32)": (0.0, 52_650),
+    "cnn(channels=16-32)": (0.045, 25_034),
+    "resnet(depth=8)": (0.055, 78_042),
+    "vit(depth=2, width=32)": (0.02, 41_770),
+    "lstm(hidden=64)": (0.01, 24_714),
+}
+OPTIMIZERS: Final = {
+    "sgd(lr=0.1)": 0.01,
+    "sgd(lr=1.0)": -0.08,
+    "adam(lr=0.003)": 0.014,
+    "adamw(lr=0.003)": 0.015,
+    "rmsprop(lr=0.001)": 0.004,
+}
+REGULARIZERS: Final = {
+    "none": (0.0, 0.05),
+    "dropout(p=0.3)": (0.006, 0.02),
+    "augment": (0.012, 0.01),
+    "weight_decay(value=0.0005)": (0.003, 0.035),
+}
+"""What a level adds to the accuracy, and of a regularizer the gap that it leaves."""
+
+
+@dataclass(frozen=True)
+class MadeUp:
+    """A cell."""
+
+    dataset: str
+    model: str
+    optimizer: str
+    regularizer: str
+
+    @property
+    def cell_id(self) -> str:
+        return _digest("|".join((self.dataset, self.model, self.optimizer, self.regularizer)))
+
+    @property
+    def accuracy(self) -> float:
+        helps = 0.02 if self.model.startswith(("cnn", "resnet")) and self.regularizer == "augment" else 0.0
+        return (
+            0.86
+            + DATASETS[self.dataset]
+            + MODELS[self.model][0]
+            + OPTIMIZERS[self.optimizer]
+            + REGULARIZERS[self.regularizer.partition(" #")[0]][0]
+            + helps
+        )
+
+    def row(self) -> CellRow:
+        def named(label: str) -> str:
+            return json.dumps({"name": label.partition("(")[0]})
+
+        return CellRow(
+            cell_id=self.cell_id,
+            dataset=self.dataset,
+            model=self.model,
+            optimizer=self.optimizer,
+            regularizer=self.regularizer,
+            dataset_config=named(self.dataset),
+            model_config=named(self.model),
+            optimizer_config=named(self.optimizer),
+            regularizer_config=f"[{named(self.regularizer)}]",
+            protocol_config=json.dumps({"epochs": EPOCHS, "batch_size": 128}),
+            tuning_config=None,
+            data_fingerprint="f" * 32,
+            precision="fp32",
+            compiled=False,
+            deterministic=False,
+        )
+
+
+def write_made_up(root: Path, *, seeds: int = 5, variants: int = 1) -> ResultsPaths:
+    """2 x 5 x 5 x 4 cells, each so many times under other names of its regularizer; 1 in 50 trials breaks."""
+    paths = ResultsPaths(root)
+    journal = Journal.create_or_open(paths.journal)
+    regularizers = [f"{name} #{copy}" if copy else name for copy in range(variants) for name in REGULARIZERS]
+    cells = [MadeUp(*levels) for levels in product(DATASETS, MODELS, OPTIMIZERS, regularizers)]
+    with journal.planning("made_up") as planning:
+        for cell in cells:
+            trials = [
+                PlannedRow(_trial_id(cell, seed), cell.cell_id, "evaluation", seed, "d" * 16, None)
+                for seed in range(seeds)
+            ]
+            planning.add(cell.row(), trials)
+    journal.environment(_environment())
+    random = np.random.default_rng(0)
+    for cell, seed in product(cells, range(seeds)):
+        _run(journal, cell, seed, random)
+    journal.commit()
+    export(journal, paths)
+    journal.close()
+    return paths
+
+
+def _run(journal: Journal, cell: MadeUp, seed: int, random: np.random.Generator) -> None:
+    trial_id = _trial_id(cell, seed)
+    journal.started(Started(trial_id, 1, "slot-0", "bench-1", 4242, BEGIN), "e" * 16)
+    if random.random() < 0.01:
+        reason = "RuntimeError: the worker died"
+        failure = Failure(FailureKind.ERROR, reason, "")
+        journal.broke(Broke(trial_id, 1, failure, BEGIN + timedelta(minutes=1), ""), "failed", reason)
+        return
+    best = float(min(0.995, cell.accuracy + 0.004 * np.cos(seed) + random.normal(0, 0.005)))
+    speed = 1.5 + random.random() * 4
+    for epoch in range(1, EPOCHS + 1):
+        at = best - (best - 0.1) * float(np.exp(-epoch / speed)) + random.normal(0, 0.003)
+        row = EpochRow(
+            epoch=epoch,
+            lr=0.1 * (1 - epoch / EPOCHS),
+            train_loss=2.3 * float(np.exp(-epoch / speed)) + 0.1,
+            val_loss=1.05 - at + 0.004 * epoch,
+            seconds=0.5,
+            eval_seconds=0.1,
+            train_accuracy=at,
+            val_accuracy=at,
+            val_balanced_accuracy=at,
+        )
+        journal.epoch_done(EpochDone(trial_id, 1, row))
+    diverged = cell.optimizer == "sgd(lr=1.0)" and random.random() < 0.3
+    completed = _result(cell, best, random)
+    ended = _diverged(completed) if diverged else completed
+    journal.ended(Ended(trial_id, 1, ended, BEGIN + timedelta(minutes=2), ""))
+
+
+def _result(cell: MadeUp, test: float, random: np.random.Generator) -> TrialResult:
+    parameters = MODELS[cell.model][1]
+    gap = REGULARIZERS[cell.regularizer.partition(" #")[0]][1]
+    train = min(1.0, test + gap + float(random.normal(0, 0.003)))
+    return TrialResult(
+        status="completed",
+        reason=None,
+        epochs=EPOCHS,
+        best_epoch=EPOCHS,
+        train=_scores(train),
+        val=_scores(test + float(random.normal(0, 0.003))),
+        test=_scores(test),
+        breakdown=_breakdown(test, random),
+        costs=Costs(
+            parameters=parameters,
+            flops=parameters * (40 if "cnn" in cell.model or "resnet" in cell.model else 2),
+            train_seconds=parameters / 2_000 * (1 + random.random() / 5),
+            eval_seconds=1.0,
+            setup_seconds=0.2,
+            samples_per_second=2500.0,
+            latency_ms_p50=parameters / 50_000 * (1 + random.random() / 5),
+            latency_ms_p95=2.0,
+            batch_latency_ms_p50=4.0,
+            batch_latency_ms_p95=5.0,
+            peak_memory_bytes=64_000_000,
+        ),
+        sizes=SplitSizes(train=54_000, val=6_000, test=10_000, dropped=0),
+        seeds=Seeds(1, 2, 3, 4),
+        device="cpu",
+        world_size=1,
+        threads=1,
+    )
+
+
+def _diverged(completed: TrialResult) -> TrialResult:
+    reason = f"the loss became NaN in epoch {EPOCHS}"
+    nothing = {"best_epoch": None, "train": None, "val": None, "test": None, "breakdown": Breakdown()}
+    return replace(completed, status="diverged", reason=reason, **nothing)
+
+
+def _scores(accuracy: float) -> Scores:
+    return Scores(loss=1 - accuracy, accuracy=accuracy, balanced_accuracy=accuracy, f1_macro=accuracy - 0.002)
+
+
+def _breakdown(accuracy: float, random: np.random.Generator) -> Breakdown:
+    size = len(CLASSES)
+    shares = random.dirichlet(np.ones(size) / 2, size) * (1 - accuracy)
+    shares[np.arange(size), np.arange(size)] += accuracy
+    counts = np.array([random.multinomial(1000, row / row.sum()) for row in shares])
+    rates = np.linspace(0, 1, 101)
+    return Breakdown(
+        classes=tuple(
+            ClassRow(place, name, 1000, accuracy, accuracy, accuracy, accuracy) for place, name in enumerate(CLASSES)
+        ),
+        curves=tuple(_curves(counts, rates, accuracy, random)),
+    )
+
+
+def _curves(counts: np.ndarray, rates: np.ndarray, accuracy: float, random: np.random.Generator) -> Iterator[CurveRow]:
+    for index in range(len(CLASSES)):
+        bend = (1 - accuracy) * (0.3 + random.random())
+        for point, x in enumerate(rates.tolist()):
+            yield CurveRow("roc", index, point, x, x**bend if x else 0.0)
+        for point, other in enumerate(np.flatnonzero(counts[index]).tolist()):
+            yield CurveRow("confusion", index, point, float(other), float(counts[index, other]), other)
+
+
+def _environment() -> dict[str, object]:
+    return {
+        "environment_id": "e" * 16,
+        "started_at": BEGIN,
+        "command": "orch sweep made_up.yaml",
+        "orch_version": "0.1.0",
+        "results_version": 4,
+        "python": "3.11.9",
+        "packages": "{}",
+        "platform": "Linux",
+        "host": "bench-1",
+        "cpu": "none: these results are made up",
+        "cpus": 2,
+        "memory_bytes": 8 * 2**30,
+        "gpus": "[]",
+        "git_commit": None,
+        "git_dirty": None,
+        "cluster": "{}",
+        "grid": "name: made_up\n",
+    }
+
+
+def _trial_id(cell: MadeUp, seed: int) -> str:
+    return _digest(f"{cell.cell_id}:{seed}")
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=8).hexdigest()

@@ -1,0 +1,118 @@
+"""What the page of 1,000 trials costs: from tables to page, its size, and how long a browser takes to open it.
+
+    python benchmarks/page.py [--json] [--keep FOLDER]
+
+The results are made up, and written as a sweep writes them (`benchmarks/made_up.py`): 30 epochs, ROC curves and confusion
+counts of ten classes in each trial. Once as 200 cells of 5 seeds, once as 1,000 cells of one seed, which makes the largest
+page. Seconds to the page are of a whole `orch report`, from the start of the process to its end; those to open are from
+the navigation until its tables stand and its scripts are ready (figures are drawn when they are scrolled to), in Chromium,
+three times, the slowest.
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmarks.machine import machine
+from benchmarks.made_up import write_made_up
+from benchmarks.table import markdown
+from benchmarks.watched import watched
+
+TO_PAGE_SECONDS: Final = 20.0
+MEGABYTES: Final = 8.0
+TO_OPEN_SECONDS: Final = 3.0
+SHAPES: Final = {"200 cells x 5 seeds": (5, 1), "1,000 cells x 1 seed": (1, 5)}
+"""Seeds, and how often each cell is there under another name."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One page."""
+
+    what: str
+    to_page_seconds: float
+    peak_mb: float
+    page_mb: float
+    to_open_seconds: float | None
+    """None where there is no Chromium."""
+
+    @property
+    def within(self) -> bool:
+        return (
+            self.to_page_seconds <= TO_PAGE_SECONDS
+            and self.page_mb <= MEGABYTES
+            and (self.to_open_seconds or 0) <= TO_OPEN_SECONDS
+        )
+
+
+def measure(folder: Path) -> list[Figures]:
+    figures = []
+    for what, (seeds, variants) in SHAPES.items():
+        paths = write_made_up(folder / f"{seeds}-seeds", seeds=seeds, variants=variants)
+        run = watched(["-m", "orchestrator", "report", str(paths.root)])
+        size = paths.report.stat().st_size / 1e6
+        figures.append(Figures(what, run.seconds, run.peak_mb, size, _to_open(paths.report)))
+    return figures
+
+
+def _to_open(page: Path) -> float | None:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        return None
+    from playwright.sync_api import sync_playwright
+
+    seconds = []
+    with sync_playwright() as playwright:
+        for _ in range(3):
+            chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+            tab = chromium.new_page(viewport={"width": 1280, "height": 900})
+            began = time.perf_counter()
+            tab.goto(page.as_uri())
+            tab.wait_for_selector("html[data-ready]", state="attached")
+            seconds.append(time.perf_counter() - began)
+            chromium.close()
+    return max(seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--keep", type=Path, help="write the results here, and leave them")
+    given = parser.parse_args()
+    where = machine()
+    if given.keep:
+        given.keep.mkdir(parents=True, exist_ok=True)
+        figures = measure(given.keep)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            figures = measure(Path(folder))
+    if given.json:
+        print(json.dumps({"machine": where, "figures": [asdict(one) for one in figures]}, indent=2))
+    else:
+        rows = [
+            (
+                one.what,
+                f"{one.to_page_seconds:.1f}",
+                f"{one.peak_mb:.0f}",
+                f"{one.page_mb:.2f}",
+                _shown(one.to_open_seconds),
+            )
+            for one in figures
+        ]
+        limits = ("at most", f"{TO_PAGE_SECONDS:.0f}", "", f"{MEGABYTES:.0f}", f"{TO_OPEN_SECONDS:.0f}")
+        print(markdown(("1,000 trials", "tables to page, s", "peak MB", "page, MB", "opens in, s"), [*rows, limits]))
+        print(f"\n{where}")
+    raise SystemExit(not all(one.within for one in figures))
+
+
+def _shown(seconds: float | None) -> str:
+    return "no Chromium" if seconds is None else f"{seconds:.1f}"
+
+
+if __name__ == "__main__":
+    main()

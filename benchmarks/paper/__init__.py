@@ -1,0 +1,1 @@
+"""The study that inspired this program, as claims with verdicts."""

@@ -1,0 +1,78 @@
+"""Ends a local Ray whose sweep was killed: most of its processes notice, but its agents only after a minute.
+
+It is a small process beside the sweep, this file run as a program, and waits until the sweep dismisses it or is gone.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+import psutil
+
+_MARK: Final = "ORCH_RAY_FOLDER"
+"""A variable that all processes of a Ray inherit."""
+_DISMISSED: Final = b"dismissed"
+_LOOKS: Final = 20
+_LOOK_SECONDS: Final = 0.25
+
+
+class Reaper:
+    """Lives as long as the Ray whose temporary folder it is given."""
+
+    def __init__(self, folder: str, lock: int) -> None:
+        """lock: the descriptor that holds the folder's lock, which the reaper holds on to. Raises OSError."""
+        self._folder = folder
+        self._process = subprocess.Popen(  # this file, by this interpreter  # noqa: S603
+            [sys.executable, "-P", __file__, folder],  # -P: modules of this room have names of the standard library's
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # it outlives a signal to the sweep's group
+            pass_fds=(lock,),
+        )
+
+    @contextmanager
+    def marking(self) -> Iterator[None]:
+        """What is started within is its own to end."""
+        os.environ[_MARK] = self._folder
+        try:
+            yield
+        finally:
+            del os.environ[_MARK]
+
+    def dismiss(self) -> None:
+        """There is nothing left to end."""
+        with suppress(BrokenPipeError):
+            self._process.communicate(_DISMISSED)
+
+
+def _reap(folder: str) -> None:
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    if sys.stdin.buffer.read() == _DISMISSED:
+        return
+    for _ in range(_LOOKS):  # what is being ended may still start others
+        if not (left := [process for process in psutil.process_iter() if _is_of(process, folder)]):
+            break
+        for process in left:
+            with suppress(psutil.Error):
+                process.kill()
+        time.sleep(_LOOK_SECONDS)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_of(process: psutil.Process, folder: str) -> bool:
+    try:
+        return process.environ().get(_MARK) == folder and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, OSError):
+        return False
+
+
+if __name__ == "__main__":
+    _reap(sys.argv[1])

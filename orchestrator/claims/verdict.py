@@ -1,0 +1,193 @@
+"""What a claim's units show: its effect, how sure it is, the verdict, and what would decide an open one.
+
+The test is two-sided about the margin, so that a claim can fail as well as hold; the p-values of all claims of a grid
+are corrected together (Holm 1979), those that cannot be tested yet among them: a family does not grow as trials end.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from orchestrator.claims.pairing import Units
+from orchestrator.grid.claims import ALPHA, Claim, least_seeds
+from orchestrator.reports.stats.holm import holm
+from orchestrator.reports.stats.more_seeds import seeds_to_decide
+from orchestrator.reports.stats.paired import Paired, paired
+from results_schema import OPEN
+
+MOST_SEEDS: Final = 100
+"""Seeds of a cell that are run for a claim's sake: what needs more is too small to matter, or needs another grid."""
+
+Outcome = Literal["supported", "contradicted", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What there is on a claim."""
+
+    units: Units
+    post_hoc: bool
+    looks: int
+    """How often seeds were added after a look at its data."""
+    cells: frozenset[str]
+    """Ids of the cells that it is about."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What there is to say of one claim."""
+
+    claim: Claim
+    outcome: Outcome
+    effect: float
+    """Positive where it is as claimed; not a number where no pair has completed."""
+    low: float
+    high: float
+    """The 95 % interval of the effect."""
+    bound: float
+    """What the effect has to exceed."""
+    p: float | None
+    """Of an effect equal to the bound; None where there are no two units."""
+    corrected: float | None
+    """Over all claims of the grid, and over all looks at the data of this one."""
+    size: float
+    """The standardised effect of `stats.paired`."""
+    test: str
+    evidence: Evidence
+    decide: str | None
+    """What would decide it."""
+    seeds: int | None
+    """So many in all may decide it, where seeds are what it lacks."""
+    notes: tuple[str, ...]
+
+    @property
+    def units(self) -> Units:
+        return self.evidence.units
+
+    @property
+    def post_hoc(self) -> bool:
+        return self.evidence.post_hoc
+
+
+def bound_of(claim: Claim) -> float:
+    """What the effect has to exceed."""
+    return -claim.margin if claim.sense == "not_worse" else claim.margin
+
+
+def verdicts(claims: Sequence[Claim], evidence: Sequence[Evidence]) -> tuple[Verdict, ...]:
+    """One for each claim."""
+    tests = [_tested(claim, one.units) for claim, one in zip(claims, evidence, strict=True)]
+    family = holm([1.0 if test is None else test[1].p for test in tests])
+    return tuple(
+        _verdict(claim, one, test, min(1.0, float(p) * (one.looks + 1)), len(claims))
+        for claim, one, test, p in zip(claims, evidence, tests, family, strict=True)
+    )
+
+
+def _tested(claim: Claim, units: Units) -> tuple[Paired, Paired] | None:
+    """The effect with its interval, and the test about the bound; None where there is too little to test."""
+    if len(units.differences) < 2:
+        return None
+    return paired(units.differences, method="t"), paired(units.differences - bound_of(claim))
+
+
+def _verdict(
+    claim: Claim, evidence: Evidence, test: tuple[Paired, Paired] | None, corrected: float, family: int
+) -> Verdict:
+    units, bound = evidence.units, bound_of(claim)
+    effect = float(np.mean(units.differences)) if len(units.differences) else float("nan")
+    outcome: Outcome = "inconclusive"
+    if test is not None and corrected <= ALPHA:
+        outcome = "supported" if effect > bound else "contradicted"
+    notes = [*evidence.notes, *_left_out(units), *_looked(evidence.looks)]
+    if outcome == "supported" and units.flattering:
+        outcome = "inconclusive"
+        notes.append(
+            f"the pairs that are left show what is claimed, but {units.flattering} broke on the side that is favoured;"
+            " a claim on `diverged` can be decided"
+        )
+    shown = None if test is None else test[0]
+    return Verdict(
+        claim=claim,
+        outcome=outcome,
+        effect=effect,
+        low=float("nan") if shown is None else shown.low,
+        high=float("nan") if shown is None else shown.high,
+        bound=bound,
+        p=None if test is None else test[1].p,
+        corrected=None if test is None else corrected,
+        size=float("nan") if shown is None else shown.effect,
+        test="" if test is None else test[1].test,
+        evidence=evidence,
+        decide=_decide(claim, units, family) if outcome == "inconclusive" else None,
+        seeds=_seeds(claim, units, family) if outcome == "inconclusive" else None,
+        notes=tuple(notes),
+    )
+
+
+def _looked(looks: int) -> Iterator[str]:
+    if looks:
+        times = "once" if looks == 1 else f"{looks} times"
+        yield f"seeds were added {times} after a look at the data, so p is multiplied by {looks + 1}"
+
+
+def _decide(claim: Claim, units: Units, family: int) -> str:
+    """What would decide an open claim."""
+    absent = [side for side in units.sides if not side.statuses]
+    if absent:
+        return "; ".join(
+            f"every trial of {side.name} is skipped ({side.skipped})"
+            if side.skipped
+            else f"no trial of {side.name} is in these results: `orch sweep GRID` runs what is missing"
+            for side in absent
+        )
+    if not units.blocks and not units.waiting:
+        return "its arms are nowhere in cells that differ in nothing else; compare levels that the grid combines alike"
+    if waiting := sum(units.lacking.get(status, 0) for status in OPEN):
+        return f"{_trials(waiting)} of it {'has' if waiting == 1 else 'have'} still to run: `orch sweep GRID` goes on"
+    if not units.blocks:
+        if units.lacking.keys() == {"completed"}:
+            return f"no trial has a value of {claim.on.name}; claim something on a measure that these data have"
+        told = " and ".join(f"{side.name} ({_told(side.statuses)})" for side in units.sides)
+        return f"never completed together: {told}; `orch sweep GRID --retry` runs again what failed"
+    seeds = _seeds(claim, units, family)
+    if seeds is None:
+        return "no number of seeds within reason: the effect is too close to what would make no difference"
+    if units.seeds < 2:
+        return f"one seed tells nothing of the spread between seeds: `orch sweep GRID --seeds {seeds}`"
+    if seeds > MOST_SEEDS:
+        return f"about {seeds:,} seeds in place of {units.seeds}: more than --add-seeds runs for so small an effect"
+    return f"about {seeds} seeds in place of {units.seeds}: `orch sweep GRID --add-seeds` runs those of its cells alone"
+
+
+def _seeds(claim: Claim, units: Units, family: int) -> int | None:
+    """So many seeds in all would decide it with a power of 0.8, if spread and effect are what they seem.
+
+    None where it does not lack seeds: trials have still to run, nothing can be compared, or no number would do.
+    """
+    if not units.blocks or any(units.lacking.get(status) for status in OPEN):
+        return None
+    if units.seeds < 2:
+        return least_seeds(family)
+    needed = seeds_to_decide(units.differences, bound_of(claim), alpha=ALPHA / family)
+    if needed is None:
+        return None
+    in_each = len(units.differences) / units.seeds
+    return max(int(np.ceil(max(needed, least_seeds(family)) / in_each)), units.seeds + 1)
+
+
+def _left_out(units: Units) -> Iterator[str]:
+    if units.waiting:
+        told = _told({"without a value" if status == "completed" else status: n for status, n in units.lacking.items()})
+        yield f"{units.waiting} of {units.waiting + units.blocks} pairs left out ({told})"
+
+
+def _told(statuses: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in statuses.items())
+
+
+def _trials(count: int) -> str:
+    return f"{count} trial{'' if count == 1 else 's'}"

@@ -1,0 +1,28 @@
+"""`orch fetch --cluster FILE NAME`: copy a sweep's results from a cluster to this machine."""
+
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.terminal import say
+
+
+@click.command(epilog="Example: orch fetch --cluster jobs.yaml demo")
+@click.argument("name", required=False)
+@click.option("--cluster", type=click.Path(path_type=Path), required=True, help="Cluster file of kind jobs.")
+@click.option("--results", type=click.Path(path_type=Path), help="Where to; results/NAME when not given.")
+def command(name: str | None, cluster: Path, results: Path | None) -> None:
+    """Copy the results of the sweep NAME, the only one there when not given, from the cluster's head to this machine.
+
+    Tables, page, pictures and weights come along, checked by their checksum; checkpoints stay. The same command again
+    brings what is newer.
+    """
+    from orchestrator.cli.display import display
+    from orchestrator.cli.on_head import remote_results
+    from orchestrator.remote.fetch import fetch
+
+    with display(quiet=False, verbose=True) as progress:
+        fetched = fetch(remote_results(cluster), name, results, progress)
+    say(f"{fetched.files} files, {fetched.bytes / 2**20:.1f} MiB, in {fetched.results}")
+    if fetched.running:
+        say("the sweep runs still: these are its tables as they were; fetch again when it has ended", err=True)

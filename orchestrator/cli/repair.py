@@ -1,0 +1,37 @@
+"""`orch repair RESULTS`: rebuild what is damaged, and name what cannot be."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command(epilog="Example: orch repair results/demo; then the command of the sweep runs what was lost.")
+@click.argument("results", type=click.Path(path_type=Path))
+def command(results: Path) -> int:
+    """Mend the directory RESULTS, as far as that can be done.
+
+    Tables are written again from the journal; a damaged journal is rebuilt from what can be read of it and from the tables;
+    of every damaged file a copy is kept in RESULTS/damaged. Trials whose rows could not be rebuilt wait again. Ends with 0
+    when everything is whole again, 4 when something was lost, which is named, 5 when a sweep runs here.
+    """
+    from orchestrator.cli.terminal import say
+    from orchestrator.errors import UserError
+    from orchestrator.reports.source import results_at
+    from orchestrator.store.lock import ResultsLock
+    from orchestrator.upkeep.repair import repair
+    from orchestrator.upkeep.verify import left_on, verify
+
+    paths = results_at(results)
+    lost = False
+    list(verify(paths))  # what is no results directory is told before anything is written
+    if (cluster := left_on(paths)) is not None:
+        raise UserError(f"{results} was fetched while its sweep ran on {cluster}; `orch fetch` brings it whole again")
+    with ResultsLock(paths) as lock:
+        for line in repair(paths, lock.check_now):
+            say(line)
+            lost |= line.startswith("LOST ")
+        damaged = [verdict for verdict in verify(paths) if not verdict.whole]
+    for verdict in damaged:
+        say(f"DAMAGED {verdict.file}: {verdict.damage}")
+    say(f"{results} is {'not whole' if damaged else 'whole'}{'; what was lost is named above' if lost else ''}")
+    return 4 if damaged or lost else 0

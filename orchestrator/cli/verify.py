@@ -1,0 +1,37 @@
+"""`orch verify RESULTS`: is everything as it was written?"""
+
+from pathlib import Path
+
+import click
+
+
+@click.command(epilog="Example: orch verify results/demo")
+@click.argument("results", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(results: Path, as_json: bool) -> int:
+    """Check every file of the directory RESULTS, and write nothing.
+
+    Ends with 0 when all is whole, 4 when a file is damaged (`orch repair` mends what can be mended), 2 where this is no
+    results directory.
+    """
+    import json
+    from dataclasses import asdict
+
+    from orchestrator.cli.terminal import say
+    from orchestrator.reports.source import results_at
+    from orchestrator.upkeep.verify import verify
+
+    verdicts = []
+    for verdict in verify(results_at(results)):
+        verdicts.append(verdict)
+        if not as_json:
+            state = "whole" if verdict.whole else "DAMAGED"
+            says = verdict.damage or verdict.detail
+            say(f"{state:8} {verdict.file}{f': {says}' if says else ''}")
+    damaged = [verdict for verdict in verdicts if not verdict.whole]
+    if as_json:
+        files = [{**asdict(verdict), "whole": verdict.whole} for verdict in verdicts]
+        say(json.dumps({"whole": not damaged, "files": files}, indent=2))
+    elif damaged:
+        say(f"{len(damaged)} damaged; `orch repair {results}` mends what can be mended", err=True)
+    return 4 if damaged else 0

@@ -1,0 +1,41 @@
+"""`orch wandb push RESULTS`: send what W&B does not have yet."""
+
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.terminal import say
+
+
+@click.group()
+def command() -> None:
+    """What W&B has of a sweep."""
+
+
+@command.command(epilog="Example: orch wandb push results/demo")
+@click.argument("results", type=click.Path(path_type=Path))
+@click.option("--project", help="[default: the grid's]")
+@click.option("--entity", help="User or team.  [default: the grid's, else the key's own]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def push(results: Path, project: str | None, entity: str | None, as_json: bool) -> None:
+    """Send the runs of RESULTS that W&B does not have yet, and the sweep's report.
+
+    After an outage, or from a machine with a network when the sweep had none. Nothing is sent twice, however often it
+    runs. Ends with 3 where W&B does not answer; the same command then goes on.
+    """
+    from orchestrator.reports.source import results_at
+    from orchestrator.reports.wandb_push import destination
+    from orchestrator.reports.wandb_push import push as send
+
+    paths = results_at(results)
+    to = destination(paths, project, entity)
+    pushed = send(paths, to, lambda line: say(line, err=True))
+    if as_json:
+        import json
+        from dataclasses import asdict
+
+        say(json.dumps(asdict(pushed)))
+    else:
+        known = f"; {pushed.there} were there" if pushed.there else ""
+        say(f"{pushed.written} runs sent to {to.project}{known}")
+        say(pushed.report)

@@ -1,0 +1,151 @@
+"""`orchestrator.load`: a results directory in a notebook."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
+
+import pandas as pd
+import pyarrow as pa
+
+from orchestrator.claims.judging import judge, latest_text
+from orchestrator.claims.verdict import Verdict
+from orchestrator.claims.wording import as_json
+from orchestrator.errors import UserError
+from orchestrator.grid.reader import read_text
+from orchestrator.reports.ranked import ranked_cells
+from orchestrator.reports.source import results_at, table_of
+from results_schema import ENVIRONMENTS, TABLES, Table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Frames = Literal["pandas", "polars", "arrow"]
+_NAMES: Final = {table.name: table for table in TABLES}
+
+
+def load(results: str | Path) -> "Results":
+    """The results in a directory that `orch sweep` wrote, also while it still runs.
+
+    Raises UserError where there are none, and where they are of another program or of a newer orch.
+    """
+    return Results(Path(results))
+
+
+class Results:
+    """Tables as they were exported last, their checksums verified; each is read once, when it is first asked for.
+
+    Columns, their types and units are in docs/data-dictionary.md. Raises DamagedResults where a table is.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._paths = results_at(root)
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row for each trial, whatever happened to it."""
+        return self.table("trials")
+
+    @cached_property
+    def epochs(self) -> pd.DataFrame:
+        """One row for each epoch of each trial's latest attempt."""
+        return self.table("epochs")
+
+    @cached_property
+    def classes(self) -> pd.DataFrame:
+        """Scores by class."""
+        return self.table("classes")
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """ROC curves and confusion counts."""
+        return self.table("curves")
+
+    @cached_property
+    def attempts(self) -> pd.DataFrame:
+        """One row for each try at a trial."""
+        return self.table("attempts")
+
+    @cached_property
+    def environments(self) -> pd.DataFrame:
+        """What the runs of the sweep ran on and under."""
+        return self.table("environments")
+
+    @overload
+    def table(self, name: str, frame: Literal["pandas"] = "pandas") -> pd.DataFrame: ...
+    @overload
+    def table(self, name: str, frame: Literal["arrow"]) -> pa.Table: ...
+    @overload
+    def table(self, name: str, frame: Literal["polars"]) -> "pl.DataFrame": ...
+    def table(self, name: str, frame: Frames = "pandas") -> "pd.DataFrame | pa.Table | pl.DataFrame":
+        """A table by its name, read anew. Raises UserError for another name, ImportError where polars is not installed."""
+        found = table_of(self._paths, _table(name))
+        if frame == "arrow":
+            return found
+        if frame == "polars":
+            import polars as pl
+
+            return pl.DataFrame(found)
+        return found.to_pandas()
+
+    def cells(self) -> pd.DataFrame:
+        """One row for each cell, data set by data set, the best first: `orchestrator.reports.ranked.ranked_cells`.
+
+        Means over seeds with 95 % bootstrap intervals, ties with the best, spread over the binomial floor, how many trials
+        diverged or failed, and costs. Trials that the grid no longer names, and those that tune, are left out.
+        """
+        trials = self.trials
+        return ranked_cells(trials[trials["planned"].fillna(False).astype(bool) & (trials["purpose"] != "tuning")])
+
+    def claims(self) -> pd.DataFrame:
+        """One row for each claim of the grid, with its verdict: what `orch claims --json` prints."""
+        return pd.DataFrame([as_json(verdict) for verdict in judge(self._paths).verdicts])
+
+    def compare(
+        self,
+        first: Mapping[str, Any],
+        than: Mapping[str, Any],
+        on: str | Mapping[str, Any] = "test_accuracy",
+        *,
+        margin: float = 0.0,
+        where: Mapping[str, Any] | None = None,
+    ) -> Verdict:
+        """Whether the cells of `first` are better than those of `than`, as a claim of a grid says it (docs/claims.md).
+
+            load("results/demo").compare({"model": "cnn"}, {"model": "mlp"}, where={"dataset": "digits"})
+
+        It is made after its data, so it is post hoc; and it is alone: who compares much corrects for it (`stats.holm`).
+        Raises GridError where an axis, a level or a measure is none of the grid's.
+        """
+        claim: dict[str, Any] = {
+            "id": "compare",
+            "text": "a comparison",
+            "better": dict(first),
+            "than": dict(than),
+            "on": on,
+        }
+        claim |= {"margin": margin} if margin else {}
+        claim |= {"where": dict(where)} if where else {}
+        (verdict,) = judge(self._paths, read_text(self._grid_with(claim), Path("compare"))).verdicts
+        return verdict
+
+    def _grid_with(self, claim: Mapping[str, Any]) -> str:
+        """The grid of the latest run, claiming nothing else."""
+        from ruamel.yaml import YAML
+
+        yaml, text = YAML(), StringIO()
+        grid = yaml.load(latest_text(self.table(ENVIRONMENTS.name), self._paths))
+        grid["claims"] = [dict(claim)]
+        yaml.dump(grid, text)
+        return text.getvalue()
+
+    def __repr__(self) -> str:
+        done = int((self.trials["status"] == "completed").sum())
+        return f"<results in {self._paths.root}: {done} of {len(self.trials)} trials completed>"
+
+
+def _table(name: str) -> Table:
+    if name not in _NAMES:
+        raise UserError(f"there is no table {name!r}; the tables are {', '.join(_NAMES)}")
+    return _NAMES[name]

@@ -1,0 +1,1 @@
+"""Commands that are carried out on the head of a cluster (`kind: jobs`): asked for here, answered there."""

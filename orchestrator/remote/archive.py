@@ -1,0 +1,97 @@
+"""The head's side of `orch fetch`: the results directory as one archive, handed out in pieces that fit into a job's log."""
+
+import base64
+import json
+import tarfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from orchestrator.errors import UserError
+from orchestrator.reports.progress import lock_holder
+from orchestrator.store.paths import ResultsPaths
+
+PACK: Final = "pack"
+"""The command, for the head alone."""
+PIECE_BYTES: Final = 16 * 2**20
+_KEPT_SECONDS: Final = 3600.0
+"""An archive that nobody has fetched to its end is removed by the next fetch after this."""
+_TRIES: Final = 10
+_OF_JOURNAL: Final = (".sqlite", ".sqlite-wal", ".seal", ".mark")
+"""Endings. The log too: it has what was committed last where a sweep was killed."""
+_LEFT_OUT: Final = ("checkpoints", "damaged", "wandb", "wandb.log")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of an archive."""
+
+    name: str
+    """Of the sweep."""
+    size: int
+    """Bytes of the whole archive."""
+    sha256: str
+    """Of the whole archive."""
+    running: bool
+    """Whether the sweep ran when it was packed: its journal is not in it then."""
+    content: str
+    """Base64."""
+
+    def data(self) -> bytes:
+        return base64.b64decode(self.content)
+
+
+def pack(results: Path, token: str, number: int) -> str:
+    """The piece as JSON. Piece 0 packs anew, the last one removes the archive. Raises UserError."""
+    if not results.is_dir():
+        raise UserError(f"there is no sweep in {results} on the cluster")
+    archive = results.parent / f".fetch-{token}.tar.gz"
+    running = lock_holder(ResultsPaths(results)) is not None
+    if number == 0:
+        _remove_old(results.parent)
+        _pack(results, archive, running)
+    with archive.open("rb") as opened:
+        digest = sha256()
+        while part := opened.read(2**20):
+            digest.update(part)
+        opened.seek(number * PIECE_BYTES)
+        content = opened.read(PIECE_BYTES)
+    size = archive.stat().st_size
+    if (number + 1) * PIECE_BYTES >= size:
+        archive.unlink()
+    piece = Piece(results.name, size, digest.hexdigest(), running, base64.b64encode(content).decode())
+    return json.dumps(asdict(piece))
+
+
+def _pack(results: Path, archive: Path, running: bool) -> None:
+    """Tables and checksums of one moment: packed again where a sweep that runs has written them anew meanwhile."""
+    for _ in range(_TRIES):
+        before = _checksums(results)
+        with tarfile.open(archive, "w:gz", compresslevel=1) as made:
+            for file in _files(results, running):
+                made.add(file, arcname=str(file.relative_to(results)))
+        if _checksums(results) == before:
+            return
+
+
+def _checksums(results: Path) -> bytes:
+    path = ResultsPaths(results).checksums
+    return path.read_bytes() if path.exists() else b""
+
+
+def _files(results: Path, running: bool) -> Iterator[Path]:
+    for path in sorted(results.rglob("*")):
+        first = path.relative_to(results).parts[0]
+        hidden = any(part.startswith(".") for part in path.relative_to(results).parts)
+        of_journal = first.startswith("journal.") and (running or not first.endswith(_OF_JOURNAL))
+        if path.is_file() and not path.is_symlink() and not (hidden or of_journal or first in _LEFT_OUT):
+            yield path
+
+
+def _remove_old(root: Path) -> None:
+    for old in root.glob(".fetch-*.tar.gz"):
+        if time.time() - old.stat().st_mtime > _KEPT_SECONDS:
+            old.unlink(missing_ok=True)

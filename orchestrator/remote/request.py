@@ -1,0 +1,75 @@
+"""What travels to the head with the code, and what comes back: a command, and what it said. Nothing secret is in it."""
+
+import base64
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from clusters.spec import ClusterSpec
+
+RESULTS: Final = "RESULTS"
+"""Stands in a command for the sweep's results directory, which only the head can name."""
+GRID: Final = "grid"
+"""The folder of the grid, beside the code."""
+CLUSTER: Final = "cluster.yaml"
+_REQUEST: Final = "request.json"
+_MARK: Final = "orch-answer: "
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command for the head."""
+
+    arguments: tuple[str, ...]
+    root: str
+    """The folder in which each sweep has its results directory."""
+    name: str | None
+    """Of the sweep; None: the only one there."""
+    shown: tuple[str, ...]
+    """The command line as its user gave it, for messages that say how to go on."""
+    live: bool = False
+    """Whether what it says goes to the job's log at once."""
+
+    def write(self, folder: Path) -> None:
+        (folder / _REQUEST).write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Request":
+        fields = json.loads((folder / _REQUEST).read_text())
+        return cls(**{**fields, "arguments": tuple(fields["arguments"]), "shown": tuple(fields["shown"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the command gave."""
+
+    code: int
+    output: str
+    errors: str
+
+    def line(self) -> str:
+        """As one line of the job's log."""
+        packed = zlib.compress(json.dumps(asdict(self)).encode())
+        return _MARK + base64.b64encode(packed).decode()
+
+
+def answer_in(line: str) -> Answer | None:
+    """The answer that a line of the log holds; None where it is another line."""
+    if not line.startswith(_MARK):
+        return None
+    return Answer(**json.loads(zlib.decompress(base64.b64decode(line.removeprefix(_MARK)))))
+
+
+def cluster_text(cluster: ClusterSpec) -> str:
+    """The cluster file that the head reads: the same cluster, from within. JSON is YAML."""
+    kept = cluster.model_dump(exclude={"token_file", "results", "python", "cpus", "gpus"}, exclude_none=True)
+    # the job's own code travels to its workers
+    return json.dumps({**kept, "kind": "attach", "address": "auto", "code": "installed"}, indent=1)
+
+
+def last_answer(lines: Sequence[str]) -> Answer | None:
+    """The answer in a job's log; None where it has none."""
+    return next((found for line in reversed(lines) if (found := answer_in(line)) is not None), None)

@@ -1,0 +1,87 @@
+"""A sweep on a cluster that this machine is no part of: submitted from here, and followed as long as anybody looks."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusters.spec import ClusterSpec
+from orchestrator.errors import InfrastructureLost, LockedResults, UserError
+from orchestrator.grid import read_grid
+from orchestrator.progress import Progress
+from orchestrator.remote.calls import reached, request_of, send
+from orchestrator.remote.request import CLUSTER, GRID, RESULTS, Answer, answer_in
+from orchestrator.request import SweepRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A sweep that the cluster has been given."""
+
+    cluster: ClusterSpec
+    file: Path
+    """The cluster file."""
+    name: str
+    job_id: str
+
+    def commands(self) -> str:
+        """How to go on from anywhere."""
+        where = f"--cluster {self.file} {self.name}"
+        return "\n".join(f"  orch {verb} {where}" for verb in ("status", "logs", "stop", "fetch"))
+
+
+def submit(request: SweepRequest, cluster: ClusterSpec, *, as_json: bool) -> Submitted:
+    """Send the sweep to the cluster. Raises GridError, UserError, InfrastructureLost."""
+    assert request.cluster is not None, "without a file the cluster is this machine"
+    for option, given in (("--results", request.results), ("--data", request.data)):
+        if given is not None:
+            key = option.removeprefix("--")
+            raise UserError(f"{option} is a folder of this machine; `{key}` in {request.cluster} names the cluster's")
+    if request.engine == "inline":
+        raise UserError("--engine inline runs in this process, not on a cluster; leave --cluster or --engine out")
+    grid = read_grid(request.grid)
+    arguments = ["sweep", f"{GRID}/{request.grid.name}", "--cluster", CLUSTER, "--results", RESULTS, "--verbose"]
+    arguments += ["--max-trials", str(request.max_trials)]
+    arguments += ["--seeds", str(request.seeds)] if request.seeds is not None else []
+    arguments += ["--add-seeds"] if request.add_seeds else []
+    arguments += ["--retry"] if request.retry else []
+    arguments += ["--wandb", request.wandb_mode] if request.wandb_mode is not None else []
+    arguments += ["--json"] if as_json else []
+    with reached(cluster) as jobs:
+        asked = request_of(cluster, arguments, grid.name, live=True)
+        job_id = send(jobs, cluster, asked, request.grid, grid.name)
+    return Submitted(cluster, request.cluster, grid.name, job_id)
+
+
+def follow(submitted: Submitted, progress: Progress) -> Answer:
+    """Show what the sweep says until it ends; its answer. Raises InfrastructureLost when the cluster is out of reach."""
+    answers: list[Answer] = []
+
+    def say(line: str) -> None:
+        if (answer := answer_in(line)) is not None:
+            answers.append(answer)
+        else:
+            progress.note(line)
+
+    try:
+        with reached(submitted.cluster) as jobs:
+            end = jobs.follow(submitted.job_id, say)
+    except InfrastructureLost as lost:
+        raise InfrastructureLost(f"{lost}; the sweep may go on there:\n{submitted.commands()}") from lost
+    if answers:
+        return answers[-1]
+    if end.code is None:
+        raise InfrastructureLost(f"the sweep's process on {submitted.cluster.name} was killed: {end.message}")
+    return Answer(end.code, "", "")
+
+
+def log_of(cluster: ClusterSpec, name: str | None) -> str:
+    """What the latest run of a sweep has said there. Raises UserError where there is none."""
+    with reached(cluster) as jobs:
+        known = jobs.jobs(name or "")
+        if not known:
+            raise UserError(
+                f"no job of {name or 'any sweep'} on {cluster.name}; Ray forgets them when its head restarts"
+            )
+        # one that was refused since another ran has nothing to tell
+        told = [job for job in known if job.running or job.code != LockedResults.exit_code] or known
+        lines = jobs.log(told[0].job_id).splitlines()
+    return "\n".join(line for line in lines if answer_in(line) is None)

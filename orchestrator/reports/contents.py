@@ -1,0 +1,140 @@
+"""What the tables of a results directory say, as the page shows it: `orch report`."""
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orchestrator.reports import breakdowns, curve_figures, grids, provenance, summing_up
+from orchestrator.reports.cell_figures import cell_figures
+from orchestrator.reports.cells import AXES
+from orchestrator.reports.claim_section import claim_section
+from orchestrator.reports.effect_figures import axis_effects, rank_figures
+from orchestrator.reports.figures import Breakdowns
+from orchestrator.reports.page import Page, Source
+from orchestrator.reports.ranked import COSTS, ranked_cells
+from orchestrator.reports.reading import TablesRead
+from orchestrator.reports.tuning import SETTINGS, tuning_section
+from orchestrator.store.paths import ResultsPaths
+from results_schema import CLASSES, CURVES, ENVIRONMENTS, EPOCHS, TRIALS
+
+_TRIAL_COLUMNS: Final = [
+    "trial_id",
+    "cell_id",
+    "purpose",
+    "tuned",
+    "sweep",
+    "planned",
+    *AXES,
+    "seed",
+    "status",
+    "reason",
+    "epochs",
+    "best_epoch",
+    "train_accuracy",
+    "train_mse",
+    "val_accuracy",
+    "val_mse",
+    "test_accuracy",
+    "test_f1_macro",
+    "test_mse",
+    "test_r2",
+    "test_size",
+    *COSTS,
+]
+_SHOWS: Final = {
+    TRIALS: "leaderboards, heat maps, gaps, costs, effects, ranks, claims, tuning, failures",
+    EPOCHS: "learning curves",
+    CLASSES: "names of the classes",
+    CURVES: "ROC curves, confusion matrices",
+    ENVIRONMENTS: "environment",
+}
+
+
+def read_page(paths: ResultsPaths) -> Page:
+    """What the tables say; where some cannot be read, what can be shown without them. Raises UserError, DamagedResults."""
+    tables = TablesRead(paths)
+    every = tables.needed(TRIALS, _TRIAL_COLUMNS)
+    every["planned"] = every["planned"].fillna(False).astype(bool)
+    if every["planned"].any():
+        unplanned, every = every[~every["planned"]], every[every["planned"]]
+    else:
+        unplanned = every[:0]
+    tunes = every["purpose"] == "tuning"
+    trials, tuning = every[~tunes], every[tunes]
+    ranked = ranked_cells(trials)
+    shares = axis_effects(trials)
+    environments = tables.wanted(ENVIRONMENTS, ENVIRONMENTS.columns)
+    claims, unjudged = claim_section(paths, provenance.latest_grid(environments))
+    curves = curve_figures.learning_curves(trials, ranked, tables.wanted(EPOCHS, curve_figures.EPOCH_COLUMNS))
+    broken_down = _breakdowns(tables, trials, ranked)
+    settings = _tuning_settings(tables) if len(tuning) else every[:0]
+    trouble = [*tables.trouble, *([unjudged] if unjudged else [])]
+    return Page(
+        sweep=str(trials["sweep"].iloc[-1]) if len(trials) else paths.root.name,
+        written=_written(paths),
+        trials=len(trials),
+        cell_count=len(ranked),
+        unplanned=int((unplanned["purpose"] != "tuning").sum()),
+        counts=tuple((str(status), int(count)) for status, count in trials["status"].value_counts().items()),
+        notices=tuple(summing_up.notices(trials, ranked, trouble, str(paths.root))),
+        firsts=summing_up.firsts(trials, ranked, shares),
+        failures=summing_up.told_of_failures(ranked),
+        claims=claims,
+        boards=grids.boards(trials, ranked),
+        cells=cell_figures(trials, ranked),
+        curves=curves,
+        breakdowns=broken_down,
+        effects=shares,
+        ranks=rank_figures(trials),
+        tuning=tuning_section(tuning, trials, settings),
+        all_trials=grids.trial_grid(trials),
+        problems=grids.problem_grid(every),
+        invocations=provenance.invocations(environments),
+        reproduce=provenance.commands(environments),
+        sources=tuple(_sources(paths)),
+        trouble=tuple(tables.trouble),
+    )
+
+
+def _breakdowns(tables: TablesRead, trials: pd.DataFrame, ranked: pd.DataFrame) -> Breakdowns:
+    """The tables of classes and curves are large: only the rows of the cells that are shown are read."""
+    done = trials[trials["status"] == "completed"]
+    first = list(done.groupby("dataset", sort=False)["trial_id"].first()) if len(done) else []
+    of_first = tables.wanted(CLASSES, breakdowns.CLASS_COLUMNS, [("trial_id", "in", first)])
+    classes = breakdowns.classes_of(trials, of_first)
+    kept = breakdowns.cells_kept(ranked, {dataset: len(indices) for dataset, (indices, _) in classes.items()})
+    shown = list(done.loc[done["cell_id"].isin(ranked["cell_id"].iloc[kept]), "trial_id"])
+    curves = tables.wanted(CURVES, breakdowns.CURVE_COLUMNS, [("trial_id", "in", shown)])
+    return breakdowns.breakdowns(trials, ranked, kept, classes, curves)
+
+
+def _tuning_settings(tables: TablesRead) -> pd.DataFrame:
+    """How each cell is tuned: long texts, of which a cell's rows all have the same."""
+    return tables.needed(TRIALS, SETTINGS, [("purpose", "=", "tuning")]).drop_duplicates("cell_id")
+
+
+def _written(paths: ResultsPaths) -> str:
+    table = paths.table(TRIALS.name)
+    file = table if table.exists() else paths.journal
+    return f"{datetime.fromtimestamp(file.stat().st_mtime, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _sources(paths: ResultsPaths) -> list[Source]:
+    return [
+        _source(paths.table(table.name), shows) for table, shows in _SHOWS.items() if paths.table(table.name).exists()
+    ]
+
+
+def _source(path: Path, shows: str) -> Source:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        rows = pq.read_metadata(path).num_rows
+    except (pa.ArrowException, OSError):  # it is damaged, which a notice tells
+        rows = None
+    return Source(path.name, shows, rows, digest)

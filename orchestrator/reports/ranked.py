@@ -1,0 +1,65 @@
+"""All cells of a sweep, data set by data set and ranked: what every chart and table of the page draws on."""
+
+from typing import Final
+
+import pandas as pd
+
+from orchestrator.reports.cells import AXES, Measure, measure_of
+from orchestrator.reports.stats.leaderboard import BROKEN, COLUMNS, leaderboard
+
+COSTS: Final = {
+    "parameters": ("parameters", ""),
+    "flops": ("operations of one example", "FLOP"),
+    "train_seconds": ("training time", "s"),
+    "latency_ms_p50": ("latency of one example", "ms"),
+}
+"""Column of `trials` to its title and unit."""
+
+FIGURES: Final = (*COLUMNS, "validation", "train", "gap", *COSTS, "statuses", "tuned", "trials")
+
+
+def ranked_cells(trials: pd.DataFrame) -> pd.DataFrame:
+    """One row for each cell: the columns of `stats.leaderboard`, the axes, and `FIGURES`. trials: those that evaluate.
+
+    Data sets stand in the order of the plan, the better cell first in each; without a completed trial a cell stands last.
+    `gap`: by how much training is better than test. Costs are means over completed trials.
+    """
+    parts = [_ranked(part, measure_of(part)) for _, part in trials.groupby("dataset", sort=False)]
+    if not parts:
+        return pd.DataFrame(columns=[*AXES, *FIGURES])
+    return pd.concat(parts, ignore_index=True)
+
+
+def broken(cells: pd.DataFrame) -> "pd.Series[int]":
+    """Trials of each cell that diverged or failed."""
+    return cells[list(BROKEN)].sum(axis=1).astype(int)
+
+
+def _ranked(trials: pd.DataFrame, measure: Measure) -> pd.DataFrame:
+    board = leaderboard(
+        trials, measure=measure.test, selection=measure.validation, higher_is_better=measure.higher_is_better
+    )
+    done = trials.assign(_train=_train(trials, measure)).where(trials["status"] == "completed")
+    by_cell = done.assign(cell_id=trials["cell_id"]).groupby("cell_id", sort=False)
+    more = by_cell.agg(train=("_train", "mean"), **{name: (name, "mean") for name in COSTS})
+    groups = trials.groupby("cell_id", sort=False)
+    about = groups.agg(
+        **{axis: (axis, "first") for axis in AXES}, tuned=("tuned", "first"), trials=("trial_id", "size")
+    )
+    about["statuses"] = _statuses(trials)
+    found = board.join(more.astype("float64"), on="cell_id").join(about, on="cell_id")
+    ahead = found["train"] - found["mean"]
+    found["gap"] = ahead if measure.higher_is_better else -ahead
+    found["validation"] = found["selected_by"]
+    return found
+
+
+def _train(trials: pd.DataFrame, measure: Measure) -> "pd.Series[float]":
+    return trials[measure.test.replace("test_", "train_")].astype("float64")
+
+
+def _statuses(trials: pd.DataFrame) -> "pd.Series[str]":
+    """`2 completed, 1 failed`, by cell."""
+    told = trials.groupby(["cell_id", "status"], sort=False).size().reset_index(name="count")
+    told["text"] = told["count"].astype(str) + " " + told["status"].str.replace("_", " ")
+    return told.groupby("cell_id", sort=False)["text"].agg(", ".join)

@@ -1,0 +1,1 @@
+"""Statistics: pure functions from figures of trials to figures about them. No file is read and nothing is printed."""

@@ -1,0 +1,123 @@
+"""Which axis matters how much: a decomposition of the variance of trials into axes, pairs of axes and the rest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+MOST_COLUMNS: Final = 300
+"""Of a design: beyond, pairs of axes are left out, as each resample would take a second."""
+
+Term = tuple[str, ...]
+"""One axis, or two whose levels act together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A term's part of the variance."""
+
+    term: Term
+    share: float
+    """Of the sum of squares about the mean: 0 to 1 (eta squared). In a grid with holes they need not add up to 1."""
+    low: float
+    high: float
+    """95 % bootstrap interval over seeds, percentiles; not a number below two seeds, as `low`."""
+
+
+def effects(
+    trials: pd.DataFrame, measure: str, axes: Sequence[str], *, resamples: int = 200, seed: int = 0
+) -> tuple[Effect, ...]:
+    """Main effects and two-way interactions of the axes that vary, the largest first; last the term () for what is left.
+
+    Type II sums of squares: an axis beside all other axes, a pair beside all axes and all other pairs (Langsrud 2003,
+    "ANOVA for Unbalanced Data"; the same as statsmodels' `anova_lm(typ=2)`). What is left is spread over seeds and
+    higher interactions. Seeds are drawn whole, as their trials share a split. trials: completed ones, with `seed`,
+    the axes and the measure; rows without a value are left out. Empty where nothing varies.
+    """
+    used = trials[[*axes, "seed", measure]].dropna()
+    varying = [axis for axis in axes if used[axis].nunique() > 1]
+    values = used[measure].to_numpy(dtype=np.float64)
+    if not varying or np.ptp(values) == 0:
+        return ()
+    blocks: dict[Term, NDArray[np.float64]] = {(axis,): _dummies(used, [axis]) for axis in varying}
+    pairs: dict[Term, NDArray[np.float64]] = {pair: _dummies(used, list(pair)) for pair in combinations(varying, 2)}
+    if sum(block.shape[1] for block in (*blocks.values(), *pairs.values())) <= MOST_COLUMNS:
+        blocks |= pairs
+    design = _Design(blocks, values, used["seed"].to_numpy())
+    shares = design.shares(design.all_seeds)
+    drawn = np.full((0, len(blocks) + 1), np.nan)
+    if len(design.all_seeds) > 1 and resamples:
+        random = np.random.default_rng(seed)
+        drawn = np.array(
+            [design.shares(random.choice(design.all_seeds, len(design.all_seeds))) for _ in range(resamples)]
+        )
+    found = [
+        Effect(term, float(share), *_percentiles(drawn[:, place]))
+        for place, (term, share) in enumerate(zip([*blocks, ()], shares, strict=True))
+    ]
+    return (*sorted(found[:-1], key=lambda effect: -effect.share), found[-1])
+
+
+class _Design:
+    """Normal equations, seed by seed, so that a resample of seeds is a sum of them."""
+
+    def __init__(
+        self, blocks: dict[Term, NDArray[np.float64]], values: NDArray[np.float64], seeds: NDArray[np.int64]
+    ) -> None:
+        columns = np.hstack([np.ones((len(values), 1)), *blocks.values()])
+        edges = np.cumsum([1, *(block.shape[1] for block in blocks.values())])
+        self._places = {
+            term: np.arange(start, end) for term, start, end in zip(blocks, edges[:-1], edges[1:], strict=True)
+        }
+        centred = values - values.mean()
+        self.all_seeds, rows = np.unique(seeds, return_inverse=True)
+        self._parts = []
+        for place in range(len(self.all_seeds)):
+            mine = rows == place
+            x, y = columns[mine], centred[mine]
+            self._parts.append((x.T @ x, x.T @ y, float(y @ y)))
+        self._by_seed = dict(zip(self.all_seeds.tolist(), self._parts, strict=True))
+
+    def shares(self, seeds: NDArray[np.int64]) -> list[float]:
+        """Of each term, and last of what is left."""
+        chosen = [self._by_seed[seed] for seed in seeds.tolist()]
+        gram, products, squares = (sum(part[place] for part in chosen) for place in range(3))
+        gram, products = np.asarray(gram), np.asarray(products)
+        mean = np.array([0])
+        total = float(squares) - _explained(gram, products, mean)
+        if total <= 0:
+            return [float("nan")] * (len(self._places) + 1)
+        mains = [term for term in self._places if len(term) == 1]
+        shares = []
+        for term in self._places:
+            beside = mains if len(term) == 1 else list(self._places)
+            with_it = np.concatenate([mean, *(self._places[other] for other in beside)])
+            without = np.concatenate([mean, *(self._places[other] for other in beside if other != term)])
+            gained = _explained(gram, products, with_it) - _explained(gram, products, without)
+            shares.append(max(0.0, gained / total))
+        everything = np.concatenate([mean, *self._places.values()])
+        left = float(squares) - _explained(gram, products, everything)
+        return [*shares, max(0.0, left / total)]
+
+
+def _explained(gram: NDArray[np.float64], products: NDArray[np.float64], columns: NDArray[np.int64]) -> float:
+    """Sum of squares that these columns explain. Some depend on others, so the pseudo-inverse."""
+    part, right = gram[np.ix_(columns, columns)], products[columns]
+    return float(right @ (np.linalg.pinv(part, rcond=1e-10, hermitian=True) @ right))
+
+
+def _dummies(rows: pd.DataFrame, axes: list[str]) -> NDArray[np.float64]:
+    levels = rows.groupby(axes, sort=False, observed=True).ngroup().to_numpy()
+    return np.eye(int(levels.max()) + 1)[levels]
+
+
+def _percentiles(drawn: NDArray[np.float64]) -> tuple[float, float]:
+    kept = drawn[np.isfinite(drawn)]
+    if not len(kept):
+        return float("nan"), float("nan")
+    low, high = np.percentile(kept, [2.5, 97.5])
+    return float(low), float(high)

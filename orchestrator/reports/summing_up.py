@@ -1,0 +1,131 @@
+"""What was run, what came first, and how sure that is: the words at the head of the page."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from orchestrator.reports.cells import Measure, measure_of, tuned_label
+from orchestrator.reports.figures import Effects
+from orchestrator.reports.ranked import broken
+from results_schema import OPEN, RETRYABLE
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The cell that validation puts first, of one data set."""
+
+    dataset: str
+    label: str
+    score: str
+    interval: str
+    """Empty with one seed."""
+    title: str
+    sure: str
+    matters: str
+    """Which axis explains most; empty where nothing varies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that is missing from the page, and what to run."""
+
+    what: str
+    do: str
+    """A command; empty where there is nothing to run."""
+
+
+def firsts(trials: pd.DataFrame, ranked: pd.DataFrame, shares: tuple[Effects, ...]) -> tuple[First, ...]:
+    """One for each data set that has a completed trial. The test split chooses nothing."""
+    of_dataset = {effects.dataset: effects for effects in shares}
+    found = []
+    for dataset, cells in ranked.groupby("dataset", sort=False):
+        if (cells["n"] > 0).any():
+            measure = measure_of(trials[trials["dataset"] == dataset])
+            found.append(_first(str(dataset), cells, measure, of_dataset.get(str(dataset))))
+    return tuple(found)
+
+
+def _first(dataset: str, cells: pd.DataFrame, measure: Measure, effects: Effects | None) -> First:
+    cell = cells.iloc[0]
+    seeds = int(cell["n"])
+    over = f"over {seeds} {'seed' if seeds == 1 else 'seeds'}"
+    interval = "" if pd.isna(cell["low"]) else f"{cell['low']:.4f} to {cell['high']:.4f}"
+    return First(
+        dataset=dataset,
+        label=tuned_label(cell),
+        score=f"{cell['mean']:.4f}",
+        interval=interval,
+        title=f"mean test {measure.title} {over}; chosen by validation {measure.title}",
+        sure=_sure(cells, measure),
+        matters="" if effects is None else _matters(effects),
+    )
+
+
+def _sure(cells: pd.DataFrame, measure: Measure) -> str:
+    ranked = cells[cells["n"] > 0]
+    others = len(ranked) - 1
+    if not others:
+        return "no other cell completed"
+    if int(ranked["n"].max()) < 2:
+        return f"one seed cannot tell it from the other {others}: run more seeds"
+    ties, n = int(ranked["ties"].sum()) - 1, f"{others} other{'' if others == 1 else 's'}"
+    told = (
+        f"it differs from {'all ' if others > 1 else 'the '}{n}"
+        if not ties
+        else f"{ties} of {n} cannot be told from it"
+    )
+    return f"{told} at 5 %, after Holm's correction{_overtaken(ranked, measure)}"
+
+
+def _overtaken(ranked: pd.DataFrame, measure: Measure) -> str:
+    """Validation chooses; where the test split says otherwise for sure, that is told."""
+    ahead = ranked["mean"] - ranked["mean"].iloc[0]
+    better = int((~ranked["ties"].astype(bool) & ((ahead if measure.higher_is_better else -ahead) > 0)).sum())
+    return f"; {better} of them did better on the test split, though not on validation" if better else ""
+
+
+def _matters(effects: Effects) -> str:
+    first = effects.shares[0]
+    if first.share is None:
+        return ""
+    interval = "" if first.low is None or first.high is None else f" [{first.low:.0%}, {first.high:.0%}]"
+    return f"{first.term} explains most of the differences: {first.share:.0%}{interval} of the variance"
+
+
+def told_of_failures(ranked: pd.DataFrame) -> str:
+    """How many cells have trials that diverged or failed: never dropped in silence."""
+    counts = broken(ranked)
+    hit, lost = int((counts > 0).sum()), int(((counts > 0) & (ranked["n"] == 0)).sum())
+    if not hit:
+        return "No cell has a trial that diverged or failed."
+    kinds = ", ".join(
+        f"{int(ranked[name].sum())} {name.replace('_', ' ')}"
+        for name in ("diverged", "failed", "timed_out", "out_of_memory")
+        if ranked[name].sum()
+    )
+    none = f"; {lost} of them without a completed trial, listed last" if lost else ""
+    cells = "1 cell has" if hit == 1 else f"{hit} cells have"
+    return f"{cells} trials that broke ({kinds}){none}. A cell is ranked by the trials that completed."
+
+
+def notices(trials: pd.DataFrame, ranked: pd.DataFrame, trouble: list[str], results: str) -> Iterator[Notice]:
+    """What the page lacks. trials: planned ones that evaluate."""
+    for told in trouble:
+        yield Notice(told, "")
+    if trials.empty:
+        yield Notice("No trial is planned here yet.", "orch sweep GRID")
+        return
+    waiting, retry = int(trials["status"].isin(OPEN).sum()), int(trials["status"].isin(RETRYABLE).sum())
+    if waiting:
+        told = f"{waiting} of {len(trials)} trials {'has' if waiting == 1 else 'have'} still to run"
+        yield Notice(f"{told}: all figures are of those that completed.", "orch sweep GRID")
+    if not (ranked["n"] > 0).any():
+        yield Notice("No trial has completed yet: there is nothing to rank or to draw.", f"orch status {results}")
+    elif int(ranked["n"].max()) < 2:
+        yield Notice("Each cell has one completed seed: there are no intervals.", "orch sweep GRID --seeds 5")
+    if retry:
+        yield Notice(
+            f"{retry} {'trial' if retry == 1 else 'trials'} failed, timed out or ran out of memory.",
+            "orch sweep GRID --retry",
+        )

@@ -1,0 +1,114 @@
+"""The process: writes the finished trials of a results directory as W&B runs, then the report of the sweep.
+
+Nothing that happens here can slow down or break a trial. Without a key runs are written offline; with one, what does not
+reach W&B is pending, and `orch wandb push` sends it.
+"""
+
+import json
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final, Literal
+
+import click
+from filelock import FileLock
+
+from orchestrator.reports.wandb.tracker import Tracker, Unreachable
+from orchestrator.reports.wandb.writer import Writer, Written
+from orchestrator.reports.wandb_process import PENDING, Mode, has_key
+from orchestrator.store.journal import Journal
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.place import journal_to_read
+
+_FINISH_SECONDS: Final = 60.0
+"""What the rest of one run may take to be sent."""
+
+
+def _say(text: str) -> None:
+    """To the log of the writer, which is where standard error goes."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def _end_of_input() -> Callable[[], bool]:
+    """True once the parent has closed its end of the pipe, or is gone."""
+    over = threading.Event()
+
+    def read() -> None:
+        sys.stdin.buffer.read()
+        over.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    return over.is_set
+
+
+def _report(paths: ResultsPaths, tracker: Tracker, project: str, written: Written) -> str:
+    """The address of the sweep's report; empty where there is none. Only where W&B has all runs."""
+    from orchestrator.reports.wandb.board import Board
+
+    board = Board(paths)
+    if not written.written and not written.there and board.address:
+        return board.address
+    try:
+        address = board.save(tracker.entity, project)
+    except Unreachable as away:
+        _say(f"the W&B report is not written ({away}); `orch wandb push {paths.root}` writes it")
+        return ""
+    _say(f"report: {address}")
+    return address
+
+
+@click.command()
+@click.argument("results", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--mode", type=click.Choice(["auto", "online", "offline", "disabled"]), default="auto", show_default=True)
+@click.option("--project", required=True)
+@click.option("--entity")
+@click.option("--runs", type=click.Choice(["trials", "cells"]), default="trials", show_default=True)
+@click.option("--answer-seconds", type=float, default=30.0, show_default=True, help="Then runs are pending.")
+@click.option("--finish-seconds", type=float, default=_FINISH_SECONDS, show_default=True, help="The same, of one run.")
+@click.option("--report/--no-report", default=True, show_default=True, help="Write the report when all runs are there.")
+@click.option("--follow", is_flag=True, help="Go on until standard input ends.")
+def main(
+    results: Path,
+    mode: Mode,
+    project: str,
+    entity: str | None,
+    runs: Literal["trials", "cells"],
+    answer_seconds: float,
+    finish_seconds: float,
+    report: bool,
+    follow: bool,
+) -> None:
+    """Write the finished trials of RESULTS as W&B runs, each once. Ends with PENDING where W&B does not have all of them.
+
+    Prints one JSON object: how many runs were written, were there already, are pending and why; and the report's address.
+    """
+    if mode == "disabled":
+        return
+    paths = ResultsPaths(results)
+    paths.wandb.mkdir(parents=True, exist_ok=True)
+    online = mode == "online" or (mode == "auto" and has_key())
+    tracker = Tracker(paths.root, project, entity, answer_seconds, finish_seconds)
+    # a writer of an earlier invocation may still be at work; two would write the same runs
+    with FileLock(paths.wandb_lock):
+        journal = Journal.read(journal_to_read(paths))
+        try:
+            writer = Writer(
+                paths, journal, tracker, online=online, runs=runs, say=_say, counted_seconds=answer_seconds / 2
+            )
+            written = writer.follow(_end_of_input() if follow else lambda: True)
+            _say(f"{written.written} runs written" + (f", {written.pending} pending" if written.pending else ""))
+            address = _report(paths, tracker, project, written) if online and report and not written.pending else ""
+        finally:
+            journal.close()
+            tracker.close()
+    click.echo(json.dumps({**asdict(written), "report": address}))
+    unwritten = online and report and not address
+    if written.pending or unwritten:
+        sys.exit(PENDING)
+
+
+if __name__ == "__main__":
+    main()

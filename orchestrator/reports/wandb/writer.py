@@ -1,0 +1,176 @@
+"""Which runs W&B has, which it still needs, and when it is asked again."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from orchestrator.reports.runs import Finished, Run, finished_trials, read_run
+from orchestrator.reports.wandb.cell_runs import finished_cells, read_cell
+from orchestrator.reports.wandb.ledger import Ledger
+from orchestrator.reports.wandb.media import Media, read_media
+from orchestrator.reports.wandb.tracker import Arrived, Refused, Tracker, Unreachable
+from orchestrator.store.journal import Journal
+from orchestrator.store.paths import ResultsPaths
+
+POLL_SECONDS: Final = 2.0
+_AT_ONCE: Final = 50
+"""Runs that are sent before W&B is asked whether they have arrived."""
+_REFUSALS: Final = 3
+"""Of single runs; after so many it is not the runs."""
+_FIRST_PAUSE_SECONDS: Final = 30.0
+_LONGEST_PAUSE_SECONDS: Final = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one process has done."""
+
+    written: int
+    """Runs that were written, online or offline."""
+    there: int
+    """Runs that W&B already had, which the list of sent runs did not know."""
+    pending: int
+    trouble: str
+    """Why runs are pending; empty where none is."""
+
+
+class Writer:
+    """Follows a journal. An outage of W&B makes runs pending; nothing that happens to it harms a trial."""
+
+    def __init__(
+        self,
+        paths: ResultsPaths,
+        journal: Journal,
+        tracker: Tracker,
+        *,
+        online: bool,
+        runs: Literal["trials", "cells"],
+        say: Callable[[str], None],
+        counted_seconds: float,
+    ) -> None:
+        """counted_seconds: how long W&B, which counts the rows of a run after they have arrived, is waited for."""
+        self._counted_seconds = counted_seconds
+        self._paths, self._journal, self._tracker, self._say = paths, journal, tracker, say
+        self._online, self._runs = online, runs
+        self._ledger = Ledger(paths.wandb_sent)
+        self._written = self._there = 0
+        self._trouble = ""
+        self._refused: dict[Finished, str] = {}
+        self._pause, self._again_at = _FIRST_PAUSE_SECONDS, 0.0
+
+    def follow(self, stop: Callable[[], bool]) -> Written:
+        """Write what has finished, until `stop` and everything is written or cannot be."""
+        while True:
+            # asked before the journal is read: what is finished when the sweep ends is then surely seen
+            last = stop()
+            pending = [unit for unit in self._pending() if unit not in self._refused]
+            if pending and time.monotonic() >= self._again_at:
+                self._write(pending)
+            if last:
+                left = self._pending()
+                return Written(self._written, self._there, len(left), self._why(left))
+            _wait(stop)
+
+    def _why(self, left: list[Finished]) -> str:
+        return self._trouble or next((self._refused[unit] for unit in left if unit in self._refused), "")
+
+    def _pending(self) -> list[Finished]:
+        done = ("online",) if self._online else ("online", "offline")
+        units = finished_cells(self._journal) if self._runs == "cells" else finished_trials(self._journal)
+        return [unit for unit in units if self._ledger.state(unit) not in done]
+
+    def _write(self, pending: list[Finished]) -> None:
+        if not self._online:
+            for unit in pending:
+                self._write_offline(unit)
+            return
+        try:
+            self._send(pending)
+            self._pause, self._trouble = _FIRST_PAUSE_SECONDS, ""
+        except Unreachable as away:
+            self._trouble = str(away)
+            self._again_at = time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
+            self._say(
+                f"W&B does not answer ({away}); runs are pending, `orch wandb push {self._paths.root}` sends them"
+            )
+
+    def _send(self, pending: list[Finished]) -> None:
+        """Raises Unreachable; runs that W&B has confirmed are then on the list."""
+        runs = {unit: self._run_id(unit) for unit in pending}
+        there = self._tracker.arrived(list(runs.values()))
+        for begin in range(0, len(pending), _AT_ONCE):
+            rows: dict[Finished, int] = {}
+            for unit in pending[begin : begin + _AT_ONCE]:
+                run, media = self._read(unit)
+                known = there.get(run.run_id)
+                if known is not None and known.ended and known.rows >= len(run.epochs):
+                    self._confirm(unit, run.run_id)
+                    self._there += 1
+                    continue
+                self._ledger.add(unit, run.run_id, "begun")
+                if self._sent(unit, run, media, None if known is None else known.rows):
+                    rows[unit] = len(run.epochs)
+            self._confirm_all({unit: (runs[unit], count) for unit, count in rows.items()})
+
+    def _sent(self, unit: Finished, run: Run, media: Media, there: int | None) -> bool:
+        """False where W&B answers and refuses this one run, such as one that its owner has deleted there."""
+        try:
+            self._tracker.send(run, media, there)
+        except Refused as failed:
+            self._tracker.arrived([run.run_id])
+            self._refused[unit] = str(failed)
+            if len(self._refused) >= _REFUSALS:
+                raise
+            self._say(f"W&B does not take the run {run.run_id}: {failed}")
+            return False
+        return True
+
+    def _confirm_all(self, sent: dict[Finished, tuple[str, int]]) -> None:
+        """That a call returned does not say that W&B has taken the rows: it is asked."""
+        ends, pause = time.monotonic() + self._counted_seconds, 0.1
+        while sent:
+            found = self._tracker.arrived([run_id for run_id, _ in sent.values()])
+            for unit, (run_id, rows) in list(sent.items()):
+                if (known := found.get(run_id, Arrived(0, ended=False))).ended and known.rows >= rows:
+                    self._confirm(unit, run_id)
+                    self._written += 1
+                    del sent[unit]
+            if sent and time.monotonic() >= ends:
+                raise Unreachable(f"{len(sent)} runs were sent, and W&B does not have all of them")
+            if sent:
+                time.sleep(pause)
+                pause = min(2 * pause, 2.0)
+
+    def _confirm(self, unit: Finished, run_id: str) -> None:
+        if earlier := self._ledger.earlier(unit):
+            self._tracker.supersede(earlier)
+        self._ledger.add(unit, run_id, "online")
+        self._tracker.forget(run_id, offline=True)
+
+    def _write_offline(self, unit: Finished) -> None:
+        run, media = self._read(unit)
+        # the trial ran again, or we were killed while writing it
+        self._tracker.forget(run.run_id, offline=True)
+        self._tracker.write_offline(run, media)
+        self._ledger.add(unit, run.run_id, "offline")
+        self._written += 1
+
+    def _read(self, unit: Finished) -> tuple[Run, Media]:
+        directory = self._journal.directory_id
+        if self._runs == "cells":
+            run, shown = read_cell(self._journal, unit.trial_id, directory)
+        else:
+            run, shown = read_run(self._journal, unit.trial_id, directory), unit.trial_id
+        media = Media() if shown is None else read_media(self._journal, shown, self._paths)
+        return replace(run, run_id=self._ledger.run_id(unit, run.run_id)), media
+
+    def _run_id(self, unit: Finished) -> str:
+        return self._ledger.run_id(unit, f"{unit.trial_id}-{self._journal.directory_id}")
+
+
+def _wait(stop: Callable[[], bool]) -> None:
+    ends = time.monotonic() + POLL_SECONDS
+    while time.monotonic() < ends and not stop():
+        time.sleep(0.05)

@@ -1,0 +1,87 @@
+"""Sends what W&B does not have yet of a sweep: `orch wandb push`."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from orchestrator.errors import InfrastructureLost, UserError
+from orchestrator.reports.source import open_journal
+from orchestrator.reports.wandb_process import PENDING, Destination, command, has_key, surroundings
+from orchestrator.store.paths import ResultsPaths
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What W&B has now."""
+
+    written: int
+    there: int
+    """Runs that it had already."""
+    report: str
+    """Its address."""
+
+
+def push(paths: ResultsPaths, to: Destination, told: Callable[[str], None]) -> Pushed:
+    """Send runs that are not there, none twice, and the report. told: what the process says meanwhile.
+
+    Raises UserError (no key), InfrastructureLost (W&B does not have all runs; the same command goes on).
+    """
+    if not has_key():
+        raise UserError("there is no W&B key on this machine; run `wandb login`, or set WANDB_API_KEY, then push again")
+    process = subprocess.Popen(  # noqa: S603 - our own module
+        command(paths, "online", to),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=surroundings(),
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            for line in process.stderr:
+                told(line.rstrip("\n"))
+            output = process.stdout.read()
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode not in (0, PENDING):
+        raise InfrastructureLost(f"the process that writes W&B runs ended with {process.returncode}; push again")
+    done = json.loads(output)
+    if process.returncode == PENDING:
+        what = f"{done['pending']} runs are pending" if done["pending"] else "its report is not written"
+        trouble = f" ({done['trouble']})" if done["trouble"] else ""
+        raise InfrastructureLost(
+            f"W&B does not have all of {paths.root}{trouble}: {done['written'] + done['there']} runs are there now, {what};"
+            f" `orch wandb push {paths.root}` goes on"
+        )
+    return Pushed(done["written"], done["there"], done["report"])
+
+
+def destination(paths: ResultsPaths, project: str | None, entity: str | None) -> Destination:
+    """What the grid of the latest sweep says, and the options above it. Raises UserError, DamagedResults."""
+    journal = open_journal(paths)
+    try:
+        grids = [row[0] for row in journal.query("SELECT grid FROM environments ORDER BY started_at DESC LIMIT 1")]
+    finally:
+        journal.close()
+    if not grids:
+        raise UserError(f"no sweep has begun in {paths.root}; run `orch sweep GRID` first")
+    of_grid = _of_grid(str(grids[0]), paths.root.name)
+    return replace(of_grid, project=project or of_grid.project, entity=entity or of_grid.entity)
+
+
+def _of_grid(text: str, name: str) -> Destination:
+    """Its section `wandb`. The text was read once, by the sweep: only that section is looked at here."""
+    from orchestrator.grid.settings import Wandb
+
+    try:
+        grid = YAML(typ="safe", pure=True).load(text)
+        return Wandb.model_validate(grid.get("wandb") or {}).destination(str(grid.get("name") or name))
+    except (YAMLError, ValueError, AttributeError):  # written by another orch
+        return Destination(name)

@@ -1,0 +1,149 @@
+"""Keeps a journal's seal and mark true while a sweep writes it.
+
+SQLite changes the main file only when the write-ahead log is carried over into it (a checkpoint). That is done here and
+nowhere else: pages into the main file, then the seal, then the mark, and only then is the log emptied. So at any moment
+each page of the main file is as it was sealed, or stands in the log; whoever kills us between two steps changes nothing
+of that.
+"""
+
+import os
+import sqlite3
+from contextlib import closing, suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+from orchestrator.errors import OrchError, ResultsRemoved
+from orchestrator.store import wal
+from orchestrator.store.connection import connect
+from orchestrator.store.inspection import JournalFiles
+from orchestrator.store.mark import NOTHING, Mark
+from orchestrator.store.seal import Seal
+
+CARRY_OVER: Final = 16 * 2**20
+"""Bytes of the log beyond which it is carried over into the main file."""
+PATIENCE_MS: Final = 5000
+"""What a connection of Python's sqlite3 waits for a lock."""
+CHUNK: Final = 2**20
+"""Bytes of the log that are read at once."""
+
+_never_closed: list[sqlite3.Connection] = []
+"""A connection that nobody refers to closes itself."""
+
+
+class JournalGuard:
+    """For the one writer, who holds the results' lock. Raises OSError and what SQLite raises."""
+
+    def __init__(self, path: Path) -> None:
+        """Before the database is opened: closing a file ends all of this process's locks on it, so ours stays open."""
+        self._files = JournalFiles(path)
+        self._path = path
+        self._main = os.fdopen(os.open(path, os.O_RDONLY | os.O_CREAT, 0o644), "rb", buffering=0)
+        if not self._files.mark.exists():
+            NOTHING.create(self._files.mark)
+        self._mark = os.open(self._files.mark, os.O_RDWR)
+        self._log: int | None = None
+        self._page_size = 0
+        self._seal: Seal | None = None
+        self._begin_log(b"")
+        self._again = CARRY_OVER
+
+    def begin(self, db: sqlite3.Connection) -> None:
+        """The database is open, whole, and nothing is being written: from here on it is sealed."""
+        db.execute("PRAGMA wal_autocheckpoint = 0")
+        self._page_size = db.execute("PRAGMA page_size").fetchone()[0]
+        if self._files.seal.exists():
+            self._seal = Seal.read(self._files.seal)
+        self._follow()
+        self.carry_over(db)
+
+    def committed(self, db: sqlite3.Connection) -> None:
+        """After each commit, outside a transaction. Raises ResultsRemoved where the journal has been removed."""
+        if os.fstat(self._main.fileno()).st_nlink == 0:  # SQLite would go on writing what nobody can open any more
+            raise ResultsRemoved(f"{self._path} was removed while the sweep wrote it; the same command begins anew")
+        if self._follow():
+            Mark(self._salt.hex(), self._end, self._digest.hexdigest()).write(self._mark)
+        if self._end >= self._again:
+            self.carry_over(db)
+
+    def carry_over(self, db: sqlite3.Connection) -> bool:
+        """Bring the log into the main file and seal that. Whether the log is empty now: a reader may still use it."""
+        busy, length, carried = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        self._seal = Seal.of(self._main) if self._seal is None else self._seal.updated(self._main, self._changed)
+        self._seal.write(self._files.seal)
+        complete = not busy and length == carried
+        if complete:
+            NOTHING.write(self._mark)
+            os.fsync(self._mark)
+            db.execute("PRAGMA busy_timeout = 0")  # the sweep does not wait for who reads: there is a next time
+            complete = not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            db.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
+        if complete:
+            self._begin_log(b"")
+        self._again = self._end + CARRY_OVER
+        return complete
+
+    def close(self, db: sqlite3.Connection) -> None:
+        """Close the database too. What cannot be carried over now stays in the log, where it is as safe."""
+        if self._main.closed:
+            return
+        emptied = False
+        try:
+            if self._seal is not None and not db.in_transaction:
+                with suppress(OSError, sqlite3.Error):
+                    emptied = self.carry_over(db)
+        finally:
+            if emptied:
+                db.close()
+            else:
+                self._close_without_checkpoint(db)
+            self._main.close()
+            os.close(self._mark)
+            if self._log is not None:
+                os.close(self._log)
+
+    def _close_without_checkpoint(self, db: sqlite3.Connection) -> None:
+        """SQLite carries the log over when the last connection closes, unless that one may only read. Where none can be
+        opened, ours stays open until the process ends.
+        """
+        _never_closed.append(db)
+        try:
+            with closing(connect(self._path, read_only=True)) as last:
+                with suppress(sqlite3.Error):
+                    last.execute("SELECT 1 FROM sqlite_master").fetchone()
+                db.close()
+        except OrchError:
+            return
+        _never_closed.remove(db)
+
+    def _begin_log(self, header: bytes) -> None:
+        self._salt = wal.salt_of(header)
+        self._end = len(header)
+        self._digest = blake2b(header, digest_size=16)
+        self._changed: set[int] = set()
+
+    def _follow(self) -> bool:
+        """Read what joined the log. Whether something was committed."""
+        if self._log is None:
+            if not self._files.log.exists():
+                return False
+            self._log = os.open(self._files.log, os.O_RDONLY)
+        header = os.pread(self._log, wal.HEADER, 0)
+        if len(header) < wal.HEADER:
+            return False
+        if wal.salt_of(header) != self._salt:  # a new log, in the place of one that was carried over
+            self._begin_log(header)
+        before = self._end
+        length = wal.FRAME_HEADER + self._page_size
+        pending = b""
+        while content := os.pread(self._log, max(1, CHUNK // length) * length, self._end + len(pending)):
+            found = list(wal.frames(content, self._salt, self._page_size))
+            pending += content[: len(found) * length]
+            self._changed.update(frame.page for frame in found)
+            done = len(wal.committed(list(wal.frames(pending, self._salt, self._page_size)))) * length
+            self._digest.update(pending[:done])
+            self._end += done
+            pending = pending[done:]
+            if len(found) * length < len(content):
+                break
+        return self._end > before

@@ -1,0 +1,138 @@
+"""Whether a journal's files are as they were written: main file against seal, write-ahead log against mark."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from orchestrator.errors import DamagedResults
+from orchestrator.store import wal
+from orchestrator.store.mark import NOTHING, Mark
+from orchestrator.store.seal import Seal, page_size
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFiles:
+    """The files that make one journal. SQLite's own `-shm` holds nothing that is not made anew from these."""
+
+    main: Path
+
+    @property
+    def log(self) -> Path:
+        return self.main.with_name(f"{self.main.name}-wal")
+
+    @property
+    def shared(self) -> Path:
+        return self.main.with_name(f"{self.main.name}-shm")
+
+    @property
+    def seal(self) -> Path:
+        return self.main.with_suffix(".seal")
+
+    @property
+    def mark(self) -> Path:
+        return self.main.with_suffix(".mark")
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        return (self.main, self.log, self.seal, self.mark)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A file that is damaged."""
+
+    path: Path
+    what: str
+    """In words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What was found."""
+
+    troubles: tuple[Trouble, ...] = ()
+    bad_pages: tuple[int, ...] = ()
+    """Numbers of pages of the main file that are not as they were sealed, and that the log does not override."""
+    seal: Seal | None = None
+    """None where there is none, or it is damaged."""
+
+
+def inspect(files: JournalFiles) -> Inspected:
+    """Opens no database, and must not be called by a process that has this one open: closing a file ends its locks.
+
+    Raises FileNotFoundError where there is no journal.
+    """
+    for _ in range(10):
+        before = state(files)
+        found = _inspect(files)
+        if not found.troubles or state(files) == before:  # else a sweep writes here, and we have seen two moments
+            return found
+    return found
+
+
+def state(files: JournalFiles) -> list[bytes]:
+    """Another one after each commit and each seal: whoever finds damage looks again where it has changed meanwhile."""
+    found = []
+    for path in (files.seal, files.mark):
+        with suppress(OSError):
+            found.append(path.read_bytes())
+    return found
+
+
+def _inspect(files: JournalFiles) -> Inspected:
+    troubles: list[Trouble] = []
+    mark: Mark | None = None
+    seal: Seal | None = None
+    try:
+        mark = Mark.read(files.mark)
+    except FileNotFoundError:
+        pass
+    except DamagedResults:
+        troubles.append(Trouble(files.mark, "it is not as it was written"))
+    try:
+        seal = Seal.read(files.seal)
+    except FileNotFoundError:
+        pass
+    except DamagedResults:
+        troubles.append(Trouble(files.seal, "it is not as it was written"))
+    log = files.log.read_bytes() if files.log.exists() else b""
+    if mark is not None and (what := _missing(mark, log)) is not None:
+        troubles.append(Trouble(files.log, what))
+    bad: list[int] = []
+    with files.main.open("rb") as main:
+        if seal is not None:
+            size = page_size(main) if seal is None else seal.page_size
+            found = wal.committed(list(wal.frames(log, wal.salt_of(log), size, wal.HEADER)))
+            bad = seal.differing(main, {frame.page for frame in found})
+        elif mark is not None and mark != NOTHING and not troubles:
+            troubles.append(Trouble(files.seal, "it is missing"))
+    if bad:
+        shown = ", ".join(map(str, bad[:5])) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+        troubles.insert(0, Trouble(files.main, f"page {shown} not as written"))
+    return Inspected(tuple(troubles), tuple(bad), seal)
+
+
+def _missing(mark: Mark, log: bytes) -> str | None:
+    """What the log lacks of what was committed."""
+    if mark.size == 0:
+        return None
+    if len(log) < mark.size:
+        return f"{mark.size - len(log)} bytes of what was committed are missing"
+    if blake2b(log[: mark.size], digest_size=16).hexdigest() != mark.digest:
+        return "what was committed is not as it was written"
+    return None
+
+
+def refuse_damage(path: Path, results: Path | None = None) -> None:
+    """For a sweep, before it opens its journal. results: the directory to be repaired, where the journal lies elsewhere.
+
+    Raises DamagedResults, naming the first damaged file.
+    """
+    files = JournalFiles(path)
+    if not path.exists() or not path.stat().st_size:
+        return
+    found = inspect(files)
+    if found.troubles:
+        first = found.troubles[0]
+        raise DamagedResults(f"{first.path} is damaged ({first.what}); `orch repair {results or path.parent}` mends it")

@@ -1,0 +1,300 @@
+"""Where a sweep's journal lives: in its results, or on local disk with a copy in the results (ADR 9)."""
+
+import shutil
+import socket
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+from typing import Final, Protocol
+
+from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
+from orchestrator.store.checksums import Checksums
+from orchestrator.store.connection import checked, connect
+from orchestrator.store.files import durable
+from orchestrator.store.filesystem import is_network
+from orchestrator.store.inspection import JournalFiles, inspect, refuse_damage
+from orchestrator.store.journal import Journal
+from orchestrator.store.local_disk import folder_of
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.seal import Seal
+
+SESSION: Final = "session"
+"""Key in `meta`: the sweep that wrote last. A journal and a copy that have the same are of one line: the copy is older."""
+LIVES_AT: Final = "lives_at"
+"""Key in `meta` of a copy alone: where the journal was when it was copied. A sweep that ends well takes it away."""
+COPIED_AT: Final = "copied_at"
+"""Key in `meta` of a copy alone: when, as ISO 8601."""
+
+
+class JournalPlace(Protocol):
+    """What the sweep asks of it."""
+
+    @property
+    def journal(self) -> Path:
+        """The file that the sweep writes."""
+
+    @property
+    def published(self) -> Path:
+        """What the tables are made of: they never tell more than the journal that lies beside them."""
+
+    def opened(self, journal: Journal) -> str | None:
+        """The sweep has the journal open. What its user should know of the one before."""
+
+    def publish(self) -> None:
+        """Let others have what is committed. Raises InfrastructureLost, LockedResults."""
+
+    def finish(self) -> None:
+        """The journal is closed, and the sweep at its end. Raises InfrastructureLost, LockedResults."""
+
+
+class InResults:
+    """The journal lies where its results are."""
+
+    def __init__(self, paths: ResultsPaths) -> None:
+        self._paths = paths
+
+    @property
+    def journal(self) -> Path:
+        return self._paths.journal
+
+    @property
+    def published(self) -> Path:
+        return self._paths.journal
+
+    def opened(self, journal: Journal) -> str | None:
+        return _told_of_the_last(journal)  # the directory may have come from a network file system
+
+    def publish(self) -> None:
+        return
+
+    def finish(self) -> None:
+        return
+
+
+class OnLocalDisk:
+    """The journal lies on this machine's disk; the results have a copy of it, replaced as a whole."""
+
+    def __init__(self, paths: ResultsPaths, check: Callable[[], None], *, mending: bool = False) -> None:
+        """check: raises LockedResults where the results have another holder by now. mending: damage is not refused.
+
+        Fetches the newest journal.
+        """
+        self._paths, self._check = paths, check
+        self._folder = folder_of(paths)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not mending and (found := journal_on_disk(paths)) is not None:
+            _refuse(found, paths)
+        if _is_newer(self.journal, paths):
+            return
+        if paths.journal.exists():
+            self._fetch(mending=mending)
+        else:
+            self._clear()  # of results that were deleted since
+
+    @property
+    def journal(self) -> Path:
+        return self._folder / "journal.sqlite"
+
+    @property
+    def published(self) -> Path:
+        return self._folder / "published.sqlite"
+
+    def opened(self, journal: Journal) -> str | None:
+        told = _told_of_the_last(journal)
+        journal.remember(SESSION, token_hex(8))
+        journal.commit()
+        self.publish()
+        for kept in self._folder.glob("journal-version-*.sqlite"):  # what it was before it was carried over (ADR 6)
+            _copy(kept, self._paths.root / kept.name)
+        return told
+
+    def publish(self) -> None:
+        self._publish(ended=False)
+
+    def finish(self) -> None:
+        self._publish(ended=True)
+        self._clear()
+
+    def _publish(self, *, ended: bool) -> None:
+        self._snapshot(ended=ended)
+        try:
+            self._replace_copy()
+        except OSError as error:
+            raise InfrastructureLost(
+                f"cannot copy the journal into {self._paths.root}: {error}; it is whole in {self.journal} on"
+                f" {socket.gethostname()}: the same command there goes on with it"
+            ) from error
+
+    def _replace_copy(self) -> None:
+        copy = JournalFiles(self._paths.journal)
+        self._check()
+        copy.seal.unlink(missing_ok=True)  # a copy without a seal is whole, one with another's seal is not
+        _copy(self.published, copy.main)
+        for old in (copy.log, copy.shared, copy.mark):  # of a sweep that ran there before it was a network
+            old.unlink(missing_ok=True)
+        with self.published.open("rb") as file:
+            Seal.of(file).write(copy.seal)
+
+    def _snapshot(self, *, ended: bool) -> None:
+        """The committed journal as one file that nobody writes: a reader over a network needs no lock on it."""
+        temporary = self._folder / "published.tmp"
+        temporary.unlink(missing_ok=True)
+        marks = {} if ended else {LIVES_AT: self._address(), COPIED_AT: _now()}
+        with (
+            closing(connect(self.journal, read_only=True)) as journal,
+            closing(connect(temporary)) as copy,
+            checked(temporary),
+        ):
+            journal.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+            copy.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", marks.items())
+            # of one that no sweep has opened here: `orch repair` has made it, and a copy is known by having one
+            copy.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (SESSION, token_hex(8)))
+        temporary.replace(self.published)
+
+    def _fetch(self, *, mending: bool) -> None:
+        if not mending:
+            refuse_damage(self._paths.journal)  # named where its user knows it
+        self._clear()
+        # the journal last: without it there is nothing to be taken for newer
+        for source in reversed(JournalFiles(self._paths.journal).all):
+            if source.exists():
+                _copy(source, self._folder / source.name)
+
+    def _clear(self) -> None:
+        self.journal.unlink(missing_ok=True)  # first: without what belongs to it, it would be taken for damaged
+        for file in self._folder.iterdir():
+            if not file.name.startswith("."):  # the lock, which we hold
+                file.unlink()
+
+    def _address(self) -> str:
+        return f"{socket.gethostname()}:{self.journal}"
+
+
+def place_of(paths: ResultsPaths, check: Callable[[], None], *, mending: bool = False) -> JournalPlace:
+    """For the one who holds the results' lock. mending: of the newest journal, however damaged it is (`orch repair`).
+
+    Raises UserError, DamagedResults, InfrastructureLost.
+    """
+    if not is_network(paths.root):
+        return InResults(paths)
+    try:
+        return OnLocalDisk(paths, check, mending=mending)
+    except OSError as error:
+        raise InfrastructureLost(f"cannot keep the journal of {paths.root} on local disk: {error}") from error
+
+
+def journal_to_read(paths: ResultsPaths) -> Path:
+    """The newest journal that this machine has: the sweep's own where it runs or was cut off here, else the copy.
+
+    Raises DamagedResults where that is on local disk, and cannot be read.
+    """
+    local = _local(paths)
+    if local is None or not _is_newer(local, paths):
+        return paths.journal
+    if _line(local) is None:
+        raise _unreadable(local, paths)
+    return local
+
+
+def journal_on_disk(paths: ResultsPaths) -> Path | None:
+    """Where the results lie on a network file system: the journal on this machine's disk, if a sweep here would go on
+    with it. Also one that is damaged, whosever it was: nobody may replace that unasked.
+    """
+    local = _local(paths)
+    if local is None or not local.exists() or not (paths.journal.exists() or paths.checksums.exists()):
+        return None
+    return local if _is_newer(local, paths) or inspect(JournalFiles(local)).troubles else None
+
+
+def _local(paths: ResultsPaths) -> Path | None:
+    if not is_network(paths.root):
+        return None
+    try:
+        return folder_of(paths) / "journal.sqlite"
+    except UserError:  # no local disk: no sweep has run here
+        return None
+
+
+def _refuse(local: Path, paths: ResultsPaths) -> None:
+    refuse_damage(local, paths.root)
+    if _line(local) is None:
+        raise _unreadable(local, paths)
+
+
+def _unreadable(local: Path, paths: ResultsPaths) -> DamagedResults:
+    return DamagedResults(f"{local} is damaged: it cannot be read; `orch repair {paths.root}` mends what can be mended")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Whose journal it is."""
+
+    directory: str | None
+    session: str | None
+
+
+def _line(path: Path) -> _Line | None:
+    """None where it cannot be read."""
+    try:
+        with closing(connect(path, read_only=True)) as db, checked(path):
+            found = dict(db.execute("SELECT key, value FROM meta WHERE key IN ('directory_id', ?)", (SESSION,)))
+    except (OrchError, sqlite3.Error):
+        return None
+    return _Line(found.get("directory_id"), found.get(SESSION))
+
+
+def _is_newer(local: Path, paths: ResultsPaths) -> bool:
+    """Whether the journal on local disk is what the copy was made of, or may be: one that cannot be read does not tell.
+
+    A copy that is damaged or gone is made anew of it.
+    """
+    if not local.exists():
+        return False
+    of_local = _line(local)
+    if paths.journal.exists():
+        of_copy = _line(paths.journal)
+        return of_local is None or of_copy is None or of_copy == of_local
+    if not paths.checksums.exists():
+        return False  # the results were deleted
+    try:
+        return of_local is None or Checksums.read(paths.checksums).directory_id == of_local.directory
+    except DamagedResults:
+        return True
+
+
+def _told_of_the_last(journal: Journal) -> str | None:
+    """What may be missing of the sweep before: it ended without its last copy, and the copy is what we go on with."""
+    lives_at, copied_at = journal.meta(LIVES_AT), journal.meta(COPIED_AT)
+    if lives_at is None or copied_at is None:
+        return None
+    journal.remember(LIVES_AT, None)
+    journal.remember(COPIED_AT, None)
+    host, _, path = lives_at.partition(":")
+    counts = journal.counts()
+    waited = sum(counts.get(status, 0) for status in ("pending", "running", "cancelled"))
+    return (
+        f"warning: the last sweep here was cut off on {host}. What it finished after {copied_at}, of the {waited} trials"
+        f" that waited or ran then, is only in {path} there, and runs again. To keep it, stop this sweep and run the command"
+        f" on {host}"
+    )
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Durable and all at once. Raises OSError."""
+    temporary = target.with_name(f".{target.name}.tmp")
+    try:
+        shutil.copyfile(source, temporary)
+        durable(temporary)
+        temporary.replace(target)
+        durable(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

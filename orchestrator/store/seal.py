@@ -1,0 +1,90 @@
+"""The journal's seal: a digest of every page of its main file, so that no flipped bit goes unseen (ADR 8)."""
+
+from collections.abc import Container
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from struct import Struct
+from typing import BinaryIO, Final, Self
+
+from orchestrator.errors import DamagedResults
+from orchestrator.store.files import replace_durably
+
+DIGEST: Final = 8
+"""Bytes of a page's digest."""
+
+_MAGIC: Final = b"orch journal seal 1\n"
+_COUNTS: Final = Struct(">II")
+_OWN_DIGEST: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """The digests of a journal's pages."""
+
+    page_size: int
+    digests: bytes
+    """DIGEST bytes a page."""
+
+    @property
+    def pages(self) -> int:
+        return len(self.digests) // DIGEST
+
+    @classmethod
+    def of(cls, file: BinaryIO) -> Self:
+        """Of a journal as it stands now."""
+        size = page_size(file)
+        file.seek(0)
+        digests = bytearray()
+        while page := file.read(size):
+            digests += digest(page)
+        return cls(size, bytes(digests))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Raises DamagedResults, FileNotFoundError."""
+        content = path.read_bytes()
+        body, own = content[:-_OWN_DIGEST], content[-_OWN_DIGEST:]
+        if not body.startswith(_MAGIC) or blake2b(body, digest_size=_OWN_DIGEST).digest() != own:
+            raise DamagedResults(f"{path} is damaged; `orch repair {path.parent}` makes it anew")
+        page_size, _ = _COUNTS.unpack_from(body, len(_MAGIC))
+        return cls(page_size, body[len(_MAGIC) + _COUNTS.size :])
+
+    def write(self, path: Path) -> None:
+        body = _MAGIC + _COUNTS.pack(self.page_size, self.pages) + self.digests
+        replace_durably(path, body + blake2b(body, digest_size=_OWN_DIGEST).digest())
+
+    def updated(self, file: BinaryIO, changed: set[int]) -> "Seal":
+        """With new digests of the pages that a checkpoint has written. Those of others stay: what befalls them shows."""
+        digests = bytearray(self.digests)
+        for number in sorted(changed):
+            file.seek((number - 1) * self.page_size)
+            page = file.read(self.page_size)
+            at = (number - 1) * DIGEST
+            if len(page) == self.page_size and at <= len(digests):
+                digests[at : at + DIGEST] = digest(page)
+        return Seal(self.page_size, bytes(digests))
+
+    def differing(self, file: BinaryIO, covered: Container[int]) -> list[int]:
+        """Numbers of the pages that are not as they were sealed. covered: pages that stand in the log, which overrides."""
+        file.seek(0)
+        found: list[int] = []
+        number = 0
+        while (page := file.read(self.page_size)) or number < self.pages:
+            at = number * DIGEST
+            number += 1
+            if self.digests[at : at + DIGEST] != digest(page) and number not in covered:
+                found.append(number)
+        return found
+
+
+def digest(page: bytes) -> bytes:
+    return blake2b(page, digest_size=DIGEST).digest()
+
+
+def page_size(file: BinaryIO) -> int:
+    """As the database's header says; SQLite's own default where it says nothing sensible."""
+    file.seek(16)
+    size = int.from_bytes(file.read(2), "big")
+    size = 65536 if size == 1 else size
+    return size if size >= 512 and size & (size - 1) == 0 else 4096

@@ -1,0 +1,1 @@
+"""Fair tuning: before a cell's seeds run, its open parameters are tuned on validation, with one budget for every cell."""

@@ -1,0 +1,133 @@
+"""The tuning of one cell: what its trials try, how they come out, and what is chosen. Pure: asked and told by the sweep."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from orchestrator.cell import Cell
+from orchestrator.grid.tuning import TuningSpec
+from orchestrator.tuning.algorithms import Search, Stopper, search_of, stopper_of
+from trainables.protocol import Protocol
+from trainables.records import EpochRow
+from trainables.selection import LAST
+from trainables.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What tuning looks for: the measure of validation that the protocol selects epochs by."""
+
+    measure: str
+    """Field of EpochRow."""
+    better: Literal["max", "min"]
+    last: bool
+    """Whether the last epoch counts, or the best."""
+
+    @classmethod
+    def of(cls, protocol: Protocol, task: Task) -> "Goal":
+        last = protocol.select == LAST
+        measure = task.default_selection if last or protocol.select is None else protocol.select
+        return cls(measure, task.selections[measure], last)
+
+    def score(self, values: Sequence[float | None]) -> float | None:
+        """Of the epochs so far; the greater the better. None where there is no finite value."""
+        sign = 1 if self.better == "max" else -1
+        finite = [
+            sign * value for value in values[-1 if self.last else 0 :] if value is not None and math.isfinite(value)
+        ]
+        return max(finite, default=None)
+
+
+@dataclass(slots=True)
+class _Try:
+    """One tuning trial."""
+
+    values: dict[str, Any] | None = None
+    epochs: list[float | None] = field(default_factory=list)
+    """The goal's measure, epoch by epoch."""
+    ended: bool = False
+    score: float | None = None
+    """None until it has ended, and where it came to nothing."""
+
+
+class CellTuner:
+    """Knows the trials of one cell by their numbers, 0 to `spec.count - 1`."""
+
+    def __init__(self, cell: Cell) -> None:
+        assert cell.tuning is not None and cell.data.task is not None
+        self.cell = cell
+        self.spec: TuningSpec = cell.tuning
+        self.goal = Goal.of(cell.protocol, cell.data.task)
+        self._tries = [_Try() for _ in range(self.spec.count)]
+        self._told: list[int] = []
+        """Numbers of trials whose outcome the search does not know yet."""
+
+    @property
+    def done(self) -> bool:
+        """Whether all trials have ended."""
+        return all(each.ended for each in self._tries)
+
+    def restore(self, number: int, values: str | None, epochs: Sequence[float | None], ended: str | None) -> None:
+        """What the journal has of a trial. values: JSON. ended: its status, or None where it has to run (again)."""
+        if values is not None:
+            self._tries[number].values = json.loads(values)
+        if ended is not None:
+            self._tries[number].epochs = list(epochs)
+            self._end(number, completed=ended == "completed")
+
+    def suggest(self, number: int) -> dict[str, Any]:
+        """The values that a trial tries: those that it had, should it run again."""
+        each = self._tries[number]
+        if each.values is None:
+            while self._told:
+                self._tell(self._told.pop(0))
+            each.values = self._search.suggest(number)
+        return each.values
+
+    def begun(self, number: int) -> None:
+        """An attempt begins, perhaps not the first."""
+        self._tries[number].epochs.clear()
+
+    def epoch(self, number: int, row: EpochRow) -> bool:
+        """An epoch is over. Whether the trial is to end with it."""
+        epochs = self._tries[number].epochs
+        epochs.append(getattr(row, self.goal.measure))
+        score = self.goal.score(epochs)
+        return score is not None and self._stopper.stops(number, row.epoch, score)
+
+    def ended(self, number: int, *, completed: bool) -> None:
+        """A trial is over. One that diverged or failed has used its part of the budget and is never chosen."""
+        self._end(number, completed=completed)
+
+    def choice(self) -> dict[str, Any] | None:
+        """The values of the best trial, the first among equals; None where none came to anything."""
+        best = max(self._tries, key=lambda each: -math.inf if each.score is None else each.score)
+        return None if best.score is None else best.values
+
+    def _end(self, number: int, *, completed: bool) -> None:
+        each = self._tries[number]
+        each.ended = True
+        each.score = self.goal.score(each.epochs) if completed else None
+        self._told.append(number)
+
+    def _tell(self, number: int) -> None:
+        each = self._tries[number]
+        if each.values is not None:
+            self._search.tell(number, each.values, each.score)
+
+    @cached_property
+    def _search(self) -> Search:
+        return search_of(self.spec)
+
+    @cached_property
+    def _stopper(self) -> Stopper:
+        stopper = stopper_of(self.spec, self.cell.protocol.epochs)
+        for number, each in enumerate(self._tries):  # of an earlier sweep
+            for epoch in range(1, len(each.epochs) + 1) if each.ended else ():
+                score = self.goal.score(each.epochs[:epoch])
+                if score is not None:
+                    stopper.stops(number, epoch, score)
+        return stopper

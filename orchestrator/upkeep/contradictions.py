@@ -1,0 +1,61 @@
+"""Rows of a journal that cannot all be true."""
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Final
+
+from orchestrator.errors import DamagedResults
+from orchestrator.store.sql import TRIALS_AND_CELLS
+
+_OF_TRIALS: Final = ("attempts", "epochs", "classes", "curves", "logs")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look at the rows gave."""
+
+    problems: tuple[str, ...]
+    trials: int
+
+
+def contradictions(db: sqlite3.Connection, *, deep: bool) -> Found:
+    """deep: look at SQLite's own structure too, where no seal vouches for it. Raises DamagedResults."""
+    try:
+        return _found(db, deep=deep)
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        raise DamagedResults(f"it cannot be read: {error}") from error
+
+
+def _found(db: sqlite3.Connection, *, deep: bool) -> Found:
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables:
+        return Found((), 0)  # a sweep that was killed before its first statement
+    version = db.execute("SELECT value FROM meta WHERE key = 'results_version'").fetchone()
+    problems = []
+    if deep:
+        verdict = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        problems += [] if verdict == "ok" else [str(verdict)]
+    if version is None or not str(version[0]).isdecimal():
+        problems.append("it does not say which version it has")
+    columns = {name for _, name, *_ in db.execute("PRAGMA table_info(trials)")}
+    cells = TRIALS_AND_CELLS if "config_id" in columns else "trials JOIN cells USING (cell_id)"
+    queries = {
+        "trials without their cell": f"SELECT count(*) FROM trials WHERE trial_id NOT IN (SELECT trial_id FROM {cells})",
+        "ended trials without the attempt that ended them": (
+            "SELECT count(*) FROM trials WHERE attempts > 0 AND NOT EXISTS (SELECT 1 FROM attempts"
+            " WHERE attempts.trial_id = trials.trial_id AND attempts.attempt = trials.attempts)"
+        ),
+        "epochs beyond the end of their trial": (
+            "SELECT count(*) FROM epochs JOIN trials USING (trial_id)"
+            " WHERE trials.status IN ('completed', 'diverged') AND epochs.epoch > trials.epochs"
+        ),
+    }
+    for table in _OF_TRIALS:
+        if table in tables:
+            queries[f"{table} of a trial that is not there"] = (
+                f"SELECT count(*) FROM {table} WHERE trial_id NOT IN (SELECT trial_id FROM trials)"
+            )
+    for what, query in queries.items():
+        if count := db.execute(query).fetchone()[0]:
+            problems.append(f"{count} {what}")
+    return Found(tuple(problems), db.execute("SELECT count(*) FROM trials").fetchone()[0])

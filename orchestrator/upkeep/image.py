@@ -1,0 +1,126 @@
+"""A journal as one image in memory: what is read from it is read without a trace, and without what is damaged."""
+
+import os
+import socket
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from struct import unpack
+from typing import Final
+
+from orchestrator.errors import DamagedResults
+from orchestrator.reports.progress import lock_holder
+from orchestrator.store import wal
+from orchestrator.store.connection import checked, connect
+from orchestrator.store.inspection import JournalFiles
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.seal import DIGEST, Seal, digest, page_size
+
+MOST_MENDED: Final = 32
+"""Pages: trying every bit of one takes a tenth of a second, and where many are damaged it was no single bit."""
+_WAL_VERSIONS: Final = slice(18, 20)
+"""Bytes of the header that say that there is a log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A journal's pages, its log carried over."""
+
+    content: bytes
+    lost: frozenset[int]
+    """Numbers of pages that could not be had."""
+
+    def opened(self) -> sqlite3.Connection:
+        """Raises what SQLite raises."""
+        db = sqlite3.connect(":memory:", isolation_level=None)
+        content = bytearray(self.content)
+        content[_WAL_VERSIONS] = b"\x01\x01"
+        db.deserialize(bytes(content))
+        return db
+
+    def filled(self, value: int, size: int) -> "Image":
+        """With every byte of the lost pages at this value."""
+        content = bytearray(self.content)
+        for number in self.lost:
+            content[(number - 1) * size : number * size] = bytes([value]) * size
+        return Image(bytes(content), self.lost)
+
+
+def opened(paths: ResultsPaths, journal: Path) -> sqlite3.Connection:
+    """A journal of this directory to read, also while another process writes it. Raises DamagedResults."""
+    holder = lock_holder(paths)
+    if holder is not None and (holder.pid, holder.host) != (os.getpid(), socket.gethostname()):
+        return connect(journal, read_only=True)
+    with checked(journal):
+        return image_of(JournalFiles(journal), bad=(), seal=None)[0].opened()
+
+
+def image_of(files: JournalFiles, bad: tuple[int, ...], seal: Seal | None) -> tuple[Image, int]:
+    """The image and its page size. bad: pages that are not as they were sealed; a single flipped bit is put back.
+
+    Raises OSError, DamagedResults.
+    """
+    with files.main.open("rb") as main:
+        size = page_size(main) if seal is None else seal.page_size
+        main.seek(0)
+        content = bytearray(main.read())
+    if not content:
+        raise DamagedResults(f"{files.main} is damaged: it is empty; `orch repair {files.main.parent}` mends it")
+    lost = set()
+    for number in bad:
+        at = slice((number - 1) * size, number * size)
+        assert seal is not None
+        sealed = seal.digests[(number - 1) * DIGEST : number * DIGEST]
+        whole = mended(bytes(content[at]), sealed, size) if len(bad) <= MOST_MENDED else None
+        content[at] = bytes(size) if whole is None else whole
+        if whole is None:
+            lost.add(number)
+    log = files.log.read_bytes() if files.log.exists() else b""
+    for frame in whole_frames(log, size):
+        start = frame.start + wal.FRAME_HEADER
+        if len(content) < frame.page * size:
+            content.extend(bytes(frame.page * size - len(content)))
+        content[(frame.page - 1) * size : frame.page * size] = log[start : start + size]
+        lost.discard(frame.page)
+    return Image(bytes(content), frozenset(lost)), size
+
+
+def mended(page: bytes, sealed: bytes, size: int) -> bytes | None:
+    """The page with the one bit put back that has flipped; None where more than that has happened to it."""
+    if len(page) != size:
+        return None
+    trial = bytearray(page)
+    for place in range(size):
+        for bit in range(8):
+            trial[place] ^= 1 << bit
+            if digest(bytes(trial)) == sealed:
+                return bytes(trial)
+            trial[place] ^= 1 << bit
+    return None
+
+
+def whole_frames(log: bytes, size: int) -> list[wal.Frame]:
+    """The frames that SQLite would read: up to the last commit before the first that is damaged."""
+    if len(log) < wal.HEADER:
+        return []
+    order = ">" if log[3] & 1 else "<"
+    sums = _sums(log[:24], order, (0, 0))
+    if sums != unpack(">II", log[24:32]):
+        return []
+    found = []
+    for frame in wal.frames(log, wal.salt_of(log), size, wal.HEADER):
+        start, data = frame.start, frame.start + wal.FRAME_HEADER
+        sums = _sums(log[start : start + 8] + log[data : data + size], order, sums)
+        if sums != unpack(">II", log[start + 16 : start + 24]) or not frame.page:
+            break
+        found.append(frame)
+    return wal.committed(found)
+
+
+def _sums(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]:
+    first, second = sums
+    words = unpack(f"{order}{len(data) // 4}I", data)
+    for even, odd in zip(words[::2], words[1::2], strict=True):
+        first = (first + even + second) & 0xFFFFFFFF
+        second = (second + odd + first) & 0xFFFFFFFF
+    return first, second

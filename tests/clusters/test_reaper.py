@@ -1,0 +1,60 @@
+"""What ends a local Ray whose sweep was killed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from clusters import ray_folder
+from clusters.ray_folder import RayFolder
+from clusters.reaper import Reaper
+
+SWEEP = """
+import subprocess, sys, time
+from pathlib import Path
+from clusters import ray_folder
+from clusters.reaper import Reaper
+
+ray_folder._ROOT = Path(sys.argv[1])
+folder = ray_folder.RayFolder()
+reaper = Reaper(str(folder.path), folder.lock)
+command = [sys.executable, "-c", "import time; time.sleep(600)"]
+with reaper.marking():
+    ours = subprocess.Popen(command, start_new_session=True)
+others = subprocess.Popen(command, start_new_session=True)
+print(ours.pid, others.pid, reaper._process.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_killed_sweep_leaves_nothing_and_what_is_not_of_its_ray_lives(tmp_path: Path) -> None:
+    sweep = subprocess.Popen([sys.executable, "-c", SWEEP, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert sweep.stdout is not None
+    ours, others, reaper = (psutil.Process(int(pid)) for pid in sweep.stdout.readline().split())
+    try:
+        sweep.kill()
+        sweep.wait()
+        ours.wait(timeout=60)
+        reaper.wait(timeout=60)
+        assert others.is_running()
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        others.kill()
+
+
+def test_who_is_dismissed_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_folder, "_ROOT", tmp_path)
+    folder = RayFolder()
+    reaper = Reaper(str(folder.path), folder.lock)
+    with reaper.marking():
+        ours = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    try:
+        reaper.dismiss()
+        assert reaper._process.returncode == 0
+        assert ours.poll() is None
+        assert folder.path.exists()
+    finally:
+        ours.kill()
+        folder.remove()

@@ -1,0 +1,122 @@
+"""When a claim was made, and seeds that are added for its sake: real sweeps, one after another into one directory."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli import run
+
+GRID = """\
+name: demo
+axes:
+  dataset: {{name: digits, per_class: 20}}
+  model: [{{name: mlp, hidden: [[4], [64]]}}, {{name: cnn, channels: [4]}}]
+  optimizer: adam
+seeds: {seeds}
+protocol: {{epochs: 3, batch_size: 32}}
+wandb: {{mode: disabled}}
+claims:
+{claims}"""
+UNITS = "{id: H1, text: more units help, better: {model: mlp(hidden=64)}, than: {model: mlp(hidden=4)}, on: %s}"
+CNN = "{id: H2, text: a cnn beats them, better: {model: cnn}, than: {model: mlp}, on: test_accuracy}"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def sweep(capsys: pytest.CaptureFixture[str]):
+    def go(*claims: str, seeds: int = 2, options: tuple[str, ...] = ()) -> dict[str, Any]:
+        text = GRID.format(seeds=seeds, claims="".join(f"  - {claim}\n" for claim in claims))
+        Path("grid.yaml").write_text(text)
+        capsys.readouterr()
+        code = run(["sweep", "grid.yaml", "--engine", "inline", "--json", "-q", *options])
+        assert code == 0, capsys.readouterr().err
+        return json.loads(capsys.readouterr().out)
+
+    return go
+
+
+@pytest.fixture
+def claims(capsys: pytest.CaptureFixture[str]):
+    def read(*options: str) -> dict[str, Any]:
+        capsys.readouterr()
+        assert run(["claims", "results/demo", "--json", *options]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    return read
+
+
+def late(judged: dict[str, Any]) -> dict[str, bool]:
+    return {claim["id"]: claim["post_hoc"] for claim in judged["claims"]}
+
+
+def test_a_claim_that_is_changed_or_added_after_its_data_is_post_hoc(sweep, claims) -> None:
+    before = UNITS % "test_accuracy"
+    sweep(before)
+    assert late(claims()) == {"H1": False}
+    sweep(before, CNN)
+    assert late(claims()) == {"H1": False, "H2": True}
+    changed = UNITS % "val_accuracy"
+    Path("other.yaml").write_text(Path("grid.yaml").read_text().replace(before, changed))
+    assert late(claims("--grid", "other.yaml")) == {"H1": True, "H2": True}
+    sweep(changed, CNN, seeds=3)
+    judged = claims()
+    assert late(judged) == {"H1": True, "H2": True}
+    assert judged["dropped"] == ["H1 (more units help)"]
+    sweep(before, CNN, seeds=3)
+    assert late(claims()) == {"H1": False, "H2": True}
+
+
+def test_a_claim_about_cells_that_are_new_is_not(sweep, claims, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep(UNITS % "test_accuracy")
+    before = Path("grid.yaml").read_text()
+    text = before.replace("optimizer: adam", "optimizer: [adam, sgd]")
+    about = "{id: H3, text: sgd, better: {model: cnn}, than: {model: mlp}, on: test_accuracy, where: {optimizer: sgd}}"
+    Path("grid.yaml").write_text(f"{text}  - {about}\n")
+    assert run(["sweep", "grid.yaml", "--engine", "inline", "-q"]) == 0
+    assert late(claims()) == {"H1": False, "H3": False}
+    assert run(["claims", "results/demo"]) == 0
+    assert "post hoc" not in capsys.readouterr().out
+
+
+def test_seeds_that_are_added_for_one_claim_leave_the_others_as_they_were(sweep, claims) -> None:
+    """Of the seeds that two cells have and the third has not, a mean over all three is none."""
+    both = (
+        UNITS % "test_accuracy",
+        "{id: H2, text: a cnn wins, better: {model: cnn}, than: {model: mlp}, on: test_mse}",
+    )
+    sweep(*both)
+    sweep(*both, options=("--add-seeds",))
+    own, other = claims()["claims"]
+    assert own["n"] > 2
+    assert own["arms"][0]["trials"] == {"completed": own["n"]}
+    assert (other["n"], other["left_out"]) == (0, 2)
+
+
+def test_seeds_that_are_added_go_to_the_cells_of_open_claims_and_stay(
+    sweep, claims, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = UNITS % "test_accuracy"
+    assert sweep(claim, options=("--add-seeds",))["ran"] == 6, "there is nothing to look at yet"
+    monkeypatch.setattr("sys.argv", ["orch", "sweep", "grid.yaml", "--add-seeds"])
+    first = claims()["claims"][0]
+    assert first["n"] == 2
+    assert "--add-seeds" in first["decide"]
+    added = sweep(claim, options=("--add-seeds",))
+    assert added["ran"] > 0
+    assert added["ran"] % 2 == 0, "two cells of three"
+    then = claims()["claims"][0]
+    assert then["n"] == 2 + added["ran"] / 2
+    assert then["p_corrected"] == pytest.approx(min(1, 2 * then["p"]))
+    assert any("after a look at the data" in note for note in then["notes"])
+    monkeypatch.setattr("sys.argv", ["orch", "sweep", "grid.yaml"])
+    assert sweep(claim)["counts"] == {"completed": 6 + added["ran"]}, "planned without the option too"
+    capsys.readouterr()
+    assert run(["plan", "grid.yaml", "--json"]) == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert (planned["trials"], planned["done"], planned["to_run"]) == (6 + added["ran"], 6 + added["ran"], 0)

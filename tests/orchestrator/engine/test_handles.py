@@ -1,0 +1,72 @@
+"""What the driver knows of a slot."""
+
+import time
+from typing import Any
+
+import pytest
+
+from orchestrator.engine import Shape
+from orchestrator.engine.handles import Slot, running
+from tests.orchestrator.engine.orders import ended, order, started
+from trainables.order import TrialOrder
+
+LINE: Any = object()
+SINGLE, PAIR = Shape(1, 1, 0), Shape(2, 1, 0)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The monotonic time, to be set."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return now
+
+
+def slot(*orders: TrialOrder, shape: Shape = SINGLE) -> Slot:
+    """One that came up, and was handed the orders, at the clock's time."""
+    made = Slot("slot-1", shape, LINE, ("node",) * shape.workers, opened=time.monotonic())
+    made.ready = True
+    made.lease(orders)
+    for lease in made.leases.values():
+        lease.handed = time.monotonic()
+    return made
+
+
+def test_a_trial_that_has_begun_counts_from_then(clock: list[float]) -> None:
+    one = slot(order("a", limit=10))
+    clock[0] += 5
+    one.note(started("a"), 0.25)
+    clock[0] += 10.4
+    assert one.overdue(0.05, 0.2) is None
+    clock[0] += 0.2
+    overdue = one.overdue(0.05, 0.2)
+    assert overdue is not None
+    assert (overdue[0].order.trial_id, overdue[1]) == ("a", pytest.approx(10.6))
+
+
+def test_a_process_that_cannot_say_that_it_has_begun_counts_from_the_handing_over(clock: list[float]) -> None:
+    one = slot(order("a", limit=10), order("b", limit=10))
+    one.note(started("a"), 0.25)
+    clock[0] += 3
+    one.note(ended("a"), 0.25)
+    clock[0] += 10.4
+    assert one.overdue(0.05, 0.2) is None, "b could not begin before a had ended"
+    clock[0] += 0.2
+    overdue = one.overdue(0.05, 0.2)
+    assert overdue is not None
+    assert (overdue[0].order.trial_id, overdue[0].started) == ("b", None)
+
+
+def test_a_gang_whose_ranks_are_still_coming_up_has_begun_with_nothing(clock: list[float]) -> None:
+    gang = slot(order("a", limit=10), shape=PAIR)
+    clock[0] += 100
+    assert gang.overdue(0.05, 0.2) is None
+    assert running(gang) == []
+    assert gang.silent_for() == 100
+
+
+def test_a_trial_without_a_limit_is_never_overdue(clock: list[float]) -> None:
+    one = slot(order("a"))
+    one.note(started("a"), 0.25)
+    clock[0] += 1e9
+    assert one.overdue(0.05, 0.2) is None

@@ -1,0 +1,98 @@
+"""Where slots go, by the engine's own accounting."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clusters.nodes import Node
+from orchestrator.engine import Shape
+from orchestrator.engine.placement import Placed, Rooms, Strategy, need_of, never_fits
+
+
+def node(name: str, cpus: float, gpus: int = 0) -> Node:
+    return Node(name, name, cpus, gpus, 2.0**33)
+
+
+def fill(nodes: list[Node], shape: Shape, strategy: Strategy = "pack") -> list[tuple[str, ...]]:
+    """Open slots until none fits."""
+    rooms, placed = Rooms(nodes, ()), []
+    while (slot := rooms.place(shape, strategy)) is not None:
+        placed.append(slot.nodes)
+    return placed
+
+
+def test_single_slots_fill_every_node_the_freest_first() -> None:
+    assert fill([node("a", 2), node("b", 3)], Shape(1, 1, 0)) == [("b",), ("a",), ("b",), ("a",), ("b",)]
+
+
+@pytest.mark.parametrize(("strategy", "expected"), [("pack", ("b", "b", "b", "a")), ("spread", ("a", "b", "c", "b"))])
+def test_a_gang_is_packed_or_spread(strategy: Strategy, expected: tuple[str, ...]) -> None:
+    nodes = [node("a", 2), node("b", 3), node("c", 1)]
+    slot = Rooms(nodes, ()).place(Shape(4, 1, 0), strategy)
+    assert slot is not None
+    assert Counter(slot.nodes) == Counter(expected)
+
+
+def test_a_gang_takes_the_one_node_that_holds_it() -> None:
+    assert fill([node("a", 2), node("b", 4), node("c", 3)], Shape(4, 1, 0)) == [("b",) * 4, ("c", "c", "c", "a")]
+
+
+def test_workers_need_their_cpus_on_one_node() -> None:
+    nodes = [node("a", 3), node("b", 3)]
+    assert fill(nodes, Shape(1, 4, 0)) == []
+    reason = never_fits(Shape(1, 4, 0), nodes, "lab")
+    assert reason == "it needs 4 CPUs and 0 GPUs; 'lab' has 2 nodes of 3 CPUs, 0 GPUs"
+    assert never_fits(Shape(2, 3, 0), nodes, "lab") is None
+
+
+def test_shares_are_of_one_device() -> None:
+    assert len(fill([node("a", 9, gpus=2)], Shape(1, 1, 0.6))) == 2, "one for each device, not 2 / 0.6"
+    assert len(fill([node("a", 9, gpus=2)], Shape(1, 1, 0.25))) == 8
+    assert fill([node("a", 9, gpus=1)], Shape(2, 1, 1)) == [], "workers of a gang have whole devices"
+
+
+def test_alone_means_a_whole_device_or_a_whole_node() -> None:
+    alone = Shape(1, 1, 1, alone=True)
+    rooms = Rooms([node("a", 4, gpus=2)], [Placed(Shape(1, 1, 0.25), ("a",))])
+    assert rooms.place(alone) is not None
+    assert rooms.place(alone) is None
+    on_cpus = replace(alone, gpus=0)
+    busy = Rooms([node("a", 4)], [Placed(Shape(1, 1, 0), ("a",))])
+    assert busy.place(on_cpus) is None
+    free = Rooms([node("a", 4)], ())
+    assert free.place(on_cpus) is not None
+    assert free.place(Shape(1, 1, 0)) is None, "the whole node is taken"
+
+
+def test_a_node_that_has_gone_takes_its_slots_with_it() -> None:
+    rooms = Rooms([node("b", 1)], [Placed(Shape(1, 1, 0), ("a",))])
+    assert rooms.place(Shape(1, 1, 0)) == Placed(Shape(1, 1, 0), ("b",))
+
+
+@given(
+    nodes=st.lists(st.tuples(st.integers(1, 6), st.integers(0, 3)), min_size=1, max_size=4),
+    shapes=st.lists(
+        st.builds(Shape, st.integers(1, 3), st.integers(1, 3), st.sampled_from([0, 0.3, 0.5, 1, 2]), st.booleans()),
+        max_size=12,
+    ),
+    strategy=st.sampled_from(["pack", "spread"]),
+)
+def test_no_node_is_ever_promised_twice(nodes: list[tuple[int, int]], shapes: list[Shape], strategy: Strategy) -> None:
+    there = [node(str(number), cpus, gpus) for number, (cpus, gpus) in enumerate(nodes)]
+    rooms = Rooms(there, ())
+    cpus, gpus = Counter[str](), Counter[str]()
+    for shape in shapes:
+        slot = rooms.place(shape, strategy)
+        if slot is None:
+            continue
+        assert len(slot.nodes) == shape.workers
+        for name in slot.nodes:
+            need = need_of(shape)
+            cpus[name] += need.cpus
+            gpus[name] += need.gpus
+    for one in there:
+        assert cpus[one.node_id] <= one.cpus
+        assert gpus[one.node_id] <= one.gpus + 1e-6

@@ -1,0 +1,145 @@
+"""What a grid may claim, and what a user gets told of a claim that cannot be one."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import GridError
+from orchestrator.grid import GridSpec, read_grid
+from orchestrator.places import data_place
+from orchestrator.plan import Plan
+
+AXES = """\
+name: demo
+axes:
+  dataset: [digits, {name: digits, per_class: 10}]
+  model: [mlp, {name: cnn, channels: [8]}, {name: resnet, depth: [8, 14]}]
+  optimizer: [{name: sgd, lr: [0.1, 0.01]}, adam]
+  regularizer: [none, dropout, [dropout, weight_decay]]
+seeds: 3
+"""
+CLAIMS = """\
+claims:
+  - {id: H1, text: a, better: {model: cnn}, than: {model: [mlp, resnet]}, on: test_accuracy, margin: 0.005}
+  - {id: H2, text: b, better: {optimizer: "sgd(lr=0.1)"}, than: {optimizer: {name: sgd, lr: 1e-2}}, on: {reach: 0.9}}
+  - {id: H3, text: c, better: {regularizer: dropout}, than: {regularizer: none}, on: accuracy_gap}
+  - {id: H4, text: d, better: {regularizer: [[dropout, weight_decay]]}, than: {regularizer: none}, on: test_accuracy,
+     more_where: {dataset: {name: digits, per_class: 10}}, less_where: {dataset: {name: digits, per_class: null}}}
+  - {id: H5, text: e, over: {model: [{name: resnet, depth: 8}, {name: resnet, depth: 14}]}, on: test_accuracy, trend: falls}
+  - {id: H6, text: f, not_worse: {model: cnn}, than: {model: mlp}, on: test_accuracy, margin: 0.01}
+  - {id: H7, text: g, higher: {model: cnn}, than: {model: mlp}, on: gradient_norm, where: {optimizer: adam}}
+"""
+
+
+def read(folder: Path, text: str) -> GridSpec:
+    path = folder / "grid.yaml"
+    path.write_text(text)
+    return read_grid(path)
+
+
+def problems(folder: Path, claims: str, axes: str = AXES) -> list[str]:
+    with pytest.raises(GridError) as caught:
+        read(folder, f"{axes}claims:\n{claims}")
+    return [line.removeprefix(f"{folder}/grid.yaml:") for line in str(caught.value).splitlines()]
+
+
+def test_each_kind_is_told_by_its_keys(tmp_path: Path) -> None:
+    claims = read(tmp_path, AXES + CLAIMS).claims
+    assert [claim.kind for claim in claims] == [
+        *("difference", "time to target", "gap", "interaction", "trend", "non-inferiority", "difference")
+    ]
+    assert claims[0].margin == 0.005
+    assert claims[1].on.target == 0.9
+    assert str(claims[3].first) == "dropout+weight_decay"
+    assert claims[3].compared == {"regularizer", "dataset"}
+    assert claims[4].over is not None
+    assert not claims[4].over.rises
+
+
+def test_claims_are_no_part_of_any_identity(tmp_path: Path) -> None:
+    place = data_place(None, tmp_path / "grid.yaml", None)
+    plain, claiming = (
+        [trial.trial_id for trial in Plan(read(tmp_path, text), place).trials()] for text in (AXES, AXES + CLAIMS)
+    )
+    assert plain == claiming
+
+
+def test_all_that_is_wrong_is_told_at_once_where_it_stands(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        """\
+  - {id: H1, text: a, better: {model: cn}, than: {model: mlp}, on: test_acuracy}
+  - {id: H2, text: a, better: {optimizer: {name: sgd, lr: 0.3}}, than: {optimiser: adam}, on: {reach: 0.9, of: val_acuracy}}
+  - {id: H3, text: a, better: {regularizer: weight_decay}, on: test_accuracy, mor_where: {dataset: digits}}
+  - {id: H4, text: a, better: {model: lstm}, than: {model: {name: mlp, hidden: many}}, on: test_accuracy}
+  - H5
+""",
+    )
+    assert [line.partition(": ")[0] for line in found] == [
+        *("9:39", "9:68", "10:43", "10:73", "10:95", "11:79", "12:39", "12:80", "13:5")
+    ]
+    assert 'claims[0] is about "cn", which is no level of model here; did you mean cnn?' in found[0]
+    assert "did you mean test_accuracy" in found[1]
+    assert "did you mean sgd(lr=0.1)" in found[2]
+    assert "did you mean optimizer?" in found[3]
+    assert "did you mean val_accuracy" in found[4]
+    assert "did you mean more_where" in found[5]
+    assert 'is about "lstm", which is no level of model here; known: cnn, mlp, resnet' in found[6]
+    assert "hidden" in found[7]
+
+
+@pytest.mark.parametrize(
+    ("claim", "says"),
+    [
+        ("better: {model: cnn}, on: test_accuracy", "needs than"),
+        ("than: {model: cnn}, on: test_accuracy", "needs one of better, higher, lower and not_worse"),
+        ("on: test_accuracy", "needs better and than, or over"),
+        ("better: {model: cnn}, lower: {model: cnn}, than: {model: mlp}, on: test_accuracy", "keep one of them"),
+        ("better: {model: cnn}, than: {optimizer: adam}, on: test_accuracy", "have to name the same axes"),
+        ("better: {model: resnet}, than: {model: {name: resnet, depth: 8}}, on: test_accuracy", "with themselves"),
+        ("better: {dataset: digits}, than: {dataset: {name: digits, per_class: 10}}, on: test_accuracy", "themselves"),
+        ("better: {model: cnn}, than: {model: mlp}, on: gradient_norm", "say higher or lower"),
+        ("not_worse: {model: cnn}, than: {model: mlp}, on: test_accuracy", "needs a margin"),
+        ("over: {model: [cnn]}, on: test_accuracy", "at least two levels in order"),
+        ("over: {model: [cnn, mlp], optimizer: [adam, sgd]}, on: test_accuracy", "at most 1"),
+        ("better: {model: cnn}, than: {model: mlp}, on: {reach: 0.9}, margin: 1", "it has no margin"),
+        ("better: {model: cnn}, than: {model: mlp}, on: test_accuracy, trend: rises", "needs over"),
+        ("better: {model: cnn}, than: {model: mlp}, on: test_accuracy, more_where: {dataset: digits}", "less_where"),
+        ("better: {model: cnn}, than: {model: mlp}, on: test_accuracy, margin: -1", "at least 0, not -1"),
+        ("better: {model: []}, than: {model: mlp}, on: test_accuracy", "an empty list matches nothing"),
+    ],
+)
+def test_what_cannot_be_a_claim_is_refused(tmp_path: Path, claim: str, says: str) -> None:
+    found = problems(tmp_path, f"  - {{id: H1, text: a, {claim}}}\n")
+    assert any(says in line for line in found), found
+
+
+def test_an_id_stands_once(tmp_path: Path) -> None:
+    claim = "  - {id: H1, text: a, better: {model: cnn}, than: {model: mlp}, on: test_accuracy}\n"
+    assert problems(tmp_path, claim * 2) == ["10:5: the claim H1 stands in line 9 already; use another id"]
+
+
+def test_a_mistake_on_an_axis_does_not_make_its_claims_wrong_too(tmp_path: Path) -> None:
+    claim = "  - {id: H1, text: a, better: {model: cnn}, than: {model: mlp}, on: test_accuracy}\n"
+    found = problems(tmp_path, claim, AXES.replace("name: cnn", "name: cnnn"))
+    assert len(found) == 1
+    assert "did you mean cnn" in found[0]
+
+
+def test_a_digest_tells_claims_apart_by_what_they_say_and_not_by_their_id(tmp_path: Path) -> None:
+    text = AXES + CLAIMS
+    first = [claim.digest for claim in read(tmp_path, text).claims]
+    named = [claim.digest for claim in read(tmp_path, text.replace("id: H1", "id: CNN")).claims]
+    moved = [claim.digest for claim in read(tmp_path, text.replace("0.005", "0.004")).claims]
+    assert named == first
+    assert moved[1:] == first[1:]
+    assert moved[0] != first[0]
+    assert len(set(first)) == len(first)
+
+
+@pytest.mark.parametrize(("seeds", "warned"), [("seeds: 2", True), ("seeds: 8", False)])
+def test_seeds_too_few_for_any_verdict_are_told_before_they_run(tmp_path: Path, seeds: str, warned: bool) -> None:
+    claim = "  - {id: H1, text: a, better: {model: cnn}, than: {model: mlp}, on: test_accuracy}\n"
+    grid = read(tmp_path, f"{AXES.replace('seeds: 3', seeds)}claims:\n{claim}")
+    told = [str(warning) for warning in Plan(grid, data_place(None, grid.path, None)).warnings]
+    assert any(":9:5: 2 seeds cannot decide any of 1 claims; it takes at least 6" in line for line in told) == warned

@@ -1,0 +1,252 @@
+"""Narrowing: the cells that are found in a grid without the levels that cannot be kept are those found in all of it."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestrator.cell import Cell
+from orchestrator.errors import GridError
+from orchestrator.grid import read_grid
+from orchestrator.grid.narrowing import Occurring, narrowed
+from orchestrator.plan import Plan
+from orchestrator.planned import cell_row
+from trainables import registry
+from trainables.dataset import DataPlace
+from trainables.models.mlp import Mlp
+from trainables.weights import save_weights
+from trainables.weights_origin import WeightsOrigin
+
+TUNABLE = ("model", "optimizer", "regularizer")
+
+
+def plan(
+    folder: Path,
+    rest: str = "",
+    *,
+    model: str = "mlp",
+    optimizer: str = "{name: sgd, lr: [0.1, 0.2]}",
+    regularizer: str = "none",
+) -> Plan:
+    path = folder / "grid.yaml"
+    axes = f"dataset: digits, model: {model}, optimizer: {optimizer}, regularizer: {regularizer}"
+    path.write_text(f"name: demo\naxes: {{{axes}}}\n{rest}\n", encoding="utf-8")
+    return Plan(read_grid(path), DataPlace(data=None, beside=folder, cache=folder / "cache"))
+
+
+def kept(cells: Iterable[Cell], *forgotten: str) -> Occurring:
+    """What a journal tells of these cells. forgotten: parameters that it was written without."""
+    rows = [cell_row(cell) for cell in cells]
+    texts = {axis: [getattr(row, f"{axis}_config") for row in rows] for axis in TUNABLE}
+    return Occurring.among({axis: [without(text, forgotten) for text in found] for axis, found in texts.items()})
+
+
+def without(text: str, keys: tuple[str, ...]) -> str:
+    level = json.loads(text)
+    for part in level if isinstance(level, list) else [level]:
+        for key in keys:
+            part.pop(key, None)
+    return json.dumps(level)
+
+
+def found(planned: Plan, cells: Iterable[Cell], occurring: Occurring) -> list[tuple[str, str]]:
+    """The kept cells of a plan: ids and labels, in order."""
+    ids = {cell.cell_id for cell in cells}
+    return [(cell.cell_id, cell.label) for cell in planned.among(ids, occurring)]
+
+
+def sizes(planned: Plan, occurring: Occurring) -> list[int]:
+    """How many models, optimizers and regularizers are left to be looked at."""
+    return [len(axis) for axis in narrowed(planned.grid, occurring).axes[1:]]
+
+
+MODELS = (
+    "mlp",
+    "{name: mlp, hidden: [[4], [8, 4], 128]}",
+    "{name: lstm, hidden: [8, 16]}",
+    "{name: lstm, hidden: 8, read: [rows, patches], patch: [2, 4]}",
+    "{name: cnn, channels: [[8], [8, 16]], pool_stride: [null, 1]}",
+)
+OPTIMIZERS = (
+    "sgd",
+    "{name: sgd, lr: [0.1, 1, 1e-3], momentum: [0, 0.9]}",
+    "{name: sgd, lr: [1.0, 0.2], weight_decay: [0, 0.01], dampening: [0.0, 0.1]}",
+    "{name: adam, betas: [[0.9, 0.99], [0.8, 0.9]], amsgrad: [false, true]}",
+)
+REGULARIZERS = (
+    "none",
+    "dropout",
+    "{name: dropout, p: [0.1, 0.5]}",
+    "[none, {name: dropout, p: [0.1, 0.2]}]",
+    "[{name: weight_decay, value: [0.1, 0.01]}, dropout]",
+    "[{name: dropout, p: [0.1, 0.5]}, {name: weight_decay, value: 0.1}]",
+)
+RULES = (
+    "",
+    "exclude: [{model: mlp, optimizer: {name: sgd, lr: 0.1}}]",
+    "exclude: [{optimizer: sgd}]\ninclude: [{dataset: digits, model: mlp, optimizer: {name: sgd, lr: [0.1, 0.2]}}]",
+    "include: [{dataset: digits, model: [lstm, {name: mlp, hidden: [4]}], optimizer: adam, regularizer: dropout}]",
+    "overrides: [{when: {optimizer: {name: sgd, lr: 1}}, set: {protocol.epochs: 3}}]",
+    "overrides: [{when: {model: lstm}, set: {optimizer.lr: 0.1}}]",
+    "overrides: [{when: {model: mlp}, set: {model.hidden: [4], regularizer.p: 0.5}}]",
+    "zip: [[model, optimizer]]",
+    "zip: [[optimizer, regularizer]]",
+)
+
+
+def some(levels: tuple[str, ...]) -> st.SearchStrategy[str]:
+    return st.lists(st.sampled_from(levels), min_size=1, max_size=3).map(lambda chosen: f"[{', '.join(chosen)}]")
+
+
+GRIDS = st.fixed_dictionaries({"model": some(MODELS), "optimizer": some(OPTIMIZERS), "regularizer": some(REGULARIZERS)})
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(earlier=GRIDS, later=GRIDS, rules=st.sampled_from(RULES), before=st.sampled_from(RULES), data=st.data())
+def test_what_is_found_is_what_the_whole_grid_has(
+    tmp_path: Path, earlier: dict[str, str], later: dict[str, str], rules: str, before: str, data: st.DataObject
+) -> None:
+    try:
+        ran, planned = plan(tmp_path, before, **earlier), plan(tmp_path, rules, **later)
+    except GridError:  # zipped axes of unequal length
+        return
+    every = list(ran.cells())
+    cells = data.draw(st.lists(st.sampled_from(every), max_size=4)) if data.draw(st.booleans()) else every
+    later_ids = {cell.cell_id for cell in planned.cells() if cell.skip is None}
+    among = found(planned, cells, kept(cells))
+    assert among == found(planned, cells, Occurring())
+    assert {cell_id for cell_id, _ in among} == later_ids & {cell.cell_id for cell in cells}
+
+
+def test_few_kept_cells_leave_few_levels_of_a_large_grid(tmp_path: Path) -> None:
+    values = ", ".join(f"{(index + 1) / 1001:.9g}" for index in range(1000))
+    planned = plan(tmp_path, optimizer=f"{{name: sgd, lr: [{values}], momentum: [{values}]}}")
+    other = list(plan(tmp_path, optimizer="{name: sgd, lr: [0.1, 0.7]}").cells())
+    assert sizes(planned, kept(other)) == [1, 0, 1]
+    first = next(planned.cells())
+    assert sizes(planned, kept([first, *other])) == [1, 1, 1]
+    assert found(planned, [first], kept([first, *other])) == [(first.cell_id, first.label)]
+
+
+def test_a_default_that_is_not_kept_leaves_no_level(tmp_path: Path) -> None:
+    cells = list(plan(tmp_path, optimizer="{name: sgd, momentum: 0.9}").cells())
+    assert sizes(plan(tmp_path), kept(cells)) == [1, 0, 1]
+
+
+def test_regularizers_applied_together_need_each_of_them(tmp_path: Path) -> None:
+    planned = plan(tmp_path, regularizer="[[none, dropout], [dropout, {name: weight_decay, value: [0.1, 0.2]}], none]")
+    single = list(plan(tmp_path, regularizer="dropout").cells())
+    assert sizes(planned, kept(single)) == [1, 2, 2]
+    assert len(found(planned, single, kept(single))) == 2, "none beside dropout is nothing"
+    both = list(plan(tmp_path, regularizer="[[dropout, {name: weight_decay, value: 0.2}]]").cells())
+    assert sizes(planned, kept(both)) == [1, 2, 3]
+    assert len(found(planned, both, kept(both))) == 2
+
+
+def test_results_from_before_a_parameter_joined_count_as_those_of_the_value_that_keeps_them(tmp_path: Path) -> None:
+    cells = list(plan(tmp_path, optimizer="{name: sgd, lr: 0.1}").cells())
+    older = kept(cells, "weight_decay", "dampening")
+    joined = plan(tmp_path, optimizer="{name: sgd, lr: [0.1, 0.2], weight_decay: [0.1, 0, 0.2], dampening: [0.1, 0.0]}")
+    assert sizes(joined, older) == [1, 1, 1]
+    assert [cell_id for cell_id, _ in found(joined, cells, older)] == [cells[0].cell_id]
+    unlike = plan(tmp_path, optimizer="{name: sgd, lr: 0.1, weight_decay: [0.1, 0.2]}")
+    assert sizes(unlike, older) == [1, 0, 1]
+
+
+def test_an_axis_of_which_nothing_is_known_stays_as_it_is(tmp_path: Path) -> None:
+    cells = list(plan(tmp_path).cells())[:1]
+    known = Occurring({axis: texts for axis, texts in kept(cells).axes.items() if axis != "optimizer"})
+    planned = plan(tmp_path, model="[mlp, lstm]")
+    assert sizes(planned, known) == [1, 2, 1]
+    assert found(planned, cells, known) == found(planned, cells, Occurring())
+
+
+@pytest.mark.parametrize(
+    "rest",
+    ["zip: [[model, optimizer]]", "overrides: [{when: {model: lstm}, set: {optimizer.lr: 0.3}}]"],
+)
+def test_zipped_axes_and_axes_under_overrides_of_components_stay_as_they_are(tmp_path: Path, rest: str) -> None:
+    planned = plan(tmp_path, rest, model="[mlp, lstm]")
+    cells = list(planned.cells())
+    assert sizes(planned, kept(cells[:1])) == [2, 2, 1]
+    assert len(found(planned, cells[1:], kept(cells[1:]))) == len(cells) - 1
+
+
+def test_weights_are_known_by_their_content_wherever_they_lie(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder, name in ((here, "a"), (there, "b")):
+        folder.mkdir()
+        model = Mlp(hidden=(4,))
+        origin = WeightsOrigin(model=model, shape=(1, 8, 8), mean=(0.3,), std=(0.4,))
+        planned = plan(here)
+        state = model.build(next(planned.cells()).data.info, 10).state_dict()
+        for values in state.values():
+            values.fill_(0.5)
+        save_weights(state, folder / f"{name}.safetensors", origin.metadata())
+    cells = list(plan(here, model="{name: 'pretrained:safetensors', weights: a.safetensors}").cells())
+    planned = plan(there, model="{name: 'pretrained:safetensors', weights: b.safetensors}")
+    assert len(found(planned, cells, kept(cells))) == 2
+
+
+PLUGIN = """
+import json
+from trainables.models.mlp import Mlp
+from trainables.optimizers.sgd import Sgd
+
+class Rounding(Sgd):
+    name = "rounding"
+
+    def _identity(self):
+        values = super()._identity()
+        return {**values, "lr": round(values["lr"], 1)}
+
+class Reading(Sgd):
+    name = "reading"
+
+    def canonical(self):
+        return json.dumps({"reading": [round(self.lr, 1), self.momentum]})
+
+class Found(Mlp):
+    name = "found"
+    content: str = ""
+
+    def located(self, place):
+        return self.model_copy(update={"content": "what is there"})
+"""
+
+
+@pytest.fixture
+def _plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    site = tmp_path / "site"
+    described = site / "own_form-1.0.dist-info"
+    described.mkdir(parents=True)
+    (site / "own_form.py").write_text(PLUGIN)
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: own_form\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text(
+        "[orch.optimizers]\nrounding = own_form:Rounding\nreading = own_form:Reading\n"
+        "\n[orch.models]\nfound = own_form:Found\n"
+    )
+    monkeypatch.syspath_prepend(site)
+    registry._plugins.cache_clear()
+    yield
+    registry._plugins.cache_clear()
+
+
+@pytest.mark.usefixtures("_plugins")
+@pytest.mark.parametrize("name", ["rounding", "reading"])
+def test_a_component_with_an_identity_of_its_own_is_found_by_it(tmp_path: Path, name: str) -> None:
+    cells = list(plan(tmp_path, optimizer=f"{{name: {name}, lr: 0.1001}}").cells())
+    planned = plan(tmp_path, optimizer=f"[{{name: {name}, lr: [0.1, 0.2]}}, {{name: sgd, lr: 0.1}}]")
+    (same,) = planned.among({cell.cell_id for cell in cells}, kept(cells))
+    assert same.optimizer.config.parameters()["lr"] == 0.1
+    assert sizes(planned, kept(cells)) == [1, 2, 1]
+
+
+@pytest.mark.usefixtures("_plugins")
+def test_a_model_that_is_another_once_it_is_found_is_known_by_what_it_is_then(tmp_path: Path) -> None:
+    planned = plan(tmp_path, model="[mlp, {name: found, hidden: [[4], [5]]}]")
+    cells = [cell for cell in planned.cells() if cell.model.label == "found(hidden=4)"]
+    assert [cell_id for cell_id, _ in found(planned, cells, kept(cells))] == [cell.cell_id for cell in cells]

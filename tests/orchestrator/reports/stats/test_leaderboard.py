@@ -1,0 +1,87 @@
+"""Ranked cells: ties are ties, and nothing that broke is dropped."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from orchestrator.reports.stats.holm import holm
+from orchestrator.reports.stats.intervals import mean_interval
+from orchestrator.reports.stats.leaderboard import COLUMNS, leaderboard
+
+SEEDS = range(5)
+SPREAD = np.random.default_rng(0).normal(0, 0.004, (3, len(SEEDS)))
+
+
+def cell(name: str, mean: float, spread: np.ndarray, **other: object) -> pd.DataFrame:
+    scores = mean + spread
+    rows = {"cell_id": name, "seed": list(SEEDS), "status": "completed", "test_size": 1000}
+    return pd.DataFrame(rows | {"val_accuracy": scores + 0.001, "test_accuracy": scores} | other)
+
+
+TRIALS = pd.concat(
+    [
+        cell("bad", 0.80, SPREAD[0]),
+        cell("good", 0.92, SPREAD[1]),
+        cell("as good", 0.9195, SPREAD[2]),
+        cell("broke", np.nan, SPREAD[0], status=["diverged", "diverged", "failed", "out_of_memory", "pending"]),
+    ],
+    ignore_index=True,
+)
+
+
+def board(trials: pd.DataFrame = TRIALS) -> pd.DataFrame:
+    found = leaderboard(trials, measure="test_accuracy", selection="val_accuracy")
+    assert tuple(found.columns) == COLUMNS
+    return found.set_index("cell_id")
+
+
+def test_the_order_and_the_ties() -> None:
+    found = board()
+    assert list(found.index)[2:] == ["bad", "broke"]
+    assert found["ties"].to_dict() == {"good": True, "as good": True, "bad": False, "broke": False}
+    assert found.loc["bad", "rank"] == 3
+    assert np.isnan(found.loc["broke", "rank"])
+
+
+def test_the_figures() -> None:
+    found, scores = board(), {name: part["test_accuracy"].to_numpy() for name, part in TRIALS.groupby("cell_id")}
+    first, *others = found.index[:3]
+    right = mean_interval(scores["bad"], resamples=2_000)
+    assert (
+        found.loc["bad", ["mean", "low", "high", "spread", "n"]] == [right.mean, right.low, right.high, right.spread, 5]
+    ).all()
+    p = holm([stats.ttest_rel(scores[first], scores[other]).pvalue for other in others])
+    assert found.loc[others, "p"].to_list() == pytest.approx(p.tolist(), rel=1e-6)
+    assert found.loc["good", "over_floor"] == pytest.approx(
+        scores["good"].std(ddof=1) / np.sqrt(scores["good"].mean() * (1 - scores["good"].mean()) / 1000)
+    )
+
+
+def test_what_broke_is_counted() -> None:
+    row = board().loc["broke"]
+    assert row[["diverged", "failed", "timed_out", "out_of_memory", "waiting", "n"]].to_list() == [2, 1, 0, 1, 1, 0]
+
+
+def test_a_cell_of_which_a_part_broke_is_ranked_by_the_rest() -> None:
+    trials = TRIALS.copy()
+    trials.loc[(trials["cell_id"] == "good") & (trials["seed"] == 0), ["status", "test_accuracy"]] = ["failed", np.nan]
+    row = board(trials).loc["good"]
+    assert (row["n"], row["failed"], row["ties"]) == (4, 1, True)
+
+
+def test_one_seed_tells_nothing_apart() -> None:
+    found = board(TRIALS[(TRIALS["seed"] == 0) & (TRIALS["cell_id"] != "broke")])
+    assert found["ties"].all()
+    assert found["low"].isna().all()
+
+
+def test_an_empty_table() -> None:
+    assert leaderboard(TRIALS.head(0), measure="test_accuracy", selection="val_accuracy").empty
+
+
+def test_errors_are_ranked_the_other_way() -> None:
+    trials = TRIALS.rename(columns={"val_accuracy": "val_mse", "test_accuracy": "test_mse"})
+    found = leaderboard(trials, measure="test_mse", selection="val_mse", higher_is_better=False)
+    assert found["cell_id"].iloc[0] == "bad"
+    assert found["over_floor"].isna().all()

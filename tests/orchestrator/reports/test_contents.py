@@ -1,0 +1,256 @@
+"""What the page says, beside scores of our choice."""
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from orchestrator.cli import run
+from orchestrator.reports.contents import read_page
+from orchestrator.reports.page import Page
+from orchestrator.reports.page_grid import Grid
+from orchestrator.store.journal import Journal
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.tables import export
+from tests.orchestrator.claims.stated import write
+from tests.orchestrator.sample import (
+    CELLS,
+    MLP_SGD,
+    SKIPPED,
+    Cell,
+    complete,
+    fail,
+    plan,
+    write_regression,
+    write_running,
+    write_sample,
+)
+
+MLP, CNN, RESNET = (Cell(model=model) for model in ("mlp", "cnn", "resnet"))
+WAVE = [0.01 * (seed % 5) for seed in range(10)]
+LOW, HIGH = [0.80 + wave for wave in WAVE], [0.85 + wave + 0.001 * (seed % 3) for seed, wave in enumerate(WAVE)]
+NEAR = [value - 0.0001 * (-1) ** seed for seed, value in enumerate(HIGH)]
+"""As good as `HIGH`: above it in every other seed."""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    return read_page(write_sample(tmp_path_factory.mktemp("results") / "demo"))
+
+
+def table(grid: Grid) -> list[dict[str, Any]]:
+    return [dict(zip([column.title for column in grid.columns], row, strict=True)) for row in grid.rows]
+
+
+def test_the_leaderboard_has_means_intervals_ties_and_what_broke(tmp_path: Path):
+    near = [*NEAR[:8], "diverged", "failed"]
+    page = read_page(write(tmp_path / "demo", {MLP: LOW, CNN: HIGH, RESNET: near}))
+    cnn, resnet, mlp = table(page.boards[0].grid)
+    assert (cnn["model"], cnn["place"], resnet["place"], mlp["place"]) == ("cnn", "=1", "=1", "3")
+    mean, low, high = cnn["test accuracy"]
+    assert mean == pytest.approx(statistics.mean(HIGH), abs=1e-6)
+    assert min(HIGH) < low < mean < high < max(HIGH)
+    assert cnn["± sd"] == pytest.approx(statistics.stdev(HIGH), abs=1e-6)
+    assert (resnet["n"], resnet["trials"]) == (8, "8 completed, 1 diverged, 1 failed")
+    assert mlp["p (Holm)"] < 0.001
+    (first,) = page.firsts
+    assert first.label.startswith("cnn ")
+    assert first.sure == "1 of 2 others cannot be told from it at 5 %, after Holm's correction"
+    assert page.failures.startswith("1 cell has trials that broke (1 diverged, 1 failed).")
+    assert "1 has trials that diverged or failed" in page.boards[0].told
+
+
+def test_one_seed_tells_nothing_apart(page: Page):
+    assert [row["place"] for row in table(page.boards[0].grid)] == ["=1", "=1", "=1", "=1", "–", "–"]
+    assert table(page.boards[0].grid)[0]["test accuracy"] == (0.99, None, None)
+
+
+def test_cells_of_the_charts_have_their_levels_costs_and_gap(page: Page):
+    cells = page.cells
+    assert [axis.levels for axis in cells.axes[:2]] == [("digits",), ("mlp", "cnn", "resnet", "lstm")]
+    first = cells.cells[0]
+    assert cells.axes[1].levels[first.at[1]] == "cnn"
+    assert (first.mean, first.train, first.n, first.statuses) == (0.99, 0.99, 1, "1 completed, 1 diverged")
+    assert dict(zip((cost.title for cost in cells.costs), first.costs, strict=True))["parameters"] == 5000
+
+
+def test_curves_are_means_over_completed_seeds_best_first(page: Page):
+    models = [page.cells.axes[1].levels[page.cells.cells[curve.cell].at[1]] for curve in page.curves.curves]
+    assert models == ["cnn", "mlp", "mlp", "resnet"]
+    assert page.curves.measures == ("validation accuracy", "training loss", "validation loss")
+    sgd = page.curves.curves[2]
+    line = sgd.lines[0]
+    assert (sgd.epochs, sgd.seeds) == ((1, 2, 3), 2)
+    assert line.mean == pytest.approx([0.72, 0.82, 0.92])
+    assert (line.low, line.high) == (pytest.approx([0.70, 0.80, 0.90]), pytest.approx([0.74, 0.84, 0.94]))
+    assert (page.curves.curves[0].seeds, page.curves.curves[0].lines[0].low) == (1, ())  # the other one diverged
+
+
+def test_confusion_counts_are_summed_over_seeds_and_roc_curves_averaged(page: Page):
+    item = next(item for item in page.breakdowns.cells if page.cells.cells[item.cell].n == 2)
+    wrong = round(300 * 0.05) + round(300 * 0.03)  # of the two seeds of the better mlp
+    assert item.counts == ((200 - wrong, wrong, 0), (0, 200, 0), (0, 0, 200))
+    mean = item.rocs[0]
+    at = dict(zip(page.breakdowns.rates, mean.thousandths, strict=True))
+    assert mean.class_index == -1
+    # the sample's curve goes through (0, 0), (0.5, 0.7071) and (1, 1)
+    assert (at[0], at[0.25], at[1]) == (0, round(1000 * 0.5**0.5 / 2), 1000)
+
+
+def test_everything_that_did_not_complete_has_its_reason(page: Page):
+    found = {(row["model"], row["status"]): row for row in table(page.problems)}
+    assert found["cnn", "diverged"]["reason"] == "the loss became NaN in epoch 2"
+    assert (found["lstm", "skipped"]["reason"], found["lstm", "skipped"]["seeds"]) == (SKIPPED, "0, 1")
+    assert {status for _, status in found} == {"diverged", "failed", "out_of_memory", "cancelled", "skipped"}
+
+
+def test_regression_is_shown_by_its_squared_error(tmp_path: Path):
+    page = read_page(write_regression(tmp_path / "numbers"))
+    assert [row["test mean squared error"][0] for row in table(page.boards[0].grid)] == [0.25, 0.5]
+    assert not page.cells.datasets[0].higher_is_better
+    assert page.curves.curves[0].lines[0].mean == (0.5, 0.25)
+    assert page.breakdowns.cells == ()
+
+
+def test_axes_and_levels_are_compared(tmp_path: Path):
+    adam = [Cell(model=model, optimizer="adam lr=0.003") for model in ("mlp", "cnn", "resnet")]
+    scores = {MLP: LOW, CNN: HIGH, RESNET: [0.9] * 10}
+    page = read_page(write(tmp_path / "demo", scores | dict(zip(adam, scores.values(), strict=True))))
+    (effects,) = page.effects
+    assert (effects.shares[0].term, effects.shares[-1].term) == ("model", "left over")
+    assert effects.shares[0].share > 0.5
+    assert next(one.share for one in effects.shares if one.term == "optimizer") == pytest.approx(0, abs=1e-9)
+    (ranks,) = page.ranks  # an optimizer of two levels has none
+    # `HIGH` is above 0.9 where its wave is at its top, in two seeds of ten (0.9 + 0.001, 0.9 + 0)
+    above = sum(value > 0.9 for value in HIGH)
+    assert (ranks.axis, ranks.levels) == ("model", ("resnet", "cnn", "mlp"))
+    assert ranks.average == (pytest.approx(1 + above / 10), pytest.approx(2 - above / 10), 3.0)
+    assert (ranks.blocks, ranks.block, ranks.left_out) == (10, "seeds of the data sets", 0)
+
+
+def test_claims_are_shown_with_their_verdicts(tmp_path: Path):
+    claim = "better: {model: cnn}, than: {model: mlp}, on: test_accuracy"
+    page = read_page(write(tmp_path / "demo", {MLP: LOW, CNN: HIGH}, claim))
+    assert page.claims.told == "1 claim: 1 supported"
+    (shown,) = page.claims.claims
+    assert (shown.id, shown.outcome) == ("H1", "supported")
+    assert shown.value == pytest.approx(0.0509)
+    assert shown.low < shown.value < shown.high
+
+
+def test_a_sweep_in_which_nothing_completed_still_has_its_page(tmp_path: Path):
+    paths = ResultsPaths(tmp_path / "bad")
+    journal = Journal.create_or_open(paths.journal)
+    plan(journal, (MLP_SGD,), seeds=(0,), name="bad")
+    fail(journal, MLP_SGD, 0)
+    journal.commit()
+    export(journal, paths)
+    journal.close()
+    page = read_page(paths)
+    assert page.firsts == page.curves.curves == page.breakdowns.cells == page.effects == page.ranks == ()
+    told = {notice.what: notice.do for notice in page.notices}
+    assert told["1 trial failed, timed out or ran out of memory."] == "orch sweep GRID --retry"
+    assert "No trial has completed yet: there is nothing to rank or to draw." in told
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"), [((), "No trial is planned here yet."), ((MLP_SGD,), "No trial has completed yet")]
+)
+def test_tables_without_a_completed_trial_are_no_damage(cells: tuple[Cell, ...], told: str, tmp_path: Path):
+    paths = ResultsPaths(tmp_path / "early")
+    journal = Journal.create_or_open(paths.journal)
+    plan(journal, cells, seeds=(0,))
+    journal.commit()
+    export(journal, paths)
+    journal.close()
+    assert run(["report", str(paths.root)]) == 0
+    page = read_page(paths)
+    assert page.trouble == ()
+    assert any(notice.what.startswith(told) for notice in page.notices)
+
+
+def test_a_sweep_under_way_is_shown_from_its_journal(tmp_path: Path):
+    paths, journal = write_running(tmp_path / "running")
+    page = read_page(paths)  # no table has been written yet
+    journal.close()
+    assert dict(page.counts) == {"completed": 1, "running": 1, "pending": 2}
+    assert page.firsts[0].score == "0.9000"
+    notice = next(notice for notice in page.notices if "have still to run" in notice.what)
+    assert (notice.what.partition(" trials")[0], notice.do) == ("3 of 4", "orch sweep GRID")
+    assert page.sources == ()
+
+
+def test_trials_of_an_earlier_grid_are_left_out_and_counted(tmp_path: Path):
+    paths = write_sample(tmp_path / "demo")
+    journal = Journal.create_or_open(paths.journal)
+    plan(journal, (MLP_SGD,), seeds=(0, 1))
+    journal.commit()
+    export(journal, paths)
+    journal.close()
+    page = read_page(paths)
+    assert (page.trials, page.unplanned, page.cell_count) == (2, 2 * len(CELLS) - 2, 1)
+
+
+@pytest.mark.parametrize("damaged", ["trials", "epochs", "classes", "curves", "environments"])
+def test_a_damaged_table_is_told_of_and_the_journal_stands_in(
+    damaged: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    paths = write_sample(tmp_path / "demo")
+    whole = read_page(paths)
+    content = bytearray(paths.table(damaged).read_bytes())
+    content[len(content) // 2] ^= 1
+    paths.table(damaged).write_bytes(content)
+    assert run(["report", str(paths.root)]) == 4
+    output, errors = capsys.readouterr()
+    assert output.strip() == str(paths.report)
+    assert f"{damaged}.parquet is damaged" in errors
+    assert f"orch repair {paths.root}" in errors
+    page = read_page(paths)
+    assert any(f"{damaged}.parquet is damaged" in notice.what for notice in page.notices)
+    assert (page.boards, page.curves, page.breakdowns, page.invocations) == (
+        *(whole.boards, whole.curves, whole.breakdowns, whole.invocations),
+    )
+
+
+def test_without_a_journal_the_rest_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    paths = write_sample(tmp_path / "demo")
+    paths.journal.unlink()
+    paths.table("epochs").write_bytes(b"PAR1 and nothing more")
+    paths.table("classes").unlink()
+    page = read_page(paths)
+    assert page.curves.curves == page.breakdowns.cells == ()
+    assert len(page.boards[0].grid.rows) == len(CELLS)
+    assert len(page.trouble) == 2
+    paths.table("trials").write_bytes(b"PAR1 and nothing more")
+    paths.report.write_text("the old page")
+    assert run(["report", str(paths.root)]) == 4
+    assert "trials.parquet is damaged" in capsys.readouterr().err
+    assert paths.report.read_text() == "the old page"
+    assert not list(paths.root.glob("*.tmp"))
+
+
+def test_a_table_of_an_older_version_lacks_columns_and_is_shown(tmp_path: Path):
+    paths = write_sample(tmp_path / "demo")
+    older = pq.read_table(paths.table("epochs")).drop_columns(["gradient_norm", "val_mse"])
+    pq.write_table(older, paths.table("epochs"))
+    paths.checksums.unlink()
+    assert len(read_page(paths).curves.curves) == 4
+
+
+def test_many_cells_keep_the_best_curves_and_count_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("orchestrator.reports.curve_figures.NUMBERS_KEPT", 12 * 3 * 20)
+    paths = ResultsPaths(tmp_path / "many")
+    journal = Journal.create_or_open(paths.journal)
+    cells = [Cell(model=f"mlp hidden={size}") for size in range(30)]
+    plan(journal, cells, seeds=(0,), name="many")
+    for size, cell in enumerate(cells):
+        complete(journal, cell, 0, accuracy=0.3 + size / 200)
+    journal.commit()
+    export(journal, paths)
+    journal.close()
+    page = read_page(paths)
+    assert (len(page.curves.curves), page.curves.left_out) == (20, 10)
+    first = page.cells.cells[page.curves.curves[0].cell]
+    assert page.cells.axes[1].levels[first.at[1]] == "mlp hidden=29"

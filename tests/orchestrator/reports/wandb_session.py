@@ -1,0 +1,52 @@
+"""The process that writes W&B runs, carried out in this one, against a server of the test's or none."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from orchestrator.reports.wandb.__main__ import main
+from orchestrator.store.journal import Journal
+from orchestrator.store.paths import ResultsPaths
+from tests.orchestrator.sample import Cell
+from tests.wandb_server import WandbServer
+from tests.wandb_server.account import Run
+
+
+@dataclass(frozen=True)
+class Session:
+    """How it ended."""
+
+    code: int
+    told: str
+    written: int
+    there: int
+    pending: int
+    trouble: str
+    report: str
+
+
+def write(paths: ResultsPaths, *options: str, mode: str = "online", report: bool = False) -> Session:
+    """Impatient, and without the report unless asked for."""
+    asked = [str(paths.root), "--mode", mode, "--project", "demo", "--answer-seconds", "3", "--finish-seconds", "3"]
+    done = CliRunner().invoke(main, [*asked, "--report" if report else "--no-report", *options])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.output
+    return Session(done.exit_code, done.stderr, **json.loads(done.stdout))
+
+
+def run_of(server: WandbServer, paths: ResultsPaths, cell: Cell, seed: int, end: str = "") -> Run:
+    return server.account.runs[f"{cell.trial_id(seed)}-{directory_id(paths)}{end}"]
+
+
+def directory_id(paths: ResultsPaths) -> str:
+    journal = Journal.read(paths.journal)
+    try:
+        return journal.directory_id
+    finally:
+        journal.close()
+
+
+def folders(paths: ResultsPaths) -> list[Path]:
+    """What the SDK keeps of runs."""
+    return sorted(path for path in paths.wandb.iterdir() if "run-" in path.name and not path.is_symlink())

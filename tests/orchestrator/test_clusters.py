@@ -1,0 +1,165 @@
+"""Sweeps on a Ray of two raylets that somebody else has started: joined, and reached through jobs."""
+
+import json
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+import pytest
+
+from tests.orchestrator.processes import ORCH, PATIENCE, ROOT, environment, write_grid
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
+
+MACHINES = ROOT / "tests" / "clusters" / "machines.py"
+
+
+@pytest.fixture(scope="module")
+def ports() -> Iterator[tuple[Path, dict[str, int]]]:
+    """The folder with the cluster's token, and its ports."""
+    # an agent of Ray may still write there for a moment
+    with TemporaryDirectory(prefix="orch-m-", dir="/tmp", ignore_cleanup_errors=True) as short:
+        folder = Path(short)
+        (folder / "token").touch(mode=0o600)
+        (folder / "token").write_text(secrets.token_hex(32))
+        machines = subprocess.Popen(
+            [sys.executable, MACHINES, folder, "2"], stdin=subprocess.PIPE, env=environment(), cwd=folder
+        )
+        ends = time.monotonic() + PATIENCE
+        while not (folder / "ready").exists():
+            assert machines.poll() is None and time.monotonic() < ends, "the cluster does not come up"
+            time.sleep(0.2)
+        yield folder, json.loads((folder / "ready").read_text())
+        machines.communicate()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, ports: tuple[Path, dict[str, int]]) -> Path:
+    """A folder with cluster files and a grid `sweep` of 4 trials."""
+    token = ports[0] / "token"
+    attach = f"address: 127.0.0.1:{ports[1]['gcs']}\ntoken_file: {token}\n"
+    (tmp_path / "attach.yaml").write_text(attach)
+    (tmp_path / "send.yaml").write_text(f"{attach}code: send\nslots: {{most: 2}}\n")
+    jobs = f"name: far\naddress: http://127.0.0.1:{ports[1]['dashboard']}\nresults: {tmp_path}/there\n"
+    (tmp_path / "jobs.yaml").write_text(f"{jobs}token_file: {token}\npython: {sys.executable}\n")
+    (tmp_path / "wrong").touch(mode=0o600)
+    (tmp_path / "wrong").write_text("f" * 64)
+    for kind in ("attach", "jobs"):
+        text = (tmp_path / f"{kind}.yaml").read_text()
+        (tmp_path / f"{kind}-wrong.yaml").write_text(text.replace(str(token), "wrong"))
+        (tmp_path / f"{kind}-none.yaml").write_text(text.replace(f"token_file: {token}\n", ""))
+    write_grid(tmp_path, range(4))
+    return tmp_path
+
+
+def orch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    variables = environment() | {"HOME": str(folder), "ORCH_CACHE": str(folder / "cache")}
+    return subprocess.run(
+        [ORCH, *arguments], cwd=folder, env=variables, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+
+
+def test_a_sweep_joins_with_its_own_code(folder: Path) -> None:
+    ended = orch(folder, "sweep", "grid.yaml", "--cluster", "send.yaml")
+    assert ended.returncode == 0, ended.stderr
+    attempts = pd.read_parquet(folder / "results" / "sweep" / "attempts.parquet")
+    assert list(attempts.status) == ["completed"] * 4
+    secret = (folder / "attach.yaml").read_text().split()[-1]
+    secret = Path(secret).read_text()
+    kept = [path for path in (folder / "results").rglob("*") if path.is_file()]
+    assert not [path for path in kept if secret.encode() in path.read_bytes()]
+
+
+WHERE = """\
+import sys
+from pathlib import Path
+from clusters.environment import prepare_environment
+from clusters.file import read_cluster
+spec = read_cluster(Path(sys.argv[1]))
+prepare_environment(spec)
+import ray
+from clusters.ray_cluster import RayCluster
+from orchestrator.engine.code import CODE
+cluster = RayCluster(spec, CODE)
+cluster.open()
+where = ray.remote(lambda: __import__("trainables").__file__)
+print(len(cluster.nodes), ray.get(where.remote()))
+cluster.close()
+"""
+
+
+@pytest.mark.parametrize(("file", "travels"), [("send.yaml", True), ("attach.yaml", False)])
+def test_workers_run_the_code_that_was_sent_unless_every_node_is_this_machine(
+    folder: Path, file: str, travels: bool
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", WHERE, file], cwd=folder, env=environment(), capture_output=True, text=True
+    )
+    nodes, where = ended.stdout.split()
+    assert int(nodes) == 2
+    assert ("runtime_resources" in where) is travels, where
+
+
+@pytest.mark.parametrize("kind", ["attach", "jobs"])
+@pytest.mark.parametrize(("token", "said"), [("wrong", "token"), ("none", "token")])
+def test_a_cluster_that_refuses_us_is_told_with_its_likely_cause(
+    folder: Path, kind: str, token: str, said: str
+) -> None:
+    ended = orch(folder, "sweep", "grid.yaml", "--cluster", f"{kind}-{token}.yaml")
+    assert ended.returncode == 3
+    assert said in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "http://127.0.0.1:9"])
+def test_nothing_listens_there(folder: Path, address: str) -> None:
+    (folder / "gone.yaml").write_text(f"address: {address}\n")
+    ended = orch(folder, "sweep", "grid.yaml", "--cluster", "gone.yaml")
+    assert (ended.returncode, "nothing listens at" in ended.stderr) == (3, True)
+
+
+@pytest.mark.chaos  # each command is a job: a minute and more
+def test_a_sweep_goes_to_the_cluster_and_its_results_come_back(folder: Path) -> None:
+    planned = orch(folder, "plan", "grid.yaml", "--cluster", "jobs.yaml", "--json")
+    assert json.loads(planned.stdout)["to_run"] == 4
+    ended = orch(folder, "sweep", "grid.yaml", "--cluster", "jobs.yaml", "--json")
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["counts"] == {"completed": 4}
+    again = orch(folder, "sweep", "grid.yaml", "--cluster", "jobs.yaml", "--json")
+    assert json.loads(again.stdout)["ran"] == 0
+    assert not (folder / "results").exists()
+    fetched = orch(folder, "fetch", "--cluster", "jobs.yaml")
+    assert fetched.returncode == 0, fetched.stderr
+    there = pd.read_parquet(folder / "there" / "sweep" / "trials.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "results" / "sweep" / "trials.parquet"), there)
+    assert orch(folder, "status", "results/sweep").stdout.startswith("sweep: 4 of 4 trials done")
+
+
+@pytest.mark.chaos
+def test_a_detached_sweep_is_watched_and_stopped_from_anywhere(folder: Path) -> None:
+    grid = folder / "grid.yaml"
+    grid.write_text(grid.read_text().replace("epochs: 1", "epochs: 1000000").replace("name: sweep", "name: long"))
+    started = orch(folder, "sweep", "grid.yaml", "--cluster", "jobs.yaml", "--detach")
+    assert (started.returncode, "orch fetch --cluster jobs.yaml long" in started.stdout) == (0, True)
+
+    def status() -> dict[str, object]:
+        said = orch(folder, "status", "--cluster", "jobs.yaml", "long", "--json").stdout
+        return dict(json.loads(said)) if said else {}
+
+    ends = time.monotonic() + PATIENCE
+    while not status().get("running"):
+        assert time.monotonic() < ends, orch(folder, "logs", "--cluster", "jobs.yaml", "long").stdout
+    second = orch(folder, "sweep", "grid.yaml", "--cluster", "jobs.yaml")
+    assert (second.returncode, "is in use by" in second.stderr) == (5, True), second.stderr
+    stopped = orch(folder, "stop", "--cluster", "jobs.yaml", "long", "--now", "--wait")
+    assert stopped.returncode == 0, stopped.stderr
+    assert status()["holder"] is None
+    assert (
+        "To go on: orch sweep grid.yaml --cluster jobs.yaml"
+        in orch(folder, "logs", "--cluster", "jobs.yaml", "long").stdout
+    )

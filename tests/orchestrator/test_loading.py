@@ -1,0 +1,88 @@
+"""`orchestrator.load`."""
+
+from pathlib import Path
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import orchestrator
+from orchestrator.errors import DamagedResults, GridError, UserError
+from orchestrator.loading import Results
+from results_schema import TABLES
+from tests.orchestrator.claims.stated import write
+from tests.orchestrator.sample import Cell
+
+MLP, CNN = Cell(model="mlp"), Cell(model="cnn")
+LOW = [0.90 + 0.001 * seed for seed in range(10)]
+HIGH = [0.95 + 0.002 * seed for seed in range(10)]
+CLAIM = "better: {model: cnn}, than: {model: mlp}, on: test_accuracy"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("loading") / "demo", {MLP: LOW, CNN: HIGH}, CLAIM).root
+
+
+@pytest.fixture
+def results(root: Path) -> Results:
+    return orchestrator.load(root)
+
+
+@pytest.mark.parametrize("name", [table.name for table in TABLES])
+def test_each_table_in_each_frame(results: Results, name: str) -> None:
+    arrow = results.table(name, "arrow")
+    assert isinstance(arrow, pa.Table)
+    pandas, polars = results.table(name), results.table(name, "polars")
+    assert isinstance(polars, pl.DataFrame)
+    assert list(pandas.columns) == arrow.column_names == polars.columns
+    assert len(pandas) == arrow.num_rows == polars.height
+    pd.testing.assert_frame_equal(getattr(results, name), pandas)
+
+
+def test_cells_are_ranked_with_their_intervals(results: Results) -> None:
+    cells = results.cells()
+    assert cells["model"].to_list() == ["cnn", "mlp"]
+    best = cells.iloc[0]
+    assert best["mean"] == pytest.approx(sum(HIGH) / 10)
+    assert best["low"] < best["mean"] < best["high"]
+    assert cells["ties"].to_list() == [True, False]
+
+
+def test_claims_and_a_comparison_say_the_same_but_for_when_they_were_made(results: Results) -> None:
+    claims = results.claims()
+    verdict = results.compare({"model": "cnn"}, {"model": "mlp"})
+    assert claims.loc[0, "verdict"] == verdict.outcome == "supported"
+    assert claims.loc[0, "effect"] == verdict.effect
+    assert claims.loc[0, "p"] == verdict.p
+    assert (bool(claims.loc[0, "post_hoc"]), verdict.post_hoc) == (False, True)
+
+
+def test_a_comparison_by_another_measure_within_some_cells(results: Results) -> None:
+    verdict = results.compare(
+        {"model": "cnn"}, {"model": "mlp"}, "test_cross_entropy", margin=10.0, where={"dataset": "digits"}
+    )
+    assert verdict.outcome == "contradicted"
+    with pytest.raises(GridError, match="cnm"):
+        results.compare({"model": "cnm"}, {"model": "mlp"})
+
+
+def test_what_is_not_there(root: Path, results: Results, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no results directory"):
+        orchestrator.load(tmp_path / "none")
+    with pytest.raises(UserError, match="the tables are trials, epochs"):
+        results.table("trails")
+    with pytest.raises(AttributeError, match="lode"):
+        _ = orchestrator.lode  # type: ignore[attr-defined]
+
+
+def test_a_damaged_table_is_said_to_be(tmp_path: Path) -> None:
+    root = write(tmp_path / "demo", {MLP: LOW, CNN: HIGH}).root
+    (root / "trials.parquet").write_bytes((root / "trials.parquet").read_bytes()[:-50])
+    with pytest.raises(DamagedResults, match="orch repair"):
+        _ = orchestrator.load(root).trials
+
+
+def test_it_says_what_it_is(results: Results) -> None:
+    assert repr(results).endswith("demo: 20 of 20 trials completed>")

@@ -1,0 +1,269 @@
+"""Whole sweeps that tune: equal budgets, the best on validation is chosen, and nothing is seen of the test split."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from orchestrator.grid import read_grid
+from orchestrator.places import data_place
+from orchestrator.plan import Plan
+from orchestrator.plan_counts import Kept
+from orchestrator.progress import Silence, Snapshot
+from orchestrator.request import SweepRequest
+from orchestrator.run import run_sweep
+from orchestrator.store.journal import Journal
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.summary import SweepSummary
+from tests.orchestrator import sample
+from trainables.context import Context
+from trainables.order import TrialOrder
+from trainables.preparation import prepared
+from trainables.records import Breakdown, EpochRow, Scores, TrialResult
+from trainables.spec import derived_seed, derived_seeds
+
+GRID = """\
+name: tuned
+axes:
+  dataset: digits
+  model: [{name: mlp, hidden: [4]}]
+  optimizer: %s
+seeds: %s
+protocol: {epochs: %s}
+tuning: {trials: 6, %s space: {optimizer.lr: [1e-4, 1, log]}}
+wandb: {mode: disabled}
+"""
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Writes grid.yaml in the working folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def written(optimizer: str = "[sgd, adam]", seeds: object = 2, epochs: int = 1, options: str = "") -> Path:
+        grid = tmp_path / "grid.yaml"
+        grid.write_text(GRID % (optimizer, seeds, epochs, options))
+        return grid
+
+    return written
+
+
+def rate_of(order: TrialOrder) -> float:
+    return float(order.spec.optimizer.parameters()["lr"])
+
+
+def quality(rate: float) -> float:
+    """Best at a learning rate of 0.01."""
+    return 1 - abs(math.log10(rate) + 2) / 4
+
+
+def quick(order: TrialOrder, context: Context) -> TrialResult:
+    """A trial that is as good as its learning rate; nothing is trained."""
+    accuracy, epochs = quality(rate_of(order)), order.spec.protocol.epochs
+    ran = 0
+    for epoch in range(1, epochs + 1):
+        ran, reached = epoch, accuracy * epoch / epochs
+        if context.report(EpochRow(epoch, rate_of(order), 1.0, 1.0, 0.01, 0.01, reached, reached, reached)):
+            break
+    scores = Scores(loss=1.0, accuracy=accuracy * ran / epochs)
+    whole = sample.result(scores, epochs=ran, breakdown=Breakdown())
+    return whole if order.purpose == "evaluation" else replace(whole, train=None, test=None)
+
+
+def run(grid: Path, run_trial: Any = quick, progress: Any = None, **options: Any) -> SweepSummary:
+    request = SweepRequest(grid=grid, engine="inline", run_trial=run_trial, **options)
+    return run_sweep(request, progress or Silence())
+
+
+def table(name: str = "trials") -> pd.DataFrame:
+    return pd.read_parquet(f"results/tuned/{name}.parquet")
+
+
+def rates(rows: pd.DataFrame) -> list[float]:
+    return [json.loads(values)["optimizer.lr"] for values in rows["tuned"]]
+
+
+def test_every_cell_has_its_budget_and_its_seeds_run_with_the_best(write: Write) -> None:
+    summary = run(write())
+    assert (summary.ran, summary.counts) == (16, {"completed": 16})
+    trials = table()
+    assert trials.groupby(["optimizer", "purpose"]).size().to_dict() == {
+        ("adam", "evaluation"): 2,
+        ("adam", "tuning"): 6,
+        ("sgd", "evaluation"): 2,
+        ("sgd", "tuning"): 6,
+    }
+    for _, cell in trials.groupby("cell_id"):
+        tuning, evaluation = (cell[cell["purpose"] == purpose] for purpose in ("tuning", "evaluation"))
+        assert len(set(rates(tuning))) == 6
+        best = max(rates(tuning), key=quality)
+        assert rates(evaluation) == [best, best]
+        assert [json.loads(config)["lr"] for config in evaluation["optimizer_config"]] == [best, best]
+        assert [json.loads(config)["lr"] for config in tuning["optimizer_config"]] == rates(tuning)
+        assert set(cell["optimizer"]) == {"sgd"} or set(cell["optimizer"]) == {"adam"}, "labels stay the level's"
+        assert tuning["finished_at"].max() <= evaluation["started_at"].min()
+        assert tuning["test_accuracy"].isna().all()
+        assert evaluation["test_accuracy"].notna().all()
+        assert set(tuning["seed"]).isdisjoint(evaluation["seed"])
+    assert rates(trials[(trials["optimizer"] == "sgd") & (trials["purpose"] == "tuning")]) == rates(
+        trials[(trials["optimizer"] == "adam") & (trials["purpose"] == "tuning")]
+    ), "both are given the same random rates"
+
+
+def test_again_runs_nothing_and_more_seeds_run_with_what_was_chosen(write: Write) -> None:
+    run(write())
+    before = table()
+    assert run(write()).ran == 0
+    pd.testing.assert_frame_equal(table(), before)
+    longer = run(write(seeds=3))
+    assert (longer.ran, longer.counts) == (2, {"completed": 18})
+    evaluation = table()[lambda rows: rows["purpose"] == "evaluation"]
+    assert (evaluation.groupby("cell_id")["tuned"].nunique() == 1).all()
+
+
+def test_a_plan_counts_what_tunes(write: Write) -> None:
+    grid = write()
+    plan = Plan(read_grid(grid), data_place(None, grid))
+    counts = plan.counts()
+    assert (counts.cells, counts.trials, counts.tuning_trials, counts.to_run) == (2, 16, 12, 16)
+    run(grid, max_trials=16)
+    journal = Journal.read(ResultsPaths(Path("results/tuned")).journal)
+    counts = plan.counts(Kept(journal.cell_ids(), journal.statuses()))
+    assert (counts.done, counts.to_run) == (16, 0)
+
+
+def test_a_sweep_that_was_stopped_goes_on_with_the_values_that_it_had(write: Write) -> None:
+    class StopsInTheMiddle(Silence):
+        """Ends the sweep as a signal would, after four trials."""
+
+        def finished(self, label: str, status: str, detail: str, snapshot: Snapshot) -> None:
+            if snapshot.counts["completed"] == 4:
+                raise KeyboardInterrupt
+
+    grid = write("[sgd]", options="search: tpe,")
+    with pytest.raises(KeyboardInterrupt):
+        run(grid, progress=StopsInTheMiddle())
+    journal = Journal.read(ResultsPaths(Path("results/tuned")).journal)
+    before = journal.tuned_values()
+    assert journal.counts() == {"completed": 4, "pending": 4}
+    summary = run(grid)
+    assert (summary.ran, summary.counts) == (4, {"completed": 8})
+    after = dict(zip(table()["trial_id"], table()["tuned"], strict=True))
+    assert len(before) == 4
+    assert before.items() <= after.items()
+
+
+def test_bad_trials_are_stopped_early_and_never_chosen(write: Write) -> None:
+    run(write("[sgd]", epochs=16, options="scheduler: asha,"))
+    trials = table()
+    tuning = trials[trials["purpose"] == "tuning"]
+    assert tuning["epochs"].min() == 1
+    assert tuning["epochs"].max() == 16
+    assert set(trials["status"]) == {"completed"}
+    chosen = rates(trials[trials["purpose"] == "evaluation"])[0]
+    best = tuning.loc[tuning["val_accuracy"].idxmax()]
+    assert chosen == json.loads(best["tuned"])["optimizer.lr"]
+    assert (trials[trials["purpose"] == "evaluation"]["epochs"] == 16).all()
+
+
+def test_a_trial_that_diverges_or_fails_has_used_its_part_of_the_budget(write: Write) -> None:
+    def best_ones_break(order: TrialOrder, context: Context) -> TrialResult:
+        if order.purpose == "tuning" and 0.003 < rate_of(order) < 0.02:
+            raise ValueError("not at this rate")
+        return quick(order, context)
+
+    summary = run(write("[sgd]"), best_ones_break)
+    broken = summary.counts["failed"]
+    assert broken >= 1
+    assert summary.counts == {"completed": 8 - broken, "failed": broken}
+    assert not summary.succeeded
+    evaluation = table()[lambda rows: rows["purpose"] == "evaluation"]
+    assert not any(0.003 < rate < 0.02 for rate in rates(evaluation))
+    retried = run(write("[sgd]"), retry=True)
+    assert (retried.ran, retried.counts) == (broken, {"completed": 8}), "and, as it chose otherwise, both seeds again"
+    evaluation = table()[lambda rows: rows["purpose"] == "evaluation"]
+    assert all(0.003 < rate < 0.02 for rate in rates(evaluation))
+    assert evaluation["test_accuracy"].tolist() == [quality(rate) for rate in rates(evaluation)]
+
+
+def test_where_nothing_trains_the_seeds_are_skipped_with_the_reason(write: Write) -> None:
+    def breaks(order: TrialOrder, context: Context) -> TrialResult:
+        raise ValueError("never")
+
+    summary = run(write("[sgd]"), breaks)
+    assert summary.counts == {"failed": 6, "skipped": 2}
+    skipped = table()[lambda rows: rows["status"] == "skipped"]
+    assert skipped["reason"].str.contains("none of the 6 tuning trials").all()
+    assert run(write("[sgd]"), retry=True).counts == {"completed": 8}
+
+
+def test_a_cell_without_an_open_parameter_is_a_row_with_its_reason(write: Write) -> None:
+    grid = write("[sgd, adam]")
+    grid.write_text(grid.read_text().replace("optimizer.lr: [1e-4, 1, log]", "optimizer.momentum: [0, 0.9]"))
+    assert run(grid).counts == {"completed": 8, "skipped": 2}
+    skipped = table()[lambda rows: rows["status"] == "skipped"]
+    assert set(skipped["optimizer"]) == {"adam"}
+    assert skipped["reason"].str.startswith("tuning.space names no parameter of this cell").all()
+
+
+def test_values_that_do_not_go_together_are_skipped(write: Write) -> None:
+    grid = write("[{name: sgd, nesterov: true, momentum: 0.9}]")
+    text = grid.read_text().replace("{name: sgd, nesterov: true, momentum: 0.9}", "sgd")
+    space = "optimizer.nesterov: [false, true], optimizer.momentum: [0, 0.9]"
+    grid.write_text(
+        text.replace("optimizer.lr: [1e-4, 1, log]", space).replace("trials: 6,", "trials: 4, search: grid,")
+    )
+    summary = run(grid)
+    assert summary.counts == {"completed": 5, "skipped": 1}
+    (row,) = table()[lambda rows: rows["status"] == "skipped"].to_dict("records")
+    assert "momentum" in row["reason"]
+    again = run(grid)
+    assert (again.ran, again.counts) == (0, summary.counts), "what was drawn is not drawn again"
+    journal = Journal.read(ResultsPaths(Path("results/tuned")).journal)
+    counts = Plan(read_grid(grid), data_place(None, grid)).counts(Kept(journal.cell_ids(), journal.statuses()))
+    assert (counts.done, counts.to_run) == (6, 0)
+
+
+def test_what_tunes_never_learns_nor_selects_on_what_is_tested(write: Write) -> None:
+    grid = write(seeds=4)
+    place = data_place(None, grid)
+    cell = next(Plan(read_grid(grid), place).cells())
+    spec = cell.spec(0)
+    assert cell.tuning is not None
+
+    def parts(seed: int) -> Any:
+        args = (spec.dataset, place, spec.fingerprint, spec.protocol.splits, derived_seeds(seed).split)
+        return prepared(*args, torch.device("cpu"), seed).split
+
+    evaluated = [parts(seed) for seed in range(4)]
+    tuned = parts(derived_seed("tuning", cell.tuning.seed))
+    tested = np.unique(np.concatenate([split.test for split in evaluated]))
+    assert all(np.array_equal(split.test, tested) for split in evaluated)
+    assert not np.intersect1d(tested, np.concatenate([tuned.train, tuned.val])).size
+    assert len({tuple(split.val) for split in (*evaluated, tuned)}) == 5, "validation differs from seed to seed"
+    assert len(tested) == pytest.approx(0.2 * 1797, abs=10)
+    assert len(tuned.val) == pytest.approx(0.1 * 1797, abs=10)
+
+
+def test_a_real_trial_that_tunes_measures_validation_alone(write: Write) -> None:
+    from trainables.trial import run_trial
+
+    run(write("[sgd]", seeds=1), run_trial)
+    trials = table()
+    tuning = trials[trials["purpose"] == "tuning"]
+    measured = [name for name in trials.columns if name.startswith(("test_", "train_")) and name not in SIZES]
+    assert tuning[measured].isna().all().all()
+    assert tuning["val_accuracy"].notna().all()
+    assert set(table("classes")["trial_id"]) == set(trials[trials["purpose"] == "evaluation"]["trial_id"])
+
+
+SIZES = {"test_size", "train_size", "train_seconds"}

@@ -1,0 +1,83 @@
+"""One rank of a real process group: `python rank.py RANK FOLDER`. Trials that go on, and some that learn in parts.
+
+Prints JSON: whether each resumed trial ended as the uninterrupted one, and the losses of a batch in 1 and in 3 parts.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from torch import distributed
+
+from tests.trainables.checkpoints.test_resume import CPU, NET, STOPPED_IN, Ran, StoppedError, order_of, same, spec_of
+from trainables.checkpoints.keeper import newest
+from trainables.dataset import DataPlace
+from trainables.models.mlp import Mlp
+from trainables.models.sgan import Sgan
+from trainables.optimizers.sgd import Sgd
+from trainables.order import TrialOrder
+from trainables.process_group import ProcessGroupContext
+from trainables.records import EpochRow
+from trainables.regularizers.augment import Augment
+from trainables.regularizers.dropout import Dropout
+from trainables.trial import run_trial
+from trainables.weights import load_weights
+
+
+class Stops(ProcessGroupContext):
+    """All ranks stop in the same epoch, so that none waits for another."""
+
+    def __init__(self, stop_in: int = 0) -> None:
+        self.rows: list[EpochRow] = []
+        super().__init__(CPU, lambda row: False)
+        self._stop_in = stop_in
+
+    def report(self, row: EpochRow) -> bool:
+        if row.epoch == self._stop_in:
+            raise StoppedError
+        self.rows.append(row)
+        return False
+
+
+def run(order: TrialOrder, stop_in: int = 0) -> Ran:
+    context = Stops(stop_in)
+    torch.manual_seed(stop_in + 17 * context.rank)
+    # only what the first rank has found counts
+    resumed = order.resumed_at(newest(order, CPU) if context.rank == 0 else 0)
+    try:
+        result = run_trial(resumed, context)
+    except StoppedError:
+        return Ran(context.rows, None, {})
+    distributed.barrier()  # the first rank has written the weights
+    assert order.weights is not None
+    return Ran(context.rows, result, load_weights(order.weights))
+
+
+def main(rank: int, folder: Path) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    place = DataPlace(data=None, beside=None, cache=folder / f"cache-{rank}")
+    noisy = (Augment(crop=1, flip=True), Dropout(p=0.3))
+    specs = {
+        "noisy": spec_of(*noisy),
+        "range": spec_of(schedule="lr_range"),
+        "sgan": spec_of(model=Sgan(channels=(4,), hidden=(6,), generator_channels=(5,), latent=3, passes=1)),
+    }
+    equal = {}
+    for name, spec in specs.items():
+        whole = run(order_of(spec, place, folder / name / "whole"))
+        stopped = order_of(spec, place, folder / name / "stopped")
+        run(stopped, stop_in=STOPPED_IN)
+        equal[name] = same(whole, run(stopped))
+    run(order_of(spec_of(*noisy, model=NET), place, folder / "left"), stop_in=STOPPED_IN)
+    losses = [
+        [row.train_loss for row in run(order_of(spec, place, folder / f"parts-{spec.protocol.accumulate}")).rows]
+        for spec in (spec_of(model=Mlp(), optimizer=Sgd(), accumulate=number) for number in (1, 3))
+    ]
+    print(json.dumps({"equal": equal, "losses": losses}))
+    distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))

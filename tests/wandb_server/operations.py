@@ -1,0 +1,284 @@
+"""The operations of GraphQL that the SDK and wandb-workspaces use, each answered as W&B does."""
+
+import json
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import quote
+
+from tests.wandb_server.account import EVENTS, HISTORY, Account, Artifact, Run, View
+
+Variables = dict[str, Any]
+Answer = dict[str, Any]
+
+
+class Refused(Exception):
+    """What W&B answers with an error."""
+
+
+class Operations:
+    """Answers from an account. Called under the server's lock."""
+
+    def __init__(self, account: Account, upload_url: Callable[[str], str]) -> None:
+        self._account, self._url = account, upload_url
+
+    def answer(self, name: str, variables: Variables) -> Answer | None:
+        """None for an operation that is not known."""
+        method = OPERATIONS.get(name)
+        return None if method is None else method(self, variables)
+
+    def viewer(self, _: Variables) -> Answer:
+        user = {"id": "VXNlcjox", "name": "Tester", "username": "tester", "email": "tester@example.org", "admin": False}
+        keys = {"edges": [{"node": {"id": "QXBpS2V5OjE=", "name": "****", "description": None}}]}
+        teams = {"edges": [{"node": {"name": self._account.entity}}]}
+        return {
+            "viewer": user
+            | {"flags": "{}", "entity": self._account.entity, "deletedAt": None, "apiKeys": keys, "teams": teams}
+        }
+
+    def features(self, _: Variables) -> Answer:
+        return {"serverInfo": {"features": []}}
+
+    def resume_status(self, asked: Variables) -> Answer:
+        run = self._account.runs.get(asked["name"])
+        if run is None:
+            return {"model": None}
+        return {
+            "model": {
+                "id": _id("Project", run.project),
+                "name": run.project,
+                "entity": {"id": _id("Entity", run.entity), "name": run.entity},
+                "bucket": {
+                    "id": run.id,
+                    "name": run.name,
+                    "summaryMetrics": json.dumps(run.summary),
+                    "displayName": run.about.get("displayName"),
+                    "logLineCount": 0,
+                    "historyLineCount": len(run.history),
+                    "eventsLineCount": len(run.streams.get(EVENTS, [])),
+                    "historyTail": json.dumps(run.streams.get(HISTORY, [])[-1:]),
+                    "eventsTail": json.dumps(run.streams.get(EVENTS, [])[-1:]),
+                    "config": run.about.get("config") or "{}",
+                    "tags": run.about.get("tags") or [],
+                    "notes": None,
+                    "wandbConfig": json.dumps({"t": {}} if "_wandb" in (run.about.get("config") or "") else {}),
+                },
+            }
+        }
+
+    def upsert_bucket(self, asked: Variables) -> Answer:
+        name = asked.get("name") or next(run.name for run in self._account.runs.values() if run.id == asked["id"])
+        if name in self._account.deleted:
+            raise Refused(f"run {name} was previously created and deleted; try a new run name")
+        inserted = name not in self._account.runs
+        entity, project = asked.get("entity") or self._account.entity, asked.get("project") or "uncategorized"
+        if inserted:
+            self._account.projects.add(project)
+            self._account.runs[name] = Run(entity, project, name, _id("Run", name))
+        run = self._account.runs[name]
+        run.about |= {key: value for key, value in asked.items() if value is not None}
+        owner = {"id": _id("Entity", run.entity), "name": run.entity}
+        bucket = {
+            "id": run.id,
+            "name": name,
+            "displayName": run.about.get("displayName") or name,
+            "description": None,
+            "config": run.about.get("config") or "{}",
+            "sweepName": None,
+            "project": {"id": _id("Project", run.project), "name": run.project, "entity": owner},
+            "historyLineCount": len(run.history),
+        }
+        return {"upsertBucket": {"bucket": bucket, "inserted": inserted}}
+
+    def create_run_files(self, asked: Variables) -> Answer:
+        run = self._account.runs[asked["run"]]
+        files = [{"name": name, "uploadUrl": self._url(f"run/{run.name}/{quote(name)}")} for name in asked["files"]]
+        return {"createRunFiles": {"runID": run.id, "uploadHeaders": [], "files": files}}
+
+    def artifact_type(self, _: Variables) -> Answer:
+        return {"project": {"artifact": None}}
+
+    def create_artifact(self, asked: Variables) -> Answer:
+        made = Artifact(_id("Artifact", str(len(self._account.artifacts))), asked["input"])
+        self._account.artifacts[made.id] = made
+        sequence = {"id": _id("Sequence", made.id), "latestArtifact": None}
+        artifact = {"id": made.id, "digest": asked["input"]["digest"], "state": "PENDING", "artifactSequence": sequence}
+        return {"createArtifact": {"artifact": artifact}}
+
+    def create_manifest(self, asked: Variables) -> Answer:
+        url = self._url(f"artifact/{quote(asked['artifactID'])}/{quote(asked['name'])}")
+        manifest = {
+            "id": _id("Manifest", asked["artifactID"]),
+            "file": {"id": _id("File", asked["artifactID"]), "uploadUrl": url, "uploadHeaders": []},
+        }
+        return {"createArtifactManifest": {"artifactManifest": manifest}}
+
+    def create_artifact_files(self, asked: Variables) -> Answer:
+        edges = [
+            {
+                "node": {
+                    "storagePath": f"artifact/{wanted['name']}",
+                    "uploadUrl": self._url(f"artifact/{quote(wanted['artifactID'])}/{quote(wanted['name'])}"),
+                    "uploadHeaders": [],
+                    "uploadMultipartUrls": None,
+                    "artifact": {"id": wanted["artifactID"]},
+                }
+            }
+            for wanted in asked["input"]["artifactFiles"]
+        ]
+        return {"createArtifactFiles": {"files": {"edges": edges}}}
+
+    def commit_artifact(self, asked: Variables) -> Answer:
+        found = self._account.artifacts[asked["artifactID"]]
+        found.committed = True
+        return {"commitArtifact": {"artifact": {"id": found.id, "digest": found.about["digest"]}}}
+
+    def projects(self, _: Variables) -> Answer:
+        edges = [
+            {
+                "node": {
+                    "__typename": "Project",
+                    "id": _id("Project", name),
+                    "name": name,
+                    "entityName": self._account.entity,
+                    "createdAt": "2026-11-02T09:30:00Z",
+                    "isBenchmark": False,
+                    "user": None,
+                }
+            }
+            for name in sorted(self._account.projects)
+        ]
+        return {
+            "models": {
+                "pageInfo": {"__typename": "PageInfo", "endCursor": None, "hasNextPage": False},
+                "edges": edges,
+            }
+        }
+
+    def runs(self, asked: Variables) -> Answer:
+        if asked["project"] not in self._account.projects:
+            return {"project": None}
+        filters = json.loads(asked["filters"])
+        assert set(filters) == {"name"}
+        assert set(filters["name"]) == {"$in"}
+        found = [self._account.runs[name] for name in filters["name"]["$in"] if name in self._account.runs]
+        begin = int(asked.get("cursor") or 0)
+        page = found[begin : begin + asked["perPage"]]
+        end = begin + len(page)
+        return {
+            "project": {
+                "internalId": _id("Internal", asked["project"]),
+                "runCount": len(found),
+                "readOnly": False,
+                "runs": {
+                    "edges": [
+                        {"node": _listed(run), "cursor": str(number)}
+                        for number, run in enumerate(page, start=begin + 1)
+                    ],
+                    "pageInfo": {"endCursor": str(end), "hasNextPage": end < len(found)},
+                },
+            }
+        }
+
+    def view(self, asked: Variables) -> Answer:
+        found = [
+            {"node": _shown(view)}
+            for view in self._account.views.values()
+            if (view.project, view.name, view.type) == (asked["projectName"], asked["viewName"], asked["viewType"])
+        ]
+        return {"project": {"allViews": {"edges": found}}}
+
+    def project_id(self, asked: Variables) -> Answer:
+        name = asked["projectName"]
+        known = name in self._account.projects
+        return {"project": {"id": _id("Project", name), "internalId": _id("Internal", name)} if known else None}
+
+    def upsert_view(self, asked: Variables) -> Answer:
+        known = self._account.views.get(asked.get("id") or "")
+        if known is None and asked.get("id"):
+            return {"upsertView": None}
+        view = View(
+            id=known.id if known else _id("View", str(len(self._account.views))),
+            name=asked["name"],
+            entity=asked["entityName"],
+            project=asked["projectName"],
+            type=asked["type"],
+            display_name=asked["displayName"],
+            description=asked.get("description") or "",
+            spec=json.loads(asked["spec"]),
+            saves=known.saves + 1 if known else 1,
+        )
+        self._account.views[view.id] = view
+        return {"upsertView": {"view": _shown(view), "inserted": known is None}}
+
+    def report(self, asked: Variables) -> Answer:
+        found = self._account.views.get(asked["reportId"])
+        return {"view": None if found is None else _shown(found)}
+
+
+def _shown(view: View) -> Answer:
+    project = {"id": _id("Project", view.project), "name": view.project, "entityName": view.entity}
+    return {
+        "id": view.id,
+        "type": view.type,
+        "name": view.name,
+        "displayName": view.display_name,
+        "description": view.description,
+        "project": project,
+        "createdAt": "2026-11-02T09:30:00Z",
+        "updatedAt": "2026-11-02T09:30:00Z",
+        "spec": json.dumps(view.spec),
+    }
+
+
+def _listed(run: Run) -> Answer:
+    return {
+        "projectId": "7",
+        "id": run.id,
+        "tags": run.about.get("tags") or [],
+        "name": run.name,
+        "displayName": run.about.get("displayName"),
+        "sweepName": None,
+        "state": run.state,
+        "group": run.about.get("groupName"),
+        "jobType": run.about.get("jobType"),
+        "commit": None,
+        "readOnly": False,
+        "createdAt": "2026-11-02T09:30:00Z",
+        "heartbeatAt": "2026-11-02T09:30:00Z",
+        "description": None,
+        "notes": None,
+        "config": run.about.get("config") or "{}",
+        "systemMetrics": "{}",
+        "summaryMetrics": json.dumps(run.summary),
+        "historyKeys": None,
+        "historyLineCount": len(run.history),
+        "user": {"name": "Tester", "username": "tester"},
+    }
+
+
+def _id(kind: str, name: str) -> str:
+    return b64encode(f"{kind}:{name}".encode()).decode()
+
+
+OPERATIONS: Final[dict[str, Callable[[Operations, Variables], Answer]]] = {
+    "Viewer": Operations.viewer,
+    "GetViewer": Operations.viewer,
+    "GetDefaultEntity": Operations.viewer,
+    "ServerFeaturesQuery": Operations.features,
+    "RunResumeStatus": Operations.resume_status,
+    "UpsertBucket": Operations.upsert_bucket,
+    "CreateRunFiles": Operations.create_run_files,
+    "ArtifactType": Operations.artifact_type,
+    "CreateArtifact": Operations.create_artifact,
+    "CreateArtifactManifest": Operations.create_manifest,
+    "CreateArtifactFiles": Operations.create_artifact_files,
+    "CommitArtifact": Operations.commit_artifact,
+    "Runs": Operations.runs,
+    "View": Operations.view,
+    "GetProjects": Operations.projects,
+    "ProjectInternalId": Operations.project_id,
+    "upsertView": Operations.upsert_view,
+    "UpsertView2": Operations.upsert_view,
+    "SpecificReport": Operations.report,
+}
