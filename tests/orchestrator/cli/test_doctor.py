@@ -1,4 +1,5 @@
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from click.testing import CliRunner, Result
 
 from orchestrator.cli.doctor import command
 from orchestrator.reports.health import check_data, check_packages
+from tests.orchestrator.processes import ORCH, environment
 
 SECRET = "0123456789abcdef0123456789abcdef01234567"
 
@@ -62,7 +64,8 @@ def test_a_package_below_its_floor_is_a_problem(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.ray
 def test_ray_really_starts():
-    done = doctor("--json")
+    """In its own process: this one may have imported Ray before, which reads its environment then."""
+    done = subprocess.run([ORCH, "doctor", "--json"], env=environment(), capture_output=True, text=True)
     findings = {finding["about"]: finding for finding in json.loads(done.stdout)["findings"]}
     assert findings["cluster"]["state"] == "ok"
     assert "Ray offers" in findings["cluster"]["found"]
