@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
+import wandb
 import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
 from wandb_workspaces import expr
@@ -54,7 +55,8 @@ class Board:
         replace_durably(self._paths.wandb_report, json.dumps(asdict(kept)).encode())
 
     def _save_report(self, content: Content, blocks: "list[wr.Block]", entity: str, project: str) -> str:
-        report = _loaded_report(self._kept.report) or wr.Report(project=project, entity=entity)
+        known = self._kept.report or _report_of(content.results_id, entity, project)
+        report = _loaded_report(known) or wr.Report(project=project, entity=entity)
         report.title, report.description, report.width = content.title, content.description, "fluid"
         report.blocks = blocks
         report.save()
@@ -78,6 +80,14 @@ def _kept(paths: ResultsPaths) -> _Kept:
         return _Kept(str(found["report"]), str(found["workspace"]))
     except (OSError, ValueError, KeyError, TypeError):
         return _Kept()
+
+
+def _report_of(results_id: str, entity: str, project: str) -> str:
+    """The address of the report that a push saved which was killed before it could keep that; empty where there is none."""
+    for report in wandb.Api().reports(f"{entity}/{project}"):
+        if results_id in (report.description or ""):
+            return str(report.url)
+    return ""
 
 
 def _loaded_report(address: str) -> "wr.Report | None":

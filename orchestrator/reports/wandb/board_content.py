@@ -8,6 +8,8 @@ import pandas as pd
 
 from orchestrator.reports import summing_up
 from orchestrator.reports.cells import ACCURACY, AXES, Measure, measure_of, tuned_label
+from orchestrator.reports.claim_section import claim_section
+from orchestrator.reports.provenance import latest_grid
 from orchestrator.reports.ranked import COSTS, broken, ranked_cells
 from orchestrator.reports.reading import TablesRead
 from orchestrator.reports.runs import model_id
@@ -82,14 +84,17 @@ def read_content(paths: ResultsPaths) -> Content:
     results_id = journal.directory_id
     journal.close()
     sweep = str(trials["sweep"].iloc[-1]) if len(trials) else paths.root.name
-    environments = tables.wanted(ENVIRONMENTS, ["started_at", "command"])
+    environments = tables.wanted(ENVIRONMENTS, ["started_at", "command", "grid"])
+    claims = tuple(_claims(paths, latest_grid(environments)))
     return Content(
         title=f"{sweep}: report"[:_LONGEST_TITLE],
         workspace=f"orch {sweep.encode('ascii', 'ignore').decode()} {results_id}",
-        description=f"{len(ranked)} cells, {len(trials)} trials. Written by orch; comments stay when it is updated.",
+        # by the id, a report is found whose address was not kept
+        description=f"{len(ranked)} cells, {len(trials)} trials. Written by orch for results {results_id}; "
+        "comments stay when it is updated.",
         results_id=results_id,
         summary=tuple(_summary(trials, ranked)),
-        tables=tuple(_tables(tables, trials, ranked)),
+        tables=(*claims, *_tables(tables, trials, ranked)),
         models=tuple(_models(trials)),
         sections=tuple(_sections(trials, paths)),
         command=str(environments["command"].iloc[-1]) if len(environments) else "orch sweep GRID",
@@ -121,6 +126,20 @@ def _tables(tables: TablesRead, trials: pd.DataFrame, ranked: pd.DataFrame) -> I
         if len(done) and (counts := _confusion(tables, str(done["trial_id"].iloc[0]))):
             seed = done["seed"].iloc[0]
             yield f"Confusion matrix of {dataset}", f"{_plain(tuned_label(first))}, seed {seed}\n\n{counts}"
+
+
+def _claims(paths: ResultsPaths, grid: str) -> Iterator[tuple[str, str]]:
+    section, why_not = claim_section(paths, grid)
+    if why_not is not None:
+        yield "Claims", _plain(why_not)
+    if section is None:
+        return
+    rows = [
+        (claim.id, claim.told, claim.text, "; ".join(filter(None, (claim.effect, claim.sureness))), claim.decide or "")
+        for claim in section.claims
+    ]
+    heads = ("claim", "verdict", "what it says", "effect", "what would decide it")
+    yield "Claims", f"{section.told}.\n\n{markdown_table(heads, rows)}"
 
 
 def _leaderboard(cells: pd.DataFrame, measure: Measure) -> str:

@@ -262,6 +262,12 @@ def test_the_report_is_made_once_and_updated_in_place(server: WandbServer, tmp_p
     }
     assert [view.saves for view in server.account.workspaces] == [2]
 
+    paths.wandb_report.unlink()  # a push that was killed right after it had saved the report leaves none
+    paths.wandb_sent.unlink()
+    again = write(paths, report=True)
+    assert (again.code, again.report) == (0, first.report)
+    assert [view.saves for view in server.account.reports] == [3]
+
     server.account.views.clear()  # somebody has deleted both
     paths.wandb_sent.unlink()
     third = write(paths, report=True)
