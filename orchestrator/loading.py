@@ -1,6 +1,6 @@
 """`orchestrator.load`: a results directory in a notebook."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
@@ -13,9 +13,12 @@ from orchestrator.claims.judging import judge, latest_text
 from orchestrator.claims.verdict import Verdict
 from orchestrator.claims.wording import as_json
 from orchestrator.errors import UserError
+from orchestrator.grid.measures import reachable, time_to
 from orchestrator.grid.reader import read_text
+from orchestrator.reports.cells import AXES
 from orchestrator.reports.ranked import ranked_cells
 from orchestrator.reports.source import results_at, table_of
+from orchestrator.reports.speed import speed_profile
 from results_schema import ENVIRONMENTS, TABLES, Table
 
 if TYPE_CHECKING:
@@ -95,8 +98,7 @@ class Results:
         Means over seeds with 95 % bootstrap intervals, ties with the best, spread over the binomial floor, how many trials
         diverged or failed, and costs. Trials that the grid no longer names, and those that tune, are left out.
         """
-        trials = self.trials
-        return ranked_cells(trials[trials["planned"].fillna(False).astype(bool) & (trials["purpose"] != "tuning")])
+        return ranked_cells(self._planned())
 
     def claims(self) -> pd.DataFrame:
         """One row for each claim of the grid, with its verdict: what `orch claims --json` prints."""
@@ -129,6 +131,33 @@ class Results:
         claim |= {"where": dict(where)} if where else {}
         (verdict,) = judge(self._paths, read_text(self._grid_with(claim), Path("compare"))).verdicts
         return verdict
+
+    def profile(
+        self,
+        axis: Literal["dataset", "model", "optimizer", "regularizer"],
+        reach: float,
+        of: str = "val_accuracy",
+        *,
+        clock: Literal["seconds", "epochs"] = "seconds",
+        ratios: Sequence[float] = (1, 1.25, 1.5, 2, 3, 4, 8),
+    ) -> pd.DataFrame:
+        """How often each level of an axis reaches a target within a factor (row) of the quickest level's time.
+
+            load("results/demo").profile("optimizer", reach=0.95).plot(drawstyle="steps-post")
+
+        A performance profile: `orchestrator.reports.speed.speed_profile`. Raises UserError where `of` is no column of
+        `epochs` that has a better and a worse.
+        """
+        if axis not in AXES:
+            raise UserError(f"there is no axis {axis!r}; the axes are {', '.join(AXES)}")
+        if of not in reachable():
+            raise UserError(f"{of!r} cannot be reached; what can is {', '.join(reachable())}")
+        return speed_profile(self._planned(), self.epochs, axis, time_to(reach, of, clock), ratios)
+
+    def _planned(self) -> pd.DataFrame:
+        """What the grid names now, without the trials that tune."""
+        trials = self.trials
+        return trials[trials["planned"].fillna(False).astype(bool) & (trials["purpose"] != "tuning")]
 
     def _grid_with(self, claim: Mapping[str, Any]) -> str:
         """The grid of the latest run, claiming nothing else."""

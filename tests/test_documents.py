@@ -32,7 +32,7 @@ def test_snippets_of_pandas_md_run_one_after_another(folder: Path, monkeypatch: 
     names: dict[str, Any] = {}
     for snippet in SNIPPETS:
         exec(compile(snippet, "docs/pandas.md", "exec"), names)
-    assert len(SNIPPETS) == 7
+    assert len(SNIPPETS) == 8
     assert names["verdict"].outcome == "supported"
 
 

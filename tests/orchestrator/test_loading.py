@@ -86,3 +86,15 @@ def test_a_damaged_table_is_said_to_be(tmp_path: Path) -> None:
 
 def test_it_says_what_it_is(results: Results) -> None:
     assert repr(results).endswith("demo: 20 of 20 trials completed>")
+
+
+def test_a_profile_of_how_soon_a_target_is_reached(results: Results) -> None:
+    reached = results.epochs.groupby("trial_id")["val_accuracy"].max().min()
+    profile = results.profile("model", reach=reached, clock="epochs", ratios=[1, 1e6])
+    assert sorted(profile.columns) == ["cnn", "mlp"]
+    assert profile.loc[1e6].to_list() == [1.0, 1.0]
+    assert results.profile("model", reach=2.0).to_numpy().max() == 0  # nobody gets there
+    with pytest.raises(UserError, match="'colour'"):
+        results.profile("colour", reach=0.5)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="'gradient_norm' cannot be reached"):
+        results.profile("model", reach=0.5, of="gradient_norm")

@@ -45,7 +45,7 @@ def performance_profile(times: pd.DataFrame, ratios: Sequence[float]) -> pd.Data
         raise ValueError("a performance profile is of positive times; a miss is infinite")
     best = values.min(axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):
-        slower = np.where(np.isfinite(values), values / best, np.inf)
+        slower = np.where(np.isfinite(values), values / best, np.nan)  # no factor makes a miss a hit
     shares = [
         (slower <= ratio * (1 + 1e-12)).mean(axis=0) if len(slower) else np.zeros(times.shape[1]) for ratio in ratios
     ]
