@@ -23,7 +23,7 @@ class First:
     title: str
     sure: str
     matters: str
-    """Which axis explains most; empty where nothing varies."""
+    """Which axis explains most of the variance; empty where nothing varies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,9 @@ def _matters(effects: Effects) -> str:
     if first.share is None:
         return ""
     interval = "" if first.low is None or first.high is None else f" [{first.low:.0%}, {first.high:.0%}]"
-    return f"{first.term} explains most of the differences: {first.share:.0%}{interval} of the variance"
+    share = f"{first.share:.0%}{interval} of the variance"
+    alone = len(effects.shares) <= 2  # the axis, and what is left over
+    return f"{first.term} explains {share}" if alone else f"of what varies, {first.term} explains most: {share}"
 
 
 def told_of_failures(ranked: pd.DataFrame) -> str:

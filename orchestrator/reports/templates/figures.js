@@ -34,6 +34,7 @@ const figures = (() => {
   // Cells by two axes: `down` and `across` are lists of places in the axes, and a field is the mean of its cells
   function heatMap(target, cells, some, dataset, down, across, kind) {
     const [title, value] = VALUES[kind];
+    if (String(across) === String(down)) across = []; // of one axis there is one column
     const name = (cell, places) => places.map((place) => cells.axes[place].levels[cell.at[place]]).join(" · ");
     const order = (places) => (a, b) => places.reduce((sign, place) => sign || a.at[place] - b.at[place], 0);
     const rows = [...new Set([...some].sort(order(down)).map((cell) => name(cell, down)))], columns = [...new Set([...some].sort(order(across)).map((cell) => name(cell, across)))];
