@@ -19,7 +19,7 @@ from clusters.spec import ClusterSpec
 from orchestrator.masking import masked
 from results_schema import VERSION
 
-PACKAGES = ("torch", "torchvision", "torchmetrics", "ray", "numpy", "pyarrow", "scikit-learn", "pydantic", "wandb")
+PACKAGES = ("torch", "torchvision", "ray", "numpy", "pyarrow", "scikit-learn", "pydantic", "wandb")
 
 
 @dataclass(frozen=True, slots=True)

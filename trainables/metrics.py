@@ -1,9 +1,8 @@
 """What is measured of a classifier's outputs on a whole split, in float64 on the CPU.
 
-torchmetrics gives the confusion matrix and the ROC curves; it is imported where it is called, since it brings scipy
-and torchvision along, which a planner does not need and a trial not before its end. What follows from them is computed
-here: torchmetrics divides in float32, counts a class in its macro averages as soon as it is predicted, and closes
-calibration bins on the left where their paper closes them on the right.
+Computed here from the definitions, with numpy: torchmetrics, which has most of it, takes each slot seconds to import
+(docs/adr/0013), divides in float32, counts a class in its macro averages as soon as it is predicted, and closes
+calibration bins on the left where their paper closes them on the right. The tests hold all of it against scikit-learn.
 
 A class with no example in the split is left out of macro averages, as scikit-learn does with `labels=` the classes
 present.
@@ -139,11 +138,8 @@ def check_labels(outputs: Tensor, targets: Tensor) -> None:
 
 def confusion_matrix(predictions: Predictions) -> Integers:
     """Counts, int64 (true class, predicted class)."""
-    from torchmetrics.functional.classification import multiclass_confusion_matrix
-
-    classes = max(predictions.classes, 2)  # torchmetrics refuses a single class
-    counts = multiclass_confusion_matrix(predictions.predicted, predictions.targets, classes, validate_args=False)
-    return np.asarray(counts.numpy()[: predictions.classes, : predictions.classes], dtype=np.int64)
+    places = predictions.targets * predictions.classes + predictions.predicted
+    return np.bincount(places.numpy(), minlength=predictions.classes**2).reshape(-1, predictions.classes)
 
 
 def roc_curve(predictions: Predictions, index: int) -> RocCurve | None:
@@ -151,14 +147,17 @@ def roc_curve(predictions: Predictions, index: int) -> RocCurve | None:
 
     A point for each distinct probability (Fawcett, An introduction to ROC analysis, 2006, algorithm 1).
     """
-    from torchmetrics.functional.classification import binary_roc
-
-    positive = predictions.targets == index
-    if not 0 < int(positive.sum()) < len(predictions):
+    positive = (predictions.targets == index).numpy()
+    positives, examples = int(positive.sum()), len(predictions)
+    if not 0 < positives < examples:
         return None
-    scores = predictions.probabilities[:, index].contiguous()  # one copy in place of a strided read at every step
-    x, y, _ = binary_roc(scores, positive.long(), validate_args=False)
-    return RocCurve(x.double().numpy(), y.double().numpy())
+    scores = predictions.probabilities[:, index].numpy()
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # of runs of equal scores, which are one point
+    hits = np.cumsum(positive[order])[ends]
+    misses = ends + 1 - hits
+    return RocCurve(np.append(0.0, misses / (examples - positives)), np.append(0.0, hits / positives))
 
 
 def roc_auc_macro(predictions: Predictions) -> float | None:

@@ -1,4 +1,4 @@
-"""What a process pays for once, before its first trial: imports that torch and torchmetrics put off until they are used.
+"""What a process pays for once, before its first trial: imports that torch puts off until they are used.
 
 They take seconds and some 200 MB, which would otherwise stand in the first trial's times and memory.
 """
@@ -8,8 +8,6 @@ import torch
 
 def warm_up() -> None:
     """Import what a trial will need. Takes some seconds the first time, nothing after that."""
-    import torchmetrics.functional.classification  # noqa: F401 - used by trainables.metrics
-
     import trainables.trial  # noqa: F401 - what is handed to a slot imports it with its first trial
 
     parameter = torch.nn.Parameter(torch.zeros(1))

@@ -27,7 +27,6 @@ _server.set_forkserver_preload(
         "pyarrow.parquet",
         "sklearn.datasets",
         "torch._dynamo",
-        "torchmetrics.functional.classification",
         "orchestrator.cli.status",
         "orchestrator.cli.sweep",
         "orchestrator.cli.verify",
