@@ -4,6 +4,7 @@ The test is two-sided about the margin, so that a claim can fail as well as hold
 are corrected together (Holm 1979), those that cannot be tested yet among them: a family does not grow as trials end.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -109,13 +110,13 @@ def _verdict(
             f"the pairs that are left show what is claimed, but {units.flattering} broke on the side that is favoured;"
             " a claim on `diverged` can be decided"
         )
-    shown = None if test is None else test[0]
+    shown, most = None if test is None else test[0], _most(claim)
     return Verdict(
         claim=claim,
         outcome=outcome,
         effect=effect,
-        low=float("nan") if shown is None else shown.low,
-        high=float("nan") if shown is None else shown.high,
+        low=float("nan") if shown is None else max(shown.low, -most),
+        high=float("nan") if shown is None else min(shown.high, most),
         bound=bound,
         p=None if test is None else test[1].p,
         corrected=None if test is None else corrected,
@@ -126,6 +127,13 @@ def _verdict(
         seeds=_seeds(claim, units, family) if outcome == "inconclusive" else None,
         notes=tuple(notes),
     )
+
+
+def _most(claim: Claim) -> float:
+    """No effect is larger: of shares of pairs, Student's interval may reach beyond what there can be."""
+    if claim.on.form not in {"time", "diverged"} or claim.kind == "trend":
+        return math.inf
+    return 2.0 if claim.kind == "interaction" else 1.0
 
 
 def _looked(looks: int) -> Iterator[str]:

@@ -143,6 +143,16 @@ def test_a_target_that_is_never_reached_is_reached_last(judged) -> None:
     assert (equal["effect"], equal["verdict"]) == (0, "inconclusive")
 
 
+def test_the_interval_of_a_share_of_pairs_ends_where_there_are_no_more(judged) -> None:
+    (nearly_all,) = judged(
+        {CNN: [0.9] * 10, MLP: [0.7] * 9 + [0.9]},
+        "better: {model: cnn}, than: {model: mlp}, on: {reach: 0.8, clock: epochs}",
+    )
+    assert nearly_all["effect"] == pytest.approx(0.9)
+    assert nearly_all["low"] == pytest.approx(0.9 - 2.2622 * 0.1, abs=1e-4)  # Student's, whose other end is at 1.13
+    assert nearly_all["high"] == 1
+
+
 def test_what_diverges_on_the_favoured_side_is_not_dropped_in_silence(judged) -> None:
     scores: Scores = {MLP: LOW, CNN: [*HIGH[:9], "diverged"]}
     favoured, other, share = judged(
