@@ -46,18 +46,19 @@ def document(judged: Sequence[tuple[Path, Judgement | str]]) -> str:
 
 
 def _table(judged: Sequence[tuple[Path, Judgement | str]]) -> Iterator[str]:
-    yield "| claim | verdict | effect | 95 % interval | p (Holm) | n | grid |"
-    yield "| --- | --- | ---: | ---: | ---: | ---: | --- |"
+    yield "| claim | verdict | on | effect | 95 % interval | p (Holm) | n | grid |"
+    yield "| --- | --- | --- | ---: | ---: | ---: | ---: | --- |"
     for grid, found in judged:
         where = f"[{grid.stem}](../examples/paper/{grid.name})"
         if isinstance(found, str):
-            yield f"| {grid.stem} | not run | | | | | {where} |"
+            yield f"| {grid.stem} | not run | | | | | | {where} |"
             continue
         for verdict in found.verdicts:
             p = "" if verdict.corrected is None else number(verdict.corrected)
             interval = f"{number(verdict.low)} to {number(verdict.high)}"
             figures = f"{number(verdict.effect)} | {interval} | {p} | {len(verdict.units.differences)}"
-            yield f"| {verdict.claim.text} | **{outcome_of(verdict)}** | {figures} | {where} |"
+            claim, on = f"{verdict.claim.id}: {verdict.claim.text}", verdict.claim.on.name
+            yield f"| {claim} | **{outcome_of(verdict)}** | {on} | {figures} | {where} |"
 
 
 def _details(judged: Sequence[tuple[Path, Judgement | str]]) -> Iterator[str]:
