@@ -73,7 +73,10 @@ def reported(grid: GridSpec, paths: ResultsPaths, place: JournalPlace, progress:
     """Tables that are fresh while the sweep runs and complete when it ends, however it ends; and the W&B writer."""
     exporter, writer = Exporter(paths, place), WandbWriter()
     exporter.start()
-    writer.start(paths, grid.wandb.mode, grid.wandb.destination(grid.name))
+    try:
+        writer.start(paths, grid.wandb.mode, grid.wandb.destination(grid.name))
+    except OSError as error:
+        progress.note(f"W&B runs are not written ({error}); `orch wandb push {paths.root}` sends them later")
     patience = WANDB_SECONDS_WHEN_STOPPED
     try:
         yield exporter

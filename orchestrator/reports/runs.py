@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
@@ -50,10 +50,12 @@ class Finished:
 
     trial_id: str
     """Of a cell, its own id."""
-    attempt: int
-    """Of a cell, those of its trials together."""
-    finished_at: int
-    """Microseconds since 1970 UTC."""
+    end: str
+    """8 hex digits that another end of it does not have, by when it came; of a cell, by those of all its trials."""
+
+    def run_id(self, directory_id: str) -> str:
+        """A tracker never replaces the rows of a run: another end is another run."""
+        return f"{self.trial_id}-{directory_id}-{self.end}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +80,30 @@ class Run:
 def finished_trials(journal: Journal) -> Iterator[Finished]:
     """Every trial whose latest attempt came to an end, in the order of the ends."""
     rows = journal.query(
-        f"SELECT trial_id, attempts, finished_at FROM trials WHERE finished_at IS NOT NULL AND status IN {ENDED}"
+        f"SELECT trial_id, finished_at FROM trials WHERE finished_at IS NOT NULL AND status IN {ENDED}"
         " ORDER BY finished_at"
     )
-    return (Finished(*row) for row in rows)
+    return (Finished(trial_id, end_of([(trial_id, at)])) for trial_id, at in rows)
 
 
-def read_run(journal: Journal, trial_id: str, directory_id: str) -> Run:
+def end_of(trials: Iterable[tuple[str, int]]) -> str:
+    """trials: ids, and when each ended."""
+    return blake2b(repr(sorted(trials)).encode(), digest_size=4).hexdigest()
+
+
+def read_run(journal: Journal, trial: Finished, directory_id: str) -> Run:
     """The run of a trial that has finished."""
+    trial_id = trial.trial_id
     statement = f"SELECT * FROM ({sql.select(TRIALS)}) WHERE trial_id = ?"
     row = dict(zip(TRIALS.columns, next(journal.query(statement, (trial_id,))), strict=True))
     label = label_of(row)
     epochs = tuple(_epochs(journal, trial_id))
-    trial = f"seed {row['seed']}"
+    which = f"seed {row['seed']}"
     if row["purpose"] == "tuning":
-        trial = f"tuning {shown_text(row['tuned']) or trial_id}"
+        which = f"tuning {shown_text(row['tuned']) or trial_id}"
     return Run(
-        run_id=f"{trial_id}-{directory_id}",
-        name=name_of(label, trial),
+        run_id=trial.run_id(directory_id),
+        name=name_of(label, which),
         group=group_of(row),
         purpose=row["purpose"] or "evaluation",
         tags=tags_of(row, {row["status"]}),

@@ -23,8 +23,16 @@ CELLS_INSTEAD: Final = (
 )
 PENDING: Final = 3
 """What the process ends with where W&B does not have all runs, or not the report."""
-_NOT_OURS: Final = ("WANDB_SERVICE", "WANDB_RUN_ID", "WANDB_RESUME", "WANDB_SWEEP_ID", "WANDB_RUN_GROUP", "WANDB_TAGS")
-"""What the user's shell may say of a run of theirs; each of our runs says it itself."""
+_LET_THROUGH: Final = frozenset(
+    f"WANDB_{name}"
+    for name in (
+        *("API_KEY", "BASE_URL", "APP_URL", "ENTITY", "IDENTITY_TOKEN_FILE", "CREDENTIALS_FILE"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "INSECURE_DISABLE_SSL", "X_EXTRA_HTTP_HEADERS"),
+        *("CACHE_DIR", "CONFIG_DIR", "DATA_DIR"),
+    )
+)
+"""What the user's shell may say of the account and of the way to it. The rest is of a run of theirs (WANDB_RUN_ID,
+WANDB_FORK_FROM), said by each of our runs itself (WANDB_MODE), or makes the SDK write the key to its logs (WANDB_DEBUG)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +51,12 @@ def command(paths: ResultsPaths, mode: Mode, to: Destination) -> list[str]:
 
 
 def surroundings() -> dict[str, str]:
-    """Its environment: ours without what is said of another run."""
-    return {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
+    """Its environment: ours without what is said of other runs."""
+    return {name: value for name, value in os.environ.items() if _is_for_it(name)}
+
+
+def _is_for_it(name: str) -> bool:
+    return not name.startswith("WANDB_") or name in _LET_THROUGH
 
 
 class WandbWriter:
@@ -103,11 +115,13 @@ def _netrc_files() -> list[Path]:
 
 
 def _has_password(path: Path) -> bool:
-    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    host = urlsplit(
+        os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
+    ).netloc  # with its port, as `wandb login` writes it
     if not path.is_file():  # a FIFO would keep us waiting
         return False
     try:
         found = netrc.netrc(path).authenticators(host)
-    except (OSError, netrc.NetrcParseError):
+    except (OSError, ValueError, netrc.NetrcParseError):  # ValueError: it is not UTF-8
         return False
     return bool(found and found[2])

@@ -7,13 +7,14 @@ reach W&B is pending, and `orch wandb push` sends it.
 import json
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final, Literal
 
 import click
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from orchestrator.reports.wandb.tracker import Tracker, Unreachable
 from orchestrator.reports.wandb.writer import Writer, Written
@@ -44,15 +45,26 @@ def _end_of_input() -> Callable[[], bool]:
     return over.is_set
 
 
+@contextmanager
+def _alone(paths: ResultsPaths) -> Iterator[None]:
+    lock = FileLock(paths.wandb_lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        _say("another process writes W&B runs of these results, the running sweep's perhaps; waiting for its end")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _report(paths: ResultsPaths, tracker: Tracker, project: str, written: Written) -> str:
     """The address of the sweep's report; empty where there is none. Only where W&B has all runs."""
     from orchestrator.reports.wandb.board import Board
 
-    board = Board(paths)
-    if not written.written and not written.there and board.address:
-        return board.address
     try:
-        address = board.save(tracker.entity, project)
+        address = Board(paths).save(tracker.entity, project, changed=bool(written.written or written.there))
     except Unreachable as away:
         _say(f"the W&B report is not written ({away}); `orch wandb push {paths.root}` writes it")
         return ""
@@ -92,7 +104,7 @@ def main(
     online = mode == "online" or (mode == "auto" and has_key())
     tracker = Tracker(paths.root, project, entity, answer_seconds, finish_seconds)
     # a writer of an earlier invocation may still be at work; two would write the same runs
-    with FileLock(paths.wandb_lock):
+    with _alone(paths):
         journal = Journal.read(journal_to_read(paths))
         try:
             writer = Writer(
@@ -100,7 +112,8 @@ def main(
             )
             written = writer.follow(_end_of_input() if follow else lambda: True)
             _say(f"{written.written} runs written" + (f", {written.pending} pending" if written.pending else ""))
-            address = _report(paths, tracker, project, written) if online and report and not written.pending else ""
+            complete = written.pending == written.deleted
+            address = _report(paths, tracker, project, written) if online and report and complete else ""
         finally:
             journal.close()
             tracker.close()

@@ -1,7 +1,8 @@
 """The sweep's report and saved workspace at W&B: made once, and updated in place from then on."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
+from hashlib import blake2b
 
 import wandb
 import wandb_workspaces.reports.v2 as wr
@@ -22,6 +23,10 @@ class _Kept:
 
     report: str = ""
     workspace: str = ""
+    project: str = ""
+    """With its entity."""
+    content: str = ""
+    """Digest of what both say; empty while one of them is being saved."""
 
 
 class Board:
@@ -31,14 +36,18 @@ class Board:
         self._paths = paths
         self._kept = _kept(paths)
 
-    @property
-    def address(self) -> str:
-        """Of the report; empty before it was saved once."""
-        return self._kept.report
+    def save(self, entity: str, project: str, *, changed: bool) -> str:
+        """Write both, and return the report's address. Raises Unreachable, UserError and DamagedResults.
 
-    def save(self, entity: str, project: str) -> str:
-        """Write both, and return the report's address. Raises Unreachable, UserError and DamagedResults."""
+        changed: whether W&B has runs that it did not have; without, nothing is written where both are up to date.
+        """
         content = read_content(self._paths)
+        digest = blake2b(repr(content).encode(), digest_size=8).hexdigest()
+        if self._kept.project != f"{entity}/{project}":
+            self._kept = _Kept(project=f"{entity}/{project}")
+        if not changed and self._kept.content == digest:
+            return self._kept.report
+        self._keep(replace(self._kept, content=""))
         blocks = _blocks(content, entity, project)
         sections = [ws.Section(name=part.title, panels=_panels(part), is_open=True) for part in content.sections]
         try:
@@ -47,7 +56,7 @@ class Board:
         except Exception as error:  # the SDK raises whatever its transport does
             end_service(END_SECONDS)
             raise Unreachable(one_line(masked(f"{type(error).__name__}: {error}"))[:300]) from error
-        self._keep(_Kept(report, workspace))
+        self._keep(replace(self._kept, report=report, workspace=workspace, content=digest))
         return report
 
     def _keep(self, kept: _Kept) -> None:
@@ -62,7 +71,7 @@ class Board:
         report.save()
         if report.url != self._kept.report:
             # before anything else can go wrong: a report that is not remembered would be made a second time
-            self._keep(_Kept(report.url, self._kept.workspace))
+            self._keep(replace(self._kept, report=str(report.url)))
         return str(report.url)
 
     def _save_workspace(self, content: Content, sections: "list[ws.Section]", entity: str, project: str) -> str:
@@ -77,7 +86,7 @@ class Board:
 def _kept(paths: ResultsPaths) -> _Kept:
     try:
         found = json.loads(paths.wandb_report.read_bytes())
-        return _Kept(str(found["report"]), str(found["workspace"]))
+        return _Kept(**{part.name: str(found[part.name]) for part in fields(_Kept)})
     except (OSError, ValueError, KeyError, TypeError):
         return _Kept()
 

@@ -3,6 +3,8 @@
 import math
 from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from orchestrator.reports.runs import (
@@ -11,6 +13,7 @@ from orchestrator.reports.runs import (
     Run,
     Value,
     config_of,
+    end_of,
     group_of,
     is_value,
     label_of,
@@ -26,29 +29,31 @@ _NOT_AVERAGED: Final = ("attempts",)
 
 
 def finished_cells(journal: Journal) -> Iterator[Finished]:
-    """Every cell whose planned trials have all ended. With one trial more, or one that ran again, it has another end."""
+    """Every cell whose planned trials have all ended. With other trials, or one that ran again, it has another end."""
     rows = journal.query(
-        "SELECT cell_id, SUM(attempts), MAX(finished_at) AS ended FROM trials"
-        " WHERE planned AND purpose IS NOT 'tuning' AND status != 'skipped'"
-        f" GROUP BY cell_id HAVING SUM(status NOT IN {ENDED}) = 0 ORDER BY ended"
+        f"SELECT cell_id, trial_id, finished_at, status IN {ENDED} FROM trials"
+        " WHERE planned AND purpose IS NOT 'tuning' AND status != 'skipped' ORDER BY cell_id"
     )
-    return (Finished(*row) for row in rows)
+    cells = [(cell_id, list(trials)) for cell_id, trials in groupby(rows, key=itemgetter(0))]
+    ended = [(cell_id, trials) for cell_id, trials in cells if all(done for *_, done in trials)]
+    for cell_id, trials in sorted(ended, key=lambda cell: max(at for _, _, at, _ in cell[1])):
+        yield Finished(cell_id, end_of((trial_id, at) for _, trial_id, at, _ in trials))
 
 
-def read_cell(journal: Journal, cell_id: str, directory_id: str) -> tuple[Run, str | None]:
+def read_cell(journal: Journal, cell: Finished, directory_id: str) -> tuple[Run, str | None]:
     """The run of a cell, and the completed trial whose confusion matrix and ROC curves stand for it."""
     statement = (
         f"SELECT * FROM ({sql.select(TRIALS)}) WHERE cell_id = ? AND planned AND purpose IS NOT 'tuning' ORDER BY seed"
     )
-    rows = [dict(zip(TRIALS.columns, row, strict=True)) for row in journal.query(statement, (cell_id,))]
+    rows = [dict(zip(TRIALS.columns, row, strict=True)) for row in journal.query(statement, (cell.trial_id,))]
     done = [row for row in rows if row["status"] == "completed"]
-    runs = [read_run(journal, row["trial_id"], directory_id) for row in done]
+    runs = [read_run(journal, Finished(row["trial_id"], ""), directory_id) for row in done]
     statuses = Counter(row["status"] for row in rows)
     row = rows[0]
     counts: dict[str, Value] = {f"trials_{status}": count for status, count in statuses.items()}
     config = config_of(row, directory_id) | {"seeds": [row["seed"] for row in rows]}
     run = Run(
-        run_id=f"{cell_id}-{directory_id}",
+        run_id=cell.run_id(directory_id),
         name=name_of(label_of(row), f"{len(done)} seed{'s' * (len(done) != 1)}"),
         group=group_of(row),
         purpose="cell",

@@ -57,9 +57,12 @@ class Tracker:
         """Where runs go: the key's own where none was named. Raises Unreachable."""
         if self._entity is None:
             try:
-                self._entity = str(self._api().default_entity)
+                entity = self._api().default_entity
             except Exception as error:  # the SDK raises whatever its transport does
                 raise self._away(error) from error
+            if not entity:
+                raise Unreachable("this key has no default entity; name one: `wandb: {entity: ...}`, or --entity")
+            self._entity = str(entity)
         return self._entity
 
     def send(self, run: Run, media: Media, there: int | None) -> None:
@@ -95,6 +98,16 @@ class Tracker:
                     run.tags = [*run.tags, _SUPERSEDED]
                     run.config["results_id"] = f"{_SUPERSEDED} {run.config.get('results_id', '')}"
                     run.update()
+        except Exception as error:
+            raise self._away(error) from error
+
+    def restore(self, run: Run) -> None:
+        """Put a run that was superseded back: that end counts again. Raises Unreachable."""
+        try:
+            for there in self._listed([run.run_id], lazy=False):
+                there.tags = [tag for tag in there.tags if tag != _SUPERSEDED]
+                there.config["results_id"] = run.config["results_id"]
+                there.update()
         except Exception as error:
             raise self._away(error) from error
 
@@ -215,6 +228,7 @@ def _shown(media: Media) -> Iterable[tuple[str, Any]]:
     if media.picture is not None:
         from PIL import Image
 
-        with Image.open(media.picture) as picture:
+        # one that cannot be read is left out: it is no reason to keep the figures back
+        with suppress(OSError, ValueError, Image.DecompressionBombError), Image.open(media.picture) as picture:
             picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
             yield "samples", wandb.Image(picture.convert("RGB"))

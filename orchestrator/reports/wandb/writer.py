@@ -1,8 +1,9 @@
 """Which runs W&B has, which it still needs, and when it is asked again."""
 
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from orchestrator.reports.runs import Finished, Run, finished_trials, read_run
@@ -17,9 +18,20 @@ POLL_SECONDS: Final = 2.0
 _AT_ONCE: Final = 50
 """Runs that are sent before W&B is asked whether they have arrived."""
 _REFUSALS: Final = 3
-"""Of single runs; after so many it is not the runs."""
+"""Of runs in a row; after so many it is not the runs."""
+_DELETED: Final = "previously created and deleted"
+"""What W&B says of a run that its owner has deleted."""
 _FIRST_PAUSE_SECONDS: Final = 30.0
 _LONGEST_PAUSE_SECONDS: Final = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Of one run."""
+
+    why: str = ""
+    again_at: float = 0.0
+    """On the monotonic clock; infinite where the run was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,8 @@ class Written:
     there: int
     """Runs that W&B already had, which the list of sent runs did not know."""
     pending: int
+    deleted: int
+    """Those among them that their owner has deleted at W&B, which does not take them again."""
     trouble: str
     """Why runs are pending; empty where none is."""
 
@@ -56,29 +70,32 @@ class Writer:
         self._ledger = Ledger(paths.wandb_sent)
         self._written = self._there = 0
         self._trouble = ""
-        self._refused: dict[Finished, str] = {}
+        self._refused: dict[Finished, _Refusal] = {}
+        self._refusals = 0
+        """Of runs in a row, those that were deleted not counted."""
         self._pause, self._again_at = _FIRST_PAUSE_SECONDS, 0.0
 
     def follow(self, stop: Callable[[], bool]) -> Written:
         """Write what has finished, until `stop` and everything is written or cannot be."""
         while True:
             # asked before the journal is read: what is finished when the sweep ends is then surely seen
-            last = stop()
-            pending = [unit for unit in self._pending() if unit not in self._refused]
-            if pending and time.monotonic() >= self._again_at:
+            last, now = stop(), time.monotonic()
+            pending = [unit for unit in self._pending() if self._refused.get(unit, _Refusal()).again_at <= now]
+            if pending and (last or now >= self._again_at):
                 self._write(pending)
             if last:
                 left = self._pending()
-                return Written(self._written, self._there, len(left), self._why(left))
+                deleted = sum(self._refused.get(unit, _Refusal()).again_at == math.inf for unit in left)
+                return Written(self._written, self._there, len(left), deleted, self._why(left))
             _wait(stop)
 
     def _why(self, left: list[Finished]) -> str:
-        return self._trouble or next((self._refused[unit] for unit in left if unit in self._refused), "")
+        return self._trouble or next((self._refused[unit].why for unit in left if unit in self._refused), "")
 
     def _pending(self) -> list[Finished]:
         done = ("online",) if self._online else ("online", "offline")
         units = finished_cells(self._journal) if self._runs == "cells" else finished_trials(self._journal)
-        return [unit for unit in units if self._ledger.state(unit) not in done]
+        return [unit for unit in units if self._ledger.state(self._run_id(unit)) not in done]
 
     def _write(self, pending: list[Finished]) -> None:
         if not self._online:
@@ -106,6 +123,8 @@ class Writer:
                 run, media = self._read(unit)
                 known = there.get(run.run_id)
                 if known is not None and known.ended and known.rows >= len(run.epochs):
+                    if self._ledger.state(run.run_id) == "superseded":
+                        self._tracker.restore(run)
                     self._confirm(unit, run.run_id)
                     self._there += 1
                     continue
@@ -120,11 +139,15 @@ class Writer:
             self._tracker.send(run, media, there)
         except Refused as failed:
             self._tracker.arrived([run.run_id])
-            self._refused[unit] = str(failed)
-            if len(self._refused) >= _REFUSALS:
+            deleted = _DELETED in str(failed)
+            self._refused[unit] = _Refusal(str(failed), math.inf if deleted else time.monotonic() + self._pause)
+            self._refusals += not deleted
+            if self._refusals >= _REFUSALS:
+                self._refusals = 0
                 raise
             self._say(f"W&B does not take the run {run.run_id}: {failed}")
             return False
+        self._refusals = 0
         return True
 
     def _confirm_all(self, sent: dict[Finished, tuple[str, int]]) -> None:
@@ -144,15 +167,21 @@ class Writer:
                 pause = min(2 * pause, 2.0)
 
     def _confirm(self, unit: Finished, run_id: str) -> None:
-        if earlier := self._ledger.earlier(unit):
+        if earlier := self._ledger.earlier(unit, run_id):
             self._tracker.supersede(earlier)
+            for other in earlier:
+                self._ledger.add(unit, other, "superseded")
+        self._forget_folders(unit, run_id)
         self._ledger.add(unit, run_id, "online")
-        self._tracker.forget(run_id, offline=True)
+        self._tracker.forget(run_id)  # of a writer that was killed
+
+    def _forget_folders(self, unit: Finished, run_id: str) -> None:
+        for written in {run_id, *self._ledger.in_folders(unit)}:
+            self._tracker.forget(written, offline=True)
 
     def _write_offline(self, unit: Finished) -> None:
         run, media = self._read(unit)
-        # the trial ran again, or we were killed while writing it
-        self._tracker.forget(run.run_id, offline=True)
+        self._forget_folders(unit, run.run_id)  # the trial ran again, or we were killed while writing it
         self._tracker.write_offline(run, media)
         self._ledger.add(unit, run.run_id, "offline")
         self._written += 1
@@ -160,14 +189,13 @@ class Writer:
     def _read(self, unit: Finished) -> tuple[Run, Media]:
         directory = self._journal.directory_id
         if self._runs == "cells":
-            run, shown = read_cell(self._journal, unit.trial_id, directory)
+            run, shown = read_cell(self._journal, unit, directory)
         else:
-            run, shown = read_run(self._journal, unit.trial_id, directory), unit.trial_id
-        media = Media() if shown is None else read_media(self._journal, shown, self._paths)
-        return replace(run, run_id=self._ledger.run_id(unit, run.run_id)), media
+            run, shown = read_run(self._journal, unit, directory), unit.trial_id
+        return run, Media() if shown is None else read_media(self._journal, shown, self._paths)
 
     def _run_id(self, unit: Finished) -> str:
-        return self._ledger.run_id(unit, f"{unit.trial_id}-{self._journal.directory_id}")
+        return unit.run_id(self._journal.directory_id)
 
 
 def _wait(stop: Callable[[], bool]) -> None:

@@ -168,28 +168,31 @@ def test_a_key_is_found_in_the_environment_and_in_netrc(tmp_path: Path, monkeypa
 
 def test_a_line_that_a_crash_cut_off_is_sent_again_and_spoils_no_other(tmp_path: Path):
     path = tmp_path / "wandb" / "sent.jsonl"
-    first, second, third = (Finished(name, 1, 7) for name in ("a", "b", "c"))
+    first, second, third = (Finished(name, "7") for name in ("a", "b", "c"))
     ledger = Ledger(path)
     ledger.add(first, "a-1", "offline")
     ledger.add(second, "b-1", "online")
     path.write_bytes(path.read_bytes()[:-9])
     again = Ledger(path)
-    assert again.state(first) == "offline"
-    assert again.state(second) is None
+    assert (again.state("a-1"), again.state("b-1")) == ("offline", None)
     again.add(third, "c-1", "online")
+    with path.open("a") as file:
+        file.write('{"trial_id": [1], "run_id": "d-1", "mode": "online"}\n' + "[" * 100_000 + "\n[7]\n")
     final = Ledger(path)
-    assert (final.state(first), final.state(third)) == ("offline", "online")
-    assert final.state(Finished("a", 2, 8)) is None
+    assert (final.state("a-1"), final.state("c-1"), final.state("d-1")) == ("offline", "online", None)
 
 
-def test_another_end_of_a_trial_is_another_run_once_rows_may_have_left(tmp_path: Path):
+def test_other_ends_of_a_trial_are_superseded_once_rows_may_have_left(tmp_path: Path):
     ledger = Ledger(tmp_path / "sent.jsonl")
-    first, second, third = (Finished("a", attempt, attempt) for attempt in (1, 2, 3))
+    first, second, third = (Finished("a", end) for end in ("1", "2", "3"))
+    assert len({one.run_id("d") for one in (first, second, third)}) == 3
     ledger.add(first, "a-1", "offline")
-    assert ledger.run_id(second, "a-1") == "a-1"
-    ledger.add(second, "a-1", "begun")
-    assert (ledger.run_id(second, "a-1"), ledger.run_id(third, "a-1")) == ("a-1", "a-1-2")
-    assert ledger.earlier(third) == ["a-1"]
+    assert ledger.earlier(second, "a-2") == []
+    ledger.add(second, "a-2", "begun")
+    ledger.add(second, "a-2", "offline")  # the key has gone meanwhile: some rows may be there all the same
+    assert ledger.earlier(third, "a-3") == ["a-2"]
+    ledger.add(second, "a-2", "superseded")
+    assert Ledger(tmp_path / "sent.jsonl").earlier(third, "a-3") == []
 
 
 def test_where_runs_go_is_what_the_latest_grid_says(tmp_path: Path):

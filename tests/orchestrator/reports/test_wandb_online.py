@@ -17,7 +17,7 @@ from orchestrator.reports.wandb_process import PENDING, Destination, command
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
-from tests.orchestrator.reports.wandb_session import directory_id, folders, run_of, write
+from tests.orchestrator.reports.wandb_session import directory_id, folders, run_id_of, run_of, write
 from tests.orchestrator.sample import (
     CNN_ADAM,
     CNN_SGD,
@@ -177,8 +177,9 @@ def test_killed_while_it_sends_and_pushed_each_row_arrives_once(
     assert folders(paths) == []
 
 
+@pytest.mark.parametrize("ledger", ["kept", "lost"])
 def test_a_trial_that_ran_again_is_a_second_run_and_the_first_leaves_the_run_sets(
-    server: WandbServer, tmp_path: Path
+    server: WandbServer, tmp_path: Path, ledger: str
 ) -> None:
     """W&B never replaces rows that it has."""
     paths = ResultsPaths(tmp_path / "demo")
@@ -187,29 +188,81 @@ def test_a_trial_that_ran_again_is_a_second_run_and_the_first_leaves_the_run_set
     fail(journal, MLP_SGD, 0)
     journal.commit()
     assert write(paths).written == 1
+    first = run_of(server, paths, MLP_SGD, 0)
     complete(journal, MLP_SGD, 0, accuracy=0.9, attempt=2)
     journal.close()
+    if ledger == "lost":
+        paths.wandb_sent.unlink()
     assert write(paths).written == 1
-    first, second = run_of(server, paths, MLP_SGD, 0), run_of(server, paths, MLP_SGD, 0, "-2")
-    assert ("superseded" in first.about["tags"], first.history) == (True, [])
-    assert first.config["results_id"] == f"superseded {directory_id(paths)}"
-    assert [row["_step"] for row in second.history] == [1, 2, 3]
+    second = run_of(server, paths, MLP_SGD, 0)
+    assert (first.history, [row["_step"] for row in second.history]) == ([], [1, 2, 3])
     assert second.config["results_id"] == directory_id(paths)
+    if ledger == "kept":  # without it, nobody knows of the first
+        assert "superseded" in first.about["tags"]
+        assert first.config["results_id"] == f"superseded {directory_id(paths)}"
 
 
 def test_a_run_that_was_deleted_there_does_not_hold_up_the_others(server: WandbServer, tmp_path: Path) -> None:
     paths = write_sample(tmp_path / "demo")
-    gone = f"{CNN_SGD.trial_id(0)}-{directory_id(paths)}"
-    server.account.deleted.add(gone)
-    done = write(paths)
-    assert (done.code, done.written, done.pending) == (PENDING, 8, 1)
-    assert f"W&B does not take the run {gone}" in done.told
+    gone = [
+        run_id_of(paths, cell.trial_id(seed)) for cell, seed in ((CNN_SGD, 0), (CNN_SGD, 1), (MLP_SGD, 0), (MLP_SGD, 1))
+    ]
+    server.account.deleted.update(gone)
+    done = write(paths, report=True)
+    assert (done.code, done.written, done.pending, done.deleted) == (PENDING, 5, 4, 4)
+    assert f"W&B does not take the run {gone[0]}" in done.told
+    assert done.report
+
+
+def test_a_picture_that_cannot_be_read_keeps_no_run_back(server: WandbServer, tmp_path: Path) -> None:
+    paths = write_sample(tmp_path / "demo")
+    picture = paths.root / "pictures" / f"{CNN_SGD.trial_id(0)}.png"
+    picture.parent.mkdir(exist_ok=True)
+    picture.write_bytes(b"\x89PNG cut off")
+    assert write(paths).code == 0
+    assert all_rows_once(server, paths)
+
+
+def test_a_report_that_could_not_be_brought_up_to_date_is_by_the_next_push(
+    server: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, journal = write_running(tmp_path / "demo")
+    write(paths, report=True)
+    complete(journal, CNN_SGD, 0, accuracy=0.8)
+    journal.commit()
+    export(journal, paths)
+    journal.close()
+    with monkeypatch.context() as away:
+        away.setattr("wandb_workspaces.workspaces.Workspace.save", lambda _: 1 / 0)
+        assert write(paths, report=True).code == PENDING
+    assert write(paths, report=True).code == 0
+    (workspace,) = server.account.workspaces
+    assert workspace.saves == 2
+    assert server.account.reports[0].saves == 3
+
+
+def test_a_cell_whose_seeds_are_taken_back_and_added_again(server: WandbServer, tmp_path: Path) -> None:
+    paths = ResultsPaths(tmp_path / "demo")
+    journal = Journal.create_or_open(paths.journal)
+    seen = []
+    for seeds in ((0, 1), (0,), (0, 1)):
+        plan(journal, (MLP_SGD,), seeds=seeds)
+        if not seen:
+            for seed in seeds:
+                complete(journal, MLP_SGD, seed, accuracy=0.9)
+        journal.commit()
+        assert write(paths, "--runs", "cells").code == 0
+        seen.append(run_id_of(paths, MLP_SGD.cell_id))
+    journal.close()
+    assert seen[0] == seen[2] != seen[1]
+    shown = {name: "superseded" in (run.about["tags"] or []) for name, run in server.account.runs.items()}
+    assert shown == {seen[0]: False, seen[1]: True}
 
 
 def test_cells_have_the_mean_of_their_seeds_and_the_band(server: WandbServer, tmp_path: Path) -> None:
     paths = write_sample(tmp_path / "demo")
     assert write(paths, "--runs", "cells").written == 4  # the others have trials that never ended
-    run = server.account.runs[f"{MLP_SGD.cell_id}-{directory_id(paths)}"]
+    run = server.account.runs[run_id_of(paths, MLP_SGD.cell_id)]
     assert run.about["displayName"] == "digits · mlp · sgd lr=0.1 · none · 2 seeds"
     last = run.history[-1]
     assert (last["val_accuracy"], last["val_accuracy_low"], last["val_accuracy_high"]) == pytest.approx(
@@ -217,7 +270,7 @@ def test_cells_have_the_mean_of_their_seeds_and_the_band(server: WandbServer, tm
     )
     assert (run.summary["test_accuracy"], run.summary["trials_completed"]) == (pytest.approx(0.92), 2)
     assert run.config["seeds"] == [0, 1]
-    assert server.account.runs[f"{CNN_ADAM.cell_id}-{directory_id(paths)}"].summary["trials_failed"] == 1
+    assert server.account.runs[run_id_of(paths, CNN_ADAM.cell_id)].summary["trials_failed"] == 1
 
 
 def panels(spec: dict, block: int) -> list[str]:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
+from orchestrator.reports.runs import finished_trials
 from orchestrator.reports.wandb.__main__ import main
+from orchestrator.reports.wandb.cell_runs import finished_cells
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from tests.orchestrator.sample import Cell
@@ -23,6 +25,7 @@ class Session:
     written: int
     there: int
     pending: int
+    deleted: int
     trouble: str
     report: str
 
@@ -35,8 +38,19 @@ def write(paths: ResultsPaths, *options: str, mode: str = "online", report: bool
     return Session(done.exit_code, done.stderr, **json.loads(done.stdout))
 
 
-def run_of(server: WandbServer, paths: ResultsPaths, cell: Cell, seed: int, end: str = "") -> Run:
-    return server.account.runs[f"{cell.trial_id(seed)}-{directory_id(paths)}{end}"]
+def run_of(server: WandbServer, paths: ResultsPaths, cell: Cell, seed: int) -> Run:
+    """Of the trial's latest end."""
+    return server.account.runs[run_id_of(paths, cell.trial_id(seed))]
+
+
+def run_id_of(paths: ResultsPaths, trial_or_cell_id: str) -> str:
+    journal = Journal.read(paths.journal)
+    try:
+        ended = [*finished_trials(journal), *finished_cells(journal)]
+        (run_id,) = (unit.run_id(journal.directory_id) for unit in ended if unit.trial_id == trial_or_cell_id)
+        return run_id
+    finally:
+        journal.close()
 
 
 def directory_id(paths: ResultsPaths) -> str:
