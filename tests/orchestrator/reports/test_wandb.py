@@ -195,6 +195,23 @@ def test_other_ends_of_a_trial_are_superseded_once_rows_may_have_left(tmp_path: 
     assert Ledger(tmp_path / "sent.jsonl").earlier(third, "a-3") == []
 
 
+def test_a_key_for_a_server_with_a_port_is_found_and_a_file_that_is_no_text_holds_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:8080")
+    (tmp_path / "netrc").write_text("machine 127.0.0.1:8080 login user password 0123456789\n")
+    assert has_key()
+    (tmp_path / "netrc").write_bytes("machine hôte".encode("latin-1"))
+    assert not has_key()
+
+
+def test_the_writer_gets_the_account_and_nothing_of_other_runs(monkeypatch: pytest.MonkeyPatch):
+    for name in ("WANDB_API_KEY", "WANDB_DEBUG", "WANDB_FORK_FROM", "WANDB_SERVICE", "WANDB_MODE"):
+        monkeypatch.setenv(name, "x")
+    assert [name for name in surroundings() if name.startswith("WANDB_")] == ["WANDB_API_KEY"]
+
+
 def test_where_runs_go_is_what_the_latest_grid_says(tmp_path: Path):
     paths = ResultsPaths(tmp_path / "demo")
     journal = Journal.create_or_open(paths.journal)
