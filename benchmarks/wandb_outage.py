@@ -1,6 +1,6 @@
 """What W&B costs the training of a sweep, and how the sweep ends: without W&B, offline, online, and while it is away.
 
-`python benchmarks/wandb_outage.py [--rounds 2] [--json]` runs one small grid on Ray's two slots again and again, against a
+`python -m benchmarks.wandb_outage [--rounds 2] [--json]` runs one small grid on Ray's two slots again and again, against a
 server on loopback that answers, is not there, never answers, refuses the key, or answers with 500. Then what is pending
 is pushed, and each row must be there once.
 """

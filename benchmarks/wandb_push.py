@@ -1,6 +1,6 @@
 """Seconds a run of `orch wandb push`, to a W&B server on loopback, so that neither a network nor W&B's own time is in it.
 
-`python benchmarks/wandb_push.py [--runs 200] [--json]` makes up results of so many trials (30 epochs, ten classes, with
+`python -m benchmarks.wandb_push [--runs 200] [--json]` makes up results of so many trials (30 epochs, ten classes, with
 ROC curves and confusion matrices), pushes them with the real SDK, pushes again, and looks that each row is there once.
 """
 
