@@ -64,7 +64,7 @@ def _board(dataset: str, cells: pd.DataFrame, measure: Measure) -> Board:
     )
     fixed = [f"{axis} {kept[axis].iloc[0]}" for axis in AXES[1:] if axis not in varying]
     hit = int((broken(cells) > 0).sum())
-    told = f"{len(cells)} cells" + (f"; all have {', '.join(fixed)}" if fixed else "")
+    told = f"{len(cells)} cell{'s' * (len(cells) != 1)}" + (f"; all have {', '.join(fixed)}" if fixed else "")
     if hit:
         told += f"; {hit} {'has' if hit == 1 else 'have'} trials that diverged or failed"
     return Board(dataset, told, _grid(columns, shown, (*names, "parameters"), left_out=len(cells) - len(kept)))

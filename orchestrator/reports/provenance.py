@@ -25,17 +25,27 @@ def _invocation(row: dict[Any, Any]) -> Invocation:
         ("Host", row["host"]),
         ("Processor", f"{row['cpu']}, {row['cpus']} used"),
         ("Memory", f"{row['memory_bytes'] / 2**30:.1f} GiB"),
-        ("GPUs", ", ".join(map(str, json.loads(row["gpus"]))) or "none"),
+        ("GPUs", _gpus(row["gpus"])),
         ("Git commit", _commit(row["git_commit"], row["git_dirty"])),
         ("Cluster", row["cluster"]),
         ("Environment id", row["environment_id"]),
     )
     return Invocation(
-        started=f"{row['started_at']:%Y-%m-%d %H:%M:%S} UTC",
+        started="not recorded" if pd.isna(row["started_at"]) else f"{row['started_at']:%Y-%m-%d %H:%M:%S} UTC",
         facts=tuple((name, str(value)) for name, value in facts),
-        packages=tuple(sorted((str(name), str(version)) for name, version in json.loads(row["packages"]).items())),
+        packages=tuple(sorted((str(name), str(version)) for name, version in _loaded(row["packages"], {}).items())),
         grid=str(row["grid"]),
     )
+
+
+def _gpus(text: str | None) -> str:
+    found = _loaded(text, None)
+    return "not recorded" if found is None else ", ".join(map(str, found)) or "none"
+
+
+def _loaded(text: str | None, absent: Any) -> Any:
+    """A column that a table of another orch may lack."""
+    return absent if text is None or pd.isna(text) else json.loads(text)
 
 
 def _commit(commit: str | None, dirty: bool | None) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 from orchestrator.reports.cells import Measure, measure_of, tuned_label
 from orchestrator.reports.figures import Effects
 from orchestrator.reports.ranked import broken
+from orchestrator.reports.stats.leaderboard import LEAST_PAIRS
 from results_schema import OPEN, RETRYABLE
 
 
@@ -47,14 +48,14 @@ def firsts(trials: pd.DataFrame, ranked: pd.DataFrame, shares: tuple[Effects, ..
 
 
 def _first(dataset: str, cells: pd.DataFrame, measure: Measure, effects: Effects | None) -> First:
-    cell = cells.iloc[0]
+    cell = cells[cells["n"] > 0].iloc[0]
     seeds = int(cell["n"])
     over = f"over {seeds} {'seed' if seeds == 1 else 'seeds'}"
-    interval = "" if pd.isna(cell["low"]) else f"{cell['low']:.4f} to {cell['high']:.4f}"
+    interval = "" if pd.isna(cell["low"]) else f"{_figure(cell['low'])} to {_figure(cell['high'])}"
     return First(
         dataset=dataset,
         label=tuned_label(cell),
-        score=f"{cell['mean']:.4f}",
+        score=_figure(cell["mean"]),
         interval=interval,
         title=f"mean test {measure.title} {over}; chosen by validation {measure.title}",
         sure=_sure(cells, measure),
@@ -67,8 +68,9 @@ def _sure(cells: pd.DataFrame, measure: Measure) -> str:
     others = len(ranked) - 1
     if not others:
         return "no other cell completed"
-    if int(ranked["n"].max()) < 2:
-        return f"one seed cannot tell it from the other {others}: run more seeds"
+    if (seeds := int(ranked["n"].max())) < LEAST_PAIRS:
+        few = "one seed" if seeds == 1 else f"{seeds} seeds"
+        return f"{few} cannot tell it from the other {others}: run more seeds"
     ties, n = int(ranked["ties"].sum()) - 1, f"{others} other{'' if others == 1 else 's'}"
     told = (
         f"it differs from {'all ' if others > 1 else 'the '}{n}"
@@ -76,6 +78,11 @@ def _sure(cells: pd.DataFrame, measure: Measure) -> str:
         else f"{ties} of {n} cannot be told from it"
     )
     return f"{told} at 5 %, after Holm's correction{_overtaken(ranked, measure)}"
+
+
+def _figure(value: float) -> str:
+    """As the page's tables show it."""
+    return f"{value:.4g}" if value and not 1e-3 <= abs(value) < 1000 else f"{value:.4f}"
 
 
 def _overtaken(ranked: pd.DataFrame, measure: Measure) -> str:

@@ -28,6 +28,9 @@ COLUMNS: Final = (
     "waiting",
 )
 
+LEAST_PAIRS: Final = 3
+"""Fewer cannot tell two cells apart: of scores that come in steps, two differences are equal too often."""
+
 
 def leaderboard(
     trials: pd.DataFrame, *, measure: str, selection: str, higher_is_better: bool = True, resamples: int = 2_000
@@ -87,10 +90,12 @@ def _cell(cell_id: str, part: pd.DataFrame, measure: str, selection: str, resamp
 
 def _by_seed(trials: pd.DataFrame, measure: str) -> pd.DataFrame:
     done = trials[trials["status"] == "completed"]
-    return done.pivot_table(index="seed", columns="cell_id", values=measure, aggfunc="mean", sort=False)
+    scores = done.assign(**{measure: done[measure].where(np.isfinite(done[measure].astype("float64")))})
+    return scores.pivot_table(index="seed", columns="cell_id", values=measure, aggfunc="mean", sort=False)
 
 
 def _against(by_seed: pd.DataFrame, first: str, other: str) -> float:
     if first not in by_seed or other not in by_seed:
         return 1.0
-    return paired((by_seed[first] - by_seed[other]).dropna().to_numpy(), method="t").p
+    differences = (by_seed[first] - by_seed[other]).dropna().to_numpy()
+    return paired(differences, method="t").p if len(differences) >= LEAST_PAIRS else 1.0

@@ -14,6 +14,9 @@ DRAWN: Final = 60_000
 BATCH: Final = 4_000
 """So many of them at once."""
 
+ROUNDING: Final = 1e-12
+"""Of the largest difference: what is below is not a spread."""
+
 Alternative = Literal["two-sided", "greater", "less"]
 Method = Literal["sign-flip", "t"]
 
@@ -49,7 +52,8 @@ def paired(
     `sign-flip` assumes nothing but that, were the arms alike, each difference could as well have had the other sign
     (Fisher 1935, section 21; Pitman 1937), by scipy: exact up to `EXACT` pairs, by a sample of patterns above. Its
     p-value is at least 2 / 2^n, so that below six pairs nothing is significant at 5 %. `t` is Student's, which
-    assumes normal differences. Raises ValueError where a difference is not finite.
+    assumes normal differences; where all are equal, it is `sign-flip` too. Raises ValueError where a difference is not
+    finite.
     """
     values = np.asarray(differences, dtype=np.float64)
     if not np.isfinite(values).all():
@@ -58,10 +62,12 @@ def paired(
     if n < 2:
         return Paired(n, float(values.mean()) if n else nan, nan, nan, 1.0, "none: there are no two pairs", nan)
     mean, spread = float(values.mean()), float(values.std(ddof=1))
-    if np.ptp(values) == 0:  # rounding makes a spread of equal values that is not quite zero
+    if np.ptp(values) <= ROUNDING * np.abs(values).max():  # equal but for their last bits
         spread = 0.0
     low, high = _student(mean, spread, n, confidence)
-    p, test = _student_p(mean, spread, n, alternative) if method == "t" else _flipped(values, alternative, seed)
+    # equal differences, which are common where scores come in steps, have no spread that t could be measured in
+    student = method == "t" and spread > 0
+    p, test = _student_p(mean, spread, n, alternative) if student else _flipped(values, alternative, seed)
     return Paired(n, mean, low, high, p, test, _effect(mean, spread))
 
 
@@ -76,9 +82,6 @@ def _student_p(mean: float, spread: float, n: int, alternative: Alternative) -> 
     from scipy.stats import t
 
     test = "Student's t"
-    if spread == 0:
-        holds = {"two-sided": mean != 0, "greater": mean > 0, "less": mean < 0}[alternative]
-        return (0.0 if holds else 1.0), test
     statistic = mean / (spread / np.sqrt(n))
     match alternative:
         case "two-sided":

@@ -24,6 +24,7 @@ const curves = (() => {
     });
     const few = some.every((curve) => curve.epochs.at(-1) <= 12);
     const legend = some.length <= 20;
+    if (!traces.length) return look.nothing(target, `No cell within the filters has ${title}.`);
     return Plotly.react(target, traces, layout(380 + (legend ? 22 * some.length : 60), {
       xaxis: { title: { text: "epoch" }, tickformat: "d", ...(few ? { dtick: 1 } : {}) }, yaxis: { title: { text: plain(title) } }, showlegend: legend, legend: look.legend,
     }), config);

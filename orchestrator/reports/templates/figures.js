@@ -17,8 +17,9 @@ const figures = (() => {
       text: z.map((row) => row.map((value) => (value === null ? "" : format(value)))), texttemplate: wordy ? "%{text}" : "",
     };
     const annotations = gaps === null || !wordy ? [] : z.flatMap((row, y) => row.flatMap((value, x) => (value === null ? [{ x, y, text: short(gaps[y][x], 22), showarrow: false, font: { size: 11, color: css("--soft") } }] : [])));
-    const height = Math.min(1500, Math.max(200, (rows.length > 16 ? 24 : 38) * rows.length + 150));
-    return Plotly.react(target, [trace], layout(height, { xaxis: { ...ticks(columns), side: "bottom" }, yaxis: { ...ticks(rows), autorange: "reversed" }, annotations }), config);
+    const { axis, more } = look.across(target, columns);
+    const height = Math.min(1500, Math.max(200, (rows.length > 16 ? 24 : 38) * rows.length + 150)) + more;
+    return Plotly.react(target, [trace], layout(height, { xaxis: { ...axis, side: "bottom" }, yaxis: { ...ticks(rows), autorange: "reversed" }, annotations }), config);
   }
 
   const VALUES = {
@@ -44,8 +45,8 @@ const figures = (() => {
     const z = fields.map((row) => row.map((field) => mean(field.map((cell) => value(cell, dataset)))));
     const why = (field) => (field.length === 0 ? "not in the grid" : field.length === 1 ? field[0].statuses : `${field.length} cells`);
     const notes = fields.map((row, y) => row.map((field, x) => {
-      const lacking = field.filter((cell) => cell.n === 0).length;
-      const words = field.length === 1 ? told(cells, field[0]) : `<b>${plain(rows[y])}</b><br>${plain(columns[x])}<br>${field.length ? `mean of ${field.length - lacking} cells${lacking ? `; ${lacking} without a completed trial left out` : ""}` : "not in the grid"}`;
+      const lacking = field.filter((cell) => value(cell, dataset) === null).length;
+      const words = field.length === 1 ? told(cells, field[0]) : `<b>${plain(rows[y])}</b><br>${plain(columns[x])}<br>${field.length ? `mean of ${field.length - lacking} of ${field.length} cells${lacking ? "; the others have no value" : ""}` : "not in the grid"}`;
       return z[y][x] === null ? words : `${words}<br>${plain(title)}: ${figure(z[y][x])}`;
     }));
     const better = kind === "score" ? dataset.higher_is_better : true;
@@ -68,9 +69,10 @@ const figures = (() => {
     });
     const means = levels.map((level) => mean(there.filter((cell) => cell.at[axis] === level).map((cell) => gapOf(cell, dataset))));
     const shapes = means.map((value, at) => ({ type: "line", x0: at - 0.33, x1: at + 0.33, y0: value, y1: value, line: { color: css("--ink"), width: 2 } }));
-    return Plotly.react(target, traces, layout(420 + 8 * shades.length, {
-      xaxis: { ...ticks(levels.map((level) => cells.axes[axis].levels[level])), ...(look.narrow() && levels.length > 2 ? { tickangle: 90 } : {}), range: [-0.6, levels.length - 0.4] },
-      yaxis: { title: { text: dataset.higher_is_better ? "train minus test" : "test minus train" }, zeroline: true, zerolinewidth: 2 }, shapes, showlegend: shades.length > 1 && shades.length <= 24, legend: look.legend,
+    const names = look.across(target, levels.map((level) => cells.axes[axis].levels[level]));
+    return Plotly.react(target, traces, layout(420 + 8 * shades.length + names.more, {
+      xaxis: { ...names.axis, range: [-0.6, levels.length - 0.4] },
+      yaxis: { title: { text: dataset.higher_is_better ? "train minus test" : "test minus train" }, zeroline: true, zerolinewidth: 2 }, shapes, showlegend: shades.length > 1 && shades.length <= 24, legend: names.more ? look.above : look.legend,
     }), config);
   }
 
@@ -91,6 +93,7 @@ const figures = (() => {
 
   function costs(target, cells, some, dataset, cost, color) {
     const points = some.flatMap((cell) => (cell.mean !== null && cell.costs[cost] ? [{ cell, cost: cell.costs[cost], score: cell.mean }] : []));
+    if (!points.length) return look.nothing(target, "No cell within the filters has a score and this cost.");
     const best = front(points, dataset.higher_is_better), { title, unit } = cells.costs[cost];
     const shades = [...new Set(points.map((point) => point.cell.at[color]))].sort((a, b) => a - b);
     const line = {

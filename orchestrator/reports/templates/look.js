@@ -12,7 +12,11 @@ const look = (() => {
   const isDark = () => !printing && (root.dataset.theme ? root.dataset.theme === "dark" : systemDark.matches);
   // Plotly reads a small HTML of its own in every text: names are the user's and have to stand as they are
   const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-  const cut = (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
+  // in the middle: names of levels begin alike, and differ at their ends
+  const cut = (text, most) => {
+    const signs = [...text], head = Math.ceil((most - 1) / 2);
+    return signs.length > most ? [...signs.slice(0, head), "…", ...signs.slice(signs.length - (most - 1 - head))].join("") : text;
+  };
   const short = (text, most = 46) => plain(cut(String(text), most));
   const narrow = () => innerWidth < 640;
   // only what works without a network: no button that sends the figure elsewhere
@@ -33,8 +37,17 @@ const look = (() => {
   const ticks = (names, most = narrow() ? 16 : 40) => ({
     tickmode: "array", tickvals: names.map((_, at) => at), ticktext: names.map((name) => short(name, most)), showgrid: false, zeroline: false,
   });
+  // names along the x axis that do not fit side by side are set at an angle, and take so much more height
+  function across(target, names) {
+    const marks = ticks(names), longest = Math.max(0, ...marks.ticktext.map((text) => text.length));
+    if (names.length * longest * 7 < target.clientWidth - 150) return { axis: marks, more: 0 };
+    return { axis: { ...marks, tickangle: narrow() ? 90 : -45 }, more: longest * (narrow() ? 6.5 : 5) };
+  }
+  // a figure that has nothing to show says so: empty axes would show numbers that nobody measured
+  function nothing(target, words) { Plotly.purge(target); target.textContent = words; target.dataset.nothing = "yes"; }
   const scale = () => (isDark() ? DARK : LIGHT);
   const legend = { orientation: "h", x: 0, y: -0.2, yanchor: "top", itemsizing: "constant" };
+  const above = { ...legend, y: 1.02, yanchor: "bottom" };
   const figure = (value) => (value === null ? "–" : Math.abs(value) >= 1000 || (value !== 0 && Math.abs(value) < 1e-3) ? value.toPrecision(4) : value.toFixed(4));
 
   function element(name, attributes = {}, ...children) {
@@ -65,5 +78,5 @@ const look = (() => {
     button.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; draw(); });
   }
 
-  return { SERIES, SHAPES, css, plain, cut, short, narrow, config, layout, ticks, scale, legend, figure, element, whisker, whenLooksChange };
+  return { SERIES, SHAPES, css, plain, cut, short, narrow, config, layout, ticks, across, nothing, scale, legend, above, figure, element, whisker, whenLooksChange };
 })();

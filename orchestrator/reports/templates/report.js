@@ -9,10 +9,13 @@
   // filters: the level that is chosen of each axis, or null for all
   const chosen = cells.axes.map(() => null);
   const within = (cell) => chosen.every((level, axis) => level === null || cell.at[axis] === level);
-  const rowWithin = (titles, row) => chosen.every((level, axis) => {
+  // a board has no column for an axis of which its data set knows one level
+  const rowWithin = (place) => (titles, row) => chosen.every((level, axis) => {
     const at = titles.indexOf(cells.axes[axis].name);
-    return level === null || at < 0 || row[at] === cells.axes[axis].levels[level];
+    if (level === null || (at < 0 && place === null)) return true;
+    return at < 0 ? cells.cells.some((cell) => cell.at[0] === place && cell.at[axis] === level) : row[at] === cells.axes[axis].levels[level];
   });
+  const datasetOf = (root) => { const section = root.closest("[data-dataset]"); return section ? Number(section.dataset.dataset) : null; };
   const ofDataset = (place) => cells.cells.filter((cell) => cell.at[0] === place && within(cell));
 
   const option = (value, text) => { const made = new Option(look.cut(text, 60), value); made.title = text; return made; };
@@ -46,8 +49,8 @@
       const there = page.curves.curves.filter((curve) => { const cell = cells.cells[curve.cell]; return cell && cell.at[0] === at && within(cell) && curve.lines[measure]; });
       return curves.draw(target, cells, curves.SHOWN[control("curves-shown").value][1](there), measure, page.curves.measures[measure]);
     },
-    confusion(target, at) { const item = shownCell(at); return item && figures.confusion(target, page.breakdowns.classes[at], item); },
-    roc(target, at) { const item = shownCell(at); return item && figures.roc(target, page.breakdowns.classes[at], page.breakdowns.rates, item); },
+    confusion(target, at) { const item = shownCell(at); return item ? figures.confusion(target, page.breakdowns.classes[at], item) : look.nothing(target, "No cell is within the filters."); },
+    roc(target, at) { const item = shownCell(at); return item ? figures.roc(target, page.breakdowns.classes[at], page.breakdowns.rates, item) : look.nothing(target, ""); },
     gap(target, at) { return figures.gap(target, cells, ofDataset(at), cells.datasets[at], Number(control("gap-axis").value), Number(control("gap-color").value)); },
     costs(target, at) { return figures.costs(target, cells, ofDataset(at), cells.datasets[at], Number(control("costs-cost").value), Number(control("costs-color").value)); },
     effects(target, at) { return figures.effects(target, page.effects[at]); },
@@ -77,6 +80,7 @@
   }), { rootMargin: "400px" });
   function render(target) {
     target.stale = false;
+    if (target.dataset.nothing) { delete target.dataset.nothing; target.textContent = ""; }
     KINDS[target.dataset.figure](target, Number(target.dataset.at));
   }
   function draw(everything = false) {
@@ -86,7 +90,7 @@
     }
   }
 
-  const fills = all("[data-table]").map((root) => tables.table(root, root.dataset.table.split(".").reduce((part, name) => part[name], page), rowWithin));
+  const fills = all("[data-table]").map((root) => tables.table(root, root.dataset.table.split(".").reduce((part, name) => part[name], page), rowWithin(datasetOf(root))));
   function filter() {
     for (const section of all("[data-dataset]")) section.hidden = chosen[0] !== null && Number(section.dataset.dataset) !== chosen[0];
     const words = chosen.flatMap((level, axis) => (level === null ? [] : [cells.axes[axis].levels[level]]));

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from orchestrator.reports.contents import read_page
 from orchestrator.reports.html import render
@@ -131,6 +132,29 @@ def test_a_browser_filters_and_sorts_without_a_word_or_a_request(evil: Path):
         assert len(curves) == 2
         page.get_by_role("button", name="show all").click()
         assert len(rows(board)) == 6
+
+
+@needs_a_browser
+def test_a_filter_that_leaves_a_data_set_without_cells_empties_its_board_and_figures(tmp_path: Path):
+    """mnist has one model, so that its board has no column for models."""
+    scores = {
+        Cell(dataset="digits", model="mlp"): [0.8 + wave for wave in WAVE],
+        Cell(dataset="digits", model="cnn"): [0.9 + wave for wave in WAVE],
+        Cell(dataset="mnist", model="mlp"): [0.7 + wave for wave in WAVE],
+        Cell(dataset="mnist", model="mlp", optimizer="adam"): [0.6 + wave for wave in WAVE],
+    }
+    (tmp_path / "report.html").write_text(render(read_page(write(tmp_path / "demo", scores))), encoding="utf-8")
+    with opened(tmp_path / "report.html") as page:
+        page.locator('[data-filter="1"]').select_option(label="cnn")
+        assert page.locator("[data-filtered]").inner_text() == "1 of 4 cells"
+        digits, mnist = page.locator("#leaderboard [data-dataset]").all()
+        assert (len(rows(digits)), len(rows(mnist))) == (1, 0)
+        costs = page.locator('[data-figure="costs"][data-at="1"]')
+        costs.scroll_into_view_if_needed()
+        expect(costs).to_have_text("No cell within the filters has a score and this cost.")
+        page.get_by_role("button", name="show all").click()
+        expect(costs.locator(".plot-container")).to_have_count(1)
+        expect(costs).not_to_contain_text("No cell")
 
 
 @needs_a_browser

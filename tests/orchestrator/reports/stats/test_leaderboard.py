@@ -85,3 +85,27 @@ def test_errors_are_ranked_the_other_way() -> None:
     found = leaderboard(trials, measure="test_mse", selection="val_mse", higher_is_better=False)
     assert found["cell_id"].iloc[0] == "bad"
     assert found["over_floor"].isna().all()
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_cells_that_are_alike_are_told_apart_in_no_more_sweeps_than_one_in_twenty(seeds: int) -> None:
+    """12 equal cells, accuracies of 360 examples: with two seeds, differences of whole steps are often equal."""
+    random, wrong, sweeps = np.random.default_rng(7), 0, 30
+    for _ in range(sweeps):
+        scores = random.binomial(360, 0.95, (12, seeds)) / 360
+        cells = [
+            pd.DataFrame(
+                {"cell_id": str(n), "seed": range(seeds), "status": "completed", "test_size": 360}
+                | {"val_accuracy": one, "test_accuracy": one}
+            )
+            for n, one in enumerate(scores)
+        ]
+        trials = pd.concat(cells, ignore_index=True)
+        wrong += not leaderboard(trials, measure="test_accuracy", selection="val_accuracy", resamples=10)["ties"].all()
+    assert wrong <= stats.binom.ppf(0.999, sweeps, 0.05)
+
+
+def test_a_score_that_is_not_finite_is_no_score() -> None:
+    trials = TRIALS.copy()
+    trials.loc[0, "test_accuracy"] = np.inf
+    assert board(trials).loc["bad", "n"] == 4

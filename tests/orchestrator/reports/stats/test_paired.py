@@ -1,6 +1,7 @@
 """Paired tests against hand values, brute force and scipy."""
 
 from itertools import product
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -65,9 +66,14 @@ def test_hand_values() -> None:
 
 
 @pytest.mark.parametrize(("differences", "p"), [([0.0, 0.0, 0.0], 1.0), ([0.1] * 3, 0.25), ([-0.1] * 3, 0.25)])
-def test_equal_differences(differences: list[float], p: float) -> None:
-    found = paired(differences)
+@pytest.mark.parametrize("method", ["sign-flip", "t"])
+def test_equal_differences(differences: list[float], p: float, method: Literal["sign-flip", "t"]) -> None:
+    found = paired(differences, method=method)
     assert (found.p, found.low, found.high) == (p, found.difference, found.difference)
+
+
+def test_differences_that_are_equal_but_for_rounding_have_no_spread_to_measure_with() -> None:
+    assert paired([0.9359 - 0.1003, 0.9415 - 0.1059], method="t").p == 0.5  # 0.8356 twice
 
 
 @pytest.mark.parametrize("differences", [[], [0.3]])
