@@ -6,6 +6,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -123,12 +124,12 @@ class Results:
         claim: dict[str, Any] = {
             "id": "compare",
             "text": "a comparison",
-            "better": dict(first),
-            "than": dict(than),
-            "on": on,
+            "better": _plain(first),
+            "than": _plain(than),
+            "on": _plain(on),
         }
-        claim |= {"margin": margin} if margin else {}
-        claim |= {"where": dict(where)} if where else {}
+        claim |= {"margin": _plain(margin)} if margin else {}
+        claim |= {"where": _plain(where)} if where else {}
         (verdict,) = judge(self._paths, read_text(self._grid_with(claim), Path("compare"))).verdicts
         return verdict
 
@@ -172,6 +173,20 @@ class Results:
     def __repr__(self) -> str:
         done = int((self.trials["status"] == "completed").sum())
         return f"<results in {self._paths.root}: {done} of {len(self.trials)} trials completed>"
+
+
+def _plain(value: Any) -> Any:
+    """What YAML can write, of what stands in notebooks: numpy's scalars and arrays are numbers, texts and lists."""
+    match value:
+        case Mapping():
+            return {str(key): _plain(one) for key, one in value.items()}
+        case str():
+            return str(value)
+        case list() | tuple() | np.ndarray() | pd.Series() | pd.api.extensions.ExtensionArray():
+            return [_plain(one) for one in value]
+        case np.generic():
+            return value.item()
+    return value
 
 
 def _table(name: str) -> Table:

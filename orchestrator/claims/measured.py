@@ -29,10 +29,19 @@ def measured(on: Measure, trials: pd.DataFrame, epochs: pd.DataFrame) -> "pd.Ser
             assert on.target is not None, "a time is to a target"
             higher = bool(is_higher_better(on.column))
             reached = time_to_target(epochs, on.target, measure=on.column, higher_is_better=higher, clock=on.clock)
-            return reached.reindex(rows.index).fillna(np.inf).where(ended)
+            # what diverged never gets there, even where it had been there before
+            times = reached.reindex(rows.index).fillna(np.inf).mask(rows["status"] == DIVERGED, np.inf)
+            return times.where(ended & _has(on.column, rows, epochs))
         case "value":
             values = _mean_over_epochs(on, epochs, rows) if on.table == "epochs" else _column(rows, on.column)
     return values.where(np.isfinite(values) & (rows["status"] == COMPLETED))
+
+
+def _has(column: str, rows: pd.DataFrame, epochs: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether a trial's data have the measure at all: some trial on the same data has a value of it."""
+    data = rows["data_fingerprint"].fillna(rows["dataset"]) if "data_fingerprint" in rows else rows["dataset"]
+    measuring = data.reindex(epochs["trial_id"][epochs[column].notna()].unique()).dropna()
+    return data.isin(measuring)
 
 
 def _column(rows: pd.DataFrame, name: str) -> "pd.Series[float]":

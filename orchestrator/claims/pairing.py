@@ -17,6 +17,7 @@ from orchestrator.claims.arms import rows_of
 from orchestrator.errors import UserError
 from orchestrator.grid.claims import Arm, Claim
 from orchestrator.grid.spec import AXES
+from orchestrator.reports.stats.paired import ROUNDING
 
 BROKEN: Final = ("diverged", "failed", "timed_out", "out_of_memory")
 
@@ -195,10 +196,14 @@ def _difference(claim: Claim, terms: tuple[Term, ...], there: pd.DataFrame) -> "
         with np.errstate(invalid="ignore"):
             ahead = np.where(first == than, 0.0, np.sign(than - first))
         return pd.Series(ahead * -terms[0].weight, index=there.index)
+    bound = -claim.margin if claim.sense == "not_worse" else claim.margin
     total = pd.Series(0.0, index=there.index)
+    size = pd.Series(abs(bound), index=there.index)
     for term, column in zip(terms, columns, strict=True):
         total = total + term.weight * column
-    return total
+        size = size + (term.weight * column).abs()
+    # what rounding makes of values that are equal, or as far apart as the claim says, decides nothing
+    return total.mask((total - bound).abs() <= ROUNDING * size, bound)
 
 
 def _favoured(claim: Claim) -> list[bool]:

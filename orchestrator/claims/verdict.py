@@ -15,7 +15,7 @@ from orchestrator.claims.pairing import Units
 from orchestrator.grid.claims import ALPHA, Claim, least_seeds
 from orchestrator.reports.stats.holm import holm
 from orchestrator.reports.stats.more_seeds import seeds_to_decide
-from orchestrator.reports.stats.paired import Paired, paired
+from orchestrator.reports.stats.paired import ROUNDING, Paired, paired
 from results_schema import OPEN
 
 MOST_SEEDS: Final = 100
@@ -92,7 +92,10 @@ def _tested(claim: Claim, units: Units) -> tuple[Paired, Paired] | None:
     """The effect with its interval, and the test about the bound; None where there is too little to test."""
     if len(units.differences) < 2:
         return None
-    return paired(units.differences, method="t"), paired(units.differences - bound_of(claim))
+    bound = bound_of(claim)
+    beyond = units.differences - bound
+    beyond[np.abs(beyond) <= ROUNDING * abs(bound)] = 0.0  # a mean of differences that are the bound
+    return paired(units.differences, method="t"), paired(beyond)
 
 
 def _verdict(
@@ -103,6 +106,8 @@ def _verdict(
     outcome: Outcome = "inconclusive"
     if test is not None and corrected <= ALPHA:
         outcome = "supported" if effect > bound else "contradicted"
+    if any(units.lacking.get(status) for status in OPEN):
+        outcome = "inconclusive"  # who looks as often as trials end finds something that is not there
     notes = [*evidence.notes, *_left_out(units), *_looked(evidence.looks)]
     if outcome == "supported" and units.flattering:
         outcome = "inconclusive"

@@ -1,5 +1,6 @@
 """The claims of the grid and their verdicts, as the page shows them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestrator.claims.judging import judge
@@ -44,9 +45,14 @@ class ClaimSection:
     """Those of an earlier grid that the latest does not make."""
 
 
-def claim_section(paths: ResultsPaths, grid: str) -> tuple[ClaimSection | None, str | None]:
-    """None where the grid claims nothing; else the claims, or why they cannot be judged. grid: its text as it was kept."""
-    if "claims" not in grid:  # a text without the word has no such block, and need not be read again
+def claim_section(paths: ResultsPaths, grids: Iterable[str]) -> tuple[ClaimSection | None, str | None]:
+    """None where no grid has claimed anything; else the claims, or why they cannot be judged.
+
+    grids: the texts of all sweeps here, as they were kept.
+    """
+    if not any(
+        "claims" in grid for grid in grids
+    ):  # a text without the word has no such block, and need not be read again
         return None, None
     try:
         judged = judge(paths)

@@ -69,7 +69,7 @@ def read_page(paths: ResultsPaths) -> Page:
     ranked = ranked_cells(trials)
     shares = axis_effects(trials)
     environments = tables.wanted(ENVIRONMENTS, ENVIRONMENTS.columns)
-    claims, unjudged = claim_section(paths, provenance.latest_grid(environments))
+    claims, unjudged = claim_section(paths, environments["grid"].dropna())
     curves = curve_figures.learning_curves(trials, ranked, tables.wanted(EPOCHS, curve_figures.EPOCH_COLUMNS))
     broken_down = _breakdowns(tables, trials, ranked)
     settings = _tuning_settings(tables) if len(tuning) else every[:0]

@@ -55,6 +55,8 @@ def _lines(page: Page) -> Iterator[str]:
             yield from (f"  - {_text(line)}" for line in told if line)
             if claim.decide:
                 yield f"  - what would decide it: {_text(claim.decide)}"
+        if page.claims.dropped:
+            yield f"\nAn earlier grid claimed what this one does not: {_text('; '.join(page.claims.dropped))}."
     yield "\n## Failures\n"
     if page.problems.rows:
         yield from _table(page.problems)

@@ -54,13 +54,6 @@ def _commit(commit: str | None, dirty: bool | None) -> str:
     return f"{commit}{' with uncommitted changes' if dirty else ''}"
 
 
-def latest_grid(environments: pd.DataFrame) -> str:
-    """The grid file as the latest sweep had it; empty where none is recorded."""
-    if environments.empty:
-        return ""
-    return str(environments.sort_values("started_at", kind="stable")["grid"].iloc[-1])
-
-
 def commands(environments: pd.DataFrame) -> tuple[str, ...]:
     """What runs the latest sweep again."""
     if environments.empty:

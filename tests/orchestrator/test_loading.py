@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -86,6 +87,12 @@ def test_a_damaged_table_is_said_to_be(tmp_path: Path) -> None:
 
 def test_it_says_what_it_is(results: Results) -> None:
     assert repr(results).endswith("demo: 20 of 20 trials completed>")
+
+
+def test_a_comparison_takes_what_stands_in_notebooks(results: Results) -> None:
+    models = results.trials["model"].unique()
+    verdict = results.compare({"model": models[models != "mlp"]}, {"model": np.str_("mlp")}, margin=np.float64(0.01))
+    assert (verdict.outcome, verdict.bound) == ("supported", 0.01)
 
 
 def test_a_profile_of_how_soon_a_target_is_reached(results: Results) -> None:

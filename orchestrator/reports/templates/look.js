@@ -37,11 +37,12 @@ const look = (() => {
   const ticks = (names, most = narrow() ? 16 : 40) => ({
     tickmode: "array", tickvals: names.map((_, at) => at), ticktext: names.map((name) => short(name, most)), showgrid: false, zeroline: false,
   });
-  // names along the x axis that do not fit side by side are set at an angle, and take so much more height
+  // names along the x axis that do not fit side by side stand upright, and take so much more height; at another angle Plotly
+  // hides those that begin beside the plot
   function across(target, names) {
     const marks = ticks(names), longest = Math.max(0, ...marks.ticktext.map((text) => text.length));
     if (names.length * longest * 7 < target.clientWidth - 150) return { axis: marks, more: 0 };
-    return { axis: { ...marks, tickangle: narrow() ? 90 : -45 }, more: longest * (narrow() ? 6.5 : 5) };
+    return { axis: { ...marks, tickangle: 90 }, more: longest * 6.5 };
   }
   // a figure that has nothing to show says so: empty axes would show numbers that nobody measured
   function nothing(target, words) { Plotly.purge(target); target.textContent = words; target.dataset.nothing = "yes"; }

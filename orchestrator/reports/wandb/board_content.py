@@ -1,6 +1,6 @@
 """What the sweep's report at W&B says and shows, out of the tables. Knows no W&B."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +9,6 @@ import pandas as pd
 from orchestrator.reports import summing_up
 from orchestrator.reports.cells import ACCURACY, AXES, Measure, measure_of, tuned_label
 from orchestrator.reports.claim_section import claim_section
-from orchestrator.reports.provenance import latest_grid
 from orchestrator.reports.ranked import COSTS, broken, ranked_cells
 from orchestrator.reports.reading import TablesRead
 from orchestrator.reports.runs import model_id
@@ -85,7 +84,7 @@ def read_content(paths: ResultsPaths) -> Content:
     journal.close()
     sweep = str(trials["sweep"].iloc[-1]) if len(trials) else paths.root.name
     environments = tables.wanted(ENVIRONMENTS, ["started_at", "command", "grid"])
-    claims = tuple(_claims(paths, latest_grid(environments)))
+    claims = tuple(_claims(paths, environments["grid"].dropna()))
     return Content(
         title=f"{sweep}: report"[:_LONGEST_TITLE],
         workspace=f"orch {sweep.encode('ascii', 'ignore').decode()} {results_id}",
@@ -128,8 +127,8 @@ def _tables(tables: TablesRead, trials: pd.DataFrame, ranked: pd.DataFrame) -> I
             yield f"Confusion matrix of {dataset}", f"{_plain(tuned_label(first))}, seed {seed}\n\n{counts}"
 
 
-def _claims(paths: ResultsPaths, grid: str) -> Iterator[tuple[str, str]]:
-    section, why_not = claim_section(paths, grid)
+def _claims(paths: ResultsPaths, grids: Iterable[str]) -> Iterator[tuple[str, str]]:
+    section, why_not = claim_section(paths, grids)
     if why_not is not None:
         yield "Claims", _plain(why_not)
     if section is None:
@@ -140,6 +139,8 @@ def _claims(paths: ResultsPaths, grid: str) -> Iterator[tuple[str, str]]:
     ]
     heads = ("claim", "verdict", "what it says", "effect", "what would decide it")
     yield "Claims", f"{section.told}.\n\n{markdown_table(heads, rows)}"
+    if section.dropped:
+        yield "Claims of an earlier grid, which this one does not make", _plain("; ".join(section.dropped))
 
 
 def _leaderboard(cells: pd.DataFrame, measure: Measure) -> str:

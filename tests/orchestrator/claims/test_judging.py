@@ -153,6 +153,24 @@ def test_the_interval_of_a_share_of_pairs_ends_where_there_are_no_more(judged) -
     assert nearly_all["high"] == 1
 
 
+def test_what_is_exactly_at_the_bound_is_no_effect(judged) -> None:
+    """0.93 - 0.92 - 0.01 is not zero in floating point."""
+    beyond, not_worse = judged(
+        {CNN: [0.93] * 10, MLP: [0.92] * 10},
+        f"{CNN_WINS}, margin: 0.01",
+        "not_worse: {model: mlp}, than: {model: cnn}, on: test_accuracy, margin: 0.01",
+    )
+    assert [(claim["verdict"], claim["p"]) for claim in (beyond, not_worse)] == [("inconclusive", 1.0)] * 2
+    assert beyond["effect"] == pytest.approx(0.01)
+
+
+def test_nothing_is_decided_while_trials_have_still_to_run(judged) -> None:
+    (interim,) = judged({CNN: HIGH, MLP: [*LOW[:9], None]}, CNN_WINS)
+    assert (interim["verdict"], interim["n"]) == ("inconclusive", 9)
+    assert interim["p_corrected"] == pytest.approx(2 / 2**9)
+    assert "1 trial of it has still to run" in interim["decide"]
+
+
 def test_what_diverges_on_the_favoured_side_is_not_dropped_in_silence(judged) -> None:
     scores: Scores = {MLP: LOW, CNN: [*HIGH[:9], "diverged"]}
     favoured, other, share = judged(

@@ -1,0 +1,33 @@
+"""Times to a target, trial by trial."""
+
+import numpy as np
+import pandas as pd
+
+from orchestrator.claims.measured import measured
+from orchestrator.grid.measures import time_to
+
+
+def test_what_diverged_never_gets_there_and_data_without_the_measure_have_no_time() -> None:
+    trials = pd.DataFrame(
+        {
+            "trial_id": ["there", "diverged", "never", "failed", "numeric"],
+            "status": ["completed", "diverged", "completed", "failed", "completed"],
+            "dataset": ["digits"] * 4 + ["angles"],
+            "data_fingerprint": ["d"] * 3 + [None, "a"],
+        }
+    )
+    epochs = pd.DataFrame(
+        [
+            ("there", 1, 0.5),
+            ("there", 2, 0.9),
+            ("diverged", 1, 0.95),
+            ("diverged", 2, np.nan),
+            ("never", 1, 0.5),
+            ("failed", 1, 0.95),
+            ("numeric", 1, np.nan),
+        ],
+        columns=["trial_id", "epoch", "val_accuracy"],
+    ).assign(seconds=1.0)
+    times = measured(time_to(0.9, "val_accuracy", "epochs"), trials, epochs)
+    assert times[["there", "diverged", "never"]].to_list() == [2, np.inf, np.inf]
+    assert times[["failed", "numeric"]].isna().all()
