@@ -16,12 +16,12 @@ folder, count = Path(sys.argv[1]), int(sys.argv[2])
 os.environ |= {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray would listen on all interfaces
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_TMPDIR": str(folder),  # also for its note of the cluster's address: /tmp/ray may be another's, or missing
     "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN": (folder / "token").read_text(),
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
 }
 
-from ray._private.utils import write_ray_address  # noqa: E402 - Ray reads its environment when it is imported
 from ray.cluster_utils import Cluster  # noqa: E402 - Ray reads its environment when it is imported
 
 
@@ -43,7 +43,6 @@ def add(*, head: bool) -> None:
             "include_dashboard": True,
             "dashboard_host": "127.0.0.1",
             "dashboard_port": ports["dashboard"],
-            "temp_dir": str(folder / "ray"),
         }
         if head
         else {}
@@ -55,7 +54,6 @@ def add(*, head: bool) -> None:
 
 for number in range(count):
     add(head=number == 0)
-write_ray_address(cluster.address, str(folder / "ray"))  # as `ray start` does: jobs look for their Ray there
 (folder / "ready.part").write_text(json.dumps(ports))
 (folder / "ready.part").rename(folder / "ready")
 for _ in sys.stdin:
