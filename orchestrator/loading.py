@@ -1,5 +1,6 @@
 """`orchestrator.load`: a results directory in a notebook."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from io import StringIO
@@ -102,8 +103,16 @@ class Results:
         return ranked_cells(self._planned())
 
     def claims(self) -> pd.DataFrame:
-        """One row for each claim of the grid, with its verdict: what `orch claims --json` prints."""
-        return pd.DataFrame([as_json(verdict) for verdict in judge(self._paths).verdicts])
+        """One row for each claim of the grid, with its verdict: what `orch claims --json` prints.
+
+        `.attrs["dropped"]` lists the claims of earlier grids that this one has no more. Warns of tables that are damaged.
+        """
+        judged = judge(self._paths)
+        for trouble in judged.trouble:
+            warnings.warn(trouble, stacklevel=2)
+        frame = pd.DataFrame([as_json(verdict) for verdict in judged.verdicts])
+        frame.attrs["dropped"] = list(judged.dropped)
+        return frame
 
     def compare(
         self,
@@ -130,7 +139,7 @@ class Results:
         }
         claim |= {"margin": _plain(margin)} if margin else {}
         claim |= {"where": _plain(where)} if where else {}
-        (verdict,) = judge(self._paths, read_text(self._grid_with(claim), Path("compare"))).verdicts
+        (verdict,) = judge(self._paths, read_text(self._grid_with(claim), Path("compare")), alone=True).verdicts
         return verdict
 
     def profile(

@@ -18,6 +18,7 @@ from orchestrator.holding import reported, writing_to
 from orchestrator.packing import Packing
 from orchestrator.places import data_place
 from orchestrator.plan import Plan
+from orchestrator.plan_counts import Kept
 from orchestrator.planned import changed_source, occurring_in
 from orchestrator.prepare import prepare_data
 from orchestrator.progress import Progress
@@ -58,7 +59,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
         journal.environment(asdict(environment))
         if (warning := changed_source(plan, journal, occurring_in(journal))) is not None:
             progress.note(f"warning: {warning}")
-        plan.added = _added(request, paths, journal, progress)
+        _add_seeds(request, plan, paths, journal, progress)
         to_run = record_plan(plan, journal, examples, packing, retry=request.retry)
         writing.place.publish()  # from here on it is known elsewhere what waits
         draining = Draining(paths)
@@ -102,15 +103,18 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
         )
 
 
-def _added(request: SweepRequest, paths: ResultsPaths, journal: Journal, progress: Progress) -> AddedSeeds:
-    """The seeds that were added here, and those that are added now."""
+def _add_seeds(request: SweepRequest, plan: Plan, paths: ResultsPaths, journal: Journal, progress: Progress) -> None:
+    """Plan the seeds that were added here, and those that are added now. Raises UserError where these are too many."""
     added = AddedSeeds.read(journal)
     if request.add_seeds:
         from orchestrator.claims.more import more_seeds  # pandas and scipy, which no other sweep needs
 
         added = added.joined(more_seeds(paths, request.grid, progress.note))
+    plan.added = added
+    if added.cells:
+        kept = Kept(cell_ids=(), statuses={}, occurring=occurring_in(journal))
+        _check(plan.counts(kept).trials, request, "with the seeds that are added, ")
         added.keep(journal)
-    return added
 
 
 def _read(request: SweepRequest) -> tuple[GridSpec, ClusterSpec]:
@@ -125,12 +129,7 @@ def _read(request: SweepRequest) -> tuple[GridSpec, ClusterSpec]:
 
 def _plan(request: SweepRequest, grid: GridSpec, place: DataPlace, progress: Progress) -> Plan:
     plan = Plan(grid, place)
-    trials = plan.counts().trials
-    if trials > request.max_trials:
-        raise UserError(
-            f"{request.grid} has {trials:,} trials, more than --max-trials {request.max_trials:,};"
-            " make the grid smaller, or raise the limit"
-        )
+    _check(plan.counts().trials, request)
     for warning in plan.warnings:
         progress.note(f"warning: {warning}")
     if not plan.missing:
@@ -138,6 +137,14 @@ def _plan(request: SweepRequest, grid: GridSpec, place: DataPlace, progress: Pro
     for missing in plan.missing:
         progress.note(f"downloading: {missing}")
     return Plan(grid, place, download=True)
+
+
+def _check(trials: int, request: SweepRequest, including: str = "") -> None:
+    if trials > request.max_trials:
+        raise UserError(
+            f"{including}{request.grid} has {trials:,} trials, more than --max-trials {request.max_trials:,};"
+            " make the grid smaller, or raise the limit"
+        )
 
 
 def _without_room(plan: Plan, cluster: ClusterSpec, engine: EngineName, packing: Packing) -> dict[Shape, str]:

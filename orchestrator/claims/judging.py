@@ -27,14 +27,15 @@ class Judgement:
     sweep: str
     verdicts: tuple[Verdict, ...]
     dropped: tuple[str, ...]
-    """Claims of earlier grids that this one has no more."""
+    """Claims of earlier grids on these data that this one has no more; p is corrected for them too."""
     trouble: tuple[str, ...]
     """Tables that are damaged. What is shown is from the journal, or without them."""
 
 
-def judge(paths: ResultsPaths, grid: Path | GridSpec | None = None) -> Judgement:
+def judge(paths: ResultsPaths, grid: Path | GridSpec | None = None, *, alone: bool = False) -> Judgement:
     """The grid's claims, as the latest sweep here had it, or as a file has it now.
 
+    alone: without correction for the claims of earlier grids.
     Raises UserError (no sweep has begun here), GridError (a claim that cannot be read), DamagedResults.
     """
     tables = TablesRead(paths)
@@ -58,15 +59,16 @@ def judge(paths: ResultsPaths, grid: Path | GridSpec | None = None) -> Judgement
             Evidence(
                 units=found,
                 post_hoc=recorded.is_post_hoc(claim.digest, trials[about]),
-                looks=recorded.looks(trials[trials["trial_id"].isin(found.trial_ids)]),
+                looks=recorded.looks(trials[trials["trial_id"].isin(found.trial_ids)], trials[about]),
                 cells=frozenset(planned["cell_id"][trials_of(claim, planned)]),
                 notes=tuple(told),
             )
         )
+    dropped = recorded.dropped({claim.digest for claim in spec.claims}, trials)
     return Judgement(
         sweep=spec.name,
-        verdicts=verdicts(spec.claims, evidence),
-        dropped=recorded.dropped({claim.digest for claim in spec.claims}),
+        verdicts=verdicts(spec.claims, evidence, 0 if alone else len(dropped)),
+        dropped=tuple(dict.fromkeys(dropped.values())),
         trouble=tuple(tables.trouble),
     )
 

@@ -56,6 +56,8 @@ class Units:
     """One for each unit, in the direction that the claim says."""
     seeds: int
     """Different seeds among them."""
+    planned: int
+    """Different seeds of all blocks, those that do not count among them."""
     blocks: int
     """Blocks that count."""
     waiting: int
@@ -63,7 +65,9 @@ class Units:
     lacking: Mapping[str, int]
     """Status to the number of those trials."""
     flattering: int
-    """Blocks that do not count although a trial of the side that the claim favours broke: to leave them out flatters it."""
+    """Blocks that do not count for a trial of the side that the claim favours broke: to leave them out flatters it."""
+    belittling: int
+    """The same of the other side: to leave them out speaks against the claim."""
     trial_ids: frozenset[str]
     """Trials of the blocks that count or will."""
     sides: tuple[Side, ...]
@@ -117,17 +121,22 @@ def units_of(claim: Claim, trials: pd.DataFrame, values: "pd.Series[float]") -> 
     units = _difference(claim, terms, there).groupby(level=unit).mean()
     used = about[np.logical_or.reduce([mask.to_numpy() for mask in masks])]
     without = used[used["value"].isna() & _blocks_of(used, block).isin(lacking.index)]
-    favoured = np.logical_or.reduce(
-        [mask.to_numpy() for mask, good in zip(masks, _favoured(claim), strict=True) if good]
-    )
-    broke = without[without["status"].isin(BROKEN) & without.index.isin(about.index[favoured])]
+    broken = without[without["status"].isin(BROKEN)]
+
+    def broke(*, favoured: bool) -> int:
+        side = [mask.to_numpy() for mask, good in zip(masks, _favoured(claim), strict=True) if good == favoured]
+        of_side = broken[broken.index.isin(about.index[np.logical_or.reduce(side)])]
+        return int(_blocks_of(of_side, block).nunique())
+
     return Units(
         differences=np.asarray(units, dtype=np.float64),
         seeds=int(units.index.get_level_values("seed").nunique()),
+        planned=int(blocks.index.get_level_values("seed").nunique()),
         blocks=len(there),
         waiting=len(lacking),
         lacking=_counts(without["status"]),
-        flattering=int(_blocks_of(broke, block).nunique()),
+        flattering=broke(favoured=True),
+        belittling=broke(favoured=False),
         trial_ids=frozenset(used["trial_id"][_blocks_of(used, block).isin(blocks.index)]),
         sides=tuple(
             _side(claim, term, there[place], about[mask], within)

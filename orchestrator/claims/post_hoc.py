@@ -28,7 +28,13 @@ class Recorded:
         self._number = {name: number for number, name in enumerate(ordered["environment_id"])}
         read = {text: _claims_in(text) for text in ordered["grid"].unique()}
         self._claims = [read[text] for text in ordered["grid"]]
-        self._seeds = [_seeds_of(str(row.grid), str(row.command)) for row in ordered.itertuples()]
+        self._first: dict[int, int] = {}
+        self._adding = []
+        for number, row in enumerate(ordered.itertuples()):
+            for seed in _seeds_of(str(row.grid), str(row.command)):
+                self._first.setdefault(seed, number)
+            if "--add-seeds" in str(row.command).split():
+                self._adding.append(number)
 
     def is_post_hoc(self, digest: str, about: pd.DataFrame) -> bool:
         """about: the trials of the directory that the claim is about, those of earlier grids among them."""
@@ -36,45 +42,52 @@ class Recorded:
         ran = self._ran(about)
         return bool(ran) and (first is None or min(ran) < first)
 
-    def looks(self, about: pd.DataFrame) -> int:
-        """How often seeds were added to a claim's trials when some had told something already. about: those that count.
+    def looks(self, counted: pd.DataFrame, about: pd.DataFrame) -> int:
+        """How often seeds were added to a claim's trials when some had told something already.
 
+        counted: those that count now. about: those too that an earlier grid had, and that this one replaced by others.
         Whoever adds seeds until a verdict comes gets one in the end, so this has to count against it.
         """
         ran = self._ran(about)
         if not ran:
             return 0
-        longest, looks = 0, 0
-        for number, seeds in enumerate(self._seeds):
-            looks += (seeds is None or seeds > longest) and min(ran) < number <= max(ran)
-            longest = max(longest, seeds or 0)
-        return looks
+        told = counted[counted["status"].isin(_TOLD_SOMETHING)]
+        under = (self._number.get(name, -1) for name in told["environment_id"])
+        added = {self._added(int(seed), number) for seed, number in zip(told["seed"], under, strict=True)}
+        return sum(number > min(ran) for number in added)
+
+    def _added(self, seed: int, ran: int) -> int:
+        """The sweep that first asked for a seed. ran: the one under which the trial came to its end, maybe a later one."""
+        if seed in self._first and self._first[seed] <= ran:
+            return self._first[seed]
+        return max((number for number in self._adding if number <= ran), default=ran)
 
     def _ran(self, about: pd.DataFrame) -> list[int]:
         """The numbers of the sweeps under which trials told something."""
         told = about[about["status"].isin(_TOLD_SOMETHING)]
         return [self._number.get(name, -1) for name in told["environment_id"]]
 
-    def dropped(self, digests: Collection[str]) -> tuple[str, ...]:
-        """The claims that an earlier grid stated and that are no longer among these, each as id and text."""
-        gone = {digest: name for claims in self._claims for digest, name in claims.items() if digest not in digests}
-        return tuple(dict.fromkeys(gone.values()))
+    def dropped(self, digests: Collection[str], trials: pd.DataFrame) -> dict[str, str]:
+        """By digest the id and text of claims that a grid stated and that are not among these any more.
+
+        trials: all of the directory. What was withdrawn before any trial told something is not among them.
+        """
+        began = min(self._ran(trials), default=len(self._claims))
+        told = self._claims[max(began, 0) :]
+        return {digest: name for claims in told for digest, name in claims.items() if digest not in digests}
 
 
-def _seeds_of(text: str, command: str) -> int | None:
-    """How many seeds a sweep had for each cell; None where it added some (`--add-seeds`)."""
-    options = command.split()
-    if "--add-seeds" in options:
-        return None
+def _seeds_of(text: str, command: str) -> Collection[int]:
+    """The seeds that a sweep had for every cell."""
     asked = re.search(r"--seeds[= ](\d+)", command)
     if asked:
-        return int(asked[1])
+        return range(int(asked[1]))
     try:
         seeds = parse(text, "grid").get("seeds")
     except GridError:
-        return 0
+        return ()
     given = 1 if seeds is None else plain(seeds)
-    return len(given) if isinstance(given, list) else given if isinstance(given, int) else 0
+    return given if isinstance(given, list) else range(given) if isinstance(given, int) else ()
 
 
 def _claims_in(text: str) -> dict[str, str]:

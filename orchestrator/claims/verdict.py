@@ -1,7 +1,8 @@
 """What a claim's units show: its effect, how sure it is, the verdict, and what would decide an open one.
 
 The test is two-sided about the margin, so that a claim can fail as well as hold; the p-values of all claims of a grid
-are corrected together (Holm 1979), those that cannot be tested yet among them: a family does not grow as trials end.
+are corrected together (Holm 1979), those that cannot be tested yet and those that a later grid dropped among them: a family
+does not grow as trials end, and does not shrink as claims fail.
 """
 
 import math
@@ -53,7 +54,7 @@ class Verdict:
     p: float | None
     """Of an effect equal to the bound; None where there are no two units."""
     corrected: float | None
-    """Over all claims of the grid, and over all looks at the data of this one."""
+    """Over all claims on these data, and over all looks at the data of this one."""
     size: float
     """The standardised effect of `stats.paired`."""
     test: str
@@ -78,13 +79,14 @@ def bound_of(claim: Claim) -> float:
     return -claim.margin if claim.sense == "not_worse" else claim.margin
 
 
-def verdicts(claims: Sequence[Claim], evidence: Sequence[Evidence]) -> tuple[Verdict, ...]:
-    """One for each claim."""
+def verdicts(claims: Sequence[Claim], evidence: Sequence[Evidence], dropped: int = 0) -> tuple[Verdict, ...]:
+    """One for each claim. dropped: how many others were made of the same data, and withdrawn."""
     tests = [_tested(claim, one.units) for claim, one in zip(claims, evidence, strict=True)]
-    family = holm([1.0 if test is None else test[1].p for test in tests])
+    family = len(claims) + dropped
+    corrected = holm([1.0 if test is None else test[1].p for test in tests] + [1.0] * dropped)[: len(claims)]
     return tuple(
-        _verdict(claim, one, test, min(1.0, float(p) * (one.looks + 1)), len(claims))
-        for claim, one, test, p in zip(claims, evidence, tests, family, strict=True)
+        _verdict(claim, one, test, min(1.0, float(p) * (one.looks + 1)), family)
+        for claim, one, test, p in zip(claims, evidence, tests, corrected, strict=True)
     )
 
 
@@ -109,12 +111,10 @@ def _verdict(
     if any(units.lacking.get(status) for status in OPEN):
         outcome = "inconclusive"  # who looks as often as trials end finds something that is not there
     notes = [*evidence.notes, *_left_out(units), *_looked(evidence.looks)]
-    if outcome == "supported" and units.flattering:
+    if outcome != "inconclusive" and (broken := _broken(units, effect, bound)):
+        shows = "what is claimed" if outcome == "supported" else "the opposite"
+        notes.append(f"the pairs that are left show {shows}, but {broken} broke on the side that they favour")
         outcome = "inconclusive"
-        notes.append(
-            f"the pairs that are left show what is claimed, but {units.flattering} broke on the side that is favoured;"
-            " a claim on `diverged` can be decided"
-        )
     shown, most = None if test is None else test[0], _most(claim)
     return Verdict(
         claim=claim,
@@ -128,8 +128,8 @@ def _verdict(
         size=float("nan") if shown is None else shown.effect,
         test="" if test is None else test[1].test,
         evidence=evidence,
-        decide=_decide(claim, units, family) if outcome == "inconclusive" else None,
-        seeds=_seeds(claim, units, family) if outcome == "inconclusive" else None,
+        decide=_decide(claim, evidence, family) if outcome == "inconclusive" else None,
+        seeds=_seeds(claim, evidence, family) if outcome == "inconclusive" else None,
         notes=tuple(notes),
     )
 
@@ -147,8 +147,14 @@ def _looked(looks: int) -> Iterator[str]:
         yield f"seeds were added {times} after a look at the data, so p is multiplied by {looks + 1}"
 
 
-def _decide(claim: Claim, units: Units, family: int) -> str:
+def _broken(units: Units, effect: float, bound: float) -> int:
+    """How many pairs are left out for a trial that broke on the side that the others favour: these decide nothing then."""
+    return units.flattering if effect > bound else units.belittling
+
+
+def _decide(claim: Claim, evidence: Evidence, family: int) -> str:
     """What would decide an open claim."""
+    units = evidence.units
     absent = [side for side in units.sides if not side.statuses]
     if absent:
         return "; ".join(
@@ -166,30 +172,42 @@ def _decide(claim: Claim, units: Units, family: int) -> str:
             return f"no trial has a value of {claim.on.name}; claim something on a measure that these data have"
         told = " and ".join(f"{side.name} ({_told(side.statuses)})" for side in units.sides)
         return f"never completed together: {told}; `orch sweep GRID --retry` runs again what failed"
-    seeds = _seeds(claim, units, family)
+    if _broken(units, float(np.mean(units.differences)), bound_of(claim)):
+        return (
+            "no seeds: `orch sweep GRID --retry` runs again what failed, and a claim on `diverged` counts what diverged"
+        )
+    seeds = _seeds(claim, evidence, family)
     if seeds is None:
         return "no number of seeds within reason: the effect is too close to what would make no difference"
-    if units.seeds < 2:
+    if units.planned < 2:
         return f"one seed tells nothing of the spread between seeds: `orch sweep GRID --seeds {seeds}`"
     if seeds > MOST_SEEDS:
-        return f"about {seeds:,} seeds in place of {units.seeds}: more than --add-seeds runs for so small an effect"
-    return f"about {seeds} seeds in place of {units.seeds}: `orch sweep GRID --add-seeds` runs those of its cells alone"
+        return f"about {seeds:,} seeds in place of {units.planned}: more than --add-seeds runs for so small an effect"
+    return (
+        f"about {seeds} seeds in place of {units.planned}: `orch sweep GRID --add-seeds` runs those of its cells alone"
+    )
 
 
-def _seeds(claim: Claim, units: Units, family: int) -> int | None:
+def _seeds(claim: Claim, evidence: Evidence, family: int) -> int | None:
     """So many seeds in all would decide it with a power of 0.8, if spread and effect are what they seem.
 
-    None where it does not lack seeds: trials have still to run, nothing can be compared, or no number would do.
+    They are added after one look more, and as many of them come to a value as did so far. None where it does not lack
+    seeds: trials have still to run, nothing can be compared, what is left out is what matters, or no number would do.
     """
+    units, bound = evidence.units, bound_of(claim)
     if not units.blocks or any(units.lacking.get(status) for status in OPEN):
         return None
-    if units.seeds < 2:
-        return least_seeds(family)
-    needed = seeds_to_decide(units.differences, bound_of(claim), alpha=ALPHA / family)
+    if _broken(units, float(np.mean(units.differences)), bound):
+        return None
+    tests = family * (evidence.looks + 2)
+    if len(units.differences) < 2:
+        needed: int | None = least_seeds(tests)
+    else:
+        needed = seeds_to_decide(units.differences, bound, alpha=ALPHA / tests)
     if needed is None:
         return None
-    in_each = len(units.differences) / units.seeds
-    return max(int(np.ceil(max(needed, least_seeds(family)) / in_each)), units.seeds + 1)
+    in_each = len(units.differences) / units.planned
+    return max(int(np.ceil(max(needed, least_seeds(tests)) / in_each)), units.planned + 1)
 
 
 def _left_out(units: Units) -> Iterator[str]:

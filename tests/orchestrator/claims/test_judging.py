@@ -173,7 +173,7 @@ def test_nothing_is_decided_while_trials_have_still_to_run(judged) -> None:
 
 def test_what_diverges_on_the_favoured_side_is_not_dropped_in_silence(judged) -> None:
     scores: Scores = {MLP: LOW, CNN: [*HIGH[:9], "diverged"]}
-    favoured, other, share = judged(
+    favoured, mirrored, share = judged(
         scores,
         CNN_WINS,
         "better: {model: mlp}, than: {model: cnn}, on: test_accuracy",
@@ -181,9 +181,19 @@ def test_what_diverges_on_the_favoured_side_is_not_dropped_in_silence(judged) ->
     )
     assert favoured["verdict"] == "inconclusive"
     assert "1 of 10 pairs left out (1 diverged)" in favoured["notes"]
-    assert any("broke on the side that is favoured" in note for note in favoured["notes"])
-    assert other["verdict"] == "contradicted"
+    told = "but 1 broke on the side that they favour"
+    assert f"the pairs that are left show what is claimed, {told}" in favoured["notes"]
+    assert mirrored["verdict"] == "inconclusive"
+    assert f"the pairs that are left show the opposite, {told}" in mirrored["notes"]
+    assert "no seeds" in favoured["decide"] and "`diverged`" in mirrored["decide"]
     assert share["effect"] == pytest.approx(0.1)
+
+
+def test_what_breaks_on_the_side_that_is_behind_anyway_changes_no_verdict(judged) -> None:
+    scores: Scores = {MLP: [*LOW[:9], "diverged"], CNN: HIGH}
+    supported, contradicted = judged(scores, CNN_WINS, "better: {model: mlp}, than: {model: cnn}, on: test_accuracy")
+    assert (supported["verdict"], contradicted["verdict"]) == ("supported", "contradicted")
+    assert supported["n"] == 9
 
 
 @pytest.mark.parametrize(

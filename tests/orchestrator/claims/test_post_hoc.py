@@ -120,3 +120,12 @@ def test_seeds_that_are_added_go_to_the_cells_of_open_claims_and_stay(
     assert run(["plan", "grid.yaml", "--json"]) == 0
     planned = json.loads(capsys.readouterr().out)
     assert (planned["trials"], planned["done"], planned["to_run"]) == (6 + added["ran"], 6 + added["ran"], 0)
+
+
+def test_seeds_are_not_added_beyond_max_trials(sweep, capsys: pytest.CaptureFixture[str]) -> None:
+    claim = UNITS % "test_accuracy"
+    sweep(claim)
+    capsys.readouterr()
+    assert run(["sweep", "grid.yaml", "--engine", "inline", "--add-seeds", "--max-trials", "7", "-q"]) == 2
+    assert "with the seeds that are added" in capsys.readouterr().err
+    assert sweep(claim)["ran"] == 0, "none was kept for a later sweep"
