@@ -31,7 +31,9 @@ def learning_curves(trials: pd.DataFrame, ranked: pd.DataFrame, epochs: pd.DataF
     """
     done = trials.loc[trials["status"] == "completed", ["trial_id", "cell_id"]]
     rows = epochs.merge(done, on="trial_id")
-    there = [name for name in MEASURES if rows[name].notna().any()]
+    of_cells = {name: rows.loc[rows[name].notna(), "cell_id"].nunique() for name in MEASURES}
+    # the first is drawn first: what all cells have
+    there = sorted((name for name, cells in of_cells.items() if cells), key=lambda name: -of_cells[name])
     drawn = set(rows["cell_id"]) if there else set()
     having = [place for place, cell in enumerate(ranked["cell_id"]) if cell in drawn]
     wide = 3 if done["cell_id"].duplicated().any() else 1

@@ -84,7 +84,7 @@ def trial_grid(trials: pd.DataFrame) -> Grid:
         Column("trial", "text"),
         *_AXIS_COLUMNS,
         *tuned.values(),
-        Column("seed", "count"),
+        Column("seed", "label"),
         Column("status", "status"),
         *(Column(title, "number") for title in measures.values()),
         Column("epochs", "count"),
@@ -173,7 +173,7 @@ def _value(value: Any, kind: str) -> Field:
     if kind == "interval":
         return tuple(number(part) for part in value)
     plain = number(value)
-    return None if plain is None else int(value) if kind == "count" else plain
+    return None if plain is None else int(value) if kind in {"count", "label"} else plain
 
 
 def _one_line(reason: str) -> str:

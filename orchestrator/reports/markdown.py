@@ -57,6 +57,15 @@ def _lines(page: Page) -> Iterator[str]:
                 yield f"  - what would decide it: {_text(claim.decide)}"
         if page.claims.dropped:
             yield f"\nAn earlier grid claimed what this one does not: {_text('; '.join(page.claims.dropped))}."
+    if page.tuning is not None:
+        yield f"\n## Tuning\n\n{_text(page.tuning.told)}.\n"
+        if page.tuning.edges:
+            yield "The best value lies at the edge of the range: widen it. Such a cell is not fairly compared yet.\n"
+            yield from (f"- {_text(words)}" for words in page.tuning.edges)
+            if page.tuning.edges_left_out:
+                yield f"- {page.tuning.edges_left_out} more are in the table"
+            yield ""
+        yield from _table(page.tuning.cells)
     yield "\n## Failures\n"
     if page.problems.rows:
         yield from _table(page.problems)

@@ -12,7 +12,8 @@ class Column:
     """A column of a table on the page."""
 
     title: str
-    kind: Literal["text", "status", "number", "seconds", "count", "interval", "place", "ratio"]
+    kind: Literal["text", "status", "number", "seconds", "count", "label", "interval", "place", "ratio"]
+    """A `count` is shown with its thousands apart, a `label` is a whole number that counts nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def _ranked(trials: pd.DataFrame, measure: Measure) -> pd.DataFrame:
     about["statuses"] = _statuses(trials)
     found = board.join(more.astype("float64"), on="cell_id").join(about, on="cell_id")
     ahead = found["train"] - found["mean"]
-    found["gap"] = ahead if measure.higher_is_better else -ahead
+    found["gap"] = (ahead if measure.higher_is_better else -ahead).round(12) + 0.0  # of equal means no -1e-17, nor -0
     found["validation"] = found["selected_by"]
     return found
 

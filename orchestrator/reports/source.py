@@ -47,7 +47,13 @@ def table_of(paths: ResultsPaths, table: Table) -> pa.Table:
 
 def table_from_journal(paths: ResultsPaths, table: Table) -> pa.Table:
     """A table as it stands in the journal now. Raises UserError where there is none, DamagedResults."""
-    journal = open_journal(paths)
+    try:
+        journal = Journal.read(journal_to_read(paths))
+    except FileNotFoundError:
+        raise UserError(
+            f"{paths.table(table.name)} is missing, and there is no journal to write it from;"
+            " copy it from where the sweep ran"
+        ) from None
     try:
         rows = list(journal.query(sql.select(table)))
     finally:

@@ -85,6 +85,24 @@ def test_a_damaged_table_is_said_to_be(tmp_path: Path) -> None:
         _ = orchestrator.load(root).trials
 
 
+def test_a_missing_table_without_a_journal_is_named(tmp_path: Path) -> None:
+    root = write(tmp_path / "demo", {MLP: LOW, CNN: HIGH}, CLAIM).root
+    (root / "journal.sqlite").unlink()
+    assert len(orchestrator.load(root).trials) == 20
+    (root / "curves.parquet").unlink()
+    with pytest.raises(UserError, match=r"curves\.parquet is missing, and there is no journal to write it from"):
+        _ = orchestrator.load(root).curves
+
+
+def test_claims_warn_of_damaged_tables(tmp_path: Path) -> None:
+    root = write(tmp_path / "demo", {MLP: LOW, CNN: HIGH}, CLAIM).root
+    (root / "trials.parquet").write_bytes(b"noise")
+    with pytest.warns(UserWarning, match=r"trials\.parquet"):
+        claims = orchestrator.load(root).claims()
+    assert list(claims["verdict"]) == ["supported"], "from the journal"
+    assert claims.attrs["dropped"] == []
+
+
 def test_it_says_what_it_is(results: Results) -> None:
     assert repr(results).endswith("demo: 20 of 20 trials completed>")
 

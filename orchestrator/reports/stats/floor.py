@@ -10,10 +10,10 @@ def over_floor(accuracies: Sequence[float], test_size: int) -> float:
 
     A healthy cell sits near 1, below it where all seeds share their test examples; a large value is instability of
     training, not noise of the test set (Bouthillier et al., "Accounting for Variance in Machine Learning Benchmarks",
-    MLSys 2021, section 3). Not a number below two accuracies, and where all are 0 or all are 1.
+    MLSys 2021, section 3). Not a number below two accuracies, where all are 0 or all are 1, and of no examples.
     """
     values = np.asarray(accuracies, dtype=np.float64)
-    if values.size < 2:
+    if values.size < 2 or test_size < 1:
         return float("nan")
     share = float(values.mean())
     floor = float(np.sqrt(share * (1 - share) / test_size))

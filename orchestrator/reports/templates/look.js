@@ -11,7 +11,8 @@ const look = (() => {
   const css = (name) => getComputedStyle(root).getPropertyValue(name).trim();
   const isDark = () => !printing && (root.dataset.theme ? root.dataset.theme === "dark" : systemDark.matches);
   // Plotly reads a small HTML of its own in every text: names are the user's and have to stand as they are
-  const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  // Plotly reads tags, and in what it shows beside the pointer %{...}
+  const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("%{", "&#37;{");
   // in the middle: names of levels begin alike, and differ at their ends
   const cut = (text, most) => {
     const signs = [...text], head = Math.ceil((most - 1) / 2);

@@ -1,7 +1,7 @@
 // Tables that the reader sorts and filters.
 const tables = (() => {
   const ROWS = 100;
-  const NUMERIC = ["number", "ratio", "seconds", "count", "interval"];
+  const NUMERIC = ["number", "ratio", "seconds", "count", "label", "interval"];
 
   function shown(value, kind) {
     if (value === null) return "";

@@ -16,7 +16,7 @@ from tests.orchestrator.claims.stated import write
 from tests.orchestrator.reports.browser import drawn, needs_a_browser, opened, rows, traces
 from tests.orchestrator.sample import Cell, write_sample
 
-EVIL = "<script>alert(1)</script>"
+EVIL = "<script>alert(1)</script>%{y}"
 EVIL_CELLS = [
     Cell(model=model, optimizer=optimizer)
     for model in (EVIL, "cnn", "mlp")
@@ -166,6 +166,11 @@ def test_hostile_names_are_read_and_nothing_more(evil: Path):
         assert page.locator("svg script, main b:has-text('adam')").count() == 0
         ticks = page.locator('[data-figure="heat"] .ytick').all_text_contents()
         assert EVIL in ticks
+        lines = traces(page, "curves")
+        its = next(at for at, line in enumerate(lines) if line.get("hovertemplate", "").startswith("&lt;script"))
+        curves = page.locator('[data-figure="curves"]')
+        curves.evaluate("(target, at) => Plotly.Fx.hover(target, [{ curveNumber: at, pointNumber: 0 }])", its)
+        assert EVIL in (curves.locator(".hoverlayer").text_content() or "")
 
 
 @needs_a_browser

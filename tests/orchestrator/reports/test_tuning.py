@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.reports.contents import read_page
 from orchestrator.reports.html import render
+from orchestrator.reports.markdown import markdown
 from orchestrator.reports.page import Page
 from orchestrator.reports.page_grid import Grid
 from orchestrator.reports.tuning_figures import Tuning
@@ -60,6 +61,9 @@ def test_a_choice_at_the_edge_of_its_range_is_said_in_words(page: Page):
     text = render(page)
     assert "The best value lies at the edge of the range: widen it" in text
     assert "optimizer.lr=0.9 lies at the upper edge of 0.0001 to 1</li>" in text
+    text = markdown(page)
+    assert "- digits · mlp · sgd · none: optimizer.lr=0.9 lies at the upper edge of 0.0001 to 1\n" in text
+    assert "## Tuning" in text
 
 
 def test_the_table_has_the_choices_and_what_they_cost(page: Page):

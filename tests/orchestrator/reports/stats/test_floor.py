@@ -19,3 +19,7 @@ def test_by_hand() -> None:
 @pytest.mark.parametrize("accuracies", [[], [0.9], [1.0, 1.0], [0.0, 0.0]])
 def test_no_floor(accuracies: list[float]) -> None:
     assert np.isnan(over_floor(accuracies, 100))
+
+
+def test_no_examples_have_no_floor() -> None:
+    assert np.isnan(over_floor([0.8, 0.9], 0))
