@@ -39,8 +39,9 @@ lint: $(VENV)/.installed-dev  ## ruff, mypy and bandit
 	$(BIN)/mypy
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive orchestrator trainables clusters results_schema
 
+# one for each core and no more than four: each holds torch, and Ray's tests go one after another (tests/conftest.py)
 test: lint  ## lint, then the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 MINUTES ?= 5
 chaos: $(VENV)/.installed-dev  ## disturb sweeps at random for MINUTES; goes on where it stopped, adds to docs/chaos.md
