@@ -38,4 +38,5 @@ def push(results: Path, project: str | None, entity: str | None, as_json: bool) 
     else:
         known = f"; {pushed.there} were there" if pushed.there else ""
         say(f"{pushed.written} runs sent to {to.project}{known}")
-        say(pushed.report)
+        if pushed.report:
+            say(pushed.report)

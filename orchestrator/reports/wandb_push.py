@@ -1,14 +1,17 @@
 """Sends what W&B does not have yet of a sweep: `orch wandb push`."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from orchestrator.errors import InfrastructureLost, UserError
+from orchestrator.grid.settings import Wandb
 from orchestrator.reports.source import open_journal
 from orchestrator.reports.wandb_process import PENDING, Destination, command, has_key, surroundings
 from orchestrator.store.paths import ResultsPaths
@@ -28,10 +31,13 @@ class Pushed:
 def push(paths: ResultsPaths, to: Destination, told: Callable[[str], None]) -> Pushed:
     """Send runs that are not there, none twice, and the report. told: what the process says meanwhile.
 
-    Raises UserError (no key), InfrastructureLost (W&B does not have all runs; the same command goes on).
+    Raises UserError (no key, or results that nobody may write), InfrastructureLost (W&B does not have all runs; the same
+    command goes on).
     """
     if not has_key():
         raise UserError("there is no W&B key on this machine; run `wandb login`, or set WANDB_API_KEY, then push again")
+    if not os.access(paths.root, os.W_OK):
+        raise UserError(f"{paths.root} cannot be written: what W&B has is noted there; push from a copy of it")
     process = subprocess.Popen(  # noqa: S603 - our own module
         command(paths, "online", to),
         stdin=subprocess.DEVNULL,
@@ -73,13 +79,16 @@ def destination(paths: ResultsPaths, project: str | None, entity: str | None) ->
     if not grids:
         raise UserError(f"no sweep has begun in {paths.root}; run `orch sweep GRID` first")
     of_grid = _of_grid(str(grids[0]), paths.root.name)
-    return replace(of_grid, project=project or of_grid.project, entity=entity or of_grid.entity)
+    try:
+        asked = Wandb(project=project, entity=entity)
+    except ValidationError as wrong:
+        said = (f"--{one['loc'][0]}: {one['msg'].removeprefix('Value error, ')}" for one in wrong.errors())
+        raise UserError("; ".join(said)) from None
+    return replace(of_grid, project=asked.project or of_grid.project, entity=asked.entity or of_grid.entity)
 
 
 def _of_grid(text: str, name: str) -> Destination:
     """Its section `wandb`. The text was read once, by the sweep: only that section is looked at here."""
-    from orchestrator.grid.settings import Wandb
-
     try:
         grid = YAML(typ="safe", pure=True).load(text)
         return Wandb.model_validate(grid.get("wandb") or {}).destination(str(grid.get("name") or name))

@@ -112,14 +112,16 @@ def main(
             )
             written = writer.follow(_end_of_input() if follow else lambda: True)
             _say(f"{written.written} runs written" + (f", {written.pending} pending" if written.pending else ""))
+            wanted = (
+                online and report and (written.written or written.there or written.pending)
+            )  # else nothing ended yet
             complete = written.pending == written.deleted
-            address = _report(paths, tracker, project, written) if online and report and complete else ""
+            address = _report(paths, tracker, project, written) if wanted and complete else ""
         finally:
             journal.close()
             tracker.close()
     click.echo(json.dumps({**asdict(written), "report": address}))
-    unwritten = online and report and not address
-    if written.pending or unwritten:
+    if written.pending or (wanted and not address):
         sys.exit(PENDING)
 
 

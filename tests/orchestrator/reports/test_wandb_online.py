@@ -341,6 +341,23 @@ def test_offline_runs_that_were_synced_by_hand_are_not_sent_again(server: WandbS
     assert folders(paths) == []
 
 
+def test_a_push_before_anything_has_ended_and_one_to_nowhere(
+    server: WandbServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    paths = ResultsPaths(tmp_path / "demo")
+    journal = Journal.create_or_open(paths.journal)
+    plan(journal, [MLP_SGD], seeds=[0])
+    export(journal, paths)
+    journal.close()
+    assert orch(["wandb", "push", str(paths.root)]) == 0
+    assert capfd.readouterr().out == "0 runs sent to demo\n"
+    assert server.account.reports == []
+    assert orch(["wandb", "push", str(paths.root), "--project", "a/b"]) == 2
+    assert "--project: project must not hold /; W&B refuses it" in capfd.readouterr().err
+    assert orch(["wandb", "push", str(paths.root), "--entity", ""]) == 2
+    assert "--entity: " in capfd.readouterr().err
+
+
 GRID = """\
 name: away
 axes: {dataset: [digits], model: [{name: mlp, hidden: [8]}], optimizer: [sgd], regularizer: [none]}
