@@ -159,18 +159,20 @@ def idx(shape: tuple[int, ...], values: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("shape", "size", "packed", "told"),
     [
-        (idx((2**32 - 1, 65_535, 65_535), bytes(100)), "more than 100 times"),
-        (gzip.compress(idx((2**32 - 1, 65_535, 65_535), bytes(100))), "more than 100 times"),
-        (gzip.compress(idx((100_000, 1000), bytes(100_000_000))), "more than 100 times"),
-        (gzip.compress(idx((10, 28, 28), bytes(300_000_000))), "it holds more"),
-        (idx((10, 28, 28), bytes(100)), "it holds 100"),
+        ((2**32 - 1, 65_535, 65_535), 100, False, "more than 100 times"),
+        ((2**32 - 1, 65_535, 65_535), 100, True, "more than 100 times"),
+        ((100_000, 1000), 100_000_000, True, "more than 100 times"),
+        ((10, 28, 28), 300_000_000, True, "it holds more"),
+        ((10, 28, 28), 100, False, "it holds 100"),
     ],
 )
-def test_an_idx_file_that_lies_or_grows_is_named(content: bytes, told: str, tmp_path: Path) -> None:
-    path = tmp_path / "train-images"
-    path.write_bytes(content)
+def test_an_idx_file_that_lies_or_grows_is_named(
+    shape: tuple[int, ...], size: int, packed: bool, told: str, tmp_path: Path
+) -> None:
+    path, content = tmp_path / "train-images", idx(shape, bytes(size))
+    path.write_bytes(gzip.compress(content) if packed else content)
     with pytest.raises(DataError, match=r"train-images.*" + told):
         read_idx(path)
 
