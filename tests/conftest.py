@@ -9,6 +9,7 @@ def pytest_configure() -> None:
     hear_signals()
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several processes test: one Ray at a time, and a file in one process, with what is made once for all of it."""
     for item in items:

@@ -112,9 +112,7 @@ def main(
             )
             written = writer.follow(_end_of_input() if follow else lambda: True)
             _say(f"{written.written} runs written" + (f", {written.pending} pending" if written.pending else ""))
-            wanted = (
-                online and report and (written.written or written.there or written.pending)
-            )  # else nothing ended yet
+            wanted = online and report and written.finished > 0
             complete = written.pending == written.deleted
             address = _report(paths, tracker, project, written) if wanted and complete else ""
         finally:

@@ -38,6 +38,8 @@ class _Refusal:
 class Written:
     """What one process has done."""
 
+    finished: int
+    """Runs that there are to write, those of earlier processes among them."""
     written: int
     """Runs that were written, online or offline."""
     there: int
@@ -86,16 +88,25 @@ class Writer:
             if last:
                 left = self._pending()
                 deleted = sum(self._refused.get(unit, _Refusal()).again_at == math.inf for unit in left)
-                return Written(self._written, self._there, len(left), deleted, self._why(left))
+                return Written(
+                    finished=len(self._finished()),
+                    written=self._written,
+                    there=self._there,
+                    pending=len(left),
+                    deleted=deleted,
+                    trouble=self._why(left),
+                )
             _wait(stop)
 
     def _why(self, left: list[Finished]) -> str:
         return self._trouble or next((self._refused[unit].why for unit in left if unit in self._refused), "")
 
+    def _finished(self) -> list[Finished]:
+        return list(finished_cells(self._journal) if self._runs == "cells" else finished_trials(self._journal))
+
     def _pending(self) -> list[Finished]:
         done = ("online",) if self._online else ("online", "offline")
-        units = finished_cells(self._journal) if self._runs == "cells" else finished_trials(self._journal)
-        return [unit for unit in units if self._ledger.state(self._run_id(unit)) not in done]
+        return [unit for unit in self._finished() if self._ledger.state(self._run_id(unit)) not in done]
 
     def _write(self, pending: list[Finished]) -> None:
         if not self._online:

@@ -113,7 +113,7 @@ def test_runs_arrive_whole_and_are_not_sent_again(server: WandbServer, tmp_path:
 def test_what_does_not_answer_at_the_start_makes_runs_pending(fault: str, server: WandbServer, tmp_path: Path) -> None:
     paths = write_sample(tmp_path / "demo")
     server.refuse() if fault == "refused" else server.fail(fault)  # type: ignore[arg-type]
-    tried = write(paths)
+    tried = write(paths, patience=3)
     assert (tried.code, tried.written, tried.pending) == (PENDING, 0, 9)
     assert tried.trouble
     assert f"runs are pending, `orch wandb push {paths.root}` sends them" in tried.told
@@ -135,7 +135,7 @@ def test_what_stops_answering_in_the_middle_loses_and_doubles_nothing(
         server.refuse_after("file_stream", 4)
     else:
         server.fail(fault, "file_stream", skip=4)  # type: ignore[arg-type]
-    tried = write(paths)
+    tried = write(paths, patience=3)
     assert (tried.code, bool(tried.trouble)) == (PENDING, True)
     assert tried.pending < 9 or tried.written == 0
     server.heal()
@@ -150,7 +150,7 @@ def test_a_short_trouble_is_overcome_without_a_push(server: WandbServer, tmp_pat
     server.fail("500", "UpsertBucket", skip=3, times=1)
     server.fail("lost", "file_stream", skip=2, times=1)
     server.fail("429", "upload", skip=5, times=1)
-    done = write(paths, "--answer-seconds", "20", "--finish-seconds", "20")
+    done = write(paths)
     assert (done.code, done.written) == (0, 9)
     assert all_rows_once(server, paths)
 
@@ -227,7 +227,7 @@ def test_a_report_that_could_not_be_brought_up_to_date_is_by_the_next_push(
     server: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths, journal = write_running(tmp_path / "demo")
-    write(paths, report=True)
+    assert write(paths, report=True).code == 0
     complete(journal, CNN_SGD, 0, accuracy=0.8)
     journal.commit()
     export(journal, paths)

@@ -22,6 +22,7 @@ class Session:
 
     code: int
     told: str
+    finished: int
     written: int
     there: int
     pending: int
@@ -30,9 +31,12 @@ class Session:
     report: str
 
 
-def write(paths: ResultsPaths, *options: str, mode: str = "online", report: bool = False) -> Session:
-    """Impatient, and without the report unless asked for."""
-    asked = [str(paths.root), "--mode", mode, "--project", "demo", "--answer-seconds", "3", "--finish-seconds", "3"]
+def write(
+    paths: ResultsPaths, *options: str, mode: str = "online", report: bool = False, patience: int = 30
+) -> Session:
+    """Without the report unless asked for. patience: seconds."""
+    waits = ["--answer-seconds", str(patience), "--finish-seconds", str(patience)]
+    asked = [str(paths.root), "--mode", mode, "--project", "demo", *waits]
     done = CliRunner().invoke(main, [*asked, "--report" if report else "--no-report", *options])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.output
     return Session(done.exit_code, done.stderr, **json.loads(done.stdout))
