@@ -41,7 +41,7 @@ lint: $(VENV)/.installed-dev  ## ruff, mypy and bandit
 
 # one for each core and no more than four: each holds torch, and Ray's tests go one after another (tests/conftest.py)
 test: lint  ## lint, then the tests
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 MINUTES ?= 5
 chaos: $(VENV)/.installed-dev  ## disturb sweeps at random for MINUTES; goes on where it stopped, adds to docs/chaos.md

@@ -1,17 +1,37 @@
 """What holds for every test."""
 
+from functools import cache
+from pathlib import Path
+
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.hearing import hear_signals
+
+ROOT = Path(__file__).parents[1]
 
 
 def pytest_configure() -> None:
     hear_signals()
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes test: one Ray at a time, and a file in one process, with what is made once for all of it."""
-    for item in items:
-        of_ray = item.get_closest_marker("ray") is not None
-        item.add_marker(pytest.mark.xdist_group("ray" if of_ray else str(item.path.relative_to(item.config.rootpath))))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> "FilesOneRay":
+    return FilesOneRay(config, log)
+
+
+class FilesOneRay(LoadScopeScheduling):
+    """Where several processes test: each file in one of them, and those that start a Ray one after another.
+
+    Tests of a file share what is made once for all of it. `--dist loadgroup` with marks does nothing under pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "ray" if _starts_a_ray(file) else file
+
+
+@cache
+def _starts_a_ray(file: str) -> bool:
+    return "pytest.mark.ray" in (ROOT / file).read_text(encoding="utf-8")
