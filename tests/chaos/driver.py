@@ -90,6 +90,7 @@ def main(arguments: Sequence[str]) -> int:
     from orchestrator.stopping import stop_early
 
     os.environ[FOLDER] = str(Path.cwd())
+    os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])  # Ray's workers look there before another's `tests`
     stop_early()
     _place(BEGUN).touch()  # a signal before this moment would meet Python itself
     orchestrator.request.SweepRequest = functools.partial(orchestrator.request.SweepRequest, run_trial=witnessed)
