@@ -56,10 +56,10 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
     with Stopping() as stopping, writing_to(paths, progress, stopping) as writing:
         journal, lock = writing.journal, writing.lock
         environment = observe(cluster, request.grid.read_text(encoding="utf-8"))
+        _add_seeds(request, plan, paths, journal, progress)  # what is refused here is no sweep yet
         journal.environment(asdict(environment))
         if (warning := changed_source(plan, journal, occurring_in(journal))) is not None:
             progress.note(f"warning: {warning}")
-        _add_seeds(request, plan, paths, journal, progress)
         to_run = record_plan(plan, journal, examples, packing, retry=request.retry)
         writing.place.publish()  # from here on it is known elsewhere what waits
         draining = Draining(paths)

@@ -17,11 +17,11 @@ def pytest_configure() -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> "FilesOneRay":
-    return FilesOneRay(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> "OneRayAtATime":
+    return OneRayAtATime(config, log)
 
 
-class FilesOneRay(LoadScopeScheduling):
+class OneRayAtATime(LoadScopeScheduling):
     """Where several processes test: each file in one of them, and those that start a Ray one after another.
 
     Tests of a file share what is made once for all of it. `--dist loadgroup` with marks does nothing under pytest 9.2.

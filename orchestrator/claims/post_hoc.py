@@ -28,13 +28,9 @@ class Recorded:
         self._number = {name: number for number, name in enumerate(ordered["environment_id"])}
         read = {text: _claims_in(text) for text in ordered["grid"].unique()}
         self._claims = [read[text] for text in ordered["grid"]]
-        self._first: dict[int, int] = {}
-        self._adding = []
-        for number, row in enumerate(ordered.itertuples()):
-            for seed in _seeds_of(str(row.grid), str(row.command)):
-                self._first.setdefault(seed, number)
-            if "--add-seeds" in str(row.command).split():
-                self._adding.append(number)
+        self._seeds = [_seeds_of(str(row.grid), str(row.command)) for row in ordered.itertuples()]
+        added = ("--add-seeds" in str(command).split() for command in ordered["command"])
+        self._adding = [number for number, adds in enumerate(added) if adds]
 
     def is_post_hoc(self, digest: str, about: pd.DataFrame) -> bool:
         """about: the trials of the directory that the claim is about, those of earlier grids among them."""
@@ -51,16 +47,16 @@ class Recorded:
         ran = self._ran(about)
         if not ran:
             return 0
-        told = counted[counted["status"].isin(_TOLD_SOMETHING)]
+        told = counted.loc[counted["status"].isin(_TOLD_SOMETHING), ["seed", "environment_id"]].drop_duplicates()
         under = (self._number.get(name, -1) for name in told["environment_id"])
         added = {self._added(int(seed), number) for seed, number in zip(told["seed"], under, strict=True)}
-        return sum(number > min(ran) for number in added)
+        before = min(ran)
+        return sum(number > before for number in added)
 
     def _added(self, seed: int, ran: int) -> int:
         """The sweep that first asked for a seed. ran: the one under which the trial came to its end, maybe a later one."""
-        if seed in self._first and self._first[seed] <= ran:
-            return self._first[seed]
-        return max((number for number in self._adding if number <= ran), default=ran)
+        first = next((number for number, seeds in enumerate(self._seeds[: ran + 1]) if seed in seeds), None)
+        return max((number for number in self._adding if number <= ran), default=ran) if first is None else first
 
     def _ran(self, about: pd.DataFrame) -> list[int]:
         """The numbers of the sweeps under which trials told something."""

@@ -115,6 +115,7 @@ def _verdict(
         shows = "what is claimed" if outcome == "supported" else "the opposite"
         notes.append(f"the pairs that are left show {shows}, but {broken} broke on the side that they favour")
         outcome = "inconclusive"
+    seeds = _seeds(claim, evidence, family) if outcome == "inconclusive" else None
     shown, most = None if test is None else test[0], _most(claim)
     return Verdict(
         claim=claim,
@@ -128,8 +129,8 @@ def _verdict(
         size=float("nan") if shown is None else shown.effect,
         test="" if test is None else test[1].test,
         evidence=evidence,
-        decide=_decide(claim, evidence, family) if outcome == "inconclusive" else None,
-        seeds=_seeds(claim, evidence, family) if outcome == "inconclusive" else None,
+        decide=_decide(claim, evidence, seeds) if outcome == "inconclusive" else None,
+        seeds=seeds,
         notes=tuple(notes),
     )
 
@@ -152,8 +153,8 @@ def _broken(units: Units, effect: float, bound: float) -> int:
     return units.flattering if effect > bound else units.belittling
 
 
-def _decide(claim: Claim, evidence: Evidence, family: int) -> str:
-    """What would decide an open claim."""
+def _decide(claim: Claim, evidence: Evidence, seeds: int | None) -> str:
+    """What would decide an open claim. seeds: of `_seeds`."""
     units = evidence.units
     absent = [side for side in units.sides if not side.statuses]
     if absent:
@@ -176,7 +177,6 @@ def _decide(claim: Claim, evidence: Evidence, family: int) -> str:
         return (
             "no seeds: `orch sweep GRID --retry` runs again what failed, and a claim on `diverged` counts what diverged"
         )
-    seeds = _seeds(claim, evidence, family)
     if seeds is None:
         return "no number of seeds within reason: the effect is too close to what would make no difference"
     if units.planned < 2:

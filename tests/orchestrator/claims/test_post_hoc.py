@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cli import run
+from orchestrator.store.journal import Journal
 
 GRID = """\
 name: demo
@@ -128,4 +129,8 @@ def test_seeds_are_not_added_beyond_max_trials(sweep, capsys: pytest.CaptureFixt
     capsys.readouterr()
     assert run(["sweep", "grid.yaml", "--engine", "inline", "--add-seeds", "--max-trials", "7", "-q"]) == 2
     assert "with the seeds that are added" in capsys.readouterr().err
+    journal = Journal.read(Path("results/demo/journal.sqlite"))
+    ((sweeps,),) = journal.query("SELECT count(*) FROM environments")
+    journal.close()
+    assert sweeps == 1, "what was refused is no sweep"
     assert sweep(claim)["ran"] == 0, "none was kept for a later sweep"
