@@ -18,6 +18,13 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     return f"{told}; {late} {'is' if late == 1 else 'are'} post hoc" if late else told
 
 
+def withdrawn(dropped: Sequence[str]) -> str:
+    """That an earlier grid claimed these; empty where there are none."""
+    if not dropped:
+        return ""
+    return f"An earlier grid claimed what this one does not (p is corrected for it too): {'; '.join(dropped)}"
+
+
 def outcome_of(verdict: Verdict) -> str:
     """`supported`, or `supported (post hoc)`."""
     return f"{verdict.outcome} (post hoc)" if verdict.post_hoc else verdict.outcome

@@ -23,7 +23,7 @@ def command(results: Path, grid: Path | None, as_json: bool) -> int:
     """
     from orchestrator.claims.judging import judge
     from orchestrator.claims.wording import as_json as plain
-    from orchestrator.claims.wording import lines_of, summary
+    from orchestrator.claims.wording import lines_of, summary, withdrawn
     from orchestrator.reports.source import results_at
 
     judged = judge(results_at(results), grid)
@@ -45,7 +45,7 @@ def command(results: Path, grid: Path | None, as_json: bool) -> int:
             say("\n".join(lines_of(verdict)) + "\n")
         say(f"{judged.sweep}, {summary(judged.verdicts)}")
     if judged.dropped and not as_json:
-        say(f"an earlier grid claimed what this one does not (p is corrected for it too): {'; '.join(judged.dropped)}")
+        say(withdrawn(judged.dropped))
     for damage in judged.trouble:
         say(damage, err=True)
     return 4 if judged.trouble else 0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from orchestrator.claims.judging import judge
 from orchestrator.claims.verdict import Verdict
-from orchestrator.claims.wording import arms_of, effect_of, outcome_of, summary, sureness_of
+from orchestrator.claims.wording import arms_of, effect_of, outcome_of, summary, sureness_of, withdrawn
 from orchestrator.errors import OrchError
 from orchestrator.reports.numbers import number
 from orchestrator.store.paths import ResultsPaths
@@ -41,8 +41,8 @@ class ClaimSection:
 
     told: str
     claims: tuple[ClaimShown, ...]
-    dropped: tuple[str, ...]
-    """Those of an earlier grid that the latest does not make."""
+    withdrawn: str
+    """A sentence on those of an earlier grid that the latest does not make; empty where there are none."""
 
 
 def claim_section(paths: ResultsPaths, grids: Iterable[str]) -> tuple[ClaimSection | None, str | None]:
@@ -60,7 +60,7 @@ def claim_section(paths: ResultsPaths, grids: Iterable[str]) -> tuple[ClaimSecti
         return None, f"the claims of the grid cannot be judged: {error}"
     if not judged.verdicts and not judged.dropped:
         return None, None
-    return ClaimSection(summary(judged.verdicts), tuple(map(_shown, judged.verdicts)), judged.dropped), None
+    return ClaimSection(summary(judged.verdicts), tuple(map(_shown, judged.verdicts)), withdrawn(judged.dropped)), None
 
 
 def _shown(verdict: Verdict) -> ClaimShown:

@@ -55,8 +55,8 @@ def _lines(page: Page) -> Iterator[str]:
             yield from (f"  - {_text(line)}" for line in told if line)
             if claim.decide:
                 yield f"  - what would decide it: {_text(claim.decide)}"
-        if page.claims.dropped:
-            yield f"\nAn earlier grid claimed what this one does not: {_text('; '.join(page.claims.dropped))}."
+        if page.claims.withdrawn:
+            yield f"\n{_text(page.claims.withdrawn)}."
     if page.tuning is not None:
         yield f"\n## Tuning\n\n{_text(page.tuning.told)}.\n"
         if page.tuning.edges:

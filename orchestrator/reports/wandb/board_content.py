@@ -139,8 +139,8 @@ def _claims(paths: ResultsPaths, grids: Iterable[str]) -> Iterator[tuple[str, st
     ]
     heads = ("claim", "verdict", "what it says", "effect", "what would decide it")
     yield "Claims", f"{section.told}.\n\n{markdown_table(heads, rows)}"
-    if section.dropped:
-        yield "Claims of an earlier grid, which this one does not make", _plain("; ".join(section.dropped))
+    if section.withdrawn:
+        yield "Claims of earlier grids", _plain(section.withdrawn)
 
 
 def _leaderboard(cells: pd.DataFrame, measure: Measure) -> str:

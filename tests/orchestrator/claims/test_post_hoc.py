@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from orchestrator.cli import run
+from orchestrator.reports.contents import read_page
+from orchestrator.reports.html import render
+from orchestrator.reports.markdown import markdown
+from orchestrator.reports.wandb.board_content import read_content
 from orchestrator.store.journal import Journal
+from orchestrator.store.paths import ResultsPaths
 
 GRID = """\
 name: demo
@@ -69,6 +74,12 @@ def test_a_claim_that_is_changed_or_added_after_its_data_is_post_hoc(sweep, clai
     judged = claims()
     assert late(judged) == {"H1": True, "H2": True}
     assert judged["dropped"] == ["H1 (more units help)"]
+    told = "An earlier grid claimed what this one does not (p is corrected for it too): H1 (more units help)"
+    paths = ResultsPaths(Path("results/demo"))
+    page = read_page(paths)
+    assert told in render(page)
+    assert told in markdown(page)
+    assert any(told in text for _, text in read_content(paths).tables)
     sweep(before, CNN, seeds=3)
     assert late(claims()) == {"H1": False, "H2": True}
 
