@@ -2,9 +2,10 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
 from orchestrator.store.filesystem import is_network
@@ -34,16 +35,19 @@ def look(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def checked(path: Path) -> Iterator[None]:
-    """SQLite's errors as ours: DamagedResults, UserError (permissions), InfrastructureLost (no space, locked).
+    """SQLite's errors as ours: DamagedResults where it has found damage, UserError (permissions), InfrastructureLost (no
+    space, no memory, locked, a disk that fails).
 
     What would be a mistake of this program stays as it is.
     """
     try:
         yield
-    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
-        raise
     except sqlite3.DatabaseError as error:
-        raise _meaning(error, path) from error
+        if (meaning := _meaning(error, path)) is None:
+            raise
+        raise meaning from error
+    except MemoryError as error:  # what Python makes of SQLITE_NOMEM
+        raise _no_memory(error, path) from error
     except UnicodeDecodeError as error:  # SQLite quotes a damaged schema in its message
         raise _damaged(error, path) from error
 
@@ -55,27 +59,45 @@ def guarded(path: Path) -> Iterator[None]:
         with checked(path):
             yield
     except (PermissionError, IsADirectoryError) as error:
-        raise UserError(f"cannot open {path}: {error}; check its permissions, or use another --results") from error
+        raise _not_permitted(error, path) from error
     except OSError as error:
         raise _no_room(error, path) from error
 
 
-def _meaning(error: sqlite3.DatabaseError, path: Path) -> OrchError:
-    """From SQLite's result code, whose low byte is the primary one (sqlite.org/rescode.html)."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
-    if code == sqlite3.SQLITE_READONLY_ROLLBACK:
-        return UserError(
-            f"{path} has nothing in it yet: its sweep was ended while it made the file; run the sweep again"
-        )
-    match code & 0xFF:
-        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
-            return _no_room(error, path)
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            return UserError(f"cannot open {path}: {error}; check its permissions, or use another --results")
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return InfrastructureLost(f"another program keeps {path} locked; close it and run the same command again")
-        case _:
-            return _damaged(error, path)
+def tells_of_damage(error: sqlite3.DatabaseError) -> bool:
+    """Whether SQLite has found that the file is not what it wrote."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # Python's own: a text that is no UTF-8
+        return "decode" in str(error)
+    return code in _DAMAGE or code & 0xFF in _DAMAGE
+
+
+def _meaning(error: sqlite3.DatabaseError, path: Path) -> OrchError | None:
+    """From SQLite's result code, whose low byte is the primary one (sqlite.org/rescode.html). None where it is no fault of
+    the file, the disk or the machine: a statement that is wrong, a value that does not fit, a call out of order.
+    """
+    if tells_of_damage(error):
+        return _damaged(error, path)
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    for codes, meaning in _MEANINGS.items():
+        if code in codes or code & 0xFF in codes:
+            return meaning(error, path)
+    return None
+
+
+def _damaged(error: Exception, path: Path) -> DamagedResults:
+    return DamagedResults(f"{path} is damaged: {error}; `orch repair {path.parent}` mends what can be mended")
+
+
+def _unfinished(_: Exception, path: Path) -> UserError:
+    return UserError(f"{path} has nothing in it yet: its sweep was ended while it made the file; run the sweep again")
+
+
+def _no_memory(error: Exception, path: Path) -> InfrastructureLost:
+    return InfrastructureLost(
+        f"not enough memory to work with {path} ({type(error).__name__}); free some and run the same command again:"
+        " everything finished is kept"
+    )
 
 
 def _no_room(error: Exception, path: Path) -> InfrastructureLost:
@@ -85,5 +107,48 @@ def _no_room(error: Exception, path: Path) -> InfrastructureLost:
     )
 
 
-def _damaged(error: Exception, path: Path) -> DamagedResults:
-    return DamagedResults(f"{path} is damaged: {error}; `orch repair {path.parent}` mends what can be mended")
+def _failing_disk(error: Exception, path: Path) -> InfrastructureLost:
+    return InfrastructureLost(
+        f"cannot read {path}: {error}; check the disk that it lies on, and run the same command again: everything finished"
+        " is kept"
+    )
+
+
+def _not_permitted(error: Exception, path: Path) -> UserError:
+    return UserError(f"cannot open {path}: {error}; check its permissions, or use another --results")
+
+
+def _locked(_: Exception, path: Path) -> InfrastructureLost:
+    return InfrastructureLost(f"another program keeps {path} locked; close it and run the same command again")
+
+
+_DAMAGE: Final = frozenset(
+    [
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_FORMAT,
+        sqlite3.SQLITE_IOERR_SHORT_READ,
+        sqlite3.SQLITE_IOERR_DATA,
+        sqlite3.SQLITE_IOERR_CORRUPTFS,
+    ]
+)
+_MEANINGS: Final[Mapping[frozenset[int], Callable[[Exception, Path], OrchError]]] = {
+    # what an extended code says comes before what its primary one says
+    frozenset({sqlite3.SQLITE_READONLY_ROLLBACK}): _unfinished,
+    frozenset({sqlite3.SQLITE_IOERR_NOMEM, sqlite3.SQLITE_NOMEM}): _no_memory,
+    frozenset(
+        {
+            sqlite3.SQLITE_FULL,
+            sqlite3.SQLITE_NOLFS,
+            sqlite3.SQLITE_IOERR_WRITE,  # a quota, or a limit on a file's size
+            sqlite3.SQLITE_IOERR_FSYNC,
+            sqlite3.SQLITE_IOERR_TRUNCATE,
+            sqlite3.SQLITE_IOERR_SHMSIZE,
+        }
+    ): _no_room,
+    frozenset({sqlite3.SQLITE_IOERR}): _failing_disk,
+    frozenset(
+        {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
+    ): _not_permitted,
+    frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}): _locked,
+}

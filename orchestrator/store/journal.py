@@ -56,6 +56,7 @@ class Journal:
                 journal._check_whole()
                 if (found := journal._version()) < VERSION:
                     migrate(db, path, found, VERSION)
+                journal._check_schema()
             guard.begin(db)
             db.execute("BEGIN")
         return journal
@@ -71,7 +72,8 @@ class Journal:
             journal._check_version()
             if journal._version() < VERSION:
                 with closing(db):
-                    return cls(migrated_copy(db, VERSION), path)
+                    journal = cls(migrated_copy(db, VERSION), path)
+            journal._check_schema()
         return journal
 
     def close(self) -> None:
@@ -333,8 +335,18 @@ class Journal:
                 )
             raise newer(self._path, found)
 
+    def _check_schema(self) -> None:
+        """So that a statement that SQLite refuses from here on is a mistake of this program."""
+        for table, columns in sql.columns().items():
+            if missing := columns - sql.columns_there(self._db, table):
+                raise DamagedResults(
+                    f"{self._path} is damaged: its table {table} has no {min(missing)}; `orch repair {self._path.parent}`"
+                    " mends what can be mended"
+                )
+
     def _version(self) -> int:
-        found = self.meta("results_version")
+        there = sql.columns_there(self._db, "meta")
+        found = self.meta("results_version") if there >= {"key", "value"} else None
         if found is None or not found.isdecimal():
             raise DamagedResults(
                 f"{self._path} has no results version; restore it from a copy, or use another --results"

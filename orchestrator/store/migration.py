@@ -34,7 +34,7 @@ def _carry_over(db: sqlite3.Connection, version: int) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
         for table, fields in sql.tables().items():
-            there = {name for _, name, *_ in db.execute(f'PRAGMA table_info("{table}")')}
+            there = sql.columns_there(db, table)
             for statement in sql.additions(table, fields, there):
                 db.execute(statement)
         # before tuning there was, every trial was there to be evaluated

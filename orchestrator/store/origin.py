@@ -16,6 +16,7 @@ from orchestrator.errors import UserError
 from orchestrator.store.connection import look
 from orchestrator.store.inspection import JournalFiles, inspect
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.sql import columns_there
 from results_schema import TABLES, TRIALS, VERSION
 
 _SQLITE: Final = b"SQLite format 3\0"
@@ -79,7 +80,7 @@ def _is_journal(path: Path) -> bool:
     try:
         with closing(look(path)) as db:
             tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            columns = {name for _, name, *_ in db.execute("PRAGMA table_info(trials)")}
+            columns = columns_there(db, "trials")
     except (sqlite3.Error, UnicodeDecodeError):
         return True
     return not tables or ("meta" in tables and columns >= _OURS)

@@ -11,7 +11,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Final, Protocol
 
-from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
+from orchestrator.errors import DamagedResults, InfrastructureLost, UserError
 from orchestrator.store.checksums import Checksums
 from orchestrator.store.connection import checked, connect
 from orchestrator.store.files import durable
@@ -239,11 +239,11 @@ class _Line:
 
 
 def _line(path: Path) -> _Line | None:
-    """None where it cannot be read."""
+    """None where it is damaged. Raises UserError, InfrastructureLost."""
     try:
         with closing(connect(path, read_only=True)) as db, checked(path):
             found = dict(db.execute("SELECT key, value FROM meta WHERE key IN ('directory_id', ?)", (SESSION,)))
-    except (OrchError, sqlite3.Error):
+    except (DamagedResults, sqlite3.OperationalError):  # the latter where its table is not there
         return None
     return _Line(found.get("directory_id"), found.get(SESSION))
 

@@ -1,5 +1,6 @@
 """The journal's SQL, derived from results_schema: one column there is one column here."""
 
+import sqlite3
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -58,6 +59,21 @@ def tables() -> dict[str, list[pa.Field]]:
     shared = [field for field in TRIALS.schema if field.name in CELL_COLUMNS]
     declared = {table.name: list(table.schema) for table in TABLES}
     return {"cells": shared, **declared, TRIALS.name: own}
+
+
+def columns() -> dict[str, frozenset[str]]:
+    """Every table of a journal of this version, by name, with the names of its columns."""
+    declared = {name: frozenset(field.name for field in fields) for name, fields in tables().items()}
+    return {
+        **declared,
+        "meta": frozenset({"key", "value"}),
+        "logs": frozenset({"trial_id", "attempt", "text"}),
+    }
+
+
+def columns_there(db: sqlite3.Connection, table: str) -> frozenset[str]:
+    """The names of the columns that a table has; none where it is not there."""
+    return frozenset(name for _, name, *_ in db.execute(f'PRAGMA table_info("{table}")'))
 
 
 def schema_statements() -> list[str]:

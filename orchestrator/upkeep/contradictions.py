@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.errors import DamagedResults
-from orchestrator.store.sql import TRIALS_AND_CELLS
+from orchestrator.store.connection import tells_of_damage
+from orchestrator.store.sql import TRIALS_AND_CELLS, columns_there
 
 _OF_TRIALS: Final = ("attempts", "epochs", "classes", "curves", "logs")
 
@@ -22,8 +23,17 @@ def contradictions(db: sqlite3.Connection, *, deep: bool) -> Found:
     """deep: look at SQLite's own structure too, where no seal vouches for it. Raises DamagedResults."""
     try:
         return _found(db, deep=deep)
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        raise DamagedResults(f"it cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(error) from error
+    except sqlite3.DatabaseError as error:
+        # here a table or a column may be gone, which SQLite takes for a statement that is wrong
+        if tells_of_damage(error) or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+            raise _unreadable(error) from error
+        raise
+
+
+def _unreadable(error: Exception) -> DamagedResults:
+    return DamagedResults(f"it cannot be read: {error}")
 
 
 def _found(db: sqlite3.Connection, *, deep: bool) -> Found:
@@ -37,8 +47,7 @@ def _found(db: sqlite3.Connection, *, deep: bool) -> Found:
         problems += [] if verdict == "ok" else [str(verdict)]
     if version is None or not str(version[0]).isdecimal():
         problems.append("it does not say which version it has")
-    columns = {name for _, name, *_ in db.execute("PRAGMA table_info(trials)")}
-    cells = TRIALS_AND_CELLS if "config_id" in columns else "trials JOIN cells USING (cell_id)"
+    cells = TRIALS_AND_CELLS if "config_id" in columns_there(db, "trials") else "trials JOIN cells USING (cell_id)"
     queries = {
         "trials without their cell": f"SELECT count(*) FROM trials WHERE trial_id NOT IN (SELECT trial_id FROM {cells})",
         "ended trials without the attempt that ended them": (

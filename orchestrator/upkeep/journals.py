@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import DamagedResults, UserError
+from orchestrator.store.connection import checked
 from orchestrator.store.inspection import JournalFiles, inspect, state
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import SESSION
@@ -78,7 +79,7 @@ class _Rows:
 def _rows(paths: ResultsPaths, journal: Path, *, sealed: bool) -> _Rows:
     name = _name(paths, journal)
     try:
-        with closing(opened(paths, journal)) as db:
+        with closing(opened(paths, journal)) as db, checked(journal):
             found = contradictions(db, deep=not sealed)
             copied = bool(db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone()) and bool(
                 db.execute("SELECT 1 FROM meta WHERE key = ?", (SESSION,)).fetchone()

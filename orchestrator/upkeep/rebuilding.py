@@ -40,7 +40,7 @@ class _Believed:
     row: Row
     place: Place
     whole: bool
-    """(words lost at 00:07:30 by a helper's mistake; not it"""
+    """Whether all that belongs to it can be had there; else it waits again."""
 
 
 class Rebuilding:

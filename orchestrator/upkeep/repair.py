@@ -1,7 +1,6 @@
 """`orch repair`: what can be rebuilt is rebuilt, the rest is named. For the one who holds the results' lock."""
 
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -11,6 +10,7 @@ from secrets import token_hex
 
 from orchestrator.errors import DamagedResults
 from orchestrator.store.checksums import Checksums
+from orchestrator.store.connection import checked
 from orchestrator.store.files import durable
 from orchestrator.store.inspection import Inspected, JournalFiles, inspect
 from orchestrator.store.journal import Journal
@@ -86,8 +86,9 @@ def _journal(paths: ResultsPaths, files: JournalFiles) -> Iterator[str]:
     new = files.main.with_name(".journal.sqlite.repaired")
     with Scratch(files.main.with_name(".journal.sqlite.found")) as scratch:
         try:
-            read = salvage(files, found, scratch)
-        except (OSError, DamagedResults, sqlite3.Error):
+            with checked(files.main):
+                read = salvage(files, found, scratch)
+        except (OSError, DamagedResults):  # what cannot be read may be in the tables; a disk that is full loses nothing
             read = {}
             scratch.forget_journal()
         whole = find_exported(paths, scratch)

@@ -16,7 +16,7 @@ LOOKED_FOR: Final = 200_000
 """Rows that are looked for one by one. A page holds some hundred; a row whose number is garbage may claim any gap."""
 
 _FROM_THE_END: Final = 2**60
-"""(words lost at 00:07:30 by a helper's mistake; not its author"""
+"""The place of a table's last row: those that are read backwards from it come after all that are read forwards."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,166 @@
+"""What SQLite refuses is told for what it was: damage where it has found some, else the disk, the lock, the statement."""
+
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli import run
+from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
+from orchestrator.store.connection import checked, connect
+from orchestrator.store.journal import Journal
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.upkeep.verify import verify
+from tests.orchestrator import sample
+from tests.orchestrator.processes import ROOT
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> ResultsPaths:
+    return sample.write_sample(tmp_path / "demo")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT no_such_column FROM trials",
+        "SELECT * FROM no_such_table",
+        "SELEC",
+        "SELECT no_such_function(1)",
+        "SELECT 1; SELECT 2",
+        "SELECT ?",
+    ],
+)
+def test_a_wrong_statement_is_a_mistake_of_this_program(paths: ResultsPaths, statement: str) -> None:
+    with closing(Journal.read(paths.journal)) as journal, pytest.raises(sqlite3.Error) as raised:
+        list(journal.query(statement))
+    assert not isinstance(raised.value, OrchError)
+    assert not [verdict for verdict in verify(paths) if not verdict.whole], "the journal is none the worse"
+
+
+def test_a_value_that_does_not_fit_is_a_mistake_of_this_program(paths: ResultsPaths) -> None:
+    with closing(Journal.create_or_open(paths.journal)) as journal, pytest.raises(sqlite3.IntegrityError):
+        journal.set_aside(sample.MLP_SGD.trial_id(0), None, None)  # type: ignore[arg-type] # its status
+
+
+def test_a_journal_that_is_locked_is_not_damaged(
+    paths: ResultsPaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("orchestrator.store.guard.PATIENCE_MS", 1)
+    with closing(sqlite3.connect(paths.journal, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        for command in ("status", "results"):
+            code = run([command, str(paths.root)])
+            told = capsys.readouterr().err
+            assert "is damaged" not in told
+            assert (code, "keeps" in told) in {(3, True), (0, False)}, told
+        assert run(["status", str(paths.root)]) == 3
+
+
+def removed(path: Path) -> None:
+    path.unlink()
+    path.parent.rmdir()
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("befalls", [removed, a_folder])
+def test_what_cannot_be_opened_is_not_damaged(tmp_path: Path, befalls: Callable[[Path], None]) -> None:
+    path = tmp_path / "demo" / "journal.sqlite"
+    path.parent.mkdir()
+    path.touch()
+    befalls(path)
+    with pytest.raises(OrchError) as raised, closing(connect(path)) as db, checked(path):
+        db.execute("SELECT * FROM sqlite_master")
+    assert "cannot open" in str(raised.value) or befalls is a_folder
+
+
+LIMITED = """
+import resource, sqlite3, sys
+from contextlib import suppress
+from pathlib import Path
+from orchestrator.errors import OrchError
+from orchestrator.store.journal import Journal
+from tests.orchestrator import sample
+journal = Journal.create_or_open(Path(sys.argv[1]))
+if sys.argv[2] == "memory":
+    with suppress(MemoryError):  # it is in use already
+        journal._db.execute("PRAGMA hard_heap_limit = 1000")
+else:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+try:
+    for number in range(10_000):
+        sample.plan(journal, [sample.Cell(model=f"mlp{number}")], seeds=(0,))
+        journal.commit()
+except OrchError as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.parametrize(("what", "says"), [("memory", "not enough memory"), ("disk", "free disk space")])
+def test_a_machine_that_has_no_more_to_give_is_no_damage(tmp_path: Path, what: str, says: str) -> None:
+    path = tmp_path / "journal.sqlite"
+    ended = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(path), what], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.startswith(InfrastructureLost.__name__), ended.stdout + ended.stderr
+    assert says in ended.stdout
+    Journal.create_or_open(path).close()
+
+
+def test_too_many_open_files_are_no_damage(paths: ResultsPaths) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held = [os.open("/dev/null", os.O_RDONLY)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (held[0] + 1, hard))
+    try:
+        with pytest.raises(UserError, match="cannot open"):
+            Journal.read(paths.journal)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        os.close(held[0])
+
+
+CODES = {
+    DamagedResults: {"CORRUPT", "NOTADB", "FORMAT"},
+    InfrastructureLost: {"FULL", "IOERR", "BUSY", "LOCKED", "PROTOCOL", "NOMEM", "NOLFS"},
+    UserError: {"READONLY", "CANTOPEN", "PERM", "AUTH"},
+}
+DAMAGE_OF_A_DISK = {"IOERR_SHORT_READ", "IOERR_DATA", "IOERR_CORRUPTFS"}
+
+
+def test_every_code_of_sqlite_has_its_meaning() -> None:
+    """Those that tell of the file, the disk or the machine, with all their extended codes."""
+    seen = set()
+    for name in (name.removeprefix("SQLITE_") for name in dir(sqlite3) if name.startswith("SQLITE_")):
+        family = next((family for family, names in CODES.items() if name.split("_")[0] in names), None)
+        if family is None:
+            continue
+        error = sqlite3.OperationalError("what SQLite says")
+        error.sqlite_errorcode = getattr(sqlite3, f"SQLITE_{name}")
+        with pytest.raises(DamagedResults if name in DAMAGE_OF_A_DISK else family), checked(Path("journal.sqlite")):
+            raise error
+        seen.add(name)
+    assert seen >= set().union(*CODES.values()) | DAMAGE_OF_A_DISK
+
+
+def test_a_name_that_was_flipped_in_the_schema_is_damage(
+    paths: ResultsPaths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SQLite takes it for a statement that is wrong."""
+    content = paths.journal.read_bytes()
+    assert content.count(b'"val_accuracy"') >= 1
+    paths.journal.write_bytes(content.replace(b'"val_accuracy"', b'"vbl_accuracy"'))
+    for command in ("status", "verify"):
+        assert run([command, str(paths.root)]) == 4
+        told = capsys.readouterr()
+        assert "journal.sqlite" in told.out + told.err
