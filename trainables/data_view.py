@@ -39,9 +39,10 @@ class DataView:
         unfit = self._dataset.supports(plain)
         if unfit is not None:
             raise DataError(unfit)
-        self._info: DataInfo = self._dataset.under_options(plain)
         self._fingerprint = self._dataset.fingerprint(place)
-        self._examples, self._hashes = contents(self._dataset, place, self._fingerprint)
+        found = contents(self._dataset, place, self._fingerprint)
+        self._info: DataInfo = self._dataset.under_options(found.info)
+        self._examples, self._hashes = found.examples, found.hashes
 
     def card(self) -> DataCard:
         """Counted over all examples. Raises BrokenPicture."""

@@ -1,6 +1,7 @@
 """What a data set is: where its files lie, what it says of itself before it is read, and its decoded examples."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal, Self
@@ -109,6 +110,13 @@ class Dataset(DataOptions):
     @abstractmethod
     def info(self, place: DataPlace) -> DataInfo:
         """Shape, task and classes, from names and headers alone. Raises DataMissing."""
+
+    def content_files(self, place: DataPlace) -> Sequence[str]:
+        """The files that the content is read of, in a fixed order; none where it is of no files, or they are not told.
+
+        What is decoded is thrown away where one of them has changed meanwhile. Raises DataMissing.
+        """
+        return ()
 
     @abstractmethod
     def fingerprint(self, place: DataPlace) -> str:

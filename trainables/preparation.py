@@ -55,12 +55,12 @@ def prepared(
 
     seed: the trial's own, which picks the fold of a cross-validation; all else comes from `split_seed`.
     """
-    plain = dataset.info(place)
-    info, reason = dataset.under_options(plain), dataset.supports(plain)
+    found = contents(dataset, place, fingerprint)
+    info, reason = dataset.under_options(found.info), dataset.supports(found.info)
     if reason is not None:
         raise DataError(reason)
-    examples, hashes = contents(dataset, place, fingerprint)
-    division = divided(dataset, examples, hashes, info.classes, splits, split_seed, seed)
+    examples = found.examples
+    division = divided(dataset, examples, found.hashes, info.classes, splits, split_seed, seed)
     learnt = division.split.train
     if isinstance(examples, StreamedExamples):
         labelled = replace(examples, targets=division.targets)

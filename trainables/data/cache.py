@@ -11,6 +11,7 @@ import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import mkdtemp
@@ -21,11 +22,13 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from trainables.data.checks import check_examples
+from trainables.data.content import LARGE
 from trainables.data.pixels import shown
-from trainables.dataset import DataPlace, Dataset, Examples
+from trainables.data.stamps import stamps, steadily, total_size
+from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
 from trainables.errors import DataError
 
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 """Raised when the files come to mean something else; folders of an older format are left alone."""
 _ARRAYS: Final = ("inputs", "targets", "official_test", "groups", "content_hashes")
 _NO_GROUP: Final = -1
@@ -56,16 +59,32 @@ def content_hashes(dataset: Dataset, place: DataPlace, fingerprint: str) -> NDAr
     return hashes
 
 
+def kept_info(dataset: Dataset, place: DataPlace, fingerprint: str) -> DataInfo:
+    """What `info` said when the data was decoded, whatever lies there by now; raises what `decoded` does."""
+    written = json.loads((_ready(dataset.as_decoded(), place, fingerprint) / _META).read_bytes())["info"]
+    return DataInfo(**{**written, "shape": tuple(written["shape"]), "classes": tuple(written["classes"])})
+
+
+def refuse_other_content(dataset: Dataset, place: DataPlace, fingerprint: str) -> None:
+    """Raises DataError where the data is not what was planned with."""
+    if dataset.fingerprint(place) != fingerprint:
+        raise DataError(
+            f"{dataset.name}: the files are not those that were planned with: they have changed since, or differ on this "
+            f"machine; wait until nothing writes to them any more, and start again"
+        )
+
+
 def _ready(dataset: Dataset, place: DataPlace, fingerprint: str) -> Path:
     """The folder with the decoded data set, whole."""
     folder = place.cache.absolute() / _folder_name(dataset, fingerprint)
     if folder in _verified and folder.is_dir():
         return folder
-    if not _is_whole(folder):
+    origin = _origin(dataset, place)
+    if not _is_whole(folder, origin):
         with _locked(folder):
             # another process may have made it while this one waited
-            if not _is_whole(folder):
-                _make(folder, dataset, place)
+            if not _is_whole(folder, origin):
+                _make(folder, dataset, place, fingerprint)
     _verified.add(folder)
     return folder
 
@@ -87,22 +106,34 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _is_whole(folder: Path) -> bool:
-    """Whether every file has the size and the checksum that it was written with."""
+def _origin(dataset: Dataset, place: DataPlace) -> str | None:
+    """What tells apart the files of a data set whose fingerprint is of names and sizes; None where it is of content.
+
+    None too where the files are gone by now: what was decoded of them is as good as before.
+    """
+    try:
+        found = stamps(dataset.content_files(place))
+    except (OSError, DataError):
+        return None
+    return blake2b(found.tobytes(), digest_size=16).hexdigest() if total_size(found) > LARGE else None
+
+
+def _is_whole(folder: Path, origin: str | None) -> bool:
+    """Whether every file has the checksum that it was written with, and all are of these files."""
     try:
         written = json.loads((folder / _META).read_bytes())
-        return all(_checksum(_file(folder, name)) == written["crc32"][name] for name in _ARRAYS)
+        crc32, of_these = written["crc32"], origin in (None, written["origin"])
+        return of_these and all(_checksum(_file(folder, name)) == crc32[name] for name in _ARRAYS)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
-def _make(folder: Path, dataset: Dataset, place: DataPlace) -> None:
+def _make(folder: Path, dataset: Dataset, place: DataPlace, fingerprint: str) -> None:
     """Decode into a folder of another name, then give it its own. Called under the lock."""
     unfinished = f".{folder.name}."
     for left in folder.parent.glob(f"{unfinished}*"):
         shutil.rmtree(left, ignore_errors=True)  # by a process that died: whoever makes one holds the lock
-    examples = dataset.load(place)
-    check_examples(examples, dataset.info(place))
+    examples, info, origin = _loaded(dataset, place, fingerprint)
     pixels = shown(examples.inputs, dataset)
     groups = np.full(len(examples), _NO_GROUP) if examples.groups is None else examples.groups
     arrays = {
@@ -115,7 +146,7 @@ def _make(folder: Path, dataset: Dataset, place: DataPlace) -> None:
     try:
         temporary = Path(mkdtemp(dir=folder.parent, prefix=unfinished))
         try:
-            _write(temporary, arrays)
+            _write(temporary, arrays, info, origin)
             shutil.rmtree(folder, ignore_errors=True)  # damaged, or it would not be made again
             temporary.rename(folder)
         finally:
@@ -124,14 +155,33 @@ def _make(folder: Path, dataset: Dataset, place: DataPlace) -> None:
         raise _unwritable(folder.parent, refused) from refused
 
 
-def _write(folder: Path, arrays: dict[str, NDArray[Any]]) -> None:
+def _loaded(dataset: Dataset, place: DataPlace, fingerprint: str) -> tuple[Examples, DataInfo, str | None]:
+    """The examples of this fingerprint, what the data set says of them, and where they are from. Raises DataError."""
+
+    def load() -> tuple[Examples, DataInfo, str | None]:
+        refuse_other_content(dataset, place, fingerprint)
+        origin, info = _origin(dataset, place), dataset.info(place)
+        examples = dataset.load(place)
+        check_examples(examples, info)
+        return examples, info, origin
+
+    try:
+        loaded = steadily(lambda: dataset.content_files(place), load)
+    except OSError as refused:
+        raise DataError(f"cannot read the data: {refused}") from refused
+    if not dataset.content_files(place):  # it does not tell what to watch
+        refuse_other_content(dataset, place, fingerprint)
+    return loaded
+
+
+def _write(folder: Path, arrays: dict[str, NDArray[Any]], info: DataInfo, origin: str | None) -> None:
     for name, array in arrays.items():
         with _file(folder, name).open("wb") as file:
             np.save(file, np.ascontiguousarray(array), allow_pickle=False)
             file.flush()
             os.fsync(file.fileno())
     checksums = {name: _checksum(_file(folder, name)) for name in arrays}
-    (folder / _META).write_text(json.dumps({"crc32": checksums}))
+    (folder / _META).write_text(json.dumps({"crc32": checksums, "info": asdict(info), "origin": origin}))
     folder.chmod(0o755)  # mkdtemp's is for one user, and a cache may be shared
 
 

@@ -1,7 +1,7 @@
 """Digests of a data set's content, remembered so that files that have not changed are read once."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -10,13 +10,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data.stamps import Stamps, settled, stamps, steadily
 from trainables.dataset import DataPlace
 from trainables.errors import DataError
 
 LARGE: Final = 2 * 1024**3
 """Bytes of files above which names and sizes stand for the content."""
 _CHUNK: Final = 1 << 20
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 """Raised when anything that is remembered comes to be computed in another way."""
 
 
@@ -44,28 +45,32 @@ def digest_of_files(named: Iterable[tuple[str, str]]) -> str:
 
 
 def remembered(place: DataPlace, purpose: str, files: Iterable[str | Path], compute: Callable[[], str]) -> str:
-    """What `compute` gave for these files as they are: recalled while no path, size or time of change differs.
+    """What `compute` gave for these files as they are: recalled while no path, size, time or number of one differs.
 
-    purpose: tells apart what is computed of the same files. Raises DataError where a file cannot be read or the
-    cache folder cannot be written.
+    purpose: tells apart what is computed of the same files. Raises DataError where a file cannot be read, where the files
+    change while they are, or the cache folder cannot be written.
     """
+    paths = [os.fspath(path) for path in files]
     try:
-        entry = place.cache / "content" / _key(purpose, files)
+        seen = stamps(paths)
+        entry = place.cache / "content" / _key(purpose, paths, seen)
         recalled = _recall(entry)
         if recalled is not None:
             return recalled
-        computed = compute()
+        computed = steadily(lambda: paths, compute)
+        as_before = np.array_equal(stamps(paths), seen)
     except OSError as refused:
         raise DataError(f"cannot read the data: {refused}") from refused
-    _remember(entry, computed)
+    # what changed in between is remembered by nobody, and neither is what could change once more under the same time
+    if as_before and settled(seen):
+        _remember(entry, computed)
     return computed
 
 
-def _key(purpose: str, files: Iterable[str | Path]) -> str:
+def _key(purpose: str, paths: Sequence[str], seen: Stamps) -> str:
     digest = blake2b(f"{_FORMAT} {purpose}".encode(), digest_size=16)
-    for path in files:
-        status = Path(path).stat()
-        digest.update(b"\0" + os.fsencode(path) + f"\0{status.st_size} {status.st_mtime_ns}".encode())
+    for path, stamp in zip(paths, seen.tolist(), strict=True):
+        digest.update(b"\0" + os.fsencode(path) + f"\0{stamp}".encode())
     return digest.hexdigest()
 
 

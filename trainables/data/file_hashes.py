@@ -36,10 +36,11 @@ def file_hashes(place: DataPlace, files: Iterable[str]) -> NDArray[np.uint64]:
 def _hashed(paths: Sequence[str]) -> str:
     large = sum(Path(path).stat().st_size for path in paths) > LARGE
     with ThreadPoolExecutor(min(_MOST_THREADS, cpu_count() or 1)) as threads:
-        return "".join(threads.map(partial(_hash, pieces=large), paths, chunksize=64))
+        return "".join(threads.map(partial(file_hash, pieces=large), paths, chunksize=64))
 
 
-def _hash(path: str, pieces: bool) -> str:
+def file_hash(path: str, pieces: bool) -> str:
+    """That of one file, in hexadecimal; of pieces of it where all together are large. Raises BrokenPicture."""
     digest = blake2b(digest_size=_BYTES)
     try:
         with Path(path).open("rb") as file:

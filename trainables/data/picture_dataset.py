@@ -1,7 +1,7 @@
 """Users' own pictures with a class each, wherever they are kept."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, repeat
 from math import prod
@@ -108,6 +108,9 @@ class PictureDataset(Dataset):
         official = bool(source.official_test.any())
         return DataInfo(self.name, "image", shape, "classification", source.classes, official_test=official)
 
+    def content_files(self, place: DataPlace) -> Sequence[str]:
+        return [*self._source(place).files, *self._lists(place)]
+
     def fingerprint(self, place: DataPlace) -> str:
         source = self._source(place)
         pictures = remembered(place, f"pictures {self._reading()}", source.files, source.digest)
@@ -120,6 +123,10 @@ class PictureDataset(Dataset):
         shape = self._shape(source, place)
         inputs = decoded_pictures(source.batches(), len(source.targets), shape, self._part(shape))
         return Examples(inputs, source.targets, source.official_test, self._groups(source, place))
+
+    def _lists(self, place: DataPlace) -> list[str]:
+        """Files that say more of the pictures."""
+        return []
 
     def _groups(self, source: PictureSource, place: DataPlace) -> NDArray[np.int64] | None:
         key = self.located(place).groups

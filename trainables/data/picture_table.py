@@ -38,7 +38,7 @@ class PictureTable(PictureSource):
 
     def __init__(self, root: Path, image: str, label: str) -> None:
         """Raises DataMissing where there are no files or rows, DataError where a column does not fit."""
-        self._image = image
+        self._root, self._image, self._label = root, image, label
         splits = _files(root)
         self._paths = [path for path, _ in splits]
         self.files = [str(path) for path in self._paths]
@@ -70,8 +70,13 @@ class PictureTable(PictureSource):
     def digest(self) -> str:
         if sum(path.stat().st_size for path in self._paths) > LARGE:
             return digest_of_files((path.name, str(path)) for path in self._paths)
-        digest = blake2b("\0".join(self.classes).encode(), digest_size=16)
-        digest.update(self.targets.tobytes() + self.official_test.tobytes())
+        now = PictureTable(self._root, self._image, self._label)  # labels of the same moment as the pictures
+        if now.files != self.files:
+            raise DataError(
+                f"files came to {self._root} or went while it was read; start again when nothing writes to it"
+            )
+        digest = blake2b("\0".join(now.classes).encode(), digest_size=16)
+        digest.update(now.targets.tobytes() + now.official_test.tobytes())
         for batch in self.batches():
             for picture in batch:
                 assert isinstance(picture.content, bytes)

@@ -2,7 +2,7 @@
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from trainables.data.download import download, download_folder, missing
@@ -17,6 +17,9 @@ class PublishedDataset(Dataset):
         if self._found(place) is None:
             target = download_folder(place)
             download(self.name, target, self._download, self._looked(place), self._wanted(place))
+
+    def content_files(self, place: DataPlace) -> Sequence[str]:
+        return [str(file) for file in self._files(place)]
 
     def _files(self, place: DataPlace) -> list[Path]:
         """All its files, in its own order. Raises DataMissing."""

@@ -33,6 +33,10 @@ class ClipFolder(PictureDataset):
     def located(self, place: DataPlace) -> Self:
         return located_list(super().located(place), place)
 
+    def _lists(self, place: DataPlace) -> list[str]:
+        groups = self.located(place).groups
+        return [] if groups is None else [groups]
+
     def info(self, place: DataPlace) -> DataInfo:
         info = super().info(place)
         return replace(info, input="clip", shape=(self.frames, *info.shape))

@@ -22,5 +22,9 @@ class ImageFolder(PictureDataset):
     def located(self, place: DataPlace) -> Self:
         return located_list(super().located(place), place)
 
+    def _lists(self, place: DataPlace) -> list[str]:
+        groups = self.located(place).groups
+        return [] if groups is None else [groups]
+
     def _open(self, root: Path) -> PictureSource:
         return PictureFolder(root)

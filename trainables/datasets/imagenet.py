@@ -54,7 +54,10 @@ class Imagenet(ImageFolder):
         source = self._source(place)
         shape = self._shape(source, place)
         root = Path(self.located(place).path)
-        decoder = PictureDecoder(source.files, root, place, shape, self.least_area, self.middle)
+        try:
+            decoder = PictureDecoder(source.files, root, place, shape, self.least_area, self.middle)
+        except OSError as refused:
+            raise DataError(f"cannot read the data: {refused}") from refused
         return StreamedExamples(decoder, source.targets, source.official_test, self._groups(source, place))
 
     def _part(self, shape: Shape) -> Choice:

@@ -4,6 +4,7 @@ Moving digits as in Srivastava et al. 2015 ("Unsupervised Learning of Video Repr
 let them bounce. On a torus every place is as likely in every frame, so that a single frame says nothing of the class.
 """
 
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Annotated, ClassVar, Final, Literal
 
@@ -53,6 +54,9 @@ class MovingDigits(Dataset):
         self._source().info(place)
         shape = (self.length, 1, self.size, self.size)
         return DataInfo(self.name, "clip", shape, "classification", DIRECTIONS, official_test=True, directed=True)
+
+    def content_files(self, place: DataPlace) -> Sequence[str]:
+        return self._source().content_files(place)
 
     def fingerprint(self, place: DataPlace) -> str:
         # other parameters make other clips of the same pictures

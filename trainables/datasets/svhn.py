@@ -32,8 +32,12 @@ class Svhn(PublishedDataset):
 
     def fingerprint(self, place: DataPlace) -> str:
         files = self._files(place)
-        arrays = (array for file in files for array in read_house_numbers(file))
-        return remembered(place, "svhn", files, lambda: digest_of_arrays(arrays))
+        return remembered(
+            place,
+            "svhn",
+            files,
+            lambda: digest_of_arrays(array for file in files for array in read_house_numbers(file)),
+        )
 
     def load(self, place: DataPlace) -> Examples:
         pictures, labels = zip(*map(read_house_numbers, self._files(place)), strict=True)

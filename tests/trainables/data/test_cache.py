@@ -28,12 +28,13 @@ class Counted(Dataset):
     scale: int = 1
     slow: bool = False
     variant: str = ""
+    content: str = "f"
 
     def info(self, place: DataPlace) -> DataInfo:
         return DataInfo(name=self.name, input="image", shape=(1, 4, 3), task="classification", classes=("a", "b"))
 
     def fingerprint(self, place: DataPlace) -> str:
-        return "f"
+        return self.content
 
     def load(self, place: DataPlace) -> Examples:
         with Path(self.log).open("a") as log:
@@ -111,7 +112,7 @@ def test_what_comes_back_is_mapped_and_cannot_be_changed(place: DataPlace, log: 
 def test_another_content_or_configuration_is_decoded_apart(place: DataPlace, log: Path) -> None:
     decoded(Counted(log=str(log)), place, "f")
     other = decoded(Counted(log=str(log), scale=2), place, "f")
-    decoded(Counted(log=str(log)), place, "g")
+    decoded(Counted(log=str(log), content="g"), place, "g")
     assert other.inputs[0, 0, 0, 1] == 2
     assert times_decoded(log) == 3
 

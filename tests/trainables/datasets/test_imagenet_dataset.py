@@ -91,7 +91,8 @@ def test_it_decodes_what_is_asked_for(place: DataPlace, tree: Path) -> None:
 
 def test_a_picture_in_both_splits_is_left_out_of_training(place: DataPlace) -> None:
     dataset = small()
-    examples, hashes = contents(dataset, place, dataset.fingerprint(place))
+    found = contents(dataset, place, dataset.fingerprint(place))
+    examples, hashes = found.examples, found.hashes
     parts = split(examples, hashes, True, Splits(), seed=0)
     assert parts.dropped == 1
     assert not set(hashes[parts.train]) & set(hashes[parts.test])
