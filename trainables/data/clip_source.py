@@ -14,7 +14,8 @@ from trainables.data.folder_layout import SplitFolder, shown_folders, split_fold
 from trainables.data.group_list import listed_groups
 from trainables.data.picture_dataset import PictureSource
 from trainables.data.picture_folder import check_class_names
-from trainables.data.pictures import Header, Picture, printable, raise_broken
+from trainables.data.pictures import Header, Picture, raise_broken
+from trainables.data.printable import printable
 from trainables.data.recordings import Recording, pictures_in, recordings
 from trainables.data.sampling import sampled
 from trainables.errors import BrokenPicture, DataError, DataMissing

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.content import LARGE, remembered
-from trainables.data.pictures import printable
+from trainables.data.printable import printable
 from trainables.dataset import DataPlace
 from trainables.errors import BrokenPicture
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from trainables.data.pictures import has_picture_ending, printable
+from trainables.data.pictures import has_picture_ending
+from trainables.data.printable import printable
 from trainables.errors import DataError
 
 _TRAIN: Final = frozenset({"train", "training"})

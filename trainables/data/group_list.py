@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.data.pictures import printable
+from trainables.data.printable import printable
 from trainables.errors import UnfitOption
 from trainables.regular_file import open_regular
 

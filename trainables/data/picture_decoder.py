@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from trainables.data.content import LARGE
 from trainables.data.crops import at_random, middle
 from trainables.data.file_hashes import file_hash, file_hashes
-from trainables.data.pictures import Picture, Shape, decode, printable
+from trainables.data.pictures import Picture, Shape, decode
+from trainables.data.printable import printable
 from trainables.data.stamps import stamp, stamps, total_size
 from trainables.dataset import DataPlace
 from trainables.errors import BrokenPicture

@@ -14,7 +14,8 @@ from trainables.data.content import digest_of_files
 from trainables.data.folder_layout import SplitFolder, is_folder, is_shown, shown_folders, split_folders
 from trainables.data.group_list import listed_groups
 from trainables.data.picture_dataset import PictureSource
-from trainables.data.pictures import Picture, has_picture_ending, printable, raise_broken
+from trainables.data.pictures import Picture, has_picture_ending, raise_broken
+from trainables.data.printable import printable
 from trainables.errors import BrokenPicture, DataError, DataMissing
 
 _BATCH: Final = 1024

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from trainables.data.class_names import class_names
 from trainables.data.content import LARGE, digest_of_files
 from trainables.data.picture_dataset import PictureSource
-from trainables.data.pictures import Picture, printable
+from trainables.data.pictures import Picture
+from trainables.data.printable import printable
 from trainables.errors import DataError, DataMissing, UnfitOption
 
 _BATCH: Final = 256

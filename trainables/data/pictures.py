@@ -6,7 +6,6 @@ counts.
 """
 
 import math
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -77,12 +76,6 @@ def picture_endings() -> frozenset[str]:
 def has_picture_ending(name: str) -> bool:
     """Whether a file of this name is taken for a picture."""
     return f".{name.rpartition('.')[2].lower()}" in picture_endings()
-
-
-def printable(name: str) -> str:
-    """The name of a file on one line, with escapes for what is not text."""
-    text = os.fsencode(name).decode(errors="backslashreplace")
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def read_header(picture: Picture) -> Header:

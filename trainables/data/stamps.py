@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.data.pictures import printable
+from trainables.data.printable import printable
 from trainables.errors import DataError
 
 Stamps = NDArray[np.uint64]
