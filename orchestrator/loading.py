@@ -18,9 +18,11 @@ from orchestrator.errors import UserError
 from orchestrator.grid.measures import reachable, time_to
 from orchestrator.grid.reader import read_text
 from orchestrator.reports.cells import AXES
+from orchestrator.reports.compared import measures_of
 from orchestrator.reports.ranked import ranked_cells
 from orchestrator.reports.source import results_at, table_of
 from orchestrator.reports.speed import speed_profile
+from orchestrator.selection import ACCURACY, Measure
 from results_schema import ENVIRONMENTS, TABLES, Table
 
 if TYPE_CHECKING:
@@ -98,7 +100,8 @@ class Results:
         """One row for each cell, data set by data set, the best first: `orchestrator.reports.ranked.ranked_cells`.
 
         Means over seeds with 95 % bootstrap intervals, ties with the best, spread over the binomial floor, how many trials
-        diverged or failed, and costs. Trials that the grid no longer names, and those that tune, are left out.
+        diverged or failed, and costs. `measure` names the column whose mean is shown: of the test split when no trial has
+        still to run, of validation before. Trials that the grid no longer names, and those that tune, are left out.
         """
         return ranked_cells(self._planned())
 
@@ -118,7 +121,7 @@ class Results:
         self,
         first: Mapping[str, Any],
         than: Mapping[str, Any],
-        on: str | Mapping[str, Any] = "test_accuracy",
+        on: str | Mapping[str, Any] | None = None,
         *,
         margin: float = 0.0,
         where: Mapping[str, Any] | None = None,
@@ -128,14 +131,15 @@ class Results:
             load("results/demo").compare({"model": "cnn"}, {"model": "mlp"}, where={"dataset": "digits"})
 
         It is made after its data, so it is post hoc; and it is alone: who compares much corrects for it (`stats.holm`).
-        Raises GridError where an axis, a level or a measure is none of the grid's.
+        on: what the grid selects by, on the test split, when it is not given. Raises GridError where an axis, a level or
+        a measure is none of the grid's, UserError where data sets are selected by different measures and `on` is not given.
         """
         claim: dict[str, Any] = {
             "id": "compare",
             "text": "a comparison",
             "better": _plain(first),
             "than": _plain(than),
-            "on": _plain(on),
+            "on": _plain(on) if on is not None else f"test_{self._measure('on').name}",
         }
         claim |= {"margin": _plain(margin)} if margin else {}
         claim |= {"where": _plain(where)} if where else {}
@@ -146,7 +150,7 @@ class Results:
         self,
         axis: Literal["dataset", "model", "optimizer", "regularizer"],
         reach: float,
-        of: str = "val_accuracy",
+        of: str | None = None,
         *,
         clock: Literal["seconds", "epochs"] = "seconds",
         ratios: Sequence[float] = (1, 1.25, 1.5, 2, 3, 4, 8),
@@ -155,14 +159,22 @@ class Results:
 
             load("results/demo").profile("optimizer", reach=0.95).plot(drawstyle="steps-post")
 
-        A performance profile: `orchestrator.reports.speed.speed_profile`. Raises UserError where `of` is no column of
-        `epochs` that has a better and a worse.
+        A performance profile: `orchestrator.reports.speed.speed_profile`. of: what the grid selects by when it is not given.
+        Raises UserError where it is no column of `epochs` that has a better and a worse.
         """
+        of = of if of is not None else self._measure("of").epoch
         if axis not in AXES:
             raise UserError(f"there is no axis {axis!r}; the axes are {', '.join(AXES)}")
         if of not in reachable():
             raise UserError(f"{of!r} cannot be reached; what can is {', '.join(reachable())}")
         return speed_profile(self._planned(), self.epochs, axis, time_to(reach, of, clock), ratios)
+
+    def _measure(self, given: str) -> Measure:
+        """What all trials are selected by. given: the argument that says it otherwise."""
+        found = {measure.validation: measure for measure in measures_of(self._planned()).values()}
+        if len(found) > 1:
+            raise UserError(f"data sets are selected by different measures ({', '.join(found)}): say `{given}`")
+        return next(iter(found.values()), ACCURACY)
 
     def _planned(self) -> pd.DataFrame:
         """What the grid names now, without the trials that tune."""

@@ -1,8 +1,9 @@
 """What a sweep says of itself in figures: the time that is left, and the best trial so far."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from orchestrator.goal import Goal
 from trainables.records import TrialResult
 
 
@@ -12,9 +13,9 @@ class Standing:
 
     expected: float
     """Work of all trials that this sweep runs, in the queue's measure."""
-    best: str | None = None
+    _best: dict[str, tuple[float, str]] = field(default_factory=dict)
+    """By measure: the score, the greater the better, and the trial in words."""
     _done: float = 0.0
-    _value: float | None = None
     _began: float | None = None
 
     def begin(self) -> None:
@@ -34,26 +35,26 @@ class Standing:
         """A trial that had been given up is tried again."""
         self._done -= work
 
-    def concluded(self, work: float, label: str, result: TrialResult | None) -> None:
+    @property
+    def best(self) -> str | None:
+        """The best trial so far in words: of each measure that trials are selected by."""
+        return "; ".join(words for _, words in self._best.values()) or None
+
+    def concluded(self, work: float, label: str, result: TrialResult | None, goal: Goal) -> None:
+        """goal: what the trial is selected by."""
         self._done += work
-        if result is None or result.val is None or result.test is None:  # nothing, or a step of tuning
+        if result is None or result.test is None:  # nothing, or a step of tuning
             return
-        value = -result.val.loss if result.val.accuracy is None else result.val.accuracy
-        if self._value is None or value > self._value:
-            self._value = value
-            self.best = f"{label}: {headline(result)}"
+        score = goal.score([goal.of_scores(result.val)])
+        if score is not None and (goal.measure not in self._best or score > self._best[goal.measure][0]):
+            self._best[goal.measure] = (score, f"{label}: {headline(result, goal)}")
 
 
-def headline(result: TrialResult) -> str:
-    """One figure, for the eye."""
+def headline(result: TrialResult, goal: Goal) -> str:
+    """One figure, for the eye: of validation, since nobody looks at the test split while trials have still to run."""
     if result.status == "diverged":
         return result.reason or "diverged"
-    if result.val is not None and result.test is None:  # it tunes
-        if result.val.accuracy is not None:
-            return f"validation accuracy {result.val.accuracy:.4f}"
-        return f"validation loss {result.val.loss:.4g}"
-    if result.test is None:
+    value = goal.of_scores(result.val)
+    if value is None:
         return f"{result.epochs} epochs"
-    if result.test.accuracy is not None:
-        return f"test accuracy {result.test.accuracy:.4f}"
-    return f"test loss {result.test.loss:.4g}"
+    return f"{goal.title} {value:.4f}" if goal.better == "max" else f"{goal.title} {value:.4g}"

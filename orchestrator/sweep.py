@@ -9,6 +9,7 @@ from typing import Final
 from orchestrator.cell import Cell
 from orchestrator.engine import Broke, Ended, EpochDone, Event, Shape, Started
 from orchestrator.failures import Failures
+from orchestrator.goal import Goal
 from orchestrator.leased import Leased
 from orchestrator.planned import tuned_row
 from orchestrator.progress import Progress, Running, Snapshot
@@ -144,7 +145,8 @@ class Sweep:
                     return self._deferred.tuner(waiting.cell).epoch(waiting.tuning, event.row)
             case Ended():
                 self._journal.ended(event)
-                self._conclude(event.trial_id, event.result.status, headline(event.result), event.result)
+                told = headline(event.result, _goal(waiting))
+                self._conclude(event.trial_id, event.result.status, told, event.result)
             case Broke():
                 self._break(event, leased)
         return False
@@ -273,7 +275,7 @@ class Sweep:
         self.last_row = time.monotonic()
         self._move("running", status)
         self._checkpoints.concluded(trial_id, status)
-        self._standing.concluded(-waiting.expected, leased.label, result)
+        self._standing.concluded(-waiting.expected, leased.label, result, _goal(waiting))
         if result is not None:
             self._came_to_its_end(leased, result)
         self._progress.finished(leased.label, status, detail, self.snapshot())
@@ -298,6 +300,12 @@ class Sweep:
 def _running(leased: Leased) -> Running:
     waiting = leased.waiting
     return Running(waiting.trial_id, leased.label, leased.epoch, waiting.cell.protocol.epochs)
+
+
+def _goal(waiting: Waiting) -> Goal:
+    cell = waiting.cell
+    assert cell.data.task is not None, "what runs has data"
+    return Goal.of(cell.protocol, cell.data.task)
 
 
 def _start_of(event: Broke) -> Started:

@@ -1,5 +1,6 @@
 """`orch results RESULTS`: the trials as a table, sorted and filtered."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -20,7 +21,11 @@ _WIDE: Final = 10_000
 
 @click.command(epilog=_EXAMPLE)
 @click.argument("results", type=click.Path(path_type=Path))
-@click.option("--sort", metavar="COLUMN", help="Sort by this column.  [default: the best validation score first]")
+@click.option(
+    "--sort",
+    metavar="COLUMN",
+    help="Sort by this column.  [default: what the grid selects by, on validation, the best first]",
+)
 @click.option("--descending", "direction", flag_value="descending", help="Greatest first.")
 @click.option("--ascending", "direction", flag_value="ascending", help="Smallest first.")
 @click.option(
@@ -61,16 +66,18 @@ def command(
         _print_csv(chosen)
     else:
         _print_table(chosen)
-        say(f"{chosen.num_rows} of {trials.num_rows} trials{_left_out(trials, listing)}", err=True)
+        told = "; ".join([f"{chosen.num_rows} of {trials.num_rows} trials", *_told(trials, listing)])
+        say(told, err=True)
 
 
-def _left_out(trials: "pa.Table", listing: "Listing") -> str:
+def _told(trials: "pa.Table", listing: "Listing") -> Iterator[str]:
     from orchestrator.reports.listing import without_tuning
+    from orchestrator.reports.listing_order import order_of
 
-    tuning = trials.num_rows - without_tuning(trials).num_rows
-    if not tuning or listing.names_purpose:
-        return ""
-    return f"; {tuning} of them tune and are not shown without --where purpose=tuning"
+    evaluating = without_tuning(trials)
+    if (tuning := trials.num_rows - evaluating.num_rows) and not listing.names_purpose:
+        yield f"{tuning} of them tune and are not shown without --where purpose=tuning"
+    yield from order_of(evaluating).told(sorted_by=listing.sort, columns=bool(listing.columns))
 
 
 def _print_json(chosen: "pa.Table") -> None:

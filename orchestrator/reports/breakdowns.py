@@ -19,6 +19,9 @@ _CURVES_KEPT: Final = 10
 _RATES: Final = np.round(np.linspace(0, 1, 25) ** 2, 4)
 """Close to each other where the curves bend."""
 
+NONE: Final = Breakdowns(classes=(), rates=(), cells=(), left_out=0)
+"""Of a sweep whose test split is not looked at yet."""
+
 
 def classes_of(trials: pd.DataFrame, classes: pd.DataFrame) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
     """Indices and names of the classes of each data set: those of its first trial that has some."""

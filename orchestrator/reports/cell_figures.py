@@ -4,7 +4,8 @@ from typing import Final
 
 import pandas as pd
 
-from orchestrator.reports.cells import AXES, measure_of
+from orchestrator.reports.cells import AXES
+from orchestrator.reports.compared import measures_of
 from orchestrator.reports.figures import Axis, Cell, Cells, Cost, DataSet
 from orchestrator.reports.numbers import number
 from orchestrator.reports.ranked import COSTS
@@ -16,11 +17,14 @@ def cell_figures(trials: pd.DataFrame, ranked: pd.DataFrame) -> Cells:
     """ranked: of `ranked_cells`, whose order the cells keep."""
     axes = tuple(Axis(name, tuple(map(str, dict.fromkeys(trials[name])))) for name in AXES)
     places = [{level: place for place, level in enumerate(axis.levels)} for axis in axes]
-    measures = {str(name): measure_of(part) for name, part in trials.groupby("dataset", sort=False)}
+    measures = measures_of(trials)
     kept = ranked.head(CELLS_KEPT)
     return Cells(
         axes=axes,
-        datasets=tuple(DataSet(name, measures[name].title, measures[name].higher_is_better) for name in axes[0].levels),
+        datasets=tuple(
+            DataSet(name, measures[name].score, measures[name].split, measures[name].higher_is_better)
+            for name in axes[0].levels
+        ),
         costs=tuple(Cost(title, unit) for title, unit in COSTS.values()),
         cells=tuple(
             Cell(

@@ -13,12 +13,14 @@ from orchestrator.reports import breakdowns, curve_figures, grids, provenance, s
 from orchestrator.reports.cell_figures import cell_figures
 from orchestrator.reports.cells import AXES
 from orchestrator.reports.claim_section import claim_section
+from orchestrator.reports.compared import SCORES
 from orchestrator.reports.effect_figures import axis_effects, rank_figures
 from orchestrator.reports.figures import Breakdowns
 from orchestrator.reports.page import Page, Source
 from orchestrator.reports.ranked import COSTS, ranked_cells
 from orchestrator.reports.reading import TablesRead
 from orchestrator.reports.tuning import SETTINGS, tuning_section
+from orchestrator.selection import is_open
 from orchestrator.store.paths import ResultsPaths
 from results_schema import CLASSES, CURVES, ENVIRONMENTS, EPOCHS, TRIALS
 
@@ -35,15 +37,7 @@ _TRIAL_COLUMNS: Final = [
     "reason",
     "epochs",
     "best_epoch",
-    "train_accuracy",
-    "train_mse",
-    "val_accuracy",
-    "val_mse",
-    "test_accuracy",
-    "test_f1_macro",
-    "test_mse",
-    "test_r2",
-    "test_size",
+    *SCORES,
     *COSTS,
 ]
 _SHOWS: Final = {
@@ -66,16 +60,18 @@ def read_page(paths: ResultsPaths) -> Page:
         unplanned = every[:0]
     tunes = every["purpose"] == "tuning"
     trials, tuning = every[~tunes], every[tunes]
+    under_way = is_open(trials["status"])
     ranked = ranked_cells(trials)
-    shares = axis_effects(trials)
+    shares = () if under_way else axis_effects(trials)
     environments = tables.wanted(ENVIRONMENTS, ENVIRONMENTS.columns)
     claims, unjudged = claim_section(paths, environments["grid"].dropna())
     curves = curve_figures.learning_curves(trials, ranked, tables.wanted(EPOCHS, curve_figures.EPOCH_COLUMNS))
-    broken_down = _breakdowns(tables, trials, ranked)
+    broken_down = breakdowns.NONE if under_way else _breakdowns(tables, trials, ranked)
     settings = _tuning_settings(tables) if len(tuning) else every[:0]
     trouble = [*tables.trouble, *([unjudged] if unjudged else [])]
     return Page(
         sweep=str(trials["sweep"].iloc[-1]) if len(trials) else paths.root.name,
+        open=under_way,
         written=_written(paths),
         trials=len(trials),
         cell_count=len(ranked),
@@ -90,7 +86,7 @@ def read_page(paths: ResultsPaths) -> Page:
         curves=curves,
         breakdowns=broken_down,
         effects=shares,
-        ranks=rank_figures(trials),
+        ranks=() if under_way else rank_figures(trials),
         tuning=tuning_section(tuning, trials, settings),
         all_trials=grids.trial_grid(trials),
         problems=grids.problem_grid(every),

@@ -5,18 +5,24 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from orchestrator.reports.compared import measures_of
 from orchestrator.reports.figures import CellCurve, Curves, Line
 from orchestrator.reports.numbers import numbers
 
 MEASURES: Final = {
     "val_accuracy": "validation accuracy",
+    "val_balanced_accuracy": "validation balanced accuracy",
     "val_mse": "validation mean squared error",
+    "val_mae": "validation mean absolute error",
+    "val_r2": "validation R²",
     "train_loss": "training loss",
     "val_loss": "validation loss",
     "gradient_norm": "gradient norm",
 }
 """Column of `epochs` to its title."""
 EPOCH_COLUMNS: Final = ["trial_id", "epoch", *MEASURES]
+_USUAL: Final = ("val_accuracy", "val_mse", "train_loss", "val_loss", "gradient_norm")
+"""Drawn whatever the trials select by."""
 
 NUMBERS_KEPT: Final = 150_000
 """Of all curves together: some 1 MB."""
@@ -31,8 +37,11 @@ def learning_curves(trials: pd.DataFrame, ranked: pd.DataFrame, epochs: pd.DataF
     """
     done = trials.loc[trials["status"] == "completed", ["trial_id", "cell_id"]]
     rows = epochs.merge(done, on="trial_id")
-    of_cells = {name: rows.loc[rows[name].notna(), "cell_id"].nunique() for name in MEASURES}
-    # the first is drawn first: what all cells have
+    selecting = (measure.epoch for measure in measures_of(trials).values())
+    of_cells = {
+        name: rows.loc[rows[name].notna(), "cell_id"].nunique() for name in dict.fromkeys((*selecting, *_USUAL))
+    }
+    # the first is drawn first: what all cells have, and are selected by
     there = sorted((name for name, cells in of_cells.items() if cells), key=lambda name: -of_cells[name])
     drawn = set(rows["cell_id"]) if there else set()
     having = [place for place, cell in enumerate(ranked["cell_id"]) if cell in drawn]

@@ -5,7 +5,8 @@ from typing import Final
 
 import pandas as pd
 
-from orchestrator.reports.cells import AXES, measure_of
+from orchestrator.reports.cells import AXES
+from orchestrator.reports.compared import measures_of
 from orchestrator.reports.figures import Effects, RankFigure, Share
 from orchestrator.reports.numbers import number
 from orchestrator.reports.stats.effects import effects
@@ -19,17 +20,17 @@ _ENOUGH_DATA_SETS: Final = 5
 
 def axis_effects(trials: pd.DataFrame) -> tuple[Effects, ...]:
     """A decomposition of the variance of the test measure for each data set where anything varies."""
-    found = []
+    found, measures = [], measures_of(trials)
     for dataset, part in trials.groupby("dataset", sort=False):
-        measure = measure_of(part)
+        measure = measures[str(dataset)]
         done = part[part["status"] == "completed"]
-        shares = effects(done, measure.test, AXES[1:])
+        shares = effects(done, measure.shown, AXES[1:])
         if shares:
             drawn = tuple(
                 Share(" × ".join(one.term) or "left over", number(one.share), number(one.low), number(one.high))
                 for one in shares
             )
-            found.append(Effects(str(dataset), measure.title, drawn))
+            found.append(Effects(str(dataset), measure.score, drawn))
     return tuple(found)
 
 
@@ -66,9 +67,9 @@ def _ranked(trials: pd.DataFrame, axis: str) -> Iterator[RankFigure]:
 
 def _scores(trials: pd.DataFrame) -> "pd.Series[float]":
     """The test measure of each completed trial, the greater the better."""
-    parts = []
-    for _, part in trials.groupby("dataset", sort=False):
-        measure = measure_of(part)
-        values = part[measure.test].astype("float64").where(part["status"] == "completed")
+    parts, measures = [], measures_of(trials)
+    for dataset, part in trials.groupby("dataset", sort=False):
+        measure = measures[str(dataset)]
+        values = part[measure.shown].astype("float64").where(part["status"] == "completed")
         parts.append(values if measure.higher_is_better else -values)
     return pd.concat(parts) if parts else pd.Series(dtype="float64")

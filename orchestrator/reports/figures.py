@@ -19,7 +19,9 @@ class DataSet:
 
     name: str
     measure: str
-    """`accuracy` or `mean squared error`, on the test split."""
+    """Such as `test accuracy`; of validation as long as trials have still to run."""
+    split: str
+    """`test` or `validation`."""
     higher_is_better: bool
 
 
@@ -144,6 +146,7 @@ class Effects:
 
     dataset: str
     measure: str
+    """Such as `test accuracy`."""
     shares: tuple[Share, ...]
 
 

@@ -1,73 +1,73 @@
 """The tables of the page: leaderboards, trials, and what went wrong."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import pandas as pd
 
-from orchestrator.reports.cells import AXES, Measure, best_first, measure_of
+from orchestrator.reports.cells import AXES
+from orchestrator.reports.compared import best_first, measures_of
 from orchestrator.reports.numbers import number
 from orchestrator.reports.page import Board
 from orchestrator.reports.page_grid import Column, Field, Grid
 from orchestrator.reports.ranked import broken
+from orchestrator.selection import MEASURES, Measure
 from orchestrator.tuning.wording import shown_text
 
 ROWS_KEPT: Final = 20_000
 """What a browser still sorts at once."""
 _LONGEST_REASON: Final = 300
+_USUAL: Final = frozenset({"val_accuracy", "test_accuracy", "test_f1_macro", "val_mse", "test_mse", "test_r2"})
+"""Scores of trials that are shown whatever they are compared by."""
 _AXIS_COLUMNS: Final = tuple(Column(axis, "text") for axis in AXES)
 
 
 def boards(trials: pd.DataFrame, ranked: pd.DataFrame) -> tuple[Board, ...]:
     """The leaderboard of each data set. ranked: of `ranked_cells`."""
+    measures = measures_of(trials)
     return tuple(
-        _board(str(dataset), cells, measure_of(trials[trials["dataset"] == dataset]))
-        for dataset, cells in ranked.groupby("dataset", sort=False)
+        _board(str(dataset), cells, measures[str(dataset)]) for dataset, cells in ranked.groupby("dataset", sort=False)
     )
 
 
 def _board(dataset: str, cells: pd.DataFrame, measure: Measure) -> Board:
     kept = cells.head(ROWS_KEPT)
     varying = [axis for axis in AXES[1:] if kept[axis].nunique() > 1] or ["model"]
-    tuned = _tuned(cells)
-    columns = (
-        Column("place", "place"),
-        *(Column(axis, "text") for axis in varying),
-        *tuned.values(),
-        Column(f"test {measure.title}", "interval"),
-        Column("n", "count"),
-        Column("trials", "text"),
-        Column("± sd", "number"),
-        *([Column("sd / floor", "ratio")] if cells["over_floor"].notna().any() else []),
-        Column("p (Holm)", "number"),
-        Column("validation", "number"),
-        Column("train − test" if measure.higher_is_better else "test − train", "number"),
-        Column("train s", "seconds"),
-        Column("parameters", "count"),
-    )
+    columns = _board_columns(cells, varying, measure)
     shown = _readable(kept).assign(place=_places(kept))
     shown["interval"] = pd.Series(list(kept[["mean", "low", "high"]].to_numpy()), index=kept.index, dtype=object)
-    floor = ["over_floor"] if cells["over_floor"].notna().any() else []
-    names = (
-        "place",
-        *varying,
-        *tuned,
-        "interval",
-        "n",
-        "statuses",
-        "spread",
-        *floor,
-        "p",
-        "validation",
-        "gap",
-        "train_seconds",
-    )
-    fixed = [f"{axis} {kept[axis].iloc[0]}" for axis in AXES[1:] if axis not in varying]
-    hit = int((broken(cells) > 0).sum())
-    told = f"{len(cells)} cell{'s' * (len(cells) != 1)}" + (f"; all have {', '.join(fixed)}" if fixed else "")
-    if hit:
-        told += f"; {hit} {'has' if hit == 1 else 'have'} trials that diverged or failed"
-    return Board(dataset, told, _grid(columns, shown, (*names, "parameters"), left_out=len(cells) - len(kept)))
+    told = "; ".join(_told(cells, [axis for axis in AXES[1:] if axis not in varying], measure))
+    return Board(dataset, told, _grid(tuple(columns.values()), shown, columns, left_out=len(cells) - len(kept)))
+
+
+def _board_columns(cells: pd.DataFrame, varying: list[str], measure: Measure) -> dict[str, Column]:
+    """By the names that they have in `cells`. Until all trials have ended nothing but validation is there."""
+    after = measure.split == "test"
+    gap = ("train", measure.split) if measure.higher_is_better else (measure.split, "train")
+    return {
+        "place": Column("place", "place"),
+        **{axis: Column(axis, "text") for axis in varying},
+        **_tuned(cells),
+        "interval": Column(measure.score, "interval"),
+        "n": Column("n", "count"),
+        "statuses": Column("trials", "text"),
+        "spread": Column("± sd", "number"),
+        **({"over_floor": Column("sd / floor", "ratio")} if cells["over_floor"].notna().any() else {}),
+        **({"p": Column("p (Holm)", "number"), "validation": Column("validation", "number")} if after else {}),
+        "gap": Column(" − ".join(gap), "number"),
+        "train_seconds": Column("train s", "seconds"),
+        "parameters": Column("parameters", "count"),
+    }
+
+
+def _told(cells: pd.DataFrame, alike: list[str], measure: Measure) -> Iterator[str]:
+    yield f"{len(cells)} cell{'s' * (len(cells) != 1)}"
+    if alike:
+        yield "all have " + ", ".join(f"{axis} {cells[axis].iloc[0]}" for axis in alike)
+    if hit := int((broken(cells) > 0).sum()):
+        yield f"{hit} {'has' if hit == 1 else 'have'} trials that diverged or failed"
+    if measure.beside:
+        yield f"ranked by validation {measure.title}, though some select by {', '.join(measure.beside)}"
 
 
 def _places(cells: pd.DataFrame) -> list[str]:
@@ -79,19 +79,18 @@ def _places(cells: pd.DataFrame) -> list[str]:
 
 def trial_grid(trials: pd.DataFrame) -> Grid:
     """All planned trials, the best of each data set first."""
-    measures, tuned = _measures(trials), _tuned(trials)
-    columns = (
-        Column("trial", "text"),
-        *_AXIS_COLUMNS,
-        *tuned.values(),
-        Column("seed", "label"),
-        Column("status", "status"),
-        *(Column(title, "number") for title in measures.values()),
-        Column("epochs", "count"),
-        Column("train s", "seconds"),
-    )
-    names = ("trial_id", *AXES, *tuned, "seed", "status", *measures, "epochs", "train_seconds")
-    return _grid(columns, _readable(_ranked(trials)), names)
+    measures = measures_of(trials)
+    columns = {
+        "trial_id": Column("trial", "text"),
+        **dict(zip(AXES, _AXIS_COLUMNS, strict=True)),
+        **_tuned(trials),
+        "seed": Column("seed", "label"),
+        "status": Column("status", "status"),
+        **_scores(trials, measures),
+        "epochs": Column("epochs", "count"),
+        "train_seconds": Column("train s", "seconds"),
+    }
+    return _grid(tuple(columns.values()), _readable(_ranked(trials, measures)), columns)
 
 
 def problem_grid(trials: pd.DataFrame) -> Grid:
@@ -125,17 +124,15 @@ def _seeds(trials: pd.DataFrame) -> str:
     return ", ".join(map(str, sorted(trials["seed"])))
 
 
-def _measures(trials: pd.DataFrame) -> dict[str, str]:
-    """Columns of `trials` that hold anything, with their titles."""
-    known = {
-        "val_accuracy": "val accuracy",
-        "test_accuracy": "test accuracy",
-        "test_f1_macro": "test F1 (macro)",
-        "val_mse": "val MSE",
-        "test_mse": "test MSE",
-        "test_r2": "test R²",
-    }
-    return {name: title for name, title in known.items() if trials[name].notna().any()}
+def _scores(trials: pd.DataFrame, measures: Mapping[str, Measure]) -> dict[str, Column]:
+    """What the data sets are compared by, and what is usual beside it, where `trials` holds any of it."""
+    shown = dict.fromkeys(name for measure in measures.values() for name in (measure.validation, measure.shown))
+    splits = ("val",) if any(measure.split == "validation" for measure in measures.values()) else ("val", "test")
+    titles = {f"{split}_{one.name}": f"{split} {one.title}" for one in MEASURES for split in splits}
+    if "test" in splits:
+        titles["test_f1_macro"] = "test F1 (macro)"
+    there = [name for name in titles if (name in shown or name in _USUAL) and trials[name].notna().any()]
+    return {name: Column(titles[name], "number") for name in there}
 
 
 def _tuned(trials: pd.DataFrame) -> dict[str, Column]:
@@ -148,12 +145,12 @@ def _readable(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(tuned=[shown_text(None if pd.isna(text) else text) for text in rows["tuned"]])
 
 
-def _ranked(trials: pd.DataFrame) -> pd.DataFrame:
+def _ranked(trials: pd.DataFrame, measures: Mapping[str, Measure]) -> pd.DataFrame:
     """Data set by data set in the order of the plan, by the data set's validation measure."""
-    parts = []
-    for _, part in trials.groupby("dataset", sort=False):
-        measure = measure_of(part)
-        parts.append(best_first(part, measure.validation, measure))
+    parts = [
+        best_first(part, measures[str(dataset)].validation, measures[str(dataset)])
+        for dataset, part in trials.groupby("dataset", sort=False)
+    ]
     return pd.concat(parts) if parts else trials
 
 

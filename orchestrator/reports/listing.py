@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestrator.errors import UserError
+from orchestrator.grid.measures import is_higher_better
+from orchestrator.reports.listing_order import Order, order_of
 
 USUAL: Final = (
     "trial_id",
@@ -33,9 +35,6 @@ USUAL: Final = (
 """Shown unless others are asked for; a measure that no trial has is left out."""
 
 _ALWAYS: Final = frozenset(USUAL[:8]) - {"tuned"}
-_HIGHER_IS_BETTER: Final = re.compile(
-    r"(accuracy|precision_macro|recall_macro|f1_\w+|roc_auc_macro|r2|samples_per_second)$"
-)
 _CONDITION: Final = re.compile(r"\s*(\w+)\s*(!=|<=|>=|==|=|<|>)(.*)", re.DOTALL)
 _COMPARE: Final = {
     "=": pc.equal,
@@ -54,7 +53,7 @@ class Listing:
     """What the user asked to see."""
 
     sort: str | None = None
-    """Column; the best validation score first when None, since the test split chooses nothing."""
+    """Column; when None what the grid selects by, the best first, since the test split chooses nothing."""
     direction: Literal["ascending", "descending"] | None = None
     """The better first for a score, ascending for any other column when None."""
     where: Sequence[str] = field(default=())
@@ -74,16 +73,17 @@ def choose(trials: pa.Table, listing: Listing, *, all_columns: bool = False) -> 
 
     Raises UserError (an unknown column, with near names; a value of another type).
     """
+    order = order_of(without_tuning(trials))
     if not listing.names_purpose:
         trials = without_tuning(trials)
     for condition in listing.where:
         trials = trials.filter(_holds(trials, condition))
-    trials = _sorted(trials, listing)
+    trials = _sorted(trials, listing, order)
     if listing.limit is not None:
         trials = trials.slice(0, listing.limit)
     for name in listing.columns:
         _known(trials, name)
-    everything = trials.column_names if all_columns else _usual(trials)
+    everything = trials.column_names if all_columns else _usual(trials, order)
     return trials.select(list(listing.columns) or everything)
 
 
@@ -105,21 +105,35 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _usual(trials: pa.Table) -> list[str]:
+def _usual(trials: pa.Table, order: Order) -> list[str]:
     tuning = trials.num_rows - without_tuning(trials).num_rows
     # those that tune have no seed of their own, and may be stopped early
-    usual = tuple("epochs" if name == "seed" and tuning == trials.num_rows > 0 else name for name in USUAL)
+    usual = ["epochs" if name == "seed" and tuning == trials.num_rows > 0 else name for name in USUAL]
+    scores = usual.index("status") + 1
+    usual[scores:scores] = [name for name in order.shown if name not in usual]
     mixed = ["purpose"] if 0 < tuning < trials.num_rows else []
     planned = [] if pc.all(trials["planned"]).as_py() is not False else ["planned"]
-    there = [name for name in usual if name in trials.column_names]
+    hidden = [name for name in usual if order.open and name.startswith("test_")]
+    there = [name for name in usual if name in trials.column_names and name not in hidden]
     measured = [name for name in there if name in _ALWAYS or trials[name].null_count < trials.num_rows]
     return [*measured, *mixed, *planned]
 
 
-def _sorted(trials: pa.Table, listing: Listing) -> pa.Table:
-    name = listing.sort or _best(trials)
+def _sorted(trials: pa.Table, listing: Listing, order: Order) -> pa.Table:
+    """By the column that was asked for, else by what the trials are selected by, which may be another for each data set."""
+    if listing.sort is not None or len(order.columns) == 1:
+        return _sorted_by(listing.sort or order.columns[0], trials, listing)
+    of_datasets = [
+        _sorted_by(measure.validation, trials.filter(pc.equal(trials["dataset"], dataset)), listing)
+        for dataset, measure in order.measures.items()
+    ]
+    others = pc.invert(pc.is_in(trials["dataset"], pa.array(list(order.measures))))
+    return pa.concat_tables([*of_datasets, trials.filter(others)])
+
+
+def _sorted_by(name: str, trials: pa.Table, listing: Listing) -> pa.Table:
     _known(trials, name)
-    default = "descending" if _HIGHER_IS_BETTER.search(name) else "ascending"
+    default = "descending" if is_higher_better(name) else "ascending"
     values = trials[name]
     if pa.types.is_floating(values.type):
         # not a number is no value: it stands last whichever way the rest is sorted
@@ -128,11 +142,6 @@ def _sorted(trials: pa.Table, listing: Listing) -> pa.Table:
         [("value", listing.direction or default), ("row", "ascending")]
     )
     return trials.take(order["row"])
-
-
-def _best(trials: pa.Table) -> str:
-    names = ("val_accuracy", "val_mse")
-    return next((name for name in names if trials[name].null_count < trials.num_rows), names[0])
 
 
 def _known(trials: pa.Table, name: str) -> None:

@@ -38,7 +38,7 @@ def _lines(page: Page) -> Iterator[str]:
         yield f"\n## Leaderboard: {_text(board.dataset)}\n\n{_text(board.told)}. `=1`: cannot be told from the first.\n"
         yield from _table(board.grid)
     for effects in page.effects:
-        yield f"\n## Which axis matters: {_text(effects.dataset)}\n\nShare of the variance of test {effects.measure}.\n"
+        yield f"\n## Which axis matters: {_text(effects.dataset)}\n\nShare of the variance of {effects.measure}.\n"
         rows = [(one.term, one.share, one.low, one.high) for one in effects.shares]
         yield from _rows(("term", "share", "low", "high"), rows)
     for ranks in page.ranks:

@@ -43,6 +43,8 @@ class Page:
     """The whole report."""
 
     sweep: str
+    open: bool
+    """Whether trials have still to run: then nothing of the test split is shown."""
     written: str
     trials: int
     cell_count: int

@@ -2,10 +2,13 @@
 
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
-from orchestrator.reports.cells import AXES, Measure, measure_of
+from orchestrator.reports.cells import AXES
+from orchestrator.reports.compared import measures_of
 from orchestrator.reports.stats.leaderboard import BROKEN, COLUMNS, leaderboard
+from orchestrator.selection import Measure
 
 COSTS: Final = {
     "parameters": ("parameters", ""),
@@ -15,16 +18,19 @@ COSTS: Final = {
 }
 """Column of `trials` to its title and unit."""
 
-FIGURES: Final = (*COLUMNS, "validation", "train", "gap", *COSTS, "statuses", "tuned", "trials")
+FIGURES: Final = (*COLUMNS, "measure", "validation", "train", "gap", *COSTS, "statuses", "tuned", "trials")
 
 
 def ranked_cells(trials: pd.DataFrame) -> pd.DataFrame:
     """One row for each cell: the columns of `stats.leaderboard`, the axes, and `FIGURES`. trials: those that evaluate.
 
-    Data sets stand in the order of the plan, the better cell first in each; without a completed trial a cell stands last.
-    `gap`: by how much training is better than test. Costs are means over completed trials.
+    Data sets stand in the order of the plan, the better cell first in each, by what the grid selects by; without a
+    completed trial a cell stands last. `measure`: the column of `trials` whose mean is shown, of validation as long as
+    trials have still to run; then nothing is told apart. `gap`: by how much training is better than that. Costs are means
+    over completed trials.
     """
-    parts = [_ranked(part, measure_of(part)) for _, part in trials.groupby("dataset", sort=False)]
+    measures = measures_of(trials)
+    parts = [_ranked(part, measures[str(dataset)]) for dataset, part in trials.groupby("dataset", sort=False)]
     if not parts:
         return pd.DataFrame(columns=[*AXES, *FIGURES])
     return pd.concat(parts, ignore_index=True)
@@ -37,9 +43,11 @@ def broken(cells: pd.DataFrame) -> "pd.Series[int]":
 
 def _ranked(trials: pd.DataFrame, measure: Measure) -> pd.DataFrame:
     board = leaderboard(
-        trials, measure=measure.test, selection=measure.validation, higher_is_better=measure.higher_is_better
+        trials, measure=measure.shown, selection=measure.validation, higher_is_better=measure.higher_is_better
     )
-    done = trials.assign(_train=_train(trials, measure)).where(trials["status"] == "completed")
+    if measure.split == "validation":  # who looks as often as trials end finds a difference that is not there
+        board = board.assign(p=np.nan, ties=False)
+    done = trials.assign(_train=trials[measure.train].astype("float64")).where(trials["status"] == "completed")
     by_cell = done.assign(cell_id=trials["cell_id"]).groupby("cell_id", sort=False)
     more = by_cell.agg(train=("_train", "mean"), **{name: (name, "mean") for name in COSTS})
     groups = trials.groupby("cell_id", sort=False)
@@ -51,11 +59,7 @@ def _ranked(trials: pd.DataFrame, measure: Measure) -> pd.DataFrame:
     ahead = found["train"] - found["mean"]
     found["gap"] = (ahead if measure.higher_is_better else -ahead).round(12) + 0.0  # of equal means no -1e-17, nor -0
     found["validation"] = found["selected_by"]
-    return found
-
-
-def _train(trials: pd.DataFrame, measure: Measure) -> "pd.Series[float]":
-    return trials[measure.test.replace("test_", "train_")].astype("float64")
+    return found.assign(measure=measure.shown)
 
 
 def _statuses(trials: pd.DataFrame) -> "pd.Series[str]":

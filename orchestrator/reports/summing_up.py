@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from orchestrator.reports.cells import Measure, measure_of, tuned_label
+from orchestrator.reports.cells import tuned_label
+from orchestrator.reports.compared import measures_of
 from orchestrator.reports.figures import Effects
 from orchestrator.reports.ranked import broken
 from orchestrator.reports.stats.leaderboard import LEAST_PAIRS
+from orchestrator.selection import Measure, is_open
 from results_schema import OPEN, RETRYABLE
 
 
@@ -38,12 +40,11 @@ class Notice:
 
 def firsts(trials: pd.DataFrame, ranked: pd.DataFrame, shares: tuple[Effects, ...]) -> tuple[First, ...]:
     """One for each data set that has a completed trial. The test split chooses nothing."""
-    of_dataset = {effects.dataset: effects for effects in shares}
+    of_dataset, measures = {effects.dataset: effects for effects in shares}, measures_of(trials)
     found = []
     for dataset, cells in ranked.groupby("dataset", sort=False):
         if (cells["n"] > 0).any():
-            measure = measure_of(trials[trials["dataset"] == dataset])
-            found.append(_first(str(dataset), cells, measure, of_dataset.get(str(dataset))))
+            found.append(_first(str(dataset), cells, measures[str(dataset)], of_dataset.get(str(dataset))))
     return tuple(found)
 
 
@@ -57,15 +58,22 @@ def _first(dataset: str, cells: pd.DataFrame, measure: Measure, effects: Effects
         label=tuned_label(cell),
         score=_figure(cell["mean"]),
         interval=interval,
-        title=f"mean test {measure.title} {over}; chosen by validation {measure.title}",
+        title=f"mean {measure.score} {over}; chosen by validation {measure.title}{_beside(measure)}",
         sure=_sure(cells, measure),
         matters="" if effects is None else _matters(effects),
     )
 
 
+def _beside(measure: Measure) -> str:
+    """That not all cells of the data set select by the same."""
+    return f", though some cells select by {', '.join(measure.beside)}" if measure.beside else ""
+
+
 def _sure(cells: pd.DataFrame, measure: Measure) -> str:
     ranked = cells[cells["n"] > 0]
     others = len(ranked) - 1
+    if measure.split == "validation":
+        return "the best so far; nothing is told apart while trials have still to run"
     if not others:
         return "no other cell completed"
     if (seeds := int(ranked["n"].max())) < LEAST_PAIRS:
@@ -118,6 +126,10 @@ def told_of_failures(ranked: pd.DataFrame) -> str:
     return f"{cells} trials that broke ({kinds}){none}. A cell is ranked by the trials that completed."
 
 
+def _of_validation(trials: pd.DataFrame) -> str:
+    return ", on validation: the test split is shown when all have ended" if is_open(trials["status"]) else ""
+
+
 def notices(trials: pd.DataFrame, ranked: pd.DataFrame, trouble: list[str], results: str) -> Iterator[Notice]:
     """What the page lacks. trials: planned ones that evaluate."""
     for told in trouble:
@@ -128,7 +140,7 @@ def notices(trials: pd.DataFrame, ranked: pd.DataFrame, trouble: list[str], resu
     waiting, retry = int(trials["status"].isin(OPEN).sum()), int(trials["status"].isin(RETRYABLE).sum())
     if waiting:
         told = f"{waiting} of {len(trials)} trials {'has' if waiting == 1 else 'have'} still to run"
-        yield Notice(f"{told}: all figures are of those that completed.", "orch sweep GRID")
+        yield Notice(f"{told}: all figures are of those that completed{_of_validation(trials)}.", "orch sweep GRID")
     if not (ranked["n"] > 0).any():
         yield Notice("No trial has completed yet: there is nothing to rank or to draw.", f"orch status {results}")
     elif int(ranked["n"].max()) < 2:

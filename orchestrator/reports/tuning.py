@@ -7,11 +7,13 @@ from typing import Any, Final
 
 import pandas as pd
 
-from orchestrator.reports.cells import AXES, Measure, measure_of, short_label
+from orchestrator.reports.cells import AXES, short_label
+from orchestrator.reports.compared import measure_of
 from orchestrator.reports.domains import Domain, Listed, domain_of
 from orchestrator.reports.numbers import number
 from orchestrator.reports.page_grid import Column, Grid
 from orchestrator.reports.tuning_figures import Tried, Tuning, TuningFigure
+from orchestrator.selection import Measure
 from orchestrator.tuning.wording import shown, shown_value
 
 SETTINGS: Final = ["cell_id", "tuning_config", "protocol_config"]
@@ -91,16 +93,15 @@ def tuning_section(tuning: pd.DataFrame, evaluation: pd.DataFrame, settings: pd.
 
 
 def _cells(tuning: pd.DataFrame, evaluation: pd.DataFrame, settings: pd.DataFrame) -> Iterator[_Tuned]:
-    """Data set by data set in the order of the plan, the best first in each."""
+    """Data set by data set in the order of the plan, the best first in each among those that select by the same."""
     chosen = evaluation[evaluation["tuned"].notna()].groupby("cell_id")["tuned"].first()
     by_cell = {row["cell_id"]: row for _, row in settings.iterrows()}
     for _, rows in tuning.groupby("dataset", sort=False):
-        measure = measure_of(rows)
         found = [
-            _cell(part, by_cell[cell_id], chosen.get(cell_id), measure)
+            _cell(part, by_cell[cell_id], chosen.get(cell_id), measure_of(part))
             for cell_id, part in rows.groupby("cell_id", sort=False)
         ]
-        yield from sorted(found, key=lambda cell: _rank(cell.best.score, cell.measure))
+        yield from sorted(found, key=lambda cell: (cell.measure.title, *_rank(cell.best.score, cell.measure)))
 
 
 def _cell(rows: pd.DataFrame, settings: "pd.Series[str]", chosen: str | None, measure: Measure) -> _Tuned:
@@ -153,18 +154,18 @@ def _told(settings: pd.DataFrame) -> str:
 
 
 def _figures(cells: list[_Tuned]) -> Iterator[TuningFigure]:
-    """One for each data set and each parameter; another where it was looked for elsewhere."""
-    groups: dict[tuple[str, str, Domain], list[_Tuned]] = {}
+    """One for each data set and each parameter; another where it was looked for elsewhere, or by another measure."""
+    groups: dict[tuple[str, Measure, str, Domain], list[_Tuned]] = {}
     for cell in cells:
         for name, domain in cell.domains.items():
             if any(trial.score is not None for trial in cell.trials):
-                groups.setdefault((cell.dataset, name, domain), []).append(cell)
-    for (dataset, name, domain), having in groups.items():
+                groups.setdefault((cell.dataset, cell.measure, name, domain), []).append(cell)
+    for (dataset, measure, name, domain), having in groups.items():
         drawn = tuple(_tried(cell, name, domain) for cell in having[:CELLS_KEPT])
         yield TuningFigure(
             dataset=dataset,
             parameter=name,
-            title=f"Validation {having[0].measure.title}",
+            title=f"Validation {measure.title}",
             log=domain.log,
             bands=() if isinstance(domain, Listed) else domain.bands(),
             ticks=domain.places() if isinstance(domain, Listed) else (),

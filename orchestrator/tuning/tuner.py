@@ -5,40 +5,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from orchestrator.cell import Cell
+from orchestrator.goal import Goal
 from orchestrator.grid.tuning import TuningSpec
 from orchestrator.tuning.algorithms import Search, Stopper, search_of, stopper_of
-from trainables.protocol import Protocol
 from trainables.records import EpochRow
-from trainables.selection import LAST
-from trainables.task import Task
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """What tuning looks for: the measure of validation that the protocol selects epochs by."""
-
-    measure: str
-    """Field of EpochRow."""
-    better: Literal["max", "min"]
-    last: bool
-    """Whether the last epoch counts, or the best."""
-
-    @classmethod
-    def of(cls, protocol: Protocol, task: Task) -> "Goal":
-        last = protocol.select == LAST
-        measure = task.default_selection if last or protocol.select is None else protocol.select
-        return cls(measure, task.selections[measure], last)
-
-    def score(self, values: Sequence[float | None]) -> float | None:
-        """Of the epochs so far; the greater the better. None where there is no finite value."""
-        sign = 1 if self.better == "max" else -1
-        finite = [
-            sign * value for value in values[-1 if self.last else 0 :] if value is not None and math.isfinite(value)
-        ]
-        return max(finite, default=None)
 
 
 @dataclass(slots=True)

@@ -41,10 +41,13 @@ class Cell:
     model: str = "mlp"
     optimizer: str = "sgd lr=0.1"
     regularizer: str = "none"
+    select: str | None = None
+    """What its protocol selects by."""
 
     @property
     def cell_id(self) -> str:
-        return _digest("|".join((self.dataset, self.model, self.optimizer, self.regularizer)))
+        parts = (self.dataset, self.model, self.optimizer, self.regularizer, *filter(None, (self.select,)))
+        return _digest("|".join(parts))
 
     def trial_id(self, seed: int) -> str:
         return _digest(f"{self.cell_id}:{seed}")
@@ -66,7 +69,9 @@ class Cell:
             model_config=json.dumps({"name": self.model, "hidden": [64, 32], "activation": "relu"}),
             optimizer_config=config(self.optimizer),
             regularizer_config=json.dumps([{"name": self.regularizer}]),
-            protocol_config=json.dumps({"epochs": 3, "batch_size": 64, "splits": {"validation": 0.1, "test": 0.2}}),
+            protocol_config=json.dumps(
+                {"epochs": 3, "batch_size": 64, "splits": {"validation": 0.1, "test": 0.2}, "select": self.select}
+            ),
             tuning_config=None,
             data_fingerprint="f" * 32,
             precision="fp32",

@@ -5,7 +5,6 @@ const figures = (() => {
   const gapOf = (cell, dataset) => (cell.train === null || cell.mean === null ? null : dataset.higher_is_better ? cell.train - cell.mean : cell.mean - cell.train);
   const nameOf = (cells, cell) => cells.axes.slice(1).map((axis, at) => axis.levels[cell.at[at + 1]]).join(" · ");
   const told = (cells, cell) => `<b>${plain(nameOf(cells, cell))}</b><br>${figure(cell.mean)}${cell.low === null ? "" : ` [${figure(cell.low)}, ${figure(cell.high)}]`}, ${cell.n} ${cell.n === 1 ? "seed" : "seeds"} (${plain(cell.statuses)})`;
-  const measureOf = (dataset) => `test ${dataset.measure}`;
   const style = (level) => ({ color: SERIES[level % SERIES.length], symbol: SHAPES[Math.floor(level / SERIES.length) % SHAPES.length] });
 
   function heat(target, z, notes, rows, columns, { reversed = false, title = "", format = figure, gaps = null } = {}) {
@@ -23,7 +22,7 @@ const figures = (() => {
   }
 
   const VALUES = {
-    score: ["test score", (cell) => cell.mean], gap: ["generalisation gap", (cell, dataset) => gapOf(cell, dataset)],
+    score: ["score", (cell) => cell.mean], gap: ["generalisation gap", (cell, dataset) => gapOf(cell, dataset)],
     seconds: ["training time (s)", (cell) => cell.costs[2]], broken: ["share of trials that broke", (cell) => { const [all, bad] = brokenOf(cell); return all ? bad / all : null; }],
   };
   function brokenOf(cell) {
@@ -51,7 +50,7 @@ const figures = (() => {
     }));
     const better = kind === "score" ? dataset.higher_is_better : true;
     return heat(target, z, notes, rows, columns, {
-      reversed: !better, title: kind === "score" ? measureOf(dataset) : title, format: (number) => (kind === "broken" ? `${Math.round(100 * number)} %` : number.toPrecision(3)), gaps: fields.map((row) => row.map(why)),
+      reversed: !better, title: kind === "score" ? dataset.measure : title, format: (number) => (kind === "broken" ? `${Math.round(100 * number)} %` : number.toPrecision(3)), gaps: fields.map((row) => row.map(why)),
     });
   }
 
@@ -72,7 +71,7 @@ const figures = (() => {
     const names = look.across(target, levels.map((level) => cells.axes[axis].levels[level]));
     return Plotly.react(target, traces, layout(420 + 8 * shades.length + names.more, {
       xaxis: { ...names.axis, range: [-0.6, levels.length - 0.4] },
-      yaxis: { title: { text: dataset.higher_is_better ? "train minus test" : "test minus train" }, zeroline: true, zerolinewidth: 2 }, shapes, showlegend: shades.length > 1 && shades.length <= 24, legend: names.more ? look.above : look.legend,
+      yaxis: { title: { text: dataset.higher_is_better ? `train minus ${dataset.split}` : `${dataset.split} minus train` }, zeroline: true, zerolinewidth: 2 }, shapes, showlegend: shades.length > 1 && shades.length <= 24, legend: names.more ? look.above : look.legend,
     }), config);
   }
 
@@ -112,7 +111,7 @@ const figures = (() => {
     const ends = [Math.min(...points.map((point) => point.cost)), Math.max(...points.map((point) => point.cost))], wide = ends[1] > 2 * ends[0];
     return Plotly.react(target, [line, ...traces], layout(440 + 8 * shades.length, {
       xaxis: { title: { text: plain(unit ? `${title} (${unit})` : title) }, type: wide ? "log" : "linear", ...(wide ? decades(ends) : {}) },
-      yaxis: { title: { text: plain(measureOf(dataset)) } }, showlegend: shades.length <= 24, legend: look.legend,
+      yaxis: { title: { text: plain(dataset.measure) } }, showlegend: shades.length <= 24, legend: look.legend,
     }), config);
   }
 

@@ -7,12 +7,14 @@ from typing import Final
 import pandas as pd
 
 from orchestrator.reports import summing_up
-from orchestrator.reports.cells import ACCURACY, AXES, Measure, measure_of, tuned_label
+from orchestrator.reports.cells import AXES, tuned_label
 from orchestrator.reports.claim_section import claim_section
+from orchestrator.reports.compared import SCORES, measures_of
 from orchestrator.reports.ranked import COSTS, broken, ranked_cells
 from orchestrator.reports.reading import TablesRead
 from orchestrator.reports.runs import model_id
 from orchestrator.reports.source import open_journal
+from orchestrator.selection import Measure
 from orchestrator.store.paths import ResultsPaths
 from results_schema import CLASSES, CURVES, ENVIRONMENTS, TRIALS
 
@@ -26,8 +28,7 @@ _GROUP: Final = "Group"
 """The attribute of a run: its cell."""
 _COLUMNS: Final = [
     *("trial_id", "cell_id", "purpose", "tuned", "sweep", "planned", *AXES, "model_config", "seed", "status"),
-    *("best_epoch", "train_accuracy", "train_mse", "val_accuracy", "val_mse"),
-    *("test_accuracy", "test_f1_macro", "test_mse", "test_r2", "test_size", *COSTS),
+    *("best_epoch", *SCORES, *COSTS),
 ]
 
 
@@ -116,10 +117,13 @@ def _models(trials: pd.DataFrame) -> Iterator[ModelSet]:
 
 
 def _tables(tables: TablesRead, trials: pd.DataFrame, ranked: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    measures = measures_of(trials)
     for dataset, cells in ranked.groupby("dataset", sort=False):
-        measure = measure_of(trials[trials["dataset"] == dataset])
+        measure = measures[str(dataset)]
         more = f" The first {_MOST_CELLS} of {len(cells)} cells." if len(cells) > _MOST_CELLS else ""
         yield f"Leaderboard of {dataset}", _leaderboard(cells.head(_MOST_CELLS), measure) + more
+        if measure.split == "validation":  # a confusion matrix is of the test split
+            continue
         first = cells.iloc[0]
         done = trials[(trials["cell_id"] == first["cell_id"]) & (trials["status"] == "completed")]
         if len(done) and (counts := _confusion(tables, str(done["trial_id"].iloc[0]))):
@@ -156,7 +160,7 @@ def _leaderboard(cells: pd.DataFrame, measure: Measure) -> str:
         )
         for (_, cell), count in zip(cells.iterrows(), broken(cells), strict=True)
     ]
-    heads = ("rank", "cell", f"mean test {measure.title}", "95 % interval", "ties with the first", "seeds", "broke")
+    heads = ("rank", "cell", f"mean {measure.score}", "95 % interval", "ties with the first", "seeds", "broke")
     return markdown_table(heads, rows)
 
 
@@ -177,23 +181,23 @@ def _confusion(tables: TablesRead, trial_id: str) -> str:
 
 
 def _sections(trials: pd.DataFrame, paths: ResultsPaths) -> Iterator[Section]:
-    measures = dict.fromkeys(measure_of(part) for _, part in trials.groupby("dataset", sort=False))
-    lines = [(measure.validation, f"validation {measure.title}") for measure in measures]
-    lines += [("train_loss", "training loss"), ("val_loss", "validation loss")]
-    tested = [(measure.test, f"test {measure.title}") for measure in measures]
-    yield Section("Learning curves", _GROUP, lines=tuple(lines))
+    measures = dict.fromkeys(measures_of(trials).values())
+    lines = {measure.epoch: f"validation {measure.title}" for measure in measures}
+    lines |= {"train_loss": "training loss", "val_loss": "validation loss"}
+    scored = [(measure.shown, measure.score) for measure in measures]
+    yield Section("Learning curves", _GROUP, lines=tuple(lines.items()))
     yield Section(
         "Results",
         _GROUP,
-        bars=(*tested, ("train_seconds", "training time, s")),
+        bars=(*scored, ("train_seconds", "training time, s")),
         scalars=tuple(
-            (measure.test, f"best test {measure.title}", "max" if measure.higher_is_better else "min")
+            (measure.validation, f"best validation {measure.title}", "max" if measure.higher_is_better else "min")
             for measure in measures
         ),
         axes=tuple((f"{axis}_label", axis) for axis in AXES),
-        parallel=(*tested, ("train_seconds", "training time, s")),
+        parallel=(*scored, ("train_seconds", "training time, s")),
         comparer=True,
-        confusion=ACCURACY in measures,
+        confusion=any(measure.of_classes and measure.split == "test" for measure in measures),
         media=("samples",) if any((paths.root / "pictures").glob("*.png")) else (),
     )
 

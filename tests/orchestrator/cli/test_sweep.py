@@ -33,7 +33,7 @@ def test_a_line_for_each_trial_and_a_summary_on_standard_error(
     assert output == ""
     lines = [line for line in errors.splitlines() if line.startswith("[")]
     assert [re.sub(r", about .* left", "", line).partition("]")[0] for line in lines] == ["[1/2", "[2/2"]
-    assert all(re.search(r"completed: digits .* seed \d: test accuracy 0\.\d{4}$", line) for line in lines), lines
+    assert all(re.search(r"completed: digits .* seed \d: validation accuracy 0\.\d{4}$", line) for line in lines), lines
     assert "2 completed" in errors
     assert "results/seen" in errors
     assert "\x1b" not in errors  # not a terminal: no colours and nothing that is drawn over
