@@ -3,6 +3,18 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainables.results_files import (
+    CHECKPOINTS,
+    CHECKSUMS,
+    DAMAGED,
+    FETCHED,
+    JOURNAL,
+    LOCK_HOLDER,
+    PICTURES,
+    WANDB,
+    WEIGHTS,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ResultsPaths:
@@ -12,7 +24,7 @@ class ResultsPaths:
 
     @property
     def journal(self) -> Path:
-        return self.root / "journal.sqlite"
+        return self.root / JOURNAL
 
     @property
     def lock(self) -> Path:
@@ -20,7 +32,7 @@ class ResultsPaths:
 
     @property
     def lock_holder(self) -> Path:
-        return self.root / ".lock.json"
+        return self.root / LOCK_HOLDER
 
     @property
     def stop_request(self) -> Path:
@@ -30,17 +42,17 @@ class ResultsPaths:
     @property
     def checksums(self) -> Path:
         """Of the tables, and of what trials have left."""
-        return self.root / "checksums.json"
+        return self.root / CHECKSUMS
 
     @property
     def damaged(self) -> Path:
         """Where `orch repair` keeps copies of damaged files."""
-        return self.root / "damaged"
+        return self.root / DAMAGED
 
     @property
     def fetched(self) -> Path:
         """There where the directory is a copy of a cluster's."""
-        return self.root / ".fetched.json"
+        return self.root / FETCHED
 
     @property
     def report(self) -> Path:
@@ -49,7 +61,7 @@ class ResultsPaths:
     @property
     def wandb(self) -> Path:
         """Folder of offline runs, and of the list of runs that were written."""
-        return self.root / "wandb"
+        return self.root / WANDB
 
     @property
     def wandb_log(self) -> Path:
@@ -57,28 +69,28 @@ class ResultsPaths:
 
     @property
     def wandb_sent(self) -> Path:
-        return self.root / "wandb" / "sent.jsonl"
+        return self.root / WANDB / "sent.jsonl"
 
     @property
     def wandb_report(self) -> Path:
         """Where the sweep's report at W&B is."""
-        return self.root / "wandb" / "report.json"
+        return self.root / WANDB / "report.json"
 
     @property
     def wandb_lock(self) -> Path:
-        return self.root / "wandb" / ".lock"
+        return self.root / WANDB / ".lock"
 
     @property
     def checkpoints(self) -> Path:
         """A folder for each trial that has some."""
-        return self.root / "checkpoints"
+        return self.root / CHECKPOINTS
 
     def table(self, name: str) -> Path:
         return self.root / f"{name}.parquet"
 
     def weights(self, trial_id: str) -> Path:
-        return self.root / "weights" / f"{trial_id}.safetensors"
+        return self.root / WEIGHTS / f"{trial_id}.safetensors"
 
     def picture(self, trial_id: str) -> Path:
         """What a trial shows of itself, such as the samples of a generator."""
-        return self.root / "pictures" / f"{trial_id}.png"
+        return self.root / PICTURES / f"{trial_id}.png"

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from trainables.data.checks import check_examples
 from trainables.data.content import LARGE
+from trainables.data.own_folders import tag_cache
 from trainables.data.pixels import shown
 from trainables.data.stamps import stamps, steadily, total_size
 from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
@@ -99,6 +100,7 @@ def _locked(folder: Path) -> Iterator[None]:
     """One process at a time makes a folder; the lock is given back by the system when its holder dies."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        tag_cache(folder.parent)
         lock = FileLock(folder.with_name(f"{folder.name}.lock")).acquire()
     except OSError as refused:
         raise _unwritable(folder.parent, refused) from refused

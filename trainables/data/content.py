@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data.own_folders import tag_cache
 from trainables.data.stamps import Stamps, settled, stamps, steadily
 from trainables.dataset import DataPlace
 from trainables.errors import DataError
@@ -86,6 +87,7 @@ def _remember(entry: Path, text: str) -> None:
     written = text.encode()
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
+        tag_cache(entry.parent.parent)
         with NamedTemporaryFile(dir=entry.parent, delete=False) as unfinished:
             unfinished.write(_check(written) + b"\n" + written)
         Path(unfinished.name).replace(entry)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from trainables.data.own_folders import is_own, is_within_results
 from trainables.data.pictures import has_picture_ending
 from trainables.data.printable import printable
 from trainables.errors import DataError
@@ -41,13 +42,17 @@ def split_folders(root: Path) -> list[SplitFolder]:
 
 
 def shown_folders(folder: Path) -> list[Path]:
-    """The folders in a folder that are not hidden, sorted. Raises OSError, and DataError at a link that leads nowhere."""
+    """The user's own folders in a folder, sorted. Raises OSError, and DataError at a link that leads nowhere."""
     with os.scandir(folder) as entries:
         shown = [entry for entry in entries if is_shown(entry.name)]
     for entry in shown:
         if entry.is_symlink() and not has_picture_ending(entry.name) and not os.path.exists(entry.path):  # noqa: PTH110
             raise DataError(f"the link {printable(entry.path)} leads to nothing that is there; repair or remove it")
-    return sorted(Path(entry.path) for entry in shown if is_folder(entry))
+    return sorted(
+        Path(entry.path)
+        for entry in shown
+        if is_folder(entry) and not is_own(entry.path) and not is_within_results(folder, entry.name)
+    )
 
 
 def is_folder(entry: "os.DirEntry[str]") -> bool:

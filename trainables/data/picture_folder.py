@@ -13,6 +13,7 @@ from trainables.data.checks import same_names
 from trainables.data.content import digest_of_files
 from trainables.data.folder_layout import SplitFolder, is_folder, is_shown, shown_folders, split_folders
 from trainables.data.group_list import listed_groups
+from trainables.data.own_folders import is_own
 from trainables.data.picture_dataset import PictureSource
 from trainables.data.pictures import Picture, has_picture_ending, raise_broken
 from trainables.data.printable import printable
@@ -135,6 +136,8 @@ def _below(folder: str, above: frozenset[tuple[int, int]]) -> Iterator["os.DirEn
     with os.scandir(folder) as entries:
         for entry in entries:
             if not is_shown(entry.name):
+                continue
+            if is_folder(entry) and is_own(entry.path):
                 continue
             within = list(_below(entry.path, above | {here})) if is_folder(entry) else []
             if within:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainables.data.folder_layout import is_folder, is_shown
+from trainables.data.own_folders import is_own
 from trainables.data.pictures import Header, Picture, has_picture_ending, read_header
 from trainables.data.printable import printable
 from trainables.data.video import count_frames, has_video_ending, video_frames, video_header
@@ -97,7 +98,7 @@ def _below(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[Recording
     if here in above:
         return
     with os.scandir(folder) as entries:
-        shown = [entry for entry in entries if is_shown(entry.name)]
+        shown = [entry for entry in entries if is_shown(entry.name) and not (is_folder(entry) and is_own(entry.path))]
     frames = _frames(shown)
     if frames:
         yield FrameFolder(folder, frames)

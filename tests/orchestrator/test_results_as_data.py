@@ -1,0 +1,106 @@
+"""Results, caches and runs of W&B are never read as data, wherever they lie."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from orchestrator.preview import preview
+from orchestrator.progress import Silence
+from orchestrator.request import SweepRequest
+from orchestrator.run import run_sweep
+from orchestrator.store.paths import ResultsPaths
+from trainables.data.own_folders import is_own, is_results
+from trainables.data.picture_folder import PictureFolder
+from trainables.data.recordings import recordings
+from trainables.results_files import FOLDERS
+
+GRID = """\
+name: birds
+axes:
+  dataset: [{name: image_folder, path: .}]
+  model: [{name: sgan, channels: 4, hidden: 8, generator_channels: [8, 4], latent: 8}]
+  optimizer: [adam]
+protocol: {epochs: 1}
+wandb: {mode: disabled}
+"""
+
+
+@pytest.fixture
+def swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Pictures, the grid, the results with pictures of their own, and the cache, all in one folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ORCH_CACHE", str(tmp_path / "cache"))
+    for number in range(24):
+        path = tmp_path / ("owl" if number % 2 else "crow") / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.effect_noise((8, 8), 40 + number).save(path)
+    (tmp_path / "grid.yaml").write_text(GRID)
+    assert run_sweep(SweepRequest(grid=Path("grid.yaml"), engine="inline"), Silence()).counts == {"completed": 1}
+    assert list(Path("results/birds/pictures").glob("*.png"))
+    return tmp_path
+
+
+def counts() -> tuple[int, int]:
+    told = preview(Path("grid.yaml")).counts
+    return told.done, told.to_run
+
+
+def test_results_that_lie_among_the_pictures_are_not_read(swept: Path) -> None:
+    assert counts() == (1, 0)
+    ours = swept / "results" / "birds"
+    for place in ("more/2024/birds", "owl/birds", "owl/deeper/still/birds", "copied"):
+        shutil.copytree(ours, swept / place)
+    assert counts() == (1, 0)
+    (swept / "results" / "plot.png").write_bytes((swept / "owl" / "1.png").read_bytes())  # beside them
+    (swept / "elsewhere").symlink_to(ours)
+    assert counts() == (1, 0)
+    assert run_sweep(SweepRequest(grid=Path("grid.yaml"), engine="inline"), Silence()).ran == 0
+
+
+@pytest.mark.parametrize(
+    "lost", [["journal.sqlite"], ["journal.sqlite", ".lock.json", "checksums.json"], ["*.parquet", "journal.*"]]
+)
+def test_results_that_are_half_lost_are_results_still(swept: Path, lost: list[str]) -> None:
+    for pattern in lost:
+        for file in (swept / "results" / "birds").glob(pattern):
+            file.unlink()
+    assert is_results(swept / "results" / "birds")
+    assert PictureFolder(swept).classes == ("crow", "owl")
+
+
+def test_results_beside_the_class_folders_in_one_folder(swept: Path) -> None:
+    request = SweepRequest(grid=Path("grid.yaml"), engine="inline", results=Path())
+    assert run_sweep(request, Silence()).counts == {"completed": 1}
+    assert (swept / "pictures").is_dir()
+    told = preview(Path("grid.yaml"), results=Path()).counts
+    assert (told.done, told.to_run) == (1, 0)
+
+
+def test_runs_of_wandb_and_a_cache_of_before_are_no_classes(swept: Path) -> None:
+    media = swept / "wandb" / "run-20240101_000000-abc" / "files" / "media"
+    media.mkdir(parents=True)
+    shutil.copy(swept / "owl" / "1.png", media)
+    for tag in swept.rglob("CACHEDIR.TAG"):
+        tag.unlink()
+    assert is_own(swept / "cache") and counts() == (1, 0)
+
+
+def test_what_only_looks_like_results_is_data(swept: Path) -> None:
+    for name in ("weights", "pictures", "results", "wandb", "content"):
+        (swept / "set" / name).mkdir(parents=True)
+        shutil.copy(swept / "owl" / "1.png", swept / "set" / name)
+    (swept / "set" / "wandb" / "checksums.json").write_text('{"1.png": "d41d8cd98f00b204e9800998ecf8427e"}')
+    assert len(PictureFolder(swept / "set").classes) == 5
+
+
+def test_clips_leave_results_out_too(swept: Path) -> None:
+    shutil.copytree(swept / "results" / "birds", swept / "owl" / "birds")
+    assert [recording.path for recording in recordings(swept / "owl")] == [str(swept / "owl")]
+
+
+def test_every_folder_of_results_is_known() -> None:
+    paths = ResultsPaths(Path("r"))
+    named = (paths.weights("t").parent, paths.picture("t").parent, paths.checkpoints, paths.wandb, paths.damaged)
+    assert {path.name for path in named} == FOLDERS
