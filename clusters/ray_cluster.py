@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -36,6 +36,9 @@ LOOK_SECONDS: Final = 0.25
 """Between two looks at Ray's processes."""
 SILENCE_SECONDS: Final = 20.0
 """A remote head that accepts no connection for so long is lost."""
+STARTS: Final = 2
+"""Ray gives its own processes 30 s to come up, which a busy machine may exceed once."""
+_TOO_SLOW: Final = "timed out during startup"
 OBJECT_STORE_BYTES: Final = 128 * 2**20
 """Only orders and rows pass through it; data never does."""
 
@@ -46,9 +49,9 @@ class RayCluster:
     `environment.prepare_environment` comes first: Ray reads its environment when it is imported.
     """
 
-    def __init__(self, spec: ClusterSpec, code: Code) -> None:
-        """code: what a cluster of other machines is sent."""
-        self._spec, self._code = spec, code
+    def __init__(self, spec: ClusterSpec, code: Code, seconds: Callable[[], float] = time.monotonic) -> None:
+        """code: what a cluster of other machines is sent. seconds: a clock that stands still while this process does."""
+        self._spec, self._code, self._seconds = spec, code, seconds
         self._folder: RayFolder | None = None
         self._reaper: Reaper | None = None
         self._started: list[psutil.Process] = []
@@ -56,7 +59,7 @@ class RayCluster:
         self._vital: list[psutil.Process] = []
         self._nodes: tuple[Node, ...] = ()
         self._watch: NodeWatch | None = None
-        self._last_answer = time.monotonic()
+        self._last_answer = self._seconds()
         self._last_look = 0.0
         self._head: tuple[str, int] | None = None
 
@@ -82,7 +85,7 @@ class RayCluster:
 
     def check(self) -> None:
         """Raise ClusterLost if Ray has gone. May be called at any rate: it looks a few times a second."""
-        now = time.monotonic()
+        now = self._seconds()
         if now - self._last_look < LOOK_SECONDS:
             return
         self._last_look = now
@@ -90,7 +93,7 @@ class RayCluster:
             dead = [process.pid for process in self._vital if not _lives(process)]
             if dead:
                 raise ClusterLost(f"Ray's own processes {dead} have died (killed, or the machine ran out of memory)")
-        elif time.monotonic() - self._last_answer > SILENCE_SECONDS / 4:
+        elif now - self._last_answer > SILENCE_SECONDS / 4:
             self._probe()
 
     def close(self) -> None:
@@ -119,6 +122,21 @@ class RayCluster:
         remove_abandoned()
         self._folder = RayFolder()
         self._reaper = Reaper(str(self._folder.path), self._folder.lock)
+        for tries_left in reversed(range(STARTS)):
+            try:
+                self._init(cpus, gpus)
+                break
+            except Exception as error:
+                if not tries_left or _TOO_SLOW not in str(error):
+                    raise ClusterUnreachable(f"Ray cannot be started here: {_last_line(error)}") from error
+                ray.shutdown()
+                for process in self._started:
+                    _end(process)
+        self._vital = [process for process in self._started if _name(process) in {"raylet", "gcs_server"}]
+
+    def _init(self, cpus: int, gpus: int) -> None:
+        """Raises what Ray raises."""
+        assert self._folder is not None and self._reaper is not None
         before = set(psutil.Process().children(recursive=True))
         try:
             with self._reaper.marking(), _children_deaf():
@@ -132,24 +150,21 @@ class RayCluster:
                     object_store_memory=OBJECT_STORE_BYTES,
                     _temp_dir=str(self._folder.path),
                 )
-        except Exception as error:
-            raise ClusterUnreachable(f"Ray cannot be started here: {_last_line(error)}") from error
         finally:
             self._started = [process for process in psutil.Process().children(recursive=True) if process not in before]
-        self._vital = [process for process in self._started if _name(process) in {"raylet", "gcs_server"}]
 
     def _probe(self) -> None:
         assert self._head is not None
         try:
             socket.create_connection(self._head, timeout=1.0).close()
         except OSError as error:
-            silent = time.monotonic() - self._last_answer
+            silent = self._seconds() - self._last_answer
             if silent > SILENCE_SECONDS:
                 raise ClusterLost(
                     f"the head at {self._head[0]}:{self._head[1]} has been silent for {silent:.0f} s: {error}"
                 ) from error
         else:
-            self._last_answer = time.monotonic()
+            self._last_answer = self._seconds()
 
 
 def _wait_and_hear(leaving: threading.Thread, seconds: float) -> None:

@@ -26,6 +26,7 @@ from orchestrator.reaching import cluster_of
 from orchestrator.recording import record_plan
 from orchestrator.reports.wandb_process import CELLS_INSTEAD, MANY_RUNS, open_key_files
 from orchestrator.request import EngineName, SweepRequest
+from orchestrator.source_watch import SourceWatch
 from orchestrator.stopping import Stopping
 from orchestrator.store.checkpoints import CheckpointStore
 from orchestrator.store.journal import Journal
@@ -63,11 +64,13 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
         to_run = record_plan(plan, journal, examples, packing, retry=request.retry)
         writing.place.publish()  # from here on it is known elsewhere what waits
         draining = Draining(paths)
+        source = SourceWatch(progress.note)
 
         def stop() -> None:
             stopping.check()
             draining.check()
             lock.check()
+            source.look()
 
         checkpoints = CheckpointStore(paths, grid.checkpoints)
         checkpoints.tidy(journal.statuses)

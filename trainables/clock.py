@@ -1,8 +1,8 @@
-"""Time that a trial's work takes, from a monotonic clock."""
-
-import time
+"""Time that a trial's work takes."""
 
 import torch
+
+from trainables.running_time import running_time
 
 
 class Stopwatch:
@@ -21,4 +21,4 @@ class Stopwatch:
     def _now(self) -> float:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
-        return time.perf_counter()
+        return running_time.seconds()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations  # who only reads results (`orch status`) comes by here and must not wait for torch
 
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from enum import IntEnum
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from trainables.errors import TrialCancelled, TrialTimedOut
 from trainables.records import EpochRow
+from trainables.running_time import running_time
 
 if TYPE_CHECKING:
     import torch
@@ -78,10 +78,10 @@ class SingleContext:
         time_limit: float | None = None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
-        """time_limit: seconds from now."""
+        """time_limit: seconds from now in which the process can run."""
         self.device = device
         self.report = report
-        self._ends = None if time_limit is None else time.monotonic() + time_limit
+        self._ends = None if time_limit is None else running_time.seconds() + time_limit
         self._limit = time_limit
         self._cancelled = cancelled
 
@@ -110,7 +110,7 @@ class SingleContext:
         return signal
 
     def check(self) -> None:
-        if self._ends is not None and time.monotonic() > self._ends:
+        if self._ends is not None and running_time.seconds() > self._ends:
             raise TrialTimedOut(f"the time limit of {self._limit:g} s (protocol.trial_timeout) has passed")
         if self._cancelled():
             raise TrialCancelled("the sweep is stopping")

@@ -4,7 +4,6 @@ Data-parallel training as in Li et al. 2020, "PyTorch Distributed" (VLDB 13): ev
 part of each global batch, and averages gradients with the others while they are computed.
 """
 
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -14,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from trainables.context import Signal
 from trainables.records import EpochRow
+from trainables.running_time import running_time
 
 
 class ProcessGroupContext:
@@ -27,7 +27,7 @@ class ProcessGroupContext:
         self.world_size = distributed.get_world_size()
         self.device = device
         self._report = report
-        self._ends = None if time_limit is None else time.monotonic() + time_limit
+        self._ends = None if time_limit is None else running_time.seconds() + time_limit
 
     def wrap(self, module: nn.Module) -> nn.Module:
         return DistributedDataParallel(module)
@@ -65,7 +65,7 @@ class ProcessGroupContext:
             distributed.broadcast(buffer, src=0)
 
     def agree(self, signal: Signal) -> Signal:
-        if signal is Signal.GO_ON and self._ends is not None and time.monotonic() > self._ends:
+        if signal is Signal.GO_ON and self._ends is not None and running_time.seconds() > self._ends:
             signal = Signal.TIMED_OUT
         greatest = torch.tensor(int(signal), device=self.device)
         distributed.all_reduce(greatest, op=distributed.ReduceOp.MAX)

@@ -1,6 +1,5 @@
 """The driver's view of slots: what is leased to each, and how to talk to it."""
 
-import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any, Protocol
 
 from orchestrator.engine import Broke, Ended, Event, Shape, Started
 from trainables.order import TrialOrder
+from trainables.running_time import running_time
 
 
 @dataclass(slots=True)
@@ -16,9 +16,9 @@ class Lease:
     """An order that a slot holds."""
 
     order: TrialOrder
-    handed: float = field(default_factory=time.monotonic)
+    handed: float = field(default_factory=running_time.seconds)
     started: float | None = None
-    """Monotonic time at which the slot said that it began."""
+    """When, in the driver's running time, the slot said that it began."""
 
 
 class Line(Protocol):
@@ -55,12 +55,12 @@ class Slot:
     line: Line
     nodes: tuple[str, ...]
     """Ids of the nodes of its workers."""
-    opened: float = field(default_factory=time.monotonic)
+    opened: float = field(default_factory=running_time.seconds)
     ready: bool = False
     spoken: bool = False
     """Whether it has told of any trial."""
     heard: float = 0.0
-    """Monotonic time of the latest event."""
+    """When, in the driver's running time, the latest event came."""
     leases: "OrderedDict[str, Lease]" = field(default_factory=OrderedDict)
     reference: Any = None
     """The exchange under way."""
@@ -82,7 +82,7 @@ class Slot:
     def silent_for(self) -> float:
         """Seconds that it has been coming up; none once it has begun with a trial, or has come up and has none."""
         coming_up = not self.spoken and (not self.ready or bool(self.leases))
-        return time.monotonic() - self.opened if coming_up else 0.0
+        return running_time.seconds() - self.opened if coming_up else 0.0
 
     @property
     def idle(self) -> bool:
@@ -98,18 +98,18 @@ class Slot:
         if lease is None or lease.order.attempt != event.attempt:
             return False
         self.spoken = True
-        self.heard = time.monotonic()
+        self.heard = running_time.seconds()
         if isinstance(event, Started):
             lease.started = self.heard
         elif isinstance(event, Ended | Broke):
-            self.quick = lease.started is not None and time.monotonic() - lease.started < quick_seconds
+            self.quick = lease.started is not None and running_time.seconds() - lease.started < quick_seconds
             del self.leases[event.trial_id]
         return True
 
     def keeps_waiting(self, seconds: float) -> bool:
         """Whether orders wait behind a trial that has been running for longer than this."""
         since = [lease.started for lease in self.leases.values() if lease.started is not None]
-        return bool(since) and len(self.leases) > len(since) and time.monotonic() - since[-1] > seconds
+        return bool(since) and len(self.leases) > len(since) and running_time.seconds() - since[-1] > seconds
 
     def overdue(self, share: float, least: float) -> tuple[Lease, float] | None:
         """The running trial, where it has outlived its time limit by more than a share of it, and `least` seconds.
@@ -117,7 +117,7 @@ class Slot:
         With it the seconds since it began. One that holds the interpreter's lock from its first moment keeps its process
         from saying that it has begun: it counts from when nothing stood in its way.
         """
-        now = time.monotonic()
+        now = running_time.seconds()
         for lease in running(self):
             since = now - (max(lease.handed, self.heard) if lease.started is None else lease.started)
             limit = lease.order.spec.protocol.trial_timeout

@@ -26,6 +26,7 @@ from orchestrator.engine.placement import need_of
 from orchestrator.engine.pool import Pool
 from orchestrator.errors import InfrastructureLost
 from trainables.order import TrialOrder
+from trainables.running_time import running_time
 
 BEAT: Final = 0.2
 """Seconds that the loop waits for events at most."""
@@ -49,11 +50,11 @@ class RayEngine:
 
     def __init__(self, spec: ClusterSpec, run_trial: RunTrial) -> None:
         self._spec = spec
-        self._cluster = RayCluster(spec, CODE)
+        self._cluster = RayCluster(spec, CODE, running_time.seconds)
         self._pool = Pool(spec, run_trial)
         self._failed_starts = 0
         self._stalled: float | None = None
-        """Monotonic time since which nothing can run."""
+        """Running time since which nothing can run."""
         self._asked = 0.0
         self._leasing = Leasing()
 
@@ -67,8 +68,10 @@ class RayEngine:
 
     def run(self, work: Work) -> None:
         self._refuse_what_never_fits(work)
+        running_time.stopped_since()  # before this it would be the start of Ray
         try:
             while True:
+                self._tell_of_a_standstill(work)
                 self._open_slots(work)
                 self._hand_out(work)
                 if not len(self._pool) and not work.shapes():
@@ -184,6 +187,13 @@ class RayEngine:
 
     # what goes wrong
 
+    def _tell_of_a_standstill(self, work: Work) -> None:
+        if (seconds := running_time.stopped_since()) > 0:
+            work.note(
+                f"the sweep stood still for {seconds:.0f} s (it was stopped, or its machine was); it goes on, and no limit"
+                " counts that time"
+            )
+
     def _replace(self, slot: Slot, work: Work) -> None:
         """Close a slot whose process must not be used again; what it had not begun goes back."""
         for lease in slot.leases.values():
@@ -244,8 +254,8 @@ class RayEngine:
         if len(self._pool):
             self._stalled = None
         elif self._stalled is None:
-            self._stalled = time.monotonic()
-        elif time.monotonic() - self._stalled > limit:
+            self._stalled = running_time.seconds()
+        elif running_time.seconds() - self._stalled > limit:
             raise InfrastructureLost(
                 f"no node of {self._spec.name!r} has had room for {sum(map(work.waiting, work.shapes()))} trials that wait"
                 f" for {limit:g} s (start_timeout)"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from tests.chaos import calls, killing, ray_faults, surroundings
+from tests.chaos import calls, killing, ray_faults, ray_habits, surroundings
 from tests.chaos.figures import Figures
 from tests.chaos.lab import SGD, SMALL, Lab, grid
 
@@ -64,5 +64,11 @@ RAY = (
     Fault("ray-bad-trials", ray_faults.bad_trials, ray_faults.GOOD),
     Fault("ray-holds-the-gil", ray_faults.holds_the_gil, ray_faults.GOOD),
     Fault("ray-nodes", ray_faults.nodes_come_and_go, ray_faults.MIXED, pace=1.0),
+    Fault("ray-driver-stopped", ray_habits.driver_stopped, ray_habits.LIMITED, pace=2.0, weight=0.3),
+    Fault("ray-worker-stopped", ray_habits.worker_stopped, ray_habits.MANY, pace=2.0, weight=0.3),
+    Fault("ray-terminal-stops", ray_habits.terminal_stops, ray_habits.LIMITED, pace=2.0, weight=0.3),
+    Fault("ray-two-at-once", ray_habits.two_at_once, ray_habits.MANY, pace=2.0),
+    Fault("ray-code-edited", ray_habits.code_edited, ray_habits.MANY, pace=2.0),
+    Fault("ray-carried-away", ray_habits.carried_away, pace=0.2),
 )
 FAULTS = {fault.name: fault for fault in (*INLINE, *RAY)}

@@ -92,9 +92,10 @@ def _name(process: psutil.Process) -> str:
         return ""
 
 
-def begin(lab: Lab, *options: str, case: str | None = None, **variables: str) -> RaySweep:
+def begin(lab: Lab, *options: str, case: str | None = None, code: Path = ROOT, **variables: str) -> RaySweep:
+    """code: the folder of the packages that run."""
     case = case or token_hex(6)
-    own = {MARK: case, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    own = {MARK: case, "PYTHONPATH": str(code), "OMP_NUM_THREADS": "1"}
     with (lab.folder / "output").open("wb") as output, (lab.folder / "errors").open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.driver", "sweep", "grid.yaml", *options],

@@ -1,6 +1,5 @@
 """What the driver knows of a slot."""
 
-import time
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ from orchestrator.engine import Shape
 from orchestrator.engine.handles import Slot, running
 from tests.orchestrator.engine.orders import ended, order, started
 from trainables.order import TrialOrder
+from trainables.running_time import RunningClock, running_time
 
 LINE: Any = object()
 SINGLE, PAIR = Shape(1, 1, 0), Shape(2, 1, 0)
@@ -16,19 +16,19 @@ SINGLE, PAIR = Shape(1, 1, 0), Shape(2, 1, 0)
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The monotonic time, to be set."""
+    """The running time, to be set."""
     now = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(RunningClock, "seconds", lambda clock: now[0])
     return now
 
 
 def slot(*orders: TrialOrder, shape: Shape = SINGLE) -> Slot:
     """One that came up, and was handed the orders, at the clock's time."""
-    made = Slot("slot-1", shape, LINE, ("node",) * shape.workers, opened=time.monotonic())
+    made = Slot("slot-1", shape, LINE, ("node",) * shape.workers, opened=running_time.seconds())
     made.ready = True
     made.lease(orders)
     for lease in made.leases.values():
-        lease.handed = time.monotonic()
+        lease.handed = running_time.seconds()
     return made
 
 
