@@ -4,7 +4,8 @@ OrchError                    base; never raised itself
 ├── UserError           2    the input: grid, options, data folder
 │   └── GridError       2    several located problems of a grid file at once
 ├── InfrastructureLost  3    the cluster or a process of it went away; what is finished is kept, the command goes on
-│   └── ResultsRemoved  3    somebody has deleted the results directory under the sweep
+│   └── ResultsGone     3    the path of the results leads elsewhere now: renamed, re-pointed, mounted over
+│       └── ResultsRemoved  3    somebody has deleted them under the sweep
 ├── DamagedResults      4    the journal or a table cannot be read
 ├── LockedResults       5    another sweep writes to this results directory
 ├── Interrupted              129, 130 or 143: stopped by SIGHUP, SIGINT or SIGTERM
@@ -16,6 +17,7 @@ Each says what happened, why, and what to do, and survives pickling.
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Final
 
 from orchestrator.plain_text import one_line
@@ -71,7 +73,19 @@ class InfrastructureLost(OrchError):
     exit_code = 3
 
 
-class ResultsRemoved(InfrastructureLost):
+class ResultsGone(InfrastructureLost):
+    """The path of the results directory leads to another one now, or to none."""
+
+    def __init__(self, message: str, now: Path | None = None) -> None:
+        """now: where the directory is, if a path leads there still."""
+        super().__init__(message, now)
+        self.message, self.now = message, now
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ResultsRemoved(ResultsGone):
     """The results directory has been deleted under the sweep: there is nothing to write to any more."""
 
 

@@ -7,7 +7,7 @@ from clusters.spec import ClusterSpec
 from orchestrator.command_line import command_line
 from orchestrator.engine import Engine
 from orchestrator.engine.opening import ray_engine
-from orchestrator.errors import InfrastructureLost, Interrupted, ResultsRemoved, Stopped
+from orchestrator.errors import InfrastructureLost, Interrupted, ResultsGone, ResultsRemoved, Stopped
 from orchestrator.progress import Progress
 from orchestrator.request import SweepRequest
 from orchestrator.stopping import Stopping
@@ -37,11 +37,14 @@ def execute(
         ) from None
     except ResultsRemoved as removed:
         raise ResultsRemoved(f"{removed}: {command_line()}") from None
+    except ResultsGone as gone:
+        journal.cancel_running(str(gone))
+        raise
     except InfrastructureLost as lost:
         journal.cancel_running(str(lost))
         raise InfrastructureLost(f"{lost}. To go on: {command_line()}") from lost
     finally:
-        with suppress(ResultsRemoved):
+        with suppress(ResultsGone):
             journal.commit()  # the final export, which comes next, reads what is committed
 
 

@@ -33,11 +33,11 @@ class Exporter:
         self._thread.start()
 
     def abandon(self) -> None:
-        """There is no results directory any more: what is left for `finish` is to stop."""
+        """The results directory is not in its place any more: what is left for `finish` is to stop."""
         self._abandoned, self.trouble = True, None
 
     def finish(self) -> None:
-        """Stop refreshing and export a last time. Raises DamagedResults, and InfrastructureLost where the disk is full."""
+        """Stop refreshing and export a last time. Raises DamagedResults, ResultsGone, InfrastructureLost (a full disk)."""
         self._stop.set()
         self._thread.join()
         if self._abandoned:
@@ -65,7 +65,7 @@ class Exporter:
         self._place.publish()
         journal = Journal.read(self._place.published)
         try:
-            export(journal, self._paths)
+            export(journal, self._paths, self._place.check)
         finally:
             journal.close()
         self.seconds = time.monotonic() - began

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.errors import DamagedResults, InfrastructureLost, LockedResults, ResultsRemoved, UserError
+from orchestrator.errors import DamagedResults, InfrastructureLost, LockedResults, ResultsGone, UserError
 from orchestrator.exporter import Exporter
 from orchestrator.grid import GridSpec
 from orchestrator.progress import Progress
@@ -81,7 +81,7 @@ def reported(grid: GridSpec, paths: ResultsPaths, place: JournalPlace, progress:
     try:
         yield exporter
         patience = WANDB_SECONDS
-    except ResultsRemoved:
+    except ResultsGone:
         exporter.abandon()
         raise
     finally:

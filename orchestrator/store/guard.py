@@ -13,9 +13,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from orchestrator.errors import OrchError, ResultsRemoved
+from orchestrator.errors import OrchError, ResultsGone
 from orchestrator.store import wal
 from orchestrator.store.connection import connect
+from orchestrator.store.identity import path_of, refuse_another
 from orchestrator.store.inspection import JournalFiles
 from orchestrator.store.mark import NOTHING, Mark
 from orchestrator.store.seal import Seal
@@ -58,19 +59,25 @@ class JournalGuard:
         self.carry_over(db)
 
     def committed(self, db: sqlite3.Connection) -> None:
-        """After each commit, outside a transaction. Raises ResultsRemoved where the journal has been removed."""
-        if os.fstat(self._main.fileno()).st_nlink == 0:  # SQLite would go on writing what nobody can open any more
-            raise ResultsRemoved(f"{self._path} was removed while the sweep wrote it; the same command begins anew")
+        """After each commit, outside a transaction. Raises ResultsGone where another file is in the journal's place, or
+        none: SQLite would go on writing what nobody finds any more.
+        """
         if self._follow():
             Mark(self._salt.hex(), self._end, self._digest.hexdigest()).write(self._mark)
+        self._refuse_another()
         if self._end >= self._again:
             self.carry_over(db)
 
     def carry_over(self, db: sqlite3.Connection) -> bool:
-        """Bring the log into the main file and seal that. Whether the log is empty now: a reader may still use it."""
+        """Bring the log into the main file and seal that. Whether the log is empty now: a reader may still use it.
+
+        Raises ResultsGone: a seal that came to lie elsewhere would leave one here that is of another moment.
+        """
+        self._refuse_another()
         busy, length, carried = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         self._seal = Seal.of(self._main) if self._seal is None else self._seal.updated(self._main, self._changed)
         self._seal.write(self._files.seal)
+        self._refuse_another()
         complete = not busy and length == carried
         if complete:
             NOTHING.write(self._mark)
@@ -90,7 +97,7 @@ class JournalGuard:
         emptied = False
         try:
             if self._seal is not None and not db.in_transaction:
-                with suppress(OSError, sqlite3.Error):
+                with suppress(OSError, sqlite3.Error, ResultsGone):
                     emptied = self.carry_over(db)
         finally:
             if emptied:
@@ -103,18 +110,24 @@ class JournalGuard:
                 os.close(self._log)
 
     def _close_without_checkpoint(self, db: sqlite3.Connection) -> None:
-        """SQLite carries the log over when the last connection closes, unless that one may only read. Where none can be
-        opened, ours stays open until the process ends.
+        """SQLite carries the log over when the last connection closes, and removes it by its name, unless that one may only
+        read. Where none can be opened, ours stays open until the process ends.
         """
         _never_closed.append(db)
+        now = path_of(self._main.fileno())
+        if now is None:
+            return
         try:
-            with closing(connect(self._path, read_only=True)) as last:
+            with closing(connect(now, read_only=True)) as last:
                 with suppress(sqlite3.Error):
                     last.execute("SELECT 1 FROM sqlite_master").fetchone()
                 db.close()
         except OrchError:
             return
         _never_closed.remove(db)
+
+    def _refuse_another(self) -> None:
+        refuse_another(self._path, self._main.fileno(), self._path.parent)
 
     def _begin_log(self, header: bytes) -> None:
         self._salt = wal.salt_of(header)

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from orchestrator.errors import LockedResults, UserError
 from orchestrator.store.filesystem import is_network
+from orchestrator.store.identity import HeldDirectory
 from orchestrator.store.lease import Lease
 from orchestrator.store.local_disk import folder_of, machine_id
 from orchestrator.store.origin import refuse_strange
@@ -33,6 +34,7 @@ class ResultsLock:
         self._paths, self._note, self._wait = paths, note, wait
         self._file = paths.lock
         self._lease: Lease | None = None
+        self._directory: HeldDirectory | None = None
         self._lock = FileLock(paths.lock)
 
     def __enter__(self) -> Self:
@@ -42,6 +44,7 @@ class ResultsLock:
         refuse_strange(self._paths)
         try:
             self._choose()
+            self._directory = HeldDirectory(self._paths.root)
             self._lock.acquire(timeout=0)
             if self._lease is not None:
                 self._lease.acquire(self._note, self._wait)
@@ -49,6 +52,7 @@ class ResultsLock:
             self._paths.stop_request.unlink(missing_ok=True)
             self._paths.lock_holder.write_text(json.dumps(_signature()))
         except Timeout:
+            self._close_directory()
             if not self._file.exists():  # filelock takes "not permitted" for "held by another"
                 raise UserError(f"cannot write results to {self._paths.root}: permission denied") from None
             raise LockedResults(f"{self._paths.root} is in use by {self._holder()}; wait for it or stop it") from None
@@ -63,18 +67,28 @@ class ResultsLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._lease is None or not self._lease.lost:
-            self._paths.lock_holder.unlink(missing_ok=True)
-            self._paths.stop_request.unlink(missing_ok=True)
+        if self._directory is not None and (self._lease is None or not self._lease.lost):
+            for own in (
+                self._paths.lock_holder,
+                self._paths.stop_request,
+            ):  # at its path another sweep may have its own
+                with suppress(OSError):
+                    self._directory.remove(own.name)
         self._let_go()
 
     def check(self) -> None:
-        """Raises LockedResults where another machine has taken the results over. Costs next to nothing."""
+        """Raises LockedResults where another machine has taken the results over, ResultsGone where another directory is in
+        their place. Costs next to nothing.
+        """
+        if self._directory is not None:
+            self._directory.check()
         if self._lease is not None and self._lease.lost:
             self._lease.check()
 
     def check_now(self) -> None:
         """The same as of this moment: before something is put in place that others read. Raises OSError too."""
+        if self._directory is not None:
+            self._directory.check_now()
         if self._lease is not None:
             self._lease.check()
 
@@ -83,6 +97,12 @@ class ResultsLock:
             with suppress(OSError):  # the server is away: the next one will see that nothing changes
                 self._lease.release()
         self._lock.release()
+        self._close_directory()
+
+    def _close_directory(self) -> None:
+        if self._directory is not None:
+            self._directory.close()
+            self._directory = None
 
     def _choose(self) -> None:
         if not is_network(self._paths.root):

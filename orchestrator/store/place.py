@@ -11,7 +11,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Final, Protocol
 
-from orchestrator.errors import DamagedResults, InfrastructureLost, UserError
+from orchestrator.errors import DamagedResults, InfrastructureLost, ResultsGone, ResultsRemoved, UserError
 from orchestrator.store.checksums import Checksums
 from orchestrator.store.connection import checked, connect
 from orchestrator.store.files import durable
@@ -44,6 +44,9 @@ class JournalPlace(Protocol):
     def opened(self, journal: Journal) -> str | None:
         """The sweep has the journal open. What its user should know of the one before."""
 
+    def check(self) -> None:
+        """Raises LockedResults, ResultsGone where what would be put in place now is not for these results any more."""
+
     def publish(self) -> None:
         """Let others have what is committed. Raises InfrastructureLost, LockedResults."""
 
@@ -54,8 +57,9 @@ class JournalPlace(Protocol):
 class InResults:
     """The journal lies where its results are."""
 
-    def __init__(self, paths: ResultsPaths) -> None:
-        self._paths = paths
+    def __init__(self, paths: ResultsPaths, check: Callable[[], None] = lambda: None) -> None:
+        """check: as `place_of` has it."""
+        self._paths, self._check = paths, check
 
     @property
     def journal(self) -> Path:
@@ -68,8 +72,11 @@ class InResults:
     def opened(self, journal: Journal) -> str | None:
         return _told_of_the_last(journal)  # the directory may have come from a network file system
 
+    def check(self) -> None:
+        self._check()
+
     def publish(self) -> None:
-        return
+        self._check()
 
     def finish(self) -> None:
         return
@@ -112,11 +119,20 @@ class OnLocalDisk:
             _copy(kept, self._paths.root / kept.name)
         return told
 
+    def check(self) -> None:
+        self._check()
+
     def publish(self) -> None:
         self._publish(ended=False)
 
     def finish(self) -> None:
-        self._publish(ended=True)
+        try:
+            self._publish(ended=True)
+        except ResultsGone as gone:
+            if gone.now is None or isinstance(gone, ResultsRemoved):
+                raise self._not_copied(gone) from gone
+            self._paths, self._check = ResultsPaths(gone.now), _nothing  # it is there that they are looked for
+            self._publish(ended=True)
         self._clear()
 
     def _publish(self, *, ended: bool) -> None:
@@ -124,10 +140,13 @@ class OnLocalDisk:
         try:
             self._replace_copy()
         except OSError as error:
-            raise InfrastructureLost(
-                f"cannot copy the journal into {self._paths.root}: {error}; it is whole in {self.journal} on"
-                f" {socket.gethostname()}: the same command there goes on with it"
-            ) from error
+            raise self._not_copied(error) from error
+
+    def _not_copied(self, error: Exception) -> InfrastructureLost:
+        return InfrastructureLost(
+            f"cannot copy the journal into {self._paths.root}: {error}; it is whole in {self.journal} on"
+            f" {socket.gethostname()}: the same command there goes on with it"
+        )
 
     def _replace_copy(self) -> None:
         copy = JournalFiles(self._paths.journal)
@@ -181,7 +200,7 @@ def place_of(paths: ResultsPaths, check: Callable[[], None], *, mending: bool = 
     Raises UserError, DamagedResults, InfrastructureLost.
     """
     if not is_network(paths.root):
-        return InResults(paths)
+        return InResults(paths, check)
     try:
         return OnLocalDisk(paths, check, mending=mending)
     except OSError as error:
@@ -294,6 +313,10 @@ def _copy(source: Path, target: Path) -> None:
         durable(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _nothing() -> None:
+    return
 
 
 def _now() -> str:

@@ -1,6 +1,6 @@
 """From the journal to Parquet: whole files, each in place at once, checked against results_schema."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import blake2b
 from itertools import islice
@@ -25,8 +25,10 @@ BATCHES: Final = 25
 """Batches of so many rows that make a row group: what an export holds in memory."""
 
 
-def export(journal: Journal, paths: ResultsPaths) -> None:
+def export(journal: Journal, paths: ResultsPaths, check: Callable[[], None] = lambda: None) -> None:
     """Write every table anew. A reader sees the old file or the new one, never half of one.
+
+    check: raises where they must not be put in place any more.
 
     The checksums allow both before the first is in place, and only the new ones once all are: whoever kills us, no table
     that is whole is taken for damaged. For the one who holds the results' lock. Raises DamagedResults, OSError.
@@ -41,6 +43,7 @@ def export(journal: Journal, paths: ResultsPaths) -> None:
             directory_id = journal.directory_id
         digests = {paths.table(name).name: digest_of(path) for name, path in temporary.items()}
         known = replace(known, directory_id=directory_id, kept=kept)
+        check()
         known.may_become(digests, paths.root).write(paths.checksums)
         for name, path in temporary.items():
             path.replace(paths.table(name))
