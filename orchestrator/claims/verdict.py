@@ -12,9 +12,9 @@ from typing import Final, Literal
 
 import numpy as np
 
+from orchestrator.claims.family import Family
 from orchestrator.claims.pairing import Units
 from orchestrator.grid.claims import ALPHA, Claim, least_seeds
-from orchestrator.reports.stats.holm import holm
 from orchestrator.reports.stats.more_seeds import seeds_to_decide
 from orchestrator.reports.stats.paired import ROUNDING, Paired, paired
 from results_schema import OPEN
@@ -59,6 +59,8 @@ class Verdict:
     """The standardised effect of `stats.paired`."""
     test: str
     evidence: Evidence
+    undecidable: str | None
+    """That so few seeds can decide nothing here, whatever they show, and how many could; None where they can."""
     decide: str | None
     """What would decide it."""
     seeds: int | None
@@ -82,11 +84,10 @@ def bound_of(claim: Claim) -> float:
 def verdicts(claims: Sequence[Claim], evidence: Sequence[Evidence], dropped: int = 0) -> tuple[Verdict, ...]:
     """One for each claim. dropped: how many others were made of the same data, and withdrawn."""
     tests = [_tested(claim, one.units) for claim, one in zip(claims, evidence, strict=True)]
-    family = len(claims) + dropped
-    corrected = holm([1.0 if test is None else test[1].p for test in tests] + [1.0] * dropped)[: len(claims)]
+    family = Family([1.0 if test is None else test[1].p for test in tests] + [1.0] * dropped)
     return tuple(
-        _verdict(claim, one, test, min(1.0, float(p) * (one.looks + 1)), family)
-        for claim, one, test, p in zip(claims, evidence, tests, corrected, strict=True)
+        _verdict(claim, one, test, min(1.0, p * (one.looks + 1)), family)
+        for claim, one, test, p in zip(claims, evidence, tests, family.corrected, strict=False)
     )
 
 
@@ -101,7 +102,7 @@ def _tested(claim: Claim, units: Units) -> tuple[Paired, Paired] | None:
 
 
 def _verdict(
-    claim: Claim, evidence: Evidence, test: tuple[Paired, Paired] | None, corrected: float, family: int
+    claim: Claim, evidence: Evidence, test: tuple[Paired, Paired] | None, corrected: float, family: Family
 ) -> Verdict:
     units, bound = evidence.units, bound_of(claim)
     effect = float(np.mean(units.differences)) if len(units.differences) else float("nan")
@@ -115,7 +116,7 @@ def _verdict(
         shows = "what is claimed" if outcome == "supported" else "the opposite"
         notes.append(f"the pairs that are left show {shows}, but {broken} broke on the side that they favour")
         outcome = "inconclusive"
-    seeds = _seeds(claim, evidence, family) if outcome == "inconclusive" else None
+    seeds = _seeds(claim, evidence, len(family)) if outcome == "inconclusive" else None
     shown, most = None if test is None else test[0], _most(claim)
     return Verdict(
         claim=claim,
@@ -129,10 +130,26 @@ def _verdict(
         size=float("nan") if shown is None else shown.effect,
         test="" if test is None else test[1].test,
         evidence=evidence,
+        undecidable=_undecidable(evidence, family) if outcome == "inconclusive" else None,
         decide=_decide(claim, evidence, seeds) if outcome == "inconclusive" else None,
         seeds=seeds,
         notes=tuple(notes),
     )
+
+
+def _undecidable(evidence: Evidence, family: Family) -> str | None:
+    """`not decidable with 5 seeds, needs 8`; None where there is nothing to decide, or trials have still to run."""
+    units = evidence.units
+    pairs = len(units.differences)
+    if not pairs or any(units.lacking.get(status) for status in OPEN):
+        return None
+    least = family.least_pairs(pairs, evidence.looks)
+    if least <= pairs:
+        return None
+    of_seed, left_out = divmod(pairs, units.planned)
+    if left_out or not of_seed:  # of some seeds no pair, or not that of each data set, came to a value
+        return f"not decidable with the {_counted(pairs, 'pair')} that came to a value, needs {least}"
+    return f"not decidable with {_counted(units.planned, 'seed')}, needs {math.ceil(least / of_seed)}"
 
 
 def _most(claim: Claim) -> float:
@@ -167,7 +184,8 @@ def _decide(claim: Claim, evidence: Evidence, seeds: int | None) -> str:
     if not units.blocks and not units.waiting:
         return "its arms are nowhere in cells that differ in nothing else; compare levels that the grid combines alike"
     if waiting := sum(units.lacking.get(status, 0) for status in OPEN):
-        return f"{_trials(waiting)} of it {'has' if waiting == 1 else 'have'} still to run: `orch sweep GRID` goes on"
+        told = f"{_counted(waiting, 'trial')} of it {'has' if waiting == 1 else 'have'} still to run"
+        return f"{told}: `orch sweep GRID` goes on"
     if not units.blocks:
         if units.lacking.keys() == {"completed"}:
             return f"no trial has a value of {claim.on.name}; claim something on a measure that these data have"
@@ -220,5 +238,5 @@ def _told(statuses: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in statuses.items())
 
 
-def _trials(count: int) -> str:
-    return f"{count} trial{'' if count == 1 else 's'}"
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -13,8 +13,13 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     """`3 claims: 1 supported, 2 inconclusive; 1 is post hoc`."""
     outcomes = [verdict.outcome for verdict in verdicts]
     counts = [f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes)]
-    late = sum(verdict.post_hoc for verdict in verdicts)
+    late, few = (
+        sum(verdict.post_hoc for verdict in verdicts),
+        sum(verdict.undecidable is not None for verdict in verdicts),
+    )
     told = f"{len(verdicts)} claim{'' if len(verdicts) == 1 else 's'}: {', '.join(counts)}"
+    if few:
+        told += f"; {few} cannot be decided with so few seeds"
     return f"{told}; {late} {'is' if late == 1 else 'are'} post hoc" if late else told
 
 
@@ -26,8 +31,9 @@ def withdrawn(dropped: Sequence[str]) -> str:
 
 
 def outcome_of(verdict: Verdict) -> str:
-    """`supported`, or `supported (post hoc)`."""
-    return f"{verdict.outcome} (post hoc)" if verdict.post_hoc else verdict.outcome
+    """`supported`, `supported (post hoc)`, or `inconclusive (not decidable with 5 seeds, needs 8)`."""
+    about = "; ".join(filter(None, (verdict.undecidable, "post hoc" if verdict.post_hoc else None)))
+    return f"{verdict.outcome} ({about})" if about else verdict.outcome
 
 
 def lines_of(verdict: Verdict) -> Iterator[str]:
@@ -100,6 +106,7 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
             for side in units.sides
         ],
         "left_out": units.waiting,
+        "undecidable": verdict.undecidable,
         "decide": verdict.decide,
         "notes": list(verdict.notes),
     }

@@ -45,6 +45,11 @@ class Measure:
     """What a time is counted in: seconds of training, or epochs."""
 
     @property
+    def reads_test(self) -> bool:
+        """Whether it tells anything of the test split."""
+        return self.form == "gap" or self.column.startswith(("test_", "cue_"))
+
+    @property
     def higher_is_better(self) -> bool | None:
         """None where more is neither better nor worse, as of a gradient's size."""
         if self.form in {"gap", "time"}:

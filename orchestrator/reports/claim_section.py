@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from orchestrator.claims.judging import judge
 from orchestrator.claims.verdict import Verdict
@@ -11,6 +12,7 @@ from orchestrator.reports.numbers import number
 from orchestrator.store.paths import ResultsPaths
 
 Number = float | None
+_HIDDEN: Final = "figures of the test split are shown when no trial has still to run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class ClaimShown:
     outcome: str
     """supported, contradicted or inconclusive."""
     told: str
-    """The same, with whether it is post hoc."""
+    """The same, with whether it is post hoc, and whether its seeds can decide it at all."""
     on: str
     arms: str
     effect: str
@@ -45,10 +47,13 @@ class ClaimSection:
     """A sentence on those of an earlier grid that the latest does not make; empty where there are none."""
 
 
-def claim_section(paths: ResultsPaths, grids: Iterable[str]) -> tuple[ClaimSection | None, str | None]:
+def claim_section(
+    paths: ResultsPaths, grids: Iterable[str], *, under_way: bool
+) -> tuple[ClaimSection | None, str | None]:
     """None where no grid has claimed anything; else the claims, or why they cannot be judged.
 
-    grids: the texts of all sweeps here, as they were kept.
+    grids: the texts of all sweeps here, as they were kept. under_way: whether trials have still to run: figures of the
+    test split are then left to `orch claims`, which is asked for them.
     """
     if not any(
         "claims" in grid for grid in grids
@@ -60,23 +65,24 @@ def claim_section(paths: ResultsPaths, grids: Iterable[str]) -> tuple[ClaimSecti
         return None, f"the claims of the grid cannot be judged: {error}"
     if not judged.verdicts and not judged.dropped:
         return None, None
-    return ClaimSection(summary(judged.verdicts), tuple(map(_shown, judged.verdicts)), withdrawn(judged.dropped)), None
+    shown = tuple(_shown(one, hidden=under_way and one.claim.on.reads_test) for one in judged.verdicts)
+    return ClaimSection(summary(judged.verdicts), shown, withdrawn(judged.dropped)), None
 
 
-def _shown(verdict: Verdict) -> ClaimShown:
-    known = number(verdict.effect) is not None
+def _shown(verdict: Verdict, *, hidden: bool) -> ClaimShown:
+    known = number(verdict.effect) is not None and not hidden
     return ClaimShown(
         id=verdict.claim.id,
         text=verdict.claim.text,
         outcome=verdict.outcome,
         told=outcome_of(verdict),
         on=verdict.claim.on.name,
-        arms=arms_of(verdict),
+        arms=_HIDDEN if hidden else arms_of(verdict),
         effect=effect_of(verdict) if known else "",
         sureness=sureness_of(verdict) if known else "",
-        value=number(verdict.effect),
-        low=number(verdict.low),
-        high=number(verdict.high),
+        value=number(verdict.effect) if known else None,
+        low=number(verdict.low) if known else None,
+        high=number(verdict.high) if known else None,
         bound=verdict.bound,
         notes=verdict.notes,
         decide=verdict.decide,

@@ -64,7 +64,7 @@ def read_page(paths: ResultsPaths) -> Page:
     ranked = ranked_cells(trials)
     shares = () if under_way else axis_effects(trials)
     environments = tables.wanted(ENVIRONMENTS, ENVIRONMENTS.columns)
-    claims, unjudged = claim_section(paths, environments["grid"].dropna())
+    claims, unjudged = claim_section(paths, environments["grid"].dropna(), under_way=under_way)
     curves = curve_figures.learning_curves(trials, ranked, tables.wanted(EPOCHS, curve_figures.EPOCH_COLUMNS))
     broken_down = breakdowns.NONE if under_way else _breakdowns(tables, trials, ranked)
     settings = _tuning_settings(tables) if len(tuning) else every[:0]

@@ -14,7 +14,7 @@ from orchestrator.reports.ranked import COSTS, broken, ranked_cells
 from orchestrator.reports.reading import TablesRead
 from orchestrator.reports.runs import model_id
 from orchestrator.reports.source import open_journal
-from orchestrator.selection import Measure
+from orchestrator.selection import Measure, is_open
 from orchestrator.store.paths import ResultsPaths
 from results_schema import CLASSES, CURVES, ENVIRONMENTS, TRIALS
 
@@ -85,7 +85,7 @@ def read_content(paths: ResultsPaths) -> Content:
     journal.close()
     sweep = str(trials["sweep"].iloc[-1]) if len(trials) else paths.root.name
     environments = tables.wanted(ENVIRONMENTS, ["started_at", "command", "grid"])
-    claims = tuple(_claims(paths, environments["grid"].dropna()))
+    claims = tuple(_claims(paths, environments["grid"].dropna(), under_way=is_open(trials["status"])))
     return Content(
         title=f"{sweep}: report"[:_LONGEST_TITLE],
         workspace=f"orch {sweep.encode('ascii', 'ignore').decode()} {results_id}",
@@ -131,8 +131,8 @@ def _tables(tables: TablesRead, trials: pd.DataFrame, ranked: pd.DataFrame) -> I
             yield f"Confusion matrix of {dataset}", f"{_plain(tuned_label(first))}, seed {seed}\n\n{counts}"
 
 
-def _claims(paths: ResultsPaths, grids: Iterable[str]) -> Iterator[tuple[str, str]]:
-    section, why_not = claim_section(paths, grids)
+def _claims(paths: ResultsPaths, grids: Iterable[str], *, under_way: bool) -> Iterator[tuple[str, str]]:
+    section, why_not = claim_section(paths, grids, under_way=under_way)
     if why_not is not None:
         yield "Claims", _plain(why_not)
     if section is None:
