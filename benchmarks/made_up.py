@@ -161,6 +161,8 @@ def _result(cell: MadeUp, test: float, random: np.random.Generator) -> TrialResu
         breakdown=_breakdown(test, random),
         costs=Costs(
             parameters=parameters,
+            trainable_parameters=parameters,
+            model_bytes=4 * parameters,
             flops=parameters * (40 if "cnn" in cell.model or "resnet" in cell.model else 2),
             train_seconds=parameters / 2_000 * (1 + random.random() / 5),
             eval_seconds=1.0,

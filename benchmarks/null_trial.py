@@ -16,6 +16,8 @@ _ROW: Final = EpochRow(epoch=1, lr=0.1, train_loss=1.0, val_loss=1.0, seconds=0.
 _SCORES: Final = Scores(loss=1.0, accuracy=0.5, balanced_accuracy=0.5, cross_entropy=1.0)
 _COSTS: Final = Costs(
     parameters=1,
+    trainable_parameters=1,
+    model_bytes=4,
     flops=1,
     train_seconds=0.0,
     eval_seconds=0.0,

@@ -51,8 +51,18 @@ class Results:
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """One row for each trial, whatever happened to it."""
+        """One row for each trial that evaluates and that the grid of the latest sweep names, whatever happened to it."""
         return self.table("trials")
+
+    @cached_property
+    def tuning_trials(self) -> pd.DataFrame:
+        """The trials of that grid that tune."""
+        return self.table("tuning_trials")
+
+    @cached_property
+    def earlier_trials(self) -> pd.DataFrame:
+        """Trials that only earlier grids of this directory named, of whatever purpose."""
+        return self.table("earlier_trials")
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
@@ -103,7 +113,7 @@ class Results:
         diverged or failed, and costs. `measure` names the column whose mean is shown: of the test split when no trial has
         still to run, of validation before. Trials that the grid no longer names, and those that tune, are left out.
         """
-        return ranked_cells(self._planned())
+        return ranked_cells(self.trials)
 
     def claims(self) -> pd.DataFrame:
         """One row for each claim of the grid, with its verdict: what `orch claims --json` prints.
@@ -167,19 +177,14 @@ class Results:
             raise UserError(f"there is no axis {axis!r}; the axes are {', '.join(AXES)}")
         if of not in reachable():
             raise UserError(f"{of!r} cannot be reached; what can is {', '.join(reachable())}")
-        return speed_profile(self._planned(), self.epochs, axis, time_to(reach, of, clock), ratios)
+        return speed_profile(self.trials, self.epochs, axis, time_to(reach, of, clock), ratios)
 
     def _measure(self, given: str) -> Measure:
         """What all trials are selected by. given: the argument that says it otherwise."""
-        found = {measure.validation: measure for measure in measures_of(self._planned()).values()}
+        found = {measure.validation: measure for measure in measures_of(self.trials).values()}
         if len(found) > 1:
             raise UserError(f"data sets are selected by different measures ({', '.join(found)}): say `{given}`")
         return next(iter(found.values()), ACCURACY)
-
-    def _planned(self) -> pd.DataFrame:
-        """What the grid names now, without the trials that tune."""
-        trials = self.trials
-        return trials[trials["planned"].fillna(False).astype(bool) & (trials["purpose"] != "tuning")]
 
     def _grid_with(self, claim: Mapping[str, Any]) -> str:
         """The grid of the latest run, claiming nothing else."""

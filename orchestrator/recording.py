@@ -7,6 +7,7 @@ from typing import Final
 from orchestrator.cell import Cell
 from orchestrator.counting import FlopCounter
 from orchestrator.expected import Expectation
+from orchestrator.grid.kept_labels import labels_in_directory
 from orchestrator.packing import Packing
 from orchestrator.plan import Plan
 from orchestrator.planned import cell_row, trial_rows, tuning_rows
@@ -76,6 +77,7 @@ def record_plan(plan: Plan, journal: Journal, examples: Mapping[str, int], packi
                 to_run.deferred.add(DeferredCell(tuner, trials, expected, frozenset(ENDED - kept.runs), held))
             for waiting in first:
                 to_run.queue.add(waiting)
+        planning.name_levels(labels_in_directory)
     journal.commit()
     return to_run
 

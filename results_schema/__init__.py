@@ -8,12 +8,12 @@ from results_schema.column import Table, about, unit
 from results_schema.curves import CURVES
 from results_schema.environments import ENVIRONMENTS
 from results_schema.epochs import EPOCHS
-from results_schema.trials import TRIALS
+from results_schema.trials import EARLIER_TRIALS, TRIAL_TABLES, TRIALS, TUNING_TRIALS
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Raised when a table or a column joins (ADR 6). An older journal is carried over, a newer one refused."""
 
-TABLES: Final = (TRIALS, EPOCHS, CLASSES, CURVES, ATTEMPTS, ENVIRONMENTS)
+TABLES: Final = (*TRIAL_TABLES, EPOCHS, CLASSES, CURVES, ATTEMPTS, ENVIRONMENTS)
 
 FINAL: Final = frozenset({"completed", "diverged", "skipped"})
 """Statuses that stand: such a trial never runs again."""
@@ -31,6 +31,7 @@ __all__ = [
     "ATTEMPTS",
     "CLASSES",
     "CURVES",
+    "EARLIER_TRIALS",
     "ENDED",
     "ENVIRONMENTS",
     "EPOCHS",
@@ -39,6 +40,8 @@ __all__ = [
     "RETRYABLE",
     "TABLES",
     "TRIALS",
+    "TRIAL_TABLES",
+    "TUNING_TRIALS",
     "VERSION",
     "Table",
     "about",

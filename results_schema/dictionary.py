@@ -40,7 +40,6 @@ def markdown() -> str:
 
 
 def _section(table: Table) -> str:
-    rows = [_row(field) for field in table.schema]
     return "\n".join(
         [
             f"## {table.name}",
@@ -48,12 +47,17 @@ def _section(table: Table) -> str:
             table.about,
             f"Key: {', '.join(f'`{name}`' for name in table.key)}.",
             "",
-            "| column | type | unit | meaning |",
-            "| --- | --- | --- | --- |",
-            *rows,
+            *_columns(table),
             "",
         ]
     )
+
+
+def _columns(table: Table) -> list[str]:
+    first = results_schema.TRIALS
+    if table in results_schema.TRIAL_TABLES and table is not first:
+        return [f"The columns are those of [{first.name}](#{first.name})."]
+    return ["| column | type | unit | meaning |", "| --- | --- | --- | --- |", *(_row(field) for field in table.schema)]
 
 
 def _row(field: pa.Field) -> str:

@@ -1,4 +1,4 @@
-"""The `trials` table: one row for each trial of the sweep, whatever happened to it."""
+"""The tables of trials: a row for each, whatever happened to it, in one of three files that are never averaged together."""
 
 import pyarrow as pa
 
@@ -122,16 +122,36 @@ _CUE = [
 ]
 
 _COSTS = [
-    column("parameters", INT, "1", "Trainable numbers in the model."),
+    column(
+        "parameters",
+        INT,
+        "1",
+        "Numbers in the model, those that do not learn among them; null where an older orch has not counted these.",
+    ),
+    column("trainable_parameters", INT, "1", "Numbers among them that learn."),
+    column("model_bytes", INT, "B", "Memory of the model: its parameters and what else its state holds."),
     column("flops", INT, "FLOP", "One forward pass over one example; a multiply-add counts as two."),
     column("train_seconds", REAL, "s", "Training time: evaluation, set-up and compilation not counted."),
     column("eval_seconds", REAL, "s", "Time of all evaluation passes."),
     column("setup_seconds", REAL, "s", "Loading, splitting, building and compiling."),
     column(
+        "feature_seconds",
+        REAL,
+        "s",
+        "Making the features that the head of a frozen model learns from, before training and apart from its time; null"
+        " where none were made.",
+    ),
+    column(
         "generation_seconds",
         REAL,
         "s",
         "Making training examples (gan_augment), before training and apart from its time; null where none were made.",
+    ),
+    column(
+        "total_seconds",
+        REAL,
+        "s",
+        "What training has taken in all: train_seconds, feature_seconds and generation_seconds.",
     ),
     column("samples_per_second", REAL, "example/s", "Training examples a second of training time, over all workers."),
     column("latency_ms_p50", REAL, "ms", "Median time of inference on one example."),
@@ -160,21 +180,42 @@ _CIRCUMSTANCES = [
     column("environment_id", TEXT, "-", "Row of `environments` under which the latest attempt ran."),
 ]
 
+_SCHEMA = pa.schema(
+    [
+        *_IDENTITY,
+        *_OUTCOME,
+        *_scores("train", "training examples in one clean pass"),
+        *_scores("val", "validation examples"),
+        *_scores("test", "test examples"),
+        *_SPLITS,
+        *_CUE,
+        *_COSTS,
+        *_CIRCUMSTANCES,
+    ]
+)
+
 TRIALS = Table(
     name="trials",
-    about="One row for each trial (a cell and a seed), whatever happened to it.",
+    about="One row for each trial (a cell and a seed) that the grid of the latest run names and that evaluates, whatever"
+    " happened to it. Grouped by `dataset`, `model`, `optimizer` and `regularizer` its rows differ in their seeds alone.",
     key=("trial_id",),
-    schema=pa.schema(
-        [
-            *_IDENTITY,
-            *_OUTCOME,
-            *_scores("train", "training examples in one clean pass"),
-            *_scores("val", "validation examples"),
-            *_scores("test", "test examples"),
-            *_SPLITS,
-            *_CUE,
-            *_COSTS,
-            *_CIRCUMSTANCES,
-        ]
-    ),
+    schema=_SCHEMA,
 )
+
+TUNING_TRIALS = Table(
+    name="tuning_trials",
+    about="One row for each trial of the grid of the latest run that tunes: it looks for values, and reads no test split.",
+    key=("trial_id",),
+    schema=_SCHEMA,
+)
+
+EARLIER_TRIALS = Table(
+    name="earlier_trials",
+    about="One row for each trial, of whatever purpose, that only earlier grids of this directory named. Rows of one label"
+    " may differ in protocol, in tuning, or in the version of a component: `cell_id` tells them apart.",
+    key=("trial_id",),
+    schema=_SCHEMA,
+)
+
+TRIAL_TABLES = (TRIALS, TUNING_TRIALS, EARLIER_TRIALS)
+"""They have the same columns, and each trial stands in one of them."""

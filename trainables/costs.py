@@ -21,9 +21,15 @@ _BUDGET: Final = 0.01
 """Seconds after which no further pass is timed."""
 
 
-def count_parameters(module: nn.Module) -> int:
-    """Trainable numbers; a tensor shared by two layers counts once."""
-    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+def count_parameters(module: nn.Module, *, learning: bool = False) -> int:
+    """Numbers of the whole module, or of what of it learns; a tensor shared by two layers counts once."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad or not learning)
+
+
+def count_bytes(module: nn.Module) -> int:
+    """Memory of what a module has to be loaded with: its parameters and buffers, each tensor once."""
+    held = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
+    return sum(tensor.numel() * tensor.element_size() for tensor in held.values())
 
 
 def count_flops(module: nn.Module, shape: tuple[int, ...]) -> int:

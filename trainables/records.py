@@ -96,7 +96,11 @@ class Costs:
     """What a trial took. Times are from a monotonic clock."""
 
     parameters: int
-    """Trainable numbers in the model."""
+    """Numbers in the model, those that do not learn among them."""
+    trainable_parameters: int
+    """Numbers among them that learn."""
+    model_bytes: int
+    """Memory of the parameters and of what else the model's state holds."""
     flops: int
     """Floating-point operations of one forward pass over one example; a multiply-add counts as two."""
     train_seconds: float
@@ -115,8 +119,15 @@ class Costs:
     """This trial's own peak: of the device's allocator on a GPU, of the process's resident set above its start on a CPU."""
     device_memory_bytes: int | None = None
     """All memory of the GPU; None on a CPU."""
+    feature_seconds: float | None = None
+    """What making features with the part of the model that does not learn took; None where none were made."""
     generation_seconds: float | None = None
     """What regularizers took to make training examples; None where none did."""
+
+    @property
+    def total_seconds(self) -> float:
+        """What training has taken in all: a trial that does a part of it beforehand is no quicker for that."""
+        return self.train_seconds + (self.feature_seconds or 0.0) + (self.generation_seconds or 0.0)
 
 
 @dataclass(frozen=True, slots=True)

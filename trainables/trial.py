@@ -9,7 +9,7 @@ import torch
 from trainables.checkpoints.keeper import Keeper
 from trainables.clock import Stopwatch
 from trainables.context import Context
-from trainables.costs import count_flops, count_parameters, measure_latency
+from trainables.costs import count_bytes, count_flops, count_parameters, measure_latency
 from trainables.data.unlabelled import UnlabelledBatches
 from trainables.dataset import DataInfo
 from trainables.errors import CheckpointError
@@ -52,6 +52,7 @@ class _Times:
     """Seconds apart from those of the epochs."""
 
     setup: float
+    features: float | None
     generation: float | None
     measuring: float
 
@@ -66,9 +67,12 @@ def _run(order: TrialOrder, context: Context) -> TrialResult:
     enlarged = enlarge(data, spec.regularizers, seeds.augment, context)
     generation = stopwatch.lap()
     learner = _learner(spec, data, enlarged.data, task, seeds, context)
-    learnt = enlarged.data
+    setup += stopwatch.lap()
+    learnt, features = enlarged.data, None
     if not enlarged.count:
-        data = learnt = spec.model.shortened(learner.module, data, spec.regularizers, spec.protocol, context)
+        learnt = spec.model.shortened(learner.module, data, spec.regularizers, spec.protocol, context)
+        features = stopwatch.lap() if learnt is not data else None
+        data = learnt
     if spec.protocol.schedule.is_range_test:
         learner = RangeTest(learner, context)
     setup += stopwatch.lap()
@@ -81,7 +85,7 @@ def _run(order: TrialOrder, context: Context) -> TrialResult:
             measures = measure_validation(fitted.val, task)
         else:
             measures = measure(learner.module, fitted.val, task, data, spec.protocol, seeds, context)
-    times = _Times(setup, generation if enlarged.count else None, stopwatch.lap())
+    times = _Times(setup, features, generation if enlarged.count else None, stopwatch.lap())
     if context.rank == 0 and fitted.best_epoch is not None:
         _keep(order, learner, data, enlarged.picture)
     costs = _costs(spec, data.info, task, learner, fitted, times, memory, context)
@@ -161,10 +165,13 @@ def _costs(
     batch = measure_latency(learner.module, data.shape, batch_size, spec.protocol, context.device)
     return Costs(
         parameters=count_parameters(learner.module),
+        trainable_parameters=count_parameters(learner.module, learning=True),
+        model_bytes=count_bytes(learner.module),
         flops=_flops(spec.model, spec.regularizers, data, task.outputs(data)),
         train_seconds=train_seconds,
         eval_seconds=sum(row.eval_seconds for row in fitted.history) + times.measuring,
         setup_seconds=times.setup,
+        feature_seconds=times.features,
         generation_seconds=times.generation,
         samples_per_second=fitted.examples / train_seconds,
         latency_ms_p50=single.p50,

@@ -13,7 +13,7 @@ from orchestrator.grid.rules import Pattern
 
 
 def rows_of(arm: Arm, trials: pd.DataFrame) -> "pd.Series[bool]":
-    """Which trials have, on each axis that the arm names, one of its levels. trials: labels and configurations."""
+    """Which trials have, on each axis that the arm names, one of its levels. trials: with the axes' configurations."""
     chosen = pd.Series(True, index=trials.index, dtype=bool)
     for axis, levels in arm.axes.items():
         chosen &= _rows_on(axis, levels, trials)
@@ -21,9 +21,8 @@ def rows_of(arm: Arm, trials: pd.DataFrame) -> "pd.Series[bool]":
 
 
 def _rows_on(axis: str, levels: Sequence[LevelPattern], trials: pd.DataFrame) -> "pd.Series[bool]":
-    labels, configurations = trials[axis], trials[f"{axis}_config"]
-    matching = {text for text in configurations.unique() if _is_any(levels, _parts(text))}
-    return labels.isin([level.label for level in levels if level.label is not None]) | configurations.isin(matching)
+    configurations = trials[f"{axis}_config"]
+    return configurations.isin({text for text in configurations.unique() if _is_any(levels, _parts(text))})
 
 
 def _parts(text: str) -> list[Mapping[str, Any]]:

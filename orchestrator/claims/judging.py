@@ -44,7 +44,7 @@ def judge(paths: ResultsPaths, grid: Path | GridSpec | None = None, *, alone: bo
     spec = (
         read_grid(grid) if isinstance(grid, Path) else grid or read_text(latest, Path(f"the grid kept in {paths.root}"))
     )
-    trials = _evaluating(tables.needed(TRIALS, TRIALS.columns))
+    trials = _evaluating(tables.every_trial(TRIALS.columns))
     planned = trials[trials["planned"]] if trials["planned"].any() else trials
     recorded = Recorded(environments)
     epochs = cache(partial(_epochs, tables))  # large, and few claims need it

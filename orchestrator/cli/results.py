@@ -51,13 +51,12 @@ def command(
     """
     from orchestrator.errors import UserError
     from orchestrator.reports.listing import Listing, choose
-    from orchestrator.reports.source import results_at, table_of
-    from results_schema import TRIALS
+    from orchestrator.reports.source import every_trial, results_at
 
     if as_json and as_csv:
         raise UserError("--json and --csv exclude each other")
     names = tuple(name.strip() for name in columns.split(",") if name.strip()) if columns is not None else ()
-    trials = table_of(results_at(results), TRIALS)
+    trials = every_trial(results_at(results))
     listing = Listing(sort, direction, where, names, limit)
     chosen = choose(trials, listing, all_columns=as_json or as_csv)
     if as_json:

@@ -29,8 +29,6 @@ class LevelPattern:
     """For the eye."""
     parts: tuple[Pattern, ...] = ()
     """A level of exactly such parts, in whatever order; `none` beside others is nothing."""
-    label: str | None = None
-    """Or the level that the tables call so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Reading `claims`: every level and measure that a claim names has to be one of the grid's."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import combinations, islice
 from typing import Annotated, Any, Final, Literal, cast
@@ -9,8 +9,8 @@ from pydantic import Field, JsonValue
 
 from orchestrator.grid import nodes
 from orchestrator.grid.claims import Arm, Claim, LevelPattern, Over, Sense, claim_digest
-from orchestrator.grid.labels import Labels
-from orchestrator.grid.levels import Entry, Family, Parts
+from orchestrator.grid.labels import Labels, is_called
+from orchestrator.grid.levels import Entry, Family, Part, Parts
 from orchestrator.grid.measures import Measure, measure_named, measure_names, reachable, time_to
 from orchestrator.grid.nodes import At, Node, Scalar, plain
 from orchestrator.grid.problems import Problems, near, shown
@@ -120,9 +120,20 @@ class _Axes:
 
     def has(self, axis: str, level: LevelPattern) -> bool:
         """Whether the grid has such a level."""
-        if level.label is not None:
-            return level.label in self.labels(axis)
         return any(may_match(level.parts, entry) for entry in self._entries[axis])
+
+    def called(self, axis: str, label: str) -> LevelPattern:
+        """The level with this label, in the grid or as the tables show it. Without parts where there is none."""
+        for parts in self._levels(axis):
+            if label == self._label(axis, parts):
+                names = self._labels()[axis]
+                return LevelPattern(
+                    label, tuple(_pattern(part, names.shown(part.component)) for part in _acting(parts))
+                )
+            if len(parts) == 1 and is_called(parts[0].component, parts[0].values, label):
+                keys = [key for key in parts[0].values if f"{key}=" in label]
+                return LevelPattern(label, (_pattern(parts[0], keys),))
+        return LevelPattern(label)
 
     def labels(self, axis: str) -> list[str]:
         """Of the first levels of an axis."""
@@ -131,17 +142,8 @@ class _Axes:
     def overlap(self, one: Arm, other: Arm) -> bool:
         """Whether some cell is in both, as far as the first levels of each axis tell."""
         return all(
-            any(
-                self._matches(axis, one.axes[axis], parts) and self._matches(axis, other.axes[axis], parts)
-                for parts in self._levels(axis)
-            )
+            any(_is_any(one.axes[axis], parts) and _is_any(other.axes[axis], parts) for parts in self._levels(axis))
             for axis in one.axes.keys() & other.axes.keys()
-        )
-
-    def _matches(self, axis: str, levels: Sequence[LevelPattern], parts: Parts) -> bool:
-        return any(
-            self._label(axis, parts) == level.label if level.label is not None else _match(level.parts, parts)
-            for level in levels
         )
 
     def _label(self, axis: str, parts: Parts) -> str:
@@ -160,8 +162,21 @@ def may_match(patterns: tuple[Pattern, ...], entry: Entry) -> bool:
     )
 
 
+def _is_any(levels: Sequence[LevelPattern], parts: Parts) -> bool:
+    return any(_match(level.parts, parts) for level in levels)
+
+
+def _acting(parts: Parts) -> list[Part]:
+    """Those that do something."""
+    return [part for part in parts if part.component.name != "none"] or list(parts[:1])
+
+
+def _pattern(part: Part, keys: Iterable[str]) -> Pattern:
+    return Pattern(part.component, {key: frozenset([part.values[key].text]) for key in keys})
+
+
 def _match(patterns: tuple[Pattern, ...], parts: Parts) -> bool:
-    acting = [part for part in parts if part.component.name != "none"] or list(parts[:1])
+    acting = _acting(parts)
     return len(acting) == len(patterns) and all(any(pattern.matches(part) for part in acting) for pattern in patterns)
 
 
@@ -254,7 +269,7 @@ class _Reader:
     def _level(self, axis: str, node: Node) -> LevelPattern | None:
         before = len(self._problems)
         if isinstance(node, Scalar) and isinstance(node.value, str) and not _is_component(axis, node.value):
-            level = LevelPattern(node.value, label=node.value)
+            level = self._axes.called(axis, node.value) if self._axes.whole else LevelPattern(node.value)
         else:
             parts = [read_pattern(axis, item, self._axes.families(axis), self._problems) for item in nodes.items(node)]
             level = LevelPattern(_written(node), tuple(part for part in parts if part is not None))

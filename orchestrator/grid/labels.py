@@ -30,8 +30,12 @@ class Labels:
             differing = {key: texts for key in members[0].values if len(texts := _texts(members, key)) > 1}
             given = {key: _texts(members, key) for member in members for key in member.given}
             self._shown[component] = {
-                key: _short(texts) for key, texts in (differing or dict(sorted(given.items()))).items()
+                key: shortened(texts) for key, texts in (differing or dict(sorted(given.items()))).items()
             }
+
+    def shown(self, component: type[Component]) -> list[str]:
+        """The parameters that its labels show."""
+        return list(self._shown[component])
 
     def of(self, component: type[Component], values: dict[str, Value]) -> str:
         """The label of a component with these values."""
@@ -41,6 +45,15 @@ class Labels:
             if not _is_as_before(component, key, values[key])
         ]
         return f"{component.name}({','.join(shown)})" if shown else component.name
+
+
+def is_called(component: type[Component], values: dict[str, Value], label: str) -> bool:
+    """Whether a label is one of the component with these values, whichever of them it shows."""
+    name, _, inner = label.partition("(")
+    shown = [
+        f"{key}={_formatted(json.loads(value.text))}" for key, value in sorted(values.items()) if f"{key}=" in inner
+    ]
+    return bool(shown) and label == f"{name}({','.join(shown)})" and name == component.name
 
 
 def _is_as_before(component: type[Component], key: str, value: Value) -> bool:
@@ -54,7 +67,7 @@ def _texts(families: Iterable["Family"], key: str) -> dict[str, None]:
     return dict.fromkeys(value.text for family in families for value in family.values[key])
 
 
-def _short(texts: Iterable[str]) -> dict[str, str]:
+def shortened(texts: Iterable[str]) -> dict[str, str]:
     """A short form of each JSON text, or the texts themselves where two short forms would be equal."""
     short = {text: _formatted(json.loads(text)) for text in texts}
     return short if len(set(short.values())) == len(short) else {text: text for text in short}

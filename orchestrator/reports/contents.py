@@ -22,7 +22,7 @@ from orchestrator.reports.reading import TablesRead
 from orchestrator.reports.tuning import SETTINGS, tuning_section
 from orchestrator.selection import is_open
 from orchestrator.store.paths import ResultsPaths
-from results_schema import CLASSES, CURVES, ENVIRONMENTS, EPOCHS, TRIALS
+from results_schema import CLASSES, CURVES, ENVIRONMENTS, EPOCHS, TRIALS, TUNING_TRIALS
 
 _TRIAL_COLUMNS: Final = [
     "trial_id",
@@ -41,7 +41,8 @@ _TRIAL_COLUMNS: Final = [
     *COSTS,
 ]
 _SHOWS: Final = {
-    TRIALS: "leaderboards, heat maps, gaps, costs, effects, ranks, claims, tuning, failures",
+    TRIALS: "leaderboards, heat maps, gaps, costs, effects, ranks, claims, failures",
+    TUNING_TRIALS: "tuning, failures",
     EPOCHS: "learning curves",
     CLASSES: "names of the classes",
     CURVES: "ROC curves, confusion matrices",
@@ -52,7 +53,7 @@ _SHOWS: Final = {
 def read_page(paths: ResultsPaths) -> Page:
     """What the tables say; where some cannot be read, what can be shown without them. Raises UserError, DamagedResults."""
     tables = TablesRead(paths)
-    every = tables.needed(TRIALS, _TRIAL_COLUMNS)
+    every = tables.every_trial(_TRIAL_COLUMNS)
     every["planned"] = every["planned"].fillna(False).astype(bool)
     if every["planned"].any():
         unplanned, every = every[~every["planned"]], every[every["planned"]]
@@ -111,7 +112,7 @@ def _breakdowns(tables: TablesRead, trials: pd.DataFrame, ranked: pd.DataFrame) 
 
 def _tuning_settings(tables: TablesRead) -> pd.DataFrame:
     """How each cell is tuned: long texts, of which a cell's rows all have the same."""
-    return tables.needed(TRIALS, SETTINGS, [("purpose", "=", "tuning")]).drop_duplicates("cell_id")
+    return tables.every_trial(SETTINGS, [("purpose", "=", "tuning")]).drop_duplicates("cell_id")
 
 
 def _written(paths: ResultsPaths) -> str:

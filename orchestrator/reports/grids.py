@@ -55,7 +55,7 @@ def _board_columns(cells: pd.DataFrame, varying: list[str], measure: Measure) ->
         **({"over_floor": Column("sd / floor", "ratio")} if cells["over_floor"].notna().any() else {}),
         **({"p": Column("p (Holm)", "number"), "validation": Column("validation", "number")} if after else {}),
         "gap": Column(" − ".join(gap), "number"),
-        "train_seconds": Column("train s", "seconds"),
+        "total_seconds": Column("training s", "seconds"),
         "parameters": Column("parameters", "count"),
     }
 
@@ -88,7 +88,7 @@ def trial_grid(trials: pd.DataFrame) -> Grid:
         "status": Column("status", "status"),
         **_scores(trials, measures),
         "epochs": Column("epochs", "count"),
-        "train_seconds": Column("train s", "seconds"),
+        "total_seconds": Column("training s", "seconds"),
     }
     return _grid(tuple(columns.values()), _readable(_ranked(trials, measures)), columns)
 

@@ -30,7 +30,7 @@ USUAL: Final = (
     "val_mse",
     "test_mse",
     "test_r2",
-    "train_seconds",
+    "total_seconds",
 )
 """Shown unless others are asked for; a measure that no trial has is left out."""
 

@@ -11,12 +11,15 @@ from orchestrator.reports.stats.leaderboard import BROKEN, COLUMNS, leaderboard
 from orchestrator.selection import Measure
 
 COSTS: Final = {
+    "total_seconds": ("training in all", "s"),
+    "latency_ms_p50": ("latency of one example", "ms"),
+    "model_bytes": ("size of the model", "B"),
     "parameters": ("parameters", ""),
     "flops": ("operations of one example", "FLOP"),
-    "train_seconds": ("training time", "s"),
-    "latency_ms_p50": ("latency of one example", "ms"),
 }
-"""Column of `trials` to its title and unit."""
+"""Column of `trials` to its title and unit: what is paid first, then what only stands for it. None counts a part alone: not
+what learns of a model, nor what is left of the training after a frozen part has done its share beforehand.
+"""
 
 FIGURES: Final = (*COLUMNS, "measure", "validation", "train", "gap", *COSTS, "statuses", "tuned", "trials")
 

@@ -32,9 +32,13 @@ _SUMMARY: Final = (
     *(name for name in TRIALS.columns if name.startswith(("train_", "val_", "test_"))),
     "generated_size",
     "parameters",
+    "trainable_parameters",
+    "model_bytes",
     "flops",
+    "total_seconds",
     "eval_seconds",
     "setup_seconds",
+    "feature_seconds",
     "generation_seconds",
     "samples_per_second",
     "latency_ms_p50",
@@ -94,7 +98,7 @@ def end_of(trials: Iterable[tuple[str, int]]) -> str:
 def read_run(journal: Journal, trial: Finished, directory_id: str) -> Run:
     """The run of a trial that has finished."""
     trial_id = trial.trial_id
-    statement = f"SELECT * FROM ({sql.select(TRIALS)}) WHERE trial_id = ?"
+    statement = f"SELECT * FROM ({sql.select_every_trial()}) WHERE trial_id = ?"
     row = dict(zip(TRIALS.columns, next(journal.query(statement, (trial_id,))), strict=True))
     label = label_of(row)
     epochs = tuple(_epochs(journal, trial_id))

@@ -7,11 +7,12 @@ import pyarrow as pa
 from orchestrator.errors import UserError
 from orchestrator.store import sql
 from orchestrator.store.journal import Journal
-from orchestrator.store.origin import refuse_strange
+from orchestrator.store.older import SPLIT, part_of
+from orchestrator.store.origin import refuse_strange, table_version
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import journal_to_read
 from orchestrator.store.tables import read
-from results_schema import Table
+from results_schema import TRIAL_TABLES, TRIALS, VERSION, Table
 
 
 def results_at(root: Path) -> ResultsPaths:
@@ -39,10 +40,24 @@ def open_journal(paths: ResultsPaths) -> Journal:
 
 def table_of(paths: ResultsPaths, table: Table) -> pa.Table:
     """A table as it was exported last, or out of the journal where it never was. Raises DamagedResults."""
+    if table in TRIAL_TABLES and has_one_of_trials(paths):
+        return part_of(table, read(TRIALS, paths))
     try:
         return read(table, paths)
     except FileNotFoundError:
         return table_from_journal(paths, table)
+
+
+def every_trial(paths: ResultsPaths) -> pa.Table:
+    """The rows of all tables of trials. Raises UserError, DamagedResults."""
+    if has_one_of_trials(paths):
+        return read(TRIALS, paths)
+    return pa.concat_tables([table_of(paths, table) for table in TRIAL_TABLES], promote_options="default")
+
+
+def has_one_of_trials(paths: ResultsPaths) -> bool:
+    """Whether an older orch has written the tables, which has all trials in one."""
+    return (table_version(paths.table(TRIALS.name)) or VERSION) < SPLIT
 
 
 def table_from_journal(paths: ResultsPaths, table: Table) -> pa.Table:

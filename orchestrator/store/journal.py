@@ -157,6 +157,8 @@ class Journal:
             self._db.execute(
                 "UPDATE trials SET tuned = ?, config_id = ? WHERE trial_id = ?", (values, config.cell_id, trial_id)
             )
+            (own,) = self._db.execute("SELECT cell_id FROM trials WHERE trial_id = ?", (trial_id,)).fetchone()
+            self._db.execute(sql.CALL_AS, (config.cell_id, own))
 
     def set_aside(self, trial_id: str, status: str, reason: str | None) -> None:
         """A trial that does not run waits again (`pending`), or is skipped for a reason."""
@@ -250,7 +252,7 @@ class Journal:
         """Cell id to the mean measured seconds of its finished trials, for expecting the next."""
         return dict(
             self.query(
-                "SELECT cell_id, avg(train_seconds + eval_seconds + setup_seconds) FROM trials"
+                "SELECT cell_id, avg(coalesce(total_seconds, train_seconds) + eval_seconds + setup_seconds) FROM trials"
                 " WHERE train_seconds IS NOT NULL GROUP BY cell_id"
             )
         )

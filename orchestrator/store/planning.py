@@ -1,12 +1,18 @@
 """How a plan is written into the journal: cell after cell, inside `Journal.planning`."""
 
+import json
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
+from orchestrator.grid.kept_labels import KeptLevel
 from orchestrator.store import sql
 from results_schema import ENDED
+
+AXES: Final = ("dataset", "model", "optimizer", "regularizer")
+Naming = Callable[[str, Collection[KeptLevel]], Mapping[KeptLevel, str]]
+"""Of an axis and all of its levels here, the label of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +79,27 @@ class Planning:
                 for trial in trials
             ),
         )
+
+    def name_levels(self, naming: Naming) -> None:
+        """Call each level what it is to be called among all that the journal has; for the end of the planning."""
+        if next(self._db.execute("SELECT EXISTS (SELECT 1 FROM trials WHERE NOT planned)"))[0]:
+            for axis in AXES:
+                kept = dict(self._levels(axis))
+                labels = naming(axis, set(kept.values()))
+                renamed = ((labels[level], cell_id) for cell_id, level in kept.items() if labels[level] != level.label)
+                self._db.executemany(f"UPDATE cells SET {axis} = ? WHERE cell_id = ?", list(renamed))
+        # what tuning has made of a cell is called as the cell is
+        made = self._db.execute("SELECT DISTINCT config_id, cell_id FROM trials WHERE config_id IS NOT NULL").fetchall()
+        self._db.executemany(sql.CALL_AS, made)
+
+    def _levels(self, axis: str) -> Iterator[tuple[str, KeptLevel]]:
+        content = "data_fingerprint" if axis == "dataset" else "''"
+        rows = self._db.execute(
+            f"SELECT cell_id, {axis}, {axis}_config, tuning_config, {content},"
+            " cell_id IN (SELECT cell_id FROM trials WHERE planned)"
+            " FROM cells WHERE cell_id IN (SELECT cell_id FROM trials)"
+        )
+        for cell_id, label, config, tuning, fingerprint, planned in rows:
+            space = {} if tuning is None else json.loads(tuning)["space"]
+            opened = frozenset(name.removeprefix(f"{axis}.") for name in space if name.startswith(f"{axis}."))
+            yield cell_id, KeptLevel(label, config, opened, fingerprint, bool(planned))

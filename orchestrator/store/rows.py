@@ -24,7 +24,6 @@ _SCORES = (
 
 def outcome_values(result: TrialResult) -> dict[str, Any]:
     """The columns of a trial's row that its result fills, by name."""
-    costs = asdict(result.costs)
     return {
         "status": result.status,
         "reason": result.reason,
@@ -40,7 +39,8 @@ def outcome_values(result: TrialResult) -> dict[str, Any]:
         "unlabelled_size": result.sizes.unlabelled,
         **_cue_values(result.cue),
         "generated_size": result.sizes.generated,
-        **costs,
+        **asdict(result.costs),
+        "total_seconds": result.costs.total_seconds,
         "seed_split": result.seeds.split,
         "seed_init": result.seeds.init,
         "seed_order": result.seeds.order,

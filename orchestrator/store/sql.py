@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from results_schema import TABLES, TRIALS, Table
+from results_schema import EARLIER_TRIALS, TABLES, TRIALS, TUNING_TRIALS, Table
 
 CELL_COLUMNS: Final = (
     "cell_id",
@@ -34,7 +34,21 @@ TRIAL_COLUMNS: Final = tuple(name for name in TRIALS.columns if name not in CELL
 TRIALS_AND_CELLS: Final = "trials JOIN cells ON cells.cell_id = coalesce(trials.config_id, trials.cell_id)"
 """Each trial with the configuration that it ran under: its cell's, or the one that tuning made of it."""
 
+_WHICH_TRIALS: Final = {
+    TRIALS.name: "trials.planned AND trials.purpose IS NOT 'tuning'",
+    TUNING_TRIALS.name: "trials.planned AND trials.purpose IS 'tuning'",
+    EARLIER_TRIALS.name: "NOT trials.planned",
+}
+"""Which of the journal's trials stand in each table of trials."""
+
 _KEYS: Final = {"cells": ("cell_id",), **{table.name: table.key for table in TABLES}}
+
+
+CALL_AS: Final = (
+    "UPDATE cells SET (dataset, model, optimizer, regularizer) ="
+    " (SELECT dataset, model, optimizer, regularizer FROM cells AS own WHERE own.cell_id = ?2) WHERE cell_id = ?1"
+)
+"""Gives the cell ?1 the labels of the cell ?2."""
 
 
 def plan_trial(stays: Collection[str]) -> str:
@@ -54,10 +68,10 @@ def plan_trial(stays: Collection[str]) -> str:
 
 
 def tables() -> dict[str, list[pa.Field]]:
-    """The journal's tables that results_schema declares, by name, with their columns."""
+    """The journal's tables that results_schema declares, by name, with their columns; of trials it has one."""
     own = [field for field in TRIALS.schema if field.name in TRIAL_COLUMNS]
     shared = [field for field in TRIALS.schema if field.name in CELL_COLUMNS]
-    declared = {table.name: list(table.schema) for table in TABLES}
+    declared = {table.name: list(table.schema) for table in TABLES if table.name not in _WHICH_TRIALS}
     return {"cells": shared, **declared, TRIALS.name: own}
 
 
@@ -102,10 +116,15 @@ def key_of(table: str) -> tuple[str, ...]:
 
 def select(table: Table) -> str:
     """All rows of a table with its columns in the order of the schema."""
-    columns = ", ".join(f'{_source(table, name)}"{name}"' for name in table.columns)
-    if table is TRIALS:
-        return f"SELECT {columns} FROM {TRIALS_AND_CELLS} ORDER BY trials.rowid"
+    if table.name in _WHICH_TRIALS:
+        return _select_trials(_WHICH_TRIALS[table.name])
+    columns = ", ".join(f'"{name}"' for name in table.columns)
     return f'SELECT {columns} FROM "{table.name}" ORDER BY rowid'
+
+
+def select_every_trial() -> str:
+    """The rows of all tables of trials."""
+    return _select_trials("1")
 
 
 def upsert(table: str, columns: tuple[str, ...] | list[str]) -> str:
@@ -135,10 +154,9 @@ def to_arrow(values: tuple[Any, ...], field: pa.Field) -> pa.Array:
     return pa.array(values, type=field.type)
 
 
-def _source(table: Table, name: str) -> str:
-    if table is not TRIALS:
-        return ""
-    return "trials." if name in TRIAL_COLUMNS else "cells."
+def _select_trials(which: str) -> str:
+    columns = ", ".join(f'{"trials" if name in TRIAL_COLUMNS else "cells"}."{name}"' for name in TRIALS.columns)
+    return f"SELECT {columns} FROM {TRIALS_AND_CELLS} WHERE {which} ORDER BY trials.rowid"
 
 
 def _create(name: str, fields: list[pa.Field]) -> str:

@@ -16,8 +16,9 @@ from orchestrator.store.checksums import Checksums
 from orchestrator.store.files import digest_of, durable
 from orchestrator.store.journal import Journal
 from orchestrator.store.kept import kept_files, older_journals
+from orchestrator.store.older import carried_over, holds_every_trial
 from orchestrator.store.paths import ResultsPaths
-from results_schema import TABLES, VERSION, Table
+from results_schema import TABLES, TRIALS, VERSION, Table
 
 ROWS_AT_ONCE: Final = 2_000
 """Rows that are Python's objects at one time: each of its values takes three times what it takes in Arrow."""
@@ -55,7 +56,9 @@ def export(journal: Journal, paths: ResultsPaths, check: Callable[[], None] = la
 
 
 def read(table: Table, paths: ResultsPaths) -> pa.Table:
-    """A table as it was exported, its checksums verified. Raises DamagedResults, FileNotFoundError."""
+    """A table as it was exported, its checksums verified; one of an older orch with the columns of this one that follow from
+    its own. Raises DamagedResults, FileNotFoundError.
+    """
     path = paths.table(table.name)
     content = whole_content(path, paths)
     try:
@@ -66,7 +69,12 @@ def read(table: Table, paths: ResultsPaths) -> pa.Table:
     for field in found.schema:  # in a table without a checksum, its own account of its types has none either
         if declared.get(field.name, field.type) != field.type:
             raise _damaged(path, f"{field.name} is {field.type}")
-    return found
+    return as_of_now(table, found)
+
+
+def as_of_now(table: Table, found: pa.Table) -> pa.Table:
+    """What an older orch has written, with the columns of this one that follow from its own."""
+    return carried_over(found) if table is TRIALS and holds_every_trial(found) else found
 
 
 def whole_content(path: Path, paths: ResultsPaths) -> bytes:

@@ -1,16 +1,17 @@
 """The rows of whole tables, as the journal keeps them."""
 
-from collections.abc import Iterator
-from itertools import count
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, count
 from typing import Any, Final
 
 import pyarrow as pa
 
 from orchestrator.errors import DamagedResults
 from orchestrator.store import sql, tables
+from orchestrator.store.older import holds_every_trial
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.upkeep.scratch import Ordered, Row, Scratch
-from results_schema import TABLES, TRIALS
+from results_schema import TABLES, TRIAL_TABLES, TRIALS, Table
 
 CELLS: Final = "cells"
 _ROWS_AT_ONCE: Final = 2_000
@@ -18,25 +19,48 @@ _ROWS_AT_ONCE: Final = 2_000
 
 def find_exported(paths: ResultsPaths, scratch: Scratch) -> frozenset[str]:
     """Keep the rows of those tables that are whole, and the cells, which stand in the rows of their trials. Their names."""
-    found = set[str]()
+    found = _trials(paths, scratch)
     for table in TABLES:
-        try:
-            content = tables.read(table, paths)
-        except (DamagedResults, FileNotFoundError):
-            continue
-        columns = sql.TRIAL_COLUMNS if table is TRIALS else tuple(content.column_names)
-        scratch.add("tables", table.name, columns, _ordered(_rows(content), columns))
-        if table is TRIALS:
-            scratch.add("tables", CELLS, sql.CELL_COLUMNS, _ordered(map(_cell, _rows(content)), sql.CELL_COLUMNS))
-        found.add(table.name)
+        if table not in TRIAL_TABLES and (content := _whole(table, paths)) is not None:
+            _add(scratch, table.name, content.column_names, [content], _same)
+            found.add(table.name)
     return frozenset(found)
+
+
+def _trials(paths: ResultsPaths, scratch: Scratch) -> set[str]:
+    """Keep the trials that some table has. The names of the whole tables: where one holds all trials, of all three."""
+    whole = {table.name: content for table in TRIAL_TABLES if (content := _whole(table, paths)) is not None}
+    if whole:
+        _add(scratch, TRIALS.name, sql.TRIAL_COLUMNS, list(whole.values()), _same)
+        _add(scratch, CELLS, sql.CELL_COLUMNS, list(whole.values()), _cell)
+    first = whole.get(TRIALS.name)
+    has_all = first is not None and holds_every_trial(first)
+    return {table.name for table in TRIAL_TABLES} if has_all else set(whole)
+
+
+def _whole(table: Table, paths: ResultsPaths) -> pa.Table | None:
+    try:
+        return tables.read(table, paths)
+    except (DamagedResults, FileNotFoundError):
+        return None
+
+
+def _add(
+    scratch: Scratch, name: str, columns: Sequence[str], contents: Sequence[pa.Table], made: Callable[[Row], Row]
+) -> None:
+    rows = map(made, chain.from_iterable(map(_rows, contents)))
+    scratch.add("tables", name, columns, _ordered(rows, columns))
+
+
+def _same(row: Row) -> Row:
+    return row
 
 
 def _cell(trial: Row) -> Row:
     return {**trial, "cell_id": trial.get("config_id") or trial["cell_id"]}
 
 
-def _ordered(rows: Iterator[Row], columns: tuple[str, ...]) -> Iterator[Ordered]:
+def _ordered(rows: Iterator[Row], columns: Sequence[str]) -> Iterator[Ordered]:
     numbers = count()
     return ((next(numbers), *(row.get(name) for name in columns)) for row in rows)
 

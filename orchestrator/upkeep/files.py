@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from orchestrator.errors import DamagedResults
 from orchestrator.store import tables
@@ -16,7 +19,7 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import journal_to_read
 from orchestrator.upkeep.image import opened
 from orchestrator.upkeep.verdict import FileVerdict
-from results_schema import TABLES, TRIALS, Table
+from results_schema import TABLES, TRIAL_TABLES, TRIALS, Table
 
 _WITH_CHECKSUMS: Final = 4
 """Version of the results from which on an export writes checksums before its tables."""
@@ -92,12 +95,23 @@ def _table(table: Table, paths: ResultsPaths, known: Checksums, ids: set[str] | 
         if strange:
             return FileVerdict(path.name, f"the journal does not know its trial {min(strange)}")
     unknown = "" if path.name in known.tables else ", no checksum yet: a sweep or `orch repair` writes it"
-    older = ", older than the journal: the next sweep writes it anew" if _is_older(table, found.num_rows, ids) else ""
+    older = ", older than the journal: the next sweep writes it anew" if _is_older(table, paths, ids) else ""
     return FileVerdict(path.name, None, f"{found.num_rows} rows{unknown}{older}")
 
 
-def _is_older(table: Table, rows: int, ids: set[str] | None) -> bool:
-    return table is TRIALS and ids is not None and rows < len(ids)
+def _is_older(table: Table, paths: ResultsPaths, ids: set[str] | None) -> bool:
+    """Whether the tables of trials, told of at the first of them, have not all trials yet."""
+    return (
+        table is TRIALS and ids is not None and sum(_rows(paths.table(each.name)) for each in TRIAL_TABLES) < len(ids)
+    )
+
+
+def _rows(path: Path) -> int:
+    """None of one that is damaged, of which more is told there."""
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError):
+        return 0
 
 
 def _journal_ids(paths: ResultsPaths) -> set[str] | None:

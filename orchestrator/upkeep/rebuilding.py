@@ -12,7 +12,7 @@ from orchestrator.store import sql
 from orchestrator.upkeep.exported import CELLS
 from orchestrator.upkeep.salvage import NONE, Salvaged
 from orchestrator.upkeep.scratch import Place, Row, Scratch
-from results_schema import ATTEMPTS, CLASSES, CURVES, ENDED, ENVIRONMENTS, EPOCHS, TRIALS
+from results_schema import ATTEMPTS, CLASSES, CURVES, ENDED, ENVIRONMENTS, EPOCHS, TRIAL_TABLES, TRIALS
 
 REASON: Final = "its rows in the journal were damaged"
 _OF_A_TRIAL: Final = (EPOCHS.name, CLASSES.name, CURVES.name, ATTEMPTS.name)
@@ -49,8 +49,8 @@ class Rebuilding:
     def __init__(self, scratch: Scratch, journal: Mapping[str, Salvaged], tables: Collection[str]) -> None:
         """scratch: holds the rows of the journal and of the tables that are whole, and is writing the new journal."""
         self._scratch, self._journal = scratch, journal
-        self._exported = TRIALS.name in tables
-        self._backed = all(name in tables for name in (TRIALS.name, *_OF_A_TRIAL))
+        self._exported = all(table.name in tables for table in TRIAL_TABLES)
+        self._backed = all(name in tables for name in _OF_A_TRIAL)
         self._proven = all(journal.get(name, NONE).complete for name in _OF_A_TRIAL)
         self._made = Rebuilt()
 

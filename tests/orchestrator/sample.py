@@ -269,6 +269,8 @@ def result(scores: Scores | None, *, epochs: int, breakdown: Breakdown) -> Trial
         breakdown=breakdown,
         costs=Costs(
             parameters=5000,
+            trainable_parameters=4000,
+            model_bytes=20_000,
             flops=10000,
             train_seconds=1.5,
             eval_seconds=0.3,

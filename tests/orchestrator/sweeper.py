@@ -93,7 +93,7 @@ def wait(context: Context, seconds: float, unless: Path = Path("never")) -> None
 
 def good_result(context: Context) -> TrialResult:
     scores = Scores(loss=0.5, accuracy=0.5)
-    costs = Costs(1, 1, 0.01, 0.01, 0.01, 1.0, 1.0, 1.0, 1.0, 1.0, 1)
+    costs = Costs(1, 1, 4, 1, 0.01, 0.01, 0.01, 1.0, 1.0, 1.0, 1.0, 1.0, 1)
     sizes, seeds = SplitSizes(1, 1, 1, 0), Seeds(1, 2, 3, 4)
     return TrialResult(
         "completed", None, 1, 1, scores, scores, scores, Breakdown(), costs, sizes, seeds, "cpu", context.world_size, 1

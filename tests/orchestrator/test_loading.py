@@ -72,7 +72,7 @@ def test_a_comparison_by_another_measure_within_some_cells(results: Results) -> 
 def test_what_is_not_there(root: Path, results: Results, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no results directory"):
         orchestrator.load(tmp_path / "none")
-    with pytest.raises(UserError, match="the tables are trials, epochs"):
+    with pytest.raises(UserError, match="the tables are trials, tuning_trials"):
         results.table("trails")
     with pytest.raises(AttributeError, match="lode"):
         _ = orchestrator.lode  # type: ignore[attr-defined]

@@ -71,8 +71,9 @@ def test_the_same_grid_runs_nothing_and_a_longer_one_only_its_new_cells(write: W
     pd.testing.assert_frame_equal(table("trials").iloc[:4], before)
     shorter = run(write("[adam]", seeds=2))
     assert (shorter.ran, shorter.counts) == (0, {"completed": 2})
-    trials = table("trials")
-    assert trials.groupby("planned").size().to_dict() == {False: 4, True: 2}
+    trials, earlier = table("trials"), table("earlier_trials")
+    assert (list(trials["planned"]), list(earlier["planned"])) == ([True] * 2, [False] * 4)
+    pd.testing.assert_frame_equal(earlier, before.assign(planned=False))
     assert len(table("environments")) == 4
     assert trials["environment_id"].isin(table("environments")["environment_id"]).all()
 

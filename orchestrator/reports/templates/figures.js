@@ -23,7 +23,7 @@ const figures = (() => {
 
   const VALUES = {
     score: ["score", (cell) => cell.mean], gap: ["generalisation gap", (cell, dataset) => gapOf(cell, dataset)],
-    seconds: ["training time (s)", (cell) => cell.costs[2]], broken: ["share of trials that broke", (cell) => { const [all, bad] = brokenOf(cell); return all ? bad / all : null; }],
+    seconds: ["training in all (s)", (cell) => cell.costs[0]], broken: ["share of trials that broke", (cell) => { const [all, bad] = brokenOf(cell); return all ? bad / all : null; }],
   };
   function brokenOf(cell) {
     const counts = cell.statuses.split(", ").map((part) => [parseInt(part), part.replace(/^\d+ /, "")]);

@@ -16,7 +16,7 @@ from orchestrator.reports.runs import model_id
 from orchestrator.reports.source import open_journal
 from orchestrator.selection import Measure, is_open
 from orchestrator.store.paths import ResultsPaths
-from results_schema import CLASSES, CURVES, ENVIRONMENTS, TRIALS
+from results_schema import CLASSES, CURVES, ENVIRONMENTS
 
 _MOST_MODELS: Final = 20
 """Run sets; W&B shows 500 to 1,000 runs in a chart anyway."""
@@ -77,7 +77,7 @@ class Content:
 def read_content(paths: ResultsPaths) -> Content:
     """Raises UserError, DamagedResults."""
     tables = TablesRead(paths)
-    every = tables.needed(TRIALS, _COLUMNS)
+    every = tables.every_trial(_COLUMNS)
     trials = every[every["planned"].fillna(False).astype(bool) & (every["purpose"] != "tuning")]
     ranked = ranked_cells(trials)
     journal = open_journal(paths)
@@ -189,13 +189,13 @@ def _sections(trials: pd.DataFrame, paths: ResultsPaths) -> Iterator[Section]:
     yield Section(
         "Results",
         _GROUP,
-        bars=(*scored, ("train_seconds", "training time, s")),
+        bars=(*scored, ("total_seconds", "training in all, s")),
         scalars=tuple(
             (measure.validation, f"best validation {measure.title}", "max" if measure.higher_is_better else "min")
             for measure in measures
         ),
         axes=tuple((f"{axis}_label", axis) for axis in AXES),
-        parallel=(*scored, ("train_seconds", "training time, s")),
+        parallel=(*scored, ("total_seconds", "training in all, s")),
         comparer=True,
         confusion=any(measure.of_classes and measure.split == "test" for measure in measures),
         media=("samples",) if any((paths.root / "pictures").glob("*.png")) else (),

@@ -42,9 +42,7 @@ def finished_cells(journal: Journal) -> Iterator[Finished]:
 
 def read_cell(journal: Journal, cell: Finished, directory_id: str) -> tuple[Run, str | None]:
     """The run of a cell, and the completed trial whose confusion matrix and ROC curves stand for it."""
-    statement = (
-        f"SELECT * FROM ({sql.select(TRIALS)}) WHERE cell_id = ? AND planned AND purpose IS NOT 'tuning' ORDER BY seed"
-    )
+    statement = f"SELECT * FROM ({sql.select(TRIALS)}) WHERE cell_id = ? ORDER BY seed"
     rows = [dict(zip(TRIALS.columns, row, strict=True)) for row in journal.query(statement, (cell.trial_id,))]
     done = [row for row in rows if row["status"] == "completed"]
     runs = [read_run(journal, Finished(row["trial_id"], ""), directory_id) for row in done]

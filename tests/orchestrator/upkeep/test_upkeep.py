@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.cli import run
 from orchestrator.errors import DamagedResults
-from orchestrator.store import tables
+from orchestrator.store import sql, tables
 from orchestrator.store.inspection import refuse_damage
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
@@ -130,7 +130,7 @@ def rows_of(paths: ResultsPaths) -> dict[str, list[tuple[object, ...]]]:
     from orchestrator.upkeep.image import opened
 
     db = opened(paths, paths.journal)
-    return {table.name: db.execute(f"SELECT * FROM {table.name}").fetchall() for table in TABLES}
+    return {name: db.execute(f"SELECT * FROM {name}").fetchall() for name in sql.tables()}
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)

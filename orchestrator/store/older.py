@@ -1,0 +1,60 @@
+"""What an older orch has written of trials, as this one has it (ADR 14)."""
+
+import json
+from functools import cache
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from results_schema import EARLIER_TRIALS, TRIALS, TUNING_TRIALS, Table
+
+SPLIT: Final = 5
+"""Version of the results from which on trials stand in three tables, and `parameters` counts what does not learn too."""
+
+
+def learns_in_part(model_config: str) -> bool:
+    """Whether only a part of a model learns: of such a one an older orch counted that part alone, and not what its
+    features took. model_config: JSON.
+    """
+    tune = json.loads(model_config).get("tune", "all")
+    return bool(tune != "all")
+
+
+def holds_every_trial(trials: pa.Table) -> bool:
+    """Whether it is a table of before trials stood in three."""
+    version = (trials.schema.metadata or {}).get(b"results_version", b"")
+    return version.isdigit() and int(version) < SPLIT
+
+
+def carried_over(trials: pa.Table) -> pa.Table:
+    """A table of before, with the columns for what a model costs as `migration` fills them in a journal."""
+    of_part = pa.array(map(cache(learns_in_part), trials["model_config"].to_pylist()), pa.bool_())
+    generation = pc.fill_null(_column(trials, "generation_seconds"), 0.0)
+    seconds = pc.add(_column(trials, "train_seconds"), generation)
+    counted = _column(trials, "parameters")
+    found = trials.append_column("trainable_parameters", counted)
+    found = found.append_column("total_seconds", pc.if_else(of_part, None, seconds))
+    if "parameters" in found.column_names:
+        place = found.column_names.index("parameters")
+        found = found.set_column(place, found.schema.field(place), pc.if_else(of_part, None, counted))
+    return found
+
+
+def part_of(table: Table, trials: pa.Table) -> pa.Table:
+    """Those of all trials that stand in one of the three tables."""
+    planned = pc.fill_null(trials["planned"], False)
+    if table is EARLIER_TRIALS:
+        return trials.filter(pc.invert(planned))
+    tunes = pc.fill_null(pc.equal(_column(trials, "purpose"), TUNING), False)
+    return trials.filter(pc.and_(planned, tunes if table is TUNING_TRIALS else pc.invert(tunes)))
+
+
+TUNING: Final = "tuning"
+
+
+def _column(trials: pa.Table, name: str) -> pa.ChunkedArray:
+    """Empty where a still older orch did not have it."""
+    if name in trials.column_names:
+        return trials[name]
+    return pa.chunked_array([pa.nulls(trials.num_rows, TRIALS.schema.field(name).type)])
