@@ -1,37 +1,66 @@
 """Which axis matters how much, and how the levels of each axis rank over data sets."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import pandas as pd
 
 from orchestrator.reports.cells import AXES
 from orchestrator.reports.compared import measures_of
-from orchestrator.reports.figures import Effects, RankFigure, Share
+from orchestrator.reports.figures import LEFT_OVER, Effects, RankFigure, Share
 from orchestrator.reports.numbers import number
-from orchestrator.reports.stats.effects import effects
-from orchestrator.reports.stats.ranks import ranks
+from orchestrator.reports.stats.effects import Effect, effects
+from orchestrator.reports.stats.ranks import Ranks, ranks
 
 LEVELS_KEPT: Final = 40
 """Of an axis in a diagram of ranks."""
 _ENOUGH_DATA_SETS: Final = 5
 """With fewer, Nemenyi's test tells nothing apart."""
+_ENOUGH_SEEDS: Final = 5
+"""To draw some of them again and again says nothing of how unsure a share is where there are fewer."""
+_WIDEST: Final = 0.5
+"""Interval of a share that is shown."""
 
 
 def axis_effects(trials: pd.DataFrame) -> tuple[Effects, ...]:
-    """A decomposition of the variance of the test measure for each data set where anything varies."""
+    """A decomposition of the variance of what is shown for each data set where anything varies."""
     found, measures = [], measures_of(trials)
     for dataset, part in trials.groupby("dataset", sort=False):
         measure = measures[str(dataset)]
         done = part[part["status"] == "completed"]
-        shares = effects(done, measure.shown, AXES[1:])
-        if shares:
-            drawn = tuple(
-                Share(" × ".join(one.term) or "left over", number(one.share), number(one.low), number(one.high))
-                for one in shares
-            )
-            found.append(Effects(str(dataset), measure.score, drawn))
+        if shares := effects(done, measure.shown, AXES[1:]):
+            sure = tuple(map(_share, filter(_is_sure, shares)))
+            seeds = done["seed"].nunique()
+            if seeds < _ENOUGH_SEEDS or all(one.term == LEFT_OVER for one in sure):
+                found.append(Effects(str(dataset), measure.score, (), _too_few(seeds)))
+            else:
+                unsure = [_name(one) for one in shares if not _is_sure(one)]
+                found.append(Effects(str(dataset), measure.score, sure, _unsure(unsure)))
     return tuple(found)
+
+
+def _is_sure(one: Effect) -> bool:
+    """Whether the seeds tell anything of it: an interval of half of all that there is tells next to nothing."""
+    return one.high - one.low <= _WIDEST
+
+
+def _share(one: Effect) -> Share:
+    return Share(_name(one), number(one.share), number(one.low), number(one.high))
+
+
+def _name(one: Effect) -> str:
+    return " × ".join(one.term) or LEFT_OVER
+
+
+def _too_few(seeds: int) -> str:
+    if seeds < _ENOUGH_SEEDS:
+        few = "One seed does" if seeds == 1 else f"{seeds} seeds do"
+        return f"{few} not tell how much each axis explains: it takes {_ENOUGH_SEEDS}."
+    return f"These {seeds} seeds do not tell how much each axis explains: they agree too little."
+
+
+def _unsure(names: Sequence[str]) -> str:
+    return f"Not shown, since the seeds agree too little about it: {', '.join(names)}." if names else ""
 
 
 def rank_figures(trials: pd.DataFrame) -> tuple[RankFigure, ...]:
@@ -62,6 +91,16 @@ def _ranked(trials: pd.DataFrame, axis: str) -> Iterator[RankFigure]:
         block="data sets" if by == ["dataset"] else "seeds of the data sets",
         p=f"{found.p:.2g}",
         left_out=len(wide) - len(there),
+        lacking=_out_of_reach(found, blocks.shape[1]),
+    )
+
+
+def _out_of_reach(found: Ranks, levels: int) -> str:
+    if found.critical_difference < levels - 1:
+        return ""
+    return (
+        f"No diagram: average ranks of {levels} levels are at most {levels - 1} apart, and over {found.blocks} blocks only"
+        f" more than {found.critical_difference:.2f} would tell levels apart."
     )
 
 

@@ -1,6 +1,7 @@
 """What the charts of the page show, as plain values: the page's scripts read these fields by name."""
 
 from dataclasses import dataclass
+from typing import Final
 
 Number = float | None
 
@@ -130,9 +131,12 @@ class Breakdowns:
     left_out: int
 
 
+LEFT_OVER: Final = "left over"
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What an axis, or two together, explain of the variance."""
+    """What an axis, or two together, explain of the variance; `LEFT_OVER` is what none of them does."""
 
     term: str
     share: Number
@@ -142,12 +146,15 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """Of one data set; the last is what is left."""
+    """Of one data set, the largest first."""
 
     dataset: str
     measure: str
     """Such as `test accuracy`."""
     shares: tuple[Share, ...]
+    """Those that the seeds can tell: none where they are too few."""
+    lacking: str
+    """What is not shown and why, a sentence; empty where all is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +173,5 @@ class RankFigure:
     p: str
     left_out: int
     """Places of the grid that do not count, since a level did not complete there."""
+    lacking: str
+    """Why there is no diagram, a sentence; empty where there is one."""

@@ -14,6 +14,8 @@ from orchestrator.reports.ranked import broken
 from orchestrator.selection import MEASURES, Measure
 from orchestrator.tuning.wording import shown_text
 
+SHARED_FIRST: Final = "=1"
+"""The place of cells that are not told from the first by seeds that could."""
 ROWS_KEPT: Final = 20_000
 """What a browser still sorts at once."""
 _LONGEST_REASON: Final = 300
@@ -71,10 +73,10 @@ def _told(cells: pd.DataFrame, alike: list[str], measure: Measure) -> Iterator[s
 
 
 def _places(cells: pd.DataFrame) -> list[str]:
-    """`=1` for all that cannot be told from the first, `-` for those without a completed trial."""
+    """`SHARED_FIRST` for all that tie with the first, `–` for those without a completed trial."""
     shared = int(cells["ties"].sum()) > 1
     ranks = zip(cells["rank"], cells["ties"], strict=True)
-    return ["–" if pd.isna(rank) else "=1" if ties and shared else f"{rank:.0f}" for rank, ties in ranks]
+    return ["–" if pd.isna(rank) else SHARED_FIRST if ties and shared else f"{rank:.0f}" for rank, ties in ranks]
 
 
 def trial_grid(trials: pd.DataFrame) -> Grid:

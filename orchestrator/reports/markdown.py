@@ -5,7 +5,8 @@ from typing import Final
 
 from orchestrator.plain_text import one_line
 from orchestrator.reports.figures import Number
-from orchestrator.reports.page import Page
+from orchestrator.reports.grids import SHARED_FIRST
+from orchestrator.reports.page import Board, Page
 from orchestrator.reports.page_grid import Field, Grid
 
 ROWS_KEPT: Final = 50
@@ -35,15 +36,23 @@ def _lines(page: Page) -> Iterator[str]:
     if page.boards:
         yield f"- {page.failures}"
     for board in page.boards:
-        yield f"\n## Leaderboard: {_text(board.dataset)}\n\n{_text(board.told)}. `=1`: cannot be told from the first.\n"
+        yield f"\n## Leaderboard: {_text(board.dataset)}\n\n{_text(board.told)}.{_ties(board)}\n"
         yield from _table(board.grid)
     for effects in page.effects:
-        yield f"\n## Which axis matters: {_text(effects.dataset)}\n\nShare of the variance of {effects.measure}.\n"
-        rows = [(one.term, one.share, one.low, one.high) for one in effects.shares]
-        yield from _rows(("term", "share", "low", "high"), rows)
+        yield f"\n## Which axis matters: {_text(effects.dataset)}\n"
+        if effects.shares:
+            yield f"Share of the variance of {effects.measure}.\n"
+            rows = [(one.term, one.share, one.low, one.high) for one in effects.shares]
+            yield from _rows(("term", "share", "low", "high"), rows)
+        if effects.lacking:
+            yield f"\n{_text(effects.lacking)}"
     for ranks in page.ranks:
+        yield f"\n## Average ranks: {_text(ranks.axis)}\n"
+        if ranks.lacking:
+            yield _text(ranks.lacking)
+            continue
         yield (
-            f"\n## Average ranks: {_text(ranks.axis)}\n\nOver {ranks.blocks} {ranks.block}; Friedman p = {ranks.p}; levels"
+            f"Over {ranks.blocks} {ranks.block}; Friedman p = {ranks.p}; levels"
             f" whose ranks differ by more than {ranks.critical_difference:.2f} differ (Nemenyi, 5 %).\n"
         )
         yield from _rows(("level", "average rank"), list(zip(ranks.levels, ranks.average, strict=True)))
@@ -76,6 +85,11 @@ def _lines(page: Page) -> Iterator[str]:
         yield from (f"- {name}: {_text(value)}" for name, value in run.facts)
     for source in page.sources:
         yield f"- {source.name}, SHA-256 `{source.sha256}`"
+
+
+def _ties(board: Board) -> str:
+    tied = any(row[0] == SHARED_FIRST for row in board.grid.rows)
+    return f" `{SHARED_FIRST}`: not told from the first by seeds that could." if tied else ""
 
 
 def _table(grid: Grid) -> Iterator[str]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from orchestrator.grid.claims import ALPHA, least_seeds
 from orchestrator.reports.cells import tuned_label
 from orchestrator.reports.compared import measures_of
-from orchestrator.reports.figures import Effects
+from orchestrator.reports.figures import LEFT_OVER, Effects
 from orchestrator.reports.ranked import broken
-from orchestrator.reports.stats.leaderboard import LEAST_PAIRS
 from orchestrator.selection import Measure, is_open
 from results_schema import OPEN, RETRYABLE
 
@@ -76,16 +76,30 @@ def _sure(cells: pd.DataFrame, measure: Measure) -> str:
         return "the best so far; nothing is told apart while trials have still to run"
     if not others:
         return "no other cell completed"
-    if (seeds := int(ranked["n"].max())) < LEAST_PAIRS:
-        few = "one seed" if seeds == 1 else f"{seeds} seeds"
-        return f"{few} cannot tell it from the other {others}: run more seeds"
-    ties, n = int(ranked["ties"].sum()) - 1, f"{others} other{'' if others == 1 else 's'}"
-    told = (
-        f"it differs from {'all ' if others > 1 else 'the '}{n}"
-        if not ties
-        else f"{ties} of {n} cannot be told from it"
+    differ, ties = int((ranked["p"] <= ALPHA).sum()), int(ranked["ties"].sum()) - 1
+    parts = []
+    if differ or ties:
+        parts.append(f"{_told(differ, ties, others)} at 5 %, after Holm's correction{_overtaken(ranked, measure)}")
+    if left := others - differ - ties:
+        parts.append(_unable(ranked, left, others))
+    return "; ".join(parts)
+
+
+def _told(differ: int, ties: int, others: int) -> str:
+    n = f"{others} other{'' if others == 1 else 's'}"
+    if ties:
+        return f"{ties} of {n} cannot be told from it"
+    every = "the" if others == 1 else "all"
+    return f"it differs from {every if differ == others else f'{differ} of'} {n}"
+
+
+def _unable(ranked: pd.DataFrame, left: int, others: int) -> str:
+    """That so few seeds tell nothing, whatever the cells are: what they do not tell apart is not alike for that."""
+    seeds, least = int(ranked["n"].max()), least_seeds(others)
+    few = "one seed" if seeds == 1 else f"{seeds} seeds" if seeds < least else "the seeds that they have in common"
+    return (
+        f"{few} cannot tell it from {f'the other {left}' if left == others else f'{left} more'}: it takes {least} seeds"
     )
-    return f"{told} at 5 %, after Holm's correction{_overtaken(ranked, measure)}"
 
 
 def _figure(value: float) -> str:
@@ -96,18 +110,18 @@ def _figure(value: float) -> str:
 def _overtaken(ranked: pd.DataFrame, measure: Measure) -> str:
     """Validation chooses; where the test split says otherwise for sure, that is told."""
     ahead = ranked["mean"] - ranked["mean"].iloc[0]
-    better = int((~ranked["ties"].astype(bool) & ((ahead if measure.higher_is_better else -ahead) > 0)).sum())
+    better = int(((ranked["p"] <= ALPHA) & ((ahead if measure.higher_is_better else -ahead) > 0)).sum())
     return f"; {better} of them did better on the test split, though not on validation" if better else ""
 
 
 def _matters(effects: Effects) -> str:
-    first = effects.shares[0]
-    if first.share is None:
+    if not effects.shares or (first := effects.shares[0]).term == LEFT_OVER:
         return ""
-    interval = "" if first.low is None or first.high is None else f" [{first.low:.0%}, {first.high:.0%}]"
-    share = f"{first.share:.0%}{interval} of the variance"
-    alone = len(effects.shares) <= 2  # the axis, and what is left over
-    return f"{first.term} explains {share}" if alone else f"of what varies, {first.term} explains most: {share}"
+    assert first.share is not None and first.low is not None and first.high is not None, "what is unsure is left out"
+    share = f"{first.share:.0%} [{first.low:.0%}, {first.high:.0%}] of the variance"
+    others = [one.high for one in effects.shares[1:] if one.term != LEFT_OVER and one.high is not None]
+    most = others and not effects.lacking and first.low > max(others)
+    return f"of what varies, {first.term} explains most: {share}" if most else f"{first.term} explains {share}"
 
 
 def told_of_failures(ranked: pd.DataFrame) -> str:
@@ -144,7 +158,8 @@ def notices(trials: pd.DataFrame, ranked: pd.DataFrame, trouble: list[str], resu
     if not (ranked["n"] > 0).any():
         yield Notice("No trial has completed yet: there is nothing to rank or to draw.", f"orch status {results}")
     elif int(ranked["n"].max()) < 2:
-        yield Notice("Each cell has one completed seed: there are no intervals.", "orch sweep GRID --seeds 5")
+        seeds = least_seeds(max(1, int(ranked.groupby("dataset")["n"].apply(lambda n: (n > 0).sum()).max()) - 1))
+        yield Notice("Each cell has one completed seed: there are no intervals.", f"orch sweep GRID --seeds {seeds}")
     if retry:
         yield Notice(
             f"{retry} {'trial' if retry == 1 else 'trials'} failed, timed out or ran out of memory.",

@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+
+LEAST: Final = 3
+"""The bootstrap of two values is no more than the two: it holds the mean in about half of all cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +17,7 @@ class Interval:
     mean: float
     low: float
     high: float
-    """Not a number below two values, as `low`."""
+    """Not a number below `LEAST` values, as `low`."""
     spread: float
     """Standard deviation of the sample; not a number below two values."""
     n: int
@@ -35,6 +39,8 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95, resamples: 
     if sample.size == 1:
         return Interval(mean, float("nan"), float("nan"), float("nan"), 1)
     spread = float(sample.std(ddof=1))
+    if sample.size < LEAST:
+        return Interval(mean, float("nan"), float("nan"), spread, sample.size)
     if np.ptp(sample) == 0:
         return Interval(mean, mean, mean, 0.0, sample.size)
     from scipy.stats import bootstrap

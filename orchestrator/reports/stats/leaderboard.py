@@ -1,16 +1,18 @@
 """Cells of one data set, ranked, with intervals and ties."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from orchestrator.grid.claims import ALPHA, least_seeds
 from orchestrator.reports.stats.floor import over_floor
 from orchestrator.reports.stats.holm import holm
 from orchestrator.reports.stats.intervals import mean_interval
 from orchestrator.reports.stats.paired import paired
 
-ALPHA: Final = 0.05
 BROKEN: Final = ("diverged", "failed", "timed_out", "out_of_memory")
 COLUMNS: Final = (
     "cell_id",
@@ -41,9 +43,10 @@ def leaderboard(
     test split chooses nothing. Columns: `COLUMNS`; `low` and `high` of `mean_interval`; `over_floor` of `stats.floor`
     for accuracies; `selected_by`: the mean of `selection`; `p`: that of the cell against the first, on `measure`,
     seed by seed (Student's test, since a few seeds give a sign-flip test no power over a family), corrected after
-    Holm over the table; `ties`: whether it cannot be told from the first, or is the first. One seed tells nothing
-    apart: all tie. Ranks are by completed trials; a cell of which some trials broke is ranked by the others, with the
-    count beside it.
+    Holm over the table, none below `LEAST_PAIRS`; `ties`: whether it is the first, or is not told from it by seeds that
+    could: as many as decide one of as many claims (`least_seeds`). What fewer do not tell apart may be anything but
+    alike, and ties with nothing. Ranks are by completed trials; a cell of which some trials broke is ranked by the
+    others, with the count beside it.
     """
     rows = [
         _cell(str(cell_id), part, measure, selection, resamples)
@@ -59,11 +62,13 @@ def leaderboard(
     if ranked.any():
         first = str(table["cell_id"].iloc[0])
         others = [str(cell_id) for cell_id in table.loc[ranked, "cell_id"] if cell_id != first]
-        by_seed = _by_seed(trials, measure)
-        told = holm([_against(by_seed, first, other) for other in others])
-        corrected = dict(zip(others, told.tolist(), strict=True))
-        table["p"] = table["cell_id"].map(corrected)
-        table["ties"] = ranked & ~(table["p"] <= ALPHA)
+        differences = _differences(trials, measure, first, others)
+        told = holm([_p(differences[other]) for other in others])
+        pairs = table["cell_id"].map({other: len(differences[other]) for other in others})
+        corrected = table["cell_id"].map(dict(zip(others, told.tolist(), strict=True)))
+        table["p"] = corrected.where(pairs >= LEAST_PAIRS)
+        alike = (pairs >= least_seeds(max(1, len(others)))) & ~(table["p"] <= ALPHA)
+        table["ties"] = ranked & (alike | (table["cell_id"] == first))
     return table[list(COLUMNS)].reset_index(drop=True)
 
 
@@ -72,7 +77,9 @@ def _cell(cell_id: str, part: pd.DataFrame, measure: str, selection: str, resamp
     values = done[measure].astype("float64").dropna()
     finite = values[np.isfinite(values)]
     found = mean_interval(finite.to_list(), resamples=resamples)
-    sizes = done["test_size"].dropna() if "accuracy" in measure and "test_size" in done else pd.Series(dtype="float64")
+    sizes = (
+        done["test_size"].dropna() if measure == "test_accuracy" and "test_size" in done else pd.Series(dtype="float64")
+    )
     counts = part["status"].value_counts()
     return {
         "cell_id": cell_id,
@@ -88,14 +95,16 @@ def _cell(cell_id: str, part: pd.DataFrame, measure: str, selection: str, resamp
     }
 
 
-def _by_seed(trials: pd.DataFrame, measure: str) -> pd.DataFrame:
+def _differences(
+    trials: pd.DataFrame, measure: str, first: str, others: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
+    """Of the first to each other cell, over the seeds that both have."""
     done = trials[trials["status"] == "completed"]
     scores = done.assign(**{measure: done[measure].where(np.isfinite(done[measure].astype("float64")))})
-    return scores.pivot_table(index="seed", columns="cell_id", values=measure, aggfunc="mean", sort=False)
+    by_seed = scores.pivot_table(index="seed", columns="cell_id", values=measure, aggfunc="mean", sort=False)
+    by_seed = by_seed.reindex(columns=[first, *others])
+    return {other: (by_seed[first] - by_seed[other]).dropna().to_numpy(np.float64) for other in others}
 
 
-def _against(by_seed: pd.DataFrame, first: str, other: str) -> float:
-    if first not in by_seed or other not in by_seed:
-        return 1.0
-    differences = (by_seed[first] - by_seed[other]).dropna().to_numpy()
+def _p(differences: NDArray[np.float64]) -> float:
     return paired(differences, method="t").p if len(differences) >= LEAST_PAIRS else 1.0

@@ -116,9 +116,9 @@ const figures = (() => {
   }
 
   function effects(target, set) {
-    const kept = [...set.shares.slice(0, -1).slice(0, 12), set.shares.at(-1)], names = kept.map((share) => share.term);
+    const rest = (share) => share.term === "left over", kept = [...set.shares.filter((share) => !rest(share)).slice(0, 12), ...set.shares.filter(rest)], names = kept.map((share) => share.term);
     const trace = {
-      type: "bar", orientation: "h", x: kept.map((share) => share.share), y: kept.map((_, at) => at), marker: { color: kept.map((_, at) => (at === kept.length - 1 ? css("--idle") : SERIES[0])) }, width: 0.6,
+      type: "bar", orientation: "h", x: kept.map((share) => share.share), y: kept.map((_, at) => at), marker: { color: kept.map((share) => (rest(share) ? css("--idle") : SERIES[0])) }, width: 0.6,
       error_x: { type: "data", symmetric: false, color: css("--ink"), thickness: 1.2, width: 4, array: kept.map((share) => (share.high === null ? 0 : Math.max(0, share.high - share.share))), arrayminus: kept.map((share) => (share.low === null ? 0 : Math.max(0, share.share - share.low))) },
       customdata: kept.map((share) => `<b>${plain(share.term)}</b><br>${(100 * share.share).toFixed(1)} %${share.low === null ? "" : ` [${(100 * share.low).toFixed(1)}, ${(100 * share.high).toFixed(1)}]`} of the variance`), hovertemplate: "%{customdata}<extra></extra>",
     };
@@ -128,18 +128,19 @@ const figures = (() => {
   }
 
   function ranks(target, set) {
-    const at = set.levels.map((_, place) => place), half = set.critical_difference / 2;
+    // no rank is below 1 or beyond the number of levels, so no bar is either
+    const at = set.levels.map((_, place) => place), half = set.critical_difference / 2, worst = set.levels.length;
     const dots = {
-      type: "scatter", mode: "markers", x: set.average, y: at, marker: { color: SERIES[0], size: 11 }, error_x: { type: "constant", value: half, color: SERIES[0], thickness: 2, width: 5 },
+      type: "scatter", mode: "markers", x: set.average, y: at, marker: { color: SERIES[0], size: 11 }, error_x: { type: "data", symmetric: false, array: set.average.map((rank) => Math.min(half, worst - rank)), arrayminus: set.average.map((rank) => Math.min(half, rank - 1)), color: SERIES[0], thickness: 2, width: 5 },
       customdata: set.levels.map((level, place) => `<b>${plain(level)}</b><br>average rank ${set.average[place].toFixed(2)} over ${set.blocks} ${plain(set.block)}`), hovertemplate: "%{customdata}<extra></extra>",
     };
     // a bar beside the rows for each set of neighbours that cannot be told apart
-    const right = Math.max(...set.average) + half, step = Math.max(0.04 * (right - 1), 0.02);
+    const step = 0.04 * (worst - 1), right = worst + step;
     const shapes = set.groups.map(([first, last], place) => ({ type: "line", x0: right + step * (place + 1), x1: right + step * (place + 1), y0: first - 0.25, y1: last + 0.25, line: { color: css("--ink"), width: 5 } }));
-    const ruler = { type: "line", x0: Math.min(...set.average) - half, x1: Math.min(...set.average) + half, y0: -0.75, y1: -0.75, line: { color: css("--soft"), width: 2 } };
-    const annotations = [{ x: Math.min(...set.average), y: -1, text: `CD = ${set.critical_difference.toFixed(2)}`, showarrow: false, font: { color: css("--soft") } }];
+    const ruler = { type: "line", x0: 1, x1: 1 + set.critical_difference, y0: -0.75, y1: -0.75, line: { color: css("--soft"), width: 2 } };
+    const annotations = [{ x: 1 + half, y: -1, text: `CD = ${set.critical_difference.toFixed(2)}`, showarrow: false, font: { color: css("--soft") } }];
     return Plotly.react(target, [dots], layout(150 + 34 * set.levels.length, {
-      xaxis: { title: { text: "average rank (1 is the best)" } }, yaxis: { ...ticks(set.levels), range: [set.levels.length - 0.4, -1.4] }, shapes: [...shapes, ruler], annotations, showlegend: false,
+      xaxis: { title: { text: "average rank (1 is the best)" }, range: [1 - step, right + step * (set.groups.length + 1)], tickmode: "array", tickvals: at.map((place) => place + 1).filter((_, place) => worst <= 20 || place % 5 === 0), zeroline: false }, yaxis: { ...ticks(set.levels), range: [set.levels.length - 0.4, -1.4] }, shapes: [...shapes, ruler], annotations, showlegend: false,
     }), config);
   }
 

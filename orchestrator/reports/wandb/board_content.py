@@ -148,13 +148,14 @@ def _claims(paths: ResultsPaths, grids: Iterable[str], *, under_way: bool) -> It
 
 
 def _leaderboard(cells: pd.DataFrame, measure: Measure) -> str:
+    shared = cells["ties"].sum() > 1
     rows = [
         (
             "" if pd.isna(cell["rank"]) else f"{cell['rank']:.0f}",
             tuned_label(cell),
             _number(cell["mean"]),
             "" if pd.isna(cell["low"]) else f"{cell['low']:.4f} to {cell['high']:.4f}",
-            "yes" if cell["ties"] else "",
+            "yes" if cell["ties"] and shared else "",
             f"{cell['n']:.0f}",
             str(count) if count else "",
         )

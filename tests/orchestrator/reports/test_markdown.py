@@ -14,7 +14,7 @@ def test_it_says_what_came_first_and_what_broke(tmp_path: Path):
     assert run(["report", str(paths.root), "--format", "md"]) == 0
     text = (paths.root / "report.md").read_text(encoding="utf-8")
     assert "- digits: **cnn · sgd lr=0.1 · none**, 0.9900, mean test accuracy over 1 seed" in text
-    assert "| =1 | mlp | adam lr=0.003 | 0.96 [0.95, 0.97] | 2 | 2 completed |" in text
+    assert "| 2 | mlp | adam lr=0.003 | 0.96 | 2 | 2 completed |" in text
     assert "2 cells have trials that broke (1 diverged, 1 failed, 1 out of memory)" in text
 
 

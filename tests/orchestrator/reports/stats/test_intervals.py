@@ -41,7 +41,8 @@ def test_few_or_equal_values() -> None:
     assert (equal.low, equal.high) == (equal.mean, equal.mean) == pytest.approx((0.7, 0.7))
     assert equal.spread == 0.0
     two = mean_interval([0.4, 0.6])
-    assert 0.4 <= two.low <= 0.5 <= two.high <= 0.6
+    assert (two.mean, two.spread) == pytest.approx((0.5, 0.02**0.5))
+    assert np.isnan([two.low, two.high]).all(), "a bootstrap of two values knows nothing but the two"
 
 
 def test_what_is_not_finite_is_refused() -> None:
