@@ -4,9 +4,12 @@ import atexit
 import os
 import sys
 
+from orchestrator.outputs import Outlet, open_outputs
+
 
 def main() -> None:
     """Run a command. The one place where an error becomes an exit code."""
+    output = open_outputs()
     ending = _Ending()
     atexit.register(ending.leave)  # the first to be registered is the last to be called
     from orchestrator.stopping import stop_early
@@ -14,8 +17,21 @@ def main() -> None:
     stop_early()
     from orchestrator.cli import run
 
-    ending.code = run(sys.argv[1:])
+    ending.code = _missed(output, run(sys.argv[1:]))
     sys.exit(ending.code)
+
+
+def _missed(output: Outlet, code: int) -> int:
+    """The exit code, once it is known whether all that was printed has been written."""
+    sys.stdout.flush()
+    if output.missed is None:
+        return code
+    from orchestrator.cli.terminal import say
+    from orchestrator.errors import OutputLost
+
+    lost = OutputLost(output.missed.strerror or str(output.missed))
+    say(lost, err=True)
+    return code or lost.exit_code  # a verdict, or what went wrong before, is still the answer
 
 
 class _Ending:
@@ -25,10 +41,11 @@ class _Ending:
     """Python's own for an error that nobody has caught."""
 
     def leave(self) -> None:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
+        try:
+            for stream in (sys.stdout, sys.stderr):
                 stream.flush()
-        os._exit(self.code)
+        finally:
+            os._exit(self.code)
 
 
 if __name__ == "__main__":

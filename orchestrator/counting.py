@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from orchestrator.errors import InfrastructureLost
+from orchestrator.outputs import open_outputs
 from trainables.dataset import DataInfo
 from trainables.model import Model
 from trainables.registry import registry
@@ -76,6 +77,7 @@ def _started() -> subprocess.Popen[bytes]:
 
 
 def main() -> None:
+    open_outputs()  # a model that prints where nobody takes it can be built all the same
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a model prints as it is built is no answer
     with suppress(EOFError, BrokenPipeError):  # the driver has what it wants, or is gone

@@ -8,6 +8,7 @@ OrchError                    base; never raised itself
 │       └── ResultsRemoved  3    somebody has deleted them under the sweep
 ├── DamagedResults      4    the journal or a table cannot be read
 ├── LockedResults       5    another sweep writes to this results directory
+├── OutputLost          6    what a command was to print could not be written; what it did is done
 ├── Interrupted              129, 130 or 143: stopped by SIGHUP, SIGINT or SIGTERM
 └── Stopped           130    stopped by `orch stop`
 
@@ -99,6 +100,15 @@ class LockedResults(OrchError):
     """Another sweep writes to this results directory."""
 
     exit_code = 5
+
+
+class OutputLost(OrchError):
+    """What a command was to print could not be written, for a reason other than a reader who has seen enough."""
+
+    exit_code = 6
+
+    def __str__(self) -> str:
+        return f"standard output cannot be written: {self.args[0]}"
 
 
 class Interrupted(OrchError):

@@ -8,7 +8,6 @@ import os
 import select
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -16,6 +15,8 @@ from contextlib import suppress
 from typing import Final
 
 import psutil
+
+from orchestrator.outputs import last_words
 
 FIRST_SECONDS: Final = 8.0
 """What a sweep is given from the first signal on. What it has committed is safe all the time."""
@@ -75,6 +76,6 @@ class HardEnd:
             with suppress(psutil.NoSuchProcess, ProcessLookupError):
                 if os.getsid(process.pid) == own:  # the reaper, and the writer of W&B, have sessions of their own
                     process.kill()
-        shown = "\x1b[?25h" if sys.stderr.isatty() else ""  # the live display has hidden the cursor
-        os.write(2, f"{shown}\n{self._told(number)}\n".encode())
+        shown = "\x1b[?25h" if os.isatty(2) else ""  # the live display has hidden the cursor
+        last_words(f"{shown}\n{self._told(number)}\n")
         os._exit(128 + number)

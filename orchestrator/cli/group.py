@@ -1,7 +1,6 @@
 """The group of commands: one file a command, imported only when it is used."""
 
 import signal
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 from io import StringIO
@@ -113,10 +112,6 @@ def run(arguments: Sequence[str]) -> int:
     except OrchError as error:
         say(error, err=True)
         return exit_code(error)
-    except BrokenPipeError:
-        # whoever read our output has seen enough; keep Python from failing again when it flushes
-        sys.stdout = None
-        return 0
     return code if isinstance(code, int) else 0
 
 

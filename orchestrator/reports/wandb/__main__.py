@@ -16,6 +16,7 @@ from typing import Final, Literal
 import click
 from filelock import FileLock, Timeout
 
+from orchestrator.outputs import open_outputs
 from orchestrator.reports.wandb.tracker import Tracker, Unreachable
 from orchestrator.reports.wandb.writer import Writer, Written
 from orchestrator.reports.wandb_process import PENDING, Mode, has_key
@@ -124,4 +125,5 @@ def main(
 
 
 if __name__ == "__main__":
+    open_outputs()  # a log that cannot be written is no reason to send less
     main()
