@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trainables.data.cue import most_cues
 from trainables.data_options import DataOptions, Preprocess
+from trainables.outline import Outline
 from trainables.streamed import StreamedExamples
 
 Input = Literal["image", "clip"]
@@ -121,6 +122,10 @@ class Dataset(DataOptions):
     @abstractmethod
     def fingerprint(self, place: DataPlace) -> str:
         """Hex digest of the content, the same wherever and however packed the files lie. Raises DataMissing."""
+
+    def outline(self, place: DataPlace) -> Outline | None:
+        """What names and labels alone say of the examples, where that can be told; else None. Raises DataError."""
+        return None
 
     def streamed(self, place: DataPlace) -> StreamedExamples | None:
         """Its examples, decoded while they are used, where they are too many for memory; else None, and `load` has them."""

@@ -55,6 +55,33 @@ def shown_folders(folder: Path) -> list[Path]:
     )
 
 
+def loose_pictures(folders: Iterable[Path]) -> list[str]:
+    """Pictures that lie in these folders themselves, each once."""
+    paths: dict[str, None] = {}
+    for folder in folders:
+        with os.scandir(folder) as entries:
+            shown = [entry for entry in entries if is_shown(entry.name) and has_picture_ending(entry.name)]
+        paths.update({entry.path: None for entry in shown if not is_folder(entry)})
+    return sorted(paths)
+
+
+def numbered_folders(root: Path) -> list[SplitFolder]:
+    """Where pictures lie that need no class folders: in `train` and `test` where both are there, else in the root.
+
+    Raises DataError where other folders stand beside those two, OSError.
+    """
+    folders = shown_folders(root)
+    named = [folder for folder in folders if folder.name.lower() in _POOL | _TEST]
+    if not any(folder.name.lower() in _TRAIN for folder in named) or len(named) < 2:
+        return [SplitFolder(root, False)]
+    if others := [folder for folder in folders if folder not in named]:
+        raise DataError(
+            f"{root} has {_listed(named)}, as splits are called, and {_listed(others)} beside; move the others elsewhere"
+        )
+    splits = [SplitFolder(folder, folder.name.lower() in _TEST) for folder in named]
+    return sorted(splits, key=lambda split: (split.test, split.path))
+
+
 def is_folder(entry: "os.DirEntry[str]") -> bool:
     """Whether it is a folder or a link to one."""
     # unlike DirEntry.is_dir, os.path.isdir passes over a link to itself

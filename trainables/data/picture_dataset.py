@@ -1,7 +1,7 @@
-"""Users' own pictures with a class each, wherever they are kept."""
+"""Users' own pictures with a class or a number each, wherever they are kept."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, repeat
 from math import prod
@@ -20,6 +20,7 @@ from trainables.data.room import refuse_too_large
 from trainables.data_options import Size
 from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
 from trainables.errors import BrokenPicture, DataError, DataMissing, UnfitOption
+from trainables.outline import LeftOut, Outline
 
 _MOST_THREADS: Final = 8
 _PART: Final = 32
@@ -32,8 +33,9 @@ class PictureSource(ABC):
     files: list[str]
     """What the content depends on."""
     classes: tuple[str, ...]
-    targets: NDArray[np.int64]
-    """Of each picture, an index into `classes`."""
+    """Empty where numbers are to be predicted."""
+    targets: NDArray[np.int64] | NDArray[np.float32]
+    """Of each picture an index into `classes`, int64 (pictures,); else its numbers, float32 (pictures, 1)."""
     official_test: NDArray[np.bool_]
     """Of each picture."""
 
@@ -48,6 +50,10 @@ class PictureSource(ABC):
     @abstractmethod
     def digest(self) -> str:
         """Hex digest of the pictures, their classes and their official split; above 2 GiB of names and sizes."""
+
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What lies among them and is not read."""
+        return ()
 
     def headers(self) -> list[Header]:
         """Those of as many pictures as tell the sizes and colours of all. Raises BrokenPicture naming all broken ones."""
@@ -80,7 +86,7 @@ PictureData = TypeVar("PictureData", bound="PictureDataset")
 
 
 class PictureDataset(Dataset):
-    """Pictures of any formats and sizes, brought to one size and number of channels; classification."""
+    """Pictures of any formats and sizes, brought to one size and number of channels."""
 
     path: Annotated[str, Field(min_length=1), NotIdentity()]
     """Looked for beside the grid file, then in the data folder."""
@@ -106,7 +112,8 @@ class PictureDataset(Dataset):
         source = self._source(place)
         shape = self._shape(source, place)
         official = bool(source.official_test.any())
-        return DataInfo(self.name, "image", shape, "classification", source.classes, official_test=official)
+        task = "classification" if source.classes else "regression"
+        return DataInfo(self.name, "image", shape, task, source.classes, official_test=official)
 
     def content_files(self, place: DataPlace) -> Sequence[str]:
         return [*self._source(place).files, *self._lists(place)]
@@ -116,7 +123,12 @@ class PictureDataset(Dataset):
         pictures = remembered(place, f"pictures {self._reading()}", source.files, source.digest)
         groups = self._groups(source, place)
         # who belongs together decides the splits, and is content like the labels; what the column is called is not
-        return pictures if groups is None else digest_of_arrays([np.frombuffer(bytes.fromhex(pictures), "u1"), groups])
+        said = [array for array in (groups, None if source.classes else source.targets) if array is not None]
+        return digest_of_arrays([np.frombuffer(bytes.fromhex(pictures), "u1"), *said]) if said else pictures
+
+    def outline(self, place: DataPlace) -> Outline:
+        source = self._source(place)
+        return Outline(source.targets, source.official_test, self._groups(source, place), source.left_out())
 
     def load(self, place: DataPlace) -> Examples:
         source = self._source(place)
@@ -133,15 +145,16 @@ class PictureDataset(Dataset):
         return None if key is None else source.groups(key)
 
     def _source(self, place: DataPlace) -> PictureSource:
-        path = self.located(place).path
+        located = self.located(place)
+        path = located.path
         try:
-            return self._open(Path(path))
+            return located._open(Path(path))
         except OSError as refused:
             raise DataError(f"cannot read {path}: {refused}") from refused
 
     @abstractmethod
     def _open(self, root: Path) -> PictureSource:
-        """The pictures under this path. Raises DataMissing, DataError."""
+        """The pictures under this path, of a located data set. Raises DataMissing, DataError."""
 
     def _reading(self) -> str:
         """Parameters that decide what is read of the same files."""
@@ -166,22 +179,27 @@ class PictureDataset(Dataset):
         return (self.channels or (1 if survey.grey else 3), *(self.size or survey.smallest))
 
 
-def located_list(dataset: PictureData, place: DataPlace) -> PictureData:
-    """The data set, whose own path is absolute, with that of its list of groups. Raises UnfitOption where it is not there.
+def located_file(dataset: PictureData, option: str, place: DataPlace, exists: Callable[[Path], bool]) -> PictureData:
+    """The data set, whose own path is absolute, with that of an option. Raises UnfitOption where it is not there.
 
     It is looked for where the path is, and then within the data set's folder.
     """
-    if dataset.groups is None:
+    named: str | None = getattr(dataset, option)
+    if named is None:
         return dataset
-    within = Path(dataset.path) / dataset.groups
-    table = place.find(dataset.groups) or (within if within.is_file() else None)
-    if table is None:
+    within = Path(dataset.path) / named
+    try:
+        found = place.find(str(Path(named).expanduser())) or (within if exists(within) else None)
+    except (OSError, RuntimeError, ValueError) as refused:
+        raise UnfitOption(option, f"{dataset.name} cannot look for {named}: {refused}") from refused
+    if found is None:
+        kind = "file" if exists is Path.is_file else "folder"
         raise UnfitOption(
-            "groups",
-            f"{dataset.name}: the file {dataset.groups} is not there; it was looked for beside the grid, in the data "
-            f"folder and in {dataset.path}",
+            option,
+            f"{dataset.name}: the {kind} {named} is not there; it was looked for beside the grid, in the data folder and in "
+            f"{dataset.path}",
         )
-    return dataset.model_copy(update={"groups": str(table)})
+    return dataset.model_copy(update={option: str(found)})
 
 
 def _looked(path: str, place: DataPlace) -> str:

@@ -1,37 +1,19 @@
 """Pictures in folders named after their classes, as in ImageNet's layout and torchvision's `ImageFolder`."""
 
-import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trainables.data.checks import same_names
-from trainables.data.content import digest_of_files
-from trainables.data.folder_layout import SplitFolder, is_folder, is_shown, shown_folders, split_folders
-from trainables.data.group_list import listed_groups
-from trainables.data.own_folders import is_own
-from trainables.data.picture_dataset import PictureSource
-from trainables.data.pictures import Picture, has_picture_ending, raise_broken
+from trainables.data.folder_layout import SplitFolder, loose_pictures, shown_folders, split_folders
+from trainables.data.found_pictures import FoundPictures, pictures_below
+from trainables.data.leavings import Leavings
 from trainables.data.printable import printable
-from trainables.errors import BrokenPicture, DataError, DataMissing
-
-_BATCH: Final = 1024
+from trainables.errors import DataError, DataMissing
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    label: str
-    path: str
-    name: str
-    """The path within its class."""
-    test: bool
-
-
-class PictureFolder(PictureSource):
+class PictureFolder(FoundPictures):
     """All pictures below the class folders, by split, class and name. Hidden files and folders are left out."""
 
     def __init__(self, root: Path, layout: Callable[[Path], list[SplitFolder]] = split_folders) -> None:
@@ -42,34 +24,20 @@ class PictureFolder(PictureSource):
         if not root.is_dir():
             raise DataMissing(f"{root} is not a folder; pictures are expected in one folder for each class")
         splits = layout(root)
-        self._root = root
-        self.classes = tuple(sorted({folder.name for split in splits for folder in shown_folders(split.path)}))
+        folders = [(folder, split.test) for split in splits for folder in shown_folders(split.path)]
+        self.classes = tuple(sorted({folder.name for folder, _ in folders}))
         check_class_names(self.classes, root)
-        self._found = [found for split in splits for found in _pictures(split)]
+        leavings = Leavings()
+        for path in loose_pictures([root, *(split.path for split in splits)]):
+            leavings.add(path, "outside of class folders")
+        super().__init__(
+            root,
+            [found for folder, test in folders for found in pictures_below(folder, folder.name, test, leavings)],
+            leavings,
+        )
         index = {name: position for position, name in enumerate(self.classes)}
-        self.files = [found.path for found in self._found]
         self.targets = np.array([index[found.label] for found in self._found], np.int64)
-        self.official_test = np.array([found.test for found in self._found], np.bool_)
         self._check_counts(root)
-
-    def batches(self) -> Iterator[list[Picture]]:
-        for start in range(0, len(self.files), _BATCH):
-            yield [Picture(printable(path), path) for path in self.files[start : start + _BATCH]]
-
-    def groups(self, key: str) -> NDArray[np.int64]:
-        """key: the path of a CSV file, with the paths of pictures within the folder."""
-        prefix = f"{self._root}{os.sep}"
-        return listed_groups(Path(key), [found.path.removeprefix(prefix) for found in self._found])
-
-    def digest(self) -> str:
-        try:
-            return digest_of_files(
-                (f"{'test' if found.test else ''}/{found.label}/{found.name}", found.path) for found in self._found
-            )
-        except OSError as refused:
-            if refused.filename is None:
-                raise
-            raise BrokenPicture(printable(str(refused.filename)), refused.strerror or repr(refused)) from refused
 
     def _check_counts(self, root: Path) -> None:
         counts = np.bincount(self.targets[~self.official_test], minlength=len(self.classes))
@@ -99,51 +67,9 @@ def check_class_names(classes: tuple[str, ...], root: Path) -> None:
         )
 
 
-def _pictures(split: SplitFolder) -> Iterator[_Found]:
-    """Those of all classes. Raises BrokenPicture naming every one that is no file."""
-    broken: list[BrokenPicture] = []
-    for folder in shown_folders(split.path):
-        for entry in sorted(_below(str(folder), frozenset()), key=lambda entry: entry.path):
-            why = _why_no_file(entry)
-            if why is not None:
-                broken.append(BrokenPicture(printable(entry.path), why))
-            yield _Found(folder.name, entry.path, entry.path.removeprefix(f"{folder}/"), split.test)
-    raise_broken(broken)
-
-
 def _is_utf8(name: str) -> bool:
     # other bytes of a file's name are kept as lone surrogates
     return not any("\ud800" <= sign <= "\udfff" for sign in name)
-
-
-def _why_no_file(entry: "os.DirEntry[str]") -> str | None:
-    if is_folder(entry):
-        return "it is a folder, with no pictures in it"
-    if entry.is_symlink():
-        return None if os.path.isfile(entry.path) else "it is a link that leads to no file"  # noqa: PTH113
-    return None if entry.is_file() else "it is no regular file"
-
-
-def _below(folder: str, above: frozenset[tuple[int, int]]) -> Iterator["os.DirEntry[str]"]:
-    """Whatever is called as pictures are, in a folder and those within, a folder only where it holds none.
-
-    above: the folders on the way, so that a link back ends.
-    """
-    status = Path(folder).stat()
-    here = (status.st_dev, status.st_ino)
-    if here in above:
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not is_shown(entry.name):
-                continue
-            if is_folder(entry) and is_own(entry.path):
-                continue
-            within = list(_below(entry.path, above | {here})) if is_folder(entry) else []
-            if within:
-                yield from within
-            elif has_picture_ending(entry.name):
-                yield entry
 
 
 def _deeper(root: Path) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from trainables.component import Count
 from trainables.data.clip_source import ClipSource
-from trainables.data.picture_dataset import PictureDataset, decoded_pictures, located_list
+from trainables.data.picture_dataset import PictureDataset, decoded_pictures, located_file
 from trainables.dataset import DataInfo, DataPlace, Examples
 
 
@@ -31,7 +31,7 @@ class ClipFolder(PictureDataset):
     clip with its frames spread evenly over the recording."""
 
     def located(self, place: DataPlace) -> Self:
-        return located_list(super().located(place), place)
+        return located_file(super().located(place), "groups", place, Path.is_file)
 
     def _lists(self, place: DataPlace) -> list[str]:
         groups = self.located(place).groups

@@ -1,9 +1,13 @@
 """A user's own pictures in a folder for each class, as torchvision's `ImageFolder` reads them."""
 
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from trainables.data.picture_dataset import PictureDataset, PictureSource, located_list
+from pydantic import Field
+
+from trainables.component import NotIdentity
+from trainables.data.numbered_folder import NumberedFolder
+from trainables.data.picture_dataset import PictureDataset, PictureSource, located_file
 from trainables.data.picture_folder import PictureFolder
 from trainables.dataset import DataPlace
 
@@ -14,17 +18,22 @@ class ImageFolder(PictureDataset):
     Pictures of the usual formats of pixels (`data.pictures`); hidden files, and pictures outside of class folders, are
     left out. A folder `val` beside `train` joins the pool that the protocol splits. Folders called as splits are, with
     anything else beside them or without class folders, are an error. Above 2 GiB the fingerprint is of names and sizes.
-    `groups` is a CSV file, `path,group` with the paths of pictures within `path`, looked for where `path` is, then in it.
+    `groups` is a CSV file, `path,group` with the paths of pictures within `path`, looked for where `path` is, then in it;
+    so is `target`, `path,target`, with which the pictures need no class folders.
     """
 
     name: ClassVar[str] = "image_folder"
 
+    target: Annotated[str | None, Field(min_length=1), NotIdentity()] = None
+    """A CSV file, `path,target`, of numbers to predict in place of classes: the task is then regression."""
+
     def located(self, place: DataPlace) -> Self:
-        return located_list(super().located(place), place)
+        with_groups = located_file(super().located(place), "groups", place, Path.is_file)
+        return located_file(with_groups, "target", place, Path.is_file)
 
     def _lists(self, place: DataPlace) -> list[str]:
-        groups = self.located(place).groups
-        return [] if groups is None else [groups]
+        located = self.located(place)
+        return [path for path in (located.groups, located.target) if path is not None]
 
     def _open(self, root: Path) -> PictureSource:
-        return PictureFolder(root)
+        return PictureFolder(root) if self.target is None else NumberedFolder(root, Path(self.target))

@@ -1,32 +1,44 @@
-"""A user's own pictures in Parquet files, with a column of encoded images and one of labels."""
+"""A user's own pictures in Parquet files, with a column of encoded images and one of labels, or of numbers."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
-from trainables.data.picture_dataset import PictureDataset, PictureSource
+from trainables.component import NotIdentity
+from trainables.data.picture_dataset import PictureDataset, PictureSource, located_file
 from trainables.data.picture_table import PictureTable
+from trainables.dataset import DataPlace
 
 
 class ImageParquet(PictureDataset):
-    """One Parquet file, or a folder of them, of which `test.parquet` (or `test-*.parquet`) is the official test split.
+    """One Parquet file, or a folder of them, of which `test.parquet`, `test-*.parquet`, `test/*.parquet` are the test split.
 
-    A folder of test files alone is an error; a single file is divided as the protocol says, whatever its name. Images
-    are encoded pictures as bytes, or Hugging Face structs of `bytes` and `path`; labels whole numbers, texts or
-    booleans. Class names come from the files' metadata (`classes`, or a Hugging Face feature), which have to agree on
-    them, else they are the sorted labels. Above 2 GiB the fingerprint is of names and sizes. `groups` is a column.
+    Files may lie in folders called as splits or in those of Hive's layout, whose names are columns (`label=owl`,
+    `split=train`). Test files alone are an error; a single file is divided as the protocol says, whatever its name.
+    Images are encoded pictures as bytes, or paths below `folder`, or Hugging Face structs of both; labels whole numbers,
+    texts or booleans. Class names come from the files' metadata (`classes`, or a Hugging Face feature), which have to
+    agree on them, else they are the sorted labels. Above 2 GiB the fingerprint is of names and sizes. `groups` is a
+    column.
     """
 
     name: ClassVar[str] = "image_parquet"
 
     image: Annotated[str, Field(min_length=1)] = "image"
-    """The column of encoded pictures."""
+    """The column of encoded pictures, or of their paths."""
     label: Annotated[str, Field(min_length=1)] = "label"
     """The column of labels."""
+    target: Annotated[str | None, Field(min_length=1), NotIdentity()] = None
+    """A column of numbers to predict, in place of labels: the task is then regression."""
+    folder: Annotated[str | None, Field(min_length=1), NotIdentity()] = None
+    """Where paths of pictures start from, looked for where `path` is, then in it; nothing outside of it is read."""
+
+    def located(self, place: DataPlace) -> Self:
+        return located_file(super().located(place), "folder", place, Path.is_dir)
 
     def _open(self, root: Path) -> PictureSource:
-        return PictureTable(root, self.image, self.label)
+        folder = None if self.folder is None else Path(self.folder)
+        return PictureTable(root, self.image, self.label, self.target, folder)
 
     def _reading(self) -> str:
-        return f"{self.image!r} {self.label!r}"
+        return f"{self.image!r} {self.label!r}" + ("" if self.target is None else f" {self.target!r}")

@@ -16,7 +16,7 @@ from trainables.data.pictures import Choice, Shape
 from trainables.data_options import Size
 from trainables.dataset import DataInfo, DataPlace
 from trainables.datasets.image_folder import ImageFolder
-from trainables.errors import DataError
+from trainables.errors import DataError, UnfitOption
 from trainables.streamed import StreamedExamples
 
 _TRAIN: Final = "train"
@@ -64,6 +64,8 @@ class Imagenet(ImageFolder):
         return middle(shape[2] / shape[1], self.middle)
 
     def _open(self, root: Path) -> PictureSource:
+        if self.target is not None:
+            raise UnfitOption("target", "imagenet has classes alone; image_folder takes numbers to predict")
         return PictureFolder(root, _splits)
 
 

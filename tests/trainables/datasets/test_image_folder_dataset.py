@@ -345,7 +345,7 @@ def test_the_file_may_lie_among_the_pictures(place: DataPlace, birds: Path) -> N
         ),
         ("picture,group\n", "lacks path: it has to be path,group"),
         ("", "lacks path and group"),
-        (PEOPLE + "owl/a.PNG,bob\n", r"puts owl/a\.PNG into two groups, ann and bob"),
+        (PEOPLE + "owl/a.PNG,bob\n", r"gives owl/a\.PNG two groups, ann and bob"),
     ],
 )
 def test_a_file_of_groups_that_does_not_fit_is_refused(place: DataPlace, birds: Path, lines: str, told: str) -> None:

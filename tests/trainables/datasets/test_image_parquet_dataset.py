@@ -120,10 +120,224 @@ def test_a_folder_of_test_rows_alone_is_refused_and_the_file_itself_is_not(place
     assert not ImageParquet(path="set/test.parquet").info(place).official_test
 
 
-def test_tables_in_a_folder_within_are_told(place: DataPlace, data: Path) -> None:
-    write(data / "hub" / "data" / "train.parquet", [0, 1])
-    with pytest.raises(DataMissing, match=r"hub holds no \.parquet file; .*hub/data holds some"):
+def split_of(place: DataPlace, **parameters: object) -> tuple[list[int], list[int]]:
+    """The pictures to learn from and those of the official test split."""
+    examples = ImageParquet.from_parameters(parameters).load(place)
+    values, official = examples.inputs[:, 0, 0, 0], examples.official_test
+    return values[~official].tolist(), values[official].tolist()
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("default/train/0000", "default/test/0000"),
+        ("data/train-00000-of-00002", "data/test-00000-of-00001"),
+        ("train/a", "test/a"),
+        ("Training/a", "Testing/deeper/a"),
+        ("plain/partial-train/0000", "plain/partial-test/0000"),
+        ("split=train/a", "split=test/a"),
+        ("Split=validation/a", "Split=test/a"),
+        ("validation/a", "test/a"),
+        ("train", "test/a"),
+        ("test/train-0", "test/b"),
+    ],
+)
+def test_files_in_folders_called_as_splits(place: DataPlace, data: Path, train: str, test: str) -> None:
+    write(data / "hub" / f"{train}.parquet", [0, 1])
+    write(data / "hub" / f"{test}.PARQUET", [1, 0], first=2)
+    write(data / "hub" / ".hidden" / "test" / "a.parquet", [1, 0], first=90)
+    assert split_of(place, path="hub") == ([0, 1], [2, 3])
+
+
+def test_a_split_that_is_named_itself_is_divided_as_the_protocol_says(place: DataPlace, data: Path) -> None:
+    write(data / "hub" / "test" / "0000.parquet", [0, 1])
+    write(data / "hub" / "train" / "0000.parquet", [0, 1], first=2)
+    assert split_of(place, path="hub/test") == ([0, 1], [])
+
+
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [(("0", "1"), ("0", "1")), (("owl", "night%20owl"), ("night owl", "owl")), (("007", "1"), ("007", "1"))],
+)
+def test_columns_that_are_names_of_folders(
+    place: DataPlace, data: Path, values: tuple[str, str], classes: tuple[str, ...]
+) -> None:
+    for number, value in enumerate(values):
+        for split in ("train", "test"):
+            path = data / "hive" / f"split={split}" / f"label={value}" / f"who={number}" / "part-0.parquet"
+            table = pq.read_table(write(path, [0, 0], first=10 * number + 2 * (split == "test")))
+            pq.write_table(table.drop_columns(["label"]), path)
+    dataset = ImageParquet.from_parameters({"path": "hive", "groups": "who", "size": 4})
+    examples = dataset.load(place)
+    assert dataset.info(place).classes == classes
+    pairs = zip(examples.targets, examples.inputs[:, 0, 0, 0], strict=True)
+    named = {(classes[label], int(value) // 10) for label, value in pairs}
+    assert named == {(value.replace("%20", " "), number) for number, value in enumerate(values)}
+    assert examples.official_test.tolist() == [False] * 4 + [True] * 4
+    assert examples.groups is not None and len(set(examples.groups.tolist())) == 2
+
+
+def test_a_folder_without_a_label_is_told_and_a_column_goes_before_the_folders(place: DataPlace, data: Path) -> None:
+    write(data / "hive" / "label=x" / "a.parquet", [0, 1])
+    assert ImageParquet(path="hive").info(place).classes == ("0", "1")
+    for value in ("__HIVE_DEFAULT_PARTITION__", "owl"):
+        path = write(data / "null" / f"label={value}" / "a.parquet", [0, 1])
+        pq.write_table(pq.read_table(path).drop_columns(["label"]), path)
+    with pytest.raises(DataError, match=r"row 0 of .*__HIVE_DEFAULT_PARTITION__/a\.parquet has no 'label'"):
+        ImageParquet(path="null").info(place)
+
+
+def test_several_data_sets_in_one_folder_are_not_mixed(place: DataPlace, data: Path) -> None:
+    for name in ("default", "extra"):
+        write(data / "hub" / name / "train" / "0000.parquet", [0, 1])
+    with pytest.raises(DataMissing, match="hub holds several data sets, default, extra; give the path of one of them"):
         ImageParquet(path="hub").info(place)
+    assert ImageParquet(path="hub/extra").info(place).classes == ("0", "1")
+
+
+def test_test_rows_in_folders_alone_are_refused(place: DataPlace, data: Path) -> None:
+    write(data / "hub" / "default" / "test" / "0000.parquet", [0, 1])
+    with pytest.raises(DataMissing, match=r"hub holds default/test/0000\.parquet and nothing to learn from"):
+        ImageParquet(path="hub").info(place)
+
+
+def test_a_link_back_ends(place: DataPlace, data: Path) -> None:
+    write(data / "hub" / "train" / "a.parquet", [0, 1])
+    (data / "hub" / "train" / "test").symlink_to(data / "hub")
+    assert split_of(place, path="hub") == ([0, 1], [])
+
+
+def with_paths(data: Path, paths: list[str | None], encoded: list[bytes | None] | None = None) -> None:
+    images = pa.array(
+        [{"bytes": given, "path": path} for path, given in zip(paths, encoded or [None] * len(paths), strict=True)],
+        pa.struct([("bytes", pa.binary() if encoded else pa.null()), ("path", pa.string())]),
+    )
+    (data / "hub").mkdir(exist_ok=True)
+    pq.write_table(pa.table({"image": images, "label": [i % 2 for i in range(len(paths))]}), data / "hub" / "t.parquet")
+
+
+@pytest.fixture
+def files(data: Path) -> Path:
+    for number in range(3):
+        path = data / "hub" / "images" / "a" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture(number))
+    (data / "secret.png").write_bytes(picture(99))
+    return data / "hub" / "images"
+
+
+def test_rows_that_hold_paths_say_so_and_are_read_below_a_folder(place: DataPlace, data: Path, files: Path) -> None:
+    with_paths(data, ["a/0.png", "a\\1.png", "./a/2.png", None], [None, None, None, picture(7)])
+    told = r"3 of 4 rows of .*t\.parquet hold a path in place of a picture, row 0 a/0\.png; give .* `folder: images`"
+    with pytest.raises(UnfitOption, match=told) as unfit:
+        ImageParquet(path="hub").info(place)
+    assert unfit.value.option == "folder"
+    for folder in ("images", "hub/images", str(files)):
+        assert split_of(place, path="hub", folder=folder) == ([0, 1, 2, 7], [])
+    dataset = ImageParquet(path="hub", folder="images")
+    before = dataset.fingerprint(place)
+    with_paths(data, [None] * 4, [picture(value) for value in (0, 1, 2, 7)])
+    assert ImageParquet(path="hub").fingerprint(place) == before  # the pictures count, and not how they are packed
+    (files / "a" / "0.png").write_bytes(picture(5))
+    with_paths(data, ["a/0.png", "a/1.png", "a/2.png", None], [None, None, None, picture(7)])
+    assert dataset.fingerprint(place) != before
+
+
+def test_a_column_of_texts_holds_paths(place: DataPlace, data: Path, files: Path) -> None:
+    pq.write_table(pa.table({"image": ["a/0.png", str(files / "a/2.png")], "label": ["x", "y"]}), data / "t.parquet")
+    assert split_of(place, path="t.parquet", folder=str(files)) == ([0, 2], [])
+    with pytest.raises(UnfitOption, match="2 of 2 rows"):
+        ImageParquet(path="t.parquet").info(place)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("../../secret.png", "it leads out of"),
+        ("/etc/passwd", "it leads out of"),
+        ("..\\..\\secret.png", "it leads out of"),
+        ("link.png", "it leads out of"),
+        ("up/secret.png", "it leads out of"),
+        ("a/gone.png", "no such file below"),
+        ("a", "it is no regular file"),
+        ("pipe.png", "it is no regular file"),
+        ("a/0.png\0", "null"),
+        ("a" * 5000, "name too long"),
+        ("self.png", "(it is no|no such|[Ll]oop|links)"),
+    ],
+)
+def test_a_path_that_leads_out_or_to_no_file_is_refused(
+    place: DataPlace, data: Path, files: Path, name: str, why: str
+) -> None:
+    (files / "link.png").symlink_to(data / "secret.png")
+    (files / "up").symlink_to(data)
+    (files / "self.png").symlink_to("self.png")
+    os.mkfifo(files / "pipe.png")
+    with_paths(data, ["a/0.png", name, "a/gone.png"])
+    with pytest.raises(
+        BrokenPicture, match=f"(?i){why}.*broken as well: .*t.parquet#2" if name != "a/gone.png" else why
+    ):
+        ImageParquet.from_parameters({"path": "hub", "folder": "images", "size": 4, "channels": 1}).load(place)
+
+
+def test_a_folder_of_paths_that_is_not_there_is_told(place: DataPlace, data: Path, files: Path) -> None:
+    with_paths(data, ["a/0.png", "a/1.png"])
+    with pytest.raises(UnfitOption, match=r"the folder gone is not there; it was looked for beside the grid"):
+        ImageParquet(path="hub", folder="gone").info(place)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        pa.array([0.5, 2.0, -1.0]),
+        pa.array([1, 2, 3], pa.uint8()),
+        pa.array([1, 2, 3]).cast(pa.decimal128(24, 2)),
+        pa.array(np.array([0.5, 1, 2], np.float16)),
+        pa.array([0.5, 2.0, -1.0]).dictionary_encode(),
+    ],
+    ids=["double", "uint8", "decimal", "half", "dictionary"],
+)
+def test_numbers_to_predict(place: DataPlace, data: Path, numbers: pa.Array) -> None:
+    write_numbers(data / "t.parquet", numbers)
+    dataset = ImageParquet(path="t.parquet", target="age")
+    info, examples = dataset.info(place), dataset.load(place)
+    assert (info.task, info.classes, info.targets) == ("regression", (), 1)
+    assert (examples.targets.dtype, examples.targets.shape) == (np.float32, (3, 1))
+    np.testing.assert_allclose(examples.targets[:, 0], [float(value) for value in numbers.to_pylist()])
+    assert dataset.canonical() == ImageParquet(path="t.parquet").canonical()
+    prints = {dataset.fingerprint(place)}
+    write_numbers(data / "t.parquet", pa.array([0.5, 2.0, 7.0]))
+    assert dataset.fingerprint(place) not in prints
+
+
+def write_numbers(path: Path, numbers: pa.Array) -> None:
+    images = pa.array([picture(row) for row in range(len(numbers))], pa.binary())
+    pq.write_table(pa.table({"image": images, "age": numbers}), path)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        (
+            pa.array([1.0, None, 3.0]),
+            r"no finite number for 1 of 3 pictures: row 1 of .*t\.parquet \(missing, or NaN\)",
+        ),
+        (pa.array([1.0, 2.0, float("nan")]), r"row 2 of .*t\.parquet \(missing"),
+        (pa.array([float("-inf"), 2.0, float("inf")]), r"2 of 3 pictures: row 0 .*\(-inf\), row 2 .*\(inf\)"),
+        (pa.array([1e39, 2.0, 3.0]), r"row 0 of .*\(1e\+39, beyond 32 bits\)"),
+        (pa.array(["1", "x", "3"]), "the column 'age' of .* is string; a target is a column of numbers"),
+        (pa.array([True, False, True]), "is bool; a target is a column of numbers"),
+        (pa.array([[1.0], [2.0], [3.0]]), "is list"),
+        (pa.array([2.0, 2.0, 2.0]), "is 2 for all pictures, so that there is nothing to learn"),
+    ],
+)
+def test_what_is_no_number_to_predict_is_named(place: DataPlace, data: Path, numbers: pa.Array, told: str) -> None:
+    write_numbers(data / "t.parquet", numbers)
+    with pytest.raises(UnfitOption, match=told) as unfit:
+        ImageParquet(path="t.parquet", target="age").info(place)
+    assert unfit.value.option == "target"
+    with pytest.raises(UnfitOption, match="has no column 'weight'; it has image, age"):
+        ImageParquet(path="t.parquet", target="weight").info(place)
 
 
 @pytest.mark.parametrize(
