@@ -4,7 +4,7 @@ Pure and lazy: a million trials are counted without being made, and made one at 
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -25,6 +25,13 @@ from results_schema import OPEN, RETRYABLE
 from trainables.component import Component
 from trainables.dataset import DataPlace
 from trainables.spec import cell_identity, trial_identity
+
+Lacks = Callable[[Cell], str | None]
+"""Why a trial of a cell has no room; None where it has."""
+
+
+def _nothing(_: Cell) -> None:
+    return None
 
 
 class PlannedTrial(NamedTuple):
@@ -115,15 +122,21 @@ class Plan:
         grid = narrowed(self.grid, occurring)
         return self._walk if grid is self.grid else Walk(grid)
 
-    def counts(self, kept: Kept | None = None) -> PlanCounts:
-        """How much there is. kept: what the results directory has; no id is computed without."""
-        tally = self._tally()
+    def counts(self, kept: Kept | None = None, lacks: Lacks = _nothing) -> PlanCounts:
+        """How much there is. kept: what the results directory has; no id is computed without. lacks: why a trial of a cell
+        has no room where it would run, or None.
+        """
+        tally = self._tally(lacks)
         cells, seeds = sum(tally.values()), len(self.grid.seeds)
         skipped: Counter[str] = Counter()
-        for (reason, _), count in tally.items():
-            skipped.update({} if reason is None else {reason: count})
-        tuning = sum(trials * count for (_, trials), count in tally.items())
+        without: Counter[str] = Counter()
+        for outlook, count in tally.items():
+            skipped.update({} if outlook.skip is None else {outlook.skip: count})
+            without.update({} if outlook.lacks is None else {outlook.lacks: count * (seeds + outlook.tuning)})
+        tuning = sum(outlook.tuning * count for outlook, count in tally.items())
         known = self._known(kept) if kept else Counter()
+        if kept and without:
+            without -= self._ended(kept, lacks)
         added = self._added(kept) if kept and self.added.cells else 0
         failed = sum(count for status, count in known.items() if status in RETRYABLE)
         done = sum(count for status, count in known.items() if status not in RETRYABLE | OPEN | {"skipped"})
@@ -135,34 +148,48 @@ class Plan:
             skipped_trials=sum(skipped.values()) * seeds,
             done=done,
             failed=failed,
-            to_run=(cells - skipped.total()) * seeds + tuning + added - done - failed,
+            to_run=(cells - skipped.total()) * seeds + tuning + added - done - failed - without.total(),
+            without_room=dict(without),
         )
 
     def _added(self, kept: Kept) -> int:
         cells = self.among(self.added.cells, kept.occurring)
         return sum(len(self.seeds_of(cell)) - len(self.grid.seeds) for cell in cells)
 
-    def _tally(self) -> Counter[tuple[str | None, int]]:
-        """Why a cell is skipped (None where it runs) and its tuning trials, to the number of such cells."""
+    def _ended(self, kept: Kept, lacks: Lacks) -> Counter[str]:
+        """Of cells that have no room, by the reason: the trials that ended where they had, less those that were added."""
+        ended: Counter[str] = Counter()
+        for cell in self.among(kept.cell_ids, kept.occurring):
+            if (reason := lacks(cell)) is not None:
+                known = self._known_of(cell, kept)
+                ended[reason] += known.total() - sum(known[status] for status in OPEN | {"skipped"})
+                ended[reason] -= len(self.seeds_of(cell)) - len(self.grid.seeds)
+        return ended
+
+    def _tally(self, lacks: Lacks) -> "Counter[_Outlook]":
+        """What becomes of cells, to the number of such cells."""
         if self._may_repeat:
-            return Counter(_outlook(cell) for cell in self.cells())
+            return Counter(_outlook(cell, lacks) for cell in self.cells())
         while True:
             looked_at = {component: self._support.reads(component) for component in self._components}
-            tally: Counter[tuple[str | None, int]] = Counter()
+            tally: Counter[_Outlook] = Counter()
             for combination, count in self._walk.alike(looked_at):
-                tally[_outlook(self._cell(combination))] += count
+                tally[_outlook(self._cell(combination), lacks)] += count
             if looked_at == {component: self._support.reads(component) for component in self._components}:
                 return tally
 
     def _known(self, kept: Kept) -> Counter[str]:
-        """Statuses to the trials that have them and are not skipped; a tuning trial that was, for what it drew, is done."""
+        """Statuses to the trials that have them and are not skipped."""
         known: Counter[str] = Counter()
         for cell in self.among(kept.cell_ids, kept.occurring):
-            known.update(
-                kept.statuses[trial] for trial in cell.trial_ids(self.seeds_of(cell)) if trial in kept.statuses
-            )
-            tuning = [kept.statuses[trial] for trial in cell.tuning_ids() if trial in kept.statuses]
-            known.update("completed" if status == "skipped" else status for status in tuning)
+            known.update(self._known_of(cell, kept))
+        return known
+
+    def _known_of(self, cell: Cell, kept: Kept) -> Counter[str]:
+        """The same of one cell; a tuning trial that was skipped, for what it drew, is done."""
+        known = Counter(kept.statuses[trial] for trial in cell.trial_ids(self.seeds_of(cell)) if trial in kept.statuses)
+        tuning = [kept.statuses[trial] for trial in cell.tuning_ids() if trial in kept.statuses]
+        known.update("completed" if status == "skipped" else status for status in tuning)
         return known
 
     def _identity(self, combination: Combination) -> bytes:
@@ -242,9 +269,21 @@ class Plan:
         return any(override.components for override in self.grid.overrides)
 
 
-def _outlook(cell: Cell) -> tuple[str | None, int]:
-    """Why it is skipped, or None, and how many trials tune it."""
-    return cell.skip, cell.tuning.count if cell.tuning and cell.skip is None else 0
+class _Outlook(NamedTuple):
+    """What becomes of a cell."""
+
+    skip: str | None
+    """Why it is skipped; None where it runs."""
+    lacks: str | None
+    """Why it has no room, where it would run."""
+    tuning: int
+    """How many trials tune it."""
+
+
+def _outlook(cell: Cell, lacks: Lacks) -> _Outlook:
+    if cell.skip is not None:
+        return _Outlook(cell.skip, None, 0)
+    return _Outlook(None, lacks(cell), cell.tuning.count if cell.tuning else 0)
 
 
 def _key(cell: Cell) -> tuple[object, ...]:

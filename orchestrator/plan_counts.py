@@ -24,6 +24,13 @@ class PlanCounts:
     """Trials that failed, timed out or ran out of memory; they run again with `--retry` only."""
     to_run: int
     """Trials that would run now, without `--retry`."""
+    without_room: dict[str, int] = field(default_factory=dict)
+    """Reason to the number of trials that would, and have no room on the cluster."""
+
+    @property
+    def nothing_can_run(self) -> bool:
+        """Whether no trial has run or could: all are skipped."""
+        return self.trials > 0 and not self.to_run + self.done + self.failed
 
 
 @dataclass(frozen=True, slots=True)

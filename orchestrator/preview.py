@@ -11,6 +11,8 @@ from orchestrator.plan import Plan
 from orchestrator.plan_counts import Kept, PlanCounts
 from orchestrator.planned import changed_source, occurring_in
 from orchestrator.reaching import cluster_of
+from orchestrator.recording import NO_ROOM
+from orchestrator.room import room_of
 from orchestrator.store.journal import Journal
 from orchestrator.store.origin import refuse_strange
 from orchestrator.store.paths import ResultsPaths
@@ -31,6 +33,8 @@ class Preview:
     missing: tuple[str, ...]
     """Data that a sweep would download first. Its trials have no ids until then, so all of them count as to run."""
     warnings: tuple[Problem, ...]
+    assumed: str | None
+    """What is taken for granted of the cluster, where it could not be asked what it has room for."""
     changed: str | None
     """A warning where the code of finished cells has changed since they ran."""
 
@@ -43,17 +47,20 @@ def preview(
     results: `results/<name>` when not given. Raises UserError, GridError, DamagedResults.
     """
     spec = read_grid(grid)
-    plan = Plan(spec, data_place(data, grid, cluster_of(cluster)))
+    where = cluster_of(cluster)
+    plan = Plan(spec, data_place(data, grid, where))
     paths = ResultsPaths(results or Path("results") / spec.name)
     refuse_strange(paths)
     kept, changed = _known(paths, plan)  # with the seeds that were added there
+    room = room_of(where)
     return Preview(
         spec.name,
         paths.root,
-        plan.counts(kept),
+        plan.counts(kept, room.lacks),
         spec.tuning.told() if spec.tuning else None,
         plan.missing,
         plan.warnings,
+        room.assumed,
         changed,
     )
 
@@ -68,7 +75,8 @@ def _known(paths: ResultsPaths, plan: Plan) -> tuple[Kept | None, str | None]:
         with journal.one_moment():
             occurring = occurring_in(journal)
             plan.added = AddedSeeds.read(journal)
-            kept = Kept(journal.cell_ids(), journal.statuses(), occurring)
+            waiting = dict.fromkeys(journal.skipped_for(NO_ROOM), "pending")  # they run where there is room
+            kept = Kept(journal.cell_ids(), journal.statuses() | waiting, occurring)
             return kept, changed_source(plan, journal, occurring)
     finally:
         journal.close()

@@ -50,8 +50,13 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
     plan = _plan(request, grid, place, progress)
     examples = prepare_data(plan, place, progress)
     packing = Packing(cluster.slots.gpu_share)
-    without_room = _without_room(plan, cluster, request.engine, packing)
+    without_room, anywhere = _without_room(plan, cluster, request.engine, packing)
     paths = ResultsPaths((request.results or Path("results") / grid.name).absolute())
+    if not anywhere and not paths.journal.exists():  # else all of it may have ended where there was room
+        raise UserError(
+            f"no trial has room here: {next(iter(without_room.values()))}; lower `resources` in the grid or use another"
+            " --cluster"
+        )
     if grid.wandb.mode != "disabled" and grid.wandb.runs == "trials" and (runs := plan.counts().trials) > MANY_RUNS:
         progress.note(f"{runs:,} W&B runs are many: {CELLS_INSTEAD}")
     with Stopping() as stopping, writing_to(paths, progress, stopping) as writing:
@@ -85,21 +90,24 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
             draining=draining.asked,
             checkpoints=checkpoints,
         )
+        had = sweep.left
         for shape, reason in without_room.items():
             sweep.refuse(shape, reason)
-        ran = sweep.left
         with reported(grid, paths, writing.place, progress) as exported:
-            if ran:
+            if sweep.left:
                 execute(request, cluster, sweep, journal, stopping, progress)
                 if sweep.left and draining.asked():
                     raise stopped_by_request(journal)
             journal.commit()
             checkpoints.committed()
+        counts = journal.counts()
         return SweepSummary(
             name=grid.name,
             results=paths.root,
-            counts=journal.counts(),
-            ran=ran,
+            counts=counts,
+            ran=sweep.ran,
+            skipped=journal.skipped_reasons(),
+            nothing_could_run=counts.keys() == {"skipped"} or (had > 0 and not anywhere),
             startup_seconds=(sweep.first_order or time.monotonic()) - began,
             run_seconds=0.0 if sweep.first_order is None else sweep.last_row - sweep.first_order,
             export_seconds=exported.seconds,
@@ -150,20 +158,19 @@ def _check(trials: int, request: SweepRequest, including: str = "") -> None:
         )
 
 
-def _without_room(plan: Plan, cluster: ClusterSpec, engine: EngineName, packing: Packing) -> dict[Shape, str]:
-    """Shapes that this machine, whose size is known without starting anything, never has room for, each with the reason.
+def _without_room(
+    plan: Plan, cluster: ClusterSpec, engine: EngineName, packing: Packing
+) -> tuple[dict[Shape, str], bool]:
+    """Shapes that this machine, whose size is known without starting anything, never has room for, each with the reason;
+    and whether it has room for any.
 
-    A remote cluster is asked when it is joined. Raises UserError where there is room for no trial at all.
+    A remote cluster is asked when it is joined. Raises UserError where the engine takes no trial of several workers.
     """
     if engine == "ray" and cluster.address != "local":
-        return {}
+        return {}, True
     shapes = {packing.shape(cell) for cell in plan.cells() if cell.skip is None}
     if engine == "inline" and (workers := max((shape.workers for shape in shapes), default=1)) > 1:
         raise UserError(f"resources.workers: {workers} needs several processes; use --engine ray")
     found = ((shape, never_fits(shape, local_nodes(cluster), cluster.name)) for shape in shapes)
     reasons = {shape: reason for shape, reason in found if reason is not None}
-    if reasons and len(reasons) == len(shapes):
-        raise UserError(
-            f"no trial has room here: {next(iter(reasons.values()))}; lower `resources` in the grid or use another --cluster"
-        )
-    return reasons
+    return reasons, len(reasons) < len(shapes) or not shapes

@@ -64,6 +64,8 @@ class Sweep:
         self._committed = self._beaten = time.monotonic()
         self.first_order: float | None = None
         """Monotonic time at which the first trial was handed out."""
+        self.ran = 0
+        """Trials that came to an end."""
         self.last_row = self._committed
         """Monotonic time at which the latest end of a trial was written."""
 
@@ -263,6 +265,7 @@ class Sweep:
                 reason = f"{bad.host} is to blame: {bad.failed} trials in a row failed there"
                 self._set_aside(waiting.trial_id, status, "pending", reason)
                 self._standing.taken_back(-waiting.expected)
+                self.ran -= 1
                 self._queue.add(waiting)
             self._progress.note(
                 f"{bad.host} is not used any more: {bad.failed} trials in a row failed there while others were completed"
@@ -273,6 +276,7 @@ class Sweep:
         leased = self._leased.pop(trial_id)
         waiting = leased.waiting
         self.last_row = time.monotonic()
+        self.ran += 1
         self._move("running", status)
         self._checkpoints.concluded(trial_id, status)
         self._standing.concluded(-waiting.expected, leased.label, result, _goal(waiting))

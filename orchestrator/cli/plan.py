@@ -28,7 +28,8 @@ _WIDE: Final = 10_000
 def command(grid: Path, results: Path | None, data: Path | None, cluster: Path | None, as_json: bool) -> int:
     """What `orch sweep` would run of the grid file GRID, what is done already, and what is skipped and why.
 
-    Writes nothing, downloads nothing and starts nothing.
+    Writes nothing, downloads nothing and starts nothing; a cluster whose Ray runs is asked what it has room for. Ends with
+    0, and with 2 for a mistake in the input, or where no trial could run.
     """
     from orchestrator.cli.on_head import remote
     from orchestrator.preview import preview
@@ -42,13 +43,15 @@ def command(grid: Path, results: Path | None, data: Path | None, cluster: Path |
         say(f"warning: {seen.changed}", err=True)
     for missing in seen.missing:
         say(f"{missing}; a sweep would try to download it first", err=True)
+    if seen.assumed is not None:
+        say(f"{seen.assumed} (warning)", err=True)
     if as_json:
         import json
 
         say(json.dumps(_as_json(seen), indent=2))
     else:
         _print(seen)
-    return 0
+    return 2 if seen.counts.nothing_can_run else 0
 
 
 def _on_head(cluster: "ClusterSpec", grid: Path, as_json: bool) -> int:
@@ -75,6 +78,8 @@ def _as_json(seen: "Preview") -> dict[str, Any]:
         "to_run": counts.to_run,
         "skipped": counts.skipped_trials,
         "skipped_cells": [{"reason": reason, "cells": cells} for reason, cells in counts.skipped.items()],
+        "without_room": [{"reason": reason, "trials": trials} for reason, trials in counts.without_room.items()],
+        "assumed": seen.assumed,
         "missing": list(seen.missing),
         "warnings": [str(warning) for warning in seen.warnings],
     }
@@ -102,6 +107,10 @@ def _print(seen: "Preview") -> None:
         table.add_row(f"{counts.skipped_trials:,}", f"skipped, in {sum(counts.skipped.values()):,} cells:")
     for reason, cells in counts.skipped.items():
         table.add_row("", Text(f"{cells:,} × {reason}"))  # a reason is plain text, whatever brackets are in it
+    for reason, trials in counts.without_room.items():
+        table.add_row(f"{trials:,}", Text(f"would be skipped: {reason}"))
+    if counts.nothing_can_run:
+        table.add_row("", "nothing can run")
     terminal = console(sys.stdout, _WIDE)
     terminal.print(Text(f"{seen.name}, beside what {seen.results} holds"))
     terminal.print(table)

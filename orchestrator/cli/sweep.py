@@ -74,7 +74,8 @@ def command(
 
     Finished trials are rows of the Parquet tables in the results directory. Ctrl-C keeps everything that is finished;
     the same command goes on. Ends with 0 when every planned trial is completed, diverged or skipped, 1 when some failed,
-    2 for a mistake in the input, 3 when the cluster was lost, 4 for damaged results, 5 when another sweep runs here.
+    2 for a mistake in the input or where no trial could run, 3 when the cluster was lost, 4 for damaged results, 5 when
+    another sweep runs here.
     """
     from orchestrator.cli.display import display
     from orchestrator.cli.on_head import remote
@@ -105,7 +106,7 @@ def command(
         say(json.dumps(summary.as_json()))
     elif not quiet:
         say(summary.as_text(), err=True)
-    return 0 if summary.succeeded else 1
+    return summary.exit_code
 
 
 def _on_head(request: "SweepRequest", cluster: "ClusterSpec", *, detach: bool, as_json: bool, quiet: bool) -> int:

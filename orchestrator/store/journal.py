@@ -248,6 +248,15 @@ class Journal:
         """Status to the number of planned trials that have it."""
         return dict(self.query("SELECT status, count(*) FROM trials WHERE planned GROUP BY status ORDER BY status"))
 
+    def skipped_reasons(self) -> dict[str, int]:
+        """Reason to the number of planned trials that are skipped for it, the most frequent first."""
+        return dict(
+            self.query(
+                "SELECT coalesce(reason, ''), count(*) FROM trials WHERE planned AND status = 'skipped'"
+                " GROUP BY reason ORDER BY count(*) DESC, min(rowid)"
+            )
+        )
+
     def seconds_by_cell(self) -> dict[str, float]:
         """Cell id to the mean measured seconds of its finished trials, for expecting the next."""
         return dict(

@@ -75,6 +75,21 @@ def test_a_sweep_joins_with_its_own_code(folder: Path) -> None:
     assert not [path for path in kept if secret.encode() in path.read_bytes()]
 
 
+def test_a_plan_asks_it_what_fits_and_a_sweep_in_which_nothing_can_run_does_not_end_with_0(folder: Path) -> None:
+    fits = orch(folder, "plan", "grid.yaml", "--cluster", "attach.yaml", "--json")
+    assert (fits.returncode, json.loads(fits.stdout)["to_run"]) == (0, 4), fits.stderr
+    grid = (folder / "grid.yaml").read_text()
+    (folder / "large.yaml").write_text(grid.replace("workers: 1", "workers: 1, cpus: 1000"))
+    planned = orch(folder, "plan", "large.yaml", "--cluster", "attach.yaml", "--json")
+    assert planned.returncode == 2, planned.stderr
+    ((reason, trials),) = [tuple(one.values()) for one in json.loads(planned.stdout)["without_room"]]
+    assert (trials, "it needs 1000 CPUs" in reason, " has 2 nodes of " in reason) == (4, True, True)
+    ended = orch(folder, "sweep", "large.yaml", "--cluster", "attach.yaml", "--results", "large")
+    assert ended.returncode == 2, ended.stderr
+    assert "nothing could run; 4 skipped" in ended.stderr
+    assert f"4 × {reason}" in ended.stderr
+
+
 WHERE = """\
 import sys
 from pathlib import Path
