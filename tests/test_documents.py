@@ -1,5 +1,6 @@
 """What the documents show runs."""
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,25 @@ from tests.orchestrator.claims.stated import write
 from tests.orchestrator.sample import Cell
 
 ROOT = Path(__file__).parents[1]
-SNIPPETS = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "pandas.md").read_text(encoding="utf-8"), re.S | re.M)
 SCORES = {
     Cell(model="mlp"): [0.90 + 0.001 * seed for seed in range(10)],
     Cell(model="cnn"): [0.95 + 0.002 * seed for seed in range(10)],
     Cell(model="mlp", optimizer="adam(lr=0.003)"): [*(0.91 + 0.001 * seed for seed in range(9)), "diverged"],
 }
+
+
+def snippets_of(document: str) -> list[str]:
+    """The Python that a document shows."""
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / document).read_text(encoding="utf-8"), re.S | re.M)
+
+
+def shown_by(snippet: str, names: dict[str, Any], document: str) -> Any:
+    """Run it, and return what a notebook would show: the value of its last line."""
+    *before, last = ast.parse(snippet).body
+    exec(compile(ast.Module(before, []), document, "exec"), names)
+    if not isinstance(last, ast.Expr):
+        return exec(compile(ast.Module([last], []), document, "exec"), names)
+    return eval(compile(ast.Expression(last.value), document, "eval"), names)
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +44,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_snippets_of_pandas_md_run_one_after_another(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     names: dict[str, Any] = {}
-    for snippet in SNIPPETS:
-        exec(compile(snippet, "docs/pandas.md", "exec"), names)
-    assert len(SNIPPETS) == 8
+    snippets = snippets_of("docs/pandas.md")
+    for snippet in snippets:
+        shown_by(snippet, names, "docs/pandas.md")
+    assert len(snippets) == 11
     assert names["verdict"].outcome == "supported"
 
 

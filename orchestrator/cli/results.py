@@ -45,7 +45,8 @@ def command(
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    """The trials of the directory RESULTS as a table. Those that tune are shown with --where purpose=tuning.
+    """The trials of the directory RESULTS as a table. Those that tune are shown with --where purpose=tuning, and those
+    that only earlier grids named with --where planned=no.
 
     The columns are those of trials.parquet; docs/data-dictionary.md says what each one means.
     """
@@ -70,11 +71,14 @@ def command(
 
 
 def _told(trials: "pa.Table", listing: "Listing") -> Iterator[str]:
-    from orchestrator.reports.listing import without_tuning
+    from orchestrator.reports.listing import of_latest, without_tuning
     from orchestrator.reports.listing_order import order_of
 
-    evaluating = without_tuning(trials)
-    if (tuning := trials.num_rows - evaluating.num_rows) and not listing.names_purpose:
+    latest = of_latest(trials)
+    if (earlier := trials.num_rows - latest.num_rows) and not listing.names("planned"):
+        yield f"{earlier} of them are of earlier grids and not shown without --where planned=no"
+    evaluating = without_tuning(latest)
+    if (tuning := latest.num_rows - evaluating.num_rows) and not listing.names("purpose"):
         yield f"{tuning} of them tune and are not shown without --where purpose=tuning"
     yield from order_of(evaluating).told(sorted_by=listing.sort, columns=bool(listing.columns))
 

@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue
 from orchestrator.grid import nodes
 from orchestrator.grid.claims import Arm, Claim, LevelPattern, Over, Sense, claim_digest
 from orchestrator.grid.labels import Labels, is_called
-from orchestrator.grid.levels import Entry, Family, Part, Parts
+from orchestrator.grid.levels import Entry, Family, Part, Parts, acting, label_of
 from orchestrator.grid.measures import Measure, measure_named, measure_names, reachable, time_to
 from orchestrator.grid.nodes import At, Node, Scalar, plain
 from orchestrator.grid.problems import Problems, near, shown
@@ -127,9 +127,7 @@ class _Axes:
         for parts in self._levels(axis):
             if label == self._label(axis, parts):
                 names = self._labels()[axis]
-                return LevelPattern(
-                    label, tuple(_pattern(part, names.shown(part.component)) for part in _acting(parts))
-                )
+                return LevelPattern(label, tuple(_pattern(part, names.shown(part.component)) for part in acting(parts)))
             if len(parts) == 1 and is_called(parts[0].component, parts[0].values, label):
                 keys = [key for key in parts[0].values if f"{key}=" in label]
                 return LevelPattern(label, (_pattern(parts[0], keys),))
@@ -147,8 +145,7 @@ class _Axes:
         )
 
     def _label(self, axis: str, parts: Parts) -> str:
-        names = self._labels()[axis]
-        return "+".join(names.of(part.component, part.values) for part in parts)
+        return label_of(parts, self._labels()[axis])
 
     def _levels(self, axis: str) -> Iterator[Parts]:
         return islice((parts for entry in self._entries[axis] for parts in entry), _LOOKED_AT)
@@ -156,19 +153,12 @@ class _Axes:
 
 def may_match(patterns: tuple[Pattern, ...], entry: Entry) -> bool:
     """Whether some level of an entry is exactly of such parts."""
-    acting = [family for family in entry.families if family.component.name != "none"] or list(entry.families[:1])
-    return len(acting) == len(patterns) and all(
-        any(pattern.may_match(family) for family in acting) for pattern in patterns
-    )
+    some = [family for family in entry.families if family.component.name != "none"] or list(entry.families[:1])
+    return len(some) == len(patterns) and all(any(pattern.may_match(family) for family in some) for pattern in patterns)
 
 
 def _is_any(levels: Sequence[LevelPattern], parts: Parts) -> bool:
     return any(_match(level.parts, parts) for level in levels)
-
-
-def _acting(parts: Parts) -> list[Part]:
-    """Those that do something."""
-    return [part for part in parts if part.component.name != "none"] or list(parts[:1])
 
 
 def _pattern(part: Part, keys: Iterable[str]) -> Pattern:
@@ -176,8 +166,8 @@ def _pattern(part: Part, keys: Iterable[str]) -> Pattern:
 
 
 def _match(patterns: tuple[Pattern, ...], parts: Parts) -> bool:
-    acting = _acting(parts)
-    return len(acting) == len(patterns) and all(any(pattern.matches(part) for part in acting) for pattern in patterns)
+    some = acting(parts)
+    return len(some) == len(patterns) and all(any(pattern.matches(part) for part in some) for pattern in patterns)
 
 
 class _Reader:

@@ -125,16 +125,16 @@ def _with_defaults(axis: str, parts: Iterable[_Part]) -> dict[_Part, _Part]:
     """Each part with what stands for parameters that joined its component after it was written."""
     found = dict.fromkeys(parts)
     keys = {key for part in found for key, _ in part.values}
-    return {part: part if len(part.values) == len(keys) else _with_default(axis, part) for part in found}
+    return {part: part if len(part.values) == len(keys) else _with_default(axis, part, keys) for part in found}
 
 
-def _with_default(axis: str, part: _Part) -> _Part:
+def _with_default(axis: str, part: _Part, keys: Collection[str]) -> _Part:
     given = {key: json.loads(text) for key, text in part.values if text != _TUNED}
     try:
         component = registry.get(axis, part.name).from_parameters(given)
     except (UnknownComponent, BrokenComponent, ValueError):  # a plug-in that is gone, or takes these values no more
         return part
-    defaults = {key: json_of(value) for key, value in component.parameters().items()}
+    defaults = {key: json_of(value) for key, value in component.parameters().items() if key in keys}
     return replace(part, values=tuple(sorted((defaults | dict(part.values)).items())))
 
 

@@ -157,6 +157,16 @@ def meaning(parts: Parts) -> tuple[object, ...]:
     return tuple(chain.from_iterable(part.texts for part in parts if part.component.name != "none"))
 
 
+def acting(parts: Parts) -> Parts:
+    """Those that do something; of a level of `none` alone that one."""
+    return tuple(part for part in parts if part.component.name != "none") or parts[:1]
+
+
+def label_of(parts: Parts, labels: Labels) -> str:
+    """What a level of these parts is called."""
+    return "+".join([labels.of(part.component, part.values) for part in acting(parts)])
+
+
 class Level:
     """One level of an axis: one part, or for regularizers several applied together."""
 
@@ -172,7 +182,7 @@ class Level:
     @property
     def label(self) -> str:
         """Short, and different for each level of the axis."""
-        return "+".join([self._labels.of(part.component, part.values) for part in self.parts])
+        return label_of(self.parts, self._labels)
 
     @property
     def configs(self) -> tuple[Component, ...]:

@@ -62,20 +62,22 @@ class Listing:
     """The usual ones when empty."""
     limit: int | None = None
 
-    @property
-    def names_purpose(self) -> bool:
-        """Whether a condition says which trials are meant: those that evaluate, or those that tune."""
-        return any((match := _CONDITION.fullmatch(condition)) and match[1] == "purpose" for condition in self.where)
+    def names(self, column: str) -> bool:
+        """Whether a condition says which trials are meant by this column: `purpose`, or `planned`."""
+        return any((match := _CONDITION.fullmatch(condition)) and match[1] == column for condition in self.where)
 
 
 def choose(trials: pa.Table, listing: Listing, *, all_columns: bool = False) -> pa.Table:
-    """The rows and columns asked for; of trials that tune none, unless a condition names the purpose.
+    """The rows and columns asked for; of trials that tune none, unless a condition names `purpose`, and of those that only
+    earlier grids named none, unless one names `planned`.
 
     Raises UserError (an unknown column, with near names; a value of another type).
     """
-    order = order_of(without_tuning(trials))
-    if not listing.names_purpose:
+    order = order_of(of_latest(without_tuning(trials)))
+    if not listing.names("purpose"):
         trials = without_tuning(trials)
+    if not listing.names("planned"):
+        trials = of_latest(trials)
     for condition in listing.where:
         trials = trials.filter(_holds(trials, condition))
     trials = _sorted(trials, listing, order)
@@ -92,6 +94,12 @@ def without_tuning(trials: pa.Table) -> pa.Table:
     if "purpose" not in trials.column_names:
         return trials
     return trials.filter(pc.fill_null(pc.not_equal(trials["purpose"], "tuning"), True))
+
+
+def of_latest(trials: pa.Table) -> pa.Table:
+    """The trials that the latest grid names; all where it names none."""
+    latest = trials.filter(pc.fill_null(trials["planned"], False))
+    return latest if latest.num_rows else trials
 
 
 def plain_rows(trials: pa.Table) -> list[dict[str, Any]]:

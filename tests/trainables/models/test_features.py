@@ -9,7 +9,7 @@ from trainables.context import SingleContext
 from trainables.dataset import DataInfo, DataPlace
 from trainables.models.pretrained import features
 from trainables.models.pretrained.safetensors_net import PretrainedSafetensors
-from trainables.models.pretrained.tuning import TunedNet
+from trainables.models.pretrained.tuning import TunedNet, head_of
 from trainables.models.resnet import Resnet
 from trainables.optimizers.sgd import Sgd
 from trainables.order import TrialOrder
@@ -23,6 +23,8 @@ from trainables.spec import TrialSpec
 from trainables.trial import run_trial
 from trainables.weights import load_weights, save_weights
 from trainables.weights_origin import WeightsOrigin
+
+DIGITS = DataInfo("digits", "image", (1, 8, 8), "classification", tuple("0123456789"))
 
 
 @pytest.fixture(autouse=True)
@@ -41,9 +43,8 @@ def kept(place: DataPlace) -> Path:
     if not path.exists():
         torch.manual_seed(1)
         net = Resnet(depth=8, width=8)
-        data = DataInfo("digits", "image", (1, 8, 8), "classification", tuple("0123456789"))
         origin = WeightsOrigin(model=net, shape=(1, 8, 8), mean=(0.3,), std=(0.4,))
-        save_weights(net.build(data, 10).state_dict(), path, origin.metadata())
+        save_weights(net.build(DIGITS, 10).state_dict(), path, origin.metadata())
     return path
 
 
@@ -114,3 +115,27 @@ def test_what_changes_from_epoch_to_epoch_is_computed_each_time(place: DataPlace
     once = result.sizes.train + result.sizes.val
     assert sum(passes) >= 3 * once + result.sizes.test
     assert len(rows) == 2
+
+
+def test_a_frozen_net_costs_what_the_whole_of_it_costs(place: DataPlace, passes: list[int]) -> None:
+    frozen, rows = run(place)
+    costs, whole = frozen.costs, Resnet(depth=8, width=8).build(DIGITS, 10)
+    assert costs.parameters == sum(parameter.numel() for parameter in whole.parameters())
+    head = head_of(whole)[1]
+    assert costs.trainable_parameters == sum(part.numel() for part in head.parameters())
+    assert 0 < costs.trainable_parameters < costs.parameters
+    assert costs.model_bytes >= sum(tensor.numel() * tensor.element_size() for tensor in whole.state_dict().values())
+    assert costs.feature_seconds is not None and costs.feature_seconds > 0
+    assert costs.train_seconds == sum(row.seconds for row in rows)
+    assert costs.total_seconds == costs.train_seconds + costs.feature_seconds
+    assert passes.count(1) >= 3, "its latency is of pictures through the whole net, not of features through the head"
+
+
+@pytest.mark.parametrize("case", ["augmented", "last", "all"])
+def test_what_makes_no_features_took_none(place: DataPlace, case: str) -> None:
+    augment = [Augment(flip=True)] if case == "augmented" else []
+    result, _ = run(place, *augment, tune="frozen" if case == "augmented" else case)
+    assert result.costs.feature_seconds is None
+    assert result.costs.total_seconds == result.costs.train_seconds
+    learn_all = case == "all"
+    assert (result.costs.trainable_parameters == result.costs.parameters) is learn_all
