@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from orchestrator.errors import UserError
 from orchestrator.store import sql
+from orchestrator.store.inspection import JournalFiles, refuse_older_log
 from orchestrator.store.journal import Journal
 from orchestrator.store.older import SPLIT, part_of
 from orchestrator.store.origin import refuse_strange, table_version
@@ -30,8 +31,10 @@ def results_at(root: Path) -> ResultsPaths:
 
 def open_journal(paths: ResultsPaths) -> Journal:
     """The journal, to read. Raises UserError where only tables are left, DamagedResults."""
+    newest = journal_to_read(paths)
+    refuse_older_log(JournalFiles(newest))
     try:
-        return Journal.read(journal_to_read(paths))
+        return Journal.read(newest)
     except FileNotFoundError:
         raise UserError(
             f"{paths.root} has tables and no journal; `orch results` and `orch report` read tables"
@@ -62,8 +65,10 @@ def has_one_of_trials(paths: ResultsPaths) -> bool:
 
 def table_from_journal(paths: ResultsPaths, table: Table) -> pa.Table:
     """A table as it stands in the journal now. Raises UserError where there is none, DamagedResults."""
+    newest = journal_to_read(paths)
+    refuse_older_log(JournalFiles(newest))
     try:
-        journal = Journal.read(journal_to_read(paths))
+        journal = Journal.read(newest)
     except FileNotFoundError:
         raise UserError(
             f"{paths.table(table.name)} is missing, and there is no journal to write it from;"

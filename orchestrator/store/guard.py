@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import OrchError, ResultsGone
-from orchestrator.store import wal
+from orchestrator.store import stamp, wal
 from orchestrator.store.connection import connect
 from orchestrator.store.identity import path_of, refuse_another
 from orchestrator.store.inspection import JournalFiles
@@ -62,8 +62,7 @@ class JournalGuard:
         """After each commit, outside a transaction. Raises ResultsGone where another file is in the journal's place, or
         none: SQLite would go on writing what nobody finds any more.
         """
-        if self._follow():
-            Mark(self._salt.hex(), self._end, self._digest.hexdigest()).write(self._mark)
+        self._follow_and_mark()
         self._refuse_another()
         if self._end >= self._again:
             self.carry_over(db)
@@ -74,8 +73,12 @@ class JournalGuard:
         Raises ResultsGone: a seal that came to lie elsewhere would leave one here that is of another moment.
         """
         self._refuse_another()
+        number = stamp.put_on(db, 0 if self._seal is None else self._seal.stamp)
+        self._follow_and_mark()
         busy, length, carried = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        self._seal = Seal.of(self._main) if self._seal is None else self._seal.updated(self._main, self._changed)
+        self._seal = (
+            Seal.of(self._main, number) if self._seal is None else self._seal.updated(self._main, self._changed, number)
+        )
         self._seal.write(self._files.seal)
         self._refuse_another()
         complete = not busy and length == carried
@@ -134,6 +137,10 @@ class JournalGuard:
         self._end = len(header)
         self._digest = blake2b(header, digest_size=16)
         self._changed: set[int] = set()
+
+    def _follow_and_mark(self) -> None:
+        if self._follow():
+            Mark(self._salt.hex(), self._end, self._digest.hexdigest()).write(self._mark)
 
     def _follow(self) -> bool:
         """Read what joined the log. Whether something was committed."""

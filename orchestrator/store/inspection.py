@@ -6,9 +6,10 @@ from hashlib import blake2b
 from pathlib import Path
 
 from orchestrator.errors import DamagedResults
-from orchestrator.store import wal
+from orchestrator.store import stamp, wal
 from orchestrator.store.mark import NOTHING, Mark
 from orchestrator.store.seal import Seal, page_size
+from orchestrator.store.stamp import Stamp, stamps_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,9 @@ class Inspected:
     bad_pages: tuple[int, ...] = ()
     """Numbers of pages of the main file that are not as they were sealed, and that the log does not override."""
     seal: Seal | None = None
-    """None where there is none, or it is damaged."""
+    """None where there is none, or it is damaged, or of another moment."""
+    log_is_older: bool = False
+    """Whether the log must not be read: the main file has been changed after all that stands in it."""
 
 
 def inspect(files: JournalFiles) -> Inspected:
@@ -97,20 +100,26 @@ def _inspect(files: JournalFiles) -> Inspected:
     except DamagedResults:
         troubles.append(Trouble(files.seal, "it is not as it was written"))
     log = files.log.read_bytes() if files.log.exists() else b""
-    if mark is not None and (what := _missing(mark, log)) is not None:
-        troubles.append(Trouble(files.log, what))
-    bad: list[int] = []
     with files.main.open("rb") as main:
-        if seal is not None:
-            size = page_size(main) if seal is None else seal.page_size
-            found = wal.committed(list(wal.frames(log, wal.salt_of(log), size, wal.HEADER)))
-            bad = seal.differing(main, {frame.page for frame in found})
-        elif mark is not None and mark != NOTHING and not troubles:
-            troubles.append(Trouble(files.seal, "it is missing"))
+        size = page_size(main) if seal is None else seal.page_size
+        found = wal.committed(list(wal.frames(log, wal.salt_of(log), size, wal.HEADER)))
+        main.seek(0)
+        of_main, of_log = Stamp.of(main.read(size)), stamps_in(log, found)
+        older = stamp.is_older(of_log, of_main)
+        bad = [] if seal is None else seal.differing(main, () if older else {frame.page for frame in found})
+    if older:
+        troubles.append(Trouble(files.log, "it is older than the journal, into which all of it has been carried over"))
+    elif mark is not None and (what := _missing(mark, log)) is not None:
+        troubles.append(Trouble(files.log, what))
+    if seal is None and mark is not None and mark != NOTHING and not troubles:
+        troubles.append(Trouble(files.seal, "it is missing"))
+    if bad and seal is not None and stamp.is_of_another_moment(seal.stamp, of_main, [] if older else of_log):
+        bad, seal = [], None
+        troubles.append(Trouble(files.seal, "it is of another moment than the journal: nothing vouches for that"))
     if bad:
         shown = ", ".join(map(str, bad[:5])) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
         troubles.insert(0, Trouble(files.main, f"page {shown} not as written"))
-    return Inspected(tuple(troubles), tuple(bad), seal)
+    return Inspected(tuple(troubles), tuple(bad), seal, older)
 
 
 def _missing(mark: Mark, log: bytes) -> str | None:
@@ -122,6 +131,27 @@ def _missing(mark: Mark, log: bytes) -> str | None:
     if blake2b(log[: mark.size], digest_size=16).hexdigest() != mark.digest:
         return "what was committed is not as it was written"
     return None
+
+
+def refuse_older_log(files: JournalFiles) -> None:
+    """For who reads, before the database is opened: SQLite would take what stands in such a log for newer than the journal.
+
+    Raises DamagedResults.
+    """
+    if not files.log.exists() or not files.main.exists():
+        return
+    with suppress(DamagedResults, FileNotFoundError):
+        if Mark.read(files.mark).salt == _salt(files.log):  # the usual case: a sweep writes it, or was killed
+            return
+    if inspect(files).log_is_older:
+        raise DamagedResults(
+            f"{files.log} is left of an older copy than {files.main.name}; `orch repair {files.main.parent}` sets it aside"
+        )
+
+
+def _salt(log: Path) -> str:
+    with log.open("rb") as file:
+        return wal.salt_of(file.read(wal.HEADER)).hex()
 
 
 def refuse_damage(path: Path, results: Path | None = None) -> None:

@@ -12,6 +12,7 @@ from secrets import token_hex
 from typing import Final, Protocol
 
 from orchestrator.errors import DamagedResults, InfrastructureLost, ResultsGone, ResultsRemoved, UserError
+from orchestrator.store import stamp
 from orchestrator.store.checksums import Checksums
 from orchestrator.store.connection import checked, connect
 from orchestrator.store.files import durable
@@ -136,9 +137,9 @@ class OnLocalDisk:
         self._clear()
 
     def _publish(self, *, ended: bool) -> None:
-        self._snapshot(ended=ended)
+        number = self._snapshot(ended=ended)
         try:
-            self._replace_copy()
+            self._replace_copy(number)
         except OSError as error:
             raise self._not_copied(error) from error
 
@@ -148,7 +149,7 @@ class OnLocalDisk:
             f" {socket.gethostname()}: the same command there goes on with it"
         )
 
-    def _replace_copy(self) -> None:
+    def _replace_copy(self, number: int) -> None:
         copy = JournalFiles(self._paths.journal)
         self._check()
         copy.seal.unlink(missing_ok=True)  # a copy without a seal is whole, one with another's seal is not
@@ -156,10 +157,12 @@ class OnLocalDisk:
         for old in (copy.log, copy.shared, copy.mark):  # of a sweep that ran there before it was a network
             old.unlink(missing_ok=True)
         with self.published.open("rb") as file:
-            Seal.of(file).write(copy.seal)
+            Seal.of(file, number).write(copy.seal)
 
-    def _snapshot(self, *, ended: bool) -> None:
-        """The committed journal as one file that nobody writes: a reader over a network needs no lock on it."""
+    def _snapshot(self, *, ended: bool) -> int:
+        """The committed journal as one file that nobody writes: a reader over a network needs no lock on it. Its number for
+        the seal.
+        """
         temporary = self._folder / "published.tmp"
         temporary.unlink(missing_ok=True)
         marks = {} if ended else {LIVES_AT: self._address(), COPIED_AT: _now()}
@@ -173,7 +176,9 @@ class OnLocalDisk:
             copy.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", marks.items())
             # of one that no sweep has opened here: `orch repair` has made it, and a copy is known by having one
             copy.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (SESSION, token_hex(8)))
+            number = stamp.put_on(copy, 0)
         temporary.replace(self.published)
+        return number
 
     def _fetch(self, *, mending: bool) -> None:
         if not mending:

@@ -13,8 +13,10 @@ from orchestrator.store.files import replace_durably
 DIGEST: Final = 8
 """Bytes of a page's digest."""
 
-_MAGIC: Final = b"orch journal seal 1\n"
-_COUNTS: Final = Struct(">II")
+_MAGIC: Final = b"orch journal seal 2\n"
+_HEAD: Final = Struct(">III")
+_OLDER_MAGIC: Final = b"orch journal seal 1\n"
+_OLDER_HEAD: Final = Struct(">II")
 _OWN_DIGEST: Final = 16
 
 
@@ -25,36 +27,41 @@ class Seal:
     page_size: int
     digests: bytes
     """DIGEST bytes a page."""
+    stamp: int = 0
+    """The journal's number of that moment (`store.stamp`); 0 where an older orch has made the seal."""
 
     @property
     def pages(self) -> int:
         return len(self.digests) // DIGEST
 
     @classmethod
-    def of(cls, file: BinaryIO) -> Self:
+    def of(cls, file: BinaryIO, stamp: int) -> Self:
         """Of a journal as it stands now."""
         size = page_size(file)
         file.seek(0)
         digests = bytearray()
         while page := file.read(size):
             digests += digest(page)
-        return cls(size, bytes(digests))
+        return cls(size, bytes(digests), stamp)
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Raises DamagedResults, FileNotFoundError."""
         content = path.read_bytes()
         body, own = content[:-_OWN_DIGEST], content[-_OWN_DIGEST:]
-        if not body.startswith(_MAGIC) or blake2b(body, digest_size=_OWN_DIGEST).digest() != own:
+        older = body.startswith(_OLDER_MAGIC)
+        head, start = (_OLDER_HEAD, len(_OLDER_MAGIC)) if older else (_HEAD, len(_MAGIC))
+        known = older or body.startswith(_MAGIC)
+        if not known or blake2b(body, digest_size=_OWN_DIGEST).digest() != own:
             raise DamagedResults(f"{path} is damaged; `orch repair {path.parent}` makes it anew")
-        page_size, _ = _COUNTS.unpack_from(body, len(_MAGIC))
-        return cls(page_size, body[len(_MAGIC) + _COUNTS.size :])
+        page_size, _, *stamp = head.unpack_from(body, start)
+        return cls(page_size, body[start + head.size :], *stamp)
 
     def write(self, path: Path) -> None:
-        body = _MAGIC + _COUNTS.pack(self.page_size, self.pages) + self.digests
+        body = _MAGIC + _HEAD.pack(self.page_size, self.pages, self.stamp) + self.digests
         replace_durably(path, body + blake2b(body, digest_size=_OWN_DIGEST).digest())
 
-    def updated(self, file: BinaryIO, changed: set[int]) -> "Seal":
+    def updated(self, file: BinaryIO, changed: set[int], stamp: int) -> "Seal":
         """With new digests of the pages that a checkpoint has written. Those of others stay: what befalls them shows."""
         digests = bytearray(self.digests)
         for number in sorted(changed):
@@ -63,7 +70,7 @@ class Seal:
             at = (number - 1) * DIGEST
             if len(page) == self.page_size and at <= len(digests):
                 digests[at : at + DIGEST] = digest(page)
-        return Seal(self.page_size, bytes(digests))
+        return Seal(self.page_size, bytes(digests), stamp)
 
     def differing(self, file: BinaryIO, covered: Container[int]) -> list[int]:
         """Numbers of the pages that are not as they were sealed. covered: pages that stand in the log, which overrides."""

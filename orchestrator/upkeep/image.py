@@ -12,9 +12,9 @@ from orchestrator.errors import DamagedResults
 from orchestrator.reports.progress import lock_holder
 from orchestrator.store import wal
 from orchestrator.store.connection import checked, connect
-from orchestrator.store.inspection import JournalFiles
+from orchestrator.store.inspection import Inspected, JournalFiles, inspect
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.seal import DIGEST, Seal, digest, page_size
+from orchestrator.store.seal import DIGEST, digest, page_size
 
 MOST_MENDED: Final = 32
 """Pages: trying every bit of one takes a tenth of a second, and where many are damaged it was no single bit."""
@@ -52,14 +52,17 @@ def opened(paths: ResultsPaths, journal: Path) -> sqlite3.Connection:
     if holder is not None and (holder.pid, holder.host) != (os.getpid(), socket.gethostname()):
         return connect(journal, read_only=True)
     with checked(journal):
-        return image_of(JournalFiles(journal), bad=(), seal=None)[0].opened()
+        return image_of(JournalFiles(journal), Inspected(log_is_older=inspect(JournalFiles(journal)).log_is_older))[
+            0
+        ].opened()
 
 
-def image_of(files: JournalFiles, bad: tuple[int, ...], seal: Seal | None) -> tuple[Image, int]:
-    """The image and its page size. bad: pages that are not as they were sealed; a single flipped bit is put back.
+def image_of(files: JournalFiles, found: Inspected) -> tuple[Image, int]:
+    """The image and its page size. Of pages that are not as they were sealed, a single flipped bit is put back.
 
     Raises OSError, DamagedResults.
     """
+    bad, seal = found.bad_pages, found.seal
     with files.main.open("rb") as main:
         size = page_size(main) if seal is None else seal.page_size
         main.seek(0)
@@ -75,7 +78,7 @@ def image_of(files: JournalFiles, bad: tuple[int, ...], seal: Seal | None) -> tu
         content[at] = bytes(size) if whole is None else whole
         if whole is None:
             lost.add(number)
-    log = files.log.read_bytes() if files.log.exists() else b""
+    log = files.log.read_bytes() if files.log.exists() and not found.log_is_older else b""
     for frame in whole_frames(log, size):
         start = frame.start + wal.FRAME_HEADER
         if len(content) < frame.page * size:

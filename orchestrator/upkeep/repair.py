@@ -95,7 +95,7 @@ def _journal(paths: ResultsPaths, files: JournalFiles) -> Iterator[str]:
         scratch.begin(new)
         made = Rebuilding(scratch, read, whole).run(_directory_id(paths) or token_hex(4))
         scratch.finish()
-    if files.log in {trouble.path for trouble in found.troubles}:
+    if not found.log_is_older and files.log in {trouble.path for trouble in found.troubles}:
         made.lost.append("what was committed last, after the first damage in journal.sqlite-wal: it runs again")
     yield from _told(read, made)
     _replace(files, new)

@@ -36,7 +36,7 @@ def salvage(files: JournalFiles, found: Inspected, scratch: Scratch) -> dict[str
 
     A row counts that reads the same whatever stands in the pages that are lost. Raises OSError.
     """
-    image, size = image_of(files, found.bad_pages, found.seal)
+    image, size = image_of(files, found)
     first = _reading(image.filled(0x00, size), "journal", found, scratch)
     if not image.lost:
         return first
