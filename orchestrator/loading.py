@@ -17,6 +17,7 @@ from orchestrator.claims.wording import as_json
 from orchestrator.errors import UserError
 from orchestrator.grid.measures import reachable, time_to
 from orchestrator.grid.reader import read_text
+from orchestrator.local_path import local_path
 from orchestrator.reports.cells import AXES
 from orchestrator.reports.compared import measures_of
 from orchestrator.reports.ranked import ranked_cells
@@ -37,7 +38,7 @@ def load(results: str | Path) -> "Results":
 
     Raises UserError where there are none, and where they are of another program or of a newer orch.
     """
-    return Results(Path(results))
+    return Results(local_path(results))
 
 
 class Results:

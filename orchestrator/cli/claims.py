@@ -4,14 +4,15 @@ from pathlib import Path
 
 import click
 
+from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import say
 
 
 @click.command(epilog="Example: orch claims results/stills; orch claims results/stills --grid stills.yaml --json")
-@click.argument("results", type=click.Path(path_type=Path))
+@click.argument("results", type=PATH)
 @click.option(
     "--grid",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Take the claims of this file; what the latest sweep's grid did not have is post hoc.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

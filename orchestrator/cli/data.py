@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from orchestrator.cli.path import FILE, PATH
 from orchestrator.cli.terminal import console, say
 from orchestrator.plain_text import one_line
 
@@ -21,10 +22,8 @@ _MOST_CLASSES: Final = 100
 
 @click.command(epilog="Example: orch data '{name: image_folder, path: birds}' --html birds.html")
 @click.argument("dataset")
-@click.option("--data", type=click.Path(path_type=Path), help="Data folder; ORCH_DATA when not given.")
-@click.option(
-    "--html", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with pictures to this file."
-)
+@click.option("--data", type=PATH, help="Data folder; ORCH_DATA when not given.")
+@click.option("--html", "-o", type=FILE, help="Write a page with pictures to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(dataset: str, data: Path | None, html: Path | None, as_json: bool) -> None:
     """The card of a data set: counts, classes, duplicates, mean and spread, licence and source.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from orchestrator.cli.path import FILE, PATH
 from orchestrator.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -14,11 +15,9 @@ _MARKS: Final = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": (
 
 
 @click.command(epilog="Example: orch doctor --data ~/data --cluster clusters/gpu.yaml")
-@click.option("--cluster", type=click.Path(path_type=Path, dir_okay=False), help="Cluster file to check.")
-@click.option(
-    "--data", type=click.Path(path_type=Path), envvar="ORCH_DATA", help="Data folder to check.  [env: ORCH_DATA]"
-)
-@click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+@click.option("--cluster", type=FILE, help="Cluster file to check.")
+@click.option("--data", type=PATH, envvar="ORCH_DATA", help="Data folder to check.  [env: ORCH_DATA]")
+@click.option("--results", type=PATH, default=Path("results"), show_default=True)
 @click.option("--quick", is_flag=True, help="Do not start or join Ray.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with `usable` and `findings`.")
 @click.pass_context

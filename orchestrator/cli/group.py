@@ -1,5 +1,6 @@
 """The group of commands: one file a command, imported only when it is used."""
 
+import os
 import signal
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,6 +11,7 @@ import click
 
 from orchestrator.cli.terminal import say
 from orchestrator.errors import Interrupted, OrchError, UserError
+from orchestrator.local_path import refuse_addresses_in
 from orchestrator.masking import secret_in
 from orchestrator.stopping import signal_of
 
@@ -97,6 +99,7 @@ def run(arguments: Sequence[str]) -> int:
     """Carry out a command line and return its exit code."""
     try:
         _refuse_secrets(arguments)
+        refuse_addresses_in(os.environ)
         code = orch.main(args=list(arguments), prog_name="orch", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code

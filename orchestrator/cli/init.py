@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
+from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import say
 
 
 @click.command(epilog="Example: orch init birds.yaml")
-@click.argument("file", default="grid.yaml", type=click.Path(path_type=Path))
+@click.argument("file", default="grid.yaml", type=PATH)
 def command(file: Path) -> None:
     """Write a commented starter grid to FILE (grid.yaml unless given). Never overwrites."""
     from orchestrator.grid.starter import write_starter

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -12,9 +13,9 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: orch logs results/demo 3fa9, or orch logs --cluster jobs.yaml demo")
-@click.argument("results", type=click.Path(path_type=Path), required=False)
+@click.argument("results", type=PATH, required=False)
 @click.argument("trial", required=False)
-@click.option("--cluster", type=click.Path(path_type=Path), help="Cluster file (kind jobs): ask its head.")
+@click.option("--cluster", type=PATH, help="Cluster file (kind jobs): ask its head.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(results: Path | None, trial: str | None, cluster: Path | None, as_json: bool) -> int:
     """What happened to one trial: its attempts, its epochs, what it printed and its traceback.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import console, say
 
 if TYPE_CHECKING:
@@ -16,12 +17,12 @@ _WIDE: Final = 10_000
 
 
 @click.command(epilog="Example: orch plan grid.yaml --data ~/data")
-@click.argument("grid", type=click.Path(path_type=Path))
-@click.option("--results", type=click.Path(path_type=Path), help="Results directory; results/NAME when not given.")
-@click.option("--data", type=click.Path(path_type=Path), help="Data folder; ORCH_DATA when not given.")
+@click.argument("grid", type=PATH)
+@click.option("--results", type=PATH, help="Results directory; results/NAME when not given.")
+@click.option("--data", type=PATH, help="Data folder; ORCH_DATA when not given.")
 @click.option(
     "--cluster",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Cluster file; one of kind jobs plans on its head, with its data.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
+from orchestrator.cli.path import PATH
+
 
 @click.command(epilog="Example: orch repair results/demo; then the command of the sweep runs what was lost.")
-@click.argument("results", type=click.Path(path_type=Path))
+@click.argument("results", type=PATH)
 def command(results: Path) -> int:
     """Mend the directory RESULTS, as far as that can be done.
 

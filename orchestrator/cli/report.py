@@ -5,14 +5,13 @@ from typing import Literal
 
 import click
 
+from orchestrator.cli.path import FILE, PATH
 from orchestrator.cli.terminal import say
 
 
 @click.command(epilog="Example: orch report results/demo --output demo.html; orch report results/demo --format md")
-@click.argument("results", type=click.Path(path_type=Path))
-@click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="[default: RESULTS/report.html or report.md]"
-)
+@click.argument("results", type=PATH)
+@click.option("--output", type=FILE, help="[default: RESULTS/report.html or report.md]")
 @click.option(
     "--format",
     "form",

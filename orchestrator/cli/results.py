@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
+from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import console, say
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _WIDE: Final = 10_000
 
 
 @click.command(epilog=_EXAMPLE)
-@click.argument("results", type=click.Path(path_type=Path))
+@click.argument("results", type=PATH)
 @click.option(
     "--sort",
     metavar="COLUMN",

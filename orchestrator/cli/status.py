@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: orch status results/demo, or orch status --cluster jobs.yaml demo")
-@click.argument("results", type=click.Path(path_type=Path), required=False)
-@click.option("--cluster", type=click.Path(path_type=Path), help="Cluster file (kind jobs): ask its head.")
+@click.argument("results", type=PATH, required=False)
+@click.option("--cluster", type=PATH, help="Cluster file (kind jobs): ask its head.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with `counts` by status.")
 def command(results: Path | None, cluster: Path | None, as_json: bool) -> int:
     """How far the sweep in the directory RESULTS is; with --cluster, the sweep of that name on the cluster.

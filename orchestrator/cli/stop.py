@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import say
 
 
 @click.command(epilog="Example: orch stop results/demo --wait; the command of the sweep goes on.")
-@click.argument("results", type=click.Path(path_type=Path), required=False)
-@click.option("--cluster", type=click.Path(path_type=Path), help="Cluster file (kind jobs): ask its head.")
+@click.argument("results", type=PATH, required=False)
+@click.option("--cluster", type=PATH, help="Cluster file (kind jobs): ask its head.")
 @click.option("--now", is_flag=True, help="Cancel what runs, as Ctrl-C does; it runs again when the sweep goes on.")
 @click.option("--wait", is_flag=True, help="Wait until the sweep has ended.")
 def command(results: Path | None, cluster: Path | None, now: bool, wait: bool) -> int:

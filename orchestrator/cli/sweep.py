@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 @click.command(
     epilog="Example: orch sweep grid.yaml --cluster gpu.yaml --data ~/data; the same command again runs what is missing."
 )
-@click.argument("grid", type=click.Path(path_type=Path))
-@click.option("--cluster", type=click.Path(path_type=Path), help="Cluster file; this machine when not given.")
+@click.argument("grid", type=PATH)
+@click.option("--cluster", type=PATH, help="Cluster file; this machine when not given.")
 @click.option(
     "--engine",
     type=click.Choice(["ray", "inline"]),
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="inline: one trial after another in this process, for a debugger.",
 )
-@click.option("--results", type=click.Path(path_type=Path), help="Results directory; results/NAME when not given.")
-@click.option("--data", type=click.Path(path_type=Path), help="Data folder; ORCH_DATA when not given.")
+@click.option("--results", type=PATH, help="Results directory; results/NAME when not given.")
+@click.option("--data", type=PATH, help="Data folder; ORCH_DATA when not given.")
 @click.option(
     "--max-trials",
     type=click.IntRange(min=1),

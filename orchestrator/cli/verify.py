@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
+from orchestrator.cli.path import PATH
+
 
 @click.command(epilog="Example: orch verify results/demo")
-@click.argument("results", type=click.Path(path_type=Path))
+@click.argument("results", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(results: Path, as_json: bool) -> int:
     """Check every file of the directory RESULTS, and write nothing.

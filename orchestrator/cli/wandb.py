@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import say
 
 
@@ -13,7 +14,7 @@ def command() -> None:
 
 
 @command.command(epilog="Example: orch wandb push results/demo")
-@click.argument("results", type=click.Path(path_type=Path))
+@click.argument("results", type=PATH)
 @click.option("--project", help="[default: the grid's]")
 @click.option("--entity", help="User or team.  [default: the grid's, else the key's own]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
