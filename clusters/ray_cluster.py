@@ -21,6 +21,7 @@ from clusters.nodes import Node
 from clusters.ray_folder import RayFolder, remove_abandoned
 from clusters.ray_thread import ray_is_waited_for
 from clusters.reaper import Reaper
+from clusters.signals import ENDING, children_deaf_to
 from clusters.size import local_size
 from clusters.spec import ClusterSpec
 
@@ -39,6 +40,10 @@ SILENCE_SECONDS: Final = 20.0
 STARTS: Final = 2
 """Ray gives its own processes 30 s to come up, which a busy machine may exceed once."""
 _TOO_SLOW: Final = "timed out during startup"
+_NOT_FOR_RAY: Final = frozenset(ENDING) - {signal.SIGINT}
+"""Who stops a sweep often signals all of its processes, as a terminal does that closes. Ray's, which see no SIGINT by
+themselves, would end first, and `ray.init` would wait for them for a minute, with Python's lock held. SIGKILL ends them.
+"""
 OBJECT_STORE_BYTES: Final = 128 * 2**20
 """Only orders and rows pass through it; data never does."""
 
@@ -139,7 +144,7 @@ class RayCluster:
         assert self._folder is not None and self._reaper is not None
         before = set(psutil.Process().children(recursive=True))
         try:
-            with self._reaper.marking(), _children_deaf():
+            with self._reaper.marking(), children_deaf_to(_NOT_FOR_RAY):
                 ray.init(
                     num_cpus=cpus,
                     num_gpus=gpus,
@@ -192,20 +197,6 @@ def _handlers_put_back() -> Iterator[None]:
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _children_deaf() -> Iterator[None]:
-    """Processes started within see neither SIGHUP nor SIGTERM, as Ray does for SIGINT itself.
-
-    Who stops a sweep often signals all of its processes, as a terminal does that closes. Ray's would end first, and
-    `ray.init` would wait for them for a minute, with Python's lock held. They are ended by SIGKILL.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _last_line(error: Exception) -> str:

@@ -5,7 +5,6 @@ It is a small process beside the sweep, this file run as a program, and waits un
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -27,15 +26,23 @@ class Reaper:
 
     def __init__(self, folder: str, lock: int) -> None:
         """lock: the descriptor that holds the folder's lock, which the reaper holds on to. Raises OSError."""
+        from clusters.signals import ENDING, children_deaf_to  # the program that this file is too finds no such package
+
         self._folder = folder
-        self._process = subprocess.Popen(  # this file, by this interpreter  # noqa: S603
-            [sys.executable, "-P", __file__, folder],  # -P: modules of this room have names of the standard library's
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # it outlives a signal to the sweep's group
-            pass_fds=(lock,),
-        )
+        with children_deaf_to(ENDING):
+            self._process = subprocess.Popen(  # this file, by this interpreter  # noqa: S603
+                [
+                    sys.executable,
+                    "-P",
+                    __file__,
+                    folder,
+                ],  # -P: modules of this room have names of the standard library's
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # it outlives a signal to the sweep's group
+                pass_fds=(lock,),
+            )
 
     @contextmanager
     def marking(self) -> Iterator[None]:
@@ -53,8 +60,6 @@ class Reaper:
 
 
 def _reap(folder: str) -> None:
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
     if sys.stdin.buffer.read() == _DISMISSED:
         return
     for _ in range(_LOOKS):  # what is being ended may still start others

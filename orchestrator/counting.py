@@ -11,6 +11,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from clusters.signals import WARNINGS, children_deaf_to
 from orchestrator.errors import InfrastructureLost
 from orchestrator.outputs import open_outputs
 from trainables.dataset import DataInfo
@@ -67,13 +68,14 @@ def counted(model: Model, data: DataInfo) -> int:
 
 def _started() -> subprocess.Popen[bytes]:
     path = os.pathsep.join(filter(None, sys.path))  # a component may come from anywhere that this process finds
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "orchestrator.counting"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": path},
-        start_new_session=True,  # a signal to the driver's group is for the driver, which then closes the pipe
-    )
+    with children_deaf_to(WARNINGS):
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "orchestrator.counting"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": path},
+            start_new_session=True,  # a signal to the driver's group is for the driver, which then closes the pipe
+        )
 
 
 def main() -> None:

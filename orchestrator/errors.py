@@ -9,7 +9,7 @@ OrchError                    base; never raised itself
 ├── DamagedResults      4    the journal or a table cannot be read
 ├── LockedResults       5    another sweep writes to this results directory
 ├── OutputLost          6    what a command was to print could not be written; what it did is done
-├── Interrupted              129, 130 or 143: stopped by SIGHUP, SIGINT or SIGTERM
+├── Interrupted              128 and the signal's number: 129 SIGHUP, 130 SIGINT, 138 SIGUSR1, 143 SIGTERM, ...
 └── Stopped           130    stopped by `orch stop`
 
 Each says what happened, why, and what to do, and survives pickling.

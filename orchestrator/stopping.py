@@ -1,4 +1,4 @@
-"""SIGHUP, SIGINT and SIGTERM: an end at once as long as nothing has begun, then a flag that the sweep looks at between two
+"""The signals that end a sweep: an end at once as long as nothing has begun, then a flag that the sweep looks at between two
 steps.
 """
 
@@ -6,15 +6,17 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any, Final
 
+from clusters.signals import ENDING
 from orchestrator.command_line import command_line
 from orchestrator.errors import Interrupted
 from orchestrator.hard_end import HardEnd
 
-SIGNALS: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+_HEARD_IN_ANY_CASE: Final = (signal.SIGINT, signal.SIGTERM)
+"""Also where whoever has started us ignores them, as a shell does with SIGINT for what it starts in the background."""
 
 
 class StoppedEarly(KeyboardInterrupt):
-    """SIGHUP or SIGTERM came before a sweep had begun. Like Ctrl-C: no library takes it for a failure of its own."""
+    """A signal came before a sweep had begun. Like Ctrl-C: no library takes it for a failure of its own."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -22,9 +24,9 @@ class StoppedEarly(KeyboardInterrupt):
 
 
 def stop_early() -> None:
-    """For a process that begins: SIGHUP and SIGTERM end it as Ctrl-C does, with a line, until `Stopping` takes them."""
-    for number in (signal.SIGHUP, signal.SIGTERM):
-        if signal.getsignal(number) is signal.SIG_DFL:  # else nohup, or somebody else's
+    """For a process that begins: they end it as Ctrl-C does, with a line, until `Stopping` takes them."""
+    for number in ENDING:
+        if signal.getsignal(number) is signal.SIG_DFL:  # else Python's own, nohup, or somebody else's
             signal.signal(number, _raise)
 
 
@@ -52,9 +54,9 @@ class Stopping:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Stopping":
-        for number in SIGNALS:
-            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
-                continue  # nohup: the sweep is meant to outlive its terminal
+        for number in ENDING:
+            if number not in _HEARD_IN_ANY_CASE and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup, or `trap '' USR1`: the sweep is meant to outlive it
             try:
                 self._before[number] = signal.signal(number, self._receive)
             except ValueError:  # not the main thread: signals are somebody else's

@@ -10,6 +10,7 @@ from stat import S_IMODE, S_IRWXG, S_IRWXO
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from clusters.signals import WARNINGS, children_deaf_to
 from orchestrator.store.paths import ResultsPaths
 
 Mode = Literal["auto", "online", "offline", "disabled"]
@@ -69,7 +70,7 @@ class WandbWriter:
         """Returns at once. In mode `disabled` nothing is started. Raises OSError."""
         if mode == "disabled":
             return
-        with paths.wandb_log.open("ab") as log:
+        with paths.wandb_log.open("ab") as log, children_deaf_to(WARNINGS):
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 [*command(paths, mode, to), "--follow"],
                 stdin=subprocess.PIPE,

@@ -75,7 +75,9 @@ def ended(folder: Path) -> Iterator[list[psutil.Process]]:
         ("inline", signal.SIGINT, 130),
         ("inline", signal.SIGHUP, 129),
         ("inline", signal.SIGTERM, 143),
+        ("inline", signal.SIGUSR1, 138),
         pytest.param("ray", signal.SIGINT, 130, marks=pytest.mark.ray),
+        pytest.param("ray", signal.SIGUSR1, 138, marks=pytest.mark.ray),
     ],
 )
 def test_a_signal_stops_the_sweep_and_keeps_what_is_finished(

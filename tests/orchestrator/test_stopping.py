@@ -3,17 +3,30 @@
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
+from clusters.signals import ENDING, WARNINGS
 from orchestrator.cli import exit_code
 from orchestrator.errors import Interrupted
-from orchestrator.stopping import SIGNALS, Stopping
+from orchestrator.stopping import Stopping
+
+CODES = {
+    signal.SIGHUP: 129,
+    signal.SIGINT: 130,
+    signal.SIGQUIT: 131,
+    signal.SIGUSR1: 138,
+    signal.SIGUSR2: 140,
+    signal.SIGTERM: 143,
+    signal.SIGXCPU: 152,
+}
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), CODES.items())
 def test_a_signal_is_raised_when_the_sweep_looks(number: signal.Signals, code: int) -> None:
     before = signal.getsignal(number)
     with Stopping() as stopping:
@@ -47,27 +60,28 @@ def test_what_the_handler_of_a_library_has_received_stops_the_sweep_too() -> Non
     assert stopped.value.signal_number == signal.SIGTERM
 
 
-def test_nohup_is_honoured() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+@pytest.mark.parametrize("number", [signal.SIGHUP, *WARNINGS])
+def test_nohup_and_its_like_are_honoured(number: signal.Signals) -> None:
+    before = signal.signal(number, signal.SIG_IGN)
     try:
         with Stopping() as stopping:
             stopping.retake()
-            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), number)
             stopping.check()
-        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert signal.getsignal(number) is signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(number, before)
 
 
 def test_outside_the_main_thread_signals_are_left_alone() -> None:
-    handlers = [signal.getsignal(number) for number in SIGNALS]
+    handlers = [signal.getsignal(number) for number in ENDING]
     seen: list[object] = []
 
     def work() -> None:
         with Stopping() as stopping:
             stopping.check()
             stopping.retake()
-            seen.extend(signal.getsignal(number) for number in SIGNALS)
+            seen.extend(signal.getsignal(number) for number in ENDING)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -78,3 +92,40 @@ def test_outside_the_main_thread_signals_are_left_alone() -> None:
 def test_an_interruption_survives_pickling() -> None:
     copy = pickle.loads(pickle.dumps(Interrupted(2, "; to go on: orch sweep")))
     assert str(copy) == "stopped by SIGINT; to go on: orch sweep"
+
+
+EARLY = """
+import os, signal, sys, time
+from orchestrator.stopping import signal_of, stop_early
+stop_early()
+try:
+    os.kill(os.getpid(), int(sys.argv[1]))
+    time.sleep(60)
+except KeyboardInterrupt as stopped:
+    print(int(signal_of(stopped)))
+"""
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_before_a_sweep_has_begun_too(number: signal.Signals) -> None:
+    ended = subprocess.run([sys.executable, "-c", EARLY, str(int(number))], capture_output=True, text=True, check=True)
+    assert ended.stdout == f"{int(number)}\n"
+
+
+DEAF = """
+import os, signal, subprocess, sys
+from clusters.signals import WARNINGS, children_deaf_to
+with children_deaf_to(WARNINGS):
+    child = subprocess.Popen([sys.executable, "-c", "import subprocess; subprocess.run(['sleep', '0.5']); print('lived')"])
+for number in WARNINGS:
+    signal.signal(number, signal.SIG_IGN)
+    os.killpg(0, number)
+sys.exit(child.wait())
+"""
+
+
+def test_who_works_for_a_sweep_hears_no_warning_that_is_meant_for_it() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", DEAF], capture_output=True, text=True, start_new_session=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (0, "lived\n"), ended.stderr
