@@ -12,7 +12,7 @@ from secrets import token_hex
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ray.job_submission import JobStatus, JobSubmissionClient
+from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from clusters.errors import ClusterLost, ClusterUnreachable
 from clusters.spec import ClusterSpec
@@ -35,6 +35,8 @@ class Job:
     job_id: str
     sweep: str
     """Its sweep's name; empty for a question."""
+    results: str
+    """The head's folder of results that it was told; empty where an older orch has submitted it."""
     running: bool
     code: int | None
     """Of its process, once that has ended."""
@@ -72,7 +74,7 @@ class JobsCluster:
                 submission_id=job_id,
                 entrypoint=shlex.join([self._spec.python, "-m", module]),
                 runtime_env={"working_dir": str(folder)},
-                metadata={"orch_sweep": sweep},
+                metadata={"orch_sweep": sweep, "orch_results": self._spec.results},
             )
         except Exception as error:
             raise ClusterLost(f"{self._address} did not take the job: {_first_line(error)}") from error
@@ -116,11 +118,8 @@ class JobsCluster:
             known = self._client.list_jobs()
         except Exception as error:
             raise ClusterLost(f"{self._address} does not answer any more: {_first_line(error)}") from error
-        found = [
-            Job(job.submission_id, name, not job.status.is_terminal(), job.driver_exit_code, job.start_time or 0)
-            for job in known
-            if job.submission_id and (name := (job.metadata or {}).get("orch_sweep", "")) and sweep in ("", name)
-        ]
+        found = [_job(job) for job in known if job.submission_id and _sweep_of(job)]
+        found = [job for job in found if sweep in ("", job.sweep)]
         return sorted(found, key=lambda job: -job.started)
 
     def forget(self, job_id: str) -> None:
@@ -144,6 +143,21 @@ class JobsCluster:
                 if count > seen:
                     say(line)
         return max(count, seen)
+
+
+def _sweep_of(job: JobDetails) -> str:
+    return str((job.metadata or {}).get("orch_sweep", ""))
+
+
+def _job(job: JobDetails) -> Job:
+    return Job(
+        job_id=job.submission_id,
+        sweep=_sweep_of(job),
+        results=str((job.metadata or {}).get("orch_results", "")),
+        running=not job.status.is_terminal(),
+        code=job.driver_exit_code,
+        started=job.start_time or 0,
+    )
 
 
 def _knock(address: str) -> None:

@@ -1,7 +1,11 @@
 """A sweep on a cluster that this machine is no part of: submitted from here, and followed as long as anybody looks."""
 
+import posixpath
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clusters.spec import ClusterSpec
 from orchestrator.errors import InfrastructureLost, LockedResults, UserError
@@ -10,6 +14,9 @@ from orchestrator.progress import Progress
 from orchestrator.remote.calls import reached, request_of, send
 from orchestrator.remote.request import CLUSTER, GRID, RESULTS, Answer, answer_in
 from orchestrator.request import SweepRequest
+
+if TYPE_CHECKING:
+    from clusters.jobs import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ class Submitted:
 
 
 def submit(request: SweepRequest, cluster: ClusterSpec, *, as_json: bool) -> Submitted:
-    """Send the sweep to the cluster. Raises GridError, UserError, InfrastructureLost."""
+    """Send the sweep to the cluster. Raises GridError, UserError, InfrastructureLost, LockedResults where it runs there."""
     assert request.cluster is not None, "without a file the cluster is this machine"
     for option, given in (("--results", request.results), ("--data", request.data)):
         if given is not None:
@@ -46,9 +53,25 @@ def submit(request: SweepRequest, cluster: ClusterSpec, *, as_json: bool) -> Sub
     arguments += ["--wandb", request.wandb_mode] if request.wandb_mode is not None else []
     arguments += ["--json"] if as_json else []
     with reached(cluster) as jobs:
+        if (other := _of_the_same_results(jobs.jobs(grid.name), cluster.results)) is not None:
+            raise LockedResults(_runs_already(other, cluster, request.cluster))
         asked = request_of(cluster, arguments, grid.name, live=True)
         job_id = send(jobs, cluster, asked, request.grid, grid.name)
     return Submitted(cluster, request.cluster, grid.name, job_id)
+
+
+def _of_the_same_results(known: Sequence["Job"], results: str) -> "Job | None":
+    """The job that writes there now, or waits to, or nearly has ended: of jobs of one sweep's name."""
+    here = posixpath.normpath(results)
+    return next((job for job in known if job.running and posixpath.normpath(job.results or results) == here), None)
+
+
+def _runs_already(job: "Job", cluster: ClusterSpec, file: Path) -> str:
+    since = f" since {datetime.fromtimestamp(job.started / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC" if job.started else ""
+    return (
+        f"{job.sweep} runs on {cluster.name}{since}, as job {job.job_id}; wait for it, or end it with"
+        f" `orch stop --cluster {file} {job.sweep}`"
+    )
 
 
 def follow(submitted: Submitted, progress: Progress) -> Answer:

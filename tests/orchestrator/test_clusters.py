@@ -169,8 +169,10 @@ def test_a_detached_sweep_is_watched_and_stopped_from_anywhere(folder: Path) -> 
     ends = time.monotonic() + PATIENCE
     while not status().get("running"):
         assert time.monotonic() < ends, orch(folder, "logs", "--cluster", "jobs.yaml", "long").stdout
-    second = orch(folder, "sweep", "grid.yaml", "--cluster", "jobs.yaml")
-    assert (second.returncode, "is in use by" in second.stderr) == (5, True), second.stderr
+    job = started.stdout.split(" is job ")[1].split()[0]
+    for option in ((), ("--detach",)):
+        second = orch(folder, "sweep", "grid.yaml", "--cluster", "jobs.yaml", *option)
+        assert (second.returncode, job in second.stderr, second.stdout) == (5, True, ""), second.stderr
     stopped = orch(folder, "stop", "--cluster", "jobs.yaml", "long", "--now", "--wait")
     assert stopped.returncode == 0, stopped.stderr
     assert status()["holder"] is None
