@@ -25,11 +25,13 @@ class Exporter:
         self._thread = threading.Thread(target=self._run, name="export", daemon=True)
         self.trouble: str | None = None
         """Why the latest refresh did not succeed. The final export, in the main thread, raises."""
-        self._abandoned = False
+        self._abandoned, self._first = False, PERIOD
         self.seconds = 0.0
         """What the latest export took."""
 
-    def start(self) -> None:
+    def start(self, *, at_once: bool = False) -> None:
+        """at_once: write the tables without waiting for the first period."""
+        self._first = 0.0 if at_once else PERIOD
         self._thread.start()
 
     def abandon(self) -> None:
@@ -51,7 +53,7 @@ class Exporter:
             ) from error
 
     def _run(self) -> None:
-        wait = PERIOD
+        wait = self._first
         while not self._stop.wait(wait):
             try:
                 self._export()

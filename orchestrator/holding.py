@@ -16,6 +16,7 @@ from orchestrator.store.lock import ResultsLock
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import JournalPlace, place_of
 from orchestrator.store.tables import refuse_damaged_tables
+from results_schema import TRIALS
 
 WANDB_SECONDS: Final = 60.0
 """What the W&B writer is waited for at the end; it goes on by itself after that."""
@@ -69,10 +70,15 @@ def writing_to(paths: ResultsPaths, progress: Progress, stopping: Stopping) -> I
 
 
 @contextmanager
-def reported(grid: GridSpec, paths: ResultsPaths, place: JournalPlace, progress: Progress) -> Iterator[Exporter]:
-    """Tables that are fresh while the sweep runs and complete when it ends, however it ends; and the W&B writer."""
+def reported(
+    grid: GridSpec, paths: ResultsPaths, place: JournalPlace, progress: Progress, *, left: int
+) -> Iterator[Exporter]:
+    """Tables that are fresh while the sweep runs and complete when it ends, however it ends; and the W&B writer.
+
+    left: trials that have still to run. The tables of an earlier sweep do not know of them, and would be read as its end.
+    """
     exporter, writer = Exporter(paths, place), WandbWriter()
-    exporter.start()
+    exporter.start(at_once=left > 0 and paths.table(TRIALS.name).exists())
     try:
         writer.start(paths, grid.wandb.mode, grid.wandb.destination(grid.name))
     except OSError as error:

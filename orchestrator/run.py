@@ -93,7 +93,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
         had = sweep.left
         for shape, reason in without_room.items():
             sweep.refuse(shape, reason)
-        with reported(grid, paths, writing.place, progress) as exported:
+        with reported(grid, paths, writing.place, progress, left=sweep.left) as exported:
             if sweep.left:
                 execute(request, cluster, sweep, journal, stopping, progress)
                 if sweep.left and draining.asked():

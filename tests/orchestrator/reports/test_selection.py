@@ -1,6 +1,7 @@
 """Whatever ranks, crowns or says "best" goes by the grid's own selection, and by no test score before all have ended."""
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +13,23 @@ from orchestrator.cli import run
 from orchestrator.engine import Ended, EpochDone
 from orchestrator.errors import UserError
 from orchestrator.goal import Goal
+from orchestrator.progress import Silence
 from orchestrator.reports.contents import read_page
 from orchestrator.reports.page_grid import Grid
 from orchestrator.reports.wandb.board_content import read_content
+from orchestrator.request import SweepRequest, run_trial
+from orchestrator.run import run_sweep
 from orchestrator.standing import Standing, headline
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
 from tests.orchestrator import sample
+from tests.orchestrator.processes import PATIENCE
 from tests.orchestrator.sample import BEGIN, Cell
+from trainables.context import Context
+from trainables.order import TrialOrder
 from trainables.protocol import Protocol
-from trainables.records import Breakdown, EpochRow, Scores
+from trainables.records import Breakdown, EpochRow, Scores, TrialResult
 from trainables.tasks.classification import Classification
 from trainables.tasks.regression import Regression
 
@@ -263,3 +270,31 @@ def test_the_best_so_far_is_the_best_by_the_selection_on_validation(
         standing.concluded(1.0, name, result, goal)
         assert "test" not in headline(result, goal)
     assert standing.best == f"better: {told}"
+
+
+def test_a_longer_sweep_hides_the_test_split_again_while_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tables of the shorter one would say for a while that all has ended."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("orchestrator.exporter.PERIOD", 1e6)  # none but the first
+    seen: list[bool] = []
+
+    def look(order: TrialOrder, context: Context) -> TrialResult:
+        if order.spec.seed == 2:
+            ends = time.monotonic() + PATIENCE / 4
+            while not (hidden := not titles_with_test(tmp_path / "results" / "demo")) and time.monotonic() < ends:
+                time.sleep(0.05)
+            seen.append(hidden)
+        return run_trial(order, context)
+
+    grid = "name: demo\naxes: {dataset: digits, model: {name: mlp, hidden: [4]}, optimizer: sgd, regularizer: none}\n"
+    for seeds in (2, 3):
+        Path("grid.yaml").write_text(f"{grid}seeds: {seeds}\nprotocol: {{epochs: 1}}\nwandb: {{mode: disabled}}\n")
+        run_sweep(SweepRequest(Path("grid.yaml"), engine="inline", run_trial=look), Silence())
+    assert seen == [True]
+    assert titles_with_test(tmp_path / "results" / "demo")
+
+
+def titles_with_test(root: Path) -> list[str]:
+    return [title for title in titles(read_page(ResultsPaths(root)).all_trials) if title.startswith("test ")]
