@@ -1,6 +1,7 @@
 """Reads a cluster file."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 from clusters.errors import ClusterSpecError
 from clusters.spec import ClusterSpec, kind_of
@@ -17,6 +19,11 @@ Keys = tuple[int | str, ...]
 """Where in the file: the keys from the top down."""
 
 _MOST_BYTES: Final = 100_000
+_MOST_VALUES: Final = 1_000
+"""With every alias counted as often as it stands, so that a few lines cannot unfold into gigabytes."""
+_DEEPEST: Final = 40
+_LONGEST: Final = 4_096
+"""Characters of a value: of a path, on Linux."""
 _KINDS: Final = {
     "cpus": ("local",),
     "gpus": ("local",),
@@ -36,13 +43,18 @@ def read_cluster(path: Path | None) -> ClusterSpec:
     spec = parse_cluster(text, name)
     if path is None or spec.token_file is None:
         return spec
-    beside = path.absolute().parent / Path(spec.token_file).expanduser()
-    return spec.model_copy(update={"token_file": str(beside)})
+    try:
+        token_file = Path(spec.token_file).expanduser()
+    except RuntimeError as error:  # a user without a name or a home
+        said = f"{spec.token_file} begins with the home folder of a user: {error}; write the whole path"
+        raise ClusterSpecError(_located({("token_file",): [said]}, name, text)) from None
+    return spec.model_copy(update={"token_file": str(path.absolute().parent / token_file)})
 
 
 def parse_cluster(text: str, name: str) -> ClusterSpec:
     """The cluster of a file's text. Raises ClusterSpecError with all problems."""
     try:
+        _refuse_unfit(text, name)
         content = YAML(typ="safe", pure=True).load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -53,6 +65,9 @@ def parse_cluster(text: str, name: str) -> ClusterSpec:
         raise ClusterSpecError([f"{name}:1:1: not valid YAML: {_one_line(said)}"]) from None
     if not isinstance(content, dict):
         raise ClusterSpecError([f"{name}:1:1: a cluster file is a mapping such as `address: local`"])
+    odd: dict[Keys, list[str]] = {(key,): [said] for key, value in content.items() if (said := _odd(value))}
+    if odd:
+        raise ClusterSpecError(_located(odd, name, text))
     try:
         spec = ClusterSpec.model_validate(content)
     except ValidationError as error:
@@ -63,6 +78,22 @@ def parse_cluster(text: str, name: str) -> ClusterSpec:
     return spec
 
 
+def _refuse_unfit(text: str, name: str) -> None:
+    """What would take long to load, or what Python refuses without a place. Raises ClusterSpecError."""
+    depth = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ClusterSpecError([f"{name}:1:1: nested more than {_DEEPEST} deep"])
+        if not isinstance(event, ScalarEvent):
+            continue
+        where = f"{name}:{event.start_mark.line + 1}:{event.start_mark.column + 1}"
+        if event.value == "<<" and event.style is None:
+            raise ClusterSpecError([f"{where}: merge keys (<<) are not part of YAML 1.2; write the keys out"])
+        if len(event.value) > _LONGEST:
+            raise ClusterSpecError([f"{where}: a value of {len(event.value):,} characters, which none has here"])
+
+
 def _text(path: Path) -> tuple[str, str]:
     try:
         if not path.is_file():
@@ -70,9 +101,32 @@ def _text(path: Path) -> tuple[str, str]:
             raise ClusterSpecError([f"{path.name}:1:1: the cluster file {path} {found}"])
         if path.stat().st_size > _MOST_BYTES:
             raise ClusterSpecError([f"{path.name}:1:1: larger than {_MOST_BYTES // 1000} kB, which no cluster file is"])
-        return path.read_text(encoding="utf-8"), path.name
+        with path.open(encoding="utf-8") as file:
+            return file.read(_MOST_BYTES + 1), path.name  # no more, if it grows meanwhile
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path, or no UTF-8
         raise ClusterSpecError([f"{path.name}:1:1: cannot read the cluster file {path}: {error}"]) from None
+
+
+def _odd(value: object) -> str:
+    """Why a value is nothing that anybody writes into a cluster file, before anything looks at it; else empty."""
+    waiting, seen = [(value, 0)], 0
+    while waiting:
+        part, depth = waiting.pop()
+        seen += 1
+        if seen > _MOST_VALUES:
+            return f"unfolds into more than {_MOST_VALUES:,} values"
+        if depth > _DEEPEST:
+            return f"is nested more than {_DEEPEST} deep"
+        if isinstance(part, str) and (sign := next((sign for sign in part if _is_no_text(sign)), None)):
+            return f"holds {sign!r}, which is no character of a name"
+        inner = (*part, *part.values()) if isinstance(part, dict) else part if isinstance(part, list | set) else ()
+        waiting += [(each, depth + 1) for each in inner]
+    return ""
+
+
+def _is_no_text(sign: str) -> bool:
+    """Control characters, marks of direction, and halves of characters."""
+    return unicodedata.category(sign) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def _contradictions(spec: ClusterSpec, content: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
@@ -110,8 +164,8 @@ def _message(message: str, keys: Keys, value: object) -> str:
     if message.startswith("Extra"):
         near = difflib.get_close_matches(str(keys[-1]), _names(keys[:-1]), n=1)
         return "is not a key of a cluster file" + (f"; did you mean {near[0]!r}?" if near else "")
-    if message.startswith("String should match") and keys == ("address",):
-        return "should be local, auto, HOST:PORT or http://HOST:PORT"
+    if keys == ("address",):
+        return "should be local, auto, HOST:PORT or http://HOST:PORT, with a port from 1 to 65535"
     said = message.removeprefix("Input ").removeprefix("String ")
     near = difflib.get_close_matches(str(value), ("local", "attach", "jobs"), n=1) if keys == ("kind",) else []
     return said + (f"; did you mean {near[0]!r}?" if near else "")

@@ -47,11 +47,12 @@ def unwritable(folder: str | None) -> str:
     """Why nothing can be written to a folder that is there or could be made; empty where it can."""
     if folder is None:
         return ""
-    path = Path(folder).expanduser()
-    there = next(parent for parent in (path, *path.parents) if parent.exists())
+    there = Path(folder)
     try:
+        path = there.expanduser()
+        there = next(parent for parent in (path, *path.parents) if parent.exists())
         with tempfile.NamedTemporaryFile(dir=there) as file:
             os.write(file.fileno(), b"orch")
-    except OSError as error:
-        return f"{there}: {error.strerror or error}"
+    except (OSError, RuntimeError) as error:  # RuntimeError: the home of a user who has none
+        return f"{there}: {getattr(error, 'strerror', None) or error}"
     return ""

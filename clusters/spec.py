@@ -1,13 +1,18 @@
 """What a cluster file says."""
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Auto = Literal["auto"]
 Kind = Literal["local", "attach", "jobs"]
 
-_HOST = r"[A-Za-z0-9.\-\[\]:]+:\d{1,5}"
+_HOST = r"([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}"
+_COUNT = 100_000
+"""More of anything than a cluster has."""
+_SECONDS = 10_000_000
+"""Four months: more than anybody waits, and less than what clocks and timers hold."""
 
 
 class _Part(BaseModel):
@@ -17,12 +22,12 @@ class _Part(BaseModel):
 class SlotSpec(_Part):
     """How the cluster is cut into slots for trials of one worker."""
 
-    most: Annotated[int, Field(ge=1)] | Auto = "auto"
+    most: Annotated[int, Field(ge=1, le=_COUNT)] | Auto = "auto"
     """At most so many slots at a time; auto: as many as fit."""
     gpu_share: Annotated[float, Field(gt=0, le=1)] | Auto = 1.0
     """The part of a GPU that a slot takes for each GPU its trial asks for: 0.25 lets four trials share one; auto: as much
     as the first trial of its data set, model and batch took of the memory."""
-    memory_limit: Annotated[int, Field(ge=2**28)] | Auto = "auto"
+    memory_limit: Annotated[int, Field(ge=2**28, le=2**60)] | Auto = "auto"
     """Bytes of its own that a slot's process may hold between two trials before it is replaced; auto: its share of 80 %."""
 
 
@@ -31,7 +36,7 @@ class DistributedSpec(_Part):
 
     backend: Literal["auto", "gloo", "nccl"] = "auto"
     """auto: nccl on GPUs, gloo on CPUs."""
-    group_timeout: Annotated[float, Field(gt=0)] = 60.0
+    group_timeout: Annotated[float, Field(gt=0, le=_SECONDS)] = 60.0
     """Seconds that a worker waits for the others in a collective operation."""
     placement: Literal["pack", "spread"] = "pack"
     """pack: the workers of a trial share as few nodes as can be; spread: they take as many."""
@@ -59,16 +64,26 @@ class ClusterSpec(_Part):
     """jobs: the head's folder in which each sweep has its results directory."""
     python: Annotated[str, Field(min_length=1)] = "python"
     """jobs: the Python of the head that has Ray and torch."""
-    cpus: Annotated[int, Field(ge=1)] | Auto = "auto"
+    cpus: Annotated[int, Field(ge=1, le=_COUNT)] | Auto = "auto"
     """CPUs to offer when Ray is started here."""
-    gpus: Annotated[int, Field(ge=0)] | Auto = "auto"
+    gpus: Annotated[int, Field(ge=0, le=_COUNT)] | Auto = "auto"
     """GPUs to offer when Ray is started here."""
-    start_timeout: Annotated[float, Field(gt=0)] = 300.0
+    start_timeout: Annotated[float, Field(gt=0, le=_SECONDS)] = 300.0
     """Seconds for all workers of a slot to come up, and for a node to come (back) while nothing can run."""
     autoscaling: bool = False
     """Whether the cluster adds nodes when they are asked for: what fits no node now waits for one."""
     slots: SlotSpec = SlotSpec()
     distributed: DistributedSpec = DistributedSpec()
+
+    @field_validator("address")
+    @classmethod
+    def _reachable(cls, address: str) -> str:
+        """Whatever splits it into host and port later can do so."""
+        if address not in ("local", "auto"):
+            parts = urlsplit(address if "://" in address else f"//{address}")
+            if not parts.hostname or not parts.port:  # raises ValueError, too: no IPv6 address, a port above 65535
+                raise ValueError("no port")
+        return address
 
     @model_validator(mode="before")
     @classmethod

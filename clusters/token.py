@@ -2,6 +2,7 @@
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,14 +25,21 @@ def use_token(spec: ClusterSpec) -> bool:
         os.environ["RAY_AUTH_TOKEN_PATH"] = spec.token_file
     elif path := os.environ.get("RAY_AUTH_TOKEN_PATH"):
         known = [Path(path)]
-    elif not os.environ.get("RAY_AUTH_TOKEN") and (Path.home() / _DEFAULT).is_file():
-        known = [Path.home() / _DEFAULT]
+    elif not os.environ.get("RAY_AUTH_TOKEN"):
+        known = _at_home()
     for file in known:
         _refuse_open_file(file)
     if not known and not os.environ.get("RAY_AUTH_TOKEN"):
         return False
     os.environ["RAY_AUTH_MODE"] = "token"
     return True
+
+
+def _at_home() -> list[Path]:
+    with suppress(RuntimeError):  # a user without a home has none there
+        if (file := Path.home() / _DEFAULT).is_file():
+            return [file]
+    return []
 
 
 def _refuse_open_file(file: Path) -> None:

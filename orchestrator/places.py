@@ -7,6 +7,7 @@ from pathlib import Path
 from clusters.spec import ClusterSpec
 from orchestrator.errors import UserError
 from trainables.dataset import DataPlace
+from trainables.errors import DataMissing
 from trainables.own_place import cache_folder
 
 
@@ -32,6 +33,15 @@ def data_place(data: Path | None, grid: Path | None, cluster: ClusterSpec | None
         # a link that every node has under one name may lead elsewhere on each
         data=folder if folder is None or origin.startswith("`") else folder.resolve(),
         beside=None if grid is None else grid.resolve().parent,
-        cache=Path(cluster.cache) if cluster is not None and cluster.cache is not None else cache_folder(),
+        cache=_cache(cluster),
         host="" if shared or cluster is None or cluster.kind == "local" else socket.gethostname(),
     )
+
+
+def _cache(cluster: ClusterSpec | None) -> Path:
+    if cluster is not None and cluster.cache is not None:
+        return Path(cluster.cache)
+    try:
+        return cache_folder()
+    except DataMissing as homeless:
+        raise UserError(str(homeless)) from None

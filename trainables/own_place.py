@@ -10,11 +10,21 @@ from trainables.errors import DataMissing
 
 
 def cache_folder() -> Path:
-    """ORCH_CACHE, else `orch` in the user's cache folder (XDG Base Directory Specification)."""
+    """ORCH_CACHE, else `orch` in the user's cache folder (XDG Base Directory Specification).
+
+    Raises DataMissing where the user has neither a home nor a name.
+    """
     if own := os.environ.get("ORCH_CACHE"):
         return Path(own).resolve()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "orch"
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "orch"
+    try:
+        return Path.home() / ".cache" / "orch"
+    except RuntimeError:
+        raise DataMissing(
+            f"there is no place for decoded data: user {os.getuid()} has no home folder; set ORCH_CACHE to a folder that"
+            " can be written to"
+        ) from None
 
 
 def here(place: DataPlace) -> DataPlace:

@@ -16,7 +16,7 @@ from orchestrator.grid.rule_reader import read_excludes, read_overrides
 from orchestrator.grid.rules import Exclude, Override
 from orchestrator.grid.settings import Resources, Wandb, read_checkpoints, read_settings
 from orchestrator.grid.source import parse, read_source
-from orchestrator.grid.spec import Axes, GridSpec, Written
+from orchestrator.grid.spec import MAX_SEED, Axes, GridSpec, Written
 from orchestrator.grid.tuning_reader import read_tuning
 from trainables.protocol import Protocol
 from trainables.registry import registry
@@ -24,8 +24,6 @@ from trainables.selection import LAST
 from trainables.task import Task
 
 NAME_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
-MAX_SEED: Final = 2**63 - 1
-"""What the integer column of the tables holds."""
 ROOT_KEYS: Final = tuple(
     "name axes seeds protocol resources exclude include zip overrides tuning claims wandb checkpoints".split()  # noqa: SIM905 - reads as one line
 )
@@ -131,7 +129,7 @@ def _seeds(node: Node | None, problems: Problems) -> Sequence[int]:
     count = plain(node)
     if _is_whole(count) and 1 <= count <= MAX_SEED:
         return range(count)
-    problems.add(node.at, f"seeds has to be a whole number of at least 1, or a list of seeds, not {shown(count)}")
+    problems.add(node.at, f"seeds has to be a whole number of at least 1, or a list of seeds, not {_seed(count)}")
     return ()
 
 
@@ -142,12 +140,18 @@ def _listed_seeds(node: nodes.Sequence, problems: Problems) -> Sequence[int]:
     for item in node.items:
         seed = plain(item)
         if not _is_whole(seed) or not 0 <= seed <= MAX_SEED:
-            problems.add(item.at, f"a seed has to be a whole number of at least 0, not {shown(seed)}")
+            problems.add(item.at, f"a seed has to be a whole number of at least 0, not {_seed(seed)}")
         elif seed in seeds:
             problems.add(item.at, f"the seed {seed} stands twice")
         else:
             seeds[seed] = None
     return tuple(seeds)
+
+
+def _seed(value: Any) -> str:
+    """What was written for seeds, with the bound that it breaks where nobody would guess that."""
+    too_great = _is_whole(value) and value > MAX_SEED
+    return f"{shown(value)}; the greatest seed is {MAX_SEED}" if too_great else shown(value)
 
 
 def _is_whole(value: Any) -> bool:

@@ -19,6 +19,10 @@ from trainables.protocol import Protocol
 AXES: Final = ("dataset", "model", "optimizer", "regularizer")
 
 
+MAX_SEED: Final = 2**63 - 1
+"""What the integer column of the tables holds."""
+
+
 class Axes(NamedTuple):
     """The factors of the grid."""
 
@@ -77,7 +81,9 @@ class GridSpec(BaseModel):
         return self._tested_apart(protocol), resources
 
     def with_seeds(self, count: int) -> "GridSpec":
-        """The same grid with so many seeds: 0 to count - 1, or the first of a list. Raises UserError: a shorter list."""
+        """The same grid with so many seeds: 0 to count - 1, or the first of a list. Raises UserError."""
+        if count > MAX_SEED:
+            raise UserError(f"--seeds {count} are more than there are: the greatest seed is {MAX_SEED}")
         if isinstance(self.seeds, range):
             return self.model_copy(update={"seeds": range(count)})
         if count > len(self.seeds):

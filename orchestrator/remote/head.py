@@ -46,11 +46,20 @@ def _pack(request: Request) -> int:
 
 
 def _arguments(request: Request) -> list[str]:
-    arguments = [str(Path(text).expanduser()) if text.startswith("~") else text for text in request.arguments]
+    arguments = [str(_at_home(text)) if text.startswith("~") else text for text in request.arguments]
     if RESULTS not in arguments:
         return arguments
-    results = str(_results(Path(request.root).expanduser(), request.name))
+    results = str(_results(_at_home(request.root), request.name))
     return [results if argument == RESULTS else argument for argument in arguments]
+
+
+def _at_home(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(
+            f"{path} begins with the home folder of a user of the head: {error}; write a whole path"
+        ) from None
 
 
 def _results(root: Path, name: str | None) -> Path:

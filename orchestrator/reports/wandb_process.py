@@ -112,7 +112,12 @@ def open_key_files() -> list[str]:
 
 def _netrc_files() -> list[Path]:
     named = os.environ.get("NETRC")
-    return [Path(named)] if named else [Path.home() / ".netrc", Path.home() / "_netrc"]
+    if named:
+        return [Path(named)]
+    try:
+        return [Path.home() / ".netrc", Path.home() / "_netrc"]
+    except RuntimeError:  # a user without a home has none
+        return []
 
 
 def _has_password(path: Path) -> bool:

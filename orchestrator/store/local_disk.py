@@ -11,6 +11,7 @@ from typing import Final
 from orchestrator.errors import UserError
 from orchestrator.store.filesystem import is_network
 from orchestrator.store.paths import ResultsPaths
+from trainables.errors import DataMissing
 from trainables.own_place import cache_folder
 
 JOURNAL_DIR: Final = "ORCH_JOURNAL_DIR"
@@ -26,7 +27,10 @@ def journals_folder() -> Path:
             )
         return Path(own)
     # a cluster's homes are mostly a network's, and so is the cache folder then
-    for folder in (cache_folder() / "journals", Path(f"/var/tmp/orch-{os.getuid()}/journals")):  # noqa: S108 # nosec B108
+    folders = [Path(f"/var/tmp/orch-{os.getuid()}/journals")]  # noqa: S108 # nosec B108
+    with suppress(DataMissing):  # a user without a home
+        folders.insert(0, cache_folder() / "journals")
+    for folder in folders:
         if not is_network(folder) and _ours(folder.parent):
             return folder
     raise UserError(

@@ -1,6 +1,7 @@
 """Cluster files as a user writes them."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,68 @@ def test_the_address_says_which_kind_it_is(tmp_path: Path, text: str, kind: str,
 def test_a_token_file_is_looked_for_beside_the_cluster_file(tmp_path: Path) -> None:
     (tmp_path / "cluster.yaml").write_text("address: auto\ntoken_file: token\n")
     assert read_cluster(tmp_path / "cluster.yaml").token_file == str(tmp_path / "token")
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{after}: &{after} [{', '.join([f'*{before}'] * 9)}]\n" for before, after in pairwise("abcdefghi")
+)
+MERGES = "a: &a {x: 1, y: 2}\n" + "".join(
+    f"{after}: &{after} {{<<: [{', '.join([f'*{before}'] * 9)}]}}\n" for before, after in pairwise("abcdefghi")
+)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        *(
+            (f"{BOMB}{key}: *i\n", f"cluster.yaml:10:1: {key} unfolds into more than 1,000 values")
+            for key in ("kind", "address", "name", "cpus", "slots", "token_file", "unknown")
+        ),
+        (f"{BOMB}slots: {{most: *i}}\n", "cluster.yaml:10:1: slots unfolds into"),
+        (f"{MERGES}kind: *i\n", "cluster.yaml:2:8: merge keys"),
+        ("kind: &a [*a]\n", "cluster.yaml:1:1: kind is nested"),
+        ("slots: &a {most: *a}\n", "cluster.yaml:1:1: slots is nested"),
+        ("name: x\naddress: http://[a]:1\n", "cluster.yaml:2:1: address should be"),
+        ("address: 'http://[::1'\n", "cluster.yaml:1:1: address should be"),
+        ("address: 'http://[1.2.3.4]:80'\n", "cluster.yaml:1:1: address should be"),
+        ("address: ']:1'\n", "cluster.yaml:1:1: address should be"),
+        ("address: head:99999\n", "cluster.yaml:1:1: address should be"),
+        ("address: head:0\n", "cluster.yaml:1:1: address should be"),
+        ("address: auto\ntoken_file: ~nosuchuser/x\n", "cluster.yaml:2:1: token_file ~nosuchuser/x begins with"),
+        ('address: auto\ntoken_file: "a\\0b"\n', "cluster.yaml:2:1: token_file holds"),
+        ('address: auto\ntoken_file: "\\ud800"\n', "cluster.yaml:2:1: token_file holds"),
+        ('address: http://a:1\npython: "py\\0thon"\n', "cluster.yaml:2:1: python holds"),
+        ('address: http://a:1\nresults: "/a\\u202eb"\n', "cluster.yaml:2:1: results holds"),
+        ('slots: {most: "\\e[2J"}\n', "cluster.yaml:1:1: slots holds"),
+        ('"a\\0": 1\n', "cluster.yaml:1:1: a"),
+        (f"name: x\ncpus: {'9' * 5000}\n", "cluster.yaml:2:7: a value of 5,000 characters"),
+        (f"cpus: 1{'0' * 300}\n", "cluster.yaml:1:1: cpus should be less"),
+        ("start_timeout: 1e308\n", "cluster.yaml:1:1: start_timeout should be less"),
+        ("distributed: {group_timeout: 1e300}\n", "cluster.yaml:1:15: distributed.group_timeout should be less"),
+        (f"slots: {{memory_limit: {10**30}}}\n", "cluster.yaml:1:9: slots.memory_limit should be less"),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_what_nobody_writes_is_refused_where_it_stands(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "cluster.yaml"
+    path.write_text(text)
+    with pytest.raises(ClusterSpecError) as refused:
+        read_cluster(path)
+    assert any(line.startswith(said) for line in refused.value.problems), refused.value
+    assert all(line.isprintable() for line in refused.value.problems)
+
+
+def test_an_alias_is_what_it_stands_for(tmp_path: Path) -> None:
+    (tmp_path / "cluster.yaml").write_text("cpus: &two 2\ngpus: *two\n")
+    cluster = read_cluster(tmp_path / "cluster.yaml")
+    assert (cluster.cpus, cluster.gpus) == (2, 2)
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/full", "/", "/dev/stdin/x", "a\0b"])
+def test_what_is_a_device_or_no_name_is_not_read(path: str) -> None:
+    with pytest.raises(ClusterSpecError):
+        read_cluster(Path(path))
 
 
 def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:

@@ -211,4 +211,6 @@ def _hashed(inputs: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.uint6
 
 
 def _unwritable(cache: Path, refused: OSError) -> DataError:
-    return DataError(f"decoded data cannot be kept in {cache}: {refused}; free some space, or choose another folder")
+    return DataError(
+        f"decoded data cannot be kept in {cache}: {refused}; free some space, or choose another folder with ORCH_CACHE"
+    )

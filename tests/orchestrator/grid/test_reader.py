@@ -124,7 +124,12 @@ protocol: {epochs: 0, precission: fp32, schedule: {name: step, gamma: 2}, trial_
         ("seeds:", "6:7: seeds has to be a whole number of at least 1, or a list of seeds, not null"),
         ("seeds: []", "6:8: seeds is an empty list; write at least one"),
         ("seeds: [1, 2, 1]", "6:15: the seed 1 stands twice"),
-        ("seeds: [9223372036854775808]", "6:9: a seed has to be a whole number of at least 0, not 9223372036854775808"),
+        (
+            "seeds: [9223372036854775808]",
+            "6:9: a seed has to be a whole number of at least 0, not 9223372036854775808; the greatest seed is "
+            "9223372036854775807",
+        ),
+        ("seeds: 9223372036854775808", "6:8: seeds has to be a whole number of at least 1, or a list of seeds, not 92"),
         ("protocol: {epochs: 1.5}", "6:20: protocol.epochs has to be a whole number, not 1.5"),
         ("protocol: {epochs: 1e3}", "6:20: protocol.epochs has to be a whole number, not 1000.0"),
         ("protocol: 5", "6:11: protocol has to be a mapping with keys such as epochs, batch_size, precision"),
