@@ -22,6 +22,7 @@ from orchestrator.run import run_sweep
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.summary import SweepSummary
+from results_schema import TRIAL_TABLES
 from tests.orchestrator import sample
 from trainables.context import Context
 from trainables.order import TrialOrder
@@ -84,8 +85,10 @@ def run(grid: Path, run_trial: Any = quick, progress: Any = None, **options: Any
     return run_sweep(request, progress or Silence())
 
 
-def table(name: str = "trials") -> pd.DataFrame:
-    return pd.read_parquet(f"results/tuned/{name}.parquet")
+def table() -> pd.DataFrame:
+    """All trials, of either purpose."""
+    there = [pd.read_parquet(f"results/tuned/{table.name}.parquet") for table in TRIAL_TABLES]
+    return pd.concat([rows for rows in there if len(rows)], ignore_index=True)
 
 
 def rates(rows: pd.DataFrame) -> list[float]:
@@ -263,7 +266,8 @@ def test_a_real_trial_that_tunes_measures_validation_alone(write: Write) -> None
     measured = [name for name in trials.columns if name.startswith(("test_", "train_")) and name not in SIZES]
     assert tuning[measured].isna().all().all()
     assert tuning["val_accuracy"].notna().all()
-    assert set(table("classes")["trial_id"]) == set(trials[trials["purpose"] == "evaluation"]["trial_id"])
+    classes = pd.read_parquet("results/tuned/classes.parquet")
+    assert set(classes["trial_id"]) == set(trials[trials["purpose"] == "evaluation"]["trial_id"])
 
 
 SIZES = {"test_size", "train_size", "train_seconds"}
