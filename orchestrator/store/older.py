@@ -28,17 +28,17 @@ def holds_every_trial(trials: pa.Table) -> bool:
 
 
 def carried_over(trials: pa.Table) -> pa.Table:
-    """A table of before, with the columns for what a model costs as `migration` fills them in a journal."""
+    """A table of before with the columns of now; what a model costs is filled in as `migration` does it in a journal."""
     of_part = pa.array(map(cache(learns_in_part), trials["model_config"].to_pylist()), pa.bool_())
-    generation = pc.fill_null(_column(trials, "generation_seconds"), 0.0)
-    seconds = pc.add(_column(trials, "train_seconds"), generation)
-    counted = _column(trials, "parameters")
-    found = trials.append_column("trainable_parameters", counted)
-    found = found.append_column("total_seconds", pc.if_else(of_part, None, seconds))
-    if "parameters" in found.column_names:
-        place = found.column_names.index("parameters")
-        found = found.set_column(place, found.schema.field(place), pc.if_else(of_part, None, counted))
-    return found
+    counted, generation = _column(trials, "parameters"), pc.fill_null(_column(trials, "generation_seconds"), 0.0)
+    filled = {
+        "parameters": pc.if_else(of_part, None, counted),
+        "trainable_parameters": counted,
+        "total_seconds": pc.if_else(of_part, None, pc.add(_column(trials, "train_seconds"), generation)),
+    }
+    there = [field for field in TRIALS.schema if field.nullable or field.name in trials.column_names]
+    columns = [filled[field.name] if field.name in filled else _column(trials, field.name) for field in there]
+    return pa.table(columns, pa.schema(there, trials.schema.metadata))
 
 
 def part_of(table: Table, trials: pa.Table) -> pa.Table:
@@ -46,11 +46,8 @@ def part_of(table: Table, trials: pa.Table) -> pa.Table:
     planned = pc.fill_null(trials["planned"], False)
     if table is EARLIER_TRIALS:
         return trials.filter(pc.invert(planned))
-    tunes = pc.fill_null(pc.equal(_column(trials, "purpose"), TUNING), False)
+    tunes = pc.fill_null(pc.equal(_column(trials, "purpose"), "tuning"), False)
     return trials.filter(pc.and_(planned, tunes if table is TUNING_TRIALS else pc.invert(tunes)))
-
-
-TUNING: Final = "tuning"
 
 
 def _column(trials: pa.Table, name: str) -> pa.ChunkedArray:

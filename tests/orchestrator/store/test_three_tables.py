@@ -1,0 +1,147 @@
+"""Trials stand in three tables: those of an older orch are parted when they are read, continued and repaired."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import orchestrator
+from orchestrator.cli import run
+from orchestrator.reports.reading import TablesRead
+from orchestrator.reports.source import every_trial, table_of
+from orchestrator.store import sql
+from orchestrator.store.journal import Journal
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.tables import export
+from results_schema import EARLIER_TRIALS, TRIAL_TABLES, TRIALS, TUNING_TRIALS, Table
+from tests.orchestrator import tuned_sample
+from tests.orchestrator.sample import Cell
+
+JOINED = ("trainable_parameters", "model_bytes", "feature_seconds", "total_seconds")
+LATEST, ROWS = (tuned_sample.SGD,), {TRIALS: 2, TUNING_TRIALS: 4, EARLIER_TRIALS: 12}
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> ResultsPaths:
+    """18 trials of which the latest grid names 2 that evaluate and 4 that tune. One model learns in part."""
+    paths = tuned_sample.write_tuned(tmp_path / "demo")
+    with closing(sqlite3.connect(paths.journal)) as db, db:
+        db.execute('UPDATE cells SET model_config = \'{"name": "net", "tune": "frozen"}\' WHERE optimizer = \'adam\'')
+    paths.root.joinpath("journal.seal").unlink()
+    journal = Journal.create_or_open(paths.journal)
+    tuned_sample.plan(journal, LATEST, seeds=(0, 1), trials=4)
+    journal.commit()
+    export(journal, paths)
+    journal.close()
+    return paths
+
+
+def as_version_4(paths: ResultsPaths) -> pa.Table:
+    """Leave what an orch of before would have. The rows of its table."""
+    rows = every_trial(paths).drop_columns(list(JOINED))
+    pq.write_table(rows.replace_schema_metadata({"results_version": "4"}), paths.table("trials"))
+    for path in (paths.table("tuning_trials"), paths.table("earlier_trials"), paths.checksums):
+        path.unlink()
+    with closing(sqlite3.connect(paths.journal)) as db, db:
+        for column in JOINED:
+            db.execute(f"ALTER TABLE trials DROP COLUMN {column}")
+        db.execute("UPDATE meta SET value = '4' WHERE key = 'results_version'")
+    paths.root.joinpath("journal.seal").unlink()
+    return rows
+
+
+def assert_parted(paths: ResultsPaths, *, of_before: bool) -> None:
+    found = {table: table_of(paths, table) for table in TRIAL_TABLES}
+    assert {table.name: rows.num_rows for table, rows in found.items()} == {table.name: n for table, n in ROWS.items()}
+    assert set(found[TRIALS]["purpose"].to_pylist()) == {"evaluation"}
+    assert set(found[TUNING_TRIALS]["purpose"].to_pylist()) == {"tuning"}
+    together = every_trial(paths).to_pylist()
+    assert len({row["trial_id"] for row in together}) == len(together) == sum(ROWS.values())
+    for row in (row for row in together if row["status"] == "completed"):
+        in_part = of_before and row["optimizer"] == "adam"
+        assert row["parameters"] == (None if in_part else 5000), row["optimizer"]
+        assert row["total_seconds"] == (None if in_part else row["train_seconds"])
+        assert row["trainable_parameters"] == (5000 if of_before else 4000)
+    assert TablesRead(paths).every_trial(["trial_id", "parameters"])["trial_id"].is_unique
+
+
+def test_those_of_now(paths: ResultsPaths) -> None:
+    assert_parted(paths, of_before=False)
+
+
+@pytest.mark.parametrize("left", ["both", "tables", "journal"])
+def test_those_of_before_are_parted_when_they_are_read(paths: ResultsPaths, left: str) -> None:
+    as_version_4(paths)
+    for path in paths.root.glob({"both": "none", "tables": "journal*", "journal": "*.parquet"}[left]):
+        path.unlink()
+    assert_parted(paths, of_before=True)
+    results = orchestrator.load(paths.root)
+    assert (len(results.trials), len(results.cells())) == (2, 1)
+    assert (run(["report", str(paths.root)]), run(["results", str(paths.root)])) == (0, 0)
+
+
+def test_those_of_before_are_parted_by_the_next_sweep(paths: ResultsPaths) -> None:
+    as_version_4(paths)
+    journal = Journal.create_or_open(paths.journal)
+    export(journal, paths)
+    journal.close()
+    assert_parted(paths, of_before=True)
+    assert pq.read_metadata(paths.table("trials")).num_rows == ROWS[TRIALS]
+
+
+@pytest.mark.parametrize("version", ["of now", "of before"])
+def test_a_journal_that_is_gone_is_made_of_all_of_them(paths: ResultsPaths, version: str) -> None:
+    before = as_version_4(paths) if version == "of before" else every_trial(paths)
+    for path in paths.root.glob("journal*"):
+        path.unlink()
+    assert run(["verify", str(paths.root)]) == 4
+    assert run(["repair", str(paths.root)]) == 4, "what attempts had printed stood in the journal alone"
+    again = every_trial(paths).select(["trial_id", "status", "planned", "purpose", "test_accuracy", "optimizer"])
+    key = [("trial_id", "ascending")]
+    assert again.sort_by(key).to_pylist() == before.select(again.column_names).sort_by(key).to_pylist()
+    assert_parted(paths, of_before=version == "of before")
+
+
+@pytest.mark.parametrize("table", TRIAL_TABLES, ids=lambda table: table.name)
+def test_each_of_them_is_told_of_and_mended(
+    paths: ResultsPaths, table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = f"{table.name}.parquet"
+    (paths.root / name).write_bytes(b"PAR1 noise")
+    assert run(["verify", str(paths.root)]) == 4
+    assert f"DAMAGED  {name}" in capsys.readouterr().out
+    assert len(TablesRead(paths).every_trial(["trial_id"])) == sum(ROWS.values()), "the journal has its rows"
+    assert run(["repair", str(paths.root)]) == 0
+    assert_parted(paths, of_before=False)
+
+
+def test_every_trial_of_the_journal_is_in_one_of_them(paths: ResultsPaths) -> None:
+    journal = Journal.read(paths.journal)
+    parts = [list(journal.query(sql.select(table))) for table in TRIAL_TABLES]
+    assert sorted(row[0] for part in parts for row in part) == sorted(
+        row[0] for row in journal.query(sql.select_every_trial())
+    )
+    journal.close()
+
+
+def test_what_tuning_made_of_a_cell_is_called_as_the_cell_is(tmp_path: Path) -> None:
+    """Also where the cell comes to be called otherwise after that."""
+    paths = tuned_sample.write_tuned(tmp_path / "demo")
+    with closing(sqlite3.connect(paths.journal)) as db, db:
+        db.execute("UPDATE cells SET optimizer = 'stale'")
+    paths.root.joinpath("journal.seal").unlink()
+    journal = Journal.create_or_open(paths.journal)
+    with journal.planning("demo") as planning:
+        planning.add(Cell(optimizer="sgd").row(), [])
+        planning.name_levels(lambda axis, levels: {level: level.label for level in levels})
+    found = {
+        label
+        for (label,) in journal.query(
+            f"SELECT optimizer FROM {sql.TRIALS_AND_CELLS} WHERE trials.cell_id = ?", [tuned_sample.SGD.cell_id]
+        )
+    }
+    journal.close()
+    assert found == {"sgd"}
