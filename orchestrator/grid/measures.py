@@ -15,7 +15,7 @@ _HIGHER: Final = re.compile(
     r"(accuracy|precision_macro|recall_macro|f1_\w+|roc_auc_macro|r2|samples_per_second|lr_diverged)$"
 )
 _LOWER: Final = re.compile(
-    r"(cross_entropy|brier|ece|mse|mae|loss|seconds|latency_ms_p\d+|parameters|flops|peak_memory_bytes|_gap|diverged)$"
+    r"(cross_entropy|brier|ece|mse|mae|loss|seconds|latency_ms_p\d+|parameters|flops|(peak_memory|model)_bytes|_gap|diverged)$"
 )
 _OF_TRIALS: Final = tuple(
     field.name

@@ -1,7 +1,7 @@
 """A journal of an older version, brought to this one: what joined the tables since is added, empty.
 
-From one version to the next tables and columns join, and none goes or comes to mean something else (ADR 6), so what an
-older orch has finished stays as it is and never runs again.
+From one version to the next tables and columns join, and none goes or comes to mean something else (ADR 6; once one did,
+ADR 14), so what an older orch has finished stays as it is and never runs again.
 """
 
 import sqlite3
