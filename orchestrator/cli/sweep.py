@@ -10,7 +10,18 @@ from orchestrator.cli.terminal import say
 
 if TYPE_CHECKING:
     from clusters.spec import ClusterSpec
+    from orchestrator.notify import Notice, Notifier
     from orchestrator.request import SweepRequest
+
+
+def _words(context: click.Context, _: click.Parameter, command: str | None) -> list[str]:
+    """Of a command line, which no shell ever sees."""
+    import shlex
+
+    try:
+        return shlex.split(command or "")
+    except ValueError as error:
+        raise click.BadParameter(f"{command!r} is no command line: {error}", context) from None
 
 
 @click.command(
@@ -51,6 +62,14 @@ if TYPE_CHECKING:
     type=click.Choice(["auto", "online", "offline", "disabled"]),
     help="Above the grid's own wandb.mode.",
 )
+@click.option(
+    "--notify",
+    metavar="COMMAND",
+    envvar="ORCH_NOTIFY",
+    callback=_words,
+    help="Call this at the first failure and at the end, without a shell; docs/faults.md says what it is told."
+    "  [env: ORCH_NOTIFY]",
+)
 @click.option("--detach", is_flag=True, help="With a cluster of kind jobs: return once the sweep has been submitted.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
@@ -66,6 +85,7 @@ def command(
     add_seeds: bool,
     retry: bool,
     wandb_mode: str | None,
+    notify: list[str],
     detach: bool,
     as_json: bool,
     quiet: bool,
@@ -80,6 +100,7 @@ def command(
     """
     from orchestrator.cli.display import display
     from orchestrator.cli.on_head import remote
+    from orchestrator.notify import Notice, Notifier, notifying
     from orchestrator.request import SweepRequest
     from orchestrator.run import run_sweep
 
@@ -95,12 +116,17 @@ def command(
         retry=retry,
         wandb_mode=wandb_mode,
     )
-    if (head := remote(cluster)) is not None:
-        return _on_head(request, head, detach=detach, as_json=as_json, quiet=quiet)
+    head = remote(cluster)
+    about = _about(request, elsewhere=head is not None) if notify else Notice(str(grid))
+    notifier = Notifier(notify, about, lambda text: say(text, err=True))
+    if head is not None:
+        return _on_head(request, head, notifier, detach=detach, as_json=as_json, quiet=quiet)
     if detach:
         raise click.UsageError("--detach is for a --cluster of kind jobs: elsewhere the sweep is this process")
-    with display(quiet=quiet, verbose=verbose) as progress:
-        summary = run_sweep(request, progress)
+    with notifying(notifier) as ended:
+        with display(quiet=quiet, verbose=verbose) as progress:
+            summary = run_sweep(request, notifier.watching(progress))
+        ended(summary)
     if as_json:
         import json
 
@@ -110,7 +136,24 @@ def command(
     return summary.exit_code
 
 
-def _on_head(request: "SweepRequest", cluster: "ClusterSpec", *, detach: bool, as_json: bool, quiet: bool) -> int:
+def _about(request: "SweepRequest", *, elsewhere: bool) -> "Notice":
+    """What is known of a sweep before it begins."""
+    from contextlib import suppress
+
+    from orchestrator.errors import OrchError
+    from orchestrator.grid import read_grid
+    from orchestrator.notify import Notice
+
+    name, results = None, request.results
+    with suppress(OrchError, OSError):  # the sweep itself tells what is wrong
+        name = read_grid(request.grid).name
+        results = (results or Path("results") / name).absolute()
+    return Notice(str(request.grid), name, None if elsewhere or results is None else str(results))
+
+
+def _on_head(
+    request: "SweepRequest", cluster: "ClusterSpec", notifier: "Notifier", *, detach: bool, as_json: bool, quiet: bool
+) -> int:
     """Submit the sweep, and show what it says until it ends, or until nobody wants to see it any more."""
     from orchestrator.cli.display import display
     from orchestrator.remote.sweep import follow, submit
@@ -129,6 +172,7 @@ def _on_head(request: "SweepRequest", cluster: "ClusterSpec", *, detach: bool, a
     except KeyboardInterrupt:
         say(f"\nthe sweep goes on there: {told}", err=True)
         return 130
+    notifier.ended(answer.code, f"{submitted.name} has ended on {cluster.name}")
     if answer.output:
         say(answer.output.rstrip("\n"))
     return answer.code

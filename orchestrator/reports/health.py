@@ -11,9 +11,12 @@ from typing import Final
 import psutil
 from packaging.requirements import Requirement
 
+from clusters.node_state import unwritable
 from orchestrator.reports.cluster_health import check_cluster
 from orchestrator.reports.finding import Finding
 from orchestrator.reports.wandb_process import has_key, open_key_files
+from trainables.errors import DataMissing
+from trainables.own_place import cache_folder
 
 _SHARED_MEMORY: Final = 256 * 2**20
 _MEMORY: Final = 2 * 2**30
@@ -28,10 +31,23 @@ def examine(cluster: Path | None, data: Path | None, results: Path, *, start_ray
     yield from check_packages()
     yield check_torch()
     yield from check_machine(results)
+    yield from check_cache()
     yield from check_plugins()
     yield from check_data(data)
     yield check_wandb()
     yield from check_cluster(cluster, start_ray=start_ray)
+
+
+def check_cache() -> Iterator[Finding]:
+    """Whether decoded data can be kept. Nothing is said where it can."""
+    try:
+        folder = cache_folder()
+        trouble = unwritable(str(folder))
+    except DataMissing as homeless:
+        folder, trouble = None, str(homeless)
+    if trouble:
+        where = "" if folder is None else f"nothing can be kept in {folder}: "
+        yield Finding("cache", "problem", f"{where}{trouble}", "set ORCH_CACHE to a folder that you can write to")
 
 
 def check_packages(distribution: str = "orch-grid") -> Iterator[Finding]:

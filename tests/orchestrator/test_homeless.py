@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.cli import run
 from orchestrator.places import data_place
+from orchestrator.reports.health import check_cache
 from orchestrator.reports.wandb_process import has_key, open_key_files
 from tests.orchestrator.processes import ORCH, ROOT, write_grid
 
@@ -49,6 +50,24 @@ def test_orch_cache_is_enough(
     assert run(["plan", "grid.yaml"]) == 0
     assert run(["sweep", "grid.yaml", "--engine", "inline", "-q"]) == 0, capsys.readouterr().err
     assert run(["status", "results/sweep"]) == 0
+
+
+def test_doctor_says_that_nothing_can_be_kept(homeless: Path) -> None:
+    (found,) = check_cache()
+    assert (found.about, found.state) == ("cache", "problem")
+    assert "ORCH_CACHE" in found.fix
+
+
+@pytest.mark.parametrize("folder", ["/proc/x", "/dev/null", "/dev/null/x", "/proc"])
+def test_doctor_says_where_nothing_can_be_kept(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCH_CACHE", folder)
+    (found,) = check_cache()
+    assert folder in found.found
+
+
+def test_doctor_says_nothing_of_a_cache_that_can_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ORCH_CACHE", str(tmp_path / "cache"))
+    assert list(check_cache()) == []
 
 
 def test_who_has_no_home_has_no_keys_there(homeless: Path) -> None:

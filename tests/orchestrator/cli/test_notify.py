@@ -1,0 +1,152 @@
+"""`orch sweep --notify`: a command of the user's hears of the first failure and of the end, and can do no harm."""
+
+import json
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator import notify
+from orchestrator.cli import run
+from orchestrator.notify import Notice, Notifier
+
+GRID = """\
+name: seen
+axes: {dataset: [digits], model: [{name: mlp, hidden: [8]}], optimizer: [sgd], regularizer: [none]}
+seeds: 2
+protocol: {epochs: 1}
+wandb: {mode: disabled}
+"""
+HEARS = """\
+import json, os, sys
+told = {"in": json.load(sys.stdin), "env": {k: v for k, v in os.environ.items() if k.startswith("ORCH_NOTIFY_")}}
+told["arguments"] = sys.argv[1:]
+with open("heard", "a") as file:
+    file.write(json.dumps(told) + "\\n")
+print("not for the output of the sweep")
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.chdir(tmp_path)
+    Path("grid.yaml").write_text(GRID)
+    Path("hears.py").write_text(HEARS)
+    return ["sweep", "grid.yaml", "--engine", "inline", "-q"]
+
+
+def command(*words: str) -> str:
+    return shlex.join([sys.executable, *words])
+
+
+def heard() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path("heard").read_text().splitlines()]
+
+
+def test_the_end_is_told(sweep: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*sweep, "--notify", command("hears.py", "two words", "$HOME; touch x | `id`")]) == 0
+    (told,) = heard()
+    assert told["arguments"] == ["two words", "$HOME; touch x | `id`"]  # no shell has read them
+    assert told["in"]["counts"] == {"completed": 2}
+    assert told["in"] | {"message": "", "counts": {}} == {
+        "grid": "grid.yaml",
+        "sweep": "seen",
+        "results": str(Path("results/seen").absolute()),
+        "event": "end",
+        "outcome": "succeeded",
+        "exit_code": 0,
+        "counts": {},
+        "message": "",
+    }
+    assert told["env"]["ORCH_NOTIFY_OUTCOME"] == "succeeded"
+    assert told["env"]["ORCH_NOTIFY_EXIT_CODE"] == "0"
+    assert "2 completed" in told["env"]["ORCH_NOTIFY_MESSAGE"]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_first_failure_is_told_once(sweep: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCH_NOTIFY", command("hears.py"))
+    Path("grid.yaml").write_text(GRID.replace("epochs: 1", "epochs: 500, trial_timeout: 0.1s"))
+    assert run(sweep) == 1
+    first, end = [told["in"] for told in heard()]
+    assert (first["event"], first["outcome"], first["exit_code"]) == ("failure", "running", None)
+    assert "timed out: digits" in first["message"]
+    assert (end["event"], end["outcome"], end["exit_code"]) == ("end", "failed", 1)
+    assert end["counts"] == {"timed_out": 2}
+
+
+def test_a_sweep_that_is_refused_has_ended_too(sweep: list[str]) -> None:
+    Path("grid.yaml").write_text(GRID.replace("mlp", "mpl"))
+    assert run([*sweep, "--notify", command("hears.py")]) == 2
+    (told,) = heard()
+    assert (told["in"]["outcome"], told["in"]["sweep"]) == ("refused", None)
+    assert "grid.yaml:2:" in told["in"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("/not/there --at all", "/not/there, is not there"),
+        (command("-c", "import sys; sys.exit('the server is away')"), "ended with 1 (the server is away)"),
+        (command("-c", "import os; os.kill(os.getpid(), 9)"), "ended with -9"),
+        (command("-c", "import os; os.close(0); print('x' * 10**6)"), ""),
+        ("/", "/, cannot be started: "),
+        ("  ", ""),
+        ("", ""),
+    ],
+)
+def test_a_command_that_does_not_do_well_is_told_and_harmless(
+    given: str, said: str, sweep: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*sweep, "--notify", given]) == 0
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert said in errors
+    assert bool(errors) == bool(said)
+    assert "Traceback" not in errors
+
+
+def test_a_command_that_hangs_is_ended_with_all_that_it_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(notify, "SECONDS", 3.0)
+    monkeypatch.chdir(tmp_path)
+    said: list[str] = []
+    notifier = Notifier(["sh", "-c", "sleep 1000 & echo $! > pid; wait"], Notice("grid.yaml"), said.append)
+    notifier.ended(0, "done")
+    assert "had not ended after 3 s, and was ended" in said[0]
+    child = Path(f"/proc/{Path('pid').read_text()}/stat")
+    ends = time.monotonic() + 20
+    while child.exists() and child.read_text().split()[2] != "Z" and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert not child.exists() or child.read_text().split()[2] == "Z"
+
+
+def test_what_is_told_has_no_secrets_and_a_bound(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("hears.py").write_text(HEARS)
+    monkeypatch.setenv("SOME_TOKEN", "0123456789abcdef")
+    said: list[str] = []
+    notifier = Notifier([sys.executable, "hears.py"], Notice("grid.yaml"), said.append)
+    notifier.ended(3, "0123456789abcdef \0 \ud800 " + "x" * 10**6)
+    assert said == []
+    told = heard()[0]["in"]
+    assert told["outcome"] == "lost"
+    assert told["message"].startswith("[SOME_TOKEN] \\x00 \\ud800 x")
+    assert len(told["message"]) == 2000
+
+
+def test_what_is_no_command_line_is_a_mistake(sweep: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*sweep, "--notify", "'open"]) == 2
+    assert "No closing quotation" in capsys.readouterr().err
+    assert not os.path.lexists("results")
+
+
+def test_a_grid_names_no_command(sweep: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    Path("grid.yaml").write_text(GRID + "notify: touch x\n")
+    assert run(sweep) == 2
+    assert "grid.yaml:6:1: unknown key 'notify'" in capsys.readouterr().err
