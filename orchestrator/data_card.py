@@ -11,27 +11,35 @@ from orchestrator.grid.problems import Problems
 from orchestrator.grid.source import parse
 from orchestrator.places import data_place
 from orchestrator.plain_text import one_line
+from trainables.data.division import Dividing
+from trainables.data.faults import with_split_faults
 from trainables.data_card import ClassPictures, DataCard
 from trainables.data_view import DataView
 from trainables.dataset import Dataset
 from trainables.errors import DataError
+from trainables.protocol import Splits
 
 
 def look_at(
-    level: str, data: Path | None, *, of_each: int, most_classes: int
+    level: str, data: Path | None, *, of_each: int, most_classes: int, whole: bool = False
 ) -> tuple[DataCard, tuple[ClassPictures, ...]]:
     """The card of a data set, and pictures of each class.
 
     level: a name, or a level as a grid would hold it, `{name: image_folder, path: birds}`; a relative path is looked for
     in the working folder, then in the data folder. Raises UserError: no such data set, parameters that it does not
-    have, files that are missing or damaged.
+    have, files that are missing or damaged. whole: whether every picture is read whole and all are divided, so that what
+    a sweep would find is found.
     """
     place = replace(data_place(data, None), beside=Path.cwd())
+    dataset, dividing = read_level(level), Dividing(Splits(), seed=0)
     try:
-        view = DataView(read_level(level), place)
+        view = DataView(dataset, place)
+        if whole:
+            view.refuse_unfit(dividing)
         return view.card(), view.pictures(of_each, most_classes)
     except DataError as error:
-        raise UserError(one_line(str(error))) from error
+        told = with_split_faults(error, dataset, place, dividing)
+        raise UserError("\n".join(one_line(str(part)) for part in told)) from error
 
 
 def read_level(text: str) -> Dataset:

@@ -23,6 +23,7 @@ from orchestrator.in_force import SettingsInForce, untunable
 from orchestrator.plan_counts import Kept, PlanCounts
 from results_schema import OPEN, RETRYABLE
 from trainables.component import Component
+from trainables.data.division import Dividing
 from trainables.dataset import DataPlace
 from trainables.spec import cell_identity, trial_identity
 
@@ -49,7 +50,8 @@ class Plan:
         """download: fetch what is missing and can be downloaded. Raises GridError where data cannot be used."""
         self.grid = grid
         levels = [level for cells in (grid.axes, *grid.include) for level in cells.dataset]
-        self._located = locate(levels, place, grid.path, download)
+        self.dividing = Dividing(grid.protocol.splits, grid.seeds[0])
+        self._located = locate(levels, place, grid.path, download, self.dividing)
         self._models = LocatedModels((grid.axes, *grid.include), place, grid.path, download)
         self._walk = Walk(grid)
         self._support = Support()
@@ -72,6 +74,14 @@ class Plan:
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What is allowed and may be a mistake."""
+        return (*self._doubtful, *filter(None, map(self._left_out, self.data)))
+
+    def _left_out(self, data: LocatedData) -> Problem | None:
+        at, told = data.level.parts[0].at("path"), data.left_out
+        return None if told is None else Problem(str(self.grid.path), at.line, at.column, told)
+
+    @property
+    def _doubtful(self) -> tuple[Problem, ...]:
         claims, least = self.grid.claims, least_seeds(max(1, len(self.grid.claims)))
         if not claims or len(self.grid.seeds) * len(self.data) >= least:
             return self.grid.warnings

@@ -1,14 +1,14 @@
 """Makes every data set of a plan ready before anything is started, so that what is wrong with it is found first."""
 
-from orchestrator.grid.data import LocatedData, place_of
+from orchestrator.grid.data import LocatedData, add_each
 from orchestrator.grid.problems import Problems
 from orchestrator.plan import Plan
 from orchestrator.progress import Progress
 from trainables.data.contents import contents
-from trainables.data.division import Division, divided
+from trainables.data.division import Division
+from trainables.data.faults import with_split_faults
 from trainables.dataset import DataPlace
-from trainables.errors import DataError
-from trainables.spec import derived_seeds
+from trainables.errors import DataError, DataErrors
 
 
 def prepare_data(plan: Plan, place: DataPlace, progress: Progress) -> dict[str, int]:
@@ -26,7 +26,8 @@ def prepare_data(plan: Plan, place: DataPlace, progress: Progress) -> dict[str, 
         try:
             division = _divided(data, place, plan)
         except DataError as error:
-            problems.add(place_of(error, data.level), str(error))
+            told = with_split_faults(error, data.dataset, place, plan.dividing)
+            add_each(problems, DataErrors(told), data.level)
         else:
             examples[data.level.label] = len(division.split.train)
     problems.raise_if_any()
@@ -39,6 +40,4 @@ def _divided(data: LocatedData, place: DataPlace, plan: Plan) -> Division:
     found = contents(data.dataset, place, data.fingerprint)
     if data.dataset.under_options(found.info) != data.info:
         raise DataError(f"{data.level.label} changed while it was looked at; start again when nothing writes to it")
-    splits, seed = plan.grid.protocol.splits, plan.grid.seeds[0]
-    split_seed = derived_seeds(seed).split
-    return divided(data.dataset, found.examples, found.hashes, data.info.classes, splits, split_seed, seed)
+    return plan.dividing.of(data.dataset, found.examples, found.hashes, data.info.classes)

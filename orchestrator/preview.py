@@ -32,6 +32,8 @@ class Preview:
     """What is tuned and how, in words; None where nothing is."""
     missing: tuple[str, ...]
     """Data that a sweep would download first. Its trials have no ids until then, so all of them count as to run."""
+    unread: tuple[str, ...]
+    """Data of which names, labels and headers have been looked at, and no pixels."""
     warnings: tuple[Problem, ...]
     assumed: str | None
     """What is taken for granted of the cluster, where it could not be asked what it has room for."""
@@ -59,6 +61,7 @@ def preview(
         plan.counts(kept, room.lacks),
         spec.tuning.told() if spec.tuning else None,
         plan.missing,
+        tuple(data.level.label for data in plan.data if data.unread),
         plan.warnings,
         room.assumed,
         changed,

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.outline import LeftOut
+
 Picture = NDArray[np.uint8] | NDArray[np.float32]
 """One example's input, of the shape that `DataInfo` tells."""
 
@@ -38,6 +40,8 @@ class TargetCard:
     mean: float
     std: float
     greatest: float
+    quartiles: tuple[float, float, float]
+    """A quarter, a half and three quarters of the examples lie below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class DataCard:
     """Where the task has no classes."""
     shared: int
     """Examples of `train` whose content is in `test` too; a sweep leaves them out of training."""
+    left_out: tuple[LeftOut, ...]
+    """Files among the data that are not read."""
     contradictions: int
     """Contents that stand there more than once with different targets."""
     duplicates: tuple[Duplicate, ...]

@@ -3,6 +3,7 @@
 import inspect
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 
 from trainables.data.contents import contents
 from trainables.data.decoding import Decoding
+from trainables.data.division import Dividing
+from trainables.data.pictures import raise_broken
 from trainables.data.statistics import in_chunks, moments
 from trainables.data_card import ClassPictures, DataCard, Duplicate, Picture, SplitCard, TargetCard
 from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
-from trainables.errors import DataError
+from trainables.errors import BrokenPicture, DataError
 from trainables.streamed import StreamedExamples
 
 _SAMPLE: Final = 1000
@@ -43,6 +46,29 @@ class DataView:
         found = contents(self._dataset, place, self._fingerprint)
         self._info: DataInfo = self._dataset.under_options(found.info)
         self._examples, self._hashes = found.examples, found.hashes
+        outline = self._dataset.outline(place)
+        self._left_out = () if outline is None else outline.left_out
+
+    def refuse_unfit(self, dividing: Dividing) -> None:
+        """Read every picture whole and divide them. Raises DataError."""
+        raise_broken(self._broken())
+        dividing.of(self._dataset, self._examples, self._hashes, self._info.classes)
+
+    def _broken(self) -> list[BrokenPicture]:
+        """Of examples that are decoded while they are used; the others have been."""
+        if isinstance(self._examples, Examples):
+            return []
+        decoder = self._examples.decoder
+
+        def broken(index: int) -> BrokenPicture | None:
+            try:
+                decoder.decode(index, None)
+            except BrokenPicture as found:
+                return found
+            return None
+
+        with ThreadPoolExecutor(_THREADS) as threads:
+            return [found for found in threads.map(broken, range(len(self._examples))) if found is not None]
 
     def card(self) -> DataCard:
         """Counted over all examples. Raises BrokenPicture."""
@@ -65,6 +91,7 @@ class DataView:
             shared=int(np.isin(self._hashes[parts["train"]], self._hashes[parts["test"]]).sum())
             if "test" in parts
             else 0,
+            left_out=self._left_out,
             contradictions=equal.contradictions(self._examples.targets),
             duplicates=tuple(self._duplicates(equal, parts)),
         )
@@ -150,7 +177,13 @@ class _Equal:
 def _targets(values: NDArray[Any]) -> tuple[TargetCard, ...]:
     columns = np.asarray(values, np.float64).reshape(len(values), -1).T
     return tuple(
-        TargetCard(float(column.min()), float(column.mean()), float(column.std()), float(column.max()))
+        TargetCard(
+            float(column.min()),
+            float(column.mean()),
+            float(column.std()),
+            float(column.max()),
+            tuple(np.percentile(column, (25, 50, 75)).tolist()),
+        )
         for column in columns
     )
 

@@ -1,7 +1,7 @@
 """What a data set is: where its files lie, what it says of itself before it is read, and its decoded examples."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal, Self
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trainables.data.cue import most_cues
 from trainables.data_options import DataOptions, Preprocess
+from trainables.errors import DataError
 from trainables.outline import Outline
 from trainables.streamed import StreamedExamples
 
@@ -123,9 +124,16 @@ class Dataset(DataOptions):
     def fingerprint(self, place: DataPlace) -> str:
         """Hex digest of the content, the same wherever and however packed the files lie. Raises DataMissing."""
 
-    def outline(self, place: DataPlace) -> Outline | None:
-        """What names and labels alone say of the examples, where that can be told; else None. Raises DataError."""
+    def outline(self, place: DataPlace, without: Collection[str] = ()) -> Outline | None:
+        """What names and labels alone say of the examples, where that can be told; else None. Raises DataError.
+
+        without: pictures that are left out, as errors name them.
+        """
         return None
+
+    def unreadable(self, place: DataPlace) -> Sequence[DataError]:
+        """What only reading every example whole finds, where that is asked for because something else is wrong."""
+        return ()
 
     def streamed(self, place: DataPlace) -> StreamedExamples | None:
         """Its examples, decoded while they are used, where they are too many for memory; else None, and `load` has them."""

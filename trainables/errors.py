@@ -7,7 +7,8 @@ TrainablesError              anything this package raises on purpose
 │   ├── DataMissing          files are not where they were looked for
 │   ├── BrokenPicture        a file is there and cannot be decoded; carries its path
 │   │   └── BrokenVideo      so it is with a video
-│   └── UnfitOption          an option of a data set asks for what the data does not have; carries its name
+│   ├── UnfitOption          an option of a data set asks for what the data does not have; carries its name
+│   └── DataErrors           several of these at once
 ├── CheckpointError          a checkpoint cannot be gone on from; the trial starts anew
 ├── WeightsError             a file of weights is missing, damaged, dangerous, or of another model
 └── TrialStopped             raised inside a trial to end it
@@ -18,7 +19,10 @@ Each says what happened, why, and what to do, and survives pickling (arguments a
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
+
+_NAMED: Final = 20
+"""How many further broken pictures an error names."""
 
 
 class TrainablesError(Exception):
@@ -54,12 +58,16 @@ class BrokenPicture(DataError):
 
     what: ClassVar[str] = "picture"
 
-    def __init__(self, path: str, why: str) -> None:
-        super().__init__(path, why)
-        self.path, self.why = path, why
+    def __init__(self, path: str, why: str, others: tuple[str, ...] = ()) -> None:
+        """others: the paths of more that cannot be decoded."""
+        super().__init__(path, why, others)
+        self.path, self.why, self.others = path, why, others
 
     def __str__(self) -> str:
-        return f"cannot read the {self.what} {self.path}: {self.why}; repair or remove it"
+        named = ", ".join(self.others[:_NAMED])
+        more = f" and {len(self.others) - _NAMED} more" if len(self.others) > _NAMED else ""
+        rest = f" (broken as well: {named}{more})" if self.others else ""
+        return f"cannot read the {self.what} {self.path}: {self.why}{rest}; repair or remove {'them' if rest else 'it'}"
 
 
 class BrokenVideo(BrokenPicture):
@@ -77,6 +85,28 @@ class UnfitOption(DataError):
 
     def __str__(self) -> str:
         return self.why
+
+
+class DataErrors(DataError):
+    """Several things are wrong with the data."""
+
+    def __init__(self, errors: Sequence[DataError]) -> None:
+        super().__init__(tuple(errors))
+        self.errors = tuple(errors)
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.errors))
+
+
+def raise_all(errors: Sequence[DataError]) -> None:
+    """Raise what there is: nothing, the one, or all of them as one."""
+    if errors:
+        raise errors[0] if len(errors) == 1 else DataErrors(errors)
+
+
+def each_of(error: Exception) -> tuple[Exception, ...]:
+    """What an error stands for."""
+    return error.errors if isinstance(error, DataErrors) else (error,)
 
 
 class WeightsError(TrainablesError):

@@ -24,16 +24,23 @@ _MOST_CLASSES: Final = 100
 @click.argument("dataset")
 @click.option("--data", type=PATH, help="Data folder; ORCH_DATA when not given.")
 @click.option("--html", "-o", type=FILE, help="Write a page with pictures to this file.")
+@click.option(
+    "--all",
+    "whole",
+    is_flag=True,
+    help="Read every picture whole, also of a set that is decoded while it is trained on.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(dataset: str, data: Path | None, html: Path | None, as_json: bool) -> None:
+def command(dataset: str, data: Path | None, html: Path | None, whole: bool, as_json: bool) -> None:
     """The card of a data set: counts, classes, duplicates, mean and spread, licence and source.
 
     DATASET is a name (`orch list dataset`), or a level as a grid would hold it. It is decoded where it has not been; it
-    has to be on this machine, since nothing is downloaded.
+    has to be on this machine, since nothing is downloaded. All that is wrong with it is told at once, with exit code 2;
+    with `--all` that is all that a sweep under the default protocol would find.
     """
     from orchestrator.data_card import look_at
 
-    card, pictures = look_at(dataset, data, of_each=_OF_EACH if html else 0, most_classes=_MOST_CLASSES)
+    card, pictures = look_at(dataset, data, of_each=_OF_EACH if html else 0, most_classes=_MOST_CLASSES, whole=whole)
     if html is not None:
         from orchestrator.reports.data_page import write_data_page
 
@@ -69,6 +76,8 @@ def _print(card: "DataCard") -> None:
     _print_splits(card, terminal)
     _print_classes(card, terminal)
     _print_duplicates(card, terminal)
+    for left in card.left_out:
+        terminal.print(Text(f"not read as data: {left.files:,} {left.what}, such as {left.example}"))
 
 
 def _print_splits(card: "DataCard", terminal: "Console") -> None:
@@ -96,7 +105,8 @@ def _print_classes(card: "DataCard", terminal: "Console") -> None:
         for number, target in enumerate(card.targets):
             terminal.print(
                 f"target {number}: {target.least:.4g} to {target.greatest:.4g}, mean {target.mean:.4g}, "
-                f"deviation {target.std:.4g}"
+                f"deviation {target.std:.4g}, quartiles {', '.join(f'{value:.4g}' for value in target.quartiles)}; "
+                f"who always says the mean has an MSE of {target.std**2:.4g}"
             )
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

@@ -44,6 +44,12 @@ def command(grid: Path, results: Path | None, data: Path | None, cluster: Path |
         say(f"warning: {seen.changed}", err=True)
     for missing in seen.missing:
         say(f"{missing}; a sweep would try to download it first", err=True)
+    if seen.unread:
+        say(
+            f"not looked at: the pixels of {', '.join(seen.unread)}; a sweep reads them before anything else, and so does "
+            "`orch data --all DATASET`",
+            err=True,
+        )
     if seen.assumed is not None:
         say(f"{seen.assumed} (warning)", err=True)
     if as_json:
@@ -82,6 +88,7 @@ def _as_json(seen: "Preview") -> dict[str, Any]:
         "without_room": [{"reason": reason, "trials": trials} for reason, trials in counts.without_room.items()],
         "assumed": seen.assumed,
         "missing": list(seen.missing),
+        "not_looked_at": list(seen.unread),
         "warnings": [str(warning) for warning in seen.warnings],
     }
 

@@ -81,9 +81,8 @@ def test_a_class_with_one_picture_is_an_error_at_its_line(tmp_path: Path) -> Non
         (tmp_path / "birds" / label).mkdir(parents=True)
         for number in range(count):
             Image.new("L", (4, 4), 9 * number + count).save(tmp_path / "birds" / label / f"{number}.png")
-    planned = plan(tmp_path, "    - name: image_folder\n      path: birds")
     with pytest.raises(GridError, match=r"grid\.yaml:5:\d+: the class crow has one picture"):
-        prepared(planned, tmp_path)
+        plan(tmp_path, "    - name: image_folder\n      path: birds")
 
 
 def test_a_name_that_would_break_the_line_is_told_on_one(tmp_path: Path) -> None:
@@ -91,9 +90,8 @@ def test_a_name_that_would_break_the_line_is_told_on_one(tmp_path: Path) -> None
         (tmp_path / "birds" / label).mkdir(parents=True)
         for number in range(count):
             Image.new("L", (4, 4), 9 * number + count).save(tmp_path / "birds" / label / f"{number}.png")
-    planned = plan(tmp_path, "    - name: image_folder\n      path: birds")
     with pytest.raises(GridError) as refused:
-        prepared(planned, tmp_path)
+        plan(tmp_path, "    - name: image_folder\n      path: birds")
     assert str(refused.value).splitlines() == [str(refused.value)]
     assert r"the class crow\n\x1b[31m has one picture" in str(refused.value)
 

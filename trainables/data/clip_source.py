@@ -48,7 +48,6 @@ class ClipSource(PictureSource):
         self.files = [file for found in self._found for file in found.recording.files]
         self.targets = np.array([self.classes.index(found.folder.name) for found in self._found], np.int64)
         self.official_test = np.array([found.test for found in self._found], np.bool_)
-        self._check_counts(root)
 
     @property
     def recording_of(self) -> NDArray[np.int64]:
@@ -98,12 +97,12 @@ class ClipSource(PictureSource):
         raise_broken(broken)
         return numbers
 
-    def _check_counts(self, root: Path) -> None:
+    def refuse_unfit(self) -> None:
         counts = np.bincount(self.targets[~self.official_test], minlength=len(self.classes))
         empty = [printable(name) for name, count in zip(self.classes, counts, strict=True) if not count]
         if empty:
             raise DataError(
-                f"{root} has no clips to learn from in the class folder{'s' * (len(empty) > 1)} {', '.join(empty)}; "
+                f"{self._root} has no clips to learn from in the class folder{'s' * (len(empty) > 1)} {', '.join(empty)}; "
                 f"add videos (endings such as .mp4, .avi, .mkv) or folders of pictures, or remove the folder"
             )
 

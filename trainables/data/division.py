@@ -10,16 +10,33 @@ from numpy.typing import NDArray
 from trainables.data.folds import in_fold
 from trainables.data.grouped_split import joined
 from trainables.data.leakage import refuse_leaks
-from trainables.data.splits import Split, split
+from trainables.data.splits import Divisible, Split, split
 from trainables.data.streams import stream
 from trainables.data.training_set import HIDDEN, few_of_each, long_tail, wrong_labels
 from trainables.data_options import DataOptions
-from trainables.dataset import Examples
-from trainables.errors import DataError, UnfitOption
+from trainables.errors import DataError, UnfitOption, raise_all
 from trainables.protocol import Splits
-from trainables.streamed import StreamedExamples
+from trainables.spec import derived_seeds
 
 Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Dividing:
+    """How a seed divides the examples where nothing else is known of a trial."""
+
+    splits: Splits
+    seed: int
+
+    def of(
+        self,
+        options: DataOptions,
+        examples: Divisible,
+        hashes: NDArray[np.uint64],
+        classes: Sequence[str],
+    ) -> "Division":
+        """Raises as `divided`."""
+        return divided(options, examples, hashes, classes, self.splits, derived_seeds(self.seed).split, self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +52,7 @@ class Division:
 
 def divided(
     options: DataOptions,
-    examples: Examples | StreamedExamples,
+    examples: Divisible,
     hashes: NDArray[np.uint64],
     classes: Sequence[str],
     splits: Splits,
@@ -85,7 +102,11 @@ def _less(options: DataOptions, whole: Indices, targets: Indices, classes: Seque
 
 
 def _fold(
-    folds: int, examples: Examples | StreamedExamples, hashes: NDArray[np.uint64], has_classes: bool, seed: int
+    folds: int,
+    examples: Divisible,
+    hashes: NDArray[np.uint64],
+    has_classes: bool,
+    seed: int,
 ) -> NDArray[np.bool_]:
     grouped = examples.groups is not None
     contents = joined(hashes, examples.groups) if examples.groups is not None else joined(hashes)
@@ -104,15 +125,21 @@ def _refuse_lost_classes(parts: Split, targets: NDArray[np.generic], classes: Se
         name: np.bincount(targets[indices].astype(np.int64), minlength=len(classes))
         for name, indices in (("train", parts.train), ("val", parts.val), ("test", parts.test))
     }
+    lost: list[DataError] = []
     for label, name in enumerate(classes):
         learnt, asked = counts["train"][label], counts["val"][label] + counts["test"][label]
         if learnt and not asked:
-            raise DataError(
-                f"the class {name} has one picture (or copies of one, or one group): it cannot be both learnt and "
-                f"tested; add at least two that differ, or leave the class out"
+            lost.append(
+                DataError(
+                    f"the class {name} has one picture (or copies of one, or one group): it cannot be both learnt and "
+                    f"tested; add at least two that differ, or leave the class out"
+                )
             )
         if asked and not learnt:
-            raise DataError(
-                f"the class {name} has {asked} pictures to validate and test on and none to learn from; "
-                f"add some, or leave the class out"
+            lost.append(
+                DataError(
+                    f"the class {name} has {asked} pictures to validate and test on and none to learn from; "
+                    f"add some, or leave the class out"
+                )
             )
+    raise_all(lost)

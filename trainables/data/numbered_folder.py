@@ -20,7 +20,9 @@ class NumberedFolder(FoundPictures):
         splits = numbered_folders(root)
         found = [found for split in splits for found in pictures_below(split.path, "", split.test, leavings)]
         super().__init__(root, found, leavings)
-        if self.official_test.all():
-            raise DataMissing(f"{root} holds no pictures to learn from (endings such as .png, .jpg, .tif)")
         self.classes = ()
         self.targets = listed_numbers(numbers, self.names_within())
+
+    def refuse_unfit(self) -> None:
+        if self.official_test.all():
+            raise DataMissing(f"{self._root} holds no pictures to learn from (endings such as .png, .jpg, .tif)")

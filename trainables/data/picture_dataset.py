@@ -1,7 +1,7 @@
 """Users' own pictures with a class or a number each, wherever they are kept."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, repeat
 from math import prod
@@ -14,17 +14,19 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from trainables.component import NotIdentity
-from trainables.data.content import digest_of_arrays, remembered
+from trainables.data.content import LARGE, digest_of_arrays, remembered
 from trainables.data.pictures import Choice, Header, Picture, Shape, decode, raise_broken, read_header, whole
 from trainables.data.room import refuse_too_large
+from trainables.data.stamps import stamps, total_size
 from trainables.data_options import Size
 from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
-from trainables.errors import BrokenPicture, DataError, DataMissing, UnfitOption
+from trainables.errors import BrokenPicture, DataError, DataMissing, UnfitOption, raise_all
 from trainables.outline import LeftOut, Outline
 
 _MOST_THREADS: Final = 8
 _PART: Final = 32
 """Pictures that one thread decodes in a row: small ones take less time than handing them out."""
+_TINY: Final = (1, 8, 8)
 
 
 class PictureSource(ABC):
@@ -48,6 +50,10 @@ class PictureSource(ABC):
         """The group of each picture, numbered from 0. Raises UnfitOption."""
 
     @abstractmethod
+    def refuse_unfit(self) -> None:
+        """Raises DataError where a class has none to learn from."""
+
+    @abstractmethod
     def digest(self) -> str:
         """Hex digest of the pictures, their classes and their official split; above 2 GiB of names and sizes."""
 
@@ -64,6 +70,8 @@ class PictureSource(ABC):
                 headers.append(read_header(picture))
             except BrokenPicture as found:
                 broken.append(found)
+        if broken and total_size(stamps(self.files)) <= LARGE:
+            broken = broken_among(self.batches())  # what only reading whole files finds is told in the same round
         raise_broken(broken)
         return headers
 
@@ -110,7 +118,7 @@ class PictureDataset(Dataset):
 
     def info(self, place: DataPlace) -> DataInfo:
         source = self._source(place)
-        shape = self._shape(source, place)
+        shape = self._checked_shape(source, place)
         official = bool(source.official_test.any())
         task = "classification" if source.classes else "regression"
         return DataInfo(self.name, "image", shape, task, source.classes, official_test=official)
@@ -126,12 +134,31 @@ class PictureDataset(Dataset):
         said = [array for array in (groups, None if source.classes else source.targets) if array is not None]
         return digest_of_arrays([np.frombuffer(bytes.fromhex(pictures), "u1"), *said]) if said else pictures
 
-    def outline(self, place: DataPlace) -> Outline:
+    def outline(self, place: DataPlace, without: Collection[str] = ()) -> Outline:
         source = self._source(place)
-        return Outline(source.targets, source.official_test, self._groups(source, place), source.left_out())
+        groups = self._groups(source, place)
+        whole = Outline(source.classes, source.targets, source.official_test, groups, source.left_out())
+        if not without:
+            return whole
+        names = (picture.name for picture in chain.from_iterable(source.batches()))
+        return whole.only(np.array([name not in without for name in names], np.bool_))
+
+    def unreadable(self, place: DataPlace) -> Sequence[DataError]:
+        try:
+            source = self._source(place)
+            if total_size(stamps(source.files)) <= LARGE:
+                raise_broken(broken_among(source.batches()))
+        except OSError as refused:
+            return [DataError(f"cannot read the data: {refused}")]
+        except BrokenPicture as broken:
+            return [broken]
+        except DataError:  # why it cannot be opened has been found
+            return []
+        return []
 
     def load(self, place: DataPlace) -> Examples:
         source = self._source(place)
+        source.refuse_unfit()
         shape = self._shape(source, place)
         inputs = decoded_pictures(source.batches(), len(source.targets), shape, self._part(shape))
         return Examples(inputs, source.targets, source.official_test, self._groups(source, place))
@@ -163,6 +190,21 @@ class PictureDataset(Dataset):
     def _part(self, shape: Shape) -> Choice:
         """What of each picture is brought to this shape."""
         return whole
+
+    def _checked_shape(self, source: PictureSource, place: DataPlace) -> Shape:
+        """Raises DataError with all that names, labels and headers tell to be wrong."""
+        errors: list[DataError] = []
+        try:
+            source.refuse_unfit()
+        except DataError as unfit:
+            errors.append(unfit)
+        try:
+            shape = self._shape(source, place) if source.files else None
+        except DataError as unfit:
+            errors.append(unfit)
+        raise_all(errors)
+        assert shape is not None, "without pictures a source is unfit"
+        return shape
 
     def _shape(self, source: PictureSource, place: DataPlace) -> Shape:
         if self.size is not None and self.channels is not None:
@@ -243,6 +285,21 @@ def decoded_pictures(
             start += len(batch)
     raise_broken(broken)
     return inputs
+
+
+def broken_among(batches: Iterator[list[Picture]]) -> list[BrokenPicture]:
+    """All that cannot be decoded, in their order. Every file is read whole."""
+    with ThreadPoolExecutor(min(_MOST_THREADS, cpu_count() or 1)) as threads:
+        found = (threads.map(_broken_one, batch, chunksize=_PART) for batch in batches)
+        return [broken for broken in chain.from_iterable(found) if broken is not None]
+
+
+def _broken_one(picture: Picture) -> BrokenPicture | None:
+    try:
+        decode(picture, _TINY)
+    except BrokenPicture as broken:
+        return broken
+    return None
 
 
 def _decode_into(rows: NDArray[np.uint8], pictures: list[Picture], shape: Shape, choose: Choice) -> list[BrokenPicture]:

@@ -37,15 +37,14 @@ class PictureFolder(FoundPictures):
         )
         index = {name: position for position, name in enumerate(self.classes)}
         self.targets = np.array([index[found.label] for found in self._found], np.int64)
-        self._check_counts(root)
 
-    def _check_counts(self, root: Path) -> None:
+    def refuse_unfit(self) -> None:
         counts = np.bincount(self.targets[~self.official_test], minlength=len(self.classes))
         empty = [printable(name) for name, count in zip(self.classes, counts, strict=True) if not count]
         if empty:
             where = "to learn from " if self.official_test.any() else ""
             raise DataError(
-                f"{root} has no pictures {where}in the class folder{'s' * (len(empty) > 1)} {', '.join(empty)}; "
+                f"{self._root} has no pictures {where}in the class folder{'s' * (len(empty) > 1)} {', '.join(empty)}; "
                 f"add some (endings such as .png, .jpg, .tif) or remove the folder"
             )
 

@@ -54,7 +54,6 @@ class PictureTable(PictureSource):
         if target is None:
             names = _agreed_names([file.path for file in self._tables], label)
             self.classes, self.targets = _indexed(labels, names, root)
-            self._check_counts(root)
         else:
             self.classes, self.targets = (), numbers
 
@@ -89,13 +88,15 @@ class PictureTable(PictureSource):
         within = next((base for base in bases if Path(path).is_relative_to(base)), Path(path).parent)
         return str(Path(path).relative_to(within))
 
-    def _check_counts(self, root: Path) -> None:
+    def refuse_unfit(self) -> None:
+        if not self.classes:
+            return
         counts = np.bincount(self.targets[~self.official_test], minlength=len(self.classes))
         tested = np.bincount(self.targets[self.official_test], minlength=len(self.classes))
         unknown = [self.classes[index] for index in np.flatnonzero((counts == 0) & (tested > 0))]
         if unknown:
             raise DataError(
-                f"{root} has no rows to learn from of the class{'es' * (len(unknown) > 1)} {', '.join(unknown)}, of "
+                f"{self._root} has no rows to learn from of the class{'es' * (len(unknown) > 1)} {', '.join(unknown)}, of "
                 f"which the test split has some; add some, or remove those"
             )
 

@@ -39,8 +39,6 @@ MOST_PIXELS: Final = 178_956_970
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 _GREY: Final = frozenset({"1", "L", "LA", "La", "F"})
-_NAMED: Final = 20
-"""How many further broken pictures an error names."""
 _TURNED: Final = frozenset({5, 6, 7, 8})
 """EXIF orientations whose upright picture has height and width exchanged."""
 
@@ -204,9 +202,5 @@ def _is_empty(path: Path) -> bool:
 
 def raise_broken(found: Sequence[BrokenPicture]) -> None:
     """Raise the first of these, if there is one, with the names of the others."""
-    if not found:
-        return
-    others = [picture.path for picture in found[1 : 1 + _NAMED]]
-    more = len(found) - 1 - len(others)
-    rest = f" (broken as well: {', '.join(others)}{f' and {more} more' if more else ''})" if others else ""
-    raise type(found[0])(found[0].path, found[0].why + rest)
+    if found:
+        raise type(found[0])(found[0].path, found[0].why, tuple(picture.path for picture in found[1:]))

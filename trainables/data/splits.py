@@ -9,10 +9,14 @@ from numpy.typing import NDArray
 from trainables.data.grouped_split import joined, shared_out
 from trainables.dataset import Examples
 from trainables.errors import DataError
+from trainables.outline import Outline
 from trainables.protocol import Splits
 from trainables.streamed import StreamedExamples
 
 Indices = NDArray[np.int64]
+
+Divisible = Examples | StreamedExamples | Outline
+"""Whatever tells targets, groups and the official test split of examples."""
 
 _TRAIN: Final = 0
 _VAL: Final = 1
@@ -43,7 +47,11 @@ class _Contents:
 
 
 def split(
-    examples: Examples | StreamedExamples, hashes: NDArray[np.uint64], task_has_classes: bool, splits: Splits, seed: int
+    examples: Divisible,
+    hashes: NDArray[np.uint64],
+    task_has_classes: bool,
+    splits: Splits,
+    seed: int,
 ) -> Split:
     """Divide the examples.
 
@@ -83,7 +91,11 @@ def split(
 
 
 def _tested_apart(
-    examples: Examples | StreamedExamples, hashes: NDArray[np.uint64], task_has_classes: bool, splits: Splits, seed: int
+    examples: Divisible,
+    hashes: NDArray[np.uint64],
+    task_has_classes: bool,
+    splits: Splits,
+    seed: int,
 ) -> Split:
     """A test split that is the same whatever the seed; the seed divides the rest, of which each part keeps its size."""
     own = Splits(validation=splits.validation, test=splits.test)

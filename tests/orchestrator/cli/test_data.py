@@ -154,4 +154,4 @@ def test_a_level_is_read_as_a_grid_reads_it() -> None:
 
 def test_the_options_of_the_command_are_these() -> None:
     options = {option for parameter in command.params for option in parameter.opts}
-    assert options == {"dataset", "--data", "--html", "-o", "--json"}
+    assert options == {"dataset", "--data", "--html", "-o", "--all", "--json"}

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from trainables.data.picture_folder import PictureFolder
-from trainables.dataset import DataPlace
+from trainables.dataset import DataPlace, Examples
 from trainables.datasets.image_folder import ImageFolder
 from trainables.errors import BrokenPicture, DataError, DataMissing, UnfitOption
 
@@ -357,3 +357,74 @@ def test_a_file_of_groups_that_does_not_fit_is_refused(place: DataPlace, birds: 
 def test_a_file_of_groups_that_is_not_there_is_told_of(place: DataPlace, birds: Path) -> None:
     with pytest.raises(UnfitOption, match=r"the file people\.csv is not there"):
         ImageFolder(path="birds", groups="people.csv").info(place)
+
+
+@pytest.fixture
+def ages(place: DataPlace, paint: Paint) -> Path:
+    """Pictures in folders and outside of any, and the list of their ages."""
+    assert place.data is not None
+    for value, name in enumerate(("c.png", "a/b.png", "a/d/e.png")):
+        paint(place.data / "faces" / name, value)
+    return place.data / "faces" / "ages.csv"
+
+
+def test_a_file_says_which_number_each_picture_has(place: DataPlace, ages: Path) -> None:
+    ages.write_text("sex,path,target\nf,c.png,30\nm,./a/b.png, 4.5\nf,a\\d\\e.png,-1e-3\nm,other.png,nan\n")
+    dataset = ImageFolder(path="faces", target="ages.csv")
+    info, examples = dataset.info(place), dataset.load(place)
+    assert (info.task, info.classes, info.targets, info.official_test) == ("regression", (), 1, False)
+    assert examples.targets.dtype == np.float32
+    by_picture = {int(picture[0, 0, 0]): float(target[0]) for picture, target in zip(*_pairs(examples), strict=True)}
+    assert by_picture == {0: 30, 1: 4.5, 2: pytest.approx(-1e-3)}
+    before = dataset.fingerprint(place)
+    ages.write_text(ages.read_text().replace("30", "31"))
+    assert dataset.fingerprint(place) != before
+    assert dataset.canonical() == ImageFolder(path="faces").canonical()
+
+
+def _pairs(examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+    return examples.inputs, examples.targets
+
+
+def test_numbers_of_pictures_in_train_and_test(place: DataPlace, paint: Paint) -> None:
+    assert place.data is not None
+    names = ("train/a.png", "val/sub/b.png", "test/c.png")
+    for value, name in enumerate(names):
+        paint(place.data / "faces" / name, value)
+    lines = ["path,target", *(f"{name},{number}" for number, name in enumerate(names))]
+    (place.data / "ages.csv").write_text("\n".join(lines))
+    dataset = ImageFolder(path="faces", target="ages.csv")
+    examples = dataset.load(place)
+    assert dataset.info(place).official_test
+    assert examples.official_test.tolist() == [False, False, True]
+    np.testing.assert_array_equal(examples.targets[:, 0], [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("c.png,1\na/b.png,2\n", r"names no target for 1 of 3 pictures, such as a/d/e\.png; add a line"),
+        ("c.png,1\na/b.png,\na/d/e.png,3\n", r"names no target for 1 of 3 pictures, such as a/b\.png"),
+        ("c.png,1\na/b.png,old\na/d/e.png,3\n", r"ages\.csv:3: 'old' is no number"),
+        ('c.png,1\na/b.png,"2,5"\na/d/e.png,3\n', r"ages\.csv:3: '2,5' is no number"),
+        (
+            "c.png,1\na/b.png,nan\na/d/e.png,inf\n",
+            r"no finite number for 2 of 3 pictures: line 3 \(.*NaN\), line 4 \(inf",
+        ),
+        ("c.png,1\na/b.png,1\na/d/e.png,1\n", "is 1 for all pictures"),
+        ("c.png,1\nc.png,2\na/b.png,1\na/d/e.png,1\n", r"gives c\.png two targets, 1 and 2"),
+    ],
+)
+def test_a_file_of_numbers_that_does_not_fit_is_refused(place: DataPlace, ages: Path, lines: str, told: str) -> None:
+    ages.write_text("path,target\n" + lines)
+    with pytest.raises(UnfitOption, match=told) as unfit:
+        ImageFolder(path="faces", target="ages.csv").info(place)
+    assert unfit.value.option == "target"
+
+
+def test_a_file_of_numbers_that_is_not_there_or_has_other_columns_is_told_of(place: DataPlace, ages: Path) -> None:
+    with pytest.raises(UnfitOption, match=r"the file gone\.csv is not there"):
+        ImageFolder(path="faces", target="gone.csv").info(place)
+    ages.write_text("file,age\n")
+    with pytest.raises(UnfitOption, match="lacks path and target: it has to be path,target"):
+        ImageFolder(path="faces", target="ages.csv").info(place)
