@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue
 
 from orchestrator.grid import nodes
 from orchestrator.grid.claims import Arm, Claim, LevelPattern, Over, Sense, claim_digest
-from orchestrator.grid.labels import Labels, is_called
+from orchestrator.grid.labels import Labels, shown_in
 from orchestrator.grid.levels import Entry, Family, Part, Parts, acting, label_of
 from orchestrator.grid.measures import Measure, measure_named, measure_names, reachable, time_to
 from orchestrator.grid.nodes import At, Node, Scalar, plain
@@ -128,8 +128,7 @@ class _Axes:
             if label == self._label(axis, parts):
                 names = self._labels()[axis]
                 return LevelPattern(label, tuple(_pattern(part, names.shown(part.component)) for part in acting(parts)))
-            if len(parts) == 1 and is_called(parts[0].component, parts[0].values, label):
-                keys = [key for key in parts[0].values if f"{key}=" in label]
+            if len(parts) == 1 and (keys := shown_in(parts[0].component, parts[0].values, label)):
                 return LevelPattern(label, (_pattern(parts[0], keys),))
         return LevelPattern(label)
 

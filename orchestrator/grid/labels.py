@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from orchestrator.grid.levels import Family
 
 _SAFE_TEXT = re.compile(r"[\w./~@ -]+")
+_NAMED = re.compile(r"[(,](\w+)=")
 
 
 class Labels:
@@ -47,13 +48,12 @@ class Labels:
         return f"{component.name}({','.join(shown)})" if shown else component.name
 
 
-def is_called(component: type[Component], values: dict[str, Value], label: str) -> bool:
-    """Whether a label is one of the component with these values, whichever of them it shows."""
-    name, _, inner = label.partition("(")
-    shown = [
-        f"{key}={_formatted(json.loads(value.text))}" for key, value in sorted(values.items()) if f"{key}=" in inner
-    ]
-    return bool(shown) and label == f"{name}({','.join(shown)})" and name == component.name
+def shown_in(component: type[Component], values: dict[str, Value], label: str) -> list[str]:
+    """The parameters that a label shows, where it is one of the component with these values; else none."""
+    named = set(_NAMED.findall(label))
+    keys = sorted(key for key in values if key in named)
+    shown = ",".join(f"{key}={_formatted(json.loads(values[key].text))}" for key in keys)
+    return keys if label == f"{component.name}({shown})" else []
 
 
 def _is_as_before(component: type[Component], key: str, value: Value) -> bool:

@@ -99,7 +99,11 @@ class Planning:
             " cell_id IN (SELECT cell_id FROM trials WHERE planned)"
             " FROM cells WHERE cell_id IN (SELECT cell_id FROM trials)"
         )
-        for cell_id, label, config, tuning, fingerprint, planned in rows:
-            space = {} if tuning is None else json.loads(tuning)["space"]
-            opened = frozenset(name.removeprefix(f"{axis}.") for name in space if name.startswith(f"{axis}."))
-            yield cell_id, KeptLevel(label, config, opened, fingerprint, bool(planned))
+        shared: dict[tuple[object, ...], KeptLevel] = {}  # cells are many, and have few levels
+        for cell_id, *told in rows:
+            if tuple(told) not in shared:
+                label, config, tuning, fingerprint, planned = told
+                space = {} if tuning is None else json.loads(tuning)["space"]
+                opened = frozenset(name.removeprefix(f"{axis}.") for name in space if name.startswith(f"{axis}."))
+                shared[tuple(told)] = KeptLevel(label, config, opened, fingerprint, bool(planned))
+            yield cell_id, shared[tuple(told)]

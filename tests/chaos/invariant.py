@@ -9,8 +9,9 @@ from contextlib import closing, suppress
 import pandas as pd
 import psutil
 
+from orchestrator.reports.source import every_trial
 from orchestrator.store.tables import read
-from results_schema import ENDED, TABLES, TRIALS
+from results_schema import ENDED, TABLES, TRIAL_TABLES
 from tests.chaos.figures import Figures, require
 from tests.chaos.forked import Ended, orch
 from tests.chaos.lab import Lab, measured
@@ -48,7 +49,7 @@ def check_whole(lab: Lab, before: dict[str, int], *, in_flight: int = 1) -> Figu
     in_flight: trials that may have been running then, at most.
     """
     check_files(lab)
-    trials = pd.read_parquet(lab.paths.table("trials"))
+    trials = every_trial(lab.paths).to_pandas()
     planned = trials[trials["planned"]]
     lost = lab.reference.planned - set(planned["trial_id"])
     twice = len(trials) - trials["trial_id"].nunique()
@@ -78,7 +79,7 @@ def check_files(lab: Lab) -> None:
         with suppress(FileNotFoundError):
             rows = read(table, lab.paths).to_pandas()
             require(not rows.duplicated(list(table.key)).any(), f"{table.name} has a row twice")
-            if table is TRIALS:
+            if table in TRIAL_TABLES:
                 require(set(rows["trial_id"]) <= lab.reference.planned, "trials that nobody has planned")
 
 

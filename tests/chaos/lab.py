@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from orchestrator.reports.source import every_trial
 from orchestrator.store.paths import ResultsPaths
 from tests.chaos.driver import WITNESS
 from tests.chaos.figures import require
@@ -105,7 +106,7 @@ class Labs:
                 engine = "ray" if "workers: 2" in text else "inline"
                 ended = start(folder, "sweep", "grid.yaml", "--engine", engine).wait()
                 require(ended.code == 0, f"the undisturbed sweep ended with {ended.code}: {ended.errors}")
-            trials = pd.read_parquet(table)
+            trials = every_trial(ResultsPaths(table.parent)).to_pandas()
             self._references[text] = Reference(frozenset(trials["trial_id"]), measured(trials))
         return self._references[text]
 

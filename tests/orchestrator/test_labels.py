@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from orchestrator.errors import GridError
 from orchestrator.grid.kept_labels import KeptLevel, labels_in_directory
 from orchestrator.grid.reader import read_text
 from orchestrator.plan import Plan
@@ -192,3 +193,28 @@ def test_any_grids_one_after_another(swept: Swept, seed: int) -> None:
         tuned = "tuning: {trials: 2, space: {model.hidden: [[4], [8], [16, 4]]}}\n" * chosen.randint(0, 1)
         model = "mlp" if tuned else f"[{{name: mlp, hidden: [{some(['[4]', '[8]', '[16, 4]'])}]}}]"
         swept(tuned, model=model, optimizer=f"[{optimizer()}]", regularizer=f"[{regularizer()}]")
+
+
+def test_a_claim_takes_the_label_of_its_grid_and_that_of_the_tables() -> None:
+    """Those of the tables may show more, since other grids were swept there."""
+    claim = "claims: [{id: a, text: said, better: {optimizer: '%s'}, than: {optimizer: '%s'}, on: test_accuracy}]\n"
+    grid = "name: demo\naxes: {dataset: digits, model: mlp, optimizer: [{name: sgd, lr: 1e-5, momentum: [0, 0.9]}]}\n"
+    short, long = "sgd(momentum=%s)", "sgd(lr=1e-05,momentum=%s)"
+    arms = []
+    for label in (short, long):
+        (read,) = read_text(grid + claim % (label % "0.9", label % "0"), Path("grid.yaml")).claims
+        assert read.first is not None and read.than is not None
+        arms.append(
+            [level.parts[0].values["momentum"] for arm in (read.first, read.than) for level in arm.axes["optimizer"]]
+        )
+    assert arms[0] == arms[1] == [frozenset({"0.9"}), frozenset({"0.0"})]
+    for wrong in (
+        "sgd(lr=0.1,momentum=0)",
+        "sgd(momentum=0,lr=1e-05)",
+        "adam(lr=1e-05)",
+        "sgd()",
+        "sgd(momentum=0",
+        "(momentum=0)",
+    ):
+        with pytest.raises(GridError, match="which is no level of optimizer here"):
+            read_text(grid + claim % (short % "0.9", wrong), Path("grid.yaml"))
