@@ -50,7 +50,8 @@ class LocatedData:
         if not left:
             return None
         told = ", ".join(f"{kind.files:,} {kind.what}" for kind in left[:_KINDS])
-        more = f" and {len(left) - _KINDS} kinds more" if len(left) > _KINDS else ""
+        rest = sum(kind.files for kind in left[_KINDS:])
+        more = f" and {rest:,} of other kinds" if rest else ""
         return f"{self.level.label}: files that are not read as data: {told}{more} (such as {left[0].example})"
 
     @cached_property

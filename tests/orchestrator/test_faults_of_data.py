@@ -182,7 +182,7 @@ def test_files_that_are_not_read_are_counted_by_ending_and_told_once(birds: None
     paint("birds", 99)
     (warning,) = planned().warnings
     assert (warning.line, warning.file) == (3, "grid.yaml")
-    told = "2 .heic, 1 .dcm, 1 .part, 1 .png outside of class folders, 1 .psd and 1 kinds more (such as "
+    told = "2 .heic, 1 .dcm, 1 .part, 1 .png outside of class folders, 1 .psd and 1 of other kinds (such as "
     assert told in warning.message
     notes: list[str] = []
 
@@ -203,3 +203,31 @@ def test_nothing_is_said_where_everything_is_read(birds: None) -> None:
     for name in ("Thumbs.db", ".DS_Store", "desktop.ini"):
         Path(f"birds/owl/{name}").write_bytes(b"")
     assert planned().warnings == ()
+
+
+def test_half_a_download_and_tables_beside_are_told(birds: None) -> None:
+    rows = [path.read_bytes() for path in sorted(Path("birds").rglob("*.png"))]
+    table = pa.table({"image": rows, "label": [index % 2 for index in range(len(rows))]})
+    for path in ("hub/train", "hub/backup/train"):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, f"{path}.parquet")
+    Path("hub/train-2.parquet.part").write_bytes(b"PAR1")
+    Path("grid.yaml").write_text(GRID.replace("path: birds", "path: hub").replace("NAME", "image_parquet"))
+    (warning,) = preview(Path("grid.yaml")).warnings
+    assert "1 .parquet in a folder beside, 1 .part (such as" in warning.message
+
+
+def test_clips_are_told_at_once_too() -> None:
+    for number in range(6):
+        paint(f"birds/owl/clip{number}", 2 * number, 2 * number + 1)
+    paint("birds/crow/clip0", 30, 31)
+    paint("birds/wren/clip0", 40, 41)
+    paint("birds/wren/clip1", 42, 43)
+    cut("birds/wren/clip1/42.png")
+    Path("birds/owl/clip3/6.png").write_bytes(b"")
+    with pytest.raises(GridError) as wrong:
+        planned(", frames: 2", name="clip_folder")
+    told = str(wrong.value)
+    assert "owl/clip3/6.png" in told and "wren/clip1/42.png" in told
+    for name in ("crow", "wren"):
+        assert f"the class {name} has one picture" in told

@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -11,9 +13,11 @@ from orchestrator.progress import Silence
 from orchestrator.request import SweepRequest
 from orchestrator.run import run_sweep
 from orchestrator.store.paths import ResultsPaths
+from trainables.data.leavings import Leavings
 from trainables.data.own_folders import is_own, is_results
 from trainables.data.picture_folder import PictureFolder
 from trainables.data.recordings import recordings
+from trainables.data.table_files import table_files
 from trainables.results_files import FOLDERS
 
 GRID = """\
@@ -93,6 +97,14 @@ def test_what_only_looks_like_results_is_data(swept: Path) -> None:
         shutil.copy(swept / "owl" / "1.png", swept / "set" / name)
     (swept / "set" / "wandb" / "checksums.json").write_text('{"1.png": "d41d8cd98f00b204e9800998ecf8427e"}')
     assert len(PictureFolder(swept / "set").classes) == 5
+
+
+def test_tables_of_results_are_no_tables_of_pictures(swept: Path) -> None:
+    rows = [path.read_bytes() for path in sorted((swept / "owl").iterdir())]
+    pq.write_table(pa.table({"image": rows, "label": list(range(len(rows)))}), swept / "train.parquet")
+    assert [file.name for file in table_files(swept, Leavings())] == ["train.parquet"]
+    shutil.copytree(swept / "results" / "birds", swept, dirs_exist_ok=True)
+    assert [file.name for file in table_files(swept, Leavings())] == ["train.parquet"]
 
 
 def test_clips_leave_results_out_too(swept: Path) -> None:

@@ -1,7 +1,7 @@
 """Recordings in class folders, cut into clips."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +48,11 @@ class ClipSource(PictureSource):
         self.files = [file for found in self._found for file in found.recording.files]
         self.targets = np.array([self.classes.index(found.folder.name) for found in self._found], np.int64)
         self.official_test = np.array([found.test for found in self._found], np.bool_)
+
+    def all_but(self, broken: Collection[str]) -> NDArray[np.bool_]:
+        """A recording is broken where one of its files is."""
+        whole = (not any(name in broken for name in map(printable, found.recording.files)) for found in self._found)
+        return np.fromiter(whole, np.bool_, len(self._found))
 
     @property
     def recording_of(self) -> NDArray[np.int64]:

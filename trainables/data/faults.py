@@ -11,10 +11,12 @@ from trainables.outline import Outline
 
 def with_split_faults(error: DataError, dataset: Dataset, place: DataPlace, dividing: Dividing) -> list[DataError]:
     """What was found, and what the splits would lack besides, once the pictures that it names are removed."""
-    found = [part for part in each_of(error) if isinstance(part, DataError)]
-    if not any(isinstance(part, BrokenPicture) for part in found):
-        found += dataset.unreadable(place)
-    broken = {path for part in found if isinstance(part, BrokenPicture) for path in (part.path, *part.others)}
+    whole_read = dataset.unreadable(place)
+    known_broken = {path for part in whole_read for path in _broken(part)}
+    # headers tell of some that reading whole files has found as well
+    found = [part for part in each_of(error) if isinstance(part, DataError) and not _is_among(part, known_broken)]
+    found += whole_read
+    broken = {path for part in found for path in _broken(part)}
     try:
         whole, outline = dataset.outline(place), dataset.outline(place, broken)
     except DataError:  # it has been found, or hides behind what has
@@ -44,6 +46,14 @@ def split_faults(
     except DataError as unfit:
         return [part for part in each_of(unfit) if isinstance(part, DataError)]
     return []
+
+
+def _broken(error: DataError) -> tuple[str, ...]:
+    return (error.path, *error.others) if isinstance(error, BrokenPicture) else ()
+
+
+def _is_among(error: DataError, broken: set[str]) -> bool:
+    return isinstance(error, BrokenPicture) and broken.issuperset(_broken(error))
 
 
 def _unreadable(whole: Outline, kept: Outline) -> list[DataError]:

@@ -57,6 +57,11 @@ class PictureSource(ABC):
     def digest(self) -> str:
         """Hex digest of the pictures, their classes and their official split; above 2 GiB of names and sizes."""
 
+    def all_but(self, broken: Collection[str]) -> NDArray[np.bool_]:
+        """For each of `targets`, whether it is none of these, which errors have named."""
+        names = (picture.name for picture in chain.from_iterable(self.batches()))
+        return np.array([name not in broken for name in names], np.bool_)
+
     def left_out(self) -> tuple[LeftOut, ...]:
         """What lies among them and is not read."""
         return ()
@@ -70,8 +75,6 @@ class PictureSource(ABC):
                 headers.append(read_header(picture))
             except BrokenPicture as found:
                 broken.append(found)
-        if broken and total_size(stamps(self.files)) <= LARGE:
-            broken = broken_among(self.batches())  # what only reading whole files finds is told in the same round
         raise_broken(broken)
         return headers
 
@@ -138,10 +141,7 @@ class PictureDataset(Dataset):
         source = self._source(place)
         groups = self._groups(source, place)
         whole = Outline(source.classes, source.targets, source.official_test, groups, source.left_out())
-        if not without:
-            return whole
-        names = (picture.name for picture in chain.from_iterable(source.batches()))
-        return whole.only(np.array([name not in without for name in names], np.bool_))
+        return whole.only(source.all_but(without)) if without else whole
 
     def unreadable(self, place: DataPlace) -> Sequence[DataError]:
         try:

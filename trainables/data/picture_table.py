@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trainables.data.class_names import class_names
 from trainables.data.content import LARGE, digest_of_files
+from trainables.data.leavings import Leavings
 from trainables.data.picture_dataset import PictureSource
 from trainables.data.pictures import Picture
 from trainables.data.stamps import stamps, total_size
@@ -19,6 +20,7 @@ from trainables.data.table_files import table_files
 from trainables.data.table_pictures import PictureColumn
 from trainables.data.table_reading import opened
 from trainables.errors import DataError, DataMissing
+from trainables.outline import LeftOut
 from trainables.regular_file import open_regular
 
 
@@ -38,7 +40,8 @@ class PictureTable(PictureSource):
         Raises DataMissing where there are no files or rows, DataError where a column does not fit.
         """
         self._opened_as = (root, image, label, target, folder)
-        self._root, self._tables = root, table_files(root)
+        self._leavings = Leavings()
+        self._root, self._tables = root, table_files(root, self._leavings)
         self._pictures = [PictureColumn(file, image, folder) for file in self._tables]
         self.files = [str(file.path) for file in self._tables]
         self.files += [path for pictures in self._pictures for path in pictures.files]
@@ -56,6 +59,9 @@ class PictureTable(PictureSource):
             self.classes, self.targets = _indexed(labels, names, root)
         else:
             self.classes, self.targets = (), numbers
+
+    def left_out(self) -> tuple[LeftOut, ...]:
+        return self._leavings.all()
 
     def batches(self) -> Iterator[list[Picture]]:
         for pictures in self._pictures:

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from results_schema import TABLES
 from trainables.data.folder_layout import shown_folders
+from trainables.data.leavings import Leavings
 from trainables.data.own_folders import is_results
 from trainables.data.printable import printable
 from trainables.errors import DataMissing
@@ -35,15 +36,16 @@ class TableFile:
     """What the names of its folders say of every row, `label=owl`."""
 
 
-def table_files(root: Path) -> list[TableFile]:
+def table_files(root: Path, leavings: Leavings) -> list[TableFile]:
     """All files, those of the official test split last. Raises DataMissing, and OSError.
 
     A file, else the nearest folder on the way, that is called `test` makes the test split. Where a folder holds files
-    itself, of the folders in it those alone are read that are called as splits or as Hive calls them.
+    itself, of the folders in it those alone are read that are called as splits or as Hive calls them. What else bears the
+    ending, such as half a download, goes to the leavings.
     """
     if root.is_file():
         return [TableFile(root, root.name, False, {})]
-    files = sorted(_below(root, root, False, {}, frozenset()), key=lambda file: (file.test, file.path))
+    files = sorted(_below(root, root, False, {}, frozenset(), leavings), key=lambda file: (file.test, file.path))
     if not files:
         raise DataMissing(f"{root} holds no {ENDING} file; give a Parquet file, or a folder with some")
     if files[0].test:
@@ -56,7 +58,12 @@ def table_files(root: Path) -> list[TableFile]:
 
 
 def _below(
-    root: Path, folder: Path, test: bool, columns: Mapping[str, str], above: frozenset[tuple[int, int]]
+    root: Path,
+    folder: Path,
+    test: bool,
+    columns: Mapping[str, str],
+    above: frozenset[tuple[int, int]],
+    leavings: Leavings,
 ) -> Iterator[TableFile]:
     """test, columns: what the folders on the way say. above: those folders, so that a link back ends."""
     status = folder.stat()
@@ -64,17 +71,22 @@ def _below(
     if here in above:
         return
     tables = _tables(folder)
+    for path in _half_tables(folder):
+        leavings.add(str(path))
     for path in tables:
         yield TableFile(path, str(path.relative_to(root)), _is_test(path.stem, test), columns)
     within = shown_folders(folder)
     named = [name for name in within if _says_something(name.name)]
     found: dict[str, list[TableFile]] = {}
-    for inner in named if tables or named else within:
+    read = named if tables or named else within
+    for path in (path for beside in within if beside not in read for path in sorted(beside.rglob(f"*{ENDING}"))):
+        leavings.add(str(path), "in a folder beside")
+    for inner in read:
         key, equals, value = inner.name.partition("=")
         said = {**columns, key: unquote(value)} if equals else columns
         is_split = not equals or key.lower() == _SPLIT_KEY
         inner_test = _is_test(value if equals else inner.name, test) if is_split else test
-        if files := list(_below(root, inner, inner_test, said, above | {here})):
+        if files := list(_below(root, inner, inner_test, said, above | {here}, leavings)):
             found[inner.name] = files
     if not named and len(found) > 1:
         raise DataMissing(
@@ -87,6 +99,11 @@ def _below(
 def _tables(folder: Path) -> list[Path]:
     own = _OWN if is_results(folder) else frozenset()
     return sorted(path for path in folder.iterdir() if _is_table(path) and path.name not in own)
+
+
+def _half_tables(folder: Path) -> list[Path]:
+    """As a browser leaves them: train.parquet.part, train.parquet.crdownload."""
+    return sorted(path for path in folder.iterdir() if f"{ENDING}." in path.name.lower() and path.is_file())
 
 
 def _is_table(path: Path) -> bool:
