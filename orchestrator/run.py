@@ -25,6 +25,7 @@ from orchestrator.progress import Progress
 from orchestrator.reaching import cluster_of
 from orchestrator.recording import record_plan
 from orchestrator.reports.wandb_process import CELLS_INSTEAD, MANY_RUNS, open_key_files
+from orchestrator.reports.wandb_wish import wished
 from orchestrator.request import EngineName, SweepRequest
 from orchestrator.source_watch import SourceWatch
 from orchestrator.stopping import Stopping
@@ -43,7 +44,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
     found to be in order.
     """
     began = time.monotonic()
-    grid, cluster = _read(request)
+    grid, cluster = _read(request, progress)
     for others in open_key_files() if grid.wandb.mode in ("auto", "online") else ():
         progress.note(f"warning: {others}")
     place = data_place(request.data, request.grid, cluster)
@@ -128,13 +129,14 @@ def _add_seeds(request: SweepRequest, plan: Plan, paths: ResultsPaths, journal: 
         added.keep(journal)
 
 
-def _read(request: SweepRequest) -> tuple[GridSpec, ClusterSpec]:
+def _read(request: SweepRequest, progress: Progress) -> tuple[GridSpec, ClusterSpec]:
     grid = read_grid(request.grid)
     if request.seeds is not None:
         grid = grid.with_seeds(request.seeds)
-    if request.wandb_mode is not None:
-        wandb = grid.wandb.model_copy(update={"mode": request.wandb_mode})
-        grid = grid.model_copy(update={"wandb": wandb})
+    mode, wish = wished(request.wandb_mode or grid.wandb.mode)
+    if wish is not None:
+        progress.note(wish.told)
+    grid = grid.model_copy(update={"wandb": grid.wandb.model_copy(update={"mode": mode})})
     return grid, cluster_of(request.cluster)
 
 

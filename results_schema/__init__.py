@@ -10,7 +10,7 @@ from results_schema.environments import ENVIRONMENTS
 from results_schema.epochs import EPOCHS
 from results_schema.trials import EARLIER_TRIALS, TRIAL_TABLES, TRIALS, TUNING_TRIALS
 
-VERSION: Final = 5
+VERSION: Final = 6
 """Raised when a table or a column joins (ADR 6). An older journal is carried over, a newer one refused."""
 
 TABLES: Final = (*TRIAL_TABLES, EPOCHS, CLASSES, CURVES, ATTEMPTS, ENVIRONMENTS)

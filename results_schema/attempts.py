@@ -21,6 +21,13 @@ ATTEMPTS = Table(
             column("host", TEXT, "-", "Name of the machine."),
             column("pid", INT, "-", "Process that executed it."),
             column("resumed_epoch", INT, "1", "Epoch of the checkpoint that it went on from; 0 from the start."),
+            column(
+                "first_attempt",
+                INT,
+                "1",
+                "Attempt with which the trial was begun: what follows a failure or a stop goes on with it, a trial that had"
+                " come to an end begins anew. Null where an older orch began it.",
+            ),
             column("started_at", TIME, "UTC", "When it was handed to the slot.", required=True),
             column("finished_at", TIME, "UTC", "When its end was recorded."),
             column("environment_id", TEXT, "-", "Row of `environments` under which it ran.", required=True),

@@ -159,6 +159,8 @@ def _on_head(
     from orchestrator.remote.sweep import follow, submit
 
     submitted = submit(request, cluster, as_json=as_json)
+    if submitted.wish is not None and not quiet:
+        say(submitted.wish.told, err=True)
     told = (
         f"{submitted.name} is job {submitted.job_id} of {cluster.name}; to go on from anywhere:\n{submitted.commands()}"
     )

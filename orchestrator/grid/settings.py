@@ -1,6 +1,7 @@
 """What a grid sets apart from its axes: what a trial needs, where W&B runs go, and how any such section is read."""
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -25,6 +26,21 @@ def _project_name(project: str) -> str:
         raise ValueError(f"project must not hold {' '.join(bad)}; W&B refuses it")
     return project
 
+
+def _each_once(tags: Sequence[str]) -> Sequence[str]:
+    if twice := sorted({tag for tag in tags if tags.count(tag) > 1}):
+        raise ValueError(f"tags has {', '.join(twice)} twice")
+    return tags
+
+
+def _one_line(tag: str) -> str:
+    if tag != tag.strip() or not tag.isprintable():
+        raise ValueError("a tag is one line, without blanks around it")
+    return tag
+
+
+Tag = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_one_line)]
+"""As long as W&B takes it."""
 
 _PLAIN_SECTIONS: Final = (Splits,)
 """Sections inside a section whose keys are their fields; a schedule also has a name."""
@@ -58,9 +74,28 @@ class Wandb(Section):
     """User or team; the key's default when not given."""
     runs: Literal["trials", "cells"] = "trials"
     """`cells` sends one run a cell, with the mean of its seeds and the least and the greatest; for large sweeps."""
+    live: Literal["auto", "on", "off"] = "auto"
+    """Whether a run is sent while its trial trains; `auto`: where that takes longer than a minute."""
+    tags: Annotated[tuple[Tag, ...], AfterValidator(_each_once)] = ()
+    """Of every run, beside those that it has anyway."""
+    notes: Annotated[str, Field(min_length=1, max_length=2_000)] | None = None
+    """Of every run."""
+    artifacts: Literal["best", "none"] = "none"
+    """`best` sends the weights that trials keep (`protocol.keep_weights: best`), the winner's with the alias `best`."""
+    alert: Literal["end", "failures", "none"] = "none"
+    """`end`: one alert, when all trials have ended; `failures`: one, when the first of them has failed."""
 
     def destination(self, sweep: str) -> Destination:
-        return Destination(self.project or sweep, self.entity, self.runs)
+        return Destination(
+            project=self.project or sweep,
+            entity=self.entity,
+            runs=self.runs,
+            live=self.live,
+            tags=self.tags,
+            notes=self.notes,
+            artifacts=self.artifacts,
+            alert=self.alert,
+        )
 
 
 class CheckpointPolicy(Section):

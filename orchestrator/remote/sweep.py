@@ -13,6 +13,7 @@ from orchestrator.grid import read_grid
 from orchestrator.progress import Progress
 from orchestrator.remote.calls import reached, request_of, send
 from orchestrator.remote.request import CLUSTER, GRID, RESULTS, Answer, answer_in
+from orchestrator.reports.wandb_wish import Wish, wished
 from orchestrator.request import SweepRequest
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class Submitted:
     """The cluster file."""
     name: str
     job_id: str
+    wish: Wish | None
+    """What this machine's environment says against W&B, which the cluster's does not know."""
 
     def commands(self) -> str:
         """How to go on from anywhere."""
@@ -50,14 +53,15 @@ def submit(request: SweepRequest, cluster: ClusterSpec, *, as_json: bool) -> Sub
     arguments += ["--seeds", str(request.seeds)] if request.seeds is not None else []
     arguments += ["--add-seeds"] if request.add_seeds else []
     arguments += ["--retry"] if request.retry else []
-    arguments += ["--wandb", request.wandb_mode] if request.wandb_mode is not None else []
+    mode, wish = wished(request.wandb_mode or grid.wandb.mode)
+    arguments += ["--wandb", mode] if request.wandb_mode is not None or wish is not None else []
     arguments += ["--json"] if as_json else []
     with reached(cluster) as jobs:
         if (other := _of_the_same_results(jobs.jobs(grid.name), cluster.results)) is not None:
             raise LockedResults(_runs_already(other, cluster, request.cluster))
         asked = request_of(cluster, arguments, grid.name, live=True)
         job_id = send(jobs, cluster, asked, request.grid, grid.name)
-    return Submitted(cluster, request.cluster, grid.name, job_id)
+    return Submitted(cluster, request.cluster, grid.name, job_id, wish)
 
 
 def _of_the_same_results(known: Sequence["Job"], results: str) -> "Job | None":

@@ -15,6 +15,7 @@ from clusters.node_state import unwritable
 from orchestrator.reports.cluster_health import check_cluster
 from orchestrator.reports.finding import Finding
 from orchestrator.reports.wandb_process import has_key, open_key_files
+from orchestrator.reports.wandb_wish import wish
 from trainables.errors import DataMissing
 from trainables.own_place import cache_folder
 
@@ -145,6 +146,8 @@ def check_wandb() -> Finding:
     """Whether there is a key, and who can read it; never the key."""
     if others := open_key_files():
         return Finding("W&B", "note", *others[0].split("; ", 1))
+    if (against := wish()) is not None:
+        return Finding("W&B", "note", against.told, "take it away where sweeps are to send")
     if has_key():
         return Finding("W&B", "ok", "a key is there: runs are sent online (wandb: {mode: auto})")
     return Finding("W&B", "note", "no key: runs are written offline", "wandb login, or set WANDB_API_KEY")

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -17,6 +18,11 @@ Value = str | int | float | bool | list[Any] | None
 AXES: Final = ("dataset", "model", "optimizer", "regularizer")
 ENDED: Final = ("completed", "diverged", "failed", "timed_out", "out_of_memory")
 """What a trial is when it has come to an end of its own."""
+_WITH_BEGINNING: Final = (
+    "trials LEFT JOIN attempts AS latest ON latest.trial_id = trials.trial_id AND latest.attempt = trials.attempts"
+    " LEFT JOIN attempts AS began ON began.trial_id = trials.trial_id AND began.attempt = latest.first_attempt"
+)
+"""Each trial with the attempt with which it was begun that came, or comes, to its latest end."""
 _LONGEST_NAME: Final = 128
 _LONGEST_TAG: Final = 64
 _CONFIG: Final = ("purpose", "seed", "precision", "world_size", "threads", "device", "data_fingerprint")
@@ -50,16 +56,32 @@ _SUMMARY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A trial that came to an end, and which end; or a cell whose trials all have."""
+    """A trial that came to an end, or is on the way to it, and which end; or a cell whose trials all have."""
 
     trial_id: str
     """Of a cell, its own id."""
     end: str
-    """8 hex digits that another end of it does not have, by when it came; of a cell, by those of all its trials."""
+    """8 hex digits that another end of it does not have: by when the trial was begun that came to it (by when it came, where
+    an older orch began it); of a cell, by the ends of all its trials."""
 
     def run_id(self, directory_id: str) -> str:
         """A tracker never replaces the rows of a run: another end is another run."""
         return f"{self.trial_id}-{directory_id}-{self.end}"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A trial that has been begun and has not come to its end."""
+
+    unit: Finished
+    runs: bool
+    """False while it waits for its next attempt."""
+    epochs: int
+    """That are in the journal."""
+    seconds: float
+    """Since its attempt was handed to a slot."""
+    expected_seconds: float
+    """Of all its epochs, by those that are there; 0 where none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +106,28 @@ class Run:
 def finished_trials(journal: Journal) -> Iterator[Finished]:
     """Every trial whose latest attempt came to an end, in the order of the ends."""
     rows = journal.query(
-        f"SELECT trial_id, finished_at FROM trials WHERE finished_at IS NOT NULL AND status IN {ENDED}"
-        " ORDER BY finished_at"
+        f"SELECT trials.trial_id, coalesce(began.started_at, trials.finished_at) FROM {_WITH_BEGINNING}"
+        f" WHERE trials.finished_at IS NOT NULL AND trials.status IN {ENDED} ORDER BY trials.finished_at"
     )
     return (Finished(trial_id, end_of([(trial_id, at)])) for trial_id, at in rows)
+
+
+def running_trials(journal: Journal, now: datetime) -> Iterator[Running]:
+    """Every trial that runs, or waits for another attempt after one that broke; those that have run longest first."""
+    rows = journal.query(
+        "SELECT trials.trial_id, began.started_at, trials.started_at, trials.status = 'running', count(epoch),"
+        " total(epochs.seconds) + total(epochs.eval_seconds), protocol_config"
+        f" FROM {_WITH_BEGINNING} JOIN cells ON cells.cell_id = coalesce(trials.config_id, trials.cell_id)"
+        " LEFT JOIN epochs ON epochs.trial_id = trials.trial_id"
+        " WHERE trials.attempts > 0 AND began.started_at IS NOT NULL AND trials.finished_at IS NULL"
+        " AND trials.status IN ('running', 'pending')"
+        " GROUP BY trials.trial_id ORDER BY trials.started_at"
+    )
+    for trial_id, began, started, runs, epochs, seconds, protocol in rows:
+        wanted = json.loads(protocol).get("epochs") or 0
+        so_far = now.timestamp() - started / 1e6
+        unit = Finished(trial_id, end_of([(trial_id, began)]))
+        yield Running(unit, bool(runs), epochs, so_far, seconds / epochs * wanted if epochs else 0.0)
 
 
 def end_of(trials: Iterable[tuple[str, int]]) -> str:
@@ -111,7 +151,7 @@ def read_run(journal: Journal, trial: Finished, directory_id: str) -> Run:
         group=group_of(row),
         purpose=row["purpose"] or "evaluation",
         tags=tags_of(row, {row["status"]}),
-        config=config_of(row, directory_id) | _circumstances(row),
+        config=config_of(row, directory_id) | _circumstances(row) | surroundings_of(journal, [row["environment_id"]]),
         epochs=epochs,
         summary={name: row[name] for name in _SUMMARY if is_value(row[name])}
         | {f"best_{name}": value for name, value in dict(epochs).get(row["best_epoch"], {}).items()},
@@ -180,6 +220,21 @@ def _circumstances(row: dict[str, Any]) -> dict[str, Value]:
     """What is a trial's own."""
     config: dict[str, Value] = {"trial_id": row["trial_id"], **{name: bool(row[name]) for name in _FLAGS}}
     return config | {name: row[name] for name in _CONFIG if row[name] is not None}
+
+
+def surroundings_of(journal: Journal, environment_ids: Iterable[str | None]) -> dict[str, Value]:
+    """On what and with which code trials ran: of several invocations, all that there were."""
+    wanted = sorted({one for one in environment_ids if one is not None})
+    places = ", ".join("?" * len(wanted))
+    rows = list(
+        journal.query(f"SELECT git_commit, host, gpus FROM environments WHERE environment_id IN ({places})", wanted)
+    )
+    found = {
+        "git_commit": [commit for commit, _, _ in rows],
+        "host": [host for _, host, _ in rows],
+        "gpu": [name for _, _, gpus in rows for name in json.loads(gpus)],
+    }
+    return {name: ", ".join(sorted(set(filter(None, values)))) or None for name, values in found.items()}
 
 
 def _listed(text: str) -> list[dict[str, Any]]:

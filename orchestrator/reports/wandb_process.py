@@ -11,6 +11,7 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from clusters.signals import WARNINGS, children_deaf_to
+from orchestrator.reports.wandb_settings import base_url
 from orchestrator.store.paths import ResultsPaths
 
 Mode = Literal["auto", "online", "offline", "disabled"]
@@ -29,7 +30,7 @@ _LET_THROUGH: Final = frozenset(
     for name in (
         *("API_KEY", "BASE_URL", "APP_URL", "ENTITY", "IDENTITY_TOKEN_FILE", "CREDENTIALS_FILE"),
         *("HTTP_PROXY", "HTTPS_PROXY", "INSECURE_DISABLE_SSL", "X_EXTRA_HTTP_HEADERS"),
-        *("CACHE_DIR", "CONFIG_DIR", "DATA_DIR"),
+        *("CACHE_DIR", "CONFIG_DIR"),
     )
 )
 """What the user's shell may say of the account and of the way to it. The rest is of a run of theirs (WANDB_RUN_ID,
@@ -43,12 +44,20 @@ class Destination:
     project: str
     entity: str | None = None
     runs: Literal["trials", "cells"] = "trials"
+    live: Literal["auto", "on", "off"] = "auto"
+    tags: tuple[str, ...] = ()
+    notes: str | None = None
+    artifacts: Literal["best", "none"] = "none"
+    alert: Literal["end", "failures", "none"] = "none"
 
 
 def command(paths: ResultsPaths, mode: Mode, to: Destination) -> list[str]:
     """What starts the process. No key is in it: the SDK finds that where its user has put it."""
     start = [sys.executable, "-m", "orchestrator.reports.wandb", str(paths.root), "--mode", mode]
-    return [*start, "--project", to.project, *(["--entity", to.entity] if to.entity else []), "--runs", to.runs]
+    named = {"project": to.project, "entity": to.entity, "runs": to.runs, "live": to.live, "notes": to.notes}
+    options = [f"--{name}={value}" for name, value in named.items() if value is not None]
+    options += [f"--tag={tag}" for tag in to.tags]
+    return [*start, *options, f"--artifacts={to.artifacts}", f"--alert={to.alert}"]
 
 
 def surroundings() -> dict[str, str]:
@@ -121,9 +130,7 @@ def _netrc_files() -> list[Path]:
 
 
 def _has_password(path: Path) -> bool:
-    host = urlsplit(
-        os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
-    ).netloc  # with its port, as `wandb login` writes it
+    host = urlsplit(base_url()).netloc  # with its port, as `wandb login` writes it
     if not path.is_file():  # a FIFO would keep us waiting
         return False
     try:

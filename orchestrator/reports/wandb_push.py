@@ -14,6 +14,7 @@ from orchestrator.errors import InfrastructureLost, UserError
 from orchestrator.grid.settings import Wandb
 from orchestrator.reports.source import open_journal
 from orchestrator.reports.wandb_process import PENDING, Destination, command, has_key, surroundings
+from orchestrator.reports.wandb_wish import wish
 from orchestrator.store.paths import ResultsPaths
 
 
@@ -31,9 +32,11 @@ class Pushed:
 def push(paths: ResultsPaths, to: Destination, told: Callable[[str], None]) -> Pushed:
     """Send runs that are not there, none twice, and the report. told: what the process says meanwhile.
 
-    Raises UserError (no key, or results that nobody may write), InfrastructureLost (W&B does not have all runs; the same
-    command goes on).
+    Raises UserError (no key, results that nobody may write, or a wish not to send), InfrastructureLost (W&B does not have
+    all runs; the same command goes on).
     """
+    if (against := wish()) is not None:
+        raise UserError(f"{against.source} is set, so that nothing is sent; take it away, then push again")
     if not has_key():
         raise UserError("there is no W&B key on this machine; run `wandb login`, or set WANDB_API_KEY, then push again")
     if not os.access(paths.root, os.W_OK):
@@ -91,6 +94,8 @@ def _of_grid(text: str, name: str) -> Destination:
     """Its section `wandb`. The text was read once, by the sweep: only that section is looked at here."""
     try:
         grid = YAML(typ="safe", pure=True).load(text)
-        return Wandb.model_validate(grid.get("wandb") or {}).destination(str(grid.get("name") or name))
+        # through JSON, as the sweep reads it: a list is a list there
+        section = json.dumps(grid.get("wandb") or {}, default=str)
+        return Wandb.model_validate_json(section).destination(str(grid.get("name") or name))
     except (YAMLError, ValueError, AttributeError):  # written by another orch
         return Destination(name)

@@ -126,6 +126,7 @@ class Journal:
     # what happens to a trial
 
     def started(self, event: Started, environment_id: str) -> None:
+        first = self._first_attempt(event)
         with self._checked():
             self._db.execute("DELETE FROM epochs WHERE trial_id = ?", (event.trial_id,))
             self._db.execute(
@@ -144,6 +145,7 @@ class Journal:
                     "host": event.host,
                     "pid": event.pid,
                     "resumed_epoch": event.resumed_epoch,
+                    "first_attempt": first,
                     "started_at": event.at,
                     "environment_id": environment_id,
                 }
@@ -363,6 +365,14 @@ class Journal:
                 f"{self._path} has no results version; restore it from a copy, or use another --results"
             )
         return int(found)
+
+    def _first_attempt(self, event: Started) -> int:
+        """The attempt with which the trial was begun that this one goes on with: itself where the trial had ended."""
+        statement = (
+            "SELECT attempts.first_attempt FROM trials JOIN attempts USING (trial_id)"
+            " WHERE trial_id = ? AND trials.finished_at IS NULL AND attempt = trials.attempts"
+        )
+        return next((first for (first,) in self.query(statement, (event.trial_id,)) if first), event.attempt)
 
     def _close_attempts(self, status: str, reason: str) -> None:
         self._db.execute("UPDATE attempts SET status = ?, reason = ? WHERE status = 'running'", (status, reason))

@@ -81,6 +81,11 @@ class ResultsPaths:
         return self.root / WANDB / ".lock"
 
     @property
+    def wandb_staging(self) -> Path:
+        """Temporary files of the process that writes W&B runs."""
+        return self.root / "wandb" / ".staging"
+
+    @property
     def checkpoints(self) -> Path:
         """A folder for each trial that has some."""
         return self.root / CHECKPOINTS

@@ -210,8 +210,10 @@ def epochs(journal: Journal, cell: Cell, seed: int, accuracies: Sequence[float],
         journal.epoch_done(EpochDone(cell.trial_id(seed), attempt, row))
 
 
-def complete(journal: Journal, cell: Cell, seed: int, accuracy: float, attempt: int = 1) -> None:
-    start(journal, cell, seed, attempt)
+def complete(journal: Journal, cell: Cell, seed: int, accuracy: float, attempt: int = 1, *, anew: bool = True) -> None:
+    """anew: False where the attempt was started before."""
+    if anew:
+        start(journal, cell, seed, attempt)
     epochs(journal, cell, seed, [accuracy - 0.2, accuracy - 0.1, accuracy], attempt)
     scores = Scores(
         loss=1.0 - accuracy,
@@ -250,8 +252,10 @@ def fail(
     status: str | None = "failed",
     kind: FailureKind = FailureKind.ERROR,
     reason: str = REASON_OF_FAILURE,
+    anew: bool = True,
 ) -> None:
-    start(journal, cell, seed, attempt)
+    if anew:
+        start(journal, cell, seed, attempt)
     failure = Failure(kind, reason, TRACEBACK)
     event = Broke(cell.trial_id(seed), attempt, failure, _at(attempt, minutes=1), f"attempt {attempt} printed this\n")
     journal.broke(event, status, reason)

@@ -1,6 +1,7 @@
 """What a W&B account holds: projects, runs with their rows and files, artifacts, views."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,13 @@ class Run:
     files: dict[str, bytes] = field(default_factory=dict)
     exit_code: int | None = None
     complete: bool = False
+    preempting: bool = False
+    alerts: list[Mapping[str, Any]] = field(default_factory=list)
+    """Those of a title that came within the time for which the first asked for silence are left out, as W&B does."""
+    used: list[str] = field(default_factory=list)
+    """Ids of the artifacts that it began with."""
+    arrivals: list[tuple[int, float]] = field(default_factory=list)
+    """The step of each row that came for the first time, and when, on the monotonic clock."""
     received: int = 0
     """Lines of history that ever arrived, those that came twice counted twice."""
 
@@ -40,6 +48,8 @@ class Run:
     def state(self) -> str:
         if not self.complete:
             return "running"
+        if self.exit_code and self.preempting:
+            return "preempted"
         return "failed" if self.exit_code else "finished"
 
     @property
@@ -60,8 +70,20 @@ class Run:
             return
         if offset > len(kept):
             raise ValueError(f"{stream} has {len(kept)} lines, none can stand at {offset}")
+        fresh = lines[max(0, len(kept) - offset) :]
         kept[offset : offset + len(lines)] = lines
-        self.received += len(lines) if stream == HISTORY else 0
+        if stream == HISTORY:
+            self.received += len(lines)
+            self.arrivals += [(json.loads(line)["_step"], time.monotonic()) for line in fresh]
+
+    def resume(self) -> None:
+        """Somebody has opened it: it runs."""
+        self.complete = self.preempting = False
+        self.exit_code = None
+
+    def alert(self, told: Mapping[str, Any]) -> None:
+        if not any(told["title"] == known["title"] for known in self.alerts):  # none of our tests takes so long
+            self.alerts.append(told)
 
 
 @dataclass
@@ -87,6 +109,16 @@ class Artifact:
     about: Mapping[str, Any]
     files: dict[str, bytes] = field(default_factory=dict)
     committed: bool = False
+    number: int = 0
+    """Of its version."""
+
+    @property
+    def collection(self) -> str:
+        return str(self.about["artifactCollectionName"])
+
+    @property
+    def name(self) -> str:
+        return f"{self.collection}:v{self.number}"
 
 
 @dataclass
@@ -101,6 +133,12 @@ class Account:
     """Run ids that its owner has deleted: W&B takes none of them again."""
     views: dict[str, View] = field(default_factory=dict)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
+    aliases: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Collection and alias to the id of the one version that has it."""
+
+    def versions(self, type_name: str) -> list[Artifact]:
+        """Of a type, such as `model`."""
+        return [made for made in self.artifacts.values() if made.about["artifactTypeName"] == type_name]
 
     @property
     def reports(self) -> list[View]:

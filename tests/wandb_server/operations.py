@@ -1,12 +1,12 @@
 """The operations of GraphQL that the SDK and wandb-workspaces use, each answered as W&B does."""
 
 import json
-from base64 import b64encode
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote
 
-from tests.wandb_server.account import EVENTS, HISTORY, Account, Artifact, Run, View
+from tests.wandb_server.account import EVENTS, HISTORY, Account, Run, View
+from tests.wandb_server.artifacts import ArtifactOperations, node_id
 
 Variables = dict[str, Any]
 Answer = dict[str, Any]
@@ -21,6 +21,7 @@ class Operations:
 
     def __init__(self, account: Account, upload_url: Callable[[str], str]) -> None:
         self._account, self._url = account, upload_url
+        self.artifacts = ArtifactOperations(account, upload_url)
 
     def answer(self, name: str, variables: Variables) -> Answer | None:
         """None for an operation that is not known."""
@@ -45,9 +46,9 @@ class Operations:
             return {"model": None}
         return {
             "model": {
-                "id": _id("Project", run.project),
+                "id": node_id("Project", run.project),
                 "name": run.project,
-                "entity": {"id": _id("Entity", run.entity), "name": run.entity},
+                "entity": {"id": node_id("Entity", run.entity), "name": run.entity},
                 "bucket": {
                     "id": run.id,
                     "name": run.name,
@@ -74,10 +75,12 @@ class Operations:
         entity, project = asked.get("entity") or self._account.entity, asked.get("project") or "uncategorized"
         if inserted:
             self._account.projects.add(project)
-            self._account.runs[name] = Run(entity, project, name, _id("Run", name))
+            self._account.runs[name] = Run(entity, project, name, node_id("Run", name))
         run = self._account.runs[name]
+        if not asked.get("id"):  # the SDK opens it; a change of what is known of it goes by its id
+            run.resume()
         run.about |= {key: value for key, value in asked.items() if value is not None}
-        owner = {"id": _id("Entity", run.entity), "name": run.entity}
+        owner = {"id": node_id("Entity", run.entity), "name": run.entity}
         bucket = {
             "id": run.id,
             "name": name,
@@ -85,7 +88,7 @@ class Operations:
             "description": None,
             "config": run.about.get("config") or "{}",
             "sweepName": None,
-            "project": {"id": _id("Project", run.project), "name": run.project, "entity": owner},
+            "project": {"id": node_id("Project", run.project), "name": run.project, "entity": owner},
             "historyLineCount": len(run.history),
         }
         return {"upsertBucket": {"bucket": bucket, "inserted": inserted}}
@@ -95,50 +98,16 @@ class Operations:
         files = [{"name": name, "uploadUrl": self._url(f"run/{run.name}/{quote(name)}")} for name in asked["files"]]
         return {"createRunFiles": {"runID": run.id, "uploadHeaders": [], "files": files}}
 
-    def artifact_type(self, _: Variables) -> Answer:
-        return {"project": {"artifact": None}}
-
-    def create_artifact(self, asked: Variables) -> Answer:
-        made = Artifact(_id("Artifact", str(len(self._account.artifacts))), asked["input"])
-        self._account.artifacts[made.id] = made
-        sequence = {"id": _id("Sequence", made.id), "latestArtifact": None}
-        artifact = {"id": made.id, "digest": asked["input"]["digest"], "state": "PENDING", "artifactSequence": sequence}
-        return {"createArtifact": {"artifact": artifact}}
-
-    def create_manifest(self, asked: Variables) -> Answer:
-        url = self._url(f"artifact/{quote(asked['artifactID'])}/{quote(asked['name'])}")
-        manifest = {
-            "id": _id("Manifest", asked["artifactID"]),
-            "file": {"id": _id("File", asked["artifactID"]), "uploadUrl": url, "uploadHeaders": []},
-        }
-        return {"createArtifactManifest": {"artifactManifest": manifest}}
-
-    def create_artifact_files(self, asked: Variables) -> Answer:
-        edges = [
-            {
-                "node": {
-                    "storagePath": f"artifact/{wanted['name']}",
-                    "uploadUrl": self._url(f"artifact/{quote(wanted['artifactID'])}/{quote(wanted['name'])}"),
-                    "uploadHeaders": [],
-                    "uploadMultipartUrls": None,
-                    "artifact": {"id": wanted["artifactID"]},
-                }
-            }
-            for wanted in asked["input"]["artifactFiles"]
-        ]
-        return {"createArtifactFiles": {"files": {"edges": edges}}}
-
-    def commit_artifact(self, asked: Variables) -> Answer:
-        found = self._account.artifacts[asked["artifactID"]]
-        found.committed = True
-        return {"commitArtifact": {"artifact": {"id": found.id, "digest": found.about["digest"]}}}
+    def alert(self, asked: Variables) -> Answer:
+        self._account.runs[asked["runName"]].alert(asked)
+        return {"notifyScriptableRunAlert": {"success": True}}
 
     def projects(self, _: Variables) -> Answer:
         edges = [
             {
                 "node": {
                     "__typename": "Project",
-                    "id": _id("Project", name),
+                    "id": node_id("Project", name),
                     "name": name,
                     "entityName": self._account.entity,
                     "createdAt": "2026-11-02T09:30:00Z",
@@ -167,7 +136,7 @@ class Operations:
         end = begin + len(page)
         return {
             "project": {
-                "internalId": _id("Internal", asked["project"]),
+                "internalId": node_id("Internal", asked["project"]),
                 "runCount": len(found),
                 "readOnly": False,
                 "runs": {
@@ -205,14 +174,14 @@ class Operations:
     def project_id(self, asked: Variables) -> Answer:
         name = asked["projectName"]
         known = name in self._account.projects
-        return {"project": {"id": _id("Project", name), "internalId": _id("Internal", name)} if known else None}
+        return {"project": {"id": node_id("Project", name), "internalId": node_id("Internal", name)} if known else None}
 
     def upsert_view(self, asked: Variables) -> Answer:
         known = self._account.views.get(asked.get("id") or "")
         if known is None and asked.get("id"):
             return {"upsertView": None}
         view = View(
-            id=known.id if known else _id("View", str(len(self._account.views))),
+            id=known.id if known else node_id("View", str(len(self._account.views))),
             name=asked["name"],
             entity=asked["entityName"],
             project=asked["projectName"],
@@ -231,7 +200,7 @@ class Operations:
 
 
 def _shown(view: View) -> Answer:
-    project = {"id": _id("Project", view.project), "name": view.project, "entityName": view.entity}
+    project = {"id": node_id("Project", view.project), "name": view.project, "entityName": view.entity}
     return {
         "id": view.id,
         "type": view.type,
@@ -271,10 +240,6 @@ def _listed(run: Run) -> Answer:
     }
 
 
-def _id(kind: str, name: str) -> str:
-    return b64encode(f"{kind}:{name}".encode()).decode()
-
-
 OPERATIONS: Final[dict[str, Callable[[Operations, Variables], Answer]]] = {
     "Viewer": Operations.viewer,
     "GetViewer": Operations.viewer,
@@ -283,11 +248,17 @@ OPERATIONS: Final[dict[str, Callable[[Operations, Variables], Answer]]] = {
     "RunResumeStatus": Operations.resume_status,
     "UpsertBucket": Operations.upsert_bucket,
     "CreateRunFiles": Operations.create_run_files,
-    "ArtifactType": Operations.artifact_type,
-    "CreateArtifact": Operations.create_artifact,
-    "CreateArtifactManifest": Operations.create_manifest,
-    "CreateArtifactFiles": Operations.create_artifact_files,
-    "CommitArtifact": Operations.commit_artifact,
+    "ArtifactType": lambda these, asked: these.artifacts.artifact_type(asked),
+    "CreateArtifact": lambda these, asked: these.artifacts.create_artifact(asked),
+    "CreateArtifactManifest": lambda these, asked: these.artifacts.create_manifest(asked),
+    "CreateArtifactFiles": lambda these, asked: these.artifacts.create_artifact_files(asked),
+    "CommitArtifact": lambda these, asked: these.artifacts.commit_artifact(asked),
+    "ArtifactMembershipByName": lambda these, asked: these.artifacts.membership(asked),
+    "UpdateArtifact": lambda these, asked: these.artifacts.update(asked),
+    "AddAliases": lambda these, asked: these.artifacts.add_aliases(asked),
+    "ArtifactByID": lambda these, asked: these.artifacts.by_id(asked),
+    "UseArtifact": lambda these, asked: these.artifacts.use(asked),
+    "NotifyScriptableRunAlert": Operations.alert,
     "Runs": Operations.runs,
     "View": Operations.view,
     "ProjectViews": Operations.views,

@@ -195,6 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
                 run.put(stream, part.get("offset", 0), part["content"])
         except ValueError as gap:
             self.server.owner.unknown.append(f"{run_name}: {gap}")
+        run.preempting |= bool(told.get("preempting"))
         if told.get("complete"):
             run.complete, run.exit_code = True, told.get("exitcode")
         return {}

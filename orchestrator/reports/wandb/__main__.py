@@ -1,4 +1,4 @@
-"""The process: writes the finished trials of a results directory as W&B runs, then the report of the sweep.
+"""The process: writes the trials of a results directory as W&B runs, while they train too, then the report of the sweep.
 
 Nothing that happens here can slow down or break a trial. Without a key runs are written offline; with one, what does not
 reach W&B is pending, and `orch wandb push` sends it.
@@ -11,18 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final
 
 import click
 from filelock import FileLock, Timeout
 
 from orchestrator.outputs import open_outputs
-from orchestrator.reports.wandb.tracker import Tracker, Unreachable
-from orchestrator.reports.wandb.writer import Writer, Written
-from orchestrator.reports.wandb_process import PENDING, Mode, has_key
-from orchestrator.store.journal import Journal
+from orchestrator.reports.wandb.patience import Patience
+from orchestrator.reports.wandb.staging import staging
+from orchestrator.reports.wandb_process import PENDING, Destination, Mode, has_key
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.place import journal_to_read
 
 _FINISH_SECONDS: Final = 60.0
 """What the rest of one run may take to be sent."""
@@ -60,41 +58,33 @@ def _alone(paths: ResultsPaths) -> Iterator[None]:
         lock.release()
 
 
-def _report(paths: ResultsPaths, tracker: Tracker, project: str, written: Written) -> str:
-    """The address of the sweep's report; empty where there is none. Only where W&B has all runs."""
-    from orchestrator.reports.wandb.board import Board
-
-    try:
-        address = Board(paths).save(tracker.entity, project, changed=bool(written.written or written.there))
-    except Unreachable as away:
-        _say(f"the W&B report is not written ({away}); `orch wandb push {paths.root}` writes it")
-        return ""
-    _say(f"report: {address}")
-    return address
-
-
 @click.command()
 @click.argument("results", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--mode", type=click.Choice(["auto", "online", "offline", "disabled"]), default="auto", show_default=True)
 @click.option("--project", required=True)
 @click.option("--entity")
 @click.option("--runs", type=click.Choice(["trials", "cells"]), default="trials", show_default=True)
+@click.option("--live", type=click.Choice(["auto", "on", "off"]), default="auto", show_default=True)
+@click.option("--tag", "tags", multiple=True)
+@click.option("--notes")
+@click.option("--artifacts", type=click.Choice(["best", "none"]), default="none", show_default=True)
+@click.option("--alert", type=click.Choice(["end", "failures", "none"]), default="none", show_default=True)
 @click.option("--answer-seconds", type=float, default=30.0, show_default=True, help="Then runs are pending.")
 @click.option("--finish-seconds", type=float, default=_FINISH_SECONDS, show_default=True, help="The same, of one run.")
+@click.option("--parcel-seconds", type=float, default=5.0, show_default=True, help="Between two parcels of rows.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Write the report when all runs are there.")
 @click.option("--follow", is_flag=True, help="Go on until standard input ends.")
 def main(
     results: Path,
     mode: Mode,
-    project: str,
-    entity: str | None,
-    runs: Literal["trials", "cells"],
     answer_seconds: float,
     finish_seconds: float,
+    parcel_seconds: float,
     report: bool,
     follow: bool,
+    **to: Any,
 ) -> None:
-    """Write the finished trials of RESULTS as W&B runs, each once. Ends with PENDING where W&B does not have all of them.
+    """Write the trials of RESULTS as W&B runs, each once. Ends with PENDING where W&B does not have all of them.
 
     Prints one JSON object: how many runs were written, were there already, are pending and why; and the report's address.
     """
@@ -103,24 +93,16 @@ def main(
     paths = ResultsPaths(results)
     paths.wandb.mkdir(parents=True, exist_ok=True)
     online = mode == "online" or (mode == "auto" and has_key())
-    tracker = Tracker(paths.root, project, entity, answer_seconds, finish_seconds)
     # a writer of an earlier invocation may still be at work; two would write the same runs
-    with _alone(paths):
-        journal = Journal.read(journal_to_read(paths))
-        try:
-            writer = Writer(
-                paths, journal, tracker, online=online, runs=runs, say=_say, counted_seconds=answer_seconds / 2
-            )
-            written = writer.follow(_end_of_input() if follow else lambda: True)
-            _say(f"{written.written} runs written" + (f", {written.pending} pending" if written.pending else ""))
-            wanted = online and report and written.finished > 0
-            complete = written.pending == written.deleted
-            address = _report(paths, tracker, project, written) if wanted and complete else ""
-        finally:
-            journal.close()
-            tracker.close()
+    with _alone(paths), staging(paths.wandb_staging):
+        # the SDK makes temporary folders while it is imported
+        from orchestrator.reports.wandb.writing import write
+
+        patience = Patience(answer_seconds, finish_seconds, parcel_seconds)
+        stop = _end_of_input() if follow else None
+        written, address = write(paths, Destination(**to), patience, online=online, report=report, stop=stop, say=_say)
     click.echo(json.dumps({**asdict(written), "report": address}))
-    if written.pending or (wanted and not address):
+    if written.pending or (online and report and written.finished and not address):
         sys.exit(PENDING)
 
 

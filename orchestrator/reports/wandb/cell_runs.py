@@ -19,6 +19,7 @@ from orchestrator.reports.runs import (
     label_of,
     name_of,
     read_run,
+    surroundings_of,
     tags_of,
 )
 from orchestrator.store import sql
@@ -50,6 +51,7 @@ def read_cell(journal: Journal, cell: Finished, directory_id: str) -> tuple[Run,
     row = rows[0]
     counts: dict[str, Value] = {f"trials_{status}": count for status, count in statuses.items()}
     config = config_of(row, directory_id) | {"seeds": [row["seed"] for row in rows]}
+    config |= surroundings_of(journal, [row["environment_id"] for row in rows])
     run = Run(
         run_id=cell.run_id(directory_id),
         name=name_of(label_of(row), f"{len(done)} seed{'s' * (len(done) != 1)}"),

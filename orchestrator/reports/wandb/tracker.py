@@ -2,9 +2,10 @@
 
 import shutil
 import threading
-from collections.abc import Collection, Iterable
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -14,7 +15,14 @@ import wandb
 from orchestrator.masking import masked
 from orchestrator.plain_text import one_line
 from orchestrator.reports.runs import Run
-from orchestrator.reports.wandb.media import PICTURE_SIDE, Media
+from orchestrator.reports.wandb.attachment import Alert, Model
+from orchestrator.reports.wandb.ledger import Place
+from orchestrator.reports.wandb.media import Media
+from orchestrator.reports.wandb.models import crown, log_model, use_origin
+from orchestrator.reports.wandb.open_run import OpenRun
+from orchestrator.reports.wandb.patience import Patience
+from orchestrator.reports.wandb_process import Destination
+from orchestrator.reports.wandb_settings import base_url
 
 _JOB_TYPES: Final = {"evaluation": "sweep"}
 END_SECONDS: Final = 10.0
@@ -24,6 +32,8 @@ _SERVICE: Final = "wandb-core"
 _SUPERSEDED: Final = "superseded"
 _ASKED_AT_ONCE: Final = 200
 """Runs in one question to the server."""
+_ALERT_ONCE_IN: Final = timedelta(days=1)
+"""For so long W&B takes an alert of a run for the same one: a writer that was killed before it had noted it repeats it."""
 
 
 class Unreachable(Exception):
@@ -46,11 +56,9 @@ class Arrived:
 class Tracker:
     """Writes runs into an account, or into folders. After `Unreachable` it can be asked again."""
 
-    def __init__(
-        self, folder: Path, project: str, entity: str | None, answer_seconds: float, finish_seconds: float
-    ) -> None:
-        self._folder, self._project, self._entity = folder, project, entity
-        self._answer_seconds, self._finish_seconds = answer_seconds, finish_seconds
+    def __init__(self, folder: Path, to: Destination, patience: Patience) -> None:
+        self._folder, self._patience = folder, patience
+        self._project, self._entity, self._notes = to.project, to.entity, to.notes
 
     @property
     def entity(self) -> str:
@@ -65,51 +73,86 @@ class Tracker:
             self._entity = str(entity)
         return self._entity
 
-    def send(self, run: Run, media: Media, there: int | None) -> None:
-        """Returns when all of it has left. Raises Unreachable, Refused.
+    @property
+    def place(self) -> Place:
+        """As far as it is known without asking."""
+        return Place(base_url(), self._entity, self._project)
+
+    def begin(self, run: Run, there: int | None) -> OpenRun:
+        """Open a run for rows. Raises Unreachable, Refused.
 
         there: rows that W&B already has of it; None where it does not know it.
         """
         try:
-            try:
-                tracked = self._init(run, "online", resume=there is not None)
-            except wandb.errors.Error as error:
-                raise Refused(str(self._away(error))) from error
-            self._fill(tracked, run, media, there or 0)
-            tracked.finish(exit_code=0 if run.succeeded else 1)
-        except Unreachable:
-            raise
+            return OpenRun(self._init(run, "online", resume=there is not None), run, there or 0)
+        except wandb.errors.Error as error:
+            raise Refused(str(self._away(error))) from error
         except Exception as error:
             raise self._away(error) from error
+
+    def tell(self, opened: OpenRun, run: Run) -> None:
+        """Rows of a run whose trial trains. Raises Unreachable."""
+        with self._answering():
+            opened.tell(run)
+
+    def complete(self, opened: OpenRun, run: Run, media: Media) -> None:
+        """Returns when all of it has left. Raises Unreachable."""
+        try:
+            with self._answering():
+                opened.complete(run, media)
         finally:
             self.forget(run.run_id)
 
+    def leave(self, opened: OpenRun, run_id: str) -> None:
+        """The trial of a run has been stopped. Raises Unreachable."""
+        try:
+            with self._answering():
+                opened.leave()
+        finally:
+            self.forget(run_id)
+
+    def attach(self, run: Run, model: Model | None, alert: Alert | None) -> str:
+        """Give a run that is there its weights, or an alert: the name of its version. Raises Unreachable, Refused."""
+        opened = self.begin(run, len(run.epochs))
+        try:
+            with self._answering():
+                version = ""
+                if model is not None:
+                    if model.origin is not None:
+                        use_origin(opened.tracked, model.origin)
+                    version = log_model(opened.tracked, model, self._patience.finish_seconds)
+                if alert is not None:
+                    opened.tracked.alert(alert.title, alert.text, alert.level, _ALERT_ONCE_IN)
+                opened.tracked.finish(exit_code=0 if run.succeeded else 1)
+                return version
+        finally:
+            self.forget(run.run_id)
+
+    def crown(self, version: str) -> None:
+        """Let a version of a model, and no other, have the alias `best`. Raises Unreachable."""
+        with self._answering():
+            crown(self._api(), f"{self.entity}/{self._project}/{version}")
+
     def write_offline(self, run: Run, media: Media) -> None:
         """Into a folder, which `wandb sync` sends."""
-        tracked = self._init(run, "offline", resume=False)
-        self._fill(tracked, run, media, 0)
-        tracked.finish(exit_code=0 if run.succeeded else 1)
+        OpenRun(self._init(run, "offline", resume=False), run, 0).complete(run, media)
 
     def supersede(self, run_ids: Collection[str]) -> None:
         """Take runs of earlier ends of a trial out of the sweep's run sets. Raises Unreachable."""
-        try:
+        with self._answering():
             for run in self._listed(run_ids, lazy=False):
                 if _SUPERSEDED not in run.tags:
                     run.tags = [*run.tags, _SUPERSEDED]
                     run.config["results_id"] = f"{_SUPERSEDED} {run.config.get('results_id', '')}"
                     run.update()
-        except Exception as error:
-            raise self._away(error) from error
 
     def restore(self, run: Run) -> None:
         """Put a run that was superseded back: that end counts again. Raises Unreachable."""
-        try:
+        with self._answering():
             for there in self._listed([run.run_id], lazy=False):
                 there.tags = [tag for tag in there.tags if tag != _SUPERSEDED]
                 there.config["results_id"] = run.config["results_id"]
                 there.update()
-        except Exception as error:
-            raise self._away(error) from error
 
     def arrived(self, run_ids: Collection[str]) -> dict[str, Arrived]:
         """What W&B has of these runs; those that it does not know are left out. Raises Unreachable."""
@@ -135,7 +178,7 @@ class Tracker:
 
     def close(self) -> None:
         """End the SDK's service."""
-        end_service(min(self._finish_seconds, END_SECONDS))
+        end_service(min(self._patience.finish_seconds, END_SECONDS))
 
     def _listed(self, run_ids: Collection[str], *, lazy: bool) -> Any:
         where, these = f"{self.entity}/{self._project}", {"name": {"$in": list(run_ids)}}
@@ -151,6 +194,7 @@ class Tracker:
             group=run.group,
             job_type=_JOB_TYPES.get(run.purpose, run.purpose),
             tags=run.tags,
+            notes=self._notes,
             config=run.config,
             reinit="create_new",
             # without, the SDK would add all rows behind those that are there
@@ -164,8 +208,8 @@ class Tracker:
             mode=mode,
             silent=True,
             console="off",
-            init_timeout=self._answer_seconds,
-            finish_timeout=self._finish_seconds,
+            init_timeout=self._patience.answer_seconds,
+            finish_timeout=self._patience.finish_seconds,
             finish_timeout_raises=True,
             disable_git=True,
             disable_code=True,
@@ -175,60 +219,47 @@ class Tracker:
             x_disable_meta=True,
             x_disable_machine_info=True,
             x_save_requirements=False,
+            x_file_stream_transmit_interval=self._patience.parcel_seconds,
         )
 
-    def _fill(self, tracked: "wandb.Run", run: Run, media: Media, there: int) -> None:
-        shown = dict(_shown(media))
-        last = run.epochs[-1][0] if run.epochs else None
-        for epoch, values in run.epochs[there:]:
-            # committed at once: the last epoch would otherwise overwrite the summary, whose scores are the selected epoch's
-            tracked.log({**values, **(shown if epoch == last else {})}, step=epoch, commit=True)
-        # its rows had arrived, its files perhaps had not
-        again = shown if there and there >= len(run.epochs) else {}
-        tracked.summary.update({**run.summary, **again})
-
     def _api(self) -> "wandb.Api":
-        return wandb.Api(timeout=max(1, round(self._answer_seconds)))
+        return wandb.Api(timeout=max(1, round(self._patience.answer_seconds)))
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """The SDK raises whatever its transport does. Raises Unreachable."""
+        try:
+            yield
+        except Unreachable:
+            raise
+        except Exception as error:
+            raise self._away(error) from error
 
     def _away(self, error: Exception) -> Unreachable:
-        """A failed call keeps the run's id in use until the service is gone."""
-        end_service(min(self._finish_seconds, END_SECONDS))
+        """A failed call keeps the run's id in use until the service is gone. It is given no time to end other runs too."""
+        kill_service()
+        end_service(min(self._patience.finish_seconds, END_SECONDS))
         told = one_line(masked(str(error)))[:300]
         return Unreachable(f"{type(error).__name__}: {told}" if told else type(error).__name__)
 
 
 def end_service(seconds: float) -> None:
     """End the SDK's service process. It may hang where the server does not answer: then it is killed."""
-    ending = threading.Thread(target=wandb.teardown, daemon=True)
+    ending = threading.Thread(target=_tear_down, daemon=True)
     ending.start()
     ending.join(seconds)
-    if not ending.is_alive():
-        return
+    if ending.is_alive():
+        kill_service()
+        ending.join()
+
+
+def _tear_down() -> None:
+    with suppress(SystemExit):  # how the service ended, which was killed perhaps
+        wandb.teardown()
+
+
+def kill_service() -> None:
     for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):
             if child.name() == _SERVICE:
                 child.kill()
-    ending.join()
-
-
-def _shown(media: Media) -> Iterable[tuple[str, Any]]:
-    if media.confusion:
-        names = {"Actual": "Actual", "Predicted": "Predicted", "nPredictions": "nPredictions"}
-        table = wandb.Table(columns=list(names), data=[list(row) for row in media.confusion])
-        yield "confusion_matrix", wandb.plot_table("wandb/confusion_matrix/v1", table, names, {"title": "Test split"})
-    if media.roc:
-        names = {"class": "class", "x": "fpr", "y": "tpr"}
-        table = wandb.Table(columns=list(names.values()), data=[list(row) for row in media.roc])
-        texts = {
-            "title": "ROC, test split",
-            "x-axis-title": "false positive rate",
-            "y-axis-title": "true positive rate",
-        }
-        yield "roc", wandb.plot_table("wandb/area-under-curve/v0", table, names, texts)
-    if media.picture is not None:
-        from PIL import Image
-
-        # one that cannot be read is left out: it is no reason to keep the figures back
-        with suppress(OSError, ValueError, Image.DecompressionBombError), Image.open(media.picture) as picture:
-            picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
-            yield "samples", wandb.Image(picture.convert("RGB"))

@@ -1,19 +1,25 @@
 """The process that writes W&B runs, carried out in this one, against a server of the test's or none."""
 
 import json
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from click.testing import CliRunner
 
 from orchestrator.reports.runs import finished_trials
+from orchestrator.reports.wandb import writing
 from orchestrator.reports.wandb.__main__ import main
 from orchestrator.reports.wandb.cell_runs import finished_cells
+from orchestrator.reports.wandb_process import Destination, command
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from tests.orchestrator.sample import Cell
 from tests.wandb_server import WandbServer
 from tests.wandb_server.account import Run
+
+assert writing, "the SDK is imported before the first writer, whose temporary folders go when it ends"
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,34 @@ def write(
     done = CliRunner().invoke(main, [*asked, "--report" if report else "--no-report", *options])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.output
     return Session(done.exit_code, done.stderr, **json.loads(done.stdout))
+
+
+class Following:
+    """The writer as a process of its own beside a sweep that runs."""
+
+    def __init__(self, paths: ResultsPaths, *options: str, patience: int = 10) -> None:
+        start = command(paths, "online", Destination("demo"))
+        waits = [f"--answer-seconds={patience}", f"--finish-seconds={patience}", "--parcel-seconds=0.3"]
+        self._process = subprocess.Popen(
+            [*start, *waits, "--no-report", "--follow", *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def end(self) -> Session:
+        """The sweep is over."""
+        output, told = self._process.communicate(timeout=120)
+        return Session(self._process.returncode, told, **json.loads(output))
+
+    def kill(self, *, with_service: bool = True) -> None:
+        """Without warning. with_service: the SDK's own process too, which ends by itself a little later otherwise."""
+        itself = psutil.Process(self._process.pid)
+        for process in (itself, *(itself.children() if with_service else ())):
+            process.kill()
+        self._process.communicate()
 
 
 def run_of(server: WandbServer, paths: ResultsPaths, cell: Cell, seed: int) -> Run:

@@ -1,0 +1,72 @@
+"""One run of the W&B SDK that takes rows: while its trial trains, or all at once when that has ended."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+import wandb
+
+from orchestrator.reports.runs import Run
+from orchestrator.reports.wandb.media import PICTURE_SIDE, Media
+
+
+class OpenRun:
+    """Every call may raise whatever the SDK's transport raises; the run is then as good as lost."""
+
+    def __init__(self, tracked: "wandb.Run", begun: Run, there: int) -> None:
+        """begun: as which it was begun. there: rows that W&B has already."""
+        self.tracked, self._begun = tracked, begun
+        self.rows = there
+        """Rows that it has been given, those that were there before counted too: one an epoch, in their order."""
+
+    def tell(self, run: Run) -> None:
+        """Give it the rows that it does not have. Epochs that run again after a failure keep the rows that they have."""
+        self._tell(run, {})
+
+    def complete(self, run: Run, media: Media) -> None:
+        """Give it the rest and end it. Returns when all of it has left."""
+        shown = dict(_shown(media))
+        # where all rows are there, its files perhaps are not: the summary holds what panels show
+        again = shown if self.rows and self.rows >= len(run.epochs) else {}
+        self._tell(run, shown)
+        if run.config != self._begun.config:  # its trial has ended since
+            self.tracked.config.update(run.config, allow_val_change=True)  # type: ignore[no-untyped-call]
+        if run.tags != self._begun.tags:
+            self.tracked.tags = run.tags
+        self.tracked.summary.update({**run.summary, **again})
+        self.tracked.finish(exit_code=0 if run.succeeded else 1)
+
+    def leave(self) -> None:
+        """Its trial has been stopped, and will go on: W&B is told so, and keeps the run open for more."""
+        self.tracked.mark_preempting()
+        self.tracked.finish(exit_code=1)
+
+    def _tell(self, run: Run, with_last: dict[str, Any]) -> None:
+        last = run.epochs[-1][0] if run.epochs else None
+        for epoch, values in run.epochs[self.rows :]:
+            # committed at once: the last epoch would otherwise overwrite the summary, whose scores are the selected epoch's
+            self.tracked.log({**values, **(with_last if epoch == last else {})}, step=epoch, commit=True)
+        self.rows = max(self.rows, len(run.epochs))
+
+
+def _shown(media: Media) -> Iterable[tuple[str, Any]]:
+    if media.confusion:
+        names = {"Actual": "Actual", "Predicted": "Predicted", "nPredictions": "nPredictions"}
+        table = wandb.Table(columns=list(names), data=[list(row) for row in media.confusion])
+        yield "confusion_matrix", wandb.plot_table("wandb/confusion_matrix/v1", table, names, {"title": "Test split"})
+    if media.roc:
+        names = {"class": "class", "x": "fpr", "y": "tpr"}
+        table = wandb.Table(columns=list(names.values()), data=[list(row) for row in media.roc])
+        texts = {
+            "title": "ROC, test split",
+            "x-axis-title": "false positive rate",
+            "y-axis-title": "true positive rate",
+        }
+        yield "roc", wandb.plot_table("wandb/area-under-curve/v0", table, names, texts)
+    if media.picture is not None:
+        from PIL import Image
+
+        # one that cannot be read is left out: it is no reason to keep the figures back
+        with suppress(OSError, ValueError, Image.DecompressionBombError), Image.open(media.picture) as picture:
+            picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
+            yield "samples", wandb.Image(picture.convert("RGB"))
