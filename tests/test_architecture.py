@@ -30,7 +30,7 @@ MAY_IMPORT_RAY = {
     "clusters/probe.py",
     "orchestrator/tuning/algorithms.py",  # Tune's searchers and schedulers, not its loop
 }
-MAY_IMPORT_WANDB = {"orchestrator/reports/wandb/tracker.py", "orchestrator/reports/wandb/board.py"}
+MAY_IMPORT_WANDB = {f"orchestrator/reports/wandb/{name}.py" for name in ("tracker", "open_run", "models", "board")}
 NOT_IN_THE_DRIVER = {
     *("torch", "torchvision", "torchmetrics", "sklearn", "scipy", "pandas", "safetensors", "optuna"),
     *("wandb", "ray.train", "ray.tune", "ray.data"),

@@ -77,7 +77,7 @@ class Run:
             self.arrivals += [(json.loads(line)["_step"], time.monotonic()) for line in fresh]
 
     def resume(self) -> None:
-        """Somebody has opened it: it runs."""
+        """Somebody opens it to go on with it: it runs."""
         self.complete = self.preempting = False
         self.exit_code = None
 

@@ -44,6 +44,7 @@ class Operations:
         run = self._account.runs.get(asked["name"])
         if run is None:
             return {"model": None}
+        run.resume()
         return {
             "model": {
                 "id": node_id("Project", run.project),
@@ -77,8 +78,6 @@ class Operations:
             self._account.projects.add(project)
             self._account.runs[name] = Run(entity, project, name, node_id("Run", name))
         run = self._account.runs[name]
-        if not asked.get("id"):  # the SDK opens it; a change of what is known of it goes by its id
-            run.resume()
         run.about |= {key: value for key, value in asked.items() if value is not None}
         owner = {"id": node_id("Entity", run.entity), "name": run.entity}
         bucket = {

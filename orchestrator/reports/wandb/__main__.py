@@ -71,7 +71,13 @@ def _alone(paths: ResultsPaths) -> Iterator[None]:
 @click.option("--alert", type=click.Choice(["end", "failures", "none"]), default="none", show_default=True)
 @click.option("--answer-seconds", type=float, default=30.0, show_default=True, help="Then runs are pending.")
 @click.option("--finish-seconds", type=float, default=_FINISH_SECONDS, show_default=True, help="The same, of one run.")
-@click.option("--parcel-seconds", type=float, default=5.0, show_default=True, help="Between two parcels of rows.")
+@click.option(
+    "--parcel-seconds",
+    type=click.FloatRange(min=1),
+    default=5.0,
+    show_default=True,
+    help="Between two parcels of rows.",
+)
 @click.option("--report/--no-report", default=True, show_default=True, help="Write the report when all runs are there.")
 @click.option("--follow", is_flag=True, help="Go on until standard input ends.")
 def main(

@@ -50,6 +50,7 @@ class LiveRuns:
         self._read, self._refused, self._held_back = read, refused, held_back
         self._arrives_in = arrives_in_seconds
         self._open: dict[Finished, _Live] = {}
+        self._used = False
         self._again_at = 0.0
 
     def beat(self) -> None:
@@ -72,9 +73,13 @@ class LiveRuns:
         live = self._open.pop(unit, None)
         return None if live is None else live.opened
 
-    def lost(self) -> None:
-        """The SDK's service is gone, and with it all that were open."""
+    def lost(self) -> bool:
+        """No run is open any more: whether any was since the last time."""
         self._open.clear()
+        used, self._used = self._used, False
+        if used:
+            self._tracker.drop()  # it may be there, where W&B has dropped rows in silence
+        return used
 
     def leave(self) -> None:
         """The sweep is over; what still trained has been stopped. Raises Unreachable."""
@@ -106,7 +111,7 @@ class LiveRuns:
                 self.lost()
                 self._refused(unit, self._id(unit), failed)
                 return
-            self._open[unit] = _Live(opened)
+            self._open[unit], self._used = _Live(opened), True
 
     def _check(self, now: float) -> None:
         """That a call returned does not say that W&B has taken the rows: it may have refused the stream in silence."""

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import wandb
+from wandb.plot.custom_chart import CustomChart
 
 from orchestrator.reports.runs import Run
 from orchestrator.reports.wandb.media import PICTURE_SIDE, Media
@@ -26,8 +27,9 @@ class OpenRun:
     def complete(self, run: Run, media: Media) -> None:
         """Give it the rest and end it. Returns when all of it has left."""
         shown = dict(_shown(media))
-        # where all rows are there, its files perhaps are not: the summary holds what panels show
-        again = shown if self.rows and self.rows >= len(run.epochs) else {}
+        # where all rows are there, its files perhaps are not: the summary holds what panels show, and takes no charts
+        late = bool(self.rows) and self.rows >= len(run.epochs)
+        again = dict(_in_summary(name, value) for name, value in shown.items() if late)
         self._tell(run, shown)
         if run.config != self._begun.config:  # its trial has ended since
             self.tracked.config.update(run.config, allow_val_change=True)  # type: ignore[no-untyped-call]
@@ -47,6 +49,11 @@ class OpenRun:
             # committed at once: the last epoch would otherwise overwrite the summary, whose scores are the selected epoch's
             self.tracked.log({**values, **(with_last if epoch == last else {})}, step=epoch, commit=True)
         self.rows = max(self.rows, len(run.epochs))
+
+
+def _in_summary(name: str, shown: Any) -> tuple[str, Any]:
+    """Of a chart what it is drawn from, under the name that the SDK gives that."""
+    return (f"{name}_table", shown.table) if isinstance(shown, CustomChart) else (name, shown)
 
 
 def _shown(media: Media) -> Iterable[tuple[str, Any]]:

@@ -180,6 +180,11 @@ class Tracker:
         """End the SDK's service."""
         end_service(min(self._patience.finish_seconds, END_SECONDS))
 
+    def drop(self) -> None:
+        """End the SDK's service at once, with all runs that are open."""
+        kill_service()
+        end_service(min(self._patience.finish_seconds, END_SECONDS))
+
     def _listed(self, run_ids: Collection[str], *, lazy: bool) -> Any:
         where, these = f"{self.entity}/{self._project}", {"name": {"$in": list(run_ids)}}
         return self._api().runs(where, filters=these, per_page=_ASKED_AT_ONCE, lazy=lazy)
@@ -236,9 +241,8 @@ class Tracker:
             raise self._away(error) from error
 
     def _away(self, error: Exception) -> Unreachable:
-        """A failed call keeps the run's id in use until the service is gone. It is given no time to end other runs too."""
-        kill_service()
-        end_service(min(self._patience.finish_seconds, END_SECONDS))
+        """A failed call keeps the run's id in use until the service is gone."""
+        self.drop()
         told = one_line(masked(str(error)))[:300]
         return Unreachable(f"{type(error).__name__}: {told}" if told else type(error).__name__)
 
@@ -254,7 +258,7 @@ def end_service(seconds: float) -> None:
 
 
 def _tear_down() -> None:
-    with suppress(SystemExit):  # how the service ended, which was killed perhaps
+    with suppress(Exception, SystemExit):  # its connection is lost, or how it ended is told, where it was killed
         wandb.teardown()
 
 

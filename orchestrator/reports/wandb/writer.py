@@ -143,7 +143,9 @@ class Writer:
                 self._live.leave()
             self._pause, self._trouble = _FIRST_PAUSE_SECONDS, ""
         except Unreachable as away:
-            self._live.lost()
+            if self._live.lost() and last:  # what was sent into runs that were open: W&B may take it into others
+                self._write([unit for unit in self._pending() if unit in pending], last=last)
+                return
             self._trouble = str(away)
             self._again_at = time.monotonic() + self._pause
             self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)

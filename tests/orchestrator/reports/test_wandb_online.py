@@ -288,12 +288,14 @@ def test_the_report_is_made_once_and_updated_in_place(server: WandbServer, tmp_p
     assert report.spec["blocks"][2]["children"][0]["text"].startswith("4 trials of 2 cells: ")
 
     complete(journal, CNN_SGD, 0, accuracy=0.8)
+    complete(journal, CNN_SGD, 1, accuracy=0.8)
+    complete(journal, MLP_SGD, 1, accuracy=0.9)
     journal.commit()
     export(journal, paths)
     journal.close()
     report.spec["discussionThreads"] = [{"id": "a-comment"}]
     second = write(paths, report=True)
-    assert (second.report, second.written) == (first.report, 1)
+    assert (second.report, second.written) == (first.report, 3)
     (report,) = server.account.reports
     assert report.saves == 2
     assert report.spec["discussionThreads"] == [{"id": "a-comment"}]

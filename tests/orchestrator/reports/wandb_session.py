@@ -53,20 +53,26 @@ class Following:
 
     def __init__(self, paths: ResultsPaths, *options: str, patience: int = 10) -> None:
         start = command(paths, "online", Destination("demo"))
-        waits = [f"--answer-seconds={patience}", f"--finish-seconds={patience}", "--parcel-seconds=0.3"]
+        waits = [f"--answer-seconds={patience}", f"--finish-seconds={patience}", "--parcel-seconds=1"]
+        self._log = paths.wandb_log
         self._process = subprocess.Popen(
             [*start, *waits, "--no-report", "--follow", *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=paths.wandb_log.open("ab"),
             text=True,
             start_new_session=True,
         )
 
+    @property
+    def told(self) -> str:
+        """By this writer and those before."""
+        return self._log.read_text()
+
     def end(self) -> Session:
         """The sweep is over."""
-        output, told = self._process.communicate(timeout=120)
-        return Session(self._process.returncode, told, **json.loads(output))
+        output, _ = self._process.communicate(timeout=120)
+        return Session(self._process.returncode, self.told, **json.loads(output))
 
     def kill(self, *, with_service: bool = True) -> None:
         """Without warning. with_service: the SDK's own process too, which ends by itself a little later otherwise."""
