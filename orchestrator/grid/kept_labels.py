@@ -141,12 +141,12 @@ def _with_default(axis: str, part: _Part, keys: Collection[str]) -> _Part:
 def _short(texts: Iterable[str]) -> dict[str, str]:
     """A short form of each JSON text; of paths as much of the end as tells them apart."""
     known = [text for text in texts if text != _TUNED]
-    ends, count = {text: text for text in known}, 0
-    while count == 0 or len(set(ends.values())) < len(known):
-        count += 1
+    for count in range(1, max((text.count("/") for text in known), default=0) + 2):
         ends = {text: _end(json.loads(text), count) for text in known}
-    short = shortened(ends.values())
-    return {text: short[end] for text, end in ends.items()} | {_TUNED: _TUNED}
+        if len(set(ends.values())) == len(known):
+            short = shortened(ends.values())
+            return {text: short[end] for text, end in ends.items()} | {_TUNED: _TUNED}
+    return shortened(known) | {_TUNED: _TUNED}  # two ways to write one path
 
 
 def _end(value: Any, count: int) -> str:

@@ -13,12 +13,15 @@ SPLIT: Final = 5
 """Version of the results from which on trials stand in three tables, and `parameters` counts what does not learn too."""
 
 
-def learns_in_part(model_config: str) -> bool:
+def learns_in_part(model_config: str | None) -> bool:
     """Whether only a part of a model learns: of such a one an older orch counted that part alone, and not what its
-    features took. model_config: JSON.
+    features took. model_config: JSON; of one that cannot be read nothing is known, as if it were so.
     """
-    tune = json.loads(model_config).get("tune", "all")
-    return bool(tune != "all")
+    try:
+        config = json.loads(model_config or "")
+    except ValueError:  # a table that nothing vouches for; that it is damaged is told by `orch verify`
+        return True
+    return not isinstance(config, dict) or config.get("tune", "all") != "all"
 
 
 def holds_every_trial(trials: pa.Table) -> bool:
@@ -29,7 +32,7 @@ def holds_every_trial(trials: pa.Table) -> bool:
 
 def carried_over(trials: pa.Table) -> pa.Table:
     """A table of before with the columns of now; what a model costs is filled in as `migration` does it in a journal."""
-    of_part = pa.array(map(cache(learns_in_part), trials["model_config"].to_pylist()), pa.bool_())
+    of_part = pa.array(map(cache(learns_in_part), _column(trials, "model_config").to_pylist()), pa.bool_())
     counted, generation = _column(trials, "parameters"), pc.fill_null(_column(trials, "generation_seconds"), 0.0)
     filled = {
         "parameters": pc.if_else(of_part, None, counted),
@@ -43,7 +46,7 @@ def carried_over(trials: pa.Table) -> pa.Table:
 
 def part_of(table: Table, trials: pa.Table) -> pa.Table:
     """Those of all trials that stand in one of the three tables."""
-    planned = pc.fill_null(trials["planned"], False)
+    planned = pc.fill_null(_column(trials, "planned"), False)
     if table is EARLIER_TRIALS:
         return trials.filter(pc.invert(planned))
     tunes = pc.fill_null(pc.equal(_column(trials, "purpose"), "tuning"), False)

@@ -218,3 +218,12 @@ def test_a_claim_takes_the_label_of_its_grid_and_that_of_the_tables() -> None:
     ):
         with pytest.raises(GridError, match="which is no level of optimizer here"):
             read_text(grid + claim % (short % "0.9", wrong), Path("grid.yaml"))
+
+
+def test_two_ways_to_write_one_path_are_two_labels() -> None:
+    paths = ("/data/birds", "/data//birds", "/data/birds/", "birds")
+    kept = [
+        KeptLevel("image_folder(path=x)", json.dumps({"name": "image_folder", "path": path}), planned=False)
+        for path in paths
+    ]
+    assert len(set(labels_in_directory("dataset", set(kept)).values())) == len(paths)

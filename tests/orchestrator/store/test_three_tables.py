@@ -14,6 +14,7 @@ from orchestrator.reports.reading import TablesRead
 from orchestrator.reports.source import every_trial, table_of
 from orchestrator.store import sql
 from orchestrator.store.journal import Journal
+from orchestrator.store.older import learns_in_part
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
 from results_schema import EARLIER_TRIALS, TRIAL_TABLES, TRIALS, TUNING_TRIALS, Table
@@ -145,3 +146,8 @@ def test_what_tuning_made_of_a_cell_is_called_as_the_cell_is(tmp_path: Path) -> 
     }
     journal.close()
     assert found == {"sgd"}
+
+
+@pytest.mark.parametrize("config", [None, "", "{", "[]", '"net"', "{}", '{"tune": "all"}', '{"tune": "last"}'])
+def test_of_a_model_that_cannot_be_read_nothing_is_said(config: str | None) -> None:
+    assert learns_in_part(config) is (config not in ("{}", '{"tune": "all"}'))
