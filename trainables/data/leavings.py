@@ -1,6 +1,7 @@
 """Files among the pictures that are not read, counted by their endings: a user would take them for part of the data."""
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 from trainables.data.printable import printable
@@ -14,13 +15,15 @@ _SYSTEMS: Final = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
 class Leavings:
     """A tally."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Collection[str] = ()) -> None:
+        """read: paths of files that are read as something else."""
+        self._read = frozenset(read)
         self._found: dict[str, LeftOut] = {}
 
     def add(self, path: str, where: str = "") -> None:
         """where: said behind the ending."""
         name = path.rpartition("/")[2]
-        if name.startswith(".") or name.lower() in _SYSTEMS:
+        if name.startswith(".") or name.lower() in _SYSTEMS or path in self._read:
             return
         stem, dot, last = name.rpartition(".")
         fits = bool(stem) and _ENDING.fullmatch(f"{dot}{last}")

@@ -32,8 +32,12 @@ class ImageFolder(PictureDataset):
         return located_file(with_groups, "target", place, Path.is_file)
 
     def _lists(self, place: DataPlace) -> list[str]:
-        located = self.located(place)
-        return [path for path in (located.groups, located.target) if path is not None]
+        return self.located(place)._named_lists()
+
+    def _named_lists(self) -> list[str]:
+        return [path for path in (self.groups, self.target) if path is not None]
 
     def _open(self, root: Path) -> PictureSource:
-        return PictureFolder(root) if self.target is None else NumberedFolder(root, Path(self.target))
+        if self.target is None:
+            return PictureFolder(root)
+        return NumberedFolder(root, Path(self.target), self._named_lists())

@@ -374,6 +374,7 @@ def test_a_file_says_which_number_each_picture_has(place: DataPlace, ages: Path)
     info, examples = dataset.info(place), dataset.load(place)
     assert (info.task, info.classes, info.targets, info.official_test) == ("regression", (), 1, False)
     assert examples.targets.dtype == np.float32
+    assert dataset.outline(place).left_out == ()  # the list itself is read
     by_picture = {int(picture[0, 0, 0]): float(target[0]) for picture, target in zip(*_pairs(examples), strict=True)}
     assert by_picture == {0: 30, 1: 4.5, 2: pytest.approx(-1e-3)}
     before = dataset.fingerprint(place)
