@@ -3,6 +3,8 @@
 import atexit
 import os
 import sys
+import threading
+import time
 
 from orchestrator.outputs import Outlet, open_outputs
 
@@ -18,7 +20,18 @@ def main() -> None:
     from orchestrator.cli import run
 
     ending.code = _missed(output, run(sys.argv[1:]))
+    if _threads_left():  # by a trial: Python would wait for them, for ever
+        ending.leave()
     sys.exit(ending.code)
+
+
+def _threads_left() -> bool:
+    """Whether a thread that a process waits for when it ends does not end within a second."""
+    ending = time.monotonic() + 1.0
+    left = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
+    for thread in left:
+        thread.join(max(0.0, ending - time.monotonic()))
+    return any(thread.is_alive() for thread in left)
 
 
 def _missed(output: Outlet, code: int) -> int:

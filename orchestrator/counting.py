@@ -1,64 +1,159 @@
 """Counts what models compute, in a process of its own: it builds them, and torch would take 500 MB of the driver's memory.
 
-`python -m orchestrator.counting` answers on standard output what it is asked on standard input, until that is closed.
+A model's code may do anything as it is built: raise, end its process, hang, take all memory, print, or leave a copy of the
+process. All of that is an unknown cost; the model's own trials tell what is wrong with it.
+
+`python -m orchestrator.counting FD` answers through a socket what it is asked there, until that is closed.
 """
 
+import json
 import os
 import pickle
+import resource
+import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
+
+import psutil
 
 from clusters.signals import WARNINGS, children_deaf_to
-from orchestrator.errors import InfrastructureLost
-from orchestrator.outputs import open_outputs
+from orchestrator.engine.death import told_death
 from trainables.dataset import DataInfo
 from trainables.model import Model
+from trainables.raised import told
 from trainables.registry import registry
 from trainables.task import Task
+
+START_SECONDS: Final = 120.0
+"""What the process is given to come up: torch is large, and a file system may be slow."""
+COUNT_SECONDS: Final = 20.0
+"""What one model is given to be built and counted. It may be more: then what is lost is a better order of the trials."""
+_MEMORY_SHARE: Final = 0.5
+"""Part of the memory that is free which the process may take."""
+_OWN: Final = "trainables."
+_READY: Final = "ready"
+_MOST: Final = 65_536
+"""Bytes of an answer."""
+
+
+class CannotCount(Exception):
+    """What a model computes is not known, for this reason."""
 
 
 class FlopCounter:
     """Operations of a forward pass over one example. The process starts with the first model that is asked of."""
 
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
+    def __init__(self, note: Callable[[str], None]) -> None:
+        """note: is told of each model that cannot be counted."""
+        self._note = note
+        self._process: _Process | None = None
+        self._unknown: set[str] = set()
+        """Names of models that took the process with them, or all their time: none of their levels is tried again."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
+        self._end()
 
-    def count(self, model: Model, data: DataInfo) -> int:
-        """Raises RuntimeError where the model cannot be built, and InfrastructureLost."""
-        if "torch" in sys.modules:  # then it costs no more
-            return counted(model, data)
-        if self._process is None:
-            self._process = _started()
-        asked, answers = self._process.stdin, self._process.stdout
-        assert asked is not None and answers is not None
+    def count(self, model: Model, data: DataInfo) -> int | None:
+        """None where it is not known."""
+        if model.name in self._unknown:
+            return None
         try:
-            pickle.dump((model, data), asked)
-            asked.flush()
-            answer = pickle.load(answers)  # noqa: S301 - our own process # nosec B301
-        except (EOFError, BrokenPipeError) as gone:
-            raise InfrastructureLost(
-                f"the process that counts the operations of {model.name} has died (killed, or memory ran out);"
-                " run the same command again"
-            ) from gone
-        if isinstance(answer, Exception):
-            raise answer
-        assert isinstance(answer, int)
+            return self._counted(model, data)
+        except CannotCount as unknown:
+            self._note(
+                f"warning: what {model.name} computes cannot be counted, so its trials are expected to take as long as"
+                f" others: {unknown}"
+            )
+        return None
+
+    def _counted(self, model: Model, data: DataInfo) -> int:
+        if "torch" in sys.modules and _is_own(model, data):  # then it costs no more, and does nothing of all that
+            return _answer(model, data)
+        try:
+            if self._process is None:
+                self._process = _Process()
+            answer = self._process.ask(model, data)
+        except OSError as gone:  # a time-out is one
+            self._unknown.add(model.name)
+            ended = self._end()
+            late = isinstance(gone, TimeoutError)
+            raise CannotCount(f"it took more than {COUNT_SECONDS:g} s" if late else ended) from gone
+        if isinstance(answer, str):
+            raise CannotCount(answer)
         return answer
+
+    def _end(self) -> str:
+        """End the process, if there is one. How it had ended, where it had."""
+        process, self._process = self._process, None
+        return "" if process is None else process.end()
+
+
+class _Process:
+    """The other process, and the socket between."""
+
+    def __init__(self) -> None:
+        """Raises OSError where it does not come up."""
+        self._line, theirs = socket.socketpair()
+        path = os.pathsep.join(filter(None, sys.path))  # a component may come from anywhere that this process finds
+        with theirs, children_deaf_to(WARNINGS):
+            self._process = subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-P", "-m", "orchestrator.counting", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # what a model prints as it is built is of no use to anybody
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env=os.environ | {"PYTHONPATH": path},
+                start_new_session=True,  # a signal to the driver's group is for the driver, which then closes the line
+            )
+        self._line.settimeout(START_SECONDS)
+        try:
+            self._received()
+        except OSError:
+            self.end()
+            raise
+
+    def ask(self, model: Model, data: DataInfo) -> int | str:
+        """The number, or why there is none. Raises OSError where the process has gone, TimeoutError where it is late."""
+        self._line.settimeout(COUNT_SECONDS)
+        question = pickle.dumps((model, data))
+        self._line.sendall(len(question).to_bytes(8, "big") + question)
+        answer = json.loads(self._received())
+        if not isinstance(answer, int | str):
+            raise ConnectionError("what it answers is no answer")
+        return answer
+
+    def end(self) -> str:
+        """End it with all that it has started. How it had ended by itself."""
+        with suppress(subprocess.TimeoutExpired):  # where it is about to
+            self._process.wait(1.0)
+        code = self._process.poll()
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._line.close()
+        return told_death(code)
+
+    def _received(self) -> bytes:
+        """A line of JSON."""
+        received = b""
+        while not received.endswith(b"\n"):
+            part = self._line.recv(_MOST)
+            if not part or len(received) > _MOST:
+                raise ConnectionError("the process that counts has gone")
+            received += part
+        return received
 
 
 def counted(model: Model, data: DataInfo) -> int:
-    """The same here, with torch."""
+    """The same here, with torch. Raises whatever the model raises."""
     from trainables.costs import count_flops
 
     task = registry.get("task", data.task)()
@@ -66,35 +161,67 @@ def counted(model: Model, data: DataInfo) -> int:
     return count_flops(model.build(data, task.outputs(data)), data.shape)
 
 
-def _started() -> subprocess.Popen[bytes]:
-    path = os.pathsep.join(filter(None, sys.path))  # a component may come from anywhere that this process finds
-    with children_deaf_to(WARNINGS):
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "orchestrator.counting"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": path},
-            start_new_session=True,  # a signal to the driver's group is for the driver, which then closes the pipe
-        )
+def _is_own(model: Model, data: DataInfo) -> bool:
+    task = registry.get("task", data.task)
+    return type(model).__module__.startswith(_OWN) and task.__module__.startswith(_OWN)
+
+
+def _answer(model: Model, data: DataInfo) -> int:
+    """Raises CannotCount."""
+    try:
+        return counted(model, data)
+    except Exception as raised:
+        raise CannotCount(told(raised)) from raised
 
 
 def main() -> None:
-    open_outputs()  # a model that prints where nobody takes it can be built all the same
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a model prints as it is built is no answer
-    with suppress(EOFError, BrokenPipeError):  # the driver has what it wants, or is gone
+    line = socket.socket(fileno=int(sys.argv[1]))
+    here = os.getpid()
+    os.set_inheritable(line.fileno(), False)
+    import trainables.costs  # noqa: F401 - with torch, which takes its time
+
+    _limit_memory()
+    with suppress(OSError, EOFError):  # the driver has what it wants, or is gone
+        _send(line, _READY)
         while True:
-            model, data = pickle.load(sys.stdin.buffer)  # noqa: S301 - the driver's # nosec B301
-            pickle.dump(_answer(model, data), answers)
-            answers.flush()
+            question = _exactly(line, int.from_bytes(_exactly(line, 8), "big"))
+            # beyond the driver's patience, and where there is no driver any more
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(int(COUNT_SECONDS) + 10)
+            answer = _told_answer(question)
+            signal.alarm(0)
+            if os.getpid() != here:
+                break  # a copy that the model has made
+            _send(line, answer)
     os._exit(0)  # an answer that nobody takes is not worth another try
 
 
-def _answer(model: Model, data: DataInfo) -> int | Exception:
+def _told_answer(question: bytes) -> int | str:
     try:
-        return counted(model, data)
-    except Exception as raised:  # noqa: BLE001 - a plug-in's, say: the driver says it
-        return RuntimeError(f"{model.name} cannot be built: {raised!r}")
+        return counted(*pickle.loads(question))  # noqa: S301 - the driver's # nosec B301
+    except BaseException as raised:  # noqa: BLE001 - a plug-in's, say: the driver tells it
+        return told(raised)
+
+
+def _send(line: socket.socket, answer: int | str) -> None:
+    line.sendall(json.dumps(answer).encode() + b"\n")
+
+
+def _exactly(line: socket.socket, count: int) -> bytes:
+    received = b""
+    while len(received) < count:
+        part = line.recv(count - len(received))
+        if not part:
+            raise EOFError
+        received += part
+    return received
+
+
+def _limit_memory() -> None:
+    """So that a model which is too large is refused its memory before the machine ends a process, which might be another."""
+    limit = psutil.Process().memory_info().rss + int(_MEMORY_SHARE * psutil.virtual_memory().available)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 if __name__ == "__main__":

@@ -18,14 +18,15 @@ class Expectation:
     """Seconds of work, from what earlier trials took where there are some, else from counted operations."""
 
     def __init__(
-        self, measured: Mapping[str, float], count: Callable[[Model, DataInfo], int], *, alike: bool = False
+        self, measured: Mapping[str, float], count: Callable[[Model, DataInfo], int | None], *, alike: bool = False
     ) -> None:
-        """count: a model's operations for one example (`counting`). alike: all cells have one model and one data set, so
-        there is nothing to count (it takes a second to begin)."""
+        """count: a model's operations for one example (`counting`); None where they are not known.
+        alike: all cells have one model and one data set, so there is nothing to count (it takes a second to begin).
+        """
         self._measured = measured
         self._count = count
         self._alike = alike
-        self._flops: dict[tuple[DataInfo, Model], int] = {}
+        self._flops: dict[tuple[DataInfo, Model], int | None] = {}
 
     def seconds(self, cell_id: str, model: Model, data: DataInfo, examples: int, epochs: int) -> float:
         if cell_id in self._measured:
@@ -36,8 +37,11 @@ class Expectation:
         if self._alike:
             return 1
         key = (data, model)
-        if key not in self._flops:
-            if len(self._flops) >= MOST_COUNTED:
-                return sum(self._flops.values()) / len(self._flops)
+        if key not in self._flops and len(self._flops) < MOST_COUNTED:
             self._flops[key] = self._count(model, data)
-        return self._flops[key]
+        flops = self._flops.get(key)
+        return self._mean() if flops is None else flops
+
+    def _mean(self) -> float:
+        known = [flops for flops in self._flops.values() if flops is not None]
+        return sum(known) / len(known) if known else 1

@@ -1,6 +1,6 @@
 """The plan's trials become the journal's; those that have to run are queued, or wait for their cell's tuning."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -50,13 +50,21 @@ class _Kept:
         return status in self.runs
 
 
-def record_plan(plan: Plan, journal: Journal, examples: Mapping[str, int], packing: Packing, *, retry: bool) -> ToRun:
-    """examples: how many each data set has, by its label."""
+def record_plan(
+    plan: Plan,
+    journal: Journal,
+    examples: Mapping[str, int],
+    packing: Packing,
+    note: Callable[[str], None],
+    *,
+    retry: bool,
+) -> ToRun:
+    """examples: how many each data set has, by its label. note: tells the user something."""
     again = RETRYABLE if retry else frozenset()
     # the plan says anew what is skipped
     kept = _Kept(journal.statuses(), journal.tuned_values(), OPEN | {"skipped"} | again, journal.skipped_for(NO_ROOM))
     to_run = ToRun(packing, TrialQueue(packing))
-    with FlopCounter() as counter, journal.planning(plan.grid.name, again) as planning:
+    with FlopCounter(note) as counter, journal.planning(plan.grid.name, again) as planning:
         expectation = Expectation(journal.seconds_by_cell(), counter.count, alike=plan.of_one_model)
         for cell in plan.cells():
             rows = list(trial_rows(cell, plan.seeds_of(cell)))

@@ -67,7 +67,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
         journal.environment(asdict(environment))
         if (warning := changed_source(plan, journal, occurring_in(journal))) is not None:
             progress.note(f"warning: {warning}")
-        to_run = record_plan(plan, journal, examples, packing, retry=request.retry)
+        to_run = record_plan(plan, journal, examples, packing, progress.note, retry=request.retry)
         writing.place.publish()  # from here on it is known elsewhere what waits
         draining = Draining(paths)
         source = SourceWatch(progress.note)

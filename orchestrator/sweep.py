@@ -54,6 +54,8 @@ class Sweep:
         self._packing, self._queue, self._deferred = to_run.packing, to_run.queue, to_run.deferred
         self._environment_id, self._progress, self._stop = environment_id, progress, stop
         self._attempts = journal.attempts()
+        self._in_doubt = journal.lost_inline()
+        self._told_side_effects: set[str] = set()
         self._failures = Failures()
         self._leased: dict[str, Leased] = {}
         self._counts = Counter(journal.counts())
@@ -127,6 +129,13 @@ class Sweep:
     def note(self, text: str) -> None:
         self._progress.note(text)
 
+    def in_doubt(self, trial_id: str) -> bool:
+        return trial_id in self._in_doubt
+
+    def keep(self) -> None:
+        self._journal.commit()
+        self._committed = time.monotonic()
+
     # what the engine tells
 
     def tell(self, event: Event) -> bool:
@@ -147,11 +156,20 @@ class Sweep:
                     return self._deferred.tuner(waiting.cell).epoch(waiting.tuning, event.row)
             case Ended():
                 self._journal.ended(event)
+                self._tell_side_effects(event, leased)
                 told = headline(event.result, _goal(waiting))
                 self._conclude(event.trial_id, event.result.status, told, event.result)
             case Broke():
+                self._tell_side_effects(event, leased)
                 self._break(event, leased)
         return False
+
+    def _tell_side_effects(self, event: Ended | Broke, leased: Leased) -> None:
+        """Once for all trials that do the same: their rows have it."""
+        text = str(event.side_effects or "")
+        if text and text not in self._told_side_effects:
+            self._told_side_effects.add(text)
+            self._progress.note(f"warning: {leased.label} {text}: no other trial runs under it")
 
     def beat(self) -> None:
         now = time.monotonic()

@@ -78,6 +78,12 @@ _OUTCOME = [
         required=True,
     ),
     column("reason", TEXT, "-", "Why the status is what it is, where it is not completed."),
+    column(
+        "side_effects",
+        TEXT,
+        "-",
+        "What the trial changed or left that all trials of its process share: its own figures were made under it.",
+    ),
     column("epochs", INT, "epoch", "Epochs that ran."),
     column("best_epoch", INT, "epoch", "The epoch that validation selected; its weights are the ones measured."),
     column("lr_lowest_loss", REAL, "1", "Learning rate of the lowest training loss, in a learning-rate range test."),

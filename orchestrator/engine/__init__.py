@@ -12,6 +12,7 @@ from typing import Protocol
 
 from trainables.context import Context
 from trainables.order import TrialOrder
+from trainables.process_state.change import After, SideEffects
 from trainables.records import EpochRow, TrialResult
 
 RunTrial = Callable[[TrialOrder, Context], TrialResult]
@@ -90,6 +91,8 @@ class Ended:
     at: datetime
     log: str
     """What the trial printed."""
+    side_effects: SideEffects | None = None
+    """What it changed that all trials of its process share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +104,18 @@ class Broke:
     failure: Failure
     at: datetime
     log: str
+    side_effects: SideEffects | None = None
 
 
 Event = Started | EpochDone | Ended | Broke
+
+
+def spoils(event: Event) -> bool:
+    """Whether the process that tells it has to be replaced before another trial runs there."""
+    if not isinstance(event, Ended | Broke):
+        return False
+    changed = event.side_effects is not None and event.side_effects.after >= After.REPLACE
+    return changed or (isinstance(event, Broke) and event.failure.kind is FailureKind.POISONED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +127,8 @@ class Exchanged:
     """Resident memory that only the slot's process holds."""
     usable: bool = True
     """False when the slot has to be replaced before it is handed anything else."""
+    trouble: str | None = None
+    """Why nothing of what it holds will ever come to an end."""
 
 
 class Work(Protocol):
@@ -137,6 +151,12 @@ class Work(Protocol):
 
     def note(self, text: str) -> None:
         """Tell the user what happened to the cluster."""
+
+    def in_doubt(self, trial_id: str) -> bool:
+        """Whether a process that ran it and the sweep in one has died under it: it may do so again."""
+
+    def keep(self) -> None:
+        """Make what has been told outlive this process."""
 
     def waiting(self, shape: Shape) -> int:
         """How many trials of this shape wait."""

@@ -1,100 +1,134 @@
 """One attempt at one trial, in whatever process it is: run it, and turn every way it can end into an event."""
 
 import contextlib
-import io
 import os
 import signal
 import socket
-import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import cast
 
 import torch
 
 from orchestrator.engine import Broke, Ended, EpochDone, Event, Failure, FailureKind, RunTrial, Started
-from orchestrator.errors import OrchError
+from orchestrator.engine.printed import Printed
 from orchestrator.masking import masked
 from trainables.checkpoints.keeper import newest
 from trainables.context import Context
 from trainables.errors import DataError, TrialCancelled, TrialTimedOut, WeightsError
 from trainables.order import TrialOrder
-from trainables.records import EpochRow
+from trainables.plain_record import plain
+from trainables.process_state.change import SideEffects
+from trainables.process_state.watching import ProcessState
+from trainables.raised import (
+    MESSAGE_LIMIT,
+    TRACE_LIMIT,
+    first_line,
+    message_of,
+    name_of,
+    shortened,
+    trace_of,
+)
+from trainables.records import EpochRow, TrialResult
 
-LOG_LIMIT: Final = 64_000
-"""Characters kept of what a trial prints."""
+MakeContext = Callable[[Callable[[EpochRow], bool]], Context]
+"""Makes the trial's context around a function that takes its epoch rows."""
+Emit = Callable[[Event], bool]
+"""Tells of an event. Whether the trial is to stop."""
 
 
 def attempt(
-    order: TrialOrder,
-    slot: str,
-    run_trial: RunTrial,
-    context: Callable[[Callable[[EpochRow], bool]], Context],
-    emit: Callable[[Event], bool],
-) -> FailureKind | None:
-    """Execute the order and emit Started, an EpochDone for each epoch, and Ended or Broke.
+    order: TrialOrder, slot: str, run_trial: RunTrial, context: MakeContext, emit: Emit, state: ProcessState
+) -> Ended | Broke:
+    """Execute the order and emit Started, an EpochDone for each epoch, and Ended or Broke, which it also returns.
 
-    `context` makes the trial's context around a function that takes its epoch rows. `emit` says whether the trial is to
-    stop. Returns how it failed, if it did.
+    Whatever the trial raises is its outcome, a KeyboardInterrupt of its own too. What the process shares is put back
+    before the end is told. state: of this process.
     """
-    printed = io.StringIO()
+    printed, here = Printed(), os.getpid()
     # Ray's processes do not hear it (`clusters.ray_cluster`); those that a trial starts, such as loaders, are ended by it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    state.begin()
+    outcome = _outcome(order, slot, run_trial, context, _of_process(here, emit), printed)
+    _leave_where_forked(here)
+    effects = state.settle()
+    if effects is not None:
+        printed.write(f"{effects}\n")
+    end = _end(order, outcome, printed.log(), effects)
+    emit(end)
+    return end
+
+
+def _outcome(
+    order: TrialOrder, slot: str, run_trial: RunTrial, context: MakeContext, emit: Emit, printed: Printed
+) -> TrialResult | BaseException:
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            made = context(lambda row: emit(EpochDone(order.trial_id, order.attempt, row)))
+            made = context(lambda row: emit(EpochDone(order.trial_id, order.attempt, plain(row))))
             epoch = newest(order, made.device) if made.rank == 0 else 0  # the first rank's is every rank's
             emit(Started(order.trial_id, order.attempt, slot, socket.gethostname(), os.getpid(), _now(), epoch))
-            result = run_trial(order.resumed_at(epoch), made)
-    except OrchError:
-        raise  # the sweep itself is stopping: not an outcome of the trial
-    except (Exception, SystemExit) as raised:  # noqa: BLE001 - whatever a trial raises is its outcome: a row, never silence
-        failure = _without_secrets(classify(raised))
-        emit(Broke(order.trial_id, order.attempt, failure, _now(), _log(printed)))
-        return failure.kind
-    emit(Ended(order.trial_id, order.attempt, result, _now(), _log(printed)))
-    return None
+            return plain(run_trial(order.resumed_at(epoch), made))
+    except BaseException as raised:  # noqa: BLE001 - whatever a trial raises is its outcome: a row, never silence
+        return raised
 
 
-def _log(printed: io.StringIO) -> str:
-    return masked(printed.getvalue())[-LOG_LIMIT:]  # cut afterwards: half a secret would not be found
+def _end(
+    order: TrialOrder, outcome: TrialResult | BaseException, log: str, effects: SideEffects | None
+) -> Ended | Broke:
+    if not issubclass(type(outcome), BaseException):  # what was raised may have another idea of its class
+        return Ended(order.trial_id, order.attempt, cast(TrialResult, outcome), _now(), log, effects)
+    return Broke(order.trial_id, order.attempt, classify(cast(BaseException, outcome)), _now(), log, effects)
 
 
-def _without_secrets(failure: Failure) -> Failure:
-    """Here, because the secrets are those of the trial's own process."""
-    trace = None if failure.traceback is None else masked(failure.traceback)
-    return replace(failure, message=masked(failure.message), traceback=trace)
+def _of_process(here: int, emit: Emit) -> Emit:
+    def emit_here(event: Event) -> bool:
+        _leave_where_forked(here)
+        return emit(event)
+
+    return emit_here
+
+
+def _leave_where_forked(here: int) -> None:
+    """A copy of this process that the trial made and did not end would go on with the sweep beside it."""
+    if os.getpid() != here:
+        os._exit(1)
 
 
 def classify(raised: BaseException) -> Failure:
-    """What an exception that a trial raised means."""
-    first_line = (str(raised).strip() or type(raised).__name__).splitlines()[0]
-    text = f"{type(raised).__name__}: {first_line}"
-    trace = "".join(traceback.format_exception(raised))
+    """What an exception that a trial raised means. Without secrets: they are those of the trial's own process."""
+    line = masked(first_line(raised))
+    try:
+        kind = _kind(raised, line, message_of(raised))
+    except Exception:  # noqa: BLE001 - an exception may lie even about its class
+        kind = FailureKind.ERROR
+    if kind in (FailureKind.TIMED_OUT, FailureKind.CANCELLED):
+        return Failure(kind, shortened(line, MESSAGE_LIMIT))
+    message = line if kind is FailureKind.DATA else f"{name_of(raised)}: {line}"
+    return Failure(kind, shortened(message, MESSAGE_LIMIT), shortened(masked(trace_of(raised)), TRACE_LIMIT))
+
+
+def _kind(raised: BaseException, line: str, message: str) -> FailureKind:
     match raised:
         case TrialTimedOut():
-            return Failure(FailureKind.TIMED_OUT, first_line)
+            return FailureKind.TIMED_OUT
         case TrialCancelled():
-            return Failure(FailureKind.CANCELLED, first_line)
+            return FailureKind.CANCELLED
         case DataError() | WeightsError():
-            return Failure(FailureKind.DATA, first_line, trace)
+            return FailureKind.DATA
         case torch.OutOfMemoryError() | MemoryError():
-            return Failure(FailureKind.OUT_OF_MEMORY, text, trace)
-        case RuntimeError() if _allocation_failed(first_line):
-            return Failure(FailureKind.OUT_OF_MEMORY, text, trace)
+            return FailureKind.OUT_OF_MEMORY
+        case RuntimeError() if _allocation_failed(line):
+            return FailureKind.OUT_OF_MEMORY
         case torch.AcceleratorError():
-            return Failure(FailureKind.POISONED, text, trace)
-        case RuntimeError() if "CUDA error" in str(raised):
-            return Failure(FailureKind.POISONED, text, trace)
+            return FailureKind.POISONED
+        case RuntimeError() if "CUDA error" in message:
+            return FailureKind.POISONED
         case torch.distributed.DistError():
-            return Failure(FailureKind.WORKER_LOST, text, trace)
-        case RuntimeError() if "gloo" in str(raised).lower():
-            return Failure(
-                FailureKind.WORKER_LOST, text, trace
-            )  # a peer that went away; gloo raises nothing more exact
+            return FailureKind.WORKER_LOST
+        case RuntimeError() if "gloo" in message.lower():
+            return FailureKind.WORKER_LOST  # a peer that went away; gloo raises nothing more exact
         case _:
-            return Failure(FailureKind.ERROR, text, trace)
+            return FailureKind.ERROR
 
 
 def _allocation_failed(message: str) -> bool:

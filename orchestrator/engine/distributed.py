@@ -151,6 +151,7 @@ def rank_loop(config: dict[str, RankSetting]) -> None:
 
     from orchestrator.engine.attempt import attempt
     from trainables.process_group import ProcessGroupContext
+    from trainables.process_state.watching import ProcessState
     from trainables.warm_up import warm_up
 
     setting = config["setting"]
@@ -158,6 +159,7 @@ def rank_loop(config: dict[str, RankSetting]) -> None:
     rank = get_context().get_world_rank()
     _end_with_the_desk(setting.desk)
     torch.set_num_threads(setting.shape.cpus)
+    state = ProcessState()
     device = ray.train.torch.get_device()
     number = 0
     while (order := ray.get(setting.desk.order.remote(number, 30.0))) is not False:
@@ -170,6 +172,7 @@ def rank_loop(config: dict[str, RankSetting]) -> None:
             run_trial=setting.run_trial,
             context=partial(ProcessGroupContext, device, time_limit=order.spec.protocol.trial_timeout),
             emit=lambda event: ray.get(setting.desk.emit.remote(rank, event)),
+            state=state,
         )
 
 

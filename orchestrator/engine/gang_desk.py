@@ -9,11 +9,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
 from typing import Any, Final
 
-from orchestrator.engine import Broke, Ended, Event, Exchanged, FailureKind
+from orchestrator.engine import Broke, Ended, Event, Exchanged, FailureKind, spoils
 from orchestrator.engine.memory import own_bytes
 from trainables.order import TrialOrder
+from trainables.process_state.change import SideEffects
 
 PATIENCE: Final = 3.0
 """Seconds that the other ranks are given to fail too."""
@@ -145,6 +148,7 @@ class GangDesk:
         self._ends = {}
         self._first_failure = None
         self._concluded += 1
+        self._broken |= spoils(verdict)
 
     def _lose_patience(self) -> None:
         if self._first_failure is not None and time.monotonic() - self._first_failure >= PATIENCE:
@@ -154,7 +158,12 @@ class GangDesk:
 
 
 def _verdict(ends: dict[int, Ended | Broke]) -> Ended | Broke:
-    """The first rank's end, unless a rank knows of a failure that is not only the echo of another's."""
+    """The first rank's end, unless a rank knows of a failure that is not only the echo of another's.
+
+    With what any of them changed of its process.
+    """
     broke = [end for _, end in sorted(ends.items()) if isinstance(end, Broke)]
     own = [end for end in broke if end.failure.kind is not FailureKind.WORKER_LOST]
-    return (own or broke)[0] if broke else ends[0]
+    verdict = (own or broke)[0] if broke else ends[0]
+    effects = [end.side_effects for end in ends.values() if end.side_effects is not None]
+    return replace(verdict, side_effects=reduce(SideEffects.joined, effects)) if effects else verdict

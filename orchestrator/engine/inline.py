@@ -1,13 +1,21 @@
 """Trials one after another in this process: for small grids, and for a debugger."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import torch
 
-from orchestrator.engine import RunTrial, Shape, Work
+from orchestrator.engine import Broke, Event, RunTrial, Shape, Started, Work
+from orchestrator.engine.apart import attempt_apart
 from orchestrator.engine.attempt import attempt
-from orchestrator.errors import UserError
+from orchestrator.errors import InfrastructureLost, UserError
 from trainables.context import SingleContext
 from trainables.order import TrialOrder
+from trainables.process_state.change import After
+from trainables.process_state.watching import ProcessState
 from trainables.warm_up import warm_up
+
+T = TypeVar("T")
 
 
 class InlineEngine:
@@ -17,6 +25,7 @@ class InlineEngine:
         self._run_trial = run_trial
 
     def run(self, work: Work) -> None:
+        """Raises InfrastructureLost too where a trial has changed this process so that no other may run in it."""
         warm_up()
         threads = torch.get_num_threads()
         try:
@@ -33,19 +42,63 @@ class InlineEngine:
             raise UserError(f"resources.workers: {shape.workers} needs several processes; use --engine ray")
         torch.set_num_threads(shape.cpus)
         device = torch.device("cuda" if shape.gpus > 0 else "cpu")
+        state = ProcessState()
         while (order := work.take(shape)) is not None:
-            self._attempt(work, order, device)
+            if work.in_doubt(order.trial_id):
+                work.note(
+                    f"trial {order.trial_id} runs in a process of its own: the one of an earlier sweep died under it"
+                )
+                attempt_apart(order, shape, self._run_trial, work.tell, work.beat)
+            else:
+                self._attempt(work, order, device, state)
             work.beat()
 
-    def _attempt(self, work: Work, order: TrialOrder, device: torch.device) -> None:
-        def cancelled() -> bool:
-            work.beat()
-            return False
-
-        attempt(
+    def _attempt(self, work: Work, order: TrialOrder, device: torch.device, state: ProcessState) -> None:
+        line = _Line(work)
+        end = attempt(
             order,
             slot="inline",
             run_trial=self._run_trial,
-            context=lambda report: SingleContext(device, report, order.spec.protocol.trial_timeout, cancelled),
-            emit=work.tell,
+            context=lambda report: SingleContext(device, report, order.spec.protocol.trial_timeout, line.cancelled),
+            emit=line.tell,
+            state=state,
         )
+        if end.side_effects is not None and end.side_effects.after is After.UNFIT:
+            raise InfrastructureLost(
+                f"trial {order.trial_id} {end.side_effects}, which cannot be put back: the others need another process"
+            )
+
+
+class _Line:
+    """From a trial to the sweep, through the trial's own code.
+
+    What the sweep raises there (it stops, the disk is full) is no outcome of the trial, whatever that makes of it: it is
+    raised again with the next word.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._raised: BaseException | None = None
+
+    def tell(self, event: Event) -> bool:
+        if isinstance(event, Broke):  # a signal may have ended it, where the trial had put its own handler in place
+            self._passed(self._work.beat)
+        stops = self._passed(lambda: self._work.tell(event))
+        if isinstance(event, Started):
+            self._passed(
+                self._work.keep
+            )  # the trial may end this process, and the next sweep has to know whose end it was
+        return stops
+
+    def cancelled(self) -> bool:
+        self._passed(self._work.beat)
+        return False
+
+    def _passed(self, call: Callable[[], T]) -> T:
+        if self._raised is not None:
+            raise self._raised
+        try:
+            return call()
+        except BaseException as raised:
+            self._raised = raised
+            raise

@@ -18,7 +18,7 @@ import ray
 from clusters.errors import ClusterLost, ClusterUnreachable
 from clusters.ray_cluster import RayCluster
 from clusters.spec import ClusterSpec
-from orchestrator.engine import Broke, Event, Exchanged, Failure, FailureKind, RunTrial, Shape, Started, Work
+from orchestrator.engine import Event, Exchanged, Failure, FailureKind, RunTrial, Shape, Started, Work, spoils
 from orchestrator.engine.code import CODE
 from orchestrator.engine.handles import Lease, Slot, broke_at, running
 from orchestrator.engine.leasing import Leasing
@@ -166,11 +166,13 @@ class RayEngine:
             self._lose(slot, work, _lost(error))
             return
         slot.ready = True
-        poisoned = self._tell(slot, exchanged.events, work)
+        spoilt = self._tell(slot, exchanged.events, work)
         if slot.came_up:
             self._failed_starts = 0
         grown = slot.idle and exchanged.own_bytes > self._pool.memory_limit(slot)
-        if poisoned or grown or not exchanged.usable:
+        if exchanged.trouble is not None:
+            self._lose(slot, work, Failure(FailureKind.WORKER_LOST, exchanged.trouble))
+        elif spoilt or grown or not exchanged.usable:
             self._replace(slot, work)
         else:
             slot.reference = slot.line.exchange(self._lease(slot, work))
@@ -182,7 +184,7 @@ class RayEngine:
             if slot.note(event, QUICK):
                 if work.tell(event):
                     slot.line.stop(event.trial_id)
-                unusable |= isinstance(event, Broke) and event.failure.kind is FailureKind.POISONED
+                unusable |= spoils(event)
         return unusable
 
     # what goes wrong

@@ -22,7 +22,7 @@ from orchestrator.store.migration import migrate, migrated_copy
 from orchestrator.store.origin import is_damaged, newer
 from orchestrator.store.planning import CellRow, Planning, keep_cell
 from orchestrator.store.rows import outcome_values
-from results_schema import ATTEMPTS, CLASSES, CURVES, ENVIRONMENTS, EPOCHS, VERSION
+from results_schema import ATTEMPTS, CLASSES, CURVES, ENDED, ENVIRONMENTS, EPOCHS, VERSION
 
 _LOST: Final = "the sweep that ran it ended before it did"
 
@@ -130,8 +130,8 @@ class Journal:
         with self._checked():
             self._db.execute("DELETE FROM epochs WHERE trial_id = ?", (event.trial_id,))
             self._db.execute(
-                "UPDATE trials SET status = 'running', reason = NULL, attempts = ?, started_at = ?, finished_at = NULL,"
-                " environment_id = ? WHERE trial_id = ?",
+                "UPDATE trials SET status = 'running', reason = NULL, side_effects = NULL, attempts = ?, started_at = ?,"
+                " finished_at = NULL, environment_id = ? WHERE trial_id = ?",
                 (event.attempt, sql.to_sql(event.at), environment_id, event.trial_id),
             )
         self._write(
@@ -173,7 +173,7 @@ class Journal:
 
     def ended(self, event: Ended) -> None:
         """The attempt came to its end: the trial's row, its classes and curves."""
-        values = {**outcome_values(event.result), "finished_at": event.at}
+        values = {**outcome_values(event.result), "finished_at": event.at, **_side_effects(event)}
         self._update_trial(event.trial_id, values)
         with self._checked():
             for table in (CLASSES, CURVES):
@@ -191,7 +191,12 @@ class Journal:
         """The attempt broke; the trial's status is now `status`, or it waits again where that is None."""
         self._update_trial(
             event.trial_id,
-            {"status": status or "pending", "reason": reason, "finished_at": event.at if status else None},
+            {
+                "status": status or "pending",
+                "reason": reason,
+                "finished_at": event.at if status else None,
+                **_side_effects(event),
+            },
         )
         self._end_attempt(event, event.failure.kind.value, reason, event.failure.traceback)
 
@@ -241,6 +246,14 @@ class Journal:
         assert measure in EPOCHS.columns, measure
         statement = f'SELECT "{measure}" FROM epochs WHERE trial_id = ? ORDER BY epoch'
         return [value for (value,) in self.query(statement, (trial_id,))]
+
+    def lost_inline(self) -> frozenset[str]:
+        """Trials that have not come to an end since a process that ran them and the sweep in one died under them."""
+        rows = self.query(
+            "SELECT trial_id, trials.status FROM trials JOIN attempts USING (trial_id)"
+            " WHERE slot = 'inline' AND attempts.status = 'lost'"
+        )
+        return frozenset(trial_id for trial_id, status in rows if status not in ENDED)
 
     def attempts(self) -> dict[str, int]:
         """Trial id to the number of attempts so far, where there is one."""
@@ -403,3 +416,7 @@ class Journal:
 
     def _checked(self) -> AbstractContextManager[None]:
         return checked(self._path)
+
+
+def _side_effects(event: Ended | Broke) -> dict[str, str | None]:
+    return {"side_effects": None if event.side_effects is None else str(event.side_effects)}

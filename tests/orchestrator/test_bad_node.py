@@ -15,6 +15,7 @@ from orchestrator.progress import Silence
 from orchestrator.request import SweepRequest
 from orchestrator.run import run_sweep
 from trainables.context import SingleContext
+from trainables.process_state.watching import ProcessState
 from trainables.records import EpochRow
 
 GRID = """\
@@ -39,6 +40,7 @@ class TwoNodes:
         self._run_trial = run_trial
 
     def run(self, work: Work) -> None:
+        state = ProcessState()
         while shapes := work.shapes():
             taken = 0
             for node in ("bad", "good"):
@@ -47,7 +49,7 @@ class TwoNodes:
                     continue
                 taken += 1
                 if node == "good":
-                    attempt(order, node, self._run_trial, context, work.tell)
+                    attempt(order, node, self._run_trial, context, work.tell, state)
                     continue
                 now = datetime.now(UTC)
                 work.tell(Started(order.trial_id, order.attempt, node, node, 1, now))

@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from orchestrator.engine import Broke, Ended, EpochDone, Event, FailureKind, RunTrial, Started
-from orchestrator.engine.attempt import LOG_LIMIT, attempt, classify
-from orchestrator.errors import Interrupted
+from orchestrator.engine.attempt import attempt, classify
+from orchestrator.engine.printed import LOG_LIMIT
 from tests.orchestrator.engine.orders import order, result
 from trainables.context import Context, SingleContext
 from trainables.errors import BrokenPicture, DataMissing, TrialCancelled, TrialTimedOut
 from trainables.order import TrialOrder
+from trainables.process_state.watching import ProcessState
 from trainables.records import EpochRow, TrialResult
 
 ROW = EpochRow(1, 0.1, 1.0, 1.0, 0.1, 0.1)
@@ -22,10 +23,16 @@ ROW = EpochRow(1, 0.1, 1.0, 1.0, 0.1, 0.1)
 
 def attempted(run_trial: RunTrial) -> tuple[FailureKind | None, list[Event]]:
     events: list[Event] = []
-    failed = attempt(
-        order(), "slot-1", run_trial, lambda report: SingleContext(torch.device("cpu"), report), events.append
+    end = attempt(
+        order(),
+        "slot-1",
+        run_trial,
+        lambda report: SingleContext(torch.device("cpu"), report),
+        lambda event: bool(events.append(event)),
+        ProcessState(),
     )
-    return failed, events
+    assert end is events[-1]
+    return (end.failure.kind if isinstance(end, Broke) else None), events
 
 
 def raising(error: BaseException) -> RunTrial:
@@ -82,11 +89,6 @@ def test_leaving_the_interpreter_is_a_failure_too() -> None:
     assert failed is FailureKind.ERROR
     assert isinstance(events[-1], Broke)
     assert "I leave" in events[-1].failure.message
-
-
-def test_a_sweep_that_stops_is_not_an_outcome_of_the_trial() -> None:
-    with pytest.raises(Interrupted):
-        attempted(raising(Interrupted(2)))
 
 
 def cuda_error() -> RuntimeError:

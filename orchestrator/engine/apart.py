@@ -1,0 +1,94 @@
+"""A trial in a process of its own, for the inline engine: one that may take its process with it.
+
+The process tells its events through a pipe. When it ends without the trial's end, that is the end: as in a slot.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection, wait
+from typing import Final
+
+from clusters.signals import WARNINGS, children_deaf_to
+from orchestrator.engine import Broke, Ended, Event, Failure, FailureKind, RunTrial, Shape
+from orchestrator.engine.death import told_death
+from trainables.order import TrialOrder
+
+_BEAT: Final = 0.2
+"""Seconds between two looks at whether the sweep has to stop."""
+
+
+def attempt_apart(
+    order: TrialOrder, shape: Shape, run_trial: RunTrial, tell: Callable[[Event], bool], beat: Callable[[], object]
+) -> None:
+    """As `attempt`, elsewhere. Raises whatever `tell` and `beat` raise; the process is gone then."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_run, args=(order, shape, run_trial, theirs), name=f"trial {order.trial_id}")
+    with children_deaf_to(WARNINGS):
+        process.start()
+    theirs.close()
+    try:
+        if not _heard(ours, tell, beat):
+            process.join()
+            failure = Failure(FailureKind.WORKER_LOST, told_death(process.exitcode))
+            tell(Broke(order.trial_id, order.attempt, failure, datetime.now(UTC), ""))
+    finally:
+        process.kill()
+        process.join()
+        ours.close()
+
+
+def _heard(ours: Connection, tell: Callable[[Event], bool], beat: Callable[[], object]) -> bool:
+    """Pass events on until the trial's end. False where the process ended before it."""
+    while True:
+        beat()
+        if not wait([ours], _BEAT):
+            continue
+        try:
+            event: Event = ours.recv()
+        except (EOFError, OSError):
+            return False
+        tell(event)
+        if isinstance(event, Ended | Broke):
+            return True
+
+
+def _run(order: TrialOrder, shape: Shape, run_trial: RunTrial, theirs: Connection) -> None:
+    """In the process of its own."""
+    import torch
+
+    from orchestrator.engine.attempt import attempt
+    from trainables.context import SingleContext
+    from trainables.process_state.watching import ProcessState
+    from trainables.warm_up import warm_up
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the sweep's, which then ends this process
+    threading.Thread(target=_end_with_the_sweep, daemon=True).start()
+    warm_up()
+    torch.set_num_threads(shape.cpus)
+    device = torch.device("cuda" if shape.gpus > 0 else "cpu")
+
+    def emit(event: Event) -> bool:
+        theirs.send(event)
+        return False
+
+    attempt(
+        order,
+        slot="inline, apart",
+        run_trial=run_trial,
+        context=lambda report: SingleContext(device, report, order.spec.protocol.trial_timeout),
+        emit=emit,
+        state=ProcessState(),
+    )
+    os._exit(0)  # whatever the trial has left running
+
+
+def _end_with_the_sweep() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "it is started by a sweep"
+    wait([parent.sentinel])
+    os._exit(1)

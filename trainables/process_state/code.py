@@ -1,0 +1,123 @@
+"""Functions and classes of torch, of numpy, of Python and of this package, which a trial may have put others in place of."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from operator import is_
+from types import FunctionType, ModuleType
+from typing import Any, Final
+
+from trainables.process_state.change import After, Change
+
+_WATCHED: Final = (
+    "builtins",
+    "math",
+    "numpy",
+    "numpy.linalg",
+    "numpy.random",
+    "random",
+    "time",
+    "torch",
+    "torch._C._nn",
+    "torch._tensor",
+    "torch.autograd",
+    "torch.autograd.function",
+    "torch.linalg",
+    "torch.nn",
+    "torch.nn.functional",
+    "torch.nn.init",
+    "torch.nn.modules.module",
+    "torch.nn.parameter",
+    "torch.optim",
+    "torch.optim.lr_scheduler",
+    "torch.optim.optimizer",
+    "torch.random",
+    "torch.special",
+)
+_OWN: Final = "trainables"
+_CLASSES_OF: Final = ("torch.nn", "torch.optim", "torch._tensor", "torch.autograd", _OWN)
+"""Modules whose classes are looked into. torch has 50 more, one for each old type of tensor, of 742 methods each."""
+
+
+class Code:
+    """All of it as it is when this is made; modules that are loaded later, as they are when they are first seen."""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, _Owner] = {}
+        self._loaded = 0
+        self._see_what_was_loaded()
+
+    def begin(self) -> None:
+        self._see_what_was_loaded()
+
+    def settle(self) -> Iterator[Change]:
+        for name, owner in self._owners.items():
+            for attribute in owner.changed():
+                owner.put_back(attribute)
+                yield Change(f"changed {name}.{attribute}", After.REPLACE)
+        self._see_what_was_loaded()
+
+    def _see_what_was_loaded(self) -> None:
+        if len(sys.modules) == self._loaded:
+            return
+        self._loaded = len(sys.modules)
+        for name, module in list(sys.modules.items()):
+            if name in _WATCHED or name.partition(".")[0] == _OWN:
+                self._see(name, module)
+
+    def _see(self, name: str, module: ModuleType) -> None:
+        if name in self._owners:
+            return
+        self._owners[name] = _Owner(module)
+        for value in list(vars(module).values()):
+            if isinstance(value, type) and (value.__module__ or "").startswith(_CLASSES_OF):
+                self._owners.setdefault(f"{value.__module__}.{value.__qualname__}", _Owner(value))
+
+
+class _Owner:
+    """A module or a class, and what its names stood for."""
+
+    __slots__ = ("_before", "_grows", "_names", "_namespace", "_owner")
+
+    def __init__(self, owner: Any) -> None:
+        self._owner = owner
+        self._namespace: Mapping[str, Any] = vars(owner)
+        self._names, self._before = tuple(self._namespace), tuple(self._namespace.values())
+        self._grows = isinstance(owner, ModuleType)
+        """Whether names may join: a module gets its submodules. One of a class hides its parent's."""
+
+    def changed(self) -> list[str]:
+        """Names that stand for something else. Values that are no code may be another: caches, counters."""
+        # names keep their order, and later ones come behind: mostly all is as it was
+        same = all(map(is_, islice(self._namespace.values(), len(self._before)), self._before))
+        if same and (self._grows or len(self._namespace) == len(self._before)):
+            return []
+        names = zip(self._names, self._before, strict=True)
+        return [*(name for name, before in names if self._is_other(name, before)), *self._joined()]
+
+    def put_back(self, name: str) -> None:
+        if name in self._names:
+            setattr(self._owner, name, self._before[self._names.index(name)])
+        else:
+            delattr(self._owner, name)
+
+    def _joined(self) -> list[str]:
+        if self._grows:
+            return []
+        new = [(name, value) for name, value in self._namespace.items() if name not in self._names]
+        return [name for name, value in new if _is_code(value) and not _is_hooked(value)]
+
+    def _is_other(self, name: str, before: Any) -> bool:
+        now = self._namespace.get(name)
+        return now is not before and _is_code(before) and not _is_hooked(now, before)
+
+
+def _is_code(value: object) -> bool:
+    return callable(value) or isinstance(value, FunctionType | staticmethod | classmethod | property | ModuleType)
+
+
+def _is_hooked(now: object, before: object = None) -> bool:
+    """torch itself wraps the `step` of an optimizer's class, when the first one of it is made."""
+    if not (isinstance(now, FunctionType) and getattr(now, "hooked", False)):
+        return False
+    return before is None or getattr(now, "__wrapped__", None) is before

@@ -1,0 +1,59 @@
+"""A process's state, taken when it is warm and compared after each trial."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final, Protocol
+
+from trainables.process_state import python_settings, torch_settings
+from trainables.process_state.change import After, Change, SideEffects
+from trainables.process_state.code import Code
+from trainables.process_state.hooks import GlobalHooks
+from trainables.process_state.left_behind import OpenFiles, Processes, Threads
+from trainables.process_state.places import ModulePath, StandardStreams, Umask, WorkingDirectory
+from trainables.process_state.setting import Settings
+
+
+class Watch(Protocol):
+    """One kind of state, as it is when this is made."""
+
+    def begin(self) -> None:
+        """A trial begins: what has come since the last one ended is not its doing."""
+
+    def settle(self) -> Iterator[Change]:
+        """A trial has ended: what is not as it was, each put back where it can be."""
+
+
+KINDS: Final[tuple[Callable[[], Watch], ...]] = (
+    partial(Settings, python_settings.SETTINGS),
+    partial(Settings, torch_settings.SETTINGS),  # before `Code`: the default dtype brings a class of torch with it
+    Code,
+    GlobalHooks,
+    WorkingDirectory,
+    Umask,
+    ModulePath,
+    StandardStreams,
+    Threads,
+    Processes,
+    OpenFiles,
+)
+
+
+class ProcessState:
+    """Made, and asked, by the thread that trains: some of torch's switches are a thread's own."""
+
+    def __init__(self) -> None:
+        self._watches = [kind() for kind in KINDS]
+
+    def begin(self) -> None:
+        for watch in self._watches:
+            watch.begin()
+
+    def settle(self) -> SideEffects | None:
+        """Put back what the trial that has just ended changed. What it was; None where there is nothing."""
+        found: list[Change] = []
+        for watch in self._watches:
+            try:
+                found += watch.settle()
+            except Exception as raised:  # noqa: BLE001 - what cannot be looked at any more is changed beyond telling
+                found.append(Change(f"changed {type(watch).__name__} ({type(raised).__name__})", After.UNFIT))
+        return SideEffects(tuple(found)) if found else None
