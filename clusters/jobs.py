@@ -151,7 +151,7 @@ def _sweep_of(job: JobDetails) -> str:
 
 def _job(job: JobDetails) -> Job:
     return Job(
-        job_id=job.submission_id,
+        job_id=job.submission_id or "",
         sweep=_sweep_of(job),
         results=str((job.metadata or {}).get("orch_results", "")),
         running=not job.status.is_terminal(),

@@ -33,6 +33,28 @@ def local_path(given: str | os.PathLike[str]) -> Path:
     )
 
 
+def whole_path(path: Path) -> Path:
+    """From the root. Raises UserError where that has a name that is no UTF-8: tables and rows could not say it."""
+    whole = path.absolute()
+    try:
+        str(whole).encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"{one_line(str(whole))} has a name that is no UTF-8; rename it, or use another folder"
+        ) from None
+    return whole
+
+
+def refuse_deleted_working_directory() -> None:
+    """Raises UserError: what is named from it is nowhere, and libraries that look for their own files fail there."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UserError(
+            "the working directory was deleted; cd to one that is there, and give the command again"
+        ) from None
+
+
 def refuse_addresses_in(environment: Mapping[str, str]) -> None:
     """Raises UserError where a variable that names a folder holds an address."""
     for name in VARIABLES:

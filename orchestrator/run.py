@@ -15,6 +15,7 @@ from orchestrator.errors import UserError
 from orchestrator.execution import execute, stopped_by_request
 from orchestrator.grid import GridSpec, read_grid
 from orchestrator.holding import reported, writing_to
+from orchestrator.local_path import whole_path
 from orchestrator.packing import Packing
 from orchestrator.places import data_place
 from orchestrator.plan import Plan
@@ -52,7 +53,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
     examples = prepare_data(plan, place, progress)
     packing = Packing(cluster.slots.gpu_share)
     without_room, anywhere = _without_room(plan, cluster, request.engine, packing)
-    paths = ResultsPaths((request.results or Path("results") / grid.name).absolute())
+    paths = ResultsPaths(whole_path(request.results or Path("results") / grid.name))
     if not anywhere and not paths.journal.exists():  # else all of it may have ended where there was room
         raise UserError(
             f"no trial has room here: {next(iter(without_room.values()))}; lower `resources` in the grid or use another"

@@ -11,7 +11,7 @@ import click
 
 from orchestrator.cli.terminal import say
 from orchestrator.errors import Interrupted, OrchError, UserError
-from orchestrator.local_path import refuse_addresses_in
+from orchestrator.local_path import refuse_addresses_in, refuse_deleted_working_directory
 from orchestrator.masking import secret_in
 from orchestrator.stopping import signal_of
 
@@ -100,6 +100,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         _refuse_secrets(arguments)
         refuse_addresses_in(os.environ)
+        refuse_deleted_working_directory()
         code = orch.main(args=list(arguments), prog_name="orch", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code

@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from orchestrator.errors import UserError
+from orchestrator.local_path import whole_path
 from orchestrator.store import sql
 from orchestrator.store.inspection import JournalFiles, refuse_older_log
 from orchestrator.store.journal import Journal
@@ -19,6 +20,7 @@ from results_schema import TRIAL_TABLES, TRIALS, VERSION, Table
 def results_at(root: Path) -> ResultsPaths:
     """The files of a results directory. Raises UserError where there is none, or one of another program or a newer orch."""
     paths = ResultsPaths(root)
+    whole_path(root)
     if not root.exists():
         raise UserError(f"there is no results directory {root}; `orch sweep GRID` makes results/<name>{_near(root)}")
     if not root.is_dir():

@@ -9,11 +9,17 @@ from typing import Final
 
 from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
 from orchestrator.store.filesystem import is_network
+from orchestrator.store.wal import carry_over, page_size
+
+_LOG_VERSIONS: Final = slice(18, 20)
+"""Bytes of the header that say that there is a log."""
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection that begins and ends its transactions only when told to. Raises as `checked` does."""
     if read_only and (is_network(path) or not os.access(path.parent, os.W_OK)):
+        if _cannot_be_shared(path):
+            return _read_whole(path)
         # a copy that is only ever replaced needs no lock, which a network may not know; and none can be made where
         # nobody may write
         return look(path)
@@ -31,6 +37,30 @@ def look(path: Path) -> sqlite3.Connection:
         return sqlite3.connect(
             f"{path.resolve().as_uri()}?mode=ro{lasting}", uri=True, isolation_level=None, check_same_thread=False
         )
+
+
+def in_memory(content: bytearray) -> sqlite3.Connection:
+    """A journal's pages, its log carried over. Raises what SQLite raises."""
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    content[_LOG_VERSIONS] = b"\x01\x01"
+    db.deserialize(bytes(content))
+    return db
+
+
+def _cannot_be_shared(path: Path) -> bool:
+    """Whether there is a log, and not the file by which SQLite shares it: on a disk that cannot be written none is made."""
+    log, shared = (path.with_name(f"{path.name}-{ending}") for ending in ("wal", "shm"))
+    return log.exists() and log.stat().st_size > 0 and not shared.exists()
+
+
+def _read_whole(path: Path) -> sqlite3.Connection:
+    """A copy that nobody writes, in memory. Raises as `checked` does."""
+    with guarded(path), path.open("rb") as main:
+        size = page_size(main)
+        main.seek(0)
+        content = bytearray(main.read())
+        carry_over(path.with_name(f"{path.name}-wal").read_bytes(), content, size)
+        return in_memory(content)
 
 
 @contextmanager

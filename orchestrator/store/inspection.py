@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.errors import DamagedResults
 from orchestrator.store import stamp, wal
 from orchestrator.store.mark import NOTHING, Mark
-from orchestrator.store.seal import Seal, page_size
+from orchestrator.store.seal import Seal
 from orchestrator.store.stamp import Stamp, stamps_in
 
 
@@ -101,7 +101,7 @@ def _inspect(files: JournalFiles) -> Inspected:
         troubles.append(Trouble(files.seal, "it is not as it was written"))
     log = files.log.read_bytes() if files.log.exists() else b""
     with files.main.open("rb") as main:
-        size = page_size(main) if seal is None else seal.page_size
+        size = wal.page_size(main) if seal is None else seal.page_size
         found = wal.committed(list(wal.frames(log, wal.salt_of(log), size, wal.HEADER)))
         main.seek(0)
         of_main, of_log = Stamp.of(main.read(size)), stamps_in(log, found)

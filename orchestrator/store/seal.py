@@ -9,6 +9,7 @@ from typing import BinaryIO, Final, Self
 
 from orchestrator.errors import DamagedResults
 from orchestrator.store.files import replace_durably
+from orchestrator.store.wal import page_size
 
 DIGEST: Final = 8
 """Bytes of a page's digest."""
@@ -87,11 +88,3 @@ class Seal:
 
 def digest(page: bytes) -> bytes:
     return blake2b(page, digest_size=DIGEST).digest()
-
-
-def page_size(file: BinaryIO) -> int:
-    """As the database's header says; SQLite's own default where it says nothing sensible."""
-    file.seek(16)
-    size = int.from_bytes(file.read(2), "big")
-    size = 65536 if size == 1 else size
-    return size if size >= 512 and size & (size - 1) == 0 else 4096

@@ -5,21 +5,18 @@ import socket
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
-from struct import unpack
 from typing import Final
 
 from orchestrator.errors import DamagedResults
 from orchestrator.reports.progress import lock_holder
 from orchestrator.store import wal
-from orchestrator.store.connection import checked, connect
+from orchestrator.store.connection import checked, connect, in_memory
 from orchestrator.store.inspection import Inspected, JournalFiles, inspect
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.seal import DIGEST, digest, page_size
+from orchestrator.store.seal import DIGEST, digest
 
 MOST_MENDED: Final = 32
 """Pages: trying every bit of one takes a tenth of a second, and where many are damaged it was no single bit."""
-_WAL_VERSIONS: Final = slice(18, 20)
-"""Bytes of the header that say that there is a log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +29,7 @@ class Image:
 
     def opened(self) -> sqlite3.Connection:
         """Raises what SQLite raises."""
-        db = sqlite3.connect(":memory:", isolation_level=None)
-        content = bytearray(self.content)
-        content[_WAL_VERSIONS] = b"\x01\x01"
-        db.deserialize(bytes(content))
-        return db
+        return in_memory(bytearray(self.content))
 
     def filled(self, value: int, size: int) -> "Image":
         """With every byte of the lost pages at this value."""
@@ -64,7 +57,7 @@ def image_of(files: JournalFiles, found: Inspected) -> tuple[Image, int]:
     """
     bad, seal = found.bad_pages, found.seal
     with files.main.open("rb") as main:
-        size = page_size(main) if seal is None else seal.page_size
+        size = wal.page_size(main) if seal is None else seal.page_size
         main.seek(0)
         content = bytearray(main.read())
     if not content:
@@ -79,12 +72,7 @@ def image_of(files: JournalFiles, found: Inspected) -> tuple[Image, int]:
         if whole is None:
             lost.add(number)
     log = files.log.read_bytes() if files.log.exists() and not found.log_is_older else b""
-    for frame in whole_frames(log, size):
-        start = frame.start + wal.FRAME_HEADER
-        if len(content) < frame.page * size:
-            content.extend(bytes(frame.page * size - len(content)))
-        content[(frame.page - 1) * size : frame.page * size] = log[start : start + size]
-        lost.discard(frame.page)
+    lost -= wal.carry_over(log, content, size)
     return Image(bytes(content), frozenset(lost)), size
 
 
@@ -100,30 +88,3 @@ def mended(page: bytes, sealed: bytes, size: int) -> bytes | None:
                 return bytes(trial)
             trial[place] ^= 1 << bit
     return None
-
-
-def whole_frames(log: bytes, size: int) -> list[wal.Frame]:
-    """The frames that SQLite would read: up to the last commit before the first that is damaged."""
-    if len(log) < wal.HEADER:
-        return []
-    order = ">" if log[3] & 1 else "<"
-    sums = _sums(log[:24], order, (0, 0))
-    if sums != unpack(">II", log[24:32]):
-        return []
-    found = []
-    for frame in wal.frames(log, wal.salt_of(log), size, wal.HEADER):
-        start, data = frame.start, frame.start + wal.FRAME_HEADER
-        sums = _sums(log[start : start + 8] + log[data : data + size], order, sums)
-        if sums != unpack(">II", log[start + 16 : start + 24]) or not frame.page:
-            break
-        found.append(frame)
-    return wal.committed(found)
-
-
-def _sums(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]:
-    first, second = sums
-    words = unpack(f"{order}{len(data) // 4}I", data)
-    for even, odd in zip(words[::2], words[1::2], strict=True):
-        first = (first + even + second) & 0xFFFFFFFF
-        second = (second + odd + first) & 0xFFFFFFFF
-    return first, second
