@@ -9,6 +9,7 @@ from ray.autoscaler.sdk import request_resources
 
 from clusters.nodes import Node
 from clusters.ray_thread import RayThread
+from clusters.usage import Usage, usage_now
 
 PERIOD: Final = 2.0
 """Seconds between two looks."""
@@ -32,6 +33,9 @@ class NodeWatch:
         self.nodes = nodes_now()
         self._wanted: Workers = ()
         self._asked: Workers = ()
+        self.usage: Usage | None = None
+        """Of the last look, where `show_usage` came before it."""
+        self._show_usage = False
         self._stop = threading.Event()
         self._thread = RayThread(target=self._run, name="node-watch", daemon=True)
         self._thread.start()
@@ -39,6 +43,10 @@ class NodeWatch:
     def want(self, workers: Workers) -> None:
         """What an autoscaler should make room for: (CPUs, GPUs) of every worker that would run now."""
         self._wanted = workers
+
+    def show_usage(self) -> None:
+        """Look who else uses the cluster, at the next look."""
+        self._show_usage = True
 
     def close(self) -> None:
         """Ask for nothing any more; Ray keeps the last word of a driver that is killed before it can say so."""
@@ -52,6 +60,8 @@ class NodeWatch:
         while not self._stop.wait(PERIOD):
             with contextlib.suppress(Exception):  # whether the head still answers is RayCluster.check's question
                 self.nodes = nodes_now()
+                self.usage = usage_now() if self._show_usage else None
+                self._show_usage = False
                 if self._wanted != self._asked:
                     self._asked = self._wanted
                     request_resources(bundles=[{"CPU": cpus, "GPU": gpus} for cpus, gpus in self._asked])

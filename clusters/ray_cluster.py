@@ -24,6 +24,7 @@ from clusters.reaper import Reaper
 from clusters.signals import ENDING, children_deaf_to
 from clusters.size import local_size
 from clusters.spec import ClusterSpec
+from clusters.usage import Usage
 
 DISCONNECT_SECONDS: Final = 0.3
 """What this process takes to leave Ray, before Ray's own processes, started here, are ended."""
@@ -82,6 +83,15 @@ class RayCluster:
     def nodes(self) -> tuple[Node, ...]:
         """The machines that are there now."""
         return self._nodes if self._watch is None else self._watch.nodes
+
+    def usage(self) -> Usage | None:
+        """Who uses the cluster, as it was a few seconds ago; None where it is ours alone, or not known yet: asked for again
+        and again, it will be.
+        """
+        if self._watch is None:
+            return None
+        self._watch.show_usage()
+        return self._watch.usage
 
     def want(self, workers: Workers) -> None:
         """Tell the cluster's autoscaler, if it has one, what would be used at once: (CPUs, GPUs) of each worker."""

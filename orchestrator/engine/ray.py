@@ -24,6 +24,7 @@ from orchestrator.engine.handles import Lease, Slot, broke_at, running
 from orchestrator.engine.leasing import Leasing
 from orchestrator.engine.placement import need_of
 from orchestrator.engine.pool import Pool
+from orchestrator.engine.waiting import FIRST, WaitingWords, held
 from orchestrator.errors import InfrastructureLost
 from trainables.order import TrialOrder
 from trainables.running_time import running_time
@@ -57,6 +58,7 @@ class RayEngine:
         """Running time since which nothing can run."""
         self._asked = 0.0
         self._leasing = Leasing()
+        self._waiting = WaitingWords(spec.name, spec.start_timeout)
 
     def open(self) -> None:
         """Start or join Ray. Raises InfrastructureLost, and, from Ray's own handler of SIGTERM, SystemExit."""
@@ -79,6 +81,7 @@ class RayEngine:
                 self._collect(work)
                 self._take_back(work)
                 self._close_overdue(work)
+                self._tell_who_is_waited_for(work)
                 self._refuse_to_wait_for_ever(work)
                 self._close_unneeded(work)
                 work.beat()  # first: a signal to the whole process group stops the sweep and ends Ray too
@@ -236,6 +239,12 @@ class RayEngine:
             message = f"did not stop at its time limit of {limit:g} s; its slot was closed"
             self._break(slot, [lease], work, Failure(FailureKind.TIMED_OUT, message))
 
+    def _tell_who_is_waited_for(self, work: Work) -> None:
+        if any(slot.silent_for() > FIRST for slot in self._pool):
+            words = self._waiting.next(self._pool, self._cluster.usage())
+            if words is not None:
+                work.note(words)
+
     def _refuse_to_wait_for_ever(self, work: Work) -> None:
         """A slot that does not come up waits for what others hold, or for a machine that is not there (any more)."""
         limit = self._spec.start_timeout
@@ -243,9 +252,11 @@ class RayEngine:
             if slot.silent_for() <= limit:
                 continue
             need = need_of(slot.shape)
+            usage = self._cluster.usage()
             text = (
                 f"{slot.name} has not come up within {limit:g} s (start_timeout): each of its {slot.shape.workers} workers"
-                f" needs {need.cpus:g} CPUs and {need.gpus:g} GPUs of {self._spec.name!r}; are they in use by others?"
+                f" needs {need.cpus:g} CPUs and {need.gpus:g} GPUs of {self._spec.name!r};"
+                f" {'are they in use by others?' if usage is None else held(usage)}"
             )
             if not any(other.came_up for other in self._pool):
                 raise InfrastructureLost(text)

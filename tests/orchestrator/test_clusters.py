@@ -138,6 +138,54 @@ def test_nothing_listens_there(folder: Path, address: str) -> None:
     assert (ended.returncode, "nothing listens at" in ended.stderr) == (3, True)
 
 
+HOLDS = """\
+import sys
+import ray
+ray.init(address=sys.argv[1], log_to_driver=False)
+class Holder:
+    def ready(self):
+        return True
+holders = [ray.remote(num_cpus=1)(Holder).remote() for _ in range(2)]
+ray.get([holder.ready.remote() for holder in holders])
+print("holds", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_sweep_that_waits_for_what_another_holds_says_so_and_who_it_is(
+    folder: Path, ports: tuple[Path, dict[str, int]]
+) -> None:
+    address = f"127.0.0.1:{ports[1]['gcs']}"
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": (ports[0] / "token").read_text()}
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, address, "the-other-user"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment() | token,
+        text=True,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "holds\n"
+    command = ["sweep", "grid.yaml", "--cluster", "attach.yaml"]
+    (folder / "short.yaml").write_text((folder / "attach.yaml").read_text() + "start_timeout: 12\n")
+    refused = orch(folder, "sweep", "grid.yaml", "--cluster", "short.yaml")
+    assert refused.returncode == 3, refused.stderr
+    (told,) = [line for line in refused.stderr.splitlines() if line.startswith("waiting for room")]
+    for line in (told, refused.stderr.splitlines()[-1]):
+        for part in ("0 of 2 CPUs", "the-other-user", f"process {holder.pid} on 127.0.0.1", "2 actors (2 Holder)"):
+            assert part in line, line
+    variables = environment() | {"HOME": str(folder), "ORCH_CACHE": str(folder / "cache")}
+    waits = subprocess.Popen([ORCH, *command], cwd=folder, env=variables, stderr=subprocess.PIPE, text=True)
+    assert waits.stderr is not None
+    while not waits.stderr.readline().startswith("waiting for room"):
+        assert waits.poll() is None
+    holder.communicate("")
+    _, errors = waits.communicate(timeout=PATIENCE)
+    assert waits.returncode == 0, errors
+    alone = orch(folder, "sweep", "grid.yaml", "--cluster", "attach.yaml", "--results", "alone")
+    assert (alone.returncode, "waiting for room" in alone.stderr) == (0, False), "nobody else is there"
+
+
 @pytest.mark.chaos  # each command is a job: a minute and more
 def test_a_sweep_goes_to_the_cluster_and_its_results_come_back(folder: Path) -> None:
     planned = orch(folder, "plan", "grid.yaml", "--cluster", "jobs.yaml", "--json")

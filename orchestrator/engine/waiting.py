@@ -1,0 +1,50 @@
+"""What a sweep says while slots of its own wait for what others hold."""
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.engine.handles import Slot
+from orchestrator.engine.placement import need_of
+
+if TYPE_CHECKING:
+    from clusters.usage import Usage
+
+FIRST: Final = 4.0
+"""Seconds after which a slot that has not come up may wait for others; its process takes some to start."""
+AGAIN: Final = 60.0
+"""Seconds until that is said again."""
+_SHOWN: Final = 5
+"""Holders that are named."""
+
+
+class WaitingWords:
+    """Tells that slots wait, for what, and who holds it: soon, and then now and again."""
+
+    def __init__(self, cluster: str, limit: float) -> None:
+        """limit: seconds for which they wait."""
+        self._cluster, self._limit = cluster, limit
+        self._told = -AGAIN
+
+    def next(self, slots: Iterable[Slot], usage: "Usage | None") -> str | None:
+        """What is to be said now. usage: as it was seen last; None where it is not known."""
+        silent = [slot for slot in slots if slot.silent_for() > FIRST]
+        if not silent or usage is None or not usage.waiting or time.monotonic() - self._told < AGAIN:
+            return None
+        self._told = time.monotonic()
+        longest = max(silent, key=Slot.silent_for)
+        need = need_of(longest.shape)
+        return (
+            f"waiting for room on {self._cluster!r} for {longest.silent_for():.0f} s: {len(silent)}"
+            f" slot{'s' * (len(silent) != 1)} of {longest.shape.workers} x {need.cpus:g} CPUs and {need.gpus:g} GPUs;"
+            f" {held(usage)}. The sweep waits for {self._limit:g} s (start_timeout)"
+        )
+
+
+def held(usage: "Usage") -> str:
+    """What is free, and who holds the rest."""
+    free = f"{usage.free_cpus:g} of {usage.cpus:g} CPUs and {usage.free_gpus:g} of {usage.gpus:g} GPUs are free"
+    if not usage.holders:
+        return f"{free}, and Ray names nobody else who uses it"
+    more = f" and {len(usage.holders) - _SHOWN} more" if len(usage.holders) > _SHOWN else ""
+    return f"{free}; as far as Ray tells it is used by {'; '.join(usage.holders[:_SHOWN])}{more}"
