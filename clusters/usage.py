@@ -3,10 +3,14 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from textwrap import shorten
+from typing import Any, Final
 
 import ray
 from ray._private.state import state
+
+_LONGEST: Final = 120
+"""Characters of another's command line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +35,17 @@ def usage_now() -> Usage:
     waiting = sum(
         actor["JobID"] == own and actor["State"] == "PENDING_CREATION" and not actor["Pid"] for actor in actors
     )
-    groups = sum(group["state"] == "PENDING" for group in state.placement_group_table().values())
-    free, there = ray.available_resources(), ray.cluster_resources()
+    groups: dict[str, dict[str, Any]] = state.placement_group_table()  # type: ignore[no-untyped-call]
+    free: dict[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]
+    there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    jobs: list[dict[str, Any]] = state.job_table()  # type: ignore[no-untyped-call]
     return Usage(
         free_cpus=free.get("CPU", 0.0),
         cpus=there.get("CPU", 0.0),
         free_gpus=free.get("GPU", 0.0),
         gpus=there.get("GPU", 0.0),
-        waiting=waiting + groups,
-        holders=tuple(_holders(own, actors, state.job_table())),
+        waiting=waiting + sum(group["state"] == "PENDING" for group in groups.values()),
+        holders=tuple(_holders(own, actors, jobs)),
     )
 
 
@@ -61,4 +67,4 @@ def _in_words(job_id: str, job: dict[str, Any] | None, classes: Counter[str]) ->
         return f"job {job_id}, whose driver is gone{holds}"
     since = datetime.fromtimestamp(job["StartTime"] / 1000, UTC)
     driver = f"process {job['DriverPid']} on {job['DriverIPAddress']}, since {since:%Y-%m-%d %H:%M} UTC"
-    return f"job {job_id} (`{job['Entrypoint']}`, {driver}){holds}"
+    return f"job {job_id} (`{shorten(job['Entrypoint'], _LONGEST, placeholder=' ...')}`, {driver}){holds}"

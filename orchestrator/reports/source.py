@@ -7,7 +7,7 @@ import pyarrow as pa
 from orchestrator.errors import UserError
 from orchestrator.local_path import whole_path
 from orchestrator.store import sql
-from orchestrator.store.inspection import JournalFiles, refuse_older_log
+from orchestrator.store.inspection import JournalFiles, refuse_log_that_was_left
 from orchestrator.store.journal import Journal
 from orchestrator.store.older import SPLIT, part_of
 from orchestrator.store.origin import refuse_strange, table_version
@@ -34,7 +34,7 @@ def results_at(root: Path) -> ResultsPaths:
 def open_journal(paths: ResultsPaths) -> Journal:
     """The journal, to read. Raises UserError where only tables are left, DamagedResults."""
     newest = journal_to_read(paths)
-    refuse_older_log(JournalFiles(newest))
+    refuse_log_that_was_left(JournalFiles(newest))
     try:
         return Journal.read(newest)
     except FileNotFoundError:
@@ -68,7 +68,7 @@ def has_one_of_trials(paths: ResultsPaths) -> bool:
 def table_from_journal(paths: ResultsPaths, table: Table) -> pa.Table:
     """A table as it stands in the journal now. Raises UserError where there is none, DamagedResults."""
     newest = journal_to_read(paths)
-    refuse_older_log(JournalFiles(newest))
+    refuse_log_that_was_left(JournalFiles(newest))
     try:
         journal = Journal.read(newest)
     except FileNotFoundError:

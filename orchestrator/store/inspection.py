@@ -1,15 +1,19 @@
 """Whether a journal's files are as they were written: main file against seal, write-ahead log against mark."""
 
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import TypeVar
 
 from orchestrator.errors import DamagedResults
 from orchestrator.store import stamp, wal
 from orchestrator.store.mark import NOTHING, Mark
 from orchestrator.store.seal import Seal
 from orchestrator.store.stamp import Stamp, stamps_in
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,8 @@ class Inspected:
     """Numbers of pages of the main file that are not as they were sealed, and that the log does not override."""
     seal: Seal | None = None
     """None where there is none, or it is damaged, or of another moment."""
-    log_is_older: bool = False
-    """Whether the log must not be read: the main file has been changed after all that stands in it."""
+    log_is_left: bool = False
+    """Whether the log must not be read: it does not go on from this main file, nor end in it."""
 
 
 def inspect(files: JournalFiles) -> Inspected:
@@ -85,41 +89,63 @@ def state(files: JournalFiles) -> list[bytes]:
 
 def _inspect(files: JournalFiles) -> Inspected:
     troubles: list[Trouble] = []
-    mark: Mark | None = None
-    seal: Seal | None = None
-    try:
-        mark = Mark.read(files.mark)
-    except FileNotFoundError:
-        pass
-    except DamagedResults:
-        troubles.append(Trouble(files.mark, "it is not as it was written"))
-    try:
-        seal = Seal.read(files.seal)
-    except FileNotFoundError:
-        pass
-    except DamagedResults:
-        troubles.append(Trouble(files.seal, "it is not as it was written"))
+    mark = _sound(Mark.read, files.mark, troubles)
+    seal = _sound(Seal.read, files.seal, troubles)
     log = files.log.read_bytes() if files.log.exists() else b""
-    with files.main.open("rb") as main:
-        size = wal.page_size(main) if seal is None else seal.page_size
-        found = wal.committed(list(wal.frames(log, wal.salt_of(log), size, wal.HEADER)))
-        main.seek(0)
-        of_main, of_log = Stamp.of(main.read(size)), stamps_in(log, found)
-        older = stamp.is_older(of_log, of_main)
-        bad = [] if seal is None else seal.differing(main, () if older else {frame.page for frame in found})
-    if older:
-        troubles.append(Trouble(files.log, "it is older than the journal, into which all of it has been carried over"))
-    elif mark is not None and (what := _missing(mark, log)) is not None:
-        troubles.append(Trouble(files.log, what))
+    pages = _pages(files.main, log, seal)
+    troubles += [Trouble(files.log, what) for what in _of_log(mark, log, pages)]
     if seal is None and mark is not None and mark != NOTHING and not troubles:
         troubles.append(Trouble(files.seal, "it is missing"))
-    if bad and seal is not None and stamp.is_of_another_moment(seal.stamp, of_main, [] if older else of_log):
+    bad = pages.bad
+    if bad and seal is not None and stamp.is_of_another_moment(seal.stamp, pages.stamp, pages.stamps_in_log):
         bad, seal = [], None
         troubles.append(Trouble(files.seal, "it is of another moment than the journal: nothing vouches for that"))
     if bad:
         shown = ", ".join(map(str, bad[:5])) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
         troubles.insert(0, Trouble(files.main, f"page {shown} not as written"))
-    return Inspected(tuple(troubles), tuple(bad), seal, older)
+    return Inspected(tuple(troubles), tuple(bad), seal, pages.log_is_left)
+
+
+def _sound(read: Callable[[Path], _T], path: Path, troubles: list[Trouble]) -> _T | None:
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return None
+    except DamagedResults:
+        troubles.append(Trouble(path, "it is not as it was written"))
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    """What the main file and the log have."""
+
+    bad: list[int]
+    """As `Inspected.bad_pages`."""
+    stamp: Stamp | None
+    stamps_in_log: list[Stamp]
+    log_is_left: bool
+
+
+def _pages(path: Path, log: bytes, seal: Seal | None) -> _Pages:
+    with path.open("rb") as main:
+        size = wal.page_size(main) if seal is None else seal.page_size
+        found = wal.committed(list(wal.frames(log, wal.salt_of(log), size, wal.HEADER)))
+        main.seek(0)
+        own, stamps = Stamp.of(main.read(size)), stamps_in(log, found)
+        left = stamp.is_of_another_journal(stamps, own)
+        covered = set[int]() if left else {frame.page for frame in found}
+        bad = [] if seal is None else seal.differing(main, covered)
+    return _Pages(bad, own, [] if left else stamps, left)
+
+
+def _of_log(mark: Mark | None, log: bytes, pages: _Pages) -> Iterator[str]:
+    if pages.log_is_left:
+        yield "it was left by a copy of another moment, and is none of this journal"
+        if mark is not None and mark.size:
+            yield "what was committed last is not there"
+    elif mark is not None and (what := _missing(mark, log)) is not None:
+        yield what
 
 
 def _missing(mark: Mark, log: bytes) -> str | None:
@@ -133,19 +159,20 @@ def _missing(mark: Mark, log: bytes) -> str | None:
     return None
 
 
-def refuse_older_log(files: JournalFiles) -> None:
-    """For who reads, before the database is opened: SQLite would take what stands in such a log for newer than the journal.
+def refuse_log_that_was_left(files: JournalFiles) -> None:
+    """For who reads, before the database is opened: SQLite would take what stands in it for newer than the journal.
 
     Raises DamagedResults.
     """
-    if not files.log.exists() or not files.main.exists():
+    if not files.log.exists() or files.log.stat().st_size <= wal.HEADER or not files.main.exists():
         return
     with suppress(DamagedResults, FileNotFoundError):
         if Mark.read(files.mark).salt == _salt(files.log):  # the usual case: a sweep writes it, or was killed
             return
-    if inspect(files).log_is_older:
+    if inspect(files).log_is_left:
         raise DamagedResults(
-            f"{files.log} is left of an older copy than {files.main.name}; `orch repair {files.main.parent}` sets it aside"
+            f"{files.log} was left by a copy of another moment than {files.main.name}; `orch repair {files.main.parent}`"
+            " sets it aside"
         )
 
 

@@ -69,8 +69,8 @@ def is_of_another_moment(seal: int, main: Stamp | None, log: list[Stamp]) -> boo
     return not any(_same(seal, number) for number in (main.number, *latest))
 
 
-def is_older(log: list[Stamp], main: Stamp | None) -> bool:
-    """Whether a log was begun before the main file came to what it is, and does not end in that."""
+def is_of_another_journal(log: list[Stamp], main: Stamp | None) -> bool:
+    """Whether a log was begun at another moment of the main file than this, and does not end in this either."""
     return main is not None and bool(log) and not any(_same(stamp.number, main.number) for stamp in log)
 
 

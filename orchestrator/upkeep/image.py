@@ -45,9 +45,8 @@ def opened(paths: ResultsPaths, journal: Path) -> sqlite3.Connection:
     if holder is not None and (holder.pid, holder.host) != (os.getpid(), socket.gethostname()):
         return connect(journal, read_only=True)
     with checked(journal):
-        return image_of(JournalFiles(journal), Inspected(log_is_older=inspect(JournalFiles(journal)).log_is_older))[
-            0
-        ].opened()
+        files = JournalFiles(journal)
+        return image_of(files, Inspected(log_is_left=inspect(files).log_is_left))[0].opened()
 
 
 def image_of(files: JournalFiles, found: Inspected) -> tuple[Image, int]:
@@ -71,7 +70,7 @@ def image_of(files: JournalFiles, found: Inspected) -> tuple[Image, int]:
         content[at] = bytes(size) if whole is None else whole
         if whole is None:
             lost.add(number)
-    log = files.log.read_bytes() if files.log.exists() and not found.log_is_older else b""
+    log = files.log.read_bytes() if files.log.exists() and not found.log_is_left else b""
     lost -= wal.carry_over(log, content, size)
     return Image(bytes(content), frozenset(lost)), size
 

@@ -95,7 +95,9 @@ def _journal(paths: ResultsPaths, files: JournalFiles) -> Iterator[str]:
         scratch.begin(new)
         made = Rebuilding(scratch, read, whole).run(_directory_id(paths) or token_hex(4))
         scratch.finish()
-    if not found.log_is_older and files.log in {trouble.path for trouble in found.troubles}:
+    # a log that was left, where all else goes together, has nothing that the journal lacks
+    nothing_lost = found.log_is_left and len(found.troubles) == 1
+    if not nothing_lost and files.log in {trouble.path for trouble in found.troubles}:
         made.lost.append("what was committed last, after the first damage in journal.sqlite-wal: it runs again")
     yield from _told(read, made)
     _replace(files, new)

@@ -140,8 +140,15 @@ def test_nothing_listens_there(folder: Path, address: str) -> None:
 
 HOLDS = """\
 import sys
+from pathlib import Path
+from clusters.environment import prepare_environment
+from clusters.file import read_cluster
+from clusters.token import use_token
+spec = read_cluster(Path(sys.argv[1]))
+use_token(spec)
+prepare_environment(spec)
 import ray
-ray.init(address=sys.argv[1], log_to_driver=False)
+ray.init(address=spec.address, log_to_driver=False)
 class Holder:
     def ready(self):
         return True
@@ -153,15 +160,15 @@ sys.stdin.read()
 
 
 def test_a_sweep_that_waits_for_what_another_holds_says_so_and_who_it_is(
-    folder: Path, ports: tuple[Path, dict[str, int]]
+    folder: Path,
 ) -> None:
-    address = f"127.0.0.1:{ports[1]['gcs']}"
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": (ports[0] / "token").read_text()}
+    (folder / "hold.py").write_text(HOLDS)
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDS, address, "the-other-user"],
+        [sys.executable, "hold.py", "attach.yaml", "the-other-user"],
+        cwd=folder,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env=environment() | token,
+        env=environment(),
         text=True,
     )
     assert holder.stdout is not None

@@ -117,8 +117,27 @@ def test_a_log_that_an_earlier_copy_has_left_is_not_taken_for_newer(
     assert (copied.root / "journal.sqlite-wal").exists()
     assert damaged(copied) == {"journal.sqlite-wal"}
     assert run(["status", str(copied.root)]) == 4
-    assert "left of an older copy" in capsys.readouterr().err
+    assert "left by a copy of another moment" in capsys.readouterr().err
     mended(copied, capsys)
+    assert statuses(copied) == right
+
+
+def test_a_log_that_goes_on_from_a_later_journal_is_not_mixed_with_an_earlier_one(
+    written: Written, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written.again()
+    copied = copy(written, tmp_path / "copy", ("journal.sqlite", "journal.seal"))
+    right = statuses(copied)
+    for path in copied.root.glob("*-*"):
+        path.unlink()
+    written.go_on(3)
+    written.again()
+    written.go_on(3)
+    copy(written, copied.root, ("journal.sqlite-wal", "journal.mark"))
+    assert damaged(copied) == {"journal.sqlite-wal"}
+    assert run(["repair", str(copied.root)]) == 4
+    assert "LOST what was committed last" in capsys.readouterr().out
+    assert damaged(copied) == set()
     assert statuses(copied) == right
 
 
