@@ -25,6 +25,7 @@ MAY_IMPORT_RAY = {
     "orchestrator/engine/gang_backend.py",
     "clusters/ray_cluster.py",
     "clusters/node_watch.py",
+    "clusters/usage.py",
     "clusters/joining.py",
     "clusters/jobs.py",
     "clusters/probe.py",
