@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.engine.handles import Slot
 from orchestrator.engine.placement import need_of
-from orchestrator.plain_text import one_line
 
 if TYPE_CHECKING:
     from clusters.usage import Usage
@@ -48,4 +47,4 @@ def held(usage: "Usage") -> str:
     if not usage.holders:
         return f"{free}, and Ray names nobody else who uses it"
     more = f" and {len(usage.holders) - _SHOWN} more" if len(usage.holders) > _SHOWN else ""
-    return f"{free}; as far as Ray tells it is used by {'; '.join(map(one_line, usage.holders[:_SHOWN]))}{more}"
+    return f"{free}; as far as Ray tells it is used by {'; '.join(usage.holders[:_SHOWN])}{more}"
