@@ -85,36 +85,29 @@ def test_what_cannot_be_opened_is_not_damaged(tmp_path: Path, befalls: Callable[
     assert "cannot open" in str(raised.value) or befalls is a_folder
 
 
-LIMITED = """
-import resource, sqlite3, sys
+OUT_OF_MEMORY = """
+import sys
 from contextlib import suppress
 from pathlib import Path
 from orchestrator.errors import OrchError
 from orchestrator.store.journal import Journal
-from tests.orchestrator import sample
 journal = Journal.create_or_open(Path(sys.argv[1]))
-if sys.argv[2] == "memory":
-    with suppress(MemoryError):  # it is in use already
-        journal._db.execute("PRAGMA hard_heap_limit = 1000")
-else:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+with suppress(MemoryError):  # so much is in use already
+    journal._db.execute("PRAGMA hard_heap_limit = 1000")
 try:
-    for number in range(10_000):
-        sample.plan(journal, [sample.Cell(model=f"mlp{number}")], seeds=(0,))
-        journal.commit()
+    journal.remember("note", "x" * 10_000)
+    journal.commit()
 except OrchError as error:
     print(type(error).__name__, error)
 """
 
 
-@pytest.mark.parametrize(("what", "says"), [("memory", "not enough memory"), ("disk", "free disk space")])
-def test_a_machine_that_has_no_more_to_give_is_no_damage(tmp_path: Path, what: str, says: str) -> None:
+def test_a_machine_without_memory_is_no_damage(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     ended = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(path), what], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", OUT_OF_MEMORY, str(path)], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert ended.stdout.startswith(InfrastructureLost.__name__), ended.stdout + ended.stderr
-    assert says in ended.stdout
+    assert ended.stdout.startswith(f"{InfrastructureLost.__name__} not enough memory"), ended.stdout
     Journal.create_or_open(path).close()
 
 
