@@ -58,7 +58,7 @@ def model_of(run: Run, trial_id: str, paths: ResultsPaths) -> Model | None:
         *(name for name in run.summary if name.startswith(("val_", "test_", "parameters"))),
     )
     about = {name: run.summary[name] for name in shown if name in run.summary}
-    return Model(collection_of(run), weights, {"trial_id": trial_id, "run": run.name, **about}, _origin(run))
+    return Model(collection_of(run), weights, {"trial_id": trial_id, "run": run.name, **about}, origin_of(run))
 
 
 def collection_of(run: Run) -> str:
@@ -71,7 +71,8 @@ def collection_in(version: str) -> str:
     return version.rpartition(":")[0]
 
 
-def _origin(run: Run) -> Origin | None:
+def origin_of(run: Run) -> Origin | None:
+    """None where its weights were freshly initialised."""
     weights, content = run.config.get("model.weights"), run.config.get("model.content")
     if not isinstance(weights, str) or not isinstance(content, str) or weights == "none":
         return None

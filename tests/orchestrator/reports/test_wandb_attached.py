@@ -3,15 +3,19 @@
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from orchestrator.reports.runs import Run
+from orchestrator.reports.wandb.attachment import Origin, collection_of, origin_of
 from orchestrator.reports.wandb.ledger import Ledger, Place
 from orchestrator.reports.wandb_push import _of_grid
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.tables import export
 from tests.orchestrator.reports.wandb_session import run_of, write
-from tests.orchestrator.sample import CNN_ADAM, CNN_SGD, MLP_ADAM, MLP_SGD, write_sample
+from tests.orchestrator.sample import CNN_ADAM, CNN_SGD, MLP_ADAM, MLP_SGD, complete, write_running, write_sample
 from tests.wandb_server import KEY, WandbServer
 
 
@@ -105,3 +109,27 @@ def test_a_push_knows_what_the_grid_says_of_runs(tmp_path: Path) -> None:
     )
     assert (found.project, found.tags, found.notes) == ("p", ("a", "b"), "n")
     assert (found.live, found.artifacts, found.alert) == ("off", "best", "end")
+
+
+def test_the_end_of_all_trials_is_told_once_and_not_before(server: WandbServer, tmp_path: Path) -> None:
+    paths, journal = write_running(tmp_path / "demo")
+    assert write(paths, "--alert=end", report=True).code == 0
+    assert server.requests["NotifyScriptableRunAlert"] == 0
+    for cell, seed in ((CNN_SGD, 0), (CNN_SGD, 1), (MLP_SGD, 1)):
+        complete(journal, cell, seed, accuracy=0.8)
+    journal.commit()
+    export(journal, paths)
+    journal.close()
+    for _ in range(2):
+        assert write(paths, "--alert=end", report=True).code == 0
+    (alert,) = [alert for run in server.account.runs.values() for alert in run.alerts]
+    assert (alert["title"], alert["severity"]) == ("demo: the sweep has ended", "INFO")
+    assert alert["text"].startswith("4 trials: 4 completed. digits: mlp")
+
+
+def test_weights_that_a_run_began_with_are_an_artifact_that_it_uses() -> None:
+    weights = {"model.weights": "/nets/first.safetensors", "model.content": "abc123", "sweep": "s", "results_id": "1"}
+    run = Run("r", "n", "g", "evaluation", (), weights | {"dataset_label": "bird s"}, (), {}, succeeded=True)
+    assert origin_of(run) == Origin("pretrained-abc123", "first.safetensors", "abc123")
+    assert origin_of(replace(run, config=weights | {"model.weights": "none"})) is None
+    assert collection_of(run) == "s-bird-s-1"
