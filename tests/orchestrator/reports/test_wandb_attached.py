@@ -1,12 +1,8 @@
 """What runs have beside rows, each once: weights, the winner's alias, alerts, tags and notes; and where it all went."""
 
 import json
-import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from orchestrator.reports.runs import Run
 from orchestrator.reports.wandb.attachment import Origin, collection_of, origin_of
@@ -16,20 +12,7 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
 from tests.orchestrator.reports.wandb_session import run_of, write
 from tests.orchestrator.sample import CNN_ADAM, CNN_SGD, MLP_ADAM, MLP_SGD, complete, write_running, write_sample
-from tests.wandb_server import KEY, WandbServer
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[WandbServer]:
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
-    with WandbServer() as running:
-        monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
-        monkeypatch.setenv("WANDB_API_KEY", KEY)
-        monkeypatch.setenv("WANDB_BASE_URL", running.url)
-        yield running
-        running.heal()
-    assert running.unknown == []
+from tests.wandb_server import WandbServer
 
 
 def keep_weights(paths: ResultsPaths) -> None:

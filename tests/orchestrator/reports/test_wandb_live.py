@@ -1,6 +1,5 @@
 """Runs of trials that train, written by the real SDK to a W&B-compatible server: each row once, whatever happens."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from tests.orchestrator.reports.wandb_session import Following, folders, write
 from tests.orchestrator.sample import BEGIN, CNN_SGD, MLP_SGD, Cell, complete, epochs, fail, plan, start
-from tests.wandb_server import KEY, WandbServer
+from tests.wandb_server import WandbServer
 from tests.wandb_server.account import HISTORY, SUMMARY, Run
 
 LIVE = "--live=on"
@@ -22,19 +21,6 @@ LIVE = "--live=on"
 def _longer(*values: object) -> list[Any]:
     """`make chaos-tests` runs them too."""
     return [pytest.param(value, marks=pytest.mark.chaos) for value in values]
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[WandbServer]:
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
-    with WandbServer() as running:
-        monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
-        monkeypatch.setenv("WANDB_API_KEY", KEY)
-        monkeypatch.setenv("WANDB_BASE_URL", running.url)
-        yield running
-        running.heal()
-    assert running.unknown == []
 
 
 class Sweep:

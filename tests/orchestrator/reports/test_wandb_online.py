@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,20 +38,6 @@ COMPLETED = [(MLP_SGD, 0), (MLP_SGD, 1), (MLP_ADAM, 0), (MLP_ADAM, 1), (CNN_SGD,
 def _longer(*values: object) -> list[Any]:
     """Five seconds each: `make chaos-tests` runs them too."""
     return [pytest.param(value, marks=pytest.mark.chaos) for value in values]
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[WandbServer]:
-    """An empty account, whose key this process has. What the server does not know fails the test."""
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
-    with WandbServer() as running:
-        monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
-        monkeypatch.setenv("WANDB_API_KEY", KEY)
-        monkeypatch.setenv("WANDB_BASE_URL", running.url)
-        yield running
-        running.heal()
-    assert running.unknown == []
 
 
 def all_rows_once(server: WandbServer, paths: ResultsPaths) -> bool:
