@@ -1,30 +1,50 @@
-"""Files that a user names: read where they are regular ones, and never waited for.
+"""Files that others may have put there: opened where they are regular ones, and never waited for.
 
-A FIFO keeps its reader waiting, a device never ends; neither is opened for reading by what is here.
+A FIFO keeps whoever opens it waiting, a device never ends; neither is opened by what is here.
 """
 
 import os
-from errno import EINVAL, EISDIR
+from errno import EINVAL, EISDIR, EMLINK
+from io import BufferedReader
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import BinaryIO, Final
 
-_NO_WAITING: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_NO_WAITING: Final = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """The file, open for reading; links are followed. Raises OSError, where it is no regular file too."""
-    opened = os.open(path, _NO_WAITING)
-    mode = os.fstat(opened).st_mode  # of what was opened: the name may mean another file by now
-    if S_ISREG(mode):
-        return os.fdopen(opened, "rb")
-    os.close(opened)
-    if S_ISDIR(mode):
-        raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(path))
-    raise OSError(EINVAL, "it is no regular file", str(path))
+    return os.fdopen(_opened(path, os.O_RDONLY), "rb")
+
+
+def open_to_append(path: Path) -> BinaryIO:
+    """The file, which is made where there is none, open for writing at its end.
+
+    Raises OSError, also where it is a link or has a second name: what is written might be another's.
+    """
+    return os.fdopen(_own(path, _opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW)), "ab")
 
 
 def read_regular(path: Path, most: int) -> bytes:
     """Its content, or the first `most` bytes of it. Raises OSError, as `open_regular` does."""
     with open_regular(path) as file:
         return file.read(most)
+
+
+def _opened(path: Path, how: int) -> int:
+    opened = os.open(path, how | _NO_WAITING, 0o666)
+    mode = os.fstat(opened).st_mode  # of what was opened: the name may mean another file by now
+    if S_ISREG(mode):
+        return opened
+    os.close(opened)
+    if S_ISDIR(mode):
+        raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(path))
+    raise OSError(EINVAL, "it is no regular file", str(path))
+
+
+def _own(path: Path, opened: int) -> int:
+    if os.fstat(opened).st_nlink > 1:
+        os.close(opened)
+        raise OSError(EMLINK, "it has a second name elsewhere", str(path))
+    return opened

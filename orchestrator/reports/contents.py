@@ -1,6 +1,7 @@
 """What the tables of a results directory say, as the page shows it: `orch report`."""
 
 import hashlib
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -9,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from orchestrator.errors import OrchError
 from orchestrator.reports import breakdowns, curve_figures, grids, provenance, summing_up
 from orchestrator.reports.cell_figures import cell_figures
 from orchestrator.reports.cells import AXES
@@ -21,6 +23,7 @@ from orchestrator.reports.ranked import COSTS, ranked_cells
 from orchestrator.reports.reading import TablesRead
 from orchestrator.reports.tuning import SETTINGS, tuning_section
 from orchestrator.selection import is_open
+from orchestrator.store.files import reading
 from orchestrator.store.paths import ResultsPaths
 from results_schema import CLASSES, CURVES, ENVIRONMENTS, EPOCHS, TRIALS, TUNING_TRIALS
 
@@ -128,10 +131,8 @@ def _sources(paths: ResultsPaths) -> list[Source]:
 
 
 def _source(path: Path, shows: str) -> Source:
-    with path.open("rb") as file:
+    digest, rows = "", None
+    with suppress(pa.ArrowException, OSError, OrchError), reading(path) as file:  # it is damaged, which a notice tells
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    try:
-        rows = pq.read_metadata(path).num_rows
-    except (pa.ArrowException, OSError):  # it is damaged, which a notice tells
-        rows = None
+        rows = pq.read_metadata(file).num_rows
     return Source(path.name, shows, rows, digest)

@@ -1,14 +1,11 @@
 """How far a sweep is: what its journal and its lock say at this moment."""
 
-import json
-import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import psutil
-
 from orchestrator.store.journal import Journal
+from orchestrator.store.lock_note import Holder, read_note
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import COPIED_AT
 from orchestrator.tuning.wording import shown_text
@@ -18,20 +15,6 @@ FAILURES_SHOWN: Final = 5
 _LABELS: Final = (
     "cells.dataset, cells.model, cells.optimizer, cells.regularizer, trials.seed, trials.purpose, trials.tuned"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """The sweep that writes to the directory."""
-
-    user: str
-    host: str
-    pid: int
-    since: str
-    """ISO 8601."""
-
-    def __str__(self) -> str:
-        return f"{self.user} on {self.host}, process {self.pid}, since {self.since}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,22 +87,8 @@ def read_progress(paths: ResultsPaths, journal: Journal) -> Progress:
 
 def lock_holder(paths: ResultsPaths) -> Holder | None:
     """Who writes now. Never touches the lock itself: a sweep that starts at this moment must find it free."""
-    try:
-        holder = Holder(**json.loads(paths.lock_holder.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
-    return holder if _lives(holder) else None
-
-
-def _lives(holder: Holder) -> bool:
-    """A sweep that was killed leaves its note behind; on another machine the note has to be believed."""
-    if holder.host != socket.gethostname():
-        return True
-    try:
-        born = psutil.Process(holder.pid).create_time()
-    except psutil.Error:
-        return False
-    return born <= datetime.fromisoformat(holder.since).timestamp() + 1
+    note = read_note(paths)
+    return note if note is not None and note.lives() else None
 
 
 def _sweep(journal: Journal) -> str | None:

@@ -1,7 +1,5 @@
 """Pages that need no other file: templates with our own style inlined, written whole or not at all."""
 
-import os
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +8,7 @@ from markupsafe import Markup
 
 from orchestrator.errors import UserError
 from orchestrator.plain_text import clean
+from trainables.whole_file import being_written
 
 
 def environment() -> Environment:
@@ -36,18 +35,11 @@ def cleaned(value: object) -> object:
 
 def write_page(text: str, output: Path) -> None:
     """Put a page in place at once. Raises UserError where it cannot be written."""
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(output)
+        with being_written(output) as file:
+            file.write(text.encode())
     except OSError as error:
         raise UserError(f"cannot write the page {output}: {error.strerror or error}; choose another place") from error
-    finally:
-        with suppress(OSError):  # a folder that is a file holds no leftovers either, and the error is told already
-            temporary.unlink()
 
 
 def part(made: Environment, name: str) -> Markup:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from clusters.signals import WARNINGS, children_deaf_to
 from orchestrator.reports.wandb_settings import base_url
 from orchestrator.store.paths import ResultsPaths
+from trainables.regular_file import open_to_append
 
 Mode = Literal["auto", "online", "offline", "disabled"]
 Ending = Literal["written", "writing", "pending", "broken"]
@@ -79,7 +80,7 @@ class WandbWriter:
         """Returns at once. In mode `disabled` nothing is started. Raises OSError."""
         if mode == "disabled":
             return
-        with paths.wandb_log.open("ab") as log, children_deaf_to(WARNINGS):
+        with open_to_append(paths.wandb_log) as log, children_deaf_to(WARNINGS):
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 [*command(paths, mode, to), "--follow"],
                 stdin=subprocess.PIPE,

@@ -50,6 +50,9 @@ class CheckpointStore:
 
 def _remove(folder: Path) -> None:
     """First what makes a checkpoint one: whoever looks meanwhile, or after a kill, sees none, and not half of one."""
+    if folder.is_symlink():  # what it leads to is no trial's of ours
+        folder.unlink(missing_ok=True)
+        return
     for header in folder.glob("*.json"):
         with contextlib.suppress(OSError):
             header.unlink(missing_ok=True)

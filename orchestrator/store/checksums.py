@@ -4,11 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from typing import Final, Self
 
 from orchestrator.errors import DamagedResults
-from orchestrator.store.files import digest_of, replace_durably
+from orchestrator.store.files import content_of, digest_of, replace_durably
+from orchestrator.store.paths import may_be_kept
 
 ABSENT: Final = "absent"
 """In place of a table's digest: it may as well not be there yet."""
@@ -37,20 +39,20 @@ class Checksums:
     def read(cls, path: Path) -> Self:
         """Empty where there are none: an older orch wrote none. Raises DamagedResults."""
         try:
-            text = path.read_bytes()
+            text = content_of(path)
         except FileNotFoundError:
             return cls()
         try:
-            document = json.loads(text)
-            content = document["content"]
+            content = json.loads(text)["content"]
             found = cls(
                 content["directory_id"],
                 {name: tuple(digests) for name, digests in content["tables"].items()},
                 {name: KeptFile(*values) for name, values in content["kept"].items()},
             )
+            right = found._text() == text and found._is_sensible()
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            found = None
-        if found is None or found._text() != text:
+            right = False
+        if not right:
             raise DamagedResults(f"{path} is damaged; `orch repair {path.parent}` makes it anew")
         return found
 
@@ -71,6 +73,14 @@ class Checksums:
         if not path.exists():
             return (ABSENT,)
         return self.tables.get(path.name) or (digest_of(path),)  # an older orch wrote it, and no digests
+
+    def _is_sensible(self) -> bool:
+        """Whoever wrote it may have given it a right checksum: each value is of its type, and each name is one of orch's."""
+        digests = [*chain.from_iterable(self.tables.values()), *(kept.digest for kept in self.kept.values())]
+        texts = all(isinstance(text, str) for text in (self.directory_id, *digests))
+        return (
+            texts and all(type(kept.attempt) is int for kept in self.kept.values()) and all(map(may_be_kept, self.kept))
+        )
 
     def _text(self) -> bytes:
         content = json.dumps(

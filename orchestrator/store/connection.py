@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
+from orchestrator.store.files import content_of, reading, refuse_other_than_file
 from orchestrator.store.filesystem import is_network
+from orchestrator.store.inspection import JournalFiles
 from orchestrator.store.wal import carry_over, page_size
 
 _LOG_VERSIONS: Final = slice(18, 20)
@@ -16,7 +18,11 @@ _LOG_VERSIONS: Final = slice(18, 20)
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """A connection that begins and ends its transactions only when told to. Raises as `checked` does."""
+    """A connection that begins and ends its transactions only when told to.
+
+    Raises as `checked` does, and DamagedResults where no file lies: SQLite would wait for a FIFO, and write through a link.
+    """
+    _refuse_others(path, followed=read_only)
     if read_only and (is_network(path) or not os.access(path.parent, os.W_OK)):
         if _cannot_be_shared(path):
             return _read_whole(path)
@@ -30,8 +36,9 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 def look(path: Path) -> sqlite3.Connection:
     """To read a few rows without a trace: no lock, no `-shm` file. Where there is a log, somebody may write, and SQLite's
-    locks are needed after all. Raises as `checked` does.
+    locks are needed after all. Raises as `connect` does.
     """
+    _refuse_others(path, followed=True)
     lasting = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
     with checked(path):
         return sqlite3.connect(
@@ -55,12 +62,18 @@ def _cannot_be_shared(path: Path) -> bool:
 
 def _read_whole(path: Path) -> sqlite3.Connection:
     """A copy that nobody writes, in memory. Raises as `checked` does."""
-    with guarded(path), path.open("rb") as main:
+    with guarded(path), reading(path) as main:
         size = page_size(main)
         main.seek(0)
         content = bytearray(main.read())
-        carry_over(path.with_name(f"{path.name}-wal").read_bytes(), content, size)
+        carry_over(content_of(path.with_name(f"{path.name}-wal")), content, size)
         return in_memory(content)
+
+
+def _refuse_others(path: Path, *, followed: bool) -> None:
+    refuse_other_than_file(path, followed=followed)
+    for file in JournalFiles(path.resolve()).opened:
+        refuse_other_than_file(file, followed=False)
 
 
 @contextmanager

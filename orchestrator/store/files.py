@@ -1,38 +1,129 @@
-"""Files that are there as a whole or not at all, and digests of them."""
+"""The files of a results directory: whoever wrote there, what is read is a regular file, and what is no file is damage."""
 
 import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
+from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
+from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError
+from orchestrator.store.permission import not_permitted
+from trainables.regular_file import open_regular
+from trainables.whole_file import being_written
+
 _CHUNK: Final = 1 << 20
+_HOLE: Final = 1 << 28
+"""Bytes of a file from which on it is asked whether it is there at all: orch leaves no holes in what it writes."""
 
 
 def replace_durably(path: Path, content: bytes) -> None:
     """Put a file in place, so that a reader, and a machine that loses its power, has the old one or the new one."""
-    temporary = path.with_name(f".{path.name}.tmp")  # there is one writer, who holds the lock
-    try:
-        temporary.write_bytes(content)
-        durable(temporary)
-        temporary.replace(path)
-        durable(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with being_written(path) as file:
+        file.write(content)
 
 
-def durable(path: Path) -> None:
-    """A file's content, or a folder's list of names, on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def copy_durably(source: Path, target: Path) -> None:
+    """The same with the content of another file. Raises as `reading` does, and OSError."""
+    with reading(source) as content, being_written(target) as file:
+        while chunk := content.read(_CHUNK):
+            file.write(chunk)
+
+
+def make_own(path: Path) -> None:
+    """Of a file that is written in place: let it have no second name, under which it is another's too. Raises OSError."""
+    with suppress(FileNotFoundError):
+        if path.lstat().st_nlink > 1:
+            copy_durably(path, path)
+
+
+def content_of(path: Path) -> bytes:
+    """Raises as `reading` does."""
+    with reading(path) as file:
+        return file.read()
 
 
 def digest_of(path: Path) -> str:
-    """32 hex digits of a file's content. Raises OSError."""
+    """32 hex digits of a file's content. Raises as `reading` does."""
     digest = blake2b(digest_size=16)
-    with path.open("rb") as file:
+    with reading(path) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[BufferedReader]:
+    """A file of a results directory. Raises FileNotFoundError, DamagedResults where something else than a file is there,
+    UserError where it may not be read, InfrastructureLost where it cannot be.
+    """
+    try:
+        with open_regular(path) as file:
+            _refuse_hole(path, os.fstat(file.fileno()))
+            yield file
+    except OSError as error:
+        raise _meaning(error, path) from error
+
+
+def refuse_other_than_file(path: Path, *, followed: bool = True) -> None:
+    """For those who open a file by its name. followed: a link to a file is as good; else it is damage. Raises DamagedResults
+    where something lies there that is none.
+    """
+    if (what := strange(path, followed=followed)) is not None:
+        raise damaged(path, what)
+
+
+def strange(path: Path, *, followed: bool = False) -> str | None:
+    """What lies in place of a file; None for a regular file, and where nothing lies. Raises OSError (permissions).
+
+    followed: a link is what it leads to.
+    """
+    try:
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode) and followed:
+            status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return "it is a link that leads nowhere" if path.is_symlink() else None
+    except OSError as error:
+        if path.is_symlink():
+            return f"it is a link that leads nowhere ({error.strerror})"
+        raise
+    if stat.S_ISREG(status.st_mode):
+        return "it is nearly all a hole" if _is_hole(status) else None
+    return f"it is {_KINDS.get(stat.S_IFMT(status.st_mode), 'no regular file')}"
+
+
+def damaged(path: Path, what: str) -> DamagedResults:
+    return DamagedResults(f"{path} is damaged: {what}; `orch repair` of its results directory mends what can be mended")
+
+
+_KINDS: Final = {
+    stat.S_IFLNK: "a link, and orch writes none",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def _meaning(error: OSError, path: Path) -> OrchError | OSError:
+    if isinstance(error, PermissionError):
+        return not_permitted(path, error)
+    if (what := strange(path, followed=True)) is not None:
+        return damaged(path, what)
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return FileNotFoundError(*error.args)
+    return InfrastructureLost(f"cannot read {path}: {error.strerror}; check the disk, and run the same command again")
+
+
+def _refuse_hole(path: Path, status: os.stat_result) -> None:
+    if _is_hole(status):
+        raise damaged(path, "it is nearly all a hole")
+
+
+def _is_hole(status: os.stat_result) -> bool:
+    """Whether it takes far less room than its size says: reading it would take hours, or all memory, for zeros."""
+    return status.st_size > _HOLE and status.st_blocks * 512 < status.st_size // 64

@@ -16,6 +16,7 @@ from typing import Final
 from orchestrator.errors import OrchError, ResultsGone
 from orchestrator.store import stamp, wal
 from orchestrator.store.connection import connect
+from orchestrator.store.files import make_own
 from orchestrator.store.identity import path_of, refuse_another
 from orchestrator.store.inspection import JournalFiles
 from orchestrator.store.mark import NOTHING, Mark
@@ -39,10 +40,12 @@ class JournalGuard:
         """Before the database is opened: closing a file ends all of this process's locks on it, so ours stays open."""
         self._files = JournalFiles(path)
         self._path = path
-        self._main = os.fdopen(os.open(path, os.O_RDONLY | os.O_CREAT, 0o644), "rb", buffering=0)
+        for written in (path, self._files.log, self._files.shared, self._files.mark):
+            make_own(written)
+        self._main = os.fdopen(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666), "rb", buffering=0)
         if not self._files.mark.exists():
             NOTHING.create(self._files.mark)
-        self._mark = os.open(self._files.mark, os.O_RDWR)
+        self._mark = os.open(self._files.mark, os.O_RDWR | os.O_NOFOLLOW)
         self._log: int | None = None
         self._page_size = 0
         self._seal: Seal | None = None

@@ -7,8 +7,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TypeVar
 
-from orchestrator.errors import DamagedResults
+from orchestrator.errors import DamagedResults, OrchError
 from orchestrator.store import stamp, wal
+from orchestrator.store.files import content_of, reading, strange
 from orchestrator.store.mark import NOTHING, Mark
 from orchestrator.store.seal import Seal
 from orchestrator.store.stamp import Stamp, stamps_in
@@ -41,6 +42,15 @@ class JournalFiles:
     @property
     def all(self) -> tuple[Path, ...]:
         return (self.main, self.log, self.seal, self.mark)
+
+    @property
+    def opened(self) -> tuple[Path, ...]:
+        """All that SQLite opens by its name, `-journal` too, which a database with a log has none of."""
+        return (self.main, self.log, self.shared, self.main.with_name(f"{self.main.name}-journal"))
+
+    @property
+    def every(self) -> tuple[Path, ...]:
+        return (*self.opened, self.seal, self.mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +92,18 @@ def state(files: JournalFiles) -> list[bytes]:
     """Another one after each commit and each seal: whoever finds damage looks again where it has changed meanwhile."""
     found = []
     for path in (files.seal, files.mark):
-        with suppress(OSError):
-            found.append(path.read_bytes())
+        with suppress(FileNotFoundError, OrchError):
+            found.append(content_of(path))
     return found
 
 
 def _inspect(files: JournalFiles) -> Inspected:
+    if others := tuple(Trouble(path, what) for path in files.every if (what := strange(path)) is not None):
+        return Inspected(others)  # nothing more can be said before they are gone
     troubles: list[Trouble] = []
     mark = _sound(Mark.read, files.mark, troubles)
     seal = _sound(Seal.read, files.seal, troubles)
-    log = files.log.read_bytes() if files.log.exists() else b""
+    log = content_of(files.log) if files.log.exists() else b""
     pages = _pages(files.main, log, seal)
     troubles += [Trouble(files.log, what) for what in _of_log(mark, log, pages)]
     if seal is None and mark is not None and mark != NOTHING and not troubles:
@@ -128,7 +140,7 @@ class _Pages:
 
 
 def _pages(path: Path, log: bytes, seal: Seal | None) -> _Pages:
-    with path.open("rb") as main:
+    with reading(path) as main:
         size = wal.page_size(main) if seal is None else seal.page_size
         found = wal.committed(list(wal.frames(log, wal.salt_of(log), size, wal.HEADER)))
         main.seek(0)
@@ -187,9 +199,9 @@ def refuse_damage(path: Path, results: Path | None = None) -> None:
     Raises DamagedResults, naming the first damaged file.
     """
     files = JournalFiles(path)
-    if not path.exists() or not path.stat().st_size:
-        return
-    found = inspect(files)
-    if found.troubles:
-        first = found.troubles[0]
+    others = tuple(Trouble(other, what) for other in files.every if (what := strange(other)) is not None)
+    empty = not path.exists() or not path.stat().st_size
+    troubles = others if others or empty else inspect(files).troubles
+    if troubles:
+        first = troubles[0]
         raise DamagedResults(f"{first.path} is damaged ({first.what}); `orch repair {results or path.parent}` mends it")

@@ -64,7 +64,7 @@ class Journal:
     @classmethod
     def read(cls, path: Path) -> Self:
         """For anyone, also while a sweep writes. Raises DamagedResults, FileNotFoundError."""
-        if not path.exists():
+        if not path.exists() and not path.is_symlink():
             raise FileNotFoundError(path)
         db = connect(path, read_only=True)
         journal = cls(db, path)

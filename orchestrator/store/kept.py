@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from orchestrator.store.checksums import KeptFile
-from orchestrator.store.files import digest_of
+from orchestrator.store.files import digest_of, strange
 from orchestrator.store.journal import Journal
-from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.paths import KEPT, OLDER_JOURNALS, ResultsPaths, may_be_kept
 from results_schema import ENDED
 
 
@@ -31,14 +31,15 @@ def kept_files(journal: Journal, paths: ResultsPaths, known: Mapping[str, KeptFi
 
 def older_journals(paths: ResultsPaths, known: Mapping[str, KeptFile]) -> dict[str, KeptFile]:
     """The copies of journals that were carried over from older versions (ADR 6)."""
-    copies = sorted(paths.root.glob("journal-version-*.sqlite"))
-    gone = {name: kept for name, kept in known.items() if name.startswith("journal-version-")}
+    copies = sorted(path for path in paths.root.glob(OLDER_JOURNALS) if strange(path) is None)
+    gone = {name: kept for name, kept in known.items() if "/" not in name}
     return {**{copy.name: KeptFile(digest_of(copy), 0) for copy in copies if copy.name not in gone}, **gone}
 
 
 def _files(paths: ResultsPaths) -> Iterator[tuple[str, Path]]:
-    for folder, ending in ((paths.weights("x").parent, ".safetensors"), (paths.picture("x").parent, ".png")):
-        if folder.is_dir():
+    for name in KEPT:
+        folder = paths.root / name
+        if folder.is_dir() and not folder.is_symlink():
             for path in folder.iterdir():
-                if path.suffix == ending and not path.name.startswith("."):
+                if may_be_kept(f"{name}/{path.name}") and strange(path) is None:
                     yield path.stem, path

@@ -18,6 +18,10 @@ from typing import Final, Self
 from filelock import FileLock, Timeout
 
 from orchestrator.errors import LockedResults
+from orchestrator.store.files import replace_durably, strange
+from orchestrator.store.names import leads_out
+from trainables.regular_file import read_regular
+from trainables.whole_file import unfinished
 
 BEAT: Final = 5.0
 """Seconds between two changes of the holder's file."""
@@ -25,6 +29,8 @@ STALE: Final = 60.0
 """A file that has not changed for so long belongs to nobody: more than an NFS server's restart takes."""
 
 _STEM: Final = ".lease-"
+_LONGEST: Final = 1 << 16
+"""Bytes of a holder's file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +52,18 @@ class Holding:
     def read(cls, path: Path) -> Self:
         """Raises OSError. Files are put in place whole, so one that cannot be read was damaged: it counts as given up."""
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError):
-            return cls("", "", "", "an unreadable holder", over=True)
+            holding = cls(**json.loads(read_regular(path, _LONGEST)))
+            if holding._is_sensible():
+                return holding
+        except (ValueError, TypeError, RecursionError):
+            pass
+        return cls("", "", "", "an unreadable holder", over=True)
+
+    def text(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+    def _is_sensible(self) -> bool:
+        return all(isinstance(text, str) for text in (self.token, self.machine, self.lock, self.who))
 
 
 class Lease:
@@ -105,7 +120,7 @@ class Lease:
         if holder.over:
             return True
         if holder.machine == self._own.machine:
-            return holder.lock == self._own.lock or not _locked(Path(holder.lock))
+            return holder.lock == self._own.lock or not (self._is_lock(holder.lock) and _locked(Path(holder.lock)))
         note(f"{self._folder} was last used by {holder.who}; watching for {STALE:g} s whether that sweep lives")
         ends = time.monotonic() + STALE
         while time.monotonic() < ends:
@@ -117,6 +132,12 @@ class Lease:
             if self._latest() != number:
                 return False
         return True
+
+    def _is_lock(self, name: str) -> bool:
+        """Whether it lies where this machine's sweeps have their locks: no other file is opened because a file names it."""
+        path, locks = Path(name), Path(self._own.lock).parent.parent
+        ours = leads_out(name.removeprefix("/")) is None and path.parent.parent == locks
+        return ours and path.exists() and strange(path) is None
 
     def _refusal(self, holder: Holding) -> str:
         return f"{self._folder} is in use by {holder.who}; wait for it or stop it"
@@ -144,22 +165,18 @@ class Lease:
 
     def _make(self, holding: Holding) -> bool:
         """Whether we made it: a hard link is made by one only, also where NFS answers a second time."""
-        temporary = self._written(holding)
-        try:
-            os.link(temporary, self._path(self._number))
-        except FileExistsError:
-            return temporary.stat().st_nlink == 2  # then the answer to the link that we made got lost
-        finally:
-            temporary.unlink()
+        path = self._path(self._number)
+        with unfinished(path) as file:
+            file.write(holding.text())
+            file.flush()
+            try:
+                os.link(file.name, path)
+            except FileExistsError:
+                return os.fstat(file.fileno()).st_nlink == 2  # then the answer to the link that we made got lost
         return True
 
     def _put(self, holding: Holding) -> None:
-        self._written(holding).replace(self._path(self._number))
-
-    def _written(self, holding: Holding) -> Path:
-        temporary = self._folder / f"{_STEM}{holding.token}.tmp"
-        temporary.write_text(json.dumps(asdict(holding)), encoding="utf-8")
-        return temporary
+        replace_durably(self._path(self._number), holding.text())
 
 
 def _locked(path: Path) -> bool:

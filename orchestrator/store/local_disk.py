@@ -1,7 +1,6 @@
 """Where on this machine's own disk the journals of results on a network file system live."""
 
 import os
-import tempfile
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -13,6 +12,7 @@ from orchestrator.store.filesystem import is_network
 from orchestrator.store.paths import ResultsPaths
 from trainables.errors import DataMissing
 from trainables.own_place import cache_folder
+from trainables.whole_file import unfinished
 
 JOURNAL_DIR: Final = "ORCH_JOURNAL_DIR"
 """Environment variable: the folder of journals, in place of the cache folder's."""
@@ -50,8 +50,8 @@ def machine_id() -> str:
     path = journals_folder() / "machine"
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        with tempfile.NamedTemporaryFile("w", dir=path.parent) as made:
-            made.write(token_hex(8))
+        with unfinished(path) as made:
+            made.write(token_hex(8).encode())
             made.flush()
             with suppress(FileExistsError):  # another one did the same at this moment, and came first
                 os.link(made.name, path)

@@ -1,12 +1,7 @@
 """One sweep writes one results directory: a lock that says who holds it."""
 
-import getpass
-import json
-import os
-import socket
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
@@ -17,8 +12,11 @@ from orchestrator.store.filesystem import is_network
 from orchestrator.store.identity import HeldDirectory
 from orchestrator.store.lease import Lease
 from orchestrator.store.local_disk import folder_of, machine_id
+from orchestrator.store.lock_note import Holder, read_note, write_note
 from orchestrator.store.origin import refuse_strange
-from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.paths import KEPT, ResultsPaths
+from orchestrator.store.places import refuse_strange_places
+from trainables.whole_file import remove_unfinished
 
 
 class ResultsLock:
@@ -33,15 +31,17 @@ class ResultsLock:
         """note: is told why it takes long. wait: called while it does; may raise."""
         self._paths, self._note, self._wait = paths, note, wait
         self._file = paths.lock
+        self._signature = Holder.own()
         self._lease: Lease | None = None
         self._directory: HeldDirectory | None = None
         self._lock = FileLock(paths.lock)
 
     def __enter__(self) -> Self:
-        """Raises LockedResults, naming the holder, and UserError where the directory cannot be written, or is no one's of
-        ours.
+        """Raises LockedResults, naming the holder, DamagedResults where links or other things lie where it would write, and
+        UserError where the directory cannot be written, or is no one's of ours.
         """
         refuse_strange(self._paths)
+        refuse_strange_places(self._paths)
         try:
             self._choose()
             self._directory = HeldDirectory(self._paths.root)
@@ -50,7 +50,9 @@ class ResultsLock:
                 self._lease.acquire(self._note, self._wait)
             # before it is signed: `orch stop` asks whoever has signed, so what is there was meant for another
             self._paths.stop_request.unlink(missing_ok=True)
-            self._paths.lock_holder.write_text(json.dumps(_signature()))
+            write_note(self._paths, self._signature)
+            for folder in (self._paths.root, *(self._paths.root / name for name in KEPT)):
+                remove_unfinished(folder)
         except Timeout:
             self._close_directory()
             if not self._file.exists():  # filelock takes "not permitted" for "held by another"
@@ -115,28 +117,9 @@ class ResultsLock:
             self._paths.root,
             machine_id(),
             self._file,
-            "{user} on {host}, process {pid}, since {since}".format(**_signature()),
+            str(self._signature),
         )
 
     def _holder(self) -> str:
-        try:
-            holder = json.loads(self._paths.lock_holder.read_text())
-            return "{user} on {host}, process {pid}, since {since}".format(**holder)
-        except (OSError, ValueError, KeyError):
-            return "another sweep"  # it has just taken the lock and not yet signed it
-
-
-def _signature() -> dict[str, str | int]:
-    return {
-        "user": _user(),
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container may run under a number that has no name
-        return f"user {os.getuid()}"
+        note = read_note(self._paths)
+        return "another sweep" if note is None else str(note)  # it has just taken the lock and not yet signed it

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from orchestrator.errors import DamagedResults
-from orchestrator.store.files import replace_durably
+from orchestrator.store.files import content_of, replace_durably
 
 _EMPTY: Final = blake2b(digest_size=16).hexdigest()
 
@@ -23,12 +23,16 @@ class Mark:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Raises DamagedResults, FileNotFoundError."""
-        content = path.read_bytes()
+        content = content_of(path)
         body, own = content[:-17], content[-17:]
-        if own != _own(body):
+        try:
+            salt, size, digest = body.decode("ascii").split()
+            found = cls(salt, int(size), digest)
+        except ValueError:
+            found = None
+        if found is None or own != _own(body):
             raise DamagedResults(f"{path} is damaged; `orch repair {path.parent}` makes it anew")
-        salt, size, digest = body.decode("ascii").split()
-        return cls(salt, int(size), digest)
+        return found
 
     def write(self, descriptor: int) -> None:
         """In place, at one go: always of the same length."""

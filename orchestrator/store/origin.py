@@ -12,8 +12,9 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orchestrator.errors import UserError
+from orchestrator.errors import DamagedResults, UserError
 from orchestrator.store.connection import look
+from orchestrator.store.files import reading
 from orchestrator.store.inspection import JournalFiles, inspect
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.sql import columns_there
@@ -52,8 +53,9 @@ def newer(path: Path, version: int) -> UserError:
 def table_version(path: Path) -> int | None:
     """The results version that a table says it has; None where it is none of ours, or cannot be read."""
     try:
-        metadata = pq.read_schema(path).metadata or {}
-    except (pa.ArrowException, OSError):
+        with reading(path) as file:
+            metadata = pq.read_schema(file).metadata or {}
+    except (pa.ArrowException, OSError, DamagedResults):
         return None
     version = metadata.get(b"results_version", b"")
     return int(version) if version.isdigit() else None
@@ -74,7 +76,7 @@ def _known(paths: ResultsPaths) -> bool:
 
 def _is_journal(path: Path) -> bool:
     """Also one that is damaged too much to tell."""
-    with path.open("rb") as file:
+    with reading(path) as file:
         if file.read(len(_SQLITE)) != _SQLITE:
             return False
     try:

@@ -1,8 +1,13 @@
 """Every file name of a results directory."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Final
 
+from orchestrator.errors import DamagedResults
+from orchestrator.store.names import is_plain
 from trainables.results_files import (
     CHECKPOINTS,
     CHECKSUMS,
@@ -14,6 +19,18 @@ from trainables.results_files import (
     WANDB,
     WEIGHTS,
 )
+
+KEPT: Final[Mapping[str, str]] = {WEIGHTS: ".safetensors", PICTURES: ".png"}
+"""Folders of what trials leave, with the ending of the names in them."""
+OLDER_JOURNALS: Final = "journal-version-*.sqlite"
+"""Copies of journals that were carried over from older versions (ADR 6)."""
+
+
+def may_be_kept(name: str) -> bool:
+    """Whether a file within a results directory is what a trial leaves, or an older journal."""
+    folder, _, file = name.rpartition("/")
+    ours = file.endswith(KEPT[folder]) if folder in KEPT else not folder and fnmatchcase(file, OLDER_JOURNALS)
+    return ours and is_plain(file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +110,21 @@ class ResultsPaths:
     def table(self, name: str) -> Path:
         return self.root / f"{name}.parquet"
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Those that orch makes in it."""
+        return (*(self.root / name for name in KEPT), self.checkpoints, self.wandb, self.damaged)
+
     def weights(self, trial_id: str) -> Path:
-        return self.root / WEIGHTS / f"{trial_id}.safetensors"
+        return self._of_trial(WEIGHTS, trial_id)
 
     def picture(self, trial_id: str) -> Path:
         """What a trial shows of itself, such as the samples of a generator."""
-        return self.root / PICTURES / f"{trial_id}.png"
+        return self._of_trial(PICTURES, trial_id)
+
+    def _of_trial(self, folder: str, trial_id: str) -> Path:
+        """Raises DamagedResults where that would be no file there: a journal may say anything."""
+        name = f"{trial_id}{KEPT[folder]}"
+        if not is_plain(name):
+            raise DamagedResults(f"{self.journal} is damaged: {trial_id!r} is no trial's id; `orch repair {self.root}`")
+        return self.root / folder / name

@@ -1,6 +1,5 @@
 """Where a sweep's journal lives: in its results, or on local disk with a copy in the results (ADR 9)."""
 
-import shutil
 import socket
 import sqlite3
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from orchestrator.errors import DamagedResults, InfrastructureLost, ResultsGone,
 from orchestrator.store import stamp
 from orchestrator.store.checksums import Checksums
 from orchestrator.store.connection import checked, connect
-from orchestrator.store.files import durable
+from orchestrator.store.files import copy_durably
 from orchestrator.store.filesystem import is_network
 from orchestrator.store.inspection import JournalFiles, inspect, refuse_damage
 from orchestrator.store.journal import Journal
@@ -117,7 +116,7 @@ class OnLocalDisk:
         journal.commit()
         self.publish()
         for kept in self._folder.glob("journal-version-*.sqlite"):  # what it was before it was carried over (ADR 6)
-            _copy(kept, self._paths.root / kept.name)
+            copy_durably(kept, self._paths.root / kept.name)
         return told
 
     def check(self) -> None:
@@ -153,7 +152,7 @@ class OnLocalDisk:
         copy = JournalFiles(self._paths.journal)
         self._check()
         copy.seal.unlink(missing_ok=True)  # a copy without a seal is whole, one with another's seal is not
-        _copy(self.published, copy.main)
+        copy_durably(self.published, copy.main)
         for old in (copy.log, copy.shared, copy.mark):  # of a sweep that ran there before it was a network
             old.unlink(missing_ok=True)
         with self.published.open("rb") as file:
@@ -187,7 +186,7 @@ class OnLocalDisk:
         # the journal last: without it there is nothing to be taken for newer
         for source in reversed(JournalFiles(self._paths.journal).all):
             if source.exists():
-                _copy(source, self._folder / source.name)
+                copy_durably(source, self._folder / source.name)
 
     def _clear(self) -> None:
         self.journal.unlink(missing_ok=True)  # first: without what belongs to it, it would be taken for damaged
@@ -306,18 +305,6 @@ def _told_of_the_last(journal: Journal) -> str | None:
         f" that waited or ran then, is only in {path} there, and runs again. To keep it, stop this sweep and run the command"
         f" on {host}"
     )
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Durable and all at once. Raises OSError."""
-    temporary = target.with_name(f".{target.name}.tmp")
-    try:
-        shutil.copyfile(source, temporary)
-        durable(temporary)
-        temporary.replace(target)
-        durable(target.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _nothing() -> None:

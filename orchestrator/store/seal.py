@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from struct import Struct
-from typing import BinaryIO, Final, Self
+from typing import IO, Final, Self
 
 from orchestrator.errors import DamagedResults
-from orchestrator.store.files import replace_durably
-from orchestrator.store.wal import page_size
+from orchestrator.store.files import content_of, replace_durably
+from orchestrator.store.wal import is_page_size, page_size
 
 DIGEST: Final = 8
 """Bytes of a page's digest."""
@@ -36,7 +36,7 @@ class Seal:
         return len(self.digests) // DIGEST
 
     @classmethod
-    def of(cls, file: BinaryIO, stamp: int) -> Self:
+    def of(cls, file: IO[bytes], stamp: int) -> Self:
         """Of a journal as it stands now."""
         size = page_size(file)
         file.seek(0)
@@ -48,21 +48,23 @@ class Seal:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Raises DamagedResults, FileNotFoundError."""
-        content = path.read_bytes()
+        content = content_of(path)
         body, own = content[:-_OWN_DIGEST], content[-_OWN_DIGEST:]
         older = body.startswith(_OLDER_MAGIC)
         head, start = (_OLDER_HEAD, len(_OLDER_MAGIC)) if older else (_HEAD, len(_MAGIC))
-        known = older or body.startswith(_MAGIC)
-        if not known or blake2b(body, digest_size=_OWN_DIGEST).digest() != own:
+        begins = start + head.size
+        known = (older or body.startswith(_MAGIC)) and len(body) >= begins
+        whole = known and blake2b(body, digest_size=_OWN_DIGEST).digest() == own
+        size, pages, *stamp = head.unpack_from(body, start) if whole else (0, 0)
+        if not is_page_size(size) or len(body) != begins + pages * DIGEST:
             raise DamagedResults(f"{path} is damaged; `orch repair {path.parent}` makes it anew")
-        page_size, _, *stamp = head.unpack_from(body, start)
-        return cls(page_size, body[start + head.size :], *stamp)
+        return cls(size, body[begins:], *stamp)
 
     def write(self, path: Path) -> None:
         body = _MAGIC + _HEAD.pack(self.page_size, self.pages, self.stamp) + self.digests
         replace_durably(path, body + blake2b(body, digest_size=_OWN_DIGEST).digest())
 
-    def updated(self, file: BinaryIO, changed: set[int], stamp: int) -> "Seal":
+    def updated(self, file: IO[bytes], changed: set[int], stamp: int) -> "Seal":
         """With new digests of the pages that a checkpoint has written. Those of others stay: what befalls them shows."""
         digests = bytearray(self.digests)
         for number in sorted(changed):
@@ -73,7 +75,7 @@ class Seal:
                 digests[at : at + DIGEST] = digest(page)
         return Seal(self.page_size, bytes(digests), stamp)
 
-    def differing(self, file: BinaryIO, covered: Container[int]) -> list[int]:
+    def differing(self, file: IO[bytes], covered: Container[int]) -> list[int]:
         """Numbers of the pages that are not as they were sealed. covered: pages that stand in the log, which overrides."""
         file.seek(0)
         found: list[int] = []

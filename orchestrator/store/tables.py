@@ -1,24 +1,27 @@
 """From the journal to Parquet: whole files, each in place at once, checked against results_schema."""
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orchestrator.errors import DamagedResults, InfrastructureLost
+from orchestrator.errors import DamagedResults
 from orchestrator.store import sql
 from orchestrator.store.checksums import Checksums
-from orchestrator.store.files import digest_of, durable
+from orchestrator.store.files import content_of, digest_of
 from orchestrator.store.journal import Journal
 from orchestrator.store.kept import kept_files, older_journals
 from orchestrator.store.older import carried_over, holds_every_trial
 from orchestrator.store.paths import ResultsPaths
 from results_schema import TABLES, TRIALS, VERSION, Table
+from trainables.whole_file import durable, unfinished
 
 ROWS_AT_ONCE: Final = 2_000
 """Rows that are Python's objects at one time: each of its values takes three times what it takes in Arrow."""
@@ -35,24 +38,21 @@ def export(journal: Journal, paths: ResultsPaths, check: Callable[[], None] = la
     that is whole is taken for damaged. For the one who holds the results' lock. Raises DamagedResults, OSError.
     """
     known = Checksums.read(paths.checksums)
-    temporary = {table.name: _temporary(paths.table(table.name)) for table in TABLES}
-    try:
+    with ExitStack() as written:
+        files = {table.name: written.enter_context(unfinished(paths.table(table.name))) for table in TABLES}
         with journal.one_moment():
             for table in TABLES:
-                _write(table, journal, temporary[table.name])
+                _write(table, journal, files[table.name])
             kept = {**kept_files(journal, paths, known.kept), **older_journals(paths, known.kept)}
             directory_id = journal.directory_id
-        digests = {paths.table(name).name: digest_of(path) for name, path in temporary.items()}
+        digests = {paths.table(name).name: digest_of(Path(file.name)) for name, file in files.items()}
         known = replace(known, directory_id=directory_id, kept=kept)
         check()
         known.may_become(digests, paths.root).write(paths.checksums)
-        for name, path in temporary.items():
-            path.replace(paths.table(name))
+        for name, file in files.items():
+            Path(file.name).replace(paths.table(name))
         durable(paths.root)
         replace(known, tables={name: (digest,) for name, digest in digests.items()}).write(paths.checksums)
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
 
 
 def read(table: Table, paths: ResultsPaths) -> pa.Table:
@@ -81,7 +81,7 @@ def whole_content(path: Path, paths: ResultsPaths) -> bytes:
     """Of a table that is as it was written. Raises DamagedResults, FileNotFoundError."""
     while True:
         known = Checksums.read(paths.checksums)
-        content = path.read_bytes()
+        content = content_of(path)
         right = known.tables.get(path.name)
         if right is None or blake2b(content, digest_size=16).hexdigest() in right:
             return content
@@ -92,35 +92,25 @@ def whole_content(path: Path, paths: ResultsPaths) -> bytes:
 def refuse_damaged_tables(paths: ResultsPaths) -> None:
     """For a sweep that begins: it would write them anew, and nobody would learn of it.
 
-    Raises DamagedResults, and InfrastructureLost where one cannot be read.
+    Raises DamagedResults, UserError and InfrastructureLost where one cannot be read.
     """
     for table in TABLES:
-        try:
+        with suppress(FileNotFoundError):
             whole_content(paths.table(table.name), paths)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise InfrastructureLost(
-                f"cannot read {paths.table(table.name)}: {error.strerror}; check the disk and its permissions, and run the"
-                " same command again"
-            ) from error
 
 
 def _damaged(path: Path, what: str) -> DamagedResults:
     return DamagedResults(f"{path} is damaged: {what}; `orch repair {path.parent}` writes it again from the journal")
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.tmp")  # there is one writer, who holds the lock
-
-
-def _write(table: Table, journal: Journal, path: Path) -> None:
+def _write(table: Table, journal: Journal, file: IO[bytes]) -> None:
     schema = table.schema.with_metadata({"results_version": str(VERSION), "about": table.about})
-    with pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as writer:
+    with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
         batches = (_checked(table, rows, schema) for rows in _batches(journal, table))
         while group := list(islice(batches, BATCHES)):
             writer.write_table(pa.concat_tables(group))
-    durable(path)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _batches(journal: Journal, table: Table) -> Iterator[list[tuple[Any, ...]]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct, unpack
-from typing import BinaryIO, Final
+from typing import IO, Final
 
 HEADER: Final = 32
 FRAME_HEADER: Final = 24
@@ -81,9 +81,13 @@ def _sums(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]:
     return first, second
 
 
-def page_size(file: BinaryIO) -> int:
+def page_size(file: IO[bytes]) -> int:
     """As the database's header says; SQLite's own default where it says nothing sensible."""
     file.seek(16)
     size = int.from_bytes(file.read(2), "big")
     size = 65536 if size == 1 else size
-    return size if size >= 512 and size & (size - 1) == 0 else 4096
+    return size if is_page_size(size) else 4096
+
+
+def is_page_size(size: int) -> bool:
+    return 512 <= size <= 65536 and size & (size - 1) == 0

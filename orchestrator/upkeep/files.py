@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 from orchestrator.errors import DamagedResults
 from orchestrator.store import tables
 from orchestrator.store.checksums import Checksums, KeptFile
-from orchestrator.store.files import digest_of
+from orchestrator.store.files import digest_of, strange
 from orchestrator.store.inspection import JournalFiles, inspect
+from orchestrator.store.names import link_on_the_way
 from orchestrator.store.origin import table_version
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import journal_to_read
@@ -38,7 +39,8 @@ def table_verdicts(paths: ResultsPaths) -> Iterator[FileVerdict]:
     try:
         known = Checksums.read(paths.checksums)
     except DamagedResults:
-        yield FileVerdict(paths.checksums.name, "it is not as it was written: nothing vouches for tables and weights")
+        damage = strange(paths.checksums) or "it is not as it was written"
+        yield FileVerdict(paths.checksums.name, f"{damage}: nothing vouches for tables and weights")
         return
     if paths.checksums.exists():
         yield FileVerdict(paths.checksums.name, None)
@@ -47,7 +49,9 @@ def table_verdicts(paths: ResultsPaths) -> Iterator[FileVerdict]:
     ids = _journal_ids(paths)
     for table in TABLES:
         path = paths.table(table.name)
-        if path.exists():
+        if (what := strange(path)) is not None:
+            yield FileVerdict(path.name, f"{what}; the journal has its rows")
+        elif path.exists():
             found = _table(table, paths, known, ids)
             if not found.whole and (later := _journal_ids(paths)) != ids:  # a sweep has planned trials since
                 found = _table(table, paths, known, later)
@@ -68,6 +72,10 @@ def kept_verdicts(paths: ResultsPaths) -> Iterator[FileVerdict]:
 def _kept(paths: ResultsPaths, name: str, kept: KeptFile) -> FileVerdict:
     path = paths.root / name
     what = "weights" if name.startswith("weights/") else "picture" if name.startswith("pictures/") else "copy"
+    if (link := link_on_the_way(paths.root, name)) is not None:
+        return FileVerdict(name, f"{link} is no folder of these results: the {what} cannot be trusted")
+    if (other := strange(path)) is not None:
+        return FileVerdict(name, f"{other}: the {what} cannot be had again without running the trial")
     if not path.exists():
         return FileVerdict(name, f"it is gone: the {what} cannot be had again without running the trial")
     if digest_of(path) == kept.digest:

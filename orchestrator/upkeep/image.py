@@ -11,6 +11,7 @@ from orchestrator.errors import DamagedResults
 from orchestrator.reports.progress import lock_holder
 from orchestrator.store import wal
 from orchestrator.store.connection import checked, connect, in_memory
+from orchestrator.store.files import content_of, reading
 from orchestrator.store.inspection import Inspected, JournalFiles, inspect
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.seal import DIGEST, digest
@@ -55,7 +56,7 @@ def image_of(files: JournalFiles, found: Inspected) -> tuple[Image, int]:
     Raises OSError, DamagedResults.
     """
     bad, seal = found.bad_pages, found.seal
-    with files.main.open("rb") as main:
+    with reading(files.main) as main:
         size = wal.page_size(main) if seal is None else seal.page_size
         main.seek(0)
         content = bytearray(main.read())
@@ -70,7 +71,7 @@ def image_of(files: JournalFiles, found: Inspected) -> tuple[Image, int]:
         content[at] = bytes(size) if whole is None else whole
         if whole is None:
             lost.add(number)
-    log = files.log.read_bytes() if files.log.exists() and not found.log_is_left else b""
+    log = content_of(files.log) if files.log.exists() and not found.log_is_left else b""
     lost -= wal.carry_over(log, content, size)
     return Image(bytes(content), frozenset(lost)), size
 

@@ -48,10 +48,10 @@ def _verdicts(paths: ResultsPaths, files: JournalFiles) -> Iterator[FileVerdict]
         yield rows.verdict
         if not rows.copied and has_checksums(paths):
             troubled |= {path: "it is gone" for path in (files.seal, files.mark) if not path.exists()}
-    for path in files.all:
+    for path in files.every:
         if path in troubled:
             yield FileVerdict(_name(paths, path), troubled[path])
-        elif path.exists() and path != files.main:
+        elif path.exists() and path in (files.log, files.seal, files.mark):
             yield FileVerdict(_name(paths, path), None)
 
 

@@ -11,7 +11,7 @@ from secrets import token_hex
 from orchestrator.errors import DamagedResults
 from orchestrator.store.checksums import Checksums
 from orchestrator.store.connection import checked
-from orchestrator.store.files import durable
+from orchestrator.store.files import copy_durably, strange
 from orchestrator.store.inspection import Inspected, JournalFiles, inspect
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
@@ -24,6 +24,7 @@ from orchestrator.upkeep.salvage import NONE, Salvaged, salvage
 from orchestrator.upkeep.scratch import KEYS, Scratch
 from orchestrator.upkeep.verdict import FileVerdict
 from orchestrator.upkeep.verify import verify
+from trainables.whole_file import durable, unfinished
 
 _NAMED = 20
 """Trials that are named one by one."""
@@ -40,7 +41,7 @@ def repair(paths: ResultsPaths, check: Callable[[], None]) -> Iterator[str]:
             _write(paths, place_of(paths, check))  # what an older orch left has no seal and no checksums
         return
     aside = paths.damaged / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%f")
-    _keep_copies(paths, damaged, aside)
+    moved = _keep_copies(paths, damaged, aside)
     yield f"copies of the damaged files are in {aside}"
     names = {verdict.file for verdict in damaged}
     place = place_of(paths, check, mending=True)
@@ -55,6 +56,8 @@ def repair(paths: ResultsPaths, check: Callable[[], None]) -> Iterator[str]:
         kept = "/" in verdict.file and not Path(verdict.file).is_absolute()  # a journal on local disk is
         if kept or verdict.file.startswith("journal-version-"):
             yield from _set_aside(paths, verdict)
+        elif verdict.file in moved:
+            yield f"{verdict.file}: set aside; {verdict.damage}"
     _write(paths, place)
     for name in sorted(name for name in names if name.endswith(".parquet")):
         yield f"{name}: written again from the journal"
@@ -67,24 +70,44 @@ def _is_damaged(paths: ResultsPaths, journal: Path) -> bool:
     return not journal_verdicts(paths, journal)[0].whole
 
 
-def _keep_copies(paths: ResultsPaths, damaged: list[FileVerdict], aside: Path) -> None:
+def _keep_copies(paths: ResultsPaths, damaged: list[FileVerdict], aside: Path) -> set[str]:
+    """What is no file is moved there, and is out of the way of what is made anew. The names of all that was moved."""
+    moved = set[str]()
     names = {verdict.file for verdict in damaged}
     for name in tuple(names):
         if Path(name).name.startswith("journal."):  # all that make one journal, here or on local disk
-            names |= {str(Path(name).with_name(path.name)) for path in JournalFiles(paths.journal).all}
+            names |= {str(Path(name).with_name(path.name)) for path in JournalFiles(paths.journal).every}
     for name in sorted(names):
         local = Path(name).is_absolute()
         source, target = paths.root / name, aside / (Path("local", Path(name).name) if local else name)
         target.parent.mkdir(parents=True, exist_ok=True)
         for path in {source, source.with_suffix(".safetensors")} if name.startswith("checkpoints/") else {source}:
-            with suppress(FileNotFoundError):
-                shutil.copy2(path, target.with_name(path.name))
+            if strange(path) is not None:
+                shutil.move(path, target.with_name(path.name))
+                moved.add(name)
+            else:
+                with suppress(FileNotFoundError):
+                    copy_durably(path, target.with_name(path.name))
+    return moved
 
 
 def _journal(paths: ResultsPaths, files: JournalFiles) -> Iterator[str]:
     found = inspect(files) if files.main.exists() else Inspected()
-    new = files.main.with_name(".journal.sqlite.repaired")
-    with Scratch(files.main.with_name(".journal.sqlite.found")) as scratch:
+    with unfinished(files.main) as new:
+        read, made = _rebuilt(paths, files, found, Path(new.name))
+        # a log that was left, where all else goes together, has nothing that the journal lacks
+        nothing_lost = found.log_is_left and len(found.troubles) == 1
+        if not nothing_lost and files.log in {trouble.path for trouble in found.troubles}:
+            made.lost.append("what was committed last, after the first damage in journal.sqlite-wal: it runs again")
+        yield from _told(read, made)
+        _replace(files, Path(new.name))
+
+
+def _rebuilt(
+    paths: ResultsPaths, files: JournalFiles, found: Inspected, new: Path
+) -> tuple[dict[str, Salvaged], Rebuilt]:
+    """Into the new journal: what could be read, and what was made of it."""
+    with unfinished(files.main) as kept, Scratch(Path(kept.name)) as scratch:
         try:
             with checked(files.main):
                 read = salvage(files, found, scratch)
@@ -95,12 +118,7 @@ def _journal(paths: ResultsPaths, files: JournalFiles) -> Iterator[str]:
         scratch.begin(new)
         made = Rebuilding(scratch, read, whole).run(_directory_id(paths) or token_hex(4))
         scratch.finish()
-    # a log that was left, where all else goes together, has nothing that the journal lacks
-    nothing_lost = found.log_is_left and len(found.troubles) == 1
-    if not nothing_lost and files.log in {trouble.path for trouble in found.troubles}:
-        made.lost.append("what was committed last, after the first damage in journal.sqlite-wal: it runs again")
-    yield from _told(read, made)
-    _replace(files, new)
+    return read, made
 
 
 def _directory_id(paths: ResultsPaths) -> str:

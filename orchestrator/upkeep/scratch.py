@@ -25,11 +25,10 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 class Scratch:
-    """A database that nobody else sees, and that is gone at the end."""
+    """A database that nobody else sees."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        path.unlink(missing_ok=True)
+        """path: of a new and empty file."""
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         self._columns: dict[tuple[Place, str], tuple[str, ...]] = {}
@@ -43,7 +42,6 @@ class Scratch:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._db.close()
-        self._path.unlink(missing_ok=True)
 
     def add(self, place: Place, table: str, columns: Sequence[str], rows: Iterable[Ordered]) -> int:
         """Keep these rows; of two with one key the later. Returns how many there are."""
@@ -109,8 +107,7 @@ class Scratch:
     # the new journal
 
     def begin(self, new: Path) -> None:
-        """Make an empty journal there, and write into it."""
-        new.unlink(missing_ok=True)
+        """Make a journal there, in a new and empty file, and write into it."""
         with closing(sqlite3.connect(new)) as db:
             for statement in sql.schema_statements():
                 db.execute(statement)

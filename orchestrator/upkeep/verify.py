@@ -1,10 +1,12 @@
 """`orch verify`: every file against its checksum, every row against those that it belongs to. Writes nothing."""
 
-import json
 from collections.abc import Iterator
 
+from orchestrator.store.fetched import read_fetched
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.permission import not_permitted
 from orchestrator.store.place import journal_on_disk
+from orchestrator.store.places import strange_places
 from orchestrator.upkeep.checkpoints import checkpoint_verdicts
 from orchestrator.upkeep.files import kept_verdicts, table_verdicts
 from orchestrator.upkeep.journals import journal_verdicts
@@ -12,8 +14,15 @@ from orchestrator.upkeep.verdict import FileVerdict
 
 
 def verify(paths: ResultsPaths) -> Iterator[FileVerdict]:
-    """Of one that is known to be of orch (`results_at`). Raises UserError where it cannot be read."""
-    if paths.journal.exists():
+    """Of one that is known to be of orch (`results_at`). Raises UserError where it may not be read."""
+    try:
+        yield from _verdicts(paths)
+    except PermissionError as error:
+        raise not_permitted(paths.root, error) from error
+
+
+def _verdicts(paths: ResultsPaths) -> Iterator[FileVerdict]:
+    if paths.journal.exists() or paths.journal.is_symlink():
         yield from journal_verdicts(paths, paths.journal)
     else:
         yield _no_journal(paths)
@@ -22,6 +31,8 @@ def verify(paths: ResultsPaths) -> Iterator[FileVerdict]:
     yield from table_verdicts(paths)
     yield from kept_verdicts(paths)
     yield from checkpoint_verdicts(paths)
+    for found in strange_places(paths):
+        yield FileVerdict(found.path.relative_to(paths.root).as_posix(), found.what)
 
 
 def _no_journal(paths: ResultsPaths) -> FileVerdict:
@@ -33,8 +44,5 @@ def _no_journal(paths: ResultsPaths) -> FileVerdict:
 
 def left_on(paths: ResultsPaths) -> str | None:
     """The cluster on which the journal stayed, as its sweep ran while this copy of its tables was fetched."""
-    try:
-        fetched = json.loads(paths.fetched.read_text())
-        return str(fetched["cluster"]) if fetched.get("running") and not paths.journal.exists() else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+    note = read_fetched(paths)
+    return note.cluster if note is not None and note.running and not paths.journal.exists() else None

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
+from errno import ELOOP
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from trainables.errors import CheckpointError
+from trainables.regular_file import open_regular
 from trainables.whole_file import write_whole
 
 FORMAT: Final = 1
@@ -51,6 +53,7 @@ class Contents:
 def write(folder: Path, header: Header, state: Any, tensors: Mapping[str, Tensor]) -> None:
     """Write a checkpoint, whole or not at all. Raises OSError."""
     data = save(dict(tensors))
+    refuse_link(folder)
     write_whole(data, _tensors(folder, header.epoch))
     content = {"header": asdict(header), "tensors": _digest(data), "state": state}
     text = json.dumps({"checksum": _digest(_line(content)), "content": content})
@@ -85,7 +88,11 @@ def parsed(text: bytes, tensors: bytes) -> Contents:
 
 def raw(folder: Path, epoch: int) -> tuple[bytes, bytes]:
     """JSON and tensors as `parsed` takes them. Raises OSError."""
-    return _json(folder, epoch).read_bytes(), _tensors(folder, epoch).read_bytes()
+    found = []
+    for path in (_json(folder, epoch), _tensors(folder, epoch)):
+        with open_regular(path) as file:
+            found.append(file.read())
+    return found[0], found[1]
 
 
 def epochs(folder: Path) -> list[int]:
@@ -99,11 +106,18 @@ def epochs(folder: Path) -> list[int]:
 
 def keep_only(folder: Path, kept: Collection[int]) -> None:
     """Remove all other checkpoints, and what an attempt that was killed left unfinished. Raises OSError."""
+    refuse_link(folder)
     names = {path.name for epoch in kept for path in (_json(folder, epoch), _tensors(folder, epoch))}
     # a checkpoint stops being there with its JSON, so that goes first
     for path in sorted(folder.iterdir(), key=lambda path: path.suffix != ".json"):
         if path.name not in names:
             path.unlink(missing_ok=True)
+
+
+def refuse_link(folder: Path) -> None:
+    """Where the folder of a trial leads elsewhere, what lies there is not its checkpoints. Raises OSError."""
+    if folder.is_symlink():
+        raise OSError(ELOOP, "it is a link, and nothing is written through one", str(folder))
 
 
 def _json(folder: Path, epoch: int) -> Path:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
-from tempfile import mkdtemp
+from secrets import token_hex
 from typing import Any, Final
 
 import numpy as np
@@ -28,6 +28,7 @@ from trainables.data.pixels import shown
 from trainables.data.stamps import stamps, steadily, total_size
 from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
 from trainables.errors import DataError
+from trainables.regular_file import open_regular, read_regular
 
 _FORMAT: Final = 3
 """Raised when the files come to mean something else; folders of an older format are left alone."""
@@ -35,6 +36,8 @@ _ARRAYS: Final = ("inputs", "targets", "official_test", "groups", "content_hashe
 _NO_GROUP: Final = -1
 _META: Final = "meta.json"
 _CHUNK: Final = 1 << 20
+_LONGEST_META: Final = 1 << 28
+"""Bytes: it names the classes, of which there may be many."""
 
 _verified: set[Path] = set()
 """Folders whose checksums this process has compared."""
@@ -62,7 +65,7 @@ def content_hashes(dataset: Dataset, place: DataPlace, fingerprint: str) -> NDAr
 
 def kept_info(dataset: Dataset, place: DataPlace, fingerprint: str) -> DataInfo:
     """What `info` said when the data was decoded, whatever lies there by now; raises what `decoded` does."""
-    written = json.loads((_ready(dataset.as_decoded(), place, fingerprint) / _META).read_bytes())["info"]
+    written = json.loads(read_regular(_ready(dataset.as_decoded(), place, fingerprint) / _META, _LONGEST_META))["info"]
     return DataInfo(**{**written, "shape": tuple(written["shape"]), "classes": tuple(written["classes"])})
 
 
@@ -133,7 +136,7 @@ def _origin(dataset: Dataset, place: DataPlace) -> str | None:
 def _is_whole(folder: Path, origin: str | None) -> bool:
     """Whether every file has the checksum that it was written with, and all are of these files."""
     try:
-        written = json.loads((folder / _META).read_bytes())
+        written = json.loads(read_regular(folder / _META, _LONGEST_META))
         crc32, of_these = written["crc32"], origin in (None, written["origin"])
         return of_these and all(_checksum(_file(folder, name)) == crc32[name] for name in _ARRAYS)
     except (OSError, ValueError, KeyError, TypeError):
@@ -156,7 +159,8 @@ def _make(folder: Path, dataset: Dataset, place: DataPlace, fingerprint: str) ->
         "content_hashes": _hashed(pixels.content),
     }
     try:
-        temporary = Path(mkdtemp(dir=folder.parent, prefix=unfinished))
+        temporary = folder.parent / f"{unfinished}{token_hex(8)}"
+        temporary.mkdir()
         try:
             _write(temporary, arrays, info, origin)
             shutil.rmtree(folder, ignore_errors=True)  # damaged, or it would not be made again
@@ -188,13 +192,13 @@ def _loaded(dataset: Dataset, place: DataPlace, fingerprint: str) -> tuple[Examp
 
 def _write(folder: Path, arrays: dict[str, NDArray[Any]], info: DataInfo, origin: str | None) -> None:
     for name, array in arrays.items():
-        with _file(folder, name).open("wb") as file:
+        with _file(folder, name).open("xb") as file:
             np.save(file, np.ascontiguousarray(array), allow_pickle=False)
             file.flush()
             os.fsync(file.fileno())
     checksums = {name: _checksum(_file(folder, name)) for name in arrays}
-    (folder / _META).write_text(json.dumps({"crc32": checksums, "info": asdict(info), "origin": origin}))
-    folder.chmod(0o755)  # mkdtemp's is for one user, and a cache may be shared
+    meta = {"crc32": checksums, "info": asdict(info), "origin": origin}
+    (folder / _META).write_text(json.dumps(meta))
 
 
 def _opened(folder: Path) -> list[NDArray[Any]]:
@@ -208,7 +212,7 @@ def _file(folder: Path, name: str) -> Path:
 def _checksum(path: Path) -> int:
     """CRC-32 of the bytes: it guards against damage, not against malice."""
     value = 0
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(_CHUNK):
             value = zlib.crc32(chunk, value)
     return value

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +13,8 @@ from trainables.data.own_folders import tag_cache
 from trainables.data.stamps import Stamps, settled, stamps, steadily
 from trainables.dataset import DataPlace
 from trainables.errors import DataError
+from trainables.regular_file import read_regular
+from trainables.whole_file import write_whole
 
 LARGE: Final = 2 * 1024**3
 """Bytes of files above which names and sizes stand for the content."""
@@ -77,8 +78,8 @@ def _key(purpose: str, paths: Sequence[str], seen: Stamps) -> str:
 
 def _recall(entry: Path) -> str | None:
     try:
-        check, _, text = entry.read_bytes().partition(b"\n")
-    except FileNotFoundError:
+        check, _, text = read_regular(entry, entry.stat().st_size).partition(b"\n")
+    except OSError:  # mostly there is none
         return None
     return text.decode() if check == _check(text) else None
 
@@ -86,14 +87,11 @@ def _recall(entry: Path) -> str | None:
 def _remember(entry: Path, text: str) -> None:
     written = text.encode()
     try:
-        entry.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(_check(written) + b"\n" + written, entry)
         tag_cache(entry.parent.parent)
-        with NamedTemporaryFile(dir=entry.parent, delete=False) as unfinished:
-            unfinished.write(_check(written) + b"\n" + written)
-        Path(unfinished.name).replace(entry)
     except OSError as refused:
         raise DataError(
-            f"cannot write the cache folder {entry.parent}: {refused}; free space or use another"
+            f"cannot write the cache folder {entry.parent}: {refused}; free some space, or use another (ORCH_CACHE)"
         ) from refused
 
 

@@ -9,6 +9,7 @@ from trainables.data.pictures import has_picture_ending
 from trainables.data.video import has_video_ending
 from trainables.regular_file import read_regular
 from trainables.results_files import CHECKSUMS, FETCHED, FOLDERS, JOURNAL, LOCK_HOLDER, WANDB
+from trainables.whole_file import write_whole
 
 _MARKS: Final = (JOURNAL, LOCK_HOLDER, FETCHED)
 _TABLES: Final = ("trials.parquet", "epochs.parquet")
@@ -47,7 +48,7 @@ def tag_cache(cache: Path) -> None:
     """Say that a folder is a cache, so that it is no data. Raises OSError."""
     tag = cache / _CACHE_TAG
     if not tag.exists():
-        tag.write_bytes(_CACHE_SIGNATURE + b"\n# Decoded data of orch; safe to delete while nothing runs.\n")
+        write_whole(_CACHE_SIGNATURE + b"\n# Decoded data of orch; safe to delete while nothing runs.\n", tag)
 
 
 def _is_there(folder: str | Path, name: str) -> bool:

@@ -21,6 +21,8 @@ from orchestrator.reports.wandb.patience import Patience
 from orchestrator.reports.wandb.staging import staging
 from orchestrator.reports.wandb_process import PENDING, Destination, Mode, has_key
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.places import refuse_strange_places
+from trainables.whole_file import remove_unfinished
 
 _FINISH_SECONDS: Final = 60.0
 """What the rest of one run may take to be sent."""
@@ -97,10 +99,12 @@ def main(
     if mode == "disabled":
         return
     paths = ResultsPaths(results)
+    refuse_strange_places(paths)
     paths.wandb.mkdir(parents=True, exist_ok=True)
     online = mode == "online" or (mode == "auto" and has_key())
     # a writer of an earlier invocation may still be at work; two would write the same runs
     with _alone(paths), staging(paths.wandb_staging):
+        remove_unfinished(paths.wandb)
         # the SDK makes temporary folders while it is imported
         from orchestrator.reports.wandb.writing import write
 

@@ -13,7 +13,7 @@ from orchestrator.masking import masked
 from orchestrator.plain_text import one_line
 from orchestrator.reports.wandb.board_content import Content, Section, read_content
 from orchestrator.reports.wandb.tracker import END_SECONDS, Unreachable, end_service
-from orchestrator.store.files import replace_durably
+from orchestrator.store.files import content_of, replace_durably
 from orchestrator.store.paths import ResultsPaths
 
 
@@ -85,9 +85,9 @@ class Board:
 
 def _kept(paths: ResultsPaths) -> _Kept:
     try:
-        found = json.loads(paths.wandb_report.read_bytes())
+        found = json.loads(content_of(paths.wandb_report))
         return _Kept(**{part.name: str(found[part.name]) for part in fields(_Kept)})
-    except (OSError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
         return _Kept()
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
 from orchestrator.reports.runs import Finished
+from orchestrator.store.files import content_of
+from trainables.regular_file import open_to_append
 
 State = Literal["live", "begun", "online", "offline", "superseded"]
 """`live`: its trial trains, and rows of it may be there; `begun`: all of it is on its way; `online`: W&B has confirmed all
@@ -86,7 +88,7 @@ class Ledger:
     def _keep(self, line: dict[str, Any], *, elsewhere: bool) -> None:
         if elsewhere and self._place is not None:
             line["to"] = asdict(self._place)
-        with self._path.open("ab") as file:
+        with open_to_append(self._path) as file:
             file.write(b"\n" * self._cut + json.dumps(line).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -115,10 +117,12 @@ class Ledger:
 
 def _lines(path: Path) -> list[dict[str, Any]]:
     """The whole lines; one that a crash cut off is not there, and its run is written again."""
-    if not path.exists():
+    try:
+        content = content_of(path)
+    except FileNotFoundError:
         return []
     found = []
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for text in content.decode("utf-8", errors="replace").splitlines():
         try:
             line = json.loads(text)
         except (ValueError, RecursionError):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from orchestrator.store.files import strange
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 
@@ -36,7 +37,7 @@ def read_media(journal: Journal, trial_id: str, paths: ResultsPaths) -> Media:
     return Media(
         confusion=_confusion(journal, trial_id, names) if len(names) <= MOST_CLASSES else (),
         roc=_roc(journal, trial_id, names) if len(names) <= ROC_CLASSES else (),
-        picture=picture if picture.is_file() else None,
+        picture=picture if picture.is_file() and strange(picture) is None else None,
     )
 
 

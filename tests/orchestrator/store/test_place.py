@@ -134,7 +134,7 @@ def test_a_full_server_loses_nothing_and_says_where_the_journal_is(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(place, "_copy", full)
+        patched.setattr(place, "copy_durably", full)
         with pytest.raises(InfrastructureLost, match=r"No space left.*is whole in .*journal\.sqlite on"):
             found.finish()
     assert paths.journal.read_bytes() == before

@@ -1,0 +1,84 @@
+"""The note beside the lock: who holds it, as others are told. The lock itself is the kernel's."""
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Self
+
+import psutil
+
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.permission import user_name
+from orchestrator.store.process import born
+from trainables.regular_file import read_regular
+from trainables.whole_file import being_written
+
+_LONGEST: Final = 1 << 16
+"""Bytes of a note."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that writes to a results directory."""
+
+    user: str
+    host: str
+    pid: int
+    since: str
+    """ISO 8601."""
+    born: str = ""
+    """When the process began, as `process.born` has it; empty in the note of an earlier orch."""
+
+    @classmethod
+    def own(cls) -> Self:
+        pid = os.getpid()
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(user_name(), socket.gethostname(), pid, since, born(pid) or "")
+
+    def __str__(self) -> str:
+        return f"{self.user} on {self.host}, process {self.pid}, since {self.since}"
+
+    def lives(self) -> bool:
+        """A sweep that was killed leaves its note behind; on another machine the note has to be believed."""
+        if self.host != socket.gethostname():
+            return True
+        if self.born:
+            return born(self.pid) == self.born
+        return _began_before(self.pid, self.since)
+
+
+def write_note(paths: ResultsPaths, holder: Holder) -> None:
+    """Raises OSError."""
+    with being_written(paths.lock_holder) as file:
+        file.write(json.dumps({**asdict(holder), "place": _place(Path(file.name))}).encode())
+
+
+def read_note(paths: ResultsPaths) -> Holder | None:
+    """None where there is none, or one that came with a copy of the directory, or that is no note."""
+    try:
+        note = json.loads(read_regular(paths.lock_holder, _LONGEST))
+        place = note.pop("place", None)
+        holder = Holder(**note)
+        return holder if place in (None, _place(paths.lock_holder)) and _is_sensible(holder) else None
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _place(note: Path) -> list[int]:
+    """Numbers that a copy of the directory does not have, and that are the same on each machine that shares it."""
+    return [note.stat().st_ino, note.parent.stat().st_ino]
+
+
+def _is_sensible(holder: Holder) -> bool:
+    texts = all(isinstance(text, str) for text in (holder.user, holder.host, holder.since, holder.born))
+    return texts and type(holder.pid) is int and 0 < holder.pid < 2**31
+
+
+def _began_before(pid: int, since: str) -> bool:
+    try:
+        return psutil.Process(pid).create_time() <= datetime.fromisoformat(since).timestamp() + 1
+    except (psutil.Error, ValueError, OverflowError):
+        return False
