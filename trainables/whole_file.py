@@ -13,7 +13,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO, Final
 
-_UNFINISHED: Final = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.DOTALL)
+_UNFINISHED: Final = re.compile(r"\..+\.tmp", re.DOTALL)
+"""Also what an earlier orch has left, whose names could be foreseen."""
 
 
 def write_whole(content: bytes, path: Path) -> None:

@@ -46,6 +46,12 @@ def look(path: Path) -> sqlite3.Connection:
         )
 
 
+def _refuse_others(path: Path, *, followed: bool) -> None:
+    refuse_other_than_file(path, followed=followed)
+    for file in JournalFiles(path.resolve()).opened:
+        refuse_other_than_file(file, followed=False)
+
+
 def in_memory(content: bytearray) -> sqlite3.Connection:
     """A journal's pages, its log carried over. Raises what SQLite raises."""
     db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
@@ -68,12 +74,6 @@ def _read_whole(path: Path) -> sqlite3.Connection:
         content = bytearray(main.read())
         carry_over(content_of(path.with_name(f"{path.name}-wal")), content, size)
         return in_memory(content)
-
-
-def _refuse_others(path: Path, *, followed: bool) -> None:
-    refuse_other_than_file(path, followed=followed)
-    for file in JournalFiles(path.resolve()).opened:
-        refuse_other_than_file(file, followed=False)
 
 
 @contextmanager

@@ -51,8 +51,8 @@ class ResultsLock:
             # before it is signed: `orch stop` asks whoever has signed, so what is there was meant for another
             self._paths.stop_request.unlink(missing_ok=True)
             write_note(self._paths, self._signature)
-            for folder in (self._paths.root, *(self._paths.root / name for name in KEPT)):
-                remove_unfinished(folder)
+            for name in KEPT:  # while no trial runs yet
+                remove_unfinished(self._paths.root / name)
         except Timeout:
             self._close_directory()
             if not self._file.exists():  # filelock takes "not permitted" for "held by another"

@@ -52,13 +52,13 @@ class Seal:
         body, own = content[:-_OWN_DIGEST], content[-_OWN_DIGEST:]
         older = body.startswith(_OLDER_MAGIC)
         head, start = (_OLDER_HEAD, len(_OLDER_MAGIC)) if older else (_HEAD, len(_MAGIC))
-        begins = start + head.size
-        known = (older or body.startswith(_MAGIC)) and len(body) >= begins
-        whole = known and blake2b(body, digest_size=_OWN_DIGEST).digest() == own
-        size, pages, *stamp = head.unpack_from(body, start) if whole else (0, 0)
-        if not is_page_size(size) or len(body) != begins + pages * DIGEST:
+        known = (older or body.startswith(_MAGIC)) and len(body) >= start + head.size
+        if not known or blake2b(body, digest_size=_OWN_DIGEST).digest() != own:
             raise DamagedResults(f"{path} is damaged; `orch repair {path.parent}` makes it anew")
-        return cls(size, body[begins:], *stamp)
+        size, pages, *stamp = head.unpack_from(body, start)
+        if not is_page_size(size) or len(body) != start + head.size + pages * DIGEST:
+            raise DamagedResults(f"{path} is damaged; `orch repair {path.parent}` makes it anew")
+        return cls(size, body[start + head.size :], *stamp)
 
     def write(self, path: Path) -> None:
         body = _MAGIC + _HEAD.pack(self.page_size, self.pages, self.stamp) + self.digests

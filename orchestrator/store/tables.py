@@ -21,7 +21,7 @@ from orchestrator.store.kept import kept_files, older_journals
 from orchestrator.store.older import carried_over, holds_every_trial
 from orchestrator.store.paths import ResultsPaths
 from results_schema import TABLES, TRIALS, VERSION, Table
-from trainables.whole_file import durable, unfinished
+from trainables.whole_file import durable, remove_unfinished, unfinished
 
 ROWS_AT_ONCE: Final = 2_000
 """Rows that are Python's objects at one time: each of its values takes three times what it takes in Arrow."""
@@ -38,6 +38,7 @@ def export(journal: Journal, paths: ResultsPaths, check: Callable[[], None] = la
     that is whole is taken for damaged. For the one who holds the results' lock. Raises DamagedResults, OSError.
     """
     known = Checksums.read(paths.checksums)
+    remove_unfinished(paths.root)
     with ExitStack() as written:
         files = {table.name: written.enter_context(unfinished(paths.table(table.name))) for table in TABLES}
         with journal.one_moment():
