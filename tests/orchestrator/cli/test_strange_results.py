@@ -107,7 +107,9 @@ def test_a_bit_that_makes_the_version_a_newer_one_is_damage(tmp_path: Path, caps
     assert run(["status", str(paths.root)]) == 0
     content = paths.journal.read_bytes()
     place = content.index(b"results_version") + len(b"results_version")
-    paths.journal.write_bytes(content[:place] + bytes([content[place] ^ 2]) + content[place + 1 :])
+    newer = content[place] ^ 1
+    assert newer > content[place]
+    paths.journal.write_bytes(content[:place] + bytes([newer]) + content[place + 1 :])
     for command in ("status", "verify"):
         assert run([command, str(paths.root)]) == 4, capsys.readouterr()
 
