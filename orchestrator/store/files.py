@@ -64,6 +64,8 @@ def reading(path: Path) -> Iterator[BufferedReader]:
             _refuse_hole(path, os.fstat(file.fileno()))
             yield file
     except OSError as error:
+        if error.errno is None:  # pyarrow's word on what the file says, which is its reader's to judge
+            raise
         raise _meaning(error, path) from error
 
 

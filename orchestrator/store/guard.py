@@ -65,7 +65,8 @@ class JournalGuard:
         """After each commit, outside a transaction. Raises ResultsGone where another file is in the journal's place, or
         none: SQLite would go on writing what nobody finds any more.
         """
-        self._follow_and_mark()
+        if self._follow():
+            self._write_mark()
         self._refuse_another()
         if self._end >= self._again:
             self.carry_over(db)
@@ -76,13 +77,18 @@ class JournalGuard:
         Raises ResultsGone: a seal that came to lie elsewhere would leave one here that is of another moment.
         """
         self._refuse_another()
+        first = self._seal is None
         number = stamp.put_on(db, 0 if self._seal is None else self._seal.stamp)
-        self._follow_and_mark()
+        committed = self._follow()
+        if committed and not first:  # a mark without a seal says that the seal was lost
+            self._write_mark()
         busy, length, carried = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         self._seal = (
             Seal.of(self._main, number) if self._seal is None else self._seal.updated(self._main, self._changed, number)
         )
         self._seal.write(self._files.seal)
+        if committed and first:
+            self._write_mark()
         self._refuse_another()
         complete = not busy and length == carried
         if complete:
@@ -141,9 +147,8 @@ class JournalGuard:
         self._digest = blake2b(header, digest_size=16)
         self._changed: set[int] = set()
 
-    def _follow_and_mark(self) -> None:
-        if self._follow():
-            Mark(self._salt.hex(), self._end, self._digest.hexdigest()).write(self._mark)
+    def _write_mark(self) -> None:
+        Mark(self._salt.hex(), self._end, self._digest.hexdigest()).write(self._mark)
 
     def _follow(self) -> bool:
         """Read what joined the log. Whether something was committed."""
