@@ -50,7 +50,7 @@ chaos: $(VENV)/.installed-dev  ## disturb sweeps at random for MINUTES; goes on 
 chaos-tests: $(VENV)/.installed-dev  ## the tests that take a Ray of their own to kill something (some minutes)
 	$(BIN)/python -m pytest -m chaos
 
-fuzz: $(VENV)/.installed-dev  ## change CASES=10000 files of users at random: only planned or refused
+fuzz: $(VENV)/.installed-dev  ## change CASES=10000 files of users, and 3,000 results, at random: only planned, refused, told
 	ORCH_FUZZ_CASES=$(or $(CASES),10000) $(BIN)/python -m pytest tests/fuzz --hypothesis-show-statistics
 
 audit: $(VENV)/.installed-dev  ## known faults of all packages: ends with 1 for faults, 3 where the service is out of reach

@@ -10,6 +10,8 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import BinaryIO, Final
 
+_HOLE: Final = 1 << 28
+"""Bytes of a file from which on it is asked whether it is there at all: orch leaves no holes in what it writes."""
 _NO_WAITING: Final = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
@@ -30,6 +32,11 @@ def read_regular(path: Path, most: int) -> bytes:
     """Its content, or the first `most` bytes of it. Raises OSError, as `open_regular` does."""
     with open_regular(path) as file:
         return file.read(most)
+
+
+def is_hole(status: os.stat_result) -> bool:
+    """Whether it takes far less room than its size says: reading it would take hours, or all memory, for zeros."""
+    return status.st_size > _HOLE and status.st_blocks * 512 < status.st_size // 64
 
 
 def _opened(path: Path, how: int) -> int:

@@ -11,12 +11,10 @@ from typing import Final
 
 from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError
 from orchestrator.store.permission import not_permitted
-from trainables.regular_file import open_regular
+from trainables.regular_file import is_hole, open_regular
 from trainables.whole_file import being_written
 
 _CHUNK: Final = 1 << 20
-_HOLE: Final = 1 << 28
-"""Bytes of a file from which on it is asked whether it is there at all: orch leaves no holes in what it writes."""
 
 
 def replace_durably(path: Path, content: bytes) -> None:
@@ -93,7 +91,7 @@ def strange(path: Path, *, followed: bool = False) -> str | None:
             return f"it is a link that leads nowhere ({error.strerror})"
         raise
     if stat.S_ISREG(status.st_mode):
-        return "it is nearly all a hole" if _is_hole(status) else None
+        return "it is nearly all a hole" if is_hole(status) else None
     return f"it is {_KINDS.get(stat.S_IFMT(status.st_mode), 'no regular file')}"
 
 
@@ -122,10 +120,5 @@ def _meaning(error: OSError, path: Path) -> OrchError | OSError:
 
 
 def _refuse_hole(path: Path, status: os.stat_result) -> None:
-    if _is_hole(status):
+    if is_hole(status):
         raise damaged(path, "it is nearly all a hole")
-
-
-def _is_hole(status: os.stat_result) -> bool:
-    """Whether it takes far less room than its size says: reading it would take hours, or all memory, for zeros."""
-    return status.st_size > _HOLE and status.st_blocks * 512 < status.st_size // 64

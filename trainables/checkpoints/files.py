@@ -5,10 +5,11 @@ whatever was damaged since is seen. Nothing is ever unpickled.
 """
 
 import json
+import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from errno import ELOOP
+from errno import EINVAL, ELOOP
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from trainables.errors import CheckpointError
-from trainables.regular_file import open_regular
+from trainables.regular_file import is_hole, open_regular
 from trainables.whole_file import write_whole
 
 FORMAT: Final = 1
@@ -91,6 +92,8 @@ def raw(folder: Path, epoch: int) -> tuple[bytes, bytes]:
     found = []
     for path in (_json(folder, epoch), _tensors(folder, epoch)):
         with open_regular(path) as file:
+            if is_hole(os.fstat(file.fileno())):
+                raise OSError(EINVAL, "it is nearly all a hole", str(path))
             found.append(file.read())
     return found[0], found[1]
 
