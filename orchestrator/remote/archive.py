@@ -8,15 +8,18 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from orchestrator.errors import UserError
 from orchestrator.reports.progress import lock_holder
+from orchestrator.store.names import is_plain, leads_out
 from orchestrator.store.paths import ResultsPaths
 
 PACK: Final = "pack"
 """The command, for the head alone."""
 PIECE_BYTES: Final = 16 * 2**20
+MOST_BYTES: Final = 2**36
+"""Of an archive: who fetches it has it in memory."""
 _KEPT_SECONDS: Final = 3600.0
 """An archive that nobody has fetched to its end is removed by the next fetch after this."""
 _TRIES: Final = 10
@@ -40,8 +43,24 @@ class Piece:
     content: str
     """Base64."""
 
+    @classmethod
+    def parsed(cls, text: str) -> Self:
+        """What a head has answered, which may be anything. Raises ValueError."""
+        try:
+            piece = cls(**json.loads(text))
+            length = len(piece.data())
+        except (TypeError, RecursionError) as error:
+            raise ValueError("it is no piece of an archive") from error
+        if not is_plain(piece.name):
+            raise ValueError(f"{piece.name!r:.200} is no name of a sweep")
+        if type(piece.size) is not int or not 0 < piece.size <= MOST_BYTES:
+            raise ValueError(f"an archive of {piece.size!r:.40} bytes is too large to be fetched; copy it with rsync")
+        if length > PIECE_BYTES or not isinstance(piece.sha256, str) or type(piece.running) is not bool:
+            raise ValueError("it is no piece of an archive")
+        return piece
+
     def data(self) -> bytes:
-        return base64.b64decode(self.content)
+        return base64.b64decode(self.content, validate=True)
 
 
 def pack(results: Path, token: str, number: int) -> str:
@@ -95,3 +114,15 @@ def _remove_old(root: Path) -> None:
     for old in root.glob(".fetch-*.tar.gz"):
         if time.time() - old.stat().st_mtime > _KEPT_SECONDS:
             old.unlink(missing_ok=True)
+
+
+def members(archive: tarfile.TarFile, room: int) -> Iterator[tarfile.TarInfo]:
+    """What is to be unpacked, none of which is more than `pack` puts in. room: bytes. Raises ValueError."""
+    for member in archive:
+        if why := leads_out(member.name):
+            raise ValueError(f"it names a file {member.name!r:.200}: {why}")
+        if not member.isfile() or member.issparse() or any(part.startswith(".") for part in member.name.split("/")):
+            raise ValueError(f"it holds {member.name!r:.200}, and no results have such a file")
+        if (room := room - member.size) < 0:
+            raise ValueError("it unpacks to more than there is room for on this disk")
+        yield member

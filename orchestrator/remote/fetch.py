@@ -1,9 +1,9 @@
 """Copies a results directory from a cluster to this machine: checked, and moved into place file by file."""
 
-import json
 import shutil
 import tarfile
 import tempfile
+import zlib
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -13,9 +13,10 @@ from secrets import token_hex
 from clusters.spec import ClusterSpec
 from orchestrator.errors import DamagedResults, UserError
 from orchestrator.progress import Progress
-from orchestrator.remote.archive import PACK, PIECE_BYTES, Piece
+from orchestrator.remote.archive import PACK, PIECE_BYTES, Piece, members
 from orchestrator.remote.calls import ask
 from orchestrator.remote.request import RESULTS
+from orchestrator.store.fetched import FetchedFrom, read_fetched, write_fetched
 from orchestrator.store.inspection import JournalFiles
 from orchestrator.store.lock import ResultsLock
 from orchestrator.store.paths import ResultsPaths
@@ -58,28 +59,32 @@ def _piece(cluster: ClusterSpec, name: str | None, token: str, number: int) -> P
     answer = ask(cluster, [PACK, RESULTS, token, str(number)], name)
     if answer.code != 0:
         raise UserError(answer.errors.strip() or f"{cluster.name} could not pack the results")
-    return Piece(**json.loads(answer.output))
+    try:
+        return Piece.parsed(answer.output)
+    except ValueError as error:
+        raise DamagedResults(f"what {cluster.name} has answered is no part of a sweep's results: {error}") from error
 
 
 def _refuse_own(paths: ResultsPaths, cluster: ClusterSpec) -> None:
     """What has been fetched before may be replaced; a sweep of this machine never is."""
-    own = paths.root.exists() and any(paths.root.iterdir()) and not paths.fetched.exists()
-    if own:
+    note = read_fetched(paths)
+    if note is None and paths.root.exists() and any(paths.root.iterdir()):
         raise UserError(
             f"{paths.root} was not fetched from a cluster; give --results, so that nothing is replaced there"
         )
-    if paths.fetched.exists() and json.loads(paths.fetched.read_text()).get("cluster") != cluster.name:
+    if note is not None and note.cluster != cluster.name:
         raise UserError(f"{paths.root} was fetched from another cluster; give --results")
 
 
 def _place(content: bytes, piece: Piece, paths: ResultsPaths, cluster: ClusterSpec) -> Fetched:
     paths.root.mkdir(parents=True, exist_ok=True)
-    paths.fetched.write_text(json.dumps({"cluster": cluster.name, "sha256": piece.sha256, "running": piece.running}))
+    write_fetched(paths, FetchedFrom(cluster.name, piece.sha256, piece.running))
     unpacked = Path(tempfile.mkdtemp(prefix=".fetch-", dir=paths.root))
     try:
         with ResultsLock(paths):
             with tarfile.open(fileobj=BytesIO(content)) as archive:
-                archive.extractall(unpacked, filter="data")
+                room = shutil.disk_usage(unpacked).free
+                archive.extractall(unpacked, members(archive, room), filter="data")
             files = [file for file in sorted(unpacked.rglob("*")) if file.is_file()]
             total = sum(file.stat().st_size for file in files)
             journal = JournalFiles(paths.journal)
@@ -89,7 +94,9 @@ def _place(content: bytes, piece: Piece, paths: ResultsPaths, cluster: ClusterSp
                 target = paths.root / file.relative_to(unpacked)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 file.replace(target)
-    except (OSError, tarfile.TarError) as error:
+    except (ValueError, tarfile.TarError, EOFError, zlib.error) as error:
+        raise DamagedResults(f"the archive that came from {cluster.name} is damaged: {error}") from error
+    except OSError as error:
         raise UserError(f"cannot write what was fetched to {paths.root}: {error}") from error
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)

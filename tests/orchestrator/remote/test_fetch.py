@@ -1,7 +1,10 @@
 """What the head packs, and what is made of it here."""
 
 import base64
+import gzip
 import json
+import tarfile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -85,3 +88,86 @@ def test_results_of_this_machine_and_of_another_cluster_are_never_replaced(head:
     fetch.fetch(CLUSTER, "demo", tmp_path / "here", Silence())
     with pytest.raises(UserError, match="another cluster"):
         fetch.fetch(CLUSTER.model_copy(update={"name": "other"}), "demo", tmp_path / "here", Silence())
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, archived: bytes = b"", **changes: object) -> None:
+    """A head that says what it likes, in the form that is expected."""
+    told = {"name": "demo", "size": len(archived), "sha256": sha256(archived).hexdigest(), "running": False}
+    text = json.dumps(told | {"content": base64.b64encode(archived).decode()} | changes)
+    monkeypatch.setattr(fetch, "ask", lambda *_: Answer(0, text, ""))
+
+
+def archived(name: str, kind: bytes = tarfile.REGTYPE, size: int = 5, link: str = "") -> bytes:
+    """An archive of one member. size: what is said of it."""
+    made = tarfile.TarInfo(name)
+    made.type, made.size, made.linkname, made.mode = kind, size, link, 0o666
+    return gzip.compress(made.tobuf() + b"hello".ljust(512, b"\0") + bytes(1024))
+
+
+def below(folder: Path) -> dict[str, bytes | None]:
+    return {str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"name": name} for name in ("../../x", "/abs", "..", ".", "", ".ssh", "a/b", "a\0b", "\udcff", 5, None, [])),
+        *({"size": size} for size in (-1, 0, 2**60, 1.5, "9", None, [])),
+        *({"content": content} for content in ("!", None, 7, [], "A")),
+        *({"sha256": None}, {"running": "no"}, {"more": 1}),
+    ],
+    ids=repr,
+)
+def test_an_answer_that_leads_out_or_is_none_is_refused(
+    changes: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in" / "it").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "in" / "it")
+    answering(monkeypatch, archived("trials.parquet"), **changes)
+    with pytest.raises(DamagedResults, match="what far has answered"):
+        fetch.fetch(CLUSTER, None, None, Silence())
+    assert list(below(tmp_path)) == [str(tmp_path / "in"), str(tmp_path / "in" / "it")]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        *(archived(name) for name in ("../../x", "/tmp/x", "weights/../../x", ".lock.json", "weights/.x", "a//b")),
+        *(archived("link", tarfile.SYMTYPE, 0, target) for target in ("../x", "/etc/passwd", "trials.parquet")),
+        *(
+            archived("other", kind, 0, "trials.parquet")
+            for kind in (tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE)
+        ),
+        archived("trials.parquet", size=2**60),
+        archived("trials.parquet")[:40],
+        gzip.compress(b"no archive at all" * 100),
+    ],
+)
+def test_a_member_that_no_results_have_is_refused(made: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "x").write_text("mine")
+    answering(monkeypatch, made)
+    with pytest.raises(DamagedResults, match="that came from far"):
+        fetch.fetch(CLUSTER, None, tmp_path / "here", Silence())
+    assert below(outside) == {str(outside / "x"): b"mine"}
+    assert {path.name for path in tmp_path.iterdir()} == {"here", "outside"}
+    assert {path.name for path in (tmp_path / "here").iterdir()} <= {".fetched.json", ".lock"}
+
+
+def test_nothing_is_written_through_what_lies_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outside, here = tmp_path / "outside", tmp_path / "here"
+    for folder in (outside, here):
+        folder.mkdir()
+    (outside / "note").write_text(json.dumps({"cluster": "far", "sha256": "", "running": False}))
+    (here / ".fetched.json").symlink_to(outside / "note")
+    (here / "report.html").symlink_to(outside / "table")
+    before = below(outside)
+    answering(monkeypatch, archived("report.html"))
+    fetch.fetch(CLUSTER, None, here, Silence())
+    assert (here / "report.html").read_bytes() == b"hello"
+    (here / "weights").symlink_to(outside)
+    answering(monkeypatch, archived("weights/x.safetensors"))
+    with pytest.raises(DamagedResults, match="writes through none"):
+        fetch.fetch(CLUSTER, None, here, Silence())
+    assert below(outside) == before
