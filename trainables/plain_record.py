@@ -4,6 +4,8 @@ import dataclasses
 import operator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import numpy as np
+
 from trainables.raised import encodable
 from trainables.records import CurveRow
 
@@ -48,6 +50,8 @@ def _plain(value: Any, name: str) -> Any:
 
 
 def _number(value: Any, name: str) -> int | float:
+    if isinstance(value, np.bool_):
+        return bool(value)
     try:
         return operator.index(value)
     except (TypeError, ValueError, RuntimeError):

@@ -48,6 +48,7 @@ CHANGES = {
     "loss": "changed torch.nn.functional.cross_entropy",
     "layer": "changed torch.nn.modules.linear.Linear.forward",
     "step": "changed torch.optim.adam.Adam.step",
+    "tensor": "changed torch.Tensor.backward",
     "dtype": "changed the default dtype",
     "no_gradients": "changed whether gradients are computed",
     "low_recursion": "changed the recursion limit",
@@ -71,8 +72,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def sweep(folder: Path, name: str, engine: str, deeds: tuple[str, ...], *, healthy: int) -> tuple[int, pd.DataFrame]:
-    """Exit code and rows of a grid with a healthy level before each deed, and others behind, `healthy` in all."""
+def sweep(folder: Path, name: str, engine: str, deeds: tuple[str, ...], *, healthy: int) -> int:
+    """Exit code of a grid with a healthy level before each deed, and others behind, `healthy` in all."""
     levels = [f"{{name: dropout, p: 0.{number:02}}}" for number in range(1, healthy + 1)]
     for number, deed in enumerate(deeds):
         levels.insert(2 * number + 1, f"{{name: mischief, deed: {deed}}}")
@@ -87,7 +88,11 @@ def sweep(folder: Path, name: str, engine: str, deeds: tuple[str, ...], *, healt
         timeout=2 * PATIENCE,
     )
     assert b"Traceback" not in ended.stderr, ended.stderr.decode()
-    return ended.returncode, pd.read_parquet(folder / "results" / name / "trials.parquet")
+    return ended.returncode
+
+
+def rows_of(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_parquet(folder / "results" / name / "trials.parquet")
 
 
 def measured(rows: pd.DataFrame) -> pd.DataFrame:
@@ -130,16 +135,15 @@ def expect_healthy(rows: pd.DataFrame, alone: pd.DataFrame) -> None:
 @pytest.fixture(scope="module")
 def alone(folder: Path) -> pd.DataFrame:
     """As many healthy trials as any sweep below has, without the others."""
-    code, rows = sweep(folder, "alone", "inline", (), healthy=len({*FAILS, *CHANGES, *UNFELT, *KILLS}) + 1)
-    assert code == 0
-    return rows
+    assert sweep(folder, "alone", "inline", (), healthy=len({*FAILS, *CHANGES, *UNFELT, *KILLS}) + 1) == 0
+    return rows_of(folder, "alone")
 
 
 @pytest.mark.timeout(500)
 def test_inline_each_has_its_own_status_and_the_others_are_as_without_it(folder: Path, alone: pd.DataFrame) -> None:
     deeds = tuple(dict.fromkeys((*FAILS, *CHANGES, *UNFELT)))
-    code, rows = sweep(folder, "inline", "inline", deeds, healthy=len(deeds) + 1)
-    assert code == 1
+    assert sweep(folder, "inline", "inline", deeds, healthy=len(deeds) + 1) == 1
+    rows = rows_of(folder, "inline")
     expect(rows, deeds)
     expect_healthy(rows, alone.head(len(deeds) + 1))
 
@@ -147,11 +151,11 @@ def test_inline_each_has_its_own_status_and_the_others_are_as_without_it(folder:
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
 def test_a_trial_that_takes_the_sweep_with_it_does_so_once(folder: Path, alone: pd.DataFrame) -> None:
-    codes = []
+    codes: list[int] = []
     while not codes or (codes[-1] not in (0, 1) and len(codes) < 10):
-        code, rows = sweep(folder, "kills", "inline", tuple(KILLS), healthy=len(KILLS) + 1)
-        codes.append(code)
+        codes.append(sweep(folder, "kills", "inline", tuple(KILLS), healthy=len(KILLS) + 1))
     assert codes == [-11, -6, 7, 1]
+    rows = rows_of(folder, "kills")
     expect(rows, tuple(KILLS))
     assert all(signal in reason for signal, reason in zip(KILLS.values(), by_deed(rows)["reason"], strict=True))
     expect_healthy(rows, alone.head(len(KILLS) + 1))
@@ -162,8 +166,8 @@ def test_a_trial_that_takes_the_sweep_with_it_does_so_once(folder: Path, alone: 
 @pytest.mark.timeout(900)
 def test_on_ray_all_of_them_in_one_sweep(folder: Path, alone: pd.DataFrame) -> None:
     deeds = tuple(dict.fromkeys((*FAILS, *CHANGES, *UNFELT, *KILLS)))
-    code, rows = sweep(folder, "on_ray", "ray", deeds, healthy=len(deeds) + 1)
-    assert code == 1
+    assert sweep(folder, "on_ray", "ray", deeds, healthy=len(deeds) + 1) == 1
+    rows = rows_of(folder, "on_ray")
     expect(rows, deeds)
     expect_healthy(rows, alone)
     assert by_deed(rows)["attempts"].max() == 3

@@ -67,8 +67,8 @@ def closes_its_output() -> None:
 
 
 def forks() -> None:
-    if not os.fork():
-        return  # and goes on as the trial
+    if copy := os.fork():
+        os.waitpid(copy, 0)  # which goes on as the trial, until it has something to tell
 
 
 def leaves_a_child() -> None:
@@ -116,6 +116,10 @@ def patches_a_step() -> None:
     torch.optim.Adam.step = lambda self, closure=None: None  # type: ignore[method-assign,assignment]
 
 
+def patches_the_tensor() -> None:
+    torch.Tensor.backward = lambda self, *arguments, **other: None  # type: ignore[method-assign,assignment]
+
+
 def changes_settings() -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.set_num_threads(2)
@@ -151,6 +155,7 @@ DEEDS: dict[str, Callable[[], Any]] = {
     "loss": patches_the_loss,
     "layer": patches_a_layer,
     "step": patches_a_step,
+    "tensor": patches_the_tensor,
     "dtype": lambda: torch.set_default_dtype(torch.float64),
     "no_gradients": lambda: torch.set_grad_enabled(False),
     "low_recursion": lambda: sys.setrecursionlimit(150),

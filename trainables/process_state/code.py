@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from itertools import islice
-from operator import is_
+from itertools import chain
 from types import FunctionType, ModuleType
 from typing import Any, Final
+
+import numpy as np
+import torch
 
 from trainables.process_state.change import After, Change
 
@@ -35,8 +37,9 @@ _WATCHED: Final = (
     "torch.special",
 )
 _OWN: Final = "trainables"
-_CLASSES_OF: Final = ("torch.nn", "torch.optim", "torch._tensor", "torch.autograd", _OWN)
-"""Modules whose classes are looked into. torch has 50 more, one for each old type of tensor, of 742 methods each."""
+_CLASSES_OF: Final = ("torch.nn", "torch.optim", "torch.autograd", _OWN)
+"""Modules whose classes are looked into, beside the tensor. torch has 50 more, one for each old type of tensor, of 742
+methods each."""
 
 
 class Code:
@@ -45,53 +48,75 @@ class Code:
     def __init__(self) -> None:
         self._owners: dict[str, _Owner] = {}
         self._loaded = 0
+        self._seen = _Seen(())
         self._see_what_was_loaded()
 
     def begin(self) -> None:
         self._see_what_was_loaded()
 
     def settle(self) -> Iterator[Change]:
-        for name, owner in self._owners.items():
-            for attribute in owner.changed():
-                owner.put_back(attribute)
-                yield Change(f"changed {name}.{attribute}", After.REPLACE)
+        if not self._seen.is_so_still():
+            for name, owner in self._owners.items():
+                for attribute in owner.changed():
+                    owner.put_back(attribute)
+                    yield Change(f"changed {name}.{attribute}", After.REPLACE)
+            self._see_again()
         self._see_what_was_loaded()
 
     def _see_what_was_loaded(self) -> None:
         if len(sys.modules) == self._loaded:
             return
-        self._loaded = len(sys.modules)
+        self._loaded, known = len(sys.modules), len(self._owners)
         for name, module in list(sys.modules.items()):
             if name in _WATCHED or name.partition(".")[0] == _OWN:
                 self._see(name, module)
+        if len(self._owners) > known:
+            self._see_again()
 
     def _see(self, name: str, module: ModuleType) -> None:
         if name in self._owners:
             return
         self._owners[name] = _Owner(module)
         for value in list(vars(module).values()):
-            if isinstance(value, type) and (value.__module__ or "").startswith(_CLASSES_OF):
+            if isinstance(value, type) and _is_looked_into(value):
                 self._owners.setdefault(f"{value.__module__}.{value.__qualname__}", _Owner(value))
+
+    def _see_again(self) -> None:
+        self._seen = _Seen(tuple(owner.namespace for owner in self._owners.values()))
+
+
+class _Seen:
+    """What every name of all namespaces stands for, compared as one piece of memory: mostly all is as it was."""
+
+    def __init__(self, namespaces: tuple[Mapping[str, Any], ...]) -> None:
+        self._views = tuple(namespace.values() for namespace in namespaces)
+        self._count = sum(map(len, self._views))
+        self._objects = self._now()
+        """Held: nothing else may come to lie where one of them lies."""
+        self._pointers = self._objects.tobytes()
+
+    def is_so_still(self) -> bool:
+        return sum(map(len, self._views)) == self._count and self._now().tobytes() == self._pointers
+
+    def _now(self) -> "np.ndarray[tuple[int], np.dtype[np.object_]]":
+        """An array of objects is one of pointers: a wrapper may say that it equals what it wraps, and lies elsewhere."""
+        return np.fromiter(chain.from_iterable(self._views), dtype=object, count=self._count)
 
 
 class _Owner:
     """A module or a class, and what its names stood for."""
 
-    __slots__ = ("_before", "_grows", "_names", "_namespace", "_owner")
+    __slots__ = ("_before", "_grows", "_names", "_owner", "namespace")
 
     def __init__(self, owner: Any) -> None:
         self._owner = owner
-        self._namespace: Mapping[str, Any] = vars(owner)
-        self._names, self._before = tuple(self._namespace), tuple(self._namespace.values())
+        self.namespace: Mapping[str, Any] = vars(owner)
+        self._names, self._before = tuple(self.namespace), tuple(self.namespace.values())
         self._grows = isinstance(owner, ModuleType)
         """Whether names may join: a module gets its submodules. One of a class hides its parent's."""
 
     def changed(self) -> list[str]:
         """Names that stand for something else. Values that are no code may be another: caches, counters."""
-        # names keep their order, and later ones come behind: mostly all is as it was
-        same = all(map(is_, islice(self._namespace.values(), len(self._before)), self._before))
-        if same and (self._grows or len(self._namespace) == len(self._before)):
-            return []
         names = zip(self._names, self._before, strict=True)
         return [*(name for name, before in names if self._is_other(name, before)), *self._joined()]
 
@@ -104,12 +129,16 @@ class _Owner:
     def _joined(self) -> list[str]:
         if self._grows:
             return []
-        new = [(name, value) for name, value in self._namespace.items() if name not in self._names]
+        new = [(name, value) for name, value in self.namespace.items() if name not in self._names]
         return [name for name, value in new if _is_code(value) and not _is_hooked(value)]
 
     def _is_other(self, name: str, before: Any) -> bool:
-        now = self._namespace.get(name)
+        now = self.namespace.get(name)
         return now is not before and _is_code(before) and not _is_hooked(now, before)
+
+
+def _is_looked_into(owner: type) -> bool:
+    return owner is torch.Tensor or (owner.__module__ or "").startswith(_CLASSES_OF)
 
 
 def _is_code(value: object) -> bool:

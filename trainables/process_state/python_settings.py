@@ -3,6 +3,7 @@
 import asyncio
 import decimal
 import gc
+import inspect
 import locale
 import logging
 import multiprocessing
@@ -37,6 +38,8 @@ _SIGNALS: Final = (
     signal.SIGTERM,
     signal.SIGUSR1,
 )
+_handler: Final = inspect.unwrap(signal.getsignal)
+"""Without a search, each time, for the name of what it gets."""
 _OF_COMPILERS: Final = (b"TORCHINDUCTOR_", b"TRITON_")
 """Begin the names of variables that torch sets for itself when it compiles."""
 
@@ -115,12 +118,12 @@ def _set_collector(values: tuple[bool, tuple[int, int, int], int]) -> None:
 
 
 def _handlers() -> tuple[object, ...]:
-    return tuple(signal.getsignal(number) for number in _SIGNALS)
+    return tuple(map(_handler, _SIGNALS))
 
 
 def _set_handlers(before: tuple[Any, ...]) -> None:
     for number, handler in zip(_SIGNALS, before, strict=True):
-        if handler is not None and signal.getsignal(number) != handler:  # None: not from Python, and not to be had
+        if handler is not None and _handler(number) != handler:  # None: not from Python, and not to be had
             signal.signal(number, handler)
 
 

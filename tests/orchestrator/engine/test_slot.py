@@ -1,0 +1,55 @@
+"""A slot whose thread has ended says so: what it holds would never come to an end."""
+
+import pytest
+
+from orchestrator.engine import Broke, Ended, Shape, Started
+from orchestrator.engine.desk import Desk
+from orchestrator.engine.slot import SlotProcess
+from orchestrator.errors import UserError
+from tests.orchestrator.engine.orders import order, result
+from trainables.context import Context
+from trainables.order import TrialOrder
+from trainables.records import TrialResult
+
+
+def run_trial(given: TrialOrder, _: Context) -> TrialResult:
+    if given.trial_id == "ours":
+        raise UserError("of the orchestrator's own kind")
+    return result()
+
+
+@pytest.fixture
+def slot() -> SlotProcess:
+    return SlotProcess("slot-1", Shape(1, 1, 0.0), run_trial)
+
+
+def test_an_error_of_the_orchestrators_own_kind_is_the_outcome_of_the_trial_that_raises_it(slot: SlotProcess) -> None:
+    slot.submit([order("ours"), order("next")])
+    events = []
+    while not events or not isinstance(events[-1], Ended):
+        exchanged = slot.exchange([], 30)
+        assert exchanged.trouble is None
+        assert exchanged.usable
+        events += exchanged.events
+    assert [type(event) for event in events] == [Started, Broke, Started, Ended]
+    assert isinstance(events[1], Broke)
+    assert events[1].failure.message == "UserError: of the orchestrator's own kind"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_ends_is_told_and_its_last_words_are_heard(
+    slot: SlotProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emit = Desk.emit
+
+    def dies(desk: Desk, event: object) -> bool:
+        emit(desk, event)  # type: ignore[arg-type]
+        raise MemoryError("as an event is told")
+
+    monkeypatch.setattr(Desk, "emit", dies)
+    slot.submit([order()])
+    slot._thread.join(60)
+    assert not slot._thread.is_alive()
+    exchanged = slot.exchange([order("another")], 0)
+    assert exchanged.events, "what it told before is not lost"
+    assert exchanged.trouble == "the thread of its process that runs trials has ended"
