@@ -1,128 +1,101 @@
 """The head's side of `orch fetch`: the results directory as one archive, handed out in pieces that fit into a job's log."""
 
-import base64
 import json
 import tarfile
 import time
+from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
-from orchestrator.errors import UserError
+from orchestrator.errors import InfrastructureLost, UserError
+from orchestrator.remote.piece import PIECE_BYTES, Piece, is_sent, most_unpacked
 from orchestrator.reports.progress import lock_holder
-from orchestrator.store.names import is_plain, leads_out
+from orchestrator.store.files import strange
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.permission import not_permitted
+from trainables.regular_file import open_regular
+from trainables.whole_file import being_written
 
 PACK: Final = "pack"
 """The command, for the head alone."""
-PIECE_BYTES: Final = 16 * 2**20
-MOST_BYTES: Final = 2**36
-"""Of an archive: who fetches it has it in memory."""
 _KEPT_SECONDS: Final = 3600.0
 """An archive that nobody has fetched to its end is removed by the next fetch after this."""
 _TRIES: Final = 10
-_OF_JOURNAL: Final = (".sqlite", ".sqlite-wal", ".seal", ".mark")
-"""Endings. The log too: it has what was committed last where a sweep was killed."""
-_LEFT_OUT: Final = ("checkpoints", "damaged", "wandb", "wandb.log")
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of an archive."""
-
-    name: str
-    """Of the sweep."""
-    size: int
-    """Bytes of the whole archive."""
-    sha256: str
-    """Of the whole archive."""
-    running: bool
-    """Whether the sweep ran when it was packed: its journal is not in it then."""
-    content: str
-    """Base64."""
-
-    @classmethod
-    def parsed(cls, text: str) -> Self:
-        """What a head has answered, which may be anything. Raises ValueError."""
-        try:
-            piece = cls(**json.loads(text))
-            length = len(piece.data())
-        except (TypeError, RecursionError) as error:
-            raise ValueError("it is no piece of an archive") from error
-        if not is_plain(piece.name):
-            raise ValueError(f"{piece.name!r:.200} is no name of a sweep")
-        if type(piece.size) is not int or not 0 < piece.size <= MOST_BYTES:
-            raise ValueError(f"an archive of {piece.size!r:.40} bytes is too large to be fetched; copy it with rsync")
-        if length > PIECE_BYTES or not isinstance(piece.sha256, str) or type(piece.running) is not bool:
-            raise ValueError("it is no piece of an archive")
-        return piece
-
-    def data(self) -> bytes:
-        return base64.b64decode(self.content, validate=True)
+_FAST: Final = 1
+_STORED: Final = 0
 
 
 def pack(results: Path, token: str, number: int) -> str:
-    """The piece as JSON. Piece 0 packs anew, the last one removes the archive. Raises UserError."""
-    if not results.is_dir():
-        raise UserError(f"there is no sweep in {results} on the cluster")
+    """The piece as JSON. Piece 0 packs anew, the last one removes the archive. Raises UserError, InfrastructureLost."""
+    try:
+        if not results.is_dir():
+            raise UserError(f"there is no sweep in {results} on the cluster")
+        return json.dumps(asdict(_piece(results, token, number)))
+    except PermissionError as error:
+        raise not_permitted(results, error) from error
+    except OSError as error:
+        raise InfrastructureLost(f"{results} could not be packed on the cluster: {error}; fetch it again") from error
+
+
+def _piece(results: Path, token: str, number: int) -> Piece:
     archive = results.parent / f".fetch-{token}.tar.gz"
     running = lock_holder(ResultsPaths(results)) is not None
     if number == 0:
         _remove_old(results.parent)
         _pack(results, archive, running)
-    with archive.open("rb") as opened:
+    with open_regular(archive) as opened:
         digest = sha256()
         while part := opened.read(2**20):
             digest.update(part)
+        size = opened.tell()
         opened.seek(number * PIECE_BYTES)
         content = opened.read(PIECE_BYTES)
-    size = archive.stat().st_size
     if (number + 1) * PIECE_BYTES >= size:
         archive.unlink()
-    piece = Piece(results.name, size, digest.hexdigest(), running, base64.b64encode(content).decode())
-    return json.dumps(asdict(piece))
+    return Piece(results.name, size, digest.hexdigest(), running, b64encode(content).decode())
 
 
 def _pack(results: Path, archive: Path, running: bool) -> None:
     """Tables and checksums of one moment: packed again where a sweep that runs has written them anew meanwhile."""
     for _ in range(_TRIES):
         before = _checksums(results)
-        with tarfile.open(archive, "w:gz", compresslevel=1) as made:
-            for file in _files(results, running):
-                made.add(file, arcname=str(file.relative_to(results)))
+        if _write(results, archive, running, _FAST) > most_unpacked(archive.stat().st_size):
+            _write(results, archive, running, _STORED)  # who fetches it would take it for a trap
         if _checksums(results) == before:
             return
 
 
+def _write(results: Path, archive: Path, running: bool, level: int) -> int:
+    """Bytes of what was packed."""
+    with (
+        being_written(archive) as file,
+        tarfile.open(fileobj=file, mode="w:gz", compresslevel=level, dereference=True) as made,
+    ):  # dereference: a file of two names is sent twice, not as a link
+        for path in _files(results, running):
+            with open_regular(path) as opened:
+                made.addfile(made.gettarinfo(arcname=str(path.relative_to(results)), fileobj=opened), opened)
+    return made.offset
+
+
 def _checksums(results: Path) -> bytes:
-    path = ResultsPaths(results).checksums
-    return path.read_bytes() if path.exists() else b""
+    with suppress(OSError), open_regular(ResultsPaths(results).checksums) as file:
+        return file.read()
+    return b""  # what is no file is not sent either
 
 
 def _files(results: Path, running: bool) -> Iterator[Path]:
     for path in sorted(results.rglob("*")):
-        first = path.relative_to(results).parts[0]
-        hidden = any(part.startswith(".") for part in path.relative_to(results).parts)
-        of_journal = first.startswith("journal.") and (running or not first.endswith(_OF_JOURNAL))
-        if path.is_file() and not path.is_symlink() and not (hidden or of_journal or first in _LEFT_OUT):
+        if path.is_file() and strange(path) is None and is_sent(path.relative_to(results).as_posix(), running):
             yield path
 
 
 def _remove_old(root: Path) -> None:
-    for old in root.glob(".fetch-*.tar.gz"):
-        if time.time() - old.stat().st_mtime > _KEPT_SECONDS:
-            old.unlink(missing_ok=True)
-
-
-def members(archive: tarfile.TarFile, room: int) -> Iterator[tarfile.TarInfo]:
-    """What is to be unpacked, none of which is more than `pack` puts in. room: bytes. Raises ValueError."""
-    for member in archive:
-        if why := leads_out(member.name):
-            raise ValueError(f"it names a file {member.name!r:.200}: {why}")
-        if not member.isfile() or member.issparse() or any(part.startswith(".") for part in member.name.split("/")):
-            raise ValueError(f"it holds {member.name!r:.200}, and no results have such a file")
-        if (room := room - member.size) < 0:
-            raise ValueError("it unpacks to more than there is room for on this disk")
-        yield member
+    """Also those that were being written by a process that was killed."""
+    for old in (*root.glob(".fetch-*.tar.gz"), *root.glob("..fetch-*.tar.gz.*.tmp")):
+        with suppress(OSError):  # gone by now, or another user's, who will remove it
+            if time.time() - old.lstat().st_mtime > _KEPT_SECONDS:
+                old.unlink()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from clusters.jobs import JobsCluster
 
 MODULE: Final = "orchestrator.remote.head"
+_SHOWN: Final = 500
+"""Characters of a line that is no answer."""
 
 
 def ask(cluster: ClusterSpec, arguments: Sequence[str], name: str | None, grid: Path | None = None) -> Answer:
@@ -34,7 +36,7 @@ def ask(cluster: ClusterSpec, arguments: Sequence[str], name: str | None, grid: 
     answer = last_answer(log.splitlines())
     if answer is None:
         last = log.strip().splitlines()[-1:] or [end.message]
-        raise InfrastructureLost(f"{cluster.name}: its head could not answer: {last[0]}")
+        raise InfrastructureLost(f"{cluster.name}: its head could not answer: {last[0][:_SHOWN]}")
     return answer
 
 

@@ -1,25 +1,33 @@
 """Copies a results directory from a cluster to this machine: checked, and moved into place file by file."""
 
+import errno
 import shutil
-import tarfile
 import tempfile
-import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 from secrets import token_hex
+from tarfile import TarInfo
+from typing import BinaryIO, Final
 
 from clusters.spec import ClusterSpec
-from orchestrator.errors import DamagedResults, UserError
+from orchestrator.errors import DamagedResults, InfrastructureLost, UserError
 from orchestrator.progress import Progress
-from orchestrator.remote.archive import PACK, PIECE_BYTES, Piece, members
+from orchestrator.remote.archive import PACK
 from orchestrator.remote.calls import ask
+from orchestrator.remote.piece import PIECE_BYTES, Piece
 from orchestrator.remote.request import RESULTS
+from orchestrator.remote.unpack import members_of, unpack
 from orchestrator.store.fetched import FetchedFrom, read_fetched, write_fetched
 from orchestrator.store.inspection import JournalFiles
 from orchestrator.store.lock import ResultsLock
+from orchestrator.store.names import link_on_the_way
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.permission import not_permitted
+
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,38 +45,99 @@ class Fetched:
 def fetch(cluster: ClusterSpec, name: str | None, results: Path | None, progress: Progress) -> Fetched:
     """Copy the tables, the page and what else trials have left.
 
-    results: `results/<name>` when not given. Raises UserError where that holds a sweep of this machine.
+    results: `results/<name>` when not given. Raises UserError where that holds a sweep of this machine, DamagedResults where
+    what the head sends is not what a head of orch sends, and InfrastructureLost, where it does not fit on this disk too.
     """
     token = token_hex(4)
-    piece = _piece(cluster, name, token, 0)
-    paths = ResultsPaths((results or Path("results") / piece.name).absolute())
-    _refuse_own(paths, cluster)
-    content = bytearray(piece.data())
-    while len(content) < piece.size:
-        progress.note(f"fetched {len(content) / 2**20:.0f} of {piece.size / 2**20:.0f} MiB")
-        more = _piece(cluster, piece.name, token, len(content) // PIECE_BYTES).data()
-        if not more:
-            break
-        content += more
-    if len(content) != piece.size or sha256(content).hexdigest() != piece.sha256:
-        raise DamagedResults(f"what came from {cluster.name} is not what was sent (checksum); fetch it again")
-    return _place(bytes(content), piece, paths, cluster)
+    first = _piece(cluster, name, token, 0)
+    paths = ResultsPaths((results or Path("results") / first.name).absolute())
+    with _told(paths):
+        _refuse_own(paths, cluster)
+        with tempfile.TemporaryFile(dir=_folder_for(paths.root)) as archive:
+            _refuse_no_room(paths.root, first.size)
+            _receive(archive, first, cluster, token, progress)
+            with _distrusted(cluster):
+                members = members_of(archive, first.size, first.running)
+            return _place(archive, members, first, paths, cluster)
 
 
 def _piece(cluster: ClusterSpec, name: str | None, token: str, number: int) -> Piece:
     answer = ask(cluster, [PACK, RESULTS, token, str(number)], name)
     if answer.code != 0:
         raise UserError(answer.errors.strip() or f"{cluster.name} could not pack the results")
+    with _distrusted(cluster):
+        piece = Piece.parsed(answer.output)
+        if name is not None and piece.name != name:
+            raise ValueError("it is of another sweep")
+        return piece
+
+
+@contextmanager
+def _distrusted(cluster: ClusterSpec) -> Iterator[None]:
+    """What is found wrong with what came from there. Raises DamagedResults."""
     try:
-        return Piece.parsed(answer.output)
+        yield
     except ValueError as error:
-        raise DamagedResults(f"what {cluster.name} has answered is no part of a sweep's results: {error}") from error
+        raise DamagedResults(
+            f"what came from {cluster.name} is not what orch sends: {error}; nothing was written. Fetch it again, and if"
+            " that is the same, see who answers there"
+        ) from error
+
+
+@contextmanager
+def _told(paths: ResultsPaths) -> Iterator[None]:
+    """What this machine's disk says. Raises UserError, InfrastructureLost."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise _no_room(paths.root, str(error)) from error
+        raise UserError(f"cannot write what was fetched to {paths.root}: {error}") from error
+
+
+def _no_room(root: Path, why: str) -> InfrastructureLost:
+    return InfrastructureLost(
+        f"what was fetched does not fit where {root} lies ({why}); free some space and fetch again"
+    )
+
+
+def _folder_for(root: Path) -> Path:
+    """The nearest folder that is there."""
+    return next(folder for folder in (root, *root.parents) if folder.is_dir())
+
+
+def _refuse_no_room(root: Path, size: int) -> None:
+    if size > (free := shutil.disk_usage(_folder_for(root)).free):
+        raise _no_room(root, f"{size} bytes, of which {free} are free")
+
+
+def _receive(archive: BinaryIO, first: Piece, cluster: ClusterSpec, token: str, progress: Progress) -> None:
+    """Put all pieces together. Raises DamagedResults where they are not what the first one said."""
+    digest, piece, came = sha256(), first, 0
+    while True:
+        with _distrusted(cluster):
+            data = piece.data()
+        came += len(data)
+        if came > first.size:
+            break
+        digest.update(data)
+        archive.write(data)
+        if came == first.size or len(data) != PIECE_BYTES:
+            break
+        progress.note(f"fetched {came / 2**20:.0f} of {first.size / 2**20:.0f} MiB")
+        piece = _piece(cluster, first.name, token, came // PIECE_BYTES)
+    if came != first.size or digest.hexdigest() != first.sha256:
+        raise DamagedResults(f"what came from {cluster.name} is not what was sent (checksum); fetch it again")
 
 
 def _refuse_own(paths: ResultsPaths, cluster: ClusterSpec) -> None:
     """What has been fetched before may be replaced; a sweep of this machine never is."""
     note = read_fetched(paths)
-    if note is None and paths.root.exists() and any(paths.root.iterdir()):
+    try:
+        own = note is None and paths.root.exists() and any(paths.root.iterdir())
+    except PermissionError as error:
+        raise not_permitted(paths.root, error) from error
+    if own:
         raise UserError(
             f"{paths.root} was not fetched from a cluster; give --results, so that nothing is replaced there"
         )
@@ -76,28 +145,56 @@ def _refuse_own(paths: ResultsPaths, cluster: ClusterSpec) -> None:
         raise UserError(f"{paths.root} was fetched from another cluster; give --results")
 
 
-def _place(content: bytes, piece: Piece, paths: ResultsPaths, cluster: ClusterSpec) -> Fetched:
+def _place(
+    archive: BinaryIO, members: tuple[TarInfo, ...], piece: Piece, paths: ResultsPaths, cluster: ClusterSpec
+) -> Fetched:
+    total = sum(member.size for member in members)
+    _refuse_no_room(paths.root, total)
+    note = FetchedFrom(cluster.name, piece.sha256, piece.running)
+    with _made(paths, note), ResultsLock(paths):
+        _refuse_in_the_way(paths, members)
+        for left in paths.root.glob(".fetch-*"):  # of a fetch that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        unpacked = Path(tempfile.mkdtemp(prefix=".fetch-", dir=paths.root))
+        try:
+            with _distrusted(cluster):
+                unpack(archive, piece.size, members, unpacked)
+            write_fetched(paths, note)
+            _replace(unpacked, members, paths)
+        finally:
+            shutil.rmtree(unpacked, ignore_errors=True)
+    return Fetched(paths.root, len(members), total, piece.running)
+
+
+@contextmanager
+def _made(paths: ResultsPaths, note: FetchedFrom) -> Iterator[None]:
+    """The directory, which is gone again where it was made for what could not be written."""
+    new = not paths.root.exists()
     paths.root.mkdir(parents=True, exist_ok=True)
-    write_fetched(paths, FetchedFrom(cluster.name, piece.sha256, piece.running))
-    unpacked = Path(tempfile.mkdtemp(prefix=".fetch-", dir=paths.root))
     try:
-        with ResultsLock(paths):
-            with tarfile.open(fileobj=BytesIO(content)) as archive:
-                room = shutil.disk_usage(unpacked).free
-                archive.extractall(unpacked, members(archive, room), filter="data")
-            files = [file for file in sorted(unpacked.rglob("*")) if file.is_file()]
-            total = sum(file.stat().st_size for file in files)
-            journal = JournalFiles(paths.journal)
-            for old in (*journal.all, journal.shared):  # of an earlier fetch: it does not know what has come since
-                old.unlink(missing_ok=True)
-            for file in files:
-                target = paths.root / file.relative_to(unpacked)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                file.replace(target)
-    except (ValueError, tarfile.TarError, EOFError, zlib.error) as error:
-        raise DamagedResults(f"the archive that came from {cluster.name} is damaged: {error}") from error
-    except OSError as error:
-        raise UserError(f"cannot write what was fetched to {paths.root}: {error}") from error
-    finally:
-        shutil.rmtree(unpacked, ignore_errors=True)
-    return Fetched(paths.root, len(files), total, piece.running)
+        if read_fetched(paths) is None:
+            write_fetched(paths, note)  # first: a fetch that is killed can be repeated
+        yield
+    except BaseException:
+        if new:
+            shutil.rmtree(paths.root, ignore_errors=True)
+        raise
+
+
+def _refuse_in_the_way(paths: ResultsPaths, members: tuple[TarInfo, ...]) -> None:
+    """Before anything is replaced: a link to a folder would be followed, and a folder cannot become a file."""
+    for name in (*(member.name for member in members), *(path.name for path in JournalFiles(paths.journal).every)):
+        place = paths.root / name
+        if (found := link_on_the_way(paths.root, name)) is None and place.is_dir() and not place.is_symlink():
+            found = place
+        if found is not None:
+            raise DamagedResults(f"{found} is in the way of what was fetched; move it away and fetch again")
+
+
+def _replace(unpacked: Path, members: tuple[TarInfo, ...], paths: ResultsPaths) -> None:
+    for old in JournalFiles(paths.journal).every:  # of an earlier fetch: it does not know what has come since
+        old.unlink(missing_ok=True)
+    for member in members:
+        target = paths.root / member.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (unpacked / member.name).replace(target)

@@ -17,6 +17,8 @@ GRID: Final = "grid"
 CLUSTER: Final = "cluster.yaml"
 _REQUEST: Final = "request.json"
 _MARK: Final = "orch-answer: "
+_LONGEST: Final = 256 * 2**20
+"""Bytes of an answer, as far as it is unpacked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,21 @@ class Answer:
 
 
 def answer_in(line: str) -> Answer | None:
-    """The answer that a line of the log holds; None where it is another line."""
+    """The answer that a line of the log holds; None where it is another line, whoever wrote it."""
     if not line.startswith(_MARK):
         return None
-    return Answer(**json.loads(zlib.decompress(base64.b64decode(line.removeprefix(_MARK)))))
+    try:
+        packed = base64.b64decode(line.removeprefix(_MARK), validate=True)
+        answer = Answer(**json.loads(zlib.decompressobj().decompress(packed, _LONGEST)))
+    except (ValueError, TypeError, RecursionError, zlib.error):
+        return None
+    return answer if _is_whole(answer) else None
+
+
+def _is_whole(answer: Answer) -> bool:
+    """Whether it has the types that it says: whoever answers for the head wrote it."""
+    code = type(answer.code) is int and 0 <= answer.code <= 255
+    return code and isinstance(answer.output, str) and isinstance(answer.errors, str)
 
 
 def cluster_text(cluster: ClusterSpec) -> str:

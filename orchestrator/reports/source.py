@@ -12,15 +12,25 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.older import SPLIT, part_of
 from orchestrator.store.origin import refuse_strange, table_version
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.permission import not_permitted
 from orchestrator.store.place import journal_to_read
 from orchestrator.store.tables import read
 from results_schema import TRIAL_TABLES, TRIALS, VERSION, Table
 
 
 def results_at(root: Path) -> ResultsPaths:
-    """The files of a results directory. Raises UserError where there is none, or one of another program or a newer orch."""
-    paths = ResultsPaths(root)
+    """The files of a results directory. Raises UserError where there is none, or one of another program or a newer orch, or
+    one that this user may not enter.
+    """
     whole_path(root)
+    try:
+        return _known(ResultsPaths(root))
+    except PermissionError as error:
+        raise not_permitted(root, error) from error
+
+
+def _known(paths: ResultsPaths) -> ResultsPaths:
+    root = paths.root
     if not root.exists():
         raise UserError(f"there is no results directory {root}; `orch sweep GRID` makes results/<name>{_near(root)}")
     if not root.is_dir():

@@ -189,7 +189,7 @@ def refuse_log_that_was_left(files: JournalFiles) -> None:
 
 
 def _salt(log: Path) -> str:
-    with log.open("rb") as file:
+    with reading(log) as file:
         return wal.salt_of(file.read(wal.HEADER)).hex()
 
 

@@ -83,7 +83,7 @@ def _is_journal(path: Path) -> bool:
         with closing(look(path)) as db:
             tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             columns = columns_there(db, "trials")
-    except (sqlite3.Error, UnicodeDecodeError):
+    except (sqlite3.Error, UnicodeDecodeError, DamagedResults):
         return True
     return not tables or ("meta" in tables and columns >= _OURS)
 
@@ -93,6 +93,6 @@ def _journal_version(path: Path) -> int:
     try:
         with closing(look(path)) as db:
             row = db.execute("SELECT value FROM meta WHERE key = 'results_version'").fetchone()
-    except (sqlite3.Error, UnicodeDecodeError):
+    except (sqlite3.Error, UnicodeDecodeError, DamagedResults):
         return 0
     return int(row[0]) if row is not None and str(row[0]).isdecimal() else 0
