@@ -14,6 +14,7 @@ from trainables.models.vit import Vit
 ROOT = Path(__file__).parents[2]
 HOSTILE = """
 import os, signal, sys, time
+import psutil
 from trainables.model import Model
 
 class Hostile(Model):
@@ -31,6 +32,12 @@ class Hostile(Model):
             sys.exit("bye")
         if self.deed == "exit":
             os._exit(7)
+        if self.deed == "segfault":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if self.deed == "memory":
+            torch.empty(2**50, dtype=torch.uint8)
+        if self.deed == "much":
+            bytearray(int(0.9 * psutil.virtual_memory().available))
         if self.deed == "hang":
             time.sleep(600)
         if self.deed == "deaf":
@@ -55,7 +62,7 @@ cnn, vit = Cnn(channels=(4,), hidden=(8,)), Vit(depth=1, width=16)
 notes, counts = [], {}
 with counting.FlopCounter(notes.append) as counter:
     counts["cnn"] = counter.count(cnn, data)
-    for deed in ["raise", "surrogate", "leave", "fork", "exit", "hang", "deaf"]:
+    for deed in ["raise", "surrogate", "leave", "fork", "memory", "much", "exit", "segfault", "hang", "deaf"]:
         counting.COUNT_SECONDS = 2.0 if deed in ("hang", "deaf") else 60.0
         counts[deed] = counter.count(hostile.Hostile(deed=deed), data)
         counter._unknown.clear()  # each deed is a model of its own
@@ -80,7 +87,10 @@ def test_the_other_process_counts_what_this_one_would_whatever_a_model_does_betw
         "ZeroDivisionError: no layers",
         r"ValueError: half \ud800half",
         "SystemExit: bye",
+        "RuntimeError: ",
+        "MemoryError",
         "its process ended with code 7",
+        "SIGSEGV",
         "it took more than 2 s",
         "it took more than 2 s",
     )
