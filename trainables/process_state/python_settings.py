@@ -163,6 +163,11 @@ def _set_numpy(values: tuple[Any, ...]) -> None:
     np.setbufsize(size)
 
 
+def _start_method() -> str:
+    """The default where nobody has chosen: Python makes it the choice as soon as it starts a process in any way."""
+    return multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
+
+
 SETTINGS: Final[tuple[Setting[Any], ...]] = (
     # first: all that follows has to call something
     Setting("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
@@ -192,7 +197,7 @@ SETTINGS: Final[tuple[Setting[Any], ...]] = (
     Setting("the time-out of sockets", socket.getdefaulttimeout, socket.setdefaulttimeout),
     Setting(
         "how processes are started",
-        lambda: multiprocessing.get_start_method(allow_none=True),
+        _start_method,
         lambda value: multiprocessing.set_start_method(value, force=True),
     ),
 )
