@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from errno import EACCES
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, U
 from orchestrator.store.files import content_of, reading, refuse_other_than_file
 from orchestrator.store.filesystem import is_network
 from orchestrator.store.inspection import JournalFiles
+from orchestrator.store.permission import not_permitted
 from orchestrator.store.wal import carry_over, page_size
 
 _LOG_VERSIONS: Final = slice(18, 20)
@@ -158,6 +160,8 @@ def _failing_disk(error: Exception, path: Path) -> InfrastructureLost:
 
 
 def _not_permitted(error: Exception, path: Path) -> UserError:
+    if path.exists() and not os.access(path, os.R_OK):
+        return not_permitted(path, PermissionError(EACCES, os.strerror(EACCES), str(path)))
     return UserError(f"cannot open {path}: {error}; check its permissions, or use another --results")
 
 

@@ -17,7 +17,10 @@ from orchestrator import load
 from orchestrator.cli import exit_code, run
 from orchestrator.errors import OrchError
 
-SECONDS: Final = 10.0
+SECONDS: Final = 10
+"""Of a processor: what takes more has hung, however busy the machine is."""
+WAITING: Final = 60.0
+"""Seconds in which it has to end, if it waits for something."""
 _MEMORY: Final = 2 << 30
 """Bytes of addresses, beside those that the process begins with."""
 _LARGEST: Final = 1 << 30
@@ -43,14 +46,14 @@ def forked(arguments: Sequence[str], said: Path) -> Ended:
     try:
         poll = select.poll()
         poll.register(watch, select.POLLIN)
-        in_time = bool(poll.poll(SECONDS * 1000))
+        in_time = bool(poll.poll(WAITING * 1000))
     finally:
         os.close(watch)
     if not in_time:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status) if in_time else None
-    return Ended(code, said.read_text(errors="replace"))
+    code = os.waitstatus_to_exitcode(status)
+    return Ended(code if in_time and code != -signal.SIGXCPU else None, said.read_text(errors="replace"))
 
 
 def started(arguments: Sequence[str], folder: Path) -> Ended:
@@ -63,7 +66,7 @@ def started(arguments: Sequence[str], folder: Path) -> Ended:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=6 * SECONDS,
+            timeout=WAITING,
         )
     except subprocess.TimeoutExpired as hung:
         return Ended(None, (hung.output or b"").decode(errors="replace"))
@@ -109,7 +112,8 @@ def _stand_alone(said: Path) -> None:
     sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
     for number in (signal.SIGINT, signal.SIGALRM, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    faulthandler.dump_traceback_later(SECONDS - 1, file=2)
+    faulthandler.dump_traceback_later(WAITING - 5, file=2)
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
     pages = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (pages + _MEMORY, pages + _MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST, _LARGEST))

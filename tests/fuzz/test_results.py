@@ -92,7 +92,7 @@ def _troubles(number: int, pristine: Place, case: Path, said: Path, codes: Count
         if number % AS_STARTED == 0 and name in ("verify", "repair"):
             wrong += _wrong(name, started(arguments, case))
         if wrong:
-            yield f"case {number}, {mutations}, `orch {' '.join(arguments)}`: {'; '.join(wrong)}\n{ended.output[-3000:]}"
+            yield f"case {number}, {mutations}, `orch {' '.join(arguments)}`: {'; '.join(wrong)}\n{ended.output[-8000:]}"
             return  # what comes after it is of another directory than the case's
 
 
