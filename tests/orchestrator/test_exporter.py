@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import exporter
-from orchestrator.errors import InfrastructureLost
+from orchestrator.errors import DamagedResults
 from orchestrator.exporter import Exporter
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
@@ -53,7 +53,7 @@ def test_trouble_is_remembered_and_the_next_refresh_is_tried(running: tuple[Resu
             break
         time.sleep(0.05)
     assert "trials.parquet" in (exports.trouble or "")
-    with pytest.raises(InfrastructureLost, match="cannot write the tables"):
+    with pytest.raises(DamagedResults, match="it is a folder"):
         exports.finish()
     paths.table("trials").rmdir()
     again = Exporter(paths, InResults(paths))
