@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from orchestrator.errors import DamagedResults
+from orchestrator.errors import DamagedResults, OrchError
 from orchestrator.store import tables
 from orchestrator.store.checksums import Checksums, KeptFile
-from orchestrator.store.files import digest_of, strange
+from orchestrator.store.files import digest_of, reading, strange
 from orchestrator.store.inspection import JournalFiles, inspect
 from orchestrator.store.names import link_on_the_way
 from orchestrator.store.origin import table_version
@@ -117,8 +117,9 @@ def _is_older(table: Table, paths: ResultsPaths, ids: set[str] | None) -> bool:
 def _rows(path: Path) -> int:
     """None of one that is damaged, of which more is told there."""
     try:
-        return int(pq.read_metadata(path).num_rows)
-    except (pa.ArrowException, OSError):
+        with reading(path) as file:
+            return int(pq.read_metadata(file).num_rows)
+    except (pa.ArrowException, OSError, OrchError):
         return 0
 
 
