@@ -62,7 +62,7 @@ def test_numbers_and_texts_of_others_become_pythons(value: object, expected: obj
 @pytest.mark.parametrize(
     "value",
     [object(), [1, 2], {"a": 1}, 2**63, -(2**63) - 1, torch.zeros(2), np.zeros(2), 1j, b"bytes", (1, object())],
-    ids=repr,
+    ids=["object", "list", "dict", "large", "small", "tensor", "array", "complex", "bytes", "within"],
 )
 def test_what_is_neither_is_refused_with_the_name_of_its_field(value: object) -> None:
     with pytest.raises(TypeError, match=r"^value is "):
