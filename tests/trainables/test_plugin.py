@@ -64,7 +64,7 @@ def test_every_epoch_has_the_squared_error_and_the_best_one_is_selected(trials: 
 
 def test_the_model_hook_is_effective(trials: dict[str, Any]) -> None:
     result = trials["model"]["result"]
-    assert result["costs"]["parameters"] == 1  # all but the bias of the output are frozen at 0
+    assert result["costs"]["trainable_parameters"] == 1  # all but the bias of the output are frozen at 0
     assert result["test"]["r2"] < 0.1
 
 
