@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from errno import ENOSPC
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from orchestrator.errors import DamagedResults, InfrastructureLost, UserError
 from orchestrator.progress import Silence, Snapshot
 from orchestrator.request import SweepRequest
 from orchestrator.run import run_sweep
+from orchestrator.store import tables
 from orchestrator.summary import SweepSummary
 from tests.orchestrator.processes import ORCH, environment
 from tests.orchestrator.sweeper import LEAVES, RAISES, RUNS_OUT_OF_MEMORY, misbehave
@@ -220,12 +222,16 @@ def test_a_journal_that_is_gone_is_not_begun_anew_over_its_tables(write: Write) 
     pd.testing.assert_frame_equal(table("trials"), before)
 
 
-def test_a_table_that_cannot_be_written_is_told_and_the_trials_are_kept(write: Write) -> None:
+def test_a_table_that_cannot_be_written_is_told_and_the_trials_are_kept(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError(ENOSPC, os.strerror(ENOSPC), str(path))
+
     grid = write()
-    Path("results/sweep/.trials.parquet.tmp").mkdir(parents=True)  # it cannot be written, as on a full disk
-    with pytest.raises(InfrastructureLost, match="cannot write the tables"):
+    with monkeypatch.context() as patched, pytest.raises(InfrastructureLost, match="cannot write the tables"):
+        patched.setattr(tables, "unfinished", full)
         run(grid, run_trial=misbehave)
-    Path("results/sweep/.trials.parquet.tmp").rmdir()
     assert run(grid, run_trial=misbehave).ran == 0
     assert list(table("trials")["status"]) == ["completed"]
 
