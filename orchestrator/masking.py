@@ -5,6 +5,7 @@ The only place that knows what is secret: every text that is stored or shown goe
 
 import os
 import re
+from functools import cache
 from typing import Final
 
 _SECRET: Final = re.compile(
@@ -18,6 +19,8 @@ _SHORTEST: Final = 8
 
 def masked(text: str) -> str:
     """The text with the name of a variable in place of its secret value."""
+    if len(text) < _SHORTEST:
+        return text
     for name, value in _secrets():
         text = text.replace(value, f"[{name}]")
     return text
@@ -30,9 +33,10 @@ def secret_in(text: str) -> tuple[str, int] | None:
 
 def _secrets() -> list[tuple[str, str]]:
     """Name and value of each, long values first: a short one may be part of another."""
-    found = [
-        (name, value)
-        for name, value in os.environ.items()
-        if len(value) >= _SHORTEST and _SECRET.search(name) and not _WHERE.search(name)
-    ]
+    found = [(name, value) for name, value in os.environ.items() if len(value) >= _SHORTEST and _is_secret(name)]
     return sorted(found, key=lambda pair: -len(pair[1]))
+
+
+@cache
+def _is_secret(name: str) -> bool:
+    return bool(_SECRET.search(name)) and not _WHERE.search(name)

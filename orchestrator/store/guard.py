@@ -148,6 +148,9 @@ class JournalGuard:
         self._changed: set[int] = set()
 
     def _write_mark(self) -> None:
+        """Once the log is on the disk, since a mark that tells of more than the log holds says that some of it was lost."""
+        assert self._log is not None, "a mark is written once there is something in the log"
+        os.fsync(self._log)
         Mark(self._salt.hex(), self._end, self._digest.hexdigest()).write(self._mark)
 
     def _follow(self) -> bool:

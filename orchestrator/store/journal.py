@@ -1,7 +1,8 @@
 """The truth about every trial and attempt: an SQLite file that only this module and `planning` write.
 
-A change is *finished* when it is committed. Commits are batched by the caller (`commit`), and synchronous: what was
-committed survives the machine. All writes are idempotent by trial id, attempt and epoch.
+A change is *finished* when it is committed. Commits are batched by the caller: what is committed (`commit`) survives the
+machine, and what is flushed (`flush`), which is cheap, this process. All writes are idempotent by trial id,
+attempt and epoch.
 """
 
 import sqlite3
@@ -48,7 +49,7 @@ class Journal:
         with journal._opening():
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA wal_autocheckpoint = 0")
-            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA synchronous = NORMAL")  # the guard brings the log to the disk, commit by commit
             # also empty after a sweep that was killed before it had written the first statement
             if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 journal._create()
@@ -95,6 +96,12 @@ class Journal:
         with guarded(self._path):
             self._db.commit()
             self._guard.committed(self._db)
+            self._db.execute("BEGIN")
+
+    def flush(self) -> None:
+        """Make everything written so far outlast this process, however it ends. The next `commit` makes it durable."""
+        with guarded(self._path):
+            self._db.commit()
             self._db.execute("BEGIN")
 
     # what the sweep says before it starts

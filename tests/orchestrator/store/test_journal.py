@@ -1,5 +1,6 @@
 """The journal as the truth: what is committed stays, what is written twice counts once, damage is noticed."""
 
+import errno
 import json
 import os
 import random
@@ -18,6 +19,7 @@ from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, U
 from orchestrator.progress import Silence
 from orchestrator.request import SweepRequest
 from orchestrator.run import run_sweep
+from orchestrator.store.inspection import JournalFiles
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.planning import PlannedRow
@@ -158,6 +160,58 @@ def test_committed_rows_survive_kill_9(tmp_path: Path) -> None:
     sample.plan(journal, [MLP_SGD], seeds=(0,))
     assert "running" not in journal.statuses().values()
     journal.close()
+
+
+FLUSHER = """
+import os, sys
+from pathlib import Path
+from orchestrator.store.journal import Journal
+from tests.orchestrator import sample
+journal = Journal.create_or_open(Path(sys.argv[1]))
+sample.plan(journal, [sample.MLP_SGD], seeds=(0, 1))
+sample.start(journal, sample.MLP_SGD, 0)
+journal.flush()
+sample.start(journal, sample.MLP_SGD, 1)
+os._exit(0)
+"""
+
+
+def test_what_is_flushed_outlasts_the_process_and_what_is_not_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    subprocess.run([sys.executable, "-c", FLUSHER, str(path)], cwd=ROOT, check=True)
+    journal = Journal.create_or_open(path)
+    assert rows(journal, "SELECT status FROM trials ORDER BY seed") == [("running",), ("pending",)]
+    journal.close()
+
+
+def test_a_commit_waits_for_the_disk_before_it_is_marked_and_a_flush_does_not(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brought, bring, mark = [], os.fsync, JournalFiles(tmp_path / "journal.sqlite").mark
+
+    def fsync(descriptor: int) -> None:
+        brought.append((str(Path(f"/proc/self/fd/{descriptor}").readlink()), mark.read_bytes()))
+        bring(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    sample.plan(journal, [MLP_SGD], seeds=(0,))
+    journal.flush()
+    assert not brought
+    before = mark.read_bytes()
+    journal.commit()
+    assert brought == [(str(tmp_path / "journal.sqlite-wal"), before)]
+    assert mark.read_bytes() != before
+
+
+def test_a_log_that_does_not_reach_the_disk_is_no_commit(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fsync(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    sample.plan(journal, [MLP_SGD], seeds=(0,))
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fsync)
+        with pytest.raises(InfrastructureLost, match="Input/output error"):
+            journal.commit()
 
 
 def test_a_sweep_that_was_killed_before_its_first_statement_leaves_nothing_to_repair(tmp_path: Path) -> None:
