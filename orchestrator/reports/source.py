@@ -14,7 +14,7 @@ from orchestrator.store.origin import refuse_strange, table_version
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.permission import not_permitted
 from orchestrator.store.place import journal_to_read
-from orchestrator.store.tables import read
+from orchestrator.store.tables import checked_rows, read
 from results_schema import TRIAL_TABLES, TRIALS, VERSION, Table
 
 
@@ -92,8 +92,7 @@ def table_from_journal(paths: ResultsPaths, table: Table) -> pa.Table:
         journal.close()
     if not rows:
         return table.schema.empty_table()
-    columns = [sql.to_arrow(values, field) for values, field in zip(zip(*rows, strict=True), table.schema, strict=True)]
-    return pa.Table.from_arrays(columns, schema=table.schema)
+    return checked_rows(table, rows, table.schema)
 
 
 def _near(root: Path) -> str:

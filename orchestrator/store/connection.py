@@ -25,6 +25,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     Raises as `checked` does, and DamagedResults where no file lies: SQLite would wait for a FIFO, and write through a link.
     """
     _refuse_others(path, followed=read_only)
+    if read_only and path.is_symlink():
+        return look(path)
     if read_only and (is_network(path) or not os.access(path.parent, os.W_OK)):
         if _cannot_be_shared(path):
             return _read_whole(path)
@@ -41,11 +43,18 @@ def look(path: Path) -> sqlite3.Connection:
     locks are needed after all. Raises as `connect` does.
     """
     _refuse_others(path, followed=True)
+    if path.is_symlink():
+        return _elsewhere(path.resolve())
     lasting = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
     with checked(path):
         return sqlite3.connect(
             f"{path.resolve().as_uri()}?mode=ro{lasting}", uri=True, isolation_level=None, check_same_thread=False
         )
+
+
+def _elsewhere(path: Path) -> sqlite3.Connection:
+    """What a link leads to, which is not ours: nothing is made beside it."""
+    return _read_whole(path) if path.with_name(f"{path.name}-wal").exists() else look(path)
 
 
 def _refuse_others(path: Path, *, followed: bool) -> None:

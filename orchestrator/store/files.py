@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import ELOOP
 from hashlib import blake2b
 from io import BufferedReader
 from pathlib import Path
@@ -89,6 +90,8 @@ def strange(path: Path, *, followed: bool = False) -> str | None:
     except OSError as error:
         if path.is_symlink():
             return f"it is a link that leads nowhere ({error.strerror})"
+        if error.errno == ELOOP:  # a folder above it is a link to itself: in that nothing lies
+            return None
         raise
     if stat.S_ISREG(status.st_mode):
         return "it is nearly all a hole" if is_hole(status) else None

@@ -34,6 +34,7 @@ TRIAL_COLUMNS: Final = tuple(name for name in TRIALS.columns if name not in CELL
 TRIALS_AND_CELLS: Final = "trials JOIN cells ON cells.cell_id = coalesce(trials.config_id, trials.cell_id)"
 """Each trial with the configuration that it ran under: its cell's, or the one that tuning made of it."""
 
+_FLAGS: Final = frozenset({None, 0, 1})
 _WHICH_TRIALS: Final = {
     TRIALS.name: "trials.planned AND trials.purpose IS NOT 'tuning'",
     TUNING_TRIALS.name: "trials.planned AND trials.purpose IS 'tuning'",
@@ -146,9 +147,13 @@ def to_sql(value: Any) -> Any:
 
 
 def to_arrow(values: tuple[Any, ...], field: pa.Field) -> pa.Array:
-    """A column of SQL values as its Arrow type."""
+    """A column of SQL values as its Arrow type. Raises what Arrow raises, and TypeError, where one is of another type."""
     if pa.types.is_boolean(field.type):
+        if not _FLAGS.issuperset(values):
+            raise TypeError("a flag is neither 0 nor 1")
         return pa.array([None if value is None else bool(value) for value in values], type=field.type)
+    if not pa.types.is_floating(field.type) and any(type(value) is float for value in values):
+        raise TypeError("a whole number has a fraction")  # which Arrow would cut off
     if pa.types.is_timestamp(field.type):
         return pa.array(values, type=pa.int64()).cast(field.type)
     return pa.array(values, type=field.type)

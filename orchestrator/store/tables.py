@@ -107,7 +107,7 @@ def _damaged(path: Path, what: str) -> DamagedResults:
 def _write(table: Table, journal: Journal, file: IO[bytes]) -> None:
     schema = table.schema.with_metadata({"results_version": str(VERSION), "about": table.about})
     with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
-        batches = (_checked(table, rows, schema) for rows in _batches(journal, table))
+        batches = (checked_rows(table, rows, schema) for rows in _batches(journal, table))
         while group := list(islice(batches, BATCHES)):
             writer.write_table(pa.concat_tables(group))
     file.flush()
@@ -120,7 +120,7 @@ def _batches(journal: Journal, table: Table) -> Iterator[list[tuple[Any, ...]]]:
         yield batch
 
 
-def _checked(table: Table, rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+def checked_rows(table: Table, rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
     """Rows as Arrow. Raises DamagedResults where a value is missing or of another type."""
     columns = [_column(table, values, field) for values, field in zip(zip(*rows, strict=True), schema, strict=True)]
     for column, field in zip(columns, schema, strict=True):

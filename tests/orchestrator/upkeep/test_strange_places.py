@@ -4,14 +4,18 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import orchestrator
 from orchestrator.cli import run
+from orchestrator.errors import DamagedResults
 from orchestrator.store.paths import ResultsPaths
 from results_schema import TABLES
 from tests.orchestrator import sample
@@ -187,6 +191,76 @@ def test_what_is_no_regular_file_is_damage(
     assert f"DAMAGED  {name}" in capsys.readouterr().out
     assert run(["repair", str(paths.root)]) in (0, 4)
     assert run(["verify", str(paths.root)]) == 0
+
+
+@pytest.mark.parametrize("name", ["wandb", "weights", "checkpoints", "pictures"])
+def test_a_folder_that_is_a_link_to_itself(name: str, paths: ResultsPaths, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = paths.root / name
+    if folder.exists():
+        shutil.rmtree(folder)
+    to_itself(folder)
+    for arguments in READING:
+        code = run([arguments[0], str(paths.root), *arguments[1:]])
+        assert code == 4 if arguments == ["verify"] else code in (0, 2, 4)
+    assert f"DAMAGED  {name}: it is a link to {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("log", [None, "empty", "full"])
+def test_nothing_is_made_beside_what_a_journal_that_is_a_link_leads_to(log: str | None, paths: ResultsPaths) -> None:
+    """A link that somebody has put there is followed to read, and the folder that it leads to is not ours."""
+    outside = paths.root.parent / "home" / "folder" / "journal.sqlite"
+    shutil.copy(paths.journal, outside)
+    if log is not None:
+        outside.with_name("journal.sqlite-wal").write_bytes(b"" if log == "empty" else _log_of_one_more_row(outside))
+    paths.journal.unlink()
+    paths.journal.symlink_to(outside)
+    before = home(paths)
+    for table in TABLES:
+        paths.table(table.name).unlink()  # so that what reads them asks the journal
+    for arguments in (*READING, ["report"]):
+        assert run([arguments[0], str(paths.root), *arguments[1:]]) in (0, 2, 4), arguments
+        assert home(paths) == before, arguments
+
+
+def _log_of_one_more_row(journal: Path) -> bytes:
+    """What SQLite leaves behind where it was killed."""
+    copy = journal.with_name("copy.sqlite")
+    shutil.copy(journal, copy)
+    with closing(sqlite3.connect(copy, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA wal_autocheckpoint = 0")
+        db.execute("INSERT INTO meta VALUES ('more', 'x')")
+        left = copy.with_name("copy.sqlite-wal").read_bytes()
+    for each in journal.parent.glob("copy.sqlite*"):
+        each.unlink()
+    return left
+
+
+@pytest.mark.parametrize("command", ["status", "results", "report", "logs", "load"])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("flops", "2024-01-01"),
+        ("seed", 1.5),
+        ("planned", 7),
+        ("started_at", b"x"),
+        ("test_accuracy", "high"),
+        ("flops", b"\xff"),
+    ],
+)
+def test_a_value_of_another_type_in_the_journal_is_damage_and_no_traceback(
+    column: str, value: object, command: str, paths: ResultsPaths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(paths.journal, isolation_level=None)) as db:
+        db.execute(f"UPDATE trials SET {column} = ?", (value,))
+    for table in TABLES:
+        paths.table(table.name).unlink()
+    if command == "load":
+        with pytest.raises(DamagedResults):
+            assert orchestrator.load(paths.root).trials is not None
+        return
+    assert run([command, str(paths.root), *([TRIAL] if command == "logs" else [])]) in (0, 4)
+    assert "Traceback" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
