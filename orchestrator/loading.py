@@ -17,7 +17,7 @@ from orchestrator.claims.wording import as_json
 from orchestrator.errors import UserError
 from orchestrator.grid.measures import reachable, time_to
 from orchestrator.grid.reader import read_text
-from orchestrator.local_path import local_path
+from orchestrator.local_path import local_path, whole_path
 from orchestrator.reports.cells import AXES
 from orchestrator.reports.compared import measures_of
 from orchestrator.reports.ranked import ranked_cells
@@ -36,9 +36,10 @@ _NAMES: Final = {table.name: table for table in TABLES}
 def load(results: str | Path) -> "Results":
     """The results in a directory that `orch sweep` wrote, also while it still runs.
 
-    Raises UserError where there are none, and where they are of another program or of a newer orch.
+    They stay those of this directory wherever the notebook goes. Raises UserError where there are none, and where they are
+    of another program or of a newer orch.
     """
-    return Results(local_path(results))
+    return Results(whole_path(local_path(results)))
 
 
 class Results:

@@ -34,7 +34,11 @@ def local_path(given: str | os.PathLike[str]) -> Path:
 
 
 def whole_path(path: Path) -> Path:
-    """From the root. Raises UserError where that has a name that is no UTF-8: tables and rows could not say it."""
+    """From the root. Raises UserError where that has a name that is no UTF-8: tables and rows could not say it, and where
+    the working directory, from which it is named, was deleted.
+    """
+    if not path.is_absolute():
+        refuse_deleted_working_directory()
     whole = path.absolute()
     try:
         str(whole).encode()
@@ -50,9 +54,7 @@ def refuse_deleted_working_directory() -> None:
     try:
         Path.cwd()
     except FileNotFoundError:
-        raise UserError(
-            "the working directory was deleted; cd to one that is there, and give the command again"
-        ) from None
+        raise UserError("the working directory was deleted; change to one that is there, and try again") from None
 
 
 def refuse_addresses_in(environment: Mapping[str, str]) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+import orchestrator
 from orchestrator.cli import run
+from orchestrator.errors import UserError
 from orchestrator.store.journal import Journal
 from tests.orchestrator import processes, sample
 
@@ -73,6 +75,37 @@ def test_a_working_directory_that_was_deleted(
     assert run(arguments.split()) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("the working directory was deleted")
+    os.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("given", ["results", ".", "", "../demo", Path("results")], ids=repr)
+def test_results_are_not_loaded_from_a_working_directory_that_was_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str | Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    whole = sample.write_sample(tmp_path / "demo").root
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(UserError, match=r"^the working directory was deleted"):
+        orchestrator.load(given)
+    assert not orchestrator.load(whole).trials.empty, "a whole path leads there still"
+    os.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("goes", ["elsewhere", "nowhere"])
+def test_results_that_were_loaded_stay_those_of_their_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, goes: str
+) -> None:
+    sample.write_sample(tmp_path / "demo")
+    monkeypatch.chdir(tmp_path)
+    loaded = orchestrator.load("demo")
+    (tmp_path / goes).mkdir()
+    os.chdir(tmp_path / goes)
+    if goes == "nowhere":
+        (tmp_path / goes).rmdir()
+    assert not loaded.trials.empty
+    assert not loaded.cells().empty
     os.chdir(tmp_path)
 
 
