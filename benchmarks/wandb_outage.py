@@ -1,9 +1,10 @@
 """What W&B costs the training of a sweep, and how the sweep ends: without W&B, offline, online, and while it is away.
 
-`python -m benchmarks.wandb_outage [--rounds 2] [--live] [--json]` runs one small grid on Ray's two slots again and again,
-against a server on loopback that answers, is not there, never answers, refuses the key, or answers with 500. Then what is
-pending is pushed, and each row must be there once. With `--live`, in this process and with fewer and longer trials, runs
-are sent while they train and the fault begins with the second parcel of rows: `online` is then what live runs cost.
+`python -m benchmarks.wandb_outage [--rounds 2] [--live] [--ways offline online] [--json]` runs one small grid on Ray's two
+slots again and again, against a server on loopback that answers, is not there, never answers, refuses the key, is asked too
+often, answers with 500, or does so where it has done what was asked. Then what is pending is pushed, and each row must be
+there once. With `--live`, in one process and with fewer and longer trials, runs are sent while they train and the fault
+begins with the second parcel of rows: `online` is then what live runs cost.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from benchmarks.machine import machine
+from benchmarks.spent import Spending, Spent
 from benchmarks.table import markdown
 from orchestrator.store.journal import Journal
 from tests.wandb_server import KEY, WandbServer
@@ -43,7 +45,8 @@ LIVE_GRID: Final = (
     GRID.replace(f"seeds: {TRIALS}", f"seeds: {LIVE_TRIALS}").replace("epochs: 10", f"epochs: {LIVE_EPOCHS}")
     + "wandb: {live: on}\n"
 )
-WAYS: Final = ("offline", "online", "refused", "silent", "401", "500")
+WAYS: Final = ("offline", "online", "refused", "silent", "401", "429", "500", "lost")
+"""`offline` is what the others are compared to."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Swept:
     wall_seconds: float
     train_seconds: float
     """Of all trials together."""
+    spent: Spent
     pending: int
     """Runs that W&B did not have at its end."""
 
@@ -89,7 +93,8 @@ def sweep(way: str, folder: Path, *, live: bool) -> Swept:
         start = [*orch, "sweep", "grid.yaml", "--results", str(results), "--wandb", mode, "-q"]
         start += ["--engine", "inline"] if live else []
         began = time.perf_counter()
-        ended = subprocess.run(start, cwd=folder, env=own, capture_output=True, text=True, check=False)
+        with subprocess.Popen(start, cwd=folder, env=own) as ended, Spending(ended.pid) as spending:
+            ended.wait()
         wall = time.perf_counter() - began
         there = sum(run.complete for run in server.account.runs.values())
         server.heal()
@@ -97,19 +102,19 @@ def sweep(way: str, folder: Path, *, live: bool) -> Swept:
             server.listen()
         if way != "offline":
             subprocess.run([*orch, "wandb", "push", str(results)], env=own, capture_output=True, check=True)
-            rows = {len(run.history) for run in server.account.runs.values()}
-            if len(server.account.runs) != trials or rows != {epochs} or server.unknown:
-                raise SystemExit(f"{way}: {len(server.account.runs)} runs of {rows} rows; {server.unknown[:3]}")
+            steps = [[row["_step"] for row in run.history] for run in server.account.runs.values()]
+            if steps != [list(range(1, epochs + 1))] * trials or server.unknown:
+                raise SystemExit(f"{way}: {len(steps)} runs with the rows {steps}; {server.unknown[:3]}")
     journal = Journal.read(results / "journal.sqlite")
     ((trained,),) = journal.query("SELECT sum(train_seconds) FROM trials")
     journal.close()
-    return Swept(way, ended.returncode, wall, trained, trials - there)
+    return Swept(way, ended.returncode, wall, trained, spending.spent, trials - there)
 
 
-def measure(rounds: int, *, live: bool) -> list[Swept]:
+def measure(rounds: int, ways: Sequence[str], *, live: bool) -> list[Swept]:
     found = []
     for number in range(rounds):
-        for way in WAYS if number % 2 == 0 else WAYS[::-1]:
+        for way in ways if number % 2 == 0 else ways[::-1]:
             with TemporaryDirectory(prefix="o-") as folder:
                 found.append(sweep(way, Path(folder), live=live))
                 print(found[-1], file=sys.stderr)
@@ -117,25 +122,36 @@ def measure(rounds: int, *, live: bool) -> list[Swept]:
 
 
 def table(swept: Sequence[Swept]) -> str:
-    by_way = {way: [one for one in swept if one.way == way] for way in WAYS}
-    floor = mean(one.train_seconds for one in by_way["offline"])
-    rows = []
-    for way, these in by_way.items():
-        trained = mean(one.train_seconds for one in these)
-        codes = re.sub(r"[{}]", "", str({one.code for one in these}))
-        wall = mean(one.wall_seconds for one in these)
-        pending = "-" if way == "offline" else these[-1].pending
-        rows.append((way, f"{trained:.1f}", f"{trained / floor - 1:+.1%}", f"{wall:.1f}", codes, pending))
-    return markdown(("W&B is", "training, s", "to offline", "whole sweep, s", "exit code", "pending at its end"), rows)
+    floor = [one for one in swept if one.way == "offline"]
+    header = ("W&B is", "training, s", "to offline", "sweep, CPU-s", "to offline", "writer, CPU-s", "whole sweep, s")
+    rows = [
+        _row(way, [one for one in swept if one.way == way], floor) for way in dict.fromkeys(one.way for one in swept)
+    ]
+    return markdown((*header, "exit code", "pending at its end"), rows)
+
+
+def _row(way: str, these: Sequence[Swept], floor: Sequence[Swept]) -> tuple[object, ...]:
+    trained = [mean(one.train_seconds for one in some) for some in (these, floor)]
+    processor = [mean(one.spent.sweep for one in some) for some in (these, floor)]
+    codes = re.sub(r"[{}]", "", str({one.code for one in these}))
+    pending = "-" if way == "offline" else max(one.pending for one in these)
+    writer, wall = mean(one.spent.writer for one in these), mean(one.wall_seconds for one in these)
+    return (way, *_beside(*trained), *_beside(*processor), f"{writer:.1f}", f"{wall:.1f}", codes, pending)
+
+
+def _beside(found: float, floor: float) -> tuple[str, str]:
+    return f"{found:.1f}", f"{found / floor - 1:+.1%}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--live", action="store_true", help="send runs while their trials train")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="what W&B is; offline is measured too")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    about, swept = machine(), measure(options.rounds, live=options.live)
+    ways = tuple(dict.fromkeys(("offline", *options.ways)))
+    about, swept = machine(), measure(options.rounds, ways, live=options.live)
     if options.json:
         print(json.dumps({"machine": about, "sweeps": [asdict(one) for one in swept]}, indent=2))
         return

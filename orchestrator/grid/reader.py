@@ -1,7 +1,7 @@
 """A grid file to a GridSpec: every section read, every problem told at once."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from orchestrator.grid.settings import Resources, Wandb, read_checkpoints, read_
 from orchestrator.grid.source import parse, read_source
 from orchestrator.grid.spec import MAX_SEED, Axes, GridSpec, Written
 from orchestrator.grid.tuning_reader import read_tuning
+from orchestrator.grid.wandb_warnings import idle_keys
 from trainables.protocol import Protocol
 from trainables.registry import registry
 from trainables.selection import LAST
@@ -70,6 +71,7 @@ def _read(written_root: nodes.Mapping, path: Path) -> GridSpec:
     added = tuple(expanded(item, labels, (), problems) for item in included)
     problems.raise_if_any()
     assert name is not None and protocol is not None and resources is not None and wandb is not None
+    idle = idle_keys(root.get("wandb"), wandb, protocol, overrides)
     return GridSpec(
         path=path,
         name=name,
@@ -85,7 +87,7 @@ def _read(written_root: nodes.Mapping, path: Path) -> GridSpec:
         claims=claims,
         wandb=wandb,
         checkpoints=checkpoints,
-        warnings=tuple(_warnings(path, axes, (*excludes, *overrides), families)),
+        warnings=tuple(_warnings(path, axes, (*excludes, *overrides), families, idle)),
         written=written,
     )
 
@@ -171,7 +173,11 @@ def _check_selection(node: Node | None, protocol: Protocol | None, problems: Pro
 
 
 def _warnings(
-    path: Path, axes: Axes, rules: Sequence[Exclude | Override], families: Mapping[str, Sequence[Family]]
+    path: Path,
+    axes: Axes,
+    rules: Sequence[Exclude | Override],
+    families: Mapping[str, Sequence[Family]],
+    others: Iterable[tuple[At, str]],
 ) -> list[Problem]:
     found: list[tuple[At, str]] = [
         (at, f"levels of the axis {axis.name} that stand before, written another way: left out")
@@ -186,4 +192,4 @@ def _warnings(
             for axis, selected in rule.selector.axes.items()
         )
     ]
-    return [Problem(str(path), at.line, at.column, message) for at, message in sorted(found)]
+    return [Problem(str(path), at.line, at.column, message) for at, message in sorted([*found, *others])]

@@ -21,10 +21,10 @@ def _share_or_whole(gpus: float) -> float:
     return gpus
 
 
-def _project_name(project: str) -> str:
-    if bad := sorted(set("/\\#?%:") & set(project)):
-        raise ValueError(f"project must not hold {' '.join(bad)}; W&B refuses it")
-    return project
+def _no_address(name: str) -> str:
+    if bad := sorted(set("/\\#?%:") & set(name)):
+        raise ValueError(f"it must not hold {' '.join(bad)}; W&B refuses it")
+    return name
 
 
 def _each_once(tags: Sequence[str]) -> Sequence[str]:
@@ -33,12 +33,14 @@ def _each_once(tags: Sequence[str]) -> Sequence[str]:
     return tags
 
 
-def _one_line(tag: str) -> str:
-    if tag != tag.strip() or not tag.isprintable():
-        raise ValueError("a tag is one line, without blanks around it")
-    return tag
+def _one_line(text: str) -> str:
+    """What a line of a grid cannot hold may stand in the grid that a results directory brings along."""
+    if text != text.strip() or not text.isprintable():
+        raise ValueError("it has to be one line, without blanks around it")
+    return text
 
 
+Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_one_line), AfterValidator(_no_address)]
 Tag = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_one_line)]
 """As long as W&B takes it."""
 
@@ -68,9 +70,9 @@ class Wandb(Section):
 
     mode: Literal["auto", "online", "offline", "disabled"] = "auto"
     """`auto` is online with a key and offline without."""
-    project: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_project_name)] | None = None
+    project: Name | None = None
     """The sweep's name when not given."""
-    entity: Annotated[str, Field(min_length=1)] | None = None
+    entity: Name | None = None
     """User or team; the key's default when not given."""
     runs: Literal["trials", "cells"] = "trials"
     """`cells` sends one run a cell, with the mean of its seeds and the least and the greatest; for large sweeps."""
@@ -78,8 +80,8 @@ class Wandb(Section):
     """Whether a run is sent while its trial trains; `auto`: where that takes longer than a minute."""
     tags: Annotated[tuple[Tag, ...], AfterValidator(_each_once)] = ()
     """Of every run, beside those that it has anyway."""
-    notes: Annotated[str, Field(min_length=1, max_length=2_000)] | None = None
-    """Of every run."""
+    notes: Annotated[str, Field(min_length=1, max_length=2_000), AfterValidator(_one_line)] | None = None
+    """Of every run, in one line."""
     artifacts: Literal["best", "none"] = "none"
     """`best` sends the weights that trials keep (`protocol.keep_weights: best`), the winner's with the alias `best`."""
     alert: Literal["end", "failures", "none"] = "none"

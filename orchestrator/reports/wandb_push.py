@@ -15,6 +15,7 @@ from orchestrator.grid.settings import Wandb
 from orchestrator.reports.source import open_journal
 from orchestrator.reports.wandb_process import PENDING, Destination, command, has_key, surroundings
 from orchestrator.reports.wandb_wish import wish
+from orchestrator.store.files import refuse_other_than_file
 from orchestrator.store.paths import ResultsPaths
 
 
@@ -32,8 +33,8 @@ class Pushed:
 def push(paths: ResultsPaths, to: Destination, told: Callable[[str], None]) -> Pushed:
     """Send runs that are not there, none twice, and the report. told: what the process says meanwhile.
 
-    Raises UserError (no key, results that nobody may write, or a wish not to send), InfrastructureLost (W&B does not have
-    all runs; the same command goes on).
+    Raises UserError (no key, results that nobody may write, or a wish not to send), DamagedResults (the list of what was
+    sent is no file), InfrastructureLost (W&B does not have all runs; the same command goes on).
     """
     if (against := wish()) is not None:
         raise UserError(f"{against.source} is set, so that nothing is sent; take it away, then push again")
@@ -41,6 +42,7 @@ def push(paths: ResultsPaths, to: Destination, told: Callable[[str], None]) -> P
         raise UserError("there is no W&B key on this machine; run `wandb login`, or set WANDB_API_KEY, then push again")
     if not os.access(paths.root, os.W_OK):
         raise UserError(f"{paths.root} cannot be written: what W&B has is noted there; push from a copy of it")
+    refuse_other_than_file(paths.wandb_sent, followed=False)
     process = subprocess.Popen(  # noqa: S603 - our own module
         command(paths, "online", to),
         stdin=subprocess.DEVNULL,
@@ -91,11 +93,12 @@ def destination(paths: ResultsPaths, project: str | None, entity: str | None) ->
 
 
 def _of_grid(text: str, name: str) -> Destination:
-    """Its section `wandb`. The text was read once, by the sweep: only that section is looked at here."""
+    """Its section `wandb`. A sweep has read the text once, perhaps elsewhere: only what is used is looked at."""
     try:
         grid = YAML(typ="safe", pure=True).load(text)
         # through JSON, as the sweep reads it: a list is a list there
         section = json.dumps(grid.get("wandb") or {}, default=str)
-        return Wandb.model_validate_json(section).destination(str(grid.get("name") or name))
+        sweep = Wandb(project=str(grid.get("name") or name)).project
+        return Wandb.model_validate_json(section).destination(sweep or name)
     except (YAMLError, ValueError, AttributeError):  # written by another orch
         return Destination(name)

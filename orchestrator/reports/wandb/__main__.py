@@ -16,6 +16,7 @@ from typing import Any, Final
 import click
 from filelock import FileLock, Timeout
 
+from orchestrator.errors import OrchError
 from orchestrator.outputs import open_outputs
 from orchestrator.reports.wandb.patience import Patience
 from orchestrator.reports.wandb.staging import staging
@@ -118,4 +119,7 @@ def main(
 
 if __name__ == "__main__":
     open_outputs()  # a log that cannot be written is no reason to send less
-    main()
+    try:
+        main()
+    except OrchError as error:
+        sys.exit(str(error))

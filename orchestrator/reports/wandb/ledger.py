@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
 from orchestrator.reports.runs import Finished
-from orchestrator.store.files import content_of
+from orchestrator.store.files import content_of, make_own
 from trainables.regular_file import open_to_append
 
 State = Literal["live", "begun", "online", "offline", "superseded"]
@@ -44,8 +44,10 @@ class Ledger:
         """place: where runs are sent; without, every line counts."""
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._lines = _lines(path)
-        self._cut = path.exists() and path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"
+        make_own(path)
+        content = _content(path)
+        self._lines = _lines(content)
+        self._cut = bool(content) and not content.endswith(b"\n")
         """Whether the last line was cut off by a crash: it must not swallow the next."""
         self.settle(place)
 
@@ -115,12 +117,16 @@ class Ledger:
             self._sent.add(run_id)
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines; one that a crash cut off is not there, and its run is written again."""
+def _content(path: Path) -> bytes:
+    """Empty where there is none. Raises as `content_of` does."""
     try:
-        content = content_of(path)
+        return content_of(path)
     except FileNotFoundError:
-        return []
+        return b""
+
+
+def _lines(content: bytes) -> list[dict[str, Any]]:
+    """The whole lines; one that a crash cut off is not there, and its run is written again."""
     found = []
     for text in content.decode("utf-8", errors="replace").splitlines():
         try:

@@ -13,12 +13,12 @@ _TYPE: Final = "model"
 def log_model(tracked: "wandb.Run", model: Model, seconds: float) -> str:
     """Weights that W&B has already, by their content, become no second version. Returns when W&B has confirmed them.
 
-    seconds: W&B is given so many, and one more for each MiB.
+    seconds: that W&B is given.
     """
     made = wandb.Artifact(model.collection, _TYPE, metadata=model.about)
     # read where they lie: nobody changes weights of a trial that has ended
     made.add_file(str(model.weights), name="weights.safetensors", policy="immutable", skip_cache=True)
-    logged = tracked.log_artifact(made).wait(round(seconds + model.weights.stat().st_size / 2**20))
+    logged = tracked.log_artifact(made).wait(round(seconds))
     return str(logged.name)
 
 

@@ -19,6 +19,10 @@ class Patience:
         """For W&B to count the rows of a run that has ended, which it does after they have arrived."""
         return self.answer_seconds / 2
 
+    def sent_seconds(self, size: int) -> float:
+        """For a file of so many bytes: a second for each MiB, beside what any takes."""
+        return self.finish_seconds + size / 2**20
+
     @property
     def live_seconds(self) -> float:
         """The same while a run is open, which is in no hurry."""

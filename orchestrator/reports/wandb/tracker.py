@@ -98,7 +98,7 @@ class Tracker:
     def complete(self, opened: OpenRun, run: Run, media: Media) -> None:
         """Returns when all of it has left. Raises Unreachable."""
         try:
-            with self._answering():
+            with self._answering(), self._ending_in(self._patience.finish_seconds):
                 opened.complete(run, media)
         finally:
             self.forget(run.run_id)
@@ -106,7 +106,7 @@ class Tracker:
     def leave(self, opened: OpenRun, run_id: str) -> None:
         """The trial of a run has been stopped. Raises Unreachable."""
         try:
-            with self._answering():
+            with self._answering(), self._ending_in(self._patience.finish_seconds):
                 opened.leave()
         finally:
             self.forget(run_id)
@@ -114,13 +114,14 @@ class Tracker:
     def attach(self, run: Run, model: Model | None, alert: Alert | None) -> str:
         """Give a run that is there its weights, or an alert: the name of its version. Raises Unreachable, Refused."""
         opened = self.begin(run, len(run.epochs))
+        sent_in = 0.0 if model is None else self._patience.sent_seconds(model.weights.stat().st_size)
         try:
-            with self._answering():
+            with self._answering(), self._ending_in(sent_in + self._patience.finish_seconds):
                 version = ""
                 if model is not None:
                     if model.origin is not None:
                         use_origin(opened.tracked, model.origin)
-                    version = log_model(opened.tracked, model, self._patience.finish_seconds)
+                    version = log_model(opened.tracked, model, sent_in)
                 if alert is not None:
                     opened.tracked.alert(alert.title, alert.text, alert.level, _ALERT_ONCE_IN)
                 opened.tracked.finish(exit_code=0 if run.succeeded else 1)
@@ -239,6 +240,19 @@ class Tracker:
             raise
         except Exception as error:
             raise self._away(error) from error
+
+    @contextmanager
+    def _ending_in(self, seconds: float) -> Iterator[None]:
+        """The end of a run waits for whatever was asked before, such as an alert, and for that the SDK knows no bound: after
+        so long its service is ended, whereupon the call that waits raises.
+        """
+        too_late = threading.Timer(seconds + END_SECONDS, kill_service)
+        too_late.daemon = True
+        too_late.start()
+        try:
+            yield
+        finally:
+            too_late.cancel()
 
     def _away(self, error: Exception) -> Unreachable:
         """A failed call keeps the run's id in use until the service is gone."""

@@ -146,6 +146,23 @@ protocol: {epochs: 0, precission: fp32, schedule: {name: step, gamma: 2}, trial_
         ("checkpoints: often", "6:14: checkpoints has to be none, or a mapping with the keys seconds and keep"),
         ("checkpoints: {keep: all}", '6:21: checkpoints.keep has to be one of unfinished, last, best, not "all"'),
         ("wandb: {projct: x}", "6:9: unknown key of wandb 'projct'; did you mean project?"),
+        ("wandb: {tags: paper}", '6:15: wandb.tags has to be a list, not "paper"'),
+        ("wandb: {tags: [1]}", "6:16: wandb.tags[0] has to be text, not 1"),
+        ("wandb: {tags: [null]}", "6:16: wandb.tags[0] has to be text, not null"),
+        ("wandb: {tags: [a, a]}", "6:15: wandb.tags: tags has a twice"),
+        ("wandb: {tags: [' a']}", "6:16: wandb.tags[0]: it has to be one line, without blanks around it"),
+        (r'wandb: {tags: ["\ud800"]}', r"6:16: a value that holds '\ud800', which is no character of a name"),
+        (f"wandb: {{tags: [{'x' * 65}]}}", "6:16: wandb.tags[0] has to be text of at most 64 characters, not"),
+        ("wandb: {notes: 3}", "6:16: wandb.notes has to be text, not 3"),
+        ("wandb: {notes: ' '}", "6:16: wandb.notes: it has to be one line, without blanks around it"),
+        (r'wandb: {notes: "a\0"}', r"6:16: a value that holds '\x00', which is no character of a name"),
+        (f"wandb: {{notes: {'x' * 2001}}}", "6:16: wandb.notes has to be text of at most 2000 characters, not"),
+        ("wandb: {entity: a/b}", "6:17: wandb.entity: it must not hold /; W&B refuses it"),
+        ("wandb: {project: ' '}", "6:18: wandb.project: it has to be one line, without blanks around it"),
+        (f"wandb: {{project: {'x' * 129}}}", "6:18: wandb.project has to be text of at most 128 characters, not"),
+        ("wandb: {live: yes}", '6:15: wandb.live has to be one of auto, on, off, not "yes"'),
+        ("wandb: {artifacts: all}", '6:20: wandb.artifacts has to be one of best, none, not "all"'),
+        ("wandb: {alert: [end]}", '6:16: wandb.alert has to be one of end, failures, none, not ["end"]'),
         ("exclude: [{modell: mlp}]", "6:12: unknown axis 'modell'; did you mean model?"),
         ("exclude: [{model: mpl}]", "6:19: unknown model 'mpl'; did you mean mlp?"),
         ("exclude: [{}]", "6:11: exclude[0] names no axis, so it would match every cell"),
@@ -261,3 +278,38 @@ def test_checkpoints_are_kept_unless_the_grid_says_none(tmp_path: Path) -> None:
         policy = read(tmp_path, VALID + text + "\n").checkpoints
         assert policy is not None and (policy.seconds, policy.keep) == expected
     assert read(tmp_path, VALID + "checkpoints: none\n").checkpoints is None
+
+
+@pytest.mark.parametrize(
+    ("rest", "told"),
+    [
+        ("wandb: {artifacts: best}", "6:20: wandb.artifacts: best sends the weights that trials keep; set protocol."),
+        (
+            "wandb: {mode: offline, artifacts: best}",
+            "6:35: wandb.artifacts: best comes to nothing with wandb.mode: off",
+        ),
+        ("wandb: {mode: disabled, alert: end}", "6:32: wandb.alert: end comes to nothing with wandb.mode: disabled"),
+        ("wandb: {mode: offline, live: on}", "6:30: wandb.live: on comes to nothing with wandb.mode: offline, wh"),
+        (
+            "wandb: {runs: cells, alert: failures}",
+            "6:29: wandb.alert: failures comes to nothing with wandb.runs: cells",
+        ),
+        ("wandb: {runs: cells, live: on}", "6:28: wandb.live: on comes to nothing with wandb.runs: cells"),
+    ],
+)
+def test_what_is_asked_of_wandb_and_cannot_be_had_is_told_where_it_stands(tmp_path: Path, rest: str, told: str) -> None:
+    (warning,) = read(tmp_path, VALID + rest).warnings
+    assert str(warning).removeprefix(f"{tmp_path}/").startswith(f"grid.yaml:{told}")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "wandb: {artifacts: best}\nprotocol: {keep_weights: best}",
+        "wandb: {artifacts: best}\noverrides: [{when: {model: mlp}, set: {protocol.keep_weights: best}}]",
+        "wandb: {mode: offline, artifacts: none, alert: none, live: auto}",
+        "wandb: {runs: cells}",
+    ],
+)
+def test_what_can_be_had_of_wandb_is_no_mistake(tmp_path: Path, rest: str) -> None:
+    assert read(tmp_path, VALID + rest).warnings == ()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.reports.runs import running_trials
+from orchestrator.reports.wandb.live import MOST_OPEN
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from tests.orchestrator.reports.wandb_session import Following, folders, write
@@ -253,3 +254,29 @@ def test_counts_lag_behind_and_nothing_comes_of_it(server: WandbServer, sweep: S
     sweep.end()
     assert second.end().code == 0
     assert steps(run) == [1, 2, 3]
+
+
+@pytest.mark.chaos
+def test_of_more_trials_than_runs_may_be_open_the_others_are_sent_at_their_ends(
+    server: WandbServer, tmp_path: Path
+) -> None:
+    paths, seeds = ResultsPaths(tmp_path / "many"), range(MOST_OPEN + 8)
+    journal = Journal.create_or_open(paths.journal)
+    plan(journal, (MLP_SGD,), seeds=tuple(seeds))
+    for seed in seeds:
+        start(journal, MLP_SGD, seed)
+        epochs(journal, MLP_SGD, seed, (0.7,))
+    journal.commit()
+    writer = Following(paths, LIVE)
+    until(lambda: sum(len(run.history) == 1 for run in list(server.account.runs.values())) == MOST_OPEN)
+    time.sleep(3)  # for another look into the journal
+    assert len(server.account.runs) == MOST_OPEN
+    for seed in seeds:
+        complete(journal, MLP_SGD, seed, accuracy=0.9, anew=False)
+    journal.commit()
+    done = writer.end()
+    assert (done.code, done.written, len(server.account.runs)) == (0, len(seeds), len(seeds))
+    assert {(tuple(steps(run)), run.received, run.state) for run in server.account.runs.values()} == {
+        ((1, 2, 3), 3, "finished")
+    }
+    journal.close()
