@@ -17,8 +17,8 @@ def idle_keys(
     asked = {"live": wandb.live == "on", "artifacts": wandb.artifacts == "best", "alert": wandb.alert != "none"}
     for key in (key for key, is_asked in asked.items() if is_asked):
         at, value = node.entries[key].value.at, getattr(wandb, key)
-        if wandb.mode in ("offline", "disabled"):
-            yield at, f"wandb.{key}: {value} comes to nothing with wandb.mode: {wandb.mode}, which sends nothing"
+        if key == "live" and wandb.mode in ("offline", "disabled"):  # the others come with `orch wandb push`
+            yield at, f"wandb.live: on comes to nothing with wandb.mode: {wandb.mode}, which sends nothing"
         elif wandb.runs == "cells":
             yield at, f"wandb.{key}: {value} comes to nothing with wandb.runs: cells, which is for trials"
         elif key == "artifacts" and not _keeps_weights(protocol, overrides):

@@ -286,9 +286,10 @@ def test_checkpoints_are_kept_unless_the_grid_says_none(tmp_path: Path) -> None:
         ("wandb: {artifacts: best}", "6:20: wandb.artifacts: best sends the weights that trials keep; set protocol."),
         (
             "wandb: {mode: offline, artifacts: best}",
-            "6:35: wandb.artifacts: best comes to nothing with wandb.mode: off",
+            "6:35: wandb.artifacts: best sends the weights that trials keep; set",
         ),
-        ("wandb: {mode: disabled, alert: end}", "6:32: wandb.alert: end comes to nothing with wandb.mode: disabled"),
+        ("wandb: {runs: cells, artifacts: best}", "6:33: wandb.artifacts: best comes to nothing with wandb.runs: ce"),
+        ("wandb: {mode: disabled, live: on}", "6:31: wandb.live: on comes to nothing with wandb.mode: disabled"),
         ("wandb: {mode: offline, live: on}", "6:30: wandb.live: on comes to nothing with wandb.mode: offline, wh"),
         (
             "wandb: {runs: cells, alert: failures}",
@@ -307,7 +308,7 @@ def test_what_is_asked_of_wandb_and_cannot_be_had_is_told_where_it_stands(tmp_pa
     [
         "wandb: {artifacts: best}\nprotocol: {keep_weights: best}",
         "wandb: {artifacts: best}\noverrides: [{when: {model: mlp}, set: {protocol.keep_weights: best}}]",
-        "wandb: {mode: offline, artifacts: none, alert: none, live: auto}",
+        "wandb: {mode: offline, alert: end, live: auto}",
         "wandb: {runs: cells}",
     ],
 )
