@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     from trainables.learner import LearnerParts
 
 
+def load_compiler() -> None:
+    """Have torch do what it does as a process compiles for the first time. Takes some ten seconds.
+
+    It imports much, wraps functions of its optimizers and modules, raises the recursion limit, sets variables of the
+    environment and starts threads.
+    """
+    with torch.random.fork_rng([]):
+        small = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+        outputs: Tensor = torch.compile(small)(torch.zeros(2, 2))
+        torch.autograd.backward(outputs.sum())
+
+
 def compiled(module: nn.Module, parts: "LearnerParts") -> Callable[[Tensor], Tensor]:
     """The module compiled for a full batch, and for one of any size (an epoch's last may be smaller).
 

@@ -14,6 +14,7 @@ from orchestrator.engine import Broke, Ended, EpochDone, Event, Failure, Failure
 from orchestrator.engine.printed import Printed
 from orchestrator.masking import masked
 from trainables.checkpoints.keeper import newest
+from trainables.compilation import load_compiler
 from trainables.context import Context
 from trainables.errors import DataError, TrialCancelled, TrialTimedOut, WeightsError
 from trainables.order import TrialOrder
@@ -49,7 +50,7 @@ def attempt(
     # Ray's processes do not hear it (`clusters.ray_cluster`); those that a trial starts, such as loaders, are ended by it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     state.begin()
-    outcome = _outcome(order, slot, run_trial, context, _of_process(here, emit), printed)
+    outcome = _outcome(order, slot, run_trial, context, _of_process(here, emit), printed, state)
     _leave_where_forked(here)
     effects = state.settle()
     if effects is not None:
@@ -60,9 +61,17 @@ def attempt(
 
 
 def _outcome(
-    order: TrialOrder, slot: str, run_trial: RunTrial, context: MakeContext, emit: Emit, printed: Printed
+    order: TrialOrder,
+    slot: str,
+    run_trial: RunTrial,
+    context: MakeContext,
+    emit: Emit,
+    printed: Printed,
+    state: ProcessState,
 ) -> TrialResult | BaseException:
     try:
+        if order.spec.protocol.compile:
+            state.load(load_compiler)
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             made = context(lambda row: emit(EpochDone(order.trial_id, order.attempt, plain(row))))
             epoch = newest(order, made.device) if made.rank == 0 else 0  # the first rank's is every rank's

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from trainables.process_state.change import After, Change
+from trainables.process_state.compiler import is_its_name
 
 _WATCHED: Final = (
     "builtins",
@@ -111,9 +112,10 @@ class _Owner:
     def __init__(self, owner: Any) -> None:
         self._owner = owner
         self.namespace: Mapping[str, Any] = vars(owner)
-        self._names, self._before = tuple(self.namespace), tuple(self.namespace.values())
         self._grows = isinstance(owner, ModuleType)
         """Whether names may join: a module gets its submodules. One of a class hides its parent's."""
+        kept = [name for name in self.namespace if not (self._grows and is_its_name(name))]
+        self._names, self._before = tuple(kept), tuple(self.namespace[name] for name in kept)
 
     def changed(self) -> list[str]:
         """Names that stand for something else. Values that are no code may be another: caches, counters."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from trainables.process_state.change import After, Change
+from trainables.process_state.compiler import its_processes, its_threads
 
 _LOOK_SECONDS: Final = 0.02
 """How long a thread that was left is watched, to see whether it computes."""
@@ -33,7 +34,8 @@ class Threads:
     def settle(self) -> Iterator[Change]:
         if threading.active_count() <= len(self._before) and self._before.issuperset(threading.enumerate()):
             return
-        left = [each for each in threading.enumerate() if each not in self._before and not _is_foreign(each)]
+        known = self._before | its_threads()
+        left = [each for each in threading.enumerate() if each not in known and not _is_foreign(each)]
         ending = time.monotonic() + _LOOK_SECONDS
         times = {thread: _computed(thread) for thread in left}
         for thread in left:
@@ -119,12 +121,13 @@ def _has_children() -> bool:
 
 
 def _servants() -> set[int]:
-    """Processes that Python's `multiprocessing` starts for itself, once, and keeps."""
+    """Processes that Python's `multiprocessing`, and torch's compiler, start for themselves, once, and keep."""
     tracker = sys.modules.get("multiprocessing.resource_tracker")
     server = sys.modules.get("multiprocessing.forkserver")
     return {
         getattr(getattr(tracker, "_resource_tracker", None), "_pid", None) or 0,
         getattr(getattr(server, "_forkserver", None), "_forkserver_pid", None) or 0,
+        *its_processes(),
     }
 
 

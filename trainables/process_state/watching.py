@@ -43,6 +43,17 @@ class ProcessState:
 
     def __init__(self) -> None:
         self._watches = [kind() for kind in KINDS]
+        self._loaded: set[Callable[[], None]] = set()
+
+    def load(self, load: Callable[[], None]) -> None:
+        """Call it, once: what it changes of the process is no trial's doing. Raises what it raises."""
+        if load in self._loaded:
+            return
+        self._loaded.add(load)
+        try:
+            load()
+        finally:
+            self._watches = [kind() for kind in KINDS]
 
     def begin(self) -> None:
         for watch in self._watches:
