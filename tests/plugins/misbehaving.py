@@ -78,7 +78,7 @@ def leaves_a_child() -> None:
 
 
 def leaves_a_thread() -> None:
-    threading.Thread(target=time.sleep, args=(600,)).start()
+    threading.Thread(target=time.sleep, args=(600,), daemon=False).start()
 
 
 def computes_on() -> None:
