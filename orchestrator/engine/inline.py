@@ -85,9 +85,8 @@ class _Line:
             self._passed(self._work.beat)
         stops = self._passed(lambda: self._work.tell(event))
         if isinstance(event, Started):
-            self._passed(
-                self._work.keep
-            )  # the trial may end this process, and the next sweep has to know whose end it was
+            # the trial may end this process, and the next sweep has to know whose end it was
+            self._passed(self._work.keep)
         return stops
 
     def cancelled(self) -> bool:
