@@ -30,17 +30,17 @@ def command(results: Path | None, cluster: Path | None, now: bool, wait: bool) -
     import time
 
     from orchestrator.errors import UserError
-    from orchestrator.reports.progress import lock_holder
     from orchestrator.reports.source import results_at
+    from orchestrator.store.lock_note import living_holder
     from orchestrator.store.stop_request import ask_to_stop
 
     paths = results_at(results)
-    holder = lock_holder(paths)
+    holder = living_holder(paths)
     if holder is None:
         raise UserError(f"no sweep runs in {results}; there is nothing to stop")
     ask_to_stop(paths, "now" if now else "drain")
     what = "cancels the trials that run" if now else "finishes the trials that run"
     say(f"the sweep of {holder} {what} and ends")
-    while wait and lock_holder(paths) == holder:
+    while wait and living_holder(paths) == holder:
         time.sleep(0.1)
     return 0

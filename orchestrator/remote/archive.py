@@ -13,8 +13,8 @@ from typing import Final
 
 from orchestrator.errors import InfrastructureLost, UserError
 from orchestrator.remote.piece import PIECE_BYTES, Piece, is_sent, most_unpacked
-from orchestrator.reports.progress import lock_holder
 from orchestrator.store.files import strange
+from orchestrator.store.lock_note import living_holder
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.permission import not_permitted
 from trainables.regular_file import open_regular
@@ -43,7 +43,7 @@ def pack(results: Path, token: str, number: int) -> str:
 
 def _piece(results: Path, token: str, number: int) -> Piece:
     archive = results.parent / f".fetch-{token}.tar.gz"
-    running = lock_holder(ResultsPaths(results)) is not None
+    running = living_holder(ResultsPaths(results)) is not None
     if number == 0:
         _remove_old(results.parent)
         _pack(results, archive, running)

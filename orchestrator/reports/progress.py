@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from orchestrator.store.journal import Journal
-from orchestrator.store.lock_note import Holder, read_note
+from orchestrator.store.lock_note import Holder, living_holder
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import COPIED_AT
 from orchestrator.tuning.wording import shown_text
@@ -71,7 +71,7 @@ class Progress:
 def read_progress(paths: ResultsPaths, journal: Journal) -> Progress:
     """Raises DamagedResults."""
     counts = journal.counts()
-    holder = lock_holder(paths)
+    holder = living_holder(paths)
     return Progress(
         sweep=_sweep(journal),
         counts=counts,
@@ -83,12 +83,6 @@ def read_progress(paths: ResultsPaths, journal: Journal) -> Progress:
         eta_seconds=None if holder is None else _eta(journal, counts),
         copied_at=journal.meta(COPIED_AT),
     )
-
-
-def lock_holder(paths: ResultsPaths) -> Holder | None:
-    """Who writes now. Never touches the lock itself: a sweep that starts at this moment must find it free."""
-    note = read_note(paths)
-    return note if note is not None and note.lives() else None
 
 
 def _sweep(journal: Journal) -> str | None:

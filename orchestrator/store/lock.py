@@ -12,7 +12,7 @@ from orchestrator.store.filesystem import is_network
 from orchestrator.store.identity import HeldDirectory
 from orchestrator.store.lease import Lease
 from orchestrator.store.local_disk import folder_of, machine_id
-from orchestrator.store.lock_note import Holder, read_note, write_note
+from orchestrator.store.lock_note import Holder, living_holder, write_note
 from orchestrator.store.origin import refuse_strange
 from orchestrator.store.paths import KEPT, ResultsPaths
 from orchestrator.store.places import refuse_strange_places
@@ -121,5 +121,5 @@ class ResultsLock:
         )
 
     def _holder(self) -> str:
-        note = read_note(self._paths)
-        return "another sweep" if note is None else str(note)  # it has just taken the lock and not yet signed it
+        # one that has just taken the lock has not signed it yet, and the note that lies there may be a dead one's
+        return str(living_holder(self._paths) or "another sweep")

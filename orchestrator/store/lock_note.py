@@ -67,6 +67,12 @@ def read_note(paths: ResultsPaths) -> Holder | None:
         return None
 
 
+def living_holder(paths: ResultsPaths) -> Holder | None:
+    """Who writes now. Never touches the lock itself: a sweep that starts at this moment must find it free."""
+    note = read_note(paths)
+    return note if note is not None and note.lives() else None
+
+
 def _place(note: Path) -> list[int]:
     """Numbers that a copy of the directory does not have, and that are the same on each machine that shares it."""
     return [note.stat().st_ino, note.parent.stat().st_ino]

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import DamagedResults
-from orchestrator.reports.progress import lock_holder
 from orchestrator.store import wal
 from orchestrator.store.connection import checked, connect, in_memory
 from orchestrator.store.files import content_of, reading
 from orchestrator.store.inspection import Inspected, JournalFiles, inspect
+from orchestrator.store.lock_note import living_holder
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.seal import DIGEST, digest
 
@@ -42,7 +42,7 @@ class Image:
 
 def opened(paths: ResultsPaths, journal: Path) -> sqlite3.Connection:
     """A journal of this directory to read, also while another process writes it. Raises DamagedResults."""
-    holder = lock_holder(paths)
+    holder = living_holder(paths)
     if holder is not None and (holder.pid, holder.host) != (os.getpid(), socket.gethostname()):
         return connect(journal, read_only=True)
     with checked(journal):

@@ -43,10 +43,14 @@ def test_a_second_sweep_is_refused_with_the_name_of_the_first(tmp_path: Path) ->
     assert not paths.lock_holder.exists()
 
 
-def test_a_holder_that_has_not_signed_yet(tmp_path: Path) -> None:
+DEAD = {"user": "nobody", "host": socket.gethostname(), "pid": 2**31 - 1, "since": "2020-01-01T00:00:00+00:00"}
+
+
+@pytest.mark.parametrize("note", ["{", json.dumps(DEAD)], ids=["half of one", "of a sweep that was killed"])
+def test_a_holder_that_has_not_signed_yet(tmp_path: Path, note: str) -> None:
     paths = ResultsPaths(tmp_path)
     with ResultsLock(paths):
-        paths.lock_holder.write_text("{")
+        paths.lock_holder.write_text(note)
         with pytest.raises(LockedResults, match="another sweep"), ResultsLock(paths):
             pass
 

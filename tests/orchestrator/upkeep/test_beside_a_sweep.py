@@ -147,7 +147,7 @@ def test_tables_that_were_fetched_while_their_sweep_ran(
     monkeypatch.setattr(fetch, "ask", ask)
     cluster = ClusterSpec(name="far", kind="jobs", address="http://127.0.0.1:8265")
     for running in (False, True):  # what came with the first has to leave no journal beside the tables of the second
-        monkeypatch.setattr(archive, "lock_holder", lambda paths, running=running: paths if running else None)
+        monkeypatch.setattr(archive, "living_holder", lambda paths, running=running: paths if running else None)
         fetch.fetch(cluster, "demo", here.root, Silence())
         assert damaged(here) == {}
         assert here.journal.exists() is not running
