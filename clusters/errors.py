@@ -3,6 +3,7 @@
 ClusterError              anything this package raises on purpose
 ├── ClusterSpecError      the cluster file cannot be used; carries every problem
 ├── ClusterUnreachable    nothing answers at the address, or it refuses us
+├── NoTemporaryFolder     there is no place on this machine for temporary files; carries the fix
 └── ClusterLost           it answered before and does not any more
 """
 
@@ -26,6 +27,17 @@ class ClusterSpecError(ClusterError):
 
 class ClusterUnreachable(ClusterError):
     """Nothing answers at the address, or it refuses us."""
+
+
+class NoTemporaryFolder(ClusterError):
+    """There is no place on this machine for temporary files."""
+
+    def __init__(self, found: str, fix: str) -> None:
+        super().__init__(found, fix)
+        self.found, self.fix = found, fix
+
+    def __str__(self) -> str:
+        return f"{self.found}; {self.fix}"
 
 
 class ClusterLost(ClusterError):

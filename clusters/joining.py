@@ -4,8 +4,6 @@ import logging
 import os
 import shutil
 import socket
-import tempfile
-from pathlib import Path
 from typing import Any, Final
 
 import psutil
@@ -15,19 +13,20 @@ from clusters.code import Code, lay_out
 from clusters.errors import ClusterError, ClusterUnreachable
 from clusters.node_watch import nodes_now
 from clusters.spec import ClusterSpec
+from clusters.temporary import temporary_folder
 
 KNOCK_SECONDS: Final = 5.0
 """In which the head accepts a connection. Ray itself would try for minutes."""
 
 
 def join(spec: ClusterSpec, code: Code) -> tuple[str, int]:
-    """Connect to the cluster at `spec.address`; where its head listens. Raises ClusterUnreachable."""
+    """Connect to the cluster at `spec.address`; where its head listens. Raises ClusterUnreachable, NoTemporaryFolder."""
     _knock(spec.address)
     _connect(spec, None)
     if spec.code == "send" or (spec.code == "auto" and not _alone()):
         # which nodes there are shows only once we have joined, and what travels has to be said as we join
         ray.shutdown()
-        folder = Path(tempfile.mkdtemp(prefix="orch-code-"))
+        folder = temporary_folder("orch-code-")
         try:
             lay_out(code, folder)
             _connect(spec, {"working_dir": str(folder)})

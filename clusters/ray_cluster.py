@@ -70,7 +70,7 @@ class RayCluster:
         self._head: tuple[str, int] | None = None
 
     def open(self) -> None:
-        """Connect. Raises ClusterUnreachable, and, from Ray's own handler of SIGTERM, SystemExit."""
+        """Connect. Raises ClusterUnreachable, NoTemporaryFolder, and, from Ray's own handler of SIGTERM, SystemExit."""
         with _handlers_put_back():
             if self._spec.address == "local":
                 self._start()

@@ -3,10 +3,11 @@
 import fcntl
 import os
 import shutil
-import tempfile
 import time
 from pathlib import Path
 from typing import Final
+
+from clusters.temporary import temporary_folder
 
 _ROOT: Final = Path("/tmp")  # Ray's sockets need a short path  # noqa: S108 # nosec B108
 _PREFIX: Final = "orch-ray-"
@@ -18,8 +19,8 @@ class RayFolder:
     """Locked by its owner as long as that lives: whoever finds it unlocked may remove it."""
 
     def __init__(self) -> None:
-        """Raises OSError."""
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_ROOT))
+        """Raises NoTemporaryFolder."""
+        self.path = temporary_folder(_PREFIX, _ROOT)
         lock = _locked(self.path)
         assert lock is not None, "nobody knows of it yet"
         self.lock = lock

@@ -8,7 +8,6 @@ import contextlib
 import logging
 import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from clusters.nodes import NODE_LABEL
 from clusters.ray_thread import RayThread
 from clusters.spec import DistributedSpec
+from clusters.temporary import temporary_folder
 from orchestrator.engine import RunTrial, Shape
 from orchestrator.engine.gang_desk import GangDesk
 from orchestrator.engine.placement import Placed
@@ -50,7 +50,9 @@ class Gang:
     """The line to a gang: its desk, and the Train run in a thread (its `fit` blocks until the run ends)."""
 
     def __init__(self, name: str, placed: Placed, run_trial: RunTrial, spec: DistributedSpec) -> None:
+        """Raises NoTemporaryFolder."""
         shape = placed.shape
+        self._storage = str(temporary_folder("orch-train-"))
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         desk = ray.remote(GangDesk).options(
             num_cpus=0,
@@ -58,7 +60,6 @@ class Gang:
             scheduling_strategy=here,  # it must not go with a node that goes
         )
         self._desk: Any = desk.remote(shape.workers)
-        self._storage = tempfile.mkdtemp(prefix="orch-train-")
         self._setting = RankSetting(self._desk, name, shape, run_trial, self._storage)
         self._placed, self._spec = placed, spec
         self._ended: str | None = None

@@ -15,7 +15,7 @@ from typing import Final
 
 import ray
 
-from clusters.errors import ClusterLost, ClusterUnreachable
+from clusters.errors import ClusterError
 from clusters.ray_cluster import RayCluster
 from clusters.spec import ClusterSpec
 from orchestrator.engine import Event, Exchanged, Failure, FailureKind, RunTrial, Shape, Started, Work, spoils
@@ -64,7 +64,7 @@ class RayEngine:
         """Start or join Ray. Raises InfrastructureLost, and, from Ray's own handler of SIGTERM, SystemExit."""
         try:
             self._cluster.open()
-        except ClusterUnreachable as error:
+        except ClusterError as error:
             raise InfrastructureLost(str(error)) from error
         self._pool.update(self._cluster.nodes, ())
 
@@ -86,7 +86,7 @@ class RayEngine:
                 self._close_unneeded(work)
                 work.beat()  # first: a signal to the whole process group stops the sweep and ends Ray too
                 self._cluster.check()
-        except ClusterLost as error:
+        except ClusterError as error:
             raise InfrastructureLost(f"{error}; everything finished is kept") from error
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from clusters.code import lay_out
 from clusters.environment import prepare_environment
 from clusters.errors import ClusterError
 from clusters.spec import ClusterSpec
+from clusters.temporary import temporary_folder
 from orchestrator.engine.code import CODE
 from orchestrator.errors import InfrastructureLost, UserError
 from orchestrator.remote.request import CLUSTER, GRID, Answer, Request, cluster_text, last_answer
@@ -62,7 +62,7 @@ def reached(cluster: ClusterSpec) -> Iterator["JobsCluster"]:
 
 def send(jobs: "JobsCluster", cluster: ClusterSpec, request: Request, grid: Path | None, sweep: str) -> str:
     """Submit a request with the code and the grid; the job's id."""
-    folder = Path(tempfile.mkdtemp(prefix="orch-job-"))
+    folder = temporary_folder("orch-job-")
     try:
         lay_out(CODE, folder)
         request.write(folder)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from clusters.environment import prepare_environment
-from clusters.errors import ClusterError, ClusterUnreachable
+from clusters.errors import ClusterError, ClusterUnreachable, NoTemporaryFolder
 from clusters.spec import ClusterSpec
 from orchestrator.errors import OrchError, UserError
 from orchestrator.reaching import cluster_of
@@ -81,6 +81,8 @@ def _joined(spec: ClusterSpec) -> Iterator[Finding]:
 
             for probed in probe(nodes, spec):
                 yield from _node(probed, spec)
+    except NoTemporaryFolder as error:
+        yield Finding("cluster", "problem", error.found, error.fix)
     except ClusterUnreachable as error:
         fix = "free memory and /dev/shm" if spec.kind == "local" else "check the address, the firewall and the token"
         yield Finding("cluster", "problem", str(error), fix)

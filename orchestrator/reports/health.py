@@ -5,13 +5,14 @@ import shutil
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import psutil
 from packaging.requirements import Requirement
 
+from clusters.errors import NoTemporaryFolder
 from clusters.node_state import unwritable
+from clusters.temporary import temporary_folder
 from orchestrator.reports.cluster_health import check_cluster
 from orchestrator.reports.finding import Finding
 from orchestrator.reports.wandb_process import has_key, open_key_files
@@ -171,8 +172,13 @@ def _known_sets(data: Path) -> Iterator[Finding]:
     from trainables.errors import BrokenComponent, DataError
     from trainables.registry import registry
 
-    with TemporaryDirectory() as cache:
-        place = DataPlace(data=data, beside=None, cache=Path(cache))
+    try:
+        cache = temporary_folder("orch-cache-")
+    except NoTemporaryFolder as error:
+        yield Finding("temporary files", "problem", error.found, error.fix)
+        return
+    try:
+        place = DataPlace(data=data, beside=None, cache=cache)
         for name in registry.names("dataset"):
             try:
                 component = registry.get("dataset", name)
@@ -185,6 +191,8 @@ def _known_sets(data: Path) -> Iterator[Finding]:
                 yield Finding(f"data: {name}", "note", "not there", str(error))
             else:
                 yield Finding(f"data: {name}", "ok", f"{len(info.classes)} classes of shape {info.shape}")
+    finally:
+        shutil.rmtree(cache, ignore_errors=True)
 
 
 def _existing(path: Path) -> Path:
