@@ -130,20 +130,23 @@ def test_an_answer_that_leads_out_or_is_none_is_refused(
     assert list(below(tmp_path)) == [str(tmp_path / "in"), str(tmp_path / "in" / "it")]
 
 
-@pytest.mark.parametrize(
-    "made",
-    [
-        *(archived(name) for name in ("../../x", "/tmp/x", "weights/../../x", ".lock.json", "weights/.x", "a//b")),
-        *(archived("link", tarfile.SYMTYPE, 0, target) for target in ("../x", "/etc/passwd", "trials.parquet")),
-        *(
-            archived("other", kind, 0, "trials.parquet")
-            for kind in (tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE)
-        ),
-        archived("trials.parquet", size=2**60),
-        archived("trials.parquet")[:40],
-        gzip.compress(b"no archive at all" * 100),
-    ],
-)
+REFUSED = {
+    **{name: archived(name) for name in ("../../x", "/tmp/x", "weights/../../x", ".lock.json", "weights/.x", "a//b")},
+    **{
+        f"a link to {target}": archived("link", tarfile.SYMTYPE, 0, target)
+        for target in ("../x", "/etc/passwd", "trials.parquet")
+    },
+    **{
+        f"of type {kind.decode()}": archived("other", kind, 0, "trials.parquet")
+        for kind in (tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE)
+    },
+    "larger than it is": archived("trials.parquet", size=2**60),
+    "cut off": archived("trials.parquet")[:40],
+    "no archive": gzip.compress(b"no archive at all" * 100),
+}
+
+
+@pytest.mark.parametrize("made", REFUSED.values(), ids=REFUSED)
 def test_a_member_that_no_results_have_is_refused(made: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
