@@ -21,7 +21,6 @@ from orchestrator.masking import masked
 from orchestrator.plain_text import clean
 from orchestrator.progress import Progress, Snapshot
 from orchestrator.stopping import signal_of
-from orchestrator.summary import SweepSummary
 from results_schema import RETRYABLE
 
 SECONDS: Final = 30.0
@@ -31,6 +30,10 @@ SECONDS_WHEN_STOPPED: Final = 5.0
 _LONGEST: Final = 2000
 """Characters of a message: variables of a process have a limit."""
 _OUTCOMES: Final = {0: "succeeded", 1: "failed", 2: "refused", 3: "lost", 4: "damaged", 5: "locked"}
+
+
+Ended = Callable[[int, str, Mapping[str, int] | None], None]
+"""Is told the exit code, what the sweep says, and its trials by status where they are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,11 @@ class Notifier:
         if self._command and shutil.which(self._command[0]) is None:
             say(f"warning: the command to notify, {self._command[0]}, is not there; the sweep goes on without it")
 
+    @property
+    def wanted(self) -> bool:
+        """Whether there is a command to call."""
+        return bool(self._command)
+
     def watching(self, progress: Progress) -> Progress:
         """The progress to hand to the sweep."""
         return _Watched(progress, self) if self._command else progress
@@ -103,16 +111,16 @@ class Notifier:
 
 
 @contextmanager
-def notifying(notifier: Notifier) -> Iterator[Callable[[SweepSummary], None]]:
-    """Tell of the end, whatever it is. Gives whom to hand the summary of a sweep that has come to its end."""
-    summaries: list[SweepSummary] = []
+def notifying(notifier: Notifier) -> Iterator[Ended]:
+    """Tell of the end, whatever it is. Gives whom to tell how a sweep has come to its end; where nobody does, it goes on."""
+    ends: list[tuple[int, str, Mapping[str, int] | None]] = []
     try:
-        yield summaries.append
+        yield lambda *end: ends.append(end)
     except BaseException as error:
-        notifier.ended(_code(error), str(error) or type(error).__name__)
+        notifier.ended(_code(error), _words(error))
         raise
-    for summary in summaries:
-        notifier.ended(summary.exit_code, summary.as_text(), summary.counts)
+    for end in ends:
+        notifier.ended(*end)
 
 
 class _Watched:
@@ -144,6 +152,13 @@ def _code(error: BaseException) -> int:
             return 128 + signal_of(error)
         case _:
             return 1
+
+
+def _words(error: BaseException) -> str:
+    """What the sweep says of it; a signal that came before there was one has only its number."""
+    if isinstance(error, KeyboardInterrupt):
+        return str(Interrupted(signal_of(error)))
+    return str(error) or type(error).__name__
 
 
 def _called(command: Sequence[str], notice: Notice, seconds: float) -> str:

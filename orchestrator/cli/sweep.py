@@ -117,16 +117,21 @@ def command(
         wandb_mode=wandb_mode,
     )
     head = remote(cluster)
+    if detach and head is None:
+        raise click.UsageError("--detach is for a --cluster of kind jobs: elsewhere the sweep is this process")
+    if detach and notify:
+        raise click.UsageError(
+            "with --detach nobody is here to call the command to notify when the sweep ends: leave one of them out (an"
+            " empty ORCH_NOTIFY in front of the command is none)"
+        )
     about = _about(request, elsewhere=head is not None) if notify else Notice(str(grid))
     notifier = Notifier(notify, about, lambda text: say(text, err=True))
     if head is not None:
         return _on_head(request, head, notifier, detach=detach, as_json=as_json, quiet=quiet)
-    if detach:
-        raise click.UsageError("--detach is for a --cluster of kind jobs: elsewhere the sweep is this process")
     with notifying(notifier) as ended:
         with display(quiet=quiet, verbose=verbose) as progress:
             summary = run_sweep(request, notifier.watching(progress))
-        ended(summary)
+        ended(summary.exit_code, summary.as_text(), summary.counts)
     if as_json:
         import json
 
@@ -156,25 +161,30 @@ def _on_head(
 ) -> int:
     """Submit the sweep, and show what it says until it ends, or until nobody wants to see it any more."""
     from orchestrator.cli.display import display
+    from orchestrator.notify import notifying
     from orchestrator.remote.sweep import follow, submit
+    from orchestrator.stopping import signal_of
 
-    submitted = submit(request, cluster, as_json=as_json)
-    if submitted.wish is not None and not quiet:
-        say(submitted.wish.told, err=True)
-    told = (
-        f"{submitted.name} is job {submitted.job_id} of {cluster.name}; to go on from anywhere:\n{submitted.commands()}"
-    )
-    if detach:
-        say(told)
-        return 0
-    try:
-        with display(quiet=quiet, verbose=True) as progress:
-            progress.note(f"submitted job {submitted.job_id} to {cluster.name}; Ctrl-C leaves it running")
-            answer = follow(submitted, progress)
-    except KeyboardInterrupt:
-        say(f"\nthe sweep goes on there: {told}", err=True)
-        return 130
-    notifier.ended(answer.code, f"{submitted.name} has ended on {cluster.name}")
+    with notifying(notifier) as ended:
+        submitted = submit(request, cluster, as_json=as_json)
+        if submitted.wish is not None and not quiet:
+            say(submitted.wish.told, err=True)
+        told = (
+            f"{submitted.name} is job {submitted.job_id} of {cluster.name}; to go on from anywhere:\n"
+            f"{submitted.commands()}"
+        )
+        if detach:
+            say(told)
+            return 0
+        try:
+            with display(quiet=quiet, verbose=True) as progress:
+                progress.note(f"submitted job {submitted.job_id} to {cluster.name}; Ctrl-C leaves it running")
+                answer = follow(submitted, progress)
+        except KeyboardInterrupt as stopped:
+            unheard = "; nobody is notified of its end" if notifier.wanted else ""
+            say(f"\nthe sweep goes on there{unheard}: {told}", err=True)
+            return 128 + signal_of(stopped)
+        ended(answer.code, f"{submitted.name} has ended on {cluster.name}", None)
     if answer.output:
         say(answer.output.rstrip("\n"))
     return answer.code

@@ -3,16 +3,25 @@
 import json
 import os
 import shlex
+import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
+import orchestrator.run
+from clusters.file import read_cluster
 from orchestrator import notify
 from orchestrator.cli import run
+from orchestrator.errors import InfrastructureLost, LockedResults, OrchError
 from orchestrator.notify import Notice, Notifier
+from orchestrator.remote import sweep as remote_sweep
+from orchestrator.remote.request import Answer
+from orchestrator.remote.sweep import Submitted
+from orchestrator.stopping import StoppedEarly
 
 GRID = """\
 name: seen
@@ -37,6 +46,13 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     Path("grid.yaml").write_text(GRID)
     Path("hears.py").write_text(HEARS)
     return ["sweep", "grid.yaml", "--engine", "inline", "-q"]
+
+
+def raising(error: BaseException) -> Callable[..., NoReturn]:
+    def fails(*_: object, **__: object) -> NoReturn:
+        raise error
+
+    return fails
 
 
 def command(*words: str) -> str:
@@ -138,6 +154,75 @@ def test_what_is_told_has_no_secrets_and_a_bound(monkeypatch: pytest.MonkeyPatch
     assert told["outcome"] == "lost"
     assert told["message"].startswith("[SOME_TOKEN] \\x00 \\ud800 x")
     assert len(told["message"]) == 2000
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_sweep_has_begun_is_told_by_its_name(
+    number: signal.Signals, sweep: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orchestrator.run, "run_sweep", raising(StoppedEarly(number)))
+    assert run([*sweep, "--notify", command("hears.py")]) == 128 + number
+    (told,) = heard()
+    assert (told["in"]["outcome"], told["in"]["exit_code"]) == ("stopped", 128 + number)
+    assert told["in"]["message"] == f"stopped by {number.name}"
+
+
+@pytest.fixture
+def far(sweep: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The same on a head that has taken it."""
+    Path("far.yaml").write_text("name: far\naddress: http://127.0.0.1:9\n")
+    given = Submitted(read_cluster(Path("far.yaml")), Path("far.yaml"), "seen", "orch-seen-1", None)
+    monkeypatch.setattr(remote_sweep, "submit", lambda *_, **__: given)
+    return ["sweep", "grid.yaml", "--cluster", "far.yaml", "-q"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [(Answer(0, "", ""), "succeeded"), (Answer(1, "", ""), "failed"), (Answer(5, "", ""), "locked")],
+)
+def test_the_end_on_a_head_is_told_here(
+    answer: Answer, outcome: str, far: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_sweep, "follow", lambda *_: answer)
+    assert run([*far, "--notify", command("hears.py")]) == answer.code
+    (told,) = heard()
+    assert (told["in"]["outcome"], told["in"]["exit_code"]) == (outcome, answer.code)
+    assert told["in"]["message"] == "seen has ended on far"
+
+
+@pytest.mark.parametrize(
+    ("step", "error", "outcome"),
+    [("submit", LockedResults("it runs there"), "locked"), ("follow", InfrastructureLost("no answer"), "lost")],
+)
+def test_a_head_that_refuses_or_is_gone_is_told_once(
+    step: str, error: OrchError, outcome: str, far: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_sweep, step, raising(error))
+    assert run([*far, "--notify", command("hears.py")]) == error.exit_code
+    (told,) = heard()
+    assert (told["in"]["outcome"], told["in"]["message"]) == (outcome, str(error))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_sweep_that_is_left_running_has_not_ended(
+    number: signal.Signals, far: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(remote_sweep, "follow", raising(StoppedEarly(number)))
+    assert run([*far, "--notify", command("hears.py")]) == 128 + number
+    assert not Path("heard").exists()
+    assert "the sweep goes on there; nobody is notified of its end: seen is job" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["option", "variable"])
+def test_a_sweep_that_is_left_alone_at_once_can_notify_nobody(
+    given: str, far: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(remote_sweep, "submit", raising(AssertionError("nothing is submitted")))
+    if given == "variable":
+        monkeypatch.setenv("ORCH_NOTIFY", command("hears.py"))
+    assert run([*far, "--detach", *(["--notify", command("hears.py")] if given == "option" else [])]) == 2
+    assert "with --detach nobody is here to call the command" in capsys.readouterr().err
+    assert not Path("heard").exists()
 
 
 def test_what_is_no_command_line_is_a_mistake(sweep: list[str], capsys: pytest.CaptureFixture[str]) -> None:
