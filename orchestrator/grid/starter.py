@@ -8,7 +8,7 @@ from orchestrator.errors import UserError
 
 def write_starter(path: Path) -> None:
     """Write a valid grid to start from, named after the file. Never overwrites. Raises UserError."""
-    text = Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8").format(name=_name(path), file=path)
+    text = Path(__file__).with_name("starter.yaml").read_text(encoding="utf-8").format(name=_name(path), file=path)
     try:
         with path.open("x", encoding="utf-8") as fresh:
             fresh.write(text)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.grid.nodes import At, Mapping, Node, plain
+from orchestrator.grid import nodes
+from orchestrator.grid.nodes import At, Node, plain
 from orchestrator.grid.rules import Override
 from orchestrator.grid.settings import Wandb
 from trainables.protocol import Protocol
@@ -12,7 +13,7 @@ def idle_keys(
     node: Node | None, wandb: Wandb, protocol: Protocol, overrides: Sequence[Override]
 ) -> Iterator[tuple[At, str]]:
     """Where such a key stands, and why it comes to nothing."""
-    if not isinstance(node, Mapping):
+    if not isinstance(node, nodes.Mapping):
         return
     asked = {"live": wandb.live == "on", "artifacts": wandb.artifacts == "best", "alert": wandb.alert != "none"}
     for key in (key for key, is_asked in asked.items() if is_asked):

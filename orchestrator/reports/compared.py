@@ -1,12 +1,15 @@
 """By which measure the trials of each data set are compared, and on which split that is shown."""
 
+from __future__ import annotations  # selections of trials are made without pandas
+
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
-
-import pandas as pd
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.selection import ACCURACY, MEASURES, SQUARED_ERROR, Measure, Split, is_open, measure_among
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCORES: Final = [
     "protocol_config",

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import pandas as pd
 
 from orchestrator.claims.measured import COMPLETED, DIVERGED, measured
-from orchestrator.grid.measures import Measure
+from orchestrator.grid import measures
 from orchestrator.reports.cells import AXES
 from orchestrator.reports.stats.profiles import performance_profile
 
 
 def speed_profile(
-    trials: pd.DataFrame, epochs: pd.DataFrame, axis: str, on: Measure, ratios: Sequence[float]
+    trials: pd.DataFrame, epochs: pd.DataFrame, axis: str, on: measures.Measure, ratios: Sequence[float]
 ) -> pd.DataFrame:
     """Share of workloads on which a level of the axis is within a factor of the quickest: a column for each level.
 
