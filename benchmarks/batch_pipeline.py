@@ -21,7 +21,7 @@ import torch
 from trainables.data.batches import Batches
 from trainables.data.statistics import channel_statistics
 from trainables.dataset import Examples
-from trainables.regularizer import Regularizer
+from trainables.interfaces import Regularizer
 from trainables.regularizers.augment import Augment
 
 EXAMPLES: Final = 54_000

@@ -5,7 +5,7 @@ from typing import Final
 
 import psutil
 
-from orchestrator.progress import Snapshot
+from orchestrator.plan.progress import Snapshot
 
 _EVERY: Final = 50
 """Trials between two looks, which cost some 50 us each."""

@@ -19,9 +19,8 @@ import torch
 from benchmarks.fashion.configurations import first, write_grid
 from benchmarks.machine import machine
 from benchmarks.table import markdown
-from orchestrator.progress import Silence
-from orchestrator.request import EngineName, SweepRequest
-from orchestrator.run import run_sweep
+from orchestrator.plan.progress import Silence
+from orchestrator.sweep.run import EngineName, SweepRequest, run_sweep
 
 SHARE: Final = 0.25
 """Of the GPU, for each slot."""

@@ -14,7 +14,7 @@ import numpy as np
 from orchestrator.engine import Broke, Ended, EpochDone, Failure, FailureKind, Started
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.planning import CellRow, PlannedRow
+from orchestrator.store.sql import CellRow, PlannedRow
 from orchestrator.store.tables import export
 from trainables.records import Breakdown, ClassRow, Costs, CurveRow, EpochRow, Scores, Seeds, SplitSizes, TrialResult
 

@@ -21,9 +21,9 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from benchmarks.table import markdown
-from orchestrator.claims.measured import measured
-from orchestrator.claims.pairing import units_of
-from orchestrator.claims.verdict import Evidence, Verdict, verdicts
+from orchestrator.evidence.judge import measured
+from orchestrator.evidence.pairing import units_of
+from orchestrator.evidence.verdict import Evidence, Verdict, verdicts
 from orchestrator.grid.reader import read_text
 from orchestrator.grid.spec import GridSpec
 

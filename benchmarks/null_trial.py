@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import Final
 
 from trainables.context import Context, Signal
-from trainables.order import TrialOrder
 from trainables.records import Breakdown, Costs, EpochRow, Scores, SplitSizes, TrialResult
-from trainables.spec import derived_seeds
+from trainables.spec import TrialOrder, derived_seeds
 
 _ROW: Final = EpochRow(epoch=1, lr=0.1, train_loss=1.0, val_loss=1.0, seconds=0.0, eval_seconds=0.0, val_accuracy=0.5)
 _SCORES: Final = Scores(loss=1.0, accuracy=0.5, balanced_accuracy=0.5, cross_entropy=1.0)

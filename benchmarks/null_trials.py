@@ -19,10 +19,8 @@ from benchmarks.null_grid import write_null_grid
 from benchmarks.null_trial import null_trial
 from benchmarks.peer import peer, run
 from benchmarks.table import markdown
-from orchestrator.progress import Progress, Silence
-from orchestrator.request import EngineName, SweepRequest
-from orchestrator.run import run_sweep
-from orchestrator.summary import SweepSummary
+from orchestrator.plan.progress import Progress, Silence
+from orchestrator.sweep.run import EngineName, SweepRequest, SweepSummary, run_sweep
 
 BEST, USUAL = "Ray Tune at its best", "Ray Tune as most people write it"
 PEERS = {BEST: ("benchmarks.peers.null_tune_best", 1000), USUAL: ("benchmarks.peers.null_tune_usual", 32)}

@@ -13,9 +13,8 @@ from pathlib import Path
 import psutil
 
 from benchmarks.null_trial import null_trial
-from orchestrator.progress import Silence
-from orchestrator.request import SweepRequest
-from orchestrator.run import run_sweep
+from orchestrator.plan.progress import Silence
+from orchestrator.sweep.run import SweepRequest, run_sweep
 
 
 def main(grid: str, results: str, engine: str) -> None:

@@ -10,7 +10,7 @@ import psutil
 
 _EVERY: Final = 0.1
 """Seconds between two looks: what a process uses after the last is missed."""
-_WRITER: Final = "orchestrator.reports.wandb"
+_WRITER: Final = "orchestrator.wandb"
 
 
 @dataclass(frozen=True, slots=True)

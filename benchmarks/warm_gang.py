@@ -20,10 +20,9 @@ from benchmarks.null_grid import write_null_grid
 from benchmarks.null_trial import null_trial
 from benchmarks.table import markdown
 from orchestrator.engine import RunTrial
-from orchestrator.progress import Silence
-from orchestrator.request import SweepRequest
-from orchestrator.run import run_sweep
-from trainables.trial import run_trial
+from orchestrator.plan.progress import Silence
+from orchestrator.sweep.run import SweepRequest, run_sweep
+from trainables.training.trial import run_trial
 
 EPOCHS = 3
 

@@ -8,8 +8,7 @@ from typing import Any, Final
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from clusters.node_state import NodeState, looked_at
-from clusters.nodes import Node
+from clusters.nodes import Node, NodeState, looked_at
 from clusters.spec import ClusterSpec
 
 PATIENCE: Final = 60.0

@@ -26,7 +26,10 @@ class Reaper:
 
     def __init__(self, folder: str, lock: int) -> None:
         """lock: the descriptor that holds the folder's lock, which the reaper holds on to. Raises OSError."""
-        from clusters.signals import ENDING, children_deaf_to  # the program that this file is too finds no such package
+        from clusters.signals import (
+            ENDING,
+            children_deaf_to,  # the program that this file is too finds no such package
+        )
 
         self._folder = folder
         with children_deaf_to(ENDING):

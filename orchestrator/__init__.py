@@ -6,7 +6,7 @@ In a notebook: `orchestrator.load("results/demo")` gives its tables and what can
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from orchestrator.loading import load
+    from orchestrator.results.load import load
 
 __all__ = ["load"]
 
@@ -14,7 +14,7 @@ __all__ = ["load"]
 def __getattr__(name: str) -> Any:
     """Late: commands that answer at once must not import pandas first."""
     if name == "load":
-        from orchestrator.loading import load
+        from orchestrator.results.load import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

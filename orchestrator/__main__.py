@@ -14,7 +14,7 @@ def main() -> None:
     output = open_outputs()
     ending = _Ending()
     atexit.register(ending.leave)  # the first to be registered is the last to be called
-    from orchestrator.stopping import stop_early
+    from orchestrator.sweep.stop import stop_early
 
     stop_early()
     from orchestrator.cli import run

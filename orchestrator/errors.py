@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
-from orchestrator.plain_text import one_line
+from orchestrator.text import one_line
 
 
 class OrchError(Exception):

@@ -20,18 +20,17 @@ MAY_IMPORT = {
 }
 MAY_IMPORT_RAY = {
     "orchestrator/engine/ray.py",
-    "orchestrator/engine/single.py",
-    "orchestrator/engine/distributed.py",
-    "orchestrator/engine/gang_backend.py",
+    "orchestrator/engine/worker.py",
+    "orchestrator/engine/worker_group.py",
+    "orchestrator/engine/worker_group_backend.py",
     "clusters/ray_cluster.py",
     "clusters/node_watch.py",
     "clusters/usage.py",
-    "clusters/joining.py",
     "clusters/jobs.py",
     "clusters/probe.py",
-    "orchestrator/tuning/algorithms.py",  # Tune's searchers and schedulers, not its loop
+    "orchestrator/sweep/tuning/algorithms.py",  # Tune's searchers and schedulers, not its loop
 }
-MAY_IMPORT_WANDB = {f"orchestrator/reports/wandb/{name}.py" for name in ("tracker", "open_run", "models", "board")}
+MAY_IMPORT_WANDB = {f"orchestrator/wandb/{name}.py" for name in ("tracker", "open_run", "board")}
 NOT_IN_THE_DRIVER = {
     *("torch", "torchvision", "torchmetrics", "sklearn", "scipy", "pandas", "safetensors", "optuna"),
     *("wandb", "ray.train", "ray.tune", "ray.data"),
@@ -88,7 +87,7 @@ def test_wandb_stays_in_its_writer() -> None:
 def test_the_plan_knows_no_engine_that_runs_and_the_engines_know_no_store() -> None:
     for path in (ROOT / "orchestrator" / "engine").rglob("*.py"):
         rooms = {".".join(module.split(".")[:2]) for module in imported(path) if module.startswith("orchestrator.")}
-        assert rooms <= {"orchestrator.engine", "orchestrator.errors", "orchestrator.masking"}, path
+        assert rooms <= {"orchestrator.engine", "orchestrator.errors", "orchestrator.text"}, path
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["status", "--help"], ["sweep", "--help"]])
@@ -115,7 +114,7 @@ wandb: {mode: auto}
 DRIVER = """
 import json, sys
 from pathlib import Path
-import orchestrator.run
+import orchestrator.sweep.run
 from clusters.environment import prepare_environment
 from orchestrator.cli import run
 from orchestrator.cli.sweep import command
@@ -129,7 +128,7 @@ def execute(request, cluster, sweep, *others):  # all but Ray itself, which woul
     import orchestrator.engine.ray
     seen.append((sweep.left, sorted(sys.modules)))
 
-orchestrator.run.execute = execute
+orchestrator.sweep.run.execute = execute
 run(["sweep", "grid.yaml", "--wandb", "disabled", "-q"])
 print(json.dumps([len(described), *seen[0]]))
 """

@@ -14,9 +14,8 @@ import pytest
 from PIL import Image
 
 import orchestrator
-from orchestrator.progress import Silence
-from orchestrator.request import SweepRequest
-from orchestrator.run import run_sweep
+from orchestrator.plan.progress import Silence
+from orchestrator.sweep.run import SweepRequest, run_sweep
 from tests.test_documents import ROOT, shown_by, snippets_of
 
 GRID = """\

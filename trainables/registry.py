@@ -1,5 +1,5 @@
 """Names to components. The folders are the registry: a file `models/mlp.py` provides the model `mlp`, a folder
-`models/torchvision/` the models `torchvision:NAME` (`trainables.family`).
+`models/torchvision/` the models `torchvision:NAME` (`trainables.registry`).
 
 A package outside adds its own under the entry-point groups `orch.datasets`, `orch.models`, `orch.optimizers`,
 `orch.regularizers`, `orch.schedules` and `orch.tasks`: the entry's name is the component's, its value `module:Class`.
@@ -8,15 +8,70 @@ Only the component that is asked for is imported.
 
 import difflib
 import pkgutil
-from functools import cache
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Final
+from types import new_class
+from typing import ClassVar, Final
 
 from trainables.component import Component
 from trainables.errors import BrokenComponent, UnknownComponent
-from trainables.family import ComponentFamily
+
+# Components that exist by the dozen: one class of the same parameters under many names, `torchvision:resnet18`.
+
+
+class ComponentFamily(ABC):
+    """Makes the components `prefix:member` of one kind."""
+
+    kind: ClassVar[str]
+    prefix: ClassVar[str]
+    """The folder's name."""
+    base: ClassVar[type[Component]]
+    """The class of every member, but for its name. Its docstring and parameters stand for all of them in `orch list`."""
+
+    @abstractmethod
+    def members(self) -> Sequence[str]:
+        """What may stand after the colon, sorted. May import what it wraps."""
+
+    def member(self, name: str) -> type[Component]:
+        """The component `prefix:name`; the same class each time. `name` is one of `members`."""
+        if name not in self._made:
+            self._made[name] = _named(self.base, f"{self.prefix}:{name}")
+        return self._made[name]
+
+    def alone(self) -> Mapping[str, type[Component]]:
+        """Members with parameters of their own, by what stands after the colon: `orch list` tells of each by itself."""
+        return {}
+
+    @cached_property
+    def _made(self) -> dict[str, type[Component]]:
+        return {}
+
+
+def _named(base: type[Component], name: str) -> type[Component]:
+    class_name = f"{base.__name__}_{name.partition(':')[2]}".replace("-", "_")
+    body = {
+        "name": name,
+        "__doc__": base.__doc__,
+        "__module__": base.__module__,
+        "__annotations__": {"name": ClassVar[str]},
+        "__reduce__": _reduced,
+    }
+    return new_class(class_name, (base,), exec_body=lambda namespace: namespace.update(body))
+
+
+def _reduced(component: Component) -> tuple[object, ...]:
+    """Pickled by name: a class that stands in no file cannot be found by another process."""
+    return _restored, (component.kind, component.name, component.model_dump_json())
+
+
+def _restored(kind: str, name: str, parameters: str) -> Component:
+
+    return registry.get(kind, name).model_validate_json(parameters)
+
 
 KINDS: Final = ("dataset", "model", "optimizer", "regularizer", "schedule", "task")
 

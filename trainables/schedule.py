@@ -28,7 +28,7 @@ class Schedule(Component):
 
     kind: ClassVar[str] = "schedule"
     is_range_test: ClassVar[bool] = False
-    """Whether the run looks for the learning rates at which training works (`trainables.range_test`)."""
+    """Whether the run looks for the learning rates at which training works (`trainables.training.range_test`)."""
 
     warm_up: Annotated[NonNegative, AddedLater(keeps=0.0)] = 0.0
     """Epochs, or parts of one, over which the learning rate rises to what the schedule says (Goyal et al. 2017)."""

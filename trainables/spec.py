@@ -1,17 +1,63 @@
 """One trial, fully resolved, and its identity."""
 
+from __future__ import annotations  # who only reads results (`orch status`) comes by here and must not wait for torch
+
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
 
 from trainables.component import Component
 from trainables.dataset import Dataset
-from trainables.model import Model
-from trainables.optimizer import Optimizer
+from trainables.interfaces import Model, Optimizer, Regularizer
 from trainables.protocol import Protocol
 from trainables.records import Seeds
-from trainables.regularizer import Regularizer
+
+if TYPE_CHECKING:
+    from trainables.dataset import DataPlace
+
+# What is handed to a slot for one attempt at a trial.
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where the state of a trial is kept while it runs, and how often."""
+
+    folder: Path
+    """The trial's own; made with the first checkpoint."""
+    seconds: float
+    """Kept after an epoch when so much time has passed since the last one, or since training began."""
+    keep: Literal["unfinished", "last", "best"] = "unfinished"
+    """`last`: the last epoch's whatever the time; `best`: the selected epoch's beside it."""
+    resume: int = 0
+    """The epoch that the attempt goes on from, as its slot has found it; 0 is from the beginning."""
+
+
+@dataclass(frozen=True)
+class TrialOrder:
+    """One attempt at one trial. Travels to another process, so everything in it can be pickled."""
+
+    trial_id: str
+    attempt: int
+    """Counts from 1 over the life of the results directory."""
+    spec: TrialSpec
+    place: DataPlace
+    weights: Path | None
+    """Where the selected weights are kept (safetensors), or None."""
+    picture: Path | None = None
+    """Where a picture is kept (PNG), if the trial has one to show."""
+    purpose: Literal["evaluation", "tuning"] = "evaluation"
+    """A tuning trial is measured on validation alone: it never reads the test split."""
+    checkpoints: Checkpoints | None = None
+    """None where none are kept."""
+
+    def resumed_at(self, epoch: int) -> TrialOrder:
+        """The same, going on from this epoch."""
+        if self.checkpoints is None or self.checkpoints.resume == epoch:
+            return self
+        return replace(self, checkpoints=replace(self.checkpoints, resume=epoch))
+
 
 TRAINING_VERSION: Final = 1
 """Raised when the training loop, the splits or the metrics come to give other figures for the same configuration."""

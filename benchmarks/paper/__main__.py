@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.machine import machine
-from orchestrator.claims.judging import Judgement, judge
-from orchestrator.claims.wording import lines_of, number, outcome_of, summary
 from orchestrator.errors import OrchError
-from orchestrator.reports.source import results_at
+from orchestrator.evidence.judge import Judgement, judge
+from orchestrator.evidence.text import lines_of, number, outcome_of, summary
+from orchestrator.store.reading import results_at
 
 ROOT: Final = Path(__file__).parents[2]
 GRIDS: Final = ROOT / "examples" / "paper"

@@ -22,10 +22,10 @@ def command(results: Path, grid: Path | None, as_json: bool) -> int:
     Each with its effect, interval, corrected p, number of pairs, and what would decide it. Ends with 0 whatever the
     verdicts are, 2 where a claim cannot be read, 4 for damaged results (after showing what can be shown).
     """
-    from orchestrator.claims.judging import judge
-    from orchestrator.claims.wording import as_json as plain
-    from orchestrator.claims.wording import lines_of, summary, withdrawn
-    from orchestrator.reports.source import results_at
+    from orchestrator.evidence.judge import judge
+    from orchestrator.evidence.text import as_json as plain
+    from orchestrator.evidence.text import lines_of, summary, withdrawn
+    from orchestrator.store.reading import results_at
 
     judged = judge(results_at(results), grid)
     if as_json:

@@ -7,12 +7,12 @@ import click
 
 from orchestrator.cli.path import FILE, PATH
 from orchestrator.cli.terminal import console, say
-from orchestrator.plain_text import one_line
+from orchestrator.text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from trainables.data_card import DataCard
+    from trainables.data.card import DataCard
 
 _OF_EACH: Final = 8
 """Pictures of a class on the page."""
@@ -38,11 +38,11 @@ def command(dataset: str, data: Path | None, html: Path | None, whole: bool, as_
     has to be on this machine, since nothing is downloaded. All that is wrong with it is told at once, with exit code 2;
     with `--all` that is all that a sweep under the default protocol would find.
     """
-    from orchestrator.data_card import look_at
+    from orchestrator.plan.data_card import look_at
 
     card, pictures = look_at(dataset, data, of_each=_OF_EACH if html else 0, most_classes=_MOST_CLASSES, whole=whole)
     if html is not None:
-        from orchestrator.reports.data_page import write_data_page
+        from orchestrator.report.data_page import write_data_page
 
         write_data_page(card, pictures, html)
         say(f"wrote {html}", err=True)

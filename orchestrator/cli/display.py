@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.terminal import console
-from orchestrator.progress import Progress, Silence, Snapshot
+from orchestrator.plan.progress import Progress, Silence, Snapshot
 
 MOST_RUNNING = 8
 """Running trials that the live display names."""

@@ -9,7 +9,7 @@ from orchestrator.cli.path import FILE, PATH
 from orchestrator.cli.terminal import say
 
 if TYPE_CHECKING:
-    from orchestrator.reports.finding import Finding
+    from orchestrator.doctor import Finding
 
 _MARKS: Final = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("PROBLEM", "red")}
 
@@ -28,7 +28,7 @@ def command(
 
     Exits 0 where a sweep can run, 1 where something has to be repaired first.
     """
-    from orchestrator.reports.health import examine
+    from orchestrator.doctor import examine
 
     findings = []
     for finding in examine(cluster, data, results, start_ray=not quick):

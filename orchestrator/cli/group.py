@@ -11,9 +11,9 @@ import click
 
 from orchestrator.cli.terminal import say
 from orchestrator.errors import Interrupted, OrchError, UserError
-from orchestrator.local_path import refuse_addresses_in, refuse_deleted_working_directory
-from orchestrator.masking import secret_in
-from orchestrator.stopping import signal_of
+from orchestrator.store.local_path import refuse_addresses_in, refuse_deleted_working_directory
+from orchestrator.sweep.stop import signal_of
+from orchestrator.text import secret_in
 
 COMMANDS: Final = {
     "sweep": "Run what is missing of a grid.",

@@ -12,7 +12,7 @@ from orchestrator.cli.terminal import say
 @click.argument("file", default="grid.yaml", type=PATH)
 def command(file: Path) -> None:
     """Write a commented starter grid to FILE (grid.yaml unless given). Never overwrites."""
-    from orchestrator.grid.starter import write_starter
+    from orchestrator.grid.reader import write_starter
 
     write_starter(file)
     say(f"wrote {file}; see what it would run with: orch plan {file}", err=True)

@@ -9,7 +9,7 @@ from orchestrator.cli.terminal import say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.grid.documentation import ComponentDoc, ParameterDoc
+    from orchestrator.grid.schema import ComponentDoc, ParameterDoc
 
 _KINDS = ("dataset", "model", "optimizer", "regularizer", "schedule")
 
@@ -22,7 +22,7 @@ def command(kind: str | None, as_json: bool) -> None:
 
     KIND leaves out the others. What plug-ins add is listed too.
     """
-    from orchestrator.grid.documentation import documented
+    from orchestrator.grid.schema import documented
 
     found = [component for each in ([kind] if kind else _KINDS) for component in documented(each)]
     if as_json:
@@ -34,7 +34,7 @@ def command(kind: str | None, as_json: bool) -> None:
 
 def _shared(components: "list[ComponentDoc]") -> "dict[str, tuple[ParameterDoc, ...]]":
     """What every component of a kind takes: told once, in place of with each."""
-    from orchestrator.grid.documentation import shared_parameters
+    from orchestrator.grid.schema import shared_parameters
     from trainables.registry import registry
 
     first = {component.kind: component for component in reversed(components) if ":" not in component.name}

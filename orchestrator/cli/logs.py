@@ -9,7 +9,7 @@ from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import say
 
 if TYPE_CHECKING:
-    from orchestrator.reports.story import AttemptStory, EpochStory, TrialStory
+    from orchestrator.results.trial_log import AttemptStory, EpochStory, TrialStory
 
 
 @click.command(epilog="Example: orch logs results/demo 3fa9, or orch logs --cluster jobs.yaml demo")
@@ -27,8 +27,8 @@ def command(results: Path | None, trial: str | None, cluster: Path | None, as_js
         return _from_head(cluster, None if results is None else str(results), trial, as_json)
     if results is None or trial is None:
         raise click.UsageError("name a results directory and a trial, such as results/demo 3fa9")
-    from orchestrator.reports.source import open_journal, results_at
-    from orchestrator.reports.story import read_story
+    from orchestrator.results.trial_log import read_story
+    from orchestrator.store.reading import open_journal, results_at
 
     journal = open_journal(results_at(results))
     try:
@@ -45,7 +45,7 @@ def _from_head(cluster: Path, name: str | None, trial: str | None, as_json: bool
 
     if trial is not None:
         return show(remote_results(cluster), ["logs", RESULTS, trial, *(["--json"] if as_json else [])], name)
-    from orchestrator.remote.sweep import log_of
+    from orchestrator.remote.jobs import log_of
 
     say(log_of(remote_results(cluster), name))
     return 0
@@ -70,7 +70,7 @@ def _as_json(story: "TrialStory") -> str:
 
 
 def _as_text(story: "TrialStory") -> list[str]:
-    from orchestrator.tuning.wording import shown_text
+    from orchestrator.plan.tuned import shown_text
 
     lines = [f"trial {story.trial_id} of cell {story.cell_id}{'' if story.planned else ' (of an earlier grid)'}"]
     lines += [f"  {name:12} {getattr(story, name)}" for name in ("dataset", "model", "optimizer", "regularizer")]

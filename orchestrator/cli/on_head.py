@@ -15,7 +15,7 @@ def remote(file: Path | None) -> "ClusterSpec | None":
     """The cluster that commands go to as jobs; None where they are this machine's own. Raises UserError."""
     if file is None:
         return None
-    from orchestrator.reaching import cluster_of
+    from orchestrator.plan.prepare import cluster_of
 
     cluster = cluster_of(file)
     return cluster if cluster.kind == "jobs" else None
@@ -31,7 +31,7 @@ def remote_results(file: Path) -> "ClusterSpec":
 
 def show(cluster: "ClusterSpec", arguments: Sequence[str], name: str | None, grid: Path | None = None) -> int:
     """Print what the command says on the head; its exit code. Raises InfrastructureLost."""
-    from orchestrator.remote.calls import ask
+    from orchestrator.remote.jobs import ask
 
     answer = ask(cluster, arguments, name, grid)
     for text, err in ((answer.errors, True), (answer.output, False)):

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import click
 
-from orchestrator.local_path import local_path
+from orchestrator.store.local_path import local_path
 
 
 class LocalPath(click.Path):

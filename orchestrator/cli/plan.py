@@ -10,7 +10,7 @@ from orchestrator.cli.terminal import console, say
 
 if TYPE_CHECKING:
     from clusters.spec import ClusterSpec
-    from orchestrator.preview import Preview
+    from orchestrator.sweep.preview import Preview
 
 _WIDE: Final = 10_000
 """Columns where there is no terminal: what is piped on is not cut."""
@@ -33,7 +33,7 @@ def command(grid: Path, results: Path | None, data: Path | None, cluster: Path |
     0, and with 2 for a mistake in the input, or where no trial could run.
     """
     from orchestrator.cli.on_head import remote
-    from orchestrator.preview import preview
+    from orchestrator.sweep.preview import preview
 
     if (head := remote(cluster)) is not None:
         return _on_head(head, grid, as_json)

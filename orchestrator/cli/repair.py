@@ -18,10 +18,10 @@ def command(results: Path) -> int:
     """
     from orchestrator.cli.terminal import say
     from orchestrator.errors import UserError
-    from orchestrator.reports.source import results_at
+    from orchestrator.store.integrity.repair import repair
+    from orchestrator.store.integrity.verify import left_on, verify
     from orchestrator.store.lock import ResultsLock
-    from orchestrator.upkeep.repair import repair
-    from orchestrator.upkeep.verify import left_on, verify
+    from orchestrator.store.reading import results_at
 
     paths = results_at(results)
     lost = False

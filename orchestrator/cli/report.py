@@ -26,11 +26,11 @@ def command(results: Path, output: Path | None, form: Literal["html", "md"], sho
 
     Prints the path of the page. Ends with 4 where a table is damaged (after writing what can be shown).
     """
-    from orchestrator.reports.contents import read_page
-    from orchestrator.reports.html import render
-    from orchestrator.reports.markdown import markdown
-    from orchestrator.reports.source import results_at
-    from orchestrator.reports.template import write_page
+    from orchestrator.report.contents import read_page
+    from orchestrator.report.html import render
+    from orchestrator.report.markdown import markdown
+    from orchestrator.report.template import write_page
+    from orchestrator.store.reading import results_at
 
     paths = results_at(results)
     page = read_page(paths)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from rich.table import Table
 
-    from orchestrator.reports.listing import Listing
+    from orchestrator.results.listing import Listing
 
 _EXAMPLE = "Example: orch results results/demo --where model=cnn --where 'test_accuracy>0.9' --limit 10"
 _WIDE: Final = 10_000
@@ -52,8 +52,8 @@ def command(
     The columns are those of trials.parquet; docs/data-dictionary.md says what each one means.
     """
     from orchestrator.errors import UserError
-    from orchestrator.reports.listing import Listing, choose
-    from orchestrator.reports.source import every_trial, results_at
+    from orchestrator.results.listing import Listing, choose
+    from orchestrator.store.reading import every_trial, results_at
 
     if as_json and as_csv:
         raise UserError("--json and --csv exclude each other")
@@ -72,8 +72,7 @@ def command(
 
 
 def _told(trials: "pa.Table", listing: "Listing") -> Iterator[str]:
-    from orchestrator.reports.listing import of_latest, without_tuning
-    from orchestrator.reports.listing_order import order_of
+    from orchestrator.results.listing import of_latest, order_of, without_tuning
 
     latest = of_latest(trials)
     if (earlier := trials.num_rows - latest.num_rows) and not listing.names("planned"):
@@ -87,7 +86,7 @@ def _told(trials: "pa.Table", listing: "Listing") -> Iterator[str]:
 def _print_json(chosen: "pa.Table") -> None:
     import json
 
-    from orchestrator.reports.listing import plain_rows
+    from orchestrator.results.listing import plain_rows
 
     say(json.dumps(plain_rows(chosen), indent=2, allow_nan=False))
 
@@ -96,7 +95,7 @@ def _print_csv(chosen: "pa.Table") -> None:
     import csv
     import io
 
-    from orchestrator.reports.listing import plain_rows
+    from orchestrator.results.listing import plain_rows
 
     written = io.StringIO()
     writer = csv.DictWriter(written, chosen.column_names, lineterminator="\n")
@@ -117,7 +116,7 @@ def _table(chosen: "pa.Table") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    from orchestrator.reports.listing import plain_rows
+    from orchestrator.results.listing import plain_rows
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for field in chosen.schema:
@@ -134,7 +133,7 @@ def _table(chosen: "pa.Table") -> "Table":
 
 
 def _shown(name: str, value: Any) -> str:
-    from orchestrator.tuning.wording import shown_text
+    from orchestrator.plan.tuned import shown_text
 
     if value is None:
         return ""

@@ -9,7 +9,7 @@ from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import say
 
 if TYPE_CHECKING:
-    from orchestrator.reports.progress import Progress
+    from orchestrator.results.status import Progress
 
 
 @click.command(epilog="Example: orch status results/demo, or orch status --cluster jobs.yaml demo")
@@ -30,8 +30,8 @@ def command(results: Path | None, cluster: Path | None, as_json: bool) -> int:
         return show(remote_results(cluster), asked, None if results is None else str(results))
     if results is None:
         raise click.UsageError("name a results directory, such as results/demo, or a --cluster")
-    from orchestrator.reports.progress import read_progress
-    from orchestrator.reports.source import open_journal, results_at
+    from orchestrator.results.status import read_progress
+    from orchestrator.store.reading import open_journal, results_at
 
     paths = results_at(results)
     journal = open_journal(paths)

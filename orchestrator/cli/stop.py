@@ -30,9 +30,9 @@ def command(results: Path | None, cluster: Path | None, now: bool, wait: bool) -
     import time
 
     from orchestrator.errors import UserError
-    from orchestrator.reports.source import results_at
     from orchestrator.store.lock_note import living_holder
-    from orchestrator.store.stop_request import ask_to_stop
+    from orchestrator.store.reading import results_at
+    from orchestrator.sweep.stop import ask_to_stop
 
     paths = results_at(results)
     holder = living_holder(paths)

@@ -10,8 +10,8 @@ from orchestrator.cli.terminal import say
 
 if TYPE_CHECKING:
     from clusters.spec import ClusterSpec
-    from orchestrator.notify import Notice, Notifier
-    from orchestrator.request import SweepRequest
+    from orchestrator.sweep.notify import Notice, Notifier
+    from orchestrator.sweep.run import SweepRequest
 
 
 def _words(context: click.Context, _: click.Parameter, command: str | None) -> list[str]:
@@ -100,9 +100,8 @@ def command(
     """
     from orchestrator.cli.display import display
     from orchestrator.cli.on_head import remote
-    from orchestrator.notify import Notice, Notifier, notifying
-    from orchestrator.request import SweepRequest
-    from orchestrator.run import run_sweep
+    from orchestrator.sweep.notify import Notice, Notifier, notifying
+    from orchestrator.sweep.run import SweepRequest, run_sweep
 
     request = SweepRequest(
         grid=grid,
@@ -147,7 +146,7 @@ def _about(request: "SweepRequest", *, elsewhere: bool) -> "Notice":
 
     from orchestrator.errors import OrchError
     from orchestrator.grid import read_grid
-    from orchestrator.notify import Notice
+    from orchestrator.sweep.notify import Notice
 
     name, results = None, request.results
     with suppress(OrchError, OSError):  # the sweep itself tells what is wrong
@@ -161,9 +160,9 @@ def _on_head(
 ) -> int:
     """Submit the sweep, and show what it says until it ends, or until nobody wants to see it any more."""
     from orchestrator.cli.display import display
-    from orchestrator.notify import notifying
-    from orchestrator.remote.sweep import follow, submit
-    from orchestrator.stopping import signal_of
+    from orchestrator.remote.jobs import follow, submit
+    from orchestrator.sweep.notify import notifying
+    from orchestrator.sweep.stop import signal_of
 
     with notifying(notifier) as ended:
         submitted = submit(request, cluster, as_json=as_json)

@@ -5,8 +5,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from orchestrator.masking import masked
-from orchestrator.plain_text import clean
+from orchestrator.text import clean, masked
 
 if TYPE_CHECKING:
     from rich.console import Console

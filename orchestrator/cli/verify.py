@@ -20,8 +20,8 @@ def command(results: Path, as_json: bool) -> int:
     from dataclasses import asdict
 
     from orchestrator.cli.terminal import say
-    from orchestrator.reports.source import results_at
-    from orchestrator.upkeep.verify import verify
+    from orchestrator.store.integrity.verify import verify
+    from orchestrator.store.reading import results_at
 
     verdicts = []
     for verdict in verify(results_at(results)):

@@ -24,9 +24,9 @@ def push(results: Path, project: str | None, entity: str | None, as_json: bool) 
     After an outage, or from a machine with a network when the sweep had none. Nothing is sent twice, however often it
     runs. Ends with 3 where W&B does not answer; the same command then goes on.
     """
-    from orchestrator.reports.source import results_at
-    from orchestrator.reports.wandb_push import destination
-    from orchestrator.reports.wandb_push import push as send
+    from orchestrator.store.reading import results_at
+    from orchestrator.wandb.push import destination
+    from orchestrator.wandb.push import push as send
 
     paths = results_at(results)
     to = destination(paths, project, entity)

@@ -11,12 +11,12 @@ from enum import StrEnum
 from typing import Protocol
 
 from trainables.context import Context
-from trainables.order import TrialOrder
 from trainables.process_state.change import After, SideEffects
 from trainables.records import EpochRow, TrialResult
+from trainables.spec import TrialOrder
 
 RunTrial = Callable[[TrialOrder, Context], TrialResult]
-"""What a slot executes. `trainables.trial.run_trial`, unless a benchmark puts a null trial in its place."""
+"""What a slot executes. `trainables.training.trial.run_trial`, unless a benchmark puts a null trial in its place."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

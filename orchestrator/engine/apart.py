@@ -14,8 +14,19 @@ from typing import Final
 
 from clusters.signals import WARNINGS, children_deaf_to
 from orchestrator.engine import Broke, Ended, Event, Failure, FailureKind, RunTrial, Shape
-from orchestrator.engine.death import told_death
-from trainables.order import TrialOrder
+from trainables.spec import TrialOrder
+
+# How a process ended.
+
+
+def told_death(code: int | None) -> str:
+    """code: as `subprocess` has it, negative for a signal; None where it has not ended."""
+    if code is None:
+        return "its process does not answer"
+    if code >= 0:
+        return f"its process ended with code {code}"
+    return f"its process was ended by {signal.Signals(-code).name}"
+
 
 _BEAT: Final = 0.2
 """Seconds between two looks at whether the sweep has to stop."""
@@ -64,7 +75,7 @@ def _run(order: TrialOrder, shape: Shape, run_trial: RunTrial, theirs: Connectio
     from orchestrator.engine.attempt import attempt
     from trainables.context import SingleContext
     from trainables.process_state.watching import ProcessState
-    from trainables.warm_up import warm_up
+    from trainables.training.warm_up import warm_up
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the sweep's, which then ends this process
     threading.Thread(target=_end_with_the_sweep, daemon=True).start()

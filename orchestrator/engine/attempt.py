@@ -1,36 +1,75 @@
 """One attempt at one trial, in whatever process it is: run it, and turn every way it can end into an event."""
 
 import contextlib
+import io
 import os
 import signal
 import socket
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import cast
+from typing import Final, cast
 
 import torch
 
 from orchestrator.engine import Broke, Ended, EpochDone, Event, Failure, FailureKind, RunTrial, Started
-from orchestrator.engine.printed import Printed
-from orchestrator.masking import masked
-from trainables.checkpoints.keeper import newest
-from trainables.compilation import load_compiler
-from trainables.context import Context
-from trainables.errors import DataError, TrialCancelled, TrialTimedOut, WeightsError
-from trainables.order import TrialOrder
-from trainables.plain_record import plain
-from trainables.process_state.change import SideEffects
-from trainables.process_state.watching import ProcessState
-from trainables.raised import (
+from orchestrator.engine.plain_record import (
     MESSAGE_LIMIT,
     TRACE_LIMIT,
+    encodable,
     first_line,
     message_of,
     name_of,
+    plain,
     shortened,
     trace_of,
 )
+from orchestrator.text import masked
+from trainables.context import Context
+from trainables.errors import DataError, TrialCancelled, TrialTimedOut, WeightsError
+from trainables.process_state.change import SideEffects
+from trainables.process_state.watching import ProcessState
 from trainables.records import EpochRow, TrialResult
+from trainables.spec import TrialOrder
+from trainables.training.checkpoints import newest
+from trainables.training.learner import load_compiler
+
+# What a trial prints: taken whatever it is and however much, and its end kept.
+
+LOG_LIMIT: Final = 64_000
+"""Characters kept of what a trial prints."""
+_HELD: Final = 2 * LOG_LIMIT
+"""Characters held of it: what is masked is cut afterwards, since half a secret would not be found."""
+
+
+class Printed(io.TextIOBase):
+    """Standard output and error of a trial. Closing it changes nothing: the next trial has one of its own."""
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self._parts: deque[str] = deque()
+        self._length = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise TypeError(f"a text is to be written, not {type(text).__name__}")
+        self._parts.append(text[-_HELD:])
+        self._length += len(self._parts[-1])
+        while self._length - len(self._parts[0]) >= _HELD:
+            self._length -= len(self._parts.popleft())
+        return len(text)
+
+    def close(self) -> None:
+        return
+
+    def log(self) -> str:
+        """What is kept, without secrets."""
+        return masked(encodable("".join(self._parts)))[-LOG_LIMIT:]
+
 
 MakeContext = Callable[[Callable[[EpochRow], bool]], Context]
 """Makes the trial's context around a function that takes its epoch rows."""

@@ -10,10 +10,10 @@ from orchestrator.engine.apart import attempt_apart
 from orchestrator.engine.attempt import attempt
 from orchestrator.errors import InfrastructureLost, UserError
 from trainables.context import SingleContext
-from trainables.order import TrialOrder
 from trainables.process_state.change import After
 from trainables.process_state.watching import ProcessState
-from trainables.warm_up import warm_up
+from trainables.spec import TrialOrder
+from trainables.training.warm_up import warm_up
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from clusters.environment import prepare_environment
-from clusters.size import local_size
+from clusters.nodes import local_size
 from clusters.spec import ClusterSpec
 from orchestrator.engine import Engine, RunTrial, Work
 

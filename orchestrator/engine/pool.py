@@ -7,10 +7,10 @@ from typing import Final
 from clusters.nodes import Node
 from clusters.spec import ClusterSpec
 from orchestrator.engine import RunTrial, Shape
-from orchestrator.engine.distributed import Gang
-from orchestrator.engine.handles import Line, Slot
 from orchestrator.engine.placement import Placed, Rooms, need_of, never_fits
-from orchestrator.engine.single import Single
+from orchestrator.engine.slots import Line, Slot
+from orchestrator.engine.worker import Single
+from orchestrator.engine.worker_group import Gang
 
 SHUNNED_SECONDS: Final = 60.0
 """A node on which a slot did not come up is left in peace for so long: others use it, or it is about to go."""

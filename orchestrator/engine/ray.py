@@ -20,14 +20,13 @@ from clusters.ray_cluster import RayCluster
 from clusters.spec import ClusterSpec
 from orchestrator.engine import Event, Exchanged, Failure, FailureKind, RunTrial, Shape, Started, Work, spoils
 from orchestrator.engine.code import CODE
-from orchestrator.engine.handles import Lease, Slot, broke_at, running
-from orchestrator.engine.leasing import Leasing
 from orchestrator.engine.placement import need_of
 from orchestrator.engine.pool import Pool
+from orchestrator.engine.slots import Lease, Leasing, Slot, broke_at, running
 from orchestrator.engine.waiting import FIRST, WaitingWords, held
 from orchestrator.errors import InfrastructureLost
-from trainables.order import TrialOrder
 from trainables.running_time import running_time
+from trainables.spec import TrialOrder
 
 BEAT: Final = 0.2
 """Seconds that the loop waits for events at most."""

@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.engine.handles import Slot
 from orchestrator.engine.placement import need_of
+from orchestrator.engine.slots import Slot
 
 if TYPE_CHECKING:
     from clusters.usage import Usage

@@ -8,8 +8,8 @@ from math import ceil, log2
 from typing import Any, Final, Literal
 
 from orchestrator.grid.measures import Measure
-from orchestrator.grid.nodes import At
 from orchestrator.grid.rules import Pattern
+from orchestrator.grid.yaml_file import At
 
 VERSION: Final = 1
 """Raised when the same words come to claim something else."""

@@ -7,17 +7,15 @@ from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import Field, JsonValue
 
-from orchestrator.grid import nodes
+from orchestrator.grid import yaml_file
 from orchestrator.grid.claims import Arm, Claim, LevelPattern, Over, Sense, claim_digest
-from orchestrator.grid.labels import Labels, shown_in
-from orchestrator.grid.levels import Entry, Family, Part, Parts, acting, label_of
+from orchestrator.grid.levels import Entry, Family, Labels, Part, Parts, acting, label_of, shown_in
 from orchestrator.grid.measures import Measure, measure_named, measure_names, reachable, time_to
-from orchestrator.grid.nodes import At, Node, Scalar, plain
 from orchestrator.grid.problems import Problems, near, shown
-from orchestrator.grid.rule_reader import read_pattern
-from orchestrator.grid.rules import Pattern
+from orchestrator.grid.rules import Pattern, read_pattern
 from orchestrator.grid.settings import Section, read_settings
 from orchestrator.grid.spec import AXES
+from orchestrator.grid.yaml_file import At, Node, Scalar, plain
 from trainables.registry import registry
 
 MOST: Final = 500
@@ -84,7 +82,7 @@ def read_claims(
     """The claims. cells: the entries of each axis, and of each item of `include`. labels: of the axes' levels."""
     if node is None:
         return ()
-    if not isinstance(node, nodes.Sequence):
+    if not isinstance(node, yaml_file.Sequence):
         problems.add(node.at, "claims has to be a list")
         return ()
     if len(node.items) > MOST:
@@ -175,7 +173,7 @@ class _Reader:
     def __init__(self, name: str, node: Node, axes: _Axes, problems: Problems) -> None:
         self._name, self._axes, self._problems = name, axes, problems
         self._source = node
-        self._node = node if isinstance(node, nodes.Mapping) else nodes.Mapping({}, node.at, 0)
+        self._node = node if isinstance(node, yaml_file.Mapping) else yaml_file.Mapping({}, node.at, 0)
 
     def read(self) -> Claim | None:
         before = len(self._problems)
@@ -243,16 +241,16 @@ class _Reader:
 
     def _arm(self, key: str) -> Arm | None:
         node = self._node.get(key)
-        if not isinstance(node, nodes.Mapping):
+        if not isinstance(node, yaml_file.Mapping):
             return None
         self._problems.unknown_keys(node, AXES, f"axis of {self._name}.{key}")
         return Arm({axis: self._levels(axis, entry.value) for axis, entry in node if axis in AXES})
 
     def _levels(self, axis: str, node: Node) -> tuple[LevelPattern, ...]:
         """One level or a list of them; a list in the list is one level of several parts, as under `axes`."""
-        if isinstance(node, nodes.Sequence) and not node.items:
+        if isinstance(node, yaml_file.Sequence) and not node.items:
             self._problems.add(node.at, "an empty list matches nothing")
-        levels = (self._level(axis, item) for item in nodes.items(node))
+        levels = (self._level(axis, item) for item in yaml_file.items(node))
         return tuple(level for level in levels if level is not None)
 
     def _level(self, axis: str, node: Node) -> LevelPattern | None:
@@ -260,7 +258,9 @@ class _Reader:
         if isinstance(node, Scalar) and isinstance(node.value, str) and not _is_component(axis, node.value):
             level = self._axes.called(axis, node.value) if self._axes.whole else LevelPattern(node.value)
         else:
-            parts = [read_pattern(axis, item, self._axes.families(axis), self._problems) for item in nodes.items(node)]
+            parts = [
+                read_pattern(axis, item, self._axes.families(axis), self._problems) for item in yaml_file.items(node)
+            ]
             level = LevelPattern(_written(node), tuple(part for part in parts if part is not None))
         if len(self._problems) > before or (self._axes.whole and not self._has(axis, level, node.at)):
             return None
@@ -331,7 +331,7 @@ def _is_component(axis: str, name: str) -> bool:
 
 def _written(node: Node) -> str:
     """`sgd(lr=0.1)`, `dropout+weight_decay`."""
-    return "+".join(_written_part(plain(item)) for item in nodes.items(node))
+    return "+".join(_written_part(plain(item)) for item in yaml_file.items(node))
 
 
 def _written_part(part: Any) -> str:

@@ -2,12 +2,11 @@
 
 from pydantic import ValidationError
 
-from orchestrator.grid import nodes
+from orchestrator.grid import yaml_file
 from orchestrator.grid.levels import Entry, Family
-from orchestrator.grid.nodes import At, Node, Scalar, plain
-from orchestrator.grid.parameters import Value, split, validated, value_of
 from orchestrator.grid.problems import Problems, flattened, shown
-from orchestrator.grid.reads import invalid_combination
+from orchestrator.grid.values import Value, invalid_combination, split, validated, value_of
+from orchestrator.grid.yaml_file import At, Node, Scalar, plain
 from trainables.component import Component
 from trainables.errors import UnknownComponent
 from trainables.registry import registry
@@ -15,7 +14,7 @@ from trainables.registry import registry
 
 def read_entry(axis: str, node: Node, problems: Problems) -> Entry | None:
     """An entry of an axis; None where something is wrong with it, which is then noted."""
-    if axis == "regularizer" and isinstance(node, nodes.Sequence):
+    if axis == "regularizer" and isinstance(node, yaml_file.Sequence):
         if not node.items:
             problems.add(node.at, "an empty list of regularizers; write none")
         families = [read_family(axis, item, problems) for item in node.items]
@@ -33,17 +32,17 @@ def _each_once(at: At, families: list[Family | None], problems: Problems) -> Non
         problems.add(at, f"{name} stands twice among the regularizers of one level; keep one of them")
 
 
-def read_component(kind: str, node: Node, problems: Problems) -> tuple[type[Component], nodes.Mapping] | None:
+def read_component(kind: str, node: Node, problems: Problems) -> tuple[type[Component], yaml_file.Mapping] | None:
     """The component that a node names, and its parameters as they stand; None where it has no known name."""
     match node:
         case Scalar(str() as name, at):
-            parameters = nodes.Mapping({}, at, 1)
-        case nodes.Mapping() if isinstance(named := node.get("name"), Scalar) and isinstance(named.value, str):
+            parameters = yaml_file.Mapping({}, at, 1)
+        case yaml_file.Mapping() if isinstance(named := node.get("name"), Scalar) and isinstance(named.value, str):
             name, at, parameters = named.value, named.at, node.without("name")
-        case nodes.Mapping() if "name" in node:
+        case yaml_file.Mapping() if "name" in node:
             problems.add(node.entries["name"].value.at, f"the name of {_one(kind)} has to be text")
             return None
-        case nodes.Mapping():
+        case yaml_file.Mapping():
             problems.add(node.at, f"{_one(kind)} written as a mapping needs the key name")
             return None
         case _:

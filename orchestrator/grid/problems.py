@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.errors import GridError, Problem
-from orchestrator.grid import nodes
-from orchestrator.grid.nodes import At, Node
+from orchestrator.grid import yaml_file
+from orchestrator.grid.yaml_file import At, Node
 
 _MOST: Final = 100
 """Problems that are told; looking for more could take minutes."""
@@ -44,7 +44,7 @@ class Problems:
             located = sorted(self._found)
             raise GridError([Problem(self.file, at.line, at.column, message) for at, message in located])
 
-    def unknown_keys(self, node: nodes.Mapping, known: Iterable[str], what: str) -> None:
+    def unknown_keys(self, node: yaml_file.Mapping, known: Iterable[str], what: str) -> None:
         """Note every key that is not known, with near names."""
         names = list(known)
         for key, entry in node:
@@ -105,11 +105,11 @@ def _place(details: ErrorDetails, node: Node, name: str) -> tuple[At, int, str]:
     at, depth, keys = node.at, 0, [name]
     for step in details["loc"]:
         match node, step:
-            case nodes.Mapping(), str() if step in node:
+            case yaml_file.Mapping(), str() if step in node:
                 entry = node.entries[step]
                 at, node = (entry.at if details["type"] == "extra_forbidden" else entry.value.at), entry.value
                 keys.append(f".{step}")
-            case nodes.Sequence(), int() if step < len(node.items):
+            case yaml_file.Sequence(), int() if step < len(node.items):
                 node = node.items[step]
                 at = node.at
                 keys.append(f"[{step}]")

@@ -6,10 +6,10 @@ from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from orchestrator.grid import nodes
-from orchestrator.grid.nodes import Entry, Mapping, Node
+from orchestrator.grid import yaml_file
 from orchestrator.grid.problems import Problems, flattened
-from orchestrator.reports.wandb_process import Destination
+from orchestrator.grid.yaml_file import Entry, Mapping, Node
+from orchestrator.wandb.process import Destination
 from trainables.protocol import SecondsOrNone, Splits
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -112,7 +112,7 @@ class CheckpointPolicy(Section):
 
 def read_checkpoints(node: Node | None, problems: Problems) -> CheckpointPolicy | None:
     """The section `checkpoints`; None where it says `none`, or where something is wrong with it."""
-    if isinstance(node, nodes.Scalar):
+    if isinstance(node, yaml_file.Scalar):
         if node.value != "none":
             problems.add(node.at, "checkpoints has to be none, or a mapping with the keys seconds and keep")
         return None
@@ -123,13 +123,13 @@ def read_settings(section: type[Settings], node: Node | None, name: str, problem
     """A section of the grid; its defaults where it is not given, None where something is wrong with it."""
     if node is None:
         return section()
-    if not isinstance(node, nodes.Mapping):
+    if not isinstance(node, yaml_file.Mapping):
         keys = ", ".join(list(section.model_fields)[:3])
         problems.add(node.at, f"{name} has to be a mapping with keys such as {keys}")
         return None
     known = _known_keys(section, node, name, problems)
     try:
-        return section.model_validate_json(json.dumps(nodes.plain(known)))
+        return section.model_validate_json(json.dumps(yaml_file.plain(known)))
     except ValidationError as error:
         problems.of_validation(flattened(error), known, name)
         return None
@@ -152,7 +152,7 @@ def overlaid(node: Mapping | None, path: list[str], entry: Entry) -> Mapping:
     key, *rest = path
     if rest:
         inner = node.get(key) if node is not None else None
-        below = overlaid(inner if isinstance(inner, nodes.Mapping) else None, rest, entry)
+        below = overlaid(inner if isinstance(inner, yaml_file.Mapping) else None, rest, entry)
         entries[key] = Entry(entry.at, below)
     else:
         entries[key] = entry

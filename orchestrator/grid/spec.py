@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, SkipValidation
 from orchestrator.errors import Problem, UserError
 from orchestrator.grid.axis import Axis
 from orchestrator.grid.claims import Claim
-from orchestrator.grid.nodes import Mapping
 from orchestrator.grid.problems import Problems
 from orchestrator.grid.rules import Exclude, Override
 from orchestrator.grid.settings import CheckpointPolicy, Resources, Wandb, overlaid, read_settings
 from orchestrator.grid.tuning import TuningSpec
+from orchestrator.grid.yaml_file import Mapping
 from trainables.protocol import Protocol
 
 AXES: Final = ("dataset", "model", "optimizer", "regularizer")

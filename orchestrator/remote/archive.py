@@ -13,12 +13,10 @@ from typing import Final
 
 from orchestrator.errors import InfrastructureLost, UserError
 from orchestrator.remote.piece import PIECE_BYTES, Piece, is_sent, most_unpacked
-from orchestrator.store.files import strange
+from orchestrator.store.files import not_permitted, strange
 from orchestrator.store.lock_note import living_holder
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.permission import not_permitted
-from trainables.regular_file import open_regular
-from trainables.whole_file import being_written
+from trainables.data.files import being_written, open_regular
 
 PACK: Final = "pack"
 """The command, for the head alone."""

@@ -8,7 +8,7 @@ from base64 import b64decode
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.store.names import is_plain, leads_out
+from orchestrator.store.files import is_plain, leads_out
 
 PIECE_BYTES: Final = 16 * 2**20
 MOST_BYTES: Final = 2**36

@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.grid.settings import CheckpointPolicy
 from orchestrator.store.paths import ResultsPaths
 from results_schema import FINAL
-from trainables.order import Checkpoints
+from trainables.spec import Checkpoints
 
 
 class CheckpointStore:

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
-from orchestrator.store.files import content_of, reading, refuse_other_than_file
-from orchestrator.store.filesystem import is_network
+from orchestrator.store.files import content_of, not_permitted, reading, refuse_other_than_file
 from orchestrator.store.inspection import JournalFiles
-from orchestrator.store.permission import not_permitted
-from orchestrator.store.wal import carry_over, page_size
+from orchestrator.store.local_disk import is_network
+from orchestrator.store.seal import carry_over, page_size
 
 _LOG_VERSIONS: Final = slice(18, 20)
 """Bytes of the header that say that there is a log."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from orchestrator.store.files import replace_durably
 from orchestrator.store.paths import ResultsPaths
-from trainables.regular_file import read_regular
+from trainables.data.files import read_regular
 
 _LONGEST: Final = 1 << 16
 """Bytes of a note."""

@@ -1,19 +1,52 @@
 """The files of a results directory: whoever wrote there, what is read is a regular file, and what is no file is damage."""
 
+import getpass
 import os
+import pwd
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import ELOOP
 from hashlib import blake2b
 from io import BufferedReader
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
-from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError
-from orchestrator.store.permission import not_permitted
-from trainables.regular_file import is_hole, open_regular
-from trainables.whole_file import being_written
+from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
+from trainables.data.files import being_written, is_hole, open_regular
+
+# What a user is told who may not do something to files that belong to another.
+
+
+def not_permitted(path: Path, error: PermissionError) -> UserError:
+    """Of a file or a folder that may not be read."""
+    owner = _owner(Path(error.filename) if isinstance(error.filename, str) else path)
+    return UserError(
+        f"{user_name()} may not read {error.filename or path}{owner}: ask for `chmod -R g+rX` (or a+rX) on the directory,"
+        " or work on a copy"
+    )
+
+
+def user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container may run under a number that has no name
+        return f"user {os.getuid()}"
+
+
+def _owner(path: Path) -> str:
+    """Of the nearest folder that may be looked at."""
+    for place in (path, *path.absolute().parents):
+        try:
+            number = place.stat().st_uid
+        except OSError:
+            continue
+        try:
+            return f", which belongs to {pwd.getpwuid(number).pw_name}"
+        except KeyError:
+            return f", which belongs to user {number}"
+    return ""
+
 
 _CHUNK: Final = 1 << 20
 
@@ -125,3 +158,41 @@ def _meaning(error: OSError, path: Path) -> OrchError | OSError:
 def _refuse_hole(path: Path, status: os.stat_result) -> None:
     if is_hole(status):
         raise damaged(path, "it is nearly all a hole")
+
+
+# Names of files that were read out of a file, or came from another machine: what they may lead to.
+
+
+def leads_out(name: object) -> str | None:
+    """Why this is no name of a file below a folder; None where it is one. Nothing is looked at on the disk."""
+    if not isinstance(name, str) or not name or not name.isprintable():
+        return "it is no name"
+    if _unencodable(name):
+        return "no file can have that name"
+    if name.startswith("/"):
+        return "it is absolute"
+    parts = name.split("/")
+    if ".." in parts:
+        return "it leads upwards"
+    return "it is no plain path" if PurePosixPath(name).parts != tuple(parts) else None
+
+
+def is_plain(name: object) -> bool:
+    """Whether this is the name of one file or folder, which is not hidden."""
+    return isinstance(name, str) and leads_out(name) is None and "/" not in name and not name.startswith(".")
+
+
+def link_on_the_way(root: Path, name: str) -> Path | None:
+    """The first of the folders between `root` and the file of this name that is a link, or is no folder."""
+    for folder in reversed((root / name).relative_to(root).parents[:-1]):
+        place = root / folder
+        if place.is_symlink() or (place.exists() and not place.is_dir()):
+            return place
+    return None
+
+
+def _unencodable(name: str) -> bool:
+    try:
+        return any(len(part) > 255 for part in os.fsencode(name).split(b"/"))
+    except UnicodeEncodeError:
+        return True

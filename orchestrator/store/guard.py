@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import OrchError, ResultsGone
-from orchestrator.store import stamp, wal
+from orchestrator.store import seal, stamp
 from orchestrator.store.connection import connect
 from orchestrator.store.files import make_own
 from orchestrator.store.identity import path_of, refuse_another
 from orchestrator.store.inspection import JournalFiles
-from orchestrator.store.mark import NOTHING, Mark
-from orchestrator.store.seal import Seal
+from orchestrator.store.seal import NOTHING, Mark, Seal
 
 CARRY_OVER: Final = 16 * 2**20
 """Bytes of the log beyond which it is carried over into the main file."""
@@ -142,7 +141,7 @@ class JournalGuard:
         refuse_another(self._path, self._main.fileno(), self._path.parent)
 
     def _begin_log(self, header: bytes) -> None:
-        self._salt = wal.salt_of(header)
+        self._salt = seal.salt_of(header)
         self._end = len(header)
         self._digest = blake2b(header, digest_size=16)
         self._changed: set[int] = set()
@@ -159,19 +158,19 @@ class JournalGuard:
             if not self._files.log.exists():
                 return False
             self._log = os.open(self._files.log, os.O_RDONLY)
-        header = os.pread(self._log, wal.HEADER, 0)
-        if len(header) < wal.HEADER:
+        header = os.pread(self._log, seal.HEADER, 0)
+        if len(header) < seal.HEADER:
             return False
-        if wal.salt_of(header) != self._salt:  # a new log, in the place of one that was carried over
+        if seal.salt_of(header) != self._salt:  # a new log, in the place of one that was carried over
             self._begin_log(header)
         before = self._end
-        length = wal.FRAME_HEADER + self._page_size
+        length = seal.FRAME_HEADER + self._page_size
         pending = b""
         while content := os.pread(self._log, max(1, CHUNK // length) * length, self._end + len(pending)):
-            found = list(wal.frames(content, self._salt, self._page_size))
+            found = list(seal.frames(content, self._salt, self._page_size))
             pending += content[: len(found) * length]
             self._changed.update(frame.page for frame in found)
-            done = len(wal.committed(list(wal.frames(pending, self._salt, self._page_size)))) * length
+            done = len(seal.committed(list(seal.frames(pending, self._salt, self._page_size)))) * length
             self._digest.update(pending[:done])
             self._end += done
             pending = pending[done:]

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from orchestrator.errors import DamagedResults, OrchError
-from orchestrator.store import stamp, wal
+from orchestrator.store import seal as wal
+from orchestrator.store import stamp
 from orchestrator.store.files import content_of, reading, strange
-from orchestrator.store.mark import NOTHING, Mark
-from orchestrator.store.seal import Seal
+from orchestrator.store.seal import NOTHING, Mark, Seal
 from orchestrator.store.stamp import Stamp, stamps_in
 
 _T = TypeVar("_T")

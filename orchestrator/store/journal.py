@@ -19,10 +19,8 @@ from orchestrator.store import sql
 from orchestrator.store.connection import checked, connect, guarded
 from orchestrator.store.guard import JournalGuard
 from orchestrator.store.inspection import refuse_damage
-from orchestrator.store.migration import migrate, migrated_copy
-from orchestrator.store.origin import is_damaged, newer
-from orchestrator.store.planning import CellRow, Planning, keep_cell
-from orchestrator.store.rows import outcome_values
+from orchestrator.store.sql import CellRow, Planning, keep_cell, outcome_values
+from orchestrator.store.version import is_damaged, migrate, migrated_copy, newer
 from results_schema import ATTEMPTS, CLASSES, CURVES, ENDED, ENVIRONMENTS, EPOCHS, VERSION
 
 _LOST: Final = "the sweep that ran it ended before it did"

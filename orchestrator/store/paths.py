@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import DamagedResults
-from orchestrator.store.names import is_plain
-from trainables.results_files import (
+from orchestrator.store.files import is_plain
+from trainables.data.files import (
     CHECKPOINTS,
     CHECKSUMS,
     DAMAGED,

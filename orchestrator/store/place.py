@@ -12,15 +12,14 @@ from typing import Final, Protocol
 
 from orchestrator.errors import DamagedResults, InfrastructureLost, ResultsGone, ResultsRemoved, UserError
 from orchestrator.store import stamp
-from orchestrator.store.checksums import Checksums
 from orchestrator.store.connection import checked, connect
 from orchestrator.store.files import copy_durably
-from orchestrator.store.filesystem import is_network
 from orchestrator.store.inspection import JournalFiles, inspect, refuse_damage
 from orchestrator.store.journal import Journal
-from orchestrator.store.local_disk import folder_of
+from orchestrator.store.local_disk import folder_of, is_network
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.seal import Seal
+from orchestrator.store.tables import Checksums
 
 SESSION: Final = "session"
 """Key in `meta`: the sweep that wrote last. A journal and a copy that have the same are of one line: the copy is older."""

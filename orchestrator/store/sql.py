@@ -1,13 +1,17 @@
 """The journal's SQL, derived from results_schema: one column there is one column here."""
 
+import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 
-from results_schema import EARLIER_TRIALS, TABLES, TRIALS, TUNING_TRIALS, Table
+from orchestrator.store.kept_labels import KeptLevel
+from results_schema import EARLIER_TRIALS, ENDED, TABLES, TRIALS, TUNING_TRIALS, Table
+from trainables.records import CueScores, Scores, TrialResult
 
 CELL_COLUMNS: Final = (
     "cell_id",
@@ -177,3 +181,163 @@ def _type(type_: pa.DataType) -> str:
     if pa.types.is_string(type_):
         return "TEXT"
     return "REAL" if pa.types.is_floating(type_) else "INTEGER"
+
+
+# How a plan is written into the journal: cell after cell, inside `Journal.planning`.
+
+AXES: Final = ("dataset", "model", "optimizer", "regularizer")
+Naming = Callable[[str, Collection[KeptLevel]], Mapping[KeptLevel, str]]
+"""Of an axis and all of its levels here, the label of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellRow:
+    """What the trials of a cell share, as the journal keeps it; its fields are `sql.CELL_COLUMNS`."""
+
+    cell_id: str
+    dataset: str
+    model: str
+    optimizer: str
+    regularizer: str
+    dataset_config: str
+    model_config: str
+    optimizer_config: str
+    regularizer_config: str
+    protocol_config: str
+    tuning_config: str | None
+    data_fingerprint: str
+    precision: str
+    compiled: bool
+    deterministic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRow:
+    """A trial that the grid names. `skipped` is the reason why it cannot run, or None."""
+
+    trial_id: str
+    cell_id: str
+    purpose: Literal["evaluation", "tuning"]
+    seed: int
+    source_digest: str
+    skipped: str | None
+
+
+def keep_cell(db: sqlite3.Connection, cell: CellRow) -> None:
+    """Write what trials share, or what one runs under."""
+    db.execute(upsert("cells", CELL_COLUMNS), [getattr(cell, name) for name in CELL_COLUMNS])
+
+
+class Planning:
+    """Takes the cells of a plan one after another, so that no list of them is ever held."""
+
+    def __init__(self, db: sqlite3.Connection, sweep: str, again: Collection[str]) -> None:
+        self._db, self._sweep = db, sweep
+        self._plan_trial = plan_trial(ENDED - set(again))
+
+    def add(self, cell: CellRow, trials: Iterable[PlannedRow]) -> None:
+        """A cell and its trials. What has already ended keeps its status; what was under way waits again."""
+        keep_cell(self._db, cell)
+        self._db.executemany(
+            self._plan_trial,
+            (
+                (
+                    trial.trial_id,
+                    trial.cell_id,
+                    trial.purpose,
+                    self._sweep,
+                    trial.seed,
+                    trial.source_digest,
+                    "pending" if trial.skipped is None else "skipped",
+                    trial.skipped,
+                )
+                for trial in trials
+            ),
+        )
+
+    def name_levels(self, naming: Naming) -> None:
+        """Call each level what it is to be called among all that the journal has; for the end of the planning."""
+        if next(self._db.execute("SELECT EXISTS (SELECT 1 FROM trials WHERE NOT planned)"))[0]:
+            for axis in AXES:
+                kept = dict(self._levels(axis))
+                labels = naming(axis, set(kept.values()))
+                renamed = ((labels[level], cell_id) for cell_id, level in kept.items() if labels[level] != level.label)
+                self._db.executemany(f"UPDATE cells SET {axis} = ? WHERE cell_id = ?", list(renamed))
+        # what tuning has made of a cell is called as the cell is
+        made = self._db.execute("SELECT DISTINCT config_id, cell_id FROM trials WHERE config_id IS NOT NULL").fetchall()
+        self._db.executemany(CALL_AS, made)
+
+    def _levels(self, axis: str) -> Iterator[tuple[str, KeptLevel]]:
+        content = "data_fingerprint" if axis == "dataset" else "''"
+        rows = self._db.execute(
+            f"SELECT cell_id, {axis}, {axis}_config, tuning_config, {content},"
+            " cell_id IN (SELECT cell_id FROM trials WHERE planned)"
+            " FROM cells WHERE cell_id IN (SELECT cell_id FROM trials)"
+        )
+        shared: dict[tuple[object, ...], KeptLevel] = {}  # cells are many, and have few levels
+        for cell_id, *told in rows:
+            if tuple(told) not in shared:
+                label, config, tuning, fingerprint, planned = told
+                space = {} if tuning is None else json.loads(tuning)["space"]
+                opened = frozenset(name.removeprefix(f"{axis}.") for name in space if name.startswith(f"{axis}."))
+                shared[tuple(told)] = KeptLevel(label, config, opened, fingerprint, bool(planned))
+            yield cell_id, shared[tuple(told)]
+
+
+# From the records that a trial hands out to the values of table rows.
+
+_SCORES = (
+    "accuracy",
+    "balanced_accuracy",
+    "precision_macro",
+    "recall_macro",
+    "f1_macro",
+    "f1_weighted",
+    "roc_auc_macro",
+    "cross_entropy",
+    "brier",
+    "ece",
+    "mse",
+    "mae",
+    "r2",
+)
+
+
+def outcome_values(result: TrialResult) -> dict[str, Any]:
+    """The columns of a trial's row that its result fills, by name."""
+    return {
+        "status": result.status,
+        "reason": result.reason,
+        "epochs": result.epochs,
+        "best_epoch": result.best_epoch,
+        **_split_values("train", result.train),
+        **_split_values("val", result.val),
+        **_split_values("test", result.test),
+        "train_size": result.sizes.train,
+        "val_size": result.sizes.val,
+        "test_size": result.sizes.test,
+        "dropped_duplicates": result.sizes.dropped,
+        "unlabelled_size": result.sizes.unlabelled,
+        **_cue_values(result.cue),
+        "generated_size": result.sizes.generated,
+        **asdict(result.costs),
+        "total_seconds": result.costs.total_seconds,
+        "seed_split": result.seeds.split,
+        "seed_init": result.seeds.init,
+        "seed_order": result.seeds.order,
+        "seed_augment": result.seeds.augment,
+        "world_size": result.world_size,
+        "threads": result.threads,
+        "device": result.device,
+        "lr_lowest_loss": result.lr_lowest_loss,
+        "lr_diverged": result.lr_diverged,
+    }
+
+
+def _split_values(split: str, scores: Scores | None) -> dict[str, Any]:
+    return {f"{split}_{name}": None if scores is None else getattr(scores, name) for name in _SCORES}
+
+
+def _cue_values(cue: CueScores | None) -> dict[str, Any]:
+    names = ("agrees_size", "agrees_accuracy", "conflicts_accuracy")
+    return {f"cue_{name}": None if cue is None else getattr(cue, name) for name in names}

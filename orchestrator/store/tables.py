@@ -1,27 +1,148 @@
 """From the journal to Parquet: whole files, each in place at once, checked against results_schema."""
 
+import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestrator.errors import DamagedResults
 from orchestrator.store import sql
-from orchestrator.store.checksums import Checksums
-from orchestrator.store.files import content_of, digest_of
+from orchestrator.store.files import content_of, digest_of, replace_durably, strange
 from orchestrator.store.journal import Journal
-from orchestrator.store.kept import kept_files, older_journals
-from orchestrator.store.older import carried_over, holds_every_trial
-from orchestrator.store.paths import ResultsPaths
-from results_schema import TABLES, TRIALS, VERSION, Table
-from trainables.whole_file import durable, remove_unfinished, unfinished
+from orchestrator.store.paths import KEPT, OLDER_JOURNALS, ResultsPaths, may_be_kept
+from orchestrator.store.version import carried_over, holds_every_trial
+from results_schema import ENDED, TABLES, TRIALS, VERSION, Table
+from trainables.data.files import durable, remove_unfinished, unfinished
+
+# `checksums.json`: what the tables and the kept files of a results directory have to be, bit for bit (ADR 8).
+
+ABSENT: Final = "absent"
+"""In place of a table's digest: it may as well not be there yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A file that a trial has left: its weights, its picture."""
+
+    digest: str
+    attempt: int
+    """The attempt that wrote it: a later one writes it anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checksums:
+    """Digests by file name within the results directory."""
+
+    directory_id: str = ""
+    """Of the journal, which may have to be rebuilt."""
+    tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """More than one while an export puts its files in place: the file is the old one, or `ABSENT`, or the new one."""
+    kept: Mapping[str, KeptFile] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Empty where there are none: an older orch wrote none. Raises DamagedResults."""
+        try:
+            text = content_of(path)
+        except FileNotFoundError:
+            return cls()
+        try:
+            content = json.loads(text)["content"]
+            found = cls(
+                content["directory_id"],
+                {name: tuple(digests) for name, digests in content["tables"].items()},
+                {name: KeptFile(*values) for name, values in content["kept"].items()},
+            )
+            right = found._text() == text and found._is_sensible()
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            right = False
+        if not right:
+            raise DamagedResults(f"{path} is damaged; `orch repair {path.parent}` makes it anew")
+        return found
+
+    def write(self, path: Path) -> None:
+        replace_durably(path, self._text())
+
+    def may_become(self, tables: Mapping[str, str], root: Path) -> Self:
+        """Each of these tables is as it is now in `root`, or has this digest. Raises OSError."""
+        both = {
+            name: tuple(dict.fromkeys((*self._allowed_now(root / name), digest))) for name, digest in tables.items()
+        }
+        return replace(self, tables=both)
+
+    def may_be_absent(self, table: str) -> bool:
+        return ABSENT in self.tables.get(table, (ABSENT,))
+
+    def _allowed_now(self, path: Path) -> tuple[str, ...]:
+        if not path.exists():
+            return (ABSENT,)
+        return self.tables.get(path.name) or (digest_of(path),)  # an older orch wrote it, and no digests
+
+    def _is_sensible(self) -> bool:
+        """Whoever wrote it may have given it a right checksum: each value is of its type, and each name is one of orch's."""
+        digests = [*chain.from_iterable(self.tables.values()), *(kept.digest for kept in self.kept.values())]
+        texts = all(isinstance(text, str) for text in (self.directory_id, *digests))
+        return (
+            texts and all(type(kept.attempt) is int for kept in self.kept.values()) and all(map(may_be_kept, self.kept))
+        )
+
+    def _text(self) -> bytes:
+        content = json.dumps(
+            {
+                "directory_id": self.directory_id,
+                "tables": dict(self.tables),
+                "kept": {name: [kept.digest, kept.attempt] for name, kept in sorted(self.kept.items())},
+            }
+        )
+        digest = blake2b(content.encode(), digest_size=16).hexdigest()
+        return f'{{"checksum": "{digest}", "content": {content}}}\n'.encode()
+
+
+# Which files the trials of a results directory have left, and their digests.
+
+
+def kept_files(journal: Journal, paths: ResultsPaths, known: Mapping[str, KeptFile]) -> dict[str, KeptFile]:
+    """Of all trials that have ended. A file is read once: what befalls it later must not become its checksum."""
+    attempts = {
+        trial_id: int(attempt)
+        for trial_id, status, attempt in journal.query("SELECT trial_id, status, attempts FROM trials")
+        if status in ENDED
+    }
+    found = {}
+    for trial_id, path in _files(paths):
+        name = path.relative_to(paths.root).as_posix()
+        before = known.get(name)
+        if before is not None and before.attempt == attempts.get(trial_id):
+            found[name] = before
+        elif trial_id in attempts:
+            found[name] = KeptFile(digest_of(path), attempts[trial_id])
+    gone = {name: kept for name, kept in known.items() if attempts.get(Path(name).stem) == kept.attempt}
+    return {**gone, **found}
+
+
+def older_journals(paths: ResultsPaths, known: Mapping[str, KeptFile]) -> dict[str, KeptFile]:
+    """The copies of journals that were carried over from older versions (ADR 6)."""
+    copies = sorted(path for path in paths.root.glob(OLDER_JOURNALS) if strange(path) is None)
+    gone = {name: kept for name, kept in known.items() if "/" not in name}
+    return {**{copy.name: KeptFile(digest_of(copy), 0) for copy in copies if copy.name not in gone}, **gone}
+
+
+def _files(paths: ResultsPaths) -> Iterator[tuple[str, Path]]:
+    for name in KEPT:
+        folder = paths.root / name
+        if folder.is_dir() and not folder.is_symlink():
+            for path in folder.iterdir():
+                if may_be_kept(f"{name}/{path.name}") and strange(path) is None:
+                    yield path.stem, path
+
 
 ROWS_AT_ONCE: Final = 2_000
 """Rows that are Python's objects at one time: each of its values takes three times what it takes in Arrow."""
@@ -67,9 +188,9 @@ def read(table: Table, paths: ResultsPaths) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, str(error)) from error
     declared = {field.name: field.type for field in table.schema}
-    for field in found.schema:  # in a table without a checksum, its own account of its types has none either
-        if declared.get(field.name, field.type) != field.type:
-            raise _damaged(path, f"{field.name} is {field.type}")
+    for there in found.schema:  # in a table without a checksum, its own account of its types has none either
+        if declared.get(there.name, there.type) != there.type:
+            raise _damaged(path, f"{there.name} is {there.type}")
     return as_of_now(table, found)
 
 
@@ -123,9 +244,9 @@ def _batches(journal: Journal, table: Table) -> Iterator[list[tuple[Any, ...]]]:
 def checked_rows(table: Table, rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
     """Rows as Arrow. Raises DamagedResults where a value is missing or of another type."""
     columns = [_column(table, values, field) for values, field in zip(zip(*rows, strict=True), schema, strict=True)]
-    for column, field in zip(columns, schema, strict=True):
-        if column.null_count and not field.nullable:
-            raise DamagedResults(f"the journal has no {field.name} for {column.null_count} rows of {table.name}")
+    for column, wanted in zip(columns, schema, strict=True):
+        if column.null_count and not wanted.nullable:
+            raise DamagedResults(f"the journal has no {wanted.name} for {column.null_count} rows of {table.name}")
     return pa.Table.from_arrays(columns, schema=schema)
 
 

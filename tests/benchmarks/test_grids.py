@@ -7,7 +7,7 @@ import pytest
 from benchmarks.fashion.configurations import ALL, first, write_grid
 from benchmarks.null_grid import write_null_grid
 from orchestrator.grid import read_grid
-from orchestrator.plan import Plan
+from orchestrator.plan.plan import Plan
 from trainables.dataset import DataPlace
 from trainables.models.cnn import Cnn
 from trainables.registry import registry

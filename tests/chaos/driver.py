@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from trainables.context import Context
-from trainables.order import TrialOrder
 from trainables.records import EpochRow, TrialResult
-from trainables.trial import run_trial
+from trainables.spec import TrialOrder
+from trainables.training.trial import run_trial
 
 POISON, HANGS, HOLDS_THE_GIL, NOT_A_NUMBER, WANTS_MEMORY, DIES_ONCE = range(901, 907)
 """Seeds of trials that misbehave."""
@@ -85,15 +85,15 @@ class Poisoned:
 
 def main(arguments: Sequence[str]) -> int:
     """What `orch` does with these arguments, its trials witnessed."""
-    import orchestrator.request
+    import orchestrator.sweep.run
     from orchestrator.cli import run
-    from orchestrator.stopping import stop_early
+    from orchestrator.sweep.stop import stop_early
 
     os.environ[FOLDER] = str(Path.cwd())
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])  # Ray's workers look there before another's `tests`
     stop_early()
     _place(BEGUN).touch()  # a signal before this moment would meet Python itself
-    orchestrator.request.SweepRequest = functools.partial(orchestrator.request.SweepRequest, run_trial=witnessed)
+    orchestrator.sweep.run.SweepRequest = functools.partial(orchestrator.sweep.run.SweepRequest, run_trial=witnessed)
     sys.argv = ["orch", *arguments]
     return run(arguments)
 

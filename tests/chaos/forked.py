@@ -30,9 +30,9 @@ _server.set_forkserver_preload(
         "orchestrator.cli.status",
         "orchestrator.cli.sweep",
         "orchestrator.cli.verify",
-        "orchestrator.upkeep.verify",
-        "orchestrator.reports.progress",
-        "orchestrator.run",
+        "orchestrator.store.integrity.verify",
+        "orchestrator.results.status",
+        "orchestrator.sweep.run",
     ]
 )  # what is installed: Python 3.11's server does not know our sys.path. None of them starts a thread
 
@@ -113,7 +113,9 @@ def wait_until(holds: Callable[[], bool], command: Command, patience: float = PA
 
 def _carry_out(folder: Path, arguments: Sequence[str], gate: Path | None, limits: Sequence[tuple[int, int]]) -> None:
     os.setsid()
-    assert "orchestrator.run" in sys.modules, "the server could not import what it forks: the program is being edited"
+    assert "orchestrator.sweep.run" in sys.modules, (
+        "the server could not import what it forks: the program is being edited"
+    )
     os.chdir(folder)
     for number, name in ((1, "out"), (2, "err")):
         descriptor = os.open(f".{os.getpid()}.{name}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)

@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 import pandas as pd
 import psutil
 
-from orchestrator.reports.source import every_trial
+from orchestrator.store.reading import every_trial
 from orchestrator.store.tables import read
 from results_schema import ENDED, TABLES, TRIAL_TABLES
 from tests.chaos.figures import Figures, require

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from orchestrator.reports.source import every_trial
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.reading import every_trial
 from tests.chaos.driver import WITNESS
 from tests.chaos.figures import require
 from tests.chaos.forked import Command, Ended, start

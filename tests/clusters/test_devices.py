@@ -2,8 +2,7 @@
 
 import torch
 
-from clusters.devices import gpu_names
-from clusters.size import local_size
+from clusters.nodes import gpu_names, local_size
 from clusters.spec import ClusterSpec
 
 

@@ -16,12 +16,12 @@ from clusters.file import read_cluster
 from clusters.nodes import Node
 from clusters.ray_cluster import RayCluster
 from clusters.temporary import temporary_folder
+from orchestrator.doctor import check_data
 from orchestrator.engine import Shape, Work
 from orchestrator.engine.ray import RayEngine
 from orchestrator.errors import InfrastructureLost
-from orchestrator.reports.health import check_data
 from tests.orchestrator.processes import environment
-from trainables.trial import run_trial
+from trainables.training.trial import run_trial
 
 GRID = """\
 name: seen

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from clusters.environment import use_token
 from clusters.errors import ClusterSpecError
 from clusters.spec import ClusterSpec
-from clusters.token import use_token
 
 SECRET = "0123456789abcdef" * 2
 

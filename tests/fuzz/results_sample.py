@@ -15,7 +15,7 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
 from tests.fuzz.results_mutations import VICTIM, Place
 from tests.orchestrator import sample
-from trainables.checkpoints import files
+from trainables.training import checkpoints
 
 GRID = """\
 name: demo
@@ -66,8 +66,10 @@ def _kept(paths: ResultsPaths) -> None:
 
 def _checkpoints(paths: ResultsPaths) -> None:
     for cell in (sample.RESNET_SGD, sample.CNN_ADAM):
-        header = files.Header(cell.trial_id(1), "c" * 16, 2, 1, "cpu")
-        files.write(paths.checkpoints / cell.trial_id(1), header, {"epoch": 2, "best": None}, {"w": torch.zeros(4)})
+        header = checkpoints.Header(cell.trial_id(1), "c" * 16, 2, 1, "cpu")
+        checkpoints.write(
+            paths.checkpoints / cell.trial_id(1), header, {"epoch": 2, "best": None}, {"w": torch.zeros(4)}
+        )
 
 
 def _sent(paths: ResultsPaths) -> None:

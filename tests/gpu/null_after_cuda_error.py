@@ -4,8 +4,8 @@ import torch
 
 from benchmarks.null_trial import null_trial
 from trainables.context import Context
-from trainables.order import TrialOrder
 from trainables.records import TrialResult
+from trainables.spec import TrialOrder
 
 
 def poison_then_null(order: TrialOrder, context: Context) -> TrialResult:

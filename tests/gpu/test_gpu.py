@@ -10,22 +10,20 @@ import pytest
 import torch
 from torch import distributed
 
-from orchestrator.progress import Silence
-from orchestrator.request import SweepRequest
-from orchestrator.run import run_sweep
+from orchestrator.plan.progress import Silence
+from orchestrator.sweep.run import SweepRequest, run_sweep
 from tests.gpu.null_after_cuda_error import poison_then_null
 from trainables.context import Context, SingleContext
 from trainables.dataset import DataPlace, Dataset
 from trainables.models.cnn import Cnn
 from trainables.optimizers.sgd import Sgd
-from trainables.order import TrialOrder
-from trainables.precision import numerics
-from trainables.process_group import ProcessGroupContext
+from trainables.process_state.precision import numerics
 from trainables.protocol import Protocol
 from trainables.records import EpochRow, TrialResult
 from trainables.registry import registry
-from trainables.spec import TrialSpec
-from trainables.trial import run_trial
+from trainables.spec import TrialOrder, TrialSpec
+from trainables.training.process_group import ProcessGroupContext
+from trainables.training.trial import run_trial
 
 pytestmark = [
     pytest.mark.gpu,

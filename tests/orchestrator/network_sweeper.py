@@ -2,11 +2,11 @@
 
 import sys
 
-from orchestrator.store import lease
+from orchestrator.store import lock
 from tests.orchestrator import sweeper
 
 BEAT, STALE = 0.2, 2.0
 
 if __name__ == "__main__":
-    lease.BEAT, lease.STALE = BEAT, STALE
+    lock.BEAT, lock.STALE = BEAT, STALE
     sys.exit(sweeper.main(*sys.argv[1:]))

@@ -13,19 +13,9 @@ from pathlib import Path
 from orchestrator.engine import Broke, Ended, EpochDone, Failure, FailureKind, Started
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.planning import CellRow, PlannedRow
+from orchestrator.store.sql import CellRow, PlannedRow
 from orchestrator.store.tables import export
-from trainables.records import (
-    Breakdown,
-    ClassRow,
-    Costs,
-    CurveRow,
-    EpochRow,
-    Scores,
-    Seeds,
-    SplitSizes,
-    TrialResult,
-)
+from trainables.records import Breakdown, ClassRow, Costs, CurveRow, EpochRow, Scores, Seeds, SplitSizes, TrialResult
 
 BEGIN = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 ENVIRONMENT = "e" * 16

@@ -17,12 +17,11 @@ import click
 from orchestrator.cli import exit_code
 from orchestrator.cli.display import display
 from orchestrator.errors import OrchError
-from orchestrator.request import SweepRequest
-from orchestrator.run import run_sweep
+from orchestrator.sweep.run import SweepRequest, run_sweep
 from trainables.context import Context
-from trainables.order import TrialOrder
 from trainables.records import Breakdown, Costs, EpochRow, Scores, Seeds, SplitSizes, TrialResult
-from trainables.trial import run_trial
+from trainables.spec import TrialOrder
+from trainables.training.trial import run_trial
 
 DIES, DIES_ONCE, RAISES, TIMES_OUT, LEAVES, RUNS_OUT_OF_MEMORY, POISONS_ONCE, OUTLIVES_ITS_LIMIT = range(1, 9)
 FAILS_ALONE, DIES_ALONE, FAILS_IN_A_STEP = 20, 21, 22

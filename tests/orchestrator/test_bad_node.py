@@ -10,10 +10,9 @@ import torch
 
 from orchestrator.engine import Broke, Failure, FailureKind, RunTrial, Started, Work
 from orchestrator.engine.attempt import attempt
-from orchestrator.engine.health import STREAK
-from orchestrator.progress import Silence
-from orchestrator.request import SweepRequest
-from orchestrator.run import run_sweep
+from orchestrator.plan.progress import Silence
+from orchestrator.sweep.failures import STREAK
+from orchestrator.sweep.run import SweepRequest, run_sweep
 from trainables.context import SingleContext
 from trainables.process_state.watching import ProcessState
 from trainables.records import EpochRow

@@ -143,7 +143,7 @@ import sys
 from pathlib import Path
 from clusters.environment import prepare_environment
 from clusters.file import read_cluster
-from clusters.token import use_token
+from clusters.environment import use_token
 spec = read_cluster(Path(sys.argv[1]))
 use_token(spec)
 prepare_environment(spec)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import component_source
+from orchestrator.sweep import record
 from trainables.component import Component
 from trainables.models.cnn import Cnn
 from trainables.models.vit import Vit
@@ -39,9 +39,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def digest(component: type[Component]) -> str:
-    component_source.source_digest.cache_clear()
-    component_source._source.cache_clear()
-    return component_source.source_digest((component,))
+    record.source_digest.cache_clear()
+    record._source.cache_clear()
+    return record.source_digest((component,))
 
 
 @pytest.mark.parametrize(("file", "changes"), [("net", True), ("layers", True), ("shared", False)])
@@ -55,4 +55,4 @@ def test_what_a_component_builds_from_is_its_source(package: Path, file: str, ch
 
 
 def test_each_component_has_its_own() -> None:
-    assert len({digest(Cnn), digest(Vit), component_source.source_digest((Cnn, Vit))}) == 3
+    assert len({digest(Cnn), digest(Vit), record.source_digest((Cnn, Vit))}) == 3

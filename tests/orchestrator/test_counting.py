@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orchestrator.counting import counted
+from orchestrator.sweep.counting import counted
 from trainables.dataset import DataInfo
 from trainables.models.cnn import Cnn
 from trainables.models.vit import Vit
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 HOSTILE = """
 import os, signal, sys, time
 import psutil
-from trainables.model import Model
+from trainables.interfaces import Model
 
 class Hostile(Model):
     name = "hostile"
@@ -53,7 +53,7 @@ SCRIPT = """
 import json, sys
 import psutil
 import hostile
-from orchestrator import counting
+from orchestrator.sweep import counting
 from trainables.dataset import DataInfo
 from trainables.models.cnn import Cnn
 from trainables.models.vit import Vit

@@ -9,9 +9,9 @@ from PIL import Image
 from orchestrator.cli import list as list_
 from orchestrator.errors import GridError
 from orchestrator.grid import read_grid
-from orchestrator.plan import Plan
-from orchestrator.prepare import prepare_data
-from orchestrator.progress import Silence
+from orchestrator.plan.plan import Plan
+from orchestrator.plan.prepare import prepare_data
+from orchestrator.plan.progress import Silence
 from trainables.dataset import DataPlace
 
 

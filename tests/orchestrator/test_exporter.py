@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import exporter
 from orchestrator.errors import DamagedResults
-from orchestrator.exporter import Exporter
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import InResults
+from orchestrator.sweep import session
+from orchestrator.sweep.session import Exporter
 from tests.orchestrator import sample
 
 
 @pytest.fixture
 def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[ResultsPaths, Journal]:
-    monkeypatch.setattr(exporter, "PERIOD", 0.05)
-    monkeypatch.setattr(exporter, "PATIENCE", 0.0)
+    monkeypatch.setattr(session, "PERIOD", 0.05)
+    monkeypatch.setattr(session, "PATIENCE", 0.0)
     return sample.write_running(tmp_path)
 
 

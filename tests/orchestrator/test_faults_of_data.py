@@ -10,12 +10,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 from orchestrator.cli.data import command as data_command
-from orchestrator.data_card import look_at
 from orchestrator.errors import GridError, UserError
-from orchestrator.preview import Preview, preview
-from orchestrator.progress import Silence
-from orchestrator.request import SweepRequest
-from orchestrator.run import run_sweep
+from orchestrator.plan.data_card import look_at
+from orchestrator.plan.progress import Silence
+from orchestrator.sweep.preview import Preview, preview
+from orchestrator.sweep.run import SweepRequest, run_sweep
 
 GRID = """\
 name: birds

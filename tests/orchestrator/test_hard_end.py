@@ -8,14 +8,14 @@ import threading
 import psutil
 import pytest
 
-from orchestrator.hard_end import HardEnd
+from orchestrator.sweep.stop import HardEnd
 
 BLOCKED = """
 import subprocess, sys, threading
-from orchestrator import hard_end
-from orchestrator.stopping import Stopping
+from orchestrator.sweep import stop
+from orchestrator.sweep.stop import Stopping
 
-hard_end.FIRST_SECONDS, hard_end.SECOND_SECONDS = map(float, sys.argv[1:])
+stop.FIRST_SECONDS, stop.SECOND_SECONDS = map(float, sys.argv[1:])
 with Stopping():
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     print(child.pid, flush=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import run
-from orchestrator.places import data_place
-from orchestrator.reports.health import check_cache
-from orchestrator.reports.wandb_process import has_key, open_key_files
+from orchestrator.doctor import check_cache
+from orchestrator.plan.prepare import data_place
+from orchestrator.wandb.process import has_key, open_key_files
 from tests.orchestrator.processes import ORCH, ROOT, write_grid
 
 NOBODY = 54321

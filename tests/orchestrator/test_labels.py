@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from orchestrator.errors import GridError
-from orchestrator.grid.kept_labels import KeptLevel, labels_in_directory
 from orchestrator.grid.reader import read_text
-from orchestrator.plan import Plan
-from orchestrator.planned import cell_row, trial_rows, tuning_rows
+from orchestrator.plan.plan import Plan
 from orchestrator.store.journal import Journal
+from orchestrator.store.kept_labels import KeptLevel, labels_in_directory
+from orchestrator.sweep.record import cell_row, trial_rows, tuning_rows
 from trainables.dataset import DataPlace
 
 AXES = ("dataset", "model", "optimizer", "regularizer")

@@ -11,7 +11,7 @@ from orchestrator.cli import run
 from orchestrator.cli.group import COMMANDS
 from orchestrator.cli.path import LocalPath
 from orchestrator.errors import UserError
-from orchestrator.local_path import VARIABLES, local_path
+from orchestrator.store.local_path import VARIABLES, local_path
 
 ADDRESSES = (
     "s3://bucket/x",

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.reports.source import open_journal, results_at, table_of
-from orchestrator.store.filesystem import NETWORK_FOLDERS
 from orchestrator.store.inspection import JournalFiles, inspect
-from orchestrator.store.local_disk import JOURNAL_DIR
+from orchestrator.store.local_disk import JOURNAL_DIR, NETWORK_FOLDERS
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.reading import open_journal, results_at, table_of
 from results_schema import TRIALS
 from tests.orchestrator import processes
 from tests.orchestrator.sweeper import SLOW

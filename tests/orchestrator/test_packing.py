@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from orchestrator.engine import Shape
-from orchestrator.packing import CONTEXT_BYTES, MARGIN, MOST_SHARING, Packing
+from orchestrator.sweep.queue import CONTEXT_BYTES, MARGIN, MOST_SHARING, Packing
 
 GIB = 2**30
 

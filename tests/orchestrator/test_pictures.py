@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from orchestrator.progress import Silence
-from orchestrator.request import SweepRequest
-from orchestrator.run import run_sweep
+from orchestrator.plan.progress import Silence
+from orchestrator.sweep.run import SweepRequest, run_sweep
 
 GRID = """\
 name: gans

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from orchestrator.cell import Cell
 from orchestrator.errors import GridError
 from orchestrator.grid import read_grid
-from orchestrator.plan import Plan
-from orchestrator.plan_counts import Kept
+from orchestrator.plan.cell import Cell
+from orchestrator.plan.counts import Kept
+from orchestrator.plan.plan import Plan
 from trainables.dataset import DataPlace
 from trainables.errors import DataMissing
 

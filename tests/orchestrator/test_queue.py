@@ -7,8 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from orchestrator.engine import Shape
-from orchestrator.packing import Packing
-from orchestrator.queue import TrialQueue, Waiting
+from orchestrator.sweep.queue import Packing, TrialQueue, Waiting
 
 SINGLE, PAIR = Shape(1, 1, 0), Shape(2, 1, 0)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from orchestrator.reports.source import every_trial
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.reading import every_trial
 from tests.orchestrator.processes import ORCH, PATIENCE, attempts, environment, sweep, trials, write_grid
 from tests.orchestrator.sweeper import (
     DIES,

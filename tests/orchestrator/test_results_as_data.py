@@ -8,17 +8,15 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from orchestrator.preview import preview
-from orchestrator.progress import Silence
-from orchestrator.request import SweepRequest
-from orchestrator.run import run_sweep
+from orchestrator.plan.progress import Silence
 from orchestrator.store.paths import ResultsPaths
-from trainables.data.leavings import Leavings
-from trainables.data.own_folders import is_own, is_results
+from orchestrator.sweep.preview import preview
+from orchestrator.sweep.run import SweepRequest, run_sweep
+from trainables.data.files import FOLDERS
+from trainables.data.own_folders import Leavings, is_own, is_results
 from trainables.data.picture_folder import PictureFolder
 from trainables.data.recordings import recordings
-from trainables.data.table_files import table_files
-from trainables.results_files import FOLDERS
+from trainables.datasets._table_columns import table_files
 
 GRID = """\
 name: birds

@@ -13,18 +13,16 @@ import pytest
 
 from orchestrator.cli import run
 from orchestrator.errors import ResultsGone, ResultsRemoved
-from orchestrator.progress import Silence
-from orchestrator.request import SweepRequest
-from orchestrator.run import run_sweep
-from orchestrator.store.filesystem import NETWORK_FOLDERS
-from orchestrator.store.local_disk import JOURNAL_DIR
+from orchestrator.plan.progress import Silence
+from orchestrator.store.integrity.verify import verify
+from orchestrator.store.local_disk import JOURNAL_DIR, NETWORK_FOLDERS
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.upkeep.verify import verify
+from orchestrator.sweep.run import SweepRequest, run_sweep
 from tests.orchestrator import processes, sample
 from tests.orchestrator.sweeper import misbehave
 from trainables.context import Context
-from trainables.order import TrialOrder
 from trainables.records import TrialResult
+from trainables.spec import TrialOrder
 
 SEEDS = range(50, 70)
 CHANGES = 55

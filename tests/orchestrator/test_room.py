@@ -6,11 +6,9 @@ import pandas as pd
 import pytest
 
 from orchestrator.errors import UserError
-from orchestrator.progress import Silence
-from orchestrator.recording import NO_ROOM
-from orchestrator.request import SweepRequest
-from orchestrator.run import run_sweep
-from orchestrator.summary import SweepSummary
+from orchestrator.plan.progress import Silence
+from orchestrator.sweep.record import NO_ROOM
+from orchestrator.sweep.run import SweepRequest, SweepSummary, run_sweep
 
 GRID = """\
 name: sweep

@@ -13,11 +13,9 @@ import pytest
 
 from orchestrator.cli import run as cli_run
 from orchestrator.errors import DamagedResults, InfrastructureLost, UserError
-from orchestrator.progress import Silence, Snapshot
-from orchestrator.request import SweepRequest
-from orchestrator.run import run_sweep
+from orchestrator.plan.progress import Silence, Snapshot
 from orchestrator.store import tables
-from orchestrator.summary import SweepSummary
+from orchestrator.sweep.run import SweepRequest, SweepSummary, run_sweep
 from tests.orchestrator.processes import ORCH, environment
 from tests.orchestrator.sweeper import LEAVES, RAISES, RUNS_OUT_OF_MEMORY, misbehave
 from tests.trainables.test_plugin import install

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from orchestrator.cli import run
-from orchestrator.masking import masked
-from orchestrator.reports.wandb_process import open_key_files
+from orchestrator.text import masked
+from orchestrator.wandb.process import open_key_files
 from tests.orchestrator.processes import ORCH, ROOT, SWEEPER, environment
 
 WANDB = "5e4711e1" * 5
@@ -80,7 +80,7 @@ def test_nothing_of_a_sweep_holds_a_key(engine: str, tmp_path: Path) -> None:
         )
         seen = set(command_lines(process))
     assert process.wait() == 1, (tmp_path / "out").read_text()
-    assert any("orchestrator.reports.wandb" in line for line in seen)  # the processes were looked at
+    assert any("orchestrator.wandb" in line for line in seen)  # the processes were looked at
     assert not [line for line in seen if SENTINEL.decode() in line]
     assert holding(tmp_path) == ["home/.netrc"]
     assert list((tmp_path / "results" / "sweep" / "wandb").glob("offline-run-*"))
@@ -94,8 +94,8 @@ sys.path.insert(0, {str(SWEEPER.parents[2])!r})
 from pathlib import Path
 from tests.orchestrator.sweeper import misbehave
 from orchestrator.cli.display import display
-from orchestrator.request import SweepRequest
-from orchestrator.run import run_sweep
+from orchestrator.sweep.run import SweepRequest
+from orchestrator.sweep.run import run_sweep
 
 def leak(order, context):
     if order.spec.seed == 9:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import source_watch
-from orchestrator.source_watch import SourceWatch
+from orchestrator.sweep import source_watch
+from orchestrator.sweep.source_watch import SourceWatch
 
 COMPONENT = """
 from trainables.schedule import Schedule

@@ -13,7 +13,7 @@ import pytest
 from clusters.signals import ENDING, WARNINGS
 from orchestrator.cli import exit_code
 from orchestrator.errors import Interrupted
-from orchestrator.stopping import Stopping
+from orchestrator.sweep.stop import Stopping
 
 CODES = {
     signal.SIGHUP: 129,
@@ -96,7 +96,7 @@ def test_an_interruption_survives_pickling() -> None:
 
 EARLY = """
 import os, signal, sys, time
-from orchestrator.stopping import signal_of, stop_early
+from orchestrator.sweep.stop import signal_of, stop_early
 stop_early()
 try:
     os.kill(os.getpid(), int(sys.argv[1]))

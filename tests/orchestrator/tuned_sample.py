@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator.engine import Ended, EpochDone
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.planning import CellRow, PlannedRow
+from orchestrator.store.sql import CellRow, PlannedRow
 from orchestrator.store.tables import export
 from tests.orchestrator import sample
 from tests.orchestrator.sample import BEGIN, Cell

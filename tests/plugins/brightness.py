@@ -9,9 +9,8 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
-from trainables.optimizer import ParameterGroup
+from trainables.interfaces import Loss, ParameterGroup, Regularizer, TrainingFacts
 from trainables.records import EpochRow
-from trainables.regularizer import Loss, Regularizer, TrainingFacts
 
 
 class Brightness(Dataset):

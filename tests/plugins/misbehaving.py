@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional
 from torch import nn
 
-from trainables.regularizer import Regularizer
+from trainables.interfaces import Regularizer
 
 _kept: list[Any] = []
 

@@ -13,12 +13,11 @@ import torch
 
 from trainables.context import SingleContext
 from trainables.dataset import DataPlace
-from trainables.order import TrialOrder
 from trainables.protocol import Protocol
 from trainables.records import EpochRow
 from trainables.registry import registry
-from trainables.spec import TrialSpec
-from trainables.trial import run_trial
+from trainables.spec import TrialOrder, TrialSpec
+from trainables.training.trial import run_trial
 
 HOOKS = ("model", "parameter_groups", "loss", "batch", "gradients", "stopping")
 

@@ -12,22 +12,20 @@ from trainables.context import SingleContext
 from trainables.dataset import DataPlace
 from trainables.datasets.clip_folder import ClipFolder
 from trainables.datasets.moving_digits import MovingDigits
-from trainables.model import Model
+from trainables.interfaces import Model, Regularizer
 from trainables.models.cnn3d import Cnn3d
 from trainables.models.cnn_rnn import CnnRnn
 from trainables.models.frame_average import FrameAverage
 from trainables.models.gru import Gru
 from trainables.optimizers.adam import Adam
-from trainables.order import TrialOrder
-from trainables.preparation import prepared
 from trainables.protocol import Protocol, Splits
 from trainables.records import TrialResult
 from trainables.registry import registry
-from trainables.regularizer import Regularizer
 from trainables.regularizers.augment import Augment
 from trainables.regularizers.dropout import Dropout
-from trainables.spec import TrialSpec
-from trainables.trial import run_trial
+from trainables.spec import TrialOrder, TrialSpec
+from trainables.training.prepare import prepared
+from trainables.training.trial import run_trial
 
 TINY = MovingDigits(examples=240, length=6, size=10)
 

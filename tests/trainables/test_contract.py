@@ -25,19 +25,16 @@ from trainables.component import Component
 from trainables.context import SingleContext
 from trainables.dataset import DataInfo, DataPlace, Dataset
 from trainables.errors import DataError, DataMissing, TrialCancelled
-from trainables.model import Model
+from trainables.interfaces import Model, Optimizer, Regularizer
 from trainables.models.mlp import Mlp
-from trainables.optimizer import Optimizer
 from trainables.optimizers.adam import Adam
-from trainables.order import TrialOrder
 from trainables.protocol import Protocol, Splits
 from trainables.records import EpochRow, TrialResult
 from trainables.registry import KINDS, registry
-from trainables.regularizer import Regularizer
 from trainables.schedule import Schedule
-from trainables.spec import TrialSpec, derived_seeds
-from trainables.trial import run_trial
-from trainables.weights import load_weights
+from trainables.spec import TrialOrder, TrialSpec, derived_seeds
+from trainables.training.trial import run_trial
+from trainables.training.weights import load_weights
 
 CPU: Final = torch.device("cpu")
 DATA: Final = (FewDigits(), FewDigits(side=16, frames=4), FewDigits(side=32, channels=3))

@@ -12,13 +12,12 @@ from PIL import Image
 from pydantic import ValidationError
 
 from trainables.data.cache import content_hashes, decoded
-from trainables.data_options import DataOptions
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
+from trainables.dataset import DataInfo, DataOptions, DataPlace, Dataset, Examples
 from trainables.datasets.digits import Digits
 from trainables.errors import DataError, UnfitOption
-from trainables.preparation import Prepared, prepared
 from trainables.protocol import Splits
 from trainables.registry import registry
+from trainables.training.prepare import Prepared, prepared
 
 CPU = torch.device("cpu")
 SPLITS = Splits()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from orchestrator.reports.data_page import render
-from trainables import data_view
-from trainables.data_view import DataView
+from orchestrator.report.data_page import render
+from trainables.data import card as data_view
+from trainables.data.card import DataView
 from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
 from trainables.datasets.imagenet import Imagenet
 

@@ -18,17 +18,13 @@ from trainables.data.splits import Split
 from trainables.data.statistics import ChannelStatistics
 from trainables.dataset import DataInfo, Examples
 from trainables.errors import TrialTimedOut
-from trainables.fit import FitParts, Fitted, fit
-from trainables.learner import LearnerParts, SupervisedLearner
+from trainables.interfaces import Optimizer, Regularizer, TrainingFacts
 from trainables.models.cnn import Cnn
 from trainables.models.mlp import Mlp
-from trainables.optimizer import Optimizer
 from trainables.optimizers.lbfgs import Lbfgs
 from trainables.optimizers.sgd import Sgd
-from trainables.preparation import Prepared
 from trainables.protocol import Protocol
 from trainables.records import EpochRow
-from trainables.regularizer import Regularizer, TrainingFacts
 from trainables.regularizers.class_weights import ClassWeights
 from trainables.regularizers.decoupled_weight_decay import DecoupledWeightDecay
 from trainables.regularizers.focal_loss import FocalLoss
@@ -36,6 +32,9 @@ from trainables.regularizers.l1 import L1
 from trainables.regularizers.label_smoothing import LabelSmoothing
 from trainables.spec import derived_seeds
 from trainables.tasks.classification import Classification
+from trainables.training.fit import FitParts, Fitted, fit
+from trainables.training.learner import LearnerParts, SupervisedLearner
+from trainables.training.prepare import Prepared
 
 INFO = DataInfo("blobs", "image", (1, 6, 6), "classification", ("a", "b", "c"))
 FACTS = TrainingFacts((20, 5, 11))

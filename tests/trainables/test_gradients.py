@@ -10,17 +10,15 @@ from torch import Tensor, nn
 
 from trainables.context import SingleContext
 from trainables.dataset import DataInfo
-from trainables.gradients import clip, gradients_of, total_norm
-from trainables.learner import LearnerParts, SupervisedLearner
+from trainables.interfaces import Optimizer, Regularizer, TrainingFacts
 from trainables.models.mlp import Mlp
-from trainables.optimizer import Optimizer
 from trainables.optimizers.lbfgs import Lbfgs
 from trainables.optimizers.sgd import Sgd
 from trainables.protocol import Protocol
 from trainables.registry import registry
-from trainables.regularizer import Regularizer, TrainingFacts
 from trainables.regularizers.weight_decay import WeightDecay
 from trainables.tasks.classification import Classification
+from trainables.training.learner import LearnerParts, SupervisedLearner, clip, gradients_of, total_norm
 
 INFO = DataInfo("noise", "image", (1, 4, 4), "classification", ("a", "b", "c"))
 

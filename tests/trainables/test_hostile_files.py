@@ -18,17 +18,16 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from trainables.data.group_list import listed_groups
-from trainables.data.idx import read_idx
-from trainables.data.picture_folder import PictureFolder
-from trainables.data.picture_table import PictureTable
+from trainables.data.files import read_regular
+from trainables.data.picture_folder import PictureFolder, listed_groups
 from trainables.data.pictures import MOST_PIXELS, Picture, decode, read_header
 from trainables.data.video import count_frames
 from trainables.dataset import DataPlace
+from trainables.datasets._idx import read_idx
+from trainables.datasets._picture_table import PictureTable
 from trainables.datasets.cifar10 import Cifar10
 from trainables.errors import BrokenPicture, BrokenVideo, DataError, DataMissing, UnfitOption, WeightsError
-from trainables.regular_file import read_regular
-from trainables.safetensors_header import read_header as read_weights_header
+from trainables.training.safetensors_header import read_header as read_weights_header
 
 
 def fifo(path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from trainables.metrics import ClassMeasures, Predictions, RocCurve, expected_calibration_error, roc_auc_macro
+from trainables.tasks._metrics import ClassMeasures, Predictions, RocCurve, expected_calibration_error, roc_auc_macro
 
 
 def curve(*points: tuple[float, float]) -> RocCurve:

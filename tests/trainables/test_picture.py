@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from trainables.picture import grid, save_picture
+from trainables.training.picture import grid, save_picture
 
 
 def test_grey_pictures_stand_row_by_row_with_a_black_line_between() -> None:

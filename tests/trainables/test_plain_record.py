@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from trainables.plain_record import plain
+from orchestrator.engine.plain_record import plain
 from trainables.records import EpochRow
 
 ROW = EpochRow(1, 0.1, 1.0, 1.0, 0.1, 0.1)

@@ -8,17 +8,16 @@ import torch
 
 from trainables.context import SingleContext
 from trainables.dataset import DataPlace
+from trainables.interfaces import Regularizer
 from trainables.models.mlp import Mlp
 from trainables.optimizers.sgd import Sgd
-from trainables.order import TrialOrder
 from trainables.protocol import Protocol
-from trainables.range_test import found
 from trainables.records import EpochRow, TrialResult
 from trainables.registry import registry
-from trainables.regularizer import Regularizer
 from trainables.regularizers.early_stopping import EarlyStopping
-from trainables.spec import TrialSpec
-from trainables.trial import run_trial
+from trainables.spec import TrialOrder, TrialSpec
+from trainables.training.range_test import found
+from trainables.training.trial import run_trial
 
 
 def test_each_step_is_a_point_where_they_are_few() -> None:

@@ -2,9 +2,8 @@
 
 import math
 
-from trainables.protocol import Protocol
+from trainables.protocol import Protocol, is_best, unsupported
 from trainables.records import EpochRow
-from trainables.selection import is_best, unsupported
 from trainables.tasks.classification import Classification
 from trainables.tasks.regression import Regression
 

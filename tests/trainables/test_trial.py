@@ -12,30 +12,27 @@ from trainables.context import SingleContext
 from trainables.data import autoencoder
 from trainables.dataset import DataPlace
 from trainables.errors import TrialCancelled, TrialTimedOut
-from trainables.model import Model
+from trainables.interfaces import Model, Optimizer, Regularizer
 from trainables.models.cnn import Cnn
 from trainables.models.lstm import Lstm
 from trainables.models.mlp import Mlp
 from trainables.models.resnet import Resnet
-from trainables.optimizer import Optimizer
 from trainables.optimizers.adam import Adam
 from trainables.optimizers.adamw import AdamW
 from trainables.optimizers.rmsprop import RmsProp
 from trainables.optimizers.sgd import Sgd
-from trainables.order import TrialOrder
-from trainables.preparation import prepared
 from trainables.protocol import Protocol
 from trainables.records import EpochRow, TrialResult
 from trainables.registry import registry
-from trainables.regularizer import Regularizer
 from trainables.regularizers.augment import Augment
 from trainables.regularizers.dropout import Dropout
 from trainables.regularizers.early_stopping import EarlyStopping
 from trainables.regularizers.label_smoothing import LabelSmoothing
 from trainables.regularizers.weight_decay import WeightDecay
-from trainables.spec import TrialSpec, derived_seeds
-from trainables.trial import run_trial
-from trainables.weights import load_weights
+from trainables.spec import TrialOrder, TrialSpec, derived_seeds
+from trainables.training.prepare import prepared
+from trainables.training.trial import run_trial
+from trainables.training.weights import load_weights
 
 CPU = torch.device("cpu")
 

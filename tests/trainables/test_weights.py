@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.weights import load_weights, save_weights
+from trainables.training.weights import load_weights, save_weights
 
 
 def test_tied_and_channels_last_weights_come_back_as_they_were(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainables.data.pixels import Pixels, in_parts
-from trainables.precision import numerics
+from trainables.process_state.precision import numerics
 from trainables.protocol import Protocol
 
 STEPS: Final = 600

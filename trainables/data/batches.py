@@ -1,19 +1,93 @@
 """Batches on a device, cut from arrays: gathered, changed by the regularizers, standardised."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from typing import Final
+from functools import partial
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainables.data.on_device import on_device
 from trainables.data.statistics import ChannelStatistics
 from trainables.dataset import Examples
-from trainables.regularizer import Regularizer
-from trainables.soft_targets import soft
+from trainables.interfaces import Regularizer
+from trainables.training.state import State
+
+# Where the examples lie while batches are cut from them: in the memory of the GPU, or mapped from the file.
+
+_SHARE_OF_FREE_MEMORY: Final = 0.5
+"""The rest is for models and their activations."""
+
+
+class ExampleTensors(NamedTuple):
+    """All examples as tensors on one device, in the types of `Examples`. Not to be written to."""
+
+    inputs: Tensor
+    targets: Tensor
+
+
+_resident: dict[tuple[Path, torch.device], Tensor] = {}
+"""The inputs that lie on a GPU now: of one data set, since more would take memory from the trials."""
+
+
+def on_device(examples: Examples, device: torch.device) -> ExampleTensors:
+    """The examples where batches are best cut from them.
+
+    On a CPU nothing is copied. On a GPU the inputs are moved once, and stay for the next trials of this process when they
+    come from the decoded cache. Those that would take more than half of its free memory stay on the CPU.
+    """
+    here = ExampleTensors(_shared(examples.inputs), _shared(examples.targets))
+    if device.type == "cpu":
+        return here
+    inputs = _inputs_on(device, here.inputs, getattr(examples.inputs, "filename", None))
+    # targets are a trial's own (`label_noise`), and lie where the inputs do
+    return ExampleTensors(inputs, here.targets.to(inputs.device))
+
+
+def _inputs_on(device: torch.device, inputs: Tensor, filename: str | None) -> Tensor:
+    if filename is None:
+        return _moved(inputs, device)
+    key = (Path(filename), device)
+    if key not in _resident:
+        _resident.clear()
+        moved = _moved(inputs, device)
+        if moved is inputs:
+            return inputs
+        _resident[key] = moved
+    return _resident[key]
+
+
+def _moved(inputs: Tensor, device: torch.device) -> Tensor:
+    if device.type == "cuda" and inputs.nbytes > _SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]:
+        return inputs
+    return inputs.to(device)
+
+
+def _shared(array: NDArray[np.generic]) -> Tensor:
+    """A tensor over the same memory."""
+    with warnings.catch_warnings():
+        # batches are gathered into memory of their own, so nothing writes to the map
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
+
+
+# Targets as probabilities of the classes: what labels become when they are smoothed, mixed or weighed.
+
+
+def soft(targets: Tensor, classes: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Labels int64 (batch,) as (batch, classes) of ones and zeros; probabilities (batch, classes) as they are."""
+    return targets.to(dtype) if targets.is_floating_point() else F.one_hot(targets, classes).to(dtype)
+
+
+def soft_beside(outputs: Tensor, targets: Tensor) -> Tensor:
+    """`soft` in the shape and type of a classifier's outputs."""
+    return soft(targets, outputs.shape[1], outputs.dtype)
+
 
 Shard = Callable[[int], slice]
 """`Context.shard`: which of so many examples are this rank's."""
@@ -146,3 +220,73 @@ def _ranks(shard: Shard) -> int:
     part = shard(_MANY)
     size: int = part.stop - part.start
     return round(_MANY / size)
+
+
+# Training pictures without their labels, for models that learn from those too.
+
+
+class UnlabelledBatches:
+    """Batches of standardised pictures without end: each picture once, then all of them again in another order."""
+
+    def __init__(
+        self,
+        batches: Batches,
+        indices: NDArray[np.int64],
+        batch_size: int,
+        shard: Shard,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        """indices: of the training split and what was left out of it, never of validation or test.
+
+        batch_size: over all ranks. seed: the same on every rank.
+        """
+        self.black: Final = _level(batches, 0.0, device)
+        """What a pixel of 0 is after standardisation: (1, channels, 1, 1)."""
+        self.white: Final = _level(batches, 1.0, device)
+        self._count = len(indices)
+        self._cut: Final = partial(batches.training, indices, batch_size, ())
+        self._shard = shard
+        self._order = torch.Generator().manual_seed(seed)
+        # no regularizer changes these pictures; those that are decoded while they are used are cropped at random
+        self._crops = torch.Generator(device).manual_seed(seed)
+        self._drawn = 0
+        """Batches of this time round."""
+        self._began = self._generators()
+        self._stream = self._endless()
+
+    def __len__(self) -> int:
+        """Pictures, over all ranks."""
+        return self._count
+
+    def draw(self) -> Tensor:
+        """This rank's part of the next batch: float32 (batch, *shape)."""
+        return next(self._stream)
+
+    def state(self) -> State:
+        """The same on every rank."""
+        order, crops = self._began
+        return {"order": order, "crops": crops, "drawn": self._drawn}
+
+    def load_state(self, state: State) -> None:
+        """Go on behind the batches that had been drawn."""
+        self._order.set_state(state["order"])
+        self._crops.set_state(state["crops"])
+        self._drawn = state["drawn"]
+        self._stream = self._endless()
+
+    def _endless(self) -> Iterator[Tensor]:
+        while True:
+            self._began = self._generators()
+            for inputs, _ in self._cut(self._order, self._crops, self._shard, skip=self._drawn):
+                self._drawn += 1
+                yield inputs
+            self._drawn = 0
+
+    def _generators(self) -> tuple[Tensor, Tensor]:
+        """Where the generators stand."""
+        return self._order.get_state(), self._crops.get_state()
+
+
+def _level(batches: Batches, value: float, device: torch.device) -> Tensor:
+    return batches.standardise(torch.full((1, batches.shape[-3], 1, 1), value, device=device))

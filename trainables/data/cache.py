@@ -8,10 +8,11 @@ is found by its checksum, and the folder is made anew.
 import json
 import os
 import shutil
+import socket
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from secrets import token_hex
@@ -22,13 +23,12 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from trainables.data.checks import check_examples
-from trainables.data.content import LARGE
+from trainables.data.content import LARGE, stamps, steadily, total_size
+from trainables.data.files import open_regular, read_regular
 from trainables.data.own_folders import tag_cache
 from trainables.data.pixels import shown
-from trainables.data.stamps import stamps, steadily, total_size
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
-from trainables.errors import DataError
-from trainables.regular_file import open_regular, read_regular
+from trainables.dataset import DataInfo, DataPlace, Dataset, Examples, StreamedExamples
+from trainables.errors import DataError, DataMissing
 
 _FORMAT: Final = 3
 """Raised when the files come to mean something else; folders of an older format are left alone."""
@@ -228,3 +228,64 @@ def _unwritable(cache: Path, refused: OSError) -> DataError:
     return DataError(
         f"decoded data cannot be kept in {cache}: {refused}; free some space, or choose another folder with ORCH_CACHE"
     )
+
+
+# The examples of a data set and what tells their contents apart, whether they are decoded once or while they are
+# used.
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A data set as its fingerprint says it is, whatever becomes of its files."""
+
+    info: DataInfo
+    """Without the data set's options."""
+    examples: Examples | StreamedExamples
+    hashes: NDArray[np.uint64]
+    """(examples,), equal where two have the same content."""
+
+
+def contents(dataset: Dataset, place: DataPlace, fingerprint: str) -> Contents:
+    """What has this fingerprint. Raises DataError, as `decoded` does, where the files are others by now."""
+    streamed = dataset.streamed(place)
+    if streamed is not None:
+        hashes, info = streamed.decoder.content_hashes(), dataset.info(place)
+        refuse_other_content(dataset, place, fingerprint)
+        return Contents(info, streamed, hashes)
+    examples, hashes = decoded(dataset, place, fingerprint), content_hashes(dataset, place, fingerprint)
+    return Contents(kept_info(dataset, place, fingerprint), examples, hashes)
+
+
+# The place of data on the machine that a trial runs on, which need not be the one where it was ordered.
+
+
+def cache_folder() -> Path:
+    """ORCH_CACHE, else `orch` in the user's cache folder (XDG Base Directory Specification).
+
+    Raises DataMissing where the user has neither a home nor a name.
+    """
+    if own := os.environ.get("ORCH_CACHE"):
+        return Path(own).resolve()
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "orch"
+    try:
+        return Path.home() / ".cache" / "orch"
+    except RuntimeError:
+        raise DataMissing(
+            f"there is no place for decoded data: user {os.getuid()} has no home folder; set ORCH_CACHE to a folder that"
+            " can be written to"
+        ) from None
+
+
+def here(place: DataPlace) -> DataPlace:
+    """The place on this machine: the same data folder, and a cache of its own. Raises DataMissing without the folder.
+
+    A place without a host is any machine's as it is.
+    """
+    host = socket.gethostname()
+    if place.data is not None and not place.data.is_dir():
+        raise DataMissing(
+            f"the data folder {place.data} is not there on {host}: every node needs it under the path that `data` in the"
+            " cluster file says"
+        )
+    return place if place.host in ("", host) else replace(place, cache=cache_folder())

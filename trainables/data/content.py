@@ -1,20 +1,93 @@
 """Digests of a data set's content, remembered so that files that have not changed are read once."""
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from hashlib import blake2b
+from os import cpu_count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data.files import printable, read_regular, write_whole
 from trainables.data.own_folders import tag_cache
-from trainables.data.stamps import Stamps, settled, stamps, steadily
 from trainables.dataset import DataPlace
-from trainables.errors import DataError
-from trainables.regular_file import read_regular
-from trainables.whole_file import write_whole
+from trainables.errors import BrokenPicture, DataError
+
+# What tells that files are still those that were read: their sizes, their times, and their numbers on the disk.
+
+Stamps = NDArray[np.uint64]
+"""(files, 4): size, modification, number, change."""
+Read = TypeVar("Read")
+
+_COLUMNS: Final = 4
+_SIZE, _CHANGE = 0, 3
+_TRIES: Final = 2
+"""A backup that makes links changes the times of files whose content stays: what was read then is read once more."""
+_SECOND: Final = 1_000_000_000
+_TICK: Final = _SECOND // 50
+"""Nanoseconds between two times that a kernel tells apart, at most: two writes within may bear the same one."""
+_COARSE: Final = 2 * _SECOND
+"""The same where a file system keeps whole seconds (FAT keeps every other one)."""
+_WORD: Final = (1 << 64) - 1
+
+
+def stamps(files: Iterable[str | Path]) -> Stamps:
+    """Of each file in its order. Raises OSError, where a file is gone too."""
+    numbers = [number for path in files for number in stamp(path)]
+    return np.array(numbers, np.uint64).reshape(-1, _COLUMNS)
+
+
+def stamp(path: str | Path) -> tuple[int, int, int, int]:
+    """Of one file, as its row in `stamps`. Raises OSError."""
+    status = Path(path).stat()
+    return (status.st_size, status.st_mtime_ns & _WORD, status.st_ino & _WORD, status.st_ctime_ns & _WORD)
+
+
+def total_size(of: Stamps) -> int:
+    """Bytes of all files."""
+    return int(of[:, _SIZE].sum())
+
+
+def settled(of: Stamps) -> bool:
+    """Whether the last change lies so far back that another one would bear another time."""
+    if not len(of):
+        return True
+    last = int(of[:, _CHANGE].max())
+    return last < time.time_ns() - (_TICK if last % _SECOND else _COARSE)
+
+
+def steadily(files: Callable[[], Sequence[str]], read: Callable[[], Read]) -> Read:
+    """What `read` gives while none of the files changes; it is called once more where one did.
+
+    Raises what either raises, OSError where a file is gone, and DataError where the files go on changing.
+    """
+    before = files()
+    known = stamps(before)
+    for _ in range(_TRIES):
+        value = read()
+        after = files()
+        now = stamps(after)
+        found = _changed(before, known, after, now)
+        if found is None:
+            return value
+        before, known = after, now
+    raise DataError(f"{found} while it was read; wait until nothing writes to the data any more, and start again")
+
+
+def _changed(before: Sequence[str], known: Stamps, after: Sequence[str], now: Stamps) -> str | None:
+    """What changed, in words; None where nothing did."""
+    if before != after:
+        came = sorted(set(after) - set(before))
+        gone = sorted(set(before) - set(after))
+        return f"{printable((came or gone)[0])} {'came' if came else 'went'}"
+    differing = np.flatnonzero((known != now).any(axis=1))
+    return f"{printable(after[differing[0]])} changed" if len(differing) else None
+
 
 LARGE: Final = 2 * 1024**3
 """Bytes of files above which names and sizes stand for the content."""
@@ -103,3 +176,44 @@ def _chunks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             yield chunk
+
+
+# What tells apart the contents of many files: a hash of each, remembered while the files do not change.
+
+_MOST_THREADS: Final = 8
+_PIECE: Final = 4096
+_BYTES: Final = 8
+"""Of one hash."""
+
+
+def file_hashes(place: DataPlace, files: Iterable[str]) -> NDArray[np.uint64]:
+    """uint64 (files,), equal where two files hold the same bytes.
+
+    Where all together take more than 2 GiB, a file's size and the 4 KiB at its start, middle and end stand for its
+    bytes. Raises BrokenPicture where a file cannot be read, DataError where the cache cannot be written.
+    """
+    paths = list(files)
+    text = remembered(place, "file hashes", paths, lambda: _hashed(paths))
+    return np.frombuffer(bytes.fromhex(text), "<u8").astype(np.uint64)
+
+
+def _hashed(paths: Sequence[str]) -> str:
+    large = sum(Path(path).stat().st_size for path in paths) > LARGE
+    with ThreadPoolExecutor(min(_MOST_THREADS, cpu_count() or 1)) as threads:
+        return "".join(threads.map(partial(file_hash, pieces=large), paths, chunksize=64))
+
+
+def file_hash(path: str, pieces: bool) -> str:
+    """That of one file, in hexadecimal; of pieces of it where all together are large. Raises BrokenPicture."""
+    digest = blake2b(digest_size=_BYTES)
+    try:
+        with Path(path).open("rb") as file:
+            size = file.seek(0, 2)
+            digest.update(f"{size}:".encode())
+            starts = (0, max(0, size // 2 - _PIECE // 2), max(0, size - _PIECE)) if pieces else (0,)
+            for start in starts:
+                file.seek(start)
+                digest.update(file.read(_PIECE if pieces else -1))
+    except OSError as refused:
+        raise BrokenPicture(printable(path), refused.strerror or repr(refused)) from refused
+    return digest.hexdigest()

@@ -1,15 +1,17 @@
 """A CSV file with a line for each picture: its path, and what is to be known of it."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Final
 
-from trainables.data.printable import printable
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.data.files import open_regular, printable
 from trainables.errors import UnfitOption
-from trainables.regular_file import open_regular
 
 _PATH: Final = "path"
 _NAMED: Final = 3
@@ -67,3 +69,49 @@ def _read(file: Path, option: str, column: str) -> dict[str, Entry]:
     except (OSError, csv.Error) as refused:
         raise UnfitOption(option, f"cannot read {file}: {refused}") from refused
     return {path: entry for path, entry in entries.items() if entry.value}
+
+
+# Numbers to predict, as a user's files hold them.
+
+_NUMBERS_NAMED: Final = 3
+"""How many rows without a number an error names."""
+
+
+def fit_numbers(values: NDArray[np.float64], where: Callable[[int], str], what: str) -> NDArray[np.float32]:
+    """(examples, 1), as trials read them. Raises UnfitOption where one is missing or no finite number, or all are equal.
+
+    values: (examples,), NaN where there is none. where: names an example's place; what: the column.
+    """
+    with np.errstate(over="ignore"):
+        numbers = values.astype(np.float32)
+    unfit = np.flatnonzero(~np.isfinite(numbers))
+    if len(unfit):
+        named = ", ".join(f"{where(int(index))} ({_told(values[index])})" for index in unfit[:_NUMBERS_NAMED])
+        raise UnfitOption(
+            "target",
+            f"{what} holds no finite number for {len(unfit)} of {len(values)} pictures: {named}; give each one",
+        )
+    if len(values) and (numbers == numbers[0]).all():
+        raise UnfitOption("target", f"{what} is {numbers[0]:g} for all pictures, so that there is nothing to learn")
+    return numbers[:, None]
+
+
+def _told(value: np.float64) -> str:
+    if np.isnan(value):
+        return "missing, or NaN"
+    return f"{value:g}" if np.isinf(value) else f"{value:g}, beyond 32 bits"
+
+
+# A CSV file with a number to predict for each picture: `path,target`.
+
+
+def listed_numbers(file: Path, pictures: Sequence[str]) -> NDArray[np.float32]:
+    """The number of each picture, (pictures, 1). Raises UnfitOption, as `listed` does, and where one is no number."""
+    entries = listed(file, "target", "target", pictures)
+    values = np.empty(len(entries))
+    for index, entry in enumerate(entries):
+        try:
+            values[index] = float(entry.value)
+        except ValueError:
+            raise UnfitOption("target", f"{file}:{entry.line}: {entry.value!r} is no number") from None
+    return fit_numbers(values, lambda index: f"line {entries[index].line}", f"the column target of {file}")

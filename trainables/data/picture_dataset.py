@@ -14,14 +14,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from trainables.component import NotIdentity
-from trainables.data.content import LARGE, digest_of_arrays, remembered
+from trainables.data.content import LARGE, digest_of_arrays, remembered, stamps, total_size
+from trainables.data.memory import refuse_too_large
 from trainables.data.pictures import Choice, Header, Picture, Shape, decode, raise_broken, read_header, whole
-from trainables.data.room import refuse_too_large
-from trainables.data.stamps import stamps, total_size
-from trainables.data_options import Size
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
+from trainables.dataset import DataInfo, DataPlace, Dataset, Examples, LeftOut, Outline, Size
 from trainables.errors import BrokenPicture, DataError, DataMissing, UnfitOption, raise_all
-from trainables.outline import LeftOut, Outline
 
 _MOST_THREADS: Final = 8
 _PART: Final = 32

@@ -1,16 +1,274 @@
 """Pictures in folders named after their classes, as in ImageNet's layout and torchvision's `ImageFolder`."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainables.data.checks import same_names
-from trainables.data.folder_layout import SplitFolder, loose_pictures, shown_folders, split_folders
-from trainables.data.found_pictures import FoundPictures, pictures_below
-from trainables.data.leavings import Leavings
-from trainables.data.printable import printable
-from trainables.errors import DataError, DataMissing
+from trainables.data.content import digest_of_files
+from trainables.data.csv_list import listed, listed_numbers
+from trainables.data.files import printable
+from trainables.data.own_folders import Leavings, is_own, is_within_results
+from trainables.data.picture_dataset import PictureSource
+from trainables.data.pictures import Picture, has_picture_ending, raise_broken
+from trainables.dataset import LeftOut
+from trainables.errors import BrokenPicture, DataError, DataMissing
+
+# Where class folders lie: in the root itself, or in its folders `train`, `val` and `test`.
+
+_TRAIN: Final = frozenset({"train", "training"})
+_POOL: Final = _TRAIN | {"val", "valid", "validation"}
+_TEST: Final = frozenset({"test", "testing"})
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFolder:
+    """A folder that holds class folders."""
+
+    path: Path
+    test: bool
+    """Whether it is the official test split."""
+
+
+def split_folders(root: Path) -> list[SplitFolder]:
+    """The folders that hold class folders, the test split last; the root alone where it has no splits.
+
+    Raises DataError where the names tell of splits and the content does not bear them out, OSError.
+    """
+    folders = shown_folders(root)
+    named = [folder for folder in folders if folder.name.lower() in _POOL | _TEST]
+    if not _are_splits(named, folders):
+        return [SplitFolder(root, False)]
+    fault = _fault(named, folders)
+    if fault is not None:
+        raise DataError(f"{root} has {_listed(named)}, as splits are called, but {fault}{_way_out(root, named)}")
+    splits = [SplitFolder(folder, folder.name.lower() in _TEST) for folder in named]
+    return sorted(splits, key=lambda split: (split.test, split.path))
+
+
+def shown_folders(folder: Path) -> list[Path]:
+    """The user's own folders in a folder, sorted. Raises OSError, and DataError at a link that leads nowhere."""
+    with os.scandir(folder) as entries:
+        shown = [entry for entry in entries if is_shown(entry.name)]
+    for entry in shown:
+        if entry.is_symlink() and not has_picture_ending(entry.name) and not os.path.exists(entry.path):  # noqa: PTH110
+            raise DataError(f"the link {printable(entry.path)} leads to nothing that is there; repair or remove it")
+    return sorted(
+        Path(entry.path)
+        for entry in shown
+        if is_folder(entry) and not is_own(entry.path) and not is_within_results(folder, entry.name)
+    )
+
+
+def loose_pictures(folders: Iterable[Path]) -> list[str]:
+    """Pictures that lie in these folders themselves, each once."""
+    paths: dict[str, None] = {}
+    for folder in folders:
+        with os.scandir(folder) as entries:
+            shown = [entry for entry in entries if is_shown(entry.name) and has_picture_ending(entry.name)]
+        paths.update({entry.path: None for entry in shown if not is_folder(entry)})
+    return sorted(paths)
+
+
+def numbered_folders(root: Path) -> list[SplitFolder]:
+    """Where pictures lie that need no class folders: in `train` and `test` where both are there, else in the root.
+
+    Raises DataError where other folders stand beside those two, OSError.
+    """
+    folders = shown_folders(root)
+    named = [folder for folder in folders if folder.name.lower() in _POOL | _TEST]
+    if not any(folder.name.lower() in _TRAIN for folder in named) or len(named) < 2:
+        return [SplitFolder(root, False)]
+    if others := [folder for folder in folders if folder not in named]:
+        raise DataError(
+            f"{root} has {_listed(named)}, as splits are called, and {_listed(others)} beside; move the others elsewhere"
+        )
+    splits = [SplitFolder(folder, folder.name.lower() in _TEST) for folder in named]
+    return sorted(splits, key=lambda split: (split.test, split.path))
+
+
+def is_folder(entry: "os.DirEntry[str]") -> bool:
+    """Whether it is a folder or a link to one."""
+    # unlike DirEntry.is_dir, os.path.isdir passes over a link to itself
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()  # noqa: PTH112
+
+
+def is_shown(name: str) -> bool:
+    """Whether a file or folder of this name is the user's own."""
+    # macOS leaves a folder of shadows in every archive that it packs
+    return not name.startswith(".") and name != "__MACOSX"
+
+
+def _are_splits(named: list[Path], folders: list[Path]) -> bool:
+    """One such name may be a class's (buses, trains and planes); two, or nothing else, are splits."""
+    if len(named) != 1:
+        return len(named) > 1
+    only = named[0]
+    holds_classes = only.name.lower() in _TRAIN and bool(shown_folders(only)) and not _has_pictures(only)
+    return named == folders or holds_classes
+
+
+def _fault(named: list[Path], folders: list[Path]) -> str | None:
+    others = [folder for folder in folders if folder not in named]
+    if others:
+        return f"{_listed(others)} {'stands' if len(others) == 1 else 'stand'} beside; move that elsewhere"
+    if all(folder.name.lower() not in _TRAIN for folder in named):
+        return "there is no train; add it"
+    bare = [folder for folder in named if not shown_folders(folder)]
+    if bare:
+        have = "has" if len(bare) == 1 else "have"
+        return f"{_listed(bare)} {have} no class folders; sort the pictures into one for each class, or move them away"
+    return None
+
+
+def _way_out(root: Path, named: list[Path]) -> str:
+    alone = next((f"give the path of {folder.name} alone, or " for folder in named if shown_folders(folder)), "")
+    return f" ({alone}rename {_listed(named)} if they are classes)"
+
+
+def _has_pictures(folder: Path) -> bool:
+    with os.scandir(folder) as entries:
+        return any(is_shown(entry.name) and has_picture_ending(entry.name) for entry in entries)
+
+
+def _listed(folders: Iterable[Path]) -> str:
+    *most, last = (printable(folder.name) for folder in folders)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+# A CSV file that says which pictures belong together: `path,group`, a line for each picture.
+
+
+def listed_groups(file: Path, pictures: Sequence[str]) -> NDArray[np.int64]:
+    """The group of each picture, numbered from 0. Raises UnfitOption, as `listed` does."""
+    entries = listed(file, "groups", "group", pictures)
+    _, numbers = np.unique([entry.value for entry in entries], return_inverse=True)
+    return numbers.astype(np.int64)
+
+
+# Pictures that are files of their own, found below a folder.
+
+_BATCH: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A picture that has not been read."""
+
+    label: str
+    path: str
+    name: str
+    """The path within its class."""
+    test: bool
+
+
+class FoundPictures(PictureSource):
+    """In an order of the subclass's own."""
+
+    def __init__(self, root: Path, found: Sequence[Found], leavings: Leavings) -> None:
+        self._root, self._found, self._leavings = root, found, leavings
+        self.files = [picture.path for picture in found]
+        self.official_test = np.array([picture.test for picture in found], np.bool_)
+
+    def batches(self) -> Iterator[list[Picture]]:
+        for start in range(0, len(self.files), _BATCH):
+            yield [Picture(printable(path), path) for path in self.files[start : start + _BATCH]]
+
+    def groups(self, key: str) -> NDArray[np.int64]:
+        """key: the path of a CSV file, with the paths of pictures within the folder."""
+        return listed_groups(Path(key), self.names_within())
+
+    def names_within(self) -> list[str]:
+        """The path of each picture within the folder."""
+        prefix = f"{self._root}{os.sep}"
+        return [picture.path.removeprefix(prefix) for picture in self._found]
+
+    def left_out(self) -> tuple[LeftOut, ...]:
+        return self._leavings.all()
+
+    def digest(self) -> str:
+        try:
+            return digest_of_files(
+                (f"{'test' if found.test else ''}/{found.label}/{found.name}", found.path) for found in self._found
+            )
+        except OSError as refused:
+            if refused.filename is None:
+                raise
+            raise BrokenPicture(printable(str(refused.filename)), refused.strerror or repr(refused)) from refused
+
+
+def pictures_below(folder: Path, label: str, test: bool, leavings: Leavings) -> Iterator[Found]:
+    """All, by name; what else lies there goes to the leavings. Raises BrokenPicture naming every one that is no file."""
+    broken: list[BrokenPicture] = []
+    for entry in sorted(_below(str(folder), frozenset(), leavings), key=lambda entry: entry.path):
+        why = _why_no_file(entry)
+        if why is not None:
+            broken.append(BrokenPicture(printable(entry.path), why))
+        yield Found(label, entry.path, entry.path.removeprefix(f"{folder}/"), test)
+    raise_broken(broken)
+
+
+def _why_no_file(entry: "os.DirEntry[str]") -> str | None:
+    if is_folder(entry):
+        return "it is a folder, with no pictures in it"
+    if entry.is_symlink():
+        return None if os.path.isfile(entry.path) else "it is a link that leads to no file"  # noqa: PTH113
+    return None if entry.is_file() else "it is no regular file"
+
+
+def _below(folder: str, above: frozenset[tuple[int, int]], leavings: Leavings) -> Iterator["os.DirEntry[str]"]:
+    """Whatever is called as pictures are, in a folder and those within, a folder only where it holds none.
+
+    above: the folders on the way, so that a link back ends.
+    """
+    status = Path(folder).stat()
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not is_shown(entry.name):
+                continue
+            inner = is_folder(entry)
+            if inner and is_own(entry.path):
+                continue
+            within = list(_below(entry.path, above | {here}, leavings)) if inner else []
+            if within:
+                yield from within
+            elif has_picture_ending(entry.name):
+                yield entry
+            elif not inner:
+                leavings.add(entry.path)
+
+
+# Pictures below a folder with a number to predict for each: no class folders are needed.
+
+
+class NumberedFolder(FoundPictures):
+    """All pictures, by split and name, in folders or not; `train` and `test` are splits where both are there."""
+
+    def __init__(self, root: Path, numbers: Path, lists: Collection[str]) -> None:
+        """numbers: the CSV file. lists: such files, which may lie among the pictures.
+
+        Raises DataMissing where there is no folder, UnfitOption, BrokenPicture, OSError.
+        """
+        if not root.is_dir():
+            raise DataMissing(f"{root} is not a folder; pictures are expected in one")
+        leavings = Leavings(lists)
+        splits = numbered_folders(root)
+        found = [found for split in splits for found in pictures_below(split.path, "", split.test, leavings)]
+        super().__init__(root, found, leavings)
+        self.classes = ()
+        self.targets = listed_numbers(numbers, self.names_within())
+
+    def refuse_unfit(self) -> None:
+        if self.official_test.all():
+            raise DataMissing(f"{self._root} holds no pictures to learn from (endings such as .png, .jpg, .tif)")
 
 
 class PictureFolder(FoundPictures):

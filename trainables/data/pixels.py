@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.data.room import refuse_too_large
-from trainables.data.streams import stream
-from trainables.data_options import DataOptions
+from trainables.data.memory import refuse_too_large
+from trainables.data.splits import stream
+from trainables.dataset import DataOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
-
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 """As in Examples: uint8 in 0..255 or float32 in 0..1, (examples, ..., channels, height, width)."""
@@ -95,8 +94,7 @@ def in_parts(inputs: Pixels, change: Callable[[Tensor], Tensor], shape: tuple[in
 def _filter(denoise: str | None) -> Callable[[Tensor], Tensor] | None:
     """None where the pictures are not filtered, or not one by one."""
 
-    from trainables.data.denoising import gaussian, median
-    from trainables.data.non_local_means import non_local_means
+    from trainables.data.denoising import gaussian, median, non_local_means
 
     match denoise:
         case "median":

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainables.data.folder_layout import is_folder, is_shown
+from trainables.data.files import printable
 from trainables.data.own_folders import is_own
+from trainables.data.picture_folder import is_folder, is_shown
 from trainables.data.pictures import Header, Picture, has_picture_ending, read_header
-from trainables.data.printable import printable
 from trainables.data.video import count_frames, has_video_ending, video_frames, video_header
 from trainables.errors import BrokenPicture, BrokenVideo
 

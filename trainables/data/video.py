@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from trainables.data.files import printable
 from trainables.data.pictures import MOST_PIXELS, Header, Picture
-from trainables.data.printable import printable
 from trainables.errors import BrokenVideo, DataError
 
 if TYPE_CHECKING:

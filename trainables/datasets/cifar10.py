@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Final
 
-from trainables.data.cifar_dataset import CifarDataset
+from trainables.datasets._cifar import CifarDataset
 
 _PICKLED: Final = {
     "data_batch_1": "c99cafc152244af753f735de768cd75f",

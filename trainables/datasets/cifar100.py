@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Final, Literal
 
-from trainables.data.cifar_dataset import CifarDataset
+from trainables.datasets._cifar import CifarDataset
 
 _PICKLED: Final = {
     "train": "16019d7e3df5f24257cddd939b257f8d",

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from trainables.component import Count
-from trainables.data.clip_source import ClipSource
+from trainables.data.clips import ClipSource
 from trainables.data.picture_dataset import PictureDataset, decoded_pictures, located_file
 from trainables.dataset import DataInfo, DataPlace, Examples
 

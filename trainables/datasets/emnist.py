@@ -6,7 +6,7 @@ from typing import ClassVar, Final, Literal
 
 import numpy as np
 
-from trainables.data.idx_dataset import IdxDataset, Labels, Pictures
+from trainables.datasets._idx import IdxDataset, Labels, Pictures
 
 _UNLIKE_CAPITALS: Final = "abdefghnqrt"
 """Small letters with a class of their own where those that look like their capitals are merged with them (table II)."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
-from trainables.data.idx_dataset import IdxDataset
+from trainables.datasets._idx import IdxDataset
 
 
 class FashionMnist(IdxDataset):

@@ -6,9 +6,8 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from trainables.component import NotIdentity
-from trainables.data.numbered_folder import NumberedFolder
 from trainables.data.picture_dataset import PictureDataset, PictureSource, located_file
-from trainables.data.picture_folder import PictureFolder
+from trainables.data.picture_folder import NumberedFolder, PictureFolder
 from trainables.dataset import DataPlace
 
 

@@ -7,8 +7,8 @@ from pydantic import Field
 
 from trainables.component import NotIdentity
 from trainables.data.picture_dataset import PictureDataset, PictureSource, located_file
-from trainables.data.picture_table import PictureTable
 from trainables.dataset import DataPlace
+from trainables.datasets._picture_table import PictureTable
 
 
 class ImageParquet(PictureDataset):

@@ -7,17 +7,13 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from trainables.component import NotIdentity
-from trainables.data.crops import middle
-from trainables.data.folder_layout import SplitFolder, shown_folders
 from trainables.data.picture_dataset import PictureSource
-from trainables.data.picture_decoder import PictureDecoder
-from trainables.data.picture_folder import PictureFolder
+from trainables.data.picture_decoder import PictureDecoder, middle
+from trainables.data.picture_folder import PictureFolder, SplitFolder, shown_folders
 from trainables.data.pictures import Choice, Shape
-from trainables.data_options import Size
-from trainables.dataset import DataInfo, DataPlace
+from trainables.dataset import DataInfo, DataPlace, Size, StreamedExamples
 from trainables.datasets.image_folder import ImageFolder
 from trainables.errors import DataError, UnfitOption
-from trainables.streamed import StreamedExamples
 
 _TRAIN: Final = "train"
 _VAL: Final = "val"

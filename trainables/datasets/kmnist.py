@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from trainables.data.idx_dataset import IdxDataset
+from trainables.datasets._idx import IdxDataset
 
 
 class Kmnist(IdxDataset):

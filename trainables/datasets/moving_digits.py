@@ -6,6 +6,7 @@ let them bounce. On a torus every place is as likely in every frame, so that a s
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from math import atan2, isqrt, pi
 from typing import Annotated, ClassVar, Final, Literal
 
 import numpy as np
@@ -14,10 +15,54 @@ from PIL import Image
 from pydantic import Field
 
 from trainables.component import NonNegative
-from trainables.data.room import refuse_too_large
-from trainables.data.torus import DIRECTIONS, places_passed
+from trainables.data.memory import refuse_too_large
 from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
 from trainables.registry import registry
+
+# Movements on a torus that look the same when their order is lost.
+
+DIRECTIONS: Final = ("east", "north-east", "north", "north-west", "west", "south-west", "south", "south-east")
+"""Where a move leads to, to within 22.5 degrees, in steps of 45. Every other one is longer, by the root of two."""
+_FEWEST_PLACES: Final = 13
+
+
+def places_passed(
+    directions: NDArray[np.int64], length: int, size: int, random: np.random.RandomState
+) -> NDArray[np.int64]:
+    """Pixels to the east and to the north that each mover is away from a point of its own, frame by frame.
+
+    directions: (movers,), indices of DIRECTIONS. Gives int64 (movers, length, 2) in 0..size - 1, for a torus of size by
+    size pixels. Each mover begins at a random place of the lattice, whose places are as many as `length` where that can
+    be, else the next number above that can.
+    """
+    places = _places(length)
+    begin = random.randint(places, size=(len(directions), 1))
+    # counted in moves of the mover's own, so that all ways round the lattice are as likely
+    moves = begin + np.arange(length)
+    lattice = moves[..., None] * np.array(_moves(places))[directions][:, None] % places
+    pixels: NDArray[np.int64] = lattice * size // places
+    return pixels
+
+
+def _places(least: int) -> int:
+    """The smallest prime that is a sum of two squares, at least 13 and at least this."""
+    places = max(least, _FEWEST_PLACES)
+    while places % 4 != 1 or any(places % factor == 0 for factor in range(3, isqrt(places) + 1, 2)):
+        places += 1
+    return places
+
+
+def _moves(places: int) -> list[tuple[int, int]]:
+    """The eight moves in the order of DIRECTIONS: to the east and to the north, in units of the torus of places."""
+    a = next(a for a in range(1, places) if isqrt(places - a * a) ** 2 == places - a * a)
+    b = isqrt(places - a * a)
+    quarter = [(a, b), (a - b, a + b)]  # a neighbour along a side of the lattice's squares, and one across a corner
+    moves = [*quarter]
+    for _ in range(3):
+        quarter = [(-north, east) for east, north in quarter]
+        moves += quarter
+    return sorted(moves, key=lambda move: round(4 * atan2(move[1], move[0]) / pi) % 8)
+
 
 _TEST_SHARE: Final = 0.2
 """Of the clips, and of the pictures where their source has no official test split."""

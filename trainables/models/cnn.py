@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from trainables.attention import Attention
 from trainables.component import AddedLater, AnyCounts, Count, Counts
 from trainables.dataset import DataInfo
-from trainables.initialisation import Initialisation, initialise
-from trainables.model import Model
+from trainables.interfaces import Attention, Model
+from trainables.models._initialisation import Initialisation, initialise
 
 if TYPE_CHECKING:
     from torch import nn
-
 
 Padding = Literal["same", "valid"]
 
@@ -95,8 +93,8 @@ class Cnn(Model):
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
         from torch import nn
 
-        from trainables.layers import fully_connected
-        from trainables.networks.attention import attending
+        from trainables.models._attention import attending
+        from trainables.models._layers import fully_connected
 
         layers: list[nn.Module] = []
         inputs, height, width = data.channels, data.height, data.width

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import Counts
 from trainables.dataset import DataInfo, Input
-from trainables.frames import left_of_frame
-from trainables.model import Model
+from trainables.interfaces import Model
+from trainables.models._frames import left_of_frame
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,8 +34,8 @@ class Cnn3d(Model):
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
         from torch import nn
 
-        from trainables.layers import DropoutSite
-        from trainables.networks.cnn3d import ChannelsFirst, stage
+        from trainables.models._frames_net import ChannelsFirst, stage
+        from trainables.models._layers import DropoutSite
 
         frames, inputs = data.shape[0], data.channels
         stages: list[nn.Module] = []

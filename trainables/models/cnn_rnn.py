@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import Count, Depth
 from trainables.dataset import DataInfo
-from trainables.frames import FrameModel
-from trainables.recurrent import Cell
+from trainables.models._frames import FrameModel
+from trainables.models._recurrent import Cell
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,8 +31,8 @@ class CnnRnn(FrameModel):
     """Whether each layer also reads from the end, with a state of its own (Schuster and Paliwal 1997)."""
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
-        from trainables.networks.cnn_rnn import CnnRnnNetwork
-        from trainables.networks.recurrent import LastState, Recurrence
+        from trainables.models._frames_net import CnnRnnNetwork
+        from trainables.models._recurrent_net import LastState, Recurrence
 
         recurrence = Recurrence(self.cell, self.hidden, self.layers, self.bidirectional)
         return CnnRnnNetwork(self.frame_network(data), LastState(recurrence, self.features), outputs)

@@ -8,11 +8,10 @@ from pydantic import AfterValidator, Field
 
 from trainables.component import Count, Depth
 from trainables.dataset import DataInfo
-from trainables.model import Model
+from trainables.interfaces import Model
 
 if TYPE_CHECKING:
     from torch import nn
-
 
 _SMALLEST: Final = 8
 """Pixels a side: two halvings leave 2x2, so batch norm has several values a map even in a batch of one."""
@@ -54,7 +53,7 @@ class Densenet(Model):
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
         from torch import nn
 
-        from trainables.networks.densenet import DenseLayer, convolution, normalised_convolution
+        from trainables.models._densenet_net import DenseLayer, convolution, normalised_convolution
 
         maps = 2 * self.growth
         layers: list[nn.Module] = [convolution(data.channels, maps, 3)]

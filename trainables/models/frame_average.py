@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from trainables.dataset import DataInfo
-from trainables.frames import FrameModel
+from trainables.models._frames import FrameModel
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,6 +20,6 @@ class FrameAverage(FrameModel):
     name: ClassVar[str] = "frame_average"
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
-        from trainables.networks.frame_average import FrameAverageNetwork
+        from trainables.models._frames_net import FrameAverageNetwork
 
         return FrameAverageNetwork(self.frame_network(data), self.features, outputs)

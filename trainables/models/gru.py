@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from trainables.recurrent import Cell, SequenceModel
+from trainables.models._recurrent import Cell, SequenceModel
 
 
 class Gru(SequenceModel):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import Counts
 from trainables.dataset import DataInfo
-from trainables.model import Model
+from trainables.interfaces import Model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,7 +23,7 @@ class Mlp(Model):
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
         from torch import nn
 
-        from trainables.layers import fully_connected
+        from trainables.models._layers import fully_connected
 
         pixels = data.channels * data.height * data.width
         return nn.Sequential(nn.Flatten(), fully_connected(pixels, self.hidden, outputs))

@@ -8,11 +8,10 @@ from pydantic import AfterValidator
 
 from trainables.component import AddedLater, Count, Depth
 from trainables.dataset import DataInfo
-from trainables.model import Model
+from trainables.interfaces import Model
 
 if TYPE_CHECKING:
     from torch import nn
-
 
 _SMALLEST = 5
 """Pixels a side: two halvings leave 2x2, so batch norm has several values a map even in a batch of one."""
@@ -58,8 +57,8 @@ class Resnet(Model):
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
         from torch import nn
 
-        from trainables.layers import DropoutSite
-        from trainables.networks.resnet import PlainBlock, ResidualBlock, convolution
+        from trainables.models._layers import DropoutSite
+        from trainables.models._resnet_net import PlainBlock, ResidualBlock, convolution
 
         blocks = (self.depth - 2) // 6
         layers: list[nn.Module] = [convolution(data.channels, self.width, 1), nn.BatchNorm2d(self.width), nn.ReLU()]

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from trainables.component import AnyCounts, Count, Counts
 from trainables.dataset import DataInfo
-from trainables.model import Model
+from trainables.interfaces import Model
 from trainables.models.cnn import Cnn
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from trainables.learner import Learner, LearnerParts
+    from trainables.training.learner import Learner, LearnerParts
 
 
 class Sgan(Model):
@@ -50,12 +50,12 @@ class Sgan(Model):
         return reason and f"the classifier of sgan is a cnn, and {reason}"
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
-        from trainables.gan.discriminator import Discriminator
+        from trainables.models._gan_networks import Discriminator
 
         return Discriminator(self._classifier().build(data, outputs))
 
     def learner(self, parts: LearnerParts) -> Learner:
-        from trainables.gan.semi_supervised import SemiSupervisedLearner
+        from trainables.models._semi_supervised_gan import SemiSupervisedLearner
 
         return SemiSupervisedLearner(parts, self)
 

@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from trainables.component import Count, Depth, Positive
 from trainables.dataset import DataInfo
-from trainables.model import Model
+from trainables.interfaces import Model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,7 +57,7 @@ class Vit(Model):
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
         from torch import nn
 
-        from trainables.networks.vit import EPSILON, Block, Patches, Pool, Positions, draw
+        from trainables.models._vit_net import EPSILON, Block, Patches, Pool, Positions, draw
 
         patches = (data.height // self.patch) * (data.width // self.patch)
         pixels = data.channels * self.patch * self.patch

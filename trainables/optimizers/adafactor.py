@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from trainables.component import NonNegative, Positive
-from trainables.torch_optimizer import TorchOptimizer
+from trainables.optimizers._torch import TorchOptimizer
 
 
 class Adafactor(TorchOptimizer):

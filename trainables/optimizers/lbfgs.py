@@ -9,11 +9,9 @@ from pydantic import Field
 
 from trainables.component import Count, NonNegative, Positive
 from trainables.dataset import DataInfo
-from trainables.model import Model
-from trainables.optimizer import ParameterGroup
+from trainables.interfaces import Model, ParameterGroup, Regularizer
+from trainables.optimizers._torch import TorchOptimizer
 from trainables.protocol import Protocol
-from trainables.regularizer import Regularizer
-from trainables.torch_optimizer import TorchOptimizer
 
 if TYPE_CHECKING:
     import torch
@@ -66,6 +64,6 @@ class Lbfgs(TorchOptimizer):
         return "lbfgs learns the curvature from how the gradient changes, and clip shortens gradients; leave clip out"
 
     def build(self, groups: list[ParameterGroup]) -> torch.optim.Optimizer:
-        from trainables.contiguous_lbfgs import ContiguousLbfgs
+        from trainables.optimizers._lbfgs import ContiguousLbfgs
 
         return ContiguousLbfgs(groups, **self.options())

@@ -9,16 +9,13 @@ from pydantic import Field
 
 from trainables.component import Count, NonNegative, Positive, Probability
 from trainables.dataset import DataInfo
-from trainables.model import Model
-from trainables.optimizer import ParameterGroup
+from trainables.interfaces import Model, ParameterGroup, Regularizer
+from trainables.optimizers._torch import TorchOptimizer
 from trainables.registry import registry
-from trainables.regularizer import Regularizer
 from trainables.task import Task
-from trainables.torch_optimizer import TorchOptimizer
 
 if TYPE_CHECKING:
     import torch
-
 
 _ADAMW: Final = "adamw_"
 
@@ -56,7 +53,7 @@ class Muon(TorchOptimizer):
     """Of AdamW: share of each parameter taken off at every step, times its learning rate."""
 
     def supports(self, data: DataInfo, model: Model, regularizers: Sequence[Regularizer]) -> str | None:
-        from trainables.weightless import weightless
+        from trainables.training.meta import weightless
 
         task = registry.get("task", data.task)()
         assert isinstance(task, Task)
@@ -73,7 +70,7 @@ class Muon(TorchOptimizer):
 
         import torch
 
-        from trainables.several_optimizers import SeveralOptimizers
+        from trainables.training.state import SeveralOptimizers
 
         matrices, others = _parted(groups)
         if not matrices:

@@ -4,7 +4,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from trainables.component import NonNegative, Positive, Probability
-from trainables.torch_optimizer import TorchOptimizer
+from trainables.optimizers._torch import TorchOptimizer
 
 
 class RAdam(TorchOptimizer):

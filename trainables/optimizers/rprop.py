@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, model_validator
 
 from trainables.component import Positive
-from trainables.torch_optimizer import TorchOptimizer
+from trainables.optimizers._torch import TorchOptimizer
 
 
 class Rprop(TorchOptimizer):

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import model_validator
 
 from trainables.component import AddedLater, NonNegative, Positive, Probability
-from trainables.torch_optimizer import TorchOptimizer
+from trainables.optimizers._torch import TorchOptimizer
 
 
 class Sgd(TorchOptimizer):

@@ -5,9 +5,8 @@ from typing import ClassVar
 
 from trainables.component import Positive, Probability
 from trainables.dataset import DataInfo
-from trainables.model import Model
-from trainables.regularizer import Regularizer
-from trainables.torch_optimizer import TorchOptimizer
+from trainables.interfaces import Model, Regularizer
+from trainables.optimizers._torch import TorchOptimizer
 
 
 class SparseAdam(TorchOptimizer):

@@ -7,10 +7,10 @@ from typing import Final, Protocol
 from trainables.process_state import python_settings, torch_settings
 from trainables.process_state.change import After, Change, SideEffects
 from trainables.process_state.code import Code
-from trainables.process_state.hooks import GlobalHooks
 from trainables.process_state.left_behind import OpenFiles, Processes, Threads
 from trainables.process_state.places import ModulePath, StandardStreams, Umask, WorkingDirectory
 from trainables.process_state.setting import Settings
+from trainables.process_state.torch_settings import GlobalHooks
 
 
 class Watch(Protocol):

@@ -13,8 +13,7 @@ from pydantic import Field
 
 from trainables.component import Probability
 from trainables.dataset import DataInfo
-from trainables.model import Model
-from trainables.regularizer import Regularizer, unit
+from trainables.interfaces import Model, Regularizer, unit
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +43,7 @@ class Augment(Regularizer):
         return None
 
     def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        from trainables.augmentation import cropped, flipped, recoloured, turned
+        from trainables.regularizers._batch import cropped, flipped, recoloured, turned
 
         if not len(inputs):  # a rank may have no part of a small batch
             return inputs, targets

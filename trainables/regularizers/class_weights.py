@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from trainables.dataset import DataInfo
-from trainables.model import Model
-from trainables.regularizer import Loss, Regularizer, TrainingFacts
+from trainables.interfaces import Loss, Model, Regularizer, TrainingFacts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,7 +38,7 @@ class ClassWeights(Regularizer):
     def on_loss(self, loss: Loss, facts: TrainingFacts) -> Loss:
         import torch
 
-        from trainables.soft_targets import soft_beside
+        from trainables.data.batches import soft_beside
 
         weights = torch.tensor(self.weights(facts.class_counts), dtype=torch.float64)
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from trainables.dataset import DataInfo
-from trainables.model import Model
-from trainables.regularizer import Regularizer
+from trainables.interfaces import Model, Regularizer
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from trainables.rectangles import Rectangles
+    from trainables.regularizers._batch import Rectangles
 
 
 class Cutmix(Regularizer):
@@ -38,7 +37,7 @@ class Cutmix(Regularizer):
     def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         import torch
 
-        from trainables.mixing import mixed_targets, partners
+        from trainables.regularizers._batch import mixed_targets, partners
 
         if not len(inputs):  # a rank may have no part of a small batch
             return inputs, targets
@@ -52,8 +51,7 @@ class Cutmix(Regularizer):
 
         import torch
 
-        from trainables.mixing import own_shares
-        from trainables.rectangles import Rectangles
+        from trainables.regularizers._batch import Rectangles, own_shares
 
         share = 1 - own_shares(inputs, self.alpha, generator)
         changed, y, x = torch.rand((3, len(inputs)), generator=generator, device=inputs.device)

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from trainables.component import NonNegative
-from trainables.optimizer import ParameterGroup
-from trainables.regularizer import Regularizer
+from trainables.interfaces import ParameterGroup, Regularizer
 
 
 class DecoupledWeightDecay(Regularizer):

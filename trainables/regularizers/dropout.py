@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import Probability
 from trainables.dataset import DataInfo
-from trainables.model import Model
-from trainables.regularizer import Regularizer
+from trainables.interfaces import Model, Regularizer
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,7 +24,7 @@ class Dropout(Regularizer):
         return None if model.has_dropout else f"the model {model.name} has no place for dropout"
 
     def on_model(self, module: nn.Module) -> None:
-        from trainables.layers import DropoutSite
+        from trainables.models._layers import DropoutSite
 
         for part in module.modules():
             if isinstance(part, DropoutSite):

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from trainables.component import Count, NonNegative
+from trainables.interfaces import Regularizer
 from trainables.records import EpochRow
-from trainables.regularizer import Regularizer
 
 
 class EarlyStopping(Regularizer):

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, model_validator
 
-from trainables.regularizer import Regularizer, unit
+from trainables.interfaces import Regularizer, unit
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from trainables.rectangles import Rectangles
-
+    from trainables.regularizers._batch import Rectangles
 
 _ATTEMPTS: Final = 10
 """Rectangles that are drawn for an example, of which the first that fits is taken. Fewer than 1 in 10^4 need more."""
@@ -54,7 +53,7 @@ class Erasing(Regularizer):
     def _rectangles(self, inputs: Tensor, generator: torch.Generator) -> Rectangles:
         import torch
 
-        from trainables.rectangles import Rectangles
+        from trainables.regularizers._batch import Rectangles
 
         count, rows, columns = len(inputs), inputs.shape[-2], inputs.shape[-1]
         size, ratio = torch.rand((2, _ATTEMPTS, count), generator=generator, device=inputs.device)

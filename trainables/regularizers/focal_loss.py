@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import NonNegative
 from trainables.dataset import DataInfo
-from trainables.model import Model
-from trainables.regularizer import Loss, Regularizer, TrainingFacts
+from trainables.interfaces import Loss, Model, Regularizer, TrainingFacts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +31,7 @@ class FocalLoss(Regularizer):
         import torch
         import torch.nn.functional as F
 
-        from trainables.soft_targets import soft_beside
+        from trainables.data.batches import soft_beside
 
         def focal(outputs: Tensor, targets: Tensor) -> Tensor:
             missing = -torch.expm1(F.log_softmax(outputs, dim=1))  # 1 - p, exact where p is near 1

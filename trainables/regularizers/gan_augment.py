@@ -9,9 +9,8 @@ from pydantic import Field
 from trainables.component import Count, Counts, Positive
 from trainables.context import Context
 from trainables.dataset import DataInfo, Examples
-from trainables.model import Model
-from trainables.picture import grid
-from trainables.regularizer import Generated, Regularizer
+from trainables.interfaces import Generated, Model, Regularizer
+from trainables.training.picture import grid
 
 _SHOWN_CLASSES = 20
 _SHOWN_OF_EACH = 10
@@ -56,7 +55,7 @@ class GanAugment(Regularizer):
     def more_examples(self, train: Examples, data: DataInfo, seed: int, context: Context) -> Generated:
         import torch
 
-        from trainables.gan.conditional import ConditionalGan, ConditionalGanSettings
+        from trainables.models._conditional_gan import ConditionalGan, ConditionalGanSettings
 
         torch.manual_seed(seed)
         settings = ConditionalGanSettings(self.channels, self.latent, self.steps, self.batch_size, self.lr)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import Probability
 from trainables.dataset import DataInfo
-from trainables.model import Model
-from trainables.regularizer import Loss, Regularizer, TrainingFacts
+from trainables.interfaces import Loss, Model, Regularizer, TrainingFacts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +25,7 @@ class LabelSmoothing(Regularizer):
         return self.needs_classes(data)
 
     def on_loss(self, loss: Loss, facts: TrainingFacts) -> Loss:
-        from trainables.soft_targets import soft_beside
+        from trainables.data.batches import soft_beside
 
         def smoothed(outputs: Tensor, targets: Tensor) -> Tensor:
             return loss(outputs, soft_beside(outputs, targets) * (1 - self.value) + self.value / outputs.shape[1])

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from trainables.dataset import DataInfo
-from trainables.model import Model
-from trainables.regularizer import Regularizer, unit
+from trainables.interfaces import Model, Regularizer, unit
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +33,7 @@ class Mixup(Regularizer):
     def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         import torch
 
-        from trainables.mixing import mixed_targets, own_shares, partners
+        from trainables.regularizers._batch import mixed_targets, own_shares, partners
 
         if not len(inputs):  # a rank may have no part of a small batch
             return inputs, targets

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from trainables.regularizer import Regularizer
+from trainables.interfaces import Regularizer
 
 
 class Nothing(Regularizer):

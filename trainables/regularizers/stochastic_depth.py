@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import Probability
 from trainables.dataset import DataInfo
-from trainables.model import Model
-from trainables.regularizer import Regularizer
+from trainables.interfaces import Model, Regularizer
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +26,7 @@ class StochasticDepth(Regularizer):
         return f"stochastic_depth leaves out residual branches, and the model {model.name} has none that it could"
 
     def on_model(self, module: nn.Module) -> None:
-        from trainables.layers import StochasticDepthSite
+        from trainables.models._layers import StochasticDepthSite
 
         for part in module.modules():
             if isinstance(part, StochasticDepthSite):

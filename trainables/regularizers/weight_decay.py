@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import NonNegative
-from trainables.regularizer import Regularizer
+from trainables.interfaces import Regularizer
 
 if TYPE_CHECKING:
     from torch import nn

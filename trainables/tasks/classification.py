@@ -12,8 +12,8 @@ from trainables.task import Task
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from trainables import metrics
-    from trainables.metrics import ClassMeasures
+    from trainables.tasks import _metrics
+    from trainables.tasks._metrics import ClassMeasures
 
 
 class Classification(Task):
@@ -47,13 +47,13 @@ class Classification(Task):
     def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
         """All measures of a split. Raises TrainablesError where outputs are not finite or there are no examples."""
 
-        from trainables import metrics
-        from trainables.metrics import ClassMeasures, Predictions
+        from trainables.tasks import _metrics
+        from trainables.tasks._metrics import ClassMeasures, Predictions
 
         predictions = Predictions.of(outputs, targets)
-        classes = ClassMeasures.of(metrics.confusion_matrix(predictions))
-        accuracy, balanced_accuracy = metrics.accuracies(predictions.predicted, predictions.targets)
-        cross_entropy = metrics.cross_entropy(predictions)
+        classes = ClassMeasures.of(_metrics.confusion_matrix(predictions))
+        accuracy, balanced_accuracy = _metrics.accuracies(predictions.predicted, predictions.targets)
+        cross_entropy = _metrics.cross_entropy(predictions)
         return Scores(
             loss=cross_entropy,
             accuracy=accuracy,
@@ -62,10 +62,10 @@ class Classification(Task):
             recall_macro=classes.macro(classes.recall),
             f1_macro=classes.macro(classes.f1),
             f1_weighted=classes.weighted(classes.f1),
-            roc_auc_macro=metrics.roc_auc_macro(predictions),
+            roc_auc_macro=_metrics.roc_auc_macro(predictions),
             cross_entropy=cross_entropy,
-            brier=metrics.brier_score(predictions),
-            ece=metrics.expected_calibration_error(predictions),
+            brier=_metrics.brier_score(predictions),
+            ece=_metrics.expected_calibration_error(predictions),
         )
 
     def quick_scores(self, outputs: Tensor, targets: Tensor) -> Scores:
@@ -77,27 +77,27 @@ class Classification(Task):
 
         import torch.nn.functional as F
 
-        from trainables import metrics
+        from trainables.tasks import _metrics
 
-        metrics.check_labels(outputs, targets)
+        _metrics.check_labels(outputs, targets)
         logits, labels = outputs.detach().cpu(), targets.detach().cpu()
-        accuracy, balanced_accuracy = metrics.accuracies(logits.argmax(dim=1), labels)
+        accuracy, balanced_accuracy = _metrics.accuracies(logits.argmax(dim=1), labels)
         loss = float(F.cross_entropy(logits.double(), labels))
         return Scores(loss=loss, accuracy=accuracy, balanced_accuracy=balanced_accuracy)
 
     def breakdown(self, outputs: Tensor, targets: Tensor, data: DataInfo) -> Breakdown:
         """A row for each class, its ROC curve, and the confusion cells that are not zero. Raises as `scores`."""
 
-        from trainables import metrics
-        from trainables.metrics import ClassMeasures, Predictions
+        from trainables.tasks import _metrics
+        from trainables.tasks._metrics import ClassMeasures, Predictions
 
         predictions = Predictions.of(outputs, targets)
-        confusion = metrics.confusion_matrix(predictions)
+        confusion = _metrics.confusion_matrix(predictions)
         measures = ClassMeasures.of(confusion)
         classes: list[ClassRow] = []
         curves: list[CurveRow] = []
         for index, name in enumerate(data.classes):
-            curve = metrics.roc_curve(predictions, index)
+            curve = _metrics.roc_curve(predictions, index)
             classes.append(_class_row(index, name, measures, None if curve is None else curve.area))
             if curve is not None:
                 curves += _roc_rows(index, curve.thinned())
@@ -119,12 +119,12 @@ def _class_row(index: int, name: str, measures: ClassMeasures, roc_auc: float | 
     )
 
 
-def _roc_rows(index: int, curve: metrics.RocCurve) -> Iterator[CurveRow]:
+def _roc_rows(index: int, curve: _metrics.RocCurve) -> Iterator[CurveRow]:
     rates = zip(curve.false_positive_rate.tolist(), curve.true_positive_rate.tolist(), strict=True)
     return (CurveRow("roc", index, point, x, y) for point, (x, y) in enumerate(rates))
 
 
-def _confusion_rows(confusion: metrics.Integers) -> Iterator[CurveRow]:
+def _confusion_rows(confusion: _metrics.Integers) -> Iterator[CurveRow]:
     """Points count along a true class's row of the matrix; `x` repeats the predicted class."""
     for true, counts in enumerate(confusion):
         for point, predicted in enumerate(counts.nonzero()[0].tolist()):

@@ -39,7 +39,7 @@ class Regression(Task):
     def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
         """All measures of a split. Raises TrainablesError where outputs are not finite or there are no examples."""
 
-        from trainables.metrics import check_finite
+        from trainables.tasks._metrics import check_finite
 
         check_finite(outputs)
         return self.quick_scores(outputs, targets)
@@ -50,7 +50,7 @@ class Regression(Task):
         Raises TrainablesError where there are no examples.
         """
 
-        from trainables.metrics import check_examples
+        from trainables.tasks._metrics import check_examples
 
         check_examples(outputs)
         predicted = outputs.detach().cpu().double()

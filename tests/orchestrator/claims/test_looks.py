@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from orchestrator.claims.pairing import Units
-from orchestrator.claims.post_hoc import Recorded
-from orchestrator.claims.verdict import Evidence, verdicts
+from orchestrator.evidence.pairing import Units
+from orchestrator.evidence.post_hoc import Recorded
+from orchestrator.evidence.verdict import Evidence, verdicts
 from orchestrator.grid.claims import least_seeds
 from orchestrator.grid.reader import read_text
 from tests.orchestrator.claims.stated import stated

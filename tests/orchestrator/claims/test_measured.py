@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from orchestrator.claims.measured import measured
+from orchestrator.evidence.judge import measured
 from orchestrator.grid.measures import time_to
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from orchestrator.cli import run
-from orchestrator.reports.contents import read_page
-from orchestrator.reports.html import render
-from orchestrator.reports.markdown import markdown
-from orchestrator.reports.wandb.board_content import read_content
+from orchestrator.report.contents import read_page
+from orchestrator.report.html import render
+from orchestrator.report.markdown import markdown
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.wandb.board_content import read_content
 
 GRID = """\
 name: demo

@@ -10,8 +10,8 @@ import orchestrator
 from orchestrator.cli import run
 from orchestrator.grid.claims import least_seeds
 from orchestrator.grid.reader import read_text
-from orchestrator.reports.contents import read_page
-from orchestrator.reports.wandb.board_content import read_content
+from orchestrator.report.contents import read_page
+from orchestrator.wandb.board_content import read_content
 from tests.orchestrator.claims.stated import Scores, stated, write
 from tests.orchestrator.sample import Cell
 

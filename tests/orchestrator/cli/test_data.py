@@ -11,8 +11,8 @@ from sklearn.datasets import load_digits
 
 from orchestrator.cli import run
 from orchestrator.cli.data import command
-from orchestrator.data_card import read_level
 from orchestrator.errors import UserError
+from orchestrator.plan.data_card import read_level
 from trainables.datasets.image_folder import ImageFolder
 
 

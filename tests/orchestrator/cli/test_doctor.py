@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orchestrator.cli.doctor import command
-from orchestrator.reports.health import check_data, check_packages
+from orchestrator.doctor import check_data, check_packages
 from tests.orchestrator.processes import ORCH, environment
 
 SECRET = "0123456789abcdef0123456789abcdef01234567"

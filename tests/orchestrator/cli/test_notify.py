@@ -10,18 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+import orchestrator.sweep.run
 import pytest
 
-import orchestrator.run
 from clusters.file import read_cluster
-from orchestrator import notify
 from orchestrator.cli import run
 from orchestrator.errors import InfrastructureLost, LockedResults, OrchError
-from orchestrator.notify import Notice, Notifier
-from orchestrator.remote import sweep as remote_sweep
+from orchestrator.remote import jobs as remote_sweep
+from orchestrator.remote.jobs import Submitted
 from orchestrator.remote.request import Answer
-from orchestrator.remote.sweep import Submitted
-from orchestrator.stopping import StoppedEarly
+from orchestrator.sweep import notify
+from orchestrator.sweep.notify import Notice, Notifier
+from orchestrator.sweep.stop import StoppedEarly
 
 GRID = """\
 name: seen
@@ -160,7 +160,7 @@ def test_what_is_told_has_no_secrets_and_a_bound(monkeypatch: pytest.MonkeyPatch
 def test_a_signal_before_the_sweep_has_begun_is_told_by_its_name(
     number: signal.Signals, sweep: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orchestrator.run, "run_sweep", raising(StoppedEarly(number)))
+    monkeypatch.setattr(orchestrator.sweep.run, "run_sweep", raising(StoppedEarly(number)))
     assert run([*sweep, "--notify", command("hears.py")]) == 128 + number
     (told,) = heard()
     assert (told["in"]["outcome"], told["in"]["exit_code"]) == ("stopped", 128 + number)

@@ -16,11 +16,11 @@ from PIL import Image
 from orchestrator.cli.plan import command
 from orchestrator.errors import DamagedResults, GridError, UserError
 from orchestrator.grid import read_grid
-from orchestrator.places import data_place
-from orchestrator.plan import Plan
-from orchestrator.planned import cell_row, trial_rows
+from orchestrator.plan.plan import Plan
+from orchestrator.plan.prepare import data_place
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.sweep.record import cell_row, trial_rows
 from tests.orchestrator.sample import write_sample
 
 ROOT = Path(__file__).parents[3]

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import run
-from orchestrator.draining import LOOK_PERIOD
 from orchestrator.store.lock import ResultsLock
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.stop_request import ask_to_stop, asked_to_stop
+from orchestrator.sweep.stop import LOOK_PERIOD, ask_to_stop, asked_to_stop
 from tests.orchestrator.processes import (
     ORCH,
     SWEEPER,

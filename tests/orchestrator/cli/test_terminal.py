@@ -13,12 +13,12 @@ from rich.text import Text
 
 from orchestrator.cli import run
 from orchestrator.cli.terminal import console, say
-from orchestrator.plain_text import clean, one_line
-from orchestrator.reports.contents import read_page
-from orchestrator.reports.html import render
+from orchestrator.report.contents import read_page
+from orchestrator.report.html import render
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
+from orchestrator.text import clean, one_line
 from tests.orchestrator.sample import Cell, complete, fail, plan
 
 CLI = Path(__file__).parents[3] / "orchestrator" / "cli"
@@ -62,7 +62,7 @@ def test_commands_print_through_one_place() -> None:
     outside = {
         (path.name, ast.unparse(node.func))
         for path in CLI.glob("*.py")
-        if path.name != "terminal.py"
+        if path.name not in {"terminal.py", "head.py"}  # which prints for the program that asked it
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"click.echo", "click.secho", "print", "Console"}
     }

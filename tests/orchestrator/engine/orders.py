@@ -6,11 +6,10 @@ from pathlib import Path
 from orchestrator.engine import Broke, Ended, EpochDone, Event, Failure, FailureKind, Started
 from tests.orchestrator import sample
 from trainables.dataset import DataPlace
-from trainables.order import TrialOrder
 from trainables.protocol import Protocol
 from trainables.records import Breakdown, EpochRow, TrialResult
 from trainables.registry import registry
-from trainables.spec import TrialSpec
+from trainables.spec import TrialOrder, TrialSpec
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 

@@ -9,14 +9,13 @@ import pytest
 import torch
 
 from orchestrator.engine import Broke, Ended, EpochDone, Event, FailureKind, RunTrial, Started
-from orchestrator.engine.attempt import attempt, classify
-from orchestrator.engine.printed import LOG_LIMIT
+from orchestrator.engine.attempt import LOG_LIMIT, attempt, classify
 from tests.orchestrator.engine.orders import order, result
 from trainables.context import Context, SingleContext
 from trainables.errors import BrokenPicture, DataMissing, TrialCancelled, TrialTimedOut
-from trainables.order import TrialOrder
 from trainables.process_state.watching import ProcessState
 from trainables.records import EpochRow, TrialResult
+from trainables.spec import TrialOrder
 
 ROW = EpochRow(1, 0.1, 1.0, 1.0, 0.1, 0.1)
 

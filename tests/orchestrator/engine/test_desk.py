@@ -4,7 +4,7 @@ import threading
 import time
 
 from orchestrator.engine import EpochDone
-from orchestrator.engine.desk import Desk
+from orchestrator.engine.worker import Desk
 from tests.orchestrator.engine.orders import ended, epoch_done, order, started
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from orchestrator.engine import Broke, Ended, EpochDone, Event, FailureKind, Started, gang_desk
-from orchestrator.engine.gang_desk import GangDesk
+from orchestrator.engine import Broke, Ended, EpochDone, Event, FailureKind, Started, worker_group
+from orchestrator.engine.worker_group import GangDesk
 from tests.orchestrator.engine.orders import broke, ended, epoch_done, order, started
-from trainables.order import TrialOrder
+from trainables.spec import TrialOrder
 
 Act = Callable[[GangDesk, int, TrialOrder], None]
 
@@ -140,7 +140,7 @@ def test_a_ranks_own_failure_goes_before_the_echo_that_the_others_make_of_it() -
 
 
 def test_a_rank_that_fails_alone_breaks_the_gang(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gang_desk, "PATIENCE", 0.1)
+    monkeypatch.setattr(worker_group, "PATIENCE", 0.1)
     desk = GangDesk(2)
     desk.submit([order("a"), order("b")])
     assert isinstance(desk.order(0, 1), TrialOrder)
@@ -158,7 +158,7 @@ def test_a_rank_that_fails_alone_breaks_the_gang(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_late_end_of_a_broken_gang_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gang_desk, "PATIENCE", 0.0)
+    monkeypatch.setattr(worker_group, "PATIENCE", 0.0)
     desk = GangDesk(2)
     desk.emit(1, broke(message="alone"))
     assert len(desk.exchange([], 1).events) == 1

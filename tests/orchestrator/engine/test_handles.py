@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from orchestrator.engine import Shape
-from orchestrator.engine.handles import Slot, running
+from orchestrator.engine.slots import Slot, running
 from tests.orchestrator.engine.orders import ended, order, started
-from trainables.order import TrialOrder
 from trainables.running_time import RunningClock, running_time
+from trainables.spec import TrialOrder
 
 LINE: Any = object()
 SINGLE, PAIR = Shape(1, 1, 0), Shape(2, 1, 0)

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.engine import FailureKind
-from orchestrator.engine.health import REMEMBERED, STREAK, NodeHealth
+from orchestrator.sweep.failures import REMEMBERED, STREAK, NodeHealth
 
 
 def fail(health: NodeHealth, node: str, *trials: int, kind: FailureKind = FailureKind.ERROR) -> None:

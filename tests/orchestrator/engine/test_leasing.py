@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 
 from orchestrator.engine import Shape
-from orchestrator.engine.handles import Slot
-from orchestrator.engine.leasing import AHEAD, Leasing
+from orchestrator.engine.slots import AHEAD, Leasing, Slot
 from tests.orchestrator.engine.orders import order, started
-from trainables.order import TrialOrder
+from trainables.spec import TrialOrder
 
 SINGLE = Shape(1, 1, 0)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.engine import Failure, FailureKind
-from orchestrator.engine.retry import LOST_NODES, LOST_WORKERS, decide
+from orchestrator.sweep.failures import LOST_NODES, LOST_WORKERS, decide
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from clusters.ray_cluster import RayCluster
 from orchestrator.engine import Shape
 from orchestrator.engine.code import CODE
 from orchestrator.engine.placement import Placed
-from orchestrator.engine.single import Single
+from orchestrator.engine.worker import Single
 
 cluster = RayCluster(spec, CODE)
 cluster.open()

@@ -3,13 +3,12 @@
 import pytest
 
 from orchestrator.engine import Broke, Ended, Shape, Started
-from orchestrator.engine.desk import Desk
-from orchestrator.engine.slot import SlotProcess
+from orchestrator.engine.worker import Desk, SlotProcess
 from orchestrator.errors import UserError
 from tests.orchestrator.engine.orders import order, result
 from trainables.context import Context
-from trainables.order import TrialOrder
 from trainables.records import TrialResult
+from trainables.spec import TrialOrder
 
 
 def run_trial(given: TrialOrder, _: Context) -> TrialResult:

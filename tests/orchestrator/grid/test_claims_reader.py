@@ -6,8 +6,8 @@ import pytest
 
 from orchestrator.errors import GridError
 from orchestrator.grid import GridSpec, read_grid
-from orchestrator.places import data_place
-from orchestrator.plan import Plan
+from orchestrator.plan.plan import Plan
+from orchestrator.plan.prepare import data_place
 
 AXES = """\
 name: demo

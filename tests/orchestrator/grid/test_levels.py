@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.grid import GridSpec, read_grid
-from orchestrator.grid.parameters import list_depth
+from orchestrator.grid.values import list_depth
 from trainables.registry import registry
 from trainables.spec import combined_digest
 

@@ -8,12 +8,12 @@ import torch
 
 from orchestrator.errors import GridError
 from orchestrator.grid import read_grid
-from orchestrator.plan import Plan
+from orchestrator.plan.plan import Plan
 from trainables.dataset import DataInfo, DataPlace
 from trainables.models.cnn import Cnn
 from trainables.models.mlp import Mlp
-from trainables.weights import save_weights
-from trainables.weights_origin import WeightsOrigin
+from trainables.training.weights import save_weights
+from trainables.training.weights_origin import WeightsOrigin
 
 DIGITS = DataInfo("digits", "image", (1, 8, 8), "classification", tuple("0123456789"))
 

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.cell import Cell
 from orchestrator.errors import GridError
 from orchestrator.grid import read_grid
-from orchestrator.grid.narrowing import Occurring, narrowed
-from orchestrator.plan import Plan
-from orchestrator.planned import cell_row
+from orchestrator.plan.cell import Cell
+from orchestrator.plan.combine import Occurring, narrowed
+from orchestrator.plan.plan import Plan
+from orchestrator.sweep.record import cell_row
 from trainables import registry
 from trainables.dataset import DataPlace
 from trainables.models.mlp import Mlp
-from trainables.weights import save_weights
-from trainables.weights_origin import WeightsOrigin
+from trainables.training.weights import save_weights
+from trainables.training.weights_origin import WeightsOrigin
 
 TUNABLE = ("model", "optimizer", "regularizer")
 

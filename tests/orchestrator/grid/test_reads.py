@@ -5,8 +5,7 @@ from typing import ClassVar
 import pytest
 from pydantic import model_validator
 
-from orchestrator.grid.parameters import Value, value_of
-from orchestrator.grid.reads import Remembered, invalid_combination
+from orchestrator.grid.values import Remembered, Value, invalid_combination, value_of
 from trainables.component import Component, Count
 
 

@@ -7,9 +7,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from orchestrator.grid.nodes import plain
 from orchestrator.grid.schema import grid_schema
-from orchestrator.grid.source import parse, read_source
+from orchestrator.grid.yaml_file import parse, plain, read_source
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 ISSUE = """

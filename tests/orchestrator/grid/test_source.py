@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import GridError, UserError
-from orchestrator.grid.nodes import At, Mapping, Scalar, Sequence, plain
-from orchestrator.grid.source import parse, read_source
+from orchestrator.grid.yaml_file import At, Mapping, Scalar, Sequence, parse, plain, read_source
 
 
 def problem(path: Path, content: bytes) -> str:

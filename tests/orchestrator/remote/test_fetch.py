@@ -11,7 +11,7 @@ import pytest
 
 from clusters.spec import ClusterSpec
 from orchestrator.errors import DamagedResults, UserError
-from orchestrator.progress import Silence
+from orchestrator.plan.progress import Silence
 from orchestrator.remote import archive, fetch
 from orchestrator.remote.piece import Piece
 from orchestrator.remote.request import Answer

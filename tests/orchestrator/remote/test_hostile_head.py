@@ -17,7 +17,7 @@ import pytest
 
 from clusters.spec import ClusterSpec
 from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
-from orchestrator.progress import Silence
+from orchestrator.plan.progress import Silence
 from orchestrator.remote import archive, fetch
 from orchestrator.remote.piece import Piece, is_sent
 from orchestrator.remote.request import Answer, answer_in

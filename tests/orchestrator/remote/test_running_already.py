@@ -3,7 +3,7 @@
 import pytest
 
 from clusters.jobs import Job
-from orchestrator.remote.sweep import _of_the_same_results
+from orchestrator.remote.jobs import _of_the_same_results
 
 RUNS = Job("orch-demo-1", "demo", "/data/runs", running=True, code=None, started=1)
 

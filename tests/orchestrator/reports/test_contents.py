@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestrator.cli import run
-from orchestrator.reports.contents import read_page
-from orchestrator.reports.page import Page
-from orchestrator.reports.page_grid import Grid
+from orchestrator.report.contents import read_page
+from orchestrator.report.page import Page
+from orchestrator.report.page_data import Grid
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
@@ -241,7 +241,7 @@ def test_a_table_of_an_older_version_lacks_columns_and_is_shown(tmp_path: Path):
 
 
 def test_many_cells_keep_the_best_curves_and_count_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("orchestrator.reports.curve_figures.NUMBERS_KEPT", 12 * 3 * 20)
+    monkeypatch.setattr("orchestrator.report.charts.CURVE_NUMBERS_KEPT", 12 * 3 * 20)
     paths = ResultsPaths(tmp_path / "many")
     journal = Journal.create_or_open(paths.journal)
     cells = [Cell(model=f"mlp hidden={size}") for size in range(30)]

@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 
 import orchestrator
-from orchestrator.claims.measured import measured
 from orchestrator.engine import Ended
+from orchestrator.evidence.judge import measured
 from orchestrator.grid.measures import is_higher_better, time_to
-from orchestrator.reports.contents import read_page
-from orchestrator.reports.ranked import COSTS
-from orchestrator.reports.runs import finished_trials, read_run
+from orchestrator.report.contents import read_page
+from orchestrator.results.ranked import COSTS
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
+from orchestrator.wandb.runs import finished_trials, read_run
 from tests.orchestrator import sample
 from tests.orchestrator.sample import BEGIN, Cell
 from trainables.records import Breakdown, Costs, Scores

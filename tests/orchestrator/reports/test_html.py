@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from orchestrator.reports.contents import read_page
-from orchestrator.reports.html import render
+from orchestrator.report.contents import read_page
+from orchestrator.report.html import render
 from tests.orchestrator.claims.stated import write
 from tests.orchestrator.reports.browser import drawn, needs_a_browser, opened, rows, traces
 from tests.orchestrator.sample import Cell, write_sample

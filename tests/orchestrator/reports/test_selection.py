@@ -12,24 +12,23 @@ import orchestrator
 from orchestrator.cli import run
 from orchestrator.engine import Ended, EpochDone
 from orchestrator.errors import UserError
-from orchestrator.goal import Goal
-from orchestrator.progress import Silence
-from orchestrator.reports.contents import read_page
-from orchestrator.reports.page_grid import Grid
-from orchestrator.reports.wandb.board_content import read_content
-from orchestrator.request import SweepRequest, run_trial
-from orchestrator.run import run_sweep
-from orchestrator.standing import Standing, headline
+from orchestrator.plan.progress import Silence
+from orchestrator.report.contents import read_page
+from orchestrator.report.page_data import Grid
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
+from orchestrator.sweep.estimate import Standing, headline
+from orchestrator.sweep.goal import Goal
+from orchestrator.sweep.run import SweepRequest, run_sweep, run_trial
+from orchestrator.wandb.board_content import read_content
 from tests.orchestrator import sample
 from tests.orchestrator.processes import PATIENCE
 from tests.orchestrator.sample import BEGIN, Cell
 from trainables.context import Context
-from trainables.order import TrialOrder
 from trainables.protocol import Protocol
 from trainables.records import Breakdown, EpochRow, Scores, TrialResult
+from trainables.spec import TrialOrder
 from trainables.tasks.classification import Classification
 from trainables.tasks.regression import Regression
 
@@ -277,7 +276,7 @@ def test_a_longer_sweep_hides_the_test_split_again_while_it_runs(
 ) -> None:
     """The tables of the shorter one would say for a while that all has ended."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("orchestrator.exporter.PERIOD", 1e6)  # none but the first
+    monkeypatch.setattr("orchestrator.sweep.session.PERIOD", 1e6)  # none but the first
     seen: list[bool] = []
 
     def look(order: TrialOrder, context: Context) -> TrialResult:

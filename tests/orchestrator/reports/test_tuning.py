@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.reports.contents import read_page
-from orchestrator.reports.html import render
-from orchestrator.reports.markdown import markdown
-from orchestrator.reports.page import Page
-from orchestrator.reports.page_grid import Grid
-from orchestrator.reports.tuning_figures import Tuning
+from orchestrator.report.contents import read_page
+from orchestrator.report.html import render
+from orchestrator.report.markdown import markdown
+from orchestrator.report.page import Page
+from orchestrator.report.page_data import Grid, Tuning
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export

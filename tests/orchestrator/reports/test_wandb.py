@@ -10,12 +10,12 @@ import pytest
 
 from orchestrator.cli import run as orch
 from orchestrator.engine import EpochDone
-from orchestrator.reports.runs import Finished
-from orchestrator.reports.wandb.ledger import Ledger
-from orchestrator.reports.wandb_process import Destination, WandbWriter, has_key, surroundings
-from orchestrator.reports.wandb_push import destination
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.wandb.ledger import Ledger
+from orchestrator.wandb.process import Destination, WandbWriter, has_key, surroundings
+from orchestrator.wandb.push import destination
+from orchestrator.wandb.runs import Finished
 from tests.orchestrator.reports.wandb_session import write
 from tests.orchestrator.sample import (
     BEGIN,

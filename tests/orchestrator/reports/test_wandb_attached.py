@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import run as orch
-from orchestrator.reports.runs import Run
-from orchestrator.reports.wandb.attachment import Origin, collection_of, origin_of
-from orchestrator.reports.wandb.ledger import Ledger, Place
-from orchestrator.reports.wandb_process import Destination
-from orchestrator.reports.wandb_push import _of_grid
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
+from orchestrator.wandb.attachment import Origin, collection_of, origin_of
+from orchestrator.wandb.ledger import Ledger, Place
+from orchestrator.wandb.process import Destination
+from orchestrator.wandb.push import _of_grid
+from orchestrator.wandb.runs import Run
 from tests.orchestrator.reports.wandb_session import run_of, write
 from tests.orchestrator.sample import CNN_ADAM, CNN_SGD, MLP_ADAM, MLP_SGD, complete, write_running, write_sample
 from tests.wandb_server import WandbServer

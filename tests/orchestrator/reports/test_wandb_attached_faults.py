@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.reports.wandb_process import PENDING
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.wandb.process import PENDING
 from tests.orchestrator.reports.wandb_session import Following, Session, write
 from tests.orchestrator.sample import CNN_SGD, MLP_ADAM, MLP_SGD, write_sample
 from tests.wandb_server import WandbServer

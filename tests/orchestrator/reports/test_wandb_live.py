@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.reports.runs import running_trials
-from orchestrator.reports.wandb.live import MOST_OPEN
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.wandb.live import MOST_OPEN
+from orchestrator.wandb.runs import running_trials
 from tests.orchestrator.reports.wandb_session import Following, folders, write
 from tests.orchestrator.sample import BEGIN, CNN_SGD, MLP_SGD, Cell, complete, epochs, fail, plan, start
 from tests.wandb_server import WandbServer

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from orchestrator.cli import run as orch
-from orchestrator.reports.wandb_process import PENDING, Destination, command
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
+from orchestrator.wandb.process import PENDING, Destination, command
 from tests.orchestrator.reports.wandb_session import directory_id, folders, run_id_of, run_of, write
 from tests.orchestrator.sample import (
     CNN_ADAM,
@@ -359,7 +359,7 @@ def test_a_sweep_ends_well_while_the_key_is_refused_and_a_push_sends_all_of_it(
 ) -> None:
     (tmp_path / "grid.yaml").write_text(GRID)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("orchestrator.run.MANY_RUNS", 1)  # of more, planning and training would take long
+    monkeypatch.setattr("orchestrator.sweep.run.MANY_RUNS", 1)  # of more, planning and training would take long
     server.fail("401")
     assert orch(["sweep", "grid.yaml", "--engine", "inline"]) == 0
     told = capfd.readouterr().err

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import run as orch
-from orchestrator.reports.wandb_process import has_key
-from orchestrator.reports.wandb_settings import base_url
-from orchestrator.reports.wandb_wish import wish, wished
+from orchestrator.wandb.process import has_key
+from orchestrator.wandb.settings import base_url, wish, wished
 from tests.orchestrator.sample import write_sample
 from tests.wandb_server import KEY, WandbServer
 
@@ -153,7 +152,7 @@ def test_without_such_a_wish_a_grid_that_says_disabled_stays_so(
 
 
 def test_doctor_tells_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from orchestrator.reports.health import check_wandb
+    from orchestrator.doctor import check_wandb
 
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setenv("WANDB_MODE", "offline")

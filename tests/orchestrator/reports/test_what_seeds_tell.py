@@ -6,10 +6,10 @@ import pytest
 
 import orchestrator
 from orchestrator.cli import run
-from orchestrator.reports.contents import read_page
-from orchestrator.reports.grids import SHARED_FIRST
-from orchestrator.reports.page import Page
-from orchestrator.reports.wandb.board_content import read_content
+from orchestrator.report.contents import read_page
+from orchestrator.report.page import Page
+from orchestrator.report.tables import SHARED_FIRST
+from orchestrator.wandb.board_content import read_content
 from tests.orchestrator.claims.stated import write
 from tests.orchestrator.sample import Cell
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.store import filesystem
-from orchestrator.store.filesystem import NETWORK_FOLDERS, is_network
+from orchestrator.store import local_disk
+from orchestrator.store.local_disk import NETWORK_FOLDERS, is_network
 
 MOUNTS = """\
 27 1 254:0 / / rw,relatime - ext4 /dev/vda rw
@@ -42,7 +42,7 @@ def test_the_longest_mount_point_decides(
     folder: str, network: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mountinfo").write_text(MOUNTS)
-    monkeypatch.setattr(filesystem, "_MOUNTS", tmp_path / "mountinfo")
+    monkeypatch.setattr(local_disk, "_MOUNTS", tmp_path / "mountinfo")
     assert is_network(Path(folder)) is network
 
 

@@ -16,14 +16,13 @@ import pytest
 
 from orchestrator.engine import FailureKind
 from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
-from orchestrator.progress import Silence
-from orchestrator.request import SweepRequest
-from orchestrator.run import run_sweep
+from orchestrator.plan.progress import Silence
 from orchestrator.store.inspection import JournalFiles
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.planning import PlannedRow
+from orchestrator.store.sql import PlannedRow
 from orchestrator.store.tables import export, read
+from orchestrator.sweep.run import SweepRequest, run_sweep
 from results_schema import TRIALS, VERSION
 from tests.orchestrator import sample
 from tests.orchestrator.sample import CNN_SGD, MLP_ADAM, MLP_SGD

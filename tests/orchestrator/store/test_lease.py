@@ -8,8 +8,8 @@ import pytest
 from filelock import FileLock
 
 from orchestrator.errors import Interrupted, LockedResults
-from orchestrator.store import lease
-from orchestrator.store.lease import Lease
+from orchestrator.store import lock as lease
+from orchestrator.store.lock import Lease
 
 
 @pytest.fixture(autouse=True)

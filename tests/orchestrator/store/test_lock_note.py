@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.store.lock_note import Holder, read_note, write_note
+from orchestrator.store.lock_note import Holder, born, read_note, write_note
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.process import born
 
 DAY = "T09:00:00+00:00"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import run
-from orchestrator.reports.source import results_at
+from orchestrator.store.reading import results_at
 from tests.orchestrator.sample import write_sample
 
 

@@ -14,9 +14,9 @@ import pytest
 from orchestrator.cli import run
 from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
 from orchestrator.store.connection import checked, connect
+from orchestrator.store.integrity.verify import verify
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.upkeep.verify import verify
 from tests.orchestrator import sample
 from tests.orchestrator.processes import ROOT
 

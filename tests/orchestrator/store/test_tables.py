@@ -13,10 +13,10 @@ import pytest
 
 from orchestrator.errors import DamagedResults
 from orchestrator.store import tables
+from orchestrator.store.integrity.verify import table_verdicts
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export, read
-from orchestrator.upkeep.files import table_verdicts
 from results_schema import EARLIER_TRIALS, TABLES, TRIALS, TUNING_TRIALS, VERSION, Table
 from tests.orchestrator import sample
 

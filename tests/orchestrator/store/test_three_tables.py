@@ -10,13 +10,13 @@ import pytest
 
 import orchestrator
 from orchestrator.cli import run
-from orchestrator.reports.reading import TablesRead
-from orchestrator.reports.source import every_trial, table_of
 from orchestrator.store import sql
+from orchestrator.store.frames import TablesRead
 from orchestrator.store.journal import Journal
-from orchestrator.store.older import learns_in_part
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.reading import every_trial, table_of
 from orchestrator.store.tables import export
+from orchestrator.store.version import learns_in_part
 from results_schema import EARLIER_TRIALS, TRIAL_TABLES, TRIALS, TUNING_TRIALS, Table
 from tests.orchestrator import tuned_sample
 from tests.orchestrator.sample import Cell

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from orchestrator.grid.tuning import Choice, Opened, Range, TuningSpec
-from orchestrator.tuning.algorithms import search_of, stopper_of
+from orchestrator.sweep.tuning.algorithms import search_of, stopper_of
 
 RATE = Opened("optimizer", "lr", Range(1e-4, 1.0, log=True, whole=False))
 MOMENTUM = Opened("optimizer", "momentum", Range(0.0, 0.9, log=False, whole=False))

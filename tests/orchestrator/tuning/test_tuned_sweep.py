@@ -13,22 +13,19 @@ import pytest
 import torch
 
 from orchestrator.grid import read_grid
-from orchestrator.places import data_place
-from orchestrator.plan import Plan
-from orchestrator.plan_counts import Kept
-from orchestrator.progress import Silence, Snapshot
-from orchestrator.request import SweepRequest
-from orchestrator.run import run_sweep
+from orchestrator.plan.counts import Kept
+from orchestrator.plan.plan import Plan
+from orchestrator.plan.prepare import data_place
+from orchestrator.plan.progress import Silence, Snapshot
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.summary import SweepSummary
+from orchestrator.sweep.run import SweepRequest, SweepSummary, run_sweep
 from results_schema import TRIAL_TABLES
 from tests.orchestrator import sample
 from trainables.context import Context
-from trainables.order import TrialOrder
-from trainables.preparation import prepared
 from trainables.records import Breakdown, EpochRow, Scores, TrialResult
-from trainables.spec import derived_seed, derived_seeds
+from trainables.spec import TrialOrder, derived_seed, derived_seeds
+from trainables.training.prepare import prepared
 
 GRID = """\
 name: tuned
@@ -258,7 +255,7 @@ def test_what_tunes_never_learns_nor_selects_on_what_is_tested(write: Write) -> 
 
 
 def test_a_real_trial_that_tunes_measures_validation_alone(write: Write) -> None:
-    from trainables.trial import run_trial
+    from trainables.training.trial import run_trial
 
     run(write("[sgd]", seeds=1), run_trial)
     trials = table()

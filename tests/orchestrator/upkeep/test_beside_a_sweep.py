@@ -13,18 +13,17 @@ import torch
 
 from clusters.spec import ClusterSpec
 from orchestrator.cli import run
-from orchestrator.progress import Silence
+from orchestrator.plan.progress import Silence
 from orchestrator.remote import archive, fetch
 from orchestrator.remote.request import Answer
 from orchestrator.store import place
-from orchestrator.store.filesystem import NETWORK_FOLDERS
+from orchestrator.store.integrity.verify import verify
 from orchestrator.store.journal import Journal
-from orchestrator.store.local_disk import JOURNAL_DIR
+from orchestrator.store.local_disk import JOURNAL_DIR, NETWORK_FOLDERS
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import place_of
-from orchestrator.upkeep.verify import verify
 from tests.orchestrator import processes, sample
-from trainables.checkpoints import files
+from trainables.training import checkpoints
 
 GRID = """\
 name: sweep
@@ -78,7 +77,9 @@ def test_a_damaged_checkpoint_is_named_and_set_aside(
     folder = paths.checkpoints / trial
     folder.mkdir(parents=True)
     for epoch in (1, 2):
-        files.write(folder, files.Header(trial, trial, epoch, 1, "cpu"), {"lr": 1e-5}, {"w": torch.arange(500.0)})
+        checkpoints.write(
+            folder, checkpoints.Header(trial, trial, epoch, 1, "cpu"), {"lr": 1e-5}, {"w": torch.arange(500.0)}
+        )
     assert damaged(paths) == {}
     tensors, name = folder / "epoch-2.safetensors", f"checkpoints/{trial}/epoch-2.json"
     match how:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import run
+from orchestrator.store.integrity.verify import verify
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.upkeep.verify import verify
 from tests.orchestrator import sample
 
 CELLS = [sample.Cell(model=f"mlp-{number}") for number in range(40)]

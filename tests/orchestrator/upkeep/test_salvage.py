@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.upkeep import salvage
-from orchestrator.upkeep.salvage import _Reader
+from orchestrator.store.integrity import rebuild
+from orchestrator.store.integrity.rebuild import _Reader
 
 
 @pytest.mark.parametrize("last", [3_000, 2**60])
 def test_a_damaged_page_costs_its_rows_and_a_row_number_that_is_garbage_costs_no_time(
     tmp_path: Path, last: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(salvage, "LOOKED_FOR", 5_000)
+    monkeypatch.setattr(rebuild, "LOOKED_FOR", 5_000)
     path = tmp_path / "table.sqlite"
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE t (k INTEGER, text TEXT)")

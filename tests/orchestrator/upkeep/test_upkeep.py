@@ -12,9 +12,9 @@ from orchestrator.cli import run
 from orchestrator.errors import DamagedResults
 from orchestrator.store import sql, tables
 from orchestrator.store.inspection import refuse_damage
+from orchestrator.store.integrity.verify import verify
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.upkeep.verify import verify
 from results_schema import ENDED, TABLES
 from tests.orchestrator import sample
 
@@ -127,7 +127,7 @@ def test_any_damage_of_what_was_killed_stops_a_sweep(with_log: ResultsPaths, nam
 
 
 def rows_of(paths: ResultsPaths) -> dict[str, list[tuple[object, ...]]]:
-    from orchestrator.upkeep.image import opened
+    from orchestrator.store.integrity.snapshot import opened
 
     db = opened(paths, paths.journal)
     return {name: db.execute(f"SELECT * FROM {name}").fetchall() for name in sql.tables()}
@@ -144,7 +144,7 @@ def test_any_damage_of_the_checksums_is_seen(whole: ResultsPaths) -> None:
 
 @pytest.mark.parametrize("name", KEPT)
 def test_any_damage_of_a_kept_file_is_named(whole: ResultsPaths, name: str) -> None:
-    from orchestrator.upkeep.files import kept_verdicts
+    from orchestrator.store.integrity.verify import kept_verdicts
 
     def look() -> None:
         for verdict in kept_verdicts(whole):

@@ -11,18 +11,18 @@ import torch
 from torch import distributed
 
 from tests.trainables.checkpoints.test_resume import CPU, NET, STOPPED_IN, Ran, StoppedError, order_of, same, spec_of
-from trainables.checkpoints.keeper import newest
 from trainables.dataset import DataPlace
 from trainables.models.mlp import Mlp
 from trainables.models.sgan import Sgan
 from trainables.optimizers.sgd import Sgd
-from trainables.order import TrialOrder
-from trainables.process_group import ProcessGroupContext
 from trainables.records import EpochRow
 from trainables.regularizers.augment import Augment
 from trainables.regularizers.dropout import Dropout
-from trainables.trial import run_trial
-from trainables.weights import load_weights
+from trainables.spec import TrialOrder
+from trainables.training.checkpoints import newest
+from trainables.training.process_group import ProcessGroupContext
+from trainables.training.trial import run_trial
+from trainables.training.weights import load_weights
 
 
 class Stops(ProcessGroupContext):

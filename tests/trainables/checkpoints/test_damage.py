@@ -11,15 +11,14 @@ import pytest
 import torch
 
 from tests.trainables.checkpoints.test_resume import CPU, STOPPED_IN, order_of, run, same, spec_of
-from trainables.checkpoints.files import epochs, keep_only, read
-from trainables.checkpoints.keeper import newest
 from trainables.context import SingleContext
 from trainables.dataset import DataPlace
 from trainables.errors import CheckpointError
 from trainables.models.mlp import Mlp
-from trainables.order import TrialOrder
 from trainables.records import EpochRow
-from trainables.trial import run_trial
+from trainables.spec import TrialOrder
+from trainables.training.checkpoints import epochs, keep_only, newest, read
+from trainables.training.trial import run_trial
 
 SMALL = Mlp(hidden=(4,))
 

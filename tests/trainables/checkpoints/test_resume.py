@@ -10,11 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from tests.trainables.few import FewDigits
-from trainables.checkpoints.files import epochs
-from trainables.checkpoints.keeper import newest
 from trainables.context import SingleContext
-from trainables.dataset import DataInfo, DataPlace
-from trainables.model import Model
+from trainables.dataset import DataInfo, DataPlace, Decoder, StreamedExamples
+from trainables.interfaces import Model, Optimizer, Regularizer
 from trainables.models.cnn import Cnn
 from trainables.models.cnn_rnn import CnnRnn
 from trainables.models.densenet import Densenet
@@ -24,14 +22,11 @@ from trainables.models.mlp import Mlp
 from trainables.models.resnet import Resnet
 from trainables.models.sgan import Sgan
 from trainables.models.vit import Vit
-from trainables.optimizer import Optimizer
 from trainables.optimizers.adam import Adam
 from trainables.optimizers.sgd import Sgd
-from trainables.order import Checkpoints, TrialOrder
 from trainables.protocol import Protocol
 from trainables.records import EpochRow, TrialResult
 from trainables.registry import registry
-from trainables.regularizer import Regularizer
 from trainables.regularizers.augment import Augment
 from trainables.regularizers.class_weights import ClassWeights
 from trainables.regularizers.cutmix import Cutmix
@@ -46,10 +41,10 @@ from trainables.regularizers.label_smoothing import LabelSmoothing
 from trainables.regularizers.mixup import Mixup
 from trainables.regularizers.stochastic_depth import StochasticDepth
 from trainables.regularizers.weight_decay import WeightDecay
-from trainables.spec import TrialSpec
-from trainables.streamed import Decoder, StreamedExamples
-from trainables.trial import run_trial
-from trainables.weights import load_weights
+from trainables.spec import Checkpoints, TrialOrder, TrialSpec
+from trainables.training.checkpoints import epochs, newest
+from trainables.training.trial import run_trial
+from trainables.training.weights import load_weights
 
 CPU = torch.device("cpu")
 STOPPED_IN = 4

@@ -12,7 +12,7 @@ from torch import Tensor
 from trainables.data.batches import Batches, steps
 from trainables.data.statistics import ChannelStatistics, channel_statistics
 from trainables.dataset import Examples
-from trainables.regularizer import Regularizer
+from trainables.interfaces import Regularizer
 
 CPU = torch.device("cpu")
 

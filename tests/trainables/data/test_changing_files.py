@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from trainables.data import cache, content
-from trainables.data.contents import contents
-from trainables.data.stamps import stamps, steadily
+from trainables.data.cache import contents
+from trainables.data.content import stamps, steadily
 from trainables.dataset import DataPlace, Dataset, Examples
 from trainables.datasets.clip_folder import ClipFolder
 from trainables.datasets.image_folder import ImageFolder

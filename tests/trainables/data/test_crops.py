@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from trainables.data.crops import at_random, middle
+from trainables.data.picture_decoder import at_random, middle
 from trainables.data.pictures import Picture, decode
 
 SIZES = [(60, 100), (100, 60), (37, 37), (500, 20)]

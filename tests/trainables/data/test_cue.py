@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trainables.data.cue import drawn_cues, most_cues, planted
-from trainables.data.streams import stream
+from trainables.data.splits import stream
 
 
 @pytest.mark.parametrize("agreement", [0.0, 0.9, 1.0])

@@ -10,9 +10,8 @@ from scipy import ndimage
 from sklearn.datasets import load_digits, load_sample_image
 from torch import Tensor
 
-from trainables.data import non_local_means as nlm
-from trainables.data.denoising import DEVIATION, gaussian, median
-from trainables.data.non_local_means import noise_level, non_local_means
+from trainables.data import denoising as nlm
+from trainables.data.denoising import DEVIATION, gaussian, median, noise_level, non_local_means
 
 
 def drawn(*shape: int) -> Tensor:

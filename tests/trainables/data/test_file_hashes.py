@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainables.data import file_hashes as module
-from trainables.data.file_hashes import file_hashes
+from trainables.data import content as module
+from trainables.data.content import file_hashes
 from trainables.dataset import DataPlace
 from trainables.errors import BrokenPicture
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainables.data.folds import in_fold
+from trainables.data.splits import in_fold
 
 
 @settings(max_examples=100, deadline=None)

@@ -8,10 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from trainables.data.grouped_split import joined, shared_out
-from trainables.data.leakage import refuse_leaks
-from trainables.data.splits import split
-from trainables.data.streams import stream
+from trainables.data.splits import joined, refuse_leaks, shared_out, split, stream
 from trainables.dataset import Examples
 from trainables.errors import DataError
 from trainables.protocol import Splits

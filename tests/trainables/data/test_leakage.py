@@ -9,17 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-import trainables.preparation as preparation
+import trainables.training.prepare as preparation
 from trainables.data import autoencoder
 from trainables.data.autoencoder import autoencoded
-from trainables.data.division import Division, divided
-from trainables.data.leakage import refuse_leaks
-from trainables.data.splits import Split
+from trainables.data.splits import Split, refuse_leaks
 from trainables.data.statistics import pixel_scale
+from trainables.data.subset import Division, divided
 from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
 from trainables.errors import DataError
-from trainables.preparation import Prepared, prepared
 from trainables.protocol import Splits
+from trainables.training.prepare import Prepared, prepared
 
 CPU = torch.device("cpu")
 NOBODY = np.empty(0, np.int64)

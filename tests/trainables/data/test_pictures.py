@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from trainables.data.files import printable
 from trainables.data.pictures import Picture, decode, picture_endings, read_header
-from trainables.data.printable import printable
 from trainables.errors import BrokenPicture
 
 RANDOM = np.random.default_rng(0)

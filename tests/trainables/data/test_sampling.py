@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainables.data.sampling import sampled
+from trainables.data.clips import sampled
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,9 @@ from torch import Tensor
 
 from trainables.data.batches import Batches
 from trainables.data.statistics import channel_statistics
-from trainables.data.streamed_batches import StreamedBatches
-from trainables.data_options import Preprocess
-from trainables.dataset import DataInfo, Examples
+from trainables.data.streaming import StreamedBatches
+from trainables.dataset import DataInfo, Decoder, Examples, Preprocess, StreamedExamples
 from trainables.errors import BrokenPicture
-from trainables.streamed import Decoder, StreamedExamples
 
 CPU = torch.device("cpu")
 SHAPE = (3, 6, 5)
@@ -156,7 +154,7 @@ def test_decoding_goes_no_further_ahead_than_two_batches() -> None:
 
 
 def test_statistics_are_of_a_sample_of_the_training_split_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainables.data.streamed_batches._SAMPLE", 20)
+    monkeypatch.setattr("trainables.data.streaming._SAMPLE", 20)
     drawn, train = Drawn(90), np.arange(30, 80)
     batches = streamed(drawn, train)
     sample = [example for example, _ in drawn.decoded]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from trainables.data.torus import DIRECTIONS, places_passed
+from trainables.datasets.moving_digits import DIRECTIONS, places_passed
 
 EVERY = np.arange(8)
 ANGLES = {name: 45 * index for index, name in enumerate(DIRECTIONS)}

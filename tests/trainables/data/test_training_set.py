@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from trainables.data.streams import stream
-from trainables.data.training_set import few_of_each, long_tail, wrong_labels
+from trainables.data.splits import stream
+from trainables.data.subset import few_of_each, long_tail, wrong_labels
 from trainables.errors import UnfitOption
 
 NAMES = tuple("abcdefghij")

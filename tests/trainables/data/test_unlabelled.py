@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from trainables.data.batches import Batches
+from trainables.data.batches import Batches, UnlabelledBatches
 from trainables.data.statistics import ChannelStatistics
-from trainables.data.unlabelled import UnlabelledBatches
 from trainables.dataset import Examples
 
 CPU = torch.device("cpu")

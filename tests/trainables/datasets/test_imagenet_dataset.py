@@ -15,23 +15,22 @@ from pydantic import ValidationError
 
 from tests.trainables.test_fit import Table, ThreadContext
 from trainables.context import SingleContext
-from trainables.data.contents import contents
+from trainables.data.cache import contents
 from trainables.data.splits import split
-from trainables.data.streamed_batches import StreamedBatches
+from trainables.data.streaming import StreamedBatches
 from trainables.dataset import DataPlace
 from trainables.datasets.imagenet import Imagenet
 from trainables.errors import BrokenPicture, DataError, DataMissing
-from trainables.fit import FitParts, Fitted, fit
-from trainables.learner import LearnerParts, SupervisedLearner
 from trainables.models.mlp import Mlp
 from trainables.optimizers.sgd import Sgd
-from trainables.order import TrialOrder
-from trainables.preparation import prepared
 from trainables.protocol import Protocol, Splits
 from trainables.records import EpochRow, TrialResult
-from trainables.spec import TrialSpec, derived_seeds
+from trainables.spec import TrialOrder, TrialSpec, derived_seeds
 from trainables.tasks.classification import Classification
-from trainables.trial import run_trial
+from trainables.training.fit import FitParts, Fitted, fit
+from trainables.training.learner import LearnerParts, SupervisedLearner
+from trainables.training.prepare import prepared
+from trainables.training.trial import run_trial
 
 CPU = torch.device("cpu")
 WORDNET = ("n01440764", "n01443537", "n02084071")

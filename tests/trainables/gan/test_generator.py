@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from trainables.costs import count_parameters
-from trainables.gan.generator import Generator
+from trainables.models._gan_networks import Generator
+from trainables.training.costs import count_parameters
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.costs import count_flops, count_parameters
 from trainables.dataset import DataInfo
-from trainables.model import Model
+from trainables.interfaces import Model
 from trainables.models.cnn3d import Cnn3d
 from trainables.models.cnn_rnn import CnnRnn
 from trainables.models.frame_average import FrameAverage
 from trainables.regularizers.dropout import Dropout
+from trainables.training.costs import count_flops, count_parameters
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 CELLS = tuple(GATES)

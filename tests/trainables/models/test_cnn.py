@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from orchestrator.grid.reader import read_grid
-from trainables.costs import count_parameters
 from trainables.dataset import DataInfo
 from trainables.models.cnn import Cnn
+from trainables.training.costs import count_parameters
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 CLASSES = tuple("abcdefghij")

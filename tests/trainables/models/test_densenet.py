@@ -5,10 +5,10 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from trainables.costs import count_flops, count_parameters
 from trainables.dataset import DataInfo
-from trainables.layers import DropoutSite
+from trainables.models._layers import DropoutSite
 from trainables.models.densenet import Densenet
+from trainables.training.costs import count_flops, count_parameters
 
 
 def picture(channels: int = 3, side: int = 32) -> DataInfo:

@@ -7,22 +7,21 @@ import torch
 
 from trainables.context import SingleContext
 from trainables.dataset import DataInfo, DataPlace
+from trainables.interfaces import Regularizer
 from trainables.models.pretrained import features
 from trainables.models.pretrained.safetensors_net import PretrainedSafetensors
 from trainables.models.pretrained.tuning import TunedNet, head_of
 from trainables.models.resnet import Resnet
 from trainables.optimizers.sgd import Sgd
-from trainables.order import TrialOrder
 from trainables.protocol import Protocol
 from trainables.records import EpochRow, TrialResult
 from trainables.registry import registry
-from trainables.regularizer import Regularizer
 from trainables.regularizers.augment import Augment
 from trainables.regularizers.dropout import Dropout
-from trainables.spec import TrialSpec
-from trainables.trial import run_trial
-from trainables.weights import load_weights, save_weights
-from trainables.weights_origin import WeightsOrigin
+from trainables.spec import TrialOrder, TrialSpec
+from trainables.training.trial import run_trial
+from trainables.training.weights import load_weights, save_weights
+from trainables.training.weights_origin import WeightsOrigin
 
 DIGITS = DataInfo("digits", "image", (1, 8, 8), "classification", tuple("0123456789"))
 

@@ -6,11 +6,11 @@ from torch import nn
 
 from trainables.dataset import DataInfo, DataPlace
 from trainables.errors import WeightsError
+from trainables.interfaces import TrainingFacts
 from trainables.models.pretrained import efficientnet_lite0 as source
 from trainables.models.pretrained.lite0_net import EfficientNetLite0
 from trainables.models.pretrained.tuning import TunedNet
 from trainables.registry import registry
-from trainables.regularizer import TrainingFacts
 
 DATA = DataInfo("pictures", "image", (3, 32, 32), "classification", tuple("abcde"))
 

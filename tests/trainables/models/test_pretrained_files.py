@@ -15,22 +15,20 @@ from torch import nn
 from trainables.context import SingleContext
 from trainables.dataset import DataInfo, DataPlace
 from trainables.errors import WeightsError
-from trainables.model import Model
+from trainables.interfaces import Model, TrainingFacts
 from trainables.models.cnn import Cnn
 from trainables.models.mlp import Mlp
 from trainables.models.pretrained import efficientnet_lite0, torchvision_net
 from trainables.models.pretrained.base import Pretrained
 from trainables.models.pretrained.safetensors_net import PretrainedSafetensors
 from trainables.optimizers.adam import Adam
-from trainables.order import TrialOrder
 from trainables.protocol import Protocol
 from trainables.registry import registry
-from trainables.regularizer import TrainingFacts
 from trainables.regularizers.gan_augment import GanAugment
-from trainables.spec import TrialSpec
-from trainables.trial import run_trial
-from trainables.weights import load_weights, save_weights
-from trainables.weights_origin import WeightsOrigin, origin_of
+from trainables.spec import TrialOrder, TrialSpec
+from trainables.training.trial import run_trial
+from trainables.training.weights import load_weights, save_weights
+from trainables.training.weights_origin import WeightsOrigin, origin_of
 
 GREY = DataInfo("pictures", "image", (1, 8, 8), "classification", tuple("abcde"))
 CPU = torch.device("cpu")

@@ -5,13 +5,13 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from trainables.costs import count_flops, count_parameters
 from trainables.dataset import DataInfo
+from trainables.models._recurrent import SequenceModel
 from trainables.models.gru import Gru
 from trainables.models.lstm import Lstm
 from trainables.models.rnn import Rnn
-from trainables.recurrent import SequenceModel
 from trainables.regularizers.dropout import Dropout
+from trainables.training.costs import count_flops, count_parameters
 
 CLASSES = tuple("abcdefghij")
 GATES = {Rnn: 1, Gru: 3, Lstm: 4}

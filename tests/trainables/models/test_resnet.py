@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.dataset import DataInfo
-from trainables.layers import StochasticDepthSite
+from trainables.models._layers import StochasticDepthSite
 from trainables.models.resnet import Resnet
 
 DATA = DataInfo("pictures", "image", (3, 12, 12), "classification", tuple("abcd"))

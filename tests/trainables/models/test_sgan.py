@@ -15,27 +15,26 @@ from torch import Tensor
 from tests.trainables.numbered import Numbered, numbers
 from tests.trainables.test_fit import INFO, Table, ThreadContext, blobs
 from trainables.context import Context, SingleContext
-from trainables.costs import count_parameters
-from trainables.data.unlabelled import UnlabelledBatches
+from trainables.data.batches import UnlabelledBatches
 from trainables.dataset import DataInfo, DataPlace, Dataset
-from trainables.gan.discriminator import Discriminator
-from trainables.gan.semi_supervised import SemiSupervisedLearner
-from trainables.learner import Learner, LearnerParts
+from trainables.interfaces import TrainingFacts
+from trainables.models._gan_networks import Discriminator
+from trainables.models._semi_supervised_gan import SemiSupervisedLearner
 from trainables.models.cnn import Cnn
 from trainables.models.sgan import Sgan
 from trainables.optimizers.adam import Adam
 from trainables.optimizers.sgd import Sgd
-from trainables.order import TrialOrder
-from trainables.preparation import prepared
 from trainables.protocol import Protocol
 from trainables.records import EpochRow, TrialResult
 from trainables.registry import registry
-from trainables.regularizer import TrainingFacts
 from trainables.regularizers.dropout import Dropout
-from trainables.spec import TrialSpec, derived_seeds
+from trainables.spec import TrialOrder, TrialSpec, derived_seeds
 from trainables.tasks.classification import Classification
-from trainables.trial import run_trial
-from trainables.weights import load_weights
+from trainables.training.costs import count_parameters
+from trainables.training.learner import Learner, LearnerParts
+from trainables.training.prepare import prepared
+from trainables.training.trial import run_trial
+from trainables.training.weights import load_weights
 
 CPU = torch.device("cpu")
 SMALL = Sgan(channels=(4,), hidden=(6,), generator_channels=(5,), latent=3)

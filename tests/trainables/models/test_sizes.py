@@ -4,13 +4,13 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from trainables.costs import count_flops, count_parameters
 from trainables.dataset import DataInfo
-from trainables.model import Model
+from trainables.interfaces import Model
 from trainables.models.cnn import Cnn
 from trainables.models.lstm import Lstm
 from trainables.models.mlp import Mlp
 from trainables.models.resnet import Resnet
+from trainables.training.costs import count_flops, count_parameters
 
 CLASSES = tuple("abcdefghij")
 

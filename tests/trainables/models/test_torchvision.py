@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.costs import count_flops, count_parameters
 from trainables.dataset import DataInfo
 from trainables.errors import UnknownComponent
-from trainables.layers import DropoutSite, StochasticDepthSite
-from trainables.model import Model
+from trainables.interfaces import Model
+from trainables.models._layers import DropoutSite, StochasticDepthSite
 from trainables.registry import registry
-from trainables.weightless import weightless
+from trainables.training.costs import count_flops, count_parameters
+from trainables.training.meta import weightless
 
 PICTURES = DataInfo("pictures", "image", (3, 32, 32), "classification", tuple("abcdefghij"))
 ONE_OF_EACH = (
@@ -179,7 +179,7 @@ def test_components_are_found_by_name_pickled_and_told_apart() -> None:
 
 def test_torchvision_is_imported_when_it_is_used() -> None:
     script = (
-        "import sys; from trainables.registry import registry; from orchestrator.grid.documentation import documented;"
+        "import sys; from trainables.registry import registry; from orchestrator.grid.schema import documented;"
         "documented('model'); print('torchvision' in sys.modules);"
         "registry.get('model', 'torchvision:resnet18'); print('torchvision' in sys.modules)"
     )

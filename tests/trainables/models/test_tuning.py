@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from trainables.dataset import DataInfo
-from trainables.layers import DropoutSite
-from trainables.model import Model
+from trainables.interfaces import Model
+from trainables.models._layers import DropoutSite
 from trainables.models.cnn import Cnn
 from trainables.models.lstm import Lstm
 from trainables.models.mlp import Mlp

@@ -5,10 +5,10 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from trainables.costs import count_flops, count_parameters
 from trainables.dataset import DataInfo
-from trainables.layers import DropoutSite, StochasticDepthSite
+from trainables.models._layers import DropoutSite, StochasticDepthSite
 from trainables.models.vit import Vit
+from trainables.training.costs import count_flops, count_parameters
 
 
 def picture(channels: int = 3, height: int = 32, width: int = 32) -> DataInfo:

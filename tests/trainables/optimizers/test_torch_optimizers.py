@@ -14,11 +14,11 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from trainables.dataset import DataInfo
+from trainables.interfaces import Optimizer
 from trainables.models.mlp import Mlp
-from trainables.optimizer import Optimizer
+from trainables.optimizers._torch import TorchOptimizer
 from trainables.protocol import Protocol
 from trainables.registry import registry
-from trainables.torch_optimizer import TorchOptimizer
 
 INFO = DataInfo("noise", "image", (1, 6, 6), "classification", ("a", "b", "c"))
 IMPLEMENTATION = {"params", "foreach", "fused", "capturable", "differentiable", "maximize"}

@@ -8,16 +8,15 @@ from torch import nn
 
 from trainables.context import SingleContext
 from trainables.dataset import DataInfo
-from trainables.learner import LearnerParts, SupervisedLearner
-from trainables.optimizer import Optimizer
+from trainables.interfaces import Optimizer, Regularizer, TrainingFacts
 from trainables.optimizers.adam import Adam
 from trainables.optimizers.rmsprop import RmsProp
 from trainables.optimizers.sgd import Sgd
 from trainables.protocol import Protocol
-from trainables.regularizer import Regularizer, TrainingFacts
 from trainables.regularizers.decoupled_weight_decay import DecoupledWeightDecay
 from trainables.regularizers.l1 import L1
 from trainables.tasks.classification import Classification
+from trainables.training.learner import LearnerParts, SupervisedLearner
 
 DATA = DataInfo("pictures", "image", (1, 4, 4), "classification", ("a", "b", "c"))
 

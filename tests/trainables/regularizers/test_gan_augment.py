@@ -15,17 +15,16 @@ from tests.trainables.test_fit import Table, ThreadContext
 from trainables.context import Context, SingleContext
 from trainables.dataset import DataInfo, DataPlace, Examples
 from trainables.errors import DataError, TrainablesError, TrialCancelled
-from trainables.generation import enlarge
+from trainables.interfaces import Generated, Regularizer
 from trainables.models.mlp import Mlp
 from trainables.optimizers.sgd import Sgd
-from trainables.order import TrialOrder
-from trainables.preparation import Prepared, prepared
 from trainables.protocol import Protocol
 from trainables.records import EpochRow, TrialResult
-from trainables.regularizer import Generated, Regularizer
 from trainables.regularizers.gan_augment import GanAugment
-from trainables.spec import TrialSpec, derived_seeds
-from trainables.trial import run_trial
+from trainables.spec import TrialOrder, TrialSpec, derived_seeds
+from trainables.training.generation import enlarge
+from trainables.training.prepare import Prepared, prepared
+from trainables.training.trial import run_trial
 
 CPU = torch.device("cpu")
 HERE = SingleContext(CPU, print)

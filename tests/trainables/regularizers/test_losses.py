@@ -11,14 +11,14 @@ from torch import Tensor
 
 from trainables.context import SingleContext
 from trainables.dataset import DataInfo
-from trainables.learner import LearnerParts, SupervisedLearner
+from trainables.interfaces import Loss, Regularizer, TrainingFacts
 from trainables.optimizers.sgd import Sgd
 from trainables.protocol import Protocol
-from trainables.regularizer import Loss, Regularizer, TrainingFacts
 from trainables.regularizers.class_weights import ClassWeights
 from trainables.regularizers.focal_loss import FocalLoss
 from trainables.regularizers.label_smoothing import LabelSmoothing
 from trainables.tasks.classification import Classification
+from trainables.training.learner import LearnerParts, SupervisedLearner
 
 COUNTS = (50, 10, 2, 0)
 LABELS = torch.tensor([0, 2, 1, 0, 0, 2, 1])

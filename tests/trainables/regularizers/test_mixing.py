@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainables.regularizer import Regularizer
+from trainables.interfaces import Regularizer
 from trainables.regularizers.cutmix import Cutmix
 from trainables.regularizers.mixup import Mixup
 

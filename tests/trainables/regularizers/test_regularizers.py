@@ -6,20 +6,18 @@ import torch.nn.functional as F
 from torch import nn
 
 from trainables.dataset import DataInfo
-from trainables.layers import DropoutSite
-from trainables.model import Model
+from trainables.interfaces import Model, Optimizer, Regularizer, TrainingFacts
+from trainables.models._layers import DropoutSite
 from trainables.models.cnn import Cnn
 from trainables.models.lstm import Lstm
 from trainables.models.mlp import Mlp
 from trainables.models.resnet import Resnet
-from trainables.optimizer import Optimizer
 from trainables.optimizers.adam import Adam
 from trainables.optimizers.adamw import AdamW
 from trainables.optimizers.rmsprop import RmsProp
 from trainables.optimizers.sgd import Sgd
 from trainables.records import EpochRow
 from trainables.registry import registry
-from trainables.regularizer import Regularizer, TrainingFacts
 from trainables.regularizers.dropout import Dropout
 from trainables.regularizers.early_stopping import EarlyStopping
 from trainables.regularizers.label_smoothing import LabelSmoothing

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from trainables.dataset import DataInfo
-from trainables.layers import StochasticDepthSite
-from trainables.model import Model
+from trainables.interfaces import Model
+from trainables.models._layers import StochasticDepthSite
 from trainables.models.mlp import Mlp
 from trainables.models.resnet import Resnet
 from trainables.models.vit import Vit

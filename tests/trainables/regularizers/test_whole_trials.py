@@ -13,14 +13,11 @@ from trainables.context import SingleContext
 from trainables.data.batches import Batches
 from trainables.data.statistics import ChannelStatistics
 from trainables.dataset import DataInfo, DataPlace, Examples
-from trainables.model import Model
+from trainables.interfaces import Model, Regularizer
 from trainables.optimizers.sgd import Sgd
-from trainables.order import TrialOrder
-from trainables.preparation import prepared
 from trainables.protocol import Protocol
 from trainables.records import EpochRow, TrialResult
 from trainables.registry import registry
-from trainables.regularizer import Regularizer
 from trainables.regularizers.augment import Augment
 from trainables.regularizers.class_weights import ClassWeights
 from trainables.regularizers.cutmix import Cutmix
@@ -31,8 +28,9 @@ from trainables.regularizers.focal_loss import FocalLoss
 from trainables.regularizers.l1 import L1
 from trainables.regularizers.label_smoothing import LabelSmoothing
 from trainables.regularizers.mixup import Mixup
-from trainables.spec import TrialSpec, derived_seeds
-from trainables.trial import run_trial
+from trainables.spec import TrialOrder, TrialSpec, derived_seeds
+from trainables.training.prepare import prepared
+from trainables.training.trial import run_trial
 
 CPU = torch.device("cpu")
 EVERYTHING: tuple[Regularizer, ...] = (

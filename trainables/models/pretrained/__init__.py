@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from trainables.component import Component
-from trainables.family import ComponentFamily
 from trainables.models.pretrained.efficientnet_lite0 import PretrainedEfficientNetLite0
 from trainables.models.pretrained.safetensors_net import PretrainedSafetensors
 from trainables.models.pretrained.torchvision_net import TorchvisionNet, names
+from trainables.registry import ComponentFamily
 
 _SINGLE: Final[dict[str, type[Component]]] = {
     "efficientnet_lite0": PretrainedEfficientNetLite0,

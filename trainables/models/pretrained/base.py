@@ -14,16 +14,15 @@ from trainables.context import Context
 from trainables.data.content import remembered
 from trainables.dataset import DataInfo, DataPlace
 from trainables.errors import DataError, WeightsError
-from trainables.model import Model
+from trainables.interfaces import Model, Regularizer, TrainingFacts
 from trainables.models.pretrained.inputs import InputForm, PixelInputs, unreadable
 from trainables.models.pretrained.loading import load
 from trainables.models.pretrained.tuning import Tune, TunedNet
-from trainables.regularizer import Regularizer, TrainingFacts
-from trainables.weights import load_checked, weights_digest
+from trainables.training.weights import load_checked, weights_digest
 
 if TYPE_CHECKING:
-    from trainables.preparation import Prepared
     from trainables.protocol import Protocol
+    from trainables.training.prepare import Prepared
 
 UNTRAINED: Final = "none"
 DEFAULT: Final = "default"

@@ -18,11 +18,11 @@ from trainables.context import Context
 from trainables.data.batches import Batches, Shard
 from trainables.data.statistics import ChannelStatistics
 from trainables.dataset import Examples
-from trainables.evaluate import predict
+from trainables.interfaces import Regularizer
 from trainables.models.pretrained.tuning import TunedNet, head_of
-from trainables.preparation import Prepared
 from trainables.protocol import Protocol
-from trainables.regularizer import Regularizer
+from trainables.training.evaluate import predict
+from trainables.training.prepare import Prepared
 
 _MOST_NUMBERS: Final = 1 << 22
 """Of a batch of pictures."""

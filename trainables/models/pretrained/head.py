@@ -4,7 +4,7 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from trainables.layers import DropoutSite
+from trainables.models._layers import DropoutSite
 
 
 class DroppedLinear(nn.Linear):

@@ -10,13 +10,13 @@ from torch import nn
 
 from trainables.dataset import DataInfo
 from trainables.errors import WeightsError
-from trainables.model import Model
+from trainables.interfaces import Model
 from trainables.models.pretrained.base import Pretrained, names_file
 from trainables.models.pretrained.inputs import InputForm
 from trainables.models.pretrained.loading import mismatch
-from trainables.safetensors_header import WeightsHeader, read_header
-from trainables.weightless import weightless
-from trainables.weights_origin import AnyModel, PerChannel, origin_of
+from trainables.training.meta import weightless
+from trainables.training.safetensors_header import WeightsHeader, read_header
+from trainables.training.weights_origin import AnyModel, PerChannel, origin_of
 
 _ANY: DataInfo = DataInfo("the weights", "image", (3, 1, 1), "classification", ("one", "other"))
 

@@ -13,17 +13,17 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from trainables.data.download import download
+from trainables.data.published import download
 from trainables.dataset import DataInfo, DataPlace
 from trainables.errors import DataMissing, WeightsError
-from trainables.layers import DropoutSite
+from trainables.models._layers import DropoutSite
 from trainables.models.pretrained.base import DEFAULT, UNTRAINED, Pretrained
 from trainables.models.pretrained.head import DroppedLinear
 from trainables.models.pretrained.inputs import InputForm
 from trainables.models.pretrained.loading import mismatch
 from trainables.models.pretrained.tuning import head_of
-from trainables.safetensors_header import read_header
-from trainables.weightless import weightless
+from trainables.training.meta import weightless
+from trainables.training.safetensors_header import read_header
 
 _LEFT_OUT: Final = ("AuxLogits.", "aux1.", "aux2.")
 """Auxiliary classifiers (Szegedy et al. 2015, sec. 5), which only ever helped the first training."""

@@ -7,7 +7,7 @@ from typing import Final, Literal, Self, cast
 import torch
 from torch import Tensor, nn
 
-from trainables.layers import DropoutSite
+from trainables.models._layers import DropoutSite
 from trainables.models.pretrained.inputs import PixelInputs
 
 Tune = Literal["frozen", "last", "all"]

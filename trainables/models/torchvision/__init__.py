@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from trainables.dataset import DataInfo
-from trainables.family import ComponentFamily
-from trainables.model import Model
+from trainables.interfaces import Model
 from trainables.models.torchvision.stem import Stem
-from trainables.weightless import weightless
+from trainables.registry import ComponentFamily
+from trainables.training.meta import weightless
 
 _LEAVES_OUT_BRANCHES: Final = ("convnext", "efficientnet", "maxvit", "swin")
 """Architectures in which torchvision places stochastic depth."""

@@ -7,7 +7,7 @@ from torch import nn
 from torchvision import models
 from torchvision.ops import StochasticDepth
 
-from trainables.layers import DropoutSite, StochasticDepthSite
+from trainables.models._layers import DropoutSite, StochasticDepthSite
 from trainables.models.torchvision.stem import Stem, fit_stem, patch_side
 
 

@@ -6,7 +6,7 @@ import pytest
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from orchestrator.reports.stats.effects import effects
+from orchestrator.evidence.stats.effects import effects
 
 AXES = ("dataset", "model", "optimizer", "regularizer")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from orchestrator.reports.stats.floor import over_floor
+from orchestrator.evidence.stats.leaderboard import over_floor
 
 
 def test_a_cell_that_only_its_test_set_spreads_sits_at_one() -> None:

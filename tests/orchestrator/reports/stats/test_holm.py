@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from orchestrator.reports.stats.holm import holm
+from orchestrator.evidence.stats.paired import holm
 
 
 @given(st.lists(st.floats(0, 1, allow_subnormal=False), max_size=12))

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from orchestrator.reports.stats.intervals import mean_interval
+from orchestrator.evidence.stats.leaderboard import mean_interval
 
 
 def bca_by_hand(values: NDArray[np.float64], resamples: int, seed: int) -> tuple[float, float]:

@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from orchestrator.reports.stats.holm import holm
-from orchestrator.reports.stats.intervals import mean_interval
-from orchestrator.reports.stats.leaderboard import COLUMNS, leaderboard
+from orchestrator.evidence.stats.leaderboard import COLUMNS, leaderboard, mean_interval
+from orchestrator.evidence.stats.paired import holm
 
 SEEDS = range(8)
 SPREAD = np.random.default_rng(1).normal(0, 0.004, (3, len(SEEDS)))

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.power import TTestPower
 
-from orchestrator.reports.stats.more_seeds import MOST, seeds_to_decide
-from orchestrator.reports.stats.paired import paired
+from orchestrator.evidence.stats.paired import MOST, paired, seeds_to_decide
 
 
 def standardised(size: float, n: int = 8) -> np.ndarray:

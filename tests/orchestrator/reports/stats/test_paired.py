@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from orchestrator.reports.stats.paired import EXACT, Alternative, paired
+from orchestrator.evidence.stats.paired import EXACT, Alternative, paired
 
 DIFFERENCES = st.lists(
     st.floats(-10, 10, allow_subnormal=False).map(lambda value: round(value, 3)), min_size=2, max_size=9

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from orchestrator.reports.stats.profiles import performance_profile, time_to_target
+from orchestrator.evidence.stats.ranks import performance_profile, time_to_target
 
 EPOCHS = pd.DataFrame(
     {

@@ -9,7 +9,7 @@ from autorank import autorank
 from scipy import stats
 from scipy.integrate import quad
 
-from orchestrator.reports.stats.ranks import ranks
+from orchestrator.evidence.stats.ranks import ranks
 
 DEMSAR = pd.DataFrame(
     {  # table 6 of the paper: AUC of C4.5 with m and cf tuned or not, on 14 data sets

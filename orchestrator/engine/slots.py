@@ -1,0 +1,178 @@
+"""The driver's view of slots: what is leased to each, and how to talk to it."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from orchestrator.engine import Broke, Ended, Event, Shape, Started, Work
+from trainables.running_time import running_time
+from trainables.spec import TrialOrder
+
+
+@dataclass(slots=True)
+class Lease:
+    """An order that a slot holds."""
+
+    order: TrialOrder
+    handed: float = field(default_factory=running_time.seconds)
+    started: float | None = None
+    """When, in the driver's running time, the slot said that it began."""
+
+
+class Line(Protocol):
+    """The connection to a slot's process or gang. References are Ray's; only ray.py waits for them."""
+
+    def hail(self) -> Any:
+        """A reference to an `Exchanged`, ready as soon as the slot can be handed orders."""
+
+    def exchange(self, orders: Sequence[TrialOrder]) -> Any:
+        """A reference to an `Exchanged`, ready when there is an event or after a second."""
+
+    def submit(self, orders: Sequence[TrialOrder]) -> None:
+        """Hand over orders while an exchange is under way."""
+
+    def stop(self, trial_id: str) -> None:
+        """Tell a trial to stop at the end of its epoch."""
+
+    def withdraw(self) -> Any:
+        """A reference to the ids of the trials that were handed over, had not been begun, and now never will be."""
+
+    def trouble(self) -> str | None:
+        """Why the slot cannot be used any more, where that shows otherwise than by a failed exchange."""
+
+    def close(self, *, kindly: bool) -> None:
+        """Give the slot's resources back; kindly lets its processes end by themselves."""
+
+
+@dataclass(slots=True)
+class Slot:
+    """One slot: its line, its leases, and how long its trials take."""
+
+    name: str
+    shape: Shape
+    line: Line
+    nodes: tuple[str, ...]
+    """Ids of the nodes of its workers."""
+    opened: float = field(default_factory=running_time.seconds)
+    ready: bool = False
+    spoken: bool = False
+    """Whether it has told of any trial."""
+    heard: float = 0.0
+    """When, in the driver's running time, the latest event came."""
+    leases: "OrderedDict[str, Lease]" = field(default_factory=OrderedDict)
+    reference: Any = None
+    """The exchange under way."""
+    quick: bool = False
+    """Whether its last trial was so short that the next should already be waiting in the slot."""
+    withdrawal: Any = None
+    """A reference to the ids of orders that are being taken back."""
+
+    @property
+    def node(self) -> str:
+        """The node that an outcome speaks for; none where there are several."""
+        return self.nodes[0] if len(set(self.nodes)) == 1 else ""
+
+    @property
+    def came_up(self) -> bool:
+        """Whether its workers have ever been there: a gang's desk is ready long before its ranks are."""
+        return self.spoken if self.shape.workers > 1 else self.ready
+
+    def silent_for(self) -> float:
+        """Seconds that it has been coming up; none once it has begun with a trial, or has come up and has none."""
+        coming_up = not self.spoken and (not self.ready or bool(self.leases))
+        return running_time.seconds() - self.opened if coming_up else 0.0
+
+    @property
+    def idle(self) -> bool:
+        return not self.leases
+
+    def lease(self, orders: Sequence[TrialOrder]) -> None:
+        for order in orders:
+            self.leases[order.trial_id] = Lease(order)
+
+    def note(self, event: Event, quick_seconds: float) -> bool:
+        """Take an event into account. False when it is not of a trial leased here (a late word: to be dropped)."""
+        lease = self.leases.get(event.trial_id)
+        if lease is None or lease.order.attempt != event.attempt:
+            return False
+        self.spoken = True
+        self.heard = running_time.seconds()
+        if isinstance(event, Started):
+            lease.started = self.heard
+        elif isinstance(event, Ended | Broke):
+            self.quick = lease.started is not None and running_time.seconds() - lease.started < quick_seconds
+            del self.leases[event.trial_id]
+        return True
+
+    def keeps_waiting(self, seconds: float) -> bool:
+        """Whether orders wait behind a trial that has been running for longer than this."""
+        since = [lease.started for lease in self.leases.values() if lease.started is not None]
+        return bool(since) and len(self.leases) > len(since) and running_time.seconds() - since[-1] > seconds
+
+    def overdue(self, share: float, least: float) -> tuple[Lease, float] | None:
+        """The running trial, where it has outlived its time limit by more than a share of it, and `least` seconds.
+
+        With it the seconds since it began. One that holds the interpreter's lock from its first moment keeps its process
+        from saying that it has begun: it counts from when nothing stood in its way.
+        """
+        now = running_time.seconds()
+        for lease in running(self):
+            since = now - (max(lease.handed, self.heard) if lease.started is None else lease.started)
+            limit = lease.order.spec.protocol.trial_timeout
+            if limit is not None and since > limit + max(share * limit, least):
+                return lease, since
+        return None
+
+
+def running(slot: Slot) -> list[Lease]:
+    """Leases whose trial has begun; where none has said so, the oldest may have, if there was anybody to begin."""
+    begun = [lease for lease in slot.leases.values() if lease.started is not None]
+    return begun or list(slot.leases.values())[: int(slot.came_up)]
+
+
+def broke_at(lease: Lease, failure: Any, at: datetime) -> Broke:
+    return Broke(lease.order.trial_id, lease.order.attempt, failure, at, "")
+
+
+# Which orders a slot is handed, and how many ahead.
+
+AHEAD: Final = 8
+"""Orders that a slot of quick trials holds, the running one included."""
+
+
+class Leasing:
+    """Hands out trials: one at a time, or a few ahead where they are quick and enough of them wait."""
+
+    def __init__(self) -> None:
+        self._careful: set[str] = set()
+        """Trials of which one ended its slot, nobody knows which: each of them has a slot to itself from then on."""
+
+    def orders(self, slot: Slot, work: Work, peers: int) -> list[TrialOrder]:
+        """New orders for a slot, which holds them from now on. peers: slots of its shape, itself included."""
+        if not slot.ready or not work.bad_nodes().isdisjoint(slot.nodes) or not self._careful.isdisjoint(slot.leases):
+            return []
+        ahead = min(AHEAD, 1 + work.waiting(slot.shape) // peers) if slot.quick else 1
+        orders: list[TrialOrder] = []
+        while len(slot.leases) < ahead and (order := work.take(slot.shape, slot.node)) is not None:
+            careful = order.trial_id in self._careful
+            if careful and slot.leases:
+                work.give_back(order)
+                break
+            slot.lease([order])
+            orders.append(order)
+            if careful:
+                break
+        return orders
+
+    def suspect(self, slot: Slot) -> bool:
+        """Whether it is uncertain which of a slot's trials ended it.
+
+        The last words of one may not have come through before the next one took the process with it, or kept it from
+        speaking.
+        """
+        uncertain = len(slot.leases) > 1
+        if uncertain:
+            self._careful.update(slot.leases)
+        return uncertain

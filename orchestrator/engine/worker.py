@@ -1,0 +1,213 @@
+"""The process of a single-worker slot: one thread executes orders, any other exchanges them for events.
+
+The driver imports this to start slots, and has no torch: what needs it is imported in the slot's own process.
+"""
+
+import contextlib
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import psutil
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from orchestrator.engine import Broke, Ended, EpochDone, Event, Exchanged, RunTrial, Shape, spoils
+from orchestrator.engine.placement import Placed
+from trainables.context import SingleContext
+from trainables.spec import TrialOrder
+
+if TYPE_CHECKING:
+    from trainables.process_state.watching import ProcessState
+
+# Where a slot and the sweep meet: orders go in, events come out. Thread-safe, free of Ray.
+
+
+class Desk:
+    """Holds orders until they are executed and events until they are fetched."""
+
+    def __init__(self) -> None:
+        self._orders: queue.SimpleQueue[TrialOrder] = queue.SimpleQueue()
+        self._events: deque[Event] = deque()
+        self._news = threading.Condition()
+        self._stopped: set[str] = set()
+        """Trials that have been told to stop and have not ended."""
+
+    def submit(self, orders: Sequence[TrialOrder]) -> None:
+        for order in orders:
+            self._orders.put(order)
+
+    def withdraw(self) -> list[str]:
+        """Take back the orders that nobody has taken yet, and say whose they were."""
+        withdrawn = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                withdrawn.append(self._orders.get_nowait().trial_id)
+        return withdrawn
+
+    def next_order(self, timeout: float | None = None) -> TrialOrder | None:
+        """The oldest order; None when there is none within `timeout` seconds (None waits for ever)."""
+        try:
+            return self._orders.get(timeout=timeout)
+        except queue.Empty:
+            return None
+
+    def stop(self, trial_id: str) -> None:
+        """The trial is to stop at the end of its epoch. One that has ended already is not here any more."""
+        with self._news:
+            self._stopped.add(trial_id)
+
+    def emit(self, event: Event) -> bool:
+        """Whether the event's trial is to stop."""
+        with self._news:
+            self._events.append(event)
+            self._news.notify()
+            stops = event.trial_id in self._stopped
+            if not isinstance(event, EpochDone):  # begins or ends: what was said of an earlier attempt is over
+                self._stopped.discard(event.trial_id)
+            return stops and isinstance(event, EpochDone)
+
+    def exchange(self, orders: Sequence[TrialOrder], timeout: float) -> list[Event]:
+        """Leave orders and fetch all events; waits up to `timeout` seconds while there is none."""
+        self.submit(orders)
+        with self._news:
+            self._news.wait_for(lambda: bool(self._events), timeout)
+            events = list(self._events)
+            self._events.clear()
+        return events
+
+
+# How much memory a slot's process holds. Imports nothing heavy.
+
+
+def own_bytes() -> int:
+    """Resident bytes of this process that it shares with no other: decoded data, mapped by all, is not its own."""
+    memory = psutil.Process().memory_info()
+    return int(memory.rss - getattr(memory, "shared", 0))
+
+
+_DIED: Final = "the thread of its process that runs trials has ended"
+
+
+class SlotProcess:
+    """Long-lived: pays for its imports once and keeps data warm from trial to trial."""
+
+    def __init__(self, name: str, shape: Shape, run_trial: RunTrial) -> None:
+        import torch
+
+        from trainables.training.warm_up import warm_up
+
+        self._name, self._shape, self._run_trial = name, shape, run_trial
+        self._device = torch.device("cuda" if shape.gpus > 0 else "cpu")
+        self._desk = Desk()
+        self._spent = False
+        """Whether the process has to be replaced before another trial runs."""
+        warm_up()
+        self._thread = threading.Thread(target=self._work, name=f"{name}-trials", daemon=True)
+        self._thread.start()
+
+    def submit(self, orders: Sequence[TrialOrder]) -> None:
+        self._desk.submit(orders)
+
+    def stop(self, trial_id: str) -> None:
+        self._desk.stop(trial_id)
+
+    def withdraw(self) -> list[str]:
+        """Take back what has not been begun."""
+        return self._desk.withdraw()
+
+    def exchange(self, orders: Sequence[TrialOrder], timeout: float) -> Exchanged:
+        """Leave orders and fetch all events; waits up to `timeout` seconds while there is none."""
+        alive = self._thread.is_alive()  # asked before: then its last words are among the events
+        events = self._desk.exchange(orders, timeout)
+        trouble = None if alive or self._spent else _DIED
+        return Exchanged(events, own_bytes(), usable=not self._spent, trouble=trouble)
+
+    def _work(self) -> None:
+        import torch
+
+        from trainables.process_state.watching import ProcessState
+
+        torch.set_num_threads(self._shape.cpus)  # per thread, so set in the one that computes
+        state = ProcessState()
+        while True:
+            order = self._desk.next_order()
+            assert order is not None, "waits for ever"
+            if spoils(self._attempt(order, state)):
+                self._spent = True  # what has been handed over goes back
+                return
+
+    def _attempt(self, order: TrialOrder, state: "ProcessState") -> Ended | Broke:
+        from orchestrator.engine.attempt import attempt
+
+        limit = order.spec.protocol.trial_timeout
+        return attempt(
+            order,
+            slot=self._name,
+            run_trial=self._run_trial,
+            context=lambda report: SingleContext(self._device, report, limit),
+            emit=self._desk.emit,
+            state=state,
+        )
+
+
+# A slot of one worker: a Ray actor.
+
+WAIT: Final = 1.0
+"""Seconds that an exchange waits in the slot for the first event."""
+_LOOK: Final = 1.0
+"""Seconds between two looks at what became of submissions."""
+
+
+class Single:
+    """The line to a `SlotProcess` in an actor of its own."""
+
+    def __init__(self, name: str, placed: Placed, run_trial: RunTrial, gpus: float) -> None:
+        """gpus: what it takes of its node's."""
+        (node,) = placed.nodes
+        actor = ray.remote(SlotProcess).options(
+            num_cpus=placed.shape.cpus,
+            num_gpus=gpus,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
+            max_concurrency=2,  # an exchange that waits, and a submission beside it
+            max_restarts=0,  # the engine replaces a slot itself, and knows what was leased to it
+        )
+        self._actor: Any = actor.remote(name, placed.shape, run_trial)
+        self._submissions: list[Any] = []
+        self._looked = time.monotonic()
+
+    def hail(self) -> Any:
+        return self._actor.exchange.remote([], 0.0)
+
+    def exchange(self, orders: Sequence[TrialOrder]) -> Any:
+        return self._actor.exchange.remote(orders, WAIT)
+
+    def submit(self, orders: Sequence[TrialOrder]) -> None:
+        self._submissions.append(self._actor.submit.remote(orders))
+
+    def stop(self, trial_id: str) -> None:
+        self._actor.stop.remote(trial_id)
+
+    def withdraw(self) -> Any:
+        return self._actor.withdraw.remote()
+
+    def trouble(self) -> str | None:
+        """Orders that did not get there would be waited for without end: one may have no meaning in the slot's process."""
+        if not self._submissions or time.monotonic() - self._looked < _LOOK:
+            return None
+        self._looked = time.monotonic()
+        ready, self._submissions = ray.wait(self._submissions, num_returns=len(self._submissions), timeout=0)
+        try:
+            ray.get(ready)
+        except ray.exceptions.RayActorError:  # its exchange tells more of it
+            return None
+        except ray.exceptions.RayError as error:
+            return f"it could not take its orders: {' '.join(str(error).split())[-500:]}"
+        return None
+
+    def close(self, *, kindly: bool) -> None:
+        with contextlib.suppress(ray.exceptions.RayError):  # gone already
+            ray.kill(self._actor)

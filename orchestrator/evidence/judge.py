@@ -1,0 +1,190 @@
+"""All claims of a results directory, beside what its tables hold."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from orchestrator.errors import DamagedResults, UserError
+from orchestrator.evidence.pairing import Units, trials_of, units_of
+from orchestrator.evidence.post_hoc import Recorded
+from orchestrator.evidence.stats.ranks import time_to_target
+from orchestrator.evidence.verdict import MOST_SEEDS, Evidence, Verdict, verdicts
+from orchestrator.grid import GridSpec, read_grid
+from orchestrator.grid.claims import Claim
+from orchestrator.grid.measures import Measure, is_higher_better
+from orchestrator.grid.reader import read_text
+from orchestrator.store.frames import TablesRead
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.reading import results_at
+from results_schema import ENVIRONMENTS, EPOCHS, TRIALS
+
+# One number for each trial, by the measure of a claim.
+
+COMPLETED = "completed"
+DIVERGED = "diverged"
+
+
+def measured(on: Measure, trials: pd.DataFrame, epochs: pd.DataFrame) -> "pd.Series[float]":
+    """By trial_id; missing where a trial has none. A time is infinite where a trial that ended never got there.
+
+    trials, epochs: of the tables. Only a trial that is completed has a value; for `diverged` and for times, one that
+    diverged has one too (it never gets there: AlgoPerf's rule, Dahl et al. 2023, section 4.2).
+    """
+    rows = trials.set_index("trial_id")
+    match on.form:
+        case "diverged":
+            ended = rows["status"].isin([COMPLETED, DIVERGED])
+            return (rows["status"] == DIVERGED).astype("float64").where(ended)
+        case "gap":
+            ahead = _column(rows, f"train_{on.column}") - _column(rows, f"test_{on.column}")
+            values = ahead if is_higher_better(on.column) else -ahead
+        case "time":
+            ended = rows["status"].isin([COMPLETED, DIVERGED])
+            assert on.target is not None, "a time is to a target"
+            higher = bool(is_higher_better(on.column))
+            reached = time_to_target(epochs, on.target, measure=on.column, higher_is_better=higher, clock=on.clock)
+            # what diverged never gets there, even where it had been there before
+            times = reached.reindex(rows.index).fillna(np.inf).mask(rows["status"] == DIVERGED, np.inf)
+            times += _before_training(rows) if on.clock == "seconds" else 0.0
+            return times.where(ended & _has(on.column, rows, epochs))
+        case "value":
+            values = _mean_over_epochs(on, epochs, rows) if on.table == "epochs" else _column(rows, on.column)
+    return values.where(np.isfinite(values) & (rows["status"] == COMPLETED))
+
+
+def _has(column: str, rows: pd.DataFrame, epochs: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether a trial's data have the measure at all: some trial on the same data has a value of it."""
+    data = rows["data_fingerprint"].fillna(rows["dataset"]) if "data_fingerprint" in rows else rows["dataset"]
+    measuring = data.reindex(epochs["trial_id"][epochs[column].notna()].unique()).dropna()
+    return data.isin(measuring)
+
+
+def _column(rows: pd.DataFrame, name: str) -> "pd.Series[float]":
+    """Missing where a table of an older version lacks it."""
+    if name not in rows:
+        return pd.Series(np.nan, index=rows.index, dtype="float64")
+    return rows[name].astype("float64")
+
+
+def _before_training(rows: pd.DataFrame) -> "pd.Series[float]":
+    """Seconds in which features and examples were made: to do a part of it beforehand makes no training quicker."""
+    return (_column(rows, "total_seconds") - _column(rows, "train_seconds")).fillna(0.0)
+
+
+def _mean_over_epochs(on: Measure, epochs: pd.DataFrame, rows: pd.DataFrame) -> "pd.Series[float]":
+    means: pd.Series[float] = epochs.groupby("trial_id")[on.column].mean()
+    return means.astype("float64").reindex(rows.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What `orch claims` shows."""
+
+    sweep: str
+    verdicts: tuple[Verdict, ...]
+    dropped: tuple[str, ...]
+    """Claims of earlier grids on these data that this one has no more; p is corrected for them too."""
+    trouble: tuple[str, ...]
+    """Tables that are damaged. What is shown is from the journal, or without them."""
+
+
+def judge(paths: ResultsPaths, grid: Path | GridSpec | None = None, *, alone: bool = False) -> Judgement:
+    """The grid's claims, as the latest sweep here had it, or as a file has it now.
+
+    alone: without correction for the claims of earlier grids.
+    Raises UserError (no sweep has begun here), GridError (a claim that cannot be read), DamagedResults.
+    """
+    tables = TablesRead(paths)
+    environments = tables.needed(ENVIRONMENTS, ENVIRONMENTS.columns)
+    latest = latest_text(environments, paths)
+    spec = (
+        read_grid(grid) if isinstance(grid, Path) else grid or read_text(latest, Path(f"the grid kept in {paths.root}"))
+    )
+    trials = _evaluating(tables.every_trial(TRIALS.columns))
+    planned = trials[trials["planned"]] if trials["planned"].any() else trials
+    recorded = Recorded(environments)
+    epochs = cache(partial(_epochs, tables))  # large, and few claims need it
+    evidence = []
+    for claim in spec.claims:
+        found, told = _units(claim, planned, epochs)
+        about = trials_of(claim, trials)
+        others = int((about & (trials["status"] == "completed") & ~trials["trial_id"].isin(planned["trial_id"])).sum())
+        if others:
+            told.append(f"{others} completed trials of earlier grids are not counted")
+        evidence.append(
+            Evidence(
+                units=found,
+                post_hoc=recorded.is_post_hoc(claim.digest, trials[about]),
+                looks=recorded.looks(trials[trials["trial_id"].isin(found.trial_ids)], trials[about]),
+                cells=frozenset(planned["cell_id"][trials_of(claim, planned)]),
+                notes=tuple(told),
+            )
+        )
+    dropped = recorded.dropped({claim.digest for claim in spec.claims}, trials)
+    return Judgement(
+        sweep=spec.name,
+        verdicts=verdicts(spec.claims, evidence, 0 if alone else len(dropped)),
+        dropped=tuple(dict.fromkeys(dropped.values())),
+        trouble=tuple(tables.trouble),
+    )
+
+
+def latest_text(environments: pd.DataFrame, paths: ResultsPaths) -> str:
+    """The grid of the latest sweep. Raises UserError where none has begun."""
+    if environments.empty:
+        raise UserError(f"no sweep has begun in {paths.root}; run `orch sweep GRID` first")
+    return str(environments.sort_values("started_at", kind="stable").iloc[-1]["grid"])
+
+
+def _evaluating(trials: pd.DataFrame) -> pd.DataFrame:
+    """Trials that tune read no test split, and choose nothing here."""
+    return trials[trials["purpose"] != "tuning"].assign(planned=trials["planned"].fillna(False).astype(bool))
+
+
+def _epochs(tables: TablesRead) -> pd.DataFrame | None:
+    """None where the table cannot be read, which is told."""
+    try:
+        return tables.needed(EPOCHS, EPOCHS.columns)
+    except (DamagedResults, UserError) as unreadable:
+        tables.trouble.append(str(unreadable))
+        return None
+
+
+def _units(claim: Claim, planned: pd.DataFrame, epochs: Callable[[], pd.DataFrame | None]) -> tuple[Units, list[str]]:
+    """And what else has to be said: a table that cannot be read leaves open the claims that need it, and no others."""
+    if claim.on.table != "epochs":
+        return units_of(claim, planned, measured(claim.on, planned, pd.DataFrame(columns=EPOCHS.columns))), []
+    if (rows := epochs()) is None:
+        nothing = pd.Series(float("nan"), index=planned["trial_id"])
+        return units_of(claim, planned, nothing), ["it needs the table of epochs, which cannot be read"]
+    return units_of(claim, planned, measured(claim.on, planned, rows)), []
+
+
+# Which cells get more seeds, so that claims which are open may be decided.
+
+
+def more_seeds(paths: ResultsPaths, grid: Path, note: Callable[[str], None]) -> dict[str, int]:
+    """Cell id to the seeds that it should have in all, for the cells of claims that lack seeds and nothing else.
+
+    A claim of which trials have still to run gets none: they run first. Raises GridError, DamagedResults.
+    """
+    try:
+        judged = judge(results_at(paths.root), grid)
+    except UserError as nothing:
+        note(f"no seeds are added: {nothing}")
+        return {}
+    wanted: dict[str, int] = {}
+    for verdict in judged.verdicts:
+        if verdict.outcome != "inconclusive":
+            continue
+        if verdict.seeds is None or verdict.seeds > MOST_SEEDS:
+            note(f"{verdict.claim.id} gets no more seeds: {verdict.decide}")
+            continue
+        for cell in verdict.evidence.cells:
+            wanted[cell] = max(wanted.get(cell, 0), verdict.seeds)
+        note(f"{verdict.claim.id} is open: {len(verdict.evidence.cells)} cells get {verdict.seeds} seeds in all")
+    return wanted

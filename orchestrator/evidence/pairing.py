@@ -1,0 +1,271 @@
+"""A claim as a weighted sum of arms, and its value in each unit: a seed of a data set.
+
+Trials are compared within a block: the same seed and the same level of every axis that the claim does not compare. A
+block counts where all its trials that the grid plans came to a value; a mean over part of an arm would compare other
+cells. The blocks of one seed share their split and their pictures, so their mean is one observation, not many.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from orchestrator.errors import UserError
+from orchestrator.evidence.stats.paired import ROUNDING
+from orchestrator.grid.claims import Arm, Claim, LevelPattern
+from orchestrator.grid.rules import Pattern
+from orchestrator.grid.spec import AXES
+from orchestrator.grid.values import json_of
+
+# Which rows of the `trials` table an arm of a claim means.
+
+
+def rows_of(arm: Arm, trials: pd.DataFrame) -> "pd.Series[bool]":
+    """Which trials have, on each axis that the arm names, one of its levels. trials: with the axes' configurations."""
+    chosen = pd.Series(True, index=trials.index, dtype=bool)
+    for axis, levels in arm.axes.items():
+        chosen &= _rows_on(axis, levels, trials)
+    return chosen
+
+
+def _rows_on(axis: str, levels: Sequence[LevelPattern], trials: pd.DataFrame) -> "pd.Series[bool]":
+    configurations = trials[f"{axis}_config"]
+    return configurations.isin({text for text in configurations.unique() if _is_any(levels, _parts(text))})
+
+
+def _parts(text: str) -> list[Mapping[str, Any]]:
+    """The components of a level, without those that do nothing."""
+    level = json.loads(text)
+    parts = level if isinstance(level, list) else [level]
+    return [part for part in parts if part["name"] != "none"] or parts[:1]
+
+
+def _is_any(levels: Sequence[LevelPattern], parts: Sequence[Mapping[str, Any]]) -> bool:
+    return any(
+        len(level.parts) == len(parts)
+        and all(any(_matches(pattern, part) for part in parts) for pattern in level.parts)
+        for level in levels
+    )
+
+
+def _matches(pattern: Pattern, part: Mapping[str, Any]) -> bool:
+    return part["name"] == pattern.component.name and all(
+        any(_is_value(text, part.get(key)) for text in texts) for key, texts in pattern.values.items()
+    )
+
+
+def _is_value(text: str, kept: Any) -> bool:
+    """Whether a value is what the claim says; a path is kept in full, whatever the grid says of it."""
+    if json_of(kept) == text:
+        return True
+    written = json.loads(text)
+    if not isinstance(written, str) or not isinstance(kept, str) or not written:
+        return False
+    return PurePath(kept).is_absolute() and PurePath(kept).match(written)
+
+
+BROKEN: Final = ("diverged", "failed", "timed_out", "out_of_memory")
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Cells that count with a weight."""
+
+    weight: float
+    arms: tuple[Arm, ...]
+    """Those that are in all of these."""
+    name: str
+    """For the eye."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What has become of one term's cells."""
+
+    name: str
+    mean: float
+    """Over the blocks that count; of times the median."""
+    finite: int
+    """Blocks that count and in which its value is finite: of times, those in which it gets there."""
+    statuses: Mapping[str, int]
+    """Status to the number of its trials; those that are skipped are not among them."""
+    skipped: str | None
+    """The reason of a trial that was skipped, where one was."""
+
+
+@dataclass(frozen=True)
+class Units:
+    """What there is to decide a claim with."""
+
+    differences: NDArray[np.float64]
+    """One for each unit, in the direction that the claim says."""
+    seeds: int
+    """Different seeds among them."""
+    planned: int
+    """Different seeds of all blocks, those that do not count among them."""
+    blocks: int
+    """Blocks that count."""
+    waiting: int
+    """Blocks that do not, for trials of theirs have not come to a value."""
+    lacking: Mapping[str, int]
+    """Status to the number of those trials."""
+    flattering: int
+    """Blocks that do not count for a trial of the side that the claim favours broke: to leave them out flatters it."""
+    belittling: int
+    """The same of the other side: to leave them out speaks against the claim."""
+    trial_ids: frozenset[str]
+    """Trials of the blocks that count or will."""
+    sides: tuple[Side, ...]
+
+
+def terms_of(claim: Claim) -> tuple[Term, ...]:
+    """The sum that is positive where the claim holds and zero where nothing differs."""
+    sign = _sign(claim)
+    sides = [] if claim.first is None or claim.than is None else [(sign, claim.first), (-sign, claim.than)]
+    if claim.over is not None:
+        along = 1 if claim.over.rises else -1
+        steps = _contrast(len(claim.over.levels))
+        if not sides:
+            return tuple(Term(along * step, (arm,), str(arm)) for step, arm in zip(steps, claim.over.arms, strict=True))
+        return tuple(
+            Term(along * step * weight, (side, arm), f"{side} at {arm}")
+            for step, arm in zip(steps, claim.over.arms, strict=True)
+            for weight, side in sides
+        )
+    if claim.more_where is not None and claim.less_where is not None:
+        return tuple(
+            Term(at * weight, (side, place), f"{side} at {place}")
+            for at, place in ((1, claim.more_where), (-1, claim.less_where))
+            for weight, side in sides
+        )
+    return tuple(Term(weight, (side,), str(side)) for weight, side in sides)
+
+
+def trials_of(claim: Claim, trials: pd.DataFrame) -> "pd.Series[bool]":
+    """Those that the claim is about."""
+    masks = [_rows(term, trials) for term in terms_of(claim)]
+    about: pd.Series[bool] = pd.concat(masks, axis=1).any(axis=1)
+    return about & rows_of(claim.where, trials)
+
+
+def units_of(claim: Claim, trials: pd.DataFrame, values: "pd.Series[float]") -> Units:
+    """trials: those of the grid that evaluate. values: by trial_id, of `measured`. Raises UserError where arms overlap."""
+    within = trials[rows_of(claim.where, trials)]
+    about = within[within["status"] != "skipped"].assign(value=lambda rows: values.reindex(rows["trial_id"]).to_numpy())
+    terms = terms_of(claim)
+    masks = [_rows(term, about) for term in terms]
+    if (np.sum([mask.to_numpy() for mask in masks], axis=0) > 1).any():
+        raise UserError(f"the claim {claim.id} compares cells with themselves: its arms have some in common")
+    unit = ["seed"] if "dataset" in claim.compared else ["data_fingerprint", "seed"]
+    block = [*(axis for axis in AXES if axis not in claim.compared), *unit]
+    sums = [_by_block(about[mask], block) for mask in masks]
+    blocks = _of_whole_units(pd.concat(sums, axis=1, join="inner", keys=range(len(terms))), unit)
+    whole = pd.concat([blocks[place, "whole"] for place in range(len(terms))], axis=1).all(axis=1)
+    lacking = blocks[~whole]
+    there = pd.DataFrame({place: blocks[place, "value"][whole] for place in range(len(terms))})
+    units = _difference(claim, terms, there).groupby(level=unit).mean()
+    used = about[np.logical_or.reduce([mask.to_numpy() for mask in masks])]
+    without = used[used["value"].isna() & _blocks_of(used, block).isin(lacking.index)]
+    broken = without[without["status"].isin(BROKEN)]
+
+    def broke(*, favoured: bool) -> int:
+        side = [mask.to_numpy() for mask, good in zip(masks, _favoured(claim), strict=True) if good == favoured]
+        of_side = broken[broken.index.isin(about.index[np.logical_or.reduce(side)])]
+        return int(_blocks_of(of_side, block).nunique())
+
+    return Units(
+        differences=np.asarray(units, dtype=np.float64),
+        seeds=int(units.index.get_level_values("seed").nunique()),
+        planned=int(blocks.index.get_level_values("seed").nunique()),
+        blocks=len(there),
+        waiting=len(lacking),
+        lacking=_counts(without["status"]),
+        flattering=broke(favoured=True),
+        belittling=broke(favoured=False),
+        trial_ids=frozenset(used["trial_id"][_blocks_of(used, block).isin(blocks.index)]),
+        sides=tuple(
+            _side(claim, term, there[place], about[mask], within)
+            for place, (term, mask) in enumerate(zip(terms, masks, strict=True))
+        ),
+    )
+
+
+def _sign(claim: Claim) -> int:
+    if claim.sense in {"higher", "lower"}:
+        return 1 if claim.sense == "higher" else -1
+    return 1 if claim.on.higher_is_better else -1
+
+
+def _contrast(levels: int) -> list[float]:
+    """Weights that make of a level's values the change from the first to the last along the least-squares line."""
+    ranks = np.arange(levels) - (levels - 1) / 2
+    return [float(weight) for weight in ranks / np.sum(ranks**2) * (levels - 1)]
+
+
+def _rows(term: Term, about: pd.DataFrame) -> "pd.Series[bool]":
+    chosen = pd.Series(True, index=about.index, dtype=bool)
+    for arm in term.arms:
+        chosen &= rows_of(arm, about)
+    return chosen
+
+
+def _by_block(rows: pd.DataFrame, block: list[str]) -> pd.DataFrame:
+    """Block by block: the mean of an arm's trials, and whether all of them have a value."""
+    groups = rows.groupby(block)["value"]
+    return pd.DataFrame({"value": groups.mean(), "whole": groups.count() == groups.size()})
+
+
+def _of_whole_units(blocks: pd.DataFrame, unit: list[str]) -> pd.DataFrame:
+    """Without seeds that were added to some of the cells alone, for another claim: their mean is one of other cells."""
+    if blocks.empty:
+        return blocks
+    planned = pd.Series(1, index=blocks.index).groupby(level=unit).transform("sum")
+    most = planned.groupby(level="data_fingerprint").transform("max") if len(unit) > 1 else planned.max()
+    return blocks[planned == most]
+
+
+def _blocks_of(rows: pd.DataFrame, block: list[str]) -> pd.MultiIndex:
+    return pd.MultiIndex.from_frame(rows[block])
+
+
+def _side(claim: Claim, term: Term, there: "pd.Series[float]", rows: pd.DataFrame, within: pd.DataFrame) -> Side:
+    skipped = within[(within["status"] == "skipped") & _rows(term, within)]["reason"].dropna()
+    return Side(
+        name=term.name,
+        mean=float(there.median() if claim.on.form == "time" else there.mean()),
+        finite=int(np.isfinite(there.astype("float64")).sum()),
+        statuses=_counts(rows["status"]),
+        skipped=str(skipped.iloc[0]) if len(skipped) else None,
+    )
+
+
+def _counts(statuses: "pd.Series[str]") -> dict[str, int]:
+    return {str(status): int(count) for status, count in statuses.value_counts().items()}
+
+
+def _difference(claim: Claim, terms: tuple[Term, ...], there: pd.DataFrame) -> "pd.Series[float]":
+    columns = [there[place].astype("float64") for place in range(len(terms))]
+    if claim.on.form == "time":  # two infinite times are equal; of others it counts which is the shorter
+        first, than = columns
+        with np.errstate(invalid="ignore"):
+            ahead = np.where(first == than, 0.0, np.sign(than - first))
+        return pd.Series(ahead * -terms[0].weight, index=there.index)
+    bound = -claim.margin if claim.sense == "not_worse" else claim.margin
+    total = pd.Series(0.0, index=there.index)
+    size = pd.Series(abs(bound), index=there.index)
+    for term, column in zip(terms, columns, strict=True):
+        total = total + term.weight * column
+        size = size + (term.weight * column).abs()
+    # what rounding makes of values that are equal, or as far apart as the claim says, decides nothing
+    return total.mask((total - bound).abs() <= ROUNDING * size, bound)
+
+
+def _favoured(claim: Claim) -> list[bool]:
+    """Of which terms a trial that breaks speaks against the claim."""
+    good = _sign(claim) if claim.first is not None else -1 if claim.on.higher_is_better is False else 1
+    return [term.weight * good > 0 for term in terms_of(claim)]

@@ -1,0 +1,95 @@
+"""Whether a claim was made before its data: the grid's text is kept of every sweep, with the time at which it began.
+
+A claim is post hoc where some trial that it is about came to its end under a sweep that began before any sweep whose
+grid had this claim. Nothing is added to the tables for it: `environments` has every grid as it stood, and `trials` says
+under which of them each trial ran.
+"""
+
+import re
+from collections.abc import Collection
+from typing import Final
+
+import pandas as pd
+
+from orchestrator.errors import GridError
+from orchestrator.grid import yaml_file
+from orchestrator.grid.claims import claim_digest
+from orchestrator.grid.yaml_file import parse, plain
+
+_TOLD_SOMETHING: Final = ("completed", "diverged")
+
+
+class Recorded:
+    """The claims of each sweep on a results directory, in the order of their beginnings."""
+
+    def __init__(self, environments: pd.DataFrame) -> None:
+        ordered = environments.sort_values("started_at", kind="stable")
+        self._number = {name: number for number, name in enumerate(ordered["environment_id"])}
+        read = {text: _claims_in(text) for text in ordered["grid"].unique()}
+        self._claims = [read[text] for text in ordered["grid"]]
+        self._seeds = [_seeds_of(str(row.grid), str(row.command)) for row in ordered.itertuples()]
+        added = ("--add-seeds" in str(command).split() for command in ordered["command"])
+        self._adding = [number for number, adds in enumerate(added) if adds]
+
+    def is_post_hoc(self, digest: str, about: pd.DataFrame) -> bool:
+        """about: the trials of the directory that the claim is about, those of earlier grids among them."""
+        first = next((number for number, claims in enumerate(self._claims) if digest in claims), None)
+        ran = self._ran(about)
+        return bool(ran) and (first is None or min(ran) < first)
+
+    def looks(self, counted: pd.DataFrame, about: pd.DataFrame) -> int:
+        """How often seeds were added to a claim's trials when some had told something already.
+
+        counted: those that count now. about: those too that an earlier grid had, and that this one replaced by others.
+        Whoever adds seeds until a verdict comes gets one in the end, so this has to count against it.
+        """
+        ran = self._ran(about)
+        if not ran:
+            return 0
+        told = counted.loc[counted["status"].isin(_TOLD_SOMETHING), ["seed", "environment_id"]].drop_duplicates()
+        under = (self._number.get(name, -1) for name in told["environment_id"])
+        added = {self._added(int(seed), number) for seed, number in zip(told["seed"], under, strict=True)}
+        before = min(ran)
+        return sum(number > before for number in added)
+
+    def _added(self, seed: int, ran: int) -> int:
+        """The sweep that first asked for a seed. ran: the one under which the trial came to its end, maybe a later one."""
+        first = next((number for number, seeds in enumerate(self._seeds[: ran + 1]) if seed in seeds), None)
+        return max((number for number in self._adding if number <= ran), default=ran) if first is None else first
+
+    def _ran(self, about: pd.DataFrame) -> list[int]:
+        """The numbers of the sweeps under which trials told something."""
+        told = about[about["status"].isin(_TOLD_SOMETHING)]
+        return [self._number.get(name, -1) for name in told["environment_id"]]
+
+    def dropped(self, digests: Collection[str], trials: pd.DataFrame) -> dict[str, str]:
+        """By digest the id and text of claims that a grid stated and that are not among these any more.
+
+        trials: all of the directory. What was withdrawn before any trial told something is not among them.
+        """
+        began = min(self._ran(trials), default=len(self._claims))
+        told = self._claims[max(began, 0) :]
+        return {digest: name for claims in told for digest, name in claims.items() if digest not in digests}
+
+
+def _seeds_of(text: str, command: str) -> Collection[int]:
+    """The seeds that a sweep had for every cell."""
+    asked = re.search(r"--seeds[= ](\d+)", command)
+    if asked:
+        return range(int(asked[1]))
+    try:
+        seeds = parse(text, "grid").get("seeds")
+    except GridError:
+        return ()
+    given = 1 if seeds is None else plain(seeds)
+    return given if isinstance(given, list) else range(given) if isinstance(given, int) else ()
+
+
+def _claims_in(text: str) -> dict[str, str]:
+    """Digest to id and text, of the claims in a grid's text; none where it holds none or cannot be read any more."""
+    try:
+        listed = parse(text, "grid").get("claims")
+    except GridError:
+        return {}
+    written = [plain(item) for item in yaml_file.items(listed)] if listed is not None else []
+    return {claim_digest(item): f"{item.get('id')} ({item.get('text')})" for item in written if isinstance(item, dict)}

@@ -1,0 +1,123 @@
+"""Verdicts in words, and as JSON: what the command, the page and the notebook show is the same."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from orchestrator.evidence.verdict import Verdict
+
+_INFINITE = "never"
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """`3 claims: 1 supported, 2 inconclusive; 1 is post hoc`."""
+    outcomes = [verdict.outcome for verdict in verdicts]
+    counts = [f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes)]
+    late, few = (
+        sum(verdict.post_hoc for verdict in verdicts),
+        sum(verdict.undecidable is not None for verdict in verdicts),
+    )
+    told = f"{len(verdicts)} claim{'' if len(verdicts) == 1 else 's'}: {', '.join(counts)}"
+    if few:
+        told += f"; {few} cannot be decided with so few seeds"
+    return f"{told}; {late} {'is' if late == 1 else 'are'} post hoc" if late else told
+
+
+def withdrawn(dropped: Sequence[str]) -> str:
+    """That an earlier grid claimed these; empty where there are none."""
+    if not dropped:
+        return ""
+    return f"An earlier grid claimed what this one does not (p is corrected for it too): {'; '.join(dropped)}"
+
+
+def outcome_of(verdict: Verdict) -> str:
+    """`supported`, `supported (post hoc)`, or `inconclusive (not decidable with 5 seeds, needs 8)`."""
+    about = "; ".join(filter(None, (verdict.undecidable, "post hoc" if verdict.post_hoc else None)))
+    return f"{verdict.outcome} ({about})" if about else verdict.outcome
+
+
+def lines_of(verdict: Verdict) -> Iterator[str]:
+    """All that there is to say of a claim, a line each; its text first."""
+    yield f"{verdict.claim.id}  {outcome_of(verdict)}: {verdict.claim.text}"
+    yield f"  {verdict.claim.on.name}: {arms_of(verdict)}"
+    if not math.isnan(verdict.effect):
+        yield f"  {effect_of(verdict)}; {sureness_of(verdict)}"
+    if verdict.post_hoc:
+        yield "  post hoc: it was written, or changed, after trials that it is about had come to their end"
+    yield from (f"  {note}" for note in verdict.notes)
+    if verdict.decide is not None:
+        yield f"  what would decide it: {verdict.decide}"
+
+
+def arms_of(verdict: Verdict) -> str:
+    """Each arm and its mean; of times the median, and how often it gets there at all."""
+    units = verdict.units
+    if verdict.claim.on.form != "time":
+        return ", ".join(f"{side.name} {number(side.mean)}" for side in units.sides)
+    return ", ".join(
+        f"{side.name} {number(side.mean)} (median; it gets there in {side.finite} of {units.blocks} pairs)"
+        for side in units.sides
+    )
+
+
+def effect_of(verdict: Verdict) -> str:
+    """`difference 0.026 [0.021, 0.031], claimed: more than 0.005`."""
+    name = {
+        "interaction": "difference of differences",
+        "trend": "change from first to last",
+        "time to target": "share of pairs in which it is faster, less those in which it is slower,",
+    }.get(verdict.claim.kind, "difference")
+    interval = "" if math.isnan(verdict.low) else f" [{number(verdict.low)}, {number(verdict.high)}]"
+    return f"{name} {number(verdict.effect)}{interval}, claimed: more than {number(verdict.bound)}"
+
+
+def sureness_of(verdict: Verdict) -> str:
+    """`p = 0.004 after Holm, n = 10 (10 seeds)`."""
+    units = verdict.units
+    pairs = f"n = {len(units.differences)} ({units.seeds} seed{'' if units.seeds == 1 else 's'})"
+    return (
+        pairs if verdict.corrected is None else f"p = {number(verdict.corrected)} after Holm, {pairs}, {verdict.test}"
+    )
+
+
+def as_json(verdict: Verdict) -> dict[str, Any]:
+    """Plain values; what is no number is null."""
+    claim, units = verdict.claim, verdict.units
+    return {
+        "id": claim.id,
+        "text": claim.text,
+        "kind": claim.kind,
+        "on": claim.on.name,
+        "digest": claim.digest,
+        "post_hoc": verdict.post_hoc,
+        "verdict": verdict.outcome,
+        "effect": _plain(verdict.effect),
+        "low": _plain(verdict.low),
+        "high": _plain(verdict.high),
+        "bound": verdict.bound,
+        "effect_size": _plain(verdict.size),
+        "p": verdict.p,
+        "p_corrected": verdict.corrected,
+        "test": verdict.test,
+        "n": len(units.differences),
+        "seeds": units.seeds,
+        "arms": [
+            {"arm": side.name, "mean": _plain(side.mean), "trials": dict(side.statuses), "skipped": side.skipped}
+            for side in units.sides
+        ],
+        "left_out": units.waiting,
+        "undecidable": verdict.undecidable,
+        "decide": verdict.decide,
+        "notes": list(verdict.notes),
+    }
+
+
+def number(value: float) -> str:
+    """Four digits; what never came is said so."""
+    if math.isnan(value):
+        return "-"
+    return _INFINITE if math.isinf(value) else f"{value:.4g}"
+
+
+def _plain(value: float) -> float | None:
+    return value if math.isfinite(value) else None

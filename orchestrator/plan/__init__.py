@@ -1,0 +1,1 @@
+"""A grid and its data become cells: what would run, what is skipped, and why."""

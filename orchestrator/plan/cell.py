@@ -1,0 +1,105 @@
+"""One cell of a plan: its levels, what holds for it, and its identity."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, cast
+
+from orchestrator.engine import Shape
+from orchestrator.grid.levels import Level
+from orchestrator.grid.settings import Resources
+from orchestrator.grid.tuning import TuningSpec
+from orchestrator.plan.resolve import LocatedData
+from trainables.interfaces import Model, Optimizer, Regularizer
+from trainables.protocol import Protocol
+from trainables.spec import TrialSpec, cell_identity, trial_identity, tuning_identity
+
+
+class Settings(NamedTuple):
+    """What holds for a cell beside its levels."""
+
+    protocol: Protocol
+    resources: Resources
+    digest: bytes
+    """Of the protocol, and of the tuning where there is one."""
+    tuning: TuningSpec | None = None
+    """How the cell's open parameters are tuned; None where nothing is."""
+
+
+class Cell(NamedTuple):
+    """One combination of levels, and what holds for it. Its trials differ in their seeds alone."""
+
+    data: LocatedData
+    model: Level
+    optimizer: Level
+    regularizer: Level
+    settings: Settings
+    skip: str | None
+    """Why it cannot run, or None."""
+
+    @property
+    def protocol(self) -> Protocol:
+        return self.settings.protocol
+
+    @property
+    def tuning(self) -> TuningSpec | None:
+        return self.settings.tuning
+
+    @property
+    def resources(self) -> Resources:
+        return self.settings.resources
+
+    @property
+    def dataset(self) -> Level:
+        return self.data.level
+
+    @property
+    def label(self) -> str:
+        """For the eye: the labels of its levels."""
+        return f"{self.dataset.label} {self.model.label} {self.optimizer.label} {self.regularizer.label}"
+
+    @property
+    def shape(self) -> Shape:
+        """What one of its trials needs of a slot."""
+        return Shape(self.resources.workers, self.resources.cpus, self.resources.gpus)
+
+    @property
+    def identity(self) -> bytes:
+        """8 bytes; in hex, the cell's id. Raises DataMissing where the data is not there."""
+        return cell_identity(
+            self.data.digest,
+            self.model.digest,
+            self.optimizer.digest,
+            self.regularizer.combined_digest,
+            self.settings.digest,
+        )
+
+    @property
+    def cell_id(self) -> str:
+        """Equal to `spec(seed).cell_id` where nothing is tuned."""
+        return self.identity.hex()
+
+    def trial_id(self, seed: int) -> str:
+        """Equal to `spec(seed).trial_id` where nothing is tuned."""
+        return trial_identity(self.identity, seed)
+
+    def trial_ids(self, seeds: Sequence[int]) -> Iterator[str]:
+        """One for each seed."""
+        identity = self.identity
+        return (trial_identity(identity, seed) for seed in seeds)
+
+    def tuning_ids(self) -> Iterator[str]:
+        """The ids of its tuning trials, which have no seed of their own but a number. Empty where nothing is tuned."""
+        identity = self.identity if self.tuning else b""
+        return (tuning_identity(identity, number) for number in range(self.tuning.count if self.tuning else 0))
+
+    def spec(self, seed: int) -> TrialSpec:
+        """What a worker is handed. Raises DataMissing where the data is not there."""
+        assert self.data.digest and self.data.fingerprint is not None
+        return TrialSpec(
+            dataset=self.data.dataset,
+            model=cast(Model, self.model.config),
+            optimizer=cast(Optimizer, self.optimizer.config),
+            regularizers=cast(tuple[Regularizer, ...], self.regularizer.configs),
+            protocol=self.protocol,
+            seed=seed,
+            fingerprint=self.data.fingerprint,
+        )

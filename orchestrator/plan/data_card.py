@@ -1,0 +1,61 @@
+"""The card of one data set that a user names on the command line: `orch data`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+from orchestrator.errors import GridError, UserError
+from orchestrator.grid import yaml_file
+from orchestrator.grid.components import read_entry
+from orchestrator.grid.problems import Problems
+from orchestrator.grid.yaml_file import parse
+from orchestrator.plan.prepare import data_place
+from orchestrator.text import one_line
+from trainables.data.card import ClassPictures, DataCard, DataView
+from trainables.data.checks import with_split_faults
+from trainables.data.subset import Dividing
+from trainables.dataset import Dataset
+from trainables.errors import DataError
+from trainables.protocol import Splits
+
+
+def look_at(
+    level: str, data: Path | None, *, of_each: int, most_classes: int, whole: bool = False
+) -> tuple[DataCard, tuple[ClassPictures, ...]]:
+    """The card of a data set, and pictures of each class.
+
+    level: a name, or a level as a grid would hold it, `{name: image_folder, path: birds}`; a relative path is looked for
+    in the working folder, then in the data folder. Raises UserError: no such data set, parameters that it does not
+    have, files that are missing or damaged. whole: whether every picture is read whole and all are divided, so that what
+    a sweep would find is found.
+    """
+    place = replace(data_place(data, None), beside=Path.cwd())
+    dataset, dividing = read_level(level), Dividing(Splits(), seed=0)
+    try:
+        view = DataView(dataset, place)
+        if whole:
+            view.refuse_unfit(dividing)
+        return view.card(), view.pictures(of_each, most_classes)
+    except DataError as error:
+        told = with_split_faults(error, dataset, place, dividing)
+        raise UserError("\n".join(one_line(str(part)) for part in told)) from error
+
+
+def read_level(text: str) -> Dataset:
+    """The data set that a level means. Raises UserError with all that is wrong in it."""
+    problems = Problems(Path("DATASET"))
+    try:
+        root = parse(f"dataset: {text}", "DATASET")
+        node = root.get("dataset")
+        if node is None or isinstance(node, yaml_file.Sequence) or root.without("dataset").entries:
+            raise UserError(f"{text!r} is not one data set; give a name, or a mapping with a name and parameters")
+        entry = read_entry("dataset", node, problems)
+        problems.raise_if_any()
+    except GridError as wrong:
+        told = "; ".join(problem.message for problem in wrong.problems)
+        raise UserError(f"{text!r} is no data set: {told}") from None
+    assert entry is not None, "what is wrong with it has been raised"
+    if len(entry) != 1:
+        raise UserError(f"{text!r} means {len(entry)} data sets, one for each value of a list; name one")
+    (part,) = next(iter(entry))
+    return cast(Dataset, part.build())

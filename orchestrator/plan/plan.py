@@ -1,0 +1,349 @@
+"""What a sweep is to run: every cell of a grid, with its settings, its identity, or the reason why it is skipped.
+
+Pure and lazy: a million trials are counted without being made, and made one at a time.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cached_property
+from hashlib import blake2b
+from typing import NamedTuple
+
+from orchestrator.errors import Problem
+from orchestrator.grid import GridSpec
+from orchestrator.grid.claims import least_seeds
+from orchestrator.grid.levels import Level, meaning
+from orchestrator.grid.rules import Override
+from orchestrator.grid.tuning import AXES
+from orchestrator.plan.cell import Cell, Settings
+from orchestrator.plan.combine import Combination, Occurring, Walk, narrowed
+from orchestrator.plan.counts import Kept, PlanCounts
+from orchestrator.plan.extra_seeds import AddedSeeds
+from orchestrator.plan.resolve import LocatedData, LocatedModels, locate
+from orchestrator.plan.support import Support
+from results_schema import OPEN, RETRYABLE
+from trainables.component import Component
+from trainables.data.subset import Dividing
+from trainables.dataset import DataPlace
+from trainables.spec import cell_identity, trial_identity
+
+# What holds for a cell beside its levels: protocol and resources under the overrides, and what of it is tuned.
+
+_Parts = tuple[tuple[str, type[Component]], ...]
+"""The components of a combination that tuning may open, each with its axis."""
+
+
+class SettingsInForce:
+    """The settings of a grid's combinations, each made once."""
+
+    def __init__(self, grid: GridSpec, walk: Walk) -> None:
+        self._grid, self._walk = grid, walk
+        self._made: dict[tuple[int, _Parts], Settings] = {}
+
+    def of(self, combination: Combination) -> Settings:
+        """Under the overrides that hold for the combination."""
+        parts = tuple(_components(combination)) if self._grid.tuning is not None else ()
+        key = (self._walk.overriding(combination.rules), parts)
+        if key not in self._made:
+            self._made[key] = self._make(self._walk.overrides(combination.rules), parts)
+        return self._made[key]
+
+    def _make(self, overrides: Sequence[Override], parts: _Parts) -> Settings:
+        protocol, resources = self._grid.settings(overrides)
+        tuning = self._grid.tuning.of(parts) if self._grid.tuning else None
+        if tuning is None:
+            return Settings(protocol, resources, protocol.digest())
+        digest = blake2b(protocol.digest() + tuning.digest, digest_size=16).digest()
+        return Settings(protocol, resources, digest, tuning)
+
+
+def untunable(cell: Cell) -> str | None:
+    """Why a cell cannot be tuned as the grid asks, or None."""
+    if cell.tuning is None:
+        return None
+    if not cell.tuning.space:
+        return "tuning.space names no parameter of this cell, which would stand untuned beside tuned ones"
+    if cell.data.dataset.folds is not None:
+        return "tuning on one fold would see what another fold tests on; tune without `folds`"
+    if cell.protocol.schedule.is_range_test:
+        return "a learning-rate range test has no outcome to tune for"
+    return None
+
+
+def _components(combination: Combination) -> Iterator[tuple[str, type[Component]]]:
+    for axis in AXES:
+        yield from ((axis, part.component) for part in getattr(combination, axis).parts)
+
+
+Lacks = Callable[[Cell], str | None]
+"""Why a trial of a cell has no room; None where it has."""
+
+
+def _nothing(_: Cell) -> None:
+    return None
+
+
+class PlannedTrial(NamedTuple):
+    """A cell and a seed."""
+
+    cell: Cell
+    seed: int
+    trial_id: str
+
+
+class Plan:
+    """The cells and trials of a grid on this machine's data."""
+
+    def __init__(self, grid: GridSpec, place: DataPlace, *, download: bool = False) -> None:
+        """download: fetch what is missing and can be downloaded. Raises GridError where data cannot be used."""
+        self.grid = grid
+        levels = [level for cells in (grid.axes, *grid.include) for level in cells.dataset]
+        self.dividing = Dividing(grid.protocol.splits, grid.seeds[0])
+        self._located = locate(levels, place, grid.path, download, self.dividing)
+        self._models = LocatedModels((grid.axes, *grid.include), place, grid.path, download)
+        self._walk = Walk(grid)
+        self._support = Support()
+        self._settings = SettingsInForce(grid, self._walk)
+        self._by_level: dict[Level, LocatedData] = {}
+        self.added = AddedSeeds()
+        """Seeds that some cells have beyond the grid's."""
+
+    @property
+    def data(self) -> tuple[LocatedData, ...]:
+        """The data sets, each once."""
+        return tuple(dict.fromkeys(self._located.values()))
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What is not there and would be downloaded by a sweep."""
+        data = (data.missing for data in self.data if data.missing is not None)
+        return (*data, *self._models.missing)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is allowed and may be a mistake."""
+        return (*self._doubtful, *filter(None, map(self._left_out, self.data)))
+
+    def _left_out(self, data: LocatedData) -> Problem | None:
+        at, told = data.level.parts[0].at("path"), data.left_out
+        return None if told is None else Problem(str(self.grid.path), at.line, at.column, told)
+
+    @property
+    def _doubtful(self) -> tuple[Problem, ...]:
+        claims, least = self.grid.claims, least_seeds(max(1, len(self.grid.claims)))
+        if not claims or len(self.grid.seeds) * len(self.data) >= least:
+            return self.grid.warnings
+        at = claims[0].at
+        told = f"{len(self.grid.seeds)} seeds cannot decide any of {len(claims)} claims; it takes at least {least}"
+        return (*self.grid.warnings, Problem(str(self.grid.path), at.line, at.column, told))
+
+    def cells(self) -> Iterator[Cell]:
+        """Every cell once, skipped ones among them, the data set changing slowest."""
+        if not self._may_repeat:
+            yield from map(self._cell, self._walk)
+            return
+        seen: set[tuple[object, ...]] = set()
+        for skipped in (False, True):  # a cell that runs goes before an equal one that is excluded
+            for cell in map(self._cell, self._walk):
+                if (cell.skip is not None) is skipped and (key := _key(cell)) not in seen:
+                    seen.add(key)
+                    yield cell
+
+    def trials(self) -> Iterator[PlannedTrial]:
+        """Every cell with each of its seeds, skipped ones among them. Raises DataMissing where the data is not there."""
+        for cell in self.cells():
+            identity = cell.identity
+            for seed in self.seeds_of(cell):
+                yield PlannedTrial(cell, seed, trial_identity(identity, seed))
+
+    def seeds_of(self, cell: Cell) -> Sequence[int]:
+        """The grid's seeds, and what has been added to them for this cell."""
+        return self.added.of(cell.cell_id, self.grid.seeds) if self.added.cells else self.grid.seeds
+
+    def among(self, cell_ids: Collection[str], occurring: Occurring) -> Iterator[Cell]:
+        """The cells that run and whose ids are among these, each once; a cell whose data is missing has none.
+
+        For few ids in a large grid: no cell is made that is not among them, and no id is computed of one that has a
+        value that does not occur. occurring: the values of those cells, or of more.
+        """
+        wanted = {bytes.fromhex(cell_id) for cell_id in cell_ids}
+        for combination in self._walk_of(occurring) if wanted else ():
+            identity = self._identity(combination)
+            if identity not in wanted:
+                continue
+            cell = self._cell(combination)
+            if cell.skip is None:
+                yield cell
+                wanted.discard(identity)
+
+    def _walk_of(self, occurring: Occurring) -> Walk:
+        grid = narrowed(self.grid, occurring)
+        return self._walk if grid is self.grid else Walk(grid)
+
+    def counts(self, kept: Kept | None = None, lacks: Lacks = _nothing) -> PlanCounts:
+        """How much there is. kept: what the results directory has; no id is computed without. lacks: why a trial of a cell
+        has no room where it would run, or None.
+        """
+        tally = self._tally(lacks)
+        cells, seeds = sum(tally.values()), len(self.grid.seeds)
+        skipped: Counter[str] = Counter()
+        without: Counter[str] = Counter()
+        for outlook, count in tally.items():
+            skipped.update({} if outlook.skip is None else {outlook.skip: count})
+            without.update({} if outlook.lacks is None else {outlook.lacks: count * (seeds + outlook.tuning)})
+        tuning = sum(outlook.tuning * count for outlook, count in tally.items())
+        known = self._known(kept) if kept else Counter()
+        if kept and without:
+            without -= self._ended(kept, lacks)
+        added = self._added(kept) if kept and self.added.cells else 0
+        failed = sum(count for status, count in known.items() if status in RETRYABLE)
+        done = sum(count for status, count in known.items() if status not in RETRYABLE | OPEN | {"skipped"})
+        return PlanCounts(
+            cells=cells,
+            trials=cells * seeds + tuning + added,
+            tuning_trials=tuning,
+            skipped=dict(skipped),
+            skipped_trials=sum(skipped.values()) * seeds,
+            done=done,
+            failed=failed,
+            to_run=(cells - skipped.total()) * seeds + tuning + added - done - failed - without.total(),
+            without_room=dict(without),
+        )
+
+    def _added(self, kept: Kept) -> int:
+        cells = self.among(self.added.cells, kept.occurring)
+        return sum(len(self.seeds_of(cell)) - len(self.grid.seeds) for cell in cells)
+
+    def _ended(self, kept: Kept, lacks: Lacks) -> Counter[str]:
+        """Of cells that have no room, by the reason: the trials that ended where they had, less those that were added."""
+        ended: Counter[str] = Counter()
+        for cell in self.among(kept.cell_ids, kept.occurring):
+            if (reason := lacks(cell)) is not None:
+                known = self._known_of(cell, kept)
+                ended[reason] += known.total() - sum(known[status] for status in OPEN | {"skipped"})
+                ended[reason] -= len(self.seeds_of(cell)) - len(self.grid.seeds)
+        return ended
+
+    def _tally(self, lacks: Lacks) -> "Counter[_Outlook]":
+        """What becomes of cells, to the number of such cells."""
+        if self._may_repeat:
+            return Counter(_outlook(cell, lacks) for cell in self.cells())
+        while True:
+            looked_at = {component: self._support.reads(component) for component in self._components}
+            tally: Counter[_Outlook] = Counter()
+            for combination, count in self._walk.alike(looked_at):
+                tally[_outlook(self._cell(combination), lacks)] += count
+            if looked_at == {component: self._support.reads(component) for component in self._components}:
+                return tally
+
+    def _known(self, kept: Kept) -> Counter[str]:
+        """Statuses to the trials that have them and are not skipped."""
+        known: Counter[str] = Counter()
+        for cell in self.among(kept.cell_ids, kept.occurring):
+            known.update(self._known_of(cell, kept))
+        return known
+
+    def _known_of(self, cell: Cell, kept: Kept) -> Counter[str]:
+        """The same of one cell; a tuning trial that was skipped, for what it drew, is done."""
+        known = Counter(kept.statuses[trial] for trial in cell.trial_ids(self.seeds_of(cell)) if trial in kept.statuses)
+        tuning = [kept.statuses[trial] for trial in cell.tuning_ids() if trial in kept.statuses]
+        known.update("completed" if status == "skipped" else status for status in tuning)
+        return known
+
+    def _identity(self, combination: Combination) -> bytes:
+        """Of the combination's cell, without making it; empty where its data is missing."""
+        dataset, model, optimizer, regularizer, rules = combination
+        data, overriding = self._data(dataset), self._walk.overriding(rules)
+        if data.missing is not None:
+            return b""
+        if overriding and self._changes_components:
+            return self._resolved(combination).identity
+        return cell_identity(
+            data.digest,
+            self._models.of(model).digest,
+            optimizer.digest,
+            regularizer.combined_digest,
+            self._settings.of(combination).digest,
+        )
+
+    def _cell(self, combination: Combination) -> Cell:
+        cell = self._resolved(combination)
+        reason = self._reason(combination, cell)
+        return cell if reason is None else cell._replace(skip=reason)
+
+    def _resolved(self, combination: Combination) -> Cell:
+        """A combination under the overrides that hold for it."""
+        dataset, model, optimizer, regularizer, rules = combination
+        overriding = self._walk.overriding(rules)
+        if overriding:
+            for override in self._walk.overrides(overriding):
+                model = model.changed(override.components.get("model", {}))
+                optimizer = optimizer.changed(override.components.get("optimizer", {}))
+                regularizer = regularizer.changed(override.components.get("regularizer", {}))
+        settings = self._settings.of(combination)
+        return Cell(self._data(dataset), self._models.of(model), optimizer, regularizer, settings, None)
+
+    def _reason(self, combination: Combination, cell: Cell) -> str | None:
+        return (
+            self._walk.excluded_by(combination.rules)
+            or cell.data.unsupported
+            or self._support.of_model(cell.data, cell.model)
+            or self._support.of_regularizers(cell.data, cell.model, cell.regularizer)
+            or self._support.of_optimizer(cell.data, cell.model, cell.optimizer, cell.regularizer)
+            or self._support.of_protocol(cell.model, cell.optimizer, cell.protocol)
+            or self._support.of_settings(cell.data, cell.protocol, cell.resources)
+            or untunable(cell)
+        )
+
+    def _data(self, level: Level) -> LocatedData:
+        if level not in self._by_level:
+            self._by_level[level] = self._located[meaning(level.parts)]
+        return self._by_level[level]
+
+    @property
+    def of_one_model(self) -> bool:
+        """Whether all cells surely have the same model on the same data."""
+        models = len(self.grid.axes.model)
+        return models == len(self.data) == 1 and not self.grid.include and not self._changes_components
+
+    @cached_property
+    def _components(self) -> frozenset[type[Component]]:
+        return frozenset(component for axis in self.grid.axes for component in axis.components)
+
+    @cached_property
+    def _may_repeat(self) -> bool:
+        """Whether different combinations can come to the same cell."""
+        return (
+            bool(self.grid.zip)
+            or self._changes_components
+            or len(self.data) < len(self._located)
+            or self._models.hides_differences
+            or any(axis.hides_differences for axis in self.grid.axes[1:])
+        )
+
+    @cached_property
+    def _changes_components(self) -> bool:
+        """Whether an override sets more than the protocol and the resources."""
+        return any(override.components for override in self.grid.overrides)
+
+
+class _Outlook(NamedTuple):
+    """What becomes of a cell."""
+
+    skip: str | None
+    """Why it is skipped; None where it runs."""
+    lacks: str | None
+    """Why it has no room, where it would run."""
+    tuning: int
+    """How many trials tune it."""
+
+
+def _outlook(cell: Cell, lacks: Lacks) -> _Outlook:
+    if cell.skip is not None:
+        return _Outlook(cell.skip, None, 0)
+    return _Outlook(None, lacks(cell), cell.tuning.count if cell.tuning else 0)
+
+
+def _key(cell: Cell) -> tuple[object, ...]:
+    data = id(cell.data) if cell.data.missing else cell.data.digest
+    return (data, cell.model.digest, cell.optimizer.digest, cell.regularizer.combined_digest, cell.settings.digest)

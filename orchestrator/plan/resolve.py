@@ -1,0 +1,204 @@
+"""The data sets of a grid on this machine: where they lie, what they hold, and what of them is missing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Final, cast
+
+from orchestrator.grid.levels import Level, Part, meaning
+from orchestrator.grid.problems import Problems
+from orchestrator.grid.spec import Axes
+from orchestrator.grid.values import Value, value_of
+from orchestrator.grid.yaml_file import At
+from trainables.component import Component
+from trainables.data.cache import hashes_at_hand
+from trainables.data.checks import split_faults, with_split_faults
+from trainables.data.subset import Dividing
+from trainables.dataset import DataInfo, DataPlace, Dataset, Outline
+from trainables.errors import DataError, DataMissing, UnfitOption, UnknownComponent, WeightsError, each_of, raise_all
+from trainables.interfaces import Model
+from trainables.registry import registry
+from trainables.spec import dataset_digest
+from trainables.task import Task
+
+_KINDS: Final = 5
+"""Of files that are not read, by their endings, that a warning tells."""
+
+
+@dataclass(frozen=True, eq=False)
+class LocatedData:
+    """A level of the data-set axis on this machine."""
+
+    level: Level
+    dataset: Dataset
+    """With its paths made absolute."""
+    info: DataInfo | None
+    """As models are told of it, under the data set's options; None where the files are missing."""
+    task: Task | None
+    fingerprint: str | None
+    missing: str | None = None
+    """Why there is no fingerprint: what is missing, and would be downloaded."""
+    outline: Outline | None = None
+    """What names and labels alone tell, where they do."""
+    unread: bool = False
+    """Whether these are a user's own pictures, and none of them has been decoded so far."""
+    unsupported: str | None = None
+    """Why the options make no sense of this data: its cells are skipped for that."""
+
+    @property
+    def left_out(self) -> str | None:
+        """What lies among the data and is not read, in a sentence; None where nothing does."""
+        left = () if self.outline is None else self.outline.left_out
+        if not left:
+            return None
+        told = ", ".join(f"{kind.files:,} {kind.what}" for kind in left[:_KINDS])
+        rest = sum(kind.files for kind in left[_KINDS:])
+        more = f" and {rest:,} of other kinds" if rest else ""
+        return f"{self.level.label}: files that are not read as data: {told}{more} (such as {left[0].example})"
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Of configuration and content. Raises DataMissing."""
+        if self.fingerprint is None:
+            raise DataMissing(self.missing)
+        return dataset_digest(self.dataset, self.fingerprint)
+
+
+def locate(
+    levels: Iterable[Level], place: DataPlace, file: Path, download: bool, dividing: Dividing
+) -> dict[object, LocatedData]:
+    """By `meaning`, each level's data set and what it holds; of those with equal configuration and content the first.
+
+    Where a data set that can be downloaded is absent it is fetched (`download`), or said to be missing. Raises
+    GridError for all others that are missing or cannot be used.
+    """
+    problems = Problems(file)
+    located: dict[object, LocatedData] = {}
+    contents: dict[object, LocatedData] = {}
+    for level in levels:
+        if meaning(level.parts) in located:
+            continue
+        try:
+            data = _located(level, place, download, dividing)
+        except (DataError, UnknownComponent) as unusable:
+            add_each(problems, unusable, level)
+            continue
+        content = meaning(level.parts) if data.fingerprint is None else data.digest
+        located[meaning(level.parts)] = contents.setdefault(content, data)
+    problems.raise_if_any()
+    return located
+
+
+def place_of(error: Exception, level: Level) -> At:
+    """Where the grid says what a data set could not do: the option that does not fit, else the path."""
+    return level.parts[0].at(error.option if isinstance(error, UnfitOption) else "path")
+
+
+def add_each(problems: Problems, error: Exception, level: Level) -> None:
+    """Note all that an error of a data set stands for."""
+    for part in each_of(error):
+        problems.add(place_of(part, level), str(part))
+
+
+def _located(level: Level, place: DataPlace, download: bool, dividing: Dividing) -> LocatedData:
+    dataset = cast(Dataset, level.config).located(place)
+    data = LocatedData(level, dataset, None, None, None)
+    can_download = type(dataset).fetch is not Dataset.fetch
+    if can_download and download:
+        dataset.fetch(place)
+    try:
+        plain = dataset.info(place)
+        info, unsupported = dataset.under_options(plain), dataset.supports(plain)
+        task = cast(Task, registry.get("task", info.task)())
+        fingerprint, outline = dataset.fingerprint(place), dataset.outline(place)
+        hashes = None if outline is None else hashes_at_hand(dataset, place, fingerprint)
+        if outline is not None and unsupported is None:
+            raise_all(split_faults(dataset, outline, dividing, hashes))
+        data = replace(data, info=info, task=task, fingerprint=fingerprint, unsupported=unsupported)
+        return replace(data, outline=outline, unread=outline is not None and hashes is None)
+    except DataMissing as missing:
+        if download or not can_download:
+            raise
+        return replace(data, missing=str(missing))
+    except DataError as unfit:
+        raise_all(with_split_faults(unfit, dataset, place, dividing))
+        raise
+
+
+# The models of a grid that read files: their weights found, checked and identified by content, or missing.
+
+Changed = dict[str, Value]
+"""The parameters of a model that finding its files has changed."""
+
+
+class LocatedModels:
+    """Levels of the model axis as they are on this machine. Those that read no file are as they stand in the grid."""
+
+    def __init__(self, cells: Iterable[Axes], place: DataPlace, file: Path, download: bool) -> None:
+        """download: fetch what is missing and can be downloaded. Raises GridError where weights cannot be used."""
+        self._place = place
+        self._file = file
+        self._download = download
+        self._known: dict[tuple[object, ...], Changed] = {}
+        self._levels: dict[tuple[object, ...], Level] = {}
+        self._digests: dict[tuple[object, ...], bytes] = {}
+        self._missing: dict[str, None] = {}
+        problems = Problems(file)
+        for axes in cells:
+            for family in [family for entry in axes.model.entries for family in entry.families]:
+                for part in family if reads_files(family.component) else ():
+                    self._changed(part, problems)
+        problems.raise_if_any()
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What is not there and would be downloaded."""
+        return tuple(self._missing)
+
+    @property
+    def hides_differences(self) -> bool:
+        """Whether weights of different names are the same, so that levels may come to the same cell."""
+        return len(set(self._digests.values())) < len(self._digests)
+
+    def of(self, level: Level) -> Level:
+        """The level with its files found. Raises GridError where an override names weights that cannot be used."""
+        part = level.parts[0]
+        if not reads_files(part.component):
+            return level
+        key = part.texts
+        if key not in self._levels:
+            problems = Problems(self._file)
+            changed = self._changed(part, problems)
+            problems.raise_if_any()
+            self._levels[key] = level.changed({part.component: changed})
+        return self._levels[key]
+
+    def _changed(self, part: Part, problems: Problems) -> Changed:
+        if part.texts not in self._known:
+            try:
+                self._known[part.texts] = self._located(part)
+            except WeightsError as unusable:
+                problems.add(part.at("weights"), str(unusable))
+                return {}
+        return self._known[part.texts]
+
+    def _located(self, part: Part) -> Changed:
+        model = cast(Model, part.build())
+        if self._download:
+            model.fetch(self._place)
+        if missing := model.missing(self._place):
+            self._missing[missing] = None
+        located = model.located(self._place)
+        self._digests[part.texts] = located.digest()
+        # the text stays as it is in the grid: rules and labels go by it
+        return {
+            key: replace(value_of(located, key), text=value.text)
+            for key, value in part.values.items()
+            if getattr(located, key) != value.python
+        }
+
+
+def reads_files(component: type[Component]) -> bool:
+    """Whether a model is another one once its files are found."""
+    return issubclass(component, Model) and component.located is not Model.located

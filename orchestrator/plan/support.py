@@ -1,0 +1,109 @@
+"""Why a combination cannot work: what its components say of each other and of the data."""
+
+from collections.abc import Iterable
+from typing import cast
+
+from orchestrator.grid.levels import Level, Part
+from orchestrator.grid.settings import Resources
+from orchestrator.grid.values import Remembered
+from orchestrator.plan.resolve import LocatedData
+from trainables.component import Component
+from trainables.dataset import DataInfo, Dataset
+from trainables.interfaces import Model, Optimizer, Regularizer
+from trainables.protocol import Protocol, unsupported
+
+
+class Support:
+    """Asks the components, and each question once."""
+
+    def __init__(self) -> None:
+        self._of_settings: dict[tuple[int, int, int], str | None] = {}
+        self._models: dict[LocatedData, Remembered[str | None]] = {}
+        self._regularizers: dict[LocatedData, Remembered[str | None]] = {}
+        self._optimizers: dict[LocatedData, Remembered[str | None]] = {}
+        self._protocols: dict[int, Remembered[str | None]] = {}
+
+    def of_model(self, data: LocatedData, model: Level) -> str | None:
+        """The reason why a model cannot work on this data, or None. Nothing is known of data that is missing."""
+        if data.info is None:
+            return None
+        info = data.info
+        if data not in self._models:
+
+            def supports(component: Model) -> str | None:
+                return component.supports(info)
+
+            self._models[data] = Remembered(supports)
+        return self._models[data](model.parts[0].given)
+
+    def of_regularizers(self, data: LocatedData, model: Level, regularizer: Level) -> str | None:
+        """The first regularizer's reason why it cannot work with this model on this data, or None."""
+        if data.info is None:
+            return None
+        for part in regularizer.parts:
+            if reason := self._regularizer(data, data.info, model, part):
+                return reason
+        return None
+
+    def of_optimizer(self, data: LocatedData, model: Level, optimizer: Level, regularizer: Level) -> str | None:
+        """The reason why an optimizer cannot train this model with these regularizers, or None."""
+        part = optimizer.parts[0]
+        if data.info is None or cast(type[Optimizer], part.component).supports is Optimizer.supports:
+            return None
+        info = data.info
+        if data not in self._optimizers:
+
+            def supports(component: Optimizer, model: Model, *regularizers: Regularizer) -> str | None:
+                return component.supports(info, model, regularizers)
+
+            self._optimizers[data] = Remembered(supports)
+        return self._optimizers[data](part.given, model.parts[0].given, *(each.given for each in regularizer.parts))
+
+    def of_protocol(self, model: Level, optimizer: Level, protocol: Protocol) -> str | None:
+        """The reason why a model or an optimizer cannot follow this protocol, or None."""
+        asked = [model.parts[0]] if protocol.accumulate > 1 else []  # all that a model may refuse
+        if cast(type[Optimizer], optimizer.parts[0].component).supports_protocol is not Optimizer.supports_protocol:
+            asked.append(optimizer.parts[0])
+        if asked and id(protocol) not in self._protocols:
+
+            def supports(component: Model | Optimizer) -> str | None:
+                return component.supports_protocol(protocol)
+
+            self._protocols[id(protocol)] = Remembered(supports)
+        return next(filter(None, (self._protocols[id(protocol)](part.given) for part in asked)), None)
+
+    def of_settings(self, data: LocatedData, protocol: Protocol, resources: Resources) -> str | None:
+        """The reason why this protocol cannot be followed on this data with these resources, or None."""
+        key = (id(data), id(protocol), id(resources))
+        if key not in self._of_settings:
+            self._of_settings[key] = _unsettled(data, protocol, resources)
+        return self._of_settings[key]
+
+    def reads(self, component: type[Component]) -> frozenset[str]:
+        """All parameters of a component that any answer so far depends on: of a data set, all that it has."""
+        if issubclass(component, Dataset):
+            return frozenset(component.model_fields)
+        asked: Iterable[Remembered[str | None]] = (
+            *self._models.values(),
+            *self._regularizers.values(),
+            *self._optimizers.values(),
+            *self._protocols.values(),
+        )
+        return frozenset(name for remembered in asked for name in remembered.reads(component))
+
+    def _regularizer(self, data: LocatedData, info: DataInfo, model: Level, part: Part) -> str | None:
+        if part.component.supports is Regularizer.supports:  # type: ignore[attr-defined] # a regularizer's class
+            return None
+        if data not in self._regularizers:
+
+            def supports(component: Regularizer, model: Model) -> str | None:
+                return component.supports(info, model)
+
+            self._regularizers[data] = Remembered(supports)
+        return self._regularizers[data](part.given, model.parts[0].given)
+
+
+def _unsettled(data: LocatedData, protocol: Protocol, resources: Resources) -> str | None:
+    if protocol.batch_size < resources.workers:
+        return f"protocol.batch_size is {protocol.batch_size}, too small to share among {resources.workers} workers"
+    return None if data.task is None else unsupported(protocol, data.task)

@@ -1,0 +1,348 @@
+"""The cells as the page's charts share them: heat maps, gaps, costs."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from orchestrator.evidence.selection import measures_of
+from orchestrator.evidence.stats.effects import Effect, effects
+from orchestrator.evidence.stats.ranks import Ranks, ranks
+from orchestrator.report.page_data import (
+    LEFT_OVER,
+    Axis,
+    Breakdown,
+    Breakdowns,
+    Cell,
+    CellCurve,
+    Cells,
+    Cost,
+    Curves,
+    DataSet,
+    Effects,
+    Line,
+    RankFigure,
+    Roc,
+    Share,
+    number,
+    numbers,
+)
+from orchestrator.results.ranked import AXES, COSTS
+
+# ROC curves and confusion counts of the cells.
+
+CURVE_COLUMNS: Final = ["trial_id", "curve", "class_index", "point", "x", "y", "other_index"]
+CLASS_COLUMNS: Final = ["trial_id", "class_index", "class_name"]
+
+NUMBERS_KEPT: Final = 300_000
+"""Of all cells together: some 1 MB."""
+CLASSES_KEPT: Final = 100
+"""Counts of more classes are left to the Parquet table."""
+_CURVES_KEPT: Final = 10
+_RATES: Final = np.round(np.linspace(0, 1, 25) ** 2, 4)
+"""Close to each other where the curves bend."""
+
+NONE: Final = Breakdowns(classes=(), rates=(), cells=(), left_out=0)
+"""Of a sweep whose test split is not looked at yet."""
+
+
+def classes_of(trials: pd.DataFrame, classes: pd.DataFrame) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
+    """Indices and names of the classes of each data set: those of its first trial that has some."""
+    rows = classes.merge(trials[["trial_id", "dataset"]], on="trial_id")
+    found = {}
+    for dataset, part in rows.groupby("dataset", sort=False):
+        first = part[part["trial_id"] == part["trial_id"].iloc[0]].sort_values("class_index")
+        found[str(dataset)] = (tuple(map(int, first["class_index"])), tuple(map(str, first["class_name"])))
+    return found
+
+
+def cells_kept(ranked: pd.DataFrame, sizes: dict[str, int]) -> list[int]:
+    """Places of the cells that the page carries: the best ones, within a share for each data set."""
+    share = NUMBERS_KEPT / max(1, len(sizes))
+    kept = []
+    for dataset, size in sizes.items():
+        places = ranked.index[(ranked["dataset"] == dataset) & (ranked["n"] > 0)]
+        if 0 < size <= CLASSES_KEPT:
+            kept += list(places[: max(1, int(share / (size**2 + len(_RATES) * min(size, _CURVES_KEPT))))])
+    return kept
+
+
+def breakdowns(
+    trials: pd.DataFrame,
+    ranked: pd.DataFrame,
+    kept: list[int],
+    classes: dict[str, tuple[tuple[int, ...], tuple[str, ...]]],
+    curves: pd.DataFrame,
+) -> Breakdowns:
+    """curves: rows of `curves` of the trials of the cells in `kept`."""
+    of_trial = trials.set_index("trial_id")["cell_id"]
+    by_cell = dict(tuple(curves.assign(cell_id=curves["trial_id"].map(of_trial)).groupby("cell_id", sort=False)))
+    found = []
+    for place in kept:
+        rows = by_cell.get(ranked["cell_id"].iloc[place])
+        if rows is not None:
+            indices, _ = classes[str(ranked["dataset"].iloc[place])]
+            found.append(_breakdown(place, rows, indices))
+    names = [classes.get(dataset, ((), ()))[1] for dataset in dict.fromkeys(trials["dataset"])]
+    able = int(((ranked["n"] > 0) & ranked["dataset"].isin(list(classes))).sum())
+    return Breakdowns(
+        classes=tuple(names),
+        rates=tuple(map(float, _RATES)),
+        cells=tuple(found),
+        left_out=able - len(kept),
+    )
+
+
+def _breakdown(cell: int, rows: pd.DataFrame, indices: tuple[int, ...]) -> Breakdown:
+    place = {index: at for at, index in enumerate(indices)}
+    counts = np.zeros((len(indices), len(indices)), dtype=np.int64)
+    confused = rows[rows["curve"] == "confusion"]
+    np.add.at(
+        counts, (confused["class_index"].map(place), confused["other_index"].astype(int).map(place)), confused["y"]
+    )
+    return Breakdown(
+        cell=cell,
+        seeds=int(rows["trial_id"].nunique()),
+        counts=tuple(tuple(map(int, row)) for row in counts),
+        rocs=_rocs(rows[rows["curve"] == "roc"], place),
+    )
+
+
+def _rocs(rows: pd.DataFrame, place: dict[int, int]) -> tuple[Roc, ...]:
+    """Averaged vertically (Fawcett, "An introduction to ROC analysis", 2006, section 8.1). Where a curve rises straight
+    up, its top counts: of equal x, `interp` takes the last."""
+    if rows.empty:
+        return ()
+    ordered = rows.sort_values(["trial_id", "class_index", "point"], kind="stable")
+    of_class: dict[int, list[NDArray[np.float64]]] = {}
+    for (_, index), part in ordered.groupby(["trial_id", "class_index"], sort=False):
+        of_class.setdefault(int(str(index)), []).append(np.interp(_RATES, part["x"], part["y"]))
+    means = {place[index]: np.mean(drawn, axis=0) for index, drawn in of_class.items()}
+    widths = np.diff(_RATES)
+    areas = {index: float(np.sum(widths * (line[1:] + line[:-1]) / 2)) for index, line in means.items()}
+    least = sorted(sorted(means, key=lambda index: areas[index])[:_CURVES_KEPT])
+    every = [(-1, np.mean(list(means.values()), axis=0)), *((index, means[index]) for index in least)]
+    return tuple(Roc(index, tuple(round(1000 * value) for value in line.tolist())) for index, line in every)
+
+
+CELLS_KEPT: Final = 20_000
+
+
+def cell_figures(trials: pd.DataFrame, ranked: pd.DataFrame) -> Cells:
+    """ranked: of `ranked_cells`, whose order the cells keep."""
+    axes = tuple(Axis(name, tuple(map(str, dict.fromkeys(trials[name])))) for name in AXES)
+    places = [{level: place for place, level in enumerate(axis.levels)} for axis in axes]
+    measures = measures_of(trials)
+    kept = ranked.head(CELLS_KEPT)
+    return Cells(
+        axes=axes,
+        datasets=tuple(
+            DataSet(name, measures[name].score, measures[name].split, measures[name].higher_is_better)
+            for name in axes[0].levels
+        ),
+        costs=tuple(Cost(title, unit) for title, unit in COSTS.values()),
+        cells=tuple(
+            Cell(
+                at=tuple(place[str(row[axis])] for place, axis in zip(places, AXES, strict=True)),
+                rank=None if pd.isna(row["rank"]) else int(row["rank"]),
+                ties=bool(row["ties"]),
+                mean=number(row["mean"]),
+                low=number(row["low"]),
+                high=number(row["high"]),
+                n=int(row["n"]),
+                statuses=str(row["statuses"]),
+                train=number(row["train"]),
+                costs=tuple(number(row[cost]) for cost in COSTS),
+            )
+            for row in kept.to_dict("records")
+        ),
+        left_out=len(ranked) - len(kept),
+    )
+
+
+# Learning curves of the cells, with bands over seeds, down-sampled to what a page can carry.
+
+MEASURES: Final = {
+    "val_accuracy": "validation accuracy",
+    "val_balanced_accuracy": "validation balanced accuracy",
+    "val_mse": "validation mean squared error",
+    "val_mae": "validation mean absolute error",
+    "val_r2": "validation R²",
+    "train_loss": "training loss",
+    "val_loss": "validation loss",
+    "gradient_norm": "gradient norm",
+}
+"""Column of `epochs` to its title."""
+EPOCH_COLUMNS: Final = ["trial_id", "epoch", *MEASURES]
+_USUAL: Final = ("val_accuracy", "val_mse", "train_loss", "val_loss", "gradient_norm")
+"""Drawn whatever the trials select by."""
+
+CURVE_NUMBERS_KEPT: Final = 150_000
+"""Of all curves together: some 1 MB."""
+_MOST_POINTS: Final = 80
+_LEAST_POINTS: Final = 12
+
+
+def learning_curves(trials: pd.DataFrame, ranked: pd.DataFrame, epochs: pd.DataFrame) -> Curves:
+    """Mean, least and greatest of the completed seeds at each epoch; of a long training, some of its epochs.
+
+    Where the cells are too many, the page carries the best ones of each data set.
+    """
+    done = trials.loc[trials["status"] == "completed", ["trial_id", "cell_id"]]
+    rows = epochs.merge(done, on="trial_id")
+    selecting = (measure.epoch for measure in measures_of(trials).values())
+    of_cells = {
+        name: rows.loc[rows[name].notna(), "cell_id"].nunique() for name in dict.fromkeys((*selecting, *_USUAL))
+    }
+    # the first is drawn first: what all cells have, and are selected by
+    there = sorted((name for name, cells in of_cells.items() if cells), key=lambda name: -of_cells[name])
+    drawn = set(rows["cell_id"]) if there else set()
+    having = [place for place, cell in enumerate(ranked["cell_id"]) if cell in drawn]
+    wide = 3 if done["cell_id"].duplicated().any() else 1
+    most = CURVE_NUMBERS_KEPT // (_LEAST_POINTS * wide * max(1, len(there)))
+    kept = _best_of_each(ranked, having, most)
+    points = min(_MOST_POINTS, max(_LEAST_POINTS, CURVE_NUMBERS_KEPT // max(1, len(kept) * wide * len(there))))
+    of_cell = dict(tuple(rows.groupby("cell_id", sort=False)))
+    return Curves(
+        measures=tuple(MEASURES[name] for name in there),
+        curves=tuple(_curve(place, of_cell[ranked["cell_id"].iloc[place]], there, points) for place in kept),
+        left_out=len(having) - len(kept),
+    )
+
+
+def _best_of_each(ranked: pd.DataFrame, having: list[int], most: int) -> list[int]:
+    """Places of the cells to carry, as many of each data set as there is room for."""
+    if len(having) <= most:
+        return having
+    datasets = ranked["dataset"].iloc[having]
+    within = datasets.groupby(datasets, sort=False).cumcount()
+    return sorted(within.sort_values(kind="stable").index[:most])
+
+
+def _curve(place: int, rows: pd.DataFrame, names: list[str], points: int) -> CellCurve:
+    by_epoch = rows.groupby("epoch")[names]
+    every = np.sort(rows["epoch"].unique())
+    chosen = every[np.unique(np.linspace(0, len(every) - 1, min(points, len(every))).round().astype(int))]
+    mean, low, high = (found.loc[chosen] for found in (by_epoch.mean(), by_epoch.min(), by_epoch.max()))
+    seeds = int(rows["trial_id"].nunique())
+    return CellCurve(
+        cell=place,
+        seeds=seeds,
+        epochs=tuple(int(epoch) for epoch in chosen),
+        lines=tuple(
+            None
+            if rows[name].isna().all()
+            else Line(
+                mean=numbers(mean[name]),
+                low=numbers(low[name]) if seeds > 1 else (),
+                high=numbers(high[name]) if seeds > 1 else (),
+            )
+            for name in names
+        ),
+    )
+
+
+# Which axis matters how much, and how the levels of each axis rank over data sets.
+
+LEVELS_KEPT: Final = 40
+"""Of an axis in a diagram of ranks."""
+_ENOUGH_DATA_SETS: Final = 5
+"""With fewer, Nemenyi's test tells nothing apart."""
+_ENOUGH_SEEDS: Final = 5
+"""To draw some of them again and again says nothing of how unsure a share is where there are fewer."""
+_WIDEST: Final = 0.5
+"""Interval of a share that is shown."""
+
+
+def axis_effects(trials: pd.DataFrame) -> tuple[Effects, ...]:
+    """A decomposition of the variance of what is shown for each data set where anything varies."""
+    found, measures = [], measures_of(trials)
+    for dataset, part in trials.groupby("dataset", sort=False):
+        measure = measures[str(dataset)]
+        done = part[part["status"] == "completed"]
+        if shares := effects(done, measure.shown, AXES[1:]):
+            sure = tuple(map(_share, filter(_is_sure, shares)))
+            seeds = done["seed"].nunique()
+            if seeds < _ENOUGH_SEEDS or all(one.term == LEFT_OVER for one in sure):
+                found.append(Effects(str(dataset), measure.score, (), _too_few(seeds)))
+            else:
+                unsure = [_name(one) for one in shares if not _is_sure(one)]
+                found.append(Effects(str(dataset), measure.score, sure, _unsure(unsure)))
+    return tuple(found)
+
+
+def _is_sure(one: Effect) -> bool:
+    """Whether the seeds tell anything of it: an interval of half of all that there is tells next to nothing."""
+    return one.high - one.low <= _WIDEST
+
+
+def _share(one: Effect) -> Share:
+    return Share(_name(one), number(one.share), number(one.low), number(one.high))
+
+
+def _name(one: Effect) -> str:
+    return " × ".join(one.term) or LEFT_OVER
+
+
+def _too_few(seeds: int) -> str:
+    if seeds < _ENOUGH_SEEDS:
+        few = "One seed does" if seeds == 1 else f"{seeds} seeds do"
+        return f"{few} not tell how much each axis explains: it takes {_ENOUGH_SEEDS}."
+    return f"These {seeds} seeds do not tell how much each axis explains: they agree too little."
+
+
+def _unsure(names: Sequence[str]) -> str:
+    return f"Not shown, since the seeds agree too little about it: {', '.join(names)}." if names else ""
+
+
+def rank_figures(trials: pd.DataFrame) -> tuple[RankFigure, ...]:
+    """One for each axis but the data set that has three levels or more which completed together."""
+    return tuple(figure for axis in AXES[1:] for figure in _ranked(trials, axis))
+
+
+def _ranked(trials: pd.DataFrame, axis: str) -> Iterator[RankFigure]:
+    rows = trials[trials["status"] != "skipped"]
+    scored = rows.assign(score=_scores(rows))
+    others = [name for name in AXES if name != axis]
+    wide = scored.pivot_table(index=[*others, "seed"], columns=axis, values="score", sort=False, dropna=False)
+    wide = wide.dropna(axis=0, how="all").dropna(axis=1, how="all")
+    there = wide.dropna()
+    by = ["dataset"] if trials["dataset"].nunique() >= _ENOUGH_DATA_SETS else ["dataset", "seed"]
+    blocks = there.groupby(level=by, sort=False).mean()
+    if not 3 <= blocks.shape[1] <= LEVELS_KEPT or len(blocks) < 2:
+        return
+    found = ranks(blocks)
+    place = {str(level): at for at, level in enumerate(found.average.index)}
+    yield RankFigure(
+        axis=axis,
+        levels=tuple(place),
+        average=tuple(float(f"{value:.4g}") for value in found.average),
+        critical_difference=float(f"{found.critical_difference:.4g}"),
+        groups=tuple((place[group[0]], place[group[-1]]) for group in found.groups),
+        blocks=found.blocks,
+        block="data sets" if by == ["dataset"] else "seeds of the data sets",
+        p=f"{found.p:.2g}",
+        left_out=len(wide) - len(there),
+        lacking=_out_of_reach(found, blocks.shape[1]),
+    )
+
+
+def _out_of_reach(found: Ranks, levels: int) -> str:
+    if found.critical_difference < levels - 1:
+        return ""
+    return (
+        f"No diagram: average ranks of {levels} levels are at most {levels - 1} apart, and over {found.blocks} blocks only"
+        f" more than {found.critical_difference:.2f} would tell levels apart."
+    )
+
+
+def _scores(trials: pd.DataFrame) -> "pd.Series[float]":
+    """The test measure of each completed trial, the greater the better."""
+    parts, measures = [], measures_of(trials)
+    for dataset, part in trials.groupby("dataset", sort=False):
+        measure = measures[str(dataset)]
+        values = part[measure.shown].astype("float64").where(part["status"] == "completed")
+        parts.append(values if measure.higher_is_better else -values)
+    return pd.concat(parts) if parts else pd.Series(dtype="float64")

@@ -1,0 +1,89 @@
+"""The claims of the grid and their verdicts, as the page shows them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from orchestrator.errors import OrchError
+from orchestrator.evidence.judge import judge
+from orchestrator.evidence.text import arms_of, effect_of, outcome_of, summary, sureness_of, withdrawn
+from orchestrator.evidence.verdict import Verdict
+from orchestrator.report.page_data import number
+from orchestrator.store.paths import ResultsPaths
+
+Number = float | None
+_HIDDEN: Final = "figures of the test split are shown when no trial has still to run"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimShown:
+    """One claim."""
+
+    id: str
+    text: str
+    outcome: str
+    """supported, contradicted or inconclusive."""
+    told: str
+    """The same, with whether it is post hoc, and whether its seeds can decide it at all."""
+    on: str
+    arms: str
+    effect: str
+    sureness: str
+    value: Number
+    low: Number
+    high: Number
+    bound: float
+    notes: tuple[str, ...]
+    decide: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimSection:
+    """All claims of a grid."""
+
+    told: str
+    claims: tuple[ClaimShown, ...]
+    withdrawn: str
+    """A sentence on those of an earlier grid that the latest does not make; empty where there are none."""
+
+
+def claim_section(
+    paths: ResultsPaths, grids: Iterable[str], *, under_way: bool
+) -> tuple[ClaimSection | None, str | None]:
+    """None where no grid has claimed anything; else the claims, or why they cannot be judged.
+
+    grids: the texts of all sweeps here, as they were kept. under_way: whether trials have still to run: figures of the
+    test split are then left to `orch claims`, which is asked for them.
+    """
+    if not any(
+        "claims" in grid for grid in grids
+    ):  # a text without the word has no such block, and need not be read again
+        return None, None
+    try:
+        judged = judge(paths)
+    except OrchError as error:
+        return None, f"the claims of the grid cannot be judged: {error}"
+    if not judged.verdicts and not judged.dropped:
+        return None, None
+    shown = tuple(_shown(one, hidden=under_way and one.claim.on.reads_test) for one in judged.verdicts)
+    return ClaimSection(summary(judged.verdicts), shown, withdrawn(judged.dropped)), None
+
+
+def _shown(verdict: Verdict, *, hidden: bool) -> ClaimShown:
+    known = number(verdict.effect) is not None and not hidden
+    return ClaimShown(
+        id=verdict.claim.id,
+        text=verdict.claim.text,
+        outcome=verdict.outcome,
+        told=outcome_of(verdict),
+        on=verdict.claim.on.name,
+        arms=_HIDDEN if hidden else arms_of(verdict),
+        effect=effect_of(verdict) if known else "",
+        sureness=sureness_of(verdict) if known else "",
+        value=number(verdict.effect) if known else None,
+        low=number(verdict.low) if known else None,
+        high=number(verdict.high) if known else None,
+        bound=verdict.bound,
+        notes=verdict.notes,
+        decide=verdict.decide,
+    )

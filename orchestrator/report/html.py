@@ -1,0 +1,56 @@
+"""One self-contained HTML file: `orch report`."""
+
+import json
+import re
+from base64 import b64encode
+from functools import partial
+from hashlib import sha256
+from typing import Final
+
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+from pydantic import TypeAdapter
+
+from orchestrator.report.page import Page
+from orchestrator.report.template import cleaned, environment, part
+
+_STYLES: Final = ("report.css",)
+_SCRIPTS: Final = ("look.js", "table.js", "figures.js", "curves.js", "tuning.js", "report.js")
+
+_STYLES_OF_PLOTLY: Final = ("", " ")
+"""Plotly makes a style element without text, whose rules a script adds; the other is what is left of that for maps."""
+_STYLE_FOR_MAPS: Final = re.compile(r"(\.textContent=)'\.maplibregl-map\{[^']*'")
+"""Rules for maps, which the page has none of: 60 kB that its policy would have to let through."""
+
+
+def render(page: Page) -> str:
+    """The page as HTML that needs nothing else, and that lets a browser run and apply only what is ours."""
+    templates = environment()
+    style = Markup("").join(part(templates, name) for name in _STYLES)
+    scripts = [_plotly(), Markup("").join(part(templates, name) for name in _SCRIPTS)]
+    return templates.get_template("report.html.j2").render(
+        page=page,
+        style=style,
+        scripts=scripts,
+        data=_embedded(page),
+        script_hashes=" ".join(map(_hash, scripts)),
+        style_hashes=" ".join(map(_hash, (style, *_STYLES_OF_PLOTLY))),
+    )
+
+
+def _hash(text: str) -> Markup:
+    """As a content-security policy names what may stand inline."""
+    return Markup(f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'")  # noqa: S704 - digits # nosec B704
+
+
+def _embedded(value: object) -> Markup:
+    """Values as JSON that cannot end the script element which holds them."""
+    plain = cleaned(TypeAdapter(type(value)).dump_python(value, mode="json"))
+    return htmlsafe_json_dumps(plain, dumps=partial(json.dumps, allow_nan=False, separators=(",", ":")))
+
+
+def _plotly() -> Markup:
+    from plotly.offline import get_plotlyjs
+
+    script = _STYLE_FOR_MAPS.sub(r"\1' '", get_plotlyjs(), count=1)
+    return Markup(script)  # noqa: S704 - the library's own script # nosec B704

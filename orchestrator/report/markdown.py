@@ -1,0 +1,127 @@
+"""The report as Markdown: what the page says in words and tables, without its figures."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from orchestrator.report.page import Board, Page
+from orchestrator.report.page_data import Field, Grid, Number
+from orchestrator.report.tables import SHARED_FIRST
+from orchestrator.text import one_line
+
+ROWS_KEPT: Final = 50
+"""Of each table."""
+_STEERS: Final = "\\`*_{}[]<>#|~&!"
+"""Signs that Markdown, or HTML in it, reads as more than themselves."""
+
+
+def markdown(page: Page) -> str:
+    """The whole text, ending in a newline. Names of users stay text."""
+    return "\n".join(_lines(page)) + "\n"
+
+
+def _lines(page: Page) -> Iterator[str]:
+    counts = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in page.counts)
+    yield f"# {_text(page.sweep)}"
+    yield f"\n{page.trials} planned trials in {page.cell_count} cells ({counts or 'none'}); tables written {page.written}."
+    yield "\n## Summary\n"
+    for notice in page.notices:
+        yield f"- **{_text(notice.what)}**" + (f" {_code(notice.do)}" if notice.do else "")
+    for first in page.firsts:
+        interval = f" [{first.interval}]" if first.interval else ""
+        yield (
+            f"- {_text(first.dataset)}: **{_text(first.label)}**, {first.score}{interval}, {_text(first.title)}."
+            f" {_sentence(first.sure)} {_sentence(first.matters)}".rstrip()
+        )
+    if page.boards:
+        yield f"- {page.failures}"
+    for board in page.boards:
+        yield f"\n## Leaderboard: {_text(board.dataset)}\n\n{_text(board.told)}.{_ties(board)}\n"
+        yield from _table(board.grid)
+    for effects in page.effects:
+        yield f"\n## Which axis matters: {_text(effects.dataset)}\n"
+        if effects.shares:
+            yield f"Share of the variance of {effects.measure}.\n"
+            rows = [(one.term, one.share, one.low, one.high) for one in effects.shares]
+            yield from _rows(("term", "share", "low", "high"), rows)
+        if effects.lacking:
+            yield f"\n{_text(effects.lacking)}"
+    for ranks in page.ranks:
+        yield f"\n## Average ranks: {_text(ranks.axis)}\n"
+        if ranks.lacking:
+            yield _text(ranks.lacking)
+            continue
+        yield (
+            f"Over {ranks.blocks} {ranks.block}; Friedman p = {ranks.p}; levels"
+            f" whose ranks differ by more than {ranks.critical_difference:.2f} differ (Nemenyi, 5 %).\n"
+        )
+        yield from _rows(("level", "average rank"), list(zip(ranks.levels, ranks.average, strict=True)))
+    if page.claims is not None:
+        yield f"\n## Claims\n\n{_text(page.claims.told)}.\n"
+        for claim in page.claims.claims:
+            yield f"- **{_text(claim.id)} {_text(claim.told)}**: {_text(claim.text)}"
+            told = (f"{claim.on}: {claim.arms}", "; ".join(filter(None, (claim.effect, claim.sureness))), *claim.notes)
+            yield from (f"  - {_text(line)}" for line in told if line)
+            if claim.decide:
+                yield f"  - what would decide it: {_text(claim.decide)}"
+        if page.claims.withdrawn:
+            yield f"\n{_text(page.claims.withdrawn)}."
+    if page.tuning is not None:
+        yield f"\n## Tuning\n\n{_text(page.tuning.told)}.\n"
+        if page.tuning.edges:
+            yield "The best value lies at the edge of the range: widen it. Such a cell is not fairly compared yet.\n"
+            yield from (f"- {_text(words)}" for words in page.tuning.edges)
+            if page.tuning.edges_left_out:
+                yield f"- {page.tuning.edges_left_out} more are in the table"
+            yield ""
+        yield from _table(page.tuning.cells)
+    yield "\n## Failures\n"
+    if page.problems.rows:
+        yield from _table(page.problems)
+    else:
+        yield "None."
+    yield "\n## Environment\n"
+    for run in page.invocations[:1]:
+        yield from (f"- {name}: {_text(value)}" for name, value in run.facts)
+    for source in page.sources:
+        yield f"- {source.name}, SHA-256 `{source.sha256}`"
+
+
+def _ties(board: Board) -> str:
+    tied = any(row[0] == SHARED_FIRST for row in board.grid.rows)
+    return f" `{SHARED_FIRST}`: not told from the first by seeds that could." if tied else ""
+
+
+def _table(grid: Grid) -> Iterator[str]:
+    yield from _rows([column.title for column in grid.columns], grid.rows[:ROWS_KEPT])
+    left = len(grid.rows) + grid.left_out - ROWS_KEPT
+    if left > 0:
+        yield f"\n{left} more are in `trials.parquet`."
+
+
+def _rows(titles: Sequence[str], rows: Sequence[Sequence[Field]]) -> Iterator[str]:
+    yield f"| {' | '.join(map(_text, titles))} |"
+    yield f"|{' --- |' * len(titles)}"
+    yield from (f"| {' | '.join(map(_field, row))} |" for row in rows)
+
+
+def _field(value: Field) -> str:
+    if isinstance(value, tuple):
+        mean, low, high = map(_number, value)
+        return f"{mean} [{low}, {high}]" if low else mean
+    return _number(value) if isinstance(value, float) else "" if value is None else _text(str(value))
+
+
+def _number(value: Number) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _sentence(words: str) -> str:
+    return f"{_text(words[:1].upper() + words[1:])}." if words else ""
+
+
+def _text(text: str) -> str:
+    return "".join(f"\\{sign}" if sign in _STEERS else sign for sign in one_line(text))
+
+
+def _code(text: str) -> str:
+    return f"`{one_line(text).replace('`', ' ')}`"

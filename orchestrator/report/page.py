@@ -1,0 +1,70 @@
+"""What the report's page shows, as plain values: the template and its script read these fields by name."""
+
+from dataclasses import dataclass
+
+from orchestrator.report.claims import ClaimSection
+from orchestrator.report.page_data import Breakdowns, Cells, Curves, Effects, Grid, RankFigure, Tuning
+from orchestrator.report.summary import First, Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The leaderboard of one data set."""
+
+    dataset: str
+    told: str
+    grid: Grid
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One `orch sweep` that wrote to the directory."""
+
+    started: str
+    facts: tuple[tuple[str, str], ...]
+    packages: tuple[tuple[str, str], ...]
+    grid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file behind the figures."""
+
+    name: str
+    shows: str
+    rows: int | None
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The whole report."""
+
+    sweep: str
+    open: bool
+    """Whether trials have still to run: then nothing of the test split is shown."""
+    written: str
+    trials: int
+    cell_count: int
+    unplanned: int
+    counts: tuple[tuple[str, int], ...]
+    notices: tuple[Notice, ...]
+    firsts: tuple[First, ...]
+    failures: str
+    claims: ClaimSection | None
+    boards: tuple[Board, ...]
+    cells: Cells
+    curves: Curves
+    breakdowns: Breakdowns
+    effects: tuple[Effects, ...]
+    ranks: tuple[RankFigure, ...]
+    tuning: Tuning | None
+    """None where no trial tunes."""
+    all_trials: Grid
+    problems: Grid
+    invocations: tuple[Invocation, ...]
+    reproduce: tuple[str, ...]
+    """Commands."""
+    sources: tuple[Source, ...]
+    trouble: tuple[str, ...]
+    """Tables that are damaged, a line each."""

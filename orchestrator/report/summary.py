@@ -1,0 +1,165 @@
+"""What was run, what came first, and how sure that is: the words at the head of the page."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from orchestrator.evidence.selection import Measure, is_open, measures_of
+from orchestrator.grid.claims import ALPHA, least_seeds
+from orchestrator.report.page_data import LEFT_OVER, Effects
+from orchestrator.results.ranked import broken, tuned_label
+from results_schema import OPEN, RETRYABLE
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The cell that validation puts first, of one data set."""
+
+    dataset: str
+    label: str
+    score: str
+    interval: str
+    """Empty with one seed."""
+    title: str
+    sure: str
+    matters: str
+    """Which axis explains most of the variance; empty where nothing varies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that is missing from the page, and what to run."""
+
+    what: str
+    do: str
+    """A command; empty where there is nothing to run."""
+
+
+def firsts(trials: pd.DataFrame, ranked: pd.DataFrame, shares: tuple[Effects, ...]) -> tuple[First, ...]:
+    """One for each data set that has a completed trial. The test split chooses nothing."""
+    of_dataset, measures = {effects.dataset: effects for effects in shares}, measures_of(trials)
+    found = []
+    for dataset, cells in ranked.groupby("dataset", sort=False):
+        if (cells["n"] > 0).any():
+            found.append(_first(str(dataset), cells, measures[str(dataset)], of_dataset.get(str(dataset))))
+    return tuple(found)
+
+
+def _first(dataset: str, cells: pd.DataFrame, measure: Measure, effects: Effects | None) -> First:
+    cell = cells[cells["n"] > 0].iloc[0]
+    seeds = int(cell["n"])
+    over = f"over {seeds} {'seed' if seeds == 1 else 'seeds'}"
+    interval = "" if pd.isna(cell["low"]) else f"{_figure(cell['low'])} to {_figure(cell['high'])}"
+    return First(
+        dataset=dataset,
+        label=tuned_label(cell),
+        score=_figure(cell["mean"]),
+        interval=interval,
+        title=f"mean {measure.score} {over}; chosen by validation {measure.title}{_beside(measure)}",
+        sure=_sure(cells, measure),
+        matters="" if effects is None else _matters(effects),
+    )
+
+
+def _beside(measure: Measure) -> str:
+    """That not all cells of the data set select by the same."""
+    return f", though some cells select by {', '.join(measure.beside)}" if measure.beside else ""
+
+
+def _sure(cells: pd.DataFrame, measure: Measure) -> str:
+    ranked = cells[cells["n"] > 0]
+    others = len(ranked) - 1
+    if measure.split == "validation":
+        return "the best so far; nothing is told apart while trials have still to run"
+    if not others:
+        return "no other cell completed"
+    differ, ties = int((ranked["p"] <= ALPHA).sum()), int(ranked["ties"].sum()) - 1
+    parts = []
+    if differ or ties:
+        parts.append(f"{_told(differ, ties, others)} at 5 %, after Holm's correction{_overtaken(ranked, measure)}")
+    if left := others - differ - ties:
+        parts.append(_unable(ranked, left, others))
+    return "; ".join(parts)
+
+
+def _told(differ: int, ties: int, others: int) -> str:
+    n = f"{others} other{'' if others == 1 else 's'}"
+    if ties:
+        return f"{ties} of {n} cannot be told from it"
+    every = "the" if others == 1 else "all"
+    return f"it differs from {every if differ == others else f'{differ} of'} {n}"
+
+
+def _unable(ranked: pd.DataFrame, left: int, others: int) -> str:
+    """That so few seeds tell nothing, whatever the cells are: what they do not tell apart is not alike for that."""
+    seeds, least = int(ranked["n"].max()), least_seeds(others)
+    few = "one seed" if seeds == 1 else f"{seeds} seeds" if seeds < least else "the seeds that they have in common"
+    return (
+        f"{few} cannot tell it from {f'the other {left}' if left == others else f'{left} more'}: it takes {least} seeds"
+    )
+
+
+def _figure(value: float) -> str:
+    """As the page's tables show it."""
+    return f"{value:.4g}" if value and not 1e-3 <= abs(value) < 1000 else f"{value:.4f}"
+
+
+def _overtaken(ranked: pd.DataFrame, measure: Measure) -> str:
+    """Validation chooses; where the test split says otherwise for sure, that is told."""
+    ahead = ranked["mean"] - ranked["mean"].iloc[0]
+    better = int(((ranked["p"] <= ALPHA) & ((ahead if measure.higher_is_better else -ahead) > 0)).sum())
+    return f"; {better} of them did better on the test split, though not on validation" if better else ""
+
+
+def _matters(effects: Effects) -> str:
+    if not effects.shares or (first := effects.shares[0]).term == LEFT_OVER:
+        return ""
+    assert first.share is not None and first.low is not None and first.high is not None, "what is unsure is left out"
+    share = f"{first.share:.0%} [{first.low:.0%}, {first.high:.0%}] of the variance"
+    others = [one.high for one in effects.shares[1:] if one.term != LEFT_OVER and one.high is not None]
+    most = others and not effects.lacking and first.low > max(others)
+    return f"of what varies, {first.term} explains most: {share}" if most else f"{first.term} explains {share}"
+
+
+def told_of_failures(ranked: pd.DataFrame) -> str:
+    """How many cells have trials that diverged or failed: never dropped in silence."""
+    counts = broken(ranked)
+    hit, lost = int((counts > 0).sum()), int(((counts > 0) & (ranked["n"] == 0)).sum())
+    if not hit:
+        return "No cell has a trial that diverged or failed."
+    kinds = ", ".join(
+        f"{int(ranked[name].sum())} {name.replace('_', ' ')}"
+        for name in ("diverged", "failed", "timed_out", "out_of_memory")
+        if ranked[name].sum()
+    )
+    none = f"; {lost} of them without a completed trial, listed last" if lost else ""
+    cells = "1 cell has" if hit == 1 else f"{hit} cells have"
+    return f"{cells} trials that broke ({kinds}){none}. A cell is ranked by the trials that completed."
+
+
+def _of_validation(trials: pd.DataFrame) -> str:
+    return ", on validation: the test split is shown when all have ended" if is_open(trials["status"]) else ""
+
+
+def notices(trials: pd.DataFrame, ranked: pd.DataFrame, trouble: list[str], results: str) -> Iterator[Notice]:
+    """What the page lacks. trials: planned ones that evaluate."""
+    for told in trouble:
+        yield Notice(told, "")
+    if trials.empty:
+        yield Notice("No trial is planned here yet.", "orch sweep GRID")
+        return
+    waiting, retry = int(trials["status"].isin(OPEN).sum()), int(trials["status"].isin(RETRYABLE).sum())
+    if waiting:
+        told = f"{waiting} of {len(trials)} trials {'has' if waiting == 1 else 'have'} still to run"
+        yield Notice(f"{told}: all figures are of those that completed{_of_validation(trials)}.", "orch sweep GRID")
+    if not (ranked["n"] > 0).any():
+        yield Notice("No trial has completed yet: there is nothing to rank or to draw.", f"orch status {results}")
+    elif int(ranked["n"].max()) < 2:
+        seeds = least_seeds(max(1, int(ranked.groupby("dataset")["n"].apply(lambda n: (n > 0).sum()).max()) - 1))
+        yield Notice("Each cell has one completed seed: there are no intervals.", f"orch sweep GRID --seeds {seeds}")
+    if retry:
+        yield Notice(
+            f"{retry} {'trial' if retry == 1 else 'trials'} failed, timed out or ran out of memory.",
+            "orch sweep GRID --retry",
+        )

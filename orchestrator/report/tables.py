@@ -1,0 +1,177 @@
+"""The tables of the page: leaderboards, trials, and what went wrong."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import pandas as pd
+
+from orchestrator.evidence.selection import MEASURES, Measure, best_first, measures_of
+from orchestrator.plan.tuned import shown_text
+from orchestrator.report.page import Board
+from orchestrator.report.page_data import Column, Field, Grid, number
+from orchestrator.results.ranked import AXES, broken
+
+SHARED_FIRST: Final = "=1"
+"""The place of cells that are not told from the first by seeds that could."""
+ROWS_KEPT: Final = 20_000
+"""What a browser still sorts at once."""
+_LONGEST_REASON: Final = 300
+_USUAL: Final = frozenset({"val_accuracy", "test_accuracy", "test_f1_macro", "val_mse", "test_mse", "test_r2"})
+"""Scores of trials that are shown whatever they are compared by."""
+_AXIS_COLUMNS: Final = tuple(Column(axis, "text") for axis in AXES)
+
+
+def boards(trials: pd.DataFrame, ranked: pd.DataFrame) -> tuple[Board, ...]:
+    """The leaderboard of each data set. ranked: of `ranked_cells`."""
+    measures = measures_of(trials)
+    return tuple(
+        _board(str(dataset), cells, measures[str(dataset)]) for dataset, cells in ranked.groupby("dataset", sort=False)
+    )
+
+
+def _board(dataset: str, cells: pd.DataFrame, measure: Measure) -> Board:
+    kept = cells.head(ROWS_KEPT)
+    varying = [axis for axis in AXES[1:] if kept[axis].nunique() > 1] or ["model"]
+    columns = _board_columns(cells, varying, measure)
+    shown = _readable(kept).assign(place=_places(kept))
+    shown["interval"] = pd.Series(list(kept[["mean", "low", "high"]].to_numpy()), index=kept.index, dtype=object)
+    told = "; ".join(_told(cells, [axis for axis in AXES[1:] if axis not in varying], measure))
+    return Board(dataset, told, _grid(tuple(columns.values()), shown, columns, left_out=len(cells) - len(kept)))
+
+
+def _board_columns(cells: pd.DataFrame, varying: list[str], measure: Measure) -> dict[str, Column]:
+    """By the names that they have in `cells`. Until all trials have ended nothing but validation is there."""
+    after = measure.split == "test"
+    gap = ("train", measure.split) if measure.higher_is_better else (measure.split, "train")
+    return {
+        "place": Column("place", "place"),
+        **{axis: Column(axis, "text") for axis in varying},
+        **_tuned(cells),
+        "interval": Column(measure.score, "interval"),
+        "n": Column("n", "count"),
+        "statuses": Column("trials", "text"),
+        "spread": Column("± sd", "number"),
+        **({"over_floor": Column("sd / floor", "ratio")} if cells["over_floor"].notna().any() else {}),
+        **({"p": Column("p (Holm)", "number"), "validation": Column("validation", "number")} if after else {}),
+        "gap": Column(" − ".join(gap), "number"),
+        "total_seconds": Column("training s", "seconds"),
+        "parameters": Column("parameters", "count"),
+    }
+
+
+def _told(cells: pd.DataFrame, alike: list[str], measure: Measure) -> Iterator[str]:
+    yield f"{len(cells)} cell{'s' * (len(cells) != 1)}"
+    if alike:
+        yield "all have " + ", ".join(f"{axis} {cells[axis].iloc[0]}" for axis in alike)
+    if hit := int((broken(cells) > 0).sum()):
+        yield f"{hit} {'has' if hit == 1 else 'have'} trials that diverged or failed"
+    if measure.beside:
+        yield f"ranked by validation {measure.title}, though some select by {', '.join(measure.beside)}"
+
+
+def _places(cells: pd.DataFrame) -> list[str]:
+    """`SHARED_FIRST` for all that tie with the first, `–` for those without a completed trial."""
+    shared = int(cells["ties"].sum()) > 1
+    ranks = zip(cells["rank"], cells["ties"], strict=True)
+    return ["–" if pd.isna(rank) else SHARED_FIRST if ties and shared else f"{rank:.0f}" for rank, ties in ranks]
+
+
+def trial_grid(trials: pd.DataFrame) -> Grid:
+    """All planned trials, the best of each data set first."""
+    measures = measures_of(trials)
+    columns = {
+        "trial_id": Column("trial", "text"),
+        **dict(zip(AXES, _AXIS_COLUMNS, strict=True)),
+        **_tuned(trials),
+        "seed": Column("seed", "label"),
+        "status": Column("status", "status"),
+        **_scores(trials, measures),
+        "epochs": Column("epochs", "count"),
+        "total_seconds": Column("training s", "seconds"),
+    }
+    return _grid(tuple(columns.values()), _readable(_ranked(trials, measures)), columns)
+
+
+def problem_grid(trials: pd.DataFrame) -> Grid:
+    """Cells whose trials failed, diverged or were skipped, with the reason and the seeds. trials: of both purposes.
+
+    Those that tune stand last. Where their reasons name the values that they tried, one stands for a cell's all.
+    """
+    broken = trials[~trials["status"].isin(["completed", "pending", "running"])]
+    reasons = broken["reason"].fillna("").map(_one_line)
+    tunes = broken["purpose"] == "tuning"
+    alike = reasons.mask(tunes & broken["status"].isin(["diverged", "skipped"]), "")
+    told = broken.assign(reason=reasons, tunes=tunes, alike=alike).sort_values("tunes", kind="stable")
+    rows = [
+        (*key, part["reason"].iloc[0], _seeds(part), part["trial_id"].iloc[0])
+        for (*key, _, _), part in told.groupby([*AXES, "status", "tunes", "alike"], sort=False)
+    ]
+    columns = (
+        *_AXIS_COLUMNS,
+        Column("status", "status"),
+        Column("reason", "text"),
+        Column("seeds", "text"),
+        Column("first trial", "text"),
+    )
+    return Grid(columns, tuple(rows[:ROWS_KEPT]), max(0, len(rows) - ROWS_KEPT))
+
+
+def _seeds(trials: pd.DataFrame) -> str:
+    """A trial that tunes has no seed of its own."""
+    if trials["purpose"].iloc[0] == "tuning":
+        return "tuning" if len(trials) == 1 else f"tuning ({len(trials)} trials)"
+    return ", ".join(map(str, sorted(trials["seed"])))
+
+
+def _scores(trials: pd.DataFrame, measures: Mapping[str, Measure]) -> dict[str, Column]:
+    """What the data sets are compared by, and what is usual beside it, where `trials` holds any of it."""
+    shown = dict.fromkeys(name for measure in measures.values() for name in (measure.validation, measure.shown))
+    splits = ("val",) if any(measure.split == "validation" for measure in measures.values()) else ("val", "test")
+    titles = {f"{split}_{one.name}": f"{split} {one.title}" for one in MEASURES for split in splits}
+    if "test" in splits:
+        titles["test_f1_macro"] = "test F1 (macro)"
+    there = [name for name in titles if (name in shown or name in _USUAL) and trials[name].notna().any()]
+    return {name: Column(titles[name], "number") for name in there}
+
+
+def _tuned(trials: pd.DataFrame) -> dict[str, Column]:
+    """A column for the values that tuning chose, where it chose any."""
+    return {"tuned": Column("tuned", "text")} if trials["tuned"].notna().any() else {}
+
+
+def _readable(rows: pd.DataFrame) -> pd.DataFrame:
+    """With those values for the eye."""
+    return rows.assign(tuned=[shown_text(None if pd.isna(text) else text) for text in rows["tuned"]])
+
+
+def _ranked(trials: pd.DataFrame, measures: Mapping[str, Measure]) -> pd.DataFrame:
+    """Data set by data set in the order of the plan, by the data set's validation measure."""
+    parts = [
+        best_first(part, measures[str(dataset)].validation, measures[str(dataset)])
+        for dataset, part in trials.groupby("dataset", sort=False)
+    ]
+    return pd.concat(parts) if parts else trials
+
+
+def _grid(columns: tuple[Column, ...], frame: pd.DataFrame, names: Iterable[str], left_out: int = 0) -> Grid:
+    kinds = [column.kind for column in columns]
+    kept = frame[list(names)].head(ROWS_KEPT)
+    rows = tuple(
+        tuple(_value(value, kind) for value, kind in zip(row, kinds, strict=True))
+        for row in kept.itertuples(index=False, name=None)
+    )
+    return Grid(columns, rows, left_out + max(0, len(frame) - ROWS_KEPT))
+
+
+def _value(value: Any, kind: str) -> Field:
+    if kind in {"text", "status", "place"}:
+        return str(value)
+    if kind == "interval":
+        return tuple(number(part) for part in value)
+    plain = number(value)
+    return None if plain is None else int(value) if kind in {"count", "label"} else plain
+
+
+def _one_line(reason: str) -> str:
+    line = " ".join(reason.split())
+    return line if len(line) <= _LONGEST_REASON else f"{line[: _LONGEST_REASON - 1]}…"

@@ -1,0 +1,314 @@
+"""The section on tuning: what was tried for each open parameter, what was chosen, and which choices lie at an edge."""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final, Literal
+
+import pandas as pd
+
+from orchestrator.evidence.selection import Measure, measure_of
+from orchestrator.plan.tuned import shown, shown_value
+from orchestrator.report.page_data import Column, Grid, Tried, Tuning, TuningFigure, number
+from orchestrator.results.ranked import AXES, short_label
+
+# Where tuning looks for a parameter's values, as `tuning_config` has it, and whether a value lies at an edge of
+# that.
+
+EDGE: Final = 0.05
+"""Share of a range, on its scale, that counts as its edge: a search seldom draws an end itself."""
+_ORDERED: Final = 3
+"""A list of fewer numbers is nothing but edges."""
+
+Edge = Literal["lower", "upper"]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """All numbers between two."""
+
+    low: float
+    high: float
+    log: bool
+
+    def edge(self, value: Any) -> Edge | None:
+        share = math.log(value / self.low) / math.log(self.high / self.low) if self.log else self._share(value)
+        return "lower" if share <= EDGE else "upper" if share >= 1 - EDGE else None
+
+    def bands(self) -> tuple[tuple[float, float], ...]:
+        """Both edges, from end to end."""
+        return (self.low, self._at(EDGE)), (self._at(1 - EDGE), self.high)
+
+    def place(self, value: Any) -> float:
+        """On the axis of a chart."""
+        return float(value)
+
+    def __str__(self) -> str:
+        return f"{shown_value(self.low)} to {shown_value(self.high)}"
+
+    def _share(self, value: float) -> float:
+        return (value - self.low) / (self.high - self.low)
+
+    def _at(self, share: float) -> float:
+        if self.log:
+            return float(self.low * (self.high / self.low) ** share)
+        return self.low + (self.high - self.low) * share
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Some values; any JSON. Numbers are in ascending order."""
+
+    texts: tuple[str, ...]
+    """JSON of each; numbers for the eye."""
+    numbers: tuple[float, ...]
+    """The same; empty where any is no number."""
+
+    @property
+    def log(self) -> bool:
+        """Whether they are further apart the greater they are: 0.001, 0.01, 0.1."""
+        gaps = [upper - lower for lower, upper in pairwise(self.numbers)]
+        return bool(gaps) and self.numbers[0] > 0 and gaps[-1] >= 2 * gaps[0]
+
+    def edge(self, value: Any) -> Edge | None:
+        if len(self.numbers) < _ORDERED:
+            return None
+        return "lower" if value == self.numbers[0] else "upper" if value == self.numbers[-1] else None
+
+    def place(self, value: Any) -> float:
+        """On the axis of a chart: the number, or the position in the list."""
+        return float(value) if self.numbers else self.texts.index(json.dumps(value, sort_keys=True))
+
+    def places(self) -> tuple[float, ...]:
+        """Of all values, in order."""
+        return self.numbers or tuple(map(float, range(len(self.texts))))
+
+    def __str__(self) -> str:
+        return f"{self.texts[0]} to {self.texts[-1]}"
+
+
+Domain = Interval | Listed
+
+
+def domain_of(written: list[Any]) -> Domain:
+    """As the grid has it: [low, high, log], [low, high, linear], or a list of values."""
+    if len(written) == 3 and written[-1] in ("log", "linear"):
+        return Interval(written[0], written[1], written[2] == "log")
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in written):
+        numbers = sorted(written)
+        return Listed(tuple(shown_value(number) for number in numbers), tuple(map(float, numbers)))
+    return Listed(tuple(json.dumps(value, sort_keys=True) for value in written), ())
+
+
+SETTINGS: Final = ["cell_id", "tuning_config", "protocol_config"]
+"""Columns of `trials` that hold how a cell is tuned."""
+CELLS_KEPT: Final = 40
+"""Best cells of each figure."""
+TRIALS_KEPT: Final = 100
+"""Best trials of a cell in a figure."""
+EDGES_KEPT: Final = 20
+_ROWS_KEPT: Final = 20_000
+_BROKEN: Final = ("failed", "diverged", "timed_out", "out_of_memory")
+_OTHERS: Final = {"values do not fit": ("skipped",), "still to run": ("pending", "running", "cancelled")}
+"""Columns that are left out where no cell has such trials."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """One that tunes."""
+
+    trial_id: str
+    status: str
+    values: dict[str, Any]
+    score: float | None
+    epochs: int
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Tuned:
+    """A cell that is tuned."""
+
+    dataset: str
+    axes: tuple[str, ...]
+    label: str
+    measure: Measure
+    domains: dict[str, Domain]
+    epochs: int
+    """Of a trial that is not stopped."""
+    trials: tuple[_Trial, ...]
+    """The best first, those without a score last."""
+    chosen: int | None
+    """Place of the one whose values the seeds run with."""
+
+    @property
+    def best(self) -> _Trial:
+        """The chosen one, or the best so far."""
+        return self.trials[self.chosen or 0]
+
+    def count(self, *statuses: str) -> int:
+        return sum(trial.status in statuses for trial in self.trials)
+
+    def edges(self) -> Iterator[tuple[str, str]]:
+        """Each chosen value that lies at an edge: the parameter, and where it lies, in words."""
+        if self.chosen is None:
+            return
+        for name, value in self.best.values.items():
+            domain = self.domains.get(name)
+            edge = None if domain is None else domain.edge(value)
+            if edge is not None:
+                yield name, f"{name}={shown_value(value)} lies at the {edge} edge of {domain}"
+
+
+def tuning_section(tuning: pd.DataFrame, evaluation: pd.DataFrame, settings: pd.DataFrame) -> Tuning | None:
+    """tuning, evaluation: rows of `trials` of either purpose. settings: `SETTINGS` of at least each cell of `tuning`."""
+    if tuning.empty:
+        return None
+    cells = list(_cells(tuning, evaluation, settings))
+    edges = [f"{cell.dataset} · {cell.label}: {words}" for cell in cells for _, words in cell.edges()]
+    return Tuning(
+        trials=len(tuning),
+        told=_told(settings[settings["cell_id"].isin(tuning["cell_id"])]),
+        figures=tuple(_figures(cells)),
+        edges=tuple(edges[:EDGES_KEPT]),
+        edges_left_out=max(0, len(edges) - EDGES_KEPT),
+        cells=_grid(cells),
+    )
+
+
+def _cells(tuning: pd.DataFrame, evaluation: pd.DataFrame, settings: pd.DataFrame) -> Iterator[_Tuned]:
+    """Data set by data set in the order of the plan, the best first in each among those that select by the same."""
+    chosen = evaluation[evaluation["tuned"].notna()].groupby("cell_id")["tuned"].first()
+    by_cell = {row["cell_id"]: row for _, row in settings.iterrows()}
+    for _, rows in tuning.groupby("dataset", sort=False):
+        found = [
+            _cell(part, by_cell[cell_id], chosen.get(cell_id), measure_of(part))
+            for cell_id, part in rows.groupby("cell_id", sort=False)
+        ]
+        yield from sorted(found, key=lambda cell: (cell.measure.title, *_rank(cell.best.score, cell.measure)))
+
+
+def _cell(rows: pd.DataFrame, settings: "pd.Series[str]", chosen: str | None, measure: Measure) -> _Tuned:
+    epochs = int(json.loads(settings["protocol_config"])["epochs"])
+    done = rows["status"] == "completed"
+    ran = rows["epochs"].fillna(0)
+    trials = [
+        _Trial(*row)
+        for row in zip(
+            rows["trial_id"],
+            rows["status"],
+            [{} if pd.isna(text) else json.loads(text) for text in rows["tuned"]],
+            [number(value) for value in rows[measure.validation].where(done)],
+            ran.astype(int),
+            done & (ran < epochs),
+            strict=True,
+        )
+    ]
+    trials.sort(key=lambda trial: _rank(trial.score, measure))
+    values = None if chosen is None else json.loads(chosen)
+    places = [place for place, trial in enumerate(trials) if trial.score is not None and trial.values == values]
+    first = rows.iloc[0]
+    return _Tuned(
+        dataset=str(first["dataset"]),
+        axes=tuple(str(first[axis]) for axis in AXES),
+        label=short_label(first),
+        measure=measure,
+        domains={name: domain_of(written) for name, written in json.loads(settings["tuning_config"])["space"].items()},
+        epochs=epochs,
+        trials=tuple(trials),
+        chosen=places[0] if places else None,
+    )
+
+
+def _rank(score: float | None, measure: Measure) -> tuple[bool, float]:
+    """The better first, those without a score last; equals keep their order."""
+    return score is None, 0.0 if score is None else -score if measure.higher_is_better else score
+
+
+def _told(settings: pd.DataFrame) -> str:
+    """`tpe search, 12 trials for each cell, stopped early by asha`."""
+    sentences = []
+    for text, protocol in settings[["tuning_config", "protocol_config"]].drop_duplicates().itertuples(index=False):
+        config, select = json.loads(text), json.loads(protocol).get("select")
+        stops = "" if config["scheduler"] == "none" else f", stopped early by {config['scheduler']}"
+        by = "" if select is None else f", chosen by {select}"
+        most = "at most " if config["search"] == "grid" else ""
+        sentences.append(f"{config['search']} search, {most}{config['trials']} trials for each cell{stops}{by}")
+    return "; ".join(dict.fromkeys(sentences))
+
+
+def _figures(cells: list[_Tuned]) -> Iterator[TuningFigure]:
+    """One for each data set and each parameter; another where it was looked for elsewhere, or by another measure."""
+    groups: dict[tuple[str, Measure, str, Domain], list[_Tuned]] = {}
+    for cell in cells:
+        for name, domain in cell.domains.items():
+            if any(trial.score is not None for trial in cell.trials):
+                groups.setdefault((cell.dataset, cell.measure, name, domain), []).append(cell)
+    for (dataset, measure, name, domain), having in groups.items():
+        drawn = tuple(_tried(cell, name, domain) for cell in having[:CELLS_KEPT])
+        yield TuningFigure(
+            dataset=dataset,
+            parameter=name,
+            title=f"Validation {measure.title}",
+            log=domain.log,
+            bands=() if isinstance(domain, Listed) else domain.bands(),
+            ticks=domain.places() if isinstance(domain, Listed) else (),
+            names=domain.texts if isinstance(domain, Listed) else (),
+            categorical=isinstance(domain, Listed) and not domain.numbers,
+            cells=drawn,
+            left_out=len(having) - len(drawn),
+            trials_left_out=sum(max(0, cell.count("completed") - TRIALS_KEPT) for cell in having[:CELLS_KEPT]),
+        )
+
+
+def _tried(cell: _Tuned, name: str, domain: Domain) -> Tried:
+    scored = [trial for trial in cell.trials if trial.score is not None and name in trial.values]
+    chosen = cell.chosen
+    if len(scored) > TRIALS_KEPT:
+        kept = scored[:TRIALS_KEPT]
+        if chosen is not None and chosen >= TRIALS_KEPT:  # another measure chose it
+            kept[-1], chosen = scored[chosen], TRIALS_KEPT - 1
+        scored = kept
+    broken = [trial for trial in cell.trials if trial.status in _BROKEN and name in trial.values]
+    return Tried(
+        label=cell.label,
+        places=tuple(domain.place(trial.values[name]) for trial in scored),
+        scores=tuple(trial.score for trial in scored),
+        stopped=tuple(trial.stopped for trial in scored),
+        notes=tuple(
+            f"{shown(trial.values)}, {trial.epochs} of {cell.epochs} epochs, trial {trial.trial_id}" for trial in scored
+        ),
+        chosen=chosen,
+        broken=tuple(domain.place(trial.values[name]) for trial in broken[:TRIALS_KEPT]),
+    )
+
+
+def _grid(cells: list[_Tuned]) -> Grid:
+    titles = {cell.measure.title for cell in cells}
+    others = {title: statuses for title, statuses in _OTHERS.items() if any(cell.count(*statuses) for cell in cells)}
+    columns = (
+        *(Column(axis, "text") for axis in AXES),
+        Column("chosen", "text"),
+        Column("at an edge", "text"),
+        Column(f"validation {titles.pop() if len(titles) == 1 else 'score'}", "number"),
+        Column("tuning trials", "count"),
+        Column("stopped early", "count"),
+        Column("failed or diverged", "count"),
+        *(Column(title, "count") for title in others),
+    )
+    rows = tuple(
+        (
+            *cell.axes,
+            "" if cell.chosen is None else shown(cell.best.values),
+            ", ".join(name for name, _ in cell.edges()),
+            cell.best.score,
+            len(cell.trials),
+            sum(trial.stopped for trial in cell.trials),
+            cell.count(*_BROKEN),
+            *(cell.count(*statuses) for statuses in others.values()),
+        )
+        for cell in cells[:_ROWS_KEPT]
+    )
+    return Grid(columns, rows, max(0, len(cells) - _ROWS_KEPT))

@@ -1,1 +1,0 @@
-"""W&B: what its process does, started as `python -m orchestrator.reports.wandb RESULTS --help`."""

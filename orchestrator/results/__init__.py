@@ -1,0 +1,1 @@
+"""What people read of results: tables, status, the log of a trial."""

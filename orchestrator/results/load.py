@@ -1,0 +1,241 @@
+"""`orchestrator.load`: a results directory in a notebook."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from orchestrator.errors import UserError
+from orchestrator.evidence.judge import COMPLETED, DIVERGED, judge, latest_text, measured
+from orchestrator.evidence.selection import ACCURACY, Measure, measures_of
+from orchestrator.evidence.stats.ranks import performance_profile
+from orchestrator.evidence.text import as_json
+from orchestrator.evidence.verdict import Verdict
+from orchestrator.grid import measures
+from orchestrator.grid.measures import reachable, time_to
+from orchestrator.grid.reader import read_text
+from orchestrator.results.ranked import AXES, ranked_cells
+from orchestrator.store.local_path import local_path, whole_path
+from orchestrator.store.reading import results_at, table_of
+from results_schema import ENVIRONMENTS, TABLES, Table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# Which level of an axis reaches a target sooner, over everything that it was run with.
+
+
+def speed_profile(
+    trials: pd.DataFrame, epochs: pd.DataFrame, axis: str, on: measures.Measure, ratios: Sequence[float]
+) -> pd.DataFrame:
+    """Share of workloads on which a level of the axis is within a factor of the quickest: a column for each level.
+
+    trials, epochs: of the tables. A workload is a combination of the other axes' levels; a level's time on it is the
+    median over seeds, infinite where half of them never get there (Dahl et al. 2023, section 4). Workloads that some
+    level was not run on are left out.
+    """
+    ended = trials[trials["status"].isin([COMPLETED, DIVERGED])]
+    timed = ended.assign(time=measured(on, ended, epochs).to_numpy())
+    others = [other for other in AXES if other != axis]
+    times = timed.groupby([*others, axis])["time"].median().unstack(axis).dropna()
+    return performance_profile(times, ratios)
+
+
+Frames = Literal["pandas", "polars", "arrow"]
+_NAMES: Final = {table.name: table for table in TABLES}
+
+
+def load(results: str | Path) -> "Results":
+    """The results in a directory that `orch sweep` wrote, also while it still runs.
+
+    They stay those of this directory wherever the notebook goes. Raises UserError where there are none, and where they are
+    of another program or of a newer orch.
+    """
+    return Results(whole_path(local_path(results)))
+
+
+class Results:
+    """Tables as they were exported last, their checksums verified; each is read once, when it is first asked for.
+
+    Columns, their types and units are in docs/data-dictionary.md. Raises DamagedResults where a table is.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._paths = results_at(root)
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row for each trial that evaluates and that the grid of the latest sweep names, whatever happened to it."""
+        return self.table("trials")
+
+    @cached_property
+    def tuning_trials(self) -> pd.DataFrame:
+        """The trials of that grid that tune."""
+        return self.table("tuning_trials")
+
+    @cached_property
+    def earlier_trials(self) -> pd.DataFrame:
+        """Trials that only earlier grids of this directory named, of whatever purpose."""
+        return self.table("earlier_trials")
+
+    @cached_property
+    def epochs(self) -> pd.DataFrame:
+        """One row for each epoch of each trial's latest attempt."""
+        return self.table("epochs")
+
+    @cached_property
+    def classes(self) -> pd.DataFrame:
+        """Scores by class."""
+        return self.table("classes")
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """ROC curves and confusion counts."""
+        return self.table("curves")
+
+    @cached_property
+    def attempts(self) -> pd.DataFrame:
+        """One row for each try at a trial."""
+        return self.table("attempts")
+
+    @cached_property
+    def environments(self) -> pd.DataFrame:
+        """What the runs of the sweep ran on and under."""
+        return self.table("environments")
+
+    @overload
+    def table(self, name: str, frame: Literal["pandas"] = "pandas") -> pd.DataFrame: ...
+    @overload
+    def table(self, name: str, frame: Literal["arrow"]) -> pa.Table: ...
+    @overload
+    def table(self, name: str, frame: Literal["polars"]) -> "pl.DataFrame": ...
+    def table(self, name: str, frame: Frames = "pandas") -> "pd.DataFrame | pa.Table | pl.DataFrame":
+        """A table by its name, read anew. Raises UserError for another name, ImportError where polars is not installed."""
+        found = table_of(self._paths, _table(name))
+        if frame == "arrow":
+            return found
+        if frame == "polars":
+            import polars as pl
+
+            return pl.DataFrame(found)
+        return found.to_pandas()
+
+    def cells(self) -> pd.DataFrame:
+        """One row for each cell, data set by data set, the best first: `orchestrator.results.ranked.ranked_cells`.
+
+        Means over seeds with 95 % bootstrap intervals, ties with the best, spread over the binomial floor, how many trials
+        diverged or failed, and costs. `measure` names the column whose mean is shown: of the test split when no trial has
+        still to run, of validation before. Trials that the grid no longer names, and those that tune, are left out.
+        """
+        return ranked_cells(self.trials)
+
+    def claims(self) -> pd.DataFrame:
+        """One row for each claim of the grid, with its verdict: what `orch claims --json` prints.
+
+        `.attrs["dropped"]` lists the claims of earlier grids that this one has no more. Warns of tables that are damaged.
+        """
+        judged = judge(self._paths)
+        for trouble in judged.trouble:
+            warnings.warn(trouble, stacklevel=2)
+        frame = pd.DataFrame([as_json(verdict) for verdict in judged.verdicts])
+        frame.attrs["dropped"] = list(judged.dropped)
+        return frame
+
+    def compare(
+        self,
+        first: Mapping[str, Any],
+        than: Mapping[str, Any],
+        on: str | Mapping[str, Any] | None = None,
+        *,
+        margin: float = 0.0,
+        where: Mapping[str, Any] | None = None,
+    ) -> Verdict:
+        """Whether the cells of `first` are better than those of `than`, as a claim of a grid says it (docs/claims.md).
+
+            load("results/demo").compare({"model": "cnn"}, {"model": "mlp"}, where={"dataset": "digits"})
+
+        It is made after its data, so it is post hoc; and it is alone: who compares much corrects for it (`stats.holm`).
+        on: what the grid selects by, on the test split, when it is not given. Raises GridError where an axis, a level or
+        a measure is none of the grid's, UserError where data sets are selected by different measures and `on` is not given.
+        """
+        claim: dict[str, Any] = {
+            "id": "compare",
+            "text": "a comparison",
+            "better": _plain(first),
+            "than": _plain(than),
+            "on": _plain(on) if on is not None else f"test_{self._measure('on').name}",
+        }
+        claim |= {"margin": _plain(margin)} if margin else {}
+        claim |= {"where": _plain(where)} if where else {}
+        (verdict,) = judge(self._paths, read_text(self._grid_with(claim), Path("compare")), alone=True).verdicts
+        return verdict
+
+    def profile(
+        self,
+        axis: Literal["dataset", "model", "optimizer", "regularizer"],
+        reach: float,
+        of: str | None = None,
+        *,
+        clock: Literal["seconds", "epochs"] = "seconds",
+        ratios: Sequence[float] = (1, 1.25, 1.5, 2, 3, 4, 8),
+    ) -> pd.DataFrame:
+        """How often each level of an axis reaches a target within a factor (row) of the quickest level's time.
+
+            load("results/demo").profile("optimizer", reach=0.95).plot(drawstyle="steps-post")
+
+        A performance profile: `orchestrator.results.load.speed_profile`. of: what the grid selects by when it is not given.
+        Raises UserError where it is no column of `epochs` that has a better and a worse.
+        """
+        of = of if of is not None else self._measure("of").epoch
+        if axis not in AXES:
+            raise UserError(f"there is no axis {axis!r}; the axes are {', '.join(AXES)}")
+        if of not in reachable():
+            raise UserError(f"{of!r} cannot be reached; what can is {', '.join(reachable())}")
+        return speed_profile(self.trials, self.epochs, axis, time_to(reach, of, clock), ratios)
+
+    def _measure(self, given: str) -> Measure:
+        """What all trials are selected by. given: the argument that says it otherwise."""
+        found = {measure.validation: measure for measure in measures_of(self.trials).values()}
+        if len(found) > 1:
+            raise UserError(f"data sets are selected by different measures ({', '.join(found)}): say `{given}`")
+        return next(iter(found.values()), ACCURACY)
+
+    def _grid_with(self, claim: Mapping[str, Any]) -> str:
+        """The grid of the latest run, claiming nothing else."""
+        from ruamel.yaml import YAML
+
+        yaml, text = YAML(), StringIO()
+        grid = yaml.load(latest_text(self.table(ENVIRONMENTS.name), self._paths))
+        grid["claims"] = [dict(claim)]
+        yaml.dump(grid, text)
+        return text.getvalue()
+
+    def __repr__(self) -> str:
+        done = int((self.trials["status"] == "completed").sum())
+        return f"<results in {self._paths.root}: {done} of {len(self.trials)} trials completed>"
+
+
+def _plain(value: Any) -> Any:
+    """What YAML can write, of what stands in notebooks: numpy's scalars and arrays are numbers, texts and lists."""
+    match value:
+        case Mapping():
+            return {str(key): _plain(one) for key, one in value.items()}
+        case str():
+            return str(value)
+        case list() | tuple() | np.ndarray() | pd.Series() | pd.api.extensions.ExtensionArray():
+            return [_plain(one) for one in value]
+        case np.generic():
+            return value.item()
+    return value
+
+
+def _table(name: str) -> Table:
+    if name not in _NAMES:
+        raise UserError(f"there is no table {name!r}; the tables are {', '.join(_NAMES)}")
+    return _NAMES[name]

@@ -1,0 +1,87 @@
+"""All cells of a sweep, data set by data set and ranked: what every chart and table of the page draws on."""
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from orchestrator.evidence.selection import Measure, measures_of
+from orchestrator.evidence.stats.leaderboard import BROKEN, COLUMNS, leaderboard
+from orchestrator.plan.tuned import shown_text
+
+# The names of cells.
+
+AXES: Final = ("dataset", "model", "optimizer", "regularizer")
+
+
+def short_label(row: "pd.Series[str]", axes: tuple[str, ...] = AXES[1:]) -> str:
+    """`cnn · adam lr=0.003 · dropout p=0.3`."""
+    return " · ".join(str(row[axis]) for axis in axes)
+
+
+def tuned_label(row: "pd.Series[str]") -> str:
+    """The same with the values that tuning chose, if it did: `cnn · adam · none · optimizer.lr=0.003`."""
+    chosen = None if pd.isna(row["tuned"]) else row["tuned"]
+    return " · ".join(filter(None, (short_label(row), shown_text(chosen))))
+
+
+COSTS: Final = {
+    "total_seconds": ("training in all", "s"),
+    "latency_ms_p50": ("latency of one example", "ms"),
+    "model_bytes": ("size of the model", "B"),
+    "parameters": ("parameters", ""),
+    "flops": ("operations of one example", "FLOP"),
+}
+"""Column of `trials` to its title and unit: what is paid first, then what only stands for it. None counts a part alone: not
+what learns of a model, nor what is left of the training after a frozen part has done its share beforehand.
+"""
+
+FIGURES: Final = (*COLUMNS, "measure", "validation", "train", "gap", *COSTS, "statuses", "tuned", "trials")
+
+
+def ranked_cells(trials: pd.DataFrame) -> pd.DataFrame:
+    """One row for each cell: the columns of `stats.leaderboard`, the axes, and `FIGURES`. trials: those that evaluate.
+
+    Data sets stand in the order of the plan, the better cell first in each, by what the grid selects by; without a
+    completed trial a cell stands last. `measure`: the column of `trials` whose mean is shown, of validation as long as
+    trials have still to run; then nothing is told apart. `gap`: by how much training is better than that. Costs are means
+    over completed trials.
+    """
+    measures = measures_of(trials)
+    parts = [_ranked(part, measures[str(dataset)]) for dataset, part in trials.groupby("dataset", sort=False)]
+    if not parts:
+        return pd.DataFrame(columns=[*AXES, *FIGURES])
+    return pd.concat(parts, ignore_index=True)
+
+
+def broken(cells: pd.DataFrame) -> "pd.Series[int]":
+    """Trials of each cell that diverged or failed."""
+    return cells[list(BROKEN)].sum(axis=1).astype(int)
+
+
+def _ranked(trials: pd.DataFrame, measure: Measure) -> pd.DataFrame:
+    board = leaderboard(
+        trials, measure=measure.shown, selection=measure.validation, higher_is_better=measure.higher_is_better
+    )
+    if measure.split == "validation":  # who looks as often as trials end finds a difference that is not there
+        board = board.assign(p=np.nan, ties=False)
+    done = trials.assign(_train=trials[measure.train].astype("float64")).where(trials["status"] == "completed")
+    by_cell = done.assign(cell_id=trials["cell_id"]).groupby("cell_id", sort=False)
+    more = by_cell.agg(train=("_train", "mean"), **{name: (name, "mean") for name in COSTS})
+    groups = trials.groupby("cell_id", sort=False)
+    about = groups.agg(
+        **{axis: (axis, "first") for axis in AXES}, tuned=("tuned", "first"), trials=("trial_id", "size")
+    )
+    about["statuses"] = _statuses(trials)
+    found = board.join(more.astype("float64"), on="cell_id").join(about, on="cell_id")
+    ahead = found["train"] - found["mean"]
+    found["gap"] = (ahead if measure.higher_is_better else -ahead).round(12) + 0.0  # of equal means no -1e-17, nor -0
+    found["validation"] = found["selected_by"]
+    return found.assign(measure=measure.shown)
+
+
+def _statuses(trials: pd.DataFrame) -> "pd.Series[str]":
+    """`2 completed, 1 failed`, by cell."""
+    told = trials.groupby(["cell_id", "status"], sort=False).size().reset_index(name="count")
+    told["text"] = told["count"].astype(str) + " " + told["status"].str.replace("_", " ")
+    return told.groupby("cell_id", sort=False)["text"].agg(", ".join)

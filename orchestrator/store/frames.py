@@ -1,0 +1,114 @@
+"""Reads tables for a page: one that is damaged is told of, and shown from the journal where that can be."""
+
+import operator
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from orchestrator.errors import DamagedResults, OrchError
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.reading import has_one_of_trials, table_from_journal
+from orchestrator.store.tables import as_of_now, whole_content
+from results_schema import TRIAL_TABLES, TRIALS, Table
+
+Filters = Sequence[tuple[str, str, Any]]
+"""Conditions on rows, as pyarrow takes them: `("status", "=", "completed")`, `("trial_id", "in", [...])`."""
+
+
+class TablesRead:
+    """The tables of one results directory."""
+
+    def __init__(self, paths: ResultsPaths) -> None:
+        self._paths = paths
+        self.trouble: list[str] = []
+        """One line for each table that is damaged."""
+
+    def needed(self, table: Table, columns: list[str], where: Filters = ()) -> pd.DataFrame:
+        """A table without which there is no page. Raises UserError (neither table nor journal), DamagedResults."""
+        return _frame(self._found(table, columns, where), columns)
+
+    def wanted(self, table: Table, columns: list[str], where: Filters = ()) -> pd.DataFrame:
+        """The same; empty where it cannot be read."""
+        return _frame(self._found_or_empty(table, columns, where), columns)
+
+    def every_trial(self, columns: list[str], where: Filters = ()) -> pd.DataFrame:
+        """Of all tables of trials, those of the latest grid first. Without that one there is no page: raises as `needed`."""
+        found = [self._found(TRIALS, columns, where)]
+        if not has_one_of_trials(self._paths):
+            found += [self._found_or_empty(table, columns, where) for table in TRIAL_TABLES[1:]]
+        return _frame(pa.concat_tables(found, promote_options="default"), columns)
+
+    def _found(self, table: Table, columns: list[str], where: Filters) -> pa.Table:
+        try:
+            found = self._exported(table, columns, where)
+        except FileNotFoundError:
+            found = self._journalled(table, where)
+        except DamagedResults as damaged:
+            try:
+                found = self._journalled(table, where)
+            except OrchError:
+                raise damaged from None
+            self.trouble.append(f"{damaged}; what is shown here is from the journal")
+        return found.select([name for name in columns if name in found.column_names])
+
+    def _found_or_empty(self, table: Table, columns: list[str], where: Filters) -> pa.Table:
+        try:
+            return self._found(table, columns, where)
+        except OrchError as unreadable:
+            self.trouble.append(str(unreadable))
+            return table.schema.empty_table().select(columns)
+
+    def _exported(self, table: Table, columns: list[str], where: Filters) -> pa.Table:
+        path = self._paths.table(table.name)
+        content = pa.BufferReader(whole_content(path, self._paths))
+        try:
+            there = pq.read_schema(content)
+            declared = {field.name: field.type for field in table.schema}
+            wrong = [field.name for field in there if declared.get(field.name, field.type) != field.type]
+            if wrong:
+                raise self._damaged(table, f"{wrong[0]} is {there.field(wrong[0]).type}")
+            if table is TRIALS and has_one_of_trials(self._paths):
+                found = as_of_now(table, pq.read_table(content, page_checksum_verification=True))
+                return _filtered(found, where)
+            return pq.read_table(
+                content,
+                columns=[name for name in columns if name in there.names],
+                filters=_matching(where),
+                page_checksum_verification=True,
+            )
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(table, " ".join(str(error).split())) from error
+
+    def _damaged(self, table: Table, what: str) -> DamagedResults:
+        return DamagedResults(
+            f"{self._paths.table(table.name)} is damaged: {what}; `orch repair {self._paths.root}` mends it, from the"
+            " journal where that is whole"
+        )
+
+    def _journalled(self, table: Table, where: Filters) -> pa.Table:
+        return _filtered(table_from_journal(self._paths, table), where)
+
+
+def _frame(found: pa.Table, columns: list[str]) -> pd.DataFrame:
+    frame: pd.DataFrame = found.to_pandas()
+    return frame.reindex(columns=columns)  # an older orch's table lacks what joined since
+
+
+def _filtered(found: pa.Table, where: Filters) -> pa.Table:
+    matching = _matching(where)
+    return found if matching is None else found.filter(matching)
+
+
+def _matching(where: Filters) -> pc.Expression | None:
+    return reduce(operator.and_, (_condition(*one) for one in where)) if where else None
+
+
+def _condition(name: str, sign: str, value: Any) -> pc.Expression:
+    field = pc.field(name)
+    # an array with its type: a list without a value has none, and then equals no column
+    return field == value if sign == "=" else field.isin(pa.array(value, pa.string()))

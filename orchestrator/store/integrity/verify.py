@@ -1,0 +1,308 @@
+"""`orch verify`: every file against its checksum, every row against those that it belongs to. Writes nothing."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from orchestrator.errors import DamagedResults, OrchError, UserError
+from orchestrator.store import tables
+from orchestrator.store.connection import checked
+from orchestrator.store.fetched import read_fetched
+from orchestrator.store.files import digest_of, link_on_the_way, not_permitted, reading, strange
+from orchestrator.store.inspection import JournalFiles, inspect, state
+from orchestrator.store.integrity.contradictions import contradictions
+from orchestrator.store.integrity.snapshot import opened
+from orchestrator.store.lock import strange_places
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.place import SESSION, journal_on_disk, journal_to_read
+from orchestrator.store.tables import Checksums, KeptFile
+from orchestrator.store.version import table_version
+from results_schema import TABLES, TRIAL_TABLES, TRIALS, Table
+
+# What is found of a file of a results directory.
+
+
+@dataclass(frozen=True, slots=True)
+class FileVerdict:
+    """One file, or what is missing in place of one."""
+
+    file: str
+    """Within the results directory."""
+    damage: str | None
+    """What is wrong and what is lost by it; None where the file is whole."""
+    detail: str = ""
+    """What else there is to say."""
+
+    @property
+    def whole(self) -> bool:
+        return self.damage is None
+
+
+# Checkpoints of trials that have not ended, against the checksums inside them.
+
+_LOST = "its trial goes on from an earlier one, or from its beginning"
+
+
+def checkpoint_verdicts(paths: ResultsPaths) -> Iterator[FileVerdict]:
+    root = paths.checkpoints
+    if not root.is_dir():
+        return
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        yield from _of_trial(folder, paths.root)
+
+
+def _of_trial(folder: Path, root: Path) -> Iterator[FileVerdict]:
+    from trainables.errors import CheckpointError
+    from trainables.training import checkpoints  # torch, which only who has checkpoints has to wait for
+
+    for epoch in checkpoints.epochs(folder):
+        path = folder / f"epoch-{epoch}.json"
+        name = path.relative_to(root).as_posix()
+        try:
+            text, tensors = checkpoints.raw(folder, epoch)
+            checkpoints.parsed(text, tensors)
+            plain = json.dumps(json.loads(text)).encode() == text  # 1e-05 and 1E-05 are the same number
+            yield FileVerdict(name, None if plain else f"it is not as it was written: {_LOST}")
+        except FileNotFoundError:
+            if path.exists():
+                yield FileVerdict(name, f"its tensors are gone: {_LOST}")
+        except (CheckpointError, OSError) as error:
+            if path.exists():  # else its trial has gone on meanwhile
+                yield FileVerdict(name, f"it {error}: {_LOST}")
+
+
+# Tables, and what trials have left, against their checksums.
+
+_WITH_CHECKSUMS: Final = 4
+"""Version of the results from which on an export writes checksums before its tables."""
+
+
+def has_checksums(paths: ResultsPaths) -> bool:
+    """Whether an orch has finished an export here that seals what it writes. What an older one left has no checksums,
+    and neither has what a sweep left that was killed before.
+    """
+    written = any((table_version(paths.table(table.name)) or 0) >= _WITH_CHECKSUMS for table in TABLES)
+    return written or paths.checksums.exists()
+
+
+def table_verdicts(paths: ResultsPaths) -> Iterator[FileVerdict]:
+    must = has_checksums(paths)
+    try:
+        known = Checksums.read(paths.checksums)
+    except DamagedResults:
+        damage = strange(paths.checksums) or "it is not as it was written"
+        yield FileVerdict(paths.checksums.name, f"{damage}: nothing vouches for tables and weights")
+        return
+    if paths.checksums.exists():
+        yield FileVerdict(paths.checksums.name, None)
+    elif must:
+        yield FileVerdict(paths.checksums.name, "it is gone: nothing vouches for tables and weights")
+    ids = _journal_ids(paths)
+    for table in TABLES:
+        path = paths.table(table.name)
+        if (what := strange(path)) is not None:
+            yield FileVerdict(path.name, f"{what}; the journal has its rows")
+        elif path.exists():
+            found = _table(table, paths, known, ids)
+            if not found.whole and (later := _journal_ids(paths)) != ids:  # a sweep has planned trials since
+                found = _table(table, paths, known, later)
+            yield found
+        elif not known.may_be_absent(path.name):
+            yield FileVerdict(path.name, "it is gone; the journal has its rows")
+
+
+def kept_verdicts(paths: ResultsPaths) -> Iterator[FileVerdict]:
+    try:
+        known = Checksums.read(paths.checksums).kept
+    except DamagedResults:
+        return
+    for name, kept in known.items():
+        yield _kept(paths, name, kept)
+
+
+def _kept(paths: ResultsPaths, name: str, kept: KeptFile) -> FileVerdict:
+    path = paths.root / name
+    what = "weights" if name.startswith("weights/") else "picture" if name.startswith("pictures/") else "copy"
+    if (link := link_on_the_way(paths.root, name)) is not None:
+        return FileVerdict(name, f"{link} is no folder of these results: the {what} cannot be trusted")
+    if (other := strange(path)) is not None:
+        return FileVerdict(name, f"{other}: the {what} cannot be had again without running the trial")
+    if not path.exists():
+        return FileVerdict(name, f"it is gone: the {what} cannot be had again without running the trial")
+    if digest_of(path) == kept.digest:
+        return FileVerdict(name, None)
+    try:
+        renewed = Checksums.read(paths.checksums).kept.get(name) != kept
+    except DamagedResults:
+        renewed = False
+    return FileVerdict(name, None if renewed else f"it is not as it was written: the {what} cannot be trusted")
+
+
+def _table(table: Table, paths: ResultsPaths, known: Checksums, ids: set[str] | None) -> FileVerdict:
+    path = paths.table(table.name)
+    try:
+        found = tables.read(table, paths)
+    except DamagedResults as error:
+        what = str(error).partition(" is damaged: ")[2].rpartition(";")[0]
+        return FileVerdict(path.name, f"{what}; the journal has its rows")
+    missing = [name for name in table.columns if name not in found.column_names]
+    lacking = [name for name in missing if not table.schema.field(name).nullable]
+    if lacking:
+        return FileVerdict(path.name, f"it has no column {lacking[0]}; the journal has its rows")
+    if ids is not None and "trial_id" in table.columns:
+        strange = set(pc.unique(found["trial_id"]).to_pylist()) - ids
+        if strange:
+            return FileVerdict(path.name, f"the journal does not know its trial {min(strange)}")
+    unknown = "" if path.name in known.tables else ", no checksum yet: a sweep or `orch repair` writes it"
+    older = ", older than the journal: the next sweep writes it anew" if _is_older(table, paths, ids) else ""
+    return FileVerdict(path.name, None, f"{found.num_rows} rows{unknown}{older}")
+
+
+def _is_older(table: Table, paths: ResultsPaths, ids: set[str] | None) -> bool:
+    """Whether the tables of trials, told of at the first of them, have not all trials yet."""
+    return (
+        table is TRIALS
+        and ids is not None
+        and sum(_rows_of_table(paths.table(each.name)) for each in TRIAL_TABLES) < len(ids)
+    )
+
+
+def _rows_of_table(path: Path) -> int:
+    """None of one that is damaged, of which more is told there."""
+    try:
+        with reading(path) as file:
+            return int(pq.read_metadata(file).num_rows)
+    except (pa.ArrowException, OSError, OrchError):
+        return 0
+
+
+def _journal_ids(paths: ResultsPaths) -> set[str] | None:
+    """Of all trials; None where the journal cannot tell."""
+    try:
+        newest = journal_to_read(paths)
+        if inspect(JournalFiles(newest)).troubles:
+            return None
+        with closing(opened(paths, newest)) as db:
+            return {trial_id for (trial_id,) in db.execute("SELECT trial_id FROM trials")}
+    except Exception:  # noqa: BLE001 - said of the journal itself
+        return None
+
+
+# A journal against its seal, its mark, and its own rows.
+
+_LOOKS = 10
+
+
+def journal_verdicts(paths: ResultsPaths, journal: Path) -> list[FileVerdict]:
+    """Of the journal in the results, or of the one on this machine's disk of which that is a copy (ADR 9).
+
+    Raises UserError where it cannot be read.
+    """
+    files = JournalFiles(journal)
+    for _ in range(_LOOKS):
+        before = state(files)
+        try:
+            found = list(_journal_verdicts(paths, files))
+        except OSError as error:
+            raise UserError(f"cannot read {journal}: {error}") from error
+        if all(verdict.whole for verdict in found) or state(files) == before:
+            return found  # else a sweep writes here, and we have seen two moments
+    return found
+
+
+def _journal_verdicts(paths: ResultsPaths, files: JournalFiles) -> Iterator[FileVerdict]:
+    found = inspect(files)
+    troubled = {trouble.path: trouble.what for trouble in found.troubles}
+    if _is_unused(paths, files):
+        yield FileVerdict(
+            _name(paths, files.main), None, "empty: the sweep that made it ended before its first statement"
+        )
+    elif files.main not in troubled:
+        rows = _rows(paths, files.main, sealed=found.seal is not None)
+        yield rows.verdict
+        if not rows.copied and has_checksums(paths):
+            troubled |= {path: "it is gone" for path in (files.seal, files.mark) if not path.exists()}
+    for path in files.every:
+        if path in troubled:
+            yield FileVerdict(_name(paths, path), troubled[path])
+        elif path.exists() and path in (files.log, files.seal, files.mark):
+            yield FileVerdict(_name(paths, path), None)
+
+
+def _name(paths: ResultsPaths, path: Path) -> str:
+    return path.name if path.parent == paths.root else str(path)
+
+
+def _is_unused(paths: ResultsPaths, files: JournalFiles) -> bool:
+    """Empty, and nothing beside it tells that it ever was otherwise."""
+    others = (files.seal, paths.checksums, *(paths.table(table.name) for table in TABLES))
+    empty = all(not path.exists() or not path.stat().st_size for path in (files.main, files.log))
+    return empty and not any(path.exists() for path in others)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What the rows say."""
+
+    verdict: FileVerdict
+    copied: bool = True
+    """Whether it is, or was, a copy of a journal elsewhere, which has no mark, and no seal for a moment. Also where that
+    cannot be told."""
+
+
+def _rows(paths: ResultsPaths, journal: Path, *, sealed: bool) -> _Rows:
+    name = _name(paths, journal)
+    try:
+        with closing(opened(paths, journal)) as db, checked(journal):
+            found = contradictions(db, deep=not sealed)
+            copied = bool(db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone()) and bool(
+                db.execute("SELECT 1 FROM meta WHERE key = ?", (SESSION,)).fetchone()
+            )
+    except DamagedResults as error:
+        return _Rows(FileVerdict(name, str(error)))
+    if found.problems:
+        return _Rows(FileVerdict(name, "; ".join(found.problems)), copied)
+    seal = "" if sealed else ", not sealed yet: a sweep or `orch repair` does that"
+    return _Rows(FileVerdict(name, None, f"{found.trials} trials{seal}"), copied)
+
+
+def verify(paths: ResultsPaths) -> Iterator[FileVerdict]:
+    """Of one that is known to be of orch (`results_at`). Raises UserError where it may not be read."""
+    try:
+        yield from _verdicts(paths)
+    except PermissionError as error:
+        raise not_permitted(paths.root, error) from error
+
+
+def _verdicts(paths: ResultsPaths) -> Iterator[FileVerdict]:
+    if paths.journal.exists() or paths.journal.is_symlink():
+        yield from journal_verdicts(paths, paths.journal)
+    else:
+        yield _no_journal(paths)
+    if (local := journal_on_disk(paths)) is not None:
+        yield from journal_verdicts(paths, local)
+    yield from table_verdicts(paths)
+    yield from kept_verdicts(paths)
+    yield from checkpoint_verdicts(paths)
+    for found in strange_places(paths):
+        yield FileVerdict(found.path.relative_to(paths.root).as_posix(), found.what)
+
+
+def _no_journal(paths: ResultsPaths) -> FileVerdict:
+    name = paths.journal.name
+    if (cluster := left_on(paths)) is not None:
+        return FileVerdict(name, None, f"on {cluster}, where the sweep ran when this was fetched: here are its tables")
+    return FileVerdict(name, "it is gone: what runs or waits is not known any more")
+
+
+def left_on(paths: ResultsPaths) -> str | None:
+    """The cluster on which the journal stayed, as its sweep ran while this copy of its tables was fetched."""
+    note = read_fetched(paths)
+    return note.cluster if note is not None and note.running and not paths.journal.exists() else None

@@ -1,0 +1,105 @@
+"""Opens a results directory for reading."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from orchestrator.errors import UserError
+from orchestrator.store import sql
+from orchestrator.store.files import not_permitted
+from orchestrator.store.inspection import JournalFiles, refuse_log_that_was_left
+from orchestrator.store.journal import Journal
+from orchestrator.store.local_path import whole_path
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.place import journal_to_read
+from orchestrator.store.tables import checked_rows, read
+from orchestrator.store.version import SPLIT, part_of, refuse_strange, table_version
+from results_schema import TRIAL_TABLES, TRIALS, VERSION, Table
+
+
+def results_at(root: Path) -> ResultsPaths:
+    """The files of a results directory. Raises UserError where there is none, or one of another program or a newer orch, or
+    one that this user may not enter.
+    """
+    whole_path(root)
+    try:
+        return _known(ResultsPaths(root))
+    except PermissionError as error:
+        raise not_permitted(root, error) from error
+
+
+def _known(paths: ResultsPaths) -> ResultsPaths:
+    root = paths.root
+    if not root.exists():
+        raise UserError(f"there is no results directory {root}; `orch sweep GRID` makes results/<name>{_near(root)}")
+    if not root.is_dir():
+        raise UserError(f"{root} is a file, not a results directory; give the folder that `orch sweep` wrote")
+    if not paths.journal.exists() and not paths.table("trials").exists():
+        raise UserError(f"{root} is not a results directory: it has neither a journal nor a trials table{_near(root)}")
+    refuse_strange(paths)
+    return paths
+
+
+def open_journal(paths: ResultsPaths) -> Journal:
+    """The journal, to read. Raises UserError where only tables are left, DamagedResults."""
+    newest = journal_to_read(paths)
+    refuse_log_that_was_left(JournalFiles(newest))
+    try:
+        return Journal.read(newest)
+    except FileNotFoundError:
+        raise UserError(
+            f"{paths.root} has tables and no journal; `orch results` and `orch report` read tables"
+        ) from None
+
+
+def table_of(paths: ResultsPaths, table: Table) -> pa.Table:
+    """A table as it was exported last, or out of the journal where it never was. Raises DamagedResults."""
+    if table in TRIAL_TABLES and has_one_of_trials(paths):
+        return part_of(table, read(TRIALS, paths))
+    try:
+        return read(table, paths)
+    except FileNotFoundError:
+        return table_from_journal(paths, table)
+
+
+def every_trial(paths: ResultsPaths) -> pa.Table:
+    """The rows of all tables of trials. Raises UserError, DamagedResults."""
+    if has_one_of_trials(paths):
+        return read(TRIALS, paths)
+    return pa.concat_tables([table_of(paths, table) for table in TRIAL_TABLES], promote_options="default")
+
+
+def has_one_of_trials(paths: ResultsPaths) -> bool:
+    """Whether an older orch has written the tables, which has all trials in one."""
+    return (table_version(paths.table(TRIALS.name)) or VERSION) < SPLIT
+
+
+def table_from_journal(paths: ResultsPaths, table: Table) -> pa.Table:
+    """A table as it stands in the journal now. Raises UserError where there is none, DamagedResults."""
+    newest = journal_to_read(paths)
+    refuse_log_that_was_left(JournalFiles(newest))
+    try:
+        journal = Journal.read(newest)
+    except FileNotFoundError:
+        raise UserError(
+            f"{paths.table(table.name)} is missing, and there is no journal to write it from;"
+            " copy it from where the sweep ran"
+        ) from None
+    try:
+        rows = list(journal.query(sql.select(table)))
+    finally:
+        journal.close()
+    if not rows:
+        return table.schema.empty_table()
+    return checked_rows(table, rows, table.schema)
+
+
+def _near(root: Path) -> str:
+    """A hint with the results directories that lie in or beside this one."""
+    for folder in (root, root / "results", root.parent):
+        if not folder.is_dir():
+            continue
+        found = sorted(path.parent for path in folder.glob("*/journal.sqlite"))
+        if found:
+            return f"; did you mean {' or '.join(str(path) for path in found[:3])}?"
+    return ""

@@ -1,0 +1,1 @@
+"""A plan is carried out: trials are queued, run, recorded and tried again."""

@@ -1,0 +1,44 @@
+"""What a cell's trials try to be good at."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from trainables.protocol import LAST, Protocol
+from trainables.records import Scores
+from trainables.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """The measure of validation that the protocol selects epochs by: tuning looks for it, the best trial is best in it."""
+
+    measure: str
+    """Field of EpochRow."""
+    better: Literal["max", "min"]
+    last: bool
+    """Whether the last epoch counts, or the best."""
+
+    @classmethod
+    def of(cls, protocol: Protocol, task: Task) -> "Goal":
+        last = protocol.select == LAST
+        measure = task.default_selection if last or protocol.select is None else protocol.select
+        return cls(measure, task.selections[measure], last)
+
+    def score(self, values: Sequence[float | None]) -> float | None:
+        """Of the epochs so far; the greater the better. None where there is no finite value."""
+        sign = 1 if self.better == "max" else -1
+        finite = [
+            sign * value for value in values[-1 if self.last else 0 :] if value is not None and math.isfinite(value)
+        ]
+        return max(finite, default=None)
+
+    @property
+    def title(self) -> str:
+        """`validation balanced accuracy`."""
+        return f"validation {self.measure.removeprefix('val_').replace('_', ' ')}"
+
+    def of_scores(self, scores: Scores | None) -> float | None:
+        """The measure of the validation split at the epoch that was selected."""
+        return getattr(scores, self.measure.removeprefix("val_"), None)

@@ -1,0 +1,330 @@
+"""The loop: plan -> engine -> store. The only place where a trial changes state."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Final
+
+from orchestrator.engine import Broke, Ended, EpochDone, Event, Shape, Started
+from orchestrator.plan.cell import Cell
+from orchestrator.plan.progress import Progress, Running, Snapshot
+from orchestrator.plan.tuned import TunedCell, UnfitValues, shown, with_values
+from orchestrator.store.checkpoints import CheckpointStore
+from orchestrator.store.journal import Journal
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.sweep.estimate import Standing, headline
+from orchestrator.sweep.failures import Failures
+from orchestrator.sweep.goal import Goal
+from orchestrator.sweep.queue import Leased, Waiting
+from orchestrator.sweep.record import NO_ROOM, ToRun, tuned_row
+from orchestrator.sweep.tuning.tuner import DeferredCell
+from trainables.dataset import DataPlace
+from trainables.records import TrialResult
+from trainables.spec import TrialOrder
+
+COMMIT_PERIOD: Final = 0.1
+"""Seconds between two commits: what a crash of the machine can take back at most."""
+BEAT_PERIOD: Final = 0.25
+"""Seconds between two looks at the display."""
+
+
+class Sweep:
+    """Implements the engine's `Work`: hands out trials, records what happens to them, decides on retries."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        to_run: ToRun,
+        paths: ResultsPaths,
+        place: DataPlace,
+        environment_id: str,
+        progress: Progress,
+        stop: Callable[[], None],
+        draining: Callable[[], bool] = bool,
+        checkpoints: CheckpointStore | None = None,
+    ) -> None:
+        """stop: raises Interrupted when the sweep has to end. draining: whether no trial is to be begun any more."""
+        self._checkpoints = checkpoints or CheckpointStore(paths, None)
+        self._draining = draining
+        self._journal, self._paths, self._place = journal, paths, place
+        self._packing, self._queue, self._deferred = to_run.packing, to_run.queue, to_run.deferred
+        self._environment_id, self._progress, self._stop = environment_id, progress, stop
+        self._attempts = journal.attempts()
+        self._in_doubt = journal.lost_inline()
+        self._told_side_effects: set[str] = set()
+        self._failures = Failures()
+        self._leased: dict[str, Leased] = {}
+        self._counts = Counter(journal.counts())
+        self._later = count(len(self._queue))
+        """Numbers of trials that join the queue."""
+        self._settle()  # what was tuned before
+        self._standing = Standing(expected=self._queue.expected + self._deferred.expected)
+        self._committed = self._beaten = time.monotonic()
+        self.first_order: float | None = None
+        """Monotonic time at which the first trial was handed out."""
+        self.ran = 0
+        """Trials that came to an end."""
+        self.last_row = self._committed
+        """Monotonic time at which the latest end of a trial was written."""
+
+    @property
+    def left(self) -> int:
+        """Trials that wait, for a slot or for their cell's tuning."""
+        return len(self._queue) + self._deferred.left
+
+    # what the engine asks
+
+    def shapes(self) -> Sequence[Shape]:
+        return [] if self._draining() else self._queue.shapes()
+
+    def waiting(self, shape: Shape) -> int:
+        return 0 if self._draining() else self._queue.count(shape)
+
+    def holds_back(self, shape: Shape) -> bool:
+        return not self._draining() and any(self._packing.shape(cell) == shape for cell in self._deferred.cells)
+
+    def take(self, shape: Shape, node: str = "") -> TrialOrder | None:
+        if self._draining():
+            return None
+        while (waiting := self._queue.take(shape, node)) is not None:
+            try:
+                return self._lease(waiting, self._as_it_runs(waiting), node)
+            except UnfitValues as unfit:
+                self._pass_over(waiting, str(unfit))
+        return None
+
+    def _lease(self, waiting: Waiting, cell: Cell, node: str) -> TrialOrder:
+        if self.first_order is None:
+            self.first_order = time.monotonic()
+            self._standing.begin()
+        self._attempts[waiting.trial_id] = attempt = self._attempts.get(waiting.trial_id, 0) + 1
+        self._leased[waiting.trial_id] = Leased(waiting, self._label(waiting), attempt, node)
+        spec, checkpoints = cell.spec(waiting.seed), self._checkpoints.of(waiting.trial_id)
+        if waiting.tuning is not None:
+            return TrialOrder(
+                waiting.trial_id, attempt, spec, self._place, None, purpose="tuning", checkpoints=checkpoints
+            )
+        weights = self._paths.weights(waiting.trial_id) if spec.protocol.keep_weights == "best" else None
+        picture = self._paths.picture(waiting.trial_id)
+        return TrialOrder(waiting.trial_id, attempt, spec, self._place, weights, picture, checkpoints=checkpoints)
+
+    def give_back(self, order: TrialOrder) -> None:
+        leased = self._leased.pop(order.trial_id)
+        self._attempts[order.trial_id] -= 1
+        self._queue.add(leased.waiting)
+
+    def refuse(self, shape: Shape, reason: str) -> None:
+        while (waiting := self._queue.take(shape)) is not None:
+            self._set_aside(waiting.trial_id, "pending", "skipped", f"{NO_ROOM}{reason}")
+            if waiting.tuning is not None:
+                self._tuned(waiting, completed=False)
+
+    def bad_nodes(self) -> frozenset[str]:
+        return self._failures.bad_nodes
+
+    def note(self, text: str) -> None:
+        self._progress.note(text)
+
+    def in_doubt(self, trial_id: str) -> bool:
+        return trial_id in self._in_doubt
+
+    def keep(self) -> None:
+        self._journal.flush()
+
+    # what the engine tells
+
+    def tell(self, event: Event) -> bool:
+        leased = self._leased[event.trial_id]
+        waiting = leased.waiting
+        match event:
+            case Started():
+                leased.begun = True
+                self._failures.begun(leased, event.host)
+                if waiting.tuning is not None:
+                    self._deferred.tuner(waiting.cell).begun(waiting.tuning)
+                self._journal.started(event, self._environment_id)
+                self._move("pending", "running")
+            case EpochDone():
+                leased.epoch = event.row.epoch
+                self._journal.epoch_done(event)
+                if waiting.tuning is not None:
+                    return self._deferred.tuner(waiting.cell).epoch(waiting.tuning, event.row)
+            case Ended():
+                self._journal.ended(event)
+                self._tell_side_effects(event, leased)
+                told = headline(event.result, _goal(waiting))
+                self._conclude(event.trial_id, event.result.status, told, event.result)
+            case Broke():
+                self._tell_side_effects(event, leased)
+                self._break(event, leased)
+        return False
+
+    def _tell_side_effects(self, event: Ended | Broke, leased: Leased) -> None:
+        """Once for all trials that do the same: their rows have it."""
+        text = str(event.side_effects or "")
+        if text and text not in self._told_side_effects:
+            self._told_side_effects.add(text)
+            self._progress.note(f"warning: {leased.label} {text}: no other trial runs under it")
+
+    def beat(self) -> None:
+        now = time.monotonic()
+        if now - self._committed >= COMMIT_PERIOD:
+            self._journal.commit()
+            self._checkpoints.committed()
+            self._committed = now
+        if now - self._beaten >= BEAT_PERIOD:
+            self._beaten = now
+            self._progress.beat(self.snapshot())
+        self._stop()
+
+    def snapshot(self) -> Snapshot:
+        """Where the sweep stands."""
+        return Snapshot(
+            counts=dict(self._counts),
+            total=sum(self._counts.values()),
+            elapsed=self._standing.elapsed,
+            remaining=self._standing.remaining,
+            running=tuple(_running(leased) for leased in self._leased.values() if leased.begun),
+            best=self._standing.best,
+        )
+
+    # tuning
+
+    def _as_it_runs(self, waiting: Waiting) -> Cell:
+        """The cell under the values that tuning tries, or has chosen. Raises UnfitValues."""
+        if waiting.tuning is not None:
+            tuned = with_values(waiting.cell, self._deferred.tuner(waiting.cell).suggest(waiting.tuning))
+            self._keep_values(waiting.trial_id, waiting.cell, tuned)
+            return tuned.cell
+        return waiting.cell if waiting.tuned is None else with_values(waiting.cell, waiting.tuned).cell
+
+    def _keep_values(self, trial_id: str, cell: Cell, tuned: TunedCell) -> None:
+        self._journal.tuned(trial_id, tuned.text, tuned_row(cell, tuned.cell, tuned.text))
+
+    def _pass_over(self, waiting: Waiting, reason: str) -> None:
+        """What a search proposed makes no trial: that much of the budget is used."""
+        assert waiting.tuning is not None, "values that were chosen have been tried"
+        self._set_aside(waiting.trial_id, "pending", "skipped", reason)
+        self._tuned(waiting, completed=False)
+
+    def _tuned(self, waiting: Waiting, *, completed: bool) -> None:
+        """A tuning trial has ended: another one, or the trials of its cell, may begin."""
+        assert waiting.tuning is not None
+        self._deferred.tuner(waiting.cell).ended(waiting.tuning, completed=completed)
+        held = self._deferred.take_held(waiting.cell)
+        if held is not None:
+            self._queue.add(held)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Let the evaluation trials of cells whose tuning is done run, with what was chosen."""
+        for deferred in self._deferred.take_done():
+            self._evaluate(deferred)
+
+    def _evaluate(self, deferred: DeferredCell) -> None:
+        values = deferred.tuner.choice()
+        if values is None:
+            self._leave_untuned(deferred)
+            return
+        cell, tuned = deferred.cell, with_values(deferred.cell, values)
+        for trial in deferred.waiting(tuned.text):
+            self._keep_values(trial.trial_id, cell, tuned)
+            if trial.status != "pending":  # it ran with what an earlier tuning chose
+                self._set_aside(trial.trial_id, trial.status, "pending", None)
+            waiting = Waiting(-deferred.expected, next(self._later), trial.trial_id, trial.seed, cell, tuned=values)
+            self._queue.add(waiting)
+        self._progress.note(f"{cell.label}: tuning chose {shown(values)}")
+
+    def _leave_untuned(self, deferred: DeferredCell) -> None:
+        reason = f"none of the {deferred.tuner.spec.count} tuning trials of its cell came to its end with a score"
+        for trial in deferred.waiting(None):
+            self._set_aside(trial.trial_id, trial.status, "skipped", reason)
+
+    def _set_aside(self, trial_id: str, old: str, new: str, reason: str | None) -> None:
+        self._journal.set_aside(trial_id, new, reason)
+        self._checkpoints.concluded(trial_id, new)
+        self._move(old, new)
+
+    def _label(self, waiting: Waiting) -> str:
+        """For the eye."""
+        if waiting.tuning is None:
+            return f"{waiting.cell.label} seed {waiting.seed}"
+        tuner = self._deferred.tuner(waiting.cell)
+        values = shown(tuner.suggest(waiting.tuning))
+        return f"{waiting.cell.label} tuning {waiting.tuning + 1}/{tuner.spec.count} {values}"
+
+    # inside
+
+    def _break(self, event: Broke, leased: Leased) -> None:
+        decision = self._failures.broke(event, leased)
+        if not leased.begun:  # its process died before it could say that it had begun
+            self._journal.started(_start_of(event), self._environment_id)
+            self._move("pending", "running")
+        self._journal.broke(event, decision.status, decision.reason)
+        if decision.status is not None:
+            self._conclude(event.trial_id, decision.status, decision.reason, None)
+        else:
+            del self._leased[event.trial_id]
+            self._move("running", "pending")
+            self._queue.add(leased.waiting)
+            self._progress.note(f"{leased.label}: {decision.reason}")
+        self._drain_bad_nodes()
+
+    def _drain_bad_nodes(self) -> None:
+        """Use a node no more where every trial fails, and try elsewhere what failed there."""
+        for bad in self._failures.take_blamed():
+            for leased, status in bad.given_up:
+                waiting = leased.waiting
+                reason = f"{bad.host} is to blame: {bad.failed} trials in a row failed there"
+                self._set_aside(waiting.trial_id, status, "pending", reason)
+                self._standing.taken_back(-waiting.expected)
+                self.ran -= 1
+                self._queue.add(waiting)
+            self._progress.note(
+                f"{bad.host} is not used any more: {bad.failed} trials in a row failed there while others were completed"
+                " elsewhere; they are tried again"
+            )
+
+    def _conclude(self, trial_id: str, status: str, detail: str, result: TrialResult | None) -> None:
+        leased = self._leased.pop(trial_id)
+        waiting = leased.waiting
+        self.last_row = time.monotonic()
+        self.ran += 1
+        self._move("running", status)
+        self._checkpoints.concluded(trial_id, status)
+        self._standing.concluded(-waiting.expected, leased.label, result, _goal(waiting))
+        if result is not None:
+            self._came_to_its_end(leased, result)
+        self._progress.finished(leased.label, status, detail, self.snapshot())
+        if waiting.tuning is not None:
+            self._tuned(waiting, completed=status == "completed")
+
+    def _came_to_its_end(self, leased: Leased, result: TrialResult) -> None:
+        """What others learn from it."""
+        costs = result.costs
+        if self._packing.measured(leased.waiting.cell, costs.peak_memory_bytes, costs.device_memory_bytes):
+            self._queue.reshape()
+        self._failures.ended(leased)
+        self._drain_bad_nodes()
+
+    def _move(self, old: str, new: str) -> None:
+        self._counts[old] -= 1
+        self._counts[new] += 1
+        if not self._counts[old]:
+            del self._counts[old]
+
+
+def _running(leased: Leased) -> Running:
+    waiting = leased.waiting
+    return Running(waiting.trial_id, leased.label, leased.epoch, waiting.cell.protocol.epochs)
+
+
+def _goal(waiting: Waiting) -> Goal:
+    cell = waiting.cell
+    assert cell.data.task is not None, "what runs has data"
+    return Goal.of(cell.protocol, cell.data.task)
+
+
+def _start_of(event: Broke) -> Started:
+    return Started(event.trial_id, event.attempt, "unknown", "unknown", 0, event.at)

@@ -1,0 +1,257 @@
+"""The plan's trials become the journal's; those that have to run are queued, or wait for their cell's tuning."""
+
+import ast
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from hashlib import blake2b
+from importlib.util import find_spec
+from inspect import getsourcefile
+from pathlib import Path
+from typing import Final
+
+from orchestrator.plan.cell import Cell
+from orchestrator.plan.combine import Occurring
+from orchestrator.plan.plan import Plan
+from orchestrator.store.journal import Journal
+from orchestrator.store.kept_labels import labels_in_directory
+from orchestrator.store.sql import CellRow, PlannedRow
+from orchestrator.sweep.counting import Expectation, FlopCounter
+from orchestrator.sweep.queue import Packing, TrialQueue, Waiting
+from orchestrator.sweep.tuning.tuner import CellTuner, DeferredCell, DeferredCells, DeferredTrial
+from results_schema import ENDED, OPEN, RETRYABLE
+from trainables.component import Component
+from trainables.interfaces import Model
+from trainables.spec import derived_seed, trial_identity
+
+# The source of a component: its own file, and what that imports of its own package where it builds something.
+
+
+@cache
+def source_digest(components: tuple[type[Component], ...]) -> str:
+    """16 hex digits of the files of these components."""
+    digest = blake2b(digest_size=8)
+    for component in components:
+        digest.update(_source(component))
+    return digest.hexdigest()
+
+
+@cache
+def _source(component: type[Component]) -> bytes:
+    file = getsourcefile(component)
+    if file is None:  # typed into an interpreter
+        return component.__qualname__.encode()
+    package = component.__module__.partition(".")[0]
+    found: dict[Path, bytes] = {}
+    waiting = [Path(file)]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found[path] = path.read_bytes()
+            waiting += _imported_late(found[path], package)
+    return b"".join(found[path] for path in sorted(found))
+
+
+def _imported_late(source: bytes, package: str) -> Iterator[Path]:
+    """Files of the package that functions import. What stands at the top is shared by all components, and is not theirs."""
+    for function in ast.walk(ast.parse(source)):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == package and not node.level:
+                spec = find_spec(node.module or "")
+                if spec is not None and spec.origin is not None and spec.has_location:
+                    yield Path(spec.origin)
+
+
+# From a plan to what the journal keeps of it.
+
+MANY: Final = 20_000
+"""Beyond so many different levels of an axis, reading what the journal has of them may cost more than it saves."""
+
+
+def cell_row(cell: Cell) -> CellRow:
+    """What the trials of a cell share."""
+    return CellRow(
+        cell_id=cell.cell_id,
+        dataset=cell.dataset.label,
+        model=cell.model.label,
+        optimizer=cell.optimizer.label,
+        regularizer=cell.regularizer.label,
+        dataset_config=_json(cell.data.dataset),
+        model_config=_json(cell.model.config),
+        optimizer_config=_json(cell.optimizer.config),
+        regularizer_config=json.dumps([_values(part) for part in cell.regularizer.configs]),
+        protocol_config=json.dumps(cell.protocol.parameters()),
+        tuning_config=json.dumps(cell.tuning.parameters()) if cell.tuning else None,
+        data_fingerprint=cell.data.fingerprint or "",
+        precision=cell.protocol.precision,
+        compiled=cell.protocol.compile,
+        deterministic=cell.protocol.deterministic,
+    )
+
+
+def tuned_row(cell: Cell, tuned: Cell, values: str) -> CellRow:
+    """What a trial of the cell runs under, with the values of its open parameters. values: JSON."""
+    config_id = blake2b(cell.identity + values.encode(), digest_size=8).hexdigest()
+    row = cell_row(cell)
+    made = cell_row(tuned)
+    return replace(
+        row,
+        cell_id=config_id,
+        model_config=made.model_config,
+        optimizer_config=made.optimizer_config,
+        regularizer_config=made.regularizer_config,
+    )
+
+
+def trial_rows(cell: Cell, seeds: Sequence[int]) -> Iterator[PlannedRow]:
+    """The cell's trials, one for each seed."""
+    cell_id, source = cell.cell_id, cell_source(cell)
+    identity = cell.identity
+    return (
+        PlannedRow(trial_identity(identity, seed), cell_id, "evaluation", seed, source, cell.skip) for seed in seeds
+    )
+
+
+def tuning_rows(cell: Cell) -> Iterator[PlannedRow]:
+    """The trials that tune the cell before those; none of a cell that is skipped, or has nothing to tune."""
+    if cell.tuning is None or cell.skip is not None:
+        return
+    cell_id, source = cell.cell_id, cell_source(cell)
+    seed = derived_seed("tuning", cell.tuning.seed)
+    for trial_id in cell.tuning_ids():
+        yield PlannedRow(trial_id, cell_id, "tuning", seed, source, None)
+
+
+def occurring_in(journal: Journal) -> Occurring:
+    """The values that the journal's cells have, of the axes on which they are not too many."""
+    return Occurring.among(journal.configurations(MANY))
+
+
+def changed_source(plan: Plan, journal: Journal, occurring: Occurring) -> str | None:
+    """A warning where components of finished cells have changed under the same version; None where none has.
+
+    Such a component may no longer give the figures that are kept. Nothing runs again because of it. occurring: the
+    values that the journal's cells have.
+    """
+    known = journal.source_digests()
+    if not known:
+        return None
+    changed = [cell for cell in plan.among(known, occurring) if known[cell.cell_id] != cell_source(cell)]
+    if not changed:
+        return None
+    return (
+        f"the code of {len(changed)} finished cells has changed since they ran (the first: {changed[0].label}); their rows"
+        " stay as they are. Raise the component's `version` to run them again"
+    )
+
+
+def cell_source(cell: Cell) -> str:
+    """16 hex digits of the source files of everything that the cell is made of."""
+    parts = (*cell.dataset.configs, *cell.model.configs, *cell.optimizer.configs, *cell.regularizer.configs)
+    return source_digest(tuple(type(part) for part in parts))
+
+
+def _json(component: Component) -> str:
+    return json.dumps(_values(component))
+
+
+def _values(component: Component) -> dict[str, object]:
+    return {"name": component.name, **component.parameters()}
+
+
+NO_ROOM: Final = "no room on this cluster: "
+"""Begins the reason of a trial that was skipped for what it needs: on another cluster it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToRun:
+    """What a sweep has to do."""
+
+    packing: Packing
+    queue: TrialQueue
+    deferred: DeferredCells = field(default_factory=DeferredCells)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the results directory has, and which of it runs again."""
+
+    statuses: Mapping[str, str]
+    tuned: Mapping[str, str]
+    runs: frozenset[str]
+    """Statuses of trials that run (again)."""
+    without_room: frozenset[str]
+    """Trials that were skipped for what they need."""
+
+    def has_to_run(self, row: PlannedRow) -> bool:
+        status = self.statuses.get(row.trial_id, "pending")
+        if (status, row.purpose) == ("skipped", "tuning"):  # for the values that it drew, which the plan does not know
+            return row.trial_id in self.without_room
+        return status in self.runs
+
+
+def record_plan(
+    plan: Plan,
+    journal: Journal,
+    examples: Mapping[str, int],
+    packing: Packing,
+    note: Callable[[str], None],
+    *,
+    retry: bool,
+) -> ToRun:
+    """examples: how many each data set has, by its label. note: tells the user something."""
+    again = RETRYABLE if retry else frozenset()
+    # the plan says anew what is skipped
+    kept = _Kept(journal.statuses(), journal.tuned_values(), OPEN | {"skipped"} | again, journal.skipped_for(NO_ROOM))
+    to_run = ToRun(packing, TrialQueue(packing))
+    with FlopCounter(note) as counter, journal.planning(plan.grid.name, again) as planning:
+        expectation = Expectation(journal.seconds_by_cell(), counter.count, alike=plan.of_one_model)
+        for cell in plan.cells():
+            rows = list(trial_rows(cell, plan.seeds_of(cell)))
+            tuning = list(tuning_rows(cell))
+            planning.add(cell_row(cell), [*tuning, *rows])
+            runs = cell.skip is None and any(kept.has_to_run(row) for row in (*tuning, *rows))
+            if not runs:
+                continue
+            expected = _expected(cell, expectation, examples)
+            first = [
+                Waiting(-expected, len(to_run.queue) + number, row.trial_id, row.seed, cell, number if tuning else None)
+                for number, row in enumerate(tuning or rows)
+                if kept.has_to_run(row)
+            ]
+            if cell.tuning is not None:
+                first, held = first[: cell.tuning.at_once], first[cell.tuning.at_once :]
+                tuner, trials = _restored(cell, tuning, kept, journal), [_deferred(row, kept) for row in rows]
+                to_run.deferred.add(DeferredCell(tuner, trials, expected, frozenset(ENDED - kept.runs), held))
+            for waiting in first:
+                to_run.queue.add(waiting)
+        planning.name_levels(labels_in_directory)
+    journal.commit()
+    return to_run
+
+
+def _restored(cell: Cell, tuning: Sequence[PlannedRow], kept: _Kept, journal: Journal) -> CellTuner:
+    """The cell's tuner as earlier sweeps have left it."""
+    tuner = CellTuner(cell)
+    for number, row in enumerate(tuning):
+        values = kept.tuned.get(row.trial_id)
+        if kept.has_to_run(row):
+            tuner.restore(number, values, (), None)
+        else:
+            epochs = journal.by_epoch(row.trial_id, tuner.goal.measure)
+            tuner.restore(number, values, epochs, kept.statuses[row.trial_id])
+    return tuner
+
+
+def _deferred(row: PlannedRow, kept: _Kept) -> DeferredTrial:
+    status = "pending" if kept.has_to_run(row) else kept.statuses[row.trial_id]
+    return DeferredTrial(row.trial_id, row.seed, status, kept.tuned.get(row.trial_id))
+
+
+def _expected(cell: Cell, expectation: Expectation, examples: Mapping[str, int]) -> float:
+    data, model = cell.data, cell.model.config
+    assert data.info is not None and isinstance(model, Model)
+    return expectation.seconds(cell.cell_id, model, data.info, examples[data.level.label], cell.protocol.epochs)

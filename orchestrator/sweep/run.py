@@ -1,0 +1,336 @@
+"""A whole sweep, step by step: read, plan, prepare the data, lock, run, export."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from clusters.nodes import local_nodes
+from clusters.spec import ClusterSpec
+from orchestrator.engine import Engine, RunTrial, Shape
+from orchestrator.engine.opening import ray_engine
+from orchestrator.engine.placement import never_fits
+from orchestrator.errors import InfrastructureLost, Interrupted, ResultsGone, ResultsRemoved, Stopped, UserError
+from orchestrator.grid import GridSpec, read_grid
+from orchestrator.plan.counts import Kept
+from orchestrator.plan.extra_seeds import AddedSeeds
+from orchestrator.plan.plan import Plan
+from orchestrator.plan.prepare import cluster_of, data_place, prepare_data
+from orchestrator.plan.progress import Progress
+from orchestrator.store.checkpoints import CheckpointStore
+from orchestrator.store.journal import Journal
+from orchestrator.store.local_path import whole_path
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.sweep.environment import observe
+from orchestrator.sweep.loop import Sweep
+from orchestrator.sweep.queue import Packing
+from orchestrator.sweep.record import changed_source, occurring_in, record_plan
+from orchestrator.sweep.session import reported, writing_to
+from orchestrator.sweep.source_watch import SourceWatch
+from orchestrator.sweep.stop import Draining, Stopping
+from orchestrator.text import command_line, one_line
+from orchestrator.wandb.process import CELLS_INSTEAD, MANY_RUNS, open_key_files
+from orchestrator.wandb.settings import wished
+from results_schema import OPEN
+from trainables.context import Context
+from trainables.dataset import DataPlace
+from trainables.records import TrialResult
+from trainables.spec import TrialOrder
+
+# What a user asks of a sweep.
+
+EngineName = Literal["ray", "inline"]
+
+
+def run_trial(order: TrialOrder, context: Context) -> TrialResult:
+    """`trainables.training.trial.run_trial`. It needs torch, which is there where a trial runs, not in Ray's driver."""
+    from trainables.training.trial import run_trial as run
+
+    return run(order, context)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRequest:
+    """What a user asks for."""
+
+    grid: Path
+    cluster: Path | None = None
+    engine: EngineName = "ray"
+    results: Path | None = None
+    data: Path | None = None
+    max_trials: int = 100_000
+    seeds: int | None = None
+    add_seeds: bool = False
+    """Whether open claims get as many more seeds as would decide them."""
+    retry: bool = False
+    wandb_mode: str | None = None
+    run_trial: RunTrial = run_trial
+
+
+# Runs what a sweep has to run, and says how to go on where something ends it early.
+
+
+def execute(
+    request: SweepRequest,
+    cluster: ClusterSpec,
+    sweep: Sweep,
+    journal: Journal,
+    stopping: Stopping,
+    progress: Progress,
+) -> None:
+    """Run the queue. Whatever ends it early, what was running is recorded as cancelled."""
+    try:
+        _run(request, cluster, sweep, stopping, progress)
+    except Stopped as stopped:
+        journal.cancel_running(str(stopped))
+        raise stopped_by_request(journal) from None
+    except Interrupted as interrupted:
+        journal.cancel_running(str(interrupted))
+        raise Interrupted(
+            interrupted.signal_number, f"; everything finished is kept. To go on: {command_line()}"
+        ) from None
+    except ResultsRemoved as removed:
+        raise ResultsRemoved(f"{removed}: {command_line()}") from None
+    except ResultsGone as gone:
+        journal.cancel_running(str(gone))
+        raise
+    except InfrastructureLost as lost:
+        journal.cancel_running(str(lost))
+        raise InfrastructureLost(f"{lost}. To go on: {command_line()}") from lost
+    finally:
+        with suppress(ResultsGone):
+            journal.commit()  # the final export, which comes next, reads what is committed
+
+
+def _run(request: SweepRequest, cluster: ClusterSpec, sweep: Sweep, stopping: Stopping, progress: Progress) -> None:
+    try:
+        with _engine(request, cluster, sweep, progress) as engine:
+            stopping.retake()
+            engine.run(sweep)
+    except SystemExit:  # Ray's own handler of SIGTERM, in place from its start to our `retake`
+        raise Interrupted(signal.SIGTERM) from None
+    except InfrastructureLost:
+        stopping.check()  # a signal to the whole process group ends Ray's processes, and may end them first
+        raise
+
+
+def _engine(
+    request: SweepRequest, cluster: ClusterSpec, sweep: Sweep, progress: Progress
+) -> AbstractContextManager[Engine]:
+    if request.engine == "inline":
+        # it trains in this process, so it needs torch, which Ray's driver does without
+        from orchestrator.engine.inline import InlineEngine
+
+        return nullcontext(InlineEngine(request.run_trial))
+    progress.note("starting Ray on this machine" if cluster.address == "local" else f"joining Ray at {cluster.address}")
+    return ray_engine(cluster, request.run_trial, sweep)
+
+
+def stopped_by_request(journal: Journal) -> Stopped:
+    counts = journal.counts()
+    left = sum(counts.get(status, 0) for status in OPEN)
+    return Stopped(f"; {left} trial{' waits' if left == 1 else 's wait'}. To go on: {command_line()}")
+
+
+# How a sweep ended.
+
+_REASONS_SHOWN: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SweepSummary:
+    """How a sweep ended."""
+
+    name: str
+    results: Path
+    counts: dict[str, int]
+    """Planned trials by status."""
+    ran: int
+    """Trials that came to an end in this sweep."""
+    skipped: dict[str, int]
+    """Reason to the number of planned trials that were skipped for it, the most frequent first."""
+    nothing_could_run: bool
+    """Whether no planned trial could run, or none of those that were left."""
+    startup_seconds: float
+    """From the beginning to the first trial handed to a slot that was ready."""
+    run_seconds: float
+    """From there to the last row in the journal."""
+    export_seconds: float
+    """Of the final export."""
+
+    def as_text(self) -> str:
+        """For the end of a sweep."""
+        counts = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(self.counts.items()))
+        return "\n".join([f"{self.name}: {self._done()}; {counts}", *self._reasons(), f"tables in {self.results}"])
+
+    def _done(self) -> str:
+        if self.ran:
+            return f"ran {self.ran} trial{'' if self.ran == 1 else 's'} in {self.run_seconds:.1f} s"
+        if self.nothing_could_run:
+            return "nothing could run"
+        return "nothing was left that can run" if self.skipped else "nothing was left to run"
+
+    def _reasons(self) -> Iterator[str]:
+        for reason, trials in list(self.skipped.items())[:_REASONS_SHOWN]:
+            yield f"  {trials} × {one_line(reason)}"
+        if (more := len(self.skipped) - _REASONS_SHOWN) > 0:
+            yield f"  and {more} more reasons: `orch results {self.results} --where status=skipped --columns reason`"
+
+    def as_json(self) -> dict[str, object]:
+        """For `--json`."""
+        return {**asdict(self), "results": str(self.results)}
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether every planned trial is completed, skipped or diverged."""
+        return not set(self.counts) - {"completed", "skipped", "diverged"}
+
+    @property
+    def exit_code(self) -> int:
+        if not self.succeeded:
+            return 1
+        return UserError.exit_code if self.nothing_could_run else 0
+
+
+def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
+    """Run what is missing of a grid. Raises the errors of `orchestrator.errors`.
+
+    Nothing is written, and no Ray is started, before the grid, the cluster file, the data and the resources have been
+    found to be in order.
+    """
+    began = time.monotonic()
+    grid, cluster = _read(request, progress)
+    for others in open_key_files() if grid.wandb.mode in ("auto", "online") else ():
+        progress.note(f"warning: {others}")
+    place = data_place(request.data, request.grid, cluster)
+    plan = _plan(request, grid, place, progress)
+    examples = prepare_data(plan, place, progress)
+    packing = Packing(cluster.slots.gpu_share)
+    without_room, anywhere = _without_room(plan, cluster, request.engine, packing)
+    paths = ResultsPaths(whole_path(request.results or Path("results") / grid.name))
+    if not anywhere and not paths.journal.exists():  # else all of it may have ended where there was room
+        raise UserError(
+            f"no trial has room here: {next(iter(without_room.values()))}; lower `resources` in the grid or use another"
+            " --cluster"
+        )
+    if grid.wandb.mode != "disabled" and grid.wandb.runs == "trials" and (runs := plan.counts().trials) > MANY_RUNS:
+        progress.note(f"{runs:,} W&B runs are many: {CELLS_INSTEAD}")
+    with Stopping() as stopping, writing_to(paths, progress, stopping) as writing:
+        journal, lock = writing.journal, writing.lock
+        environment = observe(cluster, request.grid.read_text(encoding="utf-8"))
+        _add_seeds(request, plan, paths, journal, progress)  # what is refused here is no sweep yet
+        journal.environment(asdict(environment))
+        if (warning := changed_source(plan, journal, occurring_in(journal))) is not None:
+            progress.note(f"warning: {warning}")
+        to_run = record_plan(plan, journal, examples, packing, progress.note, retry=request.retry)
+        writing.place.publish()  # from here on it is known elsewhere what waits
+        draining = Draining(paths)
+        source = SourceWatch(progress.note)
+
+        def stop() -> None:
+            stopping.check()
+            draining.check()
+            lock.check()
+            source.look()
+
+        checkpoints = CheckpointStore(paths, grid.checkpoints)
+        checkpoints.tidy(journal.statuses)
+        sweep = Sweep(
+            journal,
+            to_run,
+            paths,
+            place,
+            environment.environment_id,
+            progress,
+            stop=stop,
+            draining=draining.asked,
+            checkpoints=checkpoints,
+        )
+        had = sweep.left
+        for shape, reason in without_room.items():
+            sweep.refuse(shape, reason)
+        with reported(grid, paths, writing.place, progress, left=sweep.left) as exported:
+            if sweep.left:
+                execute(request, cluster, sweep, journal, stopping, progress)
+                if sweep.left and draining.asked():
+                    raise stopped_by_request(journal)
+            journal.commit()
+            checkpoints.committed()
+        counts = journal.counts()
+        return SweepSummary(
+            name=grid.name,
+            results=paths.root,
+            counts=counts,
+            ran=sweep.ran,
+            skipped=journal.skipped_reasons(),
+            nothing_could_run=counts.keys() == {"skipped"} or (had > 0 and not anywhere),
+            startup_seconds=(sweep.first_order or time.monotonic()) - began,
+            run_seconds=0.0 if sweep.first_order is None else sweep.last_row - sweep.first_order,
+            export_seconds=exported.seconds,
+        )
+
+
+def _add_seeds(request: SweepRequest, plan: Plan, paths: ResultsPaths, journal: Journal, progress: Progress) -> None:
+    """Plan the seeds that were added here, and those that are added now. Raises UserError where these are too many."""
+    added = AddedSeeds.read(journal)
+    if request.add_seeds:
+        from orchestrator.evidence.judge import more_seeds  # pandas and scipy, which no other sweep needs
+
+        added = added.joined(more_seeds(paths, request.grid, progress.note))
+    plan.added = added
+    if added.cells:
+        kept = Kept(cell_ids=(), statuses={}, occurring=occurring_in(journal))
+        _check(plan.counts(kept).trials, request, "with the seeds that are added, ")
+        added.keep(journal)
+
+
+def _read(request: SweepRequest, progress: Progress) -> tuple[GridSpec, ClusterSpec]:
+    grid = read_grid(request.grid)
+    if request.seeds is not None:
+        grid = grid.with_seeds(request.seeds)
+    mode, wish = wished(request.wandb_mode or grid.wandb.mode)
+    if wish is not None:
+        progress.note(wish.told)
+    grid = grid.model_copy(update={"wandb": grid.wandb.model_copy(update={"mode": mode})})
+    return grid, cluster_of(request.cluster)
+
+
+def _plan(request: SweepRequest, grid: GridSpec, place: DataPlace, progress: Progress) -> Plan:
+    plan = Plan(grid, place)
+    _check(plan.counts().trials, request)
+    for warning in plan.warnings:
+        progress.note(f"warning: {warning}")
+    if not plan.missing:
+        return plan
+    for missing in plan.missing:
+        progress.note(f"downloading: {missing}")
+    return Plan(grid, place, download=True)
+
+
+def _check(trials: int, request: SweepRequest, including: str = "") -> None:
+    if trials > request.max_trials:
+        raise UserError(
+            f"{including}{request.grid} has {trials:,} trials, more than --max-trials {request.max_trials:,};"
+            " make the grid smaller, or raise the limit"
+        )
+
+
+def _without_room(
+    plan: Plan, cluster: ClusterSpec, engine: EngineName, packing: Packing
+) -> tuple[dict[Shape, str], bool]:
+    """Shapes that this machine, whose size is known without starting anything, never has room for, each with the reason;
+    and whether it has room for any.
+
+    A remote cluster is asked when it is joined. Raises UserError where the engine takes no trial of several workers.
+    """
+    if engine == "ray" and cluster.address != "local":
+        return {}, True
+    shapes = {packing.shape(cell) for cell in plan.cells() if cell.skip is None}
+    if engine == "inline" and (workers := max((shape.workers for shape in shapes), default=1)) > 1:
+        raise UserError(f"resources.workers: {workers} needs several processes; use --engine ray")
+    found = ((shape, never_fits(shape, local_nodes(cluster), cluster.name)) for shape in shapes)
+    reasons = {shape: reason for shape, reason in found if reason is not None}
+    return reasons, len(reasons) < len(shapes) or not shapes

@@ -1,0 +1,230 @@
+"""The signals that end a sweep: an end at once as long as nothing has begun, then a flag that the sweep looks at between two
+steps.
+"""
+
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from types import FrameType, TracebackType
+from typing import Any, Final, Literal
+
+import psutil
+
+from clusters.signals import ENDING
+from orchestrator.errors import Interrupted, Stopped, UserError
+from orchestrator.outputs import last_words
+from orchestrator.store.files import replace_durably
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.text import command_line
+from trainables.data.files import read_regular
+
+# `orch stop` asks the sweep of a results directory to end: a small file that the sweep looks for.
+
+Manner = Literal["drain", "now"]
+"""drain: what runs is finished. now: what runs is cancelled, as by Ctrl-C."""
+
+_MANNERS: Final[tuple[Manner, ...]] = ("drain", "now")
+_LONGEST: Final = 16
+"""Bytes of a request, and more than one has."""
+
+
+def ask_to_stop(paths: ResultsPaths, manner: Manner) -> None:
+    """For the one who wants the sweep to end. Raises UserError where the directory cannot be written."""
+    try:
+        replace_durably(paths.stop_request, manner.encode())
+    except OSError as error:
+        raise UserError(f"cannot ask the sweep in {paths.root} to stop: {error}") from error
+
+
+def asked_to_stop(paths: ResultsPaths) -> Manner | None:
+    """For the sweep."""
+    try:
+        text = read_regular(paths.stop_request, _LONGEST)
+    except OSError:
+        return None
+    return next((manner for manner in _MANNERS if manner.encode() == text), None)
+
+
+# Whether `orch stop` has asked this sweep to end, as the sweep looks at it between two steps.
+
+LOOK_PERIOD: Final = 0.25
+"""Seconds between two looks at the file; a sweep asks some thousand times a second."""
+
+
+class Draining:
+    """What has been asked stays asked until the sweep has ended, except that `--now` may follow."""
+
+    def __init__(self, paths: ResultsPaths) -> None:
+        self._paths = paths
+        self._manner: Manner | None = None
+        self._looked = 0.0
+
+    def asked(self) -> bool:
+        """Whether no trial is to be begun any more."""
+        now = time.monotonic()
+        if self._manner != "now" and now - self._looked >= LOOK_PERIOD:
+            self._looked = now
+            self._manner = asked_to_stop(self._paths) or self._manner
+        return self._manner is not None
+
+    def check(self) -> None:
+        """Raise Stopped where trials that run are not to be waited for either."""
+        if self.asked() and self._manner == "now":
+            raise Stopped
+
+
+# Ends this process where a signal has come and it does not leave.
+
+FIRST_SECONDS: Final = 8.0
+"""What a sweep is given from the first signal on. What it has committed is safe all the time."""
+SECOND_SECONDS: Final = 1.5
+"""From the second signal on."""
+ONE_SIGNAL_SECONDS: Final = 0.05
+"""Within this time, two of them are one: `timeout` sends its signal to a process, and then to its group."""
+
+
+class HardEnd:
+    """A thread that waits for signals beside Python's handlers, from `open` to `close`."""
+
+    def __init__(self, signals: Collection[int], heard: Callable[[int], None], told: Callable[[int], str]) -> None:
+        """signals: those that end the sweep.
+        heard: is told of each, in a thread of its own, whoever's handler is in place.
+        told: what is said at last of the one that came first.
+        """
+        self._signals, self._heard, self._told = signals, heard, told
+        self._reading, self._writing = socket.socketpair()
+        self._writing.setblocking(False)
+        self._before = -1
+        self._thread = threading.Thread(target=self._wait, name="hard-end", daemon=True)
+
+    def open(self) -> None:
+        """Raises ValueError outside the main thread."""
+        self._before = signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
+        self._thread.start()
+
+    def close(self) -> None:
+        signal.set_wakeup_fd(self._before)
+        self._writing.close()  # which ends the thread
+        self._thread.join()
+        self._reading.close()
+
+    def _wait(self) -> None:
+        first, came, deadline = 0, 0.0, None
+        while True:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not select.select([self._reading], [], [], left)[0]:
+                self._end(first)
+            received = self._reading.recv(64)
+            if not received:
+                return
+            for number in received:
+                now = time.monotonic()
+                if number not in self._signals:
+                    continue
+                self._heard(number)
+                if deadline is None:
+                    first, came, deadline = number, now, now + FIRST_SECONDS
+                elif now - came > ONE_SIGNAL_SECONDS:
+                    deadline = min(deadline, now + SECOND_SECONDS)
+
+    def _end(self, number: int) -> None:
+        own = os.getsid(0)
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess, ProcessLookupError):
+                if os.getsid(process.pid) == own:  # the reaper, and the writer of W&B, have sessions of their own
+                    process.kill()
+        shown = "\x1b[?25h" if os.isatty(2) else ""  # the live display has hidden the cursor
+        last_words(f"{shown}\n{self._told(number)}\n")
+        os._exit(128 + number)
+
+
+_HEARD_IN_ANY_CASE: Final = (signal.SIGINT, signal.SIGTERM)
+"""Also where whoever has started us ignores them, as a shell does with SIGINT for what it starts in the background."""
+
+
+class StoppedEarly(KeyboardInterrupt):
+    """A signal came before a sweep had begun. Like Ctrl-C: no library takes it for a failure of its own."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def stop_early() -> None:
+    """For a process that begins: they end it as Ctrl-C does, with a line, until `Stopping` takes them."""
+    for number in ENDING:
+        if signal.getsignal(number) is signal.SIG_DFL:  # else Python's own, nohup, or somebody else's
+            signal.signal(number, _raise)
+
+
+def signal_of(stopped: BaseException) -> int:
+    """What ended a command early. stopped: what reached its end: KeyboardInterrupt, or what click has made of it."""
+    for error in (stopped, stopped.__cause__, stopped.__context__):
+        if isinstance(error, StoppedEarly):
+            return error.number
+    return signal.SIGINT
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    raise StoppedEarly(number)
+
+
+class Stopping:
+    """Catches the signals from `__enter__` to `__exit__`; outside the main thread it catches none.
+
+    Who does not look for too long after one is ended.
+    """
+
+    def __init__(self) -> None:
+        self._received: int | None = None
+        self._hard_end: HardEnd | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Stopping":
+        for number in ENDING:
+            if number not in _HEARD_IN_ANY_CASE and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup, or `trap '' USR1`: the sweep is meant to outlive it
+            try:
+                self._before[number] = signal.signal(number, self._receive)
+            except ValueError:  # not the main thread: signals are somebody else's
+                return self
+        self._hard_end = HardEnd(tuple(self._before), self._hear, _told_at_last)
+        self._hard_end.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if self._hard_end is not None:
+            self._hard_end.close()
+
+    def check(self) -> None:
+        """Raise Interrupted once a signal has come."""
+        if self._received is not None:
+            raise Interrupted(self._received)
+
+    def retake(self) -> None:
+        """Catch the signals again: Ray installs handlers of its own when it starts."""
+        for number in self._before:
+            signal.signal(number, self._receive)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self._hear(number)
+
+    def _hear(self, number: int) -> None:
+        """Also what Ray's own handler has received, whose SystemExit may have come where nothing passes it on."""
+        self._received = number
+
+
+def _told_at_last(number: int) -> str:
+    return (
+        f"stopped by {signal.Signals(number).name} at once; everything finished is kept, though the tables may be older."
+        f" To go on: {command_line()}"
+    )

@@ -1,0 +1,190 @@
+"""The tuning of one cell: what its trials try, how they come out, and what is chosen. Pure: asked and told by the sweep."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from orchestrator.grid.tuning import TuningSpec
+from orchestrator.plan.cell import Cell
+from orchestrator.sweep.goal import Goal
+from orchestrator.sweep.queue import Waiting
+from orchestrator.sweep.tuning.algorithms import Search, Stopper, search_of, stopper_of
+from trainables.records import EpochRow
+
+
+@dataclass(slots=True)
+class _Try:
+    """One tuning trial."""
+
+    values: dict[str, Any] | None = None
+    epochs: list[float | None] = field(default_factory=list)
+    """The goal's measure, epoch by epoch."""
+    ended: bool = False
+    score: float | None = None
+    """None until it has ended, and where it came to nothing."""
+
+
+class CellTuner:
+    """Knows the trials of one cell by their numbers, 0 to `spec.count - 1`."""
+
+    def __init__(self, cell: Cell) -> None:
+        assert cell.tuning is not None and cell.data.task is not None
+        self.cell = cell
+        self.spec: TuningSpec = cell.tuning
+        self.goal = Goal.of(cell.protocol, cell.data.task)
+        self._tries = [_Try() for _ in range(self.spec.count)]
+        self._told: list[int] = []
+        """Numbers of trials whose outcome the search does not know yet."""
+
+    @property
+    def done(self) -> bool:
+        """Whether all trials have ended."""
+        return all(each.ended for each in self._tries)
+
+    def restore(self, number: int, values: str | None, epochs: Sequence[float | None], ended: str | None) -> None:
+        """What the journal has of a trial. values: JSON. ended: its status, or None where it has to run (again)."""
+        if values is not None:
+            self._tries[number].values = json.loads(values)
+        if ended is not None:
+            self._tries[number].epochs = list(epochs)
+            self._end(number, completed=ended == "completed")
+
+    def suggest(self, number: int) -> dict[str, Any]:
+        """The values that a trial tries: those that it had, should it run again."""
+        each = self._tries[number]
+        if each.values is None:
+            while self._told:
+                self._tell(self._told.pop(0))
+            each.values = self._search.suggest(number)
+        return each.values
+
+    def begun(self, number: int) -> None:
+        """An attempt begins, perhaps not the first."""
+        self._tries[number].epochs.clear()
+
+    def epoch(self, number: int, row: EpochRow) -> bool:
+        """An epoch is over. Whether the trial is to end with it."""
+        epochs = self._tries[number].epochs
+        epochs.append(getattr(row, self.goal.measure))
+        score = self.goal.score(epochs)
+        return score is not None and self._stopper.stops(number, row.epoch, score)
+
+    def ended(self, number: int, *, completed: bool) -> None:
+        """A trial is over. One that diverged or failed has used its part of the budget and is never chosen."""
+        self._end(number, completed=completed)
+
+    def choice(self) -> dict[str, Any] | None:
+        """The values of the best trial, the first among equals; None where none came to anything."""
+        best = max(self._tries, key=lambda each: -math.inf if each.score is None else each.score)
+        return None if best.score is None else best.values
+
+    def _end(self, number: int, *, completed: bool) -> None:
+        each = self._tries[number]
+        each.ended = True
+        each.score = self.goal.score(each.epochs) if completed else None
+        self._told.append(number)
+
+    def _tell(self, number: int) -> None:
+        each = self._tries[number]
+        if each.values is not None:
+            self._search.tell(number, each.values, each.score)
+
+    @cached_property
+    def _search(self) -> Search:
+        return search_of(self.spec)
+
+    @cached_property
+    def _stopper(self) -> Stopper:
+        stopper = stopper_of(self.spec, self.cell.protocol.epochs)
+        for number, each in enumerate(self._tries):  # of an earlier sweep
+            for epoch in range(1, len(each.epochs) + 1) if each.ended else ():
+                score = self.goal.score(each.epochs[:epoch])
+                if score is not None:
+                    stopper.stops(number, epoch, score)
+        return stopper
+
+
+# What waits for a cell to be tuned: its evaluation trials, and the tuner that they wait for.
+
+
+@dataclass(frozen=True, slots=True)
+class DeferredTrial:
+    """An evaluation trial of a tuned cell, as the results directory has it."""
+
+    trial_id: str
+    seed: int
+    status: str
+    tuned: str | None
+    """The values (JSON) that it ran with, if it ran."""
+
+
+@dataclass(slots=True)
+class DeferredCell:
+    """A tuned cell until its tuning is done."""
+
+    tuner: CellTuner
+    trials: list[DeferredTrial]
+    expected: float
+    """Work of each of its trials, in the queue's measure."""
+    ended: frozenset[str]
+    """Statuses of trials that do not run again."""
+    held: list[Waiting]
+    """Tuning trials that wait until others have ended."""
+
+    @property
+    def cell(self) -> Cell:
+        return self.tuner.cell
+
+    def waiting(self, values: str | None) -> Iterator[DeferredTrial]:
+        """All but the trials that came to their end under these values (JSON), or at all where there are no values."""
+        return (
+            trial
+            for trial in self.trials
+            if trial.status not in self.ended or (values is not None and trial.tuned != values)
+        )
+
+
+@dataclass(slots=True)
+class DeferredCells:
+    """All cells of a sweep whose tuning is not done, by cell id."""
+
+    _cells: dict[str, DeferredCell] = field(default_factory=dict)
+
+    def add(self, deferred: DeferredCell) -> None:
+        self._cells[deferred.cell.cell_id] = deferred
+
+    def tuner(self, cell: Cell) -> CellTuner:
+        """Of a cell whose tuning is not done."""
+        return self._cells[cell.cell_id].tuner
+
+    def take_held(self, cell: Cell) -> Waiting | None:
+        """A tuning trial may begin, since another has ended; None where no other is left."""
+        held = self._cells[cell.cell_id].held
+        return held.pop(0) if held else None
+
+    def take_done(self) -> Iterator[DeferredCell]:
+        """Those whose tuning is done, which are no longer among them."""
+        done = [cell_id for cell_id, deferred in self._cells.items() if deferred.tuner.done]
+        return (self._cells.pop(cell_id) for cell_id in done)
+
+    @property
+    def cells(self) -> Iterator[Cell]:
+        """Those of which trials will wait when their tuning is done."""
+        return (deferred.cell for deferred in self._cells.values())
+
+    @property
+    def left(self) -> int:
+        """Trials that wait for others to end."""
+        waiting = sum(trial.status not in cell.ended for cell in self._cells.values() for trial in cell.trials)
+        return waiting + sum(len(cell.held) for cell in self._cells.values())
+
+    @property
+    def expected(self) -> float:
+        """Their work."""
+        return sum(
+            cell.expected * (len(cell.held) + sum(trial.status not in cell.ended for trial in cell.trials))
+            for cell in self._cells.values()
+        )

@@ -1,0 +1,80 @@
+"""Text from elsewhere as it may be shown: nothing in it steers a terminal, or reads in another order than it stands."""
+
+import json
+import os
+import re
+import shlex
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Final
+from unicodedata import category
+
+# The command line that was given.
+
+
+def command_line() -> str:
+    """To be pasted again."""
+    program = Path(sys.argv[0]).name
+    return shlex.join(["orch" if program == "__main__.py" else program, *sys.argv[1:]])
+
+
+# Values of the environment that are secret, and texts without them.
+
+_SECRET: Final = re.compile(
+    r"(?:^|_)(?:API)?(?:KEYS?|TOKENS?|SECRETS?|PASSWORDS?|PASSWD|PASSPHRASE)(?:_|$)", re.IGNORECASE
+)
+_WHERE: Final = re.compile(r"_(?:PATH|FILE|DIR|FOLDER)$", re.IGNORECASE)
+"""Such a variable says where a secret lies, and not what it is."""
+_SHORTEST: Final = 8
+"""Characters: a shorter value stands in too many texts by chance."""
+
+
+def masked(text: str) -> str:
+    """The text with the name of a variable in place of its secret value."""
+    if len(text) < _SHORTEST:
+        return text
+    for name, value in _secrets():
+        text = text.replace(value, f"[{name}]")
+    return text
+
+
+def secret_in(text: str) -> tuple[str, int] | None:
+    """The variable whose secret value the text holds, and where that begins; None where it holds none."""
+    return next(((name, text.index(value)) for name, value in _secrets() if value in text), None)
+
+
+def _secrets() -> list[tuple[str, str]]:
+    """Name and value of each, long values first: a short one may be part of another."""
+    found = [(name, value) for name, value in os.environ.items() if len(value) >= _SHORTEST and _is_secret(name)]
+    return sorted(found, key=lambda pair: -len(pair[1]))
+
+
+@cache
+def _is_secret(name: str) -> bool:
+    return bool(_SECRET.search(name)) and not _WHERE.search(name)
+
+
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Control characters, marks of direction and others without a shape of their own, and what breaks a line."""
+_JOINS: Final = "\u200c\u200d"
+"""Without a shape of their own, but part of how words of some languages, and families of emoji, are written."""
+
+
+def one_line(text: str) -> str:
+    """With escapes for what would break the line or steer a terminal: names of files and classes may hold anything."""
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def clean(text: str) -> str:
+    """As `one_line`, with line breaks and tabs kept."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "\n".join("\t".join(map(one_line, line.split("\t"))) for line in lines)
+
+
+def _shown(sign: str) -> str:
+    """As a string of Python's spells it; beyond ASCII, one of JSON's does too, so that printed JSON stays JSON."""
+    hidden = category(sign) in _HIDDEN and sign not in _JOINS
+    if not hidden:
+        return sign
+    return sign.encode("unicode_escape").decode() if sign < " " else json.dumps(sign)[1:-1]

@@ -1,0 +1,158 @@
+"""The column of pictures of a Parquet file: encoded ones, or the paths of files that hold them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from trainables.data.files import printable
+from trainables.data.pictures import Picture, raise_broken
+from trainables.datasets._table_columns import TableFile, opened, refuse_what_grows
+from trainables.errors import BrokenPicture, DataError, UnfitOption
+
+_BATCH: Final = 256
+
+
+class PictureColumn:
+    """The pictures of one file, in the order of its rows."""
+
+    def __init__(self, file: TableFile, image: str, folder: Path | None) -> None:
+        """folder: where paths start from. Raises DataError, UnfitOption where rows hold paths and it is None."""
+        self._path, self._image = file.path, image
+        with opened(file.path) as table:
+            self._check(table)
+            refuse_what_grows(table, file.path)
+            self._elsewhere = self._found(table, folder)
+
+    @property
+    def files(self) -> list[str]:
+        """Of the pictures that the table has no bytes of."""
+        return list(dict.fromkeys(self._elsewhere.values()))
+
+    def batches(self) -> Iterator[list[Picture]]:
+        row = 0
+        with opened(self._path) as table:
+            for cells in _cells(table, self._image):
+                yield [self._picture(row + place, cell.encoded) for place, cell in enumerate(cells)]
+                row += len(cells)
+
+    def _picture(self, row: int, encoded: bytes | None) -> Picture:
+        file = self._elsewhere.get(row)
+        if encoded is None and file is not None:
+            return Picture(f"{self._name(row)} ({printable(file)})", file)
+        return Picture(self._name(row), encoded or b"")
+
+    def _name(self, row: int) -> str:
+        return f"{printable(str(self._path))}#{row}"
+
+    def _check(self, table: pq.ParquetFile) -> None:
+        schema = table.schema_arrow
+        if schema.names.count(self._image) != 1:
+            times = "no" if self._image not in schema.names else "more than one"
+            raise DataError(f"{self._path} has {times} column {self._image!r}; it has {', '.join(schema.names)}")
+        kind = schema.field(self._image).type
+        if not (_is_bytes(kind) or _is_text(kind) or _is_struct_of_either(kind)):
+            raise DataError(
+                f"the column {self._image!r} of {self._path} is {kind}, not encoded pictures (bytes), nor paths of some"
+            )
+
+    def _found(self, table: pq.ParquetFile, folder: Path | None) -> dict[int, str]:
+        """Row to file, of the rows that hold a path in place of bytes."""
+        if not _may_hold_paths(table, self._image):
+            return {}
+        rows: dict[int, str] = {}
+        count = 0
+        for cells in _cells(table, self._image):
+            rows.update(
+                {count + place: cell.path for place, cell in enumerate(cells) if cell.encoded is None and cell.path}
+            )
+            count += len(cells)
+        if rows and folder is None:
+            first = next(iter(rows))
+            raise UnfitOption(
+                "folder",
+                f"{len(rows)} of {count} rows of {self._path} hold a path in place of a picture, row {first} "
+                f"{printable(rows[first])}; give the folder that the paths start from, as in `folder: images`",
+            )
+        return {} if folder is None else self._resolved(rows, folder.resolve())
+
+    def _resolved(self, rows: dict[int, str], folder: Path) -> dict[int, str]:
+        """Raises BrokenPicture naming every row whose path leads to no file, or out of the folder."""
+        broken: list[BrokenPicture] = []
+        files: dict[int, str] = {}
+        for row, path in rows.items():
+            file, why = _file_within(folder, path)
+            if why is not None:
+                broken.append(BrokenPicture(f"{self._name(row)} ({printable(path)})", why))
+            files[row] = file
+        raise_broken(broken)
+        return files
+
+
+class _Cell(NamedTuple):
+    encoded: bytes | None
+    path: str | None
+
+
+def _cells(table: pq.ParquetFile, image: str) -> Iterator[list[_Cell]]:
+    for batch in table.iter_batches(_BATCH, columns=[image]):
+        column = batch.column(0)
+        if not pa.types.is_struct(column.type):
+            values = column.to_pylist()
+            yield [_Cell(None, value) if isinstance(value, str) else _Cell(value, None) for value in values]
+            continue
+        fields = [_field(column, name) for name in ("bytes", "path")]
+        yield [_Cell(encoded, path) for encoded, path in zip(*fields, strict=True)]
+
+
+def _field(column: pa.StructArray, name: str) -> list[object]:
+    if column.type.get_field_index(name) < 0:
+        return [None] * len(column)
+    return list(pc.struct_field(column, name).to_pylist())
+
+
+def _may_hold_paths(table: pq.ParquetFile, image: str) -> bool:
+    """False where the file's own statistics say that each row has bytes; they are read without reading any picture."""
+    kind = table.schema_arrow.field(image).type
+    if _is_bytes(kind):
+        return False
+    if _is_text(kind) or kind.get_field_index("bytes") < 0:
+        return True
+    groups = [table.metadata.row_group(number) for number in range(table.metadata.num_row_groups)]
+    columns = [group.column(number) for group in groups for number in range(group.num_columns)]
+    told = [column.statistics for column in columns if column.path_in_schema == f"{image}.bytes"]
+    return not told or any(known is None or not known.has_null_count or known.null_count > 0 for known in told)
+
+
+def _file_within(folder: Path, name: str) -> tuple[str, str | None]:
+    """The file that a path names, and why it cannot be read, if so. Links are followed, and may not lead out either."""
+    try:
+        file = (folder / name.replace("\\", "/")).resolve()
+        if not file.is_relative_to(folder):
+            return "", f"it leads out of {folder}, below which alone pictures are read"
+        if not file.is_file():
+            return "", "it is no regular file" if file.exists() else f"no such file below {folder}"
+    except (OSError, ValueError, RuntimeError) as refused:  # a name with a NUL, of any length, or a link to itself
+        return "", str(refused)
+    return str(file), None
+
+
+def _is_struct_of_either(kind: pa.DataType) -> bool:
+    if not pa.types.is_struct(kind):
+        return False
+    encoded, path = kind.get_field_index("bytes"), kind.get_field_index("path")
+    # a field that no row has is of no type
+    fit_bytes = encoded < 0 or pa.types.is_null(kind.field(encoded).type) or _is_bytes(kind.field(encoded).type)
+    fit_path = path < 0 or pa.types.is_null(kind.field(path).type) or _is_text(kind.field(path).type)
+    return fit_bytes and fit_path and max(encoded, path) >= 0
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

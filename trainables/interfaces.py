@@ -1,0 +1,222 @@
+"""What a model is: sizes as parameters, a reason where it cannot work, and a module."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from trainables.component import Component
+from trainables.context import Context
+from trainables.dataset import DataInfo, DataPlace, Examples, Input
+from trainables.records import EpochRow
+from trainables.training.picture import Picture
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from trainables.protocol import Protocol
+    from trainables.training.learner import Learner, LearnerParts
+    from trainables.training.prepare import Prepared
+
+# The kinds of attention over the channels and places of a feature map (their layers:
+# `trainables.models._attention`).
+
+Attention = Literal["none", "se", "cbam"]
+"""Squeeze-and-excitation (Hu et al. 2018), or CBAM (Woo et al. 2018)."""
+
+
+class Model(Component):
+    """A level of the `model` axis."""
+
+    kind: ClassVar[str] = "model"
+    inputs: ClassVar[frozenset[Input]] = frozenset({"image"})
+    """The kinds of example it reads."""
+    has_dropout: ClassVar[bool] = True
+    """Whether `build` places `layers.DropoutSite` modules, which the `dropout` regularizer switches on."""
+
+    @property
+    def has_stochastic_depth(self) -> bool:
+        """Whether `build` places `layers.StochasticDepthSite` modules, which `stochastic_depth` switches on."""
+        return False
+
+    def supports(self, data: DataInfo) -> str | None:
+        """None, or the reason why this model cannot work on this data (it becomes the reason of a skipped row)."""
+        if data.input not in self.inputs:
+            return f"{self.name} reads {' or '.join(sorted(self.inputs))} inputs, {data.name} has {data.input} inputs"
+        return None
+
+    def supports_protocol(self, protocol: Protocol) -> str | None:
+        """None, or the reason why it cannot follow this protocol (the reason of a skipped row)."""
+        if protocol.accumulate > 1 and type(self).learner is not Model.learner:
+            return f"{self.name} learns a batch in a way of its own, which cannot be cut in parts; leave accumulate out"
+        return None
+
+    @abstractmethod
+    def build(self, data: DataInfo, outputs: int) -> nn.Module:
+        """A module from float32 (batch, *data.shape) to (batch, outputs) logits or numbers, freshly initialised.
+
+        Draws from torch's global generator only, which the caller has seeded.
+        """
+
+    def prepare(self, module: nn.Module, facts: TrainingFacts) -> None:
+        """Give the freshly built module what it learns from, beside the data: weights of a file, say.
+
+        Raises WeightsError.
+        """
+
+    def shortened(
+        self,
+        module: nn.Module,
+        data: Prepared,
+        regularizers: Sequence[Regularizer],
+        protocol: Protocol,
+        context: Context,
+    ) -> Prepared:
+        """The data as the module is to read it: once computed what it would make of a picture again and again, say."""
+        return data
+
+    def located(self, place: DataPlace) -> Self:
+        """This model with the files that it reads found, checked and identified. Raises WeightsError."""
+        return self
+
+    def missing(self, place: DataPlace) -> str | None:
+        """What `fetch` would download, in words; None where nothing is missing."""
+        return None
+
+    def fetch(self, place: DataPlace) -> None:
+        """Download what is missing. Raises WeightsError when it stays missing."""
+
+    def learner(self, parts: LearnerParts) -> Learner:
+        """How one batch is learnt. Overridden by models with a training step of their own (a GAN, say)."""
+        from trainables.training.learner import SupervisedLearner
+
+        return SupervisedLearner(parts)
+
+
+# What an optimizer is: hyper-parameters, and a torch optimizer over parameter groups.
+
+ParameterGroup = dict[str, Any]
+"""A torch parameter group: `params` and the options that differ in it. torch's own type, passed on as it is."""
+
+
+class Optimizer(Component):
+    """A level of the `optimizer` axis."""
+
+    kind: ClassVar[str] = "optimizer"
+    reevaluates: ClassVar[bool] = False
+    """Whether its `step` takes a closure and evaluates the loss of the batch as often as it likes (L-BFGS)."""
+
+    def supports(self, data: DataInfo, model: Model, regularizers: Sequence[Regularizer]) -> str | None:
+        """None, or the reason why it cannot train this model with these regularizers (the reason of a skipped row)."""
+        return None
+
+    def supports_protocol(self, protocol: Protocol) -> str | None:
+        """None, or the reason why it cannot follow this protocol (the reason of a skipped row)."""
+        return None
+
+    @abstractmethod
+    def build(self, groups: list[ParameterGroup]) -> torch.optim.Optimizer:
+        """The torch optimizer over these groups."""
+
+
+# What a regularizer is: a configuration that acts on the model, the batch, the loss, the parameters or the stopping.
+
+Loss = Callable[["Tensor", "Tensor"], "Tensor"]
+"""(outputs, targets) to the mean loss of a batch, a scalar."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFacts:
+    """What may be known of the training split before training."""
+
+    class_counts: tuple[int, ...]
+    """Examples of each class, in label order; empty where the task has no classes."""
+    mean: tuple[float, ...] = ()
+    """Of each channel: inputs are (pixels - mean) / std, of pixels in 0..1. Empty where they are the pixels."""
+    std: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """Examples that a regularizer made of the training split."""
+
+    examples: Examples
+    """In the types and the shape of those they were made from."""
+    picture: Picture | None = None
+    """What they look like, for the eye."""
+
+
+class Regularizer(Component):
+    """A level of the `regularizer` axis, or one of several in a level."""
+
+    kind: ClassVar[str] = "regularizer"
+    mixes_classes: ClassVar[bool] = False
+    """Whether `on_batch` makes examples of several classes: all `on_batch` of the trial then see probabilities."""
+    changes_targets: ClassVar[bool] = False
+    """Whether `on_loss` changes what the targets are. It then acts before those that weigh classes or examples,
+    wherever the grid lists it: smoothed targets can be weighed, weighed ones no longer be smoothed."""
+
+    def supports(self, data: DataInfo, model: Model) -> str | None:
+        """None, or the reason why it cannot work on this data with this model (the reason of a skipped row)."""
+        return None
+
+    def needs_classes(self, data: DataInfo) -> str | None:
+        """The answer of `supports` for one that works on the probabilities of classes."""
+        return None if data.classes else f"{self.name} needs classes, {data.name} has the task {data.task}"
+
+    def more_examples(self, train: Examples, data: DataInfo, seed: int, context: Context) -> Generated | None:
+        """Examples that join the training split, made before training.
+
+        train: the training split as it is stored (not standardised), and nothing else of the data: what validation and
+        test hold cannot reach what is made. seed: this regularizer's own, the same on every rank; all ranks are called, and
+        the first one's examples count. Call `context.check` in long loops. Time spent here is in `generation_seconds`.
+        """
+        return None
+
+    def on_model(self, module: nn.Module) -> None:
+        """Change the freshly built module in place."""
+
+    def on_parameter_groups(self, groups: list[ParameterGroup]) -> list[ParameterGroup]:
+        """Split groups or set their options, before the optimizer is built."""
+        return groups
+
+    def on_loss(self, loss: Loss, facts: TrainingFacts) -> Loss:
+        """Wrap the training loss; validation and test always use the plain one.
+
+        Where the task has classes, its loss is linear in targets that are probabilities (batch, classes) and need not add
+        up to 1. A loss that weighs them and hands them on goes together with any other that does.
+        """
+        return loss
+
+    def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Change a training batch.
+
+        inputs: (batch, *DataInfo.shape), uint8 in 0..255 or float32 in 0..1, not yet standardised; either may be
+        returned. targets: as in Examples, or float32 probabilities (batch, classes) where one of the trial's regularizers
+        `mixes_classes`. generator: the trial's augmentation stream, on the device of `inputs`; draw from nothing else.
+        """
+        return inputs, targets
+
+    def on_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Change gradients in place, after backward and before the optimizer's step."""
+
+    def on_step(self, groups: Sequence[ParameterGroup]) -> None:
+        """Change parameters in place, right before the optimizer's step; every rank does the same.
+
+        groups: the optimizer's own, each with its `params` and its `lr` as the schedule has it at this step.
+        """
+
+    def should_stop(self, history: Sequence[EpochRow]) -> bool:
+        """Whether training ends after the newest epoch."""
+        return False
+
+
+def unit(inputs: Tensor) -> Tensor:
+    """What `on_batch` is given as floats in 0..1: bytes over 255, floats as they are."""
+
+    import torch
+
+    return inputs / 255 if inputs.dtype == torch.uint8 else inputs

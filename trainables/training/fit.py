@@ -1,0 +1,214 @@
+"""The training loop."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainables.context import Context, Signal
+from trainables.data.batches import steps as steps_of
+from trainables.errors import TrialCancelled, TrialStopped, TrialTimedOut
+from trainables.interfaces import Regularizer
+from trainables.protocol import Protocol, is_best
+from trainables.records import EpochRow, Seeds
+from trainables.schedule import Moment
+from trainables.task import Task
+from trainables.training.checkpoints import Keeper, TrainingProgress
+from trainables.training.costs import Stopwatch
+from trainables.training.evaluate import Outputs, predict
+from trainables.training.learner import Learner
+from trainables.training.prepare import Prepared
+from trainables.training.random import RandomStreams
+
+_GRADIENTS_MEASURED: Final = 8
+"""One step of so many has its gradients measured, the first of an epoch among them."""
+_ENDS: Final[dict[Signal, tuple[type[TrialStopped], str]]] = {
+    Signal.TIMED_OUT: (TrialTimedOut, "another worker of this trial has reached the time limit"),
+    Signal.CANCELLED: (TrialCancelled, "another worker of this trial was told to stop"),
+}
+
+
+@dataclass(frozen=True)
+class FitParts:
+    """What the loop works with."""
+
+    learner: Learner
+    task: Task
+    data: Prepared
+    regularizers: Sequence[Regularizer]
+    protocol: Protocol
+    seeds: Seeds
+    context: Context
+    keeper: Keeper | None = None
+    """Keeps the state between epochs, and knows whether there is one to go on from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """How training went. The learner's module holds the weights of the selected epoch, if there is one."""
+
+    history: tuple[EpochRow, ...]
+    best_epoch: int | None
+    diverged: str | None
+    """Why it diverged, where it did and was not meant to."""
+    examples: int
+    """Examples learnt, over all epochs and workers."""
+    val: Outputs | None
+    """What the selected weights gave for the validation split; None where no epoch was selected."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Learnt:
+    """One epoch's training: means over the examples of all ranks."""
+
+    loss: float
+    accuracy: float | None
+    gradient_norm: float | None
+    examples: int
+
+
+def fit(parts: FitParts) -> Fitted:
+    """Train epoch by epoch, select on validation, and leave the selected weights in the module.
+
+    Goes on from a checkpoint where there is one, and ends as if it had never stopped. Raises TrialTimedOut and
+    TrialCancelled, CheckpointError where the learner does not fit it, and whatever a component raises. A rank that raises
+    in the middle of an epoch leaves the others waiting for it: whoever started them has to end them (ADR 2).
+    """
+    learner, context = parts.learner, parts.context
+    module = learner.module.train()
+    streams = RandomStreams(parts.seeds, context)
+    progress = _begun(parts, streams)
+    history = progress.history
+    while progress.signal is Signal.GO_ON and len(history) < parts.protocol.epochs:
+        learnt, val, signal = _epoch(parts, streams, history)
+        progress.examples += learnt
+        progress.signal = signal = context.agree(signal)
+        if signal in _ENDS:
+            error, message = _ENDS[signal]
+            raise error(message)
+        if signal is not Signal.DIVERGED and is_best(history, parts.protocol, parts.task):
+            progress.best_epoch, progress.best_val, progress.best = len(history), val, learner.weights()
+        if parts.keeper is not None:
+            over = signal is not Signal.GO_ON or len(history) == parts.protocol.epochs
+            parts.keeper.after_epoch(learner, streams, progress, over=over)
+    if progress.best:
+        module.load_state_dict(progress.best)
+    diverged = None if parts.protocol.schedule.is_range_test else _divergence(history[-1])
+    return Fitted(tuple(history), progress.best_epoch, diverged, progress.examples, progress.best_val)
+
+
+def _begun(parts: FitParts, streams: RandomStreams) -> TrainingProgress:
+    """Where an earlier attempt had come to, whose epochs are reported again; or the beginning."""
+    progress = None if parts.keeper is None else parts.keeper.restore(parts.learner, streams)
+    if progress is None:
+        return TrainingProgress()
+    enough = False
+    for row in progress.history:
+        enough = parts.context.report(row)
+    progress.signal = parts.context.agree(max(progress.signal, Signal.STOP if enough else Signal.GO_ON))
+    return progress
+
+
+def _epoch(parts: FitParts, streams: RandomStreams, history: list[EpochRow]) -> tuple[int, Outputs, Signal]:
+    """Train, look at the validation split, report.
+
+    How many examples were learnt, what the module gives for the validation split, and what this rank says is next.
+    """
+    stopwatch = Stopwatch(parts.context.device)
+    learnt = _learn(parts, streams, history)
+    seconds = stopwatch.lap()
+    outputs = _validate(parts)
+    val = parts.task.quick_scores(outputs.outputs, outputs.targets)
+    row = EpochRow(
+        epoch=len(history) + 1,
+        lr=parts.learner.lr,
+        train_loss=learnt.loss,
+        val_loss=val.loss,
+        seconds=seconds,
+        eval_seconds=stopwatch.lap(),
+        train_accuracy=learnt.accuracy,
+        val_accuracy=val.accuracy,
+        val_balanced_accuracy=val.balanced_accuracy,
+        val_mse=val.mse,
+        val_mae=val.mae,
+        val_r2=val.r2,
+        gradient_norm=learnt.gradient_norm,
+    )
+    history.append(row)
+    enough = parts.context.report(row)
+    # a range test that is stopped early has not looked at the rates that it was asked about
+    stoppers = () if parts.protocol.schedule.is_range_test else parts.regularizers
+    return learnt.examples, outputs, max(_signal(history, stoppers), Signal.STOP if enough else Signal.GO_ON)
+
+
+def _learn(parts: FitParts, streams: RandomStreams, history: Sequence[EpochRow]) -> _Learnt:
+    """The learner's passes over the training split. Nothing here waits for the device before the last step."""
+    learner, protocol, context = parts.learner, parts.protocol, parts.context
+    train = np.tile(parts.data.split.train, learner.passes)
+    batches = parts.data.batches.training(
+        train,
+        protocol.batch_size,
+        parts.regularizers,
+        streams.order,
+        streams.augment,
+        context.shard,
+        len(parts.data.info.classes),
+    )
+    steps = steps_of(len(train), protocol.batch_size, context.shard)
+    losses = torch.zeros((), dtype=torch.float64, device=context.device)
+    hits: Tensor | None = torch.zeros((), dtype=torch.int64, device=context.device)
+    norms: list[Tensor] = []
+    count = 0
+    done = len(history) * steps
+    for step, (inputs, targets) in enumerate(batches, start=done):
+        context.check()
+        moment = Moment(step, steps * protocol.epochs, len(history), protocol.epochs, history)
+        learner.set_lr_factor(protocol.schedule.factor_after_warm_up(moment))
+        learner.measures_gradients = (step - done) % _GRADIENTS_MEASURED == 0
+        result = learner.step(inputs, targets)
+        if learner.measures_gradients and result.gradient_norm is not None:
+            norms.append(result.gradient_norm)
+        losses += result.loss
+        hits = None if hits is None or result.hits is None else hits + result.hits
+        count += len(inputs)
+    return _over_all_ranks(losses, hits, norms, count, context)
+
+
+def _over_all_ranks(
+    losses: Tensor, hits: Tensor | None, norms: Sequence[Tensor], count: int, context: Context
+) -> _Learnt:
+    examples = int(context.total(torch.tensor(count, device=context.device)))
+    accuracy = None if hits is None else float(context.total(hits)) / examples
+    return _Learnt(float(context.total(losses)) / examples, accuracy, _mean_norm(norms), examples)
+
+
+def _mean_norm(norms: Sequence[Tensor]) -> float | None:
+    """Gradients are averaged over the ranks before they are measured, so that each rank has the same norms."""
+    mean = float(torch.stack(tuple(norms)).double().mean()) if norms else math.nan
+    return mean if math.isfinite(mean) else None
+
+
+def _validate(parts: FitParts) -> Outputs:
+    parts.context.same(parts.learner.module)
+    data = parts.data
+    return predict(parts.learner.module, data.batches, data.split.val, parts.protocol, parts.context)
+
+
+def _signal(history: Sequence[EpochRow], regularizers: Sequence[Regularizer]) -> Signal:
+    if _divergence(history[-1]):
+        return Signal.DIVERGED
+    if any(regularizer.should_stop(history) for regularizer in regularizers):
+        return Signal.STOP
+    return Signal.GO_ON
+
+
+def _divergence(row: EpochRow) -> str | None:
+    """The reason of a diverged trial: a loss that is not finite."""
+    for split, loss in (("training", row.train_loss), ("validation", row.val_loss)):
+        if not math.isfinite(loss):
+            return f"the {split} loss is {loss:g} in epoch {row.epoch}, at a learning rate of {row.lr:g}"
+    return None

@@ -1,0 +1,48 @@
+"""Pictures that a trial leaves beside its figures."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from trainables.data.files import write_whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Picture = NDArray[np.uint8]
+"""(height, width) grey, or (height, width, 3) red, green and blue."""
+
+_GAP: Final = 1
+"""Black pixels between two pictures of a grid."""
+_COLOURS: Final = 3
+
+
+def grid(pictures: Tensor, columns: int) -> Picture:
+    """Pictures side by side, row by row; places that stay empty are black.
+
+    pictures: (pictures, channels, height, width), floats in 0..1. Other than 1 or 3 channels are averaged to grey.
+    """
+    if pictures.shape[1] != _COLOURS:
+        pictures = pictures.mean(dim=1, keepdim=True)
+    tiles = (pictures.detach().float().clamp(0, 1) * 255).round().byte().cpu().permute(0, 2, 3, 1).numpy()
+    count, height, width, channels = tiles.shape
+    rows = -(-count // columns)
+    high, wide = height + _GAP, width + _GAP
+    sheet = np.zeros((rows * high - _GAP, columns * wide - _GAP, channels), dtype=np.uint8)
+    for number, tile in enumerate(tiles):
+        top, left = number // columns * high, number % columns * wide
+        sheet[top : top + height, left : left + width] = tile
+    return sheet.squeeze(2) if channels == 1 else sheet
+
+
+def save_picture(picture: Picture, path: Path) -> None:
+    """Write a PNG so that a reader sees the whole file or none. Raises OSError."""
+    encoded = io.BytesIO()
+    Image.fromarray(picture).save(encoded, format="PNG")
+    write_whole(encoded.getvalue(), path)

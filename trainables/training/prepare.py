@@ -1,0 +1,91 @@
+"""A data set made ready for the trials that share it: split, as its options ask, statistics, batches on the device."""
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from trainables.data.autoencoder import autoencoded
+from trainables.data.batches import Batches
+from trainables.data.cache import contents
+from trainables.data.cue import drawn_cues, planted
+from trainables.data.splits import Split, stream
+from trainables.data.statistics import pixel_scale
+from trainables.data.streaming import StreamedBatches
+from trainables.data.subset import Division, divided
+from trainables.dataset import DataInfo, DataPlace, Dataset, Examples, StreamedExamples
+from trainables.errors import DataError
+from trainables.interfaces import TrainingFacts
+from trainables.protocol import Splits
+
+
+def _none() -> NDArray[np.int64]:
+    return np.empty(0, np.int64)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `fit` and the final measures read."""
+
+    info: DataInfo
+    split: Split
+    batches: Batches
+    facts: TrainingFacts
+    unlabelled: NDArray[np.int64] = field(default_factory=_none)
+    """Training examples without a label (`per_class`), as indices for `batches`; their targets there are -100."""
+    cues: NDArray[np.int64] | None = None
+    """The class that each example's planted cue stands for (`spurious`), (examples,); None where none is planted."""
+
+
+@lru_cache(maxsize=1)  # a slot's next trial mostly has the same data and seed; more would hold more of the GPU's memory
+def prepared(
+    dataset: Dataset,
+    place: DataPlace,
+    fingerprint: str,
+    splits: Splits,
+    split_seed: int,
+    device: torch.device,
+    seed: int = 0,
+) -> Prepared:
+    """Decode (or map what is decoded), split, and scale by the training split alone. Raises DataError.
+
+    seed: the trial's own, which picks the fold of a cross-validation; all else comes from `split_seed`.
+    """
+    found = contents(dataset, place, fingerprint)
+    info, reason = dataset.under_options(found.info), dataset.supports(found.info)
+    if reason is not None:
+        raise DataError(reason)
+    examples = found.examples
+    division = divided(dataset, examples, found.hashes, info.classes, splits, split_seed, seed)
+    learnt = division.split.train
+    if isinstance(examples, StreamedExamples):
+        labelled = replace(examples, targets=division.targets)
+        batches: Batches = StreamedBatches(labelled, info, learnt, split_seed, device)
+        cues = None
+    else:
+        changed, cues = _changed(dataset, examples, division, info, split_seed, device)
+        scale = pixel_scale(changed.inputs, learnt, dataset.preprocess)
+        batches = Batches(changed, scale, device, channels_last=info.input == "image")
+    counts = np.bincount(division.targets[learnt], minlength=len(info.classes)) if info.classes else np.empty(0)
+    mean, std = (tuple(float(value) for value in each) for each in (batches.statistics.mean, batches.statistics.std))
+    facts = TrainingFacts(tuple(int(count) for count in counts), mean, std)
+    return Prepared(info, division.split, batches, facts, division.unlabelled, cues)
+
+
+def _changed(
+    dataset: Dataset, examples: Examples, division: Division, info: DataInfo, split_seed: int, device: torch.device
+) -> tuple[Examples, NDArray[np.int64] | None]:
+    """The examples as this trial sees them, and their cues. The cue is planted last, so that no filter takes it away."""
+    inputs, cues = examples.inputs, None
+    if dataset.denoise == "autoencoder":
+        seed = int(stream("autoencoder", split_seed).integers(1 << 62))
+        inputs = autoencoded(inputs, division.split.train, seed, device)
+    if dataset.spurious is not None:
+        tested = np.isin(np.arange(len(examples)), division.split.test)
+        generator = stream("spurious", split_seed)
+        # by the true labels: which patch a picture bears is not changed by what it is later taken for
+        cues = drawn_cues(examples.targets.astype(np.int64), len(info.classes), dataset.spurious, tested, generator)
+        inputs = planted(inputs, cues)
+    return replace(examples, inputs=inputs, targets=division.targets), cues

@@ -1,0 +1,62 @@
+"""Random numbers of the training, each stream from its own seed."""
+
+from hashlib import blake2b
+
+import torch
+from torch import Tensor
+
+from trainables.context import Context
+from trainables.records import Seeds
+from trainables.training.state import State
+
+
+class RandomStreams:
+    """Every rank augments and drops out on its own, in the same order of examples.
+
+    Layers such as dropout draw from torch's own generators, which have their seed from here.
+    """
+
+    def __init__(self, seeds: Seeds, context: Context) -> None:
+        self._seeds, self._context = seeds, context
+        torch.manual_seed(_of_rank("layers", seeds.augment, context.rank))
+        self.order = torch.Generator().manual_seed(seeds.order)
+        """The same on every rank: each takes its part of the same batches."""
+        self.augment = torch.Generator(context.device).manual_seed(_of_rank("augment", seeds.augment, context.rank))
+
+    def state(self) -> State:
+        """Of all ranks; called by each."""
+        mine = torch.cat(self._states())
+        everyone = self._context.gather(mine[None].to(self._context.device)).cpu()
+        return {"order": self.order.get_state(), "ranks": everyone}
+
+    def load_state(self, state: State, epoch: int) -> None:
+        """Go on from a state that was taken after this epoch.
+
+        Another number of ranks draws anew, from seed, rank and epoch; the order of examples goes on all the same.
+        """
+        self.order.set_state(state["order"])
+        everyone: Tensor = state["ranks"]
+        if len(everyone) != self._context.world_size:
+            self._draw_anew(epoch)
+            return
+        lengths = [len(part) for part in self._states()]
+        layers, augment, *of_device = torch.split(everyone[self._context.rank], lengths)
+        torch.set_rng_state(layers.clone())
+        self.augment.set_state(augment.clone())
+        for part in of_device:
+            torch.cuda.set_rng_state(part.clone(), self._context.device)
+
+    def _states(self) -> list[Tensor]:
+        """This rank's own, uint8."""
+        device = self._context.device
+        of_device = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
+        return [torch.get_rng_state(), self.augment.get_state(), *of_device]
+
+    def _draw_anew(self, epoch: int) -> None:
+        seed, rank = self._seeds.augment, self._context.rank
+        torch.manual_seed(_of_rank(f"layers after {epoch}", seed, rank))
+        self.augment.manual_seed(_of_rank(f"augment after {epoch}", seed, rank))
+
+
+def _of_rank(purpose: str, seed: int, rank: int) -> int:
+    return int.from_bytes(blake2b(f"{purpose}:{seed}:{rank}".encode(), digest_size=8).digest(), "big") >> 1

@@ -1,0 +1,229 @@
+"""One trial from its order to its result: data, split, statistics, build, fit, measure."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from trainables.context import Context
+from trainables.data.batches import UnlabelledBatches
+from trainables.data.cache import here
+from trainables.dataset import DataInfo
+from trainables.errors import CheckpointError
+from trainables.interfaces import Model, Regularizer
+from trainables.process_state.precision import numerics
+from trainables.records import Costs, Seeds, SplitSizes, TrialResult
+from trainables.registry import registry
+from trainables.spec import TrialOrder, TrialSpec, derived_seed, derived_seeds
+from trainables.task import Task
+from trainables.training.checkpoints import Keeper
+from trainables.training.costs import PeakMemory, Stopwatch, count_bytes, count_flops, count_parameters, measure_latency
+from trainables.training.evaluate import UNMEASURED, Measures, measure, measure_validation
+from trainables.training.fit import FitParts, Fitted, fit
+from trainables.training.generation import enlarge
+from trainables.training.learner import Learner, LearnerParts
+from trainables.training.picture import Picture, save_picture
+from trainables.training.prepare import Prepared, prepared
+from trainables.training.range_test import RangeFound, RangeTest
+from trainables.training.weights import save_weights
+from trainables.training.weights_origin import WeightsOrigin
+
+
+def run_trial(order: TrialOrder, context: Context) -> TrialResult:
+    """Execute one trial on this rank; the measures are the same on every rank.
+
+    Raises DataMissing and BrokenPicture, TrialTimedOut and TrialCancelled, and whatever a component raises.
+    """
+    with numerics(order.spec.protocol):
+        try:
+            return _run(order, context)
+        except CheckpointError as unfit:  # the same on every rank: the learner's code has changed since
+            print(f"starts from the beginning: its checkpoint {unfit}")
+            return _run(order.resumed_at(0), context)
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """Seconds apart from those of the epochs."""
+
+    setup: float
+    features: float | None
+    generation: float | None
+    measuring: float
+
+
+def _run(order: TrialOrder, context: Context) -> TrialResult:
+    spec, seeds = order.spec, derived_seeds(order.spec.seed)
+    stopwatch, memory = Stopwatch(context.device), PeakMemory(context.device)
+    splits = spec.protocol.splits
+    data = prepared(spec.dataset, here(order.place), spec.fingerprint, splits, seeds.split, context.device, spec.seed)
+    task = _task(data.info)
+    setup = stopwatch.lap()
+    enlarged = enlarge(data, spec.regularizers, seeds.augment, context)
+    generation = stopwatch.lap()
+    learner = _learner(spec, data, enlarged.data, task, seeds, context)
+    setup += stopwatch.lap()
+    learnt, features = enlarged.data, None
+    if not enlarged.count:
+        learnt = spec.model.shortened(learner.module, data, spec.regularizers, spec.protocol, context)
+        features = stopwatch.lap() if learnt is not data else None
+        data = learnt
+    if spec.protocol.schedule.is_range_test:
+        learner = RangeTest(learner, context)
+    setup += stopwatch.lap()
+    keeper = None if order.checkpoints is None else Keeper(order, order.checkpoints, context)
+    fitted = fit(FitParts(learner, task, learnt, spec.regularizers, spec.protocol, seeds, context, keeper))
+    stopwatch.lap()
+    measures = UNMEASURED
+    if not fitted.diverged and fitted.val is not None:  # a range test may diverge before any epoch is selected
+        if order.purpose == "tuning":
+            measures = measure_validation(fitted.val, task)
+        else:
+            measures = measure(learner.module, fitted.val, task, data, spec.protocol, seeds, context)
+    times = _Times(setup, features, generation if enlarged.count else None, stopwatch.lap())
+    if context.rank == 0 and fitted.best_epoch is not None:
+        _keep(order, learner, data, enlarged.picture)
+    costs = _costs(spec, data.info, task, learner, fitted, times, memory, context)
+    result = _result(fitted, measures, costs, data, enlarged.count, seeds, context)
+    return _with_range(result, learner.found()) if isinstance(learner, RangeTest) else result
+
+
+def _keep(order: TrialOrder, learner: Learner, data: Prepared, made: Picture | None) -> None:
+    """Weights and picture: the learner's own, or else one of the examples that were made for it."""
+    if order.weights is not None:
+        metadata = {"trial_id": order.trial_id, **_origin(order.spec.model, data)}
+        save_weights(learner.module.state_dict(), order.weights, metadata)
+    if order.picture is None:
+        return
+    picture = learner.picture()
+    if picture is None:
+        picture = made
+    if picture is not None:
+        save_picture(picture, order.picture)
+
+
+def _origin(model: Model, data: Prepared) -> dict[str, str]:
+    """What the kept weights say of themselves, so that `pretrained:safetensors` can go on from them."""
+    match data.info.shape:
+        case (channels, height, width):
+            mean, std = data.facts.mean or (0.0,), data.facts.std or (1.0,)
+            return WeightsOrigin(model=model, shape=(channels, height, width), mean=mean, std=std).metadata()
+        case _:
+            return {}  # clips
+
+
+def _task(data: DataInfo) -> Task:
+    task = registry.get("task", data.task)()
+    assert isinstance(task, Task)
+    return task
+
+
+def _learner(spec: TrialSpec, real: Prepared, data: Prepared, task: Task, seeds: Seeds, context: Context) -> Learner:
+    """real: `data` without what was made of it."""
+    torch.manual_seed(seeds.init)
+    # built on the CPU, so that the first weights are the same whatever the device
+    module = spec.model.build(data.info, task.outputs(data.info))
+    spec.model.prepare(module, data.facts)
+    module = module.to(context.device)
+    if data.info.input == "image":
+        module = module.to(memory_format=torch.channels_last)
+    unlabelled = UnlabelledBatches(
+        real.batches,
+        np.concatenate((real.split.train, real.unlabelled)),
+        spec.protocol.batch_size,
+        context.shard,
+        derived_seed("unlabelled", seeds.order),
+        context.device,
+    )
+    parts = LearnerParts(
+        module, data.info, task, spec.optimizer, spec.regularizers, spec.protocol, context, data.facts, unlabelled
+    )
+    return spec.model.learner(parts)
+
+
+def _costs(
+    spec: TrialSpec,
+    data: DataInfo,
+    task: Task,
+    learner: Learner,
+    fitted: Fitted,
+    times: _Times,
+    memory: PeakMemory,
+    context: Context,
+) -> Costs:
+    peak = memory.read()  # before the latencies, whose batches are not the trial's own
+    train_seconds = sum(row.seconds for row in fitted.history)
+    # this worker's part of a batch: a whole one may be more than its device holds
+    part = context.shard(min(spec.protocol.batch_size, fitted.examples))
+    batch_size = max(1, part.stop - part.start)
+    single = measure_latency(learner.module, data.shape, 1, spec.protocol, context.device)
+    batch = measure_latency(learner.module, data.shape, batch_size, spec.protocol, context.device)
+    return Costs(
+        parameters=count_parameters(learner.module),
+        trainable_parameters=count_parameters(learner.module, learning=True),
+        model_bytes=count_bytes(learner.module),
+        flops=_flops(spec.model, spec.regularizers, data, task.outputs(data)),
+        train_seconds=train_seconds,
+        eval_seconds=sum(row.eval_seconds for row in fitted.history) + times.measuring,
+        setup_seconds=times.setup,
+        feature_seconds=times.features,
+        generation_seconds=times.generation,
+        samples_per_second=fitted.examples / train_seconds,
+        latency_ms_p50=single.p50,
+        latency_ms_p95=single.p95,
+        batch_latency_ms_p50=batch.p50,
+        batch_latency_ms_p95=batch.p95,
+        peak_memory_bytes=peak,
+        device_memory_bytes=memory.whole,
+    )
+
+
+@lru_cache(maxsize=256)
+def _flops(model: Model, regularizers: tuple[Regularizer, ...], data: DataInfo, outputs: int) -> int:
+    """Counted once for all trials of a model: the seed and the optimizer do not change it."""
+    with torch.random.fork_rng(devices=[]):
+        module = model.build(data, outputs)
+    for regularizer in regularizers:
+        regularizer.on_model(module)
+    return count_flops(module, data.shape)
+
+
+def _result(
+    fitted: Fitted, measures: Measures, costs: Costs, data: Prepared, generated: int, seeds: Seeds, context: Context
+) -> TrialResult:
+    diverged = fitted.diverged or measures.diverged
+    split = data.split
+    on_gpu = context.device.type == "cuda"
+    return TrialResult(
+        status="diverged" if diverged else "completed",
+        reason=diverged,
+        epochs=len(fitted.history),
+        best_epoch=fitted.best_epoch,
+        train=measures.train,
+        val=measures.val,
+        test=measures.test,
+        breakdown=measures.breakdown,
+        costs=costs,
+        sizes=SplitSizes(
+            len(split.train), len(split.val), len(split.test), split.dropped, len(data.unlabelled), generated
+        ),
+        seeds=seeds,
+        device=torch.cuda.get_device_name(context.device) if on_gpu else context.device.type,
+        world_size=context.world_size,
+        threads=torch.get_num_threads(),
+        cue=measures.cue,
+    )
+
+
+def _with_range(result: TrialResult, found: RangeFound) -> TrialResult:
+    """A range test is complete when it has diverged: that is what it looked for."""
+    curves = (*result.breakdown.curves, *found.curve)
+    return replace(
+        result,
+        status="completed",
+        reason=None,
+        breakdown=replace(result.breakdown, curves=curves),
+        lr_lowest_loss=found.lr_lowest_loss,
+        lr_diverged=found.lr_diverged,
+    )
