@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
 from trainables.component import AddedLater, Component, Count, Probability
-from trainables.data.cue import most_cues
 from trainables.errors import DataError
 
 # What a grid can ask of any data set, whatever it holds: preprocessing, fewer or worse data, folds.
@@ -35,6 +34,34 @@ _OF_CLASSES: Final = ("per_class", "imbalance", "label_noise", "spurious")
 """What has no meaning without classes."""
 _OF_PIXELS: Final = ("denoise", "resize", "grayscale", "pixel_noise", "spurious")
 """What needs all pictures decoded."""
+
+_CUE_SHARE: Final = 8
+"""A planted cue's patch is an eighth of the smaller side, and at least two pixels."""
+_LEAST_CUE: Final = 2
+_CUE_PATTERNS: Final = 4
+"""White left, right, above or below of black: seen on any background."""
+
+
+def most_cues(height: int, width: int) -> int:
+    """How many different patches there are for pictures of this size."""
+    return _CUE_PATTERNS * len(cue_corners(height, width))
+
+
+def cue_side(height: int, width: int) -> int:
+    """Of the square patch, in pixels."""
+    return max(_LEAST_CUE, min(height, width) // _CUE_SHARE)
+
+
+def cue_corners(height: int, width: int) -> list[tuple[int, int]]:
+    """Top and left of the places along the border, that do not overlap."""
+    side = cue_side(height, width)
+    rows, columns = height // side, width // side
+    return [
+        (row * side, column * side)
+        for row in range(rows)
+        for column in range(columns)
+        if row in (0, rows - 1) or column in (0, columns - 1)
+    ]
 
 
 class DataOptions(Component):
@@ -147,6 +174,8 @@ class StreamedExamples:
         return len(self.targets)
 
 
+Picture = NDArray[np.uint8]
+"""One to be looked at: (height, width) grey, or (height, width, 3) red, green and blue."""
 Input = Literal["image", "clip"]
 
 

@@ -5,31 +5,26 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from trainables.component import Component
 from trainables.context import Context
-from trainables.dataset import DataInfo, DataPlace, Examples, Input
+from trainables.dataset import DataInfo, DataPlace, Examples, Input, Picture
 from trainables.records import EpochRow
-from trainables.training.picture import Picture
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
     from trainables.protocol import Protocol
-    from trainables.training.learner import Learner, LearnerParts
-    from trainables.training.prepare import Prepared
-
-# The kinds of attention over the channels and places of a feature map (their layers:
-# `trainables.models._attention`).
-
-Attention = Literal["none", "se", "cbam"]
-"""Squeeze-and-excitation (Hu et al. 2018), or CBAM (Woo et al. 2018)."""
 
 
 class Model(Component):
-    """A level of the `model` axis."""
+    """A level of the `model` axis.
+
+    One with a training step of its own (a GAN, say) also has `learner`, as `training.learner.OwnLearner` says, and one
+    that need not read its pictures again and again `shortened`, as `training.prepare.Shortening` says.
+    """
 
     kind: ClassVar[str] = "model"
     inputs: ClassVar[frozenset[Input]] = frozenset({"image"})
@@ -42,6 +37,11 @@ class Model(Component):
         """Whether `build` places `layers.StochasticDepthSite` modules, which `stochastic_depth` switches on."""
         return False
 
+    @property
+    def has_own_learner(self) -> bool:
+        """Whether it has a training step of its own: a method, not a parameter that happens to have that name."""
+        return callable(getattr(type(self), "learner", None))
+
     def supports(self, data: DataInfo) -> str | None:
         """None, or the reason why this model cannot work on this data (it becomes the reason of a skipped row)."""
         if data.input not in self.inputs:
@@ -50,7 +50,7 @@ class Model(Component):
 
     def supports_protocol(self, protocol: Protocol) -> str | None:
         """None, or the reason why it cannot follow this protocol (the reason of a skipped row)."""
-        if protocol.accumulate > 1 and type(self).learner is not Model.learner:
+        if protocol.accumulate > 1 and self.has_own_learner:
             return f"{self.name} learns a batch in a way of its own, which cannot be cut in parts; leave accumulate out"
         return None
 
@@ -67,17 +67,6 @@ class Model(Component):
         Raises WeightsError.
         """
 
-    def shortened(
-        self,
-        module: nn.Module,
-        data: Prepared,
-        regularizers: Sequence[Regularizer],
-        protocol: Protocol,
-        context: Context,
-    ) -> Prepared:
-        """The data as the module is to read it: once computed what it would make of a picture again and again, say."""
-        return data
-
     def located(self, place: DataPlace) -> Self:
         """This model with the files that it reads found, checked and identified. Raises WeightsError."""
         return self
@@ -89,15 +78,11 @@ class Model(Component):
     def fetch(self, place: DataPlace) -> None:
         """Download what is missing. Raises WeightsError when it stays missing."""
 
-    def learner(self, parts: LearnerParts) -> Learner:
-        """How one batch is learnt. Overridden by models with a training step of their own (a GAN, say)."""
-        from trainables.training.learner import SupervisedLearner
-
-        return SupervisedLearner(parts)
-
 
 # What an optimizer is: hyper-parameters, and a torch optimizer over parameter groups.
 
+State = dict[str, Any]
+"""What torch calls a state dict: names to tensors, numbers, text, None, and lists and dicts of these."""
 ParameterGroup = dict[str, Any]
 """A torch parameter group: `params` and the options that differ in it. torch's own type, passed on as it is."""
 

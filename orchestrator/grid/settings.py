@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -9,10 +10,25 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from orchestrator.grid import yaml_file
 from orchestrator.grid.problems import Problems, flattened
 from orchestrator.grid.yaml_file import Entry, Mapping, Node
-from orchestrator.wandb.process import Destination
 from trainables.protocol import SecondsOrNone, Splits
 
 Settings = TypeVar("Settings", bound=BaseModel)
+Mode = Literal["auto", "online", "offline", "disabled"]
+"""How W&B is written to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where runs go, and of what."""
+
+    project: str
+    entity: str | None = None
+    runs: Literal["trials", "cells"] = "trials"
+    live: Literal["auto", "on", "off"] = "auto"
+    tags: tuple[str, ...] = ()
+    notes: str | None = None
+    artifacts: Literal["best", "none"] = "none"
+    alert: Literal["end", "failures", "none"] = "none"
 
 
 def _share_or_whole(gpus: float) -> float:

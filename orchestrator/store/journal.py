@@ -10,17 +10,15 @@ import weakref
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from secrets import token_hex
 from typing import Any, Final, Self
 
 from orchestrator.engine import Broke, Ended, EpochDone, Started
-from orchestrator.errors import DamagedResults, UserError
-from orchestrator.store import sql
+from orchestrator.store import journal_schema, sql
 from orchestrator.store.connection import checked, connect, guarded
 from orchestrator.store.guard import JournalGuard
 from orchestrator.store.inspection import refuse_damage
 from orchestrator.store.sql import CellRow, Planning, keep_cell, outcome_values
-from orchestrator.store.version import is_damaged, migrate, migrated_copy, newer
+from orchestrator.store.version import migrate, migrated_copy
 from results_schema import ATTEMPTS, CLASSES, CURVES, ENDED, ENVIRONMENTS, EPOCHS, VERSION
 
 _LOST: Final = "the sweep that ran it ended before it did"
@@ -37,7 +35,7 @@ class Journal:
     def create_or_open(cls, path: Path) -> Self:
         """For the one writer, who holds the lock. Raises DamagedResults, UserError, InfrastructureLost."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        cls._refuse_what_is_not_ours(path)
+        journal_schema.refuse_what_is_not_ours(path)
         refuse_damage(path)
         with guarded(path):
             guard = JournalGuard(path)
@@ -48,14 +46,13 @@ class Journal:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA wal_autocheckpoint = 0")
             db.execute("PRAGMA synchronous = NORMAL")  # the guard brings the log to the disk, commit by commit
-            # also empty after a sweep that was killed before it had written the first statement
-            if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                journal._create()
+            if journal_schema.is_empty(db):
+                journal_schema.create(db)
             else:
-                journal._check_whole()
-                if (found := journal._version()) < VERSION:
+                journal_schema.check_whole(db, path)
+                if (found := journal_schema.version_of(db, path)) < VERSION:
                     migrate(db, path, found, VERSION)
-                journal._check_schema()
+                journal_schema.check_schema(db, path)
             guard.begin(db)
             db.execute("BEGIN")
         return journal
@@ -68,11 +65,11 @@ class Journal:
         db = connect(path, read_only=True)
         journal = cls(db, path)
         with journal._checked():
-            journal._check_version()
-            if journal._version() < VERSION:
+            journal_schema.check_version(db, path)
+            if journal_schema.version_of(db, path) < VERSION:
                 with closing(db):
                     journal = cls(migrated_copy(db, VERSION), path)
-            journal._check_schema()
+            journal_schema.check_schema(journal._db, path)
         return journal
 
     def close(self) -> None:
@@ -330,59 +327,6 @@ class Journal:
         except BaseException:
             self.close()
             raise
-
-    @classmethod
-    def _refuse_what_is_not_ours(cls, path: Path) -> None:
-        """Before anything is changed. Also whole: what a sweep left that was killed before its first statement."""
-        if path.is_dir():
-            raise UserError(f"cannot open {path}: it is a folder; use another --results")
-        if not path.exists() or not path.stat().st_size:
-            return
-        with checked(path), closing(connect(path, read_only=True)) as db:
-            if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                cls(db, path)._check_version()
-
-    def _create(self) -> None:
-        self._db.execute("BEGIN")
-        for statement in sql.schema_statements():
-            self._db.execute(statement)
-        self._db.execute("INSERT INTO meta VALUES ('results_version', ?)", (str(VERSION),))
-        self._db.execute("INSERT INTO meta VALUES ('directory_id', ?)", (token_hex(4),))
-        self._db.commit()
-
-    def _check_whole(self) -> None:
-        self._check_version()
-        verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise DamagedResults(
-                f"{self._path} is damaged ({verdict}); `orch repair {self._path.parent}` mends what can be mended"
-            )
-
-    def _check_version(self) -> None:
-        if (found := self._version()) > VERSION:
-            if is_damaged(self._path):  # a bit has made another number of ours
-                raise DamagedResults(
-                    f"{self._path} is damaged; `orch repair {self._path.parent}` mends what can be mended"
-                )
-            raise newer(self._path, found)
-
-    def _check_schema(self) -> None:
-        """So that a statement that SQLite refuses from here on is a mistake of this program."""
-        for table, columns in sql.columns().items():
-            if missing := columns - sql.columns_there(self._db, table):
-                raise DamagedResults(
-                    f"{self._path} is damaged: its table {table} has no {min(missing)}; `orch repair {self._path.parent}`"
-                    " mends what can be mended"
-                )
-
-    def _version(self) -> int:
-        there = sql.columns_there(self._db, "meta")
-        found = self.meta("results_version") if there >= {"key", "value"} else None
-        if found is None or not found.isdecimal():
-            raise DamagedResults(
-                f"{self._path} has no results version; restore it from a copy, or use another --results"
-            )
-        return int(found)
 
     def _first_attempt(self, event: Started) -> int:
         """The attempt with which the trial was begun that this one goes on with: itself where the trial had ended."""

@@ -20,11 +20,12 @@ import click
 from filelock import FileLock, Timeout
 
 from orchestrator.errors import OrchError
+from orchestrator.grid.settings import Destination, Mode
 from orchestrator.outputs import open_outputs
 from orchestrator.store.lock import refuse_strange_places
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.wandb.patience import Patience
-from orchestrator.wandb.process import PENDING, Destination, Mode, has_key
+from orchestrator.wandb.process import PENDING, has_key
 from trainables.data.files import remove_unfinished
 
 # Where the SDK keeps files on their way: a folder of the results, where what a killed writer leaves is found and

@@ -8,13 +8,13 @@ from typing import Final
 import pandas as pd
 
 from orchestrator.evidence.selection import SCORES, best_first, measure_of
+from orchestrator.grid.settings import Destination
 from orchestrator.results.ranked import AXES, COSTS, ranked_cells, short_label
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.wandb.attachment import collection_in, end_alert, failure_alert, model_of
 from orchestrator.wandb.ledger import Ledger
-from orchestrator.wandb.process import Destination
 from orchestrator.wandb.runs import Finished, Run, finished_trials
 from orchestrator.wandb.tracker import Tracker
 from results_schema import OPEN, RETRYABLE

@@ -4,18 +4,17 @@ import netrc
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from stat import S_IMODE, S_IRWXG, S_IRWXO
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from clusters.signals import WARNINGS, children_deaf_to
+from orchestrator.grid.settings import Destination, Mode
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.wandb.settings import base_url
 from trainables.data.files import open_to_append
 
-Mode = Literal["auto", "online", "offline", "disabled"]
 Ending = Literal["written", "writing", "pending", "broken"]
 """Of the process: all is written; it still writes; W&B does not have all; it failed, and its log says how."""
 
@@ -36,20 +35,6 @@ _LET_THROUGH: Final = frozenset(
 )
 """What the user's shell may say of the account and of the way to it. The rest is of a run of theirs (WANDB_RUN_ID,
 WANDB_FORK_FROM), said by each of our runs itself (WANDB_MODE), or makes the SDK write the key to its logs (WANDB_DEBUG)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where runs go, and of what."""
-
-    project: str
-    entity: str | None = None
-    runs: Literal["trials", "cells"] = "trials"
-    live: Literal["auto", "on", "off"] = "auto"
-    tags: tuple[str, ...] = ()
-    notes: str | None = None
-    artifacts: Literal["best", "none"] = "none"
-    alert: Literal["end", "failures", "none"] = "none"
 
 
 def command(paths: ResultsPaths, mode: Mode, to: Destination) -> list[str]:

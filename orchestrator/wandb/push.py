@@ -11,11 +11,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from orchestrator.errors import InfrastructureLost, UserError
-from orchestrator.grid.settings import Wandb
+from orchestrator.grid.settings import Destination, Wandb
 from orchestrator.store.files import refuse_other_than_file
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import open_journal
-from orchestrator.wandb.process import PENDING, Destination, command, has_key, surroundings
+from orchestrator.wandb.process import PENDING, command, has_key, surroundings
 from orchestrator.wandb.settings import wish
 
 

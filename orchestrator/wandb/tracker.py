@@ -12,12 +12,12 @@ from typing import Any, Final, Literal
 import psutil
 import wandb
 
+from orchestrator.grid.settings import Destination
 from orchestrator.text import masked, one_line
 from orchestrator.wandb.attachment import Alert, Model, Origin, as_json
 from orchestrator.wandb.ledger import Place
 from orchestrator.wandb.open_run import Media, OpenRun
 from orchestrator.wandb.patience import Patience
-from orchestrator.wandb.process import Destination
 from orchestrator.wandb.runs import Run
 from orchestrator.wandb.settings import base_url
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from orchestrator.grid.settings import Destination
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.wandb.attaching import Attaching, Winner
@@ -13,7 +14,6 @@ from orchestrator.wandb.ledger import Ledger
 from orchestrator.wandb.live import LiveRuns
 from orchestrator.wandb.open_run import Media, read_media
 from orchestrator.wandb.patience import Patience
-from orchestrator.wandb.process import Destination
 from orchestrator.wandb.runs import Finished, Run, finished_cells, finished_trials, read_cell, read_run
 from orchestrator.wandb.tracker import Arrived, Refused, Tracker, Unreachable
 

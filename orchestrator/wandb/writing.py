@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
+from orchestrator.grid.settings import Destination
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import journal_to_read
 from orchestrator.wandb.attaching import read_winners
 from orchestrator.wandb.patience import Patience
-from orchestrator.wandb.process import Destination
 from orchestrator.wandb.tracker import Tracker, Unreachable
 from orchestrator.wandb.writer import Writer, Written
 

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from trainables.data.statistics import ChannelStatistics
 from trainables.dataset import Examples
-from trainables.interfaces import Regularizer
-from trainables.training.state import State
+from trainables.interfaces import Regularizer, State
 
 # Where the examples lie while batches are cut from them: in the memory of the GPU, or mapped from the file.
 

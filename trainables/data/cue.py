@@ -5,21 +5,10 @@ that the accuracy where the two conflict tells what a model has learnt of the cl
 "Distributionally Robust Neural Networks", section 3, and Arjovsky et al. 2019, "Invariant Risk Minimization", section 5).
 """
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
-_SHARE: Final = 8
-"""A patch is an eighth of the smaller side, and at least two pixels."""
-_LEAST: Final = 2
-_PATTERNS: Final = 4
-"""White left, right, above or below of black: seen on any background."""
-
-
-def most_cues(height: int, width: int) -> int:
-    """How many different patches there are for pictures of this size."""
-    return _PATTERNS * len(_corners(height, width))
+from trainables.dataset import cue_corners, cue_side
 
 
 def drawn_cues(
@@ -45,30 +34,14 @@ def planted(
     inputs: NDArray[np.uint8] | NDArray[np.float32], cues: NDArray[np.int64]
 ) -> NDArray[np.uint8] | NDArray[np.float32]:
     """A copy of the inputs (examples, ..., height, width) with each one's patch, on every channel and frame."""
-    corners = _corners(*inputs.shape[-2:])
-    side = _side(*inputs.shape[-2:])
+    corners = cue_corners(*inputs.shape[-2:])
+    side = cue_side(*inputs.shape[-2:])
     shown = inputs.copy()
     for cue in np.unique(cues):
         top, left = corners[cue % len(corners)]
         patch = _pattern(side, int(cue) // len(corners)) * (255 if inputs.dtype == np.uint8 else 1)
         shown[cues == cue, ..., top : top + side, left : left + side] = patch.astype(inputs.dtype)
     return shown
-
-
-def _side(height: int, width: int) -> int:
-    return max(_LEAST, min(height, width) // _SHARE)
-
-
-def _corners(height: int, width: int) -> list[tuple[int, int]]:
-    """Top and left of the places along the border, that do not overlap."""
-    side = _side(height, width)
-    rows, columns = height // side, width // side
-    return [
-        (row * side, column * side)
-        for row in range(rows)
-        for column in range(columns)
-        if row in (0, rows - 1) or column in (0, columns - 1)
-    ]
 
 
 def _pattern(side: int, turns: int) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from trainables.interfaces import Attention
+from trainables.models._choices import Attention
 
 _REDUCTION: Final = 16
 """Channels for each unit of the bottleneck (Hu et al. 2018, sec. 6.1; Woo et al. 2018, sec. 4)."""

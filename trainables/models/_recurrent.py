@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from trainables.component import AddedLater, Count, Depth
 from trainables.dataset import DataInfo, Input
 from trainables.interfaces import Model
+from trainables.models._choices import Cell, Read
 
 if TYPE_CHECKING:
     from torch import nn
-
-Cell = Literal["rnn", "lstm", "gru"]
-"""Elman 1990 with tanh, Hochreiter and Schmidhuber 1997, Cho et al. 2014."""
-Read = Literal["rows", "columns", "patches"]
 
 
 class SequenceModel(Model):

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainables.models._choices import Cell, Read
 from trainables.models._layers import DropoutSite
-from trainables.models._recurrent import Cell, Read
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,35 @@
 """How `sgan` learns: labels, real against generated, and the generator (Salimans et al. 2016, sections 3.1 and 5)."""
 
 import math
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.dataset import Picture
+from trainables.interfaces import State
 from trainables.models._gan_networks import Discriminator, Generator
 from trainables.training.learner import LearnerParts, Objective, StepResult, SupervisedLearner
-from trainables.training.picture import Picture, grid
-from trainables.training.state import State, load_optimizer_state, optimizer_state
-
-if TYPE_CHECKING:
-    from trainables.models.sgan import Sgan
+from trainables.training.picture import grid
+from trainables.training.state import load_optimizer_state, optimizer_state
 
 _SHOWN: Final = 100
 _COLUMNS: Final = 10
 _FEWEST: Final = 2
 """Pictures generated at once, at least: batch norm has no statistics of one value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generating:
+    """What `sgan` says of its generator; its parameters of the same names say what they are."""
+
+    latent: int
+    channels: Sequence[int]
+    loss: Literal["feature_matching", "standard"]
+    passes: int | None
 
 
 class SemiSupervisedLearner(SupervisedLearner):
@@ -28,19 +39,20 @@ class SemiSupervisedLearner(SupervisedLearner):
     K + 1 logits whose last is 0. The reported loss and accuracy are those of the labelled examples alone.
     """
 
-    def __init__(self, parts: LearnerParts, model: "Sgan") -> None:
+    def __init__(self, parts: LearnerParts, generating: Generating) -> None:
         """parts.unlabelled has to be there. Draws the generator's weights from torch's global generator."""
         super().__init__(parts)
         assert isinstance(parts.module, Discriminator)
         assert parts.unlabelled is not None
-        self._discriminator, self._unlabelled, self._model = parts.module, parts.unlabelled, model
-        generator = Generator(model.latent, model.generator_channels, parts.data.shape)
+        self._discriminator, self._unlabelled = parts.module, parts.unlabelled
+        self._generating = generating
+        generator = Generator(generating.latent, generating.channels, parts.data.shape)
         self._generator = generator.to(parts.context.device).to(memory_format=torch.channels_last)
         self._noise_device = parts.context.device
         self._generator_parameters = list(self._generator.parameters())
         self._generator_optimizer = parts.optimizer.build([{"params": self._generator_parameters}])
         self._generator_configured = [float(group["lr"]) for group in self._generator_optimizer.param_groups]
-        self.passes = model.passes or math.ceil(len(parts.unlabelled) / max(1, sum(parts.facts.class_counts)))
+        self.passes = generating.passes or math.ceil(len(parts.unlabelled) / max(1, sum(parts.facts.class_counts)))
 
     def step(self, inputs: Tensor, targets: Tensor) -> StepResult:
         self._real = self._unlabelled.draw()
@@ -68,7 +80,7 @@ class SemiSupervisedLearner(SupervisedLearner):
 
     def picture(self) -> Picture:
         """A hundred samples of the generator as it is at the end, the same noise in every trial."""
-        noise = torch.randn(_SHOWN, self._model.latent, generator=torch.Generator().manual_seed(0))
+        noise = torch.randn(_SHOWN, self._generating.latent, generator=torch.Generator().manual_seed(0))
         self._generator.eval()
         with torch.inference_mode():
             pictures = self._generator(noise.to(self._noise_device))
@@ -101,7 +113,7 @@ class SemiSupervisedLearner(SupervisedLearner):
     def _generator_loss(self, fake: Tensor) -> Tensor:
         """Feature matching compares this rank's own means."""
         features = self._discriminator.features(fake)
-        if self._model.generator_loss == "standard":
+        if self._generating.loss == "standard":
             return _mean(F.softplus(-self._discriminator.head(features).float().logsumexp(1)))
         with torch.no_grad():
             wanted = _mean(self._discriminator.features(self._real).float())
@@ -109,7 +121,7 @@ class SemiSupervisedLearner(SupervisedLearner):
 
     def _generated(self, count: int) -> Tensor:
         """Standardised pictures from fresh noise."""
-        noise = torch.randn(max(_FEWEST, count), self._model.latent, device=self._noise_device)
+        noise = torch.randn(max(_FEWEST, count), self._generating.latent, device=self._noise_device)
         black, white = self._unlabelled.black, self._unlabelled.white
         pictures: Tensor = black + (white - black) * self._generator(noise)
         return pictures.contiguous(memory_format=torch.channels_last)

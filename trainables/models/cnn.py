@@ -9,7 +9,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from trainables.component import AddedLater, AnyCounts, Count, Counts
 from trainables.dataset import DataInfo
-from trainables.interfaces import Attention, Model
+from trainables.interfaces import Model
+from trainables.models._choices import Attention
 from trainables.models._initialisation import Initialisation, initialise
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import Count, Depth
 from trainables.dataset import DataInfo
+from trainables.models._choices import Cell
 from trainables.models._frames import FrameModel
-from trainables.models._recurrent import Cell
 
 if TYPE_CHECKING:
     from torch import nn

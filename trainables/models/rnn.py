@@ -2,7 +2,8 @@
 
 from typing import ClassVar
 
-from trainables.models._recurrent import Cell, SequenceModel
+from trainables.models._choices import Cell
+from trainables.models._recurrent import SequenceModel
 
 
 class Rnn(SequenceModel):

@@ -12,7 +12,8 @@ from trainables.models.cnn import Cnn
 if TYPE_CHECKING:
     from torch import nn
 
-    from trainables.training.learner import Learner, LearnerParts
+    from trainables.models._semi_supervised_gan import SemiSupervisedLearner
+    from trainables.training.learner import LearnerParts
 
 
 class Sgan(Model):
@@ -54,10 +55,12 @@ class Sgan(Model):
 
         return Discriminator(self._classifier().build(data, outputs))
 
-    def learner(self, parts: LearnerParts) -> Learner:
-        from trainables.models._semi_supervised_gan import SemiSupervisedLearner
+    def learner(self, parts: LearnerParts) -> SemiSupervisedLearner:
+        """How one batch is learnt (see `training.learner.OwnLearner`)."""
+        from trainables.models._semi_supervised_gan import Generating, SemiSupervisedLearner
 
-        return SemiSupervisedLearner(parts, self)
+        generating = Generating(self.latent, self.generator_channels, self.generator_loss, self.passes)
+        return SemiSupervisedLearner(parts, generating)
 
     def _classifier(self) -> Cnn:
         return Cnn(channels=self.channels, kernels=(self.kernel,), hidden=self.hidden)

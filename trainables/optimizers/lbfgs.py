@@ -44,7 +44,7 @@ class Lbfgs(TorchOptimizer):
     """How the length of a step is found; null takes lr as it is."""
 
     def supports(self, data: DataInfo, model: Model, regularizers: Sequence[Regularizer]) -> str | None:
-        if type(model).learner is not Model.learner:
+        if model.has_own_learner:
             return (
                 f"lbfgs evaluates a batch's loss several times a step, which the training of {model.name} does not do"
             )

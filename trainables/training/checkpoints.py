@@ -25,12 +25,13 @@ from torch import Tensor
 from trainables.context import Context, Signal
 from trainables.data.files import is_hole, open_regular, write_whole
 from trainables.errors import CheckpointError
+from trainables.interfaces import State
 from trainables.records import EpochRow
 from trainables.spec import Checkpoints, TrialOrder
 from trainables.training.evaluate import Outputs
 from trainables.training.learner import Learner
 from trainables.training.random import RandomStreams
-from trainables.training.state import State, put_together, taken_apart
+from trainables.training.state import put_together, taken_apart
 
 # The files of a trial's checkpoints: `epoch-N.safetensors` with the tensors and `epoch-N.json` with all else.
 

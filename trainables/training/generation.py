@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from trainables.context import Context
 from trainables.data.checks import check_examples
-from trainables.dataset import Examples
+from trainables.dataset import Examples, Picture
 from trainables.errors import DataError
 from trainables.interfaces import Regularizer
 from trainables.spec import derived_seed
-from trainables.training.picture import Picture
 from trainables.training.prepare import Prepared
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]

@@ -1,23 +1,23 @@
 """How one batch is learnt."""
 
+import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from trainables.context import Context
 from trainables.data.batches import UnlabelledBatches
-from trainables.dataset import DataInfo
-from trainables.interfaces import Loss, Optimizer, ParameterGroup, Regularizer, TrainingFacts
+from trainables.dataset import DataInfo, Picture
+from trainables.interfaces import Loss, Optimizer, ParameterGroup, Regularizer, State, TrainingFacts
 from trainables.process_state.precision import autocast
 from trainables.protocol import Protocol
 from trainables.task import Task
-from trainables.training.picture import Picture
-from trainables.training.state import State, load_optimizer_state, optimizer_state
+from trainables.training.state import load_optimizer_state, optimizer_state
 
 # torch.compile before training begins, so that its time is set-up and no step waits for it.
 
@@ -193,6 +193,14 @@ class Learner(ABC):
     def picture(self) -> Picture | None:
         """What the trained learner shows of itself, to be kept beside the figures; None where there is nothing to see."""
         return None
+
+
+@runtime_checkable
+class OwnLearner(typing.Protocol):
+    """A model that learns in a way of its own."""
+
+    def learner(self, parts: LearnerParts) -> Learner:
+        """How one batch is learnt."""
 
 
 class SupervisedLearner(Learner):

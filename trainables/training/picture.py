@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from trainables.data.files import write_whole
+from trainables.dataset import Picture
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Picture = NDArray[np.uint8]
-"""(height, width) grey, or (height, width, 3) red, green and blue."""
 
 _GAP: Final = 1
 """Black pixels between two pictures of a grid."""

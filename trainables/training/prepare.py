@@ -1,12 +1,17 @@
 """A data set made ready for the trials that share it: split, as its options ask, statistics, batches on the device."""
 
+import typing
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
+from trainables.context import Context
 from trainables.data.autoencoder import autoencoded
 from trainables.data.batches import Batches
 from trainables.data.cache import contents
@@ -17,8 +22,8 @@ from trainables.data.streaming import StreamedBatches
 from trainables.data.subset import Division, divided
 from trainables.dataset import DataInfo, DataPlace, Dataset, Examples, StreamedExamples
 from trainables.errors import DataError
-from trainables.interfaces import TrainingFacts
-from trainables.protocol import Splits
+from trainables.interfaces import Regularizer, TrainingFacts
+from trainables.protocol import Protocol, Splits
 
 
 def _none() -> NDArray[np.int64]:
@@ -37,6 +42,21 @@ class Prepared:
     """Training examples without a label (`per_class`), as indices for `batches`; their targets there are -100."""
     cues: NDArray[np.int64] | None = None
     """The class that each example's planted cue stands for (`spurious`), (examples,); None where none is planted."""
+
+
+@runtime_checkable
+class Shortening(typing.Protocol):
+    """A model that reads less than the pictures, once it has read each of them."""
+
+    def shortened(
+        self,
+        module: nn.Module,
+        data: Prepared,
+        regularizers: Sequence[Regularizer],
+        protocol: Protocol,
+        context: Context,
+    ) -> Prepared:
+        """The data as the module is to read it: once computed what it would make of a picture again and again, say."""
 
 
 @lru_cache(maxsize=1)  # a slot's next trial mostly has the same data and seed; more would hold more of the GPU's memory

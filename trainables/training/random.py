@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from trainables.context import Context
+from trainables.interfaces import State
 from trainables.records import Seeds
-from trainables.training.state import State
 
 
 class RandomStreams:

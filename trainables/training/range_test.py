@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from trainables.context import Context
+from trainables.dataset import Picture
+from trainables.interfaces import State
 from trainables.records import CurveRow
 from trainables.training.learner import Learner, StepResult
-from trainables.training.picture import Picture
-from trainables.training.state import State
 
 _MOST_POINTS: Final = 100
 _WORSE_THAN_UNTRAINED: Final = 1.25

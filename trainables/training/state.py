@@ -9,8 +9,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-State = dict[str, Any]
-"""What torch calls a state dict: names to tensors, numbers, text, None, and lists and dicts of these."""
+from trainables.interfaces import State
 
 _TENSOR: Final = "$tensor"
 

@@ -9,7 +9,7 @@ import torch
 from trainables.context import Context
 from trainables.data.batches import UnlabelledBatches
 from trainables.data.cache import here
-from trainables.dataset import DataInfo
+from trainables.dataset import DataInfo, Picture
 from trainables.errors import CheckpointError
 from trainables.interfaces import Model, Regularizer
 from trainables.process_state.precision import numerics
@@ -22,9 +22,9 @@ from trainables.training.costs import PeakMemory, Stopwatch, count_bytes, count_
 from trainables.training.evaluate import UNMEASURED, Measures, measure, measure_validation
 from trainables.training.fit import FitParts, Fitted, fit
 from trainables.training.generation import enlarge
-from trainables.training.learner import Learner, LearnerParts
-from trainables.training.picture import Picture, save_picture
-from trainables.training.prepare import Prepared, prepared
+from trainables.training.learner import Learner, LearnerParts, OwnLearner, SupervisedLearner
+from trainables.training.picture import save_picture
+from trainables.training.prepare import Prepared, Shortening, prepared
 from trainables.training.range_test import RangeFound, RangeTest
 from trainables.training.weights import save_weights
 from trainables.training.weights_origin import WeightsOrigin
@@ -66,7 +66,8 @@ def _run(order: TrialOrder, context: Context) -> TrialResult:
     setup += stopwatch.lap()
     learnt, features = enlarged.data, None
     if not enlarged.count:
-        learnt = spec.model.shortened(learner.module, data, spec.regularizers, spec.protocol, context)
+        if isinstance(spec.model, Shortening):
+            learnt = spec.model.shortened(learner.module, data, spec.regularizers, spec.protocol, context)
         features = stopwatch.lap() if learnt is not data else None
         data = learnt
     if spec.protocol.schedule.is_range_test:
@@ -139,6 +140,9 @@ def _learner(spec: TrialSpec, real: Prepared, data: Prepared, task: Task, seeds:
     parts = LearnerParts(
         module, data.info, task, spec.optimizer, spec.regularizers, spec.protocol, context, data.facts, unlabelled
     )
+    if not spec.model.has_own_learner:
+        return SupervisedLearner(parts)
+    assert isinstance(spec.model, OwnLearner)
     return spec.model.learner(parts)
 
 

@@ -10,10 +10,11 @@ import pytest
 
 from orchestrator.cli import run as orch
 from orchestrator.engine import EpochDone
+from orchestrator.grid.settings import Destination
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.wandb.ledger import Ledger
-from orchestrator.wandb.process import Destination, WandbWriter, has_key, surroundings
+from orchestrator.wandb.process import WandbWriter, has_key, surroundings
 from orchestrator.wandb.push import destination
 from orchestrator.wandb.runs import Finished
 from tests.orchestrator.reports.wandb_session import write

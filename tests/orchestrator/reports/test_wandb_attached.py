@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import run as orch
+from orchestrator.grid.settings import Destination
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
 from orchestrator.wandb.attachment import Origin, collection_of, origin_of
 from orchestrator.wandb.ledger import Ledger, Place
-from orchestrator.wandb.process import Destination
 from orchestrator.wandb.push import _of_grid
 from orchestrator.wandb.runs import Run
 from tests.orchestrator.reports.wandb_session import run_of, write

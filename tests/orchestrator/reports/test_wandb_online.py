@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 
 from orchestrator.cli import run as orch
+from orchestrator.grid.settings import Destination
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
-from orchestrator.wandb.process import PENDING, Destination, command
+from orchestrator.wandb.process import PENDING, command
 from tests.orchestrator.reports.wandb_session import directory_id, folders, run_id_of, run_of, write
 from tests.orchestrator.sample import (
     CNN_ADAM,

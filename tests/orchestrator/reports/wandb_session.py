@@ -8,11 +8,12 @@ from pathlib import Path
 import psutil
 from click.testing import CliRunner
 
+from orchestrator.grid.settings import Destination
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.wandb import writing
 from orchestrator.wandb.__main__ import main
-from orchestrator.wandb.process import Destination, command
+from orchestrator.wandb.process import command
 from orchestrator.wandb.runs import finished_cells, finished_trials
 from tests.orchestrator.sample import Cell
 from tests.wandb_server import WandbServer

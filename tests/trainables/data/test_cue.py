@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from trainables.data.cue import drawn_cues, most_cues, planted
+from trainables.data.cue import drawn_cues, planted
 from trainables.data.splits import stream
+from trainables.dataset import most_cues
 
 
 @pytest.mark.parametrize("agreement", [0.0, 0.9, 1.0])

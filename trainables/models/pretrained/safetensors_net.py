@@ -130,7 +130,7 @@ class PretrainedSafetensors(Pretrained):
                 f"{path} does not say how its inputs were standardised; give `mean` and `std`, of pixels in 0..1 "
                 "(mean: 0 and std: 1 where they were the pixels)"
             )
-        if type(model).learner is not Model.learner:
+        if model.has_own_learner:
             raise WeightsError(f"{model.name} learns in a way of its own, which does not go on from weights")
         return _Origin(model, said.shape if said else None, mean, std)
 

@@ -1,0 +1,78 @@
+"""The tables that a journal has, and their version: made in a new file, and looked for in every other."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from secrets import token_hex
+
+from orchestrator.errors import DamagedResults, UserError
+from orchestrator.store import sql
+from orchestrator.store.connection import checked, connect
+from orchestrator.store.version import is_damaged, newer
+from results_schema import VERSION
+
+
+def refuse_what_is_not_ours(path: Path) -> None:
+    """Before anything is changed. Also whole: what a sweep left that was killed before its first statement.
+
+    Raises DamagedResults, UserError.
+    """
+    if path.is_dir():
+        raise UserError(f"cannot open {path}: it is a folder; use another --results")
+    if not path.exists() or not path.stat().st_size:
+        return
+    with checked(path), closing(connect(path, read_only=True)) as db:
+        if not is_empty(db):
+            check_version(db, path)
+
+
+def is_empty(db: sqlite3.Connection) -> bool:
+    """Also after a sweep that was killed before it had written the first statement."""
+    return not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+
+
+def create(db: sqlite3.Connection) -> None:
+    """All tables, without a row."""
+    db.execute("BEGIN")
+    for statement in sql.schema_statements():
+        db.execute(statement)
+    db.execute("INSERT INTO meta VALUES ('results_version', ?)", (str(VERSION),))
+    db.execute("INSERT INTO meta VALUES ('directory_id', ?)", (token_hex(4),))
+    db.commit()
+
+
+def check_whole(db: sqlite3.Connection, path: Path) -> None:
+    """By SQLite's own account, and of a version that this orch reads. Raises DamagedResults, UserError."""
+    check_version(db, path)
+    verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise DamagedResults(f"{path} is damaged ({verdict}); `orch repair {path.parent}` mends what can be mended")
+
+
+def check_version(db: sqlite3.Connection, path: Path) -> None:
+    """Raises UserError for a newer one, DamagedResults where there is none."""
+    if (found := version_of(db, path)) > VERSION:
+        if is_damaged(path):  # a bit has made another number of ours
+            raise DamagedResults(f"{path} is damaged; `orch repair {path.parent}` mends what can be mended")
+        raise newer(path, found)
+
+
+def check_schema(db: sqlite3.Connection, path: Path) -> None:
+    """So that a statement that SQLite refuses from here on is a mistake of this program. Raises DamagedResults."""
+    for table, columns in sql.columns().items():
+        if missing := columns - sql.columns_there(db, table):
+            raise DamagedResults(
+                f"{path} is damaged: its table {table} has no {min(missing)}; `orch repair {path.parent}` mends what can"
+                " be mended"
+            )
+
+
+def version_of(db: sqlite3.Connection, path: Path) -> int:
+    """Of the results. Raises DamagedResults where it does not say."""
+    there = sql.columns_there(db, "meta")
+    found = None
+    if there >= {"key", "value"}:
+        found = db.execute("SELECT value FROM meta WHERE key = 'results_version'").fetchone()
+    if found is None or not str(found[0]).isdecimal():
+        raise DamagedResults(f"{path} has no results version; restore it from a copy, or use another --results")
+    return int(found[0])

@@ -1,0 +1,102 @@
+"""The house can be read from its folders: imports go from room to room one way, and no file is two."""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES: Final = ("results_schema", "clusters", "trainables", "orchestrator")
+FILES: Final = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+"""Modules and their files."""
+ROOMS: Final = {
+    "trainables": (
+        *("", "process_state", "data", "training", "models", "optimizers", "regularizers", "schedules", "datasets"),
+        "tasks",
+    ),
+    "orchestrator": (
+        *("", "engine", "grid", "store", "plan", "evidence", "results", "report", "wandb", "sweep", "remote"),
+        *("doctor", "cli", "__main__"),
+    ),
+}
+"""From what all may import to what none may: each room imports from those before it, "" is the package's top."""
+MOST_AT_THE_TOP: Final = {"orchestrator": 6, "trainables": 13}
+MOST_IN_A_FOLDER: Final = 26
+MOST_LINES: Final = 400
+OF_COMPONENTS: Final = {"datasets", "models", "optimizers", "regularizers", "schedules", "tasks"}
+"""A component a file: as many as there are."""
+
+
+def imports(module: str) -> Iterator[str]:
+    """Our modules that a file imports, wherever in it: within functions and for its types too."""
+    for node in ast.walk(ast.parse(FILES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in FILES)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                within = f"{node.module}.{alias.name}"
+                if within in FILES:
+                    yield within
+                elif node.module in FILES:
+                    yield node.module
+
+
+GRAPH: Final = {module: set(imports(module)) - {module} for module in FILES}
+
+
+def room(module: str) -> tuple[str, str]:
+    """Package and room, where the room is "" at the top of a package."""
+    package, _, rest = module.partition(".")
+    first = rest.partition(".")[0]
+    return package, first if first in ROOMS.get(package, ()) else ""
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    try:
+        TopologicalSorter(GRAPH).prepare()
+    except CycleError as error:
+        pytest.fail(" <- ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_rooms_import_one_way(package: str) -> None:
+    order = ROOMS[package]
+    wrong = {
+        f"{module} imports {imported}"
+        for module, there in GRAPH.items()
+        for imported in there
+        if room(module)[0] == room(imported)[0] == package
+        and order.index(room(module)[1]) < order.index(room(imported)[1])
+        and module != package  # it hands on what its rooms offer
+    }
+    assert wrong == set()
+
+
+def test_every_folder_is_a_room_of_the_list() -> None:
+    for package, order in ROOMS.items():
+        folders = {path.name for path in (ROOT / package).iterdir() if (path / "__init__.py").exists()}
+        assert folders <= set(order)
+
+
+@pytest.mark.parametrize("package", MOST_AT_THE_TOP)
+def test_few_modules_stand_at_the_top(package: str) -> None:
+    assert len(list((ROOT / package).glob("*.py"))) <= MOST_AT_THE_TOP[package]
+
+
+def test_a_folder_can_be_taken_in() -> None:
+    folders = Counter(path.parent.relative_to(ROOT) for path in FILES.values())
+    crowded = {folder: count for folder, count in folders.items() if count > MOST_IN_A_FOLDER}
+    assert {folder for folder in crowded if folder.name not in OF_COMPONENTS} == set()
+
+
+def test_a_file_can_be_read_in_one_go() -> None:
+    lines = {module: len(path.read_text(encoding="utf-8").splitlines()) for module, path in FILES.items()}
+    assert {module: count for module, count in lines.items() if count > MOST_LINES} == {}
