@@ -1,4 +1,4 @@
-"""What a model is: sizes as parameters, a reason where it cannot work, and a module."""
+"""What a model, an optimizer and a regularizer are: parameters, a reason where they cannot work, and what they do."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Names to components. The folders are the registry: a file `models/mlp.py` provides the model `mlp`, a folder
-`models/torchvision/` the models `torchvision:NAME` (`trainables.registry`).
+`models/torchvision/` the models `torchvision:NAME`.
 
 A package outside adds its own under the entry-point groups `orch.datasets`, `orch.models`, `orch.optimizers`,
 `orch.regularizers`, `orch.schedules` and `orch.tasks`: the entry's name is the component's, its value `module:Class`.

@@ -1,4 +1,4 @@
-"""The cells as the page's charts share them: heat maps, gaps, costs."""
+"""What the charts of the page show: heat maps, gaps, costs, curves, confusion, and the effect of each axis."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final

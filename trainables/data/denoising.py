@@ -1,4 +1,4 @@
-"""Filters against noise that look at a pixel's neighbours: the median and the Gaussian."""
+"""Filters against noise: the median and the Gaussian of a pixel's neighbours, and non-local means."""
 
 from itertools import product
 from math import ceil

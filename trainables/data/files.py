@@ -1,4 +1,4 @@
-"""Files that others may have put there: opened where they are regular ones, and never waited for.
+"""Files in folders that others write too: read where they are regular ones, and written whole or not at all.
 
 A FIFO keeps whoever opens it waiting, a device never ends; neither is opened by what is here.
 """

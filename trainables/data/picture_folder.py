@@ -1,4 +1,5 @@
-"""Pictures in folders named after their classes, as in ImageNet's layout and torchvision's `ImageFolder`."""
+"""Pictures that are files of their own: in folders named after their classes, as in ImageNet's layout and torchvision's
+`ImageFolder`, or below a folder with a number for each."""
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What a model costs: parameters, floating-point operations, latency."""
+"""What a trial costs: its model's parameters, floating-point operations and latency, and the time and memory it takes."""
 
 import copy
 import math
