@@ -3,8 +3,6 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.plan.combine import Occurring
-
 
 @dataclass(frozen=True, slots=True)
 class PlanCounts:
@@ -40,5 +38,3 @@ class Kept:
     cell_ids: Collection[str]
     statuses: Mapping[str, str]
     """Trial id to status."""
-    occurring: Occurring = field(default_factory=Occurring)
-    """The values that the cells' parameters have."""

@@ -16,7 +16,7 @@ from orchestrator.grid.levels import Level, meaning
 from orchestrator.grid.rules import Override
 from orchestrator.grid.tuning import AXES
 from orchestrator.plan.cell import Cell, Settings
-from orchestrator.plan.combine import Combination, Occurring, Walk, narrowed
+from orchestrator.plan.combine import Combination, Walk
 from orchestrator.plan.counts import Kept, PlanCounts
 from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.resolve import LocatedData, LocatedModels, locate
@@ -160,14 +160,14 @@ class Plan:
         """The grid's seeds, and what has been added to them for this cell."""
         return self.added.of(cell.cell_id, self.grid.seeds) if self.added.cells else self.grid.seeds
 
-    def among(self, cell_ids: Collection[str], occurring: Occurring) -> Iterator[Cell]:
+    def among(self, cell_ids: Collection[str]) -> Iterator[Cell]:
         """The cells that run and whose ids are among these, each once; a cell whose data is missing has none.
 
-        For few ids in a large grid: no cell is made that is not among them, and no id is computed of one that has a
-        value that does not occur. occurring: the values of those cells, or of more.
+        For few ids in a large grid: no cell is made that is not among them.
         """
         wanted = {bytes.fromhex(cell_id) for cell_id in cell_ids}
-        for combination in self._walk_of(occurring) if wanted else ():
+        combinations = iter(self._walk)
+        while wanted and (combination := next(combinations, None)) is not None:
             identity = self._identity(combination)
             if identity not in wanted:
                 continue
@@ -175,10 +175,6 @@ class Plan:
             if cell.skip is None:
                 yield cell
                 wanted.discard(identity)
-
-    def _walk_of(self, occurring: Occurring) -> Walk:
-        grid = narrowed(self.grid, occurring)
-        return self._walk if grid is self.grid else Walk(grid)
 
     def counts(self, kept: Kept | None = None, lacks: Lacks = _nothing) -> PlanCounts:
         """How much there is. kept: what the results directory has; no id is computed without. lacks: why a trial of a cell
@@ -211,13 +207,13 @@ class Plan:
         )
 
     def _added(self, kept: Kept) -> int:
-        cells = self.among(self.added.cells, kept.occurring)
+        cells = self.among(self.added.cells)
         return sum(len(self.seeds_of(cell)) - len(self.grid.seeds) for cell in cells)
 
     def _ended(self, kept: Kept, lacks: Lacks) -> Counter[str]:
         """Of cells that have no room, by the reason: the trials that ended where they had, less those that were added."""
         ended: Counter[str] = Counter()
-        for cell in self.among(kept.cell_ids, kept.occurring):
+        for cell in self.among(kept.cell_ids):
             if (reason := lacks(cell)) is not None:
                 known = self._known_of(cell, kept)
                 ended[reason] += known.total() - sum(known[status] for status in OPEN | {"skipped"})
@@ -239,7 +235,7 @@ class Plan:
     def _known(self, kept: Kept) -> Counter[str]:
         """Statuses to the trials that have them and are not skipped."""
         known: Counter[str] = Counter()
-        for cell in self.among(kept.cell_ids, kept.occurring):
+        for cell in self.among(kept.cell_ids):
             known.update(self._known_of(cell, kept))
         return known
 

@@ -225,16 +225,6 @@ class Journal:
         """Of every cell that the directory knows."""
         return {cell_id for (cell_id,) in self.query("SELECT cell_id FROM cells")}
 
-    def configurations(self, most: int) -> dict[str, tuple[str, ...]]:
-        """Axis to the different configurations (JSON) of its levels. An axis that has more than `most` is not there."""
-        found: dict[str, tuple[str, ...]] = {}
-        for axis in ("model", "optimizer", "regularizer"):
-            rows = self.query(f"SELECT DISTINCT {axis}_config FROM cells LIMIT ?", (most + 1,))
-            texts = tuple(text for (text,) in rows)
-            if len(texts) <= most:
-                found[axis] = texts
-        return found
-
     def source_digests(self) -> dict[str, str]:
         """Cell id to the digest of the source under which a trial of it was completed."""
         return dict(self.query("SELECT cell_id, source_digest FROM trials WHERE status = 'completed'"))

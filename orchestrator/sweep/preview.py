@@ -13,7 +13,7 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import journal_to_read
 from orchestrator.store.version import refuse_strange
-from orchestrator.sweep.record import NO_ROOM, changed_source, occurring_in
+from orchestrator.sweep.record import NO_ROOM, changed_source
 from orchestrator.sweep.room import room_of
 
 
@@ -74,10 +74,9 @@ def _known(paths: ResultsPaths, plan: Plan) -> tuple[Kept | None, str | None]:
         return None, None
     try:
         with journal.one_moment():
-            occurring = occurring_in(journal)
             plan.added = AddedSeeds.read(journal)
             waiting = dict.fromkeys(journal.skipped_for(NO_ROOM), "pending")  # they run where there is room
-            kept = Kept(journal.cell_ids(), journal.statuses() | waiting, occurring)
-            return kept, changed_source(plan, journal, occurring)
+            kept = Kept(journal.cell_ids(), journal.statuses() | waiting)
+            return kept, changed_source(plan, journal)
     finally:
         journal.close()

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.plan.cell import Cell
-from orchestrator.plan.combine import Occurring
 from orchestrator.plan.plan import Plan
 from orchestrator.store.journal import Journal
 from orchestrator.store.kept_labels import labels_in_directory
@@ -66,9 +65,6 @@ def _imported_late(source: bytes, package: str) -> Iterator[Path]:
 
 
 # From a plan to what the journal keeps of it.
-
-MANY: Final = 20_000
-"""Beyond so many different levels of an axis, reading what the journal has of them may cost more than it saves."""
 
 
 def cell_row(cell: Cell) -> CellRow:
@@ -125,21 +121,15 @@ def tuning_rows(cell: Cell) -> Iterator[PlannedRow]:
         yield PlannedRow(trial_id, cell_id, "tuning", seed, source, None)
 
 
-def occurring_in(journal: Journal) -> Occurring:
-    """The values that the journal's cells have, of the axes on which they are not too many."""
-    return Occurring.among(journal.configurations(MANY))
-
-
-def changed_source(plan: Plan, journal: Journal, occurring: Occurring) -> str | None:
+def changed_source(plan: Plan, journal: Journal) -> str | None:
     """A warning where components of finished cells have changed under the same version; None where none has.
 
-    Such a component may no longer give the figures that are kept. Nothing runs again because of it. occurring: the
-    values that the journal's cells have.
+    Such a component may no longer give the figures that are kept. Nothing runs again because of it.
     """
     known = journal.source_digests()
     if not known:
         return None
-    changed = [cell for cell in plan.among(known, occurring) if known[cell.cell_id] != cell_source(cell)]
+    changed = [cell for cell in plan.among(known) if known[cell.cell_id] != cell_source(cell)]
     if not changed:
         return None
     return (

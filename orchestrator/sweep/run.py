@@ -27,7 +27,7 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.sweep.environment import observe
 from orchestrator.sweep.loop import Sweep
 from orchestrator.sweep.queue import Packing
-from orchestrator.sweep.record import changed_source, occurring_in, record_plan
+from orchestrator.sweep.record import changed_source, record_plan
 from orchestrator.sweep.session import reported, writing_to
 from orchestrator.sweep.source_watch import SourceWatch
 from orchestrator.sweep.stop import Draining, Stopping
@@ -223,7 +223,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
         environment = observe(cluster, request.grid.read_text(encoding="utf-8"))
         _add_seeds(request, plan, paths, journal, progress)  # what is refused here is no sweep yet
         journal.environment(asdict(environment))
-        if (warning := changed_source(plan, journal, occurring_in(journal))) is not None:
+        if (warning := changed_source(plan, journal)) is not None:
             progress.note(f"warning: {warning}")
         to_run = record_plan(plan, journal, examples, packing, progress.note, retry=request.retry)
         writing.place.publish()  # from here on it is known elsewhere what waits
@@ -282,7 +282,7 @@ def _add_seeds(request: SweepRequest, plan: Plan, paths: ResultsPaths, journal: 
         added = added.joined(more_seeds(paths, request.grid, progress.note))
     plan.added = added
     if added.cells:
-        kept = Kept(cell_ids=(), statuses={}, occurring=occurring_in(journal))
+        kept = Kept(cell_ids=(), statuses={})
         _check(plan.counts(kept).trials, request, "with the seeds that are added, ")
         added.keep(journal)
 

@@ -1,7 +1,6 @@
 """The journal as the truth: what is committed stays, what is written twice counts once, damage is noticed."""
 
 import errno
-import json
 import os
 import random
 import resource
@@ -50,14 +49,6 @@ def test_everything_written_twice_counts_once(journal: Journal) -> None:
     sample.plan(journal, [MLP_SGD], seeds=(0,))
     assert {table: rows(journal, f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in tables} == once
     assert all(once.values())
-
-
-def test_configurations_are_told_once_each_and_not_of_an_axis_that_has_too_many(journal: Journal) -> None:
-    sample.plan(journal, [MLP_SGD, MLP_ADAM, CNN_SGD], seeds=(0, 1))
-    every = journal.configurations(most=2)
-    names = {axis: [json.loads(text)["name"] for text in every[axis]] for axis in ("model", "optimizer")}
-    assert names == {"model": ["mlp", "cnn"], "optimizer": ["sgd", "adam"]}
-    assert journal.configurations(most=1) == {"regularizer": every["regularizer"]}
 
 
 def test_a_second_attempt_replaces_the_epochs_of_the_first(journal: Journal) -> None:

@@ -1,6 +1,5 @@
-"""Narrowing: the cells that are found in a grid without the levels that cannot be kept are those found in all of it."""
+"""The cells of a plan that a journal has already, found by their ids."""
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,16 +10,12 @@ from hypothesis import strategies as st
 from orchestrator.errors import GridError
 from orchestrator.grid import read_grid
 from orchestrator.plan.cell import Cell
-from orchestrator.plan.combine import Occurring, narrowed
 from orchestrator.plan.plan import Plan
-from orchestrator.sweep.record import cell_row
 from trainables import registry
 from trainables.dataset import DataPlace
 from trainables.models.mlp import Mlp
 from trainables.training.weights import save_weights
 from trainables.training.weights_origin import WeightsOrigin
-
-TUNABLE = ("model", "optimizer", "regularizer")
 
 
 def plan(
@@ -37,30 +32,10 @@ def plan(
     return Plan(read_grid(path), DataPlace(data=None, beside=folder, cache=folder / "cache"))
 
 
-def kept(cells: Iterable[Cell], *forgotten: str) -> Occurring:
-    """What a journal tells of these cells. forgotten: parameters that it was written without."""
-    rows = [cell_row(cell) for cell in cells]
-    texts = {axis: [getattr(row, f"{axis}_config") for row in rows] for axis in TUNABLE}
-    return Occurring.among({axis: [without(text, forgotten) for text in found] for axis, found in texts.items()})
-
-
-def without(text: str, keys: tuple[str, ...]) -> str:
-    level = json.loads(text)
-    for part in level if isinstance(level, list) else [level]:
-        for key in keys:
-            part.pop(key, None)
-    return json.dumps(level)
-
-
-def found(planned: Plan, cells: Iterable[Cell], occurring: Occurring) -> list[tuple[str, str]]:
+def found(planned: Plan, cells: Iterable[Cell]) -> list[tuple[str, str]]:
     """The kept cells of a plan: ids and labels, in order."""
     ids = {cell.cell_id for cell in cells}
-    return [(cell.cell_id, cell.label) for cell in planned.among(ids, occurring)]
-
-
-def sizes(planned: Plan, occurring: Occurring) -> list[int]:
-    """How many models, optimizers and regularizers are left to be looked at."""
-    return [len(axis) for axis in narrowed(planned.grid, occurring).axes[1:]]
+    return [(cell.cell_id, cell.label) for cell in planned.among(ids)]
 
 
 MODELS = (
@@ -116,63 +91,8 @@ def test_what_is_found_is_what_the_whole_grid_has(
     every = list(ran.cells())
     cells = data.draw(st.lists(st.sampled_from(every), max_size=4)) if data.draw(st.booleans()) else every
     later_ids = {cell.cell_id for cell in planned.cells() if cell.skip is None}
-    among = found(planned, cells, kept(cells))
-    assert among == found(planned, cells, Occurring())
+    among = found(planned, cells)
     assert {cell_id for cell_id, _ in among} == later_ids & {cell.cell_id for cell in cells}
-
-
-def test_few_kept_cells_leave_few_levels_of_a_large_grid(tmp_path: Path) -> None:
-    values = ", ".join(f"{(index + 1) / 1001:.9g}" for index in range(1000))
-    planned = plan(tmp_path, optimizer=f"{{name: sgd, lr: [{values}], momentum: [{values}]}}")
-    other = list(plan(tmp_path, optimizer="{name: sgd, lr: [0.1, 0.7]}").cells())
-    assert sizes(planned, kept(other)) == [1, 0, 1]
-    first = next(planned.cells())
-    assert sizes(planned, kept([first, *other])) == [1, 1, 1]
-    assert found(planned, [first], kept([first, *other])) == [(first.cell_id, first.label)]
-
-
-def test_a_default_that_is_not_kept_leaves_no_level(tmp_path: Path) -> None:
-    cells = list(plan(tmp_path, optimizer="{name: sgd, momentum: 0.9}").cells())
-    assert sizes(plan(tmp_path), kept(cells)) == [1, 0, 1]
-
-
-def test_regularizers_applied_together_need_each_of_them(tmp_path: Path) -> None:
-    planned = plan(tmp_path, regularizer="[[none, dropout], [dropout, {name: weight_decay, value: [0.1, 0.2]}], none]")
-    single = list(plan(tmp_path, regularizer="dropout").cells())
-    assert sizes(planned, kept(single)) == [1, 2, 2]
-    assert len(found(planned, single, kept(single))) == 2, "none beside dropout is nothing"
-    both = list(plan(tmp_path, regularizer="[[dropout, {name: weight_decay, value: 0.2}]]").cells())
-    assert sizes(planned, kept(both)) == [1, 2, 3]
-    assert len(found(planned, both, kept(both))) == 2
-
-
-def test_results_from_before_a_parameter_joined_count_as_those_of_the_value_that_keeps_them(tmp_path: Path) -> None:
-    cells = list(plan(tmp_path, optimizer="{name: sgd, lr: 0.1}").cells())
-    older = kept(cells, "weight_decay", "dampening")
-    joined = plan(tmp_path, optimizer="{name: sgd, lr: [0.1, 0.2], weight_decay: [0.1, 0, 0.2], dampening: [0.1, 0.0]}")
-    assert sizes(joined, older) == [1, 1, 1]
-    assert [cell_id for cell_id, _ in found(joined, cells, older)] == [cells[0].cell_id]
-    unlike = plan(tmp_path, optimizer="{name: sgd, lr: 0.1, weight_decay: [0.1, 0.2]}")
-    assert sizes(unlike, older) == [1, 0, 1]
-
-
-def test_an_axis_of_which_nothing_is_known_stays_as_it_is(tmp_path: Path) -> None:
-    cells = list(plan(tmp_path).cells())[:1]
-    known = Occurring({axis: texts for axis, texts in kept(cells).axes.items() if axis != "optimizer"})
-    planned = plan(tmp_path, model="[mlp, lstm]")
-    assert sizes(planned, known) == [1, 2, 1]
-    assert found(planned, cells, known) == found(planned, cells, Occurring())
-
-
-@pytest.mark.parametrize(
-    "rest",
-    ["zip: [[model, optimizer]]", "overrides: [{when: {model: lstm}, set: {optimizer.lr: 0.3}}]"],
-)
-def test_zipped_axes_and_axes_under_overrides_of_components_stay_as_they_are(tmp_path: Path, rest: str) -> None:
-    planned = plan(tmp_path, rest, model="[mlp, lstm]")
-    cells = list(planned.cells())
-    assert sizes(planned, kept(cells[:1])) == [2, 2, 1]
-    assert len(found(planned, cells[1:], kept(cells[1:]))) == len(cells) - 1
 
 
 def test_weights_are_known_by_their_content_wherever_they_lie(tmp_path: Path) -> None:
@@ -188,7 +108,7 @@ def test_weights_are_known_by_their_content_wherever_they_lie(tmp_path: Path) ->
         save_weights(state, folder / f"{name}.safetensors", origin.metadata())
     cells = list(plan(here, model="{name: 'pretrained:safetensors', weights: a.safetensors}").cells())
     planned = plan(there, model="{name: 'pretrained:safetensors', weights: b.safetensors}")
-    assert len(found(planned, cells, kept(cells))) == 2
+    assert len(found(planned, cells)) == 2
 
 
 PLUGIN = """
@@ -240,13 +160,12 @@ def _plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_component_with_an_identity_of_its_own_is_found_by_it(tmp_path: Path, name: str) -> None:
     cells = list(plan(tmp_path, optimizer=f"{{name: {name}, lr: 0.1001}}").cells())
     planned = plan(tmp_path, optimizer=f"[{{name: {name}, lr: [0.1, 0.2]}}, {{name: sgd, lr: 0.1}}]")
-    (same,) = planned.among({cell.cell_id for cell in cells}, kept(cells))
+    (same,) = planned.among({cell.cell_id for cell in cells})
     assert same.optimizer.config.parameters()["lr"] == 0.1
-    assert sizes(planned, kept(cells)) == [1, 2, 1]
 
 
 @pytest.mark.usefixtures("_plugins")
 def test_a_model_that_is_another_once_it_is_found_is_known_by_what_it_is_then(tmp_path: Path) -> None:
     planned = plan(tmp_path, model="[mlp, {name: found, hidden: [[4], [5]]}]")
     cells = [cell for cell in planned.cells() if cell.model.label == "found(hidden=4)"]
-    assert [cell_id for cell_id, _ in found(planned, cells, kept(cells))] == [cell.cell_id for cell in cells]
+    assert [cell_id for cell_id, _ in found(planned, cells)] == [cell.cell_id for cell in cells]
