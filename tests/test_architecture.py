@@ -118,7 +118,8 @@ import orchestrator.sweep.run
 from clusters.environment import prepare_environment
 from orchestrator.cli import run
 from orchestrator.cli.sweep import command
-from trainables.registry import KINDS, registry
+from trainables import KINDS
+from trainables.registry import registry
 
 described = [registry.get(kind, name).model_json_schema() for kind in KINDS for name in registry.names(kind)]
 seen = []

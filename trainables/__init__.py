@@ -2,3 +2,15 @@
 
 Never imports ray, wandb or orchestrator.
 """
+
+from typing import Final, Literal, get_args
+
+LearningAxis = Literal["model", "optimizer", "regularizer"]
+AxisName = Literal["dataset", LearningAxis]
+
+AXES: Final[tuple[str, ...]] = get_args(AxisName)
+"""What a grid combines, in the order of the tables: each a kind of component."""
+LEARNING_AXES: Final[tuple[str, ...]] = get_args(LearningAxis)
+"""What learns from a data set, and how: a grid can tune it, and set it for some cells."""
+KINDS: Final = (*AXES, "schedule", "task")
+"""All kinds of component."""

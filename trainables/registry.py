@@ -73,9 +73,6 @@ def _restored(kind: str, name: str, parameters: str) -> Component:
     return registry.get(kind, name).model_validate_json(parameters)
 
 
-KINDS: Final = ("dataset", "model", "optimizer", "regularizer", "schedule", "task")
-
-
 class Registry:
     """Finds components by kind and name."""
 

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.cli.terminal import say
+from trainables import AXES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.grid.schema import ComponentDoc, ParameterDoc
 
-_KINDS = ("dataset", "model", "optimizer", "regularizer", "schedule")
+_KINDS = (*AXES, "schedule")
 
 
 @click.command(epilog="Example: orch list model")

@@ -7,6 +7,7 @@ import click
 
 from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import say
+from trainables import AXES
 
 if TYPE_CHECKING:
     from orchestrator.results.trial_log import AttemptStory, EpochStory, TrialStory
@@ -73,7 +74,7 @@ def _as_text(story: "TrialStory") -> list[str]:
     from orchestrator.plan.tuned import shown_text
 
     lines = [f"trial {story.trial_id} of cell {story.cell_id}{'' if story.planned else ' (of an earlier grid)'}"]
-    lines += [f"  {name:12} {getattr(story, name)}" for name in ("dataset", "model", "optimizer", "regularizer")]
+    lines += [f"  {name:12} {getattr(story, name)}" for name in AXES]
     if story.purpose == "tuning":
         lines.append(f"  {'purpose':12} tuning: it tries values for its cell, and never reads the test split")
     else:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from clusters.code import Code
-from trainables.registry import KINDS
+from trainables import KINDS
 
 CODE: Final = Code(
     distribution="orch-grid",

@@ -19,8 +19,8 @@ from orchestrator.errors import UserError
 from orchestrator.evidence.stats.paired import ROUNDING
 from orchestrator.grid.claims import Arm, Claim, LevelPattern
 from orchestrator.grid.rules import Pattern
-from orchestrator.grid.spec import AXES
 from orchestrator.grid.values import json_of
+from trainables import AXES
 
 # Which rows of the `trials` table an arm of a claim means.
 

@@ -2,6 +2,6 @@
 
 from orchestrator.grid.reader import read_grid
 from orchestrator.grid.settings import Resources, Wandb
-from orchestrator.grid.spec import AXES, Axes, GridSpec
+from orchestrator.grid.spec import Axes, GridSpec
 
-__all__ = ["AXES", "Axes", "GridSpec", "Resources", "Wandb", "read_grid"]
+__all__ = ["Axes", "GridSpec", "Resources", "Wandb", "read_grid"]

@@ -14,8 +14,8 @@ from orchestrator.grid.measures import Measure, measure_named, measure_names, re
 from orchestrator.grid.problems import Problems, near, shown
 from orchestrator.grid.rules import Pattern, read_pattern
 from orchestrator.grid.settings import Section, read_settings
-from orchestrator.grid.spec import AXES
 from orchestrator.grid.yaml_file import At, Node, Scalar, plain
+from trainables import AXES
 from trainables.registry import registry
 
 MOST: Final = 500

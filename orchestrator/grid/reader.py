@@ -15,9 +15,10 @@ from orchestrator.grid.levels import Entry, Family, Labels
 from orchestrator.grid.problems import Problems, near, shown
 from orchestrator.grid.rules import Exclude, Override, read_excludes, read_overrides
 from orchestrator.grid.settings import Resources, Wandb, read_checkpoints, read_settings
-from orchestrator.grid.spec import AXES, MAX_SEED, Axes, GridSpec, Written
+from orchestrator.grid.spec import MAX_SEED, Axes, GridSpec, Written
 from orchestrator.grid.tuning import read_tuning
 from orchestrator.grid.yaml_file import At, Node, Scalar, parse, plain, read_source
+from trainables import AXES
 from trainables.protocol import LAST, Protocol
 from trainables.registry import registry
 from trainables.task import Task

@@ -12,6 +12,7 @@ from orchestrator.grid.problems import Problems, near
 from orchestrator.grid.settings import Resources, overlaid, read_settings
 from orchestrator.grid.values import Value, invalid_combination, others_of, split, validated, value_of
 from orchestrator.grid.yaml_file import At, Entry, Node
+from trainables import LEARNING_AXES
 from trainables.component import Component
 from trainables.protocol import Protocol
 
@@ -119,7 +120,6 @@ Families = Mapping[str, Sequence[Family]]
 """For each axis, all families that the grid names."""
 
 _SECTIONS: Final[dict[str, Any]] = {"protocol": Protocol, "resources": Resources}
-_SET_AXES: Final = ("model", "optimizer", "regularizer")
 
 
 def read_excludes(node: Node | None, families: Families, problems: Problems) -> tuple[Exclude, ...]:
@@ -227,7 +227,7 @@ class _Change:
             section, *keys = path.split(".")
             if section in _SECTIONS and keys:
                 self._setting(section, keys, entry)
-            elif section in _SET_AXES and len(keys) == 1:
+            elif section in LEARNING_AXES and len(keys) == 1:
                 self._parameter(section, keys[0], entry)
             else:
                 hint = "protocol.epochs, resources.workers, model.width or optimizer.lr"

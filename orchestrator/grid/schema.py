@@ -14,9 +14,8 @@ from pydantic.fields import FieldInfo
 
 from orchestrator.grid.claims_reader import ARMS, WrittenClaim
 from orchestrator.grid.settings import CheckpointPolicy, Resources, Wandb
-from orchestrator.grid.spec import AXES
-from orchestrator.grid.tuning import AXES as TUNED_AXES
 from orchestrator.grid.tuning import Tuning
+from trainables import AXES, LEARNING_AXES
 from trainables.component import Component
 from trainables.protocol import Protocol
 from trainables.registry import ComponentFamily, registry
@@ -257,7 +256,7 @@ def _protocol(definitions: Schema) -> Schema:
 
 def _tuning(definitions: Schema) -> Schema:
     schema = _model(Tuning, definitions)
-    schema["properties"]["space"]["propertyNames"] = {"pattern": f"^({'|'.join(TUNED_AXES)})\\."}
+    schema["properties"]["space"]["propertyNames"] = {"pattern": f"^({'|'.join(LEARNING_AXES)})\\."}
     return schema
 
 

@@ -16,9 +16,6 @@ from orchestrator.grid.tuning import TuningSpec
 from orchestrator.grid.yaml_file import Mapping
 from trainables.protocol import Protocol
 
-AXES: Final = ("dataset", "model", "optimizer", "regularizer")
-
-
 MAX_SEED: Final = 2**63 - 1
 """What the integer column of the tables holds."""
 

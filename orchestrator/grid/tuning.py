@@ -18,6 +18,7 @@ from orchestrator.grid.rules import Override
 from orchestrator.grid.settings import Section, read_settings
 from orchestrator.grid.values import holds_whole_numbers, others_of, validated
 from orchestrator.grid.yaml_file import Entry, Node, plain
+from trainables import LEARNING_AXES, LearningAxis
 from trainables.component import Component
 
 VERSION: Final = 1
@@ -73,7 +74,7 @@ Domain = Range | Choice
 class Opened:
     """One parameter that is tuned."""
 
-    axis: Literal["model", "optimizer", "regularizer"]
+    axis: LearningAxis
     key: str
     domain: Domain
 
@@ -157,7 +158,6 @@ class TuningSpec:
 
 # Reading `tuning`: every value that may be tried is checked where it stands.
 
-AXES: Final = ("model", "optimizer", "regularizer")
 _SCALES: Final = ("log", "linear")
 _FORMS: Final = "write [low, high, log], [low, high, linear] or a list of values"
 
@@ -216,7 +216,7 @@ class _Parameter:
         self._space = list(space.entries)
         self._axis, _, self._key = path.partition(".")
         self._overrides = overrides
-        self._all = families.get(self._axis, ()) if self._axis in AXES else ()
+        self._all = families.get(self._axis, ()) if self._axis in LEARNING_AXES else ()
         self._families = [family for family in self._all if self._key in family.component.model_fields]
 
     def read(self) -> Opened | None:
@@ -231,7 +231,7 @@ class _Parameter:
         return Opened(cast(Any, self._axis), self._key, domain)
 
     def _check_name(self) -> None:
-        if self._axis not in AXES or not self._key:
+        if self._axis not in LEARNING_AXES or not self._key:
             hint = "optimizer.lr, model.hidden or regularizer.p"
             self._problems.add(self._entry.at, f"cannot tune {self._path!r}; name a parameter such as {hint}")
         elif not self._families:

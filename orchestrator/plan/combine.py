@@ -8,7 +8,8 @@ from typing import NamedTuple
 from orchestrator.grid.axis import KEPT
 from orchestrator.grid.levels import Level, meaning
 from orchestrator.grid.rules import Include, Override, Selector, mask, ruled_on
-from orchestrator.grid.spec import AXES, GridSpec
+from orchestrator.grid.spec import GridSpec
+from trainables import AXES
 from trainables.component import Component
 
 

@@ -14,7 +14,6 @@ from orchestrator.grid import GridSpec
 from orchestrator.grid.claims import least_seeds
 from orchestrator.grid.levels import Level, meaning
 from orchestrator.grid.rules import Override
-from orchestrator.grid.tuning import AXES
 from orchestrator.plan.cell import Cell, Settings
 from orchestrator.plan.combine import Combination, Walk
 from orchestrator.plan.counts import Kept, PlanCounts
@@ -22,6 +21,7 @@ from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.resolve import LocatedData, LocatedModels, locate
 from orchestrator.plan.support import Support
 from results_schema import OPEN, RETRYABLE
+from trainables import LEARNING_AXES
 from trainables.component import Component
 from trainables.data.subset import Dividing
 from trainables.dataset import DataPlace
@@ -71,7 +71,7 @@ def untunable(cell: Cell) -> str | None:
 
 
 def _components(combination: Combination) -> Iterator[tuple[str, type[Component]]]:
-    for axis in AXES:
+    for axis in LEARNING_AXES:
         yield from ((axis, part.component) for part in getattr(combination, axis).parts)
 
 

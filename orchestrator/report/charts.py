@@ -29,7 +29,8 @@ from orchestrator.report.page_data import (
     number,
     numbers,
 )
-from orchestrator.results.ranked import AXES, COSTS
+from orchestrator.results.ranked import COSTS
+from trainables import AXES, LEARNING_AXES
 
 # ROC curves and confusion counts of the cells.
 
@@ -262,7 +263,7 @@ def axis_effects(trials: pd.DataFrame) -> tuple[Effects, ...]:
     for dataset, part in trials.groupby("dataset", sort=False):
         measure = measures[str(dataset)]
         done = part[part["status"] == "completed"]
-        if shares := effects(done, measure.shown, AXES[1:]):
+        if shares := effects(done, measure.shown, LEARNING_AXES):
             sure = tuple(map(_share, filter(_is_sure, shares)))
             seeds = done["seed"].nunique()
             if seeds < _ENOUGH_SEEDS or all(one.term == LEFT_OVER for one in sure):
@@ -299,7 +300,7 @@ def _unsure(names: Sequence[str]) -> str:
 
 def rank_figures(trials: pd.DataFrame) -> tuple[RankFigure, ...]:
     """One for each axis but the data set that has three levels or more which completed together."""
-    return tuple(figure for axis in AXES[1:] for figure in _ranked(trials, axis))
+    return tuple(figure for axis in LEARNING_AXES for figure in _ranked(trials, axis))
 
 
 def _ranked(trials: pd.DataFrame, axis: str) -> Iterator[RankFigure]:

@@ -20,11 +20,12 @@ from orchestrator.report.claims import claim_section
 from orchestrator.report.page import Invocation, Page, Source
 from orchestrator.report.page_data import Breakdowns
 from orchestrator.report.tuning import SETTINGS, tuning_section
-from orchestrator.results.ranked import AXES, COSTS, ranked_cells
+from orchestrator.results.ranked import COSTS, ranked_cells
 from orchestrator.store.files import reading
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
 from results_schema import CLASSES, CURVES, ENVIRONMENTS, EPOCHS, TRIALS, TUNING_TRIALS
+from trainables import AXES
 
 # On what the trials ran: the rows of the `environments` table in words.
 

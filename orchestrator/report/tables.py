@@ -9,7 +9,8 @@ from orchestrator.evidence.selection import MEASURES, Measure, best_first, measu
 from orchestrator.plan.tuned import shown_text
 from orchestrator.report.page import Board
 from orchestrator.report.page_data import Column, Field, Grid, number
-from orchestrator.results.ranked import AXES, broken
+from orchestrator.results.ranked import broken
+from trainables import AXES, LEARNING_AXES
 
 SHARED_FIRST: Final = "=1"
 """The place of cells that are not told from the first by seeds that could."""
@@ -31,11 +32,11 @@ def boards(trials: pd.DataFrame, ranked: pd.DataFrame) -> tuple[Board, ...]:
 
 def _board(dataset: str, cells: pd.DataFrame, measure: Measure) -> Board:
     kept = cells.head(ROWS_KEPT)
-    varying = [axis for axis in AXES[1:] if kept[axis].nunique() > 1] or ["model"]
+    varying = [axis for axis in LEARNING_AXES if kept[axis].nunique() > 1] or ["model"]
     columns = _board_columns(cells, varying, measure)
     shown = _readable(kept).assign(place=_places(kept))
     shown["interval"] = pd.Series(list(kept[["mean", "low", "high"]].to_numpy()), index=kept.index, dtype=object)
-    told = "; ".join(_told(cells, [axis for axis in AXES[1:] if axis not in varying], measure))
+    told = "; ".join(_told(cells, [axis for axis in LEARNING_AXES if axis not in varying], measure))
     return Board(dataset, told, _grid(tuple(columns.values()), shown, columns, left_out=len(cells) - len(kept)))
 
 

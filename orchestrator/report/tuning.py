@@ -12,7 +12,8 @@ import pandas as pd
 from orchestrator.evidence.selection import Measure, measure_of
 from orchestrator.plan.tuned import shown, shown_value
 from orchestrator.report.page_data import Column, Grid, Tried, Tuning, TuningFigure, number
-from orchestrator.results.ranked import AXES, short_label
+from orchestrator.results.ranked import short_label
+from trainables import AXES
 
 # Where tuning looks for a parameter's values, as `tuning_config` has it, and whether a value lies at an edge of
 # that.

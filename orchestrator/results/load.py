@@ -20,10 +20,11 @@ from orchestrator.evidence.verdict import Verdict
 from orchestrator.grid import measures
 from orchestrator.grid.measures import reachable, time_to
 from orchestrator.grid.reader import read_text
-from orchestrator.results.ranked import AXES, ranked_cells
+from orchestrator.results.ranked import ranked_cells
 from orchestrator.store.local_path import local_path, whole_path
 from orchestrator.store.reading import results_at, table_of
 from results_schema import ENVIRONMENTS, TABLES, Table
+from trainables import AXES, AxisName
 
 if TYPE_CHECKING:
     import polars as pl
@@ -178,7 +179,7 @@ class Results:
 
     def profile(
         self,
-        axis: Literal["dataset", "model", "optimizer", "regularizer"],
+        axis: AxisName,
         reach: float,
         of: str | None = None,
         *,

@@ -8,13 +8,12 @@ import pandas as pd
 from orchestrator.evidence.selection import Measure, measures_of
 from orchestrator.evidence.stats.leaderboard import BROKEN, COLUMNS, leaderboard
 from orchestrator.plan.tuned import shown_text
+from trainables import AXES, LEARNING_AXES
 
 # The names of cells.
 
-AXES: Final = ("dataset", "model", "optimizer", "regularizer")
 
-
-def short_label(row: "pd.Series[str]", axes: tuple[str, ...] = AXES[1:]) -> str:
+def short_label(row: "pd.Series[str]", axes: tuple[str, ...] = LEARNING_AXES) -> str:
     """`cnn · adam lr=0.003 · dropout p=0.3`."""
     return " · ".join(str(row[axis]) for axis in axes)
 

@@ -9,12 +9,11 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.lock_note import Holder, living_holder
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import COPIED_AT
+from trainables import AXES
 
 FAILURES_SHOWN: Final = 5
 
-_LABELS: Final = (
-    "cells.dataset, cells.model, cells.optimizer, cells.regularizer, trials.seed, trials.purpose, trials.tuned"
-)
+_LABELS: Final = ", ".join((*(f"cells.{axis}" for axis in AXES), "trials.seed", "trials.purpose", "trials.tuned"))
 
 
 @dataclass(frozen=True, slots=True)

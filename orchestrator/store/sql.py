@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from orchestrator.store.kept_labels import KeptLevel
 from results_schema import EARLIER_TRIALS, ENDED, TABLES, TRIALS, TUNING_TRIALS, Table
+from trainables import AXES
 from trainables.records import CueScores, Scores, TrialResult
 
 CELL_COLUMNS: Final = (
@@ -50,8 +51,8 @@ _KEYS: Final = {"cells": ("cell_id",), **{table.name: table.key for table in TAB
 
 
 CALL_AS: Final = (
-    "UPDATE cells SET (dataset, model, optimizer, regularizer) ="
-    " (SELECT dataset, model, optimizer, regularizer FROM cells AS own WHERE own.cell_id = ?2) WHERE cell_id = ?1"
+    f"UPDATE cells SET ({', '.join(AXES)}) ="
+    f" (SELECT {', '.join(AXES)} FROM cells AS own WHERE own.cell_id = ?2) WHERE cell_id = ?1"
 )
 """Gives the cell ?1 the labels of the cell ?2."""
 
@@ -185,7 +186,6 @@ def _type(type_: pa.DataType) -> str:
 
 # How a plan is written into the journal: cell after cell, inside `Journal.planning`.
 
-AXES: Final = ("dataset", "model", "optimizer", "regularizer")
 Naming = Callable[[str, Collection[KeptLevel]], Mapping[KeptLevel, str]]
 """Of an axis and all of its levels here, the label of each."""
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from orchestrator.evidence.selection import SCORES, best_first, measure_of
 from orchestrator.grid.settings import Destination
-from orchestrator.results.ranked import AXES, COSTS, ranked_cells, short_label
+from orchestrator.results.ranked import COSTS, ranked_cells, short_label
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
@@ -18,6 +18,7 @@ from orchestrator.wandb.ledger import Ledger
 from orchestrator.wandb.runs import Finished, Run, finished_trials
 from orchestrator.wandb.tracker import Tracker
 from results_schema import OPEN, RETRYABLE
+from trainables import AXES
 
 # Which trial comes first in each data set: of the cell that the grid's selection puts first, the best on validation.
 

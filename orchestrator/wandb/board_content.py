@@ -9,12 +9,13 @@ import pandas as pd
 from orchestrator.evidence.selection import SCORES, Measure, is_open, measures_of
 from orchestrator.report import summary as summing_up
 from orchestrator.report.claims import claim_section
-from orchestrator.results.ranked import AXES, COSTS, broken, ranked_cells, tuned_label
+from orchestrator.results.ranked import COSTS, broken, ranked_cells, tuned_label
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import open_journal
 from orchestrator.wandb.runs import model_id
 from results_schema import CLASSES, CURVES, ENVIRONMENTS
+from trainables import AXES
 
 _MOST_MODELS: Final = 20
 """Run sets; W&B shows 500 to 1,000 runs in a chart anyway."""

@@ -15,10 +15,10 @@ from orchestrator.plan.tuned import shown_text
 from orchestrator.store import sql
 from orchestrator.store.journal import Journal
 from results_schema import EPOCHS, TRIALS
+from trainables import AXES
 
 Value = str | int | float | bool | list[Any] | None
 
-AXES: Final = ("dataset", "model", "optimizer", "regularizer")
 ENDED: Final = ("completed", "diverged", "failed", "timed_out", "out_of_memory")
 """What a trial is when it has come to an end of its own."""
 _WITH_BEGINNING: Final = (
@@ -206,12 +206,12 @@ def config_of(row: dict[str, Any], directory_id: str) -> dict[str, Value]:
         "model_id": model_id(row["model_config"]),
         **{f"{axis}_label": row[axis] for axis in AXES},
     }
-    for axis in ("dataset", "model", "optimizer", "protocol"):
-        config |= flatten(axis, json.loads(row[f"{axis}_config"]))
+    for part in (*(axis for axis in AXES if axis != "regularizer"), "protocol"):
+        config |= flatten(part, json.loads(row[f"{part}_config"]))
     config["regularizer.name"] = _component_name(row["regularizer_config"])
-    for part in _listed(row["regularizer_config"]):
-        parameters = {key: value for key, value in part.items() if key != "name"}
-        config |= flatten(f"regularizer.{part.get('name', '')}", parameters)
+    for given in _listed(row["regularizer_config"]):
+        parameters = {key: value for key, value in given.items() if key != "name"}
+        config |= flatten(f"regularizer.{given.get('name', '')}", parameters)
     if row["tuning_config"] is not None:
         config |= flatten("tuning", json.loads(row["tuning_config"]))
     if row["tuned"] is not None:

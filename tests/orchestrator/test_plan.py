@@ -7,10 +7,12 @@ import pytest
 from PIL import Image
 
 from orchestrator.errors import GridError
-from orchestrator.grid import read_grid
+from orchestrator.grid import Axes, read_grid
 from orchestrator.plan.cell import Cell
+from orchestrator.plan.combine import Combination
 from orchestrator.plan.counts import Kept
 from orchestrator.plan.plan import Plan
+from trainables import AXES
 from trainables.dataset import DataPlace
 from trainables.errors import DataMissing
 
@@ -35,6 +37,10 @@ def told(cells: Plan) -> list[str]:
         f"{cell.model.label} {cell.optimizer.label} {cell.regularizer.label}: {cell.skip or 'runs'}"
         for cell in cells.cells()
     ]
+
+
+def test_grid_and_plan_have_the_axes_in_their_order() -> None:
+    assert Axes._fields == Combination._fields[: len(AXES)] == AXES
 
 
 def pictures(folder: Path, side: int = 8, shade: int = 0) -> Path:

@@ -21,6 +21,7 @@ from torch import nn
 
 from tests.trainables.few import FewDigits
 from tests.trainables.test_plugin import ROOT, install
+from trainables import KINDS
 from trainables.component import Component
 from trainables.context import SingleContext
 from trainables.dataset import DataInfo, DataPlace, Dataset
@@ -30,7 +31,7 @@ from trainables.models.mlp import Mlp
 from trainables.optimizers.adam import Adam
 from trainables.protocol import Protocol, Splits
 from trainables.records import EpochRow, TrialResult
-from trainables.registry import KINDS, registry
+from trainables.registry import registry
 from trainables.schedule import Schedule
 from trainables.spec import TrialOrder, TrialSpec, derived_seeds
 from trainables.training.trial import run_trial
