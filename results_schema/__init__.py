@@ -8,6 +8,18 @@ from results_schema.column import Table, about, unit
 from results_schema.curves import CURVES
 from results_schema.environments import ENVIRONMENTS
 from results_schema.epochs import EPOCHS
+from results_schema.statuses import (
+    BROKEN,
+    ENDED,
+    FINAL,
+    OPEN,
+    RETRYABLE,
+    STATUSES,
+    TRAINED,
+    UNDER_WAY,
+    Retryable,
+    still_to_run,
+)
 from results_schema.trials import EARLIER_TRIALS, TRIAL_TABLES, TRIALS, TUNING_TRIALS
 
 VERSION: Final = 6
@@ -15,20 +27,9 @@ VERSION: Final = 6
 
 TABLES: Final = (*TRIAL_TABLES, EPOCHS, CLASSES, CURVES, ATTEMPTS, ENVIRONMENTS)
 
-FINAL: Final = frozenset({"completed", "diverged", "skipped"})
-"""Statuses that stand: such a trial never runs again."""
-
-RETRYABLE: Final = frozenset({"failed", "timed_out", "out_of_memory"})
-"""Statuses that run again only when asked to (`--retry`)."""
-
-ENDED: Final = (FINAL | RETRYABLE) - {"skipped"}
-"""Statuses of trials that were executed and came to an end."""
-
-OPEN: Final = frozenset({"pending", "running", "cancelled"})
-"""Statuses that run again by themselves."""
-
 __all__ = [
     "ATTEMPTS",
+    "BROKEN",
     "CLASSES",
     "CURVES",
     "EARLIER_TRIALS",
@@ -38,12 +39,17 @@ __all__ = [
     "FINAL",
     "OPEN",
     "RETRYABLE",
+    "STATUSES",
     "TABLES",
+    "TRAINED",
     "TRIALS",
     "TRIAL_TABLES",
     "TUNING_TRIALS",
+    "UNDER_WAY",
     "VERSION",
+    "Retryable",
     "Table",
     "about",
+    "still_to_run",
     "unit",
 ]

@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from results_schema.column import FLAG, INT, REAL, TEXT, TIME, Table, column
+from results_schema.statuses import STATUSES
 
 
 def _scores(split: str, words: str) -> list[pa.Field]:
@@ -74,7 +75,7 @@ _OUTCOME = [
         "status",
         TEXT,
         "-",
-        "pending, running, completed, diverged, failed, timed_out, out_of_memory, cancelled or skipped.",
+        f"{', '.join(STATUSES[:-1])} or {STATUSES[-1]}.",
         required=True,
     ),
     column("reason", TEXT, "-", "Why the status is what it is, where it is not completed."),

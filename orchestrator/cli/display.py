@@ -12,6 +12,7 @@ from rich.text import Text
 
 from orchestrator.cli.terminal import console
 from orchestrator.plan.progress import Progress, Silence, Snapshot
+from results_schema import still_to_run
 
 MOST_RUNNING = 8
 """Running trials that the live display names."""
@@ -103,7 +104,7 @@ def _drawing(snapshot: Snapshot) -> Group:
 
 
 def _done(snapshot: Snapshot) -> int:
-    return snapshot.total - sum(snapshot.counts.get(status, 0) for status in ("pending", "running", "cancelled"))
+    return snapshot.total - still_to_run(snapshot.counts)
 
 
 def duration(seconds: float) -> str:

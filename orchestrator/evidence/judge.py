@@ -20,12 +20,9 @@ from orchestrator.grid.reader import read_text
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import results_at
-from results_schema import ENVIRONMENTS, EPOCHS, TRIALS
+from results_schema import ENVIRONMENTS, EPOCHS, TRAINED, TRIALS
 
 # One number for each trial, by the measure of a claim.
-
-COMPLETED = "completed"
-DIVERGED = "diverged"
 
 
 def measured(on: Measure, trials: pd.DataFrame, epochs: pd.DataFrame) -> "pd.Series[float]":
@@ -37,23 +34,23 @@ def measured(on: Measure, trials: pd.DataFrame, epochs: pd.DataFrame) -> "pd.Ser
     rows = trials.set_index("trial_id")
     match on.form:
         case "diverged":
-            ended = rows["status"].isin([COMPLETED, DIVERGED])
-            return (rows["status"] == DIVERGED).astype("float64").where(ended)
+            ended = rows["status"].isin(TRAINED)
+            return (rows["status"] == "diverged").astype("float64").where(ended)
         case "gap":
             ahead = _column(rows, f"train_{on.column}") - _column(rows, f"test_{on.column}")
             values = ahead if is_higher_better(on.column) else -ahead
         case "time":
-            ended = rows["status"].isin([COMPLETED, DIVERGED])
+            ended = rows["status"].isin(TRAINED)
             assert on.target is not None, "a time is to a target"
             higher = bool(is_higher_better(on.column))
             reached = time_to_target(epochs, on.target, measure=on.column, higher_is_better=higher, clock=on.clock)
             # what diverged never gets there, even where it had been there before
-            times = reached.reindex(rows.index).fillna(np.inf).mask(rows["status"] == DIVERGED, np.inf)
+            times = reached.reindex(rows.index).fillna(np.inf).mask(rows["status"] == "diverged", np.inf)
             times += _before_training(rows) if on.clock == "seconds" else 0.0
             return times.where(ended & _has(on.column, rows, epochs))
         case "value":
             values = _mean_over_epochs(on, epochs, rows) if on.table == "epochs" else _column(rows, on.column)
-    return values.where(np.isfinite(values) & (rows["status"] == COMPLETED))
+    return values.where(np.isfinite(values) & (rows["status"] == "completed"))
 
 
 def _has(column: str, rows: pd.DataFrame, epochs: pd.DataFrame) -> "pd.Series[bool]":

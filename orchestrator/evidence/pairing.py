@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from orchestrator.evidence.stats.paired import ROUNDING
 from orchestrator.grid.claims import Arm, Claim, LevelPattern
 from orchestrator.grid.rules import Pattern
 from orchestrator.grid.values import json_of
+from results_schema import BROKEN
 from trainables import AXES
 
 # Which rows of the `trials` table an arm of a claim means.
@@ -67,9 +68,6 @@ def _is_value(text: str, kept: Any) -> bool:
     if not isinstance(written, str) or not isinstance(kept, str) or not written:
         return False
     return PurePath(kept).is_absolute() and PurePath(kept).match(written)
-
-
-BROKEN: Final = ("diverged", "failed", "timed_out", "out_of_memory")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ under which of them each trial ran.
 
 import re
 from collections.abc import Collection
-from typing import Final
 
 import pandas as pd
 
@@ -15,8 +14,7 @@ from orchestrator.errors import GridError
 from orchestrator.grid import yaml_file
 from orchestrator.grid.claims import claim_digest
 from orchestrator.grid.yaml_file import parse, plain
-
-_TOLD_SOMETHING: Final = ("completed", "diverged")
+from results_schema import TRAINED
 
 
 class Recorded:
@@ -46,7 +44,7 @@ class Recorded:
         ran = self._ran(about)
         if not ran:
             return 0
-        told = counted.loc[counted["status"].isin(_TOLD_SOMETHING), ["seed", "environment_id"]].drop_duplicates()
+        told = counted.loc[counted["status"].isin(TRAINED), ["seed", "environment_id"]].drop_duplicates()
         under = (self._number.get(name, -1) for name in told["environment_id"])
         added = {self._added(int(seed), number) for seed, number in zip(told["seed"], under, strict=True)}
         before = min(ran)
@@ -59,7 +57,7 @@ class Recorded:
 
     def _ran(self, about: pd.DataFrame) -> list[int]:
         """The numbers of the sweeps under which trials told something."""
-        told = about[about["status"].isin(_TOLD_SOMETHING)]
+        told = about[about["status"].isin(TRAINED)]
         return [self._number.get(name, -1) for name in told["environment_id"]]
 
     def dropped(self, digests: Collection[str], trials: pd.DataFrame) -> dict[str, str]:

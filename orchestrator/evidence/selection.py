@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from orchestrator.grid.measures import is_higher_better
+from results_schema import UNDER_WAY
 from trainables.protocol import LAST
 
 if TYPE_CHECKING:
     import pandas as pd
 
-UNDER_WAY: Final = frozenset({"pending", "running"})
 """Statuses of trials that a sweep has still to bring to an end."""
 
 Split = Literal["validation", "test"]

@@ -15,7 +15,7 @@ import numpy as np
 from orchestrator.evidence.pairing import Units
 from orchestrator.evidence.stats.paired import ROUNDING, Paired, holm, paired, seeds_to_decide
 from orchestrator.grid.claims import ALPHA, Claim, least_seeds
-from results_schema import OPEN
+from results_schema import still_to_run
 
 # The claims that are corrected together, and how few pairs can decide none of them.
 
@@ -138,7 +138,7 @@ def _verdict(
     outcome: Outcome = "inconclusive"
     if test is not None and corrected <= ALPHA:
         outcome = "supported" if effect > bound else "contradicted"
-    if any(units.lacking.get(status) for status in OPEN):
+    if still_to_run(units.lacking):
         outcome = "inconclusive"  # who looks as often as trials end finds something that is not there
     notes = [*evidence.notes, *_left_out(units), *_looked(evidence.looks)]
     if outcome != "inconclusive" and (broken := _broken(units, effect, bound)):
@@ -170,7 +170,7 @@ def _undecidable(evidence: Evidence, family: Family) -> str | None:
     """`not decidable with 5 seeds, needs 8`; None where there is nothing to decide, or trials have still to run."""
     units = evidence.units
     pairs = len(units.differences)
-    if not pairs or any(units.lacking.get(status) for status in OPEN):
+    if not pairs or still_to_run(units.lacking):
         return None
     least = family.least_pairs(pairs, evidence.looks)
     if least <= pairs:
@@ -212,7 +212,7 @@ def _decide(claim: Claim, evidence: Evidence, seeds: int | None) -> str:
         )
     if not units.blocks and not units.waiting:
         return "its arms are nowhere in cells that differ in nothing else; compare levels that the grid combines alike"
-    if waiting := sum(units.lacking.get(status, 0) for status in OPEN):
+    if waiting := still_to_run(units.lacking):
         told = f"{_counted(waiting, 'trial')} of it {'has' if waiting == 1 else 'have'} still to run"
         return f"{told}: `orch sweep GRID` goes on"
     if not units.blocks:
@@ -242,7 +242,7 @@ def _seeds(claim: Claim, evidence: Evidence, family: int) -> int | None:
     seeds: trials have still to run, nothing can be compared, what is left out is what matters, or no number would do.
     """
     units, bound = evidence.units, bound_of(claim)
-    if not units.blocks or any(units.lacking.get(status) for status in OPEN):
+    if not units.blocks or still_to_run(units.lacking):
         return None
     if _broken(units, float(np.mean(units.differences)), bound):
         return None

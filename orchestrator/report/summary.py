@@ -9,7 +9,7 @@ from orchestrator.evidence.selection import Measure, is_open, measures_of
 from orchestrator.grid.claims import ALPHA, least_seeds
 from orchestrator.report.page_data import LEFT_OVER, Effects
 from orchestrator.results.ranked import broken, tuned_label
-from results_schema import OPEN, RETRYABLE
+from results_schema import BROKEN, OPEN, RETRYABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +128,7 @@ def told_of_failures(ranked: pd.DataFrame) -> str:
     hit, lost = int((counts > 0).sum()), int(((counts > 0) & (ranked["n"] == 0)).sum())
     if not hit:
         return "No cell has a trial that diverged or failed."
-    kinds = ", ".join(
-        f"{int(ranked[name].sum())} {name.replace('_', ' ')}"
-        for name in ("diverged", "failed", "timed_out", "out_of_memory")
-        if ranked[name].sum()
-    )
+    kinds = ", ".join(f"{int(ranked[name].sum())} {name.replace('_', ' ')}" for name in BROKEN if ranked[name].sum())
     none = f"; {lost} of them without a completed trial, listed last" if lost else ""
     cells = "1 cell has" if hit == 1 else f"{hit} cells have"
     return f"{cells} trials that broke ({kinds}){none}. A cell is ranked by the trials that completed."

@@ -10,6 +10,7 @@ from orchestrator.plan.tuned import shown_text
 from orchestrator.report.page import Board
 from orchestrator.report.page_data import Column, Field, Grid, number
 from orchestrator.results.ranked import broken
+from results_schema import UNDER_WAY
 from trainables import AXES, LEARNING_AXES
 
 SHARED_FIRST: Final = "=1"
@@ -98,7 +99,7 @@ def problem_grid(trials: pd.DataFrame) -> Grid:
 
     Those that tune stand last. Where their reasons name the values that they tried, one stands for a cell's all.
     """
-    broken = trials[~trials["status"].isin(["completed", "pending", "running"])]
+    broken = trials[~trials["status"].isin(UNDER_WAY | {"completed"})]
     reasons = broken["reason"].fillna("").map(_one_line)
     tunes = broken["purpose"] == "tuning"
     alike = reasons.mask(tunes & broken["status"].isin(["diverged", "skipped"]), "")

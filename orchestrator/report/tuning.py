@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, Literal
@@ -13,6 +13,7 @@ from orchestrator.evidence.selection import Measure, measure_of
 from orchestrator.plan.tuned import shown, shown_value
 from orchestrator.report.page_data import Column, Grid, Tried, Tuning, TuningFigure, number
 from orchestrator.results.ranked import short_label
+from results_schema import BROKEN, OPEN
 from trainables import AXES
 
 # Where tuning looks for a parameter's values, as `tuning_config` has it, and whether a value lies at an edge of
@@ -111,8 +112,7 @@ TRIALS_KEPT: Final = 100
 """Best trials of a cell in a figure."""
 EDGES_KEPT: Final = 20
 _ROWS_KEPT: Final = 20_000
-_BROKEN: Final = ("failed", "diverged", "timed_out", "out_of_memory")
-_OTHERS: Final = {"values do not fit": ("skipped",), "still to run": ("pending", "running", "cancelled")}
+_OTHERS: Final = {"values do not fit": {"skipped"}, "still to run": OPEN}
 """Columns that are left out where no cell has such trials."""
 
 
@@ -149,7 +149,7 @@ class _Tuned:
         """The chosen one, or the best so far."""
         return self.trials[self.chosen or 0]
 
-    def count(self, *statuses: str) -> int:
+    def count(self, statuses: Collection[str]) -> int:
         return sum(trial.status in statuses for trial in self.trials)
 
     def edges(self) -> Iterator[tuple[str, str]]:
@@ -260,7 +260,7 @@ def _figures(cells: list[_Tuned]) -> Iterator[TuningFigure]:
             categorical=isinstance(domain, Listed) and not domain.numbers,
             cells=drawn,
             left_out=len(having) - len(drawn),
-            trials_left_out=sum(max(0, cell.count("completed") - TRIALS_KEPT) for cell in having[:CELLS_KEPT]),
+            trials_left_out=sum(max(0, cell.count({"completed"}) - TRIALS_KEPT) for cell in having[:CELLS_KEPT]),
         )
 
 
@@ -272,7 +272,7 @@ def _tried(cell: _Tuned, name: str, domain: Domain) -> Tried:
         if chosen is not None and chosen >= TRIALS_KEPT:  # another measure chose it
             kept[-1], chosen = scored[chosen], TRIALS_KEPT - 1
         scored = kept
-    broken = [trial for trial in cell.trials if trial.status in _BROKEN and name in trial.values]
+    broken = [trial for trial in cell.trials if trial.status in BROKEN and name in trial.values]
     return Tried(
         label=cell.label,
         places=tuple(domain.place(trial.values[name]) for trial in scored),
@@ -288,7 +288,7 @@ def _tried(cell: _Tuned, name: str, domain: Domain) -> Tried:
 
 def _grid(cells: list[_Tuned]) -> Grid:
     titles = {cell.measure.title for cell in cells}
-    others = {title: statuses for title, statuses in _OTHERS.items() if any(cell.count(*statuses) for cell in cells)}
+    others = {title: statuses for title, statuses in _OTHERS.items() if any(cell.count(statuses) for cell in cells)}
     columns = (
         *(Column(axis, "text") for axis in AXES),
         Column("chosen", "text"),
@@ -307,8 +307,8 @@ def _grid(cells: list[_Tuned]) -> Grid:
             cell.best.score,
             len(cell.trials),
             sum(trial.stopped for trial in cell.trials),
-            cell.count(*_BROKEN),
-            *(cell.count(*statuses) for statuses in others.values()),
+            cell.count(BROKEN),
+            *(cell.count(statuses) for statuses in others.values()),
         )
         for cell in cells[:_ROWS_KEPT]
     )

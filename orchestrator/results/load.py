@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from orchestrator.errors import UserError
-from orchestrator.evidence.judge import COMPLETED, DIVERGED, judge, latest_text, measured
+from orchestrator.evidence.judge import judge, latest_text, measured
 from orchestrator.evidence.selection import ACCURACY, Measure, measures_of
 from orchestrator.evidence.stats.ranks import performance_profile
 from orchestrator.evidence.text import as_json
@@ -23,7 +23,7 @@ from orchestrator.grid.reader import read_text
 from orchestrator.results.ranked import ranked_cells
 from orchestrator.store.local_path import local_path, whole_path
 from orchestrator.store.reading import results_at, table_of
-from results_schema import ENVIRONMENTS, TABLES, Table
+from results_schema import ENVIRONMENTS, TABLES, TRAINED, Table
 from trainables import AXES, AxisName
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def speed_profile(
     median over seeds, infinite where half of them never get there (Dahl et al. 2023, section 4). Workloads that some
     level was not run on are left out.
     """
-    ended = trials[trials["status"].isin([COMPLETED, DIVERGED])]
+    ended = trials[trials["status"].isin(TRAINED)]
     timed = ended.assign(time=measured(on, ended, epochs).to_numpy())
     others = [other for other in AXES if other != axis]
     times = timed.groupby([*others, axis])["time"].median().unstack(axis).dropna()

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.evidence.selection import Measure, measures_of
-from orchestrator.evidence.stats.leaderboard import BROKEN, COLUMNS, leaderboard
+from orchestrator.evidence.stats.leaderboard import COLUMNS, leaderboard
 from orchestrator.plan.tuned import shown_text
+from results_schema import BROKEN
 from trainables import AXES, LEARNING_AXES
 
 # The names of cells.

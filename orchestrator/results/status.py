@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from orchestrator.plan.tuned import shown_text
+from orchestrator.store import sql
 from orchestrator.store.journal import Journal
 from orchestrator.store.lock_note import Holder, living_holder
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import COPIED_AT
+from results_schema import RETRYABLE, still_to_run
 from trainables import AXES
 
 FAILURES_SHOWN: Final = 5
@@ -64,7 +66,7 @@ class Progress:
     @property
     def open(self) -> int:
         """Trials that are still to be executed."""
-        return sum(self.counts.get(status, 0) for status in ("pending", "running", "cancelled"))
+        return still_to_run(self.counts)
 
 
 def read_progress(paths: ResultsPaths, journal: Journal) -> Progress:
@@ -106,7 +108,7 @@ def _running(journal: Journal) -> tuple[RunningTrial, ...]:
 def _failures(journal: Journal) -> tuple[FailedTrial, ...]:
     rows = journal.query(
         f"SELECT trials.trial_id, {_LABELS}, status, reason, finished_at FROM trials JOIN cells USING (cell_id)"
-        " WHERE status IN ('failed', 'timed_out', 'out_of_memory') AND planned ORDER BY finished_at DESC LIMIT ?",
+        f" WHERE status IN {sql.among(RETRYABLE)} AND planned ORDER BY finished_at DESC LIMIT ?",
         (FAILURES_SHOWN,),
     )
     return tuple(
@@ -122,7 +124,7 @@ def _eta(journal: Journal, counts: dict[str, int]) -> float | None:
             " (SELECT environment_id FROM environments ORDER BY started_at DESC, rowid DESC LIMIT 1)"
         )
     )
-    left = sum(counts.get(status, 0) for status in ("pending", "running", "cancelled"))
+    left = still_to_run(counts)
     if not row[0]:
         return None
     passed: float = (datetime.now(UTC) - _time(row[1])).total_seconds()

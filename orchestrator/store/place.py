@@ -20,6 +20,7 @@ from orchestrator.store.local_disk import folder_of, is_network
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.seal import Seal
 from orchestrator.store.tables import Checksums
+from results_schema import still_to_run
 
 SESSION: Final = "session"
 """Key in `meta`: the sweep that wrote last. A journal and a copy that have the same are of one line: the copy is older."""
@@ -298,7 +299,7 @@ def _told_of_the_last(journal: Journal) -> str | None:
     journal.remember(COPIED_AT, None)
     host, _, path = lives_at.partition(":")
     counts = journal.counts()
-    waited = sum(counts.get(status, 0) for status in ("pending", "running", "cancelled"))
+    waited = still_to_run(counts)
     return (
         f"warning: the last sweep here was cut off on {host}. What it finished after {copied_at}, of the {waited} trials"
         f" that waited or ran then, is only in {path} there, and runs again. To keep it, stop this sweep and run the command"

@@ -57,12 +57,17 @@ CALL_AS: Final = (
 """Gives the cell ?1 the labels of the cell ?2."""
 
 
+def among(statuses: Collection[str]) -> str:
+    """What stands after IN: `('failed', 'timed_out')`."""
+    texts = (f"'{status}'" for status in sorted(statuses))
+    return f"({', '.join(texts)})"
+
+
 def plan_trial(stays: Collection[str]) -> str:
     """Plans a trial. One whose status is among `stays` keeps it, as does a tuning trial that was skipped for the values that
     it drew; any other waits, or is skipped.
     """
-    statuses = ", ".join(f"'{status}'" for status in sorted(stays))
-    ended = f"(trials.status IN ({statuses}) OR (trials.status = 'skipped' AND trials.purpose = 'tuning'))"
+    ended = f"(trials.status IN {among(stays)} OR (trials.status = 'skipped' AND trials.purpose = 'tuning'))"
     return (
         "INSERT INTO trials (trial_id, cell_id, purpose, sweep, seed, source_digest, planned, status, reason, attempts)"
         " VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, 0)"

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from orchestrator.engine import Broke, Failure, FailureKind
 from orchestrator.sweep.queue import Leased
+from results_schema import Retryable
 
 # Tells a bad node from bad trials. Pure.
 
@@ -67,7 +68,7 @@ class NodeHealth:
 
 # From a failure to a decision. Pure: the sweep carries it out.
 
-GivenUp = Literal["failed", "timed_out", "out_of_memory", "cancelled"]
+GivenUp = Literal[Retryable, "cancelled"]
 
 LOST_WORKERS: Final = 3
 """Attempts that may end with a lost or poisoned process before the trial itself is taken for the cause."""

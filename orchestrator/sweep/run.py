@@ -34,7 +34,7 @@ from orchestrator.sweep.stop import Draining, Stopping
 from orchestrator.text import command_line, one_line
 from orchestrator.wandb.process import CELLS_INSTEAD, MANY_RUNS, open_key_files
 from orchestrator.wandb.settings import wished
-from results_schema import OPEN
+from results_schema import FINAL, still_to_run
 from trainables.context import Context
 from trainables.dataset import DataPlace
 from trainables.records import TrialResult
@@ -131,7 +131,7 @@ def _engine(
 
 def stopped_by_request(journal: Journal) -> Stopped:
     counts = journal.counts()
-    left = sum(counts.get(status, 0) for status in OPEN)
+    left = still_to_run(counts)
     return Stopped(f"; {left} trial{' waits' if left == 1 else 's wait'}. To go on: {command_line()}")
 
 
@@ -186,7 +186,7 @@ class SweepSummary:
     @property
     def succeeded(self) -> bool:
         """Whether every planned trial is completed, skipped or diverged."""
-        return not set(self.counts) - {"completed", "skipped", "diverged"}
+        return self.counts.keys() <= FINAL
 
     @property
     def exit_code(self) -> int:

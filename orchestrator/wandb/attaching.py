@@ -13,6 +13,7 @@ from orchestrator.results.ranked import COSTS, ranked_cells, short_label
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.sql import among
 from orchestrator.wandb.attachment import collection_in, end_alert, failure_alert, model_of
 from orchestrator.wandb.ledger import Ledger
 from orchestrator.wandb.runs import Finished, Run, finished_trials
@@ -134,9 +135,8 @@ class Attaching:
     def _tells_of(self, unit: Finished) -> bool:
         if not self._failures or self._ledger.beside("alert", _FIRST_FAILURE) is not None:
             return False
-        statuses = tuple(sorted(RETRYABLE))
         failed = self._journal.query(
-            f"SELECT trial_id FROM trials WHERE status IN {statuses} ORDER BY finished_at LIMIT 1"
+            f"SELECT trial_id FROM trials WHERE status IN {among(RETRYABLE)} ORDER BY finished_at LIMIT 1"
         )
         return (unit.trial_id,) in failed
 

@@ -14,13 +14,11 @@ from typing import Any, Final
 from orchestrator.plan.tuned import shown_text
 from orchestrator.store import sql
 from orchestrator.store.journal import Journal
-from results_schema import EPOCHS, TRIALS
+from results_schema import ENDED, EPOCHS, TRAINED, TRIALS, UNDER_WAY
 from trainables import AXES
 
 Value = str | int | float | bool | list[Any] | None
 
-ENDED: Final = ("completed", "diverged", "failed", "timed_out", "out_of_memory")
-"""What a trial is when it has come to an end of its own."""
 _WITH_BEGINNING: Final = (
     "trials LEFT JOIN attempts AS latest ON latest.trial_id = trials.trial_id AND latest.attempt = trials.attempts"
     " LEFT JOIN attempts AS began ON began.trial_id = trials.trial_id AND began.attempt = latest.first_attempt"
@@ -110,7 +108,7 @@ def finished_trials(journal: Journal) -> Iterator[Finished]:
     """Every trial whose latest attempt came to an end, in the order of the ends."""
     rows = journal.query(
         f"SELECT trials.trial_id, coalesce(began.started_at, trials.finished_at) FROM {_WITH_BEGINNING}"
-        f" WHERE trials.finished_at IS NOT NULL AND trials.status IN {ENDED} ORDER BY trials.finished_at"
+        f" WHERE trials.finished_at IS NOT NULL AND trials.status IN {sql.among(ENDED)} ORDER BY trials.finished_at"
     )
     return (Finished(trial_id, end_of([(trial_id, at)])) for trial_id, at in rows)
 
@@ -123,7 +121,7 @@ def running_trials(journal: Journal, now: datetime) -> Iterator[Running]:
         f" FROM {_WITH_BEGINNING} JOIN cells ON cells.cell_id = coalesce(trials.config_id, trials.cell_id)"
         " LEFT JOIN epochs ON epochs.trial_id = trials.trial_id"
         " WHERE trials.attempts > 0 AND began.started_at IS NOT NULL AND trials.finished_at IS NULL"
-        " AND trials.status IN ('running', 'pending')"
+        f" AND trials.status IN {sql.among(UNDER_WAY)}"
         " GROUP BY trials.trial_id ORDER BY trials.started_at"
     )
     for trial_id, began, started, runs, epochs, seconds, protocol in rows:
@@ -158,7 +156,7 @@ def read_run(journal: Journal, trial: Finished, directory_id: str) -> Run:
         epochs=epochs,
         summary={name: row[name] for name in _SUMMARY if is_value(row[name])}
         | {f"best_{name}": value for name, value in dict(epochs).get(row["best_epoch"], {}).items()},
-        succeeded=row["status"] in {"completed", "diverged"},
+        succeeded=row["status"] in TRAINED,
     )
 
 
@@ -274,7 +272,7 @@ _NOT_AVERAGED: Final = ("attempts",)
 def finished_cells(journal: Journal) -> Iterator[Finished]:
     """Every cell whose planned trials have all ended. With other trials, or one that ran again, it has another end."""
     rows = journal.query(
-        f"SELECT cell_id, trial_id, finished_at, status IN {ENDED} FROM trials"
+        f"SELECT cell_id, trial_id, finished_at, status IN {sql.among(ENDED)} FROM trials"
         " WHERE planned AND purpose IS NOT 'tuning' AND status != 'skipped' ORDER BY cell_id"
     )
     cells = [(cell_id, list(trials)) for cell_id, trials in groupby(rows, key=itemgetter(0))]

@@ -1,5 +1,6 @@
 """Cells of one data set, ranked, with intervals and ties."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from orchestrator.evidence.stats.paired import holm, paired
 from orchestrator.grid.claims import ALPHA, least_seeds
+from results_schema import BROKEN, still_to_run
 
 # The spread of a cell's accuracies beside what its test set alone would make of them.
 
@@ -82,7 +84,6 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95, resamples: 
     return Interval(mean, float(found.low), float(found.high), spread, sample.size)
 
 
-BROKEN: Final = ("diverged", "failed", "timed_out", "out_of_memory")
 COLUMNS: Final = (
     "cell_id",
     "rank",
@@ -149,7 +150,7 @@ def _cell(cell_id: str, part: pd.DataFrame, measure: str, selection: str, resamp
     sizes = (
         done["test_size"].dropna() if measure == "test_accuracy" and "test_size" in done else pd.Series(dtype="float64")
     )
-    counts = part["status"].value_counts()
+    counts = Counter(part["status"])
     return {
         "cell_id": cell_id,
         "mean": found.mean,
@@ -159,8 +160,8 @@ def _cell(cell_id: str, part: pd.DataFrame, measure: str, selection: str, resamp
         "over_floor": over_floor(finite.to_list(), int(sizes.iloc[0])) if len(sizes) else float("nan"),
         "n": found.n,
         "selected_by": float(done[selection].astype("float64").mean()) if len(done) else float("nan"),
-        **{status: int(counts.get(status, 0)) for status in BROKEN},
-        "waiting": int(sum(counts.get(status, 0) for status in ("pending", "running", "cancelled"))),
+        **{status: counts[status] for status in BROKEN},
+        "waiting": still_to_run(counts),
     }
 
 

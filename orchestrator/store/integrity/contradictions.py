@@ -6,7 +6,8 @@ from typing import Final
 
 from orchestrator.errors import DamagedResults
 from orchestrator.store.connection import tells_of_damage
-from orchestrator.store.sql import TRIALS_AND_CELLS, columns_there
+from orchestrator.store.sql import TRIALS_AND_CELLS, among, columns_there
+from results_schema import TRAINED
 
 _OF_TRIALS: Final = ("attempts", "epochs", "classes", "curves", "logs")
 
@@ -56,7 +57,7 @@ def _found(db: sqlite3.Connection, *, deep: bool) -> Found:
         ),
         "epochs beyond the end of their trial": (
             "SELECT count(*) FROM epochs JOIN trials USING (trial_id)"
-            " WHERE trials.status IN ('completed', 'diverged') AND epochs.epoch > trials.epochs"
+            f" WHERE trials.status IN {among(TRAINED)} AND epochs.epoch > trials.epochs"
         ),
     }
     for table in _OF_TRIALS:
