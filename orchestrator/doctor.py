@@ -21,6 +21,7 @@ from clusters.spec import ClusterSpec
 from clusters.temporary import temporary_folder
 from orchestrator.errors import OrchError, UserError
 from orchestrator.plan.prepare import cluster_of
+from orchestrator.store.local_disk import network_of
 from orchestrator.wandb.process import has_key, open_key_files
 from orchestrator.wandb.settings import wish
 from trainables.data.cache import cache_folder
@@ -151,9 +152,6 @@ def _node(probed: "Probed", spec: ClusterSpec) -> Iterator[Finding]:
 _SHARED_MEMORY: Final = 256 * 2**20
 _MEMORY: Final = 2 * 2**30
 _DISK: Final = 2 * 2**30
-_NETWORK_FILE_SYSTEMS: Final = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "afs", "fuse.sshfs", "9p"}
-)
 
 
 def examine(cluster: Path | None, data: Path | None, results: Path, *, start_ray: bool) -> Iterator[Finding]:
@@ -242,8 +240,7 @@ def check_machine(results: Path) -> Iterator[Finding]:
     if not os.access(folder, os.W_OK):
         yield Finding("results", "problem", f"{folder} cannot be written to", "use --results with a folder of your own")
     yield _enough("disk", shutil.disk_usage(folder).free, _DISK, f"free at {folder}", "make room, or use --results")
-    kind = _file_system(folder)
-    if kind in _NETWORK_FILE_SYSTEMS:
+    if (kind := network_of(folder)) is not None:
         fix = "nothing has to be done; a local --results is safer against a power cut between two exports"
         found = f"{folder} is on a network file system ({kind}): the journal is kept on local disk and copied"
         yield Finding("file system", "note", found, fix)
@@ -328,9 +325,3 @@ def _existing(path: Path) -> Path:
     """The path, or the folder in which it would be made."""
     path = path.resolve()
     return path if path.is_dir() else next(parent for parent in path.parents if parent.is_dir())
-
-
-def _file_system(folder: Path) -> str:
-    """Type of the mount that holds the folder."""
-    mounts = [part for part in psutil.disk_partitions(all=True) if folder.is_relative_to(part.mountpoint)]
-    return max(mounts, key=lambda part: len(part.mountpoint)).fstype if mounts else "unknown"

@@ -20,7 +20,7 @@ NETWORK_FOLDERS: Final = "ORCH_NETWORK_FOLDERS"
 """Environment variable: folders, separated by colons, that are a network's whatever their file system is called."""
 
 _MOUNTS: Final = Path("/proc/self/mountinfo")
-_TYPES: Final = frozenset(
+NETWORK_TYPES: Final = frozenset(
     [
         "9p",
         "acfs",
@@ -60,18 +60,24 @@ _LOCAL_FUSE: Final = frozenset({"fuse.fuse-overlayfs", "fuse.mergerfs", "fuse.nt
 
 def is_network(path: Path) -> bool:
     """Whether other machines may write there too. `path` need not exist. A FUSE file system counts as one: most are."""
+    return network_of(path) is not None
+
+
+def network_of(path: Path) -> str | None:
+    """What kind of network file system it lies on, in a word or two; None where it is on a disk of this machine."""
     place = Path(os.path.realpath(path))
     declared = [Path(os.path.realpath(folder)) for folder in os.environ.get(NETWORK_FOLDERS, "").split(":") if folder]
     if any(place.is_relative_to(folder) for folder in declared):
-        return True
+        return f"by {NETWORK_FOLDERS}"
     try:
-        return _network_type(_type_at(place, _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")))
+        found = _type_at(place, _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError:  # no Linux: nothing is known, and one machine is the usual case
-        return False
+        return None
+    return found if _network_type(found) else None
 
 
 def _network_type(name: str) -> bool:
-    return name in _TYPES or (name.startswith("fuse.") and name not in _LOCAL_FUSE)
+    return name in NETWORK_TYPES or (name.startswith("fuse.") and name not in _LOCAL_FUSE)
 
 
 def _type_at(place: Path, mounts: str) -> str:

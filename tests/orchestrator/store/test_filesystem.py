@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.doctor import check_machine
 from orchestrator.store import local_disk
-from orchestrator.store.local_disk import NETWORK_FOLDERS, is_network
+from orchestrator.store.local_disk import NETWORK_FOLDERS, NETWORK_TYPES, is_network
 
 MOUNTS = """\
 27 1 254:0 / / rw,relatime - ext4 /dev/vda rw
@@ -58,3 +59,25 @@ def test_a_folder_that_is_declared_and_a_link_into_it(tmp_path: Path, monkeypatc
     assert is_network(tmp_path / "shared" / "results")
     assert is_network(tmp_path / "link" / "results")
     assert not is_network(tmp_path / "shared2")
+
+
+def told_by_the_doctor(results: Path) -> list[str]:
+    return [finding.found for finding in check_machine(results) if finding.about == "file system"]
+
+
+@pytest.mark.parametrize("kind", [*sorted(NETWORK_TYPES), "fuse.sshfs"])
+def test_the_doctor_says_where_the_journal_moves(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mountinfo").write_text(f"30 27 0:25 / {tmp_path} rw - {kind} server:/ rw\n")
+    monkeypatch.setattr(local_disk, "_MOUNTS", tmp_path / "mountinfo")
+    assert is_network(tmp_path / "results")
+    (told,) = told_by_the_doctor(tmp_path / "results")
+    assert told == f"{tmp_path} is on a network file system ({kind}): the journal is kept on local disk and copied"
+
+
+def test_the_doctor_tells_of_a_declared_folder_and_of_no_local_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert told_by_the_doctor(tmp_path) == []
+    monkeypatch.setenv(NETWORK_FOLDERS, str(tmp_path))
+    (told,) = told_by_the_doctor(tmp_path)
+    assert f"(by {NETWORK_FOLDERS})" in told
