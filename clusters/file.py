@@ -2,7 +2,7 @@
 
 import difflib
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -162,13 +162,17 @@ def _located(messages: dict[Keys, list[str]], name: str, text: str) -> list[str]
 def _message(message: str, keys: Keys, value: object) -> str:
     """pydantic's words without its own terms, and with a near name."""
     if message.startswith("Extra"):
-        near = difflib.get_close_matches(str(keys[-1]), _names(keys[:-1]), n=1)
-        return "is not a key of a cluster file" + (f"; did you mean {near[0]!r}?" if near else "")
+        return f"is not a key of a cluster file{_near(keys[-1], _names(keys[:-1]))}"
     if keys == ("address",):
         return "should be local, auto, HOST:PORT or http://HOST:PORT, with a port from 1 to 65535"
     said = message.removeprefix("Input ").removeprefix("String ")
-    near = difflib.get_close_matches(str(value), ("local", "attach", "jobs"), n=1) if keys == ("kind",) else []
-    return said + (f"; did you mean {near[0]!r}?" if near else "")
+    return said + (_near(value, ("local", "attach", "jobs")) if keys == ("kind",) else "")
+
+
+def _near(name: object, known: Sequence[str]) -> str:
+    """A hint at the name that the user may have meant; empty where none is like it."""
+    near = difflib.get_close_matches(str(name), known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _names(keys: Keys) -> list[str]:

@@ -18,11 +18,23 @@ TrainablesError              anything this package raises on purpose
 Each says what happened, why, and what to do, and survives pickling (arguments are kept in `args`).
 """
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
 _NAMED: Final = 20
 """How many further broken pictures an error names."""
+
+
+def alike(name: str, known: Iterable[str], *, most: int = 2, likeness: float = 0.6) -> list[str]:
+    """Known names that are spelt much like this one, the likest first. likeness: from 0 to 1, that of equal names."""
+    return difflib.get_close_matches(name, list(known), n=most, cutoff=likeness)
+
+
+def meant(names: Iterable[str], otherwise: str) -> str:
+    """A question for the user; `otherwise` where there is no name to ask for."""
+    told = " or ".join(names)
+    return f"did you mean {told}?" if told else otherwise
 
 
 class TrainablesError(Exception):
@@ -37,8 +49,8 @@ class UnknownComponent(TrainablesError):
         self.kind, self.name, self.near, self.known = kind, name, tuple(near), tuple(known)
 
     def __str__(self) -> str:
-        hint = f"did you mean {' or '.join(self.near)}?" if self.near else f"known: {', '.join(self.known)}"
-        return f"unknown {self.kind} {self.name!r}; {hint}"
+        known = ", ".join(self.known)
+        return f"unknown {self.kind} {self.name!r}; {meant(self.near, f'known: {known}')}"
 
 
 class BrokenComponent(TrainablesError):

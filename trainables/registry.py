@@ -6,7 +6,6 @@ A package outside adds its own under the entry-point groups `orch.datasets`, `or
 Only the component that is asked for is imported.
 """
 
-import difflib
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from types import new_class
 from typing import ClassVar, Final
 
 from trainables.component import Component
-from trainables.errors import BrokenComponent, UnknownComponent
+from trainables.errors import BrokenComponent, UnknownComponent, alike
 
 # Components that exist by the dozen: one class of the same parameters under many names, `torchvision:resnet18`.
 
@@ -95,7 +94,7 @@ class Registry:
         if colon and prefix in _folders(kind):
             return _from_family(kind, prefix, member)
         known = [*self.names(kind), *(f"{folder}:NAME" for folder in sorted(_folders(kind)))]
-        raise UnknownComponent(kind, name, difflib.get_close_matches(name, known, n=2), known)
+        raise UnknownComponent(kind, name, alike(name, known), known)
 
 
 registry: Final = Registry()
@@ -153,7 +152,7 @@ def _from_family(kind: str, prefix: str, member: str) -> type[Component]:
     family = _family(kind, prefix)
     known = family.members()
     if member not in known:
-        near = [f"{prefix}:{name}" for name in difflib.get_close_matches(member, known, n=2)]
+        near = [f"{prefix}:{name}" for name in alike(member, known)]
         raise UnknownComponent(kind, f"{prefix}:{member}", near, [f"{prefix}:{name}" for name in known])
     return _checked(kind, f"{prefix}:{member}", family.member(member))
 

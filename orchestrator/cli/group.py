@@ -57,11 +57,11 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as unknown:
-            import difflib
+            from trainables.errors import alike, meant
 
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            if near and "No such command" in unknown.message:
-                raise click.UsageError(f"no such command {args[0]!r}; did you mean {near[0]!r}?", ctx) from None
+            hint = meant(map(repr, alike(args[0], COMMANDS, most=1)), "")
+            if hint and "No such command" in unknown.message:
+                raise click.UsageError(f"no such command {args[0]!r}; {hint}", ctx) from None
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

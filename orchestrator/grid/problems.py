@@ -1,6 +1,5 @@
 """All that is wrong in one grid file, collected, and pydantic's errors in a user's words."""
 
-import difflib
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +12,7 @@ from pydantic_core import ErrorDetails
 from orchestrator.errors import GridError, Problem
 from orchestrator.grid import yaml_file
 from orchestrator.grid.yaml_file import At, Node
+from trainables.errors import alike, meant
 
 _MOST: Final = 100
 """Problems that are told; looking for more could take minutes."""
@@ -76,8 +76,7 @@ def _told(errors: Sequence[ErrorDetails], node: Node, name: str) -> list[tuple[A
 
 def near(name: str, known: Sequence[str]) -> str:
     """A hint at the names that the user may have meant."""
-    close = difflib.get_close_matches(name, known, n=2)
-    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+    return meant(alike(name, known), f"known: {', '.join(known)}")
 
 
 def shown(value: Any) -> str:

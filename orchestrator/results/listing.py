@@ -1,6 +1,5 @@
 """Which rows and columns of the trials table are shown, and in which order."""
 
-import difflib
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 from orchestrator.errors import UserError
 from orchestrator.evidence.selection import Measure, is_open, measure_among
 from orchestrator.grid.measures import is_higher_better
+from trainables.errors import alike, meant
 
 # What a listing of trials is ordered by where nobody says it: what the trials of each data set are selected by.
 
@@ -220,9 +220,9 @@ def _sorted_by(name: str, trials: pa.Table, listing: Listing) -> pa.Table:
 def _known(trials: pa.Table, name: str) -> None:
     if name in trials.column_names:
         return
-    near = difflib.get_close_matches(name, trials.column_names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(trials.column_names)}"
-    raise UserError(f"unknown column {name!r}; {hint}")
+    near = alike(name, trials.column_names, most=3, likeness=0.5)
+    otherwise = f"there are {', '.join(trials.column_names)}"
+    raise UserError(f"unknown column {name!r}; {meant(near, otherwise)}")
 
 
 def _holds(trials: pa.Table, condition: str) -> pa.ChunkedArray:

@@ -1,12 +1,12 @@
 """Everything that the journal knows of one trial."""
 
-import difflib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from orchestrator.errors import UserError
 from orchestrator.store.journal import Journal
+from trainables.errors import alike, meant
 
 _SHOWN: Final = 6
 """Ids that a hint lists."""
@@ -108,8 +108,7 @@ def _find(journal: Journal, prefix: str) -> str:
             f"{len(found)} trials begin with {prefix!r}: {', '.join(found[:_SHOWN])}{more}; give more digits"
         )
     known = [str(row[0]) for row in journal.query("SELECT trial_id FROM trials")]
-    near = difflib.get_close_matches(prefix, known, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else "`orch results RESULTS` lists them"
+    hint = meant(alike(prefix, known, most=3), "`orch results RESULTS` lists them")
     raise UserError(f"no trial's id begins with {prefix!r}; {hint}")
 
 

@@ -15,6 +15,7 @@ from orchestrator.store.place import journal_to_read
 from orchestrator.store.tables import checked_rows, read
 from orchestrator.store.version import SPLIT, part_of, refuse_strange, table_version
 from results_schema import TRIAL_TABLES, TRIALS, VERSION, Table
+from trainables.errors import meant
 
 
 def results_at(root: Path) -> ResultsPaths:
@@ -101,5 +102,5 @@ def _near(root: Path) -> str:
             continue
         found = sorted(path.parent for path in folder.glob("*/journal.sqlite"))
         if found:
-            return f"; did you mean {' or '.join(str(path) for path in found[:3])}?"
+            return f"; {meant(map(str, found[:3]), '')}"
     return ""
