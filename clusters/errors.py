@@ -10,6 +10,20 @@ ClusterError              anything this package raises on purpose
 from collections.abc import Sequence
 
 
+def first_line(said: Exception | str) -> str:
+    """Of what was said; the name of an error's class where it says nothing."""
+    return _lines(said)[0]
+
+
+def last_line(said: Exception | str) -> str:
+    """The same of the last: Ray's own messages bring a traceback along."""
+    return _lines(said)[-1]
+
+
+def _lines(said: Exception | str) -> list[str]:
+    return str(said).strip().splitlines() or ["" if isinstance(said, str) else type(said).__name__]
+
+
 class ClusterError(Exception):
     """Base of all errors that `clusters` raises on purpose."""
 

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
-from clusters.errors import ClusterSpecError
+from clusters.errors import ClusterSpecError, first_line
 from clusters.spec import ClusterSpec, kind_of
 
 Keys = tuple[int | str, ...]
@@ -61,7 +61,7 @@ def parse_cluster(text: str, name: str) -> ClusterSpec:
         where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else f"{name}:1:1"
         raise ClusterSpecError([f"{where}: {_one_line(error.problem or error.context or 'not valid YAML')}"]) from None
     except (YAMLError, ValueError, RecursionError) as error:
-        said = "nested too deep" if isinstance(error, RecursionError) else str(error).strip().partition("\n")[0]
+        said = "nested too deep" if isinstance(error, RecursionError) else first_line(error)
         raise ClusterSpecError([f"{name}:1:1: not valid YAML: {_one_line(said)}"]) from None
     if not isinstance(content, dict):
         raise ClusterSpecError([f"{name}:1:1: a cluster file is a mapping such as `address: local`"])

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
-from clusters.errors import ClusterLost, ClusterUnreachable
+from clusters.errors import ClusterLost, ClusterUnreachable, first_line
 from clusters.spec import ClusterSpec
 
 KNOCK_SECONDS: Final = 5.0
@@ -63,7 +63,7 @@ class JobsCluster:
         try:
             self._client = JobSubmissionClient(self._address)
         except Exception as error:  # requests', Ray's own and RuntimeError, by version
-            raise ClusterUnreachable(f"{self._address} refuses us: {_first_line(error)}; check the token") from error
+            raise ClusterUnreachable(f"{self._address} refuses us: {first_line(error)}; check the token") from error
 
     def submit(self, folder: Path, module: str, sweep: str) -> str:
         """Run a module of the folder, which travels, on the head. The job's id."""
@@ -77,7 +77,7 @@ class JobsCluster:
                 metadata={"orch_sweep": sweep, "orch_results": self._spec.results},
             )
         except Exception as error:
-            raise ClusterLost(f"{self._address} did not take the job: {_first_line(error)}") from error
+            raise ClusterLost(f"{self._address} did not take the job: {first_line(error)}") from error
 
     def follow(self, job_id: str, say: Callable[[str], None]) -> JobEnd:
         """Hand on each line that the job prints, until it ends."""
@@ -103,21 +103,21 @@ class JobsCluster:
                 time.sleep(LOOK_SECONDS)
             return end, self._client.get_job_logs(job_id)
         except Exception as error:
-            raise ClusterLost(f"{self._address} does not answer any more: {_first_line(error)}") from error
+            raise ClusterLost(f"{self._address} does not answer any more: {first_line(error)}") from error
 
     def log(self, job_id: str) -> str:
         """What a job has printed so far."""
         try:
             return self._client.get_job_logs(job_id)
         except Exception as error:
-            raise ClusterLost(f"{self._address} does not answer any more: {_first_line(error)}") from error
+            raise ClusterLost(f"{self._address} does not answer any more: {first_line(error)}") from error
 
     def jobs(self, sweep: str) -> list[Job]:
         """The jobs of a sweep, of all for an empty name, the latest first."""
         try:
             known = self._client.list_jobs()
         except Exception as error:
-            raise ClusterLost(f"{self._address} does not answer any more: {_first_line(error)}") from error
+            raise ClusterLost(f"{self._address} does not answer any more: {first_line(error)}") from error
         found = [_job(job) for job in known if job.submission_id and _sweep_of(job)]
         found = [job for job in found if sweep in ("", job.sweep)]
         return sorted(found, key=lambda job: -job.started)
@@ -131,7 +131,7 @@ class JobsCluster:
         if not details.status.is_terminal():
             return None
         code = 0 if details.status is JobStatus.SUCCEEDED else details.driver_exit_code
-        return JobEnd(code, _first_line(details.message or ""))
+        return JobEnd(code, first_line(details.message or ""))
 
     async def _tail(self, job_id: str, seen: int, say: Callable[[str], None]) -> int:
         """Hand on the lines after the first `seen`; how many there are."""
@@ -170,8 +170,3 @@ def _knock(address: str) -> None:
             f"nothing listens at {address}: {error}; is the tunnel up (ssh -N -L 8265:127.0.0.1:8265 HEAD), and does the"
             " head run with its dashboard?"
         ) from error
-
-
-def _first_line(error: Exception | str) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

@@ -14,6 +14,7 @@ from glob import glob
 from pathlib import Path
 from typing import Final
 
+from clusters.errors import first_line
 from clusters.spec import ClusterSpec
 
 # The GPUs of this machine, as torch sees them, without torch in this process.
@@ -69,7 +70,7 @@ def looked_at(data: str | None, cache: str | None) -> NodeState:
 
         version, gpus = str(torch.__version__), torch.cuda.device_count()
     except Exception as error:  # noqa: BLE001 - whatever keeps torch from being imported is what the user has to know
-        trouble = str(error).strip().partition("\n")[0]
+        trouble = first_line(error)
     there = data is None or Path(data).is_dir()
     host, python = socket.gethostname(), platform.python_version()
     return NodeState(host, python, version, trouble, gpus, there, unwritable(cache), time.time())

@@ -8,6 +8,7 @@ from typing import Any, Final
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from clusters.errors import last_line
 from clusters.nodes import Node, NodeState, looked_at
 from clusters.spec import ClusterSpec
 
@@ -44,7 +45,6 @@ def _answer(node: Node, reference: Any, patience: float) -> Probed:
     try:
         state: NodeState = ray.get(reference, timeout=patience)
     except Exception as error:  # noqa: BLE001 - it is reported as the node's trouble
-        text = str(error).strip() or type(error).__name__
-        return Probed(node, None, text.splitlines()[-1], 0.0)
+        return Probed(node, None, last_line(error), 0.0)
     # answers are fetched one after another: a clock that is behind may only have been read a while ago
     return Probed(node, state, "", max(0.0, state.clock - time.time()))

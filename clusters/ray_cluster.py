@@ -16,7 +16,7 @@ import psutil
 import ray
 
 from clusters.code import Code, lay_out
-from clusters.errors import ClusterError, ClusterLost, ClusterUnreachable
+from clusters.errors import ClusterError, ClusterLost, ClusterUnreachable, last_line
 from clusters.node_watch import NodeWatch, Workers, nodes_now
 from clusters.nodes import Node, local_size
 from clusters.ray_folder import RayFolder, remove_abandoned
@@ -56,7 +56,7 @@ def _connect(spec: ClusterSpec, runtime_env: dict[str, Any] | None) -> None:
     try:
         ray.init(address=spec.address, runtime_env=runtime_env, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:
-        raise ClusterUnreachable(f"no Ray answers at {spec.address}: {_last_line(error)}; {_hint()}") from error
+        raise ClusterUnreachable(f"no Ray answers at {spec.address}: {last_line(error)}; {_hint()}") from error
 
 
 def _knock(address: str) -> None:
@@ -82,11 +82,6 @@ def _alone() -> bool:
     """Whether every node is this machine, where our code lies."""
     here = {address.address for addresses in psutil.net_if_addrs().values() for address in addresses}
     return {node.host for node in nodes_now()} <= here
-
-
-def _last_line(error: Exception) -> str:
-    """Ray's own messages bring a traceback along."""
-    return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
 
 
 DISCONNECT_SECONDS: Final = 0.3
@@ -206,7 +201,7 @@ class RayCluster:
                 break
             except Exception as error:
                 if not tries_left or _TOO_SLOW not in str(error):
-                    raise ClusterUnreachable(f"Ray cannot be started here: {_last_line(error)}") from error
+                    raise ClusterUnreachable(f"Ray cannot be started here: {last_line(error)}") from error
                 ray.shutdown()
                 for process in self._started:
                     _end(process)

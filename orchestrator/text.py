@@ -19,6 +19,29 @@ def command_line() -> str:
     return shlex.join(["orch" if program == "__main__.py" else program, *sys.argv[1:]])
 
 
+# Numbers of things, lengths of time, and what a text ends with, in few words.
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 trial`, `3 trials`, `2 entries`."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count} {noun if count == 1 else plural}"
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `3 min 5 s` or `2 h 10 min`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def last_line(text: str) -> str:
+    """Of what a program printed; empty where it printed nothing."""
+    return next(reversed(text.strip().splitlines()), "")
+
+
 # Values of the environment that are secret, and texts without them.
 
 _SECRET: Final = re.compile(

@@ -26,6 +26,16 @@ _NAMED: Final = 20
 """How many further broken pictures an error names."""
 
 
+def first_line(text: str) -> str:
+    """Of a message or a docstring; empty where there is none."""
+    return next(iter(text.strip().splitlines()), "")
+
+
+def said_by(error: Exception) -> str:
+    """The first line of its message; the name of its class where that is empty."""
+    return first_line(str(error)) or type(error).__name__
+
+
 def alike(name: str, known: Iterable[str], *, most: int = 2, likeness: float = 0.6) -> list[str]:
     """Known names that are spelt much like this one, the likest first. likeness: from 0 to 1, that of equal names."""
     return difflib.get_close_matches(name, list(known), n=most, cutoff=likeness)

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from orchestrator.cli.terminal import console
 from orchestrator.plan.progress import Progress, Silence, Snapshot
+from orchestrator.text import duration
 from results_schema import still_to_run
 
 MOST_RUNNING = 8
@@ -105,12 +106,3 @@ def _drawing(snapshot: Snapshot) -> Group:
 
 def _done(snapshot: Snapshot) -> int:
     return snapshot.total - still_to_run(snapshot.counts)
-
-
-def duration(seconds: float) -> str:
-    """`42 s`, `3 min 5 s` or `2 h 10 min`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

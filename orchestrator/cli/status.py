@@ -7,6 +7,8 @@ import click
 
 from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import say
+from orchestrator.text import counted, duration
+from trainables.errors import first_line
 
 if TYPE_CHECKING:
     from orchestrator.results.status import Progress
@@ -71,7 +73,7 @@ def _as_text(progress: "Progress", results: Path) -> str:
     if progress.failures:
         lines += ["", f"latest failures (`orch logs {results} TRIAL` shows more)"]
         lines += [
-            f"  {trial.trial_id}  {trial.label}: {trial.status}: {_first_line(trial.reason)}"
+            f"  {trial.trial_id}  {trial.label}: {trial.status}: {first_line(trial.reason)}"
             for trial in progress.failures
         ]
     lines += ["", _who(progress)]
@@ -80,24 +82,12 @@ def _as_text(progress: "Progress", results: Path) -> str:
     return "\n".join(lines)
 
 
-def _first_line(reason: str) -> str:
-    return reason.strip().partition("\n")[0]
-
-
 def _who(progress: "Progress") -> str:
     if progress.holder is None:
         return "no sweep runs here" + (
-            f"; {progress.open} {'trial waits' if progress.open == 1 else 'trials wait'} for one"
+            f"; {counted(progress.open, 'trial')} {'waits' if progress.open == 1 else 'wait'} for one"
             if progress.open
             else ""
         )
-    left = "" if progress.eta_seconds is None else f"; about {_duration(progress.eta_seconds)} left"
+    left = "" if progress.eta_seconds is None else f"; about {duration(progress.eta_seconds)} left"
     return f"the sweep of {progress.holder}{left}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

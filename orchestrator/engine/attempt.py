@@ -17,7 +17,7 @@ from orchestrator.engine.plain_record import (
     MESSAGE_LIMIT,
     TRACE_LIMIT,
     encodable,
-    first_line,
+    line_of,
     message_of,
     name_of,
     plain,
@@ -144,7 +144,7 @@ def _leave_where_forked(here: int) -> None:
 
 def classify(raised: BaseException) -> Failure:
     """What an exception that a trial raised means. Without secrets: they are those of the trial's own process."""
-    line = masked(first_line(raised))
+    line = masked(line_of(raised))
     try:
         kind = _kind(raised, line, message_of(raised))
     except Exception:  # noqa: BLE001 - an exception may lie even about its class

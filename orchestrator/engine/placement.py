@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from clusters.nodes import Node
 from orchestrator.engine import Shape
+from orchestrator.text import counted
 
 Strategy = Literal["pack", "spread"]
 
@@ -78,7 +79,7 @@ def never_fits(shape: Shape, nodes: Sequence[Node], cluster: str) -> str | None:
         f" for each of {shape.workers} workers" * (shape.workers > 1)
     )
     there = " and ".join(dict.fromkeys(f"{node.cpus:g} CPUs, {node.gpus} GPUs" for node in nodes)) or "no node"
-    return f"it needs {wanted}; {cluster!r} has {len(nodes)} node{'s' * (len(nodes) != 1)} of {there}"
+    return f"it needs {wanted}; {cluster!r} has {counted(len(nodes), 'node')} of {there}"
 
 
 class _Room:

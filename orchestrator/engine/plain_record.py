@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
+from trainables.errors import first_line
 from trainables.records import CurveRow
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ TRACE_LIMIT: Final = 64_000
 
 def told(raised: BaseException) -> str:
     """Its class and the first line of its message, as one line that fits in a row."""
-    return shortened(f"{name_of(raised)}: {first_line(raised)}", MESSAGE_LIMIT)
+    return shortened(f"{name_of(raised)}: {line_of(raised)}", MESSAGE_LIMIT)
 
 
 def name_of(raised: BaseException) -> str:
@@ -37,9 +38,9 @@ def message_of(raised: BaseException) -> str:
     return _or_else(lambda: encodable(str(raised)), "its message cannot be told")
 
 
-def first_line(raised: BaseException) -> str:
+def line_of(raised: BaseException) -> str:
     """Of the message; the name of the class where that is empty."""
-    return (message_of(raised).strip() or name_of(raised)).splitlines()[0]
+    return first_line(message_of(raised)) or first_line(name_of(raised))
 
 
 def trace_of(raised: BaseException) -> str:

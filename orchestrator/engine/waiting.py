@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.engine.placement import need_of
 from orchestrator.engine.slots import Slot
+from orchestrator.text import counted
 
 if TYPE_CHECKING:
     from clusters.usage import Usage
@@ -35,8 +36,8 @@ class WaitingWords:
         longest = max(silent, key=Slot.silent_for)
         need = need_of(longest.shape)
         return (
-            f"waiting for room on {self._cluster!r} for {longest.silent_for():.0f} s: {len(silent)}"
-            f" slot{'s' * (len(silent) != 1)} of {longest.shape.workers} x {need.cpus:g} CPUs and {need.gpus:g} GPUs;"
+            f"waiting for room on {self._cluster!r} for {longest.silent_for():.0f} s: "
+            f"{counted(len(silent), 'slot')} of {longest.shape.workers} x {need.cpus:g} CPUs and {need.gpus:g} GPUs;"
             f" {held(usage)}. The sweep waits for {self._limit:g} s (start_timeout)"
         )
 

@@ -26,6 +26,7 @@ from clusters.temporary import temporary_folder
 from orchestrator.engine import Broke, Ended, Event, Exchanged, FailureKind, RunTrial, Shape, spoils
 from orchestrator.engine.placement import Placed
 from orchestrator.engine.worker import own_bytes
+from orchestrator.text import last_line
 from trainables.process_state.change import SideEffects
 from trainables.spec import TrialOrder
 
@@ -265,7 +266,7 @@ def _said(error: Exception) -> str:
     """Ray Train's message on one line, without a trace of its own code and the worker's address in Ray, which is gone."""
     text = str(error)
     if "Traceback" in text or text.count("\n  File ") > 0:
-        text = f"{text.splitlines()[0]} {text.strip().splitlines()[-1]}"
+        text = f"{text.splitlines()[0]} {last_line(text)}"
     return " ".join(text.split()).partition(" Worker info:")[0][:500]
 
 

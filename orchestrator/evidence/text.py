@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from orchestrator.evidence.verdict import Verdict
+from orchestrator.text import counted
 
 _INFINITE = "never"
 
@@ -17,7 +18,7 @@ def summary(verdicts: Sequence[Verdict]) -> str:
         sum(verdict.post_hoc for verdict in verdicts),
         sum(verdict.undecidable is not None for verdict in verdicts),
     )
-    told = f"{len(verdicts)} claim{'' if len(verdicts) == 1 else 's'}: {', '.join(counts)}"
+    told = f"{counted(len(verdicts), 'claim')}: {', '.join(counts)}"
     if few:
         told += f"; {few} cannot be decided with so few seeds"
     return f"{told}; {late} {'is' if late == 1 else 'are'} post hoc" if late else told
@@ -74,7 +75,7 @@ def effect_of(verdict: Verdict) -> str:
 def sureness_of(verdict: Verdict) -> str:
     """`p = 0.004 after Holm, n = 10 (10 seeds)`."""
     units = verdict.units
-    pairs = f"n = {len(units.differences)} ({units.seeds} seed{'' if units.seeds == 1 else 's'})"
+    pairs = f"n = {len(units.differences)} ({counted(units.seeds, 'seed')})"
     return (
         pairs if verdict.corrected is None else f"p = {number(verdict.corrected)} after Holm, {pairs}, {verdict.test}"
     )

@@ -15,6 +15,7 @@ import numpy as np
 from orchestrator.evidence.pairing import Units
 from orchestrator.evidence.stats.paired import ROUNDING, Paired, holm, paired, seeds_to_decide
 from orchestrator.grid.claims import ALPHA, Claim, least_seeds
+from orchestrator.text import counted
 from results_schema import still_to_run
 
 # The claims that are corrected together, and how few pairs can decide none of them.
@@ -177,8 +178,8 @@ def _undecidable(evidence: Evidence, family: Family) -> str | None:
         return None
     of_seed, left_out = divmod(pairs, units.planned)
     if left_out or not of_seed:  # of some seeds no pair, or not that of each data set, came to a value
-        return f"not decidable with the {_counted(pairs, 'pair')} that came to a value, needs {least}"
-    return f"not decidable with {_counted(units.planned, 'seed')}, needs {math.ceil(least / of_seed)}"
+        return f"not decidable with the {counted(pairs, 'pair')} that came to a value, needs {least}"
+    return f"not decidable with {counted(units.planned, 'seed')}, needs {math.ceil(least / of_seed)}"
 
 
 def _most(claim: Claim) -> float:
@@ -213,7 +214,7 @@ def _decide(claim: Claim, evidence: Evidence, seeds: int | None) -> str:
     if not units.blocks and not units.waiting:
         return "its arms are nowhere in cells that differ in nothing else; compare levels that the grid combines alike"
     if waiting := still_to_run(units.lacking):
-        told = f"{_counted(waiting, 'trial')} of it {'has' if waiting == 1 else 'have'} still to run"
+        told = f"{counted(waiting, 'trial')} of it {'has' if waiting == 1 else 'have'} still to run"
         return f"{told}: `orch sweep GRID` goes on"
     if not units.blocks:
         if units.lacking.keys() == {"completed"}:
@@ -265,7 +266,3 @@ def _left_out(units: Units) -> Iterator[str]:
 
 def _told(statuses: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in statuses.items())
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from orchestrator.errors import GridError, Problem
 from orchestrator.grid import yaml_file
 from orchestrator.grid.yaml_file import At, Node
+from orchestrator.text import counted
 from trainables.errors import alike, meant
 
 _MOST: Final = 100
@@ -122,11 +123,6 @@ def _is_a_branch_of_a_union(group: list[ErrorDetails]) -> bool:
     return any(isinstance(step, str) and ("[" in step or step in _TYPES) for step in group[0]["loc"])
 
 
-def _count(number: int, noun: str) -> str:
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
-    return f"{number} {noun if number == 1 else plural}"
-
-
 _TYPES: Final = frozenset({"int", "float", "bool", "str", "none"})
 _DEMANDS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "greater_than": lambda ctx: f"greater than {ctx['gt']:g}",
@@ -152,8 +148,8 @@ _DEMANDS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "literal_error": lambda ctx: f"one of {ctx['expected'].replace(chr(39), '').replace(' or ', ', ')}",
     "too_short": lambda ctx: f"a list of at least {ctx['min_length']}",
     "too_long": lambda ctx: f"a list of at most {ctx['max_length']}",
-    "string_too_short": lambda ctx: f"text of at least {_count(ctx['min_length'], 'character')}",
-    "string_too_long": lambda ctx: f"text of at most {_count(ctx['max_length'], 'character')}",
+    "string_too_short": lambda ctx: f"text of at least {counted(ctx['min_length'], 'character')}",
+    "string_too_long": lambda ctx: f"text of at most {counted(ctx['max_length'], 'character')}",
 }
 
 
@@ -164,7 +160,7 @@ def _sentence(subject: str, group: list[ErrorDetails]) -> str:
         return (
             f"{subject} needs {loc[-1]}"
             if isinstance(loc[-1], str)
-            else f"{subject} needs {_count(loc[-1] + 1, 'entry')}"
+            else f"{subject} needs {counted(loc[-1] + 1, 'entry')}"
         )
     if kind == "extra_forbidden":
         return f"unknown key {str(loc[-1])!r} of {subject.rpartition('.')[0]}"

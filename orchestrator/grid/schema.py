@@ -17,6 +17,7 @@ from orchestrator.grid.settings import CheckpointPolicy, Resources, Wandb
 from orchestrator.grid.tuning import Tuning
 from trainables import AXES, LEARNING_AXES
 from trainables.component import Component
+from trainables.errors import first_line
 from trainables.protocol import Protocol
 from trainables.registry import ComponentFamily, registry
 
@@ -59,7 +60,7 @@ def document(component: type[Component]) -> ComponentDoc:
     """A component with its own parameters in the order of its source, then those that all of its kind have."""
     shared = shared_parameters(component)
     own = [parameter for parameter in _parameters(component) if parameter not in shared]
-    return ComponentDoc(component.kind, component.name, first_line(component), (*own, *shared))
+    return ComponentDoc(component.kind, component.name, summary_of(component), (*own, *shared))
 
 
 def shared_parameters(component: type[Component]) -> tuple[ParameterDoc, ...]:
@@ -76,10 +77,9 @@ def _parameters(component: type[Component]) -> tuple[ParameterDoc, ...]:
     )
 
 
-def first_line(component: type) -> str:
+def summary_of(component: type) -> str:
     """The first line of a class's own docstring; empty where it has none."""
-    lines = inspect.cleandoc(component.__dict__.get("__doc__") or "").splitlines()
-    return lines[0] if lines else ""
+    return first_line(component.__dict__.get("__doc__") or "")
 
 
 @cache
@@ -206,7 +206,7 @@ def _axes(definitions: Schema) -> Schema:
 
 
 def _names(components: list[type[Component]]) -> list[Schema]:
-    return [{"const": component.name, "description": first_line(component)} for component in components]
+    return [{"const": component.name, "description": summary_of(component)} for component in components]
 
 
 def _member_names(family: ComponentFamily) -> Schema:

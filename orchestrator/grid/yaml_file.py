@@ -17,6 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from orchestrator.errors import GridError, Problem, UserError
 from orchestrator.text import one_line, secret_in
 from trainables.data.files import read_regular
+from trainables.errors import said_by
 
 # The tree of a grid file: values with the place where the user wrote them.
 
@@ -123,7 +124,7 @@ def parse(text: str, file: str) -> Mapping:
         what = str(error.problem or error.context)
         raise _at(file, _mark(mark), "a tab; write spaces" if "'\\t'" in what else f"not valid YAML: {what}") from None
     except (YAMLError, ValueError, RecursionError) as error:  # ValueError: a %YAML directive with a malformed version
-        raise _at(file, At(1, 1), f"not valid YAML: {str(error).splitlines()[0]}") from None
+        raise _at(file, At(1, 1), f"not valid YAML: {said_by(error)}") from None
     return builder.root()
 
 

@@ -21,6 +21,7 @@ from orchestrator.grid import read_grid
 from orchestrator.plan.progress import Progress
 from orchestrator.remote.request import CLUSTER, GRID, RESULTS, Answer, Request, answer_in, cluster_text, last_answer
 from orchestrator.sweep.run import SweepRequest
+from orchestrator.text import last_line
 from orchestrator.wandb.settings import Wish, wished
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ def ask(cluster: ClusterSpec, arguments: Sequence[str], name: str | None, grid: 
         jobs.forget(job_id)
     answer = last_answer(log.splitlines())
     if answer is None:
-        last = log.strip().splitlines()[-1:] or [end.message]
-        raise InfrastructureLost(f"{cluster.name}: its head could not answer: {last[0][:_SHOWN]}")
+        last = last_line(log) or end.message
+        raise InfrastructureLost(f"{cluster.name}: its head could not answer: {last[:_SHOWN]}")
     return answer
 
 

@@ -9,6 +9,7 @@ from orchestrator.evidence.selection import Measure, is_open, measures_of
 from orchestrator.grid.claims import ALPHA, least_seeds
 from orchestrator.report.page_data import LEFT_OVER, Effects
 from orchestrator.results.ranked import broken, tuned_label
+from orchestrator.text import counted
 from results_schema import BROKEN, OPEN, RETRYABLE
 
 
@@ -49,7 +50,7 @@ def firsts(trials: pd.DataFrame, ranked: pd.DataFrame, shares: tuple[Effects, ..
 def _first(dataset: str, cells: pd.DataFrame, measure: Measure, effects: Effects | None) -> First:
     cell = cells[cells["n"] > 0].iloc[0]
     seeds = int(cell["n"])
-    over = f"over {seeds} {'seed' if seeds == 1 else 'seeds'}"
+    over = f"over {counted(seeds, 'seed')}"
     interval = "" if pd.isna(cell["low"]) else f"{_figure(cell['low'])} to {_figure(cell['high'])}"
     return First(
         dataset=dataset,
@@ -84,7 +85,7 @@ def _sure(cells: pd.DataFrame, measure: Measure) -> str:
 
 
 def _told(differ: int, ties: int, others: int) -> str:
-    n = f"{others} other{'' if others == 1 else 's'}"
+    n = counted(others, "other")
     if ties:
         return f"{ties} of {n} cannot be told from it"
     every = "the" if others == 1 else "all"
@@ -156,6 +157,6 @@ def notices(trials: pd.DataFrame, ranked: pd.DataFrame, trouble: list[str], resu
         yield Notice("Each cell has one completed seed: there are no intervals.", f"orch sweep GRID --seeds {seeds}")
     if retry:
         yield Notice(
-            f"{retry} {'trial' if retry == 1 else 'trials'} failed, timed out or ran out of memory.",
+            f"{counted(retry, 'trial')} failed, timed out or ran out of memory.",
             "orch sweep GRID --retry",
         )

@@ -10,6 +10,7 @@ from orchestrator.plan.tuned import shown_text
 from orchestrator.report.page import Board
 from orchestrator.report.page_data import Column, Field, Grid, number
 from orchestrator.results.ranked import broken
+from orchestrator.text import counted
 from results_schema import UNDER_WAY
 from trainables import AXES, LEARNING_AXES
 
@@ -62,7 +63,7 @@ def _board_columns(cells: pd.DataFrame, varying: list[str], measure: Measure) ->
 
 
 def _told(cells: pd.DataFrame, alike: list[str], measure: Measure) -> Iterator[str]:
-    yield f"{len(cells)} cell{'s' * (len(cells) != 1)}"
+    yield counted(len(cells), "cell")
     if alike:
         yield "all have " + ", ".join(f"{axis} {cells[axis].iloc[0]}" for axis in alike)
     if hit := int((broken(cells) > 0).sum()):

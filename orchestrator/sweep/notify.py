@@ -19,7 +19,7 @@ from typing import Final, Literal
 from orchestrator.errors import Interrupted, OrchError
 from orchestrator.plan.progress import Progress, Snapshot
 from orchestrator.sweep.stop import signal_of
-from orchestrator.text import clean, masked
+from orchestrator.text import clean, last_line, masked
 from results_schema import RETRYABLE
 
 SECONDS: Final = 30.0
@@ -180,7 +180,7 @@ def _called(command: Sequence[str], notice: Notice, seconds: float) -> str:
                 if process.poll() is None:
                     _end(process)
             said.seek(0)
-            return "" if process.returncode == 0 else f"ended with {process.returncode}{_last_line(said.read())}"
+            return "" if process.returncode == 0 else f"ended with {process.returncode}{_ending(said.read())}"
     except (OSError, ValueError) as error:  # ValueError: a NUL in a word of it
         return f"cannot be started: {getattr(error, 'strerror', None) or error}"
 
@@ -192,9 +192,9 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def _last_line(said: bytes) -> str:
-    lines = said[-_LONGEST:].decode(errors="replace").strip().splitlines()
-    return f" ({_shown(lines[-1])})" if lines else ""
+def _ending(said: bytes) -> str:
+    line = last_line(said[-_LONGEST:].decode(errors="replace"))
+    return f" ({_shown(line)})" if line else ""
 
 
 def _shown(text: str) -> str:

@@ -31,7 +31,7 @@ from orchestrator.sweep.record import changed_source, record_plan
 from orchestrator.sweep.session import reported, writing_to
 from orchestrator.sweep.source_watch import SourceWatch
 from orchestrator.sweep.stop import Draining, Stopping
-from orchestrator.text import command_line, one_line
+from orchestrator.text import command_line, counted, one_line
 from orchestrator.wandb.process import CELLS_INSTEAD, MANY_RUNS, open_key_files
 from orchestrator.wandb.settings import wished
 from results_schema import FINAL, still_to_run
@@ -132,7 +132,7 @@ def _engine(
 def stopped_by_request(journal: Journal) -> Stopped:
     counts = journal.counts()
     left = still_to_run(counts)
-    return Stopped(f"; {left} trial{' waits' if left == 1 else 's wait'}. To go on: {command_line()}")
+    return Stopped(f"; {counted(left, 'trial')} {'waits' if left == 1 else 'wait'}. To go on: {command_line()}")
 
 
 # How a sweep ended.
@@ -168,7 +168,7 @@ class SweepSummary:
 
     def _done(self) -> str:
         if self.ran:
-            return f"ran {self.ran} trial{'' if self.ran == 1 else 's'} in {self.run_seconds:.1f} s"
+            return f"ran {counted(self.ran, 'trial')} in {self.run_seconds:.1f} s"
         if self.nothing_could_run:
             return "nothing could run"
         return "nothing was left that can run" if self.skipped else "nothing was left to run"

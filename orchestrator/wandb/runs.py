@@ -14,6 +14,7 @@ from typing import Any, Final
 from orchestrator.plan.tuned import shown_text
 from orchestrator.store import sql
 from orchestrator.store.journal import Journal
+from orchestrator.text import counted
 from results_schema import ENDED, EPOCHS, TRAINED, TRIALS, UNDER_WAY
 from trainables import AXES
 
@@ -294,7 +295,7 @@ def read_cell(journal: Journal, cell: Finished, directory_id: str) -> tuple[Run,
     config |= surroundings_of(journal, [row["environment_id"] for row in rows])
     run = Run(
         run_id=cell.run_id(directory_id),
-        name=name_of(label_of(row), f"{len(done)} seed{'s' * (len(done) != 1)}"),
+        name=name_of(label_of(row), counted(len(done), "seed")),
         group=group_of(row),
         purpose="cell",
         tags=tags_of(row, set(statuses)),

@@ -16,7 +16,7 @@ from trainables.data.statistics import in_chunks, moments
 from trainables.data.streaming import Decoding
 from trainables.data.subset import Dividing
 from trainables.dataset import DataInfo, DataPlace, Dataset, Examples, LeftOut, StreamedExamples
-from trainables.errors import BrokenPicture, DataError
+from trainables.errors import BrokenPicture, DataError, first_line
 
 # What a data set holds, for a person to look at before training on it: after Gebru et al. 2021, "Datasheets for
 # Datasets" (composition), as far as it can be counted.
@@ -179,7 +179,7 @@ class DataView:
         return DataCard(
             name=dataset.name,
             about=" ".join(inspect.cleandoc(type(dataset).__doc__ or "").split("\n\n")[0].split()).replace("`", ""),
-            source=_first_line(sys.modules[type(dataset).__module__].__doc__ or ""),
+            source=first_line(sys.modules[type(dataset).__module__].__doc__ or "").rstrip("."),
             licence=dataset.licence,
             parameters=dataset.parameters(),
             fingerprint=self._fingerprint,
@@ -287,7 +287,3 @@ def _targets(values: NDArray[Any]) -> tuple[TargetCard, ...]:
         )
         for column in columns
     )
-
-
-def _first_line(text: str) -> str:
-    return text.strip().partition("\n")[0].rstrip(".")

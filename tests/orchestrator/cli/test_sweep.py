@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import run
-from orchestrator.cli.display import duration
+from orchestrator.text import duration
 
 GRID = """\
 name: seen

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from torch import nn
 
 from trainables.dataset import DataInfo
-from trainables.errors import WeightsError
+from trainables.errors import WeightsError, said_by
 from trainables.interfaces import Model
 from trainables.models.pretrained.base import Pretrained, names_file
 from trainables.models.pretrained.inputs import InputForm
@@ -110,7 +110,7 @@ class PretrainedSafetensors(Pretrained):
         except RecursionError:
             raise
         except Exception as unfit:  # noqa: BLE001 - torch raises anything at sizes that a header may well claim
-            reason = (str(unfit) or repr(unfit)).splitlines()[0]
+            reason = said_by(unfit)
         return reason and f"{path} has the weights of another net than {model.name}: {reason}"
 
     def _origin(self, path: Path) -> _Origin:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from trainables.data.published import download
 from trainables.dataset import DataInfo, DataPlace
-from trainables.errors import DataMissing, WeightsError
+from trainables.errors import DataMissing, WeightsError, said_by
 from trainables.models._layers import DropoutSite
 from trainables.models.pretrained.base import DEFAULT, UNTRAINED, Pretrained
 from trainables.models.pretrained.head import DroppedLinear
@@ -150,7 +150,7 @@ def _refused_size(member: str, side: int) -> str | None:
         with torch.no_grad():
             net(torch.empty(1, 3, side, side, device="meta"))
     except (RuntimeError, ValueError, AssertionError, IndexError, NotImplementedError) as refused:
-        return (str(refused).strip() or repr(refused)).splitlines()[0]
+        return said_by(refused)
     return None
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from trainables.dataset import DataInfo
+from trainables.errors import said_by
 from trainables.interfaces import Model
 from trainables.models.torchvision.stem import Stem
 from trainables.registry import ComponentFamily
@@ -72,7 +73,7 @@ def _broken(member: str, stem: Stem, shape: tuple[int, ...]) -> str | None:
             module = weightless(lambda: network(member, stem, shape, outputs=2)).train()
             module(torch.empty(_LEAST, *shape, device="meta"))
         except (RuntimeError, ValueError, AssertionError) as broken:
-            return str(broken).splitlines()[0] if str(broken) else type(broken).__name__
+            return said_by(broken)
     return None
 
 
