@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from orchestrator.errors import UserError
 from orchestrator.text import clean
-from trainables.data.files import being_written
+from trainables.data.files import replace_whole
 
 
 def environment() -> Environment:
@@ -36,8 +36,7 @@ def cleaned(value: object) -> object:
 def write_page(text: str, output: Path) -> None:
     """Put a page in place at once. Raises UserError where it cannot be written."""
     try:
-        with being_written(output) as file:
-            file.write(text.encode())
+        replace_whole(text.encode(), output)
     except OSError as error:
         raise UserError(f"cannot write the page {output}: {error.strerror or error}; choose another place") from error
 

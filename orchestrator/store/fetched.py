@@ -4,9 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from orchestrator.store.files import replace_durably
 from orchestrator.store.paths import ResultsPaths
-from trainables.data.files import read_regular
+from trainables.data.files import read_regular, replace_whole
 
 _LONGEST: Final = 1 << 16
 """Bytes of a note."""
@@ -34,4 +33,4 @@ def read_fetched(paths: ResultsPaths) -> FetchedFrom | None:
 
 def write_fetched(paths: ResultsPaths, note: FetchedFrom) -> None:
     """Raises OSError."""
-    replace_durably(paths.fetched, json.dumps(asdict(note)).encode())
+    replace_whole(json.dumps(asdict(note)).encode(), paths.fetched)

@@ -51,14 +51,8 @@ def _owner(path: Path) -> str:
 _CHUNK: Final = 1 << 20
 
 
-def replace_durably(path: Path, content: bytes) -> None:
-    """Put a file in place, so that a reader, and a machine that loses its power, has the old one or the new one."""
-    with being_written(path) as file:
-        file.write(content)
-
-
 def copy_durably(source: Path, target: Path) -> None:
-    """The same with the content of another file. Raises as `reading` does, and OSError."""
+    """Put the content of another file in place, as `replace_whole` does. Raises as `reading` does, and OSError."""
     with reading(source) as content, being_written(target) as file:
         while chunk := content.read(_CHUNK):
             file.write(chunk)

@@ -15,13 +15,13 @@ from typing import Final, Self
 from filelock import FileLock, Timeout
 
 from orchestrator.errors import DamagedResults, LockedResults, UserError
-from orchestrator.store.files import leads_out, replace_durably, strange
+from orchestrator.store.files import leads_out, strange
 from orchestrator.store.identity import HeldDirectory
 from orchestrator.store.local_disk import folder_of, is_network, machine_id
 from orchestrator.store.lock_note import Holder, living_holder, write_note
 from orchestrator.store.paths import KEPT, ResultsPaths
 from orchestrator.store.version import refuse_strange
-from trainables.data.files import read_regular, remove_unfinished, unfinished
+from trainables.data.files import read_regular, remove_unfinished, replace_whole, unfinished
 
 # A lock between machines, of plain files: what locks a file on one machine may mean nothing on the other (ADR 9).
 
@@ -178,7 +178,7 @@ class Lease:
         return True
 
     def _put(self, holding: Holding) -> None:
-        replace_durably(self._path(self._number), holding.text())
+        replace_whole(holding.text(), self._path(self._number))
 
 
 def _locked(path: Path) -> bool:

@@ -9,7 +9,8 @@ from struct import Struct, unpack
 from typing import IO, Final, Self
 
 from orchestrator.errors import DamagedResults
-from orchestrator.store.files import content_of, replace_durably
+from orchestrator.store.files import content_of
+from trainables.data.files import replace_whole
 
 # How much of the journal's write-ahead log is committed, kept beside it: SQLite drops what it cannot read in
 # silence.
@@ -45,7 +46,7 @@ class Mark:
 
     def create(self, path: Path) -> None:
         """As a whole: whoever kills us leaves no empty mark behind, which would be taken for a damaged one."""
-        replace_durably(path, self._text())
+        replace_whole(self._text(), path)
 
     def _text(self) -> bytes:
         body = f"{self.salt} {self.size:012d} {self.digest} ".encode("ascii")
@@ -201,7 +202,7 @@ class Seal:
 
     def write(self, path: Path) -> None:
         body = _MAGIC + _HEAD.pack(self.page_size, self.pages, self.stamp) + self.digests
-        replace_durably(path, body + blake2b(body, digest_size=_OWN_DIGEST).digest())
+        replace_whole(body + blake2b(body, digest_size=_OWN_DIGEST).digest(), path)
 
     def updated(self, file: IO[bytes], changed: set[int], stamp: int) -> "Seal":
         """With new digests of the pages that a checkpoint has written. Those of others stay: what befalls them shows."""

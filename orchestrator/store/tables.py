@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 
 from orchestrator.errors import DamagedResults
 from orchestrator.store import sql
-from orchestrator.store.files import content_of, digest_of, replace_durably, strange
+from orchestrator.store.files import content_of, digest_of, strange
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import KEPT, OLDER_JOURNALS, ResultsPaths, may_be_kept
 from orchestrator.store.version import carried_over, holds_every_trial
 from results_schema import ENDED, TABLES, TRIALS, VERSION, Table
-from trainables.data.files import durable, remove_unfinished, unfinished
+from trainables.data.files import durable, remove_unfinished, replace_whole, unfinished
 
 # `checksums.json`: what the tables and the kept files of a results directory have to be, bit for bit (ADR 8).
 
@@ -69,7 +69,7 @@ class Checksums:
         return found
 
     def write(self, path: Path) -> None:
-        replace_durably(path, self._text())
+        replace_whole(self._text(), path)
 
     def may_become(self, tables: Mapping[str, str], root: Path) -> Self:
         """Each of these tables is as it is now in `root`, or has this digest. Raises OSError."""

@@ -18,10 +18,9 @@ import psutil
 from clusters.signals import ENDING
 from orchestrator.errors import Interrupted, Stopped, UserError
 from orchestrator.outputs import last_words
-from orchestrator.store.files import replace_durably
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.text import command_line
-from trainables.data.files import read_regular
+from trainables.data.files import read_regular, replace_whole
 
 # `orch stop` asks the sweep of a results directory to end: a small file that the sweep looks for.
 
@@ -36,7 +35,7 @@ _LONGEST: Final = 16
 def ask_to_stop(paths: ResultsPaths, manner: Manner) -> None:
     """For the one who wants the sweep to end. Raises UserError where the directory cannot be written."""
     try:
-        replace_durably(paths.stop_request, manner.encode())
+        replace_whole(manner.encode(), paths.stop_request)
     except OSError as error:
         raise UserError(f"cannot ask the sweep in {paths.root} to stop: {error}") from error
 

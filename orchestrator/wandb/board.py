@@ -9,11 +9,12 @@ import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
 from wandb_workspaces import expr
 
-from orchestrator.store.files import content_of, replace_durably
+from orchestrator.store.files import content_of
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.text import masked, one_line
 from orchestrator.wandb.board_content import Content, Section, read_content
 from orchestrator.wandb.tracker import END_SECONDS, Unreachable, end_service
+from trainables.data.files import replace_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Board:
 
     def _keep(self, kept: _Kept) -> None:
         self._kept = kept
-        replace_durably(self._paths.wandb_report, json.dumps(asdict(kept)).encode())
+        replace_whole(json.dumps(asdict(kept)).encode(), self._paths.wandb_report)
 
     def _save_report(self, content: Content, blocks: "list[wr.Block]", entity: str, project: str) -> str:
         known = self._kept.report or _report_of(content.results_id, entity, project)

@@ -97,10 +97,15 @@ _UNFINISHED: Final = re.compile(r"\..+\.tmp", re.DOTALL)
 
 
 def write_whole(content: bytes, path: Path) -> None:
-    """Put a file in place, and the folder for it: a reader, and a machine that loses its power, has all of it or the one
+    """Put a file in place, and the folder for it. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_whole(content, path)
+
+
+def replace_whole(content: bytes, path: Path) -> None:
+    """Put a file in place, in a folder that is there: a reader, and a machine that loses its power, has all of it or the one
     before. Raises OSError.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     with being_written(path) as file:
         file.write(content)
 
