@@ -10,6 +10,7 @@ from pathlib import Path
 from orchestrator.errors import OrchError, UserError
 from orchestrator.remote.archive import PACK, pack
 from orchestrator.remote.request import CLUSTER, RESULTS, Answer, Request
+from trainables.data.files import JOURNAL
 
 
 def main(folder: Path) -> int:
@@ -65,7 +66,7 @@ def _at_home(path: str) -> Path:
 def _results(root: Path, name: str | None) -> Path:
     if name is not None:
         return root / name
-    found = sorted(path.parent.name for path in root.glob("*/journal.sqlite"))
+    found = sorted(path.parent.name for path in root.glob(f"*/{JOURNAL}"))
     if len(found) != 1:
         some = f"there are several sweeps in {root}: {', '.join(found)}; name one" if found else f"no sweep in {root}"
         raise UserError(some)

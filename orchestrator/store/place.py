@@ -21,6 +21,7 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.seal import Seal
 from orchestrator.store.tables import Checksums
 from results_schema import still_to_run
+from trainables.data.files import JOURNAL
 
 SESSION: Final = "session"
 """Key in `meta`: the sweep that wrote last. A journal and a copy that have the same are of one line: the copy is older."""
@@ -104,7 +105,7 @@ class OnLocalDisk:
 
     @property
     def journal(self) -> Path:
-        return self._folder / "journal.sqlite"
+        return self._folder / JOURNAL
 
     @property
     def published(self) -> Path:
@@ -238,7 +239,7 @@ def _local(paths: ResultsPaths) -> Path | None:
     if not is_network(paths.root):
         return None
     try:
-        return folder_of(paths) / "journal.sqlite"
+        return folder_of(paths) / JOURNAL
     except UserError:  # no local disk: no sweep has run here
         return None
 

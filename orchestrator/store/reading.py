@@ -15,6 +15,7 @@ from orchestrator.store.place import journal_to_read
 from orchestrator.store.tables import checked_rows, read
 from orchestrator.store.version import SPLIT, part_of, refuse_strange, table_version
 from results_schema import TRIAL_TABLES, TRIALS, VERSION, Table
+from trainables.data.files import JOURNAL
 from trainables.errors import meant
 
 
@@ -100,7 +101,7 @@ def _near(root: Path) -> str:
     for folder in (root, root / "results", root.parent):
         if not folder.is_dir():
             continue
-        found = sorted(path.parent for path in folder.glob("*/journal.sqlite"))
+        found = sorted(path.parent for path in folder.glob(f"*/{JOURNAL}"))
         if found:
             return f"; {meant(map(str, found[:3]), '')}"
     return ""
