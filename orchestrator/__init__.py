@@ -3,18 +3,29 @@
 In a notebook: `orchestrator.load("results/demo")` gives its tables and what can be said of them.
 """
 
-from typing import TYPE_CHECKING, Any
+import importlib as _importlib
+import typing as _typing
 
-if TYPE_CHECKING:
-    from orchestrator.results.load import load
+if _typing.TYPE_CHECKING:
+    from orchestrator.errors import OrchError
+    from orchestrator.results.load import Results, load
 
-__all__ = ["load"]
+__all__ = ["OrchError", "Results", "load"]
+
+_WHERE: _typing.Final = {
+    "OrchError": "orchestrator.errors",
+    "Results": "orchestrator.results.load",
+    "load": "orchestrator.results.load",
+}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _typing.Any:
     """Late: commands that answer at once must not import pandas first."""
-    if name == "load":
-        from orchestrator.results.load import load
-
-        return load
+    if name in _WHERE:
+        return getattr(_importlib.import_module(_WHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What is offered, also before anybody has asked for it; rooms are imported by their own names."""
+    return list(__all__)
