@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 import nbformat
 import pytest
+import torch
 from nbclient import NotebookClient
 from ruamel.yaml import YAML
 
@@ -24,6 +25,7 @@ from orchestrator.grid import GridSpec
 from orchestrator.grid.reader import ROOT_KEYS, read_text
 from tests.orchestrator.claims.stated import write
 from tests.orchestrator.sample import Cell
+from trainables.dataset import DataInfo
 
 ROOT = Path(__file__).parents[1]
 SCORES = {
@@ -88,6 +90,16 @@ def test_snippets_of_pandas_md_run_one_after_another(folder: Path, monkeypatch: 
         shown_by(snippet, names, "docs/pandas.md")
     assert len(snippets) == 11
     assert names["verdict"].outcome == "supported"
+
+
+def test_the_model_of_contributing_md_is_one() -> None:
+    names: dict[str, Any] = {}
+    (snippet,) = snippets_of("CONTRIBUTING.md")
+    shown_by(snippet, names, "CONTRIBUTING.md")
+    model = names["Linear"].from_parameters({"bias": False})
+    data = DataInfo("digits", "image", (1, 8, 8), "classification", tuple("0123456789"))
+    assert model.supports(data) is None
+    assert model.build(data, 10)(torch.zeros(3, 1, 8, 8)).shape == (3, 10)
 
 
 def test_the_notebook_runs(folder: Path) -> None:

@@ -161,7 +161,8 @@ class Results:
 
             load("results/demo").compare({"model": "cnn"}, {"model": "mlp"}, where={"dataset": "digits"})
 
-        It is made after its data, so it is post hoc; and it is alone: who compares much corrects for it (`stats.holm`).
+        It is made after its data, so it is post hoc; and it is alone: who compares much corrects for it
+        (`evidence.stats.paired.holm`).
         on: what the grid selects by, on the test split, when it is not given. Raises GridError where an axis, a level or
         a measure is none of the grid's, UserError where data sets are selected by different measures and `on` is not given.
         """
