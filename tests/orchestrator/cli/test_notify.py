@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-import orchestrator.sweep.run
 import pytest
 
+import orchestrator.sweep.run
 from clusters.file import read_cluster
 from orchestrator.cli import run
 from orchestrator.errors import InfrastructureLost, LockedResults, OrchError
