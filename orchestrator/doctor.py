@@ -20,7 +20,7 @@ from clusters.nodes import unwritable
 from clusters.spec import ClusterSpec
 from clusters.temporary import temporary_folder
 from orchestrator.errors import OrchError, UserError
-from orchestrator.plan.prepare import cluster_of
+from orchestrator.plan.prepare import load_cluster
 from orchestrator.store.local_disk import network_of
 from orchestrator.wandb.process import has_key, open_key_files
 from orchestrator.wandb.settings import wish
@@ -52,7 +52,7 @@ _SKEW_SECONDS: Final = 5.0
 def check_cluster(file: Path | None, *, start_ray: bool) -> Iterator[Finding]:
     """The file first; then, where asked to, Ray as it starts here, or as it answers there, and its nodes."""
     try:
-        spec = cluster_of(file)
+        spec = load_cluster(file)
     except UserError as error:
         yield Finding("cluster", "problem", str(error), "correct the cluster file; docs/clusters.md has examples")
         return
@@ -294,7 +294,7 @@ def check_data(data: Path | None) -> Iterator[Finding]:
 
 def _known_sets(data: Path) -> Iterator[Finding]:
     """The data sets that need no parameter: they are looked for under names of their own."""
-    from trainables.dataset import DataPlace, Dataset
+    from trainables.dataset import DataLocation, Dataset
     from trainables.errors import BrokenComponent, DataError
     from trainables.registry import registry
 
@@ -304,7 +304,7 @@ def _known_sets(data: Path) -> Iterator[Finding]:
         yield Finding("temporary files", "problem", error.found, error.fix)
         return
     try:
-        place = DataPlace(data=data, beside=None, cache=cache)
+        place = DataLocation(data=data, beside=None, cache=cache)
         for name in registry.names("dataset"):
             try:
                 component = registry.get("dataset", name)

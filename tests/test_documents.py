@@ -98,7 +98,7 @@ def test_the_model_of_contributing_md_is_one() -> None:
     shown_by(snippet, names, "CONTRIBUTING.md")
     model = names["Linear"].from_parameters({"bias": False})
     data = DataInfo("digits", "image", (1, 8, 8), "classification", tuple("0123456789"))
-    assert model.supports(data) is None
+    assert model.unsupported_reason(data) is None
     assert model.build(data, 10)(torch.zeros(3, 1, 8, 8)).shape == (3, 10)
 
 

@@ -180,7 +180,7 @@ Input = Literal["image", "clip"]
 
 
 @dataclass(frozen=True, slots=True)
-class DataPlace:
+class DataLocation:
     """Where data is looked for on this machine, and where decoded copies are kept."""
 
     data: Path | None
@@ -262,19 +262,19 @@ class Dataset(DataOptions):
     licence: ClassVar[str] = ""
     """What the source says of its use, with an address."""
 
-    def located(self, place: DataPlace) -> Self:
+    def located(self, place: DataLocation) -> Self:
         """This data set with its paths made absolute. Raises DataMissing where a path does not exist."""
         return self
 
-    def fetch(self, place: DataPlace) -> None:
+    def fetch(self, place: DataLocation) -> None:
         """Download what is missing, where the data set can be downloaded. Raises DataMissing when it stays missing."""
         return
 
     @abstractmethod
-    def info(self, place: DataPlace) -> DataInfo:
+    def info(self, place: DataLocation) -> DataInfo:
         """Shape, task and classes, from names and headers alone. Raises DataMissing."""
 
-    def content_files(self, place: DataPlace) -> Sequence[str]:
+    def content_files(self, place: DataLocation) -> Sequence[str]:
         """The files that the content is read of, in a fixed order; none where it is of no files, or they are not told.
 
         What is decoded is thrown away where one of them has changed meanwhile. Raises DataMissing.
@@ -282,29 +282,29 @@ class Dataset(DataOptions):
         return ()
 
     @abstractmethod
-    def fingerprint(self, place: DataPlace) -> str:
+    def fingerprint(self, place: DataLocation) -> str:
         """Hex digest of the content, the same wherever and however packed the files lie. Raises DataMissing."""
 
-    def outline(self, place: DataPlace, without: Collection[str] = ()) -> Outline | None:
+    def outline(self, place: DataLocation, without: Collection[str] = ()) -> Outline | None:
         """What names and labels alone say of the examples, where that can be told; else None. Raises DataError.
 
         without: pictures that are left out, as errors name them.
         """
         return None
 
-    def unreadable(self, place: DataPlace) -> Sequence[DataError]:
+    def unreadable(self, place: DataLocation) -> Sequence[DataError]:
         """What only reading every example whole finds, where that is asked for because something else is wrong."""
         return ()
 
-    def streamed(self, place: DataPlace) -> StreamedExamples | None:
+    def streamed(self, place: DataLocation) -> StreamedExamples | None:
         """Its examples, decoded while they are used, where they are too many for memory; else None, and `load` has them."""
         return None
 
     @abstractmethod
-    def load(self, place: DataPlace) -> Examples:
+    def load(self, place: DataLocation) -> Examples:
         """Decode everything. Called once a machine (`data.cache`). Raises DataMissing, BrokenPicture."""
 
-    def described(self, place: DataPlace) -> DataInfo:
+    def described(self, place: DataLocation) -> DataInfo:
         """`info` under the options: what models and regularizers are told. Raises DataMissing."""
         return self.under_options(self.info(place))
 
@@ -319,7 +319,7 @@ class Dataset(DataOptions):
             preprocess=self.preprocess,
         )
 
-    def supports(self, plain: DataInfo) -> str | None:
+    def unsupported_reason(self, plain: DataInfo) -> str | None:
         """None, or the reason why the options make no sense of what `info` says (it becomes that of skipped rows)."""
         if plain.streamed and (asked := self.of_pixels()):
             return (

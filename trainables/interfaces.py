@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from trainables.component import Component
 from trainables.context import Context
-from trainables.dataset import DataInfo, DataPlace, Examples, Input, Picture
+from trainables.dataset import DataInfo, DataLocation, Examples, Input, Picture
 from trainables.records import EpochRow
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Model(Component):
     """A level of the `model` axis.
 
     One with a training step of its own (a GAN, say) also has `learner`, as `training.learner.OwnLearner` says, and one
-    that need not read its pictures again and again `shortened`, as `training.prepare.Shortening` says.
+    that need not read its pictures again and again `shortened`, as `training.prepare.CachesFeatures` says.
     """
 
     kind: ClassVar[str] = "model"
@@ -42,13 +42,13 @@ class Model(Component):
         """Whether it has a training step of its own: a method, not a parameter that happens to have that name."""
         return callable(getattr(type(self), "learner", None))
 
-    def supports(self, data: DataInfo) -> str | None:
+    def unsupported_reason(self, data: DataInfo) -> str | None:
         """None, or the reason why this model cannot work on this data (it becomes the reason of a skipped row)."""
         if data.input not in self.inputs:
             return f"{self.name} reads {' or '.join(sorted(self.inputs))} inputs, {data.name} has {data.input} inputs"
         return None
 
-    def supports_protocol(self, protocol: Protocol) -> str | None:
+    def unsupported_protocol_reason(self, protocol: Protocol) -> str | None:
         """None, or the reason why it cannot follow this protocol (the reason of a skipped row)."""
         if protocol.accumulate > 1 and self.has_own_learner:
             return f"{self.name} learns a batch in a way of its own, which cannot be cut in parts; leave accumulate out"
@@ -67,15 +67,15 @@ class Model(Component):
         Raises WeightsError.
         """
 
-    def located(self, place: DataPlace) -> Self:
+    def located(self, place: DataLocation) -> Self:
         """This model with the files that it reads found, checked and identified. Raises WeightsError."""
         return self
 
-    def missing(self, place: DataPlace) -> str | None:
+    def missing(self, place: DataLocation) -> str | None:
         """What `fetch` would download, in words; None where nothing is missing."""
         return None
 
-    def fetch(self, place: DataPlace) -> None:
+    def fetch(self, place: DataLocation) -> None:
         """Download what is missing. Raises WeightsError when it stays missing."""
 
 
@@ -94,11 +94,11 @@ class Optimizer(Component):
     reevaluates: ClassVar[bool] = False
     """Whether its `step` takes a closure and evaluates the loss of the batch as often as it likes (L-BFGS)."""
 
-    def supports(self, data: DataInfo, model: Model, regularizers: Sequence[Regularizer]) -> str | None:
+    def unsupported_reason(self, data: DataInfo, model: Model, regularizers: Sequence[Regularizer]) -> str | None:
         """None, or the reason why it cannot train this model with these regularizers (the reason of a skipped row)."""
         return None
 
-    def supports_protocol(self, protocol: Protocol) -> str | None:
+    def unsupported_protocol_reason(self, protocol: Protocol) -> str | None:
         """None, or the reason why it cannot follow this protocol (the reason of a skipped row)."""
         return None
 
@@ -144,12 +144,12 @@ class Regularizer(Component):
     """Whether `on_loss` changes what the targets are. It then acts before those that weigh classes or examples,
     wherever the grid lists it: smoothed targets can be weighed, weighed ones no longer be smoothed."""
 
-    def supports(self, data: DataInfo, model: Model) -> str | None:
+    def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
         """None, or the reason why it cannot work on this data with this model (the reason of a skipped row)."""
         return None
 
     def needs_classes(self, data: DataInfo) -> str | None:
-        """The answer of `supports` for one that works on the probabilities of classes."""
+        """The answer of `unsupported_reason` for one that works on the probabilities of classes."""
         return None if data.classes else f"{self.name} needs classes, {data.name} has the task {data.task}"
 
     def more_examples(self, train: Examples, data: DataInfo, seed: int, context: Context) -> Generated | None:

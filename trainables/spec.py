@@ -15,7 +15,7 @@ from trainables.protocol import Protocol
 from trainables.records import Seeds
 
 if TYPE_CHECKING:
-    from trainables.dataset import DataPlace
+    from trainables.dataset import DataLocation
 
 # What is handed to a slot for one attempt at a trial.
 
@@ -42,7 +42,7 @@ class TrialOrder:
     attempt: int
     """Counts from 1 over the life of the results directory."""
     spec: TrialSpec
-    place: DataPlace
+    place: DataLocation
     weights: Path | None
     """Where the selected weights are kept (safetensors), or None."""
     picture: Path | None = None

@@ -15,9 +15,9 @@ def remote(file: Path | None) -> "ClusterSpec | None":
     """The cluster that commands go to as jobs; None where they are this machine's own. Raises UserError."""
     if file is None:
         return None
-    from orchestrator.plan.prepare import cluster_of
+    from orchestrator.plan.prepare import load_cluster
 
-    cluster = cluster_of(file)
+    cluster = load_cluster(file)
     return cluster if cluster.kind == "jobs" else None
 
 

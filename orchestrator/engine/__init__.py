@@ -82,7 +82,7 @@ class EpochDone:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class AttemptFinished:
     """An attempt came to its end: completed or diverged."""
 
     trial_id: str
@@ -96,7 +96,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Broke:
+class AttemptFailed:
     """An attempt did not come to its end."""
 
     trial_id: str
@@ -107,15 +107,15 @@ class Broke:
     side_effects: SideEffects | None = None
 
 
-Event = Started | EpochDone | Ended | Broke
+Event = Started | EpochDone | AttemptFinished | AttemptFailed
 
 
 def spoils(event: Event) -> bool:
     """Whether the process that tells it has to be replaced before another trial runs there."""
-    if not isinstance(event, Ended | Broke):
+    if not isinstance(event, AttemptFinished | AttemptFailed):
         return False
     changed = event.side_effects is not None and event.side_effects.after >= After.REPLACE
-    return changed or (isinstance(event, Broke) and event.failure.kind is FailureKind.POISONED)
+    return changed or (isinstance(event, AttemptFailed) and event.failure.kind is FailureKind.POISONED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +161,10 @@ class Work(Protocol):
     def waiting(self, shape: Shape) -> int:
         """How many trials of this shape wait."""
 
-    def holds_back(self, shape: Shape) -> bool:
+    def has_deferred(self, shape: Shape) -> bool:
         """Whether trials of this shape will wait once some that run have ended: a slot is worth keeping for them."""
 
-    def give_back(self, order: TrialOrder) -> None:
+    def requeue(self, order: TrialOrder) -> None:
         """A leased trial was not begun, and its slot is gone: it waits again."""
 
     def tell(self, event: Event) -> bool:

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Final
 
 from clusters.signals import WARNINGS, children_deaf_to
-from orchestrator.engine import Broke, Ended, Event, Failure, FailureKind, RunTrial, Shape
+from orchestrator.engine import AttemptFailed, AttemptFinished, Event, Failure, FailureKind, RunTrial, Shape
 from trainables.spec import TrialOrder
 
 # How a process ended.
@@ -46,7 +46,7 @@ def attempt_apart(
         if not _heard(ours, tell, beat):
             process.join()
             failure = Failure(FailureKind.WORKER_LOST, told_death(process.exitcode))
-            tell(Broke(order.trial_id, order.attempt, failure, datetime.now(UTC), ""))
+            tell(AttemptFailed(order.trial_id, order.attempt, failure, datetime.now(UTC), ""))
     finally:
         process.kill()
         process.join()
@@ -64,7 +64,7 @@ def _heard(ours: Connection, tell: Callable[[Event], bool], beat: Callable[[], o
         except (EOFError, OSError):
             return False
         tell(event)
-        if isinstance(event, Ended | Broke):
+        if isinstance(event, AttemptFinished | AttemptFailed):
             return True
 
 

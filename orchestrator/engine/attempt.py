@@ -12,7 +12,16 @@ from typing import Final, cast
 
 import torch
 
-from orchestrator.engine import Broke, Ended, EpochDone, Event, Failure, FailureKind, RunTrial, Started
+from orchestrator.engine import (
+    AttemptFailed,
+    AttemptFinished,
+    EpochDone,
+    Event,
+    Failure,
+    FailureKind,
+    RunTrial,
+    Started,
+)
 from orchestrator.engine.plain_record import (
     MESSAGE_LIMIT,
     TRACE_LIMIT,
@@ -79,7 +88,7 @@ Emit = Callable[[Event], bool]
 
 def attempt(
     order: TrialOrder, slot: str, run_trial: RunTrial, context: MakeContext, emit: Emit, state: ProcessState
-) -> Ended | Broke:
+) -> AttemptFinished | AttemptFailed:
     """Execute the order and emit Started, an EpochDone for each epoch, and Ended or Broke, which it also returns.
 
     Whatever the trial raises is its outcome, a KeyboardInterrupt of its own too. What the process shares is put back
@@ -122,10 +131,10 @@ def _outcome(
 
 def _end(
     order: TrialOrder, outcome: TrialResult | BaseException, log: str, effects: SideEffects | None
-) -> Ended | Broke:
+) -> AttemptFinished | AttemptFailed:
     if not issubclass(type(outcome), BaseException):  # what was raised may have another idea of its class
-        return Ended(order.trial_id, order.attempt, cast(TrialResult, outcome), _now(), log, effects)
-    return Broke(order.trial_id, order.attempt, classify(cast(BaseException, outcome)), _now(), log, effects)
+        return AttemptFinished(order.trial_id, order.attempt, cast(TrialResult, outcome), _now(), log, effects)
+    return AttemptFailed(order.trial_id, order.attempt, classify(cast(BaseException, outcome)), _now(), log, effects)
 
 
 def _of_process(here: int, emit: Emit) -> Emit:

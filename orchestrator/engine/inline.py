@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import torch
 
-from orchestrator.engine import Broke, Event, RunTrial, Shape, Started, Work
+from orchestrator.engine import AttemptFailed, Event, RunTrial, Shape, Started, Work
 from orchestrator.engine.apart import attempt_apart
 from orchestrator.engine.attempt import attempt
 from orchestrator.errors import InfrastructureLost, UserError
@@ -81,7 +81,9 @@ class _Line:
         self._raised: BaseException | None = None
 
     def tell(self, event: Event) -> bool:
-        if isinstance(event, Broke):  # a signal may have ended it, where the trial had put its own handler in place
+        if isinstance(
+            event, AttemptFailed
+        ):  # a signal may have ended it, where the trial had put its own handler in place
             self._passed(self._work.beat)
         stops = self._passed(lambda: self._work.tell(event))
         if isinstance(event, Started):

@@ -18,7 +18,8 @@ def ray_engine(cluster: ClusterSpec, run_trial: RunTrial, work: Work) -> Iterato
     Raises InfrastructureLost, and SystemExit where a SIGTERM comes while Ray starts.
     """
     slots = _first_slots(cluster, work)
-    # a gang's processes are others, and four of its six run no trial: what single slots need would be imported in vain
+    # a worker group's processes are others, and four of its six run no trial: what single slots need would be imported
+    # in vain
     alone = all(shape.workers == 1 for shape in work.shapes())
     at_once = slots == local_size(cluster)[0] and alone
     prepare_environment(cluster, preload=_PRELOAD if slots and alone else "", at_once=at_once)

@@ -1,7 +1,7 @@
 """Which node each worker of a slot goes to. Pure: nodes and slots in, a choice out.
 
 The engine accounts for CPUs and GPUs itself, node by node and device by device, and opens a slot only where it fits:
-nothing ever waits for resources that another waits to be given back, so single slots and gangs cannot deadlock.
+nothing ever waits for resources that another waits to be given back, so single slots and worker groups cannot deadlock.
 """
 
 import math

@@ -8,9 +8,9 @@ from clusters.nodes import Node
 from clusters.spec import ClusterSpec
 from orchestrator.engine import RunTrial, Shape
 from orchestrator.engine.placement import Placed, Rooms, need_of, never_fits
-from orchestrator.engine.slots import Line, Slot
+from orchestrator.engine.slots import Slot, SlotClient
 from orchestrator.engine.worker import Single
-from orchestrator.engine.worker_group import Gang
+from orchestrator.engine.worker_group import WorkerGroup
 
 SHUNNED_SECONDS: Final = 60.0
 """A node on which a slot did not come up is left in peace for so long: others use it, or it is about to go."""
@@ -64,20 +64,20 @@ class Pool:
         if left:
             self._no_room.add(shape)
 
-    def close(self, slot: Slot, *, kindly: bool) -> None:
-        slot.line.close(kindly=kindly)
+    def close(self, slot: Slot, *, graceful: bool) -> None:
+        slot.line.close(graceful=graceful)
         del self._slots[slot.name]
         self._no_room.clear()
 
     def close_all(self) -> None:
         for slot in self:
-            self.close(slot, kindly=False)
+            self.close(slot, graceful=False)
 
-    def shun(self, slot: Slot) -> None:
+    def exclude_node(self, slot: Slot) -> None:
         """Close a slot that does not come up, and open none on its nodes for a while."""
         for node in slot.nodes:
             self._shunned[node] = time.monotonic() + SHUNNED_SECONDS
-        self.close(slot, kindly=False)
+        self.close(slot, graceful=False)
 
     def memory_limit(self, slot: Slot) -> float:
         """Bytes of its own that a slot's process may hold."""
@@ -102,11 +102,11 @@ class Pool:
         shape = placed.shape
         name = f"{'gang' if shape.workers > 1 else 'slot'}-{self._opened}"
         need = need_of(shape)
-        line: Line
+        line: SlotClient
         if shape.workers > 1:
-            line = Gang(name, placed, self._run_trial, self._spec.distributed)
+            line = WorkerGroup(name, placed, self._run_trial, self._spec.distributed)
         else:
             line = Single(name, placed, self._run_trial, need.gpus)
         slot = Slot(name, shape, line, placed.nodes)
-        slot.reference = line.hail()
+        slot.reference = line.connect()
         self._slots[name] = slot

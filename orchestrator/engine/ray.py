@@ -22,7 +22,7 @@ from orchestrator.engine import Event, Exchanged, Failure, FailureKind, RunTrial
 from orchestrator.engine.code import CODE
 from orchestrator.engine.placement import need_of
 from orchestrator.engine.pool import Pool
-from orchestrator.engine.slots import Lease, Leasing, Slot, broke_at, running
+from orchestrator.engine.slots import Assignment, Prefetcher, Slot, broke_at, running
 from orchestrator.engine.waiting import FIRST, WaitingWords, held
 from orchestrator.errors import InfrastructureLost
 from trainables.running_time import running_time
@@ -56,7 +56,7 @@ class RayEngine:
         self._stalled: float | None = None
         """Running time since which nothing can run."""
         self._asked = 0.0
-        self._leasing = Leasing()
+        self._leasing = Prefetcher()
         self._waiting = WaitingWords(spec.name, spec.start_timeout)
 
     def open(self) -> None:
@@ -140,7 +140,7 @@ class RayEngine:
             elif slot.withdrawal is not None and ray.wait([slot.withdrawal], timeout=0)[0]:
                 with contextlib.suppress(ray.exceptions.RayError):  # a slot that is lost shows in its exchange
                     for trial_id in ray.get(slot.withdrawal):
-                        work.give_back(slot.leases.pop(trial_id).order)
+                        work.requeue(slot.leases.pop(trial_id).order)
                 slot.withdrawal = None
 
     def _collect(self, work: Work) -> None:
@@ -201,8 +201,8 @@ class RayEngine:
     def _replace(self, slot: Slot, work: Work) -> None:
         """Close a slot whose process must not be used again; what it had not begun goes back."""
         for lease in slot.leases.values():
-            work.give_back(lease.order)
-        self._pool.close(slot, kindly=False)
+            work.requeue(lease.order)
+        self._pool.close(slot, graceful=False)
 
     def _lose(self, slot: Slot, work: Work, failure: Failure) -> None:
         """A slot has gone: its running trial broke, what it had not begun goes back."""
@@ -214,7 +214,7 @@ class RayEngine:
         self._leasing.suspect(slot)
         self._break(slot, running(slot), work, failure)
 
-    def _break(self, slot: Slot, broken: list[Lease], work: Work, failure: Failure) -> None:
+    def _break(self, slot: Slot, broken: list[Assignment], work: Work, failure: Failure) -> None:
         for lease in broken:
             del slot.leases[lease.order.trial_id]
             work.tell(broke_at(lease, failure, datetime.now(UTC)))
@@ -261,8 +261,8 @@ class RayEngine:
                 raise InfrastructureLost(text)
             work.note(f"{text} The others go on without it")
             for lease in slot.leases.values():
-                work.give_back(lease.order)
-            self._pool.shun(slot)
+                work.requeue(lease.order)
+            self._pool.exclude_node(slot)
         if len(self._pool):
             self._stalled = None
         elif self._stalled is None:
@@ -278,11 +278,11 @@ class RayEngine:
             bad = not work.bad_nodes().isdisjoint(slot.nodes)
             unneeded = not work.waiting(slot.shape) and not self._is_kept(slot.shape, work)
             if slot.idle and (bad or unneeded):
-                self._pool.close(slot, kindly=slot.ready)
+                self._pool.close(slot, graceful=slot.ready)
 
     def _is_kept(self, shape: Shape, work: Work) -> bool:
         """Whether a slot that is idle will be wanted again, and nothing else waits for its place."""
-        return work.holds_back(shape) and not work.shapes()
+        return work.has_deferred(shape) and not work.shapes()
 
 
 def _lost(error: Exception) -> Failure:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from orchestrator.engine import Broke, Ended, Event, Shape, Started, Work
+from orchestrator.engine import AttemptFailed, AttemptFinished, Event, Shape, Started, Work
 from trainables.running_time import running_time
 from trainables.spec import TrialOrder
 
 
 @dataclass(slots=True)
-class Lease:
+class Assignment:
     """An order that a slot holds."""
 
     order: TrialOrder
@@ -21,10 +21,10 @@ class Lease:
     """When, in the driver's running time, the slot said that it began."""
 
 
-class Line(Protocol):
-    """The connection to a slot's process or gang. References are Ray's; only ray.py waits for them."""
+class SlotClient(Protocol):
+    """The connection to a slot's process or worker group. References are Ray's; only ray.py waits for them."""
 
-    def hail(self) -> Any:
+    def connect(self) -> Any:
         """A reference to an `Exchanged`, ready as soon as the slot can be handed orders."""
 
     def exchange(self, orders: Sequence[TrialOrder]) -> Any:
@@ -42,8 +42,8 @@ class Line(Protocol):
     def trouble(self) -> str | None:
         """Why the slot cannot be used any more, where that shows otherwise than by a failed exchange."""
 
-    def close(self, *, kindly: bool) -> None:
-        """Give the slot's resources back; kindly lets its processes end by themselves."""
+    def close(self, *, graceful: bool) -> None:
+        """Give the slot's resources back; graceful lets its processes end by themselves."""
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class Slot:
 
     name: str
     shape: Shape
-    line: Line
+    line: SlotClient
     nodes: tuple[str, ...]
     """Ids of the nodes of its workers."""
     opened: float = field(default_factory=running_time.seconds)
@@ -61,7 +61,7 @@ class Slot:
     """Whether it has told of any trial."""
     heard: float = 0.0
     """When, in the driver's running time, the latest event came."""
-    leases: "OrderedDict[str, Lease]" = field(default_factory=OrderedDict)
+    leases: "OrderedDict[str, Assignment]" = field(default_factory=OrderedDict)
     reference: Any = None
     """The exchange under way."""
     quick: bool = False
@@ -76,7 +76,7 @@ class Slot:
 
     @property
     def came_up(self) -> bool:
-        """Whether its workers have ever been there: a gang's desk is ready long before its ranks are."""
+        """Whether its workers have ever been there: a worker group's desk is ready long before its ranks are."""
         return self.spoken if self.shape.workers > 1 else self.ready
 
     def silent_for(self) -> float:
@@ -90,7 +90,7 @@ class Slot:
 
     def lease(self, orders: Sequence[TrialOrder]) -> None:
         for order in orders:
-            self.leases[order.trial_id] = Lease(order)
+            self.leases[order.trial_id] = Assignment(order)
 
     def note(self, event: Event, quick_seconds: float) -> bool:
         """Take an event into account. False when it is not of a trial leased here (a late word: to be dropped)."""
@@ -101,7 +101,7 @@ class Slot:
         self.heard = running_time.seconds()
         if isinstance(event, Started):
             lease.started = self.heard
-        elif isinstance(event, Ended | Broke):
+        elif isinstance(event, AttemptFinished | AttemptFailed):
             self.quick = lease.started is not None and running_time.seconds() - lease.started < quick_seconds
             del self.leases[event.trial_id]
         return True
@@ -111,7 +111,7 @@ class Slot:
         since = [lease.started for lease in self.leases.values() if lease.started is not None]
         return bool(since) and len(self.leases) > len(since) and running_time.seconds() - since[-1] > seconds
 
-    def overdue(self, share: float, least: float) -> tuple[Lease, float] | None:
+    def overdue(self, share: float, least: float) -> tuple[Assignment, float] | None:
         """The running trial, where it has outlived its time limit by more than a share of it, and `least` seconds.
 
         With it the seconds since it began. One that holds the interpreter's lock from its first moment keeps its process
@@ -126,14 +126,14 @@ class Slot:
         return None
 
 
-def running(slot: Slot) -> list[Lease]:
+def running(slot: Slot) -> list[Assignment]:
     """Leases whose trial has begun; where none has said so, the oldest may have, if there was anybody to begin."""
     begun = [lease for lease in slot.leases.values() if lease.started is not None]
     return begun or list(slot.leases.values())[: int(slot.came_up)]
 
 
-def broke_at(lease: Lease, failure: Any, at: datetime) -> Broke:
-    return Broke(lease.order.trial_id, lease.order.attempt, failure, at, "")
+def broke_at(lease: Assignment, failure: Any, at: datetime) -> AttemptFailed:
+    return AttemptFailed(lease.order.trial_id, lease.order.attempt, failure, at, "")
 
 
 # Which orders a slot is handed, and how many ahead.
@@ -142,7 +142,7 @@ AHEAD: Final = 8
 """Orders that a slot of quick trials holds, the running one included."""
 
 
-class Leasing:
+class Prefetcher:
     """Hands out trials: one at a time, or a few ahead where they are quick and enough of them wait."""
 
     def __init__(self) -> None:
@@ -158,7 +158,7 @@ class Leasing:
         while len(slot.leases) < ahead and (order := work.take(slot.shape, slot.node)) is not None:
             careful = order.trial_id in self._careful
             if careful and slot.leases:
-                work.give_back(order)
+                work.requeue(order)
                 break
             slot.lease([order])
             orders.append(order)

@@ -15,7 +15,7 @@ import psutil
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator.engine import Broke, Ended, EpochDone, Event, Exchanged, RunTrial, Shape, spoils
+from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Event, Exchanged, RunTrial, Shape, spoils
 from orchestrator.engine.placement import Placed
 from trainables.context import SingleContext
 from trainables.spec import TrialOrder
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Where a slot and the sweep meet: orders go in, events come out. Thread-safe, free of Ray.
 
 
-class Desk:
+class Mailbox:
     """Holds orders until they are executed and events until they are fetched."""
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class SlotProcess:
 
         self._name, self._shape, self._run_trial = name, shape, run_trial
         self._device = torch.device("cuda" if shape.gpus > 0 else "cpu")
-        self._desk = Desk()
+        self._desk = Mailbox()
         self._spent = False
         """Whether the process has to be replaced before another trial runs."""
         warm_up()
@@ -140,7 +140,7 @@ class SlotProcess:
                 self._spent = True  # what has been handed over goes back
                 return
 
-    def _attempt(self, order: TrialOrder, state: "ProcessState") -> Ended | Broke:
+    def _attempt(self, order: TrialOrder, state: "ProcessState") -> AttemptFinished | AttemptFailed:
         from orchestrator.engine.attempt import attempt
 
         limit = order.spec.protocol.trial_timeout
@@ -179,7 +179,7 @@ class Single:
         self._submissions: list[Any] = []
         self._looked = time.monotonic()
 
-    def hail(self) -> Any:
+    def connect(self) -> Any:
         return self._actor.exchange.remote([], 0.0)
 
     def exchange(self, orders: Sequence[TrialOrder]) -> Any:
@@ -208,6 +208,6 @@ class Single:
             return f"it could not take its orders: {' '.join(str(error).split())[-500:]}"
         return None
 
-    def close(self, *, kindly: bool) -> None:
+    def close(self, *, graceful: bool) -> None:
         with contextlib.suppress(ray.exceptions.RayError):  # gone already
             ray.kill(self._actor)

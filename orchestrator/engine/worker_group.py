@@ -23,20 +23,20 @@ from clusters.nodes import NODE_LABEL
 from clusters.ray_thread import RayThread
 from clusters.spec import DistributedSpec
 from clusters.temporary import temporary_folder
-from orchestrator.engine import Broke, Ended, Event, Exchanged, FailureKind, RunTrial, Shape, spoils
+from orchestrator.engine import AttemptFailed, AttemptFinished, Event, Exchanged, FailureKind, RunTrial, Shape, spoils
 from orchestrator.engine.placement import Placed
 from orchestrator.engine.worker import own_bytes
 from orchestrator.text import last_line
 from trainables.process_state.change import SideEffects
 from trainables.spec import TrialOrder
 
-# Where a gang and the sweep meet: every rank gets every order; the first rank's events go out.
+# Where a worker group and the sweep meet: every rank gets every order; the first rank's events go out.
 
 PATIENCE: Final = 3.0
 """Seconds that the other ranks are given to fail too."""
 
 
-class GangDesk:
+class WorkerGroupMailbox:
     """A small actor that belongs to no rank. Thread-safe."""
 
     def __init__(self, ranks: int) -> None:
@@ -49,7 +49,7 @@ class GangDesk:
         """Trials that have been told to stop."""
         self._concluded = 0
         """Orders that all ranks have come to the end of."""
-        self._ends: dict[int, Ended | Broke] = {}
+        self._ends: dict[int, AttemptFinished | AttemptFailed] = {}
         """Of the order that the ranks are at, by rank."""
         self._first_failure: float | None = None
         self._broken = False
@@ -108,10 +108,10 @@ class GangDesk:
         self._reservation = placement_group
 
     def order(self, number: int, timeout: float) -> TrialOrder | bool:
-        """The order of this number; True when there is none yet; False when the gang is closed.
+        """The order of this number; True when there is none yet; False when the worker group is closed.
 
         Nor is there one while another rank is still at the order before: the ranks stay in step, so that what ends the
-        gang is never laid to a trial that the others had not begun.
+        worker group is never laid to a trial that the others had not begun.
         """
         with self._change:
             self._change.wait_for(lambda: self._closed or self._broken or self._is_next(number), timeout)
@@ -128,7 +128,7 @@ class GangDesk:
     def emit(self, rank: int, event: Event) -> bool:
         """Whether the event's trial is to stop; the ranks agree on it."""
         with self._change:
-            if isinstance(event, Ended | Broke):
+            if isinstance(event, AttemptFinished | AttemptFailed):
                 self._end(rank, event)
             elif rank == 0:
                 self._events.append(event)
@@ -136,7 +136,7 @@ class GangDesk:
             return event.trial_id in self._stopped
 
     def wait_closed(self, timeout: float) -> bool:
-        """Whether the gang is broken, so that a rank that hangs has to be ended; waits up to `timeout` seconds."""
+        """Whether the worker group is broken, so that a rank that hangs has to be ended; waits up to `timeout` seconds."""
         with self._change:
             self._change.wait_for(lambda: self._broken, timeout)
             return self._broken
@@ -146,11 +146,11 @@ class GangDesk:
     def _is_next(self, number: int) -> bool:
         return number in self._orders and number <= self._concluded
 
-    def _end(self, rank: int, event: Ended | Broke) -> None:
+    def _end(self, rank: int, event: AttemptFinished | AttemptFailed) -> None:
         if self._broken:
             return  # its verdict is out
         self._ends[rank] = event
-        if isinstance(event, Broke) and self._first_failure is None:
+        if isinstance(event, AttemptFailed) and self._first_failure is None:
             self._first_failure = time.monotonic()
         if len(self._ends) == self._ranks:
             self._conclude()
@@ -171,12 +171,12 @@ class GangDesk:
             self._change.notify_all()
 
 
-def _verdict(ends: dict[int, Ended | Broke]) -> Ended | Broke:
+def _verdict(ends: dict[int, AttemptFinished | AttemptFailed]) -> AttemptFinished | AttemptFailed:
     """The first rank's end, unless a rank knows of a failure that is not only the echo of another's.
 
     With what any of them changed of its process.
     """
-    broke = [end for _, end in sorted(ends.items()) if isinstance(end, Broke)]
+    broke = [end for _, end in sorted(ends.items()) if isinstance(end, AttemptFailed)]
     own = [end for end in broke if end.failure.kind is not FailureKind.WORKER_LOST]
     verdict = (own or broke)[0] if broke else ends[0]
     effects = [end.side_effects for end in ends.values() if end.side_effects is not None]
@@ -203,15 +203,15 @@ class RankSetting:
     """An empty folder: Train insists on one and keeps nothing in it."""
 
 
-class Gang:
-    """The line to a gang: its desk, and the Train run in a thread (its `fit` blocks until the run ends)."""
+class WorkerGroup:
+    """The line to a worker group: its desk, and the Train run in a thread (its `fit` blocks until the run ends)."""
 
     def __init__(self, name: str, placed: Placed, run_trial: RunTrial, spec: DistributedSpec) -> None:
         """Raises NoTemporaryFolder."""
         shape = placed.shape
         self._storage = str(temporary_folder("orch-train-"))
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        desk = ray.remote(GangDesk).options(
+        desk = ray.remote(WorkerGroupMailbox).options(
             num_cpus=0,
             max_concurrency=2 * shape.workers + 4,
             scheduling_strategy=here,  # it must not go with a node that goes
@@ -224,7 +224,7 @@ class Gang:
         self._thread = RayThread(target=self._run, name=f"{name}-train", daemon=True)
         self._thread.start()
 
-    def hail(self) -> Any:
+    def connect(self) -> Any:
         return self._desk.exchange.remote([], 0.0)
 
     def exchange(self, orders: Sequence[TrialOrder]) -> Any:
@@ -242,10 +242,10 @@ class Gang:
     def trouble(self) -> str | None:
         return None if self._closing else self._ended
 
-    def close(self, *, kindly: bool) -> None:
+    def close(self, *, graceful: bool) -> None:
         self._closing = True
         with contextlib.suppress(ray.exceptions.RayError):  # gone already
-            if kindly:
+            if graceful:
                 self._desk.close.remote()
                 self._thread.join(KIND_SECONDS)
             reservation = ray.get(self._desk.reservation.remote(), timeout=DESK_SECONDS)
@@ -274,7 +274,7 @@ def _trainer(setting: RankSetting, placed: Placed, spec: DistributedSpec) -> Any
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
-    from orchestrator.engine.worker_group_backend import GangTorchConfig
+    from orchestrator.engine.worker_group_backend import WorkerGroupTorchConfig
 
     logging.getLogger("ray.train").setLevel(logging.ERROR)
     shape = placed.shape
@@ -283,7 +283,7 @@ def _trainer(setting: RankSetting, placed: Placed, spec: DistributedSpec) -> Any
     return TorchTrainer(
         rank_loop,
         train_loop_config={"setting": setting},
-        torch_config=GangTorchConfig(backend=backend, timeout_s=int(spec.group_timeout), desk=setting.desk),
+        torch_config=WorkerGroupTorchConfig(backend=backend, timeout_s=int(spec.group_timeout), desk=setting.desk),
         scaling_config=ScalingConfig(
             num_workers=shape.workers,
             use_gpu=on_gpu,
@@ -297,7 +297,7 @@ def _trainer(setting: RankSetting, placed: Placed, spec: DistributedSpec) -> Any
             storage_path=setting.storage,
             failure_config=FailureConfig(
                 max_failures=0
-            ),  # the engine replaces the gang, and knows what was leased to it
+            ),  # the engine replaces the worker group, and knows what was leased to it
         ),
     )
 
@@ -335,7 +335,7 @@ def rank_loop(config: dict[str, RankSetting]) -> None:
 
 
 def _end_with_the_desk(desk: Any) -> None:
-    """End this process when the gang is broken or its desk is gone: its other thread may hang in a collective."""
+    """End this process when the worker group is broken or its desk is gone: its other thread may hang in a collective."""
 
     def watch() -> None:
         try:

@@ -1,4 +1,4 @@
-"""How the ranks of a gang join their process group, and how what they hold is given back when they cannot.
+"""How the ranks of a worker group join their process group, and how what they hold is given back when they cannot.
 
 Ray Train 2.60 leaves a run's placement group behind when a worker fails while its process group is set up (its controller
 counts the workers as started, and forgets them): their CPUs and GPUs are then gone until Ray ends. So the desk is told
@@ -14,7 +14,7 @@ from ray.util import get_current_placement_group
 
 
 @dataclass
-class GangTorchConfig(TorchConfig):
+class WorkerGroupTorchConfig(TorchConfig):
     """Ray Train's own process group, under a placement group that the desk knows."""
 
     desk: Any = None
@@ -28,7 +28,7 @@ def _telling(parent: type) -> type:
     """Ray Train's class has a private name: it is had from the configuration, which is public."""
 
     class TellingBackend(parent):  # type: ignore[misc]
-        def on_start(self, worker_group: Any, backend_config: GangTorchConfig) -> None:
+        def on_start(self, worker_group: Any, backend_config: WorkerGroupTorchConfig) -> None:
             placement_group = worker_group.execute_single(0, get_current_placement_group)
             ray.get(backend_config.desk.reserved.remote(placement_group))
             super().on_start(worker_group, backend_config)

@@ -21,7 +21,7 @@ class Combination(NamedTuple):
     optimizer: Level
     regularizer: Level
     rules: int
-    """A bit for each rule of the grid; `Walk` knows which."""
+    """A bit for each rule of the grid; `GridIterator` knows which."""
 
 
 Chosen = tuple[Level, ...]
@@ -29,7 +29,7 @@ LookedAt = Mapping[type[Component], frozenset[str]]
 """The parameters of each component that something depends on."""
 
 
-class Walk:
+class GridIterator:
     """Goes through the combinations of a grid."""
 
     def __init__(self, grid: GridSpec) -> None:

@@ -15,7 +15,7 @@ from orchestrator.grid.claims import least_seeds
 from orchestrator.grid.levels import Level, meaning
 from orchestrator.grid.rules import Override
 from orchestrator.plan.cell import Cell, Settings
-from orchestrator.plan.combine import Combination, Walk
+from orchestrator.plan.combine import Combination, GridIterator
 from orchestrator.plan.counts import Kept, PlanCounts
 from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.resolve import LocatedData, LocatedModels, locate
@@ -24,7 +24,7 @@ from results_schema import OPEN, RETRYABLE
 from trainables import LEARNING_AXES
 from trainables.component import Component
 from trainables.data.subset import Dividing
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.spec import cell_identity, trial_identity
 
 # What holds for a cell beside its levels: protocol and resources under the overrides, and what of it is tuned.
@@ -33,10 +33,10 @@ _Parts = tuple[tuple[str, type[Component]], ...]
 """The components of a combination that tuning may open, each with its axis."""
 
 
-class SettingsInForce:
+class EffectiveSettings:
     """The settings of a grid's combinations, each made once."""
 
-    def __init__(self, grid: GridSpec, walk: Walk) -> None:
+    def __init__(self, grid: GridSpec, walk: GridIterator) -> None:
         self._grid, self._walk = grid, walk
         self._made: dict[tuple[int, _Parts], Settings] = {}
 
@@ -94,16 +94,16 @@ class PlannedTrial(NamedTuple):
 class Plan:
     """The cells and trials of a grid on this machine's data."""
 
-    def __init__(self, grid: GridSpec, place: DataPlace, *, download: bool = False) -> None:
+    def __init__(self, grid: GridSpec, place: DataLocation, *, download: bool = False) -> None:
         """download: fetch what is missing and can be downloaded. Raises GridError where data cannot be used."""
         self.grid = grid
         levels = [level for cells in (grid.axes, *grid.include) for level in cells.dataset]
         self.dividing = Dividing(grid.protocol.splits, grid.seeds[0])
         self._located = locate(levels, place, grid.path, download, self.dividing)
         self._models = LocatedModels((grid.axes, *grid.include), place, grid.path, download)
-        self._walk = Walk(grid)
+        self._walk = GridIterator(grid)
         self._support = Support()
-        self._settings = SettingsInForce(grid, self._walk)
+        self._settings = EffectiveSettings(grid, self._walk)
         self._by_level: dict[Level, LocatedData] = {}
         self.added = AddedSeeds()
         """Seeds that some cells have beyond the grid's."""

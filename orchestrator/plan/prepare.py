@@ -16,13 +16,13 @@ from orchestrator.plan.resolve import LocatedData, add_each
 from trainables.data.cache import cache_folder, contents
 from trainables.data.checks import with_split_faults
 from trainables.data.subset import Division
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.errors import DataError, DataErrors, DataMissing
 
 # Where this machine keeps data: the data folder, the grid's own folder, the cache of decoded arrays.
 
 
-def data_place(data: Path | None, grid: Path | None, cluster: ClusterSpec | None = None) -> DataPlace:
+def data_place(data: Path | None, grid: Path | None, cluster: ClusterSpec | None = None) -> DataLocation:
     """The places of a sweep. `data` comes from `--data`, else from the cluster file, else from ORCH_DATA.
 
     Raises UserError where it is missing, or two of them say different folders.
@@ -40,7 +40,7 @@ def data_place(data: Path | None, grid: Path | None, cluster: ClusterSpec | None
     if folder is not None and not folder.is_dir():
         raise UserError(f"the data folder {folder} ({origin}) does not exist; create it or name another")
     shared = cluster is not None and cluster.cache is not None
-    return DataPlace(
+    return DataLocation(
         # a link that every node has under one name may lead elsewhere on each
         data=folder if folder is None or origin.startswith("`") else folder.resolve(),
         beside=None if grid is None else grid.resolve().parent,
@@ -58,7 +58,7 @@ def _cache(cluster: ClusterSpec | None) -> Path:
         raise UserError(str(homeless)) from None
 
 
-def prepare_data(plan: Plan, place: DataPlace, progress: Progress) -> dict[str, int]:
+def prepare_data(plan: Plan, place: DataLocation, progress: Progress) -> dict[str, int]:
     """Decode and split every data set that is used. Label of the level to the examples that a trial trains on.
 
     Raises GridError, at the data set's place in the grid: a picture that cannot be read, too few examples to split, more
@@ -81,7 +81,7 @@ def prepare_data(plan: Plan, place: DataPlace, progress: Progress) -> dict[str, 
     return examples
 
 
-def _divided(data: LocatedData, place: DataPlace, plan: Plan) -> Division:
+def _divided(data: LocatedData, place: DataLocation, plan: Plan) -> Division:
     """For the first seed. Raises DataError."""
     assert data.fingerprint is not None and data.info is not None, "a sweep has fetched what was missing"
     found = contents(data.dataset, place, data.fingerprint)
@@ -93,7 +93,7 @@ def _divided(data: LocatedData, place: DataPlace, plan: Plan) -> Division:
 # The cluster that a command is told of: its file read, and its token found.
 
 
-def cluster_of(file: Path | None) -> ClusterSpec:
+def load_cluster(file: Path | None) -> ClusterSpec:
     """The cluster of a file, this machine without one. Raises UserError for what is wrong with it or its token."""
     try:
         cluster = read_cluster(file)

@@ -15,7 +15,7 @@ from trainables.component import Component
 from trainables.data.cache import hashes_at_hand
 from trainables.data.checks import split_faults, with_split_faults
 from trainables.data.subset import Dividing
-from trainables.dataset import DataInfo, DataPlace, Dataset, Outline
+from trainables.dataset import DataInfo, DataLocation, Dataset, Outline
 from trainables.errors import DataError, DataMissing, UnfitOption, UnknownComponent, WeightsError, each_of, raise_all
 from trainables.interfaces import Model
 from trainables.registry import registry
@@ -66,7 +66,7 @@ class LocatedData:
 
 
 def locate(
-    levels: Iterable[Level], place: DataPlace, file: Path, download: bool, dividing: Dividing
+    levels: Iterable[Level], place: DataLocation, file: Path, download: bool, dividing: Dividing
 ) -> dict[object, LocatedData]:
     """By `meaning`, each level's data set and what it holds; of those with equal configuration and content the first.
 
@@ -101,7 +101,7 @@ def add_each(problems: Problems, error: Exception, level: Level) -> None:
         problems.add(place_of(part, level), str(part))
 
 
-def _located(level: Level, place: DataPlace, download: bool, dividing: Dividing) -> LocatedData:
+def _located(level: Level, place: DataLocation, download: bool, dividing: Dividing) -> LocatedData:
     dataset = cast(Dataset, level.config).located(place)
     data = LocatedData(level, dataset, None, None, None)
     can_download = type(dataset).fetch is not Dataset.fetch
@@ -109,7 +109,7 @@ def _located(level: Level, place: DataPlace, download: bool, dividing: Dividing)
         dataset.fetch(place)
     try:
         plain = dataset.info(place)
-        info, unsupported = dataset.under_options(plain), dataset.supports(plain)
+        info, unsupported = dataset.under_options(plain), dataset.unsupported_reason(plain)
         task = cast(Task, registry.get("task", info.task)())
         fingerprint, outline = dataset.fingerprint(place), dataset.outline(place)
         hashes = None if outline is None else hashes_at_hand(dataset, place, fingerprint)
@@ -135,7 +135,7 @@ Changed = dict[str, Value]
 class LocatedModels:
     """Levels of the model axis as they are on this machine. Those that read no file are as they stand in the grid."""
 
-    def __init__(self, cells: Iterable[Axes], place: DataPlace, file: Path, download: bool) -> None:
+    def __init__(self, cells: Iterable[Axes], place: DataLocation, file: Path, download: bool) -> None:
         """download: fetch what is missing and can be downloaded. Raises GridError where weights cannot be used."""
         self._place = place
         self._file = file

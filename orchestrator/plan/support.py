@@ -30,10 +30,10 @@ class Support:
         info = data.info
         if data not in self._models:
 
-            def supports(component: Model) -> str | None:
-                return component.supports(info)
+            def unsupported_reason(component: Model) -> str | None:
+                return component.unsupported_reason(info)
 
-            self._models[data] = Remembered(supports)
+            self._models[data] = Remembered(unsupported_reason)
         return self._models[data](model.parts[0].given)
 
     def of_regularizers(self, data: LocatedData, model: Level, regularizer: Level) -> str | None:
@@ -48,28 +48,34 @@ class Support:
     def of_optimizer(self, data: LocatedData, model: Level, optimizer: Level, regularizer: Level) -> str | None:
         """The reason why an optimizer cannot train this model with these regularizers, or None."""
         part = optimizer.parts[0]
-        if data.info is None or cast(type[Optimizer], part.component).supports is Optimizer.supports:
+        if (
+            data.info is None
+            or cast(type[Optimizer], part.component).unsupported_reason is Optimizer.unsupported_reason
+        ):
             return None
         info = data.info
         if data not in self._optimizers:
 
-            def supports(component: Optimizer, model: Model, *regularizers: Regularizer) -> str | None:
-                return component.supports(info, model, regularizers)
+            def unsupported_reason(component: Optimizer, model: Model, *regularizers: Regularizer) -> str | None:
+                return component.unsupported_reason(info, model, regularizers)
 
-            self._optimizers[data] = Remembered(supports)
+            self._optimizers[data] = Remembered(unsupported_reason)
         return self._optimizers[data](part.given, model.parts[0].given, *(each.given for each in regularizer.parts))
 
     def of_protocol(self, model: Level, optimizer: Level, protocol: Protocol) -> str | None:
         """The reason why a model or an optimizer cannot follow this protocol, or None."""
         asked = [model.parts[0]] if protocol.accumulate > 1 else []  # all that a model may refuse
-        if cast(type[Optimizer], optimizer.parts[0].component).supports_protocol is not Optimizer.supports_protocol:
+        if (
+            cast(type[Optimizer], optimizer.parts[0].component).unsupported_protocol_reason
+            is not Optimizer.unsupported_protocol_reason
+        ):
             asked.append(optimizer.parts[0])
         if asked and id(protocol) not in self._protocols:
 
-            def supports(component: Model | Optimizer) -> str | None:
-                return component.supports_protocol(protocol)
+            def unsupported_reason(component: Model | Optimizer) -> str | None:
+                return component.unsupported_protocol_reason(protocol)
 
-            self._protocols[id(protocol)] = Remembered(supports)
+            self._protocols[id(protocol)] = Remembered(unsupported_reason)
         return next(filter(None, (self._protocols[id(protocol)](part.given) for part in asked)), None)
 
     def of_settings(self, data: LocatedData, protocol: Protocol, resources: Resources) -> str | None:
@@ -92,14 +98,14 @@ class Support:
         return frozenset(name for remembered in asked for name in remembered.reads(component))
 
     def _regularizer(self, data: LocatedData, info: DataInfo, model: Level, part: Part) -> str | None:
-        if part.component.supports is Regularizer.supports:  # type: ignore[attr-defined] # a regularizer's class
+        if part.component.unsupported_reason is Regularizer.unsupported_reason:  # type: ignore[attr-defined] # a regularizer's class
             return None
         if data not in self._regularizers:
 
-            def supports(component: Regularizer, model: Model) -> str | None:
-                return component.supports(info, model)
+            def unsupported_reason(component: Regularizer, model: Model) -> str | None:
+                return component.unsupported_reason(info, model)
 
-            self._regularizers[data] = Remembered(supports)
+            self._regularizers[data] = Remembered(unsupported_reason)
         return self._regularizers[data](part.given, model.parts[0].given)
 
 

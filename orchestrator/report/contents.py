@@ -140,7 +140,7 @@ def read_page(paths: ResultsPaths) -> Page:
         counts=tuple((str(status), int(count)) for status, count in trials["status"].value_counts().items()),
         notices=tuple(summary.notices(trials, ranked, trouble, str(paths.root))),
         firsts=summary.firsts(trials, ranked, shares),
-        failures=summary.told_of_failures(ranked),
+        failures=summary.failure_summary(ranked),
         claims=claims,
         boards=grids.boards(trials, ranked),
         cells=cell_figures(trials, ranked),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from orchestrator.report.page import Board, Page
-from orchestrator.report.page_data import Field, Grid, Number
+from orchestrator.report.page_data import DataTable, Field, Number
 from orchestrator.report.tables import SHARED_FIRST
 from orchestrator.text import one_line
 
@@ -91,7 +91,7 @@ def _ties(board: Board) -> str:
     return f" `{SHARED_FIRST}`: not told from the first by seeds that could." if tied else ""
 
 
-def _table(grid: Grid) -> Iterator[str]:
+def _table(grid: DataTable) -> Iterator[str]:
     yield from _rows([column.title for column in grid.columns], grid.rows[:ROWS_KEPT])
     left = len(grid.rows) + grid.left_out - ROWS_KEPT
     if left > 0:

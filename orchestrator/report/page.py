@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from orchestrator.report.claims import ClaimSection
-from orchestrator.report.page_data import Breakdowns, Cells, Curves, Effects, Grid, RankFigure, Tuning
+from orchestrator.report.page_data import Breakdowns, Cells, Curves, DataTable, Effects, RankFigure, Tuning
 from orchestrator.report.summary import First, Notice
 
 
@@ -13,7 +13,7 @@ class Board:
 
     dataset: str
     told: str
-    grid: Grid
+    grid: DataTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ class Page:
     ranks: tuple[RankFigure, ...]
     tuning: Tuning | None
     """None where no trial tunes."""
-    all_trials: Grid
-    problems: Grid
+    all_trials: DataTable
+    problems: DataTable
     invocations: tuple[Invocation, ...]
     reproduce: tuple[str, ...]
     """Commands."""

@@ -211,7 +211,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class DataTable:
     """A table that the reader sorts and filters."""
 
     columns: tuple[Column, ...]
@@ -273,4 +273,4 @@ class Tuning:
     edges: tuple[str, ...]
     """Choices that lie at an edge of where they were looked for, one sentence each."""
     edges_left_out: int
-    cells: Grid
+    cells: DataTable

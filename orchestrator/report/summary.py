@@ -123,7 +123,7 @@ def _matters(effects: Effects) -> str:
     return f"of what varies, {first.term} explains most: {share}" if most else f"{first.term} explains {share}"
 
 
-def told_of_failures(ranked: pd.DataFrame) -> str:
+def failure_summary(ranked: pd.DataFrame) -> str:
     """How many cells have trials that diverged or failed: never dropped in silence."""
     counts = broken(ranked)
     hit, lost = int((counts > 0).sum()), int(((counts > 0) & (ranked["n"] == 0)).sum())

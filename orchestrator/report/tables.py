@@ -8,7 +8,7 @@ import pandas as pd
 from orchestrator.evidence.selection import MEASURES, Measure, best_first, measures_of
 from orchestrator.plan.tuned import shown_text
 from orchestrator.report.page import Board
-from orchestrator.report.page_data import Column, Field, Grid, number
+from orchestrator.report.page_data import Column, DataTable, Field, number
 from orchestrator.results.ranked import broken
 from orchestrator.text import counted
 from results_schema import UNDER_WAY
@@ -79,7 +79,7 @@ def _places(cells: pd.DataFrame) -> list[str]:
     return ["–" if pd.isna(rank) else SHARED_FIRST if ties and shared else f"{rank:.0f}" for rank, ties in ranks]
 
 
-def trial_grid(trials: pd.DataFrame) -> Grid:
+def trial_grid(trials: pd.DataFrame) -> DataTable:
     """All planned trials, the best of each data set first."""
     measures = measures_of(trials)
     columns = {
@@ -95,7 +95,7 @@ def trial_grid(trials: pd.DataFrame) -> Grid:
     return _grid(tuple(columns.values()), _readable(_ranked(trials, measures)), columns)
 
 
-def problem_grid(trials: pd.DataFrame) -> Grid:
+def problem_grid(trials: pd.DataFrame) -> DataTable:
     """Cells whose trials failed, diverged or were skipped, with the reason and the seeds. trials: of both purposes.
 
     Those that tune stand last. Where their reasons name the values that they tried, one stands for a cell's all.
@@ -116,7 +116,7 @@ def problem_grid(trials: pd.DataFrame) -> Grid:
         Column("seeds", "text"),
         Column("first trial", "text"),
     )
-    return Grid(columns, tuple(rows[:ROWS_KEPT]), max(0, len(rows) - ROWS_KEPT))
+    return DataTable(columns, tuple(rows[:ROWS_KEPT]), max(0, len(rows) - ROWS_KEPT))
 
 
 def _seeds(trials: pd.DataFrame) -> str:
@@ -156,14 +156,14 @@ def _ranked(trials: pd.DataFrame, measures: Mapping[str, Measure]) -> pd.DataFra
     return pd.concat(parts) if parts else trials
 
 
-def _grid(columns: tuple[Column, ...], frame: pd.DataFrame, names: Iterable[str], left_out: int = 0) -> Grid:
+def _grid(columns: tuple[Column, ...], frame: pd.DataFrame, names: Iterable[str], left_out: int = 0) -> DataTable:
     kinds = [column.kind for column in columns]
     kept = frame[list(names)].head(ROWS_KEPT)
     rows = tuple(
         tuple(_value(value, kind) for value, kind in zip(row, kinds, strict=True))
         for row in kept.itertuples(index=False, name=None)
     )
-    return Grid(columns, rows, left_out + max(0, len(frame) - ROWS_KEPT))
+    return DataTable(columns, rows, left_out + max(0, len(frame) - ROWS_KEPT))
 
 
 def _value(value: Any, kind: str) -> Field:

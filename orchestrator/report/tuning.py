@@ -11,7 +11,7 @@ import pandas as pd
 
 from orchestrator.evidence.selection import Measure, measure_of
 from orchestrator.plan.tuned import shown, shown_value
-from orchestrator.report.page_data import Column, Grid, Tried, Tuning, TuningFigure, number
+from orchestrator.report.page_data import Column, DataTable, Tried, Tuning, TuningFigure, number
 from orchestrator.results.ranked import short_label
 from results_schema import BROKEN, OPEN
 from trainables import AXES
@@ -286,7 +286,7 @@ def _tried(cell: _Tuned, name: str, domain: Domain) -> Tried:
     )
 
 
-def _grid(cells: list[_Tuned]) -> Grid:
+def _grid(cells: list[_Tuned]) -> DataTable:
     titles = {cell.measure.title for cell in cells}
     others = {title: statuses for title, statuses in _OTHERS.items() if any(cell.count(statuses) for cell in cells)}
     columns = (
@@ -312,4 +312,4 @@ def _grid(cells: list[_Tuned]) -> Grid:
         )
         for cell in cells[:_ROWS_KEPT]
     )
-    return Grid(columns, rows, max(0, len(cells) - _ROWS_KEPT))
+    return DataTable(columns, rows, max(0, len(cells) - _ROWS_KEPT))

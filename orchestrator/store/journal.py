@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
-from orchestrator.engine import Broke, Ended, EpochDone, Started
+from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Started
 from orchestrator.store import journal_schema, sql
 from orchestrator.store.connection import checked, connect, guarded
 from orchestrator.store.guard import JournalGuard
@@ -173,7 +173,7 @@ class Journal:
         values = {name: getattr(row, name) for name in EPOCHS.columns if name != "trial_id"}
         self._write(EPOCHS.name, [{"trial_id": event.trial_id, **values}])
 
-    def ended(self, event: Ended) -> None:
+    def ended(self, event: AttemptFinished) -> None:
         """The attempt came to its end: the trial's row, its classes and curves."""
         values = {**outcome_values(event.result), "finished_at": event.at, **_side_effects(event)}
         self._update_trial(event.trial_id, values)
@@ -189,7 +189,7 @@ class Journal:
             )
         self._end_attempt(event, event.result.status, event.result.reason, None)
 
-    def broke(self, event: Broke, status: str | None, reason: str) -> None:
+    def broke(self, event: AttemptFailed, status: str | None, reason: str) -> None:
         """The attempt broke; the trial's status is now `status`, or it waits again where that is None."""
         self._update_trial(
             event.trial_id,
@@ -329,7 +329,9 @@ class Journal:
     def _close_attempts(self, status: str, reason: str) -> None:
         self._db.execute("UPDATE attempts SET status = ?, reason = ? WHERE status = 'running'", (status, reason))
 
-    def _end_attempt(self, event: Ended | Broke, status: str, reason: str | None, error: str | None) -> None:
+    def _end_attempt(
+        self, event: AttemptFinished | AttemptFailed, status: str, reason: str | None, error: str | None
+    ) -> None:
         with self._checked():
             self._db.execute(
                 "UPDATE attempts SET status = ?, reason = ?, error = ?, finished_at = ? WHERE trial_id = ? AND attempt = ?",
@@ -357,5 +359,5 @@ class Journal:
         return checked(self._path)
 
 
-def _side_effects(event: Ended | Broke) -> dict[str, str | None]:
+def _side_effects(event: AttemptFinished | AttemptFailed) -> dict[str, str | None]:
     return {"side_effects": None if event.side_effects is None else str(event.side_effects)}

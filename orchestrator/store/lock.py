@@ -20,7 +20,7 @@ from orchestrator.store.identity import HeldDirectory
 from orchestrator.store.local_disk import folder_of, is_network, machine_id
 from orchestrator.store.lock_note import Holder, living_holder, write_note
 from orchestrator.store.paths import KEPT, ResultsPaths
-from orchestrator.store.version import refuse_strange
+from orchestrator.store.version import check_is_results_dir
 from trainables.data.files import read_regular, remove_unfinished, replace_whole, unfinished
 
 # A lock between machines, of plain files: what locks a file on one machine may mean nothing on the other (ADR 9).
@@ -68,7 +68,7 @@ class Holding:
         return all(isinstance(text, str) for text in (self.token, self.machine, self.lock, self.who))
 
 
-class Lease:
+class HostLease:
     """Held from `acquire` to `release`, with a thread that shows that its holder lives."""
 
     def __init__(self, folder: Path, machine: str, lock: Path, who: str) -> None:
@@ -246,7 +246,7 @@ class ResultsLock:
         self._paths, self._note, self._wait = paths, note, wait
         self._file = paths.lock
         self._signature = Holder.own()
-        self._lease: Lease | None = None
+        self._lease: HostLease | None = None
         self._directory: HeldDirectory | None = None
         self._lock = FileLock(paths.lock)
 
@@ -254,7 +254,7 @@ class ResultsLock:
         """Raises LockedResults, naming the holder, DamagedResults where links or other things lie where it would write, and
         UserError where the directory cannot be written, or is no one's of ours.
         """
-        refuse_strange(self._paths)
+        check_is_results_dir(self._paths)
         refuse_strange_places(self._paths)
         try:
             self._choose()
@@ -327,7 +327,7 @@ class ResultsLock:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = folder / ".lock"
         self._lock = FileLock(self._file)
-        self._lease = Lease(
+        self._lease = HostLease(
             self._paths.root,
             machine_id(),
             self._file,

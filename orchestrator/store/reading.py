@@ -13,7 +13,7 @@ from orchestrator.store.local_path import whole_path
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import journal_to_read
 from orchestrator.store.tables import checked_rows, read
-from orchestrator.store.version import SPLIT, part_of, refuse_strange, table_version
+from orchestrator.store.version import SPLIT, check_is_results_dir, part_of, table_version
 from results_schema import TRIAL_TABLES, TRIALS, VERSION, Table
 from trainables.data.files import JOURNAL
 from trainables.errors import meant
@@ -38,7 +38,7 @@ def _known(paths: ResultsPaths) -> ResultsPaths:
         raise UserError(f"{root} is a file, not a results directory; give the folder that `orch sweep` wrote")
     if not paths.journal.exists() and not paths.table("trials").exists():
         raise UserError(f"{root} is not a results directory: it has neither a journal nor a trials table{_near(root)}")
-    refuse_strange(paths)
+    check_is_results_dir(paths)
     return paths
 
 

@@ -135,7 +135,7 @@ _OURS: Final = frozenset({"trial_id", "cell_id", "seed"})
 """Columns of `trials` in a journal of any version."""
 
 
-def refuse_strange(paths: ResultsPaths) -> None:
+def check_is_results_dir(paths: ResultsPaths) -> None:
     """Raises UserError where the directory holds what another program, or a newer orch, has written."""
     if paths.journal.is_file() and paths.journal.stat().st_size:
         if not _known(paths) and not _is_journal(paths.journal):

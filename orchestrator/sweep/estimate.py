@@ -8,7 +8,7 @@ from trainables.records import TrialResult
 
 
 @dataclass(slots=True)
-class Standing:
+class SweepEstimate:
     """What is known of the time left and of the best trial."""
 
     expected: float

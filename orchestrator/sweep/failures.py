@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from orchestrator.engine import Broke, Failure, FailureKind
-from orchestrator.sweep.queue import Leased
+from orchestrator.engine import AttemptFailed, Failure, FailureKind
+from orchestrator.sweep.queue import RunningTrial
 from results_schema import Retryable
 
 # Tells a bad node from bad trials. Pure.
@@ -126,13 +126,13 @@ ELSEWHERE_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Blamed:
+class BadNode:
     """A node that is not used any more."""
 
     host: str
     failed: int
     """Trials in a row that failed there."""
-    given_up: tuple[tuple[Leased, str], ...]
+    given_up: tuple[tuple[RunningTrial, str], ...]
     """Those of them that had been given up, each with the status that it got: they are to be tried again."""
 
 
@@ -144,7 +144,7 @@ class Failures:
         self._health = NodeHealth()
         self._hosts: dict[str, str] = {}
         """Node id to the name of the machine."""
-        self._suspects: dict[str, Leased] = {}
+        self._suspects: dict[str, RunningTrial] = {}
         """Failed trials whose node may turn out to be the cause."""
         self._given_up: dict[str, str] = {}
         """Trial to its status, where it has not come to its end in this sweep."""
@@ -153,16 +153,16 @@ class Failures:
     def bad_nodes(self) -> frozenset[str]:
         return self._health.drained
 
-    def begun(self, leased: Leased, host: str) -> None:
+    def begun(self, leased: RunningTrial, host: str) -> None:
         if leased.node:
             self._hosts.setdefault(leased.node, host)
 
-    def ended(self, leased: Leased) -> None:
+    def ended(self, leased: RunningTrial) -> None:
         """A trial has come to its end."""
         if leased.node:
             self._health.completed(leased.node)
 
-    def broke(self, event: Broke, leased: Leased) -> Decision:
+    def broke(self, event: AttemptFailed, leased: RunningTrial) -> Decision:
         """Count an attempt that broke, and decide. A trial that waits again keeps from its node for a while."""
         trial_id, kind = event.trial_id, event.failure.kind
         self._times[trial_id, kind] += 1
@@ -176,17 +176,17 @@ class Failures:
             self._suspects[trial_id] = leased
         return decision
 
-    def take_blamed(self) -> Iterator[Blamed]:
+    def take_blamed(self) -> Iterator[BadNode]:
         """Nodes on which every trial fails while others are completed elsewhere: nothing is held against their trials."""
         while (bad := self._health.take_bad()) is not None:
             node, failed = bad
             given_up = tuple(self._forgiven(self._suspects[trial_id]) for trial_id in failed)
             again = tuple((leased, status) for leased, status in given_up if status is not None)
-            yield Blamed(self._hosts.get(node, node), len(failed), again)
+            yield BadNode(self._hosts.get(node, node), len(failed), again)
         suspects = set(self._health.suspects())
         self._suspects = {trial_id: leased for trial_id, leased in self._suspects.items() if trial_id in suspects}
 
-    def _forgiven(self, leased: Leased) -> tuple[Leased, str | None]:
+    def _forgiven(self, leased: RunningTrial) -> tuple[RunningTrial, str | None]:
         trial_id = leased.waiting.trial_id
         for kind in FailureKind:
             self._times.pop((trial_id, kind), None)
@@ -194,7 +194,7 @@ class Failures:
             return leased, None
         return leased, self._given_up.pop(trial_id, None)
 
-    def _keep_away(self, leased: Leased) -> None:
+    def _keep_away(self, leased: RunningTrial) -> None:
         waiting = leased.waiting
         waiting.avoids = leased.node if len(self._hosts) > 1 else ""
         waiting.avoids_until = time.monotonic() + ELSEWHERE_SECONDS

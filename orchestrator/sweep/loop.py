@@ -6,20 +6,20 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Final
 
-from orchestrator.engine import Broke, Ended, EpochDone, Event, Shape, Started
+from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Event, Shape, Started
 from orchestrator.plan.cell import Cell
 from orchestrator.plan.progress import Progress, Running, Snapshot
 from orchestrator.plan.tuned import TunedCell, UnfitValues, shown, with_values
 from orchestrator.store.checkpoints import CheckpointStore
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.sweep.estimate import Standing, headline
+from orchestrator.sweep.estimate import SweepEstimate, headline
 from orchestrator.sweep.failures import Failures
 from orchestrator.sweep.goal import Goal
-from orchestrator.sweep.queue import Leased, Waiting
-from orchestrator.sweep.record import NO_ROOM, ToRun, tuned_row
+from orchestrator.sweep.queue import RunningTrial, Waiting
+from orchestrator.sweep.record import NO_ROOM, PendingWork, tuned_row
 from orchestrator.sweep.tuning.tuner import DeferredCell
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.records import TrialResult
 from trainables.spec import TrialOrder
 
@@ -35,9 +35,9 @@ class Sweep:
     def __init__(
         self,
         journal: Journal,
-        to_run: ToRun,
+        to_run: PendingWork,
         paths: ResultsPaths,
-        place: DataPlace,
+        place: DataLocation,
         environment_id: str,
         progress: Progress,
         stop: Callable[[], None],
@@ -54,12 +54,12 @@ class Sweep:
         self._in_doubt = journal.lost_inline()
         self._told_side_effects: set[str] = set()
         self._failures = Failures()
-        self._leased: dict[str, Leased] = {}
+        self._leased: dict[str, RunningTrial] = {}
         self._counts = Counter(journal.counts())
         self._later = count(len(self._queue))
         """Numbers of trials that join the queue."""
         self._settle()  # what was tuned before
-        self._standing = Standing(expected=self._queue.expected + self._deferred.expected)
+        self._standing = SweepEstimate(expected=self._queue.expected + self._deferred.expected)
         self._committed = self._beaten = time.monotonic()
         self.first_order: float | None = None
         """Monotonic time at which the first trial was handed out."""
@@ -81,7 +81,7 @@ class Sweep:
     def waiting(self, shape: Shape) -> int:
         return 0 if self._draining() else self._queue.count(shape)
 
-    def holds_back(self, shape: Shape) -> bool:
+    def has_deferred(self, shape: Shape) -> bool:
         return not self._draining() and any(self._packing.shape(cell) == shape for cell in self._deferred.cells)
 
     def take(self, shape: Shape, node: str = "") -> TrialOrder | None:
@@ -99,7 +99,7 @@ class Sweep:
             self.first_order = time.monotonic()
             self._standing.begin()
         self._attempts[waiting.trial_id] = attempt = self._attempts.get(waiting.trial_id, 0) + 1
-        self._leased[waiting.trial_id] = Leased(waiting, self._label(waiting), attempt, node)
+        self._leased[waiting.trial_id] = RunningTrial(waiting, self._label(waiting), attempt, node)
         spec, checkpoints = cell.spec(waiting.seed), self._checkpoints.of(waiting.trial_id)
         if waiting.tuning is not None:
             return TrialOrder(
@@ -109,7 +109,7 @@ class Sweep:
         picture = self._paths.picture(waiting.trial_id)
         return TrialOrder(waiting.trial_id, attempt, spec, self._place, weights, picture, checkpoints=checkpoints)
 
-    def give_back(self, order: TrialOrder) -> None:
+    def requeue(self, order: TrialOrder) -> None:
         leased = self._leased.pop(order.trial_id)
         self._attempts[order.trial_id] -= 1
         self._queue.add(leased.waiting)
@@ -150,17 +150,17 @@ class Sweep:
                 self._journal.epoch_done(event)
                 if waiting.tuning is not None:
                     return self._deferred.tuner(waiting.cell).epoch(waiting.tuning, event.row)
-            case Ended():
+            case AttemptFinished():
                 self._journal.ended(event)
                 self._tell_side_effects(event, leased)
                 told = headline(event.result, _goal(waiting))
                 self._conclude(event.trial_id, event.result.status, told, event.result)
-            case Broke():
+            case AttemptFailed():
                 self._tell_side_effects(event, leased)
                 self._break(event, leased)
         return False
 
-    def _tell_side_effects(self, event: Ended | Broke, leased: Leased) -> None:
+    def _tell_side_effects(self, event: AttemptFinished | AttemptFailed, leased: RunningTrial) -> None:
         """Once for all trials that do the same: their rows have it."""
         text = str(event.side_effects or "")
         if text and text not in self._told_side_effects:
@@ -256,7 +256,7 @@ class Sweep:
 
     # inside
 
-    def _break(self, event: Broke, leased: Leased) -> None:
+    def _break(self, event: AttemptFailed, leased: RunningTrial) -> None:
         decision = self._failures.broke(event, leased)
         if not leased.begun:  # its process died before it could say that it had begun
             self._journal.started(_start_of(event), self._environment_id)
@@ -300,7 +300,7 @@ class Sweep:
         if waiting.tuning is not None:
             self._tuned(waiting, completed=status == "completed")
 
-    def _came_to_its_end(self, leased: Leased, result: TrialResult) -> None:
+    def _came_to_its_end(self, leased: RunningTrial, result: TrialResult) -> None:
         """What others learn from it."""
         costs = result.costs
         if self._packing.measured(leased.waiting.cell, costs.peak_memory_bytes, costs.device_memory_bytes):
@@ -315,7 +315,7 @@ class Sweep:
             del self._counts[old]
 
 
-def _running(leased: Leased) -> Running:
+def _running(leased: RunningTrial) -> Running:
     waiting = leased.waiting
     return Running(waiting.trial_id, leased.label, leased.epoch, waiting.cell.protocol.epochs)
 
@@ -326,5 +326,5 @@ def _goal(waiting: Waiting) -> Goal:
     return Goal.of(cell.protocol, cell.data.task)
 
 
-def _start_of(event: Broke) -> Started:
+def _start_of(event: AttemptFailed) -> Started:
     return Started(event.trial_id, event.attempt, "unknown", "unknown", 0, event.at)

@@ -8,11 +8,11 @@ from orchestrator.grid import read_grid
 from orchestrator.plan.counts import Kept, PlanCounts
 from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.prepare import cluster_of, data_place
+from orchestrator.plan.prepare import data_place, load_cluster
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import journal_to_read
-from orchestrator.store.version import refuse_strange
+from orchestrator.store.version import check_is_results_dir
 from orchestrator.sweep.record import NO_ROOM, changed_source
 from orchestrator.sweep.room import room_of
 
@@ -47,10 +47,10 @@ def preview(
     results: `results/<name>` when not given. Raises UserError, GridError, DamagedResults.
     """
     spec = read_grid(grid)
-    where = cluster_of(cluster)
+    where = load_cluster(cluster)
     plan = Plan(spec, data_place(data, grid, where))
     paths = ResultsPaths(results or Path("results") / spec.name)
-    refuse_strange(paths)
+    check_is_results_dir(paths)
     kept, changed = _known(paths, plan)  # with the seeds that were added there
     room = room_of(where)
     return Preview(

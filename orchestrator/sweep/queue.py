@@ -32,7 +32,7 @@ class Packing:
         self._measured: dict[_Family, float] = {}
 
     def shape(self, cell: Cell, *, alone: bool = False) -> Shape:
-        """alone: it ran out of memory beside others. The workers of a gang have whole devices in any case."""
+        """alone: it ran out of memory beside others. The workers of a worker group have whole devices in any case."""
         shape = cell.shape
         if shape.workers > 1:
             return shape
@@ -143,7 +143,7 @@ class TrialQueue:
 
 
 @dataclass(slots=True)
-class Leased:
+class RunningTrial:
     """A trial that a slot holds."""
 
     waiting: Waiting

@@ -157,7 +157,7 @@ NO_ROOM: Final = "no room on this cluster: "
 
 
 @dataclass(frozen=True, slots=True)
-class ToRun:
+class PendingWork:
     """What a sweep has to do."""
 
     packing: Packing
@@ -191,12 +191,12 @@ def record_plan(
     note: Callable[[str], None],
     *,
     retry: bool,
-) -> ToRun:
+) -> PendingWork:
     """examples: how many each data set has, by its label. note: tells the user something."""
     again = RETRYABLE if retry else frozenset()
     # the plan says anew what is skipped
     kept = _Kept(journal.statuses(), journal.tuned_values(), OPEN | {"skipped"} | again, journal.skipped_for(NO_ROOM))
-    to_run = ToRun(packing, TrialQueue(packing))
+    to_run = PendingWork(packing, TrialQueue(packing))
     with FlopCounter(note) as counter, journal.planning(plan.grid.name, again) as planning:
         expectation = Expectation(journal.seconds_by_cell(), counter.count, alike=plan.of_one_model)
         for cell in plan.cells():

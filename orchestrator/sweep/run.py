@@ -18,7 +18,7 @@ from orchestrator.grid import GridSpec, read_grid
 from orchestrator.plan.counts import Kept
 from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.prepare import cluster_of, data_place, prepare_data
+from orchestrator.plan.prepare import data_place, load_cluster, prepare_data
 from orchestrator.plan.progress import Progress
 from orchestrator.store.checkpoints import CheckpointStore
 from orchestrator.store.journal import Journal
@@ -28,15 +28,15 @@ from orchestrator.sweep.environment import observe
 from orchestrator.sweep.loop import Sweep
 from orchestrator.sweep.queue import Packing
 from orchestrator.sweep.record import changed_source, record_plan
-from orchestrator.sweep.session import reported, writing_to
+from orchestrator.sweep.session import open_session, reported
 from orchestrator.sweep.source_watch import SourceWatch
-from orchestrator.sweep.stop import Draining, Stopping
+from orchestrator.sweep.stop import Stopping, StopRequest
 from orchestrator.text import command_line, counted, one_line
 from orchestrator.wandb.process import CELLS_INSTEAD, MANY_RUNS, open_key_files
 from orchestrator.wandb.settings import wished
 from results_schema import FINAL, still_to_run
 from trainables.context import Context
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.records import TrialResult
 from trainables.spec import TrialOrder
 
@@ -218,7 +218,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
         )
     if grid.wandb.mode != "disabled" and grid.wandb.runs == "trials" and (runs := plan.counts().trials) > MANY_RUNS:
         progress.note(f"{runs:,} W&B runs are many: {CELLS_INSTEAD}")
-    with Stopping() as stopping, writing_to(paths, progress, stopping) as writing:
+    with Stopping() as stopping, open_session(paths, progress, stopping) as writing:
         journal, lock = writing.journal, writing.lock
         environment = observe(cluster, request.grid.read_text(encoding="utf-8"))
         _add_seeds(request, plan, paths, journal, progress)  # what is refused here is no sweep yet
@@ -227,7 +227,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
             progress.note(f"warning: {warning}")
         to_run = record_plan(plan, journal, examples, packing, progress.note, retry=request.retry)
         writing.place.publish()  # from here on it is known elsewhere what waits
-        draining = Draining(paths)
+        draining = StopRequest(paths)
         source = SourceWatch(progress.note)
 
         def stop() -> None:
@@ -295,10 +295,10 @@ def _read(request: SweepRequest, progress: Progress) -> tuple[GridSpec, ClusterS
     if wish is not None:
         progress.note(wish.told)
     grid = grid.model_copy(update={"wandb": grid.wandb.model_copy(update={"mode": mode})})
-    return grid, cluster_of(request.cluster)
+    return grid, load_cluster(request.cluster)
 
 
-def _plan(request: SweepRequest, grid: GridSpec, place: DataPlace, progress: Progress) -> Plan:
+def _plan(request: SweepRequest, grid: GridSpec, place: DataLocation, progress: Progress) -> Plan:
     plan = Plan(grid, place)
     _check(plan.counts().trials, request)
     for warning in plan.warnings:

@@ -97,7 +97,7 @@ _TOLD: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
+class SweepSession:
     """What a sweep holds while it writes its results."""
 
     lock: ResultsLock
@@ -106,7 +106,7 @@ class Writing:
 
 
 @contextmanager
-def writing_to(paths: ResultsPaths, progress: Progress, stopping: Stopping) -> Iterator[Writing]:
+def open_session(paths: ResultsPaths, progress: Progress, stopping: Stopping) -> Iterator[SweepSession]:
     """The results directory, locked, and its journal."""
     try:
         paths.root.mkdir(parents=True, exist_ok=True)
@@ -123,7 +123,7 @@ def writing_to(paths: ResultsPaths, progress: Progress, stopping: Stopping) -> I
         try:
             if (told := place.opened(journal)) is not None:
                 progress.note(told)
-            yield Writing(lock, place, journal)
+            yield SweepSession(lock, place, journal)
         except BaseException:
             journal.close()
             try:

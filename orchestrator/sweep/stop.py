@@ -24,15 +24,15 @@ from trainables.data.files import read_regular, replace_whole
 
 # `orch stop` asks the sweep of a results directory to end: a small file that the sweep looks for.
 
-Manner = Literal["drain", "now"]
+StopMode = Literal["drain", "now"]
 """drain: what runs is finished. now: what runs is cancelled, as by Ctrl-C."""
 
-_MANNERS: Final[tuple[Manner, ...]] = ("drain", "now")
+_MANNERS: Final[tuple[StopMode, ...]] = ("drain", "now")
 _LONGEST: Final = 16
 """Bytes of a request, and more than one has."""
 
 
-def ask_to_stop(paths: ResultsPaths, manner: Manner) -> None:
+def ask_to_stop(paths: ResultsPaths, manner: StopMode) -> None:
     """For the one who wants the sweep to end. Raises UserError where the directory cannot be written."""
     try:
         replace_whole(manner.encode(), paths.stop_request)
@@ -40,7 +40,7 @@ def ask_to_stop(paths: ResultsPaths, manner: Manner) -> None:
         raise UserError(f"cannot ask the sweep in {paths.root} to stop: {error}") from error
 
 
-def asked_to_stop(paths: ResultsPaths) -> Manner | None:
+def asked_to_stop(paths: ResultsPaths) -> StopMode | None:
     """For the sweep."""
     try:
         text = read_regular(paths.stop_request, _LONGEST)
@@ -55,12 +55,12 @@ LOOK_PERIOD: Final = 0.25
 """Seconds between two looks at the file; a sweep asks some thousand times a second."""
 
 
-class Draining:
+class StopRequest:
     """What has been asked stays asked until the sweep has ended, except that `--now` may follow."""
 
     def __init__(self, paths: ResultsPaths) -> None:
         self._paths = paths
-        self._manner: Manner | None = None
+        self._manner: StopMode | None = None
         self._looked = 0.0
 
     def asked(self) -> bool:
@@ -87,7 +87,7 @@ ONE_SIGNAL_SECONDS: Final = 0.05
 """Within this time, two of them are one: `timeout` sends its signal to a process, and then to its group."""
 
 
-class HardEnd:
+class ExitWatchdog:
     """A thread that waits for signals beside Python's handlers, from `open` to `close`."""
 
     def __init__(self, signals: Collection[int], heard: Callable[[int], None], told: Callable[[int], str]) -> None:
@@ -181,7 +181,7 @@ class Stopping:
 
     def __init__(self) -> None:
         self._received: int | None = None
-        self._hard_end: HardEnd | None = None
+        self._hard_end: ExitWatchdog | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Stopping":
@@ -192,7 +192,7 @@ class Stopping:
                 self._before[number] = signal.signal(number, self._receive)
             except ValueError:  # not the main thread: signals are somebody else's
                 return self
-        self._hard_end = HardEnd(tuple(self._before), self._hear, _told_at_last)
+        self._hard_end = ExitWatchdog(tuple(self._before), self._hear, _told_at_last)
         self._hard_end.open()
         return self
 

@@ -106,7 +106,7 @@ def _summary(trials: pd.DataFrame, ranked: pd.DataFrame) -> Iterator[str]:
     for first in summing_up.firsts(trials, ranked, ()):
         interval = f" [{first.interval}]" if first.interval else ""
         yield f"{first.dataset}: {first.label} comes first, {first.score}{interval} ({first.title}); {first.sure}."
-    yield summing_up.told_of_failures(ranked)
+    yield summing_up.failure_summary(ranked)
 
 
 def _models(trials: pd.DataFrame) -> Iterator[ModelSet]:

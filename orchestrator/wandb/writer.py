@@ -58,7 +58,7 @@ class Refusals:
         """A run was not refused."""
         self._in_a_row = 0
 
-    def holds_back(self, unit: Finished, now: float) -> bool:
+    def has_deferred(self, unit: Finished, now: float) -> bool:
         return unit in self._of and self._of[unit].again_at > now
 
     def is_deleted(self, unit: Finished) -> bool:
@@ -124,7 +124,7 @@ class Writer:
             when=to.live if online and follow and to.runs == "trials" else "off",
             read=lambda unit: self._read(unit)[0],
             refused=self._refused,
-            held_back=lambda unit: self._refusals.holds_back(unit, time.monotonic()),
+            held_back=lambda unit: self._refusals.has_deferred(unit, time.monotonic()),
             arrives_in_seconds=patience.live_seconds,
         )
         attached = to if online and to.runs == "trials" else None
@@ -144,7 +144,7 @@ class Writer:
             # asked before the journal is read: what is finished when the sweep ends is then surely seen
             last, now = stop(), time.monotonic()
             if last or now >= self._again_at:
-                self._write([unit for unit in self._pending() if not self._refusals.holds_back(unit, now)], last=last)
+                self._write([unit for unit in self._pending() if not self._refusals.has_deferred(unit, now)], last=last)
             if last:
                 left = self._pending()
                 return Written(

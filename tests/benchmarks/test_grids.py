@@ -8,7 +8,7 @@ from benchmarks.fashion.configurations import ALL, first, write_grid
 from benchmarks.null_grid import write_null_grid
 from orchestrator.grid import read_grid
 from orchestrator.plan.plan import Plan
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.models.cnn import Cnn
 from trainables.registry import registry
 
@@ -16,7 +16,7 @@ from trainables.registry import registry
 @pytest.mark.parametrize("trials", [1, 2, 7, 100, 101, 1000, 1250])
 def test_a_null_grid_has_as_many_trials_as_asked_for(tmp_path: Path, trials: int) -> None:
     grid = read_grid(write_null_grid(tmp_path / "null.yaml", trials))
-    plan = Plan(grid, DataPlace(data=None, beside=None, cache=tmp_path))
+    plan = Plan(grid, DataLocation(data=None, beside=None, cache=tmp_path))
     assert len({trial.trial_id for trial in plan.trials()}) == trials
 
 

@@ -57,7 +57,7 @@ RAY = (
     Fault("ray-kill-driver", ray_faults.kill_driver, pace=0.2),
     Fault("ray-kill-driver-real", ray_faults.kill_driver_real),
     Fault("ray-kill-worker", ray_faults.kill_worker, pace=0.5),
-    Fault("ray-kill-rank", ray_faults.kill_rank, ray_faults.GANGS, pace=1.0),
+    Fault("ray-kill-rank", ray_faults.kill_rank, ray_faults.WORKER_GROUPS, pace=1.0),
     Fault("ray-kill-raylet", ray_faults.kill_raylet, pace=0.5),
     Fault("ray-kill-gcs", ray_faults.kill_gcs, pace=0.5),
     Fault("ray-signals", ray_faults.signals, pace=0.5),

@@ -25,11 +25,11 @@ line, whose words are not checked. A race whose sweeps did not overlap counts to
 `another sweep`.
 
 The broken cases of 2026-11-25, mended since: tables of a very first export that was killed were called gone
-(kill-driver, 2); a signal to the whole group while Ray started ended with a code of Ray's, or after half a minute
-(ray-signals); Ray was shut down under the thread of a gang, which ended the driver (ray-nodes); a table that could not
-be read ended in a traceback (call-fails); a trial that held the GIL from its first moment was not timed, and the one
-before it was blamed (ray-holds-the-gil; one more was the harness' own impatience); a gang waited for a node that had
-gone, and Ray was shut down under a thread that asked it for its nodes, or so it seems (ray-nodes). The two of
+(kill-driver, 2); a signal to the whole group while Ray started ended with a code of Ray's, or after half a minute (ray-
+signals); Ray was shut down under the thread of a worker group, which ended the driver (ray-nodes); a table that could
+not be read ended in a traceback (call-fails); a trial that held the GIL from its first moment was not timed, and the
+one before it was blamed (ray-holds-the-gil; one more was the harness' own impatience); a worker group waited for a node
+that had gone, and Ray was shut down under a thread that asked it for its nodes, or so it seems (ray-nodes). The two of
 kill-after-kill were a mistake of the harness.
 
 Mended since, too: leaving Ray took the handler of SIGTERM away, so that a second one ended the sweep before its tables

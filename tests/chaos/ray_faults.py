@@ -32,7 +32,7 @@ MARK = "ORCH_CHAOS_CASE"
 """A variable that all processes of a case inherit."""
 LIMIT = 4.0
 
-GANGS = grid((0, 1, 2), (SGD,)) + "resources: {workers: 2}\n"
+WORKER_GROUPS = grid((0, 1, 2), (SGD,)) + "resources: {workers: 2}\n"
 MIXED = grid((0, 1, 2, 3), override="{when: {optimizer: adam}, set: {resources.workers: 2}}")
 GOOD = grid((0, 1), (SGD,), protocol=f"trial_timeout: {LIMIT}")
 BAD = grid((0, 1, POISON, HANGS, NOT_A_NUMBER, WANTS_MEMORY, DIES_ONCE), (SGD,), f"trial_timeout: {LIMIT}")

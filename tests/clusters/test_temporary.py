@@ -91,7 +91,7 @@ def test_the_doctor_tells_of_it_as_of_any_problem(nowhere: None, tmp_path: Path)
     assert "/nonexistent" in found.found
 
 
-class OneGang:
+class OneWorkerGroup:
     """A trial of two workers waits."""
 
     def shapes(self) -> list[Shape]:
@@ -104,14 +104,14 @@ class OneGang:
         return frozenset()
 
 
-def test_a_gang_that_has_no_folder_ends_the_sweep_with_what_is_finished_kept(
+def test_a_worker_group_that_has_no_folder_ends_the_sweep_with_what_is_finished_kept(
     nowhere: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RayCluster, "nodes", (Node("node", "127.0.0.1", 2.0, 0, 2.0**30),))
     engine = RayEngine(read_cluster(None), run_trial)
     engine._pool.update(engine._cluster.nodes, ())
     with pytest.raises(InfrastructureLost, match=r"set TMPDIR .*; everything finished is kept"):
-        engine.run(cast(Work, OneGang()))
+        engine.run(cast(Work, OneWorkerGroup()))
 
 
 @pytest.mark.parametrize(("command", "code"), [("sweep grid.yaml -q", 3), ("doctor", 1)])

@@ -55,7 +55,7 @@ def truncate(place: Place, numbers: random.Random) -> str:
     return f"cut {_name(path, place)} to {size} bytes"
 
 
-def enlarge(place: Place, numbers: random.Random) -> str:
+def add_generated(place: Place, numbers: random.Random) -> str:
     path = _a_file(place, numbers)
     size = numbers.choice((_HUGE, 1 << 32))
     os.truncate(path, size)
@@ -223,7 +223,7 @@ def row(place: Place, numbers: random.Random) -> str:
 
 
 MUTATIONS: Final[tuple[Mutation, ...]] = (
-    *(flip, truncate, enlarge, noise, swap, remove, remove, rename, folder, special, special),
+    *(flip, truncate, add_generated, noise, swap, remove, remove, rename, folder, special, special),
     *(link, link, link, hard_link, added, added, other_types, other_types, other_types, name_that_leads_out, row),
 )
 ADDED: Final = (

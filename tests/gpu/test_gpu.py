@@ -14,7 +14,7 @@ from orchestrator.plan.progress import Silence
 from orchestrator.sweep.run import SweepRequest, run_sweep
 from tests.gpu.null_after_cuda_error import poison_then_null
 from trainables.context import Context, SingleContext
-from trainables.dataset import DataPlace, Dataset
+from trainables.dataset import DataLocation, Dataset
 from trainables.models.cnn import Cnn
 from trainables.optimizers.sgd import Sgd
 from trainables.process_state.precision import numerics
@@ -36,18 +36,18 @@ GRID = "name: poisoned\naxes: {dataset: digits, model: mlp, optimizer: sgd}\nsee
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> DataPlace:
-    return DataPlace(data=None, beside=None, cache=tmp_path_factory.mktemp("cache"))
+def place(tmp_path_factory: pytest.TempPathFactory) -> DataLocation:
+    return DataLocation(data=None, beside=None, cache=tmp_path_factory.mktemp("cache"))
 
 
 def run(
-    place: DataPlace, device: torch.device, channels: tuple[int, ...] = (8, 16), **protocol: Any
+    place: DataLocation, device: torch.device, channels: tuple[int, ...] = (8, 16), **protocol: Any
 ) -> tuple[TrialResult, list[EpochRow]]:
     rows: list[EpochRow] = []
     return _run_in(SingleContext(device, rows.append), place, channels, **protocol), rows
 
 
-def _run_in(context: Context, place: DataPlace, channels: tuple[int, ...] = (8, 16), **protocol: Any) -> TrialResult:
+def _run_in(context: Context, place: DataLocation, channels: tuple[int, ...] = (8, 16), **protocol: Any) -> TrialResult:
     digits = registry.get("dataset", "digits").from_parameters({})
     assert isinstance(digits, Dataset)
     settings = Protocol.from_parameters({"epochs": 3, **protocol})
@@ -62,7 +62,7 @@ def losses(rows: list[EpochRow]) -> list[float]:
     return [loss for row in rows for loss in (row.train_loss, row.val_loss)]
 
 
-def test_a_trial_has_the_same_losses_as_on_the_cpu(place: DataPlace) -> None:
+def test_a_trial_has_the_same_losses_as_on_the_cpu(place: DataLocation) -> None:
     on_cpu, cpu_rows = run(place, CPU)
     on_gpu, gpu_rows = run(place, CUDA)
     assert losses(gpu_rows) == pytest.approx(losses(cpu_rows), abs=1e-3)
@@ -71,7 +71,7 @@ def test_a_trial_has_the_same_losses_as_on_the_cpu(place: DataPlace) -> None:
     assert on_gpu.device == torch.cuda.get_device_name(CUDA)
 
 
-def test_bf16_computes_in_bf16_and_learns_as_well(place: DataPlace) -> None:
+def test_bf16_computes_in_bf16_and_learns_as_well(place: DataLocation) -> None:
     full, full_rows = run(place, CUDA, epochs=10)
     half, half_rows = run(place, CUDA, epochs=10, precision="bf16")
     assert full.test is not None and half.test is not None
@@ -98,7 +98,7 @@ def test_tf32_is_used_only_where_it_is_asked_for() -> None:
     assert error("fp32") < 1e-5, "put back afterwards"
 
 
-def test_tf32_learns_as_well(place: DataPlace) -> None:
+def test_tf32_learns_as_well(place: DataLocation) -> None:
     _, full = run(place, CUDA)
     _, fast = run(place, CUDA, precision="tf32")
     assert losses(fast) == pytest.approx(losses(full), abs=0.03)
@@ -115,7 +115,7 @@ def nccl_group(tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("nccl_group")
-def test_one_worker_under_nccl_learns_what_one_process_learns(place: DataPlace) -> None:
+def test_one_worker_under_nccl_learns_what_one_process_learns(place: DataLocation) -> None:
     rows: list[EpochRow] = []
     device = torch.device("cuda", 0)
     grouped = _run_in(ProcessGroupContext(device, rows.append), place)
@@ -126,7 +126,7 @@ def test_one_worker_under_nccl_learns_what_one_process_learns(place: DataPlace) 
     assert grouped.test.loss == pytest.approx(alone.test.loss, abs=1e-4)
 
 
-def test_peak_memory_is_this_trials_own(place: DataPlace) -> None:
+def test_peak_memory_is_this_trials_own(place: DataLocation) -> None:
     """A trial after a larger one in the same process has its own, smaller figure."""
     first = run(place, CUDA, (8,), epochs=1)[0].costs
     larger = run(place, CUDA, (256, 256), epochs=1, batch_size=1024)[0].costs

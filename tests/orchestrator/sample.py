@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 
-from orchestrator.engine import Broke, Ended, EpochDone, Failure, FailureKind, Started
+from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Failure, FailureKind, Started
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.sql import CellRow, PlannedRow
@@ -115,7 +115,9 @@ def write_regression(root: Path) -> ResultsPaths:
             row = EpochRow(epoch, 0.1, 2.0 / epoch, mse * 2 / epoch, 0.5, 0.1, val_mse=mse * 2 / epoch, val_r2=0.5)
             journal.epoch_done(EpochDone(cell.trial_id(0), 1, row))
         scores = Scores(loss=mse, mse=mse, mae=mse / 2, r2=1 - mse)
-        journal.ended(Ended(cell.trial_id(0), 1, result(scores, epochs=2, breakdown=Breakdown()), _at(10), ""))
+        journal.ended(
+            AttemptFinished(cell.trial_id(0), 1, result(scores, epochs=2, breakdown=Breakdown()), _at(10), "")
+        )
     journal.commit()
     export(journal, paths)
     journal.close()
@@ -219,7 +221,9 @@ def complete(journal: Journal, cell: Cell, seed: int, accuracy: float, attempt: 
         ece=0.05,
     )
     ended = result(scores, epochs=3, breakdown=_breakdown(accuracy))
-    journal.ended(Ended(cell.trial_id(seed), attempt, ended, _at(attempt, minutes=2), "epoch 1 of 3\nepoch 3 of 3\n"))
+    journal.ended(
+        AttemptFinished(cell.trial_id(seed), attempt, ended, _at(attempt, minutes=2), "epoch 1 of 3\nepoch 3 of 3\n")
+    )
 
 
 def diverge(journal: Journal, cell: Cell, seed: int) -> None:
@@ -230,7 +234,7 @@ def diverge(journal: Journal, cell: Cell, seed: int) -> None:
     ended = replace(
         result(None, epochs=2, breakdown=Breakdown()), status="diverged", reason="the loss became NaN in epoch 2"
     )
-    journal.ended(Ended(cell.trial_id(seed), 1, ended, _at(1, minutes=1), ""))
+    journal.ended(AttemptFinished(cell.trial_id(seed), 1, ended, _at(1, minutes=1), ""))
 
 
 def fail(
@@ -247,7 +251,9 @@ def fail(
     if anew:
         start(journal, cell, seed, attempt)
     failure = Failure(kind, reason, TRACEBACK)
-    event = Broke(cell.trial_id(seed), attempt, failure, _at(attempt, minutes=1), f"attempt {attempt} printed this\n")
+    event = AttemptFailed(
+        cell.trial_id(seed), attempt, failure, _at(attempt, minutes=1), f"attempt {attempt} printed this\n"
+    )
     journal.broke(event, status, reason)
 
 

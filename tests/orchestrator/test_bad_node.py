@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from orchestrator.engine import Broke, Failure, FailureKind, RunTrial, Started, Work
+from orchestrator.engine import AttemptFailed, Failure, FailureKind, RunTrial, Started, Work
 from orchestrator.engine.attempt import attempt
 from orchestrator.plan.progress import Silence
 from orchestrator.sweep.failures import STREAK
@@ -52,7 +52,7 @@ class TwoNodes:
                     continue
                 now = datetime.now(UTC)
                 work.tell(Started(order.trial_id, order.attempt, node, node, 1, now))
-                work.tell(Broke(order.trial_id, order.attempt, Failure(self.kind, "no CUDA here"), now, ""))
+                work.tell(AttemptFailed(order.trial_id, order.attempt, Failure(self.kind, "no CUDA here"), now, ""))
             assert taken, "trials wait, and no node takes one"
             work.beat()
 

@@ -12,17 +12,17 @@ from orchestrator.grid import read_grid
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.prepare import prepare_data
 from orchestrator.plan.progress import Silence
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 
 
 def plan(folder: Path, dataset: str, model: str = "mlp", rest: str = "") -> Plan:
     path = folder / "grid.yaml"
     path.write_text(f"name: demo\naxes:\n  dataset:\n{dataset}\n  model: {model}\n  optimizer: sgd\n{rest}\n")
-    return Plan(read_grid(path), DataPlace(data=None, beside=folder, cache=folder / "cache"))
+    return Plan(read_grid(path), DataLocation(data=None, beside=folder, cache=folder / "cache"))
 
 
 def prepared(planned: Plan, folder: Path) -> dict[str, int]:
-    return prepare_data(planned, DataPlace(data=None, beside=folder, cache=folder / "cache"), Silence())
+    return prepare_data(planned, DataLocation(data=None, beside=folder, cache=folder / "cache"), Silence())
 
 
 def test_each_value_of_an_option_is_a_level(tmp_path: Path) -> None:

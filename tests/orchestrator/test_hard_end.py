@@ -8,7 +8,7 @@ import threading
 import psutil
 import pytest
 
-from orchestrator.sweep.stop import HardEnd
+from orchestrator.sweep.stop import ExitWatchdog
 
 BLOCKED = """
 import subprocess, sys, threading
@@ -72,7 +72,7 @@ def test_nothing_is_left_of_it_when_it_is_closed() -> None:
     before = signal.set_wakeup_fd(-1)
     signal.set_wakeup_fd(before)
     threads = set(threading.enumerate())
-    hard_end = HardEnd((signal.SIGTERM,), print, str)
+    hard_end = ExitWatchdog((signal.SIGTERM,), print, str)
     hard_end.open()
     assert set(threading.enumerate()) - threads
     hard_end.close()

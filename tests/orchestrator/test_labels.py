@@ -15,7 +15,7 @@ from orchestrator.plan.plan import Plan
 from orchestrator.store.journal import Journal
 from orchestrator.store.kept_labels import KeptLevel, labels_in_directory
 from orchestrator.sweep.record import cell_row, trial_rows, tuning_rows
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 
 AXES = ("dataset", "model", "optimizer", "regularizer")
 GRID = {"dataset": "digits", "model": "mlp", "optimizer": "sgd", "regularizer": "none"}
@@ -28,7 +28,7 @@ Swept = Callable[..., dict[str, Mapping[str, str]]]
 def swept(tmp_path: Path) -> Swept:
     """Plans a grid into the same directory as those before; by axis, each configuration with its label."""
     journal = Journal.create_or_open(tmp_path / "results" / "journal.sqlite")
-    place = DataPlace(data=None, beside=tmp_path, cache=tmp_path / "cache")
+    place = DataLocation(data=None, beside=tmp_path, cache=tmp_path / "cache")
 
     def plan(more: str = "", **axes: str) -> dict[str, Mapping[str, str]]:
         levels = ", ".join(f"{axis}: {level}" for axis, level in (GRID | axes).items())

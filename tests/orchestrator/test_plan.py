@@ -13,7 +13,7 @@ from orchestrator.plan.combine import Combination
 from orchestrator.plan.counts import Kept
 from orchestrator.plan.plan import Plan
 from trainables import AXES
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.errors import DataMissing
 
 
@@ -29,7 +29,7 @@ def plan(
     path = folder / "grid.yaml"
     axes = f"dataset: {dataset}, model: {model}, optimizer: {optimizer}, regularizer: {regularizer}"
     path.write_text(f"name: demo\naxes: {{{axes}}}\n{rest}\n", encoding="utf-8")
-    return Plan(read_grid(path), DataPlace(data=None, beside=folder, cache=folder / "cache"))
+    return Plan(read_grid(path), DataLocation(data=None, beside=folder, cache=folder / "cache"))
 
 
 def told(cells: Plan) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.engine import Ended, EpochDone
+from orchestrator.engine import AttemptFinished, EpochDone
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.sql import CellRow, PlannedRow
@@ -118,7 +118,7 @@ def run(journal: Journal, cell: Cell, number: int, tried: Try, measure: str = "a
     )  # nothing but validation is measured
     if tried.score is None:
         result = replace(result, status="diverged", reason="the loss became NaN in epoch 1")
-    journal.ended(Ended(trial_id, 1, result, BEGIN, ""))
+    journal.ended(AttemptFinished(trial_id, 1, result, BEGIN, ""))
 
 
 def _text(values: dict[str, Any]) -> str:

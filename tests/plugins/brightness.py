@@ -8,7 +8,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
+from trainables.dataset import DataInfo, DataLocation, Dataset, Examples
 from trainables.interfaces import Loss, ParameterGroup, Regularizer, TrainingFacts
 from trainables.records import EpochRow
 
@@ -18,13 +18,13 @@ class Brightness(Dataset):
 
     name = "brightness"
 
-    def info(self, place: DataPlace) -> DataInfo:
+    def info(self, place: DataLocation) -> DataInfo:
         return DataInfo(name=self.name, input="image", shape=(1, 8, 8), task="regression", targets=1)
 
-    def fingerprint(self, place: DataPlace) -> str:
+    def fingerprint(self, place: DataLocation) -> str:
         return "digits-1"
 
-    def load(self, place: DataPlace) -> Examples:
+    def load(self, place: DataLocation) -> Examples:
         images = load_digits().images.astype(np.float32)
         brightness = images.mean(axis=(1, 2))[:, None]
         return Examples(images[:, None] / 16, brightness, np.zeros(len(images), dtype=bool))

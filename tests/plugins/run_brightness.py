@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from trainables.context import SingleContext
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.protocol import Protocol
 from trainables.records import EpochRow
 from trainables.registry import registry
@@ -23,7 +23,7 @@ HOOKS = ("model", "parameter_groups", "loss", "batch", "gradients", "stopping")
 
 
 def trial(cache: Path, regularizers: list[dict[str, Any]]) -> dict[str, Any]:
-    place = DataPlace(data=None, beside=None, cache=cache)
+    place = DataLocation(data=None, beside=None, cache=cache)
     dataset = registry.get("dataset", "brightness").from_parameters({})
     spec = TrialSpec(
         dataset=dataset,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
+from trainables.dataset import DataInfo, DataLocation, Dataset, Examples
 
 CLASSES = 8
 POOL, TEST = 10, 2
@@ -26,7 +26,7 @@ class FewDigits(Dataset):
     task: str = "classification"
     """With regression the digit is the number to predict."""
 
-    def info(self, place: DataPlace) -> DataInfo:
+    def info(self, place: DataLocation) -> DataInfo:
         shape = (self.channels, self.side, self.side)
         classes = tuple("01234567") if self.task == "classification" else ()
         kind = "clip" if self.frames else "image"
@@ -34,10 +34,10 @@ class FewDigits(Dataset):
             self.name, kind, (self.frames, *shape) if self.frames else shape, self.task, classes, official_test=True
         )
 
-    def fingerprint(self, place: DataPlace) -> str:
+    def fingerprint(self, place: DataLocation) -> str:
         return "few"
 
-    def load(self, place: DataPlace) -> Examples:
+    def load(self, place: DataLocation) -> Examples:
         pixels, labels = load_digits(return_X_y=True)
         chosen = np.concatenate([np.flatnonzero(labels == digit)[: POOL + TEST] for digit in range(CLASSES)])
         pictures = np.round(pixels[chosen].reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
+from trainables.dataset import DataInfo, DataLocation, Dataset, Examples
 
 SIDE = 8
 CLASSES = ("top", "middle", "bottom")
@@ -15,13 +15,13 @@ class Numbered(Dataset):
 
     name = "numbered"
 
-    def info(self, place: DataPlace) -> DataInfo:
+    def info(self, place: DataLocation) -> DataInfo:
         return DataInfo(self.name, "image", (1, SIDE, SIDE), "classification", CLASSES, official_test=True)
 
-    def fingerprint(self, place: DataPlace) -> str:
+    def fingerprint(self, place: DataLocation) -> str:
         return "0" * 32
 
-    def load(self, place: DataPlace) -> Examples:
+    def load(self, place: DataLocation) -> Examples:
         labels = np.arange(COUNT) % 3
         inputs = np.random.default_rng(0).integers(0, 60, (COUNT, 1, SIDE, SIDE))
         for label in range(3):

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from trainables.context import SingleContext
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.datasets.clip_folder import ClipFolder
 from trainables.datasets.moving_digits import MovingDigits
 from trainables.interfaces import Model, Regularizer
@@ -31,8 +31,8 @@ TINY = MovingDigits(examples=240, length=6, size=10)
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> DataPlace:
-    return DataPlace(data=None, beside=None, cache=tmp_path_factory.mktemp("cache"))
+def place(tmp_path_factory: pytest.TempPathFactory) -> DataLocation:
+    return DataLocation(data=None, beside=None, cache=tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def one_thread() -> None:
 
 
 def run(
-    place: DataPlace, dataset: MovingDigits, model: Model, *regularizers: Regularizer, **protocol: object
+    place: DataLocation, dataset: MovingDigits, model: Model, *regularizers: Regularizer, **protocol: object
 ) -> TrialResult:
     settings = Protocol.from_parameters({"epochs": 1, **protocol})
     spec = TrialSpec(dataset, model, Adam(lr=0.003), regularizers, settings, 0, dataset.fingerprint(place))
@@ -54,7 +54,7 @@ def run(
     ids=lambda model: model.name,
 )
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_clips_go_the_whole_way_changed_and_dropped_out(place: DataPlace, model: Model, precision: str) -> None:
+def test_clips_go_the_whole_way_changed_and_dropped_out(place: DataLocation, model: Model, precision: str) -> None:
     changes = (Augment(crop=1, colour=0.2), Dropout(p=0.2))
     result = run(place, TINY, model, *changes, precision=precision)
     assert result.status == "completed"
@@ -65,15 +65,15 @@ def test_clips_go_the_whole_way_changed_and_dropped_out(place: DataPlace, model:
     assert run(place, TINY, model, *changes, precision=precision).test == result.test
 
 
-def test_a_movement_that_is_mirrored_or_turned_is_another_one(place: DataPlace) -> None:
+def test_a_movement_that_is_mirrored_or_turned_is_another_one(place: DataLocation) -> None:
     info = TINY.info(place)
     for change in (Augment(flip=True), Augment(rotation=5)):
-        reason = change.supports(info, FrameAverage())
+        reason = change.unsupported_reason(info, FrameAverage())
         assert reason == "an example of moving_digits that is mirrored or turned belongs to another class"
-    assert Augment(crop=1, colour=0.1).supports(info, FrameAverage()) is None
+    assert Augment(crop=1, colour=0.1).unsupported_reason(info, FrameAverage()) is None
 
 
-def test_clips_with_a_digit_or_a_recording_in_common_stay_in_one_split(place: DataPlace, tmp_path: Path) -> None:
+def test_clips_with_a_digit_or_a_recording_in_common_stay_in_one_split(place: DataLocation, tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     for label, recording, frame in itertools.product("ab", range(8), range(6)):
         path = tmp_path / "films" / label / str(recording) / f"{frame}.png"
@@ -105,20 +105,20 @@ def test_clips_with_a_digit_or_a_recording_in_common_stay_in_one_split(place: Da
     ],
     ids=str,
 )
-def test_the_options_of_every_data_set_are_those_of_clips_too(place: DataPlace, options: dict[str, object]) -> None:
+def test_the_options_of_every_data_set_are_those_of_clips_too(place: DataLocation, options: dict[str, object]) -> None:
     dataset = MovingDigits.from_parameters({"examples": 240, "length": 6, "size": 10, **options})
-    assert dataset.supports(dataset.info(place)) is None
+    assert dataset.unsupported_reason(dataset.info(place)) is None
     result = run(place, dataset, FrameAverage(channels=(4,)))
     assert result.status == "completed"
     assert result.test is not None and result.test.accuracy is not None
 
 
 @pytest.mark.parametrize("name", ["mixup", "cutmix", "erasing", "class_weights", "focal_loss", "label_smoothing"])
-def test_regularizers_that_change_batches_take_clips(place: DataPlace, name: str) -> None:
+def test_regularizers_that_change_batches_take_clips(place: DataLocation, name: str) -> None:
     regularizer = registry.get("regularizer", name)()
     assert isinstance(regularizer, Regularizer)
     model = CnnRnn(channels=(4,), features=8, hidden=8)
-    if reason := regularizer.supports(TINY.info(place), model):
+    if reason := regularizer.unsupported_reason(TINY.info(place), model):
         assert "clip" in reason
         return
     assert run(place, TINY, model, regularizer).status == "completed"

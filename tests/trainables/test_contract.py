@@ -24,7 +24,7 @@ from tests.trainables.test_plugin import ROOT, install
 from trainables import KINDS
 from trainables.component import Component
 from trainables.context import SingleContext
-from trainables.dataset import DataInfo, DataPlace, Dataset
+from trainables.dataset import DataInfo, DataLocation, Dataset
 from trainables.errors import DataError, DataMissing, TrialCancelled
 from trainables.interfaces import Model, Optimizer, Regularizer
 from trainables.models.mlp import Mlp
@@ -105,11 +105,11 @@ class Watch(Regularizer):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> DataPlace:
+def place(tmp_path_factory: pytest.TempPathFactory) -> DataLocation:
     """Some pictures as users keep them, and nothing else: what a data set downloads is not there."""
     data = tmp_path_factory.mktemp("data")
     write_files(data)
-    place = DataPlace(data=data, beside=None, cache=tmp_path_factory.mktemp("cache"))
+    place = DataLocation(data=data, beside=None, cache=tmp_path_factory.mktemp("cache"))
     run(place, spec_of(place, Mlp(), Watch(), keep_weights="best"), data / "earlier.safetensors")
     return place
 
@@ -134,7 +134,7 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def spec_of(place: DataPlace, component: Component, watch: Watch, **settings: Any) -> TrialSpec:
+def spec_of(place: DataLocation, component: Component, watch: Watch, **settings: Any) -> TrialSpec:
     """A trial around a component: small data, an mlp, Adam."""
     dataset: Dataset = FewDigits()
     model: Model = Mlp()
@@ -143,14 +143,16 @@ def spec_of(place: DataPlace, component: Component, watch: Watch, **settings: An
     match component:
         case Dataset():
             dataset = component
-            model = next(model for model in others() if model.supports(component.info(place)) is None)
+            model = next(model for model in others() if model.unsupported_reason(component.info(place)) is None)
         case Model():
             model = component.located(place) if hasattr(component, "located") else component  # one that reads files
-            dataset = next(data for data in DATA if model.supports(data.info(place)) is None)
+            dataset = next(data for data in DATA if model.unsupported_reason(data.info(place)) is None)
         case Optimizer():
             optimizer = component
         case Regularizer():
-            model = next(model for model in others() if component.supports(dataset.info(place), model) is None)
+            model = next(
+                model for model in others() if component.unsupported_reason(dataset.info(place), model) is None
+            )
             regularizers = (component,)
         case Schedule():
             settings["schedule"] = component
@@ -169,7 +171,7 @@ def others() -> Iterator[Model]:
             yield model
 
 
-def run(place: DataPlace, spec: TrialSpec, weights: Path | None = None) -> tuple[TrialResult, list[EpochRow]]:
+def run(place: DataLocation, spec: TrialSpec, weights: Path | None = None) -> tuple[TrialResult, list[EpochRow]]:
     rows: list[EpochRow] = []
     order = TrialOrder(spec.trial_id, attempt=1, spec=spec, place=place, weights=weights)
     return run_trial(order, SingleContext(CPU, rows.append)), rows
@@ -191,7 +193,7 @@ def test_its_configuration_round_trips(kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), [each for each in ALL if each[0] not in ("dataset", "model")])
-def test_it_takes_three_steps(kind: str, name: str, place: DataPlace) -> None:
+def test_it_takes_three_steps(kind: str, name: str, place: DataLocation) -> None:
     component = made(kind, name)
     spec = spec_of(place, component, Watch())
     if isinstance(component, Optimizer) and (reason := refusal(component, spec, place)):
@@ -202,13 +204,13 @@ def test_it_takes_three_steps(kind: str, name: str, place: DataPlace) -> None:
     assert len(rows) == 1 and np.isfinite(rows[0].train_loss)
 
 
-def refusal(optimizer: Optimizer, spec: TrialSpec, place: DataPlace) -> str | None:
-    return optimizer.supports(spec.dataset.info(place), spec.model, spec.regularizers)
+def refusal(optimizer: Optimizer, spec: TrialSpec, place: DataLocation) -> str | None:
+    return optimizer.unsupported_reason(spec.dataset.info(place), spec.model, spec.regularizers)
 
 
 @pytest.mark.parametrize("name", names("model"))
 def test_a_model_takes_three_steps_and_its_kept_weights_predict_the_same(
-    name: str, place: DataPlace, tmp_path: Path
+    name: str, place: DataLocation, tmp_path: Path
 ) -> None:
     model, watch = made("model", name), Watch()
     spec = spec_of(place, model, watch, keep_weights="best")
@@ -227,7 +229,7 @@ def test_a_model_takes_three_steps_and_its_kept_weights_predict_the_same(
 
 
 @pytest.mark.parametrize("name", names("dataset"))
-def test_a_data_set_is_read_and_learnt_from_or_says_what_is_missing(name: str, place: DataPlace) -> None:
+def test_a_data_set_is_read_and_learnt_from_or_says_what_is_missing(name: str, place: DataLocation) -> None:
     dataset = made("dataset", name)
     assert isinstance(dataset, Dataset)
     if "path" in type(dataset).model_fields:
@@ -251,7 +253,7 @@ def test_a_data_set_is_read_and_learnt_from_or_says_what_is_missing(name: str, p
     assert info.shape == dataset.load(place).inputs.shape[1:]
 
 
-def readable(dataset: type[Dataset], place: DataPlace) -> Dataset:
+def readable(dataset: type[Dataset], place: DataLocation) -> Dataset:
     """The data set on the files that it can read of those that are there."""
     for path in ("pictures", "pictures.parquet", "clips"):
         found = dataset.from_parameters({"path": path}).located(place)
@@ -265,7 +267,7 @@ def readable(dataset: type[Dataset], place: DataPlace) -> Dataset:
 
 
 @pytest.mark.parametrize(("kind", "name"), LEARNING)
-def test_it_learns_64_examples_by_heart(kind: str, name: str, place: DataPlace) -> None:
+def test_it_learns_64_examples_by_heart(kind: str, name: str, place: DataLocation) -> None:
     component = made(kind, name)
     # whole batches for the optimizers: some take nothing else
     settings = {"epochs": 300, "batch_size": 64} if kind == "optimizer" else {"epochs": 60, "batch_size": 16}

@@ -12,7 +12,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from trainables.data.cache import content_hashes, decoded
-from trainables.dataset import DataInfo, DataOptions, DataPlace, Dataset, Examples
+from trainables.dataset import DataInfo, DataLocation, DataOptions, Dataset, Examples
 from trainables.datasets.digits import Digits
 from trainables.errors import DataError, UnfitOption
 from trainables.protocol import Splits
@@ -24,9 +24,9 @@ SPLITS = Splits()
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> DataPlace:
+def place(tmp_path_factory: pytest.TempPathFactory) -> DataLocation:
     torch.set_num_threads(1)
-    return DataPlace(data=None, beside=None, cache=tmp_path_factory.mktemp("cache"))
+    return DataLocation(data=None, beside=None, cache=tmp_path_factory.mktemp("cache"))
 
 
 class Colours(Dataset):
@@ -37,15 +37,15 @@ class Colours(Dataset):
     frames: bool = False
     names: tuple[str, ...] = ("red", "blue")
 
-    def info(self, place: DataPlace) -> DataInfo:
+    def info(self, place: DataLocation) -> DataInfo:
         shape = (3, 3, 10, 12) if self.frames else (3, 10, 12)
         task = "classification" if self.names else "regression"
         return DataInfo(self.name, "clip" if self.frames else "image", shape, task, self.names)
 
-    def fingerprint(self, place: DataPlace) -> str:
+    def fingerprint(self, place: DataLocation) -> str:
         return "1" * 32
 
-    def load(self, place: DataPlace) -> Examples:
+    def load(self, place: DataLocation) -> Examples:
         shape = (60, *self.info(place).shape)
         inputs = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
         targets = np.arange(60) % 2 if self.names else np.zeros((60, 1), np.float32)
@@ -53,7 +53,7 @@ class Colours(Dataset):
         return Examples(values, targets, np.zeros(60, bool))
 
 
-def ready(dataset: Dataset, place: DataPlace, seed: int = 0) -> Prepared:
+def ready(dataset: Dataset, place: DataLocation, seed: int = 0) -> Prepared:
     return prepared(dataset, place, dataset.fingerprint(place), SPLITS, 17, CPU, seed)
 
 
@@ -61,7 +61,7 @@ def inputs_of(data: Prepared, indices: np.ndarray) -> torch.Tensor:
     return torch.cat([inputs for inputs, _ in data.batches.evaluation(indices, 1000, lambda n: slice(0, n))])
 
 
-def pictures(dataset: Dataset, place: DataPlace) -> np.ndarray:
+def pictures(dataset: Dataset, place: DataLocation) -> np.ndarray:
     return decoded(dataset, place, dataset.fingerprint(place)).inputs
 
 
@@ -74,7 +74,7 @@ def test_every_data_set_has_them_and_keeps_its_old_identity() -> None:
 
 
 @pytest.mark.parametrize("fractions", [False, True])
-def test_preprocess_gives_what_it_says(place: DataPlace, fractions: bool) -> None:
+def test_preprocess_gives_what_it_says(place: DataLocation, fractions: bool) -> None:
     plain = Colours().load(place).inputs
     data = {
         name: ready(Colours(preprocess=name, fractions=fractions), place) for name in ("none", "scale", "standardize")
@@ -89,7 +89,7 @@ def test_preprocess_gives_what_it_says(place: DataPlace, fractions: bool) -> Non
 
 
 @pytest.mark.parametrize("frames", [False, True])
-def test_grayscale_is_pillows_and_models_are_told_of_one_channel(place: DataPlace, frames: bool) -> None:
+def test_grayscale_is_pillows_and_models_are_told_of_one_channel(place: DataLocation, frames: bool) -> None:
     dataset = Colours(grayscale=True, frames=frames)
     shown, plain = pictures(dataset, place), Colours(frames=frames).load(place).inputs
     assert shown.shape[1:] == dataset.described(place).shape == ((3, 1, 10, 12) if frames else (1, 10, 12))
@@ -102,7 +102,7 @@ def test_grayscale_is_pillows_and_models_are_told_of_one_channel(place: DataPlac
 
 
 @pytest.mark.parametrize("size", [(5, 6), (20, 31), (10, 4)])
-def test_resize_is_pillows_and_models_are_told_of_it(place: DataPlace, size: tuple[int, int]) -> None:
+def test_resize_is_pillows_and_models_are_told_of_it(place: DataLocation, size: tuple[int, int]) -> None:
     dataset = Colours(resize=size)
     shown, plain = pictures(dataset, place), Colours().load(place).inputs
     assert shown.shape[1:] == dataset.described(place).shape == (3, *size)
@@ -131,7 +131,7 @@ def test_a_side_is_a_square_and_sizes_are_checked() -> None:
             Digits.from_parameters(wrong)
 
 
-def test_pixel_noise_has_the_deviation_asked_for_and_is_fixed(place: DataPlace) -> None:
+def test_pixel_noise_has_the_deviation_asked_for_and_is_fixed(place: DataLocation) -> None:
     noisy = pictures(Colours(pixel_noise=0.1, fractions=True), place)
     plain = Colours(fractions=True).load(place).inputs
     inner = abs(plain - 0.5) < 0.1  # four deviations from the ends, where it would be cut off
@@ -142,11 +142,11 @@ def test_pixel_noise_has_the_deviation_asked_for_and_is_fixed(place: DataPlace) 
     assert torch.equal(inputs_of(first, np.arange(60)), inputs_of(second, np.arange(60)))
 
 
-def test_copies_stay_together_though_noise_tells_them_apart(place: DataPlace) -> None:
+def test_copies_stay_together_though_noise_tells_them_apart(place: DataLocation) -> None:
     class Copies(Colours):
         name = "copies"
 
-        def load(self, place: DataPlace) -> Examples:
+        def load(self, place: DataLocation) -> Examples:
             plain = super().load(place)
             labels = np.repeat(np.arange(30) % 2, 2)
             return Examples(np.repeat(plain.inputs[::2], 2, axis=0), labels, plain.official_test)
@@ -159,7 +159,7 @@ def test_copies_stay_together_though_noise_tells_them_apart(place: DataPlace) ->
     assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
 
 
-def test_noise_comes_before_the_filter(place: DataPlace) -> None:
+def test_noise_comes_before_the_filter(place: DataLocation) -> None:
     clean = pictures(Digits(resize=(24, 24)), place).astype(float)
     noisy, filtered = (
         pictures(Digits(resize=(24, 24), pixel_noise=0.2, denoise=denoise), place).astype(float)
@@ -169,7 +169,7 @@ def test_noise_comes_before_the_filter(place: DataPlace) -> None:
 
 
 def test_what_depends_on_the_split_makes_no_other_copy_on_disk(tmp_path: Path) -> None:
-    place = DataPlace(data=None, beside=None, cache=tmp_path)
+    place = DataLocation(data=None, beside=None, cache=tmp_path)
     for options in (
         {},
         {"preprocess": "none"},
@@ -186,7 +186,7 @@ def test_what_depends_on_the_split_makes_no_other_copy_on_disk(tmp_path: Path) -
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 2
 
 
-def test_few_labels_leave_the_other_training_pictures_unlabelled(place: DataPlace) -> None:
+def test_few_labels_leave_the_other_training_pictures_unlabelled(place: DataLocation) -> None:
     few, all_ = ready(Digits(per_class=20), place), ready(Digits(), place)
     assert few.facts.class_counts == (20,) * 10
     assert sorted([*few.split.train, *few.unlabelled]) == all_.split.train.tolist()
@@ -196,7 +196,7 @@ def test_few_labels_leave_the_other_training_pictures_unlabelled(place: DataPlac
     assert set(hidden.tolist()) == {-100}
 
 
-def test_a_long_tail_and_wrong_labels_are_of_training_alone(place: DataPlace) -> None:
+def test_a_long_tail_and_wrong_labels_are_of_training_alone(place: DataLocation) -> None:
     plain, tail = ready(Digits(), place), ready(Digits(imbalance=0.1), place)
     expected = [int(count * 0.1 ** (label / 9) + 1e-6) for label, count in enumerate(plain.facts.class_counts)]
     assert list(tail.facts.class_counts) == expected
@@ -212,13 +212,13 @@ def test_a_long_tail_and_wrong_labels_are_of_training_alone(place: DataPlace) ->
     assert sum(wrong.facts.class_counts) == len(wrong.split.train) and wrong.facts != plain.facts
 
 
-def test_more_than_there_is_is_refused_with_the_class_and_its_count(place: DataPlace) -> None:
+def test_more_than_there_is_is_refused_with_the_class_and_its_count(place: DataLocation) -> None:
     counts = ready(Digits(), place).facts.class_counts
     with pytest.raises(UnfitOption, match=f"8 has {counts[8]}; give a smaller number"):
         ready(Digits(per_class=counts[8] + 1), place)
 
 
-def test_the_cue_agrees_with_the_class_but_in_the_test_split(place: DataPlace) -> None:
+def test_the_cue_agrees_with_the_class_but_in_the_test_split(place: DataLocation) -> None:
     data = ready(Digits(spurious=0.9), place)
     labels = Digits().load(place).targets
     assert data.cues is not None
@@ -229,22 +229,22 @@ def test_the_cue_agrees_with_the_class_but_in_the_test_split(place: DataPlace) -
     assert agreement["test"] == pytest.approx(0.1, abs=0.07)
 
 
-def test_seeds_of_a_cross_validation_test_on_everything_once(place: DataPlace) -> None:
+def test_seeds_of_a_cross_validation_test_on_everything_once(place: DataLocation) -> None:
     folds = [ready(Digits(folds=5), place, seed).split for seed in range(5)]
     tested = np.concatenate([split.test for split in folds])
     assert sorted(tested.tolist()) == list(range(1797))
     assert all(split.dropped == 0 and len(split.val) for split in folds)
 
 
-def test_folds_take_an_official_test_split_in(place: DataPlace) -> None:
+def test_folds_take_an_official_test_split_in(place: DataLocation) -> None:
     class Official(Colours):
         name = "official"
 
-        def info(self, place: DataPlace) -> DataInfo:
+        def info(self, place: DataLocation) -> DataInfo:
             plain = super().info(place)
             return DataInfo(self.name, plain.input, plain.shape, plain.task, plain.classes, official_test=True)
 
-        def load(self, place: DataPlace) -> Examples:
+        def load(self, place: DataLocation) -> Examples:
             plain = super().load(place)
             return Examples(plain.inputs, plain.targets, np.arange(60) >= 50)
 
@@ -265,8 +265,8 @@ def test_folds_take_an_official_test_split_in(place: DataPlace) -> None:
         ),
     ],
 )
-def test_what_makes_no_sense_of_the_data_has_a_reason(place: DataPlace, dataset: Dataset, told: str) -> None:
-    reason = dataset.supports(dataset.info(place))
+def test_what_makes_no_sense_of_the_data_has_a_reason(place: DataLocation, dataset: Dataset, told: str) -> None:
+    reason = dataset.unsupported_reason(dataset.info(place))
     assert reason is not None
     with pytest.raises(DataError, match=told):
         ready(dataset, place)
@@ -276,7 +276,7 @@ def changed(load: Callable[[Examples], Examples]) -> Dataset:
     class Changed(Colours):
         name = "changed"
 
-        def load(self, place: DataPlace) -> Examples:
+        def load(self, place: DataLocation) -> Examples:
             return load(super().load(place))
 
     return Changed()
@@ -290,7 +290,7 @@ def changed(load: Callable[[Examples], Examples]) -> Dataset:
     ],
 )
 def test_a_class_with_one_picture_is_refused(tmp_path: Path, labels: Any, told: str) -> None:
-    place = DataPlace(data=None, beside=None, cache=tmp_path)
+    place = DataLocation(data=None, beside=None, cache=tmp_path)
     dataset = changed(lambda plain: Examples(plain.inputs, labels, plain.official_test))
     with pytest.raises(DataError, match=told):
         ready(dataset, place)
@@ -298,12 +298,12 @@ def test_a_class_with_one_picture_is_refused(tmp_path: Path, labels: Any, told: 
 
 @pytest.mark.parametrize("other", ["red", " red"])
 def test_two_classes_of_one_name_are_refused(tmp_path: Path, other: str) -> None:
-    place = DataPlace(data=None, beside=None, cache=tmp_path)
+    place = DataLocation(data=None, beside=None, cache=tmp_path)
     with pytest.raises(DataError, match="two of its classes are called red"):
         ready(Colours(names=("red", other)), place)
 
 
-def test_more_folds_than_there_are_different_examples_are_refused(place: DataPlace, tmp_path: Path) -> None:
+def test_more_folds_than_there_are_different_examples_are_refused(place: DataLocation, tmp_path: Path) -> None:
     """A fold without an example would be tested on examples that other seeds test on too."""
     with pytest.raises(UnfitOption, match="folds is 61, and there are 60 different examples") as refused:
         ready(Colours(folds=61), place)
@@ -313,7 +313,7 @@ def test_more_folds_than_there_are_different_examples_are_refused(place: DataPla
         ready(copies.model_copy(update={"folds": 31}), replace(place, cache=tmp_path))
 
 
-def test_a_size_that_no_memory_holds_is_refused_before_anything_is_made(place: DataPlace) -> None:
+def test_a_size_that_no_memory_holds_is_refused_before_anything_is_made(place: DataLocation) -> None:
     with pytest.raises(
         UnfitOption, match=r"60 examples of .* x 100000 x 100000 take .* GiB .*smaller `resize`"
     ) as refused:

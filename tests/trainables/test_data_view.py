@@ -9,7 +9,7 @@ from PIL import Image
 from orchestrator.report.data_page import render
 from trainables.data import card as data_view
 from trainables.data.card import DataView
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
+from trainables.dataset import DataInfo, DataLocation, Dataset, Examples
 from trainables.datasets.imagenet import Imagenet
 
 CLIPS = np.random.default_rng(0).random((6, 5, 1, 4, 4)).astype(np.float32)
@@ -21,22 +21,22 @@ class Movements(Dataset):
 
     name = "movements"
 
-    def info(self, place: DataPlace) -> DataInfo:
+    def info(self, place: DataLocation) -> DataInfo:
         return DataInfo(self.name, "clip", (5, 1, 4, 4), "regression", targets=2)
 
-    def fingerprint(self, place: DataPlace) -> str:
+    def fingerprint(self, place: DataLocation) -> str:
         return "f"
 
-    def load(self, place: DataPlace) -> Examples:
+    def load(self, place: DataLocation) -> Examples:
         return Examples(CLIPS, NUMBERS, np.zeros(6, bool))
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> DataPlace:
-    return DataPlace(data=tmp_path, beside=None, cache=tmp_path / "cache")
+def place(tmp_path: Path) -> DataLocation:
+    return DataLocation(data=tmp_path, beside=None, cache=tmp_path / "cache")
 
 
-def test_clips_with_numbers_to_predict(place: DataPlace) -> None:
+def test_clips_with_numbers_to_predict(place: DataLocation) -> None:
     view = DataView(Movements(), place)
     card = view.card()
     (split,) = card.splits
@@ -49,7 +49,7 @@ def test_clips_with_numbers_to_predict(place: DataPlace) -> None:
 
 
 def test_a_streamed_set_is_counted_whole_and_measured_by_a_sample(
-    place: DataPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: DataLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data_view, "_SAMPLE", 8)
     for part, count in (("train", 10), ("val", 3)):

@@ -32,7 +32,7 @@ from trainables.regularizers.l1 import L1
 from trainables.regularizers.label_smoothing import LabelSmoothing
 from trainables.spec import derived_seeds
 from trainables.tasks.classification import Classification
-from trainables.training.fit import FitParts, Fitted, fit
+from trainables.training.fit import FitParts, TrainingResult, fit
 from trainables.training.learner import LearnerParts, SupervisedLearner
 from trainables.training.prepare import Prepared
 
@@ -130,7 +130,7 @@ def group(
     limits: Callable[[int], dict[str, Any]] = lambda rank: {},
     optimizer: Optimizer | None = None,
     **settings: Any,
-) -> list[Fitted | BaseException]:
+) -> list[TrainingResult | BaseException]:
     """What `fit` returns or raises on each rank."""
     protocol = Protocol(epochs=3, batch_size=batch_size, **settings)
     torch.manual_seed(0)
@@ -156,8 +156,8 @@ def group(
     return outcomes
 
 
-def curves(outcome: Fitted | BaseException) -> list[float]:
-    assert isinstance(outcome, Fitted), outcome
+def curves(outcome: TrainingResult | BaseException) -> list[float]:
+    assert isinstance(outcome, TrainingResult), outcome
     return [value for row in outcome.history for value in (row.train_loss, row.val_loss, row.train_accuracy or 0)]
 
 
@@ -170,7 +170,7 @@ def test_unequal_parts_of_a_batch_learn_what_one_worker_learns(train: int, batch
     together = group(3, Mlp(hidden=(8,)), train, batch_size, ignore)
     for outcome in together:
         assert curves(outcome) == pytest.approx(curves(alone), rel=1e-4)
-        assert isinstance(outcome, Fitted) and outcome.examples == 3 * train
+        assert isinstance(outcome, TrainingResult) and outcome.examples == 3 * train
 
 
 @pytest.mark.parametrize(
@@ -228,8 +228,8 @@ def ignored(rank: int, row: EpochRow) -> None:
     return
 
 
-def norms(outcome: Fitted | BaseException) -> list[float | None]:
-    assert isinstance(outcome, Fitted), outcome
+def norms(outcome: TrainingResult | BaseException) -> list[float | None]:
+    assert isinstance(outcome, TrainingResult), outcome
     return [row.gradient_norm for row in outcome.history]
 
 

@@ -22,7 +22,7 @@ from trainables.data.files import read_regular
 from trainables.data.picture_folder import PictureFolder, listed_groups
 from trainables.data.pictures import MOST_PIXELS, Picture, decode, read_header
 from trainables.data.video import count_frames
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.datasets._idx import read_idx
 from trainables.datasets._picture_table import PictureTable
 from trainables.datasets.cifar10 import Cifar10
@@ -228,6 +228,6 @@ def test_an_archive_without_the_published_checksum_is_not_unpacked(
     data = tmp_path / "a" / "b" / "data"
     data.mkdir(parents=True)
     with pytest.raises(DataMissing, match="download failed"):
-        Cifar10().fetch(DataPlace(data=data, beside=None, cache=tmp_path / "cache"))
+        Cifar10().fetch(DataLocation(data=data, beside=None, cache=tmp_path / "cache"))
     assert not list(tmp_path.rglob("escaped"))
     assert list(data.iterdir()) == []

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from trainables.context import SingleContext
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.interfaces import Regularizer
 from trainables.models.mlp import Mlp
 from trainables.optimizers.sgd import Sgd
@@ -62,7 +62,7 @@ def trial(
     folder: Path, epochs: int, *regularizers: Regularizer, **schedule: object
 ) -> tuple[TrialResult, list[EpochRow]]:
     """A perceptron on digits under plain gradient descent."""
-    place = DataPlace(data=None, beside=None, cache=folder)
+    place = DataLocation(data=None, beside=None, cache=folder)
     dataset = registry.get("dataset", "digits").from_parameters({})
     protocol = {"epochs": epochs, "schedule": {"name": "lr_range", **schedule}}
     spec = TrialSpec(

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from trainables.context import SingleContext
 from trainables.data import autoencoder
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.errors import TrialCancelled, TrialTimedOut
 from trainables.interfaces import Model, Optimizer, Regularizer
 from trainables.models.cnn import Cnn
@@ -38,8 +38,8 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> DataPlace:
-    return DataPlace(data=None, beside=None, cache=tmp_path_factory.mktemp("cache"))
+def place(tmp_path_factory: pytest.TempPathFactory) -> DataLocation:
+    return DataLocation(data=None, beside=None, cache=tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def one_thread() -> None:
 
 
 def spec_of(
-    place: DataPlace,
+    place: DataLocation,
     model: Model | None = None,
     optimizer: Optimizer | None = None,
     *regularizers: Regularizer,
@@ -63,7 +63,7 @@ def spec_of(
 
 
 def run(
-    place: DataPlace, spec: TrialSpec, weights: Path | None = None, **context: Any
+    place: DataLocation, spec: TrialSpec, weights: Path | None = None, **context: Any
 ) -> tuple[TrialResult, list[EpochRow]]:
     rows: list[EpochRow] = []
     order = TrialOrder(spec.trial_id, 1, spec, place, weights)
@@ -76,7 +76,7 @@ def learnt(result: TrialResult, rows: list[EpochRow]) -> object:
     return curves, result.best_epoch, result.train, result.val, result.test, result.breakdown, result.sizes
 
 
-def test_a_trial_gives_the_same_figures_whatever_ran_before_it(place: DataPlace) -> None:
+def test_a_trial_gives_the_same_figures_whatever_ran_before_it(place: DataLocation) -> None:
     shaky = [Dropout(p=0.3), Augment(crop=1, flip=True, rotation=10, colour=0.2), LabelSmoothing()]
     one = spec_of(place, Cnn(channels=(4,), batch_norm=True), Adam(), *shaky, WeightDecay(), schedule="cosine")
     other = spec_of(place, Lstm(hidden=16), RmsProp(), seed=1, epochs=1)
@@ -85,7 +85,7 @@ def test_a_trial_gives_the_same_figures_whatever_ran_before_it(place: DataPlace)
     assert learnt(*run(place, other)) == second
 
 
-def test_a_trial_is_the_plain_loop_that_anyone_would_write(place: DataPlace) -> None:
+def test_a_trial_is_the_plain_loop_that_anyone_would_write(place: DataLocation) -> None:
     spec = spec_of(place, Mlp(hidden=(16,)), Sgd(lr=0.05, momentum=0.9), batch_size=50)
     seeds = derived_seeds(spec.seed)
     data = prepared(spec.dataset, place, spec.fingerprint, spec.protocol.splits, seeds.split, CPU)
@@ -123,7 +123,7 @@ def test_a_trial_is_the_plain_loop_that_anyone_would_write(place: DataPlace) -> 
         (Lstm(hidden=32), RmsProp(lr=0.003)),
     ],
 )
-def test_every_model_learns_digits(place: DataPlace, model: Model, optimizer: Optimizer) -> None:
+def test_every_model_learns_digits(place: DataLocation, model: Model, optimizer: Optimizer) -> None:
     result, rows = run(place, spec_of(place, model, optimizer, epochs=4, batch_size=32))
     assert result.status == "completed"
     assert result.test is not None and result.test.accuracy is not None and result.test.accuracy > 0.85
@@ -133,7 +133,7 @@ def test_every_model_learns_digits(place: DataPlace, model: Model, optimizer: Op
     assert (result.costs.batch_latency_ms_p50 or 0) <= (result.costs.batch_latency_ms_p95 or 0)
 
 
-def test_the_weights_of_the_selected_epoch_are_kept_and_measured(place: DataPlace, tmp_path: Path) -> None:
+def test_the_weights_of_the_selected_epoch_are_kept_and_measured(place: DataLocation, tmp_path: Path) -> None:
     jumpy = Sgd(lr=1.5)  # too fast, so that the last epoch is not the best
     spec = spec_of(place, Mlp(hidden=(16,)), jumpy, epochs=6, keep_weights="best")
     path = tmp_path / "weights.safetensors"
@@ -151,12 +151,12 @@ def test_the_weights_of_the_selected_epoch_are_kept_and_measured(place: DataPlac
     assert result.test is not None and result.test.accuracy == hits / count
 
 
-def test_selecting_on_the_loss_takes_the_epoch_with_the_smallest(place: DataPlace) -> None:
+def test_selecting_on_the_loss_takes_the_epoch_with_the_smallest(place: DataLocation) -> None:
     result, rows = run(place, spec_of(place, Mlp(hidden=(16,)), Sgd(lr=1.5), epochs=5, select="val_loss"))
     assert result.best_epoch == min(rows, key=lambda row: row.val_loss).epoch
 
 
-def test_a_trial_that_diverges_says_when_and_never_reads_the_test_split(place: DataPlace, tmp_path: Path) -> None:
+def test_a_trial_that_diverges_says_when_and_never_reads_the_test_split(place: DataLocation, tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     result, rows = run(place, spec_of(place, None, Sgd(lr=1e30), epochs=5), weights=path)
     assert result.status == "diverged"
@@ -167,13 +167,13 @@ def test_a_trial_that_diverges_says_when_and_never_reads_the_test_split(place: D
     assert not math.isfinite(rows[0].train_loss) and result.costs.train_seconds > 0
 
 
-def test_early_stopping_ends_a_trial_that_no_longer_improves(place: DataPlace) -> None:
+def test_early_stopping_ends_a_trial_that_no_longer_improves(place: DataLocation) -> None:
     result, rows = run(place, spec_of(place, None, Sgd(lr=1e-12), EarlyStopping(patience=2, min_delta=0.01), epochs=9))
     assert result.status == "completed"
     assert result.epochs == len(rows) == 3
 
 
-def test_a_trial_ends_at_its_time_limit_and_when_it_is_cancelled(place: DataPlace) -> None:
+def test_a_trial_ends_at_its_time_limit_and_when_it_is_cancelled(place: DataLocation) -> None:
     rows: list[EpochRow] = []
     order = TrialOrder("t", 1, spec_of(place, epochs=10_000), place, None)
     with pytest.raises(TrialTimedOut, match=r"0\.2 s"):
@@ -195,7 +195,7 @@ def switches() -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("precision", ["bf16", "tf32"])
-def test_precision_and_determinism_end_with_the_trial(place: DataPlace, precision: str) -> None:
+def test_precision_and_determinism_end_with_the_trial(place: DataLocation, precision: str) -> None:
     before, seen = switches(), []
     protocol = Protocol.from_parameters({"epochs": 2, "precision": precision, "deterministic": True})
     spec = spec_of(place, Cnn(channels=(8,)), Adam(lr=0.003), precision=precision, deterministic=True)
@@ -210,13 +210,13 @@ def test_precision_and_determinism_end_with_the_trial(place: DataPlace, precisio
 
 
 @pytest.mark.parametrize("batch_size", [1, 1258, 100_000])
-def test_any_batch_size_trains(place: DataPlace, batch_size: int) -> None:
+def test_any_batch_size_trains(place: DataLocation, batch_size: int) -> None:
     model = Cnn(channels=(2,), hidden=(4,), batch_norm=True)
     result, rows = run(place, spec_of(place, model, Sgd(lr=0.01), epochs=1, batch_size=batch_size))
     assert result.status == "completed" and math.isfinite(rows[0].train_loss)
 
 
-def test_a_planted_cue_is_what_a_model_learns_where_it_is_always_right(place: DataPlace) -> None:
+def test_a_planted_cue_is_what_a_model_learns_where_it_is_always_right(place: DataLocation) -> None:
     result, _ = run(place, spec_of(place, Mlp(), Adam(), data={"spurious": 1.0}, epochs=8))
     cue = result.cue
     assert cue is not None and result.test is not None
@@ -230,7 +230,7 @@ def test_a_planted_cue_is_what_a_model_learns_where_it_is_always_right(place: Da
     assert plain.cue is None
 
 
-def test_few_labels_are_few_examples_and_the_rest_is_counted(place: DataPlace) -> None:
+def test_few_labels_are_few_examples_and_the_rest_is_counted(place: DataLocation) -> None:
     result, _ = run(place, spec_of(place, Mlp(), Adam(), data={"per_class": 10}, epochs=1))
     full, _ = run(place, spec_of(place, Mlp(), Adam(), epochs=1))
     assert (result.sizes.train, result.sizes.unlabelled) == (100, full.sizes.train - 100)
@@ -238,13 +238,13 @@ def test_few_labels_are_few_examples_and_the_rest_is_counted(place: DataPlace) -
     assert full.sizes.unlabelled == 0
 
 
-def test_each_seed_of_a_cross_validation_tests_on_its_fold(place: DataPlace) -> None:
+def test_each_seed_of_a_cross_validation_tests_on_its_fold(place: DataLocation) -> None:
     sizes = [run(place, spec_of(place, seed=seed, data={"folds": 3}, epochs=1))[0].sizes for seed in range(3)]
     assert [size.test for size in sizes] == [599] * 3  # of 1,797
 
 
 def test_a_trial_with_options_gives_the_same_figures_whatever_ran_before_it(
-    place: DataPlace, monkeypatch: pytest.MonkeyPatch
+    place: DataLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(autoencoder, "STEPS", 20)  # to take less time
     options = {"denoise": "autoencoder", "spurious": 0.7, "label_noise": 0.1, "pixel_noise": 0.05, "resize": 12}

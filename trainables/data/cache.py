@@ -27,7 +27,7 @@ from trainables.data.content import LARGE, stamps, steadily, total_size
 from trainables.data.files import open_regular, read_regular
 from trainables.data.own_folders import tag_cache
 from trainables.data.pixels import shown
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples, StreamedExamples
+from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, StreamedExamples
 from trainables.errors import DataError, DataMissing
 
 _FORMAT: Final = 3
@@ -43,7 +43,7 @@ _verified: set[Path] = set()
 """Folders whose checksums this process has compared."""
 
 
-def decoded(dataset: Dataset, place: DataPlace, fingerprint: str) -> Examples:
+def decoded(dataset: Dataset, place: DataLocation, fingerprint: str) -> Examples:
     """The data set's examples as read-only maps of files under `place.cache`, decoded first where they are not there.
 
     They are as the data set's options on pixels ask (`data.pixels`); levels that differ in other options share one copy.
@@ -54,7 +54,7 @@ def decoded(dataset: Dataset, place: DataPlace, fingerprint: str) -> Examples:
     return Examples(inputs, targets, official_test, None if (groups[:1] == _NO_GROUP).all() else groups)
 
 
-def content_hashes(dataset: Dataset, place: DataPlace, fingerprint: str) -> NDArray[np.uint64]:
+def content_hashes(dataset: Dataset, place: DataLocation, fingerprint: str) -> NDArray[np.uint64]:
     """uint64 (examples,), equal where two inputs are byte for byte (before `pixel_noise`, which would hide a copy).
 
     Kept with what `decoded` gives; raises the same.
@@ -63,13 +63,13 @@ def content_hashes(dataset: Dataset, place: DataPlace, fingerprint: str) -> NDAr
     return hashes
 
 
-def kept_info(dataset: Dataset, place: DataPlace, fingerprint: str) -> DataInfo:
+def kept_info(dataset: Dataset, place: DataLocation, fingerprint: str) -> DataInfo:
     """What `info` said when the data was decoded, whatever lies there by now; raises what `decoded` does."""
     written = json.loads(read_regular(_ready(dataset.as_decoded(), place, fingerprint) / _META, _LONGEST_META))["info"]
     return DataInfo(**{**written, "shape": tuple(written["shape"]), "classes": tuple(written["classes"])})
 
 
-def hashes_at_hand(dataset: Dataset, place: DataPlace, fingerprint: str) -> NDArray[np.uint64] | None:
+def hashes_at_hand(dataset: Dataset, place: DataLocation, fingerprint: str) -> NDArray[np.uint64] | None:
     """What `content_hashes` gives, where the data has been decoded before, and not compared with its checksum."""
     kept = _file(place.cache.absolute() / _folder_name(dataset.as_decoded(), fingerprint), "content_hashes")
     try:
@@ -79,7 +79,7 @@ def hashes_at_hand(dataset: Dataset, place: DataPlace, fingerprint: str) -> NDAr
     return hashes
 
 
-def refuse_other_content(dataset: Dataset, place: DataPlace, fingerprint: str) -> None:
+def refuse_other_content(dataset: Dataset, place: DataLocation, fingerprint: str) -> None:
     """Raises DataError where the data is not what was planned with."""
     if dataset.fingerprint(place) != fingerprint:
         raise DataError(
@@ -88,7 +88,7 @@ def refuse_other_content(dataset: Dataset, place: DataPlace, fingerprint: str) -
         )
 
 
-def _ready(dataset: Dataset, place: DataPlace, fingerprint: str) -> Path:
+def _ready(dataset: Dataset, place: DataLocation, fingerprint: str) -> Path:
     """The folder with the decoded data set, whole."""
     folder = place.cache.absolute() / _folder_name(dataset, fingerprint)
     if folder in _verified and folder.is_dir():
@@ -121,7 +121,7 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _origin(dataset: Dataset, place: DataPlace) -> str | None:
+def _origin(dataset: Dataset, place: DataLocation) -> str | None:
     """What tells apart the files of a data set whose fingerprint is of names and sizes; None where it is of content.
 
     None too where the files are gone by now: what was decoded of them is as good as before.
@@ -143,7 +143,7 @@ def _is_whole(folder: Path, origin: str | None) -> bool:
         return False
 
 
-def _make(folder: Path, dataset: Dataset, place: DataPlace, fingerprint: str) -> None:
+def _make(folder: Path, dataset: Dataset, place: DataLocation, fingerprint: str) -> None:
     """Decode into a folder of another name, then give it its own. Called under the lock."""
     unfinished = f".{folder.name}."
     for left in folder.parent.glob(f"{unfinished}*"):
@@ -171,7 +171,7 @@ def _make(folder: Path, dataset: Dataset, place: DataPlace, fingerprint: str) ->
         raise _unwritable(folder.parent, refused) from refused
 
 
-def _loaded(dataset: Dataset, place: DataPlace, fingerprint: str) -> tuple[Examples, DataInfo, str | None]:
+def _loaded(dataset: Dataset, place: DataLocation, fingerprint: str) -> tuple[Examples, DataInfo, str | None]:
     """The examples of this fingerprint, what the data set says of them, and where they are from. Raises DataError."""
 
     def load() -> tuple[Examples, DataInfo, str | None]:
@@ -245,7 +245,7 @@ class Contents:
     """(examples,), equal where two have the same content."""
 
 
-def contents(dataset: Dataset, place: DataPlace, fingerprint: str) -> Contents:
+def contents(dataset: Dataset, place: DataLocation, fingerprint: str) -> Contents:
     """What has this fingerprint. Raises DataError, as `decoded` does, where the files are others by now."""
     streamed = dataset.streamed(place)
     if streamed is not None:
@@ -277,7 +277,7 @@ def cache_folder() -> Path:
         ) from None
 
 
-def here(place: DataPlace) -> DataPlace:
+def local_location(place: DataLocation) -> DataLocation:
     """The place on this machine: the same data folder, and a cache of its own. Raises DataMissing without the folder.
 
     A place without a host is any machine's as it is.

@@ -15,7 +15,7 @@ from trainables.data.pictures import raise_broken
 from trainables.data.statistics import in_chunks, moments
 from trainables.data.streaming import Decoding
 from trainables.data.subset import Dividing
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples, LeftOut, StreamedExamples
+from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, LeftOut, StreamedExamples
 from trainables.errors import BrokenPicture, DataError, first_line
 
 # What a data set holds, for a person to look at before training on it: after Gebru et al. 2021, "Datasheets for
@@ -136,11 +136,11 @@ Indices = NDArray[np.int64]
 class DataView:
     """A data set that is on this machine, opened to be looked at. Nothing is downloaded."""
 
-    def __init__(self, dataset: Dataset, place: DataPlace) -> None:
+    def __init__(self, dataset: Dataset, place: DataLocation) -> None:
         """Decodes it where it has not been. Raises DataError."""
         self._dataset = dataset.located(place)
         plain = self._dataset.info(place)
-        unfit = self._dataset.supports(plain)
+        unfit = self._dataset.unsupported_reason(plain)
         if unfit is not None:
             raise DataError(unfit)
         self._fingerprint = self._dataset.fingerprint(place)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.subset import Dividing
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples, Outline
+from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, Outline
 from trainables.errors import BrokenPicture, DataError, each_of
 
 _CHUNK: Final = 1024
@@ -86,7 +86,7 @@ def _first(values: NDArray[Any], is_wrong: Callable[[NDArray[Any]], NDArray[np.b
 # All that is wrong with a data set at once, as far as it shows before every picture has been read whole.
 
 
-def with_split_faults(error: DataError, dataset: Dataset, place: DataPlace, dividing: Dividing) -> list[DataError]:
+def with_split_faults(error: DataError, dataset: Dataset, place: DataLocation, dividing: Dividing) -> list[DataError]:
     """What was found, and what the splits would lack besides, once the pictures that it names are removed."""
     whole_read = dataset.unreadable(place)
     known_broken = {path for part in whole_read for path in _broken(part)}

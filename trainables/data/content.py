@@ -13,9 +13,9 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.data.files import printable, read_regular, write_whole
+from trainables.data.files import atomic_write, printable, read_regular
 from trainables.data.own_folders import tag_cache
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.errors import BrokenPicture, DataError
 
 # What tells that files are still those that were read: their sizes, their times, and their numbers on the disk.
@@ -119,7 +119,7 @@ def digest_of_files(named: Iterable[tuple[str, str]]) -> str:
     return digest.hexdigest()
 
 
-def remembered(place: DataPlace, purpose: str, files: Iterable[str | Path], compute: Callable[[], str]) -> str:
+def remembered(place: DataLocation, purpose: str, files: Iterable[str | Path], compute: Callable[[], str]) -> str:
     """What `compute` gave for these files as they are: recalled while no path, size, time or number of one differs.
 
     purpose: tells apart what is computed of the same files. Raises DataError where a file cannot be read, where the files
@@ -160,7 +160,7 @@ def _recall(entry: Path) -> str | None:
 def _remember(entry: Path, text: str) -> None:
     written = text.encode()
     try:
-        write_whole(_check(written) + b"\n" + written, entry)
+        atomic_write(_check(written) + b"\n" + written, entry)
         tag_cache(entry.parent.parent)
     except OSError as refused:
         raise DataError(
@@ -186,7 +186,7 @@ _BYTES: Final = 8
 """Of one hash."""
 
 
-def file_hashes(place: DataPlace, files: Iterable[str]) -> NDArray[np.uint64]:
+def file_hashes(place: DataLocation, files: Iterable[str]) -> NDArray[np.uint64]:
     """uint64 (files,), equal where two files hold the same bytes.
 
     Where all together take more than 2 GiB, a file's size and the 4 KiB at its start, middle and end stand for its

@@ -96,7 +96,7 @@ _UNFINISHED: Final = re.compile(r"\..+\.tmp", re.DOTALL)
 """Also what an earlier orch has left, whose names could be foreseen."""
 
 
-def write_whole(content: bytes, path: Path) -> None:
+def atomic_write(content: bytes, path: Path) -> None:
     """Put a file in place, and the folder for it. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_whole(content, path)

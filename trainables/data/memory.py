@@ -7,7 +7,7 @@ import psutil
 from trainables.errors import UnfitOption
 
 
-def refuse_too_large(count: int, shape: tuple[int, ...], option: str, itemsize: int = 1) -> None:
+def check_memory(count: int, shape: tuple[int, ...], option: str, itemsize: int = 1) -> None:
     """Raises UnfitOption, of the option that decides how large they are, where so many take more than is free.
 
     shape: of one example. itemsize: bytes of one number.

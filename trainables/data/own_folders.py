@@ -13,9 +13,9 @@ from trainables.data.files import (
     JOURNAL,
     LOCK_HOLDER,
     WANDB,
+    atomic_write,
     printable,
     read_regular,
-    write_whole,
 )
 from trainables.data.pictures import has_picture_ending
 from trainables.data.video import has_video_ending
@@ -92,7 +92,7 @@ def tag_cache(cache: Path) -> None:
     """Say that a folder is a cache, so that it is no data. Raises OSError."""
     tag = cache / _CACHE_TAG
     if not tag.exists():
-        write_whole(_CACHE_SIGNATURE + b"\n# Decoded data of orch; safe to delete while nothing runs.\n", tag)
+        atomic_write(_CACHE_SIGNATURE + b"\n# Decoded data of orch; safe to delete while nothing runs.\n", tag)
 
 
 def _is_there(folder: str | Path, name: str) -> bool:

@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from trainables.component import NotIdentity
 from trainables.data.content import LARGE, digest_of_arrays, remembered, stamps, total_size
-from trainables.data.memory import refuse_too_large
+from trainables.data.memory import check_memory
 from trainables.data.pictures import Choice, Header, Picture, Shape, decode, raise_broken, read_header, whole
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples, LeftOut, Outline, Size
+from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, LeftOut, Outline, Size
 from trainables.errors import BrokenPicture, DataError, DataMissing, UnfitOption, raise_all
 
 _MOST_THREADS: Final = 8
@@ -107,7 +107,7 @@ class PictureDataset(Dataset):
 
     licence: ClassVar[str] = "the user's own"
 
-    def located(self, place: DataPlace) -> Self:
+    def located(self, place: DataLocation) -> Self:
         try:
             found = place.find(str(Path(self.path).expanduser()))
         except (OSError, RuntimeError) as refused:
@@ -116,17 +116,17 @@ class PictureDataset(Dataset):
             raise DataMissing(f"{self.name}: {self.path} is not there; {_looked(self.path, place)}")
         return self.model_copy(update={"path": str(found)})
 
-    def info(self, place: DataPlace) -> DataInfo:
+    def info(self, place: DataLocation) -> DataInfo:
         source = self._source(place)
         shape = self._checked_shape(source, place)
         official = bool(source.official_test.any())
         task = "classification" if source.classes else "regression"
         return DataInfo(self.name, "image", shape, task, source.classes, official_test=official)
 
-    def content_files(self, place: DataPlace) -> Sequence[str]:
+    def content_files(self, place: DataLocation) -> Sequence[str]:
         return [*self._source(place).files, *self._lists(place)]
 
-    def fingerprint(self, place: DataPlace) -> str:
+    def fingerprint(self, place: DataLocation) -> str:
         source = self._source(place)
         pictures = remembered(place, f"pictures {self._reading()}", source.files, source.digest)
         groups = self._groups(source, place)
@@ -134,13 +134,13 @@ class PictureDataset(Dataset):
         said = [array for array in (groups, None if source.classes else source.targets) if array is not None]
         return digest_of_arrays([np.frombuffer(bytes.fromhex(pictures), "u1"), *said]) if said else pictures
 
-    def outline(self, place: DataPlace, without: Collection[str] = ()) -> Outline:
+    def outline(self, place: DataLocation, without: Collection[str] = ()) -> Outline:
         source = self._source(place)
         groups = self._groups(source, place)
         whole = Outline(source.classes, source.targets, source.official_test, groups, source.left_out())
         return whole.only(source.all_but(without)) if without else whole
 
-    def unreadable(self, place: DataPlace) -> Sequence[DataError]:
+    def unreadable(self, place: DataLocation) -> Sequence[DataError]:
         try:
             source = self._source(place)
             if total_size(stamps(source.files)) <= LARGE:
@@ -153,22 +153,22 @@ class PictureDataset(Dataset):
             return []
         return []
 
-    def load(self, place: DataPlace) -> Examples:
+    def load(self, place: DataLocation) -> Examples:
         source = self._source(place)
         source.refuse_unfit()
         shape = self._shape(source, place)
         inputs = decoded_pictures(source.batches(), len(source.targets), shape, self._part(shape))
         return Examples(inputs, source.targets, source.official_test, self._groups(source, place))
 
-    def _lists(self, place: DataPlace) -> list[str]:
+    def _lists(self, place: DataLocation) -> list[str]:
         """Files that say more of the pictures."""
         return []
 
-    def _groups(self, source: PictureSource, place: DataPlace) -> NDArray[np.int64] | None:
+    def _groups(self, source: PictureSource, place: DataLocation) -> NDArray[np.int64] | None:
         key = self.located(place).groups
         return None if key is None else source.groups(key)
 
-    def _source(self, place: DataPlace) -> PictureSource:
+    def _source(self, place: DataLocation) -> PictureSource:
         located = self.located(place)
         path = located.path
         try:
@@ -188,7 +188,7 @@ class PictureDataset(Dataset):
         """What of each picture is brought to this shape."""
         return whole
 
-    def _checked_shape(self, source: PictureSource, place: DataPlace) -> Shape:
+    def _checked_shape(self, source: PictureSource, place: DataLocation) -> Shape:
         """Raises DataError with all that names, labels and headers tell to be wrong."""
         errors: list[DataError] = []
         try:
@@ -203,7 +203,7 @@ class PictureDataset(Dataset):
         assert shape is not None, "without pictures a source is unfit"
         return shape
 
-    def _shape(self, source: PictureSource, place: DataPlace) -> Shape:
+    def _shape(self, source: PictureSource, place: DataLocation) -> Shape:
         if self.size is not None and self.channels is not None:
             return (self.channels, *self.size)
         purpose = f"survey {self._reading()}"
@@ -218,7 +218,7 @@ class PictureDataset(Dataset):
         return (self.channels or (1 if survey.grey else 3), *(self.size or survey.smallest))
 
 
-def located_file(dataset: PictureData, option: str, place: DataPlace, exists: Callable[[Path], bool]) -> PictureData:
+def located_file(dataset: PictureData, option: str, place: DataLocation, exists: Callable[[Path], bool]) -> PictureData:
     """The data set, whose own path is absolute, with that of an option. Raises UnfitOption where it is not there.
 
     It is looked for where the path is, and then within the data set's folder.
@@ -241,7 +241,7 @@ def located_file(dataset: PictureData, option: str, place: DataPlace, exists: Ca
     return dataset.model_copy(update={option: str(found)})
 
 
-def _looked(path: str, place: DataPlace) -> str:
+def _looked(path: str, place: DataLocation) -> str:
     if Path(path).is_absolute():
         return "give the path of a folder or a file that exists"
     roots = [str(root / path) for root in (place.beside, place.data) if root is not None]
@@ -263,7 +263,7 @@ def decoded_pictures(
 
     Raises BrokenPicture naming every broken one, UnfitOption where memory is too small.
     """
-    refuse_too_large(count, shape, "size")
+    check_memory(count, shape, "size")
     inputs = np.empty((count, *shape), np.uint8)
     broken: list[BrokenPicture] = []
     start = 0

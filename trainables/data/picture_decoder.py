@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trainables.data.content import LARGE, file_hash, file_hashes, stamp, stamps, total_size
 from trainables.data.files import printable
 from trainables.data.pictures import Box, Choice, Picture, Shape, decode
-from trainables.dataset import DataPlace, Decoder
+from trainables.dataset import DataLocation, Decoder
 from trainables.errors import BrokenPicture
 
 # Which part of a picture is looked at: a random one to train on, the middle one to measure on.
@@ -63,7 +63,7 @@ class PictureDecoder(Decoder):
     """
 
     def __init__(
-        self, files: Sequence[str], root: Path, place: DataPlace, shape: Shape, least_area: float, share: float
+        self, files: Sequence[str], root: Path, place: DataLocation, shape: Shape, least_area: float, share: float
     ) -> None:
         """files: all below `root`. least_area: share of a picture that a random part has at least; 1 for none at random.
 

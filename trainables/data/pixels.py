@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.data.memory import refuse_too_large
+from trainables.data.memory import check_memory
 from trainables.data.splits import stream
 from trainables.dataset import DataOptions
 
@@ -49,7 +49,7 @@ def shown(inputs: Pixels, options: DataOptions) -> Shown:
         content = in_parts(content, _grey, (*inputs.shape[1:-3], 1, *inputs.shape[-2:]))
     if options.resize is not None and options.resize != content.shape[-2:]:
         size = options.resize
-        refuse_too_large(len(content), (*content.shape[1:-2], *size), "resize", content.itemsize)
+        check_memory(len(content), (*content.shape[1:-2], *size), "resize", content.itemsize)
         content = in_parts(content, lambda part: _resized(part, size), (*content.shape[1:-2], *size))
     seen = noisy(content, options.pixel_noise) if options.pixel_noise else content
     if (filtered := _filter(options.denoise)) is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from trainables.dataset import DataPlace, Dataset
+from trainables.dataset import DataLocation, Dataset
 from trainables.errors import DataMissing
 
 # Downloads by torchvision, put into place only when they are whole.
@@ -22,12 +22,12 @@ _PATIENCE: Final = 15.0
 """Seconds without a byte after which a server counts as out of reach; torchvision sets no limit of its own."""
 
 
-def download_folder(place: DataPlace) -> Path:
+def download_folder(place: DataLocation) -> Path:
     """Where downloads go: the data folder where it can be written, else the cache."""
     return place.data if place.data is not None and access(place.data, W_OK) else kept_downloads(place)
 
 
-def kept_downloads(place: DataPlace) -> Path:
+def kept_downloads(place: DataLocation) -> Path:
     """The cache's folder of downloads."""
     return place.cache / "downloads"
 
@@ -78,15 +78,15 @@ def _quiet() -> Iterator[None]:
 class PublishedDataset(Dataset):
     """Knows where its files may lie, what to tell who has none, and how they are downloaded."""
 
-    def fetch(self, place: DataPlace) -> None:
+    def fetch(self, place: DataLocation) -> None:
         if self._found(place) is None:
             target = download_folder(place)
             download(self.name, target, self._download, self._looked(place), self._wanted(place))
 
-    def content_files(self, place: DataPlace) -> Sequence[str]:
+    def content_files(self, place: DataLocation) -> Sequence[str]:
         return [str(file) for file in self._files(place)]
 
-    def _files(self, place: DataPlace) -> list[Path]:
+    def _files(self, place: DataLocation) -> list[Path]:
         """All its files, in its own order. Raises DataMissing."""
         found = self._found(place)
         if found is None:
@@ -94,15 +94,15 @@ class PublishedDataset(Dataset):
         return found
 
     @abstractmethod
-    def _found(self, place: DataPlace) -> list[Path] | None:
+    def _found(self, place: DataLocation) -> list[Path] | None:
         """All its files where they lie together; None where they do not."""
 
     @abstractmethod
-    def _looked(self, place: DataPlace) -> list[str]:
+    def _looked(self, place: DataLocation) -> list[str]:
         """Where they were looked for, in a user's words."""
 
     @abstractmethod
-    def _wanted(self, place: DataPlace) -> str:
+    def _wanted(self, place: DataLocation) -> str:
         """What a user can do to have them: a sentence that begins with a verb."""
 
     @abstractmethod

@@ -22,7 +22,7 @@ HIDDEN: Final = -100
 """The target of an unlabelled example: torch's losses ignore it, should anything learn from it by mistake."""
 
 
-def few_of_each(
+def per_class_subset(
     train: Indices, labels: Indices, names: Sequence[str], per_class: int, generator: np.random.Generator
 ) -> Indices:
     """`per_class` training examples of each class, at random, in ascending order.
@@ -58,7 +58,7 @@ def long_tail(
     )
 
 
-def wrong_labels(
+def label_noise(
     targets: Indices, train: Indices, classes: int, share: float, generator: np.random.Generator
 ) -> Indices:
     """A copy of the targets in which this share of the training examples has another class, each of the others alike."""
@@ -141,13 +141,13 @@ def _less(options: DataOptions, whole: Indices, targets: Indices, classes: Seque
     """The training split with fewer labels, a long tail and wrong labels, as asked for. `targets` is a copy."""
     train, unlabelled = whole, np.empty(0, np.int64)
     if options.per_class is not None:
-        train = few_of_each(train, targets, classes, options.per_class, stream("per_class", split_seed))
+        train = per_class_subset(train, targets, classes, options.per_class, stream("per_class", split_seed))
         unlabelled = np.setdiff1d(whole, train)
     if options.imbalance < 1:
         train = long_tail(train, targets, classes, options.imbalance, stream("imbalance", split_seed))
     if options.label_noise:
         generator = stream("label_noise", split_seed)
-        targets = wrong_labels(targets, train, len(classes), options.label_noise, generator)
+        targets = label_noise(targets, train, len(classes), options.label_noise, generator)
     targets[unlabelled] = HIDDEN
     return _Taught(train, unlabelled, targets)
 

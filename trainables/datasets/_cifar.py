@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from trainables.data.content import digest_of_arrays, remembered
 from trainables.data.published import PublishedDataset, first_complete, kept_downloads
-from trainables.dataset import DataInfo, DataPlace, Examples
+from trainables.dataset import DataInfo, DataLocation, Examples
 from trainables.errors import DataError
 
 # The batches in which CIFAR is published (https://www.cs.toronto.edu/~kriz/cifar.html), as pickles or in binary.
@@ -103,11 +103,11 @@ class CifarDataset(PublishedDataset):
         """How many labels stand before the pixels in the binary version, and which of them is wanted."""
         return 1, 0
 
-    def info(self, place: DataPlace) -> DataInfo:
+    def info(self, place: DataLocation) -> DataInfo:
         self._files(place)
         return DataInfo(self.name, "image", (3, 32, 32), "classification", self.class_names(), official_test=True)
 
-    def fingerprint(self, place: DataPlace) -> str:
+    def fingerprint(self, place: DataLocation) -> str:
         files = self._files(place)
         # what is remembered of a file depends on which of its labels are read
         purpose = f"{self.name}{'' if self.labels_of_pickles() == 'labels' else f' {self.labels_of_pickles()}'}"
@@ -115,7 +115,7 @@ class CifarDataset(PublishedDataset):
             place, purpose, files, lambda: digest_of_arrays(array for file in files for array in self._read(file))
         )
 
-    def load(self, place: DataPlace) -> Examples:
+    def load(self, place: DataLocation) -> Examples:
         files = self._files(place)
         pictures, labels = zip(*map(self._read, files), strict=True)
         targets = np.concatenate(labels)
@@ -130,11 +130,11 @@ class CifarDataset(PublishedDataset):
             return read_binary(path, *self.labels_of_rows())
         return read_pickled(path, self.pickled[path.name], self.labels_of_pickles())
 
-    def _found(self, place: DataPlace) -> list[Path] | None:
+    def _found(self, place: DataLocation) -> list[Path] | None:
         candidates = ([folder / name for name in names] for folder, names in self._candidates(place))
         return first_complete(candidates)
 
-    def _candidates(self, place: DataPlace) -> list[tuple[Path, list[str]]]:
+    def _candidates(self, place: DataLocation) -> list[tuple[Path, list[str]]]:
         python, binary = self.folders
         layouts = {python: list(self.pickled), binary: [f"{name}.bin" for name in self.pickled]}
         roots = [] if place.data is None else [place.data, place.data / self.name]
@@ -143,10 +143,10 @@ class CifarDataset(PublishedDataset):
         flat = [] if place.data is None else [(place.data, names) for names in layouts.values()]
         return [*within, *flat]
 
-    def _looked(self, place: DataPlace) -> list[str]:
+    def _looked(self, place: DataLocation) -> list[str]:
         return list(dict.fromkeys(str(folder) for folder, _ in self._candidates(place)))
 
-    def _wanted(self, place: DataPlace) -> str:
+    def _wanted(self, place: DataLocation) -> str:
         where = "the data folder (`--data` or ORCH_DATA)" if place.data is None else place.data
         return f"unpack {' or '.join(self.archives)} into {where}."
 

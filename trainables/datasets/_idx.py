@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from trainables.data.content import digest_of_arrays, remembered
 from trainables.data.files import open_regular
 from trainables.data.published import PublishedDataset, kept_downloads
-from trainables.dataset import DataInfo, DataPlace, Examples
+from trainables.dataset import DataInfo, DataLocation, Examples
 from trainables.errors import DataError
 
 # IDX files, as MNIST is published in (LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/), gzipped or not.
@@ -129,18 +129,18 @@ class IdxDataset(PublishedDataset):
         """Upright pictures (count, height, width), and labels that count from 0, of what the files hold."""
         return pictures, labels
 
-    def info(self, place: DataPlace) -> DataInfo:
+    def info(self, place: DataLocation) -> DataInfo:
         files = self._files(place)
         height, width = _picture_size(files, [idx_head(file)[0] for file in files])
         none, _ = self.put_right(np.empty((0, height, width), np.uint8), np.empty(0, np.int64))
         shape = (1, *none.shape[1:])
         return DataInfo(self.name, "image", shape, "classification", self.class_names(), official_test=True)
 
-    def fingerprint(self, place: DataPlace) -> str:
+    def fingerprint(self, place: DataLocation) -> str:
         files = self._files(place)
         return remembered(place, "idx", files, lambda: digest_of_arrays(map(read_idx, files)))
 
-    def load(self, place: DataPlace) -> Examples:
+    def load(self, place: DataLocation) -> Examples:
         files = self._files(place)
         arrays = [read_idx(file) for file in files]
         _picture_size(files, [array.shape for array in arrays])
@@ -154,12 +154,12 @@ class IdxDataset(PublishedDataset):
         targets = np.concatenate([train_labels, test_labels])
         return Examples(np.concatenate([train, test])[:, None], targets, np.arange(len(targets)) >= len(train_labels))
 
-    def _found(self, place: DataPlace) -> list[Path] | None:
+    def _found(self, place: DataLocation) -> list[Path] | None:
         names = self.file_names()
         complete = (files for folder in self._candidates(place) if (files := _all_files(folder, names)) is not None)
         return next((files for files in complete if self._other(files) is None), None)
 
-    def _candidates(self, place: DataPlace) -> list[Path]:
+    def _candidates(self, place: DataLocation) -> list[Path]:
         layout = f"{self.torchvision_name}/raw"
         names = (layout, *self.folders, *(["."] if self.in_root else []))
         within = [] if place.data is None else [place.data / name for name in names]
@@ -170,7 +170,7 @@ class IdxDataset(PublishedDataset):
         _, labels = idx_head(files[1], 16)
         return next((name for name, first in _FIRST_LABELS.items() if first == labels and name != self.name), None)
 
-    def _looked(self, place: DataPlace) -> list[str]:
+    def _looked(self, place: DataLocation) -> list[str]:
         return [f"{folder}{self._why_not(folder)}" for folder in self._candidates(place)]
 
     def _why_not(self, folder: Path) -> str:
@@ -181,7 +181,7 @@ class IdxDataset(PublishedDataset):
         lacking = [name for name in names if _file(folder, name) is None]
         return f" (which lacks {', '.join(lacking)})" if len(lacking) < len(names) else ""
 
-    def _wanted(self, place: DataPlace) -> str:
+    def _wanted(self, place: DataLocation) -> str:
         data = "the data folder (`--data` or ORCH_DATA)" if place.data is None else place.data
         where = f"the folder {self.folders[0]} in {data}"
         return f"put the files {', '.join(self.file_names())} (gzipped or not) into {where}."

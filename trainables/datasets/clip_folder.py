@@ -10,7 +10,7 @@ from pydantic import Field
 from trainables.component import Count
 from trainables.data.clips import ClipSource
 from trainables.data.picture_dataset import PictureDataset, decoded_pictures, located_file
-from trainables.dataset import DataInfo, DataPlace, Examples
+from trainables.dataset import DataInfo, DataLocation, Examples
 
 
 class ClipFolder(PictureDataset):
@@ -30,23 +30,23 @@ class ClipFolder(PictureDataset):
     """Take every so-manieth frame, and as many clips, one after another, as a recording has room for; unless given, one
     clip with its frames spread evenly over the recording."""
 
-    def located(self, place: DataPlace) -> Self:
+    def located(self, place: DataLocation) -> Self:
         return located_file(super().located(place), "groups", place, Path.is_file)
 
-    def _lists(self, place: DataPlace) -> list[str]:
+    def _lists(self, place: DataLocation) -> list[str]:
         groups = self.located(place).groups
         return [] if groups is None else [groups]
 
-    def info(self, place: DataPlace) -> DataInfo:
+    def info(self, place: DataLocation) -> DataInfo:
         info = super().info(place)
         return replace(info, input="clip", shape=(self.frames, *info.shape))
 
-    def fingerprint(self, place: DataPlace) -> str:
+    def fingerprint(self, place: DataLocation) -> str:
         # another sampling makes other clips, and another number of them, of the same files
         made = f"{self.frames} {self.stride} {super().fingerprint(place)}"
         return blake2b(made.encode(), digest_size=16).hexdigest()
 
-    def load(self, place: DataPlace) -> Examples:
+    def load(self, place: DataLocation) -> Examples:
         source = self._source(place)
         assert isinstance(source, ClipSource)
         shape = self._shape(source, place)

@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 import numpy as np
 
 from trainables.data.content import digest_of_arrays
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
+from trainables.dataset import DataInfo, DataLocation, Dataset, Examples
 from trainables.errors import DataError
 
 _CONTENT: Final = "5061355c4455ff29f5424e0620e08da0"
@@ -20,13 +20,13 @@ class Digits(Dataset):
     name: ClassVar[str] = "digits"
     licence: ClassVar[str] = "CC BY 4.0, https://archive.ics.uci.edu/dataset/80"
 
-    def info(self, place: DataPlace) -> DataInfo:
+    def info(self, place: DataLocation) -> DataInfo:
         return DataInfo(self.name, "image", (1, 8, 8), "classification", tuple("0123456789"))
 
-    def fingerprint(self, place: DataPlace) -> str:
+    def fingerprint(self, place: DataLocation) -> str:
         return _CONTENT
 
-    def load(self, place: DataPlace) -> Examples:
+    def load(self, place: DataLocation) -> Examples:
         from sklearn.datasets import load_digits  # slow to import
 
         pixels, labels = load_digits(return_X_y=True)

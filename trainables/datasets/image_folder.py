@@ -8,7 +8,7 @@ from pydantic import Field
 from trainables.component import NotIdentity
 from trainables.data.picture_dataset import PictureDataset, PictureSource, located_file
 from trainables.data.picture_folder import NumberedFolder, PictureFolder
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 
 
 class ImageFolder(PictureDataset):
@@ -26,11 +26,11 @@ class ImageFolder(PictureDataset):
     target: Annotated[str | None, Field(min_length=1), NotIdentity()] = None
     """A CSV file, `path,target`, of numbers to predict in place of classes: the task is then regression."""
 
-    def located(self, place: DataPlace) -> Self:
+    def located(self, place: DataLocation) -> Self:
         with_groups = located_file(super().located(place), "groups", place, Path.is_file)
         return located_file(with_groups, "target", place, Path.is_file)
 
-    def _lists(self, place: DataPlace) -> list[str]:
+    def _lists(self, place: DataLocation) -> list[str]:
         return self.located(place)._named_lists()
 
     def _named_lists(self) -> list[str]:

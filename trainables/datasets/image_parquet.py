@@ -7,7 +7,7 @@ from pydantic import Field
 
 from trainables.component import NotIdentity
 from trainables.data.picture_dataset import PictureDataset, PictureSource, located_file
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.datasets._picture_table import PictureTable
 
 
@@ -33,7 +33,7 @@ class ImageParquet(PictureDataset):
     folder: Annotated[str | None, Field(min_length=1), NotIdentity()] = None
     """Where paths of pictures start from, looked for where `path` is, then in it; nothing outside of it is read."""
 
-    def located(self, place: DataPlace) -> Self:
+    def located(self, place: DataLocation) -> Self:
         return located_file(super().located(place), "folder", place, Path.is_dir)
 
     def _open(self, root: Path) -> PictureSource:

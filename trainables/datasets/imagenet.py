@@ -11,7 +11,7 @@ from trainables.data.picture_dataset import PictureSource
 from trainables.data.picture_decoder import PictureDecoder, middle
 from trainables.data.picture_folder import PictureFolder, SplitFolder, shown_folders
 from trainables.data.pictures import Choice, Shape
-from trainables.dataset import DataInfo, DataPlace, Size, StreamedExamples
+from trainables.dataset import DataInfo, DataLocation, Size, StreamedExamples
 from trainables.datasets.image_folder import ImageFolder
 from trainables.errors import DataError, UnfitOption
 
@@ -43,10 +43,10 @@ class Imagenet(ImageFolder):
     middle: Annotated[float, Field(gt=0, le=1)] = 0.875
     """Share of the short side that is measured on: 0.875 is 224 of 256 pixels."""
 
-    def info(self, place: DataPlace) -> DataInfo:
+    def info(self, place: DataLocation) -> DataInfo:
         return replace(super().info(place), streamed=True)
 
-    def streamed(self, place: DataPlace) -> StreamedExamples:
+    def streamed(self, place: DataLocation) -> StreamedExamples:
         source = self._source(place)
         shape = self._shape(source, place)
         root = Path(self.located(place).path)

@@ -15,8 +15,8 @@ from PIL import Image
 from pydantic import Field
 
 from trainables.component import NonNegative
-from trainables.data.memory import refuse_too_large
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
+from trainables.data.memory import check_memory
+from trainables.dataset import DataInfo, DataLocation, Dataset, Examples
 from trainables.registry import registry
 
 # Movements on a torus that look the same when their order is lost.
@@ -92,24 +92,24 @@ class MovingDigits(Dataset):
     shuffled: bool = False
     """A control: the frames of every clip in a random order."""
 
-    def fetch(self, place: DataPlace) -> None:
+    def fetch(self, place: DataLocation) -> None:
         self._source().fetch(place)
 
-    def info(self, place: DataPlace) -> DataInfo:
+    def info(self, place: DataLocation) -> DataInfo:
         self._source().info(place)
         shape = (self.length, 1, self.size, self.size)
         return DataInfo(self.name, "clip", shape, "classification", DIRECTIONS, official_test=True, directed=True)
 
-    def content_files(self, place: DataPlace) -> Sequence[str]:
+    def content_files(self, place: DataLocation) -> Sequence[str]:
         return self._source().content_files(place)
 
-    def fingerprint(self, place: DataPlace) -> str:
+    def fingerprint(self, place: DataLocation) -> str:
         # other parameters make other clips of the same pictures
         made = (self.source, self.length, self.size, self.noise, self.examples, self.shuffled)
         return blake2b(f"{made} {self._source().fingerprint(place)}".encode(), digest_size=16).hexdigest()
 
-    def load(self, place: DataPlace) -> Examples:
-        refuse_too_large(self.examples, (self.length, self.size, self.size), "examples")
+    def load(self, place: DataLocation) -> Examples:
+        check_memory(self.examples, (self.length, self.size, self.size), "examples")
         pictures = self._source().load(place)
         # RandomState's numbers are frozen for ever, a Generator's may change with numpy
         random = np.random.RandomState(_seed("clips"))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from trainables.data.content import digest_of_arrays, remembered
 from trainables.data.published import PublishedDataset, first_complete, kept_downloads
-from trainables.dataset import DataInfo, DataPlace, Examples
+from trainables.dataset import DataInfo, DataLocation, Examples
 from trainables.errors import DataError
 
 # The MATLAB files in which SVHN's cropped digits are published (http://ufldl.stanford.edu/housenumbers/).
@@ -70,11 +70,11 @@ class Svhn(PublishedDataset):
     extra: bool = False
     """Whether the 531,131 easier pictures of `extra_32x32.mat` join those to train on."""
 
-    def info(self, place: DataPlace) -> DataInfo:
+    def info(self, place: DataLocation) -> DataInfo:
         self._files(place)
         return DataInfo(self.name, "image", (3, 32, 32), "classification", self.classes, official_test=True)
 
-    def fingerprint(self, place: DataPlace) -> str:
+    def fingerprint(self, place: DataLocation) -> str:
         files = self._files(place)
         return remembered(
             place,
@@ -83,7 +83,7 @@ class Svhn(PublishedDataset):
             lambda: digest_of_arrays(array for file in files for array in read_house_numbers(file)),
         )
 
-    def load(self, place: DataPlace) -> Examples:
+    def load(self, place: DataLocation) -> Examples:
         pictures, labels = zip(*map(read_house_numbers, self._files(place)), strict=True)
         targets = np.concatenate(labels)
         count = len(targets)
@@ -92,14 +92,14 @@ class Svhn(PublishedDataset):
     def _parts(self) -> tuple[str, ...]:
         return ("train", "extra", "test") if self.extra else ("train", "test")
 
-    def _found(self, place: DataPlace) -> list[Path] | None:
+    def _found(self, place: DataLocation) -> list[Path] | None:
         candidates = ([folder / _file(part) for part in self._parts()] for folder in _candidates(place))
         return first_complete(candidates)
 
-    def _looked(self, place: DataPlace) -> list[str]:
+    def _looked(self, place: DataLocation) -> list[str]:
         return [str(folder) for folder in _candidates(place)]
 
-    def _wanted(self, place: DataPlace) -> str:
+    def _wanted(self, place: DataLocation) -> str:
         where = "the data folder (`--data` or ORCH_DATA)" if place.data is None else place.data
         return f"put {' and '.join(map(_file, self._parts()))} into the folder svhn in {where}."
 
@@ -116,6 +116,6 @@ def _file(part: str) -> str:
     return f"{part}_32x32.mat"
 
 
-def _candidates(place: DataPlace) -> list[Path]:
+def _candidates(place: DataLocation) -> list[Path]:
     roots = [] if place.data is None else [place.data, place.data / "svhn", place.data / "SVHN"]
     return [*roots, kept_downloads(place) / "svhn"]

@@ -24,8 +24,8 @@ class FrameModel(Model):
     features: Count = 64
     """Numbers that are told of a frame."""
 
-    def supports(self, data: DataInfo) -> str | None:
-        return super().supports(data) or left_of_frame(self.name, len(self.channels), data)
+    def unsupported_reason(self, data: DataInfo) -> str | None:
+        return super().unsupported_reason(data) or left_of_frame(self.name, len(self.channels), data)
 
     def frame_network(self, data: DataInfo) -> FrameNetwork:
         """Freshly initialised, for the frames of this data."""

@@ -34,8 +34,8 @@ class SequenceModel(Model):
     bidirectional: Annotated[bool, AddedLater(keeps=False)] = False
     """Whether each layer also reads from the end, with a state of its own (Schuster and Paliwal 1997)."""
 
-    def supports(self, data: DataInfo) -> str | None:
-        if reason := super().supports(data):
+    def unsupported_reason(self, data: DataInfo) -> str | None:
+        if reason := super().unsupported_reason(data):
             return reason
         if data.input == "image" and self.read == "patches" and (data.height % self.patch or data.width % self.patch):
             patch, size = f"{self.patch}x{self.patch}", f"{data.height}x{data.width}"

@@ -80,8 +80,8 @@ class Cnn(Model):
             raise ValueError("pool_padding same with a pool_stride of 1 needs an odd pool_size, such as 3")
         return self
 
-    def supports(self, data: DataInfo) -> str | None:
-        if reason := super().supports(data):
+    def unsupported_reason(self, data: DataInfo) -> str | None:
+        if reason := super().unsupported_reason(data):
             return reason
         for number, (height, width) in enumerate(self._sizes(data), start=1):
             if min(height, width) < 1:

@@ -28,8 +28,8 @@ class Cnn3d(Model):
     batch_norm: bool = True
     """Batch normalisation after each convolution (Ioffe and Szegedy 2015); the paper has none."""
 
-    def supports(self, data: DataInfo) -> str | None:
-        return super().supports(data) or left_of_frame(self.name, len(self.channels), data)
+    def unsupported_reason(self, data: DataInfo) -> str | None:
+        return super().unsupported_reason(data) or left_of_frame(self.name, len(self.channels), data)
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
         from torch import nn

@@ -42,8 +42,8 @@ class Densenet(Model):
     compression: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of the maps that go on from one block to the next, theta."""
 
-    def supports(self, data: DataInfo) -> str | None:
-        if reason := super().supports(data):
+    def unsupported_reason(self, data: DataInfo) -> str | None:
+        if reason := super().unsupported_reason(data):
             return reason
         if min(data.height, data.width) < _SMALLEST:
             size = f"{data.height}x{data.width}"

@@ -46,8 +46,8 @@ class Resnet(Model):
     def has_stochastic_depth(self) -> bool:
         return self.residual
 
-    def supports(self, data: DataInfo) -> str | None:
-        if reason := super().supports(data):
+    def unsupported_reason(self, data: DataInfo) -> str | None:
+        if reason := super().unsupported_reason(data):
             return reason
         if min(data.height, data.width) < _SMALLEST:
             size = f"{data.height}x{data.width}"

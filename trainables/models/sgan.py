@@ -42,12 +42,12 @@ class Sgan(Model):
     passes: Count | None = None
     """How often an epoch goes through the labelled examples; null: until it has seen each unlabelled picture once."""
 
-    def supports(self, data: DataInfo) -> str | None:
-        if reason := super().supports(data):
+    def unsupported_reason(self, data: DataInfo) -> str | None:
+        if reason := super().unsupported_reason(data):
             return reason
         if not data.classes:
             return f"sgan needs classes, {data.name} has the task {data.task}"
-        reason = self._classifier().supports(data)
+        reason = self._classifier().unsupported_reason(data)
         return reason and f"the classifier of sgan is a cnn, and {reason}"
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:

@@ -46,8 +46,8 @@ class Vit(Model):
     def has_stochastic_depth(self) -> bool:
         return True
 
-    def supports(self, data: DataInfo) -> str | None:
-        if reason := super().supports(data):
+    def unsupported_reason(self, data: DataInfo) -> str | None:
+        if reason := super().unsupported_reason(data):
             return reason
         if data.height % self.patch or data.width % self.patch:
             size = f"{data.height}x{data.width}"

@@ -43,7 +43,7 @@ class Lbfgs(TorchOptimizer):
     line_search_fn: Literal["strong_wolfe"] | None = "strong_wolfe"
     """How the length of a step is found; null takes lr as it is."""
 
-    def supports(self, data: DataInfo, model: Model, regularizers: Sequence[Regularizer]) -> str | None:
+    def unsupported_reason(self, data: DataInfo, model: Model, regularizers: Sequence[Regularizer]) -> str | None:
         if model.has_own_learner:
             return (
                 f"lbfgs evaluates a batch's loss several times a step, which the training of {model.name} does not do"
@@ -58,7 +58,7 @@ class Lbfgs(TorchOptimizer):
                 )
         return None
 
-    def supports_protocol(self, protocol: Protocol) -> str | None:
+    def unsupported_protocol_reason(self, protocol: Protocol) -> str | None:
         if protocol.clip is None:
             return None
         return "lbfgs learns the curvature from how the gradient changes, and clip shortens gradients; leave clip out"

@@ -52,13 +52,13 @@ class Muon(TorchOptimizer):
     adamw_weight_decay: NonNegative = 0.01
     """Of AdamW: share of each parameter taken off at every step, times its learning rate."""
 
-    def supports(self, data: DataInfo, model: Model, regularizers: Sequence[Regularizer]) -> str | None:
-        from trainables.training.meta import weightless
+    def unsupported_reason(self, data: DataInfo, model: Model, regularizers: Sequence[Regularizer]) -> str | None:
+        from trainables.training.meta import on_meta_device
 
         task = registry.get("task", data.task)()
         assert isinstance(task, Task)
         try:
-            net = weightless(lambda: model.build(data, task.outputs(data)))
+            net = on_meta_device(lambda: model.build(data, task.outputs(data)))
         except Exception:  # noqa: BLE001 - whatever is wrong with a model (a plug-in's, say), its trial will tell
             return None
         if any(part.ndim == 2 and part.requires_grad for part in net.parameters()):

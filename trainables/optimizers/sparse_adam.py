@@ -21,5 +21,5 @@ class SparseAdam(TorchOptimizer):
     """Decay of the running means of gradients and of their squares."""
     eps: Positive = 1e-8
 
-    def supports(self, data: DataInfo, model: Model, regularizers: Sequence[Regularizer]) -> str | None:
+    def unsupported_reason(self, data: DataInfo, model: Model, regularizers: Sequence[Regularizer]) -> str | None:
         return f"sparse_adam updates sparse gradients alone, and those of {model.name} are dense; use adam"

@@ -34,7 +34,7 @@ class Augment(Regularizer):
     colour: Probability = 0.0
     """Brightness, contrast and (of RGB) saturation are each multiplied by up to 1 - colour or 1 + colour."""
 
-    def supports(self, data: DataInfo, model: Model) -> str | None:
+    def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
         if self.crop >= min(data.height, data.width):
             size = f"{data.height}x{data.width}"
             return f"a crop with {self.crop} pixels of padding can miss the whole picture: {data.name} has {size}"

@@ -26,7 +26,7 @@ class ClassWeights(Regularizer):
     beta: Annotated[float, Field(ge=0, lt=1)] | None = None
     """Weights are 1 over the effective number (1 - beta^n) / (1 - beta) of n examples; null: over n itself."""
 
-    def supports(self, data: DataInfo, model: Model) -> str | None:
+    def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
         return self.needs_classes(data)
 
     def weights(self, class_counts: Sequence[int]) -> list[float]:

@@ -31,7 +31,7 @@ class Cutmix(Regularizer):
     probability: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the examples that are changed. The authors' code has 0.5 for CIFAR."""
 
-    def supports(self, data: DataInfo, model: Model) -> str | None:
+    def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
         return self.needs_classes(data)
 
     def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

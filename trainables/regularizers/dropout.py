@@ -20,7 +20,7 @@ class Dropout(Regularizer):
     p: Probability = 0.5
     """Share of the units that are dropped."""
 
-    def supports(self, data: DataInfo, model: Model) -> str | None:
+    def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
         return None if model.has_dropout else f"the model {model.name} has no place for dropout"
 
     def on_model(self, module: nn.Module) -> None:

@@ -24,7 +24,7 @@ class FocalLoss(Regularizer):
     gamma: NonNegative = 2.0
     """0 is the plain cross-entropy."""
 
-    def supports(self, data: DataInfo, model: Model) -> str | None:
+    def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
         return self.needs_classes(data)
 
     def on_loss(self, loss: Loss, facts: TrainingFacts) -> Loss:

@@ -40,7 +40,7 @@ class GanAugment(Regularizer):
     channels: Counts = (64, 32)
     """Feature maps of the GAN's generator, from the smallest maps on; its discriminator has them the other way round."""
 
-    def supports(self, data: DataInfo, model: Model) -> str | None:
+    def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
         if data.input != "image":
             return f"gan_augment makes images, {data.name} has {data.input} inputs"
         if data.streamed:

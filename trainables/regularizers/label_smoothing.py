@@ -21,7 +21,7 @@ class LabelSmoothing(Regularizer):
     value: Probability = 0.1
     """The share that is spread."""
 
-    def supports(self, data: DataInfo, model: Model) -> str | None:
+    def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
         return self.needs_classes(data)
 
     def on_loss(self, loss: Loss, facts: TrainingFacts) -> Loss:

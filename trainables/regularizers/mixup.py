@@ -27,7 +27,7 @@ class Mixup(Regularizer):
     alpha: Annotated[float, Field(ge=0.01)] = 0.2
     """The shares are from Beta(alpha, alpha): the smaller, the nearer to 0 or 1. The paper has 0.2 (ImageNet), 1 (CIFAR)."""
 
-    def supports(self, data: DataInfo, model: Model) -> str | None:
+    def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
         return self.needs_classes(data)
 
     def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

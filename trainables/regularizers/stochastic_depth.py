@@ -20,7 +20,7 @@ class StochasticDepth(Regularizer):
     p: Probability = 0.5
     """Share of the examples that lose the last branch; it falls linearly towards the first."""
 
-    def supports(self, data: DataInfo, model: Model) -> str | None:
+    def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
         if model.has_stochastic_depth:
             return None
         return f"stochastic_depth leaves out residual branches, and the model {model.name} has none that it could"

@@ -23,7 +23,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from trainables.context import Context, Signal
-from trainables.data.files import is_hole, open_regular, write_whole
+from trainables.data.files import atomic_write, is_hole, open_regular
 from trainables.errors import CheckpointError
 from trainables.interfaces import State
 from trainables.records import EpochRow
@@ -69,10 +69,10 @@ def write(folder: Path, header: Header, state: Any, tensors: Mapping[str, Tensor
     """Write a checkpoint, whole or not at all. Raises OSError."""
     data = save(dict(tensors))
     refuse_link(folder)
-    write_whole(data, _tensors(folder, header.epoch))
+    atomic_write(data, _tensors(folder, header.epoch))
     content = {"header": asdict(header), "tensors": _digest(data), "state": state}
     text = json.dumps({"checksum": _digest(_line(content)), "content": content})
-    write_whole(text.encode(), _json(folder, header.epoch))
+    atomic_write(text.encode(), _json(folder, header.epoch))
 
 
 def read(folder: Path, epoch: int) -> Contents:
@@ -177,7 +177,7 @@ _PART: Final = 1 << 26
 """Bytes that are sent to the other ranks at a time."""
 
 
-class Keeper:
+class CheckpointManager:
     """One trial's. Its methods are called by every rank; only the first one touches the disk."""
 
     def __init__(self, order: TrialOrder, checkpoints: Checkpoints, context: Context) -> None:

@@ -17,7 +17,7 @@ from trainables.protocol import Protocol, is_best
 from trainables.records import EpochRow, Seeds
 from trainables.schedule import Moment
 from trainables.task import Task
-from trainables.training.checkpoints import Keeper, TrainingProgress
+from trainables.training.checkpoints import CheckpointManager, TrainingProgress
 from trainables.training.costs import Stopwatch
 from trainables.training.evaluate import Outputs, predict
 from trainables.training.learner import Learner
@@ -43,12 +43,12 @@ class FitParts:
     protocol: Protocol
     seeds: Seeds
     context: Context
-    keeper: Keeper | None = None
+    keeper: CheckpointManager | None = None
     """Keeps the state between epochs, and knows whether there is one to go on from."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class TrainingResult:
     """How training went. The learner's module holds the weights of the selected epoch, if there is one."""
 
     history: tuple[EpochRow, ...]
@@ -71,7 +71,7 @@ class _Learnt:
     examples: int
 
 
-def fit(parts: FitParts) -> Fitted:
+def fit(parts: FitParts) -> TrainingResult:
     """Train epoch by epoch, select on validation, and leave the selected weights in the module.
 
     Goes on from a checkpoint where there is one, and ends as if it had never stopped. Raises TrialTimedOut and
@@ -98,7 +98,7 @@ def fit(parts: FitParts) -> Fitted:
     if progress.best:
         module.load_state_dict(progress.best)
     diverged = None if parts.protocol.schedule.is_range_test else _divergence(history[-1])
-    return Fitted(tuple(history), progress.best_epoch, diverged, progress.examples, progress.best_val)
+    return TrainingResult(tuple(history), progress.best_epoch, diverged, progress.examples, progress.best_val)
 
 
 def _begun(parts: FitParts, streams: RandomStreams) -> TrainingProgress:

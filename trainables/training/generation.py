@@ -28,7 +28,7 @@ class Enlarged:
     picture: Picture | None
 
 
-def enlarge(data: Prepared, regularizers: Sequence[Regularizer], seed: int, context: Context) -> Enlarged:
+def add_generated(data: Prepared, regularizers: Sequence[Regularizer], seed: int, context: Context) -> Enlarged:
     """Ask each regularizer; all are shown the training split as it was before any of them. The same on every rank.
 
     Raises DataError where what was made is not of the form of the data, and whatever a regularizer raises.

@@ -95,7 +95,7 @@ def clip(gradients: Sequence[Tensor], norm: Tensor, most: float) -> None:
 # The same random draws (dropout) in every evaluation of one batch, as a line search needs them.
 
 
-class SameDraws:
+class ReplayedDraws:
     """Remembers where torch's own generators stand when it is made."""
 
     def __init__(self, device: torch.device) -> None:
@@ -311,7 +311,7 @@ class SupervisedLearner(Learner):
 
     def _searching_step(self, inputs: Tensor, targets: Tensor) -> StepResult:
         """For an optimizer that evaluates a batch again and again. What is reported is the first evaluation."""
-        draws = SameDraws(self._context.device)
+        draws = ReplayedDraws(self._context.device)
         results: list[StepResult] = []
 
         def closure() -> float:

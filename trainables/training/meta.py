@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 _ALLOCATING: Final = frozenset({torch.empty, torch.zeros, torch.ones, torch.randn})
 
 
-class Weightless(TorchFunctionMode):
+class OnMetaDevice(TorchFunctionMode):
     """Within it, what layers allocate for their weights has a shape and no memory (torch's device `meta`).
 
     `with torch.device("meta")` would take the memory of all tensors, also of those that a RegNet computes its widths with.
@@ -29,7 +29,7 @@ class Weightless(TorchFunctionMode):
         return function(*args, **options)
 
 
-def weightless(build: Callable[[], nn.Module]) -> nn.Module:
+def on_meta_device(build: Callable[[], nn.Module]) -> nn.Module:
     """What `build` builds, on the device `meta`."""
-    with Weightless():
+    with OnMetaDevice():
         return build().to("meta")

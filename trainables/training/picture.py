@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image
 
-from trainables.data.files import write_whole
+from trainables.data.files import atomic_write
 from trainables.dataset import Picture
 
 if TYPE_CHECKING:
@@ -42,4 +42,4 @@ def save_picture(picture: Picture, path: Path) -> None:
     """Write a PNG so that a reader sees the whole file or none. Raises OSError."""
     encoded = io.BytesIO()
     Image.fromarray(picture).save(encoded, format="PNG")
-    write_whole(encoded.getvalue(), path)
+    atomic_write(encoded.getvalue(), path)

@@ -20,7 +20,7 @@ from trainables.data.splits import Split, stream
 from trainables.data.statistics import pixel_scale
 from trainables.data.streaming import StreamedBatches
 from trainables.data.subset import Division, divided
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples, StreamedExamples
+from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, StreamedExamples
 from trainables.errors import DataError
 from trainables.interfaces import Regularizer, TrainingFacts
 from trainables.protocol import Protocol, Splits
@@ -45,7 +45,7 @@ class Prepared:
 
 
 @runtime_checkable
-class Shortening(typing.Protocol):
+class CachesFeatures(typing.Protocol):
     """A model that reads less than the pictures, once it has read each of them."""
 
     def shortened(
@@ -62,7 +62,7 @@ class Shortening(typing.Protocol):
 @lru_cache(maxsize=1)  # a slot's next trial mostly has the same data and seed; more would hold more of the GPU's memory
 def prepared(
     dataset: Dataset,
-    place: DataPlace,
+    place: DataLocation,
     fingerprint: str,
     splits: Splits,
     split_seed: int,
@@ -74,7 +74,7 @@ def prepared(
     seed: the trial's own, which picks the fold of a cross-validation; all else comes from `split_seed`.
     """
     found = contents(dataset, place, fingerprint)
-    info, reason = dataset.under_options(found.info), dataset.supports(found.info)
+    info, reason = dataset.under_options(found.info), dataset.unsupported_reason(found.info)
     if reason is not None:
         raise DataError(reason)
     examples = found.examples

@@ -8,7 +8,7 @@ import torch
 
 from trainables.context import Context
 from trainables.data.batches import UnlabelledBatches
-from trainables.data.cache import here
+from trainables.data.cache import local_location
 from trainables.dataset import DataInfo, Picture
 from trainables.errors import CheckpointError
 from trainables.interfaces import Model, Regularizer
@@ -17,14 +17,14 @@ from trainables.records import Costs, Seeds, SplitSizes, TrialResult
 from trainables.registry import registry
 from trainables.spec import TrialOrder, TrialSpec, derived_seed, derived_seeds
 from trainables.task import Task
-from trainables.training.checkpoints import Keeper
+from trainables.training.checkpoints import CheckpointManager
 from trainables.training.costs import PeakMemory, Stopwatch, count_bytes, count_flops, count_parameters, measure_latency
 from trainables.training.evaluate import UNMEASURED, Measures, measure, measure_validation
-from trainables.training.fit import FitParts, Fitted, fit
-from trainables.training.generation import enlarge
+from trainables.training.fit import FitParts, TrainingResult, fit
+from trainables.training.generation import add_generated
 from trainables.training.learner import Learner, LearnerParts, OwnLearner, SupervisedLearner
 from trainables.training.picture import save_picture
-from trainables.training.prepare import Prepared, Shortening, prepared
+from trainables.training.prepare import CachesFeatures, Prepared, prepared
 from trainables.training.range_test import RangeFound, RangeTest
 from trainables.training.weights import save_weights
 from trainables.training.weights_origin import WeightsOrigin
@@ -57,23 +57,25 @@ def _run(order: TrialOrder, context: Context) -> TrialResult:
     spec, seeds = order.spec, derived_seeds(order.spec.seed)
     stopwatch, memory = Stopwatch(context.device), PeakMemory(context.device)
     splits = spec.protocol.splits
-    data = prepared(spec.dataset, here(order.place), spec.fingerprint, splits, seeds.split, context.device, spec.seed)
+    data = prepared(
+        spec.dataset, local_location(order.place), spec.fingerprint, splits, seeds.split, context.device, spec.seed
+    )
     task = _task(data.info)
     setup = stopwatch.lap()
-    enlarged = enlarge(data, spec.regularizers, seeds.augment, context)
+    enlarged = add_generated(data, spec.regularizers, seeds.augment, context)
     generation = stopwatch.lap()
     learner = _learner(spec, data, enlarged.data, task, seeds, context)
     setup += stopwatch.lap()
     learnt, features = enlarged.data, None
     if not enlarged.count:
-        if isinstance(spec.model, Shortening):
+        if isinstance(spec.model, CachesFeatures):
             learnt = spec.model.shortened(learner.module, data, spec.regularizers, spec.protocol, context)
         features = stopwatch.lap() if learnt is not data else None
         data = learnt
     if spec.protocol.schedule.is_range_test:
         learner = RangeTest(learner, context)
     setup += stopwatch.lap()
-    keeper = None if order.checkpoints is None else Keeper(order, order.checkpoints, context)
+    keeper = None if order.checkpoints is None else CheckpointManager(order, order.checkpoints, context)
     fitted = fit(FitParts(learner, task, learnt, spec.regularizers, spec.protocol, seeds, context, keeper))
     stopwatch.lap()
     measures = UNMEASURED
@@ -151,7 +153,7 @@ def _costs(
     data: DataInfo,
     task: Task,
     learner: Learner,
-    fitted: Fitted,
+    fitted: TrainingResult,
     times: _Times,
     memory: PeakMemory,
     context: Context,
@@ -194,7 +196,13 @@ def _flops(model: Model, regularizers: tuple[Regularizer, ...], data: DataInfo, 
 
 
 def _result(
-    fitted: Fitted, measures: Measures, costs: Costs, data: Prepared, generated: int, seeds: Seeds, context: Context
+    fitted: TrainingResult,
+    measures: Measures,
+    costs: Costs,
+    data: Prepared,
+    generated: int,
+    seeds: Seeds,
+    context: Context,
 ) -> TrialResult:
     diverged = fitted.diverged or measures.diverged
     split = data.split

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save
 from torch import Tensor
 
-from trainables.data.files import write_whole
+from trainables.data.files import atomic_write
 from trainables.errors import WeightsError
 from trainables.training.safetensors_header import read_header
 
@@ -18,7 +18,7 @@ def save_weights(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str,
     """Write a module's `state_dict()` so that a reader sees the whole file or none. Raises OSError."""
     # safetensors takes neither tensors that share memory nor other layouts than row by row
     plain = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in state.items()}
-    write_whole(save(plain, dict(metadata)), path)
+    atomic_write(save(plain, dict(metadata)), path)
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from orchestrator.store import sql
 from orchestrator.store.inspection import Inspected, JournalFiles
 from orchestrator.store.integrity.scratch import CELLS, KEYS, Ordered, Place, Row, Scratch
-from orchestrator.store.integrity.snapshot import Image, image_of
+from orchestrator.store.integrity.snapshot import DatabaseSnapshot, image_of
 from results_schema import ATTEMPTS, CLASSES, CURVES, ENDED, ENVIRONMENTS, EPOCHS, TRIAL_TABLES, TRIALS
 
 # What can still be read of a damaged journal, row by row.
@@ -52,7 +52,7 @@ def salvage(files: JournalFiles, found: Inspected, scratch: Scratch) -> dict[str
     return {name: _agreed(first[name], again[name], scratch.keep_what_agrees(name)) for name in first}
 
 
-def _reading(image: Image, place: Place, found: Inspected, scratch: Scratch) -> dict[str, Salvaged]:
+def _reading(image: DatabaseSnapshot, place: Place, found: Inspected, scratch: Scratch) -> dict[str, Salvaged]:
     with closing(image.opened()) as db:
         # a page without a seal may be anything: SQLite's own structure has to be sound for a table to be complete
         sound = found.seal is not None or _is_sound(db)

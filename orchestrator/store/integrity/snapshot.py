@@ -21,7 +21,7 @@ MOST_MENDED: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class DatabaseSnapshot:
     """A journal's pages, its log carried over."""
 
     content: bytes
@@ -32,12 +32,12 @@ class Image:
         """Raises what SQLite raises."""
         return in_memory(bytearray(self.content))
 
-    def filled(self, value: int, size: int) -> "Image":
+    def filled(self, value: int, size: int) -> "DatabaseSnapshot":
         """With every byte of the lost pages at this value."""
         content = bytearray(self.content)
         for number in self.lost:
             content[(number - 1) * size : number * size] = bytes([value]) * size
-        return Image(bytes(content), self.lost)
+        return DatabaseSnapshot(bytes(content), self.lost)
 
 
 def opened(paths: ResultsPaths, journal: Path) -> sqlite3.Connection:
@@ -50,7 +50,7 @@ def opened(paths: ResultsPaths, journal: Path) -> sqlite3.Connection:
         return image_of(files, Inspected(log_is_left=inspect(files).log_is_left))[0].opened()
 
 
-def image_of(files: JournalFiles, found: Inspected) -> tuple[Image, int]:
+def image_of(files: JournalFiles, found: Inspected) -> tuple[DatabaseSnapshot, int]:
     """The image and its page size. Of pages that are not as they were sealed, a single flipped bit is put back.
 
     Raises OSError, DamagedResults.
@@ -73,7 +73,7 @@ def image_of(files: JournalFiles, found: Inspected) -> tuple[Image, int]:
             lost.add(number)
     log = content_of(files.log) if files.log.exists() and not found.log_is_left else b""
     lost -= wal.carry_over(log, content, size)
-    return Image(bytes(content), frozenset(lost)), size
+    return DatabaseSnapshot(bytes(content), frozenset(lost)), size
 
 
 def mended(page: bytes, sealed: bytes, size: int) -> bytes | None:

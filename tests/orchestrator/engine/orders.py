@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator.engine import Broke, Ended, EpochDone, Event, Failure, FailureKind, Started
+from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Event, Failure, FailureKind, Started
 from tests.orchestrator import sample
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.protocol import Protocol
 from trainables.records import Breakdown, EpochRow, TrialResult
 from trainables.registry import registry
@@ -24,7 +24,7 @@ def order(trial_id: str = "t", attempt: int = 1, *, seed: int = 0, limit: float 
         seed=seed,
         fingerprint="0",
     )
-    return TrialOrder(trial_id, attempt, spec, DataPlace(None, None, Path("cache")), None)
+    return TrialOrder(trial_id, attempt, spec, DataLocation(None, None, Path("cache")), None)
 
 
 def result() -> TrialResult:
@@ -39,9 +39,11 @@ def epoch_done(trial_id: str = "t", attempt: int = 1) -> Event:
     return EpochDone(trial_id, attempt, EpochRow(1, 0.1, 1.0, 1.0, 0.1, 0.1))
 
 
-def ended(trial_id: str = "t", attempt: int = 1) -> Ended:
-    return Ended(trial_id, attempt, result(), NOW, "")
+def ended(trial_id: str = "t", attempt: int = 1) -> AttemptFinished:
+    return AttemptFinished(trial_id, attempt, result(), NOW, "")
 
 
-def broke(kind: FailureKind = FailureKind.ERROR, message: str = "why", trial_id: str = "t", attempt: int = 1) -> Broke:
-    return Broke(trial_id, attempt, Failure(kind, message), NOW, "")
+def broke(
+    kind: FailureKind = FailureKind.ERROR, message: str = "why", trial_id: str = "t", attempt: int = 1
+) -> AttemptFailed:
+    return AttemptFailed(trial_id, attempt, Failure(kind, message), NOW, "")

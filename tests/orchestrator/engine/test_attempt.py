@@ -8,7 +8,7 @@ from datetime import UTC
 import pytest
 import torch
 
-from orchestrator.engine import Broke, Ended, EpochDone, Event, FailureKind, RunTrial, Started
+from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Event, FailureKind, RunTrial, Started
 from orchestrator.engine.attempt import LOG_LIMIT, attempt, classify
 from tests.orchestrator.engine.orders import order, result
 from trainables.context import Context, SingleContext
@@ -31,7 +31,7 @@ def attempted(run_trial: RunTrial) -> tuple[FailureKind | None, list[Event]]:
         ProcessState(),
     )
     assert end is events[-1]
-    return (end.failure.kind if isinstance(end, Broke) else None), events
+    return (end.failure.kind if isinstance(end, AttemptFailed) else None), events
 
 
 def raising(error: BaseException) -> RunTrial:
@@ -52,9 +52,9 @@ def test_a_good_trial_starts_reports_and_ends_with_what_it_printed(capsys: pytes
 
     failed, events = attempted(run_trial)
     assert failed is None
-    assert [type(event) for event in events] == [Started, EpochDone, Ended]
+    assert [type(event) for event in events] == [Started, EpochDone, AttemptFinished]
     end = events[-1]
-    assert isinstance(end, Ended)
+    assert isinstance(end, AttemptFinished)
     assert end.log.startswith("to standard output\nto standard error\n")
     assert end.at.tzinfo is UTC
     assert capsys.readouterr() == ("", "")
@@ -64,7 +64,7 @@ def test_a_failed_trial_keeps_its_traceback_and_what_it_printed() -> None:
     failed, events = attempted(raising(ValueError("shapes differ\nsecond line")))
     assert failed is FailureKind.ERROR
     end = events[-1]
-    assert isinstance(end, Broke)
+    assert isinstance(end, AttemptFailed)
     assert end.failure.message == "ValueError: shapes differ"
     assert "in run_trial" in (end.failure.traceback or "")
     assert end.log == "before it broke\n"
@@ -77,7 +77,7 @@ def test_the_end_of_a_long_log_is_kept() -> None:
         return result()
 
     end = attempted(run_trial)[1][-1]
-    assert isinstance(end, Ended)
+    assert isinstance(end, AttemptFinished)
     assert len(end.log) == LOG_LIMIT
     assert end.log.endswith("the last line\n")
 
@@ -86,7 +86,7 @@ def test_leaving_the_interpreter_is_a_failure_too() -> None:
     """`sys.exit` would end the slot's thread in silence, and the sweep would wait for its trial for ever."""
     failed, events = attempted(raising(SystemExit("I leave")))
     assert failed is FailureKind.ERROR
-    assert isinstance(events[-1], Broke)
+    assert isinstance(events[-1], AttemptFailed)
     assert "I leave" in events[-1].failure.message
 
 

@@ -4,12 +4,12 @@ import threading
 import time
 
 from orchestrator.engine import EpochDone
-from orchestrator.engine.worker import Desk
+from orchestrator.engine.worker import Mailbox
 from tests.orchestrator.engine.orders import ended, epoch_done, order, started
 
 
 def test_orders_go_in_and_events_come_out_in_their_order() -> None:
-    desk = Desk()
+    desk = Mailbox()
 
     def slot() -> None:
         for _ in range(3):
@@ -31,7 +31,7 @@ def test_orders_go_in_and_events_come_out_in_their_order() -> None:
 
 
 def test_an_exchange_ends_at_once_when_something_happens() -> None:
-    desk = Desk()
+    desk = Mailbox()
     threading.Timer(0.05, desk.emit, [epoch_done()]).start()
     began = time.monotonic()
     events = desk.exchange([], timeout=60)
@@ -40,7 +40,7 @@ def test_an_exchange_ends_at_once_when_something_happens() -> None:
 
 
 def test_what_nobody_has_taken_can_be_taken_back() -> None:
-    desk = Desk()
+    desk = Mailbox()
     desk.submit([order("a"), order("b"), order("c")])
     assert desk.next_order() is not None
     assert desk.withdraw() == ["b", "c"]
@@ -49,11 +49,11 @@ def test_what_nobody_has_taken_can_be_taken_back() -> None:
 
 
 def test_there_may_be_no_order() -> None:
-    assert Desk().next_order(timeout=0.01) is None
+    assert Mailbox().next_order(timeout=0.01) is None
 
 
 def test_a_trial_that_is_told_to_stop_hears_it_with_its_next_epoch() -> None:
-    desk = Desk()
+    desk = Mailbox()
     assert not desk.emit(started("a"))
     assert not desk.emit(epoch_done("a"))
     desk.stop("a")
@@ -62,7 +62,7 @@ def test_a_trial_that_is_told_to_stop_hears_it_with_its_next_epoch() -> None:
 
 
 def test_what_is_said_of_an_earlier_attempt_is_not_heard_by_the_next() -> None:
-    desk = Desk()
+    desk = Mailbox()
     desk.stop("a")
     assert not desk.emit(started("a"))
     assert not desk.emit(epoch_done("a"))

@@ -57,12 +57,12 @@ def test_a_process_that_cannot_say_that_it_has_begun_counts_from_the_handing_ove
     assert (overdue[0].order.trial_id, overdue[0].started) == ("b", None)
 
 
-def test_a_gang_whose_ranks_are_still_coming_up_has_begun_with_nothing(clock: list[float]) -> None:
-    gang = slot(order("a", limit=10), shape=PAIR)
+def test_a_worker_group_whose_ranks_are_still_coming_up_has_begun_with_nothing(clock: list[float]) -> None:
+    worker_group = slot(order("a", limit=10), shape=PAIR)
     clock[0] += 100
-    assert gang.overdue(0.05, 0.2) is None
-    assert running(gang) == []
-    assert gang.silent_for() == 100
+    assert worker_group.overdue(0.05, 0.2) is None
+    assert running(worker_group) == []
+    assert worker_group.silent_for() == 100
 
 
 def test_a_trial_without_a_limit_is_never_overdue(clock: list[float]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator.engine import Shape
-from orchestrator.engine.slots import AHEAD, Leasing, Slot
+from orchestrator.engine.slots import AHEAD, Prefetcher, Slot
 from tests.orchestrator.engine.orders import order, started
 from trainables.spec import TrialOrder
 
@@ -22,7 +22,7 @@ class Waiting:
     def take(self, shape: Shape, node: str = "") -> TrialOrder | None:
         return self.left.pop(0) if self.left else None
 
-    def give_back(self, given: TrialOrder) -> None:
+    def requeue(self, given: TrialOrder) -> None:
         self.left.insert(0, given)
 
     def waiting(self, shape: Shape) -> int:
@@ -39,12 +39,12 @@ def slot(*, quick: bool) -> Slot:
     return made
 
 
-def handed(leasing: Leasing, to: Slot, waiting: Any) -> list[str]:
+def handed(leasing: Prefetcher, to: Slot, waiting: Any) -> list[str]:
     return [given.trial_id for given in leasing.orders(to, waiting, peers=1)]
 
 
 def test_one_at_a_time_until_trials_are_known_to_be_quick() -> None:
-    leasing, waiting = Leasing(), Waiting(*"abcdefghijklm")
+    leasing, waiting = Prefetcher(), Waiting(*"abcdefghijklm")
     one = slot(quick=False)
     assert handed(leasing, one, waiting) == ["a"]
     assert handed(leasing, one, waiting) == []
@@ -59,11 +59,11 @@ def test_nothing_for_a_slot_that_is_not_to_be_used(reason: str) -> None:
         one.ready = False
     else:
         waiting.bad = frozenset({"node"})
-    assert handed(Leasing(), one, waiting) == []
+    assert handed(Prefetcher(), one, waiting) == []
 
 
 def test_trials_of_which_one_ended_its_slot_have_a_slot_to_themselves() -> None:
-    leasing, waiting = Leasing(), Waiting(*"abc")
+    leasing, waiting = Prefetcher(), Waiting(*"abc")
     ended = slot(quick=True)
     assert handed(leasing, ended, waiting) == ["a", "b", "c"]
     ended.note(started("a"), 0.25)
@@ -77,7 +77,7 @@ def test_trials_of_which_one_ended_its_slot_have_a_slot_to_themselves() -> None:
 
 
 def test_a_slot_with_one_trial_leaves_no_doubt() -> None:
-    leasing = Leasing()
+    leasing = Prefetcher()
     one = slot(quick=True)
     assert handed(leasing, one, Waiting("a")) == ["a"]
     assert not leasing.suspect(one)

@@ -29,14 +29,14 @@ def test_single_slots_fill_every_node_the_freest_first() -> None:
 
 
 @pytest.mark.parametrize(("strategy", "expected"), [("pack", ("b", "b", "b", "a")), ("spread", ("a", "b", "c", "b"))])
-def test_a_gang_is_packed_or_spread(strategy: Strategy, expected: tuple[str, ...]) -> None:
+def test_a_worker_group_is_packed_or_spread(strategy: Strategy, expected: tuple[str, ...]) -> None:
     nodes = [node("a", 2), node("b", 3), node("c", 1)]
     slot = Rooms(nodes, ()).place(Shape(4, 1, 0), strategy)
     assert slot is not None
     assert Counter(slot.nodes) == Counter(expected)
 
 
-def test_a_gang_takes_the_one_node_that_holds_it() -> None:
+def test_a_worker_group_takes_the_one_node_that_holds_it() -> None:
     assert fill([node("a", 2), node("b", 4), node("c", 3)], Shape(4, 1, 0)) == [("b",) * 4, ("c", "c", "c", "a")]
 
 
@@ -51,7 +51,7 @@ def test_workers_need_their_cpus_on_one_node() -> None:
 def test_shares_are_of_one_device() -> None:
     assert len(fill([node("a", 9, gpus=2)], Shape(1, 1, 0.6))) == 2, "one for each device, not 2 / 0.6"
     assert len(fill([node("a", 9, gpus=2)], Shape(1, 1, 0.25))) == 8
-    assert fill([node("a", 9, gpus=1)], Shape(2, 1, 1)) == [], "workers of a gang have whole devices"
+    assert fill([node("a", 9, gpus=1)], Shape(2, 1, 1)) == [], "workers of a worker group have whole devices"
 
 
 def test_alone_means_a_whole_device_or_a_whole_node() -> None:

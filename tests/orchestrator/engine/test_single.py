@@ -40,7 +40,7 @@ cluster = RayCluster(spec, CODE)
 cluster.open()
 try:
     single = Single("slot-1", Placed(Shape(1, 1, 0.0), (cluster.nodes[0].node_id,)), never, 0.0)
-    ray.get(single.hail())
+    ray.get(single.connect())
     assert single.trouble() is None, "nothing was submitted"
     single.submit([])
     ray.wait(list(single._submissions))
@@ -50,7 +50,7 @@ try:
     ray.wait(list(single._submissions))
     single._looked = 0.0
     print(single.trouble())
-    single.close(kindly=False)
+    single.close(graceful=False)
 finally:
     cluster.close()
 """

@@ -2,8 +2,8 @@
 
 import pytest
 
-from orchestrator.engine import Broke, Ended, Shape, Started
-from orchestrator.engine.worker import Desk, SlotProcess
+from orchestrator.engine import AttemptFailed, AttemptFinished, Shape, Started
+from orchestrator.engine.worker import Mailbox, SlotProcess
 from orchestrator.errors import UserError
 from tests.orchestrator.engine.orders import order, result
 from trainables.context import Context
@@ -25,13 +25,13 @@ def slot() -> SlotProcess:
 def test_an_error_of_the_orchestrators_own_kind_is_the_outcome_of_the_trial_that_raises_it(slot: SlotProcess) -> None:
     slot.submit([order("ours"), order("next")])
     events = []
-    while not events or not isinstance(events[-1], Ended):
+    while not events or not isinstance(events[-1], AttemptFinished):
         exchanged = slot.exchange([], 30)
         assert exchanged.trouble is None
         assert exchanged.usable
         events += exchanged.events
-    assert [type(event) for event in events] == [Started, Broke, Started, Ended]
-    assert isinstance(events[1], Broke)
+    assert [type(event) for event in events] == [Started, AttemptFailed, Started, AttemptFinished]
+    assert isinstance(events[1], AttemptFailed)
     assert events[1].failure.message == "UserError: of the orchestrator's own kind"
 
 
@@ -39,13 +39,13 @@ def test_an_error_of_the_orchestrators_own_kind_is_the_outcome_of_the_trial_that
 def test_a_thread_that_ends_is_told_and_its_last_words_are_heard(
     slot: SlotProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    emit = Desk.emit
+    emit = Mailbox.emit
 
-    def dies(desk: Desk, event: object) -> bool:
+    def dies(desk: Mailbox, event: object) -> bool:
         emit(desk, event)  # type: ignore[arg-type]
         raise MemoryError("as an event is told")
 
-    monkeypatch.setattr(Desk, "emit", dies)
+    monkeypatch.setattr(Mailbox, "emit", dies)
     slot.submit([order()])
     slot._thread.join(60)
     assert not slot._thread.is_alive()

@@ -12,7 +12,7 @@ from orchestrator.grid import read_grid
 from orchestrator.plan.cell import Cell
 from orchestrator.plan.plan import Plan
 from trainables import registry
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.models.mlp import Mlp
 from trainables.training.weights import save_weights
 from trainables.training.weights_origin import WeightsOrigin
@@ -29,7 +29,7 @@ def plan(
     path = folder / "grid.yaml"
     axes = f"dataset: digits, model: {model}, optimizer: {optimizer}, regularizer: {regularizer}"
     path.write_text(f"name: demo\naxes: {{{axes}}}\n{rest}\n", encoding="utf-8")
-    return Plan(read_grid(path), DataPlace(data=None, beside=folder, cache=folder / "cache"))
+    return Plan(read_grid(path), DataLocation(data=None, beside=folder, cache=folder / "cache"))
 
 
 def found(planned: Plan, cells: Iterable[Cell]) -> list[tuple[str, str]]:

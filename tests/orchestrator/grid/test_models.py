@@ -9,7 +9,7 @@ import torch
 from orchestrator.errors import GridError
 from orchestrator.grid import read_grid
 from orchestrator.plan.plan import Plan
-from trainables.dataset import DataInfo, DataPlace
+from trainables.dataset import DataInfo, DataLocation
 from trainables.models.cnn import Cnn
 from trainables.models.mlp import Mlp
 from trainables.training.weights import save_weights
@@ -24,7 +24,7 @@ def plan(folder: Path, *models: str, rest: str = "") -> Plan:
     path.write_text(
         f"name: demo\naxes:\n  dataset: digits\n  optimizer: adam\n  model:\n{lines}\n{rest}\n", encoding="utf-8"
     )
-    return Plan(read_grid(path), DataPlace(data=None, beside=folder, cache=folder / "cache"))
+    return Plan(read_grid(path), DataLocation(data=None, beside=folder, cache=folder / "cache"))
 
 
 def kept(path: Path, model: Cnn | Mlp, seed: int = 0) -> None:

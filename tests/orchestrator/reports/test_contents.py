@@ -10,7 +10,7 @@ import pytest
 from orchestrator.cli import run
 from orchestrator.report.contents import read_page
 from orchestrator.report.page import Page
-from orchestrator.report.page_data import Grid
+from orchestrator.report.page_data import DataTable
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
@@ -40,7 +40,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
     return read_page(write_sample(tmp_path_factory.mktemp("results") / "demo"))
 
 
-def table(grid: Grid) -> list[dict[str, Any]]:
+def table(grid: DataTable) -> list[dict[str, Any]]:
     return [dict(zip([column.title for column in grid.columns], row, strict=True)) for row in grid.rows]
 
 

@@ -10,15 +10,15 @@ import pytest
 
 import orchestrator
 from orchestrator.cli import run
-from orchestrator.engine import Ended, EpochDone
+from orchestrator.engine import AttemptFinished, EpochDone
 from orchestrator.errors import UserError
 from orchestrator.plan.progress import Silence
 from orchestrator.report.contents import read_page
-from orchestrator.report.page_data import Grid
+from orchestrator.report.page_data import DataTable
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
-from orchestrator.sweep.estimate import Standing, headline
+from orchestrator.sweep.estimate import SweepEstimate, headline
 from orchestrator.sweep.goal import Goal
 from orchestrator.sweep.run import SweepRequest, run_sweep, run_trial
 from orchestrator.wandb.board_content import read_content
@@ -62,18 +62,18 @@ def write(
                 sample.result(val, epochs=1, breakdown=Breakdown()),
                 test=Scores(**{name: value + test for name, value in {"loss": 1.0, **values}.items()}),
             )
-            journal.ended(Ended(cell.trial_id(seed), 1, ended, BEGIN, ""))
+            journal.ended(AttemptFinished(cell.trial_id(seed), 1, ended, BEGIN, ""))
     journal.commit()
     export(journal, paths)
     journal.close()
     return paths
 
 
-def titles(grid: Grid) -> list[str]:
+def titles(grid: DataTable) -> list[str]:
     return [column.title for column in grid.columns]
 
 
-def column(grid: Grid, title: str) -> list[object]:
+def column(grid: DataTable, title: str) -> list[object]:
     return [row[titles(grid).index(title)] for row in grid.rows]
 
 
@@ -262,7 +262,7 @@ def test_the_best_so_far_is_the_best_by_the_selection_on_validation(
     told: str,
     turned: bool,
 ) -> None:
-    goal, standing = Goal.of(Protocol(select=select), task), Standing(expected=2.0)
+    goal, standing = Goal.of(Protocol(select=select), task), SweepEstimate(expected=2.0)
     for name, values in sorted({"better": better, "worse": worse}.items(), reverse=turned):
         val = Scores(**{"loss": 1.0, **values})
         result = replace(sample.result(val, epochs=3, breakdown=Breakdown()), test=Scores(loss=0.0, accuracy=1.0))

@@ -10,7 +10,7 @@ from orchestrator.report.contents import read_page
 from orchestrator.report.html import render
 from orchestrator.report.markdown import markdown
 from orchestrator.report.page import Page
-from orchestrator.report.page_data import Grid, Tuning
+from orchestrator.report.page_data import DataTable, Tuning
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
@@ -34,7 +34,7 @@ def section(page: Page) -> Tuning:
     return page.tuning
 
 
-def rows(grid: Grid) -> list[dict[str, Any]]:
+def rows(grid: DataTable) -> list[dict[str, Any]]:
     return [dict(zip([column.title for column in grid.columns], row, strict=True)) for row in grid.rows]
 
 

@@ -9,7 +9,7 @@ from filelock import FileLock
 
 from orchestrator.errors import Interrupted, LockedResults
 from orchestrator.store import lock as lease
-from orchestrator.store.lock import Lease
+from orchestrator.store.lock import HostLease
 
 
 @pytest.fixture(autouse=True)
@@ -18,10 +18,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "STALE", 1.0)
 
 
-def of(folder: Path, machine: str) -> Lease:
+def of(folder: Path, machine: str) -> HostLease:
     lock = folder / f"lock-of-{machine}"
     lock.touch()
-    return Lease(folder, machine, lock, f"ada on {machine}")
+    return HostLease(folder, machine, lock, f"ada on {machine}")
 
 
 def quiet(_: str = "") -> None:
@@ -64,7 +64,7 @@ def test_a_holder_that_shows_nothing_loses_it_and_learns_of_that(
 
 
 def test_on_one_machine_the_kernel_knows_at_once_whether_the_holder_lives(tmp_path: Path) -> None:
-    first, second = of(tmp_path, "one"), Lease(tmp_path, "one", tmp_path / "of another path", "bob on one")
+    first, second = of(tmp_path, "one"), HostLease(tmp_path, "one", tmp_path / "of another path", "bob on one")
     first.acquire(quiet, quiet)
     with FileLock(tmp_path / "lock-of-one"), pytest.raises(LockedResults, match="ada on one"):
         second.acquire(quiet, quiet)
@@ -79,7 +79,7 @@ def test_of_many_that_see_the_same_one_wins(tmp_path: Path) -> None:
         outcomes: list[bool] = []
         together = threading.Barrier(len(leases))
 
-        def take(one: Lease, outcomes: list[bool] = outcomes, together: threading.Barrier = together) -> None:
+        def take(one: HostLease, outcomes: list[bool] = outcomes, together: threading.Barrier = together) -> None:
             together.wait()
             try:
                 one.acquire(quiet, quiet)

@@ -11,7 +11,7 @@ import torch
 from torch import distributed
 
 from tests.trainables.checkpoints.test_resume import CPU, NET, STOPPED_IN, Ran, StoppedError, order_of, same, spec_of
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.models.mlp import Mlp
 from trainables.models.sgan import Sgan
 from trainables.optimizers.sgd import Sgd
@@ -57,7 +57,7 @@ def run(order: TrialOrder, stop_in: int = 0) -> Ran:
 def main(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
-    place = DataPlace(data=None, beside=None, cache=folder / f"cache-{rank}")
+    place = DataLocation(data=None, beside=None, cache=folder / f"cache-{rank}")
     noisy = (Augment(crop=1, flip=True), Dropout(p=0.3))
     specs = {
         "noisy": spec_of(*noisy),

@@ -12,7 +12,7 @@ import torch
 
 from tests.trainables.checkpoints.test_resume import CPU, STOPPED_IN, order_of, run, same, spec_of
 from trainables.context import SingleContext
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.errors import CheckpointError
 from trainables.models.mlp import Mlp
 from trainables.records import EpochRow
@@ -24,13 +24,13 @@ SMALL = Mlp(hidden=(4,))
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> DataPlace:
+def place(tmp_path: Path) -> DataLocation:
     torch.set_num_threads(1)
-    return DataPlace(data=None, beside=None, cache=tmp_path / "cache")
+    return DataLocation(data=None, beside=None, cache=tmp_path / "cache")
 
 
 @pytest.fixture
-def stopped(place: DataPlace, tmp_path: Path) -> TrialOrder:
+def stopped(place: DataLocation, tmp_path: Path) -> TrialOrder:
     """A trial with one checkpoint."""
     order = order_of(spec_of(model=SMALL), place, tmp_path / "stopped")
     run(order, stop_in=STOPPED_IN)
@@ -87,7 +87,7 @@ def nested(order: TrialOrder) -> None:
     [(another_format, "format 99"), (empty_tensors, "tensors do not have their checksum"), (nested, "is damaged")],
 )
 def test_a_trial_whose_checkpoint_is_no_good_starts_anew_and_says_so(
-    place: DataPlace,
+    place: DataLocation,
     stopped: TrialOrder,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -126,7 +126,7 @@ def test_a_checkpoint_of_something_else_is_not_used(stopped: TrialOrder, capsys:
 
 
 def test_code_that_has_changed_since_makes_the_trial_start_anew(
-    place: DataPlace,
+    place: DataLocation,
     stopped: TrialOrder,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -142,7 +142,7 @@ def test_code_that_has_changed_since_makes_the_trial_start_anew(
 
 
 def test_a_disk_that_is_full_costs_the_checkpoint_and_not_the_trial(
-    place: DataPlace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    place: DataLocation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     order = replace(order_of(spec_of(model=SMALL), place, tmp_path / "full"), weights=None)
     rows: list[EpochRow] = []

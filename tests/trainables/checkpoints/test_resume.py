@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tests.trainables.few import FewDigits
 from trainables.context import SingleContext
-from trainables.dataset import DataInfo, DataPlace, Decoder, StreamedExamples
+from trainables.dataset import DataInfo, DataLocation, Decoder, StreamedExamples
 from trainables.interfaces import Model, Optimizer, Regularizer
 from trainables.models.cnn import Cnn
 from trainables.models.cnn_rnn import CnnRnn
@@ -61,10 +61,10 @@ class _FewStreamed(FewDigits):
 
     name: ClassVar[str] = "few_streamed"
 
-    def info(self, place: DataPlace) -> DataInfo:
+    def info(self, place: DataLocation) -> DataInfo:
         return replace(super().info(place), streamed=True)
 
-    def streamed(self, place: DataPlace) -> StreamedExamples:
+    def streamed(self, place: DataLocation) -> StreamedExamples:
         examples = self.load(place)
         return StreamedExamples(_Brightened(examples.inputs), examples.targets, examples.official_test)
 
@@ -106,8 +106,8 @@ class Ran:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> DataPlace:
-    return DataPlace(data=None, beside=None, cache=tmp_path / "cache")
+def place(tmp_path: Path) -> DataLocation:
+    return DataLocation(data=None, beside=None, cache=tmp_path / "cache")
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +126,7 @@ def spec_of(
     return TrialSpec(data or FewDigits(), model, optimizer or Adam(lr=0.01), regularizers, settings, 0, "few")
 
 
-def order_of(spec: TrialSpec, place: DataPlace, folder: Path, **checkpoints: Any) -> TrialOrder:
+def order_of(spec: TrialSpec, place: DataLocation, folder: Path, **checkpoints: Any) -> TrialOrder:
     kept = Checkpoints(folder / "checkpoints", **({"seconds": 0.0} | checkpoints))
     return TrialOrder(spec.trial_id, 1, spec, place, folder / "weights.safetensors", checkpoints=kept)
 
@@ -157,7 +157,7 @@ def same(one: Ran, other: Ran) -> bool:
     )
 
 
-def check_resumed(spec: TrialSpec, place: DataPlace, folder: Path) -> Ran:
+def check_resumed(spec: TrialSpec, place: DataLocation, folder: Path) -> Ran:
     """Stopped twice, the second time in the epoch that it began with."""
     whole = run(order_of(spec, place, folder / "whole"))
     order = order_of(spec, place, folder / "stopped")
@@ -174,7 +174,7 @@ def check_resumed(spec: TrialSpec, place: DataPlace, folder: Path) -> Ran:
 
 # sparse_adam is refused by every model that there is: none has sparse gradients
 @pytest.mark.parametrize("name", [name for name in registry.names("optimizer") if name != "sparse_adam"])
-def test_every_optimizer_goes_on_where_it_was(place: DataPlace, tmp_path: Path, name: str) -> None:
+def test_every_optimizer_goes_on_where_it_was(place: DataLocation, tmp_path: Path, name: str) -> None:
     parameters = {"sgd": {"lr": 0.05, "momentum": 0.9}, "lbfgs": {"max_iter": 3}}.get(name, {})
     optimizer = registry.get("optimizer", name).from_parameters(parameters)
     assert isinstance(optimizer, Optimizer)
@@ -192,7 +192,7 @@ def test_every_optimizer_goes_on_where_it_was(place: DataPlace, tmp_path: Path, 
     ],
     ids=lambda schedule: schedule["name"],
 )
-def test_every_schedule_goes_on_where_it_was(place: DataPlace, tmp_path: Path, schedule: dict[str, Any]) -> None:
+def test_every_schedule_goes_on_where_it_was(place: DataLocation, tmp_path: Path, schedule: dict[str, Any]) -> None:
     whole = check_resumed(spec_of(schedule=schedule, clip=1.0), place, tmp_path)
     assert whole.result is not None
     assert (whole.result.lr_lowest_loss is not None) == (schedule["name"] == "lr_range")
@@ -214,26 +214,26 @@ def test_every_schedule_goes_on_where_it_was(place: DataPlace, tmp_path: Path, s
     ids=lambda value: value.name if isinstance(value, Model) else "+".join(each.name for each in value),
 )
 def test_every_source_of_chance_goes_on_where_it_was(
-    place: DataPlace, tmp_path: Path, model: Model, regularizers: tuple[Regularizer, ...]
+    place: DataLocation, tmp_path: Path, model: Model, regularizers: tuple[Regularizer, ...]
 ) -> None:
     check_resumed(spec_of(*regularizers, model=model), place, tmp_path)
 
 
 @pytest.mark.parametrize("model", [NET, Sgan(channels=(4,), hidden=(6,), generator_channels=(5,), latent=3, passes=1)])
 def test_pictures_that_are_decoded_meanwhile_are_drawn_as_they_would_have_been(
-    place: DataPlace, tmp_path: Path, model: Model
+    place: DataLocation, tmp_path: Path, model: Model
 ) -> None:
     # 40 labelled ones of 64: the unlabelled batches are in the middle of a round between two epochs
     check_resumed(spec_of(model=model, data=_FewStreamed()), place, tmp_path)
     check_resumed(spec_of(model=model, data=FewDigits(per_class=5)), place, tmp_path / "few labels")
 
 
-def test_clips_and_numbers_go_on(place: DataPlace, tmp_path: Path) -> None:
+def test_clips_and_numbers_go_on(place: DataLocation, tmp_path: Path) -> None:
     check_resumed(spec_of(model=CnnRnn(), data=FewDigits(frames=3)), place, tmp_path / "clips")
     check_resumed(spec_of(model=Mlp(), data=FewDigits(task="regression")), place, tmp_path / "numbers")
 
 
-def test_an_early_best_epoch_and_an_early_stop_are_remembered(place: DataPlace, tmp_path: Path) -> None:
+def test_an_early_best_epoch_and_an_early_stop_are_remembered(place: DataLocation, tmp_path: Path) -> None:
     jumpy = Sgd(lr=1.5, momentum=0.9)
     whole = check_resumed(spec_of(EarlyStopping(patience=4), optimizer=jumpy, epochs=30), place, tmp_path)
     assert whole.result is not None and whole.result.best_epoch is not None

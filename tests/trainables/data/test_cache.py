@@ -13,7 +13,7 @@ import pytest
 
 from trainables.data import cache
 from trainables.data.cache import content_hashes, decoded
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
+from trainables.dataset import DataInfo, DataLocation, Dataset, Examples
 from trainables.errors import BrokenPicture, DataError
 
 ROOT = Path(__file__).parents[3]
@@ -30,13 +30,13 @@ class Counted(Dataset):
     variant: str = ""
     content: str = "f"
 
-    def info(self, place: DataPlace) -> DataInfo:
+    def info(self, place: DataLocation) -> DataInfo:
         return DataInfo(name=self.name, input="image", shape=(1, 4, 3), task="classification", classes=("a", "b"))
 
-    def fingerprint(self, place: DataPlace) -> str:
+    def fingerprint(self, place: DataLocation) -> str:
         return self.content
 
-    def load(self, place: DataPlace) -> Examples:
+    def load(self, place: DataLocation) -> Examples:
         with Path(self.log).open("a") as log:
             log.write(f"{os.getpid()}\n")
         if self.slow:
@@ -68,8 +68,8 @@ class Counted(Dataset):
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> DataPlace:
-    return DataPlace(data=None, beside=None, cache=tmp_path / "cache")
+def place(tmp_path: Path) -> DataLocation:
+    return DataLocation(data=None, beside=None, cache=tmp_path / "cache")
 
 
 @pytest.fixture
@@ -86,11 +86,13 @@ def times_decoded(log: Path) -> int:
     return len(log.read_text().splitlines())
 
 
-def folders(place: DataPlace) -> list[Path]:
+def folders(place: DataLocation) -> list[Path]:
     return [path for path in place.cache.iterdir() if path.is_dir()]
 
 
-def test_decodes_once_and_gives_what_was_loaded(place: DataPlace, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decodes_once_and_gives_what_was_loaded(
+    place: DataLocation, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dataset = Counted(log=str(log))
     loaded = dataset.load(place)
     for _ in range(3):
@@ -102,14 +104,14 @@ def test_decodes_once_and_gives_what_was_loaded(place: DataPlace, log: Path, mon
     assert times_decoded(log) == 2  # ours above, and one
 
 
-def test_what_comes_back_is_mapped_and_cannot_be_changed(place: DataPlace, log: Path) -> None:
+def test_what_comes_back_is_mapped_and_cannot_be_changed(place: DataLocation, log: Path) -> None:
     examples = decoded(Counted(log=str(log)), place, "f")
     assert isinstance(examples.inputs, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         examples.inputs[0] = 0
 
 
-def test_another_content_or_configuration_is_decoded_apart(place: DataPlace, log: Path) -> None:
+def test_another_content_or_configuration_is_decoded_apart(place: DataLocation, log: Path) -> None:
     decoded(Counted(log=str(log)), place, "f")
     other = decoded(Counted(log=str(log), scale=2), place, "f")
     decoded(Counted(log=str(log), content="g"), place, "g")
@@ -117,14 +119,14 @@ def test_another_content_or_configuration_is_decoded_apart(place: DataPlace, log
     assert times_decoded(log) == 3
 
 
-def test_equal_inputs_have_equal_hashes(place: DataPlace, log: Path) -> None:
+def test_equal_inputs_have_equal_hashes(place: DataLocation, log: Path) -> None:
     hashes = content_hashes(Counted(log=str(log)), place, "f")
     assert hashes.dtype == np.uint64
     assert hashes[0] == hashes[5]
     assert len(set(hashes.tolist())) == 5
 
 
-def test_floats_are_kept_as_they_are(place: DataPlace, log: Path) -> None:
+def test_floats_are_kept_as_they_are(place: DataLocation, log: Path) -> None:
     dataset = Counted(log=str(log), variant="float")
     examples = decoded(dataset, place, "f")
     np.testing.assert_array_equal(examples.inputs, dataset.load(place).inputs)
@@ -132,7 +134,7 @@ def test_floats_are_kept_as_they_are(place: DataPlace, log: Path) -> None:
     assert len(set(content_hashes(dataset, place, "f").tolist())) == 5
 
 
-def test_a_cache_that_was_deleted_is_made_anew(place: DataPlace, log: Path) -> None:
+def test_a_cache_that_was_deleted_is_made_anew(place: DataLocation, log: Path) -> None:
     dataset = Counted(log=str(log))
     before = decoded(dataset, place, "f")
     shutil.rmtree(place.cache)
@@ -142,7 +144,7 @@ def test_a_cache_that_was_deleted_is_made_anew(place: DataPlace, log: Path) -> N
 @pytest.mark.parametrize("name", ["inputs.npy", "targets.npy", "official_test.npy", "content_hashes.npy", "meta.json"])
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove"])
 def test_damage_is_found_and_mended(
-    place: DataPlace, log: Path, name: str, damage: str, monkeypatch: pytest.MonkeyPatch
+    place: DataLocation, log: Path, name: str, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = Counted(log=str(log))
     expected = np.array(decoded(dataset, place, "f").inputs)
@@ -169,14 +171,14 @@ def test_damage_is_found_and_mended(
     ],
 )
 def test_examples_that_are_not_as_they_should_be_are_refused(
-    place: DataPlace, log: Path, fault: str, message: str
+    place: DataLocation, log: Path, fault: str, message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
         decoded(Counted(log=str(log), variant=fault), place, "f")
     assert folders(place) == []
 
 
-def test_a_broken_picture_leaves_nothing_behind(place: DataPlace, log: Path) -> None:
+def test_a_broken_picture_leaves_nothing_behind(place: DataLocation, log: Path) -> None:
     with pytest.raises(BrokenPicture, match=r"x\.png"):
         decoded(Counted(log=str(log), variant="picture"), place, "f")
     assert folders(place) == []
@@ -184,16 +186,16 @@ def test_a_broken_picture_leaves_nothing_behind(place: DataPlace, log: Path) -> 
 
 def test_a_cache_that_cannot_be_written_is_named(log: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    place = DataPlace(data=None, beside=None, cache=tmp_path / "file" / "cache")
+    place = DataLocation(data=None, beside=None, cache=tmp_path / "file" / "cache")
     with pytest.raises(DataError, match=r"cannot be kept in .*file/cache.*choose another folder"):
         decoded(Counted(log=str(log)), place, "f")
 
 
-def start(place: DataPlace, log: Path, **options: object) -> subprocess.Popen[str]:
+def start(place: DataLocation, log: Path, **options: object) -> subprocess.Popen[str]:
     code = (
         "import sys; from pathlib import Path; from trainables.data.cache import decoded\n"
-        "from trainables.dataset import DataPlace; from test_cache import Counted\n"
-        f"place = DataPlace(None, None, Path({str(place.cache)!r}))\n"
+        "from trainables.dataset import DataLocation; from test_cache import Counted\n"
+        f"place = DataLocation(None, None, Path({str(place.cache)!r}))\n"
         f"print(decoded(Counted(log={str(log)!r}, **{options!r}), place, 'f').inputs.sum())"
     )
     path = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
@@ -206,7 +208,7 @@ def start(place: DataPlace, log: Path, **options: object) -> subprocess.Popen[st
     )
 
 
-def test_processes_at_the_same_time_decode_once(place: DataPlace, log: Path) -> None:
+def test_processes_at_the_same_time_decode_once(place: DataLocation, log: Path) -> None:
     processes = [start(place, log, slow=True) for _ in range(3)]
     outputs = [process.communicate() for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], outputs
@@ -214,7 +216,7 @@ def test_processes_at_the_same_time_decode_once(place: DataPlace, log: Path) -> 
     assert times_decoded(log) == 1
 
 
-def test_a_process_that_dies_leaves_nothing_that_is_used(place: DataPlace, log: Path) -> None:
+def test_a_process_that_dies_leaves_nothing_that_is_used(place: DataLocation, log: Path) -> None:
     process = start(place, log, variant="die")
     process.communicate()
     assert process.returncode == -signal.SIGKILL

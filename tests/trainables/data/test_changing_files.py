@@ -16,7 +16,7 @@ from PIL import Image
 from trainables.data import cache, content
 from trainables.data.cache import contents
 from trainables.data.content import stamps, steadily
-from trainables.dataset import DataPlace, Dataset, Examples
+from trainables.dataset import DataLocation, Dataset, Examples
 from trainables.datasets.clip_folder import ClipFolder
 from trainables.datasets.image_folder import ImageFolder
 from trainables.datasets.image_parquet import ImageParquet
@@ -28,9 +28,9 @@ Change = Callable[[], object]
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> DataPlace:
+def place(tmp_path: Path) -> DataLocation:
     (tmp_path / "data").mkdir()
-    return DataPlace(data=tmp_path / "data", beside=None, cache=tmp_path / "cache")
+    return DataLocation(data=tmp_path / "data", beside=None, cache=tmp_path / "cache")
 
 
 def picture(path: Path, value: int) -> Path:
@@ -98,14 +98,14 @@ DATA = pytest.mark.parametrize("make", [folder, streamed, clips, table, idx])
 WAYS = pytest.mark.parametrize("exchange", [replaced, written_over])
 
 
-def pairs(dataset: Dataset, place: DataPlace, other: Path) -> list[tuple[Path, Path]]:
+def pairs(dataset: Dataset, place: DataLocation, other: Path) -> list[tuple[Path, Path]]:
     """Each file of a data set, and the file in its place in the other."""
     files = [Path(file) for file in dataset.content_files(place)]
     root = Path(os.path.commonpath(files)) if len(files) > 1 else files[0].parent
     return [(file, other / file.relative_to(root)) for file in files]
 
 
-def pixels(dataset: Dataset, place: DataPlace, fingerprint: str) -> list[int]:
+def pixels(dataset: Dataset, place: DataLocation, fingerprint: str) -> list[int]:
     found = contents(dataset, place, fingerprint).examples
     if isinstance(found, Examples):
         return np.asarray(found.inputs).reshape(len(found), -1)[:, 0].tolist()
@@ -115,7 +115,7 @@ def pixels(dataset: Dataset, place: DataPlace, fingerprint: str) -> list[int]:
 @DATA
 @WAYS
 def test_files_of_the_same_size_and_time_are_other_files(
-    place: DataPlace, tmp_path: Path, make: Callable[[Path, int], Dataset], exchange: Callable[[Path, Path], None]
+    place: DataLocation, tmp_path: Path, make: Callable[[Path, int], Dataset], exchange: Callable[[Path, Path], None]
 ) -> None:
     assert place.data is not None
     dataset = make(place.data / "set", 10)
@@ -131,7 +131,7 @@ def test_files_of_the_same_size_and_time_are_other_files(
 
 @DATA
 def test_what_changes_between_fingerprint_and_decoding_is_refused(
-    place: DataPlace, tmp_path: Path, make: Callable[[Path, int], Dataset]
+    place: DataLocation, tmp_path: Path, make: Callable[[Path, int], Dataset]
 ) -> None:
     assert place.data is not None
     dataset = make(place.data / "set", 10)
@@ -147,7 +147,7 @@ def test_what_changes_between_fingerprint_and_decoding_is_refused(
 class Busy(ImageFolder):
     """Something is done to the files at each decoding, after some pictures have been read."""
 
-    def load(self, place: DataPlace) -> Examples:
+    def load(self, place: DataLocation) -> Examples:
         examples = super().load(place)
         _meanwhile.pop(0)() if _meanwhile else None
         return examples
@@ -163,7 +163,7 @@ def meanwhile(*changes: Change) -> Iterator[None]:
     assert not _meanwhile
 
 
-def test_what_changes_while_it_is_decoded_is_decoded_again_or_refused(place: DataPlace, tmp_path: Path) -> None:
+def test_what_changes_while_it_is_decoded_is_decoded_again_or_refused(place: DataLocation, tmp_path: Path) -> None:
     assert place.data is not None
     root = place.data / "set"
     folder(root, 10)
@@ -194,7 +194,7 @@ def test_what_changes_while_it_is_decoded_is_decoded_again_or_refused(place: Dat
         contents(dataset, place, again)
 
 
-def test_a_backup_that_makes_links_changes_nothing(place: DataPlace) -> None:
+def test_a_backup_that_makes_links_changes_nothing(place: DataLocation) -> None:
     assert place.data is not None
     root = place.data / "set"
     folder(root, 10)
@@ -205,7 +205,7 @@ def test_a_backup_that_makes_links_changes_nothing(place: DataPlace) -> None:
 
 
 def test_a_streamed_picture_that_changes_is_named_and_one_whose_times_change_is_read(
-    place: DataPlace, tmp_path: Path
+    place: DataLocation, tmp_path: Path
 ) -> None:
     assert place.data is not None
     dataset = streamed(place.data / "set", 10)
@@ -222,7 +222,7 @@ def test_a_streamed_picture_that_changes_is_named_and_one_whose_times_change_is_
         found.decoder.decode(0, None)
 
 
-def test_a_changed_list_of_groups_is_another_content(place: DataPlace) -> None:
+def test_a_changed_list_of_groups_is_another_content(place: DataLocation) -> None:
     assert place.data is not None
     folder(place.data / "set", 10)
     people = place.data / "people.csv"
@@ -237,7 +237,7 @@ def test_a_changed_list_of_groups_is_another_content(place: DataPlace) -> None:
 
 
 def test_of_large_sets_the_files_themselves_are_compared(
-    place: DataPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: DataLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their fingerprint is of names and sizes, and stays."""
     assert place.data is not None
@@ -255,7 +255,7 @@ def test_of_large_sets_the_files_themselves_are_compared(
     assert cache.decoded(dataset, place, planned).inputs[0, 0, 0, 0] == 99  # what was decoded is as good as before
 
 
-def test_what_was_decoded_says_its_classes_whatever_lies_there_by_now(place: DataPlace) -> None:
+def test_what_was_decoded_says_its_classes_whatever_lies_there_by_now(place: DataLocation) -> None:
     assert place.data is not None
     dataset = folder(place.data / "set", 10)
     planned = dataset.fingerprint(place)

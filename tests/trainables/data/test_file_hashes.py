@@ -8,13 +8,13 @@ import pytest
 
 from trainables.data import content as module
 from trainables.data.content import file_hashes
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.errors import BrokenPicture
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> DataPlace:
-    return DataPlace(data=None, beside=None, cache=tmp_path / "cache")
+def place(tmp_path: Path) -> DataLocation:
+    return DataLocation(data=None, beside=None, cache=tmp_path / "cache")
 
 
 def written(folder: Path, **contents: bytes) -> list[str]:
@@ -25,7 +25,7 @@ def written(folder: Path, **contents: bytes) -> list[str]:
 
 @pytest.mark.parametrize("large", [False, True])
 def test_equal_files_have_equal_hashes(
-    place: DataPlace, tmp_path: Path, large: bool, monkeypatch: pytest.MonkeyPatch
+    place: DataLocation, tmp_path: Path, large: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if large:
         monkeypatch.setattr(module, "LARGE", 10)
@@ -40,7 +40,7 @@ def test_equal_files_have_equal_hashes(
     assert len(set(hashes.tolist())) == 4
 
 
-def test_a_file_that_changes_is_hashed_anew(place: DataPlace, tmp_path: Path) -> None:
+def test_a_file_that_changes_is_hashed_anew(place: DataLocation, tmp_path: Path) -> None:
     files = written(tmp_path, a=b"one", b=b"two")
     before = file_hashes(place, files)
     np.testing.assert_array_equal(file_hashes(place, files), before)
@@ -50,7 +50,9 @@ def test_a_file_that_changes_is_hashed_anew(place: DataPlace, tmp_path: Path) ->
     assert after[0] == after[1] == before[0]
 
 
-def test_a_file_that_cannot_be_read_is_named(place: DataPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_read_is_named(
+    place: DataLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = written(tmp_path, a=b"one", b=b"two")
     opened = Path.open
 

@@ -15,7 +15,7 @@ from trainables.data.autoencoder import autoencoded
 from trainables.data.splits import Split, refuse_leaks
 from trainables.data.statistics import pixel_scale
 from trainables.data.subset import Division, divided
-from trainables.dataset import DataInfo, DataPlace, Dataset, Examples
+from trainables.dataset import DataInfo, DataLocation, Dataset, Examples
 from trainables.errors import DataError
 from trainables.protocol import Splits
 from trainables.training.prepare import Prepared, prepared
@@ -63,13 +63,13 @@ class Shades(Dataset):
     name = "shades"
     held_out: tuple[int, ...] = ()
 
-    def info(self, place: DataPlace) -> DataInfo:
+    def info(self, place: DataLocation) -> DataInfo:
         return DataInfo(self.name, "image", (1, 8, 8), "classification", ("a", "b", "c"))
 
-    def fingerprint(self, place: DataPlace) -> str:
+    def fingerprint(self, place: DataLocation) -> str:
         return "0" * 32
 
-    def load(self, place: DataPlace) -> Examples:
+    def load(self, place: DataLocation) -> Examples:
         generator = np.random.default_rng(0)
         inputs = generator.integers(0, 200, (120, 1, 8, 8)).astype(np.uint8)
         inputs[list(self.held_out)] = 255 - inputs[list(self.held_out)]
@@ -109,7 +109,7 @@ def learnt_from(data: Prepared) -> list[torch.Tensor]:
     ]
 
 
-def depends_on_what_is_held_out(options: dict[str, Any], place: DataPlace, patch: pytest.MonkeyPatch) -> bool:
+def depends_on_what_is_held_out(options: dict[str, Any], place: DataLocation, patch: pytest.MonkeyPatch) -> bool:
     """Whether anything that training sees changes when validation's and test's pictures are all exchanged."""
     # splits are drawn in the order of the contents' hashes, so other pictures would come with another split
     patch.setattr(preparation, "divided", cache_of_first(divided))
@@ -123,14 +123,14 @@ def depends_on_what_is_held_out(options: dict[str, Any], place: DataPlace, patch
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> DataPlace:
+def place(tmp_path: Path) -> DataLocation:
     torch.set_num_threads(1)
-    return DataPlace(data=None, beside=None, cache=tmp_path / "cache")
+    return DataLocation(data=None, beside=None, cache=tmp_path / "cache")
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_training_sees_nothing_of_validation_and_test(
-    place: DataPlace, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+    place: DataLocation, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
 ) -> None:
     assert not depends_on_what_is_held_out(options, place, monkeypatch)
 
@@ -145,7 +145,7 @@ def of_all(function: Callable[..., Any]) -> Callable[..., Any]:
     [("pixel_scale", pixel_scale, {}), ("autoencoded", autoencoded, {"denoise": "autoencoder"})],
 )
 def test_statistics_of_all_splits_are_caught(
-    place: DataPlace, monkeypatch: pytest.MonkeyPatch, name: str, right: Callable[..., Any], options: dict[str, Any]
+    place: DataLocation, monkeypatch: pytest.MonkeyPatch, name: str, right: Callable[..., Any], options: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(preparation, name, of_all(right))
     preparation.prepared.cache_clear()

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 
 PaintAt = Callable[..., Path]
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> DataPlace:
+def place(tmp_path: Path) -> DataLocation:
     data = tmp_path / "data"
     data.mkdir()
-    return DataPlace(data=data, beside=None, cache=tmp_path / "cache")
+    return DataLocation(data=data, beside=None, cache=tmp_path / "cache")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torchvision
 
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.datasets import cifar100
 from trainables.datasets.cifar100 import Cifar100
 from trainables.errors import DataError, DataMissing
@@ -39,7 +39,7 @@ def publish_pickled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("within", ["cifar-100-binary", "cifar100/cifar-100-binary"])
-def test_binary_batches(place: DataPlace, within: str) -> None:
+def test_binary_batches(place: DataLocation, within: str) -> None:
     assert place.data is not None
     publish_binary(place.data / within)
     fine, coarse = Cifar100(), Cifar100(labels="coarse")
@@ -54,7 +54,7 @@ def test_binary_batches(place: DataPlace, within: str) -> None:
 
 @pytest.mark.parametrize("labels", ["fine", "coarse"])
 def test_pickles_hold_the_same_as_binary_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: str) -> None:
-    places = [DataPlace(tmp_path / kind, None, tmp_path / "cache") for kind in ("py", "bin")]
+    places = [DataLocation(tmp_path / kind, None, tmp_path / "cache") for kind in ("py", "bin")]
     publish_pickled(tmp_path / "py" / "cifar-100-python", monkeypatch)
     publish_binary(tmp_path / "bin" / "cifar-100-binary")
     dataset = Cifar100.from_parameters({"labels": labels})
@@ -76,7 +76,9 @@ def test_the_published_names_and_checksums() -> None:
     assert Cifar100.folders[0] == published.base_folder and Cifar100.archives[0] == published.filename
 
 
-def test_a_pickle_that_is_not_the_published_one_is_not_read(place: DataPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pickle_that_is_not_the_published_one_is_not_read(
+    place: DataLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert place.data is not None
     publish_pickled(place.data / "cifar-100-python", monkeypatch)
     trap = b"cos\nsystem\n(S'touch " + str(place.data / "trapped").encode() + b"'\ntR."
@@ -89,6 +91,6 @@ def test_a_pickle_that_is_not_the_published_one_is_not_read(place: DataPlace, mo
     assert not (place.data / "trapped").exists()
 
 
-def test_what_is_missing_is_told_with_the_archives(place: DataPlace) -> None:
+def test_what_is_missing_is_told_with_the_archives(place: DataLocation) -> None:
     with pytest.raises(DataMissing, match=r"cifar100 was not found; .*cifar-100-python\.tar\.gz or cifar-100-binary"):
         Cifar100().info(place)

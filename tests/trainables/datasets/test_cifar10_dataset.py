@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.datasets import cifar10
 from trainables.datasets.cifar10 import Cifar10
 from trainables.errors import DataError, DataMissing
@@ -39,7 +39,7 @@ def publish_pickled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("within", ["cifar-10-batches-bin", "cifar10/cifar-10-batches-bin", "."])
-def test_binary_batches(place: DataPlace, within: str) -> None:
+def test_binary_batches(place: DataLocation, within: str) -> None:
     assert place.data is not None
     place.data.rmdir()
     folder = place.data / within
@@ -53,7 +53,7 @@ def test_binary_batches(place: DataPlace, within: str) -> None:
 
 
 def test_pickles_hold_the_same_as_binary_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    places = [DataPlace(tmp_path / kind, None, tmp_path / "cache") for kind in ("py", "bin")]
+    places = [DataLocation(tmp_path / kind, None, tmp_path / "cache") for kind in ("py", "bin")]
     publish_pickled(tmp_path / "py" / "cifar-10-batches-py", monkeypatch)
     publish_binary(tmp_path / "bin" / "cifar-10-batches-bin")
     pickled, binary = (Cifar10().load(place) for place in places)
@@ -62,7 +62,9 @@ def test_pickles_hold_the_same_as_binary_batches(tmp_path: Path, monkeypatch: py
     assert Cifar10().fingerprint(places[0]) == Cifar10().fingerprint(places[1])
 
 
-def test_a_pickle_that_is_not_the_published_one_is_not_read(place: DataPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pickle_that_is_not_the_published_one_is_not_read(
+    place: DataLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert place.data is not None
     publish_pickled(place.data / "cifar-10-batches-py", monkeypatch)
     (place.data / "cifar-10-batches-py" / "data_batch_3").write_bytes(pickle.dumps({}))
@@ -70,7 +72,7 @@ def test_a_pickle_that_is_not_the_published_one_is_not_read(place: DataPlace, mo
         Cifar10().load(place)
 
 
-def test_a_pickle_runs_no_code_whatever_its_checksum(place: DataPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pickle_runs_no_code_whatever_its_checksum(place: DataLocation, monkeypatch: pytest.MonkeyPatch) -> None:
     assert place.data is not None
     publish_pickled(place.data / "cifar-10-batches-py", monkeypatch)
     trap = b"cos\nsystem\n(S'touch " + str(place.data / "trapped").encode() + b"'\ntR."
@@ -81,7 +83,7 @@ def test_a_pickle_runs_no_code_whatever_its_checksum(place: DataPlace, monkeypat
     assert not (place.data / "trapped").exists()
 
 
-def test_a_binary_batch_cut_short_is_named(place: DataPlace) -> None:
+def test_a_binary_batch_cut_short_is_named(place: DataLocation) -> None:
     assert place.data is not None
     publish_binary(place.data / "cifar-10-batches-bin")
     batch = place.data / "cifar-10-batches-bin" / "data_batch_1.bin"
@@ -90,7 +92,7 @@ def test_a_binary_batch_cut_short_is_named(place: DataPlace) -> None:
         Cifar10().fingerprint(place)
 
 
-def test_what_is_missing_is_told_with_all_places(place: DataPlace) -> None:
+def test_what_is_missing_is_told_with_all_places(place: DataLocation) -> None:
     with pytest.raises(DataMissing) as missing:
         Cifar10().info(place)
     assert f"looked in {place.data}/cifar-10-batches-py, {place.data}/cifar-10-batches-bin" in str(missing.value)

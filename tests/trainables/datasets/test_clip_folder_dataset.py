@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.datasets.clip_folder import ClipFolder
 from trainables.errors import BrokenPicture, BrokenVideo, DataError, DataMissing
 
@@ -45,7 +45,7 @@ def coloured(path: Path, pixels: np.ndarray) -> Path:
 
 
 @pytest.fixture
-def root(place: DataPlace) -> Path:
+def root(place: DataLocation) -> Path:
     assert place.data is not None
     return place.data / "films"
 
@@ -63,11 +63,13 @@ def films(root: Path, paint: Paint) -> Path:
     return root
 
 
-def greys(dataset: ClipFolder, place: DataPlace) -> list[list[int]]:
+def greys(dataset: ClipFolder, place: DataLocation) -> list[list[int]]:
     return dataset.load(place).inputs[:, :, 0, 0, 0].tolist()
 
 
-def test_a_clip_is_a_video_or_a_folder_of_frames_in_the_order_of_their_numbers(place: DataPlace, films: Path) -> None:
+def test_a_clip_is_a_video_or_a_folder_of_frames_in_the_order_of_their_numbers(
+    place: DataLocation, films: Path
+) -> None:
     dataset = ClipFolder(path="films", frames=4)
     info, examples = dataset.info(place), dataset.load(place)
     assert (info.input, info.shape, info.classes, info.official_test) == ("clip", (4, 1, 4, 6), ("run", "walk"), False)
@@ -78,7 +80,7 @@ def test_a_clip_is_a_video_or_a_folder_of_frames_in_the_order_of_their_numbers(p
 
 
 def test_with_a_stride_a_recording_gives_as_many_clips_as_it_has_room_for_in_one_group(
-    place: DataPlace, films: Path
+    place: DataLocation, films: Path
 ) -> None:
     dataset = ClipFolder(path="films", frames=2, stride=1)
     assert greys(dataset, place) == [[50, 60], [70, 80], [10, 20], [30, 40], [90, 100]]
@@ -89,7 +91,7 @@ def test_with_a_stride_a_recording_gives_as_many_clips_as_it_has_room_for_in_one
     assert greys(ClipFolder(path="films", frames=3, stride=2), place) == [[50, 70, 80], [10, 30, 40], [90, 100, 100]]
 
 
-def test_a_file_says_whose_recordings_belong_together(place: DataPlace, films: Path) -> None:
+def test_a_file_says_whose_recordings_belong_together(place: DataLocation, films: Path) -> None:
     (films / "people.csv").write_text("path,group\nrun/a,ann\nrun/b.mkv,bob\nwalk/anna/c.MKV,ann\n")
     dataset = ClipFolder(path="films", frames=2, stride=1, groups="people.csv")
     groups = dataset.load(place).groups
@@ -97,7 +99,7 @@ def test_a_file_says_whose_recordings_belong_together(place: DataPlace, films: P
     assert dataset.fingerprint(place) != ClipFolder(path="films", frames=2, stride=1).fingerprint(place)
 
 
-def test_train_and_test_folders_are_an_official_split(place: DataPlace, root: Path) -> None:
+def test_train_and_test_folders_are_an_official_split(place: DataLocation, root: Path) -> None:
     for value, name in enumerate(["train/a", "train/b", "test/a"]):
         film(root / name / "x.mkv", [value] * 3)
     examples = ClipFolder(path="films", frames=2, stride=1).load(place)
@@ -107,7 +109,7 @@ def test_train_and_test_folders_are_an_official_split(place: DataPlace, root: Pa
     assert examples.official_test.tolist() == [False, False, True]
 
 
-def test_colours_are_those_of_the_video(place: DataPlace, root: Path) -> None:
+def test_colours_are_those_of_the_video(place: DataLocation, root: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (3, 4, 6, 3), dtype=np.uint8)
     for name in ("a", "b"):
         coloured(root / name / "x.mkv", pixels)
@@ -117,7 +119,7 @@ def test_colours_are_those_of_the_video(place: DataPlace, root: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["mp4", "avi", "mov", "mkv", "webm"])
-def test_the_usual_formats_of_video_are_read(place: DataPlace, root: Path, ending: str) -> None:
+def test_the_usual_formats_of_video_are_read(place: DataLocation, root: Path, ending: str) -> None:
     for name, values in (("a", [40, 80, 120, 160]), ("b", [200] * 4)):
         film(root / name / f"x.{ending}", values, (48, 64), "libvpx-vp9" if ending == "webm" else "mpeg4")
     dataset = ClipFolder(path="films", frames=4)
@@ -130,20 +132,20 @@ def test_the_usual_formats_of_video_are_read(place: DataPlace, root: Path, endin
     ("size", "channels", "shape"),
     [(None, None, (1, 4, 6)), (8, None, (1, 8, 8)), ([2, 3], 3, (3, 2, 3)), (None, 3, (3, 4, 6))],
 )
-def test_size_and_channels(place: DataPlace, films: Path, size: object, channels: int | None, shape: object) -> None:
+def test_size_and_channels(place: DataLocation, films: Path, size: object, channels: int | None, shape: object) -> None:
     given = {"path": "films", "size": size, "channels": channels, "frames": 2}
     dataset = ClipFolder.from_parameters({key: value for key, value in given.items() if value is not None})
     assert dataset.info(place).shape == dataset.load(place).inputs.shape[1:] == (2, *shape)  # type: ignore[misc]
 
 
-def test_videos_of_different_sizes_ask_for_one(place: DataPlace, films: Path) -> None:
+def test_videos_of_different_sizes_ask_for_one(place: DataLocation, films: Path) -> None:
     film(films / "walk" / "d.mkv", [1, 2], (8, 8))
     with pytest.raises(DataError, match=r"different sizes, from 4x6 to 8x8 .*`size: 64`"):
         ClipFolder(path="films").info(place)
     assert ClipFolder(path="films", size=(4, 4)).info(place).shape == (16, 1, 4, 4)
 
 
-def test_a_video_that_was_filmed_on_its_side_is_turned(place: DataPlace, root: Path) -> None:
+def test_a_video_that_was_filmed_on_its_side_is_turned(place: DataLocation, root: Path) -> None:
     """A telephone writes a turn of a quarter into the track header (ISO 14496-12, 8.3.2)."""
     pixels = np.zeros((32, 64), np.uint8)
     pixels[:, :16] = 240  # bright on the left
@@ -169,7 +171,7 @@ def test_a_video_that_was_filmed_on_its_side_is_turned(place: DataPlace, root: P
     assert frame[:12].mean() > 200 and frame[20:].mean() < 30  # what was on the left is on top
 
 
-def test_the_fingerprint_is_of_content_and_of_how_it_is_cut(place: DataPlace, films: Path) -> None:
+def test_the_fingerprint_is_of_content_and_of_how_it_is_cut(place: DataLocation, films: Path) -> None:
     before = ClipFolder(path="films").fingerprint(place)
     assert ClipFolder(path=str(films)).canonical() == ClipFolder(path="films").canonical()
     prints = {before, *(ClipFolder(path="films", **cut).fingerprint(place) for cut in ({"frames": 2}, {"stride": 1}))}
@@ -183,7 +185,7 @@ def test_the_fingerprint_is_of_content_and_of_how_it_is_cut(place: DataPlace, fi
 @pytest.mark.parametrize("size", [None, 8])
 @pytest.mark.parametrize("content", [b"", b"no video at all" * 99])
 def test_a_video_that_cannot_be_decoded_is_an_error_with_its_path(
-    place: DataPlace, films: Path, content: bytes, size: int | None
+    place: DataLocation, films: Path, content: bytes, size: int | None
 ) -> None:
     for name in ("broken", "more"):
         (films / "walk" / f"{name}.mp4").write_bytes(content)
@@ -192,14 +194,14 @@ def test_a_video_that_cannot_be_decoded_is_an_error_with_its_path(
         dataset.load(place)
 
 
-def test_a_video_that_was_cut_off_is_an_error_with_its_path(place: DataPlace, films: Path) -> None:
+def test_a_video_that_was_cut_off_is_an_error_with_its_path(place: DataLocation, films: Path) -> None:
     whole = film(films / "walk" / "whole.mp4", range(0, 200, 10), (48, 64), "mpeg4")
     (films / "walk" / "cut.mp4").write_bytes(whole.read_bytes()[:-600])
     with pytest.raises(BrokenVideo, match=r"walk/cut\.mp4"):
         ClipFolder(path="films", size=(8, 8)).load(place)
 
 
-def test_sound_is_no_video(place: DataPlace, films: Path) -> None:
+def test_sound_is_no_video(place: DataLocation, films: Path) -> None:
     with av.open(str(films / "walk" / "sound.mp4"), "w") as container:
         stream = container.add_stream("aac", rate=8000)
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
@@ -210,21 +212,21 @@ def test_sound_is_no_video(place: DataPlace, films: Path) -> None:
         ClipFolder(path="films", size=(8, 8)).load(place)
 
 
-def test_a_playlist_called_as_a_video_reads_no_other_file(place: DataPlace, films: Path) -> None:
+def test_a_playlist_called_as_a_video_reads_no_other_file(place: DataLocation, films: Path) -> None:
     secret = film(films.parent / "secret.mkv", [1, 2, 3])
     (films / "walk" / "list.mp4").write_text(f"#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:9/x.ts\nfile://{secret}\n")
     with pytest.raises(BrokenVideo, match=r"list\.mp4"):
         ClipFolder(path="films", size=(8, 8)).load(place)
 
 
-def test_a_broken_frame_is_named(place: DataPlace, films: Path) -> None:
+def test_a_broken_frame_is_named(place: DataLocation, films: Path) -> None:
     (films / "run" / "a" / "frame2.png").write_bytes(b"nothing")
     with pytest.raises(BrokenPicture, match=r"cannot read the picture .*run/a/frame2\.png"):
         ClipFolder(path="films", frames=4, size=(4, 6), channels=1).load(place)
 
 
 def test_without_pyav_the_error_says_how_to_get_it(
-    place: DataPlace, films: Path, monkeypatch: pytest.MonkeyPatch
+    place: DataLocation, films: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(
@@ -234,7 +236,7 @@ def test_without_pyav_the_error_says_how_to_get_it(
 
 
 def test_frames_of_a_clip_need_no_pyav(
-    place: DataPlace, root: Path, paint: Paint, monkeypatch: pytest.MonkeyPatch
+    place: DataLocation, root: Path, paint: Paint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     for value, name in ((1, "a/x/1"), (2, "a/x/2"), (3, "b/y/1")):
@@ -252,7 +254,7 @@ def test_frames_of_a_clip_need_no_pyav(
     ],
 )
 def test_what_is_no_set_of_clips_is_refused(
-    place: DataPlace, root: Path, paint: Paint, files: list[str], error: type[DataError], told: str
+    place: DataLocation, root: Path, paint: Paint, files: list[str], error: type[DataError], told: str
 ) -> None:
     for name in files:
         paint(root / f"{name}.png", 7)

@@ -4,11 +4,11 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from trainables.data.content import digest_of_arrays
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.datasets.digits import Digits
 
 
-def test_the_digits_are_scikit_learns_in_the_full_range_of_bytes(place: DataPlace) -> None:
+def test_the_digits_are_scikit_learns_in_the_full_range_of_bytes(place: DataLocation) -> None:
     examples, published = Digits().load(place), load_digits()
     assert examples.inputs.dtype == np.uint8
     assert (examples.inputs.min(), examples.inputs.max()) == (0, 255)
@@ -18,7 +18,7 @@ def test_the_digits_are_scikit_learns_in_the_full_range_of_bytes(place: DataPlac
     assert not examples.official_test.any()
 
 
-def test_what_the_digits_say_of_themselves_is_what_they_hold(place: DataPlace) -> None:
+def test_what_the_digits_say_of_themselves_is_what_they_hold(place: DataLocation) -> None:
     info, examples = Digits().info(place), Digits().load(place)
     assert (len(examples), *info.shape) == examples.inputs.shape == (1797, 1, 8, 8)
     assert info.classes == tuple("0123456789")

@@ -9,7 +9,7 @@ import pytest
 import torchvision
 from pydantic import ValidationError
 
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.datasets.emnist import Emnist
 from trainables.datasets.kmnist import Kmnist
 from trainables.datasets.mnist import Mnist
@@ -43,7 +43,9 @@ def test_classes_are_those_that_torchvision_names(split: str) -> None:
 
 @pytest.mark.parametrize("folder", ["EMNIST/raw", "emnist", "emnist/gzip", "gzip", "."])
 @pytest.mark.parametrize("packed", [False, True], ids=["raw", "gzip"])
-def test_pictures_are_upright_as_torchvisions_are_when_transposed(place: DataPlace, folder: str, packed: bool) -> None:
+def test_pictures_are_upright_as_torchvisions_are_when_transposed(
+    place: DataLocation, folder: str, packed: bool
+) -> None:
     assert place.data is not None
     upright = np.random.default_rng(0).integers(0, 256, (3, 7, 5), np.uint8)
     publish(place.data / folder, "balanced", [46, 0, 10], np.stack([picture.T for picture in upright]), packed)
@@ -55,7 +57,7 @@ def test_pictures_are_upright_as_torchvisions_are_when_transposed(place: DataPla
     np.testing.assert_array_equal(examples.official_test, [False] * 3 + [True])
 
 
-def test_letters_count_from_a(place: DataPlace) -> None:
+def test_letters_count_from_a(place: DataLocation) -> None:
     assert place.data is not None
     publish(place.data / "emnist", "letters", [1, 26, 2], np.zeros((3, 4, 4)))
     examples = Emnist(split="letters").load(place)
@@ -63,14 +65,16 @@ def test_letters_count_from_a(place: DataPlace) -> None:
 
 
 @pytest.mark.parametrize(("split", "label", "told"), [("letters", 0, "from 0 to 2"), ("digits", 10, "from 1 to 10")])
-def test_a_label_that_no_class_has_is_told_with_its_file(place: DataPlace, split: str, label: int, told: str) -> None:
+def test_a_label_that_no_class_has_is_told_with_its_file(
+    place: DataLocation, split: str, label: int, told: str
+) -> None:
     assert place.data is not None
     publish(place.data / "emnist", split, [1, label, 2], np.zeros((3, 4, 4)))
     with pytest.raises(DataError, match=f"emnist-{split}-train-labels.* {told}, .* classes of emnist"):
         Emnist.from_parameters({"split": split}).load(place)
 
 
-def test_each_set_has_its_own_files_and_fingerprint(place: DataPlace) -> None:
+def test_each_set_has_its_own_files_and_fingerprint(place: DataLocation) -> None:
     assert place.data is not None
     publish(place.data / "emnist", "letters", [1, 2, 3], np.zeros((3, 4, 4)))
     with pytest.raises(
@@ -89,7 +93,7 @@ def test_a_set_that_is_none_is_refused() -> None:
 
 
 @pytest.mark.parametrize("folder", ["KMNIST/raw", "kmnist"])
-def test_kmnist_is_read_from_its_own_folder(place: DataPlace, folder: str) -> None:
+def test_kmnist_is_read_from_its_own_folder(place: DataLocation, folder: str) -> None:
     assert place.data is not None
     random = np.random.default_rng(0)
     pictures = {part: random.integers(0, 256, (count, 4, 4), np.uint8) for part, count in (("train", 20), ("t10k", 4))}
@@ -105,7 +109,7 @@ def test_kmnist_is_read_from_its_own_folder(place: DataPlace, folder: str) -> No
         Mnist().info(place)
 
 
-def test_files_that_bear_no_sets_name_are_not_taken_for_kmnist(place: DataPlace) -> None:
+def test_files_that_bear_no_sets_name_are_not_taken_for_kmnist(place: DataLocation) -> None:
     assert place.data is not None
     for part in ("train", "t10k"):
         (place.data / f"{part}-images-idx3-ubyte").write_bytes(idx(np.zeros((2, 4, 4))))

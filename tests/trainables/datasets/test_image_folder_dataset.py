@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from trainables.data.picture_folder import PictureFolder
-from trainables.dataset import DataPlace, Examples
+from trainables.dataset import DataLocation, Examples
 from trainables.datasets.image_folder import ImageFolder
 from trainables.errors import BrokenPicture, DataError, DataMissing, UnfitOption
 
@@ -18,7 +18,7 @@ Paint = Callable[..., Path]
 
 
 @pytest.fixture
-def birds(place: DataPlace, paint: Paint) -> Path:
+def birds(place: DataLocation, paint: Paint) -> Path:
     """Two classes; one picture in a folder within a class, and what a user's folders hold besides."""
     assert place.data is not None
     root = place.data / "birds"
@@ -33,7 +33,7 @@ def birds(place: DataPlace, paint: Paint) -> Path:
     return root
 
 
-def test_classes_are_folders_and_what_is_no_picture_is_left_out(place: DataPlace, birds: Path) -> None:
+def test_classes_are_folders_and_what_is_no_picture_is_left_out(place: DataLocation, birds: Path) -> None:
     dataset = ImageFolder(path="birds")
     info, examples = dataset.info(place), dataset.load(place)
     assert (info.classes, info.shape, info.official_test) == (("crow", "owl"), (1, 4, 6), False)
@@ -43,7 +43,7 @@ def test_classes_are_folders_and_what_is_no_picture_is_left_out(place: DataPlace
     assert not examples.official_test.any()
 
 
-def test_train_and_test_folders_are_an_official_split_and_val_joins_the_pool(place: DataPlace, paint: Paint) -> None:
+def test_train_and_test_folders_are_an_official_split_and_val_joins_the_pool(place: DataLocation, paint: Paint) -> None:
     assert place.data is not None
     for value, name in enumerate(["train/a", "train/b", "val/a", "test/a", "test/b"]):
         paint(place.data / name / "x.png", value)
@@ -55,7 +55,7 @@ def test_train_and_test_folders_are_an_official_split_and_val_joins_the_pool(pla
 
 
 @pytest.mark.parametrize("name", ["train", "test", "Valid"])
-def test_a_class_may_be_called_as_one_split_is(place: DataPlace, paint: Paint, name: str) -> None:
+def test_a_class_may_be_called_as_one_split_is(place: DataLocation, paint: Paint, name: str) -> None:
     assert place.data is not None
     for folder in (name, "bus", "plane"):
         paint(place.data / "vehicles" / folder / "x.png", 7)
@@ -63,7 +63,7 @@ def test_a_class_may_be_called_as_one_split_is(place: DataPlace, paint: Paint, n
     assert (set(info.classes), info.official_test) == ({name, "bus", "plane"}, False)
 
 
-def test_splits_may_be_called_training_and_testing(place: DataPlace, paint: Paint) -> None:
+def test_splits_may_be_called_training_and_testing(place: DataLocation, paint: Paint) -> None:
     assert place.data is not None
     for name in ("Training/a", "Training/b", "Testing/a"):
         paint(place.data / "scans" / name / "x.png", 7)
@@ -88,7 +88,7 @@ def test_splits_may_be_called_training_and_testing(place: DataPlace, paint: Pain
     ],
 )
 def test_what_looks_like_splits_and_is_not_is_no_classes(
-    place: DataPlace, paint: Paint, files: list[str], told: str
+    place: DataLocation, paint: Paint, files: list[str], told: str
 ) -> None:
     assert place.data is not None
     for name in files:
@@ -97,7 +97,7 @@ def test_what_looks_like_splits_and_is_not_is_no_classes(
         ImageFolder(path="pets").info(place)
 
 
-def test_a_folder_within_the_folder_is_told(place: DataPlace, birds: Path) -> None:
+def test_a_folder_within_the_folder_is_told(place: DataLocation, birds: Path) -> None:
     (birds.parent / "unpacked").mkdir()
     birds.rename(birds.parent / "unpacked" / "birds")
     with pytest.raises(DataMissing, match=r"one class folder, birds; .*did you mean the path of birds\?"):
@@ -105,9 +105,9 @@ def test_a_folder_within_the_folder_is_told(place: DataPlace, birds: Path) -> No
 
 
 def test_a_path_is_looked_for_beside_the_grid_then_in_the_data_folder(
-    place: DataPlace, birds: Path, paint: Paint, tmp_path: Path
+    place: DataLocation, birds: Path, paint: Paint, tmp_path: Path
 ) -> None:
-    beside = DataPlace(place.data, tmp_path / "grids", place.cache)
+    beside = DataLocation(place.data, tmp_path / "grids", place.cache)
     assert ImageFolder(path="birds").located(beside).path == str(birds)
     paint(tmp_path / "grids" / "birds" / "a" / "x.png", 1)
     assert ImageFolder(path="birds").located(beside).path == str(tmp_path / "grids" / "birds")
@@ -117,7 +117,7 @@ def test_a_path_is_looked_for_beside_the_grid_then_in_the_data_folder(
         ImageFolder(path="bards").located(beside)
 
 
-def test_the_fingerprint_is_of_content_not_of_the_place(place: DataPlace, birds: Path, paint: Paint) -> None:
+def test_the_fingerprint_is_of_content_not_of_the_place(place: DataLocation, birds: Path, paint: Paint) -> None:
     before = ImageFolder(path="birds").fingerprint(place)
     moved = birds.rename(birds.parent / "moved")
     shutil.copytree(moved, birds)
@@ -137,19 +137,19 @@ def test_the_fingerprint_is_of_content_not_of_the_place(place: DataPlace, birds:
     ("size", "channels", "shape"),
     [(None, None, (1, 4, 6)), (8, None, (1, 8, 8)), ([2, 3], 3, (3, 2, 3)), (None, 3, (3, 4, 6))],
 )
-def test_size_and_channels(place: DataPlace, birds: Path, size: object, channels: int | None, shape: object) -> None:
+def test_size_and_channels(place: DataLocation, birds: Path, size: object, channels: int | None, shape: object) -> None:
     given = {"path": "birds", "size": size, "channels": channels}
     dataset = ImageFolder.from_parameters({key: value for key, value in given.items() if value is not None})
     assert dataset.info(place).shape == dataset.load(place).inputs.shape[1:] == shape
 
 
-def test_one_colour_picture_makes_all_rgb(place: DataPlace, birds: Path, paint: Paint) -> None:
+def test_one_colour_picture_makes_all_rgb(place: DataLocation, birds: Path, paint: Paint) -> None:
     paint(birds / "owl" / "z.png", (1, 2, 3))
     examples = ImageFolder(path="birds").load(place)
     np.testing.assert_array_equal(examples.inputs[:, :, 0, 0], [[30] * 3, [20] * 3, [10] * 3, [1, 2, 3]])
 
 
-def test_pictures_of_different_sizes_need_a_size(place: DataPlace, birds: Path, paint: Paint) -> None:
+def test_pictures_of_different_sizes_need_a_size(place: DataLocation, birds: Path, paint: Paint) -> None:
     paint(birds / "owl" / "z.png", 1, (50, 70))
     with pytest.raises(DataError, match=r"different sizes, from 4x6 to 50x70 \(height x width\); give the size"):
         ImageFolder(path="birds").info(place)
@@ -162,7 +162,7 @@ def test_a_size_that_is_none_is_refused(size: object) -> None:
         ImageFolder.from_parameters({"path": "birds", "size": size})
 
 
-def test_every_broken_picture_is_named(place: DataPlace, birds: Path) -> None:
+def test_every_broken_picture_is_named(place: DataLocation, birds: Path) -> None:
     for name in ("owl/broken.jpg", "crow/cut.png"):
         (birds / name).write_bytes((birds / "owl" / "a.PNG").read_bytes()[:20])
     with pytest.raises(BrokenPicture) as header:
@@ -175,13 +175,13 @@ def test_every_broken_picture_is_named(place: DataPlace, birds: Path) -> None:
     assert f"(broken as well: {birds}/owl/a.PNG, {birds}/owl/broken.jpg)" in str(decoding.value)
 
 
-def test_an_empty_class_is_named(place: DataPlace, birds: Path) -> None:
+def test_an_empty_class_is_named(place: DataLocation, birds: Path) -> None:
     (birds / "dodo").mkdir()
     with pytest.raises(DataError, match="has no pictures in the class folder dodo"):
         ImageFolder(path="birds").info(place)
 
 
-def test_a_class_of_the_test_split_alone_is_named(place: DataPlace, paint: Paint) -> None:
+def test_a_class_of_the_test_split_alone_is_named(place: DataLocation, paint: Paint) -> None:
     assert place.data is not None
     for name in ("train/a", "train/b", "test/a", "test/c"):
         paint(place.data / "split" / name / "x.png", 5)
@@ -197,7 +197,7 @@ def test_a_class_of_the_test_split_alone_is_named(place: DataPlace, paint: Paint
         (["only/x.png"], "has one class folder, only"),
     ],
 )
-def test_fewer_than_two_classes(place: DataPlace, paint: Paint, files: list[str], told: str) -> None:
+def test_fewer_than_two_classes(place: DataLocation, paint: Paint, files: list[str], told: str) -> None:
     assert place.data is not None
     (place.data / "few").mkdir()
     for name in files:
@@ -207,7 +207,7 @@ def test_fewer_than_two_classes(place: DataPlace, paint: Paint, files: list[str]
 
 
 @pytest.mark.parametrize("other", ["caf\u00e9 ", "cafe\u0301"], ids=["a space", "another spelling in Unicode"])
-def test_two_classes_that_look_the_same(place: DataPlace, paint: Paint, other: str) -> None:
+def test_two_classes_that_look_the_same(place: DataLocation, paint: Paint, other: str) -> None:
     assert place.data is not None
     for name in ("caf\u00e9", other):
         paint(place.data / "twice" / name / "x.png", 3)
@@ -215,12 +215,12 @@ def test_two_classes_that_look_the_same(place: DataPlace, paint: Paint, other: s
         ImageFolder(path="twice").info(place)
 
 
-def test_a_file_is_no_folder_of_pictures(place: DataPlace, birds: Path) -> None:
+def test_a_file_is_no_folder_of_pictures(place: DataLocation, birds: Path) -> None:
     with pytest.raises(DataMissing, match=r"loose\.png is not a folder"):
         ImageFolder(path="birds/loose.png").info(place)
 
 
-def test_names_that_are_not_utf8(place: DataPlace, birds: Path, paint: Paint) -> None:
+def test_names_that_are_not_utf8(place: DataLocation, birds: Path, paint: Paint) -> None:
     crow = paint(birds / "owl" / os.fsdecode(b"\xe9.png"), 15)
     assert len(ImageFolder(path="birds").load(place)) == 4
     crow.write_bytes(b"cut")
@@ -232,7 +232,9 @@ def test_names_that_are_not_utf8(place: DataPlace, birds: Path, paint: Paint) ->
         ImageFolder(path="birds").info(place)
 
 
-def test_links_are_followed_and_a_link_back_ends(place: DataPlace, birds: Path, paint: Paint, tmp_path: Path) -> None:
+def test_links_are_followed_and_a_link_back_ends(
+    place: DataLocation, birds: Path, paint: Paint, tmp_path: Path
+) -> None:
     paint(tmp_path / "elsewhere" / "f.png", 40)
     (birds / "wren").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "elsewhere")
@@ -242,7 +244,7 @@ def test_links_are_followed_and_a_link_back_ends(place: DataPlace, birds: Path, 
 
 @pytest.mark.parametrize("size", [None, 8])
 def test_what_is_called_a_picture_and_is_no_file_is_named(
-    place: DataPlace, birds: Path, paint: Paint, size: int | None
+    place: DataLocation, birds: Path, paint: Paint, size: int | None
 ) -> None:
     given = {"path": "birds"} if size is None else {"path": "birds", "size": size, "channels": 1}
     dataset = ImageFolder.from_parameters(given)
@@ -266,14 +268,14 @@ def test_a_picture_that_goes_away_while_it_is_read_is_named(birds: Path) -> None
         source.digest()
 
 
-def test_a_link_in_place_of_a_class_folder_that_leads_nowhere_is_named(place: DataPlace, birds: Path) -> None:
+def test_a_link_in_place_of_a_class_folder_that_leads_nowhere_is_named(place: DataLocation, birds: Path) -> None:
     (birds / "wren").symlink_to(birds / "nowhere")
     with pytest.raises(DataError, match=r"the link .*/birds/wren leads to nothing that is there; repair or remove it"):
         ImageFolder(path="birds").info(place)
 
 
 def test_postscript_called_a_picture_starts_no_other_program(
-    place: DataPlace, birds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: DataLocation, birds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = tmp_path / "started"
     ghostscript = tmp_path / "bin" / "gs"
@@ -291,7 +293,7 @@ def test_postscript_called_a_picture_starts_no_other_program(
     assert not started.exists()
 
 
-def test_an_error_about_names_that_are_not_utf8_can_be_printed(place: DataPlace, paint: Paint) -> None:
+def test_an_error_about_names_that_are_not_utf8_can_be_printed(place: DataLocation, paint: Paint) -> None:
     assert place.data is not None
     foreign = os.fsdecode(b"\xe9")
     for number, files in enumerate(([f"{foreign}/x"], ["train/a/x", "test/a/x", f"{foreign}/x"], ["a/x", "b\n/x.txt"])):
@@ -303,7 +305,7 @@ def test_an_error_about_names_that_are_not_utf8_can_be_printed(place: DataPlace,
         assert len(str(error.value).encode().splitlines()) == 1
 
 
-def with_people(place: DataPlace, birds: Path, lines: str, name: str = "people.csv") -> ImageFolder:
+def with_people(place: DataLocation, birds: Path, lines: str, name: str = "people.csv") -> ImageFolder:
     (birds.parent / name).write_text(lines)
     return ImageFolder(path="birds", size=(4, 6), channels=1, groups=name)
 
@@ -311,7 +313,7 @@ def with_people(place: DataPlace, birds: Path, lines: str, name: str = "people.c
 PEOPLE = "path,group\nowl/a.PNG,ann\ncrow/c.tif,bob\nowl/2024/spring/b.bmp,ann\nno/longer/there.png,bob\n"
 
 
-def test_a_file_says_whose_pictures_belong_together(place: DataPlace, birds: Path) -> None:
+def test_a_file_says_whose_pictures_belong_together(place: DataLocation, birds: Path) -> None:
     dataset = with_people(place, birds, PEOPLE)
     crow, *owls = dataset.load(place).groups.tolist()
     assert owls[0] == owls[1] != crow
@@ -327,7 +329,7 @@ def test_a_file_says_whose_pictures_belong_together(place: DataPlace, birds: Pat
     assert len(set(renamed.load(place).groups.tolist())) == 2
 
 
-def test_the_file_may_lie_among_the_pictures(place: DataPlace, birds: Path) -> None:
+def test_the_file_may_lie_among_the_pictures(place: DataLocation, birds: Path) -> None:
     (birds / "whose.csv").write_text(PEOPLE)
     assert ImageFolder(path="birds", size=(4, 4), groups="whose.csv").load(place).groups is not None
 
@@ -348,19 +350,19 @@ def test_the_file_may_lie_among_the_pictures(place: DataPlace, birds: Path) -> N
         (PEOPLE + "owl/a.PNG,bob\n", r"gives owl/a\.PNG two groups, ann and bob"),
     ],
 )
-def test_a_file_of_groups_that_does_not_fit_is_refused(place: DataPlace, birds: Path, lines: str, told: str) -> None:
+def test_a_file_of_groups_that_does_not_fit_is_refused(place: DataLocation, birds: Path, lines: str, told: str) -> None:
     with pytest.raises(UnfitOption, match=told) as refused:
         with_people(place, birds, lines).load(place)
     assert refused.value.option == "groups"
 
 
-def test_a_file_of_groups_that_is_not_there_is_told_of(place: DataPlace, birds: Path) -> None:
+def test_a_file_of_groups_that_is_not_there_is_told_of(place: DataLocation, birds: Path) -> None:
     with pytest.raises(UnfitOption, match=r"the file people\.csv is not there"):
         ImageFolder(path="birds", groups="people.csv").info(place)
 
 
 @pytest.fixture
-def ages(place: DataPlace, paint: Paint) -> Path:
+def ages(place: DataLocation, paint: Paint) -> Path:
     """Pictures in folders and outside of any, and the list of their ages."""
     assert place.data is not None
     for value, name in enumerate(("c.png", "a/b.png", "a/d/e.png")):
@@ -368,7 +370,7 @@ def ages(place: DataPlace, paint: Paint) -> Path:
     return place.data / "faces" / "ages.csv"
 
 
-def test_a_file_says_which_number_each_picture_has(place: DataPlace, ages: Path) -> None:
+def test_a_file_says_which_number_each_picture_has(place: DataLocation, ages: Path) -> None:
     ages.write_text("sex,path,target\nf,c.png,30\nm,./a/b.png, 4.5\nf,a\\d\\e.png,-1e-3\nm,other.png,nan\n")
     dataset = ImageFolder(path="faces", target="ages.csv")
     info, examples = dataset.info(place), dataset.load(place)
@@ -387,7 +389,7 @@ def _pairs(examples: Examples) -> tuple[np.ndarray, np.ndarray]:
     return examples.inputs, examples.targets
 
 
-def test_numbers_of_pictures_in_train_and_test(place: DataPlace, paint: Paint) -> None:
+def test_numbers_of_pictures_in_train_and_test(place: DataLocation, paint: Paint) -> None:
     assert place.data is not None
     names = ("train/a.png", "val/sub/b.png", "test/c.png")
     for value, name in enumerate(names):
@@ -416,14 +418,14 @@ def test_numbers_of_pictures_in_train_and_test(place: DataPlace, paint: Paint) -
         ("c.png,1\nc.png,2\na/b.png,1\na/d/e.png,1\n", r"gives c\.png two targets, 1 and 2"),
     ],
 )
-def test_a_file_of_numbers_that_does_not_fit_is_refused(place: DataPlace, ages: Path, lines: str, told: str) -> None:
+def test_a_file_of_numbers_that_does_not_fit_is_refused(place: DataLocation, ages: Path, lines: str, told: str) -> None:
     ages.write_text("path,target\n" + lines)
     with pytest.raises(UnfitOption, match=told) as unfit:
         ImageFolder(path="faces", target="ages.csv").info(place)
     assert unfit.value.option == "target"
 
 
-def test_a_file_of_numbers_that_is_not_there_or_has_other_columns_is_told_of(place: DataPlace, ages: Path) -> None:
+def test_a_file_of_numbers_that_is_not_there_or_has_other_columns_is_told_of(place: DataLocation, ages: Path) -> None:
     with pytest.raises(UnfitOption, match=r"the file gone\.csv is not there"):
         ImageFolder(path="faces", target="gone.csv").info(place)
     ages.write_text("file,age\n")

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.datasets.image_parquet import ImageParquet
 from trainables.errors import BrokenPicture, DataError, DataMissing, UnfitOption
 
@@ -34,7 +34,7 @@ def write(
 
 
 @pytest.fixture
-def data(place: DataPlace) -> Path:
+def data(place: DataLocation) -> Path:
     assert place.data is not None
     return place.data
 
@@ -52,7 +52,7 @@ def data(place: DataPlace) -> Path:
     ids=["int8", "uint16", "text", "dictionary", "large text", "boolean"],
 )
 def test_classes_are_the_sorted_labels(
-    place: DataPlace, data: Path, labels: object, classes: tuple[str, ...], targets: list[int]
+    place: DataLocation, data: Path, labels: object, classes: tuple[str, ...], targets: list[int]
 ) -> None:
     write(data / "birds.parquet", labels)
     dataset = ImageParquet(path="birds.parquet")
@@ -74,25 +74,25 @@ def test_classes_are_the_sorted_labels(
 )
 @pytest.mark.parametrize("labels", [[2, 0, 2], ["owl", "crow", "owl"]], ids=["numbers", "texts"])
 def test_class_names_of_the_metadata(
-    place: DataPlace, data: Path, metadata: dict[str, str], labels: list[object]
+    place: DataLocation, data: Path, metadata: dict[str, str], labels: list[object]
 ) -> None:
     write(data / "birds.parquet", labels, metadata=metadata)
     assert ImageParquet(path="birds.parquet").info(place).classes == ("crow", "dodo", "owl")
     np.testing.assert_array_equal(ImageParquet(path="birds.parquet").load(place).targets, [2, 0, 2])
 
 
-def test_a_name_may_hold_a_comma_in_a_json_list(place: DataPlace, data: Path) -> None:
+def test_a_name_may_hold_a_comma_in_a_json_list(place: DataLocation, data: Path) -> None:
     write(data / "birds.parquet", [1, 0], metadata={"classes": json.dumps(["owl, barn", "häher"])})
     assert ImageParquet(path="birds.parquet").info(place).classes == ("owl, barn", "häher")
 
 
-def test_names_of_booleans(place: DataPlace, data: Path) -> None:
+def test_names_of_booleans(place: DataLocation, data: Path) -> None:
     write(data / "birds.parquet", [True, False, True], metadata={"classes": "crow,owl"})
     assert ImageParquet(path="birds.parquet").info(place).classes == ("crow", "owl")
     np.testing.assert_array_equal(ImageParquet(path="birds.parquet").load(place).targets, [1, 0, 1])
 
 
-def test_files_that_name_their_classes_otherwise_are_refused(place: DataPlace, data: Path) -> None:
+def test_files_that_name_their_classes_otherwise_are_refused(place: DataLocation, data: Path) -> None:
     write(data / "set" / "more.parquet", [0, 1])
     write(data / "set" / "test.parquet", [0, 1], first=2, metadata={"classes": "crow,owl"})
     write(data / "set" / "train.parquet", [0, 1], first=4, metadata={"classes": "crow,owl"})
@@ -104,14 +104,14 @@ def test_files_that_name_their_classes_otherwise_are_refused(place: DataPlace, d
 
 
 @pytest.mark.parametrize("labels", [[0, 2, 0], ["crow", "wren", "crow"]], ids=["numbers", "texts"])
-def test_a_class_of_the_test_split_alone_is_named(place: DataPlace, data: Path, labels: list[object]) -> None:
+def test_a_class_of_the_test_split_alone_is_named(place: DataLocation, data: Path, labels: list[object]) -> None:
     write(data / "set" / "train.parquet", [0, 1, 1] if labels[0] == 0 else ["crow", "owl", "owl"])
     write(data / "set" / "test.parquet", labels)
     with pytest.raises(DataError, match=f"no rows to learn from of the class {labels[1]}, of which the test split has"):
         ImageParquet(path="set").info(place)
 
 
-def test_a_folder_of_test_rows_alone_is_refused_and_the_file_itself_is_not(place: DataPlace, data: Path) -> None:
+def test_a_folder_of_test_rows_alone_is_refused_and_the_file_itself_is_not(place: DataLocation, data: Path) -> None:
     write(data / "set" / "test.parquet", [0, 1])
     with pytest.raises(
         DataMissing, match=r"set holds test\.parquet and nothing to learn from; add a train\.parquet, or"
@@ -120,7 +120,7 @@ def test_a_folder_of_test_rows_alone_is_refused_and_the_file_itself_is_not(place
     assert not ImageParquet(path="set/test.parquet").info(place).official_test
 
 
-def split_of(place: DataPlace, **parameters: object) -> tuple[list[int], list[int]]:
+def split_of(place: DataLocation, **parameters: object) -> tuple[list[int], list[int]]:
     """The pictures to learn from and those of the official test split."""
     examples = ImageParquet.from_parameters(parameters).load(place)
     values, official = examples.inputs[:, 0, 0, 0], examples.official_test
@@ -142,14 +142,14 @@ def split_of(place: DataPlace, **parameters: object) -> tuple[list[int], list[in
         ("test/train-0", "test/b"),
     ],
 )
-def test_files_in_folders_called_as_splits(place: DataPlace, data: Path, train: str, test: str) -> None:
+def test_files_in_folders_called_as_splits(place: DataLocation, data: Path, train: str, test: str) -> None:
     write(data / "hub" / f"{train}.parquet", [0, 1])
     write(data / "hub" / f"{test}.PARQUET", [1, 0], first=2)
     write(data / "hub" / ".hidden" / "test" / "a.parquet", [1, 0], first=90)
     assert split_of(place, path="hub") == ([0, 1], [2, 3])
 
 
-def test_a_split_that_is_named_itself_is_divided_as_the_protocol_says(place: DataPlace, data: Path) -> None:
+def test_a_split_that_is_named_itself_is_divided_as_the_protocol_says(place: DataLocation, data: Path) -> None:
     write(data / "hub" / "test" / "0000.parquet", [0, 1])
     write(data / "hub" / "train" / "0000.parquet", [0, 1], first=2)
     assert split_of(place, path="hub/test") == ([0, 1], [])
@@ -160,7 +160,7 @@ def test_a_split_that_is_named_itself_is_divided_as_the_protocol_says(place: Dat
     [(("0", "1"), ("0", "1")), (("owl", "night%20owl"), ("night owl", "owl")), (("007", "1"), ("007", "1"))],
 )
 def test_columns_that_are_names_of_folders(
-    place: DataPlace, data: Path, values: tuple[str, str], classes: tuple[str, ...]
+    place: DataLocation, data: Path, values: tuple[str, str], classes: tuple[str, ...]
 ) -> None:
     for number, value in enumerate(values):
         for split in ("train", "test"):
@@ -177,7 +177,7 @@ def test_columns_that_are_names_of_folders(
     assert examples.groups is not None and len(set(examples.groups.tolist())) == 2
 
 
-def test_a_folder_without_a_label_is_told_and_a_column_goes_before_the_folders(place: DataPlace, data: Path) -> None:
+def test_a_folder_without_a_label_is_told_and_a_column_goes_before_the_folders(place: DataLocation, data: Path) -> None:
     write(data / "hive" / "label=x" / "a.parquet", [0, 1])
     assert ImageParquet(path="hive").info(place).classes == ("0", "1")
     for value in ("__HIVE_DEFAULT_PARTITION__", "owl"):
@@ -187,7 +187,7 @@ def test_a_folder_without_a_label_is_told_and_a_column_goes_before_the_folders(p
         ImageParquet(path="null").info(place)
 
 
-def test_several_data_sets_in_one_folder_are_not_mixed(place: DataPlace, data: Path) -> None:
+def test_several_data_sets_in_one_folder_are_not_mixed(place: DataLocation, data: Path) -> None:
     for name in ("default", "extra"):
         write(data / "hub" / name / "train" / "0000.parquet", [0, 1])
     with pytest.raises(DataMissing, match="hub holds several data sets, default, extra; give the path of one of them"):
@@ -195,13 +195,13 @@ def test_several_data_sets_in_one_folder_are_not_mixed(place: DataPlace, data: P
     assert ImageParquet(path="hub/extra").info(place).classes == ("0", "1")
 
 
-def test_test_rows_in_folders_alone_are_refused(place: DataPlace, data: Path) -> None:
+def test_test_rows_in_folders_alone_are_refused(place: DataLocation, data: Path) -> None:
     write(data / "hub" / "default" / "test" / "0000.parquet", [0, 1])
     with pytest.raises(DataMissing, match=r"hub holds default/test/0000\.parquet and nothing to learn from"):
         ImageParquet(path="hub").info(place)
 
 
-def test_a_link_back_ends(place: DataPlace, data: Path) -> None:
+def test_a_link_back_ends(place: DataLocation, data: Path) -> None:
     write(data / "hub" / "train" / "a.parquet", [0, 1])
     (data / "hub" / "train" / "test").symlink_to(data / "hub")
     assert split_of(place, path="hub") == ([0, 1], [])
@@ -226,7 +226,7 @@ def files(data: Path) -> Path:
     return data / "hub" / "images"
 
 
-def test_rows_that_hold_paths_say_so_and_are_read_below_a_folder(place: DataPlace, data: Path, files: Path) -> None:
+def test_rows_that_hold_paths_say_so_and_are_read_below_a_folder(place: DataLocation, data: Path, files: Path) -> None:
     with_paths(data, ["a/0.png", "a\\1.png", "./a/2.png", None], [None, None, None, picture(7)])
     told = r"3 of 4 rows of .*t\.parquet hold a path in place of a picture, row 0 a/0\.png; give .* `folder: images`"
     with pytest.raises(UnfitOption, match=told) as unfit:
@@ -243,7 +243,7 @@ def test_rows_that_hold_paths_say_so_and_are_read_below_a_folder(place: DataPlac
     assert dataset.fingerprint(place) != before
 
 
-def test_a_column_of_texts_holds_paths(place: DataPlace, data: Path, files: Path) -> None:
+def test_a_column_of_texts_holds_paths(place: DataLocation, data: Path, files: Path) -> None:
     pq.write_table(pa.table({"image": ["a/0.png", str(files / "a/2.png")], "label": ["x", "y"]}), data / "t.parquet")
     assert split_of(place, path="t.parquet", folder=str(files)) == ([0, 2], [])
     with pytest.raises(UnfitOption, match="2 of 2 rows"):
@@ -267,7 +267,7 @@ def test_a_column_of_texts_holds_paths(place: DataPlace, data: Path, files: Path
     ],
 )
 def test_a_path_that_leads_out_or_to_no_file_is_refused(
-    place: DataPlace, data: Path, files: Path, name: str, why: str
+    place: DataLocation, data: Path, files: Path, name: str, why: str
 ) -> None:
     (files / "link.png").symlink_to(data / "secret.png")
     (files / "up").symlink_to(data)
@@ -280,7 +280,7 @@ def test_a_path_that_leads_out_or_to_no_file_is_refused(
         ImageParquet.from_parameters({"path": "hub", "folder": "images", "size": 4, "channels": 1}).load(place)
 
 
-def test_a_folder_of_paths_that_is_not_there_is_told(place: DataPlace, data: Path, files: Path) -> None:
+def test_a_folder_of_paths_that_is_not_there_is_told(place: DataLocation, data: Path, files: Path) -> None:
     with_paths(data, ["a/0.png", "a/1.png"])
     with pytest.raises(UnfitOption, match=r"the folder gone is not there; it was looked for beside the grid"):
         ImageParquet(path="hub", folder="gone").info(place)
@@ -297,7 +297,7 @@ def test_a_folder_of_paths_that_is_not_there_is_told(place: DataPlace, data: Pat
     ],
     ids=["double", "uint8", "decimal", "half", "dictionary"],
 )
-def test_numbers_to_predict(place: DataPlace, data: Path, numbers: pa.Array) -> None:
+def test_numbers_to_predict(place: DataLocation, data: Path, numbers: pa.Array) -> None:
     write_numbers(data / "t.parquet", numbers)
     dataset = ImageParquet(path="t.parquet", target="age")
     info, examples = dataset.info(place), dataset.load(place)
@@ -331,7 +331,7 @@ def write_numbers(path: Path, numbers: pa.Array) -> None:
         (pa.array([2.0, 2.0, 2.0]), "is 2 for all pictures, so that there is nothing to learn"),
     ],
 )
-def test_what_is_no_number_to_predict_is_named(place: DataPlace, data: Path, numbers: pa.Array, told: str) -> None:
+def test_what_is_no_number_to_predict_is_named(place: DataLocation, data: Path, numbers: pa.Array, told: str) -> None:
     write_numbers(data / "t.parquet", numbers)
     with pytest.raises(UnfitOption, match=told) as unfit:
         ImageParquet(path="t.parquet", target="age").info(place)
@@ -350,7 +350,7 @@ def test_what_is_no_number_to_predict_is_named(place: DataPlace, data: Path, num
         ("attest", "testing"),
     ],
 )
-def test_a_file_of_test_rows_is_the_official_split(place: DataPlace, data: Path, names: tuple[str, str]) -> None:
+def test_a_file_of_test_rows_is_the_official_split(place: DataLocation, data: Path, names: tuple[str, str]) -> None:
     write(data / "set" / f"{names[0]}.parquet", [0, 1, 2])
     write(data / "set" / f"{names[1]}.parquet", [2, 1], first=3)
     examples = ImageParquet(path="set").load(place)
@@ -360,14 +360,14 @@ def test_a_file_of_test_rows_is_the_official_split(place: DataPlace, data: Path,
     np.testing.assert_array_equal(examples.official_test, [False, False, False, True, True])
 
 
-def test_structs_of_bytes_and_columns_of_other_names(place: DataPlace, data: Path) -> None:
+def test_structs_of_bytes_and_columns_of_other_names(place: DataLocation, data: Path) -> None:
     images = pa.array([{"bytes": picture(value), "path": None} for value in (5, 6)])
     pq.write_table(pa.table({"photo": images, "kind": ["a", "b"]}), data / "hub.parquet")
     examples = ImageParquet(path="hub.parquet", image="photo", label="kind").load(place)
     np.testing.assert_array_equal(examples.inputs[:, 0, 0, 0], [5, 6])
 
 
-def test_the_fingerprint_is_of_content_however_it_is_packed(place: DataPlace, data: Path) -> None:
+def test_the_fingerprint_is_of_content_however_it_is_packed(place: DataLocation, data: Path) -> None:
     labels = [value % 3 for value in range(40)]
     write(data / "one.parquet", labels)
     write(data / "two.parquet", labels, compression="zstd", row_group_size=7)
@@ -384,7 +384,7 @@ def test_the_fingerprint_is_of_content_however_it_is_packed(place: DataPlace, da
     assert len(prints) == 4
 
 
-def test_every_broken_picture_is_named_with_its_row(place: DataPlace, data: Path) -> None:
+def test_every_broken_picture_is_named_with_its_row(place: DataLocation, data: Path) -> None:
     images = pa.array([picture(1), b"no picture", picture(2), None, picture(3)[:50]])
     pq.write_table(pa.table({"image": images, "label": [0, 1, 0, 1, 0]}), data / "birds.parquet")
     with pytest.raises(BrokenPicture) as broken:
@@ -393,7 +393,7 @@ def test_every_broken_picture_is_named_with_its_row(place: DataPlace, data: Path
     assert f"(broken as well: {data}/birds.parquet#3, {data}/birds.parquet#4)" in str(broken.value)
 
 
-def test_metadata_of_another_program_that_makes_no_sense_names_no_classes(place: DataPlace, data: Path) -> None:
+def test_metadata_of_another_program_that_makes_no_sense_names_no_classes(place: DataLocation, data: Path) -> None:
     write(data / "birds.parquet", [0, 1], metadata={"huggingface": "[" * 100_000})
     assert ImageParquet(path="birds.parquet").info(place).classes == ("0", "1")
 
@@ -436,14 +436,14 @@ def test_metadata_of_another_program_that_makes_no_sense_names_no_classes(place:
     ],
 )
 def test_labels_that_do_not_fit(
-    place: DataPlace, data: Path, labels: list[object], metadata: dict[str, str] | None, told: str
+    place: DataLocation, data: Path, labels: list[object], metadata: dict[str, str] | None, told: str
 ) -> None:
     write(data / "birds.parquet", labels, metadata=metadata)
     with pytest.raises(DataError, match=told):
         ImageParquet(path="birds.parquet").info(place)
 
 
-def test_columns_that_do_not_fit(place: DataPlace, data: Path) -> None:
+def test_columns_that_do_not_fit(place: DataLocation, data: Path) -> None:
     write(data / "birds.parquet", [0, 1])
     with pytest.raises(DataError, match="has no column 'photo'; it has image, label"):
         ImageParquet(path="birds.parquet", image="photo").info(place)
@@ -451,7 +451,7 @@ def test_columns_that_do_not_fit(place: DataPlace, data: Path) -> None:
         ImageParquet(path="birds.parquet", image="label").info(place)
 
 
-def test_files_that_are_not_there_or_no_parquet(place: DataPlace, data: Path) -> None:
+def test_files_that_are_not_there_or_no_parquet(place: DataLocation, data: Path) -> None:
     (data / "empty").mkdir()
     (data / "text.parquet").write_text("image,label\n")
     write(data / "none.parquet", pa.array([], pa.int64()))
@@ -465,7 +465,7 @@ def test_files_that_are_not_there_or_no_parquet(place: DataPlace, data: Path) ->
         ImageParquet(path="none.parquet").info(place)
 
 
-def test_a_flipped_byte_is_an_error_of_the_file_or_of_a_picture(place: DataPlace, data: Path) -> None:
+def test_a_flipped_byte_is_an_error_of_the_file_or_of_a_picture(place: DataLocation, data: Path) -> None:
     path = write(data / "birds.parquet", [0, 1] * 20, write_page_checksum=True)
     whole = path.read_bytes()
     random = np.random.default_rng(0)
@@ -483,7 +483,7 @@ def test_a_flipped_byte_is_an_error_of_the_file_or_of_a_picture(place: DataPlace
 
 @pytest.mark.skipif("ORCH_DATA" not in os.environ, reason="ORCH_DATA is not set")
 def test_the_real_cifar10_as_jpeg(tmp_path: Path) -> None:
-    place = DataPlace(Path(os.environ["ORCH_DATA"]), None, tmp_path)
+    place = DataLocation(Path(os.environ["ORCH_DATA"]), None, tmp_path)
     dataset = ImageParquet.from_parameters({"path": "cifar10_jpeg/test.parquet", "size": 32, "channels": 3})
     info, examples = dataset.info(place), dataset.load(place)
     assert info.classes[0] == "airplane"
@@ -505,7 +505,7 @@ def write_with(path: Path, **columns: object) -> Path:
     [["ann", "bob", "ann", "cem"], [7, 3, 7, 9], pa.array(["ann", "bob", "ann", "cem"]).dictionary_encode()],
     ids=["text", "numbers", "dictionary"],
 )
-def test_a_column_says_whose_pictures_belong_together(place: DataPlace, data: Path, people: object) -> None:
+def test_a_column_says_whose_pictures_belong_together(place: DataLocation, data: Path, people: object) -> None:
     write_with(data / "faces.parquet", person=people)
     dataset, plain = ImageParquet(path="faces.parquet", groups="person"), ImageParquet(path="faces.parquet")
     groups = dataset.load(place).groups
@@ -523,7 +523,7 @@ def test_a_column_says_whose_pictures_belong_together(place: DataPlace, data: Pa
     ],
 )
 def test_a_column_of_groups_that_does_not_fit_is_refused(
-    place: DataPlace, data: Path, columns: dict[str, object], told: str
+    place: DataLocation, data: Path, columns: dict[str, object], told: str
 ) -> None:
     write_with(data / "faces.parquet", **columns)
     with pytest.raises(UnfitOption, match=told):

@@ -18,7 +18,7 @@ from trainables.context import SingleContext
 from trainables.data.cache import contents
 from trainables.data.splits import split
 from trainables.data.streaming import StreamedBatches
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.datasets.imagenet import Imagenet
 from trainables.errors import BrokenPicture, DataError, DataMissing
 from trainables.models.mlp import Mlp
@@ -27,7 +27,7 @@ from trainables.protocol import Protocol, Splits
 from trainables.records import EpochRow, TrialResult
 from trainables.spec import TrialOrder, TrialSpec, derived_seeds
 from trainables.tasks.classification import Classification
-from trainables.training.fit import FitParts, Fitted, fit
+from trainables.training.fit import FitParts, TrainingResult, fit
 from trainables.training.learner import LearnerParts, SupervisedLearner
 from trainables.training.prepare import prepared
 from trainables.training.trial import run_trial
@@ -37,8 +37,8 @@ WORDNET = ("n01440764", "n01443537", "n02084071")
 
 
 @pytest.fixture
-def place(tmp_path_factory: pytest.TempPathFactory, tree: Path) -> DataPlace:
-    return DataPlace(data=tree.parent, beside=None, cache=tmp_path_factory.mktemp("cache"))
+def place(tmp_path_factory: pytest.TempPathFactory, tree: Path) -> DataLocation:
+    return DataLocation(data=tree.parent, beside=None, cache=tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def small(**parameters: Any) -> Imagenet:
     return Imagenet.from_parameters({"size": 16, **parameters})
 
 
-def test_it_lists_what_torchvision_lists(place: DataPlace, tree: Path) -> None:
+def test_it_lists_what_torchvision_lists(place: DataLocation, tree: Path) -> None:
     dataset = small()
     info, examples = dataset.info(place), dataset.streamed(place)
     theirs = [torchvision.datasets.ImageFolder(tree / part) for part in ("train", "val")]
@@ -73,7 +73,7 @@ def test_it_lists_what_torchvision_lists(place: DataPlace, tree: Path) -> None:
     assert len(examples) == 3 * 66 + 1
 
 
-def test_it_decodes_what_is_asked_for(place: DataPlace, tree: Path) -> None:
+def test_it_decodes_what_is_asked_for(place: DataLocation, tree: Path) -> None:
     dataset = small(middle=1.0, channels=1)
     decoder = dataset.streamed(place).decoder
     path = sorted((tree / "train" / WORDNET[0]).iterdir())[3]
@@ -88,7 +88,7 @@ def test_it_decodes_what_is_asked_for(place: DataPlace, tree: Path) -> None:
     np.testing.assert_array_equal(dataset.load(place).inputs[3], decoder.decode(3, None))
 
 
-def test_a_picture_in_both_splits_is_left_out_of_training(place: DataPlace) -> None:
+def test_a_picture_in_both_splits_is_left_out_of_training(place: DataLocation) -> None:
     dataset = small()
     found = contents(dataset, place, dataset.fingerprint(place))
     examples, hashes = found.examples, found.hashes
@@ -101,7 +101,7 @@ def test_a_picture_in_both_splits_is_left_out_of_training(place: DataPlace) -> N
 
 
 def test_the_fingerprint_is_of_content_and_the_identity_of_what_is_made_of_it(
-    place: DataPlace, tree: Path, tmp_path: Path
+    place: DataLocation, tree: Path, tmp_path: Path
 ) -> None:
     before = small().fingerprint(place)
     moved = tmp_path / "elsewhere"
@@ -113,14 +113,14 @@ def test_the_fingerprint_is_of_content_and_the_identity_of_what_is_made_of_it(
     assert there.fingerprint(place) != before
 
 
-def run(place: DataPlace, dataset: Imagenet, **protocol: Any) -> tuple[TrialResult, list[EpochRow]]:
+def run(place: DataLocation, dataset: Imagenet, **protocol: Any) -> tuple[TrialResult, list[EpochRow]]:
     rows: list[EpochRow] = []
     prepared.cache_clear()
     spec = TrialSpec(dataset, Mlp(hidden=(16,)), Sgd(lr=0.1), (), Protocol(**protocol), 0, dataset.fingerprint(place))
     return run_trial(TrialOrder(spec.trial_id, 1, spec, place, None), SingleContext(CPU, rows.append)), rows
 
 
-def test_a_trial_learns_from_it_and_repeats_bit_by_bit(place: DataPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_learns_from_it_and_repeats_bit_by_bit(place: DataLocation, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object) -> None:
         raise AssertionError("all of it was decoded")
 
@@ -136,10 +136,10 @@ def test_a_trial_learns_from_it_and_repeats_bit_by_bit(place: DataPlace, monkeyp
     assert not list(place.cache.rglob("*.npy"))
 
 
-def test_two_workers_learn_what_one_does(place: DataPlace) -> None:
+def test_two_workers_learn_what_one_does(place: DataLocation) -> None:
     dataset = small(least_area=1.0)  # nothing at random, which each worker would draw on its own
 
-    def learn(size: int) -> list[Fitted]:
+    def learn(size: int) -> list[TrainingResult]:
         protocol, seeds = Protocol(epochs=2, batch_size=20), derived_seeds(0)  # of 146, the last has 6
         prepared.cache_clear()
         data = prepared(dataset, place, dataset.fingerprint(place), protocol.splits, seeds.split, CPU)
@@ -173,7 +173,7 @@ def test_two_workers_learn_what_one_does(place: DataPlace) -> None:
         )
 
 
-def test_a_broken_picture_is_named_with_its_path(place: DataPlace, tree: Path, tmp_path: Path) -> None:
+def test_a_broken_picture_is_named_with_its_path(place: DataLocation, tree: Path, tmp_path: Path) -> None:
     shutil.copytree(tree, tmp_path / "imagenet")
     broken = tmp_path / "imagenet" / "train" / WORDNET[2] / f"{WORDNET[2]}_5.JPEG"
     broken.write_bytes(broken.read_bytes()[:90])
@@ -190,7 +190,7 @@ def test_a_broken_picture_is_named_with_its_path(place: DataPlace, tree: Path, t
     ],
 )
 def test_a_tree_that_is_not_in_the_layout_is_told(
-    place: DataPlace, tree: Path, tmp_path: Path, keep: list[str], told: str
+    place: DataLocation, tree: Path, tmp_path: Path, keep: list[str], told: str
 ) -> None:
     for name in keep:
         if name.endswith(".JPEG"):
@@ -202,13 +202,13 @@ def test_a_tree_that_is_not_in_the_layout_is_told(
         small(path=str(tmp_path)).info(place)
 
 
-def test_without_splits_the_class_folders_lie_in_the_path_itself(place: DataPlace, tree: Path) -> None:
+def test_without_splits_the_class_folders_lie_in_the_path_itself(place: DataLocation, tree: Path) -> None:
     info = small(path=str(tree / "train")).info(place)
     assert (info.classes, info.official_test) == (WORDNET, False)
 
 
 def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
-    place = DataPlace(data=tmp_path, beside=None, cache=tmp_path / "cache")
+    place = DataLocation(data=tmp_path, beside=None, cache=tmp_path / "cache")
     with pytest.raises(DataMissing, match=f"imagenet: imagenet is not there; looked for {tmp_path}/imagenet"):
         Imagenet().info(place)
 
@@ -219,10 +219,10 @@ def test_bad_parameters_are_refused(parameters: dict[str, Any]) -> None:
         Imagenet.from_parameters(parameters)
 
 
-def test_options_of_labels_work_and_those_of_pixels_give_a_reason(place: DataPlace) -> None:
+def test_options_of_labels_work_and_those_of_pixels_give_a_reason(place: DataLocation) -> None:
     few = small(per_class=5, label_noise=0.2)
     info = few.described(place)
-    assert info.streamed and few.supports(info) is None
+    assert info.streamed and few.unsupported_reason(info) is None
     prepared.cache_clear()
     data = prepared(few, place, few.fingerprint(place), Splits(), 1, CPU)
     assert (len(data.split.train), len(data.unlabelled)) == (
@@ -235,5 +235,5 @@ def test_options_of_labels_work_and_those_of_pixels_give_a_reason(place: DataPla
     assert int((noisy.numpy() != few.streamed(place).targets[data.split.train]).sum()) == 3  # a fifth of fifteen
     for option in ({"denoise": "median"}, {"resize": 8}, {"grayscale": True}, {"pixel_noise": 0.1}, {"spurious": 0.9}):
         changed = small(**option)
-        reason = changed.supports(changed.info(place))
+        reason = changed.unsupported_reason(changed.info(place))
         assert reason is not None and reason.startswith(f"{next(iter(option))} changes decoded pictures")

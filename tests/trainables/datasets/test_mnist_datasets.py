@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torchvision
 
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.datasets.fashion_mnist import FashionMnist
 from trainables.datasets.mnist import Mnist
 from trainables.errors import DataError, DataMissing
@@ -48,7 +48,7 @@ def publish(folder: Path, packed: bool = False, labels: list[int] | None = None)
 
 @pytest.mark.parametrize("folder", ["MNIST/raw", "mnist", "."])
 @pytest.mark.parametrize("packed", [False, True], ids=["raw", "gzip"])
-def test_every_layout_gives_the_same_examples_and_fingerprint(place: DataPlace, folder: str, packed: bool) -> None:
+def test_every_layout_gives_the_same_examples_and_fingerprint(place: DataLocation, folder: str, packed: bool) -> None:
     assert place.data is not None
     publish(place.data / folder, packed)
     examples = Mnist().load(place)
@@ -60,7 +60,7 @@ def test_every_layout_gives_the_same_examples_and_fingerprint(place: DataPlace, 
     assert Mnist().fingerprint(place) == "5d5b2cd75efc9e23128685f689ba4e7b"
 
 
-def test_other_content_has_another_fingerprint_though_it_was_remembered(place: DataPlace) -> None:
+def test_other_content_has_another_fingerprint_though_it_was_remembered(place: DataLocation) -> None:
     assert place.data is not None
     labels = publish(place.data / "mnist") / "t10k-labels-idx1-ubyte"
     before = Mnist().fingerprint(place)
@@ -70,7 +70,7 @@ def test_other_content_has_another_fingerprint_though_it_was_remembered(place: D
     assert Mnist().fingerprint(place) != before
 
 
-def test_a_damaged_memory_of_a_fingerprint_is_not_believed(place: DataPlace) -> None:
+def test_a_damaged_memory_of_a_fingerprint_is_not_believed(place: DataLocation) -> None:
     assert place.data is not None
     publish(place.data / "mnist")
     time.sleep(0.05)  # what has been written just now is not remembered
@@ -80,14 +80,14 @@ def test_a_damaged_memory_of_a_fingerprint_is_not_believed(place: DataPlace) -> 
     assert Mnist().fingerprint(place) == before
 
 
-def test_files_of_the_other_set_are_not_taken_for_this_one(place: DataPlace) -> None:
+def test_files_of_the_other_set_are_not_taken_for_this_one(place: DataLocation) -> None:
     assert place.data is not None
     publish(place.data / "mnist", labels=FASHION_STARTS)
     with pytest.raises(DataMissing, match=r"data/mnist \(which holds fashion_mnist\)"):
         Mnist().load(place)
 
 
-def test_an_incomplete_folder_is_named_with_what_it_lacks(place: DataPlace) -> None:
+def test_an_incomplete_folder_is_named_with_what_it_lacks(place: DataLocation) -> None:
     assert place.data is not None
     (publish(place.data / "mnist") / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(DataMissing, match=r"data/mnist \(which lacks t10k-labels-idx1-ubyte\).* put the files"):
@@ -96,11 +96,11 @@ def test_an_incomplete_folder_is_named_with_what_it_lacks(place: DataPlace) -> N
 
 def test_without_a_data_folder_the_way_to_give_one_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataMissing, match=r"into the folder mnist in the data folder \(`--data` or ORCH_DATA\)\."):
-        Mnist().fingerprint(DataPlace(data=None, beside=None, cache=tmp_path))
+        Mnist().fingerprint(DataLocation(data=None, beside=None, cache=tmp_path))
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["raw", "gzip"])
-def test_a_file_cut_short_is_named(place: DataPlace, packed: bool) -> None:
+def test_a_file_cut_short_is_named(place: DataLocation, packed: bool) -> None:
     assert place.data is not None
     folder = publish(place.data / "mnist", packed)
     images = folder / ("train-images-idx3-ubyte" + (".gz" if packed else ""))
@@ -111,7 +111,7 @@ def test_a_file_cut_short_is_named(place: DataPlace, packed: bool) -> None:
         Mnist().fingerprint(place)
 
 
-def test_a_packed_file_cannot_fill_the_memory_with_more_than_its_header_tells(place: DataPlace) -> None:
+def test_a_packed_file_cannot_fill_the_memory_with_more_than_its_header_tells(place: DataLocation) -> None:
     assert place.data is not None
     labels = publish(place.data / "mnist", packed=True) / "train-labels-idx1-ubyte.gz"
     labels.write_bytes(gzip.compress(gzip.decompress(labels.read_bytes()) + bytes(64 << 20), 1))
@@ -148,7 +148,7 @@ def test_a_packed_file_cannot_fill_the_memory_with_more_than_its_header_tells(pl
         "label 10",
     ],
 )
-def test_files_that_do_not_fit_are_named(place: DataPlace, name: str, content: bytes) -> None:
+def test_files_that_do_not_fit_are_named(place: DataLocation, name: str, content: bytes) -> None:
     assert place.data is not None
     (publish(place.data / "mnist") / name).write_bytes(content)
     with pytest.raises(DataError, match=name):
@@ -159,7 +159,7 @@ def test_files_that_do_not_fit_are_named(place: DataPlace, name: str, content: b
 
 
 def test_a_download_without_a_network_says_what_failed_and_what_to_do(
-    place: DataPlace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    place: DataLocation, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     # a proxy that nobody listens at stands for the missing network, so that the test is the same where there is one
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
@@ -176,7 +176,7 @@ def test_a_download_without_a_network_says_what_failed_and_what_to_do(
 
 
 def test_what_is_downloaded_is_found_where_torchvision_puts_it(
-    place: DataPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    place: DataLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     published = publish(tmp_path / "published", packed=True)
     sums = [(file.name, hashlib.md5(file.read_bytes()).hexdigest()) for file in sorted(published.iterdir())]
@@ -194,7 +194,7 @@ def test_what_is_downloaded_is_found_where_torchvision_puts_it(
     assert capfd.readouterr().out == ""
 
 
-def test_what_is_there_is_not_downloaded(place: DataPlace, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_is_there_is_not_downloaded(place: DataLocation, capfd: pytest.CaptureFixture[str]) -> None:
     assert place.data is not None
     publish(place.data / "mnist")
     Mnist().fetch(place)
@@ -204,7 +204,7 @@ def test_what_is_there_is_not_downloaded(place: DataPlace, capfd: pytest.Capture
 
 @pytest.mark.skipif("ORCH_DATA" not in os.environ, reason="ORCH_DATA is not set")
 def test_the_real_mnist(tmp_path: Path) -> None:
-    examples = Mnist().load(DataPlace(Path(os.environ["ORCH_DATA"]), None, tmp_path))
+    examples = Mnist().load(DataLocation(Path(os.environ["ORCH_DATA"]), None, tmp_path))
     assert examples.inputs.shape == (70_000, 1, 28, 28)
     assert examples.inputs[:60_000].mean() / 255 == pytest.approx(0.1307, abs=1e-4)  # the mean that everybody quotes
     assert examples.inputs[:60_000].std() / 255 == pytest.approx(0.3081, abs=1e-4)
@@ -213,7 +213,7 @@ def test_the_real_mnist(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not DEBIAN.exists(), reason="Debian's dataset-fashion-mnist is not installed")
 def test_fashion_mnist_is_found_where_debian_puts_it(tmp_path: Path) -> None:
-    place = DataPlace(data=None, beside=None, cache=tmp_path)
+    place = DataLocation(data=None, beside=None, cache=tmp_path)
     examples = FashionMnist().load(place)
     assert FashionMnist().info(place).classes[examples.targets[0]] == "Ankle boot"
     assert examples.inputs[:60_000].mean() / 255 == pytest.approx(0.2860, abs=1e-4)
@@ -223,4 +223,4 @@ def test_fashion_mnist_is_found_where_debian_puts_it(tmp_path: Path) -> None:
 @pytest.mark.skipif(not DEBIAN.exists(), reason="Debian's dataset-fashion-mnist is not installed")
 def test_the_real_fashion_mnist_is_not_taken_for_mnist(tmp_path: Path) -> None:
     with pytest.raises(DataMissing, match=r"fashion-mnist \(which holds fashion_mnist\)"):
-        Mnist().info(DataPlace(data=DEBIAN, beside=None, cache=tmp_path))
+        Mnist().info(DataLocation(data=DEBIAN, beside=None, cache=tmp_path))

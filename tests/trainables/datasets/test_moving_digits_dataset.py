@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sklearn.datasets import load_digits
 
 from trainables.data.cache import decoded
-from trainables.dataset import DataPlace, Examples
+from trainables.dataset import DataLocation, Examples
 from trainables.datasets.digits import Digits
 from trainables.datasets.moving_digits import MovingDigits
 from trainables.errors import DataMissing, UnfitOption
@@ -20,12 +20,12 @@ SMALL = MovingDigits(examples=400)
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> DataPlace:
-    return DataPlace(data=None, beside=None, cache=tmp_path_factory.mktemp("cache"))
+def here(tmp_path_factory: pytest.TempPathFactory) -> DataLocation:
+    return DataLocation(data=None, beside=None, cache=tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="module")
-def clips(here: DataPlace) -> Examples:
+def clips(here: DataLocation) -> Examples:
     return SMALL.load(here)
 
 
@@ -33,7 +33,7 @@ def frames_of(examples: Examples, index: int) -> list[bytes]:
     return [frame.tobytes() for frame in examples.inputs[index]]
 
 
-def test_it_is_what_it_says_of_itself(here: DataPlace, clips: Examples) -> None:
+def test_it_is_what_it_says_of_itself(here: DataLocation, clips: Examples) -> None:
     info = SMALL.info(here)
     assert (info.input, info.shape, info.official_test, len(info.classes)) == ("clip", (13, 1, 16, 16), True, 8)
     assert clips.inputs.shape == (400, 13, 1, 16, 16) and clips.inputs.dtype == np.uint8
@@ -60,7 +60,7 @@ def moved(one: np.ndarray, other: np.ndarray) -> tuple[int, int]:
     return tuple((step + size // 2) % size - size // 2 for step in found[0])  # type: ignore[return-value]
 
 
-def test_the_class_is_where_the_digit_moves(here: DataPlace, clips: Examples) -> None:
+def test_the_class_is_where_the_digit_moves(here: DataLocation, clips: Examples) -> None:
     assert SMALL.info(here).classes[:3] == ("east", "north-east", "north")
     for index in range(0, 400, 25):
         frames = clips.inputs[index, :4, 0]
@@ -75,7 +75,7 @@ def test_a_clip_passes_as_many_places_as_it_has_frames(clips: Examples) -> None:
     assert {len(set(frames_of(clips, index))) for index in range(400)} == {13}
 
 
-def test_a_single_frame_is_as_likely_in_every_direction(here: DataPlace) -> None:
+def test_a_single_frame_is_as_likely_in_every_direction(here: DataLocation) -> None:
     """The place of the digit in the first and in the last frame does not depend on the class."""
     many = MovingDigits(examples=8000).load(here)
     lit = many.inputs[:, [0, -1], 0] > 0
@@ -85,7 +85,7 @@ def test_a_single_frame_is_as_likely_in_every_direction(here: DataPlace) -> None
         assert np.abs(of_class - mean).max() < 6 * np.sqrt(0.25 / 1000)
 
 
-def test_no_digit_is_in_two_splits(here: DataPlace, clips: Examples) -> None:
+def test_no_digit_is_in_two_splits(here: DataLocation, clips: Examples) -> None:
     assert clips.groups is not None
     test, rest = (set(clips.groups[part].tolist()) for part in (clips.official_test, ~clips.official_test))
     assert test and rest and not test & rest
@@ -95,7 +95,9 @@ def test_no_digit_is_in_two_splits(here: DataPlace, clips: Examples) -> None:
         np.testing.assert_array_equal(np.sort(clips.inputs[index, 0].ravel())[-64:], digit)
 
 
-def test_shuffling_permutes_the_frames_of_each_clip_and_changes_nothing_else(here: DataPlace, clips: Examples) -> None:
+def test_shuffling_permutes_the_frames_of_each_clip_and_changes_nothing_else(
+    here: DataLocation, clips: Examples
+) -> None:
     shuffled = MovingDigits(examples=400, shuffled=True).load(here)
     np.testing.assert_array_equal(shuffled.targets, clips.targets)
     orders = set()
@@ -106,7 +108,7 @@ def test_shuffling_permutes_the_frames_of_each_clip_and_changes_nothing_else(her
     assert len(orders) > 390
 
 
-def test_noise_is_gaussian_and_drawn_for_each_frame(here: DataPlace, clips: Examples) -> None:
+def test_noise_is_gaussian_and_drawn_for_each_frame(here: DataLocation, clips: Examples) -> None:
     noisy = MovingDigits(examples=400, noise=0.1).load(here)
     middle = (clips.inputs > 90) & (clips.inputs < 165)
     added = (noisy.inputs.astype(float) - clips.inputs)[middle] / 255
@@ -114,7 +116,7 @@ def test_noise_is_gaussian_and_drawn_for_each_frame(here: DataPlace, clips: Exam
     assert not np.array_equal(noisy.inputs[0, 0] > 128, noisy.inputs[0, 1] > 128)
 
 
-def test_it_is_made_by_its_parameters_alone(here: DataPlace, clips: Examples) -> None:
+def test_it_is_made_by_its_parameters_alone(here: DataLocation, clips: Examples) -> None:
     np.testing.assert_array_equal(SMALL.load(here).inputs, clips.inputs)
     levels = [SMALL, MovingDigits(), *(SMALL.model_copy(update=change) for change in CHANGES)]
     assert len({level.fingerprint(here) for level in levels}) == len(levels)
@@ -125,7 +127,7 @@ CHANGES = ({"length": 5}, {"size": 20}, {"noise": 0.5}, {"shuffled": True})
 
 
 @pytest.mark.parametrize(("length", "size"), [(2, 8), (8, 21), (13, 33)])
-def test_any_length_and_size(here: DataPlace, length: int, size: int) -> None:
+def test_any_length_and_size(here: DataLocation, length: int, size: int) -> None:
     dataset = MovingDigits(examples=80, length=length, size=size)
     assert dataset.load(here).inputs.shape == (80, *dataset.info(here).shape) == (80, length, 1, size, size)
 
@@ -139,24 +141,24 @@ def test_impossible_parameters_are_refused(parameters: dict[str, object]) -> Non
 
 
 @pytest.mark.parametrize("parameters", [{"size": 1_000_000}, {"examples": 10**12}])
-def test_clips_that_no_memory_holds_are_refused(here: DataPlace, parameters: dict[str, object]) -> None:
+def test_clips_that_no_memory_holds_are_refused(here: DataLocation, parameters: dict[str, object]) -> None:
     with pytest.raises(UnfitOption, match="GiB of memory are free"):
         MovingDigits.from_parameters(parameters).load(here)
 
 
-def test_mnist_that_is_not_there_is_said_to_be_missing(here: DataPlace) -> None:
+def test_mnist_that_is_not_there_is_said_to_be_missing(here: DataLocation) -> None:
     with pytest.raises(DataMissing, match="mnist was not found"):
         MovingDigits(source="mnist").info(here)
 
 
 @pytest.fixture
-def mnist(tmp_path: Path) -> Iterator[DataPlace]:
+def mnist(tmp_path: Path) -> Iterator[DataLocation]:
     if not os.environ.get("ORCH_DATA"):
         pytest.skip("needs MNIST in ORCH_DATA")
-    yield DataPlace(data=Path(os.environ["ORCH_DATA"]), beside=None, cache=tmp_path)
+    yield DataLocation(data=Path(os.environ["ORCH_DATA"]), beside=None, cache=tmp_path)
 
 
-def test_mnists_own_test_digits_are_tested_on(mnist: DataPlace) -> None:
+def test_mnists_own_test_digits_are_tested_on(mnist: DataLocation) -> None:
     clips = MovingDigits(source="mnist", examples=400, size=28).load(mnist)
     assert clips.groups is not None
     assert (clips.groups[clips.official_test] >= 60_000).all() and (clips.groups[~clips.official_test] < 60_000).all()

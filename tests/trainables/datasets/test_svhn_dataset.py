@@ -12,7 +12,7 @@ import pytest
 import torchvision
 from scipy.io import savemat
 
-from trainables.dataset import DataPlace
+from trainables.dataset import DataLocation
 from trainables.datasets.svhn import Svhn
 from trainables.errors import DataError, DataMissing
 
@@ -33,7 +33,7 @@ def publish(folder: Path, *parts: str) -> Path:
 
 
 @pytest.mark.parametrize("folder", [".", "svhn", "SVHN"])
-def test_it_reads_what_torchvision_reads(place: DataPlace, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_reads_what_torchvision_reads(place: DataLocation, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert place.data is not None
     at = publish(place.data / folder, "train", "test")
     examples = Svhn().load(place)
@@ -46,7 +46,7 @@ def test_it_reads_what_torchvision_reads(place: DataPlace, folder: str, monkeypa
     assert Svhn().info(place).shape == examples.inputs.shape[1:]
 
 
-def test_the_extra_pictures_join_training_where_they_are_asked_for(place: DataPlace) -> None:
+def test_the_extra_pictures_join_training_where_they_are_asked_for(place: DataLocation) -> None:
     assert place.data is not None
     publish(place.data, "train", "test")
     with pytest.raises(DataMissing, match=r"train_32x32\.mat and extra_32x32\.mat and test_32x32\.mat into"):
@@ -72,7 +72,7 @@ def test_the_extra_pictures_join_training_where_they_are_asked_for(place: DataPl
         ({"X": np.array(["a", "b"], object), "y": np.ones((2, 1))}, "X is object"),
     ],
 )
-def test_a_file_that_is_no_such_set_is_told(place: DataPlace, content: dict[str, np.ndarray], told: str) -> None:
+def test_a_file_that_is_no_such_set_is_told(place: DataLocation, content: dict[str, np.ndarray], told: str) -> None:
     assert place.data is not None
     savemat(publish(place.data, "train") / "test_32x32.mat", content)
     with pytest.raises(DataError, match=rf"test_32x32\.mat: .*{told}.*; delete it and get it again"):
@@ -80,14 +80,14 @@ def test_a_file_that_is_no_such_set_is_told(place: DataPlace, content: dict[str,
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"\x89HDF\r\n\x1a\n" + bytes(200)])
-def test_a_file_that_is_no_matlab_file_is_told(place: DataPlace, content: bytes) -> None:
+def test_a_file_that_is_no_matlab_file_is_told(place: DataLocation, content: bytes) -> None:
     assert place.data is not None
     (publish(place.data, "train", "test") / "train_32x32.mat").write_bytes(content)
     with pytest.raises(DataError, match=r"cannot read the SVHN file .*train_32x32\.mat"):
         Svhn().load(place)
 
 
-def test_a_file_cut_short_is_told(place: DataPlace) -> None:
+def test_a_file_cut_short_is_told(place: DataLocation) -> None:
     assert place.data is not None
     file = publish(place.data, "train", "test") / "train_32x32.mat"
     file.write_bytes(file.read_bytes()[:-4000])
@@ -96,7 +96,7 @@ def test_a_file_cut_short_is_told(place: DataPlace) -> None:
 
 
 def test_what_is_downloaded_is_found(
-    place: DataPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    place: DataLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     published = publish(tmp_path / "published", "train", "test")
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=published)) as server:

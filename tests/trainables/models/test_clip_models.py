@@ -124,7 +124,7 @@ def test_only_frame_average_is_blind_to_the_order_of_frames() -> None:
 @pytest.mark.parametrize("model", SMALL, ids=lambda model: model.name)
 def test_clips_of_one_frame_and_of_the_smallest_size_train_in_a_batch_of_one(model: Model) -> None:
     data = film(frames=1, channels=1, height=1 << len(model.channels), width=1 << len(model.channels))
-    assert model.supports(data) is None
+    assert model.unsupported_reason(data) is None
     outputs = model.build(data, 3).train()(torch.rand(1, *data.shape))
     assert outputs.shape == (1, 3) and torch.isfinite(outputs).all()
 
@@ -132,9 +132,9 @@ def test_clips_of_one_frame_and_of_the_smallest_size_train_in_a_batch_of_one(mod
 @pytest.mark.parametrize("model", SMALL, ids=lambda model: model.name)
 def test_what_cannot_work_is_refused_with_a_reason(model: Model) -> None:
     picture = DataInfo("pictures", "image", (3, 32, 32), "classification", ("a", "b"))
-    assert model.supports(picture) == f"{model.name} reads clip inputs, pictures has image inputs"
+    assert model.unsupported_reason(picture) == f"{model.name} reads clip inputs, pictures has image inputs"
     times = len(model.channels)
-    reason = model.supports(film(height=(1 << times) - 1, width=99))
+    reason = model.unsupported_reason(film(height=(1 << times) - 1, width=99))
     assert (
         reason == f"{model.name} halves a frame {times} times, which leaves nothing of {2**times - 1}x99 pixels (films)"
     )

@@ -93,12 +93,12 @@ def test_the_size_that_is_left_is_counted_right(parameters: dict[str, object], s
 
 def test_pictures_that_a_cnn_would_use_up_are_refused() -> None:
     model = Cnn(channels=(2, 2), padding=("valid",), kernels=(5,))
-    assert model.supports(picture(1, 16, 18)) is None
-    reason = model.supports(picture(1, 15, 18))
+    assert model.unsupported_reason(picture(1, 16, 18)) is None
+    reason = model.unsupported_reason(picture(1, 15, 18))
     assert reason == (
         "cnn makes the picture smaller 2 times, of which number 2 leaves nothing of 15x18 pixels (pictures)"
     )
-    assert Cnn(pool_size=9).supports(picture(1, 28, 28)) is not None
+    assert Cnn(pool_size=9).unsupported_reason(picture(1, 28, 28)) is not None
 
 
 @pytest.mark.parametrize("attention", ["se", "cbam"])

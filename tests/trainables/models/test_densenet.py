@@ -81,9 +81,9 @@ def test_dropout_stands_after_each_convolution_but_the_first() -> None:
 
 def test_the_smallest_pictures_train_in_a_batch_of_one_and_smaller_ones_are_refused() -> None:
     model = Densenet(depth=10, growth=2)
-    assert model.supports(picture(1, 8)) is None
+    assert model.unsupported_reason(picture(1, 8)) is None
     assert torch.isfinite(model.build(picture(1, 8), 3).train()(torch.rand(1, 1, 8, 8))).all()
-    assert "at least 8x8" in (model.supports(picture(1, 7)) or "")
+    assert "at least 8x8" in (model.unsupported_reason(picture(1, 7)) or "")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from trainables.context import SingleContext
-from trainables.dataset import DataInfo, DataPlace
+from trainables.dataset import DataInfo, DataLocation
 from trainables.interfaces import Regularizer
 from trainables.models.pretrained import features
 from trainables.models.pretrained.safetensors_net import PretrainedSafetensors
@@ -32,11 +32,11 @@ def one_thread() -> None:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> DataPlace:
-    return DataPlace(data=None, beside=None, cache=tmp_path_factory.mktemp("cache"))
+def place(tmp_path_factory: pytest.TempPathFactory) -> DataLocation:
+    return DataLocation(data=None, beside=None, cache=tmp_path_factory.mktemp("cache"))
 
 
-def kept(place: DataPlace) -> Path:
+def kept(place: DataLocation) -> Path:
     """A net with batch norm and a place for dropout before its head, trained by nobody."""
     path = place.cache / "net.safetensors"
     if not path.exists():
@@ -48,7 +48,7 @@ def kept(place: DataPlace) -> Path:
 
 
 def run(
-    place: DataPlace, *regularizers: Regularizer, weights: Path | None = None, tune: str = "frozen"
+    place: DataLocation, *regularizers: Regularizer, weights: Path | None = None, tune: str = "frozen"
 ) -> tuple[TrialResult, list[EpochRow]]:
     digits = registry.get("dataset", "digits").from_parameters({})
     component = registry.get("model", "pretrained:safetensors")
@@ -76,7 +76,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_training_on_features_gives_what_training_on_pictures_gives(
-    place: DataPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: DataLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick, quick_rows = run(place, weights=tmp_path / "quick.safetensors")
     monkeypatch.setattr(features, "_MOST_BYTES", 0)
@@ -92,14 +92,14 @@ def test_training_on_features_gives_what_training_on_pictures_gives(
     assert all(torch.allclose(one[name].float(), other[name].float(), atol=1e-3) for name in one)
 
 
-def test_each_picture_goes_through_the_net_once(place: DataPlace, passes: list[int]) -> None:
+def test_each_picture_goes_through_the_net_once(place: DataLocation, passes: list[int]) -> None:
     result, _ = run(place)
     pictures = result.sizes.train + result.sizes.val + result.sizes.test
     # and once more the two that show that nothing comes after the head; latencies are of zeros, one and a batch
     assert pictures + 2 <= sum(passes) < pictures + 2 + 40 * 65
 
 
-def test_dropout_before_the_head_is_drawn_anew_each_time(place: DataPlace, passes: list[int]) -> None:
+def test_dropout_before_the_head_is_drawn_anew_each_time(place: DataLocation, passes: list[int]) -> None:
     dropped, _ = run(place, Dropout(p=0.9))
     plain, _ = run(place)
     assert dropped.train is not None and plain.train is not None
@@ -107,7 +107,9 @@ def test_dropout_before_the_head_is_drawn_anew_each_time(place: DataPlace, passe
 
 
 @pytest.mark.parametrize("case", ["augmented", "tuned"])
-def test_what_changes_from_epoch_to_epoch_is_computed_each_time(place: DataPlace, passes: list[int], case: str) -> None:
+def test_what_changes_from_epoch_to_epoch_is_computed_each_time(
+    place: DataLocation, passes: list[int], case: str
+) -> None:
     augment = [Augment(flip=True)] if case == "augmented" else []
     result, rows = run(place, *augment, tune="frozen" if case == "augmented" else "last")
     # training and validation in both epochs, and the final measures of all three
@@ -116,7 +118,7 @@ def test_what_changes_from_epoch_to_epoch_is_computed_each_time(place: DataPlace
     assert len(rows) == 2
 
 
-def test_a_frozen_net_costs_what_the_whole_of_it_costs(place: DataPlace, passes: list[int]) -> None:
+def test_a_frozen_net_costs_what_the_whole_of_it_costs(place: DataLocation, passes: list[int]) -> None:
     frozen, rows = run(place)
     costs, whole = frozen.costs, Resnet(depth=8, width=8).build(DIGITS, 10)
     assert costs.parameters == sum(parameter.numel() for parameter in whole.parameters())
@@ -131,7 +133,7 @@ def test_a_frozen_net_costs_what_the_whole_of_it_costs(place: DataPlace, passes:
 
 
 @pytest.mark.parametrize("case", ["augmented", "last", "all"])
-def test_what_makes_no_features_took_none(place: DataPlace, case: str) -> None:
+def test_what_makes_no_features_took_none(place: DataLocation, case: str) -> None:
     augment = [Augment(flip=True)] if case == "augmented" else []
     result, _ = run(place, *augment, tune="frozen" if case == "augmented" else case)
     assert result.costs.feature_seconds is None

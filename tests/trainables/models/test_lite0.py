@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.dataset import DataInfo, DataPlace
+from trainables.dataset import DataInfo, DataLocation
 from trainables.errors import WeightsError
 from trainables.interfaces import TrainingFacts
 from trainables.models.pretrained import efficientnet_lite0 as source
@@ -80,7 +80,7 @@ def with_package() -> None:
 
 def test_the_package_gives_the_trunk_and_the_head_is_new(tmp_path: pytest.TempPathFactory) -> None:
     with_package()
-    place = DataPlace(None, None, tmp_path)  # type: ignore[arg-type]
+    place = DataLocation(None, None, tmp_path)  # type: ignore[arg-type]
     lite = model(size=64).located(place)
     assert lite.content is not None and lite.content != model(weights="none").located(place).content
     module = lite.build(DATA, 5)

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from trainables.context import SingleContext
-from trainables.dataset import DataInfo, DataPlace
+from trainables.dataset import DataInfo, DataLocation
 from trainables.errors import WeightsError
 from trainables.interfaces import Model, TrainingFacts
 from trainables.models.cnn import Cnn
@@ -40,8 +40,8 @@ def one_thread() -> None:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> DataPlace:
-    return DataPlace(data=None, beside=tmp_path, cache=tmp_path / "cache")
+def place(tmp_path: Path) -> DataLocation:
+    return DataLocation(data=None, beside=tmp_path, cache=tmp_path / "cache")
 
 
 def kept(path: Path, model: Model, outputs: int = 10, **origin: object) -> Path:
@@ -59,13 +59,13 @@ def of(component: str, **parameters: object) -> Pretrained:
     return made
 
 
-def trial(place: DataPlace, model: Pretrained | Cnn, weights: Path | None = None, **protocol: object) -> TrialSpec:
+def trial(place: DataLocation, model: Pretrained | Cnn, weights: Path | None = None, **protocol: object) -> TrialSpec:
     digits = registry.get("dataset", "digits").from_parameters({})
     settings = Protocol.from_parameters({"epochs": 1, **protocol})
     return TrialSpec(digits, model, Adam(lr=0.003), (), settings, 0, digits.fingerprint(place))
 
 
-def test_an_earlier_trials_weights_predict_what_they_predicted(place: DataPlace, tmp_path: Path) -> None:
+def test_an_earlier_trials_weights_predict_what_they_predicted(place: DataLocation, tmp_path: Path) -> None:
     spec = trial(place, Cnn(channels=(4, 8), hidden=(16,), batch_norm=True), keep_weights="best", epochs=2)
     path = tmp_path / "kept.safetensors"
     first = run_trial(TrialOrder("t", 1, spec, place, path), SingleContext(CPU, lambda row: None))
@@ -87,7 +87,9 @@ def test_the_file_says_itself_what_it_is(tmp_path: Path) -> None:
     assert said == WeightsOrigin(model=Cnn(channels=(4,)), shape=(1, 8, 8), mean=(0.3,), std=(0.4,))
 
 
-def test_generated_pictures_leave_a_net_seeing_pixels_as_it_was_trained_with(place: DataPlace, tmp_path: Path) -> None:
+def test_generated_pictures_leave_a_net_seeing_pixels_as_it_was_trained_with(
+    place: DataLocation, tmp_path: Path
+) -> None:
     spec = trial(place, Cnn(channels=(4,), hidden=(16,)), keep_weights="best", epochs=2)
     order = TrialOrder("t", 1, spec, place, tmp_path / "kept.safetensors")
     first = run_trial(order, SingleContext(CPU, lambda row: None))
@@ -100,7 +102,7 @@ def test_generated_pictures_leave_a_net_seeing_pixels_as_it_was_trained_with(pla
     assert second.test.loss == pytest.approx(first.test.loss, abs=1e-4)
 
 
-def test_another_number_of_classes_gives_a_new_head_alone(place: DataPlace, tmp_path: Path) -> None:
+def test_another_number_of_classes_gives_a_new_head_alone(place: DataLocation, tmp_path: Path) -> None:
     path = kept(tmp_path / "a.safetensors", Cnn(channels=(4,), hidden=(6,)))
     model = of("safetensors", weights=str(path)).located(place)
     module = model.build(GREY, 5)
@@ -112,19 +114,19 @@ def test_another_number_of_classes_gives_a_new_head_alone(place: DataPlace, tmp_
 
 
 def test_pictures_of_another_size_and_colour_are_brought_to_what_the_net_knows(
-    place: DataPlace, tmp_path: Path
+    place: DataLocation, tmp_path: Path
 ) -> None:
     path = kept(tmp_path / "a.safetensors", Cnn(channels=(4,), hidden=(6,)))
     model = of("safetensors", weights=str(path)).located(place)
     colour = replace(GREY, shape=(3, 32, 20))
-    assert model.supports(colour) is None
+    assert model.unsupported_reason(colour) is None
     module = model.build(colour, 5)
     assert module(torch.rand(2, 3, 32, 20)).shape == (2, 5)
-    assert "2 channels" in (model.supports(replace(GREY, shape=(2, 8, 8))) or "")
-    assert model.supports(replace(GREY, input="clip", shape=(4, 1, 8, 8))) is not None
+    assert "2 channels" in (model.unsupported_reason(replace(GREY, shape=(2, 8, 8))) or "")
+    assert model.unsupported_reason(replace(GREY, input="clip", shape=(4, 1, 8, 8))) is not None
 
 
-def test_a_file_from_elsewhere_needs_the_model_and_its_inputs(place: DataPlace, tmp_path: Path) -> None:
+def test_a_file_from_elsewhere_needs_the_model_and_its_inputs(place: DataLocation, tmp_path: Path) -> None:
     save_file(Mlp(hidden=(7,)).build(GREY, 3).state_dict(), tmp_path / "b.safetensors")
     with pytest.raises(WeightsError, match=r"does not say of which model.*`model`"):
         of("safetensors", weights="b.safetensors").located(place)
@@ -132,12 +134,12 @@ def test_a_file_from_elsewhere_needs_the_model_and_its_inputs(place: DataPlace, 
         of("safetensors", weights="b.safetensors", model={"name": "mlp", "hidden": 7}).located(place)
     told = {"model": {"name": "mlp", "hidden": [7]}, "mean": 0, "std": 1}
     model = of("safetensors", weights="b.safetensors", **told).located(place)
-    assert model.supports(GREY) is None
-    reason = model.supports(replace(GREY, shape=(1, 9, 9)))
+    assert model.unsupported_reason(GREY) is None
+    reason = model.unsupported_reason(replace(GREY, shape=(1, 9, 9)))
     assert reason is not None and "another net" in reason and "7x64 there and 7x81 here" in reason
 
 
-def test_weights_of_another_architecture_are_named_before_anything_runs(place: DataPlace, tmp_path: Path) -> None:
+def test_weights_of_another_architecture_are_named_before_anything_runs(place: DataLocation, tmp_path: Path) -> None:
     kept(tmp_path / "a.safetensors", Cnn(channels=(4,)))
     with pytest.raises(WeightsError, match=r"another net than mlp: missing: .* unexpected: "):
         of("safetensors", weights="a.safetensors", model="mlp").located(place)
@@ -151,7 +153,7 @@ def test_weights_of_another_architecture_are_named_before_anything_runs(place: D
         of("efficientnet_lite0", weights="a.safetensors").located(place)
 
 
-def test_weights_that_the_header_calls_whole_numbers_are_refused(place: DataPlace, tmp_path: Path) -> None:
+def test_weights_that_the_header_calls_whole_numbers_are_refused(place: DataLocation, tmp_path: Path) -> None:
     """Their bits are fractions: read as the header says they would be noise, and nobody would be told."""
     path = kept(tmp_path / "a.safetensors", Cnn(channels=(4,), hidden=(6,)))
     content = path.read_bytes()
@@ -196,7 +198,7 @@ def test_weights_that_the_header_calls_whole_numbers_are_refused(place: DataPlac
     ],
 )
 def test_a_file_that_says_nonsense_of_itself_is_refused(
-    place: DataPlace, tmp_path: Path, said: object, told: str, monkeypatch: pytest.MonkeyPatch
+    place: DataLocation, tmp_path: Path, said: object, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     text = said if isinstance(said, str) else json.dumps(said)
@@ -205,7 +207,7 @@ def test_a_file_that_says_nonsense_of_itself_is_refused(
         of("safetensors", weights="b.safetensors").located(place)
 
 
-def test_the_content_is_the_identity_and_the_path_is_not(place: DataPlace, tmp_path: Path) -> None:
+def test_the_content_is_the_identity_and_the_path_is_not(place: DataLocation, tmp_path: Path) -> None:
     (tmp_path / "far").mkdir()
     one, copied = kept(tmp_path / "a.safetensors", Cnn(channels=(4,))), tmp_path / "far" / "b.safetensors"
     copied.write_bytes(one.read_bytes())
@@ -214,7 +216,7 @@ def test_the_content_is_the_identity_and_the_path_is_not(place: DataPlace, tmp_p
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_content_that_the_grid_gives_is_compared(place: DataPlace, tmp_path: Path) -> None:
+def test_content_that_the_grid_gives_is_compared(place: DataLocation, tmp_path: Path) -> None:
     path = kept(tmp_path / "a.safetensors", Cnn(channels=(4,)))
     content = of("safetensors", weights=str(path)).located(place).content
     assert of("safetensors", weights=str(path), content=content).located(place).content == content
@@ -222,7 +224,7 @@ def test_content_that_the_grid_gives_is_compared(place: DataPlace, tmp_path: Pat
         of("safetensors", weights=str(path), content="0123456789").located(place)
 
 
-def test_a_file_that_changed_after_the_plan_fails_the_trial(place: DataPlace, tmp_path: Path) -> None:
+def test_a_file_that_changed_after_the_plan_fails_the_trial(place: DataLocation, tmp_path: Path) -> None:
     path = kept(tmp_path / "a.safetensors", Cnn(channels=(4,)))
     model = of("safetensors", weights=str(path)).located(place)
     kept(path, Cnn(channels=(4,)), mean=(0.1,))
@@ -230,7 +232,7 @@ def test_a_file_that_changed_after_the_plan_fails_the_trial(place: DataPlace, tm
         model.prepare(model.build(GREY, 10), TrainingFacts(()))
 
 
-def test_a_pretrained_trials_own_weights_can_be_gone_on_from(place: DataPlace, tmp_path: Path) -> None:
+def test_a_pretrained_trials_own_weights_can_be_gone_on_from(place: DataLocation, tmp_path: Path) -> None:
     path = tmp_path / "kept.safetensors"
     lite = of("efficientnet_lite0", weights="none", size=32)
     first = lite.build(GREY, 10)
@@ -252,16 +254,16 @@ def test_a_pretrained_trials_own_weights_can_be_gone_on_from(place: DataPlace, t
 
 
 @pytest.mark.parametrize("family", ["torchvision", "pretrained"])
-def test_nets_that_compute_their_widths_go_on_from_weights(place: DataPlace, tmp_path: Path, family: str) -> None:
+def test_nets_that_compute_their_widths_go_on_from_weights(place: DataLocation, tmp_path: Path, family: str) -> None:
     parameters = {"weights": "none", "size": 32} if family == "pretrained" else {}
     model = registry.get("model", f"{family}:regnet_y_400mf").from_parameters(parameters)
-    assert isinstance(model, Model) and model.supports(GREY) is None
+    assert isinstance(model, Model) and model.unsupported_reason(GREY) is None
     path = kept(tmp_path / "a.safetensors", model)
     again = of("safetensors", weights=str(path)).located(place)
-    assert again.supports(GREY) is None
+    assert again.unsupported_reason(GREY) is None
 
 
-def test_torchvisions_nets_take_weights_from_a_file(place: DataPlace, tmp_path: Path) -> None:
+def test_torchvisions_nets_take_weights_from_a_file(place: DataLocation, tmp_path: Path) -> None:
     from torchvision import models
 
     torch.manual_seed(0)
@@ -281,7 +283,7 @@ def test_torchvisions_nets_take_weights_from_a_file(place: DataPlace, tmp_path: 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "mobilenet_v3_small", "shufflenet_v2_x0_5", "googlenet", "vit_b_16"])
 def test_every_make_of_net_learns_with_a_head_of_its_own(name: str) -> None:
     model = of(name, weights="none", size=224 if name == "vit_b_16" else 64)
-    assert model.supports(GREY) is None
+    assert model.unsupported_reason(GREY) is None
     with torch.device("meta"):
         module = of(name, weights="none", size=model.size).model_copy()._net(GREY, 5)
     assert sum(parameter.numel() for parameter in module.parameters()) > 300_000
@@ -292,13 +294,13 @@ def test_every_make_of_net_learns_with_a_head_of_its_own(name: str) -> None:
 
 
 def test_a_size_that_a_net_cannot_read_is_a_reason() -> None:
-    assert "vit_b_16 cannot read pictures of 96x96" in (of("vit_b_16", size=96).supports(GREY) or "")
-    assert "inception_v3 cannot read pictures of 32x32" in (of("inception_v3", size=32).supports(GREY) or "")
-    assert of("resnet18", size=32).supports(GREY) is None
+    assert "vit_b_16 cannot read pictures of 96x96" in (of("vit_b_16", size=96).unsupported_reason(GREY) or "")
+    assert "inception_v3 cannot read pictures of 32x32" in (of("inception_v3", size=32).unsupported_reason(GREY) or "")
+    assert of("resnet18", size=32).unsupported_reason(GREY) is None
 
 
 def test_downloads_are_known_by_name_and_told_before_they_are_needed(
-    place: DataPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: DataLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     model = of("resnet18").located(place)
@@ -319,7 +321,7 @@ class Trap:
 
 
 def test_what_torchvision_did_not_publish_is_not_read(
-    place: DataPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: DataLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     file = tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
@@ -355,10 +357,10 @@ def test_configurations_come_back_as_they_were() -> None:
 
 
 def test_a_package_that_is_not_installed_is_a_reason_to_skip_the_cell(
-    place: DataPlace, monkeypatch: pytest.MonkeyPatch
+    place: DataLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(efficientnet_lite0, "_PACKAGE", "a-package-that-nobody-has-installed")
     assert "not installed; install orch with the extra" in (
-        of("efficientnet_lite0").located(place).supports(GREY) or ""
+        of("efficientnet_lite0").located(place).unsupported_reason(GREY) or ""
     )
-    assert of("efficientnet_lite0", weights="none").located(place).supports(GREY) is None
+    assert of("efficientnet_lite0", weights="none").located(place).unsupported_reason(GREY) is None

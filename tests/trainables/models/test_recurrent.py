@@ -51,7 +51,7 @@ def test_parameters_and_operations_are_what_the_formulas_say(
     both_ways: bool,
 ) -> None:
     built = model.from_parameters({"hidden": 16, "layers": 2, "bidirectional": both_ways, **parameters})
-    assert built.supports(data) is None
+    assert built.unsupported_reason(data) is None
     module, ways = built.build(data, 10), 2 if both_ways else 1
     head = 16 * ways * 10
     assert count_parameters(module) == head + 10 + ways * (
@@ -190,10 +190,10 @@ def test_bf16_is_left_to_what_surrounds_the_layers(model: type[SequenceModel]) -
 
 
 def test_patches_have_to_fill_the_picture() -> None:
-    reason = Gru(read="patches", patch=5).supports(picture())
+    reason = Gru(read="patches", patch=5).unsupported_reason(picture())
     assert reason == "patches of 5x5 pixels do not fill a picture of 28x28 (pictures)"
-    assert Gru(read="patches", patch=7).supports(picture()) is None
-    assert Gru(read="rows", patch=5).supports(picture()) is None
+    assert Gru(read="patches", patch=7).unsupported_reason(picture()) is None
+    assert Gru(read="rows", patch=5).unsupported_reason(picture()) is None
 
 
 @pytest.mark.parametrize("parameters", [{"read": "pixels"}, {"patch": 0}, {"bidirectional": 1}, {"hidden": 0}])

@@ -16,7 +16,7 @@ from tests.trainables.numbered import Numbered, numbers
 from tests.trainables.test_fit import INFO, Table, ThreadContext, blobs
 from trainables.context import Context, SingleContext
 from trainables.data.batches import UnlabelledBatches
-from trainables.dataset import DataInfo, DataPlace, Dataset
+from trainables.dataset import DataInfo, DataLocation, Dataset
 from trainables.interfaces import TrainingFacts
 from trainables.models._gan_networks import Discriminator
 from trainables.models._semi_supervised_gan import SemiSupervisedLearner
@@ -145,7 +145,7 @@ def test_its_features_are_those_before_the_last_layer(hidden: tuple[int, ...]) -
     ],
 )
 def test_what_cannot_work_is_refused_with_a_reason(data: DataInfo, reason: str) -> None:
-    assert reason in (Sgan().supports(data) or "")
+    assert reason in (Sgan().unsupported_reason(data) or "")
 
 
 @pytest.mark.parametrize(("passes", "expected"), [(None, 2), (1, 1), (7, 7)])
@@ -192,11 +192,11 @@ def test_the_ranks_of_a_group_keep_the_same_networks() -> None:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> DataPlace:
-    return DataPlace(data=None, beside=None, cache=tmp_path_factory.mktemp("cache"))
+def place(tmp_path_factory: pytest.TempPathFactory) -> DataLocation:
+    return DataLocation(data=None, beside=None, cache=tmp_path_factory.mktemp("cache"))
 
 
-def spec_of(place: DataPlace, model: Sgan, dataset: Dataset | None = None, **protocol: Any) -> TrialSpec:
+def spec_of(place: DataLocation, model: Sgan, dataset: Dataset | None = None, **protocol: Any) -> TrialSpec:
     dataset = dataset or registry.get("dataset", "digits").from_parameters({})  # type: ignore[assignment]
     assert dataset is not None
     settings = Protocol.from_parameters({"epochs": 2, **protocol})
@@ -208,7 +208,9 @@ def run(order: TrialOrder) -> tuple[TrialResult, list[EpochRow]]:
     return run_trial(order, SingleContext(CPU, rows.append)), rows
 
 
-def test_a_trial_learns_digits_repeats_itself_and_keeps_weights_and_samples(place: DataPlace, tmp_path: Path) -> None:
+def test_a_trial_learns_digits_repeats_itself_and_keeps_weights_and_samples(
+    place: DataLocation, tmp_path: Path
+) -> None:
     model = Sgan(channels=(8, 16), hidden=(32,), generator_channels=(16, 8), latent=10)
     spec = spec_of(place, model, epochs=8, batch_size=32)
     weights, picture = tmp_path / "a.safetensors", tmp_path / "pictures" / "a.png"
@@ -248,7 +250,9 @@ class _Watched(Sgan):
 
 
 @pytest.mark.parametrize("per_class", [None, 10])
-def test_it_sees_every_training_picture_and_none_of_validation_or_test(place: DataPlace, per_class: int | None) -> None:
+def test_it_sees_every_training_picture_and_none_of_validation_or_test(
+    place: DataLocation, per_class: int | None
+) -> None:
     _seen.clear()
     model = _Watched(channels=(2,), hidden=(), generator_channels=(2,), latent=2)
     spec = spec_of(place, model, Numbered(per_class=per_class), epochs=1)

@@ -86,7 +86,7 @@ def test_a_multiply_add_counts_as_two_operations(model: Model, data: DataInfo, m
     ],
 )
 def test_what_cannot_work_is_refused_with_a_reason(model: Model, data: DataInfo, reason: str) -> None:
-    assert reason in (model.supports(data) or "")
+    assert reason in (model.unsupported_reason(data) or "")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_what_cannot_work_is_refused_with_a_reason(model: Model, data: DataInfo,
     ],
 )
 def test_the_smallest_pictures_that_are_accepted_train_in_a_batch_of_one(model: Model, data: DataInfo) -> None:
-    assert model.supports(data) is None
+    assert model.unsupported_reason(data) is None
     assert torch.isfinite(model.build(data, 3).train()(torch.rand(1, *data.shape))).all()
 
 

@@ -16,7 +16,7 @@ from trainables.interfaces import Model
 from trainables.models._layers import DropoutSite, StochasticDepthSite
 from trainables.registry import registry
 from trainables.training.costs import count_flops, count_parameters
-from trainables.training.meta import weightless
+from trainables.training.meta import on_meta_device
 
 PICTURES = DataInfo("pictures", "image", (3, 32, 32), "classification", tuple("abcdefghij"))
 ONE_OF_EACH = (
@@ -41,7 +41,7 @@ def model(name: str, stem: str = "adapt") -> Model:
 
 def on_meta(name: str, stem: str, data: DataInfo, outputs: int) -> nn.Module:
     """Shapes alone: no weights are made."""
-    return weightless(lambda: model(name, stem).build(data, outputs))
+    return on_meta_device(lambda: model(name, stem).build(data, outputs))
 
 
 def test_every_classifier_of_torchvision_is_a_member() -> None:
@@ -83,7 +83,7 @@ def test_regularizers_find_their_places(name: str) -> None:
     ids=lambda given: given if isinstance(given, str) else str(given.width),
 )
 def test_small_pictures_are_read_or_refused_with_a_reason(name: str, data: DataInfo) -> None:
-    reason = model(name).supports(data)
+    reason = model(name).unsupported_reason(data)
     if reason is not None:
         assert f"torchvision:{name} with stem adapt cannot read the pictures of pictures" in reason
         assert name in ("vgg11", "vgg11_bn", "maxvit_t")
@@ -97,13 +97,13 @@ def test_small_pictures_are_read_or_refused_with_a_reason(name: str, data: DataI
 
 
 def test_a_reason_says_what_size_would_do() -> None:
-    reason = model("vgg11").supports(sized(1, 28, 28))
+    reason = model("vgg11").unsupported_reason(sized(1, 28, 28))
     assert reason is not None and reason.endswith("; it reads pictures of 32x32 pixels")
-    assert model("vit_h_14").supports(PICTURES) is None
-    assert (model("maxvit_t").supports(PICTURES) or "").endswith("; it reads pictures of 112x112 pixels")
-    reason = model("vit_b_16").supports(sized(1, 30, 28))
+    assert model("vit_h_14").unsupported_reason(PICTURES) is None
+    assert (model("maxvit_t").unsupported_reason(PICTURES) or "").endswith("; it reads pictures of 112x112 pixels")
+    reason = model("vit_b_16").unsupported_reason(sized(1, 30, 28))
     assert reason is not None and "square pictures with a side that is a multiple of 4" in reason
-    assert "reads image inputs" in (model("resnet18").supports(
+    assert "reads image inputs" in (model("resnet18").unsupported_reason(
         DataInfo("films", "clip", (4, 3, 32, 32), "classification", tuple("ab"))
     ) or "")  # fmt: skip
 
@@ -120,7 +120,7 @@ def test_a_reason_says_what_size_would_do() -> None:
 def test_what_is_said_without_weights_holds_with_them(name: str, stem: str, side: int) -> None:
     data = sized(1, side, side)
     module = model(name, stem).build(data, 3).train()
-    if model(name, stem).supports(data) is None:
+    if model(name, stem).unsupported_reason(data) is None:
         assert torch.isfinite(module(torch.rand(2, *data.shape))).all()
     else:
         with pytest.raises((RuntimeError, ValueError)):

@@ -97,8 +97,8 @@ def test_stochastic_depth_stands_in_both_branches_and_dropout_after_linear_layer
 
 
 def test_pictures_that_patches_do_not_fill_are_refused() -> None:
-    assert Vit(patch=7).supports(picture(1, 28, 28)) is None
-    assert Vit(patch=5).supports(picture(1, 30, 28)) == (
+    assert Vit(patch=7).unsupported_reason(picture(1, 28, 28)) is None
+    assert Vit(patch=5).unsupported_reason(picture(1, 30, 28)) == (
         "vit cannot cut the pictures of pictures, 30x28 pixels, into patches of 5 a side"
     )
 

@@ -312,13 +312,15 @@ def test_muon_is_refused_a_model_without_matrices() -> None:
 def test_muon_says_where_no_matrix_learns(model: str, parameters: dict[str, Any], trains: bool) -> None:
     data = replace(INFO, shape=(1, 32, 32))
     built = registry.get("model", model).from_parameters(parameters)
-    reason = component("muon")().supports(data, built, [])  # type: ignore[arg-type]
+    reason = component("muon")().unsupported_reason(data, built, [])  # type: ignore[arg-type]
     assert reason == (None if trains else f"muon updates matrices, and none of {model} learns; use adamw")
 
 
 def test_lbfgs_says_that_it_cannot_be_clipped() -> None:
     protocols = [Protocol.from_parameters({"clip": clip}) for clip in (None, 1.0)]
-    reasons = {name: [component(name)().supports_protocol(each) for each in protocols] for name in ("sgd", "lbfgs")}
+    reasons = {
+        name: [component(name)().unsupported_protocol_reason(each) for each in protocols] for name in ("sgd", "lbfgs")
+    }
     assert reasons["sgd"] == [None, None]
     assert reasons["lbfgs"][0] is None and "leave clip out" in str(reasons["lbfgs"][1])
 
@@ -345,7 +347,7 @@ def test_an_optimizer_says_in_words_what_it_cannot_train() -> None:
     for name in registry.names("optimizer"):
         optimizer = registry.get("optimizer", name)()
         assert isinstance(optimizer, Optimizer)
-        reasons[name] = optimizer.supports(INFO, Mlp(), regularizers)  # type: ignore[arg-type]
+        reasons[name] = optimizer.unsupported_reason(INFO, Mlp(), regularizers)  # type: ignore[arg-type]
     assert {name for name, reason in reasons.items() if reason} == {"sparse_adam", "lbfgs"}
-    assert registry.get("optimizer", "lbfgs")().supports(INFO, Mlp(), []) is None  # type: ignore[attr-defined]
+    assert registry.get("optimizer", "lbfgs")().unsupported_reason(INFO, Mlp(), []) is None  # type: ignore[attr-defined]
     assert "sparse gradients" in str(reasons["sparse_adam"])

@@ -119,8 +119,8 @@ def test_the_generator_alone_decides() -> None:
 
 def test_a_crop_that_can_miss_the_picture_is_refused_with_a_reason() -> None:
     data = DataInfo("tiny", "image", (1, 28, 4), "classification", ("a", "b"))
-    assert "4 pixels of padding" in (Augment(crop=4).supports(data, Mlp()) or "")
-    assert Augment(crop=3).supports(data, Mlp()) is None
+    assert "4 pixels of padding" in (Augment(crop=4).unsupported_reason(data, Mlp()) or "")
+    assert Augment(crop=3).unsupported_reason(data, Mlp()) is None
     assert augmented(Augment(crop=3, flip=True), pictures(1, 1, 28, 4)).shape == (1, 1, 28, 4)
 
 

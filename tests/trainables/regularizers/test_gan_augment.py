@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from tests.trainables.numbered import CLASSES, SIDE, Numbered, numbers
 from tests.trainables.test_fit import Table, ThreadContext
 from trainables.context import Context, SingleContext
-from trainables.dataset import DataInfo, DataPlace, Examples
+from trainables.dataset import DataInfo, DataLocation, Examples
 from trainables.errors import DataError, TrainablesError, TrialCancelled
 from trainables.interfaces import Generated, Regularizer
 from trainables.models.mlp import Mlp
@@ -22,13 +22,13 @@ from trainables.protocol import Protocol
 from trainables.records import EpochRow, TrialResult
 from trainables.regularizers.gan_augment import GanAugment
 from trainables.spec import TrialOrder, TrialSpec, derived_seeds
-from trainables.training.generation import enlarge
+from trainables.training.generation import add_generated
 from trainables.training.prepare import Prepared, prepared
 from trainables.training.trial import run_trial
 
 CPU = torch.device("cpu")
 HERE = SingleContext(CPU, print)
-PLACE = DataPlace(None, None, Path())
+PLACE = DataLocation(None, None, Path())
 INFO = Numbered().info(PLACE)
 QUICK = GanAugment(steps=2, batch_size=8, latent=4, channels=(4,))
 
@@ -39,8 +39,8 @@ def one_thread() -> None:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> DataPlace:
-    return DataPlace(data=None, beside=None, cache=tmp_path_factory.mktemp("cache"))
+def place(tmp_path_factory: pytest.TempPathFactory) -> DataLocation:
+    return DataLocation(data=None, beside=None, cache=tmp_path_factory.mktemp("cache"))
 
 
 def training_split(counts: tuple[int, ...]) -> Examples:
@@ -114,8 +114,8 @@ def test_a_gan_that_diverges_and_a_trial_that_is_cancelled_end_with_their_reason
     ],
 )
 def test_what_cannot_work_is_refused_with_a_reason(data: DataInfo, reason: str) -> None:
-    assert reason in (GanAugment().supports(data, Mlp()) or "")
-    assert GanAugment().supports(INFO, Mlp()) is None
+    assert reason in (GanAugment().unsupported_reason(data, Mlp()) or "")
+    assert GanAugment().unsupported_reason(INFO, Mlp()) is None
 
 
 @pytest.mark.parametrize("parameters", [{"ratio": 0}, {"steps": 0}, {"batch_size": 1}, {"balance": "all"}, {"lr": -1}])
@@ -125,24 +125,24 @@ def test_impossible_parameters_are_refused(parameters: dict[str, Any]) -> None:
 
 
 def run(
-    place: DataPlace, *regularizers: Regularizer, picture: Path | None = None
+    place: DataLocation, *regularizers: Regularizer, picture: Path | None = None
 ) -> tuple[TrialResult, list[EpochRow]]:
     rows: list[EpochRow] = []
     spec = spec_of(place, *regularizers)
     return run_trial(TrialOrder("a", 1, spec, place, None, picture=picture), SingleContext(CPU, rows.append)), rows
 
 
-def spec_of(place: DataPlace, *regularizers: Regularizer) -> TrialSpec:
+def spec_of(place: DataLocation, *regularizers: Regularizer) -> TrialSpec:
     data, protocol = Numbered(), Protocol.from_parameters({"epochs": 2, "batch_size": 20})
     return TrialSpec(data, Mlp(hidden=(4,)), Sgd(), regularizers, protocol, 0, data.fingerprint(place))
 
 
-def data_of(place: DataPlace) -> Prepared:
+def data_of(place: DataLocation) -> Prepared:
     spec = spec_of(place)
     return prepared(spec.dataset, place, spec.fingerprint, spec.protocol.splits, derived_seeds(0).split, CPU)
 
 
-def test_a_trial_tells_what_was_made_and_what_it_took(place: DataPlace, tmp_path: Path) -> None:
+def test_a_trial_tells_what_was_made_and_what_it_took(place: DataLocation, tmp_path: Path) -> None:
     result, rows = run(place, QUICK.model_copy(update={"ratio": 0.5}), picture=tmp_path / "a.png")
     assert result.status == "completed"
     assert (result.sizes.train, result.sizes.generated) == (162, 81)
@@ -169,7 +169,7 @@ class _Watched(GanAugment):
 _shown: list[Examples] = []
 
 
-def test_no_picture_of_validation_or_test_reaches_it(place: DataPlace) -> None:
+def test_no_picture_of_validation_or_test_reaches_it(place: DataLocation) -> None:
     run(place, _Watched(steps=2, batch_size=8, latent=4, channels=(4,)))
     (shown,) = _shown
     split = data_of(place).split
@@ -178,9 +178,9 @@ def test_no_picture_of_validation_or_test_reaches_it(place: DataPlace) -> None:
     assert len(split.val) == 18 and len(split.test) == 60
 
 
-def test_validation_test_and_statistics_stay_as_they_were(place: DataPlace) -> None:
+def test_validation_test_and_statistics_stay_as_they_were(place: DataLocation) -> None:
     data = data_of(place)
-    enlarged = enlarge(data, [QUICK], 0, HERE).data
+    enlarged = add_generated(data, [QUICK], 0, HERE).data
     assert np.array_equal(enlarged.split.val, data.split.val) and np.array_equal(enlarged.split.test, data.split.test)
     for part in (data.split.train, data.split.val, data.split.test):
         (before,), (after,) = (
@@ -192,7 +192,7 @@ def test_validation_test_and_statistics_stay_as_they_were(place: DataPlace) -> N
     assert len(enlarged.split.train) == 324 and enlarged.split.train.max() == 240 + 161
 
 
-def test_the_first_rank_s_pictures_are_learnt_by_all(place: DataPlace) -> None:
+def test_the_first_rank_s_pictures_are_learnt_by_all(place: DataLocation) -> None:
     class Own(Regularizer):
         """Makes what no other rank would."""
 
@@ -205,7 +205,7 @@ def test_the_first_rank_s_pictures_are_learnt_by_all(place: DataPlace) -> None:
     table, data, outcomes = Table(3), data_of(place), [None, None, None]
 
     def work(rank: int) -> None:
-        more = enlarge(data, [Own()], 0, ThreadContext(rank, table, print))
+        more = add_generated(data, [Own()], 0, ThreadContext(rank, table, print))
         outcomes[rank] = more.data.batches.examples(more.data.split.train[-5:]).inputs  # type: ignore[call-overload]
 
     threads = [threading.Thread(target=work, args=(rank,)) for rank in range(3)]
@@ -216,7 +216,7 @@ def test_the_first_rank_s_pictures_are_learnt_by_all(place: DataPlace) -> None:
     assert all(outcome is not None and (outcome == 1).all() for outcome in outcomes)
 
 
-def test_examples_of_another_form_are_refused(place: DataPlace) -> None:
+def test_examples_of_another_form_are_refused(place: DataLocation) -> None:
     class Floats(Regularizer):
         name = "floats"
 
@@ -224,4 +224,4 @@ def test_examples_of_another_form_are_refused(place: DataPlace) -> None:
             return Generated(Examples(train.inputs.astype(np.float32) / 255, train.targets, train.official_test))
 
     with pytest.raises(DataError, match="generated inputs are float32, those of numbered uint8"):
-        enlarge(data_of(place), [Floats()], 0, HERE)
+        add_generated(data_of(place), [Floats()], 0, HERE)

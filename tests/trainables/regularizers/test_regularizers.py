@@ -62,7 +62,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean(p: float) -> None:
 
 
 def test_dropout_without_a_place_for_it_is_refused() -> None:
-    assert "no_place has no place for dropout" in (Dropout().supports(DATA, _NoPlace()) or "")
+    assert "no_place has no place for dropout" in (Dropout().unsupported_reason(DATA, _NoPlace()) or "")
 
 
 @pytest.mark.parametrize("optimizer", [Sgd(lr=0.1, momentum=0.9), Adam(), AdamW(weight_decay=0), RmsProp(momentum=0.5)])
@@ -104,9 +104,9 @@ def test_label_smoothing_is_torch_s_for_labels_and_mixes_given_probabilities() -
 def test_what_works_on_classes_says_so_of_numbers(name: str) -> None:
     regularizer = registry.get("regularizer", name)()
     assert isinstance(regularizer, Regularizer)
-    assert regularizer.supports(NUMBERS, Mlp()) == f"{name} needs classes, ages has the task regression"
-    assert regularizer.supports(DATA, Mlp()) is None
-    assert regularizer.supports(CLIPS, Mlp()) is None
+    assert regularizer.unsupported_reason(NUMBERS, Mlp()) == f"{name} needs classes, ages has the task regression"
+    assert regularizer.unsupported_reason(DATA, Mlp()) is None
+    assert regularizer.unsupported_reason(CLIPS, Mlp()) is None
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_what_works_on_classes_says_so_of_numbers(name: str) -> None:
 def test_the_others_work_on_numbers_and_clips_too(name: str) -> None:
     regularizer = registry.get("regularizer", name)()
     assert isinstance(regularizer, Regularizer)
-    assert all(regularizer.supports(data, Mlp()) is None for data in (NUMBERS, DATA, CLIPS))
+    assert all(regularizer.unsupported_reason(data, Mlp()) is None for data in (NUMBERS, DATA, CLIPS))
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,8 @@ def test_evaluation_and_a_model_without_it_are_whole_and_draw_nothing() -> None:
 
 
 def test_a_model_without_residual_branches_is_refused_with_a_reason() -> None:
-    assert "the model mlp has none" in (StochasticDepth().supports(DATA, Mlp()) or "")
-    assert StochasticDepth().supports(DATA, _Deep()) is None
+    assert "the model mlp has none" in (StochasticDepth().unsupported_reason(DATA, Mlp()) or "")
+    assert StochasticDepth().unsupported_reason(DATA, _Deep()) is None
 
 
 @pytest.mark.parametrize(
@@ -80,4 +80,4 @@ def test_models_with_residual_branches_have_the_linear_rule_from_the_first_to_th
 
 
 def test_the_plain_twin_of_a_resnet_has_no_branches_to_leave_out() -> None:
-    assert "the model resnet has none" in (StochasticDepth().supports(DATA, Resnet(residual=False)) or "")
+    assert "the model resnet has none" in (StochasticDepth().unsupported_reason(DATA, Resnet(residual=False)) or "")

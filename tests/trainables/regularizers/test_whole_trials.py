@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from trainables.context import SingleContext
 from trainables.data.batches import Batches
 from trainables.data.statistics import ChannelStatistics
-from trainables.dataset import DataInfo, DataPlace, Examples
+from trainables.dataset import DataInfo, DataLocation, Examples
 from trainables.interfaces import Model, Regularizer
 from trainables.optimizers.sgd import Sgd
 from trainables.protocol import Protocol
@@ -76,8 +76,8 @@ def _fresh() -> Iterator[None]:
         kept.clear()
 
 
-def trial(cache: Path, *regularizers: Regularizer) -> tuple[TrialResult, list[EpochRow], TrialSpec, DataPlace]:
-    place = DataPlace(data=None, beside=None, cache=cache)
+def trial(cache: Path, *regularizers: Regularizer) -> tuple[TrialResult, list[EpochRow], TrialSpec, DataLocation]:
+    place = DataLocation(data=None, beside=None, cache=cache)
     digits = registry.get("dataset", "digits").from_parameters({})
     protocol = Protocol(epochs=2, batch_size=64)
     spec = TrialSpec(digits, _Spied(), Sgd(lr=0.05), regularizers, protocol, 0, digits.fingerprint(place))

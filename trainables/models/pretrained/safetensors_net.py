@@ -14,7 +14,7 @@ from trainables.interfaces import Model
 from trainables.models.pretrained.base import Pretrained, names_file
 from trainables.models.pretrained.inputs import InputForm
 from trainables.models.pretrained.loading import mismatch
-from trainables.training.meta import weightless
+from trainables.training.meta import on_meta_device
 from trainables.training.safetensors_header import WeightsHeader, read_header
 from trainables.training.weights_origin import AnyModel, PerChannel, origin_of
 
@@ -102,10 +102,10 @@ class PretrainedSafetensors(Pretrained):
     def _another_net(self, path: Path, data: DataInfo) -> str | None:
         """Why these are not the weights of the model on such data, or None."""
         model = _unprepared(self._origin(path).model)
-        if reason := model.supports(data):
+        if reason := model.unsupported_reason(data):
             return reason
         try:
-            net = weightless(lambda: model.build(data, max(len(data.classes), data.targets)))
+            net = on_meta_device(lambda: model.build(data, max(len(data.classes), data.targets)))
             reason = mismatch(net, _header(path).shapes, _header(path).whole)
         except RecursionError:
             raise

@@ -14,7 +14,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from trainables.data.published import download
-from trainables.dataset import DataInfo, DataPlace
+from trainables.dataset import DataInfo, DataLocation
 from trainables.errors import DataMissing, WeightsError, said_by
 from trainables.models._layers import DropoutSite
 from trainables.models.pretrained.base import DEFAULT, UNTRAINED, Pretrained
@@ -22,7 +22,7 @@ from trainables.models.pretrained.head import DroppedLinear
 from trainables.models.pretrained.inputs import InputForm
 from trainables.models.pretrained.loading import mismatch
 from trainables.models.pretrained.tuning import head_of
-from trainables.training.meta import weightless
+from trainables.training.meta import on_meta_device
 from trainables.training.safetensors_header import read_header
 
 _LEFT_OUT: Final = ("AuxLogits.", "aux1.", "aux2.")
@@ -44,12 +44,12 @@ class TorchvisionNet(Pretrained):
             )
         return self
 
-    def missing(self, place: DataPlace) -> str | None:
+    def missing(self, place: DataLocation) -> str | None:
         if self.reads_file or self.weights == UNTRAINED or self._kept.is_file():
             return None
         return f"the weights of {self.name} were not found; looked for {self._kept}"
 
-    def fetch(self, place: DataPlace) -> None:
+    def fetch(self, place: DataLocation) -> None:
         if self.missing(place) is not None:
             self._download()
 
@@ -90,7 +90,7 @@ class TorchvisionNet(Pretrained):
         return self._chosen.name, self._kept.stem
 
     def _refuse(self, path: Path) -> None:
-        net = weightless(lambda: _build(self._member, 2, transforms_input=False))
+        net = on_meta_device(lambda: _build(self._member, 2, transforms_input=False))
         header = read_header(path)
         if reason := mismatch(net, header.shapes, header.whole):
             raise WeightsError(f"{path} has the weights of another net than {self._member}: {reason}")
@@ -145,7 +145,7 @@ def _build(member: str, outputs: int, *, transforms_input: bool) -> nn.Module:
 @cache
 def _refused_size(member: str, side: int) -> str | None:
     """Why the net cannot read squares of this side, in torch's words; None where it can."""
-    net = weightless(lambda: _build(member, 2, transforms_input=False)).eval()
+    net = on_meta_device(lambda: _build(member, 2, transforms_input=False)).eval()
     try:
         with torch.no_grad():
             net(torch.empty(1, 3, side, side, device="meta"))

@@ -15,7 +15,7 @@ from trainables.errors import said_by
 from trainables.interfaces import Model
 from trainables.models.torchvision.stem import Stem
 from trainables.registry import ComponentFamily
-from trainables.training.meta import weightless
+from trainables.training.meta import on_meta_device
 
 _LEAVES_OUT_BRANCHES: Final = ("convnext", "efficientnet", "maxvit", "swin")
 """Architectures in which torchvision places stochastic depth."""
@@ -42,8 +42,8 @@ class TorchvisionModel(Model):
     def has_stochastic_depth(self) -> bool:
         return self.name.partition(":")[2].startswith(_LEAVES_OUT_BRANCHES)
 
-    def supports(self, data: DataInfo) -> str | None:
-        if reason := super().supports(data):
+    def unsupported_reason(self, data: DataInfo) -> str | None:
+        if reason := super().unsupported_reason(data):
             return reason
         member = self.name.partition(":")[2]
         broken = _broken(member, self.stem, data.shape)
@@ -70,7 +70,7 @@ def _broken(member: str, stem: Stem, shape: tuple[int, ...]) -> str | None:
 
     with torch.no_grad():
         try:
-            module = weightless(lambda: network(member, stem, shape, outputs=2)).train()
+            module = on_meta_device(lambda: network(member, stem, shape, outputs=2)).train()
             module(torch.empty(_LEAST, *shape, device="meta"))
         except (RuntimeError, ValueError, AssertionError) as broken:
             return said_by(broken)

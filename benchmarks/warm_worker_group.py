@@ -1,9 +1,9 @@
 """What a 2-worker trial costs beyond its training, in a distributed slot that is already up.
 
-    python benchmarks/warm_gang.py [--trials 21] [--json]
+    python benchmarks/warm_worker_group.py [--trials 21] [--json]
 
-Two sweeps of 2-worker trials of 3 epochs on `digits`, each in one gang: null trials, which only report and agree, and
-real ones. Counted from the end of the slot's first trial to the end of its last; the training and evaluation time that
+Two sweeps of 2-worker trials of 3 epochs on `digits`, each in one worker group: null trials, which only report and agree,
+and real ones. Counted from the end of the slot's first trial to the end of its last; the training and evaluation time that
 a real trial's own row gives is taken off, so what is left is overhead.
 """
 
@@ -28,32 +28,34 @@ EPOCHS = 3
 
 
 @dataclass(frozen=True)
-class Gang:
-    """The trials of one gang after its first."""
+class WorkerGroup:
+    """The trials of one worker group after its first."""
 
     trial: str
     trials: int
     startup_seconds: float
-    """Until the gang took its first trial."""
+    """Until the worker group took its first trial."""
     seconds_per_trial: float
     overhead_seconds_per_trial: float
 
 
-def measure(name: str, trial: RunTrial, trials: int) -> Gang:
-    """Raises SystemExit when a trial is missing, or more than one gang was needed."""
+def measure(name: str, trial: RunTrial, trials: int) -> WorkerGroup:
+    """Raises SystemExit when a trial is missing, or more than one worker group was needed."""
     with tempfile.TemporaryDirectory() as folder:
-        grid = write_null_grid(Path(folder) / "gang.yaml", trials, workers=2, epochs=EPOCHS)
+        grid = write_null_grid(Path(folder) / "worker group.yaml", trials, workers=2, epochs=EPOCHS)
         request = SweepRequest(grid=grid, results=Path(folder) / "results", wandb_mode="disabled", run_trial=trial)
         summary = run_sweep(request, Silence())
         rows = pd.read_parquet(summary.results / "trials.parquet").sort_values("finished_at")
-        gangs = pd.read_parquet(summary.results / "attempts.parquet")["slot"].unique()
-    if summary.counts != {"completed": trials} or len(gangs) != 1:
-        raise SystemExit(f"asked for {trials} completed trials in one gang and got {summary.counts} in {list(gangs)}")
+        worker_groups = pd.read_parquet(summary.results / "attempts.parquet")["slot"].unique()
+    if summary.counts != {"completed": trials} or len(worker_groups) != 1:
+        raise SystemExit(
+            f"asked for {trials} completed trials in one worker group and got {summary.counts} in {list(worker_groups)}"
+        )
     passed = (rows["finished_at"].iloc[-1] - rows["finished_at"].iloc[0]).total_seconds()
     later = rows.iloc[1:]
     own = float((later["train_seconds"] + later["eval_seconds"]).sum())
     count = len(later)
-    return Gang(name, count, summary.startup_seconds, passed / count, (passed - own) / count)
+    return WorkerGroup(name, count, summary.startup_seconds, passed / count, (passed - own) / count)
 
 
 def main() -> None:
@@ -64,19 +66,19 @@ def main() -> None:
     if options.trials < 2:
         parser.error("--trials: at least 2, since the first is not counted")
     here = machine()
-    gangs = [measure("null", null_trial, options.trials), measure("real", run_trial, options.trials)]
+    worker_groups = [measure("null", null_trial, options.trials), measure("real", run_trial, options.trials)]
     if options.json:
-        print(json.dumps(here | {"gangs": [asdict(gang) for gang in gangs]}))
+        print(json.dumps(here | {"worker groups": [asdict(worker_group) for worker_group in worker_groups]}))
         return
     rows = [
         [
-            f"{gang.trial}, {EPOCHS} epochs",
-            gang.trials,
-            f"{gang.startup_seconds:.1f}",
-            f"{gang.seconds_per_trial:.3f}",
-            f"{gang.overhead_seconds_per_trial:.3f}",
+            f"{worker_group.trial}, {EPOCHS} epochs",
+            worker_group.trials,
+            f"{worker_group.startup_seconds:.1f}",
+            f"{worker_group.seconds_per_trial:.3f}",
+            f"{worker_group.overhead_seconds_per_trial:.3f}",
         ]
-        for gang in gangs
+        for worker_group in worker_groups
     ]
     print(markdown(["2 workers", "trials", "start-up s", "s a trial", "overhead a trial s"], rows))
 

@@ -1,25 +1,25 @@
-"""The desk of a gang, with threads as its ranks."""
+"""The mailbox of a worker group, with threads as its ranks."""
 
 import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from orchestrator.engine import Broke, Ended, EpochDone, Event, FailureKind, Started, worker_group
-from orchestrator.engine.worker_group import GangDesk
+from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Event, FailureKind, Started, worker_group
+from orchestrator.engine.worker_group import WorkerGroupMailbox
 from tests.orchestrator.engine.orders import broke, ended, epoch_done, order, started
 from trainables.spec import TrialOrder
 
-Act = Callable[[GangDesk, int, TrialOrder], None]
+Act = Callable[[WorkerGroupMailbox, int, TrialOrder], None]
 
 
 @pytest.fixture
-def gang() -> Iterator[Callable[[Act], GangDesk]]:
+def started_group() -> Iterator[Callable[[Act], WorkerGroupMailbox]]:
     """Starts a desk with two ranks that take orders until it closes."""
-    desks: list[tuple[GangDesk, list[threading.Thread]]] = []
+    desks: list[tuple[WorkerGroupMailbox, list[threading.Thread]]] = []
 
-    def start(act: Act) -> GangDesk:
-        desk = GangDesk(2)
+    def start(act: Act) -> WorkerGroupMailbox:
+        desk = WorkerGroupMailbox(2)
 
         def loop(rank: int) -> None:
             number = 0
@@ -42,29 +42,31 @@ def gang() -> Iterator[Callable[[Act], GangDesk]]:
             assert not thread.is_alive(), "a rank did not leave its loop when the desk was closed"
 
 
-def events_until_ends(desk: GangDesk, ends: int) -> list[Event]:
+def events_until_ends(desk: WorkerGroupMailbox, ends: int) -> list[Event]:
     events: list[Event] = []
     for _ in range(50):
         events += desk.exchange([], 0.2).events
-        if sum(isinstance(event, Ended | Broke) for event in events) >= ends:
+        if sum(isinstance(event, AttemptFinished | AttemptFailed) for event in events) >= ends:
             return events
     raise AssertionError(f"not {ends} ends: {events}")
 
 
-def good(desk: GangDesk, rank: int, taken: TrialOrder) -> None:
+def good(desk: WorkerGroupMailbox, rank: int, taken: TrialOrder) -> None:
     desk.emit(rank, started(taken.trial_id))
     desk.emit(rank, epoch_done(taken.trial_id))
     desk.emit(rank, ended(taken.trial_id))
 
 
-def test_every_rank_gets_every_order_and_each_event_goes_out_once(gang: Callable[[Act], GangDesk]) -> None:
+def test_every_rank_gets_every_order_and_each_event_goes_out_once(
+    started_group: Callable[[Act], WorkerGroupMailbox],
+) -> None:
     seen: list[tuple[int, str]] = []
 
-    def act(desk: GangDesk, rank: int, taken: TrialOrder) -> None:
+    def act(desk: WorkerGroupMailbox, rank: int, taken: TrialOrder) -> None:
         seen.append((rank, taken.trial_id))
         good(desk, rank, taken)
 
-    desk = gang(act)
+    desk = started_group(act)
     desk.submit([order("a")])
     first = events_until_ends(desk, 1)
     desk.submit([order("b")])
@@ -73,37 +75,39 @@ def test_every_rank_gets_every_order_and_each_event_goes_out_once(gang: Callable
         assert [(type(event), event.trial_id) for event in events] == [
             (Started, trial),
             (EpochDone, trial),
-            (Ended, trial),
+            (AttemptFinished, trial),
         ]
     assert sorted(seen) == [(0, "a"), (0, "b"), (1, "a"), (1, "b")]
 
 
 def test_the_end_waits_for_the_last_rank() -> None:
-    desk = GangDesk(2)
+    desk = WorkerGroupMailbox(2)
     desk.emit(0, ended())
     assert desk.exchange([], 0).events == []
     desk.emit(1, ended())
-    assert [type(event) for event in desk.exchange([], 0).events] == [Ended]
+    assert [type(event) for event in desk.exchange([], 0).events] == [AttemptFinished]
 
 
-def test_both_ranks_failing_is_one_failure_and_the_gang_goes_on(gang: Callable[[Act], GangDesk]) -> None:
-    def act(desk: GangDesk, rank: int, taken: TrialOrder) -> None:
+def test_both_ranks_failing_is_one_failure_and_the_worker_group_goes_on(
+    started_group: Callable[[Act], WorkerGroupMailbox],
+) -> None:
+    def act(desk: WorkerGroupMailbox, rank: int, taken: TrialOrder) -> None:
         if taken.trial_id == "a":
             desk.emit(rank, broke(trial_id="a", message=f"rank {rank}"))
         else:
             good(desk, rank, taken)
 
-    desk = gang(act)
+    desk = started_group(act)
     desk.submit([order("a"), order("b")])
     events = events_until_ends(desk, 2)
-    failed = next(event for event in events if isinstance(event, Broke))
+    failed = next(event for event in events if isinstance(event, AttemptFailed))
     assert (failed.trial_id, failed.failure.message) == ("a", "rank 0")
-    assert [event.trial_id for event in events if isinstance(event, Ended | Broke)] == ["a", "b"]
+    assert [event.trial_id for event in events if isinstance(event, AttemptFinished | AttemptFailed)] == ["a", "b"]
     assert desk.exchange([], 0).usable
 
 
 def test_what_no_rank_has_fetched_can_be_taken_back() -> None:
-    desk = GangDesk(2)
+    desk = WorkerGroupMailbox(2)
     desk.submit([order("a"), order("b"), order("c")])
     assert isinstance(desk.order(0, 1), TrialOrder)
     assert desk.withdraw() == ["b", "c"]
@@ -119,7 +123,7 @@ def test_what_no_rank_has_fetched_can_be_taken_back() -> None:
 
 def test_the_ranks_stay_in_step() -> None:
     """Trials that fail before their first collective operation would not keep them so."""
-    desk = GangDesk(2)
+    desk = WorkerGroupMailbox(2)
     desk.submit([order("a"), order("b")])
     desk.order(0, 1)
     desk.order(0, 1)
@@ -127,21 +131,21 @@ def test_the_ranks_stay_in_step() -> None:
     assert desk.order(1, 0.01) is True, "the other rank is still at the first"
     desk.emit(1, broke(trial_id="a", message="rank 1"))
     assert isinstance(desk.order(1, 1), TrialOrder)
-    assert [(type(event), event.trial_id) for event in desk.exchange([], 0).events] == [(Broke, "a")]
+    assert [(type(event), event.trial_id) for event in desk.exchange([], 0).events] == [(AttemptFailed, "a")]
 
 
 def test_a_ranks_own_failure_goes_before_the_echo_that_the_others_make_of_it() -> None:
-    desk = GangDesk(2)
+    desk = WorkerGroupMailbox(2)
     desk.emit(0, broke(FailureKind.WORKER_LOST, "another worker of this trial has failed"))
     desk.emit(1, broke(FailureKind.ERROR, "ValueError: the cause"))
     (event,) = desk.exchange([], 0).events
-    assert isinstance(event, Broke)
+    assert isinstance(event, AttemptFailed)
     assert event.failure.message == "ValueError: the cause"
 
 
-def test_a_rank_that_fails_alone_breaks_the_gang(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rank_that_fails_alone_breaks_the_worker_group(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_group, "PATIENCE", 0.1)
-    desk = GangDesk(2)
+    desk = WorkerGroupMailbox(2)
     desk.submit([order("a"), order("b")])
     assert isinstance(desk.order(0, 1), TrialOrder)
     assert isinstance(desk.order(0, 1), TrialOrder)
@@ -151,15 +155,15 @@ def test_a_rank_that_fails_alone_breaks_the_gang(monkeypatch: pytest.MonkeyPatch
     assert [type(event) for event in exchanged.events] == [Started]
     assert exchanged.usable
     exchanged = desk.exchange([], 5)
-    assert [type(event) for event in exchanged.events] == [Broke]
+    assert [type(event) for event in exchanged.events] == [AttemptFailed]
     assert not exchanged.usable
     assert desk.wait_closed(5), "the rank that hangs is to be ended"
-    assert desk.order(1, 5) is False, "nothing more is begun in a broken gang"
+    assert desk.order(1, 5) is False, "nothing more is begun in a broken worker group"
 
 
-def test_a_late_end_of_a_broken_gang_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_late_end_of_a_broken_worker_group_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_group, "PATIENCE", 0.0)
-    desk = GangDesk(2)
+    desk = WorkerGroupMailbox(2)
     desk.emit(1, broke(message="alone"))
     assert len(desk.exchange([], 1).events) == 1
     desk.emit(0, ended())
@@ -167,7 +171,7 @@ def test_a_late_end_of_a_broken_gang_is_not_told(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_trial_that_is_told_to_stop_hears_it_through_its_first_rank() -> None:
-    desk = GangDesk(2)
+    desk = WorkerGroupMailbox(2)
     desk.submit([order("a")])
     for rank in (0, 1):
         desk.order(0, 0)
