@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
@@ -13,7 +13,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 from clusters.errors import ClusterSpecError, first_line
-from clusters.spec import ClusterSpec, kind_of
+from clusters.spec import ClusterSpec, Kind, kind_of
 
 Keys = tuple[int | str, ...]
 """Where in the file: the keys from the top down."""
@@ -166,7 +166,7 @@ def _message(message: str, keys: Keys, value: object) -> str:
     if keys == ("address",):
         return "should be local, auto, HOST:PORT or http://HOST:PORT, with a port from 1 to 65535"
     said = message.removeprefix("Input ").removeprefix("String ")
-    return said + (_near(value, ("local", "attach", "jobs")) if keys == ("kind",) else "")
+    return said + (_near(value, get_args(Kind)) if keys == ("kind",) else "")
 
 
 def _near(name: object, known: Sequence[str]) -> str:
