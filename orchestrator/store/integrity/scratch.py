@@ -121,7 +121,7 @@ class Scratch:
             db.commit()
             self._made = {table: _columns_of(db, table) for table in KEYS}
         self._db.execute("ATTACH ? AS made", (str(new),))
-        self._db.execute("CREATE TEMP TABLE believed (trial_id PRIMARY KEY, place, number)")
+        self._db.execute("CREATE TEMP TABLE believed (trial_id PRIMARY KEY, _from, _number)")
         self._db.execute("BEGIN")
 
     def finish(self) -> None:
@@ -144,7 +144,7 @@ class Scratch:
             return
         source = _name(place, table)
         chosen = (
-            f"{source} JOIN believed USING (trial_id) WHERE place = '{place}' ORDER BY number, _place"
+            f"{source} JOIN believed USING (trial_id) WHERE _from = '{place}' ORDER BY _number, _place"
             if believed
             else f"{source} ORDER BY _place"
         )
