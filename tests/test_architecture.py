@@ -138,6 +138,8 @@ print(json.dumps([len(described), *seen[0]]))
 def test_a_driver_describes_plans_and_prepares_without_what_trains(tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text(GRID)
     at_root = os.environ | {"PYTHONPATH": str(ROOT)}
+    # where nothing is decoded yet, the driver decodes it, with what that takes
+    subprocess.run([sys.executable, "-m", "orchestrator", "data", "digits"], cwd=tmp_path, env=at_root, check=True)
     ended = subprocess.run(
         [sys.executable, "-c", DRIVER], cwd=tmp_path, env=at_root, capture_output=True, text=True, check=True
     )
