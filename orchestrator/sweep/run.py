@@ -203,8 +203,6 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
     """
     began = time.monotonic()
     grid, cluster = _read(request, progress)
-    for others in open_key_files() if grid.wandb.mode in ("auto", "online") else ():
-        progress.note(f"warning: {others}")
     place = data_place(request.data, request.grid, cluster)
     plan = _plan(request, grid, place, progress)
     examples = prepare_data(plan, place, progress)
@@ -216,8 +214,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
             f"no trial has room here: {next(iter(without_room.values()))}; lower `resources` in the grid or use another"
             " --cluster"
         )
-    if grid.wandb.mode != "disabled" and grid.wandb.runs == "trials" and (runs := plan.counts().trials) > MANY_RUNS:
-        progress.note(f"{runs:,} W&B runs are many: {CELLS_INSTEAD}")
+    _tell_of_many_runs(grid, plan, progress)
     with Stopping() as stopping, open_session(paths, progress, stopping) as writing:
         journal, lock = writing.journal, writing.lock
         environment = observe(cluster, request.grid.read_text(encoding="utf-8"))
@@ -259,18 +256,36 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
                     raise stopped_by_request(journal)
             journal.commit()
             checkpoints.committed()
-        counts = journal.counts()
-        return SweepSummary(
-            name=grid.name,
-            results=paths.root,
-            counts=counts,
-            ran=sweep.ran,
-            skipped=journal.skipped_reasons(),
-            nothing_could_run=counts.keys() == {"skipped"} or (had > 0 and not anywhere),
-            startup_seconds=(sweep.first_order or time.monotonic()) - began,
-            run_seconds=0.0 if sweep.first_order is None else sweep.last_row - sweep.first_order,
-            export_seconds=exported.seconds,
-        )
+        nothing_could_run = journal.counts().keys() == {"skipped"} or (had > 0 and not anywhere)
+        return _summary(grid.name, paths, journal, sweep, began, exported.seconds, nothing_could_run=nothing_could_run)
+
+
+def _summary(
+    name: str,
+    paths: ResultsPaths,
+    journal: Journal,
+    sweep: Sweep,
+    began: float,
+    export_seconds: float,
+    *,
+    nothing_could_run: bool,
+) -> SweepSummary:
+    return SweepSummary(
+        name=name,
+        results=paths.root,
+        counts=journal.counts(),
+        ran=sweep.ran,
+        skipped=journal.skipped_reasons(),
+        nothing_could_run=nothing_could_run,
+        startup_seconds=(sweep.first_order or time.monotonic()) - began,
+        run_seconds=0.0 if sweep.first_order is None else sweep.last_row - sweep.first_order,
+        export_seconds=export_seconds,
+    )
+
+
+def _tell_of_many_runs(grid: GridSpec, plan: Plan, progress: Progress) -> None:
+    if grid.wandb.mode != "disabled" and grid.wandb.runs == "trials" and (runs := plan.counts().trials) > MANY_RUNS:
+        progress.note(f"{runs:,} W&B runs are many: {CELLS_INSTEAD}")
 
 
 def _add_seeds(request: SweepRequest, plan: Plan, paths: ResultsPaths, journal: Journal, progress: Progress) -> None:
@@ -295,6 +310,8 @@ def _read(request: SweepRequest, progress: Progress) -> tuple[GridSpec, ClusterS
     if wish is not None:
         progress.note(wish.told)
     grid = grid.model_copy(update={"wandb": grid.wandb.model_copy(update={"mode": mode})})
+    for others in open_key_files() if mode in ("auto", "online") else ():
+        progress.note(f"warning: {others}")
     return grid, load_cluster(request.cluster)
 
 
