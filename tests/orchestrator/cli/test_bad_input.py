@@ -107,8 +107,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ORCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("ORCH_DATA", raising=False)
-    for name, module in list(sys.modules.items()):  # an earlier test may have imported what imports ray
-        if name == "ray" or (name.startswith(("orchestrator.", "clusters.")) and hasattr(module, "ray")):
+    imported = sys.modules.get("ray")
+    for name, module in (
+        list(sys.modules.items()) if imported is not None else ()
+    ):  # an earlier test, or what it imported
+        if module is imported or (name.startswith("orchestrator.") and getattr(module, "ray", None) is imported):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [NoRay(), *sys.meta_path])
     return tmp_path

@@ -1,4 +1,4 @@
-"""The desk between a slot and the sweep, with a thread as the slot."""
+"""The mailbox between a slot and the sweep, with a thread as the slot."""
 
 import threading
 import time
@@ -25,7 +25,7 @@ def test_orders_go_in_and_events_come_out_in_their_order() -> None:
     thread.join(5)
     events += desk.exchange([], timeout=0)
     assert [(type(event).__name__, event.trial_id) for event in events] == [
-        (name, trial) for trial in "abc" for name in ("Started", "Ended")
+        (name, trial) for trial in "abc" for name in ("Started", "AttemptFinished")
     ]
     assert desk.exchange([], timeout=0) == []
 
