@@ -23,7 +23,7 @@ from orchestrator.cli.reference import every_command
 from orchestrator.errors import GridError
 from orchestrator.grid import GridSpec
 from orchestrator.grid.reader import ROOT_KEYS, read_text
-from tests.orchestrator.claims.stated import write
+from tests.orchestrator.evidence.stated import write
 from tests.orchestrator.sample import Cell
 from trainables.dataset import DataInfo
 

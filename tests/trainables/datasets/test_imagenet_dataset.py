@@ -13,7 +13,7 @@ import torchvision
 from PIL import Image
 from pydantic import ValidationError
 
-from tests.trainables.test_fit import Table, ThreadContext
+from tests.trainables.training.test_fit import Table, ThreadContext
 from trainables.context import SingleContext
 from trainables.data.cache import contents
 from trainables.data.splits import split

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from tests.trainables.numbered import Numbered, numbers
-from tests.trainables.test_fit import INFO, Table, ThreadContext, blobs
+from tests.trainables.training.test_fit import INFO, Table, ThreadContext, blobs
 from trainables.context import Context, SingleContext
 from trainables.data.batches import UnlabelledBatches
 from trainables.dataset import DataInfo, DataLocation, Dataset

@@ -11,7 +11,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from tests.trainables.numbered import CLASSES, SIDE, Numbered, numbers
-from tests.trainables.test_fit import Table, ThreadContext
+from tests.trainables.training.test_fit import Table, ThreadContext
 from trainables.context import Context, SingleContext
 from trainables.dataset import DataInfo, DataLocation, Examples
 from trainables.errors import DataError, TrainablesError, TrialCancelled

@@ -11,7 +11,7 @@ from trainables.dataset import DataInfo
 from trainables.models.cnn import Cnn
 from trainables.models.vit import Vit
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HOSTILE = """
 import os, signal, sys, time
 import psutil

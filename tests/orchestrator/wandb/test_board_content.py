@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from orchestrator.wandb.board_content import read_content
-from tests.orchestrator.claims.stated import write
+from tests.orchestrator.evidence.stated import write
 from tests.orchestrator.sample import CNN_SGD as CNN
 from tests.orchestrator.sample import MLP_SGD as MLP
 

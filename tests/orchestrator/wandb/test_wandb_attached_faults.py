@@ -9,8 +9,8 @@ import pytest
 
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.wandb.process import PENDING
-from tests.orchestrator.reports.wandb_session import Following, Session, write
 from tests.orchestrator.sample import CNN_SGD, MLP_ADAM, MLP_SGD, write_sample
+from tests.orchestrator.wandb.wandb_session import Following, Session, write
 from tests.wandb_server import WandbServer
 
 OPTIONS = ("--artifacts=best", "--alert=failures")

@@ -19,8 +19,8 @@ from orchestrator.wandb.attachment import Origin, collection_of, origin_of
 from orchestrator.wandb.ledger import Ledger, Place
 from orchestrator.wandb.push import _of_grid
 from orchestrator.wandb.runs import Run
-from tests.orchestrator.reports.wandb_session import run_of, write
 from tests.orchestrator.sample import CNN_ADAM, CNN_SGD, MLP_ADAM, MLP_SGD, complete, write_running, write_sample
+from tests.orchestrator.wandb.wandb_session import run_of, write
 from tests.wandb_server import WandbServer
 
 

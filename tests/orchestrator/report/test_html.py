@@ -12,8 +12,8 @@ from playwright.sync_api import expect
 
 from orchestrator.report.contents import read_page
 from orchestrator.report.html import render
-from tests.orchestrator.claims.stated import write
-from tests.orchestrator.reports.browser import drawn, needs_a_browser, opened, rows, traces
+from tests.orchestrator.evidence.stated import write
+from tests.orchestrator.report.browser import drawn, needs_a_browser, opened, rows, traces
 from tests.orchestrator.sample import Cell, write_sample
 
 EVIL = "<script>alert(1)</script>%{y}"

@@ -11,8 +11,8 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.wandb.live import MOST_OPEN
 from orchestrator.wandb.runs import running_trials
-from tests.orchestrator.reports.wandb_session import Following, folders, write
 from tests.orchestrator.sample import BEGIN, CNN_SGD, MLP_SGD, Cell, complete, epochs, fail, plan, start
+from tests.orchestrator.wandb.wandb_session import Following, folders, write
 from tests.wandb_server import WandbServer
 from tests.wandb_server.account import HISTORY, SUMMARY, Run
 

@@ -17,7 +17,6 @@ from orchestrator.wandb.ledger import Ledger
 from orchestrator.wandb.process import WandbWriter, has_key, surroundings
 from orchestrator.wandb.push import destination
 from orchestrator.wandb.runs import Finished
-from tests.orchestrator.reports.wandb_session import write
 from tests.orchestrator.sample import (
     BEGIN,
     CNN_ADAM,
@@ -31,6 +30,7 @@ from tests.orchestrator.sample import (
     write_sample,
 )
 from tests.orchestrator.tuned_sample import SGD, tuning_id, write_tuned
+from tests.orchestrator.wandb.wandb_session import write
 from trainables.records import EpochRow
 
 KEY = "feedc0de" * 5

@@ -262,7 +262,7 @@ def test_a_sweep_refuses_what_is_damaged_and_goes_on_once_it_is_repaired(
 def test_an_older_journal_is_whole_and_so_is_its_copy_afterwards(tmp_path: Path) -> None:
     paths = ResultsPaths(tmp_path)
     db = sqlite3.connect(paths.journal)
-    db.executescript((Path(__file__).parents[1] / "store" / "version_1.sql").read_text())
+    db.executescript((Path(__file__).parents[1] / "version_1.sql").read_text())
     db.execute(
         "INSERT INTO attempts (trial_id, attempt, status, started_at, environment_id)"
         " SELECT trial_id, attempts, 'completed', started_at, 'e' FROM trials"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.trainables.checkpoints.test_resume import CPU, STOPPED_IN, order_of, run, same, spec_of
+from tests.trainables.training.test_resume import CPU, STOPPED_IN, order_of, run, same, spec_of
 from trainables.context import SingleContext
 from trainables.dataset import DataLocation
 from trainables.errors import CheckpointError

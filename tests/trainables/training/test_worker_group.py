@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainables.checkpoints.test_resume import STOPPED_IN, order_of, run, spec_of
+from tests.trainables.training.test_resume import STOPPED_IN, order_of, run, spec_of
 from trainables.dataset import DataLocation
 from trainables.regularizers.augment import Augment
 from trainables.regularizers.dropout import Dropout
@@ -21,7 +21,7 @@ def test_two_workers_go_on_bit_for_bit_and_one_goes_on_from_their_epoch(
 ) -> None:
     ranks = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.trainables.checkpoints.rank", str(rank), str(tmp_path)],
+            [sys.executable, "-m", "tests.trainables.training.rank", str(rank), str(tmp_path)],
             cwd=ROOT,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
             stdout=subprocess.PIPE,

@@ -12,7 +12,7 @@ import orchestrator
 from orchestrator.errors import DamagedResults, GridError, UserError
 from orchestrator.results.load import Results
 from results_schema import TABLES
-from tests.orchestrator.claims.stated import write
+from tests.orchestrator.evidence.stated import write
 from tests.orchestrator.sample import Cell
 
 MLP, CNN = Cell(model="mlp"), Cell(model="cnn")

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import distributed
 
-from tests.trainables.checkpoints.test_resume import CPU, NET, STOPPED_IN, Ran, StoppedError, order_of, same, spec_of
+from tests.trainables.training.test_resume import CPU, NET, STOPPED_IN, Ran, StoppedError, order_of, same, spec_of
 from trainables.dataset import DataLocation
 from trainables.models.mlp import Mlp
 from trainables.models.sgan import Sgan

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from orchestrator.cli import run
-from tests.orchestrator.claims.stated import write
+from tests.orchestrator.evidence.stated import write
 from tests.orchestrator.sample import Cell, write_sample
 
 WAVE = [0.01 * (seed % 5) for seed in range(10)]

@@ -14,7 +14,7 @@ from orchestrator.report.page_data import DataTable, Tuning
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
-from tests.orchestrator.reports.browser import drawn, needs_a_browser, opened
+from tests.orchestrator.report.browser import drawn, needs_a_browser, opened
 from tests.orchestrator.sample import REASON_OF_FAILURE, Cell, write_sample
 from tests.orchestrator.tuned_sample import ADAM, Try, choose, plan, run, tuning_id, write_tuned
 

@@ -14,7 +14,7 @@ from orchestrator.report.page_data import DataTable
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
-from tests.orchestrator.claims.stated import write
+from tests.orchestrator.evidence.stated import write
 from tests.orchestrator.sample import (
     CELLS,
     MLP_SGD,

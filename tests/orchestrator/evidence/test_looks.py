@@ -11,7 +11,7 @@ from orchestrator.evidence.post_hoc import Recorded
 from orchestrator.evidence.verdict import Evidence, verdicts
 from orchestrator.grid.claims import least_seeds
 from orchestrator.grid.reader import read_text
-from tests.orchestrator.claims.stated import stated
+from tests.orchestrator.evidence.stated import stated
 
 CLAIM = "better: {model: cnn}, than: {model: mlp}, on: test_accuracy"
 OTHER = "better: {model: resnet}, than: {model: mlp}, on: test_accuracy"

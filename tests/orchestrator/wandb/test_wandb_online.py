@@ -17,7 +17,6 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
 from orchestrator.wandb.process import PENDING, command
-from tests.orchestrator.reports.wandb_session import directory_id, folders, run_id_of, run_of, write
 from tests.orchestrator.sample import (
     CNN_ADAM,
     CNN_SGD,
@@ -30,6 +29,7 @@ from tests.orchestrator.sample import (
     write_running,
     write_sample,
 )
+from tests.orchestrator.wandb.wandb_session import directory_id, folders, run_id_of, run_of, write
 from tests.wandb_server import KEY, WandbServer
 from tests.wandb_server.account import HISTORY
 

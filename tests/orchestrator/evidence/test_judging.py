@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.cli import run
 from orchestrator.store.paths import ResultsPaths
-from tests.orchestrator.claims.stated import Scores, stated, write
+from tests.orchestrator.evidence.stated import Scores, stated, write
 from tests.orchestrator.sample import Cell
 
 MLP, CNN, RESNET, LSTM = (Cell(model=model) for model in ("mlp", "cnn", "resnet", "lstm"))

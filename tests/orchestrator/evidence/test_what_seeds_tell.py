@@ -10,7 +10,7 @@ from orchestrator.report.contents import read_page
 from orchestrator.report.page import Page
 from orchestrator.report.tables import SHARED_FIRST
 from orchestrator.wandb.board_content import read_content
-from tests.orchestrator.claims.stated import write
+from tests.orchestrator.evidence.stated import write
 from tests.orchestrator.sample import Cell
 
 ADAM = "adam lr=0.003"

@@ -12,7 +12,7 @@ from orchestrator.grid.claims import least_seeds
 from orchestrator.grid.reader import read_text
 from orchestrator.report.contents import read_page
 from orchestrator.wandb.board_content import read_content
-from tests.orchestrator.claims.stated import Scores, stated, write
+from tests.orchestrator.evidence.stated import Scores, stated, write
 from tests.orchestrator.sample import Cell
 
 MLP, CNN, LSTM = (Cell(model=model) for model in ("mlp", "cnn", "lstm"))
