@@ -45,22 +45,49 @@ def test_modes_are_what_the_umask_leaves(umask: str, tmp_path: Path) -> None:
     assert wrong == {}
 
 
+def as_one_without_rights() -> list[str]:
+    """What starts Python as a user who may not read everything: root without that right, where the tests run as root."""
+    if os.geteuid():
+        return [sys.executable]
+    if (setpriv := shutil.which("setpriv")) is None:
+        pytest.skip("root reads everything, and there is no setpriv to take that away")
+    return [setpriv, "--bounding-set=-dac_override,-dac_read_search,-fowner", sys.executable]
+
+
+def given_away(path: Path, mode: int) -> None:
+    """To another user, with a mode as of everybody else; where only root could do that, this user has no right either."""
+    path.chmod(mode if os.geteuid() == 0 else mode & 0o7 | (mode & 0o7) << 6)
+    if os.geteuid() == 0:
+        os.chown(path, 65534, 65534)
+
+
 @pytest.mark.parametrize("command", ["status", "results", "verify", "repair"])
 def test_results_of_another_user_are_told(command: str, tmp_path: Path) -> None:
-    """As root without the right to read everything, where the tests run as root."""
+    start = [*as_one_without_rights(), "-m", "orchestrator"]
     paths = sample.write_sample(tmp_path / "demo")
-    start = [sys.executable, "-m", "orchestrator"]
-    if os.geteuid() == 0:
-        if (setpriv := shutil.which("setpriv")) is None:
-            pytest.skip("root reads everything, and there is no setpriv to take that away")
-        start = [setpriv, "--bounding-set=-dac_override,-dac_read_search", *start]
     for path in (*paths.root.iterdir(), paths.root):
-        path.chmod(0o755 if path == paths.root else 0o600)
-        if os.geteuid() == 0:
-            os.chown(path, 65534, 65534)
-        elif path != paths.root:
-            path.chmod(0)
+        given_away(path, 0o755 if path == paths.root else 0o600)
     ended = subprocess.run([*start, command, "demo"], cwd=tmp_path, env=environment(), capture_output=True, text=True)
     assert ended.returncode == 2, ended
     assert "may not read" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "code"),
+    [(0o755, 0o644, 0), (0o755, 0o600, 2), (0o700, 0o600, 2)],
+    ids=["may be read", "whose files may not be read", "may not be entered"],
+)
+def test_a_cache_of_another_user_is_read_or_told(folder: int, file: int, code: int, tmp_path: Path) -> None:
+    start = [*as_one_without_rights(), "-m", "orchestrator", "data", "digits"]
+    cache = tmp_path / "cache"
+    surroundings = environment() | {"ORCH_CACHE": str(cache)}
+    subprocess.run(start, cwd=tmp_path, env=surroundings, capture_output=True, check=True)
+    for path in sorted(cache.rglob("*"), reverse=True):
+        given_away(path, folder if path.is_dir() else file)
+    given_away(cache, folder)
+    ended = subprocess.run(start, cwd=tmp_path, env=surroundings, capture_output=True, text=True)
+    assert ended.returncode == code, ended
+    assert "Traceback" not in ended.stderr
+    assert ("choose another folder with ORCH_CACHE" in ended.stderr) == (code != 0)
+    assert len(ended.stderr.splitlines()) == (1 if code else 0), ended.stderr
