@@ -68,7 +68,6 @@ def _reduced(component: Component) -> tuple[object, ...]:
 
 
 def _restored(kind: str, name: str, parameters: str) -> Component:
-
     return registry.get(kind, name).model_validate_json(parameters)
 
 

@@ -93,7 +93,6 @@ def in_parts(inputs: Pixels, change: Callable[[Tensor], Tensor], shape: tuple[in
 
 def _filter(denoise: str | None) -> Callable[[Tensor], Tensor] | None:
     """None where the pictures are not filtered, or not one by one."""
-
     from trainables.data.denoising import gaussian, median, non_local_means
 
     match denoise:
