@@ -82,7 +82,7 @@ def prepare_environment(spec: ClusterSpec, *, preload: str = "", at_once: bool =
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     # ray tells of dead workers on our standard output, which is for data; the engine tells of them itself
     os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "^"
-    if spec.kind != "local":
+    if not spec.access.starts_ray:
         use_token(spec)
         if _is_loopback(os.environ.get("RAY_ADDRESS", "") if spec.address == "auto" else spec.address):
             os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # ray would look for it on the outer interface

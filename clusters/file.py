@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
@@ -13,7 +13,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 from clusters.errors import ClusterSpecError, first_line
-from clusters.spec import ClusterSpec, Kind, kind_of
+from clusters.kinds import KINDS, kind_of
+from clusters.spec import ClusterSpec
 
 Keys = tuple[int | str, ...]
 """Where in the file: the keys from the top down."""
@@ -24,17 +25,6 @@ _MOST_VALUES: Final = 1_000
 _DEEPEST: Final = 40
 _LONGEST: Final = 4_096
 """Characters of a value: of a path, on Linux."""
-_KINDS: Final = {
-    "cpus": ("local",),
-    "gpus": ("local",),
-    "token_file": ("attach", "jobs"),
-    "data": ("attach", "jobs"),
-    "cache": ("attach", "jobs"),
-    "code": ("attach",),
-    "results": ("jobs",),
-    "python": ("jobs",),
-}
-"""Keys that mean something for some kinds only."""
 
 
 def read_cluster(path: Path | None) -> ClusterSpec:
@@ -131,12 +121,13 @@ def _is_no_text(sign: str) -> bool:
 
 def _contradictions(spec: ClusterSpec, content: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
     """Keys whose values are right and do not go together."""
-    if spec.kind == "jobs" and "address" not in content:
-        yield ("kind",), "jobs needs an address such as http://127.0.0.1:8265"
-    elif "kind" in content and kind_of(spec.address) != spec.kind:
-        yield ("address",), f"{spec.address} is for kind {kind_of(spec.address)}, and the kind here is {spec.kind}"
-    for key, kinds in _KINDS.items():
-        if key in content and spec.kind not in kinds:
+    if spec.access.address is None and "address" not in content:
+        yield ("kind",), f"{spec.kind} needs an address such as {spec.access.example}"
+    elif "kind" in content and (meant := kind_of(spec.address)) is not spec.access:
+        yield ("address",), f"{spec.address} is for kind {meant.name}, and the kind here is {spec.kind}"
+    for key in content:
+        kinds = [kind.name for kind in KINDS.values() if key in kind.keys]
+        if kinds and spec.kind not in kinds:
             yield (key,), f"is for kind {' and '.join(kinds)}, and the kind here is {spec.kind}"
 
 
@@ -166,7 +157,7 @@ def _message(message: str, keys: Keys, value: object) -> str:
     if keys == ("address",):
         return "should be local, auto, HOST:PORT or http://HOST:PORT, with a port from 1 to 65535"
     said = message.removeprefix("Input ").removeprefix("String ")
-    return said + (_near(value, get_args(Kind)) if keys == ("kind",) else "")
+    return said + (_near(value, list(KINDS)) if keys == ("kind",) else "")
 
 
 def _near(name: object, known: Sequence[str]) -> str:

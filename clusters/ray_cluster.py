@@ -130,7 +130,7 @@ class RayCluster:
     def open(self) -> None:
         """Connect. Raises ClusterUnreachable, NoTemporaryFolder, and, from Ray's own handler of SIGTERM, SystemExit."""
         with _handlers_put_back():
-            if self._spec.address == "local":
+            if self._spec.access.starts_ray:
                 self._start()
                 self._nodes = nodes_now()
             else:
@@ -162,7 +162,7 @@ class RayCluster:
         if now - self._last_look < LOOK_SECONDS:
             return
         self._last_look = now
-        if self._spec.address == "local":
+        if self._spec.access.starts_ray:
             dead = [process.pid for process in self._vital if not _lives(process)]
             if dead:
                 raise ClusterLost(f"Ray's own processes {dead} have died (killed, or the machine ran out of memory)")

@@ -5,8 +5,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from clusters.kinds import KINDS, ClusterKind, Kind, kind_of
+
 Auto = Literal["auto"]
-Kind = Literal["local", "attach", "jobs"]
 
 _HOST = r"([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}"
 _COUNT = 100_000
@@ -75,6 +76,11 @@ class ClusterSpec(_Part):
     slots: SlotSpec = SlotSpec()
     distributed: DistributedSpec = DistributedSpec()
 
+    @property
+    def access(self) -> type[ClusterKind]:
+        """How a sweep gets to it."""
+        return KINDS[self.kind]
+
     @field_validator("address")
     @classmethod
     def _reachable(cls, address: str) -> str:
@@ -94,15 +100,8 @@ class ClusterSpec(_Part):
         match given:
             case {"kind": _, "address": _}:
                 return given
-            case {"kind": "attach"}:
-                return {**given, "address": "auto"}
+            case {"kind": str() as kind} if kind in KINDS and KINDS[kind].address is not None:
+                return {**given, "address": KINDS[kind].address}
             case {"address": str() as address}:
-                return {**given, "kind": kind_of(address)}
+                return {**given, "kind": kind_of(address).name}
         return given
-
-
-def kind_of(address: str) -> Kind:
-    """What an address means."""
-    if address.startswith(("http://", "https://")):
-        return "jobs"
-    return "local" if address == "local" else "attach"

@@ -56,12 +56,12 @@ def check_cluster(file: Path | None, *, start_ray: bool) -> Iterator[Finding]:
     except UserError as error:
         yield Finding("cluster", "problem", str(error), "correct the cluster file; docs/clusters.md has examples")
         return
-    if spec.kind == "jobs" and _in_the_clear(spec.address):
+    if spec.access.submits and _in_the_clear(spec.address):
         fix = "reach it through a tunnel: ssh -N -L 8265:127.0.0.1:8265 HEAD, address: http://127.0.0.1:8265"
         yield Finding("token", "note", f"it travels unencrypted to {spec.address}", fix)
     if not start_ray:
         yield Finding("cluster", "ok", f"{spec.name} ({spec.kind}, {spec.address}), not tried")
-    elif spec.kind == "jobs":
+    elif spec.access.submits:
         yield from _head(spec)
     else:
         yield from _joined(spec)
@@ -105,7 +105,7 @@ def _joined(spec: ClusterSpec) -> Iterator[Finding]:
             f"{spec.name}: Ray offers {cpus:g} CPUs, {gpus} GPUs and {memory:.1f} GiB of memory on {len(nodes)} nodes"
         )
         yield Finding("cluster", "ok", found)
-        if spec.kind == "attach":
+        if not spec.access.starts_ray:
             from clusters.probe import probe
 
             for probed in probe(nodes, spec):
@@ -113,8 +113,7 @@ def _joined(spec: ClusterSpec) -> Iterator[Finding]:
     except NoTemporaryFolder as error:
         yield Finding("cluster", "problem", error.found, error.fix)
     except ClusterUnreachable as error:
-        fix = "free memory and /dev/shm" if spec.kind == "local" else "check the address, the firewall and the token"
-        yield Finding("cluster", "problem", str(error), fix)
+        yield Finding("cluster", "problem", str(error), spec.access.unreachable)
     except ClusterError as error:
         yield Finding("cluster", "problem", str(error), "start the cluster again")
     finally:

@@ -18,7 +18,7 @@ def remote(file: Path | None) -> "ClusterSpec | None":
     from orchestrator.plan.prepare import load_cluster
 
     cluster = load_cluster(file)
-    return cluster if cluster.kind == "jobs" else None
+    return cluster if cluster.access.submits else None
 
 
 def remote_results(file: Path) -> "ClusterSpec":

@@ -45,7 +45,7 @@ def data_place(data: Path | None, grid: Path | None, cluster: ClusterSpec | None
         data=folder if folder is None or origin.startswith("`") else folder.resolve(),
         beside=None if grid is None else grid.resolve().parent,
         cache=_cache(cluster),
-        host="" if shared or cluster is None or cluster.kind == "local" else socket.gethostname(),
+        host="" if shared or cluster is None or cluster.access.starts_ray else socket.gethostname(),
     )
 
 
@@ -97,7 +97,7 @@ def load_cluster(file: Path | None) -> ClusterSpec:
     """The cluster of a file, this machine without one. Raises UserError for what is wrong with it or its token."""
     try:
         cluster = read_cluster(file)
-        if cluster.kind != "local":
+        if not cluster.access.starts_ray:
             use_token(cluster)
     except ClusterSpecError as error:
         raise UserError(str(error)) from error

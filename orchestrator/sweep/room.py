@@ -27,7 +27,7 @@ class Room:
 
 def room_of(cluster: ClusterSpec) -> Room:
     """This machine's size is known; a cluster whose Ray runs is asked, which starts nothing there."""
-    if cluster.address == "local":
+    if cluster.access.starts_ray:
         return _among(local_nodes(cluster), cluster)
     if cluster.autoscaling:
         return Room(

@@ -125,7 +125,7 @@ def _engine(
         from orchestrator.engine.inline import InlineEngine
 
         return nullcontext(InlineEngine(request.run_trial))
-    progress.note("starting Ray on this machine" if cluster.address == "local" else f"joining Ray at {cluster.address}")
+    progress.note("starting Ray on this machine" if cluster.access.starts_ray else f"joining Ray at {cluster.address}")
     return ray_engine(cluster, request.run_trial, sweep)
 
 
@@ -343,7 +343,7 @@ def _without_room(
 
     A remote cluster is asked when it is joined. Raises UserError where the engine takes no trial of several workers.
     """
-    if engine == "ray" and cluster.address != "local":
+    if engine == "ray" and not cluster.access.starts_ray:
         return {}, True
     shapes = {packing.shape(cell) for cell in plan.cells() if cell.skip is None}
     if engine == "inline" and (workers := max((shape.workers for shape in shapes), default=1)) > 1:

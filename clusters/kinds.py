@@ -1,0 +1,80 @@
+"""The kinds of cluster: what each has in its file, and how a sweep gets to its Ray.
+
+A new kind is a class here, its name in `Kind`, and its line in `KINDS`.
+"""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Final, Literal
+
+Kind = Literal["local", "attach", "jobs"]
+
+
+class ClusterKind(ABC):
+    """What is common to all clusters of a kind. Never made: its classes stand for themselves."""
+
+    name: ClassVar[Kind]
+    address: ClassVar[str | None]
+    """Of a file that names the kind alone; None where it has to say one."""
+    example: ClassVar[str] = ""
+    """Of an address, where there is none to go by."""
+    keys: ClassVar[frozenset[str]]
+    """Of those that mean something for some kinds only, the ones that do for this."""
+    starts_ray: ClassVar[bool] = False
+    """Whether a sweep starts a Ray of its own, on this machine, and ends it. Else it joins one, with the cluster's token."""
+    submits: ClassVar[bool] = False
+    """Whether a sweep goes to the cluster's head as a job, where commands are carried out too."""
+    unreachable: ClassVar[str] = "check the address, the firewall and the token"
+    """What may help where Ray does not answer."""
+
+    @classmethod
+    @abstractmethod
+    def has(cls, address: str) -> bool:
+        """Whether an address is one of this kind."""
+
+
+class Local(ClusterKind):
+    """Ray is started on this machine."""
+
+    name = "local"
+    address = "local"
+    keys = frozenset({"cpus", "gpus"})
+    starts_ray = True
+    unreachable = "free memory and /dev/shm"
+
+    @classmethod
+    def has(cls, address: str) -> bool:
+        return address == "local"
+
+
+class Jobs(ClusterKind):
+    """The sweep goes to a cluster as a Ray job."""
+
+    name = "jobs"
+    address = None
+    example = "http://127.0.0.1:8265"
+    keys = frozenset({"token_file", "data", "cache", "results", "python"})
+    submits = True
+
+    @classmethod
+    def has(cls, address: str) -> bool:
+        return address.startswith(("http://", "https://"))
+
+
+class Attach(ClusterKind):
+    """This is a machine of a cluster whose Ray runs."""
+
+    name = "attach"
+    address = "auto"
+    keys = frozenset({"token_file", "data", "cache", "code"})
+
+    @classmethod
+    def has(cls, address: str) -> bool:
+        return not Local.has(address) and not Jobs.has(address)
+
+
+KINDS: Final[dict[str, type[ClusterKind]]] = {kind.name: kind for kind in (Local, Attach, Jobs)}
+
+
+def kind_of(address: str) -> type[ClusterKind]:
+    """What an address means."""
+    return next(kind for kind in KINDS.values() if kind.has(address))
