@@ -39,8 +39,17 @@ class Model(Component):
 
     @property
     def has_own_learner(self) -> bool:
-        """Whether it has a training step of its own: a method, not a parameter that happens to have that name."""
-        return callable(getattr(type(self), "learner", None))
+        """Whether it has a training step of its own."""
+        return self._has_method("learner")
+
+    @property
+    def caches_features(self) -> bool:
+        """Whether it reads less than the pictures, once it has read each of them."""
+        return self._has_method("shortened")
+
+    def _has_method(self, name: str) -> bool:
+        """A parameter may happen to have that name."""
+        return callable(getattr(type(self), name, None))
 
     def unsupported_reason(self, data: DataInfo) -> str | None:
         """None, or the reason why this model cannot work on this data (it becomes the reason of a skipped row)."""

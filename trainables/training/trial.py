@@ -68,7 +68,8 @@ def _run(order: TrialOrder, context: Context) -> TrialResult:
     setup += stopwatch.lap()
     learnt, features = enlarged.data, None
     if not enlarged.count:
-        if isinstance(spec.model, CachesFeatures):
+        if spec.model.caches_features:
+            assert isinstance(spec.model, CachesFeatures)
             learnt = spec.model.shortened(learner.module, data, spec.regularizers, spec.protocol, context)
         features = stopwatch.lap() if learnt is not data else None
         data = learnt

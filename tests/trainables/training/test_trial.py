@@ -85,6 +85,15 @@ def test_a_trial_gives_the_same_figures_whatever_ran_before_it(place: DataLocati
     assert learnt(*run(place, other)) == second
 
 
+def test_parameters_that_are_called_as_methods_are_parameters(place: DataLocation) -> None:
+    class Named(Mlp):
+        name = "named"
+        learner: int = 1
+        shortened: bool = True
+
+    assert learnt(*run(place, spec_of(place, Named()))) == learnt(*run(place, spec_of(place, Mlp())))
+
+
 def test_a_trial_is_the_plain_loop_that_anyone_would_write(place: DataLocation) -> None:
     spec = spec_of(place, Mlp(hidden=(16,)), Sgd(lr=0.05, momentum=0.9), batch_size=50)
     seeds = derived_seeds(spec.seed)

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.store.integrity import rebuild
 from orchestrator.store.integrity.rebuild import _Reader
+from orchestrator.store.integrity.scratch import Scratch
 
 
 @pytest.mark.parametrize("last", [3_000, 2**60])
@@ -35,3 +36,11 @@ def test_a_damaged_page_costs_its_rows_and_a_row_number_that_is_garbage_costs_no
     assert max(lost) - min(lost) == len(lost) - 1, "they are neighbours, of the one page"
     assert rows[-1] == 0, "the last is there"
     assert len(rows) == len(set(rows))
+
+
+def test_columns_may_be_called_as_the_repair_thinks_of_its_own(tmp_path: Path) -> None:
+    columns = ("trial_id", "epoch", "place", "number", "from")
+    with Scratch(tmp_path / "scratch.sqlite") as scratch:
+        assert scratch.add("tables", "epochs", columns, [(1, "b", 1, 2, 3, 4), (0, "a", 1, 5, 6, 7)]) == 2
+        assert scratch.rows("tables", "epochs", number=6) == [dict(zip(columns, ("a", 1, 5, 6, 7), strict=True))]
+        assert list(scratch.keys("tables", "epochs", "place")) == [5, 2]
