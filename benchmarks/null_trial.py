@@ -9,7 +9,7 @@ from typing import Final
 
 from trainables.context import Context, Signal
 from trainables.records import Breakdown, Costs, EpochRow, Scores, SplitSizes, TrialResult
-from trainables.spec import TrialOrder, derived_seeds
+from trainables.spec import TrialTask, derived_seeds
 
 _ROW: Final = EpochRow(epoch=1, lr=0.1, train_loss=1.0, val_loss=1.0, seconds=0.0, eval_seconds=0.0, val_accuracy=0.5)
 _SCORES: Final = Scores(loss=1.0, accuracy=0.5, balanced_accuracy=0.5, cross_entropy=1.0)
@@ -30,9 +30,9 @@ _COSTS: Final = Costs(
 )
 
 
-def null_trial(order: TrialOrder, context: Context) -> TrialResult:
+def null_trial(trial_task: TrialTask, context: Context) -> TrialResult:
     """One row and one result for each epoch that the protocol asks for; `context` is spoken to as training would."""
-    for epoch in range(1, order.spec.protocol.epochs + 1):
+    for epoch in range(1, trial_task.spec.protocol.epochs + 1):
         began = time.perf_counter()
         context.check()
         context.report(replace(_ROW, epoch=epoch, seconds=time.perf_counter() - began))
@@ -40,7 +40,7 @@ def null_trial(order: TrialOrder, context: Context) -> TrialResult:
     return TrialResult(
         status="completed",
         reason=None,
-        epochs=order.spec.protocol.epochs,
+        epochs=trial_task.spec.protocol.epochs,
         best_epoch=1,
         train=_SCORES,
         val=_SCORES,
@@ -48,7 +48,7 @@ def null_trial(order: TrialOrder, context: Context) -> TrialResult:
         breakdown=Breakdown(),
         costs=_COSTS,
         sizes=SplitSizes(1, 1, 1, 0),
-        seeds=derived_seeds(order.spec.seed),
+        seeds=derived_seeds(trial_task.spec.seed),
         device=context.device.type,
         world_size=context.world_size,
         threads=1,

@@ -104,7 +104,7 @@ _NOT_FOR_RAY: Final = frozenset(ENDING) - {signal.SIGINT}
 themselves, would end first, and `ray.init` would wait for them for a minute, with Python's lock held. SIGKILL ends them.
 """
 OBJECT_STORE_BYTES: Final = 128 * 2**20
-"""Only orders and rows pass through it; data never does."""
+"""Only tasks and rows pass through it; data never does."""
 
 
 class RayCluster:

@@ -160,7 +160,7 @@ class Seeds:
 
     split: int
     init: int
-    order: int
+    shuffle: int
     augment: int
 
 

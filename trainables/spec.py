@@ -35,7 +35,7 @@ class Checkpoints:
 
 
 @dataclass(frozen=True)
-class TrialOrder:
+class TrialTask:
     """One attempt at one trial. Travels to another process, so everything in it can be pickled."""
 
     trial_id: str
@@ -52,7 +52,7 @@ class TrialOrder:
     checkpoints: Checkpoints | None = None
     """None where none are kept."""
 
-    def resumed_at(self, epoch: int) -> TrialOrder:
+    def resumed_at(self, epoch: int) -> TrialTask:
         """The same, going on from this epoch."""
         if self.checkpoints is None or self.checkpoints.resume == epoch:
             return self

@@ -1,6 +1,6 @@
 """Where trials are executed: the interface between the sweep and the places that run them.
 
-The sweep hands an engine its `Work`; the engine takes orders from it and tells it what happens. Data flows one way: an
+The sweep hands an engine its `Work`; the engine takes tasks from it and tells it what happens. Data flows one way: an
 engine knows neither the journal nor the plan.
 """
 
@@ -13,9 +13,9 @@ from typing import Protocol
 from trainables.context import Context
 from trainables.process_state.change import After, SideEffects
 from trainables.records import EpochRow, TrialResult
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 
-RunTrial = Callable[[TrialOrder, Context], TrialResult]
+RunTrial = Callable[[TrialTask, Context], TrialResult]
 """What a slot executes. `trainables.training.trial.run_trial`, unless a benchmark puts a null trial in its place."""
 
 
@@ -120,7 +120,7 @@ def spoils(event: Event) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:
-    """What a slot answers when it is handed orders."""
+    """What a slot answers when it is handed tasks."""
 
     events: list[Event]
     own_bytes: int
@@ -137,7 +137,7 @@ class Work(Protocol):
     def shapes(self) -> Sequence[Shape]:
         """The shapes of the trials that wait, the one with the most expected work first."""
 
-    def take(self, shape: Shape, node: str = "") -> TrialOrder | None:
+    def take(self, shape: Shape, node: str = "") -> TrialTask | None:
         """Lease the longest expected trial of this shape to a slot on `node`; None when none waits for it.
 
         node: its id, as in `clusters.nodes.Node`; empty where a slot has several.
@@ -164,7 +164,7 @@ class Work(Protocol):
     def has_deferred(self, shape: Shape) -> bool:
         """Whether trials of this shape will wait once some that run have ended: a slot is worth keeping for them."""
 
-    def requeue(self, order: TrialOrder) -> None:
+    def requeue(self, trial_task: TrialTask) -> None:
         """A leased trial was not begun, and its slot is gone: it waits again."""
 
     def tell(self, event: Event) -> bool:

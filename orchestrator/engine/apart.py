@@ -14,7 +14,7 @@ from typing import Final
 
 from clusters.signals import WARNINGS, children_deaf_to
 from orchestrator.engine import AttemptFailed, AttemptFinished, Event, Failure, FailureKind, RunTrial, Shape
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 
 # How a process ended.
 
@@ -33,12 +33,14 @@ _BEAT: Final = 0.2
 
 
 def attempt_apart(
-    order: TrialOrder, shape: Shape, run_trial: RunTrial, tell: Callable[[Event], bool], beat: Callable[[], object]
+    trial_task: TrialTask, shape: Shape, run_trial: RunTrial, tell: Callable[[Event], bool], beat: Callable[[], object]
 ) -> None:
     """As `attempt`, elsewhere. Raises whatever `tell` and `beat` raise; the process is gone then."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(order, shape, run_trial, theirs), name=f"trial {order.trial_id}")
+    process = context.Process(
+        target=_run, args=(trial_task, shape, run_trial, theirs), name=f"trial {trial_task.trial_id}"
+    )
     with children_deaf_to(WARNINGS):
         process.start()
     theirs.close()
@@ -46,7 +48,7 @@ def attempt_apart(
         if not _heard(ours, tell, beat):
             process.join()
             failure = Failure(FailureKind.WORKER_LOST, told_death(process.exitcode))
-            tell(AttemptFailed(order.trial_id, order.attempt, failure, datetime.now(UTC), ""))
+            tell(AttemptFailed(trial_task.trial_id, trial_task.attempt, failure, datetime.now(UTC), ""))
     finally:
         process.kill()
         process.join()
@@ -68,7 +70,7 @@ def _heard(ours: Connection, tell: Callable[[Event], bool], beat: Callable[[], o
             return True
 
 
-def _run(order: TrialOrder, shape: Shape, run_trial: RunTrial, theirs: Connection) -> None:
+def _run(trial_task: TrialTask, shape: Shape, run_trial: RunTrial, theirs: Connection) -> None:
     """In the process of its own."""
     import torch
 
@@ -88,10 +90,10 @@ def _run(order: TrialOrder, shape: Shape, run_trial: RunTrial, theirs: Connectio
         return False
 
     attempt(
-        order,
+        trial_task,
         slot="inline, apart",
         run_trial=run_trial,
-        context=lambda report: SingleContext(device, report, order.spec.protocol.trial_timeout),
+        context=lambda report: SingleContext(device, report, trial_task.spec.protocol.trial_timeout),
         emit=emit,
         state=ProcessState(),
     )

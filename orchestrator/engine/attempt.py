@@ -39,7 +39,7 @@ from trainables.errors import DataError, TrialCancelled, TrialTimedOut, WeightsE
 from trainables.process_state.change import SideEffects
 from trainables.process_state.watching import ProcessState
 from trainables.records import EpochRow, TrialResult
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 from trainables.training.checkpoints import newest
 from trainables.training.learner import load_compiler
 
@@ -87,9 +87,9 @@ Emit = Callable[[Event], bool]
 
 
 def attempt(
-    order: TrialOrder, slot: str, run_trial: RunTrial, context: MakeContext, emit: Emit, state: ProcessState
+    trial_task: TrialTask, slot: str, run_trial: RunTrial, context: MakeContext, emit: Emit, state: ProcessState
 ) -> AttemptFinished | AttemptFailed:
-    """Execute the order and emit Started, an EpochDone for each epoch, and Ended or Broke, which it also returns.
+    """Execute the task and emit Started, an EpochDone for each epoch, and Ended or Broke, which it also returns.
 
     Whatever the trial raises is its outcome, a KeyboardInterrupt of its own too. What the process shares is put back
     before the end is told. state: of this process.
@@ -98,18 +98,18 @@ def attempt(
     # Ray's processes do not hear it (`clusters.ray_cluster`); those that a trial starts, such as loaders, are ended by it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     state.begin()
-    outcome = _outcome(order, slot, run_trial, context, _of_process(here, emit), printed, state)
+    outcome = _outcome(trial_task, slot, run_trial, context, _of_process(here, emit), printed, state)
     _leave_where_forked(here)
     effects = state.settle()
     if effects is not None:
         printed.write(f"{effects}\n")
-    end = _end(order, outcome, printed.log(), effects)
+    end = _end(trial_task, outcome, printed.log(), effects)
     emit(end)
     return end
 
 
 def _outcome(
-    order: TrialOrder,
+    trial_task: TrialTask,
     slot: str,
     run_trial: RunTrial,
     context: MakeContext,
@@ -118,23 +118,29 @@ def _outcome(
     state: ProcessState,
 ) -> TrialResult | BaseException:
     try:
-        if order.spec.protocol.compile:
+        if trial_task.spec.protocol.compile:
             state.load(load_compiler)
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            made = context(lambda row: emit(EpochDone(order.trial_id, order.attempt, plain(row))))
-            epoch = newest(order, made.device) if made.rank == 0 else 0  # the first rank's is every rank's
-            emit(Started(order.trial_id, order.attempt, slot, socket.gethostname(), os.getpid(), _now(), epoch))
-            return plain(run_trial(order.resumed_at(epoch), made))
+            made = context(lambda row: emit(EpochDone(trial_task.trial_id, trial_task.attempt, plain(row))))
+            epoch = newest(trial_task, made.device) if made.rank == 0 else 0  # the first rank's is every rank's
+            emit(
+                Started(trial_task.trial_id, trial_task.attempt, slot, socket.gethostname(), os.getpid(), _now(), epoch)
+            )
+            return plain(run_trial(trial_task.resumed_at(epoch), made))
     except BaseException as raised:  # noqa: BLE001 - whatever a trial raises is its outcome: a row, never silence
         return raised
 
 
 def _end(
-    order: TrialOrder, outcome: TrialResult | BaseException, log: str, effects: SideEffects | None
+    trial_task: TrialTask, outcome: TrialResult | BaseException, log: str, effects: SideEffects | None
 ) -> AttemptFinished | AttemptFailed:
     if not issubclass(type(outcome), BaseException):  # what was raised may have another idea of its class
-        return AttemptFinished(order.trial_id, order.attempt, cast(TrialResult, outcome), _now(), log, effects)
-    return AttemptFailed(order.trial_id, order.attempt, classify(cast(BaseException, outcome)), _now(), log, effects)
+        return AttemptFinished(
+            trial_task.trial_id, trial_task.attempt, cast(TrialResult, outcome), _now(), log, effects
+        )
+    return AttemptFailed(
+        trial_task.trial_id, trial_task.attempt, classify(cast(BaseException, outcome)), _now(), log, effects
+    )
 
 
 def _of_process(here: int, emit: Emit) -> Emit:

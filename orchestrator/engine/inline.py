@@ -12,7 +12,7 @@ from orchestrator.errors import InfrastructureLost, UserError
 from trainables.context import SingleContext
 from trainables.process_state.change import After
 from trainables.process_state.watching import ProcessState
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 from trainables.training.warm_up import warm_up
 
 T = TypeVar("T")
@@ -43,29 +43,31 @@ class InlineEngine:
         torch.set_num_threads(shape.cpus)
         device = torch.device("cuda" if shape.gpus > 0 else "cpu")
         state = ProcessState()
-        while (order := work.take(shape)) is not None:
-            if work.in_doubt(order.trial_id):
+        while (trial_task := work.take(shape)) is not None:
+            if work.in_doubt(trial_task.trial_id):
                 work.note(
-                    f"trial {order.trial_id} runs in a process of its own: the one of an earlier sweep died under it"
+                    f"trial {trial_task.trial_id} runs in a process of its own: the one of an earlier sweep died under it"
                 )
-                attempt_apart(order, shape, self._run_trial, work.tell, work.beat)
+                attempt_apart(trial_task, shape, self._run_trial, work.tell, work.beat)
             else:
-                self._attempt(work, order, device, state)
+                self._attempt(work, trial_task, device, state)
             work.beat()
 
-    def _attempt(self, work: Work, order: TrialOrder, device: torch.device, state: ProcessState) -> None:
+    def _attempt(self, work: Work, trial_task: TrialTask, device: torch.device, state: ProcessState) -> None:
         line = _Line(work)
         end = attempt(
-            order,
+            trial_task,
             slot="inline",
             run_trial=self._run_trial,
-            context=lambda report: SingleContext(device, report, order.spec.protocol.trial_timeout, line.cancelled),
+            context=lambda report: SingleContext(
+                device, report, trial_task.spec.protocol.trial_timeout, line.cancelled
+            ),
             emit=line.tell,
             state=state,
         )
         if end.side_effects is not None and end.side_effects.after is After.UNFIT:
             raise InfrastructureLost(
-                f"trial {order.trial_id} {end.side_effects}, which cannot be put back: the others need another process"
+                f"trial {trial_task.trial_id} {end.side_effects}, which cannot be put back: the others need another process"
             )
 
 

@@ -26,7 +26,7 @@ from orchestrator.engine.slots import Assignment, Prefetcher, Slot, broke_at, ru
 from orchestrator.engine.waiting import FIRST, WaitingWords, held
 from orchestrator.errors import InfrastructureLost
 from trainables.running_time import running_time
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 
 BEAT: Final = 0.2
 """Seconds that the loop waits for events at most."""
@@ -119,17 +119,17 @@ class RayEngine:
         )
         self._cluster.want(tuple(islice(workers, MOST_ASKED)))
 
-    # orders and events
+    # tasks and events
 
     def _hand_out(self, work: Work) -> None:
         for slot in self._pool:
-            orders = self._lease(slot, work)
-            if orders:
-                slot.line.submit(orders)
+            trial_tasks = self._lease(slot, work)
+            if trial_tasks:
+                slot.line.submit(trial_tasks)
 
-    def _lease(self, slot: Slot, work: Work) -> list[TrialOrder]:
+    def _lease(self, slot: Slot, work: Work) -> list[TrialTask]:
         peers = sum(1 for other in self._pool if other.shape == slot.shape)
-        return self._leasing.orders(slot, work, peers)
+        return self._leasing.next_tasks(slot, work, peers)
 
     def _take_back(self, work: Work) -> None:
         """What waits behind a trial that turns out to be long goes back, so that another slot can have it."""
@@ -140,7 +140,7 @@ class RayEngine:
             elif slot.withdrawal is not None and ray.wait([slot.withdrawal], timeout=0)[0]:
                 with contextlib.suppress(ray.exceptions.RayError):  # a slot that is lost shows in its exchange
                     for trial_id in ray.get(slot.withdrawal):
-                        work.requeue(slot.leases.pop(trial_id).order)
+                        work.requeue(slot.leases.pop(trial_id).trial_task)
                 slot.withdrawal = None
 
     def _collect(self, work: Work) -> None:
@@ -201,7 +201,7 @@ class RayEngine:
     def _replace(self, slot: Slot, work: Work) -> None:
         """Close a slot whose process must not be used again; what it had not begun goes back."""
         for lease in slot.leases.values():
-            work.requeue(lease.order)
+            work.requeue(lease.trial_task)
         self._pool.close(slot, graceful=False)
 
     def _lose(self, slot: Slot, work: Work, failure: Failure) -> None:
@@ -216,7 +216,7 @@ class RayEngine:
 
     def _break(self, slot: Slot, broken: list[Assignment], work: Work, failure: Failure) -> None:
         for lease in broken:
-            del slot.leases[lease.order.trial_id]
+            del slot.leases[lease.trial_task.trial_id]
             work.tell(broke_at(lease, failure, datetime.now(UTC)))
         self._replace(slot, work)
 
@@ -233,8 +233,8 @@ class RayEngine:
                 continue
             if lease.started is None:
                 began = datetime.now(UTC) - timedelta(seconds=seconds)
-                work.tell(Started(lease.order.trial_id, lease.order.attempt, slot.name, "unknown", 0, began))
-            limit = lease.order.spec.protocol.trial_timeout
+                work.tell(Started(lease.trial_task.trial_id, lease.trial_task.attempt, slot.name, "unknown", 0, began))
+            limit = lease.trial_task.spec.protocol.trial_timeout
             message = f"did not stop at its time limit of {limit:g} s; its slot was closed"
             self._break(slot, [lease], work, Failure(FailureKind.TIMED_OUT, message))
 
@@ -261,7 +261,7 @@ class RayEngine:
                 raise InfrastructureLost(text)
             work.note(f"{text} The others go on without it")
             for lease in slot.leases.values():
-                work.requeue(lease.order)
+                work.requeue(lease.trial_task)
             self._pool.exclude_node(slot)
         if len(self._pool):
             self._stalled = None

@@ -8,14 +8,14 @@ from typing import Any, Final, Protocol
 
 from orchestrator.engine import AttemptFailed, AttemptFinished, Event, Shape, Started, Work
 from trainables.running_time import running_time
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 
 
 @dataclass(slots=True)
 class Assignment:
-    """An order that a slot holds."""
+    """A task that a slot holds."""
 
-    order: TrialOrder
+    trial_task: TrialTask
     handed: float = field(default_factory=running_time.seconds)
     started: float | None = None
     """When, in the driver's running time, the slot said that it began."""
@@ -25,13 +25,13 @@ class SlotClient(Protocol):
     """The connection to a slot's process or worker group. References are Ray's; only ray.py waits for them."""
 
     def connect(self) -> Any:
-        """A reference to an `Exchanged`, ready as soon as the slot can be handed orders."""
+        """A reference to an `Exchanged`, ready as soon as the slot can be handed tasks."""
 
-    def exchange(self, orders: Sequence[TrialOrder]) -> Any:
+    def exchange(self, trial_tasks: Sequence[TrialTask]) -> Any:
         """A reference to an `Exchanged`, ready when there is an event or after a second."""
 
-    def submit(self, orders: Sequence[TrialOrder]) -> None:
-        """Hand over orders while an exchange is under way."""
+    def submit(self, trial_tasks: Sequence[TrialTask]) -> None:
+        """Hand over tasks while an exchange is under way."""
 
     def stop(self, trial_id: str) -> None:
         """Tell a trial to stop at the end of its epoch."""
@@ -67,7 +67,7 @@ class Slot:
     quick: bool = False
     """Whether its last trial was so short that the next should already be waiting in the slot."""
     withdrawal: Any = None
-    """A reference to the ids of orders that are being taken back."""
+    """A reference to the ids of tasks that are being taken back."""
 
     @property
     def node(self) -> str:
@@ -88,14 +88,14 @@ class Slot:
     def idle(self) -> bool:
         return not self.leases
 
-    def lease(self, orders: Sequence[TrialOrder]) -> None:
-        for order in orders:
-            self.leases[order.trial_id] = Assignment(order)
+    def lease(self, trial_tasks: Sequence[TrialTask]) -> None:
+        for trial_task in trial_tasks:
+            self.leases[trial_task.trial_id] = Assignment(trial_task)
 
     def note(self, event: Event, quick_seconds: float) -> bool:
         """Take an event into account. False when it is not of a trial leased here (a late word: to be dropped)."""
         lease = self.leases.get(event.trial_id)
-        if lease is None or lease.order.attempt != event.attempt:
+        if lease is None or lease.trial_task.attempt != event.attempt:
             return False
         self.spoken = True
         self.heard = running_time.seconds()
@@ -107,7 +107,7 @@ class Slot:
         return True
 
     def keeps_waiting(self, seconds: float) -> bool:
-        """Whether orders wait behind a trial that has been running for longer than this."""
+        """Whether tasks wait behind a trial that has been running for longer than this."""
         since = [lease.started for lease in self.leases.values() if lease.started is not None]
         return bool(since) and len(self.leases) > len(since) and running_time.seconds() - since[-1] > seconds
 
@@ -120,7 +120,7 @@ class Slot:
         now = running_time.seconds()
         for lease in running(self):
             since = now - (max(lease.handed, self.heard) if lease.started is None else lease.started)
-            limit = lease.order.spec.protocol.trial_timeout
+            limit = lease.trial_task.spec.protocol.trial_timeout
             if limit is not None and since > limit + max(share * limit, least):
                 return lease, since
         return None
@@ -133,13 +133,13 @@ def running(slot: Slot) -> list[Assignment]:
 
 
 def broke_at(lease: Assignment, failure: Any, at: datetime) -> AttemptFailed:
-    return AttemptFailed(lease.order.trial_id, lease.order.attempt, failure, at, "")
+    return AttemptFailed(lease.trial_task.trial_id, lease.trial_task.attempt, failure, at, "")
 
 
-# Which orders a slot is handed, and how many ahead.
+# Which tasks a slot is handed, and how many ahead.
 
 AHEAD: Final = 8
-"""Orders that a slot of quick trials holds, the running one included."""
+"""Tasks that a slot of quick trials holds, the running one included."""
 
 
 class Prefetcher:
@@ -149,22 +149,22 @@ class Prefetcher:
         self._careful: set[str] = set()
         """Trials of which one ended its slot, nobody knows which: each of them has a slot to itself from then on."""
 
-    def orders(self, slot: Slot, work: Work, peers: int) -> list[TrialOrder]:
-        """New orders for a slot, which holds them from now on. peers: slots of its shape, itself included."""
+    def next_tasks(self, slot: Slot, work: Work, peers: int) -> list[TrialTask]:
+        """New tasks for a slot, which holds them from now on. peers: slots of its shape, itself included."""
         if not slot.ready or not work.bad_nodes().isdisjoint(slot.nodes) or not self._careful.isdisjoint(slot.leases):
             return []
         ahead = min(AHEAD, 1 + work.waiting(slot.shape) // peers) if slot.quick else 1
-        orders: list[TrialOrder] = []
-        while len(slot.leases) < ahead and (order := work.take(slot.shape, slot.node)) is not None:
-            careful = order.trial_id in self._careful
+        trial_tasks: list[TrialTask] = []
+        while len(slot.leases) < ahead and (trial_task := work.take(slot.shape, slot.node)) is not None:
+            careful = trial_task.trial_id in self._careful
             if careful and slot.leases:
-                work.requeue(order)
+                work.requeue(trial_task)
                 break
-            slot.lease([order])
-            orders.append(order)
+            slot.lease([trial_task])
+            trial_tasks.append(trial_task)
             if careful:
                 break
-        return orders
+        return trial_tasks
 
     def suspect(self, slot: Slot) -> bool:
         """Whether it is uncertain which of a slot's trials ended it.

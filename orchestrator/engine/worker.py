@@ -1,4 +1,4 @@
-"""The process of a single-worker slot: one thread executes orders, any other exchanges them for events.
+"""The process of a single-worker slot: one thread executes tasks, any other exchanges them for events.
 
 The driver imports this to start slots, and has no torch: what needs it is imported in the slot's own process.
 """
@@ -18,40 +18,40 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Event, Exchanged, RunTrial, Shape, spoils
 from orchestrator.engine.placement import Placed
 from trainables.context import SingleContext
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 
 if TYPE_CHECKING:
     from trainables.process_state.watching import ProcessState
 
-# Where a slot and the sweep meet: orders go in, events come out. Thread-safe, free of Ray.
+# Where a slot and the sweep meet: tasks go in, events come out. Thread-safe, free of Ray.
 
 
 class Mailbox:
-    """Holds orders until they are executed and events until they are fetched."""
+    """Holds tasks until they are executed and events until they are fetched."""
 
     def __init__(self) -> None:
-        self._orders: queue.SimpleQueue[TrialOrder] = queue.SimpleQueue()
+        self._trial_tasks: queue.SimpleQueue[TrialTask] = queue.SimpleQueue()
         self._events: deque[Event] = deque()
         self._news = threading.Condition()
         self._stopped: set[str] = set()
         """Trials that have been told to stop and have not ended."""
 
-    def submit(self, orders: Sequence[TrialOrder]) -> None:
-        for order in orders:
-            self._orders.put(order)
+    def submit(self, trial_tasks: Sequence[TrialTask]) -> None:
+        for trial_task in trial_tasks:
+            self._trial_tasks.put(trial_task)
 
     def withdraw(self) -> list[str]:
-        """Take back the orders that nobody has taken yet, and say whose they were."""
+        """Take back the tasks that nobody has taken yet, and say whose they were."""
         withdrawn = []
         with contextlib.suppress(queue.Empty):
             while True:
-                withdrawn.append(self._orders.get_nowait().trial_id)
+                withdrawn.append(self._trial_tasks.get_nowait().trial_id)
         return withdrawn
 
-    def next_order(self, timeout: float | None = None) -> TrialOrder | None:
-        """The oldest order; None when there is none within `timeout` seconds (None waits for ever)."""
+    def next_task(self, timeout: float | None = None) -> TrialTask | None:
+        """The oldest task; None when there is none within `timeout` seconds (None waits for ever)."""
         try:
-            return self._orders.get(timeout=timeout)
+            return self._trial_tasks.get(timeout=timeout)
         except queue.Empty:
             return None
 
@@ -70,9 +70,9 @@ class Mailbox:
                 self._stopped.discard(event.trial_id)
             return stops and isinstance(event, EpochDone)
 
-    def exchange(self, orders: Sequence[TrialOrder], timeout: float) -> list[Event]:
-        """Leave orders and fetch all events; waits up to `timeout` seconds while there is none."""
-        self.submit(orders)
+    def exchange(self, trial_tasks: Sequence[TrialTask], timeout: float) -> list[Event]:
+        """Leave tasks and fetch all events; waits up to `timeout` seconds while there is none."""
+        self.submit(trial_tasks)
         with self._news:
             self._news.wait_for(lambda: bool(self._events), timeout)
             events = list(self._events)
@@ -109,8 +109,8 @@ class SlotProcess:
         self._thread = threading.Thread(target=self._work, name=f"{name}-trials", daemon=True)
         self._thread.start()
 
-    def submit(self, orders: Sequence[TrialOrder]) -> None:
-        self._desk.submit(orders)
+    def submit(self, trial_tasks: Sequence[TrialTask]) -> None:
+        self._desk.submit(trial_tasks)
 
     def stop(self, trial_id: str) -> None:
         self._desk.stop(trial_id)
@@ -119,10 +119,10 @@ class SlotProcess:
         """Take back what has not been begun."""
         return self._desk.withdraw()
 
-    def exchange(self, orders: Sequence[TrialOrder], timeout: float) -> Exchanged:
-        """Leave orders and fetch all events; waits up to `timeout` seconds while there is none."""
+    def exchange(self, trial_tasks: Sequence[TrialTask], timeout: float) -> Exchanged:
+        """Leave tasks and fetch all events; waits up to `timeout` seconds while there is none."""
         alive = self._thread.is_alive()  # asked before: then its last words are among the events
-        events = self._desk.exchange(orders, timeout)
+        events = self._desk.exchange(trial_tasks, timeout)
         trouble = None if alive or self._spent else _DIED
         return Exchanged(events, own_bytes(), usable=not self._spent, trouble=trouble)
 
@@ -134,18 +134,18 @@ class SlotProcess:
         torch.set_num_threads(self._shape.cpus)  # per thread, so set in the one that computes
         state = ProcessState()
         while True:
-            order = self._desk.next_order()
-            assert order is not None, "waits for ever"
-            if spoils(self._attempt(order, state)):
+            trial_task = self._desk.next_task()
+            assert trial_task is not None, "waits for ever"
+            if spoils(self._attempt(trial_task, state)):
                 self._spent = True  # what has been handed over goes back
                 return
 
-    def _attempt(self, order: TrialOrder, state: "ProcessState") -> AttemptFinished | AttemptFailed:
+    def _attempt(self, trial_task: TrialTask, state: "ProcessState") -> AttemptFinished | AttemptFailed:
         from orchestrator.engine.attempt import attempt
 
-        limit = order.spec.protocol.trial_timeout
+        limit = trial_task.spec.protocol.trial_timeout
         return attempt(
-            order,
+            trial_task,
             slot=self._name,
             run_trial=self._run_trial,
             context=lambda report: SingleContext(self._device, report, limit),
@@ -182,11 +182,11 @@ class Single:
     def connect(self) -> Any:
         return self._actor.exchange.remote([], 0.0)
 
-    def exchange(self, orders: Sequence[TrialOrder]) -> Any:
-        return self._actor.exchange.remote(orders, WAIT)
+    def exchange(self, trial_tasks: Sequence[TrialTask]) -> Any:
+        return self._actor.exchange.remote(trial_tasks, WAIT)
 
-    def submit(self, orders: Sequence[TrialOrder]) -> None:
-        self._submissions.append(self._actor.submit.remote(orders))
+    def submit(self, trial_tasks: Sequence[TrialTask]) -> None:
+        self._submissions.append(self._actor.submit.remote(trial_tasks))
 
     def stop(self, trial_id: str) -> None:
         self._actor.stop.remote(trial_id)
@@ -195,7 +195,7 @@ class Single:
         return self._actor.withdraw.remote()
 
     def trouble(self) -> str | None:
-        """Orders that did not get there would be waited for without end: one may have no meaning in the slot's process."""
+        """Tasks that did not get there would be waited for without end: one may have no meaning in the slot's process."""
         if not self._submissions or time.monotonic() - self._looked < _LOOK:
             return None
         self._looked = time.monotonic()
@@ -205,7 +205,7 @@ class Single:
         except ray.exceptions.RayActorError:  # its exchange tells more of it
             return None
         except ray.exceptions.RayError as error:
-            return f"it could not take its orders: {' '.join(str(error).split())[-500:]}"
+            return f"it could not take its tasks: {' '.join(str(error).split())[-500:]}"
         return None
 
     def close(self, *, graceful: bool) -> None:

@@ -1,6 +1,6 @@
 """A slot of several workers: one long-lived Ray Train run whose ranks take one trial after another.
 
-A Train run takes some 20 s to come up, so it is kept for all trials of its shape. Its ranks fetch orders from a desk
+A Train run takes some 20 s to come up, so it is kept for all trials of its shape. Its ranks fetch tasks from a desk
 that both sides know; nothing else passes between them and the sweep.
 """
 
@@ -28,9 +28,9 @@ from orchestrator.engine.placement import Placed
 from orchestrator.engine.worker import own_bytes
 from orchestrator.text import last_line
 from trainables.process_state.change import SideEffects
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 
-# Where a worker group and the sweep meet: every rank gets every order; the first rank's events go out.
+# Where a worker group and the sweep meet: every rank gets every task; the first rank's events go out.
 
 PATIENCE: Final = 3.0
 """Seconds that the other ranks are given to fail too."""
@@ -41,16 +41,16 @@ class WorkerGroupMailbox:
 
     def __init__(self, ranks: int) -> None:
         self._ranks = ranks
-        self._orders: dict[int, TrialOrder] = {}
+        self._trial_tasks: dict[int, TrialTask] = {}
         self._submitted = 0
         self._fetched: dict[int, int] = {}
         self._events: deque[Event] = deque()
         self._stopped: set[str] = set()
         """Trials that have been told to stop."""
         self._concluded = 0
-        """Orders that all ranks have come to the end of."""
+        """Tasks that all ranks have come to the end of."""
         self._ends: dict[int, AttemptFinished | AttemptFailed] = {}
-        """Of the order that the ranks are at, by rank."""
+        """Of the task that the ranks are at, by rank."""
         self._first_failure: float | None = None
         self._broken = False
         self._closed = False
@@ -60,23 +60,23 @@ class WorkerGroupMailbox:
 
     # the sweep's side
 
-    def submit(self, orders: Sequence[TrialOrder]) -> None:
+    def submit(self, trial_tasks: Sequence[TrialTask]) -> None:
         with self._change:
-            for order in orders:
-                self._orders[self._submitted] = order
+            for trial_task in trial_tasks:
+                self._trial_tasks[self._submitted] = trial_task
                 self._submitted += 1
             self._change.notify_all()
 
     def withdraw(self) -> list[str]:
-        """Take back the orders that no rank has fetched yet, and say whose they were."""
+        """Take back the tasks that no rank has fetched yet, and say whose they were."""
         with self._change:
-            unfetched = [number for number in self._orders if number not in self._fetched]
-            self._submitted -= len(unfetched)  # they are the latest: the next order takes the number of the first
-            return [self._orders.pop(number).trial_id for number in unfetched]
+            unfetched = [number for number in self._trial_tasks if number not in self._fetched]
+            self._submitted -= len(unfetched)  # they are the latest: the next task takes the number of the first
+            return [self._trial_tasks.pop(number).trial_id for number in unfetched]
 
-    def exchange(self, orders: Sequence[TrialOrder], timeout: float) -> Exchanged:
-        """Leave orders and fetch all events; waits up to `timeout` seconds while there is none."""
-        self.submit(orders)
+    def exchange(self, trial_tasks: Sequence[TrialTask], timeout: float) -> Exchanged:
+        """Leave tasks and fetch all events; waits up to `timeout` seconds while there is none."""
+        self.submit(trial_tasks)
         ends = time.monotonic() + timeout
         with self._change:
             while not self._events and (left := ends - time.monotonic()) > 0:
@@ -107,10 +107,10 @@ class WorkerGroupMailbox:
         """The ranks are up, in this placement group."""
         self._reservation = placement_group
 
-    def order(self, number: int, timeout: float) -> TrialOrder | bool:
-        """The order of this number; True when there is none yet; False when the worker group is closed.
+    def trial_task(self, number: int, timeout: float) -> TrialTask | bool:
+        """The task of this number; True when there is none yet; False when the worker group is closed.
 
-        Nor is there one while another rank is still at the order before: the ranks stay in step, so that what ends the
+        Nor is there one while another rank is still at the task before: the ranks stay in step, so that what ends the
         worker group is never laid to a trial that the others had not begun.
         """
         with self._change:
@@ -119,11 +119,11 @@ class WorkerGroupMailbox:
                 return False
             if not self._is_next(number):
                 return True
-            order = self._orders[number]
+            trial_task = self._trial_tasks[number]
             self._fetched[number] = self._fetched.get(number, 0) + 1
             if self._fetched[number] == self._ranks:
-                del self._orders[number], self._fetched[number]
-            return order
+                del self._trial_tasks[number], self._fetched[number]
+            return trial_task
 
     def emit(self, rank: int, event: Event) -> bool:
         """Whether the event's trial is to stop; the ranks agree on it."""
@@ -144,7 +144,7 @@ class WorkerGroupMailbox:
     # inside
 
     def _is_next(self, number: int) -> bool:
-        return number in self._orders and number <= self._concluded
+        return number in self._trial_tasks and number <= self._concluded
 
     def _end(self, rank: int, event: AttemptFinished | AttemptFailed) -> None:
         if self._broken:
@@ -227,11 +227,11 @@ class WorkerGroup:
     def connect(self) -> Any:
         return self._desk.exchange.remote([], 0.0)
 
-    def exchange(self, orders: Sequence[TrialOrder]) -> Any:
-        return self._desk.exchange.remote(orders, WAIT)
+    def exchange(self, trial_tasks: Sequence[TrialTask]) -> Any:
+        return self._desk.exchange.remote(trial_tasks, WAIT)
 
-    def submit(self, orders: Sequence[TrialOrder]) -> None:
-        self._desk.submit.remote(orders)
+    def submit(self, trial_tasks: Sequence[TrialTask]) -> None:
+        self._desk.submit.remote(trial_tasks)
 
     def stop(self, trial_id: str) -> None:
         self._desk.stop.remote(trial_id)
@@ -320,15 +320,15 @@ def rank_loop(config: dict[str, RankSetting]) -> None:
     state = ProcessState()
     device = ray.train.torch.get_device()
     number = 0
-    while (order := ray.get(setting.desk.order.remote(number, 30.0))) is not False:
-        if order is True:
+    while (trial_task := ray.get(setting.desk.trial_task.remote(number, 30.0))) is not False:
+        if trial_task is True:
             continue
         number += 1
         attempt(
-            order,
+            trial_task,
             slot=setting.name,
             run_trial=setting.run_trial,
-            context=partial(ProcessGroupContext, device, time_limit=order.spec.protocol.trial_timeout),
+            context=partial(ProcessGroupContext, device, time_limit=trial_task.spec.protocol.trial_timeout),
             emit=lambda event: ray.get(setting.desk.emit.remote(rank, event)),
             state=state,
         )

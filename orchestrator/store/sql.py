@@ -329,7 +329,7 @@ def outcome_values(result: TrialResult) -> dict[str, Any]:
         "total_seconds": result.costs.total_seconds,
         "seed_split": result.seeds.split,
         "seed_init": result.seeds.init,
-        "seed_order": result.seeds.order,
+        "seed_order": result.seeds.shuffle,
         "seed_augment": result.seeds.augment,
         "world_size": result.world_size,
         "threads": result.threads,

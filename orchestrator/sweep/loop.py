@@ -21,7 +21,7 @@ from orchestrator.sweep.record import NO_ROOM, PendingWork, tuned_row
 from orchestrator.sweep.tuning.tuner import DeferredCell
 from trainables.dataset import DataLocation
 from trainables.records import TrialResult
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 
 COMMIT_PERIOD: Final = 0.1
 """Seconds between two commits: what a crash of the machine can take back at most."""
@@ -61,7 +61,7 @@ class Sweep:
         self._settle()  # what was tuned before
         self._standing = SweepEstimate(expected=self._queue.expected + self._deferred.expected)
         self._committed = self._beaten = time.monotonic()
-        self.first_order: float | None = None
+        self.first_task: float | None = None
         """Monotonic time at which the first trial was handed out."""
         self.ran = 0
         """Trials that came to an end."""
@@ -84,7 +84,7 @@ class Sweep:
     def has_deferred(self, shape: Shape) -> bool:
         return not self._draining() and any(self._packing.shape(cell) == shape for cell in self._deferred.cells)
 
-    def take(self, shape: Shape, node: str = "") -> TrialOrder | None:
+    def take(self, shape: Shape, node: str = "") -> TrialTask | None:
         if self._draining():
             return None
         while (waiting := self._queue.take(shape, node)) is not None:
@@ -94,24 +94,24 @@ class Sweep:
                 self._pass_over(waiting, str(unfit))
         return None
 
-    def _lease(self, waiting: Waiting, cell: Cell, node: str) -> TrialOrder:
-        if self.first_order is None:
-            self.first_order = time.monotonic()
+    def _lease(self, waiting: Waiting, cell: Cell, node: str) -> TrialTask:
+        if self.first_task is None:
+            self.first_task = time.monotonic()
             self._standing.begin()
         self._attempts[waiting.trial_id] = attempt = self._attempts.get(waiting.trial_id, 0) + 1
         self._leased[waiting.trial_id] = RunningTrial(waiting, self._label(waiting), attempt, node)
         spec, checkpoints = cell.spec(waiting.seed), self._checkpoints.of(waiting.trial_id)
         if waiting.tuning is not None:
-            return TrialOrder(
+            return TrialTask(
                 waiting.trial_id, attempt, spec, self._place, None, purpose="tuning", checkpoints=checkpoints
             )
         weights = self._paths.weights(waiting.trial_id) if spec.protocol.keep_weights == "best" else None
         picture = self._paths.picture(waiting.trial_id)
-        return TrialOrder(waiting.trial_id, attempt, spec, self._place, weights, picture, checkpoints=checkpoints)
+        return TrialTask(waiting.trial_id, attempt, spec, self._place, weights, picture, checkpoints=checkpoints)
 
-    def requeue(self, order: TrialOrder) -> None:
-        leased = self._leased.pop(order.trial_id)
-        self._attempts[order.trial_id] -= 1
+    def requeue(self, trial_task: TrialTask) -> None:
+        leased = self._leased.pop(trial_task.trial_id)
+        self._attempts[trial_task.trial_id] -= 1
         self._queue.add(leased.waiting)
 
     def refuse(self, shape: Shape, reason: str) -> None:

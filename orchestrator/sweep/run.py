@@ -38,18 +38,18 @@ from results_schema import FINAL, still_to_run
 from trainables.context import Context
 from trainables.dataset import DataLocation
 from trainables.records import TrialResult
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 
 # What a user asks of a sweep.
 
 EngineName = Literal["ray", "inline"]
 
 
-def run_trial(order: TrialOrder, context: Context) -> TrialResult:
+def run_trial(trial_task: TrialTask, context: Context) -> TrialResult:
     """`trainables.training.trial.run_trial`. It needs torch, which is there where a trial runs, not in Ray's driver."""
     from trainables.training.trial import run_trial as run
 
-    return run(order, context)
+    return run(trial_task, context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,8 +277,8 @@ def _summary(
         ran=sweep.ran,
         skipped=journal.skipped_reasons(),
         nothing_could_run=nothing_could_run,
-        startup_seconds=(sweep.first_order or time.monotonic()) - began,
-        run_seconds=0.0 if sweep.first_order is None else sweep.last_row - sweep.first_order,
+        startup_seconds=(sweep.first_task or time.monotonic()) - began,
+        run_seconds=0.0 if sweep.first_task is None else sweep.last_row - sweep.first_task,
         export_seconds=export_seconds,
     )
 

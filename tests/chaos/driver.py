@@ -15,7 +15,7 @@ from typing import Any
 
 from trainables.context import Context
 from trainables.records import EpochRow, TrialResult
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 from trainables.training.trial import run_trial
 
 POISON, HANGS, HOLDS_THE_GIL, NOT_A_NUMBER, WANTS_MEMORY, DIES_ONCE = range(901, 907)
@@ -28,14 +28,14 @@ FOLDER = "ORCH_CHAOS_FOLDER"
 """A variable that names this folder: Ray Train's workers have a working directory of their own."""
 
 
-def witnessed(order: TrialOrder, context: Context) -> TrialResult:
+def witnessed(trial_task: TrialTask, context: Context) -> TrialResult:
     """A real trial, or one that ends as its seed says."""
     pace = _place(PACE)
     until = time.monotonic() + (float(pace.read_text()) if pace.exists() else 0.0)
     first = context.rank == 0
     if first:
-        _note("began", order)
-    match order.spec.seed:
+        _note("began", trial_task)
+    match trial_task.spec.seed:
         case 901:
             os._exit(1)
         case 902:
@@ -48,14 +48,14 @@ def witnessed(order: TrialOrder, context: Context) -> TrialResult:
             import torch
 
             torch.empty(1 << 60, dtype=torch.uint8)
-        case 906 if order.attempt == 1:
+        case 906 if trial_task.attempt == 1:
             os._exit(1)
-    result = run_trial(order, context)
+    result = run_trial(trial_task, context)
     while time.monotonic() < until:
         context.check()
         time.sleep(0.01)
     if first:
-        _note("ended", order)
+        _note("ended", trial_task)
     return result
 
 
@@ -102,9 +102,9 @@ def _place(name: str) -> Path:
     return Path(os.environ[FOLDER]) / name
 
 
-def _note(what: str, order: TrialOrder) -> None:
+def _note(what: str, trial_task: TrialTask) -> None:
     with _place(WITNESS).open("ab", buffering=0) as file:
-        file.write(f"{what} {order.trial_id} {order.attempt} {time.time()}\n".encode())
+        file.write(f"{what} {trial_task.trial_id} {trial_task.attempt} {time.time()}\n".encode())
 
 
 if __name__ == "__main__":

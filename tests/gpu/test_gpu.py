@@ -21,7 +21,7 @@ from trainables.process_state.precision import numerics
 from trainables.protocol import Protocol
 from trainables.records import EpochRow, TrialResult
 from trainables.registry import registry
-from trainables.spec import TrialOrder, TrialSpec
+from trainables.spec import TrialSpec, TrialTask
 from trainables.training.process_group import ProcessGroupContext
 from trainables.training.trial import run_trial
 
@@ -55,7 +55,7 @@ def _run_in(context: Context, place: DataLocation, channels: tuple[int, ...] = (
     spec = TrialSpec(
         digits, Cnn(channels=channels, hidden=(32,)), optimizer, (), settings, 0, digits.fingerprint(place)
     )
-    return run_trial(TrialOrder(spec.trial_id, 1, spec, place, None), context)
+    return run_trial(TrialTask(spec.trial_id, 1, spec, place, None), context)
 
 
 def losses(rows: list[EpochRow]) -> list[float]:

@@ -20,7 +20,7 @@ from orchestrator.errors import OrchError
 from orchestrator.sweep.run import SweepRequest, run_sweep
 from trainables.context import Context
 from trainables.records import Breakdown, Costs, EpochRow, Scores, Seeds, SplitSizes, TrialResult
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 from trainables.training.trial import run_trial
 
 DIES, DIES_ONCE, RAISES, TIMES_OUT, LEAVES, RUNS_OUT_OF_MEMORY, POISONS_ONCE, OUTLIVES_ITS_LIMIT = range(1, 9)
@@ -30,9 +30,9 @@ SLOW = 100
 SLOW_SECONDS = 60.0
 
 
-def misbehave(order: TrialOrder, context: Context) -> TrialResult:
+def misbehave(trial_task: TrialTask, context: Context) -> TrialResult:
     """A trial of one epoch that ends as its seed says; a seed of 0 is a good trial."""
-    seed, first = order.spec.seed, order.attempt == 1
+    seed, first = trial_task.spec.seed, trial_task.attempt == 1
     print(f"seed {seed} speaks")
     context.report(EpochRow(1, 0.1, 1.0, 1.0, 0.01, 0.01, 0.5, 0.5, 0.5))
     match seed:
@@ -55,9 +55,9 @@ def misbehave(order: TrialOrder, context: Context) -> TrialResult:
         case 21 if context.rank == 1 and first:
             os._exit(1)
         case 22 if context.rank == 1:
-            return run_trial(order, cast(Context, FailsInAStep(context)))
+            return run_trial(trial_task, cast(Context, FailsInAStep(context)))
         case 22:
-            return run_trial(order, context)
+            return run_trial(trial_task, context)
         case _ if seed >= SLOW:
             wait(context, SLOW_SECONDS, unless=Path("hurry"))
     if context.world_size > 1:

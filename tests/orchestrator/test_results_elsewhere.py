@@ -22,7 +22,7 @@ from tests.orchestrator import processes, sample
 from tests.orchestrator.sweeper import misbehave
 from trainables.context import Context
 from trainables.records import TrialResult
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 
 SEEDS = range(50, 70)
 CHANGES = 55
@@ -108,13 +108,13 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def sweep(changes: Callable[[Path], None], results: Path) -> ResultsGone:
     """A sweep whose results are changed under it."""
 
-    def run_trial(order: TrialOrder, context: Context) -> TrialResult:
-        if order.spec.seed == CHANGES and not Path("changed").exists():
+    def run_trial(trial_task: TrialTask, context: Context) -> TrialResult:
+        if trial_task.spec.seed == CHANGES and not Path("changed").exists():
             Path("changed").touch()
             changes(results)
         elif Path("changed").exists():
             time.sleep(0.1)
-        return misbehave(order, context)
+        return misbehave(trial_task, context)
 
     with pytest.raises(ResultsGone) as ended:
         run_sweep(SweepRequest(grid=Path("grid.yaml"), engine="inline", run_trial=run_trial), Silence())

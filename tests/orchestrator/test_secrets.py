@@ -97,11 +97,11 @@ from orchestrator.cli.display import display
 from orchestrator.sweep.run import SweepRequest
 from orchestrator.sweep.run import run_sweep
 
-def leak(order, context):
-    if order.spec.seed == 9:
+def leak(trial_task, context):
+    if trial_task.spec.seed == 9:
         print(dict(os.environ))
         raise ValueError("the key is " + os.environ["WANDB_API_KEY"])
-    return misbehave(order, context)
+    return misbehave(trial_task, context)
 
 with display(quiet=False, verbose=True) as progress:
     summary = run_sweep(SweepRequest(grid=Path("grid.yaml"), engine=sys.argv[1], run_trial=leak), progress)

@@ -16,7 +16,7 @@ from trainables.dataset import DataLocation
 from trainables.protocol import Protocol
 from trainables.records import EpochRow
 from trainables.registry import registry
-from trainables.spec import TrialOrder, TrialSpec
+from trainables.spec import TrialSpec, TrialTask
 from trainables.training.trial import run_trial
 
 HOOKS = ("model", "parameter_groups", "loss", "batch", "gradients", "stopping")
@@ -35,8 +35,8 @@ def trial(cache: Path, regularizers: list[dict[str, Any]]) -> dict[str, Any]:
         fingerprint=dataset.fingerprint(place),
     )
     rows: list[EpochRow] = []
-    order = TrialOrder(spec.trial_id, attempt=1, spec=spec, place=place, weights=None)
-    result = run_trial(order, SingleContext(torch.device("cpu"), rows.append))
+    trial_task = TrialTask(spec.trial_id, attempt=1, spec=spec, place=place, weights=None)
+    result = run_trial(trial_task, SingleContext(torch.device("cpu"), rows.append))
     return {"result": dataclasses.asdict(result), "epochs": [dataclasses.asdict(row) for row in rows]}
 
 

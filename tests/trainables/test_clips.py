@@ -23,7 +23,7 @@ from trainables.records import TrialResult
 from trainables.registry import registry
 from trainables.regularizers.augment import Augment
 from trainables.regularizers.dropout import Dropout
-from trainables.spec import TrialOrder, TrialSpec
+from trainables.spec import TrialSpec, TrialTask
 from trainables.training.prepare import prepared
 from trainables.training.trial import run_trial
 
@@ -45,7 +45,7 @@ def run(
 ) -> TrialResult:
     settings = Protocol.from_parameters({"epochs": 1, **protocol})
     spec = TrialSpec(dataset, model, Adam(lr=0.003), regularizers, settings, 0, dataset.fingerprint(place))
-    return run_trial(TrialOrder("t", 1, spec, place, None), SingleContext(torch.device("cpu"), lambda row: None))
+    return run_trial(TrialTask("t", 1, spec, place, None), SingleContext(torch.device("cpu"), lambda row: None))
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from trainables.protocol import Protocol, Splits
 from trainables.records import EpochRow, TrialResult
 from trainables.registry import registry
 from trainables.schedule import Schedule
-from trainables.spec import TrialOrder, TrialSpec, derived_seeds
+from trainables.spec import TrialSpec, TrialTask, derived_seeds
 from trainables.training.trial import run_trial
 from trainables.training.weights import load_weights
 
@@ -173,8 +173,8 @@ def others() -> Iterator[Model]:
 
 def run(place: DataLocation, spec: TrialSpec, weights: Path | None = None) -> tuple[TrialResult, list[EpochRow]]:
     rows: list[EpochRow] = []
-    order = TrialOrder(spec.trial_id, attempt=1, spec=spec, place=place, weights=weights)
-    return run_trial(order, SingleContext(CPU, rows.append)), rows
+    trial_task = TrialTask(spec.trial_id, attempt=1, spec=spec, place=place, weights=weights)
+    return run_trial(trial_task, SingleContext(CPU, rows.append)), rows
 
 
 def first_weights(spec: TrialSpec, data: DataInfo) -> nn.Module:
@@ -247,9 +247,9 @@ def test_a_data_set_is_read_and_learnt_from_or_says_what_is_missing(name: str, p
         return checks > 3
 
     spec = spec_of(place, dataset, Watch(), batch_size=8)
-    order = TrialOrder(spec.trial_id, attempt=1, spec=spec, place=place, weights=None)
+    trial_task = TrialTask(spec.trial_id, attempt=1, spec=spec, place=place, weights=None)
     with pytest.raises(TrialCancelled):
-        run_trial(order, SingleContext(CPU, print, cancelled=three_steps_are_taken))
+        run_trial(trial_task, SingleContext(CPU, print, cancelled=three_steps_are_taken))
     assert info.shape == dataset.load(place).inputs.shape[1:]
 
 

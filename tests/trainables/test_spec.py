@@ -85,6 +85,6 @@ def test_a_parameter_added_later_keeps_old_ids_at_the_value_that_keeps_the_old_b
 
 def test_streams_are_independent_and_reproducible():
     seeds = derived_seeds(0)
-    assert len({seeds.split, seeds.init, seeds.order, seeds.augment}) == 4
+    assert len({seeds.split, seeds.init, seeds.shuffle, seeds.augment}) == 4
     assert derived_seeds(0) == seeds != derived_seeds(1)
-    assert min(seeds.split, seeds.init, seeds.order, seeds.augment) >= 0 and max(seeds.split, seeds.init) < 2**63
+    assert min(seeds.split, seeds.init, seeds.shuffle, seeds.augment) >= 0 and max(seeds.split, seeds.init) < 2**63

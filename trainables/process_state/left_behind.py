@@ -90,7 +90,7 @@ def _lowest_free() -> int:
 
 
 def _is_foreign(thread: threading.Thread) -> bool:
-    """One that Python did not start: Ray's, which hand over orders."""
+    """One that Python did not start: Ray's, which hand over tasks."""
     return isinstance(thread, threading._DummyThread)
 
 

@@ -27,7 +27,7 @@ from trainables.data.files import atomic_write, is_hole, open_regular
 from trainables.errors import CheckpointError
 from trainables.interfaces import State
 from trainables.records import EpochRow
-from trainables.spec import Checkpoints, TrialOrder
+from trainables.spec import Checkpoints, TrialTask
 from trainables.training.evaluate import Outputs
 from trainables.training.learner import Learner
 from trainables.training.random import RandomStreams
@@ -180,8 +180,8 @@ _PART: Final = 1 << 26
 class CheckpointManager:
     """One trial's. Its methods are called by every rank; only the first one touches the disk."""
 
-    def __init__(self, order: TrialOrder, checkpoints: Checkpoints, context: Context) -> None:
-        self._order, self._checkpoints, self._context = order, checkpoints, context
+    def __init__(self, trial_task: TrialTask, checkpoints: Checkpoints, context: Context) -> None:
+        self._trial_task, self._checkpoints, self._context = trial_task, checkpoints, context
         self._kept_at = time.monotonic()
 
     def restore(self, learner: Learner, streams: RandomStreams) -> TrainingProgress | None:
@@ -235,7 +235,9 @@ class CheckpointManager:
         """A disk that is full is no reason to lose the trial."""
         folder, epoch = self._checkpoints.folder, len(progress.history)
         device = self._context.device.type
-        header = Header(self._order.trial_id, self._order.spec.trial_id, epoch, self._context.world_size, device)
+        header = Header(
+            self._trial_task.trial_id, self._trial_task.spec.trial_id, epoch, self._context.world_size, device
+        )
         kept = {epoch, progress.best_epoch or epoch} if self._checkpoints.keep == "best" else {epoch}
         tensors: dict[str, torch.Tensor] = {}
         try:
@@ -266,18 +268,18 @@ class CheckpointManager:
         return bytes(received)
 
 
-def newest(order: TrialOrder, device: torch.device) -> int:
+def newest(trial_task: TrialTask, device: torch.device) -> int:
     """The epoch of the newest checkpoint that the trial can go on from; 0 where there is none.
 
     What is wrong with those that are passed over is printed, into the trial's log.
     """
-    if order.checkpoints is None:
+    if trial_task.checkpoints is None:
         return 0
-    folder = order.checkpoints.folder
+    folder = trial_task.checkpoints.folder
     for epoch in epochs(folder):
         try:
             contents = read(folder, epoch)
-            _check_owner(contents.header, order, epoch, device)
+            _check_owner(contents.header, trial_task, epoch, device)
         except CheckpointError as error:
             print(f"the checkpoint {folder}/epoch-{epoch}.json is not used: it {error}")
         else:
@@ -285,10 +287,10 @@ def newest(order: TrialOrder, device: torch.device) -> int:
     return 0
 
 
-def _check_owner(header: Header, order: TrialOrder, epoch: int, device: torch.device) -> None:
-    if header.trial_id != order.trial_id or header.epoch != epoch:
+def _check_owner(header: Header, trial_task: TrialTask, epoch: int, device: torch.device) -> None:
+    if header.trial_id != trial_task.trial_id or header.epoch != epoch:
         raise CheckpointError(f"is of epoch {header.epoch} of trial {header.trial_id}")
-    if header.configuration != order.spec.trial_id:
+    if header.configuration != trial_task.spec.trial_id:
         raise CheckpointError("is of another configuration: tuning has chosen other values since")
     if header.device != device.type:
         raise CheckpointError(f"was written on {header.device}, and this is {device.type}")

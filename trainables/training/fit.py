@@ -153,7 +153,7 @@ def _learn(parts: FitParts, streams: RandomStreams, history: Sequence[EpochRow])
         train,
         protocol.batch_size,
         parts.regularizers,
-        streams.order,
+        streams.shuffle,
         streams.augment,
         context.shard,
         len(parts.data.info.classes),

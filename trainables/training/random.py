@@ -19,7 +19,7 @@ class RandomStreams:
     def __init__(self, seeds: Seeds, context: Context) -> None:
         self._seeds, self._context = seeds, context
         torch.manual_seed(_of_rank("layers", seeds.augment, context.rank))
-        self.order = torch.Generator().manual_seed(seeds.order)
+        self.shuffle = torch.Generator().manual_seed(seeds.shuffle)
         """The same on every rank: each takes its part of the same batches."""
         self.augment = torch.Generator(context.device).manual_seed(_of_rank("augment", seeds.augment, context.rank))
 
@@ -27,14 +27,14 @@ class RandomStreams:
         """Of all ranks; called by each."""
         mine = torch.cat(self._states())
         everyone = self._context.gather(mine[None].to(self._context.device)).cpu()
-        return {"order": self.order.get_state(), "ranks": everyone}
+        return {"order": self.shuffle.get_state(), "ranks": everyone}
 
     def load_state(self, state: State, epoch: int) -> None:
         """Go on from a state that was taken after this epoch.
 
         Another number of ranks draws anew, from seed, rank and epoch; the order of examples goes on all the same.
         """
-        self.order.set_state(state["order"])
+        self.shuffle.set_state(state["order"])
         everyone: Tensor = state["ranks"]
         if len(everyone) != self._context.world_size:
             self._draw_anew(epoch)

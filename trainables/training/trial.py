@@ -1,4 +1,4 @@
-"""One trial from its order to its result: data, split, statistics, build, fit, measure."""
+"""One trial from its task to its result: data, split, statistics, build, fit, measure."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,7 +15,7 @@ from trainables.interfaces import Model, Regularizer
 from trainables.process_state.precision import numerics
 from trainables.records import Costs, Seeds, SplitSizes, TrialResult
 from trainables.registry import registry
-from trainables.spec import TrialOrder, TrialSpec, derived_seed, derived_seeds
+from trainables.spec import TrialSpec, TrialTask, derived_seed, derived_seeds
 from trainables.task import Task
 from trainables.training.checkpoints import CheckpointManager
 from trainables.training.costs import PeakMemory, Stopwatch, count_bytes, count_flops, count_parameters, measure_latency
@@ -30,17 +30,17 @@ from trainables.training.weights import save_weights
 from trainables.training.weights_origin import WeightsOrigin
 
 
-def run_trial(order: TrialOrder, context: Context) -> TrialResult:
+def run_trial(trial_task: TrialTask, context: Context) -> TrialResult:
     """Execute one trial on this rank; the measures are the same on every rank.
 
     Raises DataMissing and BrokenPicture, TrialTimedOut and TrialCancelled, and whatever a component raises.
     """
-    with numerics(order.spec.protocol):
+    with numerics(trial_task.spec.protocol):
         try:
-            return _run(order, context)
+            return _run(trial_task, context)
         except CheckpointError as unfit:  # the same on every rank: the learner's code has changed since
             print(f"starts from the beginning: its checkpoint {unfit}")
-            return _run(order.resumed_at(0), context)
+            return _run(trial_task.resumed_at(0), context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,12 @@ class _Times:
     measuring: float
 
 
-def _run(order: TrialOrder, context: Context) -> TrialResult:
-    spec, seeds = order.spec, derived_seeds(order.spec.seed)
+def _run(trial_task: TrialTask, context: Context) -> TrialResult:
+    spec, seeds = trial_task.spec, derived_seeds(trial_task.spec.seed)
     stopwatch, memory = Stopwatch(context.device), PeakMemory(context.device)
     splits = spec.protocol.splits
     data = prepared(
-        spec.dataset, local_location(order.place), spec.fingerprint, splits, seeds.split, context.device, spec.seed
+        spec.dataset, local_location(trial_task.place), spec.fingerprint, splits, seeds.split, context.device, spec.seed
     )
     task = _task(data.info)
     setup = stopwatch.lap()
@@ -76,35 +76,35 @@ def _run(order: TrialOrder, context: Context) -> TrialResult:
     if spec.protocol.schedule.is_range_test:
         learner = RangeTest(learner, context)
     setup += stopwatch.lap()
-    keeper = None if order.checkpoints is None else CheckpointManager(order, order.checkpoints, context)
+    keeper = None if trial_task.checkpoints is None else CheckpointManager(trial_task, trial_task.checkpoints, context)
     fitted = fit(FitParts(learner, task, learnt, spec.regularizers, spec.protocol, seeds, context, keeper))
     stopwatch.lap()
     measures = UNMEASURED
     if not fitted.diverged and fitted.val is not None:  # a range test may diverge before any epoch is selected
-        if order.purpose == "tuning":
+        if trial_task.purpose == "tuning":
             measures = measure_validation(fitted.val, task)
         else:
             measures = measure(learner.module, fitted.val, task, data, spec.protocol, seeds, context)
     times = _Times(setup, features, generation if enlarged.count else None, stopwatch.lap())
     if context.rank == 0 and fitted.best_epoch is not None:
-        _keep(order, learner, data, enlarged.picture)
+        _keep(trial_task, learner, data, enlarged.picture)
     costs = _costs(spec, data.info, task, learner, fitted, times, memory, context)
     result = _result(fitted, measures, costs, data, enlarged.count, seeds, context)
     return _with_range(result, learner.found()) if isinstance(learner, RangeTest) else result
 
 
-def _keep(order: TrialOrder, learner: Learner, data: Prepared, made: Picture | None) -> None:
+def _keep(trial_task: TrialTask, learner: Learner, data: Prepared, made: Picture | None) -> None:
     """Weights and picture: the learner's own, or else one of the examples that were made for it."""
-    if order.weights is not None:
-        metadata = {"trial_id": order.trial_id, **_origin(order.spec.model, data)}
-        save_weights(learner.module.state_dict(), order.weights, metadata)
-    if order.picture is None:
+    if trial_task.weights is not None:
+        metadata = {"trial_id": trial_task.trial_id, **_origin(trial_task.spec.model, data)}
+        save_weights(learner.module.state_dict(), trial_task.weights, metadata)
+    if trial_task.picture is None:
         return
     picture = learner.picture()
     if picture is None:
         picture = made
     if picture is not None:
-        save_picture(picture, order.picture)
+        save_picture(picture, trial_task.picture)
 
 
 def _origin(model: Model, data: Prepared) -> dict[str, str]:
@@ -137,7 +137,7 @@ def _learner(spec: TrialSpec, real: Prepared, data: Prepared, task: Task, seeds:
         np.concatenate((real.split.train, real.unlabelled)),
         spec.protocol.batch_size,
         context.shard,
-        derived_seed("unlabelled", seeds.order),
+        derived_seed("unlabelled", seeds.shuffle),
         context.device,
     )
     parts = LearnerParts(

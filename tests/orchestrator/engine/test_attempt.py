@@ -10,12 +10,12 @@ import torch
 
 from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Event, FailureKind, RunTrial, Started
 from orchestrator.engine.attempt import LOG_LIMIT, attempt, classify
-from tests.orchestrator.engine.orders import order, result
+from tests.orchestrator.engine.trial_tasks import result, trial_task
 from trainables.context import Context, SingleContext
 from trainables.errors import BrokenPicture, DataMissing, TrialCancelled, TrialTimedOut
 from trainables.process_state.watching import ProcessState
 from trainables.records import EpochRow, TrialResult
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 
 ROW = EpochRow(1, 0.1, 1.0, 1.0, 0.1, 0.1)
 
@@ -23,7 +23,7 @@ ROW = EpochRow(1, 0.1, 1.0, 1.0, 0.1, 0.1)
 def attempted(run_trial: RunTrial) -> tuple[FailureKind | None, list[Event]]:
     events: list[Event] = []
     end = attempt(
-        order(),
+        trial_task(),
         "slot-1",
         run_trial,
         lambda report: SingleContext(torch.device("cpu"), report),
@@ -35,7 +35,7 @@ def attempted(run_trial: RunTrial) -> tuple[FailureKind | None, list[Event]]:
 
 
 def raising(error: BaseException) -> RunTrial:
-    def run_trial(_: TrialOrder, context: Context) -> TrialResult:
+    def run_trial(_: TrialTask, context: Context) -> TrialResult:
         context.report(ROW)
         print("before it broke")
         raise error
@@ -44,7 +44,7 @@ def raising(error: BaseException) -> RunTrial:
 
 
 def test_a_good_trial_starts_reports_and_ends_with_what_it_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    def run_trial(_: TrialOrder, context: Context) -> TrialResult:
+    def run_trial(_: TrialTask, context: Context) -> TrialResult:
         print("to standard output")
         print("to standard error", file=sys.stderr)
         context.report(ROW)
@@ -71,7 +71,7 @@ def test_a_failed_trial_keeps_its_traceback_and_what_it_printed() -> None:
 
 
 def test_the_end_of_a_long_log_is_kept() -> None:
-    def run_trial(_: TrialOrder, context: Context) -> TrialResult:
+    def run_trial(_: TrialTask, context: Context) -> TrialResult:
         print("x" * LOG_LIMIT)
         print("the last line")
         return result()
@@ -134,7 +134,7 @@ def test_what_a_trial_starts_can_be_terminated() -> None:
     """Ray's processes, and what they start, hear no SIGTERM."""
     masks = []
 
-    def run_trial(_: TrialOrder, context: Context) -> TrialResult:
+    def run_trial(_: TrialTask, context: Context) -> TrialResult:
         masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, set()))
         return result()
 

@@ -6,9 +6,9 @@ import pytest
 
 from orchestrator.engine import Shape
 from orchestrator.engine.slots import Slot, running
-from tests.orchestrator.engine.orders import ended, order, started
+from tests.orchestrator.engine.trial_tasks import ended, started, trial_task
 from trainables.running_time import RunningClock, running_time
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 
 LINE: Any = object()
 SINGLE, PAIR = Shape(1, 1, 0), Shape(2, 1, 0)
@@ -22,18 +22,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def slot(*orders: TrialOrder, shape: Shape = SINGLE) -> Slot:
-    """One that came up, and was handed the orders, at the clock's time."""
+def slot(*trial_tasks: TrialTask, shape: Shape = SINGLE) -> Slot:
+    """One that came up, and was handed the tasks, at the clock's time."""
     made = Slot("slot-1", shape, LINE, ("node",) * shape.workers, opened=running_time.seconds())
     made.ready = True
-    made.lease(orders)
+    made.lease(trial_tasks)
     for lease in made.leases.values():
         lease.handed = running_time.seconds()
     return made
 
 
 def test_a_trial_that_has_begun_counts_from_then(clock: list[float]) -> None:
-    one = slot(order("a", limit=10))
+    one = slot(trial_task("a", limit=10))
     clock[0] += 5
     one.note(started("a"), 0.25)
     clock[0] += 10.4
@@ -41,11 +41,11 @@ def test_a_trial_that_has_begun_counts_from_then(clock: list[float]) -> None:
     clock[0] += 0.2
     overdue = one.overdue(0.05, 0.2)
     assert overdue is not None
-    assert (overdue[0].order.trial_id, overdue[1]) == ("a", pytest.approx(10.6))
+    assert (overdue[0].trial_task.trial_id, overdue[1]) == ("a", pytest.approx(10.6))
 
 
 def test_a_process_that_cannot_say_that_it_has_begun_counts_from_the_handing_over(clock: list[float]) -> None:
-    one = slot(order("a", limit=10), order("b", limit=10))
+    one = slot(trial_task("a", limit=10), trial_task("b", limit=10))
     one.note(started("a"), 0.25)
     clock[0] += 3
     one.note(ended("a"), 0.25)
@@ -54,11 +54,11 @@ def test_a_process_that_cannot_say_that_it_has_begun_counts_from_the_handing_ove
     clock[0] += 0.2
     overdue = one.overdue(0.05, 0.2)
     assert overdue is not None
-    assert (overdue[0].order.trial_id, overdue[0].started) == ("b", None)
+    assert (overdue[0].trial_task.trial_id, overdue[0].started) == ("b", None)
 
 
 def test_a_worker_group_whose_ranks_are_still_coming_up_has_begun_with_nothing(clock: list[float]) -> None:
-    worker_group = slot(order("a", limit=10), shape=PAIR)
+    worker_group = slot(trial_task("a", limit=10), shape=PAIR)
     clock[0] += 100
     assert worker_group.overdue(0.05, 0.2) is None
     assert running(worker_group) == []
@@ -66,7 +66,7 @@ def test_a_worker_group_whose_ranks_are_still_coming_up_has_begun_with_nothing(c
 
 
 def test_a_trial_without_a_limit_is_never_overdue(clock: list[float]) -> None:
-    one = slot(order("a"))
+    one = slot(trial_task("a"))
     one.note(started("a"), 0.25)
     clock[0] += 1e9
     assert one.overdue(0.05, 0.2) is None

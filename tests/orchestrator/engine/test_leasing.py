@@ -1,4 +1,4 @@
-"""Which orders a slot is handed."""
+"""Which tasks a slot is handed."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import pytest
 
 from orchestrator.engine import Shape
 from orchestrator.engine.slots import AHEAD, Prefetcher, Slot
-from tests.orchestrator.engine.orders import order, started
-from trainables.spec import TrialOrder
+from tests.orchestrator.engine.trial_tasks import started, trial_task
+from trainables.spec import TrialTask
 
 SINGLE = Shape(1, 1, 0)
 
@@ -16,13 +16,13 @@ class Waiting:
     """Trials that wait, in order."""
 
     def __init__(self, *names: str) -> None:
-        self.left = [order(name) for name in names]
+        self.left = [trial_task(name) for name in names]
         self.bad: frozenset[str] = frozenset()
 
-    def take(self, shape: Shape, node: str = "") -> TrialOrder | None:
+    def take(self, shape: Shape, node: str = "") -> TrialTask | None:
         return self.left.pop(0) if self.left else None
 
-    def requeue(self, given: TrialOrder) -> None:
+    def requeue(self, given: TrialTask) -> None:
         self.left.insert(0, given)
 
     def waiting(self, shape: Shape) -> int:
@@ -40,7 +40,7 @@ def slot(*, quick: bool) -> Slot:
 
 
 def handed(leasing: Prefetcher, to: Slot, waiting: Any) -> list[str]:
-    return [given.trial_id for given in leasing.orders(to, waiting, peers=1)]
+    return [given.trial_id for given in leasing.next_tasks(to, waiting, peers=1)]
 
 
 def test_one_at_a_time_until_trials_are_known_to_be_quick() -> None:

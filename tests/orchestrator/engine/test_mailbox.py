@@ -5,23 +5,23 @@ import time
 
 from orchestrator.engine import EpochDone
 from orchestrator.engine.worker import Mailbox
-from tests.orchestrator.engine.orders import ended, epoch_done, order, started
+from tests.orchestrator.engine.trial_tasks import ended, epoch_done, started, trial_task
 
 
-def test_orders_go_in_and_events_come_out_in_their_order() -> None:
+def test_tasks_go_in_and_events_come_out_in_their_order() -> None:
     desk = Mailbox()
 
     def slot() -> None:
         for _ in range(3):
-            taken = desk.next_order()
+            taken = desk.next_task()
             assert taken is not None
             desk.emit(started(taken.trial_id))
             desk.emit(ended(taken.trial_id))
 
     thread = threading.Thread(target=slot, daemon=True)
     thread.start()
-    events = desk.exchange([order("a"), order("b")], timeout=5)
-    desk.submit([order("c")])
+    events = desk.exchange([trial_task("a"), trial_task("b")], timeout=5)
+    desk.submit([trial_task("c")])
     thread.join(5)
     events += desk.exchange([], timeout=0)
     assert [(type(event).__name__, event.trial_id) for event in events] == [
@@ -41,15 +41,15 @@ def test_an_exchange_ends_at_once_when_something_happens() -> None:
 
 def test_what_nobody_has_taken_can_be_taken_back() -> None:
     desk = Mailbox()
-    desk.submit([order("a"), order("b"), order("c")])
-    assert desk.next_order() is not None
+    desk.submit([trial_task("a"), trial_task("b"), trial_task("c")])
+    assert desk.next_task() is not None
     assert desk.withdraw() == ["b", "c"]
-    assert desk.next_order(timeout=0.01) is None
+    assert desk.next_task(timeout=0.01) is None
     assert desk.withdraw() == []
 
 
 def test_there_may_be_no_order() -> None:
-    assert Mailbox().next_order(timeout=0.01) is None
+    assert Mailbox().next_task(timeout=0.01) is None
 
 
 def test_a_trial_that_is_told_to_stop_hears_it_with_its_next_epoch() -> None:

@@ -1,4 +1,4 @@
-"""Orders that a slot's process cannot take are trouble of the slot: nobody would ever tell of them."""
+"""Tasks that a slot's process cannot take are trouble of the slot: nobody would ever tell of them."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ LOOKS = """\
 import dataclasses, os, sys, time
 from clusters.environment import prepare_environment
 from clusters.file import read_cluster
-from tests.orchestrator.engine.orders import order
+from tests.orchestrator.engine.trial_tasks import trial_task
 
 class Foreign:
     '''Has a meaning in the process that made it, and in no other.'''
@@ -25,7 +25,7 @@ class Foreign:
             raise ValueError("no meaning here")
 
 def never(given, context):
-    raise AssertionError("no order gets there")
+    raise AssertionError("no task gets there")
 
 spec = read_cluster(None)
 prepare_environment(spec)
@@ -46,7 +46,7 @@ try:
     ray.wait(list(single._submissions))
     single._looked = 0.0
     assert single.trouble() is None, "what it took is no trouble"
-    single.submit([dataclasses.replace(order(), place=Foreign())])
+    single.submit([dataclasses.replace(trial_task(), place=Foreign())])
     ray.wait(list(single._submissions))
     single._looked = 0.0
     print(single.trouble())
@@ -56,7 +56,7 @@ finally:
 """
 
 
-def test_orders_that_have_no_meaning_in_the_slots_process_are_told_and_not_waited_for(tmp_path: Path) -> None:
+def test_tasks_that_have_no_meaning_in_the_slots_process_are_told_and_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "looks.py").write_text(LOOKS)
     ended = subprocess.run(
         [sys.executable, "looks.py"],
@@ -68,5 +68,5 @@ def test_orders_that_have_no_meaning_in_the_slots_process_are_told_and_not_waite
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.startswith("it could not take its orders: ")
+    assert ended.stdout.startswith("it could not take its tasks: ")
     assert "no meaning here" in ended.stdout

@@ -5,13 +5,13 @@ import pytest
 from orchestrator.engine import AttemptFailed, AttemptFinished, Shape, Started
 from orchestrator.engine.worker import Mailbox, SlotProcess
 from orchestrator.errors import UserError
-from tests.orchestrator.engine.orders import order, result
+from tests.orchestrator.engine.trial_tasks import result, trial_task
 from trainables.context import Context
 from trainables.records import TrialResult
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 
 
-def run_trial(given: TrialOrder, _: Context) -> TrialResult:
+def run_trial(given: TrialTask, _: Context) -> TrialResult:
     if given.trial_id == "ours":
         raise UserError("of the orchestrator's own kind")
     return result()
@@ -23,7 +23,7 @@ def slot() -> SlotProcess:
 
 
 def test_an_error_of_the_orchestrators_own_kind_is_the_outcome_of_the_trial_that_raises_it(slot: SlotProcess) -> None:
-    slot.submit([order("ours"), order("next")])
+    slot.submit([trial_task("ours"), trial_task("next")])
     events = []
     while not events or not isinstance(events[-1], AttemptFinished):
         exchanged = slot.exchange([], 30)
@@ -46,9 +46,9 @@ def test_a_thread_that_ends_is_told_and_its_last_words_are_heard(
         raise MemoryError("as an event is told")
 
     monkeypatch.setattr(Mailbox, "emit", dies)
-    slot.submit([order()])
+    slot.submit([trial_task()])
     slot._thread.join(60)
     assert not slot._thread.is_alive()
-    exchanged = slot.exchange([order("another")], 0)
+    exchanged = slot.exchange([trial_task("another")], 0)
     assert exchanged.events, "what it told before is not lost"
     assert exchanged.trouble == "the thread of its process that runs trials has ended"

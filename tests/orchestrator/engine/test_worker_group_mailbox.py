@@ -7,15 +7,15 @@ import pytest
 
 from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Event, FailureKind, Started, worker_group
 from orchestrator.engine.worker_group import WorkerGroupMailbox
-from tests.orchestrator.engine.orders import broke, ended, epoch_done, order, started
-from trainables.spec import TrialOrder
+from tests.orchestrator.engine.trial_tasks import broke, ended, epoch_done, started, trial_task
+from trainables.spec import TrialTask
 
-Act = Callable[[WorkerGroupMailbox, int, TrialOrder], None]
+Act = Callable[[WorkerGroupMailbox, int, TrialTask], None]
 
 
 @pytest.fixture
 def started_group() -> Iterator[Callable[[Act], WorkerGroupMailbox]]:
-    """Starts a desk with two ranks that take orders until it closes."""
+    """Starts a desk with two ranks that take tasks until it closes."""
     desks: list[tuple[WorkerGroupMailbox, list[threading.Thread]]] = []
 
     def start(act: Act) -> WorkerGroupMailbox:
@@ -23,8 +23,8 @@ def started_group() -> Iterator[Callable[[Act], WorkerGroupMailbox]]:
 
         def loop(rank: int) -> None:
             number = 0
-            while (taken := desk.order(number, 0.2)) is not False:
-                if isinstance(taken, TrialOrder):
+            while (taken := desk.trial_task(number, 0.2)) is not False:
+                if isinstance(taken, TrialTask):
                     number += 1
                     act(desk, rank, taken)
 
@@ -51,7 +51,7 @@ def events_until_ends(desk: WorkerGroupMailbox, ends: int) -> list[Event]:
     raise AssertionError(f"not {ends} ends: {events}")
 
 
-def good(desk: WorkerGroupMailbox, rank: int, taken: TrialOrder) -> None:
+def good(desk: WorkerGroupMailbox, rank: int, taken: TrialTask) -> None:
     desk.emit(rank, started(taken.trial_id))
     desk.emit(rank, epoch_done(taken.trial_id))
     desk.emit(rank, ended(taken.trial_id))
@@ -62,14 +62,14 @@ def test_every_rank_gets_every_order_and_each_event_goes_out_once(
 ) -> None:
     seen: list[tuple[int, str]] = []
 
-    def act(desk: WorkerGroupMailbox, rank: int, taken: TrialOrder) -> None:
+    def act(desk: WorkerGroupMailbox, rank: int, taken: TrialTask) -> None:
         seen.append((rank, taken.trial_id))
         good(desk, rank, taken)
 
     desk = started_group(act)
-    desk.submit([order("a")])
+    desk.submit([trial_task("a")])
     first = events_until_ends(desk, 1)
-    desk.submit([order("b")])
+    desk.submit([trial_task("b")])
     second = events_until_ends(desk, 1)
     for trial, events in (("a", first), ("b", second)):
         assert [(type(event), event.trial_id) for event in events] == [
@@ -91,14 +91,14 @@ def test_the_end_waits_for_the_last_rank() -> None:
 def test_both_ranks_failing_is_one_failure_and_the_worker_group_goes_on(
     started_group: Callable[[Act], WorkerGroupMailbox],
 ) -> None:
-    def act(desk: WorkerGroupMailbox, rank: int, taken: TrialOrder) -> None:
+    def act(desk: WorkerGroupMailbox, rank: int, taken: TrialTask) -> None:
         if taken.trial_id == "a":
             desk.emit(rank, broke(trial_id="a", message=f"rank {rank}"))
         else:
             good(desk, rank, taken)
 
     desk = started_group(act)
-    desk.submit([order("a"), order("b")])
+    desk.submit([trial_task("a"), trial_task("b")])
     events = events_until_ends(desk, 2)
     failed = next(event for event in events if isinstance(event, AttemptFailed))
     assert (failed.trial_id, failed.failure.message) == ("a", "rank 0")
@@ -108,29 +108,29 @@ def test_both_ranks_failing_is_one_failure_and_the_worker_group_goes_on(
 
 def test_what_no_rank_has_fetched_can_be_taken_back() -> None:
     desk = WorkerGroupMailbox(2)
-    desk.submit([order("a"), order("b"), order("c")])
-    assert isinstance(desk.order(0, 1), TrialOrder)
+    desk.submit([trial_task("a"), trial_task("b"), trial_task("c")])
+    assert isinstance(desk.trial_task(0, 1), TrialTask)
     assert desk.withdraw() == ["b", "c"]
     for rank in (0, 1):
         desk.emit(rank, ended("a"))
-    assert desk.order(1, 0.01) is True
-    desk.submit([order("d")])
+    assert desk.trial_task(1, 0.01) is True
+    desk.submit([trial_task("d")])
     for _rank in (0, 1):
-        fetched = desk.order(1, 1)
-        assert isinstance(fetched, TrialOrder)
+        fetched = desk.trial_task(1, 1)
+        assert isinstance(fetched, TrialTask)
         assert fetched.trial_id == "d"
 
 
 def test_the_ranks_stay_in_step() -> None:
     """Trials that fail before their first collective operation would not keep them so."""
     desk = WorkerGroupMailbox(2)
-    desk.submit([order("a"), order("b")])
-    desk.order(0, 1)
-    desk.order(0, 1)
+    desk.submit([trial_task("a"), trial_task("b")])
+    desk.trial_task(0, 1)
+    desk.trial_task(0, 1)
     desk.emit(0, broke(trial_id="a", message="rank 0"))
-    assert desk.order(1, 0.01) is True, "the other rank is still at the first"
+    assert desk.trial_task(1, 0.01) is True, "the other rank is still at the first"
     desk.emit(1, broke(trial_id="a", message="rank 1"))
-    assert isinstance(desk.order(1, 1), TrialOrder)
+    assert isinstance(desk.trial_task(1, 1), TrialTask)
     assert [(type(event), event.trial_id) for event in desk.exchange([], 0).events] == [(AttemptFailed, "a")]
 
 
@@ -146,9 +146,9 @@ def test_a_ranks_own_failure_goes_before_the_echo_that_the_others_make_of_it() -
 def test_a_rank_that_fails_alone_breaks_the_worker_group(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_group, "PATIENCE", 0.1)
     desk = WorkerGroupMailbox(2)
-    desk.submit([order("a"), order("b")])
-    assert isinstance(desk.order(0, 1), TrialOrder)
-    assert isinstance(desk.order(0, 1), TrialOrder)
+    desk.submit([trial_task("a"), trial_task("b")])
+    assert isinstance(desk.trial_task(0, 1), TrialTask)
+    assert isinstance(desk.trial_task(0, 1), TrialTask)
     desk.emit(0, started("a"))
     desk.emit(1, broke(trial_id="a", message="rank 1 alone"))
     exchanged = desk.exchange([], 0)
@@ -158,7 +158,7 @@ def test_a_rank_that_fails_alone_breaks_the_worker_group(monkeypatch: pytest.Mon
     assert [type(event) for event in exchanged.events] == [AttemptFailed]
     assert not exchanged.usable
     assert desk.wait_closed(5), "the rank that hangs is to be ended"
-    assert desk.order(1, 5) is False, "nothing more is begun in a broken worker group"
+    assert desk.trial_task(1, 5) is False, "nothing more is begun in a broken worker group"
 
 
 def test_a_late_end_of_a_broken_worker_group_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,9 +172,9 @@ def test_a_late_end_of_a_broken_worker_group_is_not_told(monkeypatch: pytest.Mon
 
 def test_a_trial_that_is_told_to_stop_hears_it_through_its_first_rank() -> None:
     desk = WorkerGroupMailbox(2)
-    desk.submit([order("a")])
+    desk.submit([trial_task("a")])
     for rank in (0, 1):
-        desk.order(0, 0)
+        desk.trial_task(0, 0)
         assert not desk.emit(rank, started("a"))
     assert not desk.emit(0, epoch_done("a"))
     desk.stop("a")

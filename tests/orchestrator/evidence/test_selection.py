@@ -28,7 +28,7 @@ from tests.orchestrator.sample import BEGIN, Cell
 from trainables.context import Context
 from trainables.protocol import Protocol
 from trainables.records import Breakdown, EpochRow, Scores, TrialResult
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 from trainables.tasks.classification import Classification
 from trainables.tasks.regression import Regression
 
@@ -279,13 +279,13 @@ def test_a_longer_sweep_hides_the_test_split_again_while_it_runs(
     monkeypatch.setattr("orchestrator.sweep.session.PERIOD", 1e6)  # none but the first
     seen: list[bool] = []
 
-    def look(order: TrialOrder, context: Context) -> TrialResult:
-        if order.spec.seed == 2:
+    def look(trial_task: TrialTask, context: Context) -> TrialResult:
+        if trial_task.spec.seed == 2:
             ends = time.monotonic() + PATIENCE / 4
             while not (hidden := not titles_with_test(tmp_path / "results" / "demo")) and time.monotonic() < ends:
                 time.sleep(0.05)
             seen.append(hidden)
-        return run_trial(order, context)
+        return run_trial(trial_task, context)
 
     grid = "name: demo\naxes: {dataset: digits, model: {name: mlp, hidden: [4]}, optimizer: sgd, regularizer: none}\n"
     for seeds in (2, 3):

@@ -43,16 +43,18 @@ class TwoNodes:
         while shapes := work.shapes():
             taken = 0
             for node in ("bad", "good"):
-                order = None if node in work.bad_nodes() else work.take(shapes[0], node)
-                if order is None:
+                trial_task = None if node in work.bad_nodes() else work.take(shapes[0], node)
+                if trial_task is None:
                     continue
                 taken += 1
                 if node == "good":
-                    attempt(order, node, self._run_trial, context, work.tell, state)
+                    attempt(trial_task, node, self._run_trial, context, work.tell, state)
                     continue
                 now = datetime.now(UTC)
-                work.tell(Started(order.trial_id, order.attempt, node, node, 1, now))
-                work.tell(AttemptFailed(order.trial_id, order.attempt, Failure(self.kind, "no CUDA here"), now, ""))
+                work.tell(Started(trial_task.trial_id, trial_task.attempt, node, node, 1, now))
+                work.tell(
+                    AttemptFailed(trial_task.trial_id, trial_task.attempt, Failure(self.kind, "no CUDA here"), now, "")
+                )
             assert taken, "trials wait, and no node takes one"
             work.beat()
 

@@ -24,7 +24,7 @@ from results_schema import TRIAL_TABLES
 from tests.orchestrator import sample
 from trainables.context import Context
 from trainables.records import Breakdown, EpochRow, Scores, TrialResult
-from trainables.spec import TrialOrder, derived_seed, derived_seeds
+from trainables.spec import TrialTask, derived_seed, derived_seeds
 from trainables.training.prepare import prepared
 
 GRID = """\
@@ -55,8 +55,8 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     return written
 
 
-def rate_of(order: TrialOrder) -> float:
-    return float(order.spec.optimizer.parameters()["lr"])
+def rate_of(trial_task: TrialTask) -> float:
+    return float(trial_task.spec.optimizer.parameters()["lr"])
 
 
 def quality(rate: float) -> float:
@@ -64,17 +64,17 @@ def quality(rate: float) -> float:
     return 1 - abs(math.log10(rate) + 2) / 4
 
 
-def quick(order: TrialOrder, context: Context) -> TrialResult:
+def quick(trial_task: TrialTask, context: Context) -> TrialResult:
     """A trial that is as good as its learning rate; nothing is trained."""
-    accuracy, epochs = quality(rate_of(order)), order.spec.protocol.epochs
+    accuracy, epochs = quality(rate_of(trial_task)), trial_task.spec.protocol.epochs
     ran = 0
     for epoch in range(1, epochs + 1):
         ran, reached = epoch, accuracy * epoch / epochs
-        if context.report(EpochRow(epoch, rate_of(order), 1.0, 1.0, 0.01, 0.01, reached, reached, reached)):
+        if context.report(EpochRow(epoch, rate_of(trial_task), 1.0, 1.0, 0.01, 0.01, reached, reached, reached)):
             break
     scores = Scores(loss=1.0, accuracy=accuracy * ran / epochs)
     whole = sample.result(scores, epochs=ran, breakdown=Breakdown())
-    return whole if order.purpose == "evaluation" else replace(whole, train=None, test=None)
+    return whole if trial_task.purpose == "evaluation" else replace(whole, train=None, test=None)
 
 
 def run(grid: Path, run_trial: Any = quick, progress: Any = None, **options: Any) -> SweepSummary:
@@ -176,10 +176,10 @@ def test_bad_trials_are_stopped_early_and_never_chosen(write: Write) -> None:
 
 
 def test_a_trial_that_diverges_or_fails_has_used_its_part_of_the_budget(write: Write) -> None:
-    def best_ones_break(order: TrialOrder, context: Context) -> TrialResult:
-        if order.purpose == "tuning" and 0.003 < rate_of(order) < 0.02:
+    def best_ones_break(trial_task: TrialTask, context: Context) -> TrialResult:
+        if trial_task.purpose == "tuning" and 0.003 < rate_of(trial_task) < 0.02:
             raise ValueError("not at this rate")
-        return quick(order, context)
+        return quick(trial_task, context)
 
     summary = run(write("[sgd]"), best_ones_break)
     broken = summary.counts["failed"]
@@ -196,7 +196,7 @@ def test_a_trial_that_diverges_or_fails_has_used_its_part_of_the_budget(write: W
 
 
 def test_where_nothing_trains_the_seeds_are_skipped_with_the_reason(write: Write) -> None:
-    def breaks(order: TrialOrder, context: Context) -> TrialResult:
+    def breaks(trial_task: TrialTask, context: Context) -> TrialResult:
         raise ValueError("never")
 
     summary = run(write("[sgd]"), breaks)

@@ -25,7 +25,7 @@ from trainables.models.mlp import Mlp
 from trainables.optimizers.sgd import Sgd
 from trainables.protocol import Protocol, Splits
 from trainables.records import EpochRow, TrialResult
-from trainables.spec import TrialOrder, TrialSpec, derived_seeds
+from trainables.spec import TrialSpec, TrialTask, derived_seeds
 from trainables.tasks.classification import Classification
 from trainables.training.fit import FitParts, TrainingResult, fit
 from trainables.training.learner import LearnerParts, SupervisedLearner
@@ -117,7 +117,7 @@ def run(place: DataLocation, dataset: Imagenet, **protocol: Any) -> tuple[TrialR
     rows: list[EpochRow] = []
     prepared.cache_clear()
     spec = TrialSpec(dataset, Mlp(hidden=(16,)), Sgd(lr=0.1), (), Protocol(**protocol), 0, dataset.fingerprint(place))
-    return run_trial(TrialOrder(spec.trial_id, 1, spec, place, None), SingleContext(CPU, rows.append)), rows
+    return run_trial(TrialTask(spec.trial_id, 1, spec, place, None), SingleContext(CPU, rows.append)), rows
 
 
 def test_a_trial_learns_from_it_and_repeats_bit_by_bit(place: DataLocation, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from trainables.records import EpochRow, TrialResult
 from trainables.registry import registry
 from trainables.regularizers.augment import Augment
 from trainables.regularizers.dropout import Dropout
-from trainables.spec import TrialOrder, TrialSpec
+from trainables.spec import TrialSpec, TrialTask
 from trainables.training.trial import run_trial
 from trainables.training.weights import load_weights, save_weights
 from trainables.training.weights_origin import WeightsOrigin
@@ -57,7 +57,7 @@ def run(
     protocol = Protocol.from_parameters({"epochs": 2, "keep_weights": "best"})
     rows: list[EpochRow] = []
     spec = TrialSpec(digits, model, Sgd(lr=0.05), regularizers, protocol, 0, digits.fingerprint(place))
-    return run_trial(TrialOrder("t", 1, spec, place, weights), SingleContext(torch.device("cpu"), rows.append)), rows
+    return run_trial(TrialTask("t", 1, spec, place, weights), SingleContext(torch.device("cpu"), rows.append)), rows
 
 
 @pytest.fixture

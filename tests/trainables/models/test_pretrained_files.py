@@ -25,7 +25,7 @@ from trainables.optimizers.adam import Adam
 from trainables.protocol import Protocol
 from trainables.registry import registry
 from trainables.regularizers.gan_augment import GanAugment
-from trainables.spec import TrialOrder, TrialSpec
+from trainables.spec import TrialSpec, TrialTask
 from trainables.training.trial import run_trial
 from trainables.training.weights import load_weights, save_weights
 from trainables.training.weights_origin import WeightsOrigin, origin_of
@@ -68,10 +68,10 @@ def trial(place: DataLocation, model: Pretrained | Cnn, weights: Path | None = N
 def test_an_earlier_trials_weights_predict_what_they_predicted(place: DataLocation, tmp_path: Path) -> None:
     spec = trial(place, Cnn(channels=(4, 8), hidden=(16,), batch_norm=True), keep_weights="best", epochs=2)
     path = tmp_path / "kept.safetensors"
-    first = run_trial(TrialOrder("t", 1, spec, place, path), SingleContext(CPU, lambda row: None))
+    first = run_trial(TrialTask("t", 1, spec, place, path), SingleContext(CPU, lambda row: None))
     again = of("safetensors", weights="kept.safetensors").located(place)
     resumed = TrialSpec(spec.dataset, again, Adam(lr=1e-12), (), spec.protocol, 0, spec.fingerprint)
-    second = run_trial(TrialOrder("u", 1, resumed, place, None), SingleContext(CPU, lambda row: None))
+    second = run_trial(TrialTask("u", 1, resumed, place, None), SingleContext(CPU, lambda row: None))
     assert first.test is not None and second.test is not None
     # the same split, the same pixels, the same number of classes: nothing is left to learn
     assert second.test.accuracy == first.test.accuracy
@@ -91,11 +91,11 @@ def test_generated_pictures_leave_a_net_seeing_pixels_as_it_was_trained_with(
     place: DataLocation, tmp_path: Path
 ) -> None:
     spec = trial(place, Cnn(channels=(4,), hidden=(16,)), keep_weights="best", epochs=2)
-    order = TrialOrder("t", 1, spec, place, tmp_path / "kept.safetensors")
-    first = run_trial(order, SingleContext(CPU, lambda row: None))
+    trial_task = TrialTask("t", 1, spec, place, tmp_path / "kept.safetensors")
+    first = run_trial(trial_task, SingleContext(CPU, lambda row: None))
     again = of("safetensors", weights="kept.safetensors").located(place)
     made = replace(spec, model=again, optimizer=Adam(lr=1e-12), regularizers=(GanAugment(ratio=0.01, steps=1),))
-    second = run_trial(replace(order, spec=made, weights=None), SingleContext(CPU, lambda row: None))
+    second = run_trial(replace(trial_task, spec=made, weights=None), SingleContext(CPU, lambda row: None))
     assert second.sizes.generated > 0
     assert first.test is not None and second.test is not None
     assert second.test.accuracy == first.test.accuracy

@@ -28,7 +28,7 @@ from trainables.protocol import Protocol
 from trainables.records import EpochRow, TrialResult
 from trainables.registry import registry
 from trainables.regularizers.dropout import Dropout
-from trainables.spec import TrialOrder, TrialSpec, derived_seeds
+from trainables.spec import TrialSpec, TrialTask, derived_seeds
 from trainables.tasks.classification import Classification
 from trainables.training.costs import count_parameters
 from trainables.training.learner import Learner, LearnerParts
@@ -203,9 +203,9 @@ def spec_of(place: DataLocation, model: Sgan, dataset: Dataset | None = None, **
     return TrialSpec(dataset, model, Adam(lr=0.002), (Dropout(p=0.2),), settings, 0, dataset.fingerprint(place))
 
 
-def run(order: TrialOrder) -> tuple[TrialResult, list[EpochRow]]:
+def run(trial_task: TrialTask) -> tuple[TrialResult, list[EpochRow]]:
     rows: list[EpochRow] = []
-    return run_trial(order, SingleContext(CPU, rows.append)), rows
+    return run_trial(trial_task, SingleContext(CPU, rows.append)), rows
 
 
 def test_a_trial_learns_digits_repeats_itself_and_keeps_weights_and_samples(
@@ -214,7 +214,7 @@ def test_a_trial_learns_digits_repeats_itself_and_keeps_weights_and_samples(
     model = Sgan(channels=(8, 16), hidden=(32,), generator_channels=(16, 8), latent=10)
     spec = spec_of(place, model, epochs=8, batch_size=32)
     weights, picture = tmp_path / "a.safetensors", tmp_path / "pictures" / "a.png"
-    result, rows = run(TrialOrder("a", 1, spec, place, weights, picture=picture))
+    result, rows = run(TrialTask("a", 1, spec, place, weights, picture=picture))
     assert result.status == "completed"
     assert result.test is not None and (result.test.accuracy or 0) > 0.9
     data = DataInfo("digits", "image", (1, 8, 8), "classification", tuple("0123456789"))
@@ -223,7 +223,7 @@ def test_a_trial_learns_digits_repeats_itself_and_keeps_weights_and_samples(
     shown = np.asarray(Image.open(picture))
     assert shown.shape == (89, 89) and shown.std() > 20
 
-    again, rows_again = run(TrialOrder("a", 2, spec, place, None, picture=tmp_path / "b.png"))
+    again, rows_again = run(TrialTask("a", 2, spec, place, None, picture=tmp_path / "b.png"))
     assert [row.val_loss for row in rows] == [row.val_loss for row in rows_again]
     assert again.test == result.test
     assert (tmp_path / "b.png").read_bytes() == picture.read_bytes()
@@ -256,7 +256,7 @@ def test_it_sees_every_training_picture_and_none_of_validation_or_test(
     _seen.clear()
     model = _Watched(channels=(2,), hidden=(), generator_channels=(2,), latent=2)
     spec = spec_of(place, model, Numbered(per_class=per_class), epochs=1)
-    result, _ = run(TrialOrder("a", 1, spec, place, None))
+    result, _ = run(TrialTask("a", 1, spec, place, None))
     seeds = derived_seeds(0)
     data = prepared(spec.dataset, place, spec.fingerprint, spec.protocol.splits, seeds.split, CPU)
     black, white = (data.batches.standardise(torch.tensor([[[[value]]]])) for value in (0.0, 1.0))

@@ -21,7 +21,7 @@ from trainables.optimizers.sgd import Sgd
 from trainables.protocol import Protocol
 from trainables.records import EpochRow, TrialResult
 from trainables.regularizers.gan_augment import GanAugment
-from trainables.spec import TrialOrder, TrialSpec, derived_seeds
+from trainables.spec import TrialSpec, TrialTask, derived_seeds
 from trainables.training.generation import add_generated
 from trainables.training.prepare import Prepared, prepared
 from trainables.training.trial import run_trial
@@ -129,7 +129,7 @@ def run(
 ) -> tuple[TrialResult, list[EpochRow]]:
     rows: list[EpochRow] = []
     spec = spec_of(place, *regularizers)
-    return run_trial(TrialOrder("a", 1, spec, place, None, picture=picture), SingleContext(CPU, rows.append)), rows
+    return run_trial(TrialTask("a", 1, spec, place, None, picture=picture), SingleContext(CPU, rows.append)), rows
 
 
 def spec_of(place: DataLocation, *regularizers: Regularizer) -> TrialSpec:

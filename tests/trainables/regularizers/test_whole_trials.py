@@ -28,7 +28,7 @@ from trainables.regularizers.focal_loss import FocalLoss
 from trainables.regularizers.l1 import L1
 from trainables.regularizers.label_smoothing import LabelSmoothing
 from trainables.regularizers.mixup import Mixup
-from trainables.spec import TrialOrder, TrialSpec, derived_seeds
+from trainables.spec import TrialSpec, TrialTask, derived_seeds
 from trainables.training.prepare import prepared
 from trainables.training.trial import run_trial
 
@@ -82,7 +82,7 @@ def trial(cache: Path, *regularizers: Regularizer) -> tuple[TrialResult, list[Ep
     protocol = Protocol(epochs=2, batch_size=64)
     spec = TrialSpec(digits, _Spied(), Sgd(lr=0.05), regularizers, protocol, 0, digits.fingerprint(place))
     rows: list[EpochRow] = []
-    result = run_trial(TrialOrder(spec.trial_id, 1, spec, place, None), SingleContext(CPU, rows.append))
+    result = run_trial(TrialTask(spec.trial_id, 1, spec, place, None), SingleContext(CPU, rows.append))
     return result, rows, spec, place
 
 
@@ -154,9 +154,9 @@ def test_accuracy_while_training_counts_the_most_probable_class_of_a_mixed_examp
     statistics = ChannelStatistics(np.zeros(1, np.float32), np.ones(1, np.float32))
     batches = Batches(examples, statistics, CPU, channels_last=True)
 
-    order = torch.Generator().manual_seed(_seed_that_keeps_the_order())
+    shuffle = torch.Generator().manual_seed(_seed_that_keeps_the_order())
     ((_, targets),) = batches.training(
-        np.arange(4), 4, (HalfMixed(),), order, torch.Generator(), lambda count: slice(0, count), 3
+        np.arange(4), 4, (HalfMixed(),), shuffle, torch.Generator(), lambda count: slice(0, count), 3
     )
     task = registry.get("task", "classification")()
     always_first = torch.tensor([[5.0, 0, 0]]).expand(4, 3)

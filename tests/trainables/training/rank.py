@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import distributed
 
-from tests.trainables.training.test_resume import CPU, NET, STOPPED_IN, Ran, StoppedError, order_of, same, spec_of
+from tests.trainables.training.test_resume import CPU, NET, STOPPED_IN, Ran, StoppedError, same, spec_of, task_of
 from trainables.dataset import DataLocation
 from trainables.models.mlp import Mlp
 from trainables.models.sgan import Sgan
@@ -18,7 +18,7 @@ from trainables.optimizers.sgd import Sgd
 from trainables.records import EpochRow
 from trainables.regularizers.augment import Augment
 from trainables.regularizers.dropout import Dropout
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 from trainables.training.checkpoints import newest
 from trainables.training.process_group import ProcessGroupContext
 from trainables.training.trial import run_trial
@@ -40,18 +40,18 @@ class Stops(ProcessGroupContext):
         return False
 
 
-def run(order: TrialOrder, stop_in: int = 0) -> Ran:
+def run(trial_task: TrialTask, stop_in: int = 0) -> Ran:
     context = Stops(stop_in)
     torch.manual_seed(stop_in + 17 * context.rank)
     # only what the first rank has found counts
-    resumed = order.resumed_at(newest(order, CPU) if context.rank == 0 else 0)
+    resumed = trial_task.resumed_at(newest(trial_task, CPU) if context.rank == 0 else 0)
     try:
         result = run_trial(resumed, context)
     except StoppedError:
         return Ran(context.rows, None, {})
     distributed.barrier()  # the first rank has written the weights
-    assert order.weights is not None
-    return Ran(context.rows, result, load_weights(order.weights))
+    assert trial_task.weights is not None
+    return Ran(context.rows, result, load_weights(trial_task.weights))
 
 
 def main(rank: int, folder: Path) -> None:
@@ -66,13 +66,13 @@ def main(rank: int, folder: Path) -> None:
     }
     equal = {}
     for name, spec in specs.items():
-        whole = run(order_of(spec, place, folder / name / "whole"))
-        stopped = order_of(spec, place, folder / name / "stopped")
+        whole = run(task_of(spec, place, folder / name / "whole"))
+        stopped = task_of(spec, place, folder / name / "stopped")
         run(stopped, stop_in=STOPPED_IN)
         equal[name] = same(whole, run(stopped))
-    run(order_of(spec_of(*noisy, model=NET), place, folder / "left"), stop_in=STOPPED_IN)
+    run(task_of(spec_of(*noisy, model=NET), place, folder / "left"), stop_in=STOPPED_IN)
     losses = [
-        [row.train_loss for row in run(order_of(spec, place, folder / f"parts-{spec.protocol.accumulate}")).rows]
+        [row.train_loss for row in run(task_of(spec, place, folder / f"parts-{spec.protocol.accumulate}")).rows]
         for spec in (spec_of(model=Mlp(), optimizer=Sgd(), accumulate=number) for number in (1, 3))
     ]
     print(json.dumps({"equal": equal, "losses": losses}))

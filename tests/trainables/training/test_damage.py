@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from tests.trainables.training.test_resume import CPU, STOPPED_IN, order_of, run, same, spec_of
+from tests.trainables.training.test_resume import CPU, STOPPED_IN, run, same, spec_of, task_of
 from trainables.context import SingleContext
 from trainables.dataset import DataLocation
 from trainables.errors import CheckpointError
 from trainables.models.mlp import Mlp
 from trainables.records import EpochRow
-from trainables.spec import TrialOrder
+from trainables.spec import TrialTask
 from trainables.training.checkpoints import epochs, keep_only, newest, read
 from trainables.training.trial import run_trial
 
@@ -30,16 +30,16 @@ def place(tmp_path: Path) -> DataLocation:
 
 
 @pytest.fixture
-def stopped(place: DataLocation, tmp_path: Path) -> TrialOrder:
+def stopped(place: DataLocation, tmp_path: Path) -> TrialTask:
     """A trial with one checkpoint."""
-    order = order_of(spec_of(model=SMALL), place, tmp_path / "stopped")
-    run(order, stop_in=STOPPED_IN)
-    return order
+    trial_task = task_of(spec_of(model=SMALL), place, tmp_path / "stopped")
+    run(trial_task, stop_in=STOPPED_IN)
+    return trial_task
 
 
-def folder_of(order: TrialOrder) -> Path:
-    assert order.checkpoints is not None
-    return order.checkpoints.folder
+def folder_of(trial_task: TrialTask) -> Path:
+    assert trial_task.checkpoints is not None
+    return trial_task.checkpoints.folder
 
 
 def flipped(path: Path, bit: int) -> bytes:
@@ -48,7 +48,7 @@ def flipped(path: Path, bit: int) -> bytes:
     return bytes(data)
 
 
-def test_every_flipped_bit_and_every_lost_end_is_seen(stopped: TrialOrder) -> None:
+def test_every_flipped_bit_and_every_lost_end_is_seen(stopped: TrialTask) -> None:
     folder = folder_of(stopped)
     random = np.random.default_rng(0)
     for suffix in ("json", "safetensors"):
@@ -67,19 +67,19 @@ def test_every_flipped_bit_and_every_lost_end_is_seen(stopped: TrialOrder) -> No
     read(folder, STOPPED_IN - 1)
 
 
-def another_format(order: TrialOrder) -> None:
-    path = folder_of(order) / f"epoch-{STOPPED_IN - 1}.json"
+def another_format(trial_task: TrialTask) -> None:
+    path = folder_of(trial_task) / f"epoch-{STOPPED_IN - 1}.json"
     document = json.loads(path.read_text())
     document["content"]["header"]["format"] = 99
     path.write_text(json.dumps(document))
 
 
-def empty_tensors(order: TrialOrder) -> None:
-    (folder_of(order) / f"epoch-{STOPPED_IN - 1}.safetensors").write_bytes(b"")
+def empty_tensors(trial_task: TrialTask) -> None:
+    (folder_of(trial_task) / f"epoch-{STOPPED_IN - 1}.safetensors").write_bytes(b"")
 
 
-def nested(order: TrialOrder) -> None:
-    (folder_of(order) / f"epoch-{STOPPED_IN - 1}.json").write_text("[" * 100_000)
+def nested(trial_task: TrialTask) -> None:
+    (folder_of(trial_task) / f"epoch-{STOPPED_IN - 1}.json").write_text("[" * 100_000)
 
 
 @pytest.mark.parametrize(
@@ -88,20 +88,20 @@ def nested(order: TrialOrder) -> None:
 )
 def test_a_trial_whose_checkpoint_is_no_good_starts_anew_and_says_so(
     place: DataLocation,
-    stopped: TrialOrder,
+    stopped: TrialTask,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    harm: Callable[[TrialOrder], None],
+    harm: Callable[[TrialTask], None],
     told: str,
 ) -> None:
-    whole = run(order_of(stopped.spec, place, tmp_path / "whole"))
+    whole = run(task_of(stopped.spec, place, tmp_path / "whole"))
     harm(stopped)
     assert same(whole, run(stopped))
     said = capsys.readouterr().out
     assert said.count("\n") == 1 and told in said and f"epoch-{STOPPED_IN - 1}.json" in said
 
 
-def test_the_one_before_is_used_where_the_newest_is_damaged(stopped: TrialOrder, tmp_path: Path) -> None:
+def test_the_one_before_is_used_where_the_newest_is_damaged(stopped: TrialTask, tmp_path: Path) -> None:
     folder, before = folder_of(stopped), {}
     for path in folder.iterdir():
         before[path] = path.read_bytes()
@@ -115,7 +115,7 @@ def test_the_one_before_is_used_where_the_newest_is_damaged(stopped: TrialOrder,
     assert {path.name for path in folder.iterdir()} == {path.name for path in before}
 
 
-def test_a_checkpoint_of_something_else_is_not_used(stopped: TrialOrder, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_checkpoint_of_something_else_is_not_used(stopped: TrialTask, capsys: pytest.CaptureFixture[str]) -> None:
     assert newest(replace(stopped, trial_id="another"), CPU) == 0
     assert f"of trial {stopped.trial_id}" in capsys.readouterr().out
     # the same trial, for which tuning has chosen another learning rate since
@@ -127,7 +127,7 @@ def test_a_checkpoint_of_something_else_is_not_used(stopped: TrialOrder, capsys:
 
 def test_code_that_has_changed_since_makes_the_trial_start_anew(
     place: DataLocation,
-    stopped: TrialOrder,
+    stopped: TrialTask,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -136,7 +136,7 @@ def test_code_that_has_changed_since_makes_the_trial_start_anew(
     monkeypatch.setattr(
         Mlp, "build", lambda self, *given: torch.nn.Sequential(build(self, *given), torch.nn.Linear(8, 8))
     )
-    whole = run(order_of(stopped.spec, place, tmp_path / "whole"))
+    whole = run(task_of(stopped.spec, place, tmp_path / "whole"))
     assert same(whole, run(stopped))
     assert "starts from the beginning: its checkpoint does not fit this trial" in capsys.readouterr().out
 
@@ -144,16 +144,16 @@ def test_code_that_has_changed_since_makes_the_trial_start_anew(
 def test_a_disk_that_is_full_costs_the_checkpoint_and_not_the_trial(
     place: DataLocation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    order = replace(order_of(spec_of(model=SMALL), place, tmp_path / "full"), weights=None)
+    trial_task = replace(task_of(spec_of(model=SMALL), place, tmp_path / "full"), weights=None)
     rows: list[EpochRow] = []
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    run_trial(order_of(spec_of(model=SMALL, epochs=1), place, tmp_path / "before"), SingleContext(CPU, rows.append))
+    run_trial(task_of(spec_of(model=SMALL, epochs=1), place, tmp_path / "before"), SingleContext(CPU, rows.append))
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
     try:
-        result = run_trial(order, SingleContext(CPU, rows.append))
+        result = run_trial(trial_task, SingleContext(CPU, rows.append))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert result.status == "completed" and len(rows) == 1 + 6
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 6 and all("could not be written" in line and "the trial goes on" in line for line in said)
-    assert list(folder_of(order).iterdir()) == [], "nothing half is left"
+    assert list(folder_of(trial_task).iterdir()) == [], "nothing half is left"

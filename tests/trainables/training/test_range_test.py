@@ -15,7 +15,7 @@ from trainables.protocol import Protocol
 from trainables.records import EpochRow, TrialResult
 from trainables.registry import registry
 from trainables.regularizers.early_stopping import EarlyStopping
-from trainables.spec import TrialOrder, TrialSpec
+from trainables.spec import TrialSpec, TrialTask
 from trainables.training.range_test import found
 from trainables.training.trial import run_trial
 
@@ -75,8 +75,8 @@ def trial(
         fingerprint=dataset.fingerprint(place),
     )
     rows: list[EpochRow] = []
-    order = TrialOrder(spec.trial_id, 1, spec, place, None)
-    return run_trial(order, SingleContext(torch.device("cpu"), rows.append)), rows
+    trial_task = TrialTask(spec.trial_id, 1, spec, place, None)
+    return run_trial(trial_task, SingleContext(torch.device("cpu"), rows.append)), rows
 
 
 def test_a_trial_that_diverges_is_completed_and_says_where(tmp_path: Path) -> None:

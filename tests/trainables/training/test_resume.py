@@ -41,7 +41,7 @@ from trainables.regularizers.label_smoothing import LabelSmoothing
 from trainables.regularizers.mixup import Mixup
 from trainables.regularizers.stochastic_depth import StochasticDepth
 from trainables.regularizers.weight_decay import WeightDecay
-from trainables.spec import Checkpoints, TrialOrder, TrialSpec
+from trainables.spec import Checkpoints, TrialSpec, TrialTask
 from trainables.training.checkpoints import epochs, newest
 from trainables.training.trial import run_trial
 from trainables.training.weights import load_weights
@@ -126,12 +126,12 @@ def spec_of(
     return TrialSpec(data or FewDigits(), model, optimizer or Adam(lr=0.01), regularizers, settings, 0, "few")
 
 
-def order_of(spec: TrialSpec, place: DataLocation, folder: Path, **checkpoints: Any) -> TrialOrder:
+def task_of(spec: TrialSpec, place: DataLocation, folder: Path, **checkpoints: Any) -> TrialTask:
     kept = Checkpoints(folder / "checkpoints", **({"seconds": 0.0} | checkpoints))
-    return TrialOrder(spec.trial_id, 1, spec, place, folder / "weights.safetensors", checkpoints=kept)
+    return TrialTask(spec.trial_id, 1, spec, place, folder / "weights.safetensors", checkpoints=kept)
 
 
-def run(order: TrialOrder, stop_in: int = 0) -> Ran:
+def run(trial_task: TrialTask, stop_in: int = 0) -> Ran:
     rows: list[EpochRow] = []
 
     def report(row: EpochRow) -> bool:
@@ -142,11 +142,11 @@ def run(order: TrialOrder, stop_in: int = 0) -> Ran:
 
     torch.manual_seed(np.random.default_rng().integers(1 << 40).item())  # whatever ran before
     try:
-        result = run_trial(order.resumed_at(newest(order, CPU)), SingleContext(CPU, report))
+        result = run_trial(trial_task.resumed_at(newest(trial_task, CPU)), SingleContext(CPU, report))
     except StoppedError:
         return Ran(rows, None, {})
-    assert order.weights is not None
-    return Ran(rows, result, load_weights(order.weights) if order.weights.exists() else {})
+    assert trial_task.weights is not None
+    return Ran(rows, result, load_weights(trial_task.weights) if trial_task.weights.exists() else {})
 
 
 def same(one: Ran, other: Ran) -> bool:
@@ -159,12 +159,12 @@ def same(one: Ran, other: Ran) -> bool:
 
 def check_resumed(spec: TrialSpec, place: DataLocation, folder: Path) -> Ran:
     """Stopped twice, the second time in the epoch that it began with."""
-    whole = run(order_of(spec, place, folder / "whole"))
-    order = order_of(spec, place, folder / "stopped")
-    stopped = run(order, stop_in=STOPPED_IN)
-    assert stopped.result is None and epochs(order.checkpoints.folder) == [STOPPED_IN - 1]  # type: ignore[union-attr]
-    run(order, stop_in=STOPPED_IN)
-    resumed = run(order)
+    whole = run(task_of(spec, place, folder / "whole"))
+    trial_task = task_of(spec, place, folder / "stopped")
+    stopped = run(trial_task, stop_in=STOPPED_IN)
+    assert stopped.result is None and epochs(trial_task.checkpoints.folder) == [STOPPED_IN - 1]  # type: ignore[union-attr]
+    run(trial_task, stop_in=STOPPED_IN)
+    resumed = run(trial_task)
     assert same(whole, resumed)
     assert [row.seconds for row in resumed.rows[: STOPPED_IN - 1]] == [
         row.seconds for row in stopped.rows
@@ -239,8 +239,8 @@ def test_an_early_best_epoch_and_an_early_stop_are_remembered(place: DataLocatio
     assert whole.result is not None and whole.result.best_epoch is not None
     assert whole.result.best_epoch < STOPPED_IN - 1 < whole.result.epochs < 30
 
-    order = order_of(spec_of(EarlyStopping(patience=4), optimizer=jumpy, epochs=30), place, tmp_path / "ended")
-    ended = run(order)  # its checkpoint is of the last epoch
-    again = run(order)
+    trial_task = task_of(spec_of(EarlyStopping(patience=4), optimizer=jumpy, epochs=30), place, tmp_path / "ended")
+    ended = run(trial_task)  # its checkpoint is of the last epoch
+    again = run(trial_task)
     assert same(whole, ended) and same(ended, again)
     assert [row.seconds for row in again.rows] == [row.seconds for row in ended.rows]

@@ -29,7 +29,7 @@ from trainables.regularizers.dropout import Dropout
 from trainables.regularizers.early_stopping import EarlyStopping
 from trainables.regularizers.label_smoothing import LabelSmoothing
 from trainables.regularizers.weight_decay import WeightDecay
-from trainables.spec import TrialOrder, TrialSpec, derived_seeds
+from trainables.spec import TrialSpec, TrialTask, derived_seeds
 from trainables.training.prepare import prepared
 from trainables.training.trial import run_trial
 from trainables.training.weights import load_weights
@@ -66,8 +66,8 @@ def run(
     place: DataLocation, spec: TrialSpec, weights: Path | None = None, **context: Any
 ) -> tuple[TrialResult, list[EpochRow]]:
     rows: list[EpochRow] = []
-    order = TrialOrder(spec.trial_id, 1, spec, place, weights)
-    return run_trial(order, SingleContext(CPU, rows.append, **context)), rows
+    trial_task = TrialTask(spec.trial_id, 1, spec, place, weights)
+    return run_trial(trial_task, SingleContext(CPU, rows.append, **context)), rows
 
 
 def learnt(result: TrialResult, rows: list[EpochRow]) -> object:
@@ -105,11 +105,11 @@ def test_a_trial_is_the_plain_loop_that_anyone_would_write(place: DataLocation) 
     torch.manual_seed(seeds.init)
     module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 16), torch.nn.ReLU(), torch.nn.Linear(16, 10))
     optimizer = torch.optim.SGD(module.parameters(), lr=0.05, momentum=0.9)
-    order = torch.Generator().manual_seed(seeds.order)
+    shuffle = torch.Generator().manual_seed(seeds.shuffle)
     losses = []
     for _ in range(2):
         total = 0.0
-        for chosen in torch.randperm(len(train), generator=order).split(50):
+        for chosen in torch.randperm(len(train), generator=shuffle).split(50):
             optimizer.zero_grad()
             loss = F.cross_entropy(module(train[chosen]), labels[chosen])
             loss.backward()
@@ -184,11 +184,11 @@ def test_early_stopping_ends_a_trial_that_no_longer_improves(place: DataLocation
 
 def test_a_trial_ends_at_its_time_limit_and_when_it_is_cancelled(place: DataLocation) -> None:
     rows: list[EpochRow] = []
-    order = TrialOrder("t", 1, spec_of(place, epochs=10_000), place, None)
+    trial_task = TrialTask("t", 1, spec_of(place, epochs=10_000), place, None)
     with pytest.raises(TrialTimedOut, match=r"0\.2 s"):
-        run_trial(order, SingleContext(CPU, rows.append, time_limit=0.2))
+        run_trial(trial_task, SingleContext(CPU, rows.append, time_limit=0.2))
     with pytest.raises(TrialCancelled):
-        run_trial(order, SingleContext(CPU, rows.append, cancelled=lambda: len(rows) >= 2))
+        run_trial(trial_task, SingleContext(CPU, rows.append, cancelled=lambda: len(rows) >= 2))
 
 
 def switches() -> tuple[object, ...]:
@@ -209,12 +209,12 @@ def test_precision_and_determinism_end_with_the_trial(place: DataLocation, preci
     protocol = Protocol.from_parameters({"epochs": 2, "precision": precision, "deterministic": True})
     spec = spec_of(place, Cnn(channels=(8,)), Adam(lr=0.003), precision=precision, deterministic=True)
     assert spec.protocol == protocol
-    order = TrialOrder("t", 1, spec, place, None)
-    result = run_trial(order, SingleContext(CPU, lambda row: seen.append(switches())))
+    trial_task = TrialTask("t", 1, spec, place, None)
+    result = run_trial(trial_task, SingleContext(CPU, lambda row: seen.append(switches())))
     assert seen[0][3] is True and switches() == before
     assert result.test is not None and (result.test.accuracy or 0) > 0.8
     with pytest.raises(TrialCancelled):
-        run_trial(order, SingleContext(CPU, print, cancelled=lambda: True))
+        run_trial(trial_task, SingleContext(CPU, print, cancelled=lambda: True))
     assert switches() == before
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainables.training.test_resume import STOPPED_IN, order_of, run, spec_of
+from tests.trainables.training.test_resume import STOPPED_IN, run, spec_of, task_of
 from trainables.dataset import DataLocation
 from trainables.regularizers.augment import Augment
 from trainables.regularizers.dropout import Dropout
@@ -40,7 +40,7 @@ def test_two_workers_go_on_bit_for_bit_and_one_goes_on_from_their_epoch(
         assert parts == pytest.approx(whole, rel=1e-5)
 
     place = DataLocation(data=None, beside=None, cache=tmp_path / "cache")
-    alone = run(order_of(spec_of(Augment(crop=1, flip=True), Dropout(p=0.3)), place, tmp_path / "left"))
+    alone = run(task_of(spec_of(Augment(crop=1, flip=True), Dropout(p=0.3)), place, tmp_path / "left"))
     assert alone.result is not None and alone.result.status == "completed" and alone.result.world_size == 1
     assert [row.epoch for row in alone.rows] == list(range(1, 7))
     assert f"goes on from epoch {STOPPED_IN - 1} of 2 workers with 1" in capsys.readouterr().out

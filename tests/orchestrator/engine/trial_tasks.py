@@ -1,4 +1,4 @@
-"""Orders and events for tests of the engine."""
+"""Tasks and events for tests of the engine."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,12 +9,12 @@ from trainables.dataset import DataLocation
 from trainables.protocol import Protocol
 from trainables.records import Breakdown, EpochRow, TrialResult
 from trainables.registry import registry
-from trainables.spec import TrialOrder, TrialSpec
+from trainables.spec import TrialSpec, TrialTask
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 
 
-def order(trial_id: str = "t", attempt: int = 1, *, seed: int = 0, limit: float | None = None) -> TrialOrder:
+def trial_task(trial_id: str = "t", attempt: int = 1, *, seed: int = 0, limit: float | None = None) -> TrialTask:
     spec = TrialSpec(
         dataset=registry.get("dataset", "digits").from_parameters({}),
         model=registry.get("model", "mlp").from_parameters({"hidden": [8]}),
@@ -24,7 +24,7 @@ def order(trial_id: str = "t", attempt: int = 1, *, seed: int = 0, limit: float 
         seed=seed,
         fingerprint="0",
     )
-    return TrialOrder(trial_id, attempt, spec, DataLocation(None, None, Path("cache")), None)
+    return TrialTask(trial_id, attempt, spec, DataLocation(None, None, Path("cache")), None)
 
 
 def result() -> TrialResult:
