@@ -39,5 +39,5 @@ class DriverUse:
             self._resident.append(self._process.memory_info().rss)
             self._processor.append(time.process_time())
 
-    def beat(self, snapshot: Snapshot) -> None:
+    def update(self, snapshot: Snapshot) -> None:
         return

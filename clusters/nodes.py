@@ -50,7 +50,7 @@ class NodeState:
     python: str
     torch: str | None
     """Its version; None where it cannot be imported."""
-    trouble: str
+    failure: str
     """Why it cannot."""
     gpus: int
     """That torch sees."""
@@ -64,16 +64,16 @@ class NodeState:
 
 def looked_at(data: str | None, cache: str | None) -> NodeState:
     """This machine now."""
-    version, trouble, gpus = None, "", 0
+    version, failure, gpus = None, "", 0
     try:
         import torch
 
         version, gpus = str(torch.__version__), torch.cuda.device_count()
     except Exception as error:  # noqa: BLE001 - whatever keeps torch from being imported is what the user has to know
-        trouble = first_line(error)
+        failure = first_line(error)
     there = data is None or Path(data).is_dir()
     host, python = socket.gethostname(), platform.python_version()
-    return NodeState(host, python, version, trouble, gpus, there, unwritable(cache), time.time())
+    return NodeState(host, python, version, failure, gpus, there, unwritable(cache), time.time())
 
 
 def unwritable(folder: str | None) -> str:

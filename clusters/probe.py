@@ -23,7 +23,7 @@ class Probed:
     node: Node
     state: NodeState | None
     """None where it cannot answer."""
-    trouble: str
+    failure: str
     """Why it cannot."""
     skew: float
     """Seconds by which its clock is ahead of this machine's, as well as that can be told."""
@@ -44,7 +44,7 @@ def probe(nodes: tuple[Node, ...], spec: ClusterSpec) -> Iterator[Probed]:
 def _answer(node: Node, reference: Any, patience: float) -> Probed:
     try:
         state: NodeState = ray.get(reference, timeout=patience)
-    except Exception as error:  # noqa: BLE001 - it is reported as the node's trouble
+    except Exception as error:  # noqa: BLE001 - it is reported as the node's failure
         return Probed(node, None, last_line(error), 0.0)
     # answers are fetched one after another: a clock that is behind may only have been read a while ago
     return Probed(node, state, "", max(0.0, state.clock - time.time()))

@@ -125,11 +125,11 @@ def _node(probed: "Probed", spec: ClusterSpec) -> Iterator[Finding]:
     about = f"node {node.host} ({node.node_id[:6]})"
     if state is None:
         fix = "start the node again; it needs the Ray and the Python of this machine"
-        yield Finding(about, "problem", f"cannot run a task: {probed.trouble}", fix)
+        yield Finding(about, "problem", f"cannot run a task: {probed.failure}", fix)
         return
     problems = []
     if state.torch is None:
-        problems.append((f"torch cannot be imported: {state.trouble}", "install orch's requirements on it"))
+        problems.append((f"torch cannot be imported: {state.failure}", "install orch's requirements on it"))
     if not state.data:
         problems.append((f"no data folder {spec.data}", "copy or mount the data there, or correct `data`"))
     if state.cache:
@@ -169,12 +169,12 @@ def check_cache() -> Iterator[Finding]:
     """Whether decoded data can be kept. Nothing is said where it can."""
     try:
         folder = cache_folder()
-        trouble = unwritable(str(folder))
+        failure = unwritable(str(folder))
     except DataMissing as homeless:
-        folder, trouble = None, str(homeless)
-    if trouble:
+        folder, failure = None, str(homeless)
+    if failure:
         where = "" if folder is None else f"nothing can be kept in {folder}: "
-        yield Finding("cache", "problem", f"{where}{trouble}", "set ORCH_CACHE to a folder that you can write to")
+        yield Finding("cache", "problem", f"{where}{failure}", "set ORCH_CACHE to a folder that you can write to")
 
 
 def check_packages(distribution: str = "orch-grid") -> Iterator[Finding]:

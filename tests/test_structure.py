@@ -35,7 +35,7 @@ def paths(text: str) -> list[str]:
 
 @cache
 def names_in(file: Path) -> frozenset[str]:
-    """What a file defines: `run`, `Sweep`, `Sweep.tell`. What it only imports is another's."""
+    """What a file defines: `run`, `Sweep`, `Sweep.on_event`. What it only imports is another's."""
     return frozenset(_defined(ast.parse(file.read_text(encoding="utf-8")), ""))
 
 
@@ -89,7 +89,7 @@ def test_enough_is_named_that_this_tells_something() -> None:
 )
 def test_what_is_not_there_is_told(wrong: str) -> None:
     """`Shape` is what the loop imports, and the queue stands in a file that this section does not list."""
-    assert list(unknown(f"`orchestrator/sweep/loop.py` has `loop.Sweep.tell` and `Sweep`, and {wrong}")) == [
+    assert list(unknown(f"`orchestrator/sweep/loop.py` has `loop.Sweep.on_event` and `Sweep`, and {wrong}")) == [
         wrong.strip("`")
     ]
 

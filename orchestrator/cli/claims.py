@@ -36,7 +36,7 @@ def command(results: Path, grid: Path | None, as_json: bool) -> int:
             "sweep": judged.sweep,
             "claims": shown,
             "dropped": list(judged.dropped),
-            "trouble": list(judged.trouble),
+            "trouble": list(judged.damage),
         }
         say(json.dumps(told, indent=2, allow_nan=False))
     elif not judged.verdicts:
@@ -47,6 +47,6 @@ def command(results: Path, grid: Path | None, as_json: bool) -> int:
         say(f"{judged.sweep}, {summary(judged.verdicts)}")
     if judged.dropped and not as_json:
         say(withdrawn(judged.dropped))
-    for damage in judged.trouble:
+    for damage in judged.damage:
         say(damage, err=True)
-    return 4 if judged.trouble else 0
+    return 4 if judged.damage else 0

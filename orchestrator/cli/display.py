@@ -57,7 +57,7 @@ class PlainProgress:
         left = "" if snapshot.remaining is None else f", about {duration(snapshot.remaining)} left"
         self.note(f"[{_done(snapshot)}/{snapshot.total}{left}] {status.replace('_', ' ')}: {label}: {detail}")
 
-    def beat(self, snapshot: Snapshot) -> None:
+    def update(self, snapshot: Snapshot) -> None:
         return
 
 
@@ -74,7 +74,7 @@ class LiveProgress:
         if status != "completed":
             self._console.print(Text(f"{status.replace('_', ' ')}: {label}: {detail}", style=_STYLES.get(status, "")))
 
-    def beat(self, snapshot: Snapshot) -> None:
+    def update(self, snapshot: Snapshot) -> None:
         self._live.update(_drawing(snapshot))
 
 

@@ -37,8 +37,8 @@ def command(results: Path, output: Path | None, form: Literal["html", "md"], sho
     target = output or (paths.report if form == "html" else paths.report.with_suffix(".md"))
     write_page(render(page) if form == "html" else markdown(page), target)
     say(target)
-    for damage in page.trouble:
+    for damage in page.damage:
         say(damage, err=True)
     if show:
         click.launch(str(target.resolve()))
-    return 4 if page.trouble else 0
+    return 4 if page.damage else 0

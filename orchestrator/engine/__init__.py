@@ -127,7 +127,7 @@ class Exchanged:
     """Resident memory that only the slot's process holds."""
     usable: bool = True
     """False when the slot has to be replaced before it is handed anything else."""
-    trouble: str | None = None
+    failure: str | None = None
     """Why nothing of what it holds will ever come to an end."""
 
 
@@ -146,7 +146,7 @@ class Work(Protocol):
     def bad_nodes(self) -> frozenset[str]:
         """Nodes that must not be used any more: too many trials failed there."""
 
-    def refuse(self, shape: Shape, reason: str) -> None:
+    def reject(self, shape: Shape, reason: str) -> None:
         """No slot of this shape can ever be opened: the trials that wait for one are skipped."""
 
     def note(self, text: str) -> None:
@@ -167,13 +167,13 @@ class Work(Protocol):
     def requeue(self, trial_task: TrialTask) -> None:
         """A leased trial was not begun, and its slot is gone: it waits again."""
 
-    def tell(self, event: Event) -> bool:
+    def on_event(self, event: Event) -> bool:
         """Something happened to a leased trial. A retry puts it back, so it may be taken again.
 
         Whether the trial is to stop at the end of its epoch: it has done its part.
         """
 
-    def beat(self) -> None:
+    def tick(self) -> None:
         """Called a few times a second, come what may. Raises Interrupted when the sweep has to stop."""
 
 
@@ -181,7 +181,7 @@ class Engine(Protocol):
     """A place that executes trials."""
 
     def run(self, work: Work) -> None:
-        """Execute until nothing waits and nothing runs. Raises InfrastructureLost, and whatever `work.beat` raises."""
+        """Execute until nothing waits and nothing runs. Raises InfrastructureLost, and whatever `work.tick` raises."""
 
     def close(self) -> None:
         """Give everything back, within a few seconds, whatever happened."""

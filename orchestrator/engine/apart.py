@@ -28,14 +28,18 @@ def told_death(code: int | None) -> str:
     return f"its process was ended by {signal.Signals(-code).name}"
 
 
-_BEAT: Final = 0.2
+_POLL_SECONDS: Final = 0.2
 """Seconds between two looks at whether the sweep has to stop."""
 
 
 def attempt_apart(
-    trial_task: TrialTask, shape: Shape, run_trial: RunTrial, tell: Callable[[Event], bool], beat: Callable[[], object]
+    trial_task: TrialTask,
+    shape: Shape,
+    run_trial: RunTrial,
+    on_event: Callable[[Event], bool],
+    tick: Callable[[], object],
 ) -> None:
-    """As `attempt`, elsewhere. Raises whatever `tell` and `beat` raise; the process is gone then."""
+    """As `attempt`, elsewhere. Raises whatever `on_event` and `tick` raise; the process is gone then."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(
@@ -45,27 +49,27 @@ def attempt_apart(
         process.start()
     theirs.close()
     try:
-        if not _heard(ours, tell, beat):
+        if not _heard(ours, on_event, tick):
             process.join()
             failure = Failure(FailureKind.WORKER_LOST, told_death(process.exitcode))
-            tell(AttemptFailed(trial_task.trial_id, trial_task.attempt, failure, datetime.now(UTC), ""))
+            on_event(AttemptFailed(trial_task.trial_id, trial_task.attempt, failure, datetime.now(UTC), ""))
     finally:
         process.kill()
         process.join()
         ours.close()
 
 
-def _heard(ours: Connection, tell: Callable[[Event], bool], beat: Callable[[], object]) -> bool:
+def _heard(ours: Connection, on_event: Callable[[Event], bool], tick: Callable[[], object]) -> bool:
     """Pass events on until the trial's end. False where the process ended before it."""
     while True:
-        beat()
-        if not wait([ours], _BEAT):
+        tick()
+        if not wait([ours], _POLL_SECONDS):
             continue
         try:
             event: Event = ours.recv()
         except (EOFError, OSError):
             return False
-        tell(event)
+        on_event(event)
         if isinstance(event, AttemptFinished | AttemptFailed):
             return True
 

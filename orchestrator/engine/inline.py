@@ -48,10 +48,10 @@ class InlineEngine:
                 work.note(
                     f"trial {trial_task.trial_id} runs in a process of its own: the one of an earlier sweep died under it"
                 )
-                attempt_apart(trial_task, shape, self._run_trial, work.tell, work.beat)
+                attempt_apart(trial_task, shape, self._run_trial, work.on_event, work.tick)
             else:
                 self._attempt(work, trial_task, device, state)
-            work.beat()
+            work.tick()
 
     def _attempt(self, work: Work, trial_task: TrialTask, device: torch.device, state: ProcessState) -> None:
         line = _Line(work)
@@ -62,7 +62,7 @@ class InlineEngine:
             context=lambda report: SingleContext(
                 device, report, trial_task.spec.protocol.trial_timeout, line.cancelled
             ),
-            emit=line.tell,
+            emit=line.on_event,
             state=state,
         )
         if end.side_effects is not None and end.side_effects.after is After.UNFIT:
@@ -82,19 +82,19 @@ class _Line:
         self._work = work
         self._raised: BaseException | None = None
 
-    def tell(self, event: Event) -> bool:
+    def on_event(self, event: Event) -> bool:
         if isinstance(
             event, AttemptFailed
         ):  # a signal may have ended it, where the trial had put its own handler in place
-            self._passed(self._work.beat)
-        stops = self._passed(lambda: self._work.tell(event))
+            self._passed(self._work.tick)
+        stops = self._passed(lambda: self._work.on_event(event))
         if isinstance(event, Started):
             # the trial may end this process, and the next sweep has to know whose end it was
             self._passed(self._work.keep)
         return stops
 
     def cancelled(self) -> bool:
-        self._passed(self._work.beat)
+        self._passed(self._work.tick)
         return False
 
     def _passed(self, call: Callable[[], T]) -> T:

@@ -28,7 +28,7 @@ from orchestrator.errors import InfrastructureLost
 from trainables.running_time import running_time
 from trainables.spec import TrialTask
 
-BEAT: Final = 0.2
+POLL_SECONDS: Final = 0.2
 """Seconds that the loop waits for events at most."""
 QUICK: Final = 0.25
 """A trial shorter than this is worth having the next one wait in the slot (the round trip would show)."""
@@ -83,7 +83,7 @@ class RayEngine:
                 self._tell_who_is_waited_for(work)
                 self._refuse_to_wait_for_ever(work)
                 self._close_unneeded(work)
-                work.beat()  # first: a signal to the whole process group stops the sweep and ends Ray too
+                work.tick()  # first: a signal to the whole process group stops the sweep and ends Ray too
                 self._cluster.check()
         except ClusterError as error:
             raise InfrastructureLost(f"{error}; everything finished is kept") from error
@@ -99,7 +99,7 @@ class RayEngine:
             return
         for shape in work.shapes():
             if (reason := self._pool.never_fits(shape)) is not None:
-                work.refuse(shape, reason)
+                work.reject(shape, reason)
 
     def _open_slots(self, work: Work) -> None:
         self._pool.update(self._cluster.nodes, work.bad_nodes())
@@ -147,19 +147,19 @@ class RayEngine:
         """Fetch events from every slot that has some, and send it on its way again."""
         by_reference = {slot.reference: slot for slot in self._pool}
         if not by_reference:
-            time.sleep(BEAT)  # for a node to come
+            time.sleep(POLL_SECONDS)  # for a node to come
             return
         ready, _ = ray.wait(list(by_reference), num_returns=len(by_reference), timeout=0)
         if not ready:
-            ready, _ = ray.wait(list(by_reference), num_returns=1, timeout=BEAT)
+            ready, _ = ray.wait(list(by_reference), num_returns=1, timeout=POLL_SECONDS)
         for reference in ready:
             self._exchange(by_reference[reference], work)
         for slot in self._pool:
-            trouble = slot.line.trouble()
+            failure = slot.line.failure()
             if not self._pool.has_nodes_of(slot):  # one that is still coming up would wait there for ever
                 self._lose(slot, work, Failure(FailureKind.NODE_LOST, NODE_GONE))
-            elif trouble is not None:
-                self._lose(slot, work, Failure(FailureKind.WORKER_LOST, trouble))
+            elif failure is not None:
+                self._lose(slot, work, Failure(FailureKind.WORKER_LOST, failure))
 
     def _exchange(self, slot: Slot, work: Work) -> None:
         try:
@@ -172,8 +172,8 @@ class RayEngine:
         if slot.came_up:
             self._failed_starts = 0
         grown = slot.idle and exchanged.own_bytes > self._pool.memory_limit(slot)
-        if exchanged.trouble is not None:
-            self._lose(slot, work, Failure(FailureKind.WORKER_LOST, exchanged.trouble))
+        if exchanged.failure is not None:
+            self._lose(slot, work, Failure(FailureKind.WORKER_LOST, exchanged.failure))
         elif spoilt or grown or not exchanged.usable:
             self._replace(slot, work)
         else:
@@ -184,7 +184,7 @@ class RayEngine:
         unusable = False
         for event in events:
             if slot.note(event, QUICK):
-                if work.tell(event):
+                if work.on_event(event):
                     slot.line.stop(event.trial_id)
                 unusable |= spoils(event)
         return unusable
@@ -217,7 +217,7 @@ class RayEngine:
     def _break(self, slot: Slot, broken: list[Assignment], work: Work, failure: Failure) -> None:
         for lease in broken:
             del slot.leases[lease.trial_task.trial_id]
-            work.tell(broke_at(lease, failure, datetime.now(UTC)))
+            work.on_event(broke_at(lease, failure, datetime.now(UTC)))
         self._replace(slot, work)
 
     def _close_overdue(self, work: Work) -> None:
@@ -233,7 +233,9 @@ class RayEngine:
                 continue
             if lease.started is None:
                 began = datetime.now(UTC) - timedelta(seconds=seconds)
-                work.tell(Started(lease.trial_task.trial_id, lease.trial_task.attempt, slot.name, "unknown", 0, began))
+                work.on_event(
+                    Started(lease.trial_task.trial_id, lease.trial_task.attempt, slot.name, "unknown", 0, began)
+                )
             limit = lease.trial_task.spec.protocol.trial_timeout
             message = f"did not stop at its time limit of {limit:g} s; its slot was closed"
             self._break(slot, [lease], work, Failure(FailureKind.TIMED_OUT, message))

@@ -39,7 +39,7 @@ class SlotClient(Protocol):
     def withdraw(self) -> Any:
         """A reference to the ids of the trials that were handed over, had not been begun, and now never will be."""
 
-    def trouble(self) -> str | None:
+    def failure(self) -> str | None:
         """Why the slot cannot be used any more, where that shows otherwise than by a failed exchange."""
 
     def close(self, *, graceful: bool) -> None:
@@ -76,7 +76,7 @@ class Slot:
 
     @property
     def came_up(self) -> bool:
-        """Whether its workers have ever been there: a worker group's desk is ready long before its ranks are."""
+        """Whether its workers have ever been there: a worker group's mailbox is ready long before its ranks are."""
         return self.spoken if self.shape.workers > 1 else self.ready
 
     def silent_for(self) -> float:

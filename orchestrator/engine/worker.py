@@ -102,7 +102,7 @@ class SlotProcess:
 
         self._name, self._shape, self._run_trial = name, shape, run_trial
         self._device = torch.device("cuda" if shape.gpus > 0 else "cpu")
-        self._desk = Mailbox()
+        self._mailbox = Mailbox()
         self._spent = False
         """Whether the process has to be replaced before another trial runs."""
         warm_up()
@@ -110,21 +110,21 @@ class SlotProcess:
         self._thread.start()
 
     def submit(self, trial_tasks: Sequence[TrialTask]) -> None:
-        self._desk.submit(trial_tasks)
+        self._mailbox.submit(trial_tasks)
 
     def stop(self, trial_id: str) -> None:
-        self._desk.stop(trial_id)
+        self._mailbox.stop(trial_id)
 
     def withdraw(self) -> list[str]:
         """Take back what has not been begun."""
-        return self._desk.withdraw()
+        return self._mailbox.withdraw()
 
     def exchange(self, trial_tasks: Sequence[TrialTask], timeout: float) -> Exchanged:
         """Leave tasks and fetch all events; waits up to `timeout` seconds while there is none."""
         alive = self._thread.is_alive()  # asked before: then its last words are among the events
-        events = self._desk.exchange(trial_tasks, timeout)
-        trouble = None if alive or self._spent else _DIED
-        return Exchanged(events, own_bytes(), usable=not self._spent, trouble=trouble)
+        events = self._mailbox.exchange(trial_tasks, timeout)
+        failure = None if alive or self._spent else _DIED
+        return Exchanged(events, own_bytes(), usable=not self._spent, failure=failure)
 
     def _work(self) -> None:
         import torch
@@ -134,7 +134,7 @@ class SlotProcess:
         torch.set_num_threads(self._shape.cpus)  # per thread, so set in the one that computes
         state = ProcessState()
         while True:
-            trial_task = self._desk.next_task()
+            trial_task = self._mailbox.next_task()
             assert trial_task is not None, "waits for ever"
             if spoils(self._attempt(trial_task, state)):
                 self._spent = True  # what has been handed over goes back
@@ -149,7 +149,7 @@ class SlotProcess:
             slot=self._name,
             run_trial=self._run_trial,
             context=lambda report: SingleContext(self._device, report, limit),
-            emit=self._desk.emit,
+            emit=self._mailbox.emit,
             state=state,
         )
 
@@ -194,7 +194,7 @@ class Single:
     def withdraw(self) -> Any:
         return self._actor.withdraw.remote()
 
-    def trouble(self) -> str | None:
+    def failure(self) -> str | None:
         """Tasks that did not get there would be waited for without end: one may have no meaning in the slot's process."""
         if not self._submissions or time.monotonic() - self._looked < _LOOK:
             return None

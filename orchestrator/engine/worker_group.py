@@ -1,6 +1,6 @@
 """A slot of several workers: one long-lived Ray Train run whose ranks take one trial after another.
 
-A Train run takes some 20 s to come up, so it is kept for all trials of its shape. Its ranks fetch tasks from a desk
+A Train run takes some 20 s to come up, so it is kept for all trials of its shape. Its ranks fetch tasks from a mailbox
 that both sides know; nothing else passes between them and the sweep.
 """
 
@@ -184,18 +184,18 @@ def _verdict(ends: dict[int, AttemptFinished | AttemptFailed]) -> AttemptFinishe
 
 
 WAIT: Final = 1.0
-"""Seconds that an exchange waits at the desk for the first event."""
+"""Seconds that an exchange waits at the mailbox for the first event."""
 KIND_SECONDS: Final = 10.0
 """What the ranks are given to leave their loops when the slot is given back."""
-DESK_SECONDS: Final = 2.0
-"""What a desk that may have died is given to answer while its slot is closed."""
+MAILBOX_SECONDS: Final = 2.0
+"""What a mailbox that may have died is given to answer while its slot is closed."""
 
 
 @dataclass(frozen=True)
 class RankSetting:
     """What each rank is started with."""
 
-    desk: Any
+    mailbox: Any
     name: str
     shape: Shape
     run_trial: RunTrial
@@ -204,20 +204,20 @@ class RankSetting:
 
 
 class WorkerGroup:
-    """The line to a worker group: its desk, and the Train run in a thread (its `fit` blocks until the run ends)."""
+    """The line to a worker group: its mailbox, and the Train run in a thread (its `fit` blocks until the run ends)."""
 
     def __init__(self, name: str, placed: Placed, run_trial: RunTrial, spec: DistributedSpec) -> None:
         """Raises NoTemporaryFolder."""
         shape = placed.shape
         self._storage = str(temporary_folder("orch-train-"))
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        desk = ray.remote(WorkerGroupMailbox).options(
+        mailbox = ray.remote(WorkerGroupMailbox).options(
             num_cpus=0,
             max_concurrency=2 * shape.workers + 4,
             scheduling_strategy=here,  # it must not go with a node that goes
         )
-        self._desk: Any = desk.remote(shape.workers)
-        self._setting = RankSetting(self._desk, name, shape, run_trial, self._storage)
+        self._mailbox: Any = mailbox.remote(shape.workers)
+        self._setting = RankSetting(self._mailbox, name, shape, run_trial, self._storage)
         self._placed, self._spec = placed, spec
         self._ended: str | None = None
         self._closing = False
@@ -225,40 +225,40 @@ class WorkerGroup:
         self._thread.start()
 
     def connect(self) -> Any:
-        return self._desk.exchange.remote([], 0.0)
+        return self._mailbox.exchange.remote([], 0.0)
 
     def exchange(self, trial_tasks: Sequence[TrialTask]) -> Any:
-        return self._desk.exchange.remote(trial_tasks, WAIT)
+        return self._mailbox.exchange.remote(trial_tasks, WAIT)
 
     def submit(self, trial_tasks: Sequence[TrialTask]) -> None:
-        self._desk.submit.remote(trial_tasks)
+        self._mailbox.submit.remote(trial_tasks)
 
     def stop(self, trial_id: str) -> None:
-        self._desk.stop.remote(trial_id)
+        self._mailbox.stop.remote(trial_id)
 
     def withdraw(self) -> Any:
-        return self._desk.withdraw.remote()
+        return self._mailbox.withdraw.remote()
 
-    def trouble(self) -> str | None:
+    def failure(self) -> str | None:
         return None if self._closing else self._ended
 
     def close(self, *, graceful: bool) -> None:
         self._closing = True
         with contextlib.suppress(ray.exceptions.RayError):  # gone already
             if graceful:
-                self._desk.close.remote()
+                self._mailbox.close.remote()
                 self._thread.join(KIND_SECONDS)
-            reservation = ray.get(self._desk.reservation.remote(), timeout=DESK_SECONDS)
+            reservation = ray.get(self._mailbox.reservation.remote(), timeout=MAILBOX_SECONDS)
             if reservation is not None:
                 ray.util.remove_placement_group(reservation)  # gone already, unless the run failed as it came up
-            ray.kill(self._desk)  # ranks that are left see it go and end themselves
+            ray.kill(self._mailbox)  # ranks that are left see it go and end themselves
         shutil.rmtree(self._storage, ignore_errors=True)
 
     def _run(self) -> None:
         try:
             _trainer(self._setting, self._placed, self._spec).fit()
             self._ended = "its Ray Train run has ended"
-        except Exception as error:  # noqa: BLE001 - it is reported as the slot's trouble
+        except Exception as error:  # noqa: BLE001 - it is reported as the slot's failure
             self._ended = f"its Ray Train run has ended: {_said(error)}"
 
 
@@ -283,7 +283,9 @@ def _trainer(setting: RankSetting, placed: Placed, spec: DistributedSpec) -> Any
     return TorchTrainer(
         rank_loop,
         train_loop_config={"setting": setting},
-        torch_config=WorkerGroupTorchConfig(backend=backend, timeout_s=int(spec.group_timeout), desk=setting.desk),
+        torch_config=WorkerGroupTorchConfig(
+            backend=backend, timeout_s=int(spec.group_timeout), mailbox=setting.mailbox
+        ),
         scaling_config=ScalingConfig(
             num_workers=shape.workers,
             use_gpu=on_gpu,
@@ -291,7 +293,7 @@ def _trainer(setting: RankSetting, placed: Placed, spec: DistributedSpec) -> Any
             # where the engine's accounting has found room for each
             label_selector=[{NODE_LABEL: node} for node in placed.nodes],  # type: ignore[call-arg]
         ),
-        # nothing is ever reported or checkpointed through Train: rows go over the desk
+        # nothing is ever reported or checkpointed through Train: rows go over the mailbox
         run_config=RunConfig(
             name=setting.name,
             storage_path=setting.storage,
@@ -303,7 +305,7 @@ def _trainer(setting: RankSetting, placed: Placed, spec: DistributedSpec) -> Any
 
 
 def rank_loop(config: dict[str, RankSetting]) -> None:
-    """What each rank of the Train run does until the desk closes. (Ray Train hands its loop a dictionary.)"""
+    """What each rank of the Train run does until the mailbox closes. (Ray Train hands its loop a dictionary.)"""
     import torch
     from ray.train import get_context
 
@@ -315,12 +317,12 @@ def rank_loop(config: dict[str, RankSetting]) -> None:
     setting = config["setting"]
     warm_up()
     rank = get_context().get_world_rank()
-    _end_with_the_desk(setting.desk)
+    _end_with_the_mailbox(setting.mailbox)
     torch.set_num_threads(setting.shape.cpus)
     state = ProcessState()
     device = ray.train.torch.get_device()
     number = 0
-    while (trial_task := ray.get(setting.desk.trial_task.remote(number, 30.0))) is not False:
+    while (trial_task := ray.get(setting.mailbox.trial_task.remote(number, 30.0))) is not False:
         if trial_task is True:
             continue
         number += 1
@@ -329,20 +331,20 @@ def rank_loop(config: dict[str, RankSetting]) -> None:
             slot=setting.name,
             run_trial=setting.run_trial,
             context=partial(ProcessGroupContext, device, time_limit=trial_task.spec.protocol.trial_timeout),
-            emit=lambda event: ray.get(setting.desk.emit.remote(rank, event)),
+            emit=lambda event: ray.get(setting.mailbox.emit.remote(rank, event)),
             state=state,
         )
 
 
-def _end_with_the_desk(desk: Any) -> None:
-    """End this process when the worker group is broken or its desk is gone: its other thread may hang in a collective."""
+def _end_with_the_mailbox(mailbox: Any) -> None:
+    """End this process when the worker group is broken or its mailbox is gone: its other thread may hang in a collective."""
 
     def watch() -> None:
         try:
-            while not ray.get(desk.wait_closed.remote(30.0)):
+            while not ray.get(mailbox.wait_closed.remote(30.0)):
                 continue
         except ray.exceptions.RayError:
             pass
         os._exit(1)
 
-    threading.Thread(target=watch, name="watch-desk", daemon=True).start()
+    threading.Thread(target=watch, name="watch-mailbox", daemon=True).start()

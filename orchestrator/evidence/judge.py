@@ -85,7 +85,7 @@ class Judgement:
     verdicts: tuple[Verdict, ...]
     dropped: tuple[str, ...]
     """Claims of earlier grids on these data that this one has no more; p is corrected for them too."""
-    trouble: tuple[str, ...]
+    damage: tuple[str, ...]
     """Tables that are damaged. What is shown is from the journal, or without them."""
 
 
@@ -126,7 +126,7 @@ def judge(paths: ResultsPaths, grid: Path | GridSpec | None = None, *, alone: bo
         sweep=spec.name,
         verdicts=verdicts(spec.claims, evidence, 0 if alone else len(dropped)),
         dropped=tuple(dict.fromkeys(dropped.values())),
-        trouble=tuple(tables.trouble),
+        damage=tuple(tables.damage),
     )
 
 
@@ -147,7 +147,7 @@ def _epochs(tables: TablesRead) -> pd.DataFrame | None:
     try:
         return tables.needed(EPOCHS, EPOCHS.columns)
     except (DamagedResults, UserError) as unreadable:
-        tables.trouble.append(str(unreadable))
+        tables.damage.append(str(unreadable))
         return None
 
 

@@ -41,7 +41,7 @@ class Progress(Protocol):
     def finished(self, label: str, status: str, detail: str, snapshot: Snapshot) -> None:
         """A trial has come to a status; `detail` is its headline figure or its reason."""
 
-    def beat(self, snapshot: Snapshot) -> None:
+    def update(self, snapshot: Snapshot) -> None:
         """A few times a second."""
 
 
@@ -54,5 +54,5 @@ class Silence:
     def finished(self, label: str, status: str, detail: str, snapshot: Snapshot) -> None:
         return
 
-    def beat(self, snapshot: Snapshot) -> None:
+    def update(self, snapshot: Snapshot) -> None:
         return

@@ -129,7 +129,7 @@ def read_page(paths: ResultsPaths) -> Page:
     curves = charts.learning_curves(trials, ranked, tables.wanted(EPOCHS, charts.EPOCH_COLUMNS))
     broken_down = charts.NONE if under_way else _breakdowns(tables, trials, ranked)
     settings = _tuning_settings(tables) if len(tuning) else every[:0]
-    trouble = [*tables.trouble, *([unjudged] if unjudged else [])]
+    damage = [*tables.damage, *([unjudged] if unjudged else [])]
     return Page(
         sweep=str(trials["sweep"].iloc[-1]) if len(trials) else paths.root.name,
         open=under_way,
@@ -138,7 +138,7 @@ def read_page(paths: ResultsPaths) -> Page:
         cell_count=len(ranked),
         unplanned=int((unplanned["purpose"] != "tuning").sum()),
         counts=tuple((str(status), int(count)) for status, count in trials["status"].value_counts().items()),
-        notices=tuple(summary.notices(trials, ranked, trouble, str(paths.root))),
+        notices=tuple(summary.notices(trials, ranked, damage, str(paths.root))),
         firsts=summary.firsts(trials, ranked, shares),
         failures=summary.failure_summary(ranked),
         claims=claims,
@@ -154,7 +154,7 @@ def read_page(paths: ResultsPaths) -> Page:
         invocations=invocations(environments),
         reproduce=commands(environments),
         sources=tuple(_sources(paths)),
-        trouble=tuple(tables.trouble),
+        damage=tuple(tables.damage),
     )
 
 

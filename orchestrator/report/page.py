@@ -66,5 +66,5 @@ class Page:
     reproduce: tuple[str, ...]
     """Commands."""
     sources: tuple[Source, ...]
-    trouble: tuple[str, ...]
+    damage: tuple[str, ...]
     """Tables that are damaged, a line each."""

@@ -139,9 +139,9 @@ def _of_validation(trials: pd.DataFrame) -> str:
     return ", on validation: the test split is shown when all have ended" if is_open(trials["status"]) else ""
 
 
-def notices(trials: pd.DataFrame, ranked: pd.DataFrame, trouble: list[str], results: str) -> Iterator[Notice]:
+def notices(trials: pd.DataFrame, ranked: pd.DataFrame, damage: list[str], results: str) -> Iterator[Notice]:
     """What the page lacks. trials: planned ones that evaluate."""
-    for told in trouble:
+    for told in damage:
         yield Notice(told, "")
     if trials.empty:
         yield Notice("No trial is planned here yet.", "orch sweep GRID")

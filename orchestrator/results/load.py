@@ -142,8 +142,8 @@ class Results:
         `.attrs["dropped"]` lists the claims of earlier grids that this one has no more. Warns of tables that are damaged.
         """
         judged = judge(self._paths)
-        for trouble in judged.trouble:
-            warnings.warn(trouble, stacklevel=2)
+        for damage in judged.damage:
+            warnings.warn(damage, stacklevel=2)
         frame = pd.DataFrame([as_json(verdict) for verdict in judged.verdicts])
         frame.attrs["dropped"] = list(judged.dropped)
         return frame

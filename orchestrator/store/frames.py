@@ -25,7 +25,7 @@ class TablesRead:
 
     def __init__(self, paths: ResultsPaths) -> None:
         self._paths = paths
-        self.trouble: list[str] = []
+        self.damage: list[str] = []
         """One line for each table that is damaged."""
 
     def needed(self, table: Table, columns: list[str], where: Filters = ()) -> pd.DataFrame:
@@ -53,14 +53,14 @@ class TablesRead:
                 found = self._journalled(table, where)
             except OrchError:
                 raise damaged from None
-            self.trouble.append(f"{damaged}; what is shown here is from the journal")
+            self.damage.append(f"{damaged}; what is shown here is from the journal")
         return found.select([name for name in columns if name in found.column_names])
 
     def _found_or_empty(self, table: Table, columns: list[str], where: Filters) -> pa.Table:
         try:
             return self._found(table, columns, where)
         except OrchError as unreadable:
-            self.trouble.append(str(unreadable))
+            self.damage.append(str(unreadable))
             return table.schema.empty_table().select(columns)
 
     def _exported(self, table: Table, columns: list[str], where: Filters) -> pa.Table:

@@ -25,7 +25,7 @@ from trainables.spec import TrialTask
 
 COMMIT_PERIOD: Final = 0.1
 """Seconds between two commits: what a crash of the machine can take back at most."""
-BEAT_PERIOD: Final = 0.25
+DISPLAY_PERIOD: Final = 0.25
 """Seconds between two looks at the display."""
 
 
@@ -60,7 +60,7 @@ class Sweep:
         """Numbers of trials that join the queue."""
         self._settle()  # what was tuned before
         self._standing = SweepEstimate(expected=self._queue.expected + self._deferred.expected)
-        self._committed = self._beaten = time.monotonic()
+        self._committed = self._displayed = time.monotonic()
         self.first_task: float | None = None
         """Monotonic time at which the first trial was handed out."""
         self.ran = 0
@@ -114,7 +114,7 @@ class Sweep:
         self._attempts[trial_task.trial_id] -= 1
         self._queue.add(leased.waiting)
 
-    def refuse(self, shape: Shape, reason: str) -> None:
+    def reject(self, shape: Shape, reason: str) -> None:
         while (waiting := self._queue.take(shape)) is not None:
             self._set_aside(waiting.trial_id, "pending", "skipped", f"{NO_ROOM}{reason}")
             if waiting.tuning is not None:
@@ -134,7 +134,7 @@ class Sweep:
 
     # what the engine tells
 
-    def tell(self, event: Event) -> bool:
+    def on_event(self, event: Event) -> bool:
         leased = self._leased[event.trial_id]
         waiting = leased.waiting
         match event:
@@ -167,15 +167,15 @@ class Sweep:
             self._told_side_effects.add(text)
             self._progress.note(f"warning: {leased.label} {text}: no other trial runs under it")
 
-    def beat(self) -> None:
+    def tick(self) -> None:
         now = time.monotonic()
         if now - self._committed >= COMMIT_PERIOD:
             self._journal.commit()
             self._checkpoints.committed()
             self._committed = now
-        if now - self._beaten >= BEAT_PERIOD:
-            self._beaten = now
-            self._progress.beat(self.snapshot())
+        if now - self._displayed >= DISPLAY_PERIOD:
+            self._displayed = now
+            self._progress.update(self.snapshot())
         self._stop()
 
     def snapshot(self) -> Snapshot:

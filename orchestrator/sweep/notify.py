@@ -105,8 +105,8 @@ class Notifier:
         )
 
     def _call(self, notice: Notice, seconds: float) -> None:
-        if trouble := _called(self._command, notice, seconds):
-            self._say(f"the command to notify, {self._command[0]}, {trouble}; the sweep is none the worse for it")
+        if failure := _called(self._command, notice, seconds):
+            self._say(f"the command to notify, {self._command[0]}, {failure}; the sweep is none the worse for it")
 
 
 @contextmanager
@@ -137,8 +137,8 @@ class _Watched:
         if status in RETRYABLE:
             self._notifier.failed(label, status, detail, snapshot.counts)
 
-    def beat(self, snapshot: Snapshot) -> None:
-        self._progress.beat(snapshot)
+    def update(self, snapshot: Snapshot) -> None:
+        self._progress.update(snapshot)
 
 
 def _code(error: BaseException) -> int:

@@ -248,7 +248,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
         )
         had = sweep.left
         for shape, reason in without_room.items():
-            sweep.refuse(shape, reason)
+            sweep.reject(shape, reason)
         with reported(grid, paths, writing.place, progress, left=sweep.left) as exported:
             if sweep.left:
                 execute(request, cluster, sweep, journal, stopping, progress)

@@ -34,7 +34,7 @@ class Exporter:
         self._paths, self._place = paths, place
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="export", daemon=True)
-        self.trouble: str | None = None
+        self.failure: str | None = None
         """Why the latest refresh did not succeed. The final export, in the main thread, raises."""
         self._abandoned, self._first = False, PERIOD
         self.seconds = 0.0
@@ -47,7 +47,7 @@ class Exporter:
 
     def abandon(self) -> None:
         """The results directory is not in its place any more: what is left for `finish` is to stop."""
-        self._abandoned, self.trouble = True, None
+        self._abandoned, self.failure = True, None
 
     def finish(self) -> None:
         """Stop refreshing and export a last time. Raises DamagedResults, ResultsGone, InfrastructureLost (a full disk)."""
@@ -68,9 +68,9 @@ class Exporter:
         while not self._stop.wait(wait):
             try:
                 self._export()
-                self.trouble = None
+                self.failure = None
             except Exception as error:  # noqa: BLE001 - the sweep goes on; the final export raises what still holds
-                self.trouble = str(error)
+                self.failure = str(error)
             wait = max(PERIOD, PATIENCE * self.seconds)
 
     def _export(self) -> None:
@@ -157,8 +157,8 @@ def reported(
         exporter.abandon()
         raise
     finally:
-        if exporter.trouble is not None:
-            progress.note(f"the tables could not be refreshed while the sweep ran: {exporter.trouble}")
+        if exporter.failure is not None:
+            progress.note(f"the tables could not be refreshed while the sweep ran: {exporter.failure}")
         exporter.finish()
         if (ending := writer.finish(patience)) != "written":
             progress.note(_TOLD[ending].format(log=paths.wandb_log, results=paths.root))

@@ -24,9 +24,9 @@ class _Live:
     """A run that is open."""
 
     opened: OpenRun
-    told_at: float = 0.0
+    logged_at: float = 0.0
     """When it was given the oldest of the rows below, on the monotonic clock."""
-    told: int = 0
+    logged: int = 0
     """Rows that W&B has to have in good time; 0 where it has confirmed all."""
 
 
@@ -53,7 +53,7 @@ class LiveRuns:
         self._used = False
         self._again_at = 0.0
 
-    def beat(self) -> None:
+    def tick(self) -> None:
         """Send what the journal has by now; at most so often that it costs nothing. Raises Unreachable."""
         if self._when == "off" or (now := time.monotonic()) < self._again_at:
             return
@@ -61,9 +61,9 @@ class LiveRuns:
         for trial in self._long():
             live = self._open.get(trial.unit)
             if live is not None and trial.epochs > live.opened.rows:
-                self._tracker.tell(live.opened, self._read(trial.unit))
-                if not live.told:
-                    live.told, live.told_at = live.opened.rows, time.monotonic()
+                self._tracker.log(live.opened, self._read(trial.unit))
+                if not live.logged:
+                    live.logged, live.logged_at = live.opened.rows, time.monotonic()
         if any(self._is_due(live, now) for live in self._open.values()):
             self._check(now)
         self._again_at = time.monotonic() + _EVERY_SECONDS
@@ -119,17 +119,17 @@ class LiveRuns:
         for unit, live in self._open.items():
             rows = found.get(self._id(unit), Arrived(0, ended=False)).rows
             is_due = self._is_due(live, now)
-            if is_due and rows < live.told:
+            if is_due and rows < live.logged:
                 raise Unreachable(
-                    f"{live.told - rows} rows of the run {self._id(unit)} were sent, and W&B does not have them"
+                    f"{live.logged - rows} rows of the run {self._id(unit)} were sent, and W&B does not have them"
                 )
             if rows >= live.opened.rows:
-                live.told = 0
+                live.logged = 0
             elif is_due:
-                live.told, live.told_at = live.opened.rows, now
+                live.logged, live.logged_at = live.opened.rows, now
 
     def _is_due(self, live: _Live, now: float) -> bool:
-        return live.told > 0 and now - live.told_at >= self._arrives_in
+        return live.logged > 0 and now - live.logged_at >= self._arrives_in
 
     def _id(self, unit: Finished) -> str:
         return unit.run_id(self._journal.directory_id)

@@ -89,9 +89,9 @@ class OpenRun:
         self.rows = there
         """Rows that it has been given, those that were there before counted too: one an epoch, in their order."""
 
-    def tell(self, run: Run) -> None:
+    def log(self, run: Run) -> None:
         """Give it the rows that it does not have. Epochs that run again after a failure keep the rows that they have."""
-        self._tell(run, {})
+        self._log(run, {})
 
     def complete(self, run: Run, media: Media) -> None:
         """Give it the rest and end it. Returns when all of it has left."""
@@ -99,7 +99,7 @@ class OpenRun:
         # where all rows are there, its files perhaps are not: the summary holds what panels show, and takes no charts
         late = bool(self.rows) and self.rows >= len(run.epochs)
         again = dict(_in_summary(name, value) for name, value in shown.items() if late)
-        self._tell(run, shown)
+        self._log(run, shown)
         if run.config != self._begun.config:  # its trial has ended since
             self.tracked.config.update(run.config, allow_val_change=True)  # type: ignore[no-untyped-call]
         if run.tags != self._begun.tags:
@@ -112,7 +112,7 @@ class OpenRun:
         self.tracked.mark_preempting()
         self.tracked.finish(exit_code=1)
 
-    def _tell(self, run: Run, with_last: dict[str, Any]) -> None:
+    def _log(self, run: Run, with_last: dict[str, Any]) -> None:
         last = run.epochs[-1][0] if run.epochs else None
         for epoch, values in run.epochs[self.rows :]:
             # committed at once: the last epoch would otherwise overwrite the summary, whose scores are the selected epoch's

@@ -66,9 +66,9 @@ def push(paths: ResultsPaths, to: Destination, told: Callable[[str], None]) -> P
     done = json.loads(output)
     if process.returncode == PENDING:
         what = f"{done['pending']} runs are pending" if done["pending"] else "its report is not written"
-        trouble = f" ({done['trouble']})" if done["trouble"] else ""
+        failure = f" ({done['failure']})" if done["failure"] else ""
         raise InfrastructureLost(
-            f"W&B does not have all of {paths.root}{trouble}: {done['written'] + done['there']} runs are there now, {what};"
+            f"W&B does not have all of {paths.root}{failure}: {done['written'] + done['there']} runs are there now, {what};"
             f" `orch wandb push {paths.root}` goes on"
         )
     return Pushed(done["written"], done["there"], done["report"])

@@ -121,10 +121,10 @@ class Tracker:
         except Exception as error:
             raise self._away(error) from error
 
-    def tell(self, opened: OpenRun, run: Run) -> None:
+    def log(self, opened: OpenRun, run: Run) -> None:
         """Rows of a run whose trial trains. Raises Unreachable."""
         with self._answering():
-            opened.tell(run)
+            opened.log(run)
 
     def complete(self, opened: OpenRun, run: Run, media: Media) -> None:
         """Returns when all of it has left. Raises Unreachable."""
@@ -288,8 +288,8 @@ class Tracker:
     def _away(self, error: Exception) -> Unreachable:
         """A failed call keeps the run's id in use until the service is gone."""
         self.drop()
-        told = one_line(masked(str(error)))[:300]
-        return Unreachable(f"{type(error).__name__}: {told}" if told else type(error).__name__)
+        message = one_line(masked(str(error)))[:300]
+        return Unreachable(f"{type(error).__name__}: {message}" if message else type(error).__name__)
 
 
 def end_service(seconds: float) -> None:

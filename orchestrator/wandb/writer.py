@@ -89,7 +89,7 @@ class Written:
     """Runs of which W&B does not have all."""
     deleted: int
     """Those among them that their owner has deleted at W&B, which does not take them again."""
-    trouble: str
+    failure: str
     """Why runs are pending; empty where none is."""
 
 
@@ -153,7 +153,7 @@ class Writer:
                     there=self._there,
                     pending=len(left),
                     deleted=sum(self._refusals.is_deleted(unit) for unit in left),
-                    trouble=self._why(left),
+                    failure=self._why(left),
                 )
             _wait(stop)
 
@@ -184,7 +184,7 @@ class Writer:
                 self._write_offline(unit)
             return
         try:
-            self._live.beat()
+            self._live.tick()
             if pending:
                 self._send([unit for unit in pending if not self._is_there(unit)])
                 self._attach(pending)
@@ -227,7 +227,7 @@ class Writer:
                 self._ledger.add(unit, run.run_id, "begun")
                 if self._sent(unit, run, media, None if known is None else known.rows):
                     rows[unit] = len(run.epochs)
-                self._live.beat()
+                self._live.tick()
             self._confirm_all({unit: (runs[unit], count) for unit, count in rows.items()})
 
     def _sent(self, unit: Finished, run: Run, media: Media, there: int | None) -> bool:
@@ -253,7 +253,7 @@ class Writer:
                     self._attaching.attach(unit, self._read(unit)[0])
                 except Refused as failed:
                     self._refused(unit, self._run_id(unit), failed)
-                self._live.beat()
+                self._live.tick()
 
     def _confirm_all(self, sent: dict[Finished, tuple[str, int]]) -> None:
         """That a call returned does not say that W&B has taken the rows: it is asked."""
@@ -268,7 +268,7 @@ class Writer:
             if sent and time.monotonic() >= ends:
                 raise Unreachable(f"{len(sent)} runs were sent, and W&B does not have all of them")
             if sent:
-                self._live.beat()
+                self._live.tick()
                 time.sleep(pause)
                 pause = min(2 * pause, 2.0)
 

@@ -9,43 +9,43 @@ from tests.orchestrator.engine.trial_tasks import ended, epoch_done, started, tr
 
 
 def test_tasks_go_in_and_events_come_out_in_their_order() -> None:
-    desk = Mailbox()
+    mailbox = Mailbox()
 
     def slot() -> None:
         for _ in range(3):
-            taken = desk.next_task()
+            taken = mailbox.next_task()
             assert taken is not None
-            desk.emit(started(taken.trial_id))
-            desk.emit(ended(taken.trial_id))
+            mailbox.emit(started(taken.trial_id))
+            mailbox.emit(ended(taken.trial_id))
 
     thread = threading.Thread(target=slot, daemon=True)
     thread.start()
-    events = desk.exchange([trial_task("a"), trial_task("b")], timeout=5)
-    desk.submit([trial_task("c")])
+    events = mailbox.exchange([trial_task("a"), trial_task("b")], timeout=5)
+    mailbox.submit([trial_task("c")])
     thread.join(5)
-    events += desk.exchange([], timeout=0)
+    events += mailbox.exchange([], timeout=0)
     assert [(type(event).__name__, event.trial_id) for event in events] == [
         (name, trial) for trial in "abc" for name in ("Started", "AttemptFinished")
     ]
-    assert desk.exchange([], timeout=0) == []
+    assert mailbox.exchange([], timeout=0) == []
 
 
 def test_an_exchange_ends_at_once_when_something_happens() -> None:
-    desk = Mailbox()
-    threading.Timer(0.05, desk.emit, [epoch_done()]).start()
+    mailbox = Mailbox()
+    threading.Timer(0.05, mailbox.emit, [epoch_done()]).start()
     began = time.monotonic()
-    events = desk.exchange([], timeout=60)
+    events = mailbox.exchange([], timeout=60)
     assert isinstance(events[0], EpochDone)
     assert time.monotonic() - began < 30  # not the whole wait
 
 
 def test_what_nobody_has_taken_can_be_taken_back() -> None:
-    desk = Mailbox()
-    desk.submit([trial_task("a"), trial_task("b"), trial_task("c")])
-    assert desk.next_task() is not None
-    assert desk.withdraw() == ["b", "c"]
-    assert desk.next_task(timeout=0.01) is None
-    assert desk.withdraw() == []
+    mailbox = Mailbox()
+    mailbox.submit([trial_task("a"), trial_task("b"), trial_task("c")])
+    assert mailbox.next_task() is not None
+    assert mailbox.withdraw() == ["b", "c"]
+    assert mailbox.next_task(timeout=0.01) is None
+    assert mailbox.withdraw() == []
 
 
 def test_there_may_be_no_order() -> None:
@@ -53,16 +53,16 @@ def test_there_may_be_no_order() -> None:
 
 
 def test_a_trial_that_is_told_to_stop_hears_it_with_its_next_epoch() -> None:
-    desk = Mailbox()
-    assert not desk.emit(started("a"))
-    assert not desk.emit(epoch_done("a"))
-    desk.stop("a")
-    assert desk.emit(epoch_done("a"))
-    assert not desk.emit(ended("a"))
+    mailbox = Mailbox()
+    assert not mailbox.emit(started("a"))
+    assert not mailbox.emit(epoch_done("a"))
+    mailbox.stop("a")
+    assert mailbox.emit(epoch_done("a"))
+    assert not mailbox.emit(ended("a"))
 
 
 def test_what_is_said_of_an_earlier_attempt_is_not_heard_by_the_next() -> None:
-    desk = Mailbox()
-    desk.stop("a")
-    assert not desk.emit(started("a"))
-    assert not desk.emit(epoch_done("a"))
+    mailbox = Mailbox()
+    mailbox.stop("a")
+    assert not mailbox.emit(started("a"))
+    assert not mailbox.emit(epoch_done("a"))

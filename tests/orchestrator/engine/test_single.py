@@ -1,4 +1,4 @@
-"""Tasks that a slot's process cannot take are trouble of the slot: nobody would ever tell of them."""
+"""Tasks that a slot's process cannot take are a failure of the slot: nobody would ever report it."""
 
 import subprocess
 import sys
@@ -41,15 +41,15 @@ cluster.open()
 try:
     single = Single("slot-1", Placed(Shape(1, 1, 0.0), (cluster.nodes[0].node_id,)), never, 0.0)
     ray.get(single.connect())
-    assert single.trouble() is None, "nothing was submitted"
+    assert single.failure() is None, "nothing was submitted"
     single.submit([])
     ray.wait(list(single._submissions))
     single._looked = 0.0
-    assert single.trouble() is None, "what it took is no trouble"
+    assert single.failure() is None, "what it took is no failure"
     single.submit([dataclasses.replace(trial_task(), place=Foreign())])
     ray.wait(list(single._submissions))
     single._looked = 0.0
-    print(single.trouble())
+    print(single.failure())
     single.close(graceful=False)
 finally:
     cluster.close()

@@ -27,7 +27,7 @@ def test_an_error_of_the_orchestrators_own_kind_is_the_outcome_of_the_trial_that
     events = []
     while not events or not isinstance(events[-1], AttemptFinished):
         exchanged = slot.exchange([], 30)
-        assert exchanged.trouble is None
+        assert exchanged.failure is None
         assert exchanged.usable
         events += exchanged.events
     assert [type(event) for event in events] == [Started, AttemptFailed, Started, AttemptFinished]
@@ -41,8 +41,8 @@ def test_a_thread_that_ends_is_told_and_its_last_words_are_heard(
 ) -> None:
     emit = Mailbox.emit
 
-    def dies(desk: Mailbox, event: object) -> bool:
-        emit(desk, event)  # type: ignore[arg-type]
+    def dies(mailbox: Mailbox, event: object) -> bool:
+        emit(mailbox, event)  # type: ignore[arg-type]
         raise MemoryError("as an event is told")
 
     monkeypatch.setattr(Mailbox, "emit", dies)
@@ -51,4 +51,4 @@ def test_a_thread_that_ends_is_told_and_its_last_words_are_heard(
     assert not slot._thread.is_alive()
     exchanged = slot.exchange([trial_task("another")], 0)
     assert exchanged.events, "what it told before is not lost"
-    assert exchanged.trouble == "the thread of its process that runs trials has ended"
+    assert exchanged.failure == "the thread of its process that runs trials has ended"

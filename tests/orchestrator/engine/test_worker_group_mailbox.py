@@ -15,46 +15,46 @@ Act = Callable[[WorkerGroupMailbox, int, TrialTask], None]
 
 @pytest.fixture
 def started_group() -> Iterator[Callable[[Act], WorkerGroupMailbox]]:
-    """Starts a desk with two ranks that take tasks until it closes."""
-    desks: list[tuple[WorkerGroupMailbox, list[threading.Thread]]] = []
+    """Starts a mailbox with two ranks that take tasks until it closes."""
+    mailboxes: list[tuple[WorkerGroupMailbox, list[threading.Thread]]] = []
 
     def start(act: Act) -> WorkerGroupMailbox:
-        desk = WorkerGroupMailbox(2)
+        mailbox = WorkerGroupMailbox(2)
 
         def loop(rank: int) -> None:
             number = 0
-            while (taken := desk.trial_task(number, 0.2)) is not False:
+            while (taken := mailbox.trial_task(number, 0.2)) is not False:
                 if isinstance(taken, TrialTask):
                     number += 1
-                    act(desk, rank, taken)
+                    act(mailbox, rank, taken)
 
         threads = [threading.Thread(target=loop, args=(rank,), daemon=True) for rank in (0, 1)]
         for thread in threads:
             thread.start()
-        desks.append((desk, threads))
-        return desk
+        mailboxes.append((mailbox, threads))
+        return mailbox
 
     yield start
-    for desk, threads in desks:
-        desk.close()
+    for mailbox, threads in mailboxes:
+        mailbox.close()
         for thread in threads:
             thread.join(5)
-            assert not thread.is_alive(), "a rank did not leave its loop when the desk was closed"
+            assert not thread.is_alive(), "a rank did not leave its loop when the mailbox was closed"
 
 
-def events_until_ends(desk: WorkerGroupMailbox, ends: int) -> list[Event]:
+def events_until_ends(mailbox: WorkerGroupMailbox, ends: int) -> list[Event]:
     events: list[Event] = []
     for _ in range(50):
-        events += desk.exchange([], 0.2).events
+        events += mailbox.exchange([], 0.2).events
         if sum(isinstance(event, AttemptFinished | AttemptFailed) for event in events) >= ends:
             return events
     raise AssertionError(f"not {ends} ends: {events}")
 
 
-def good(desk: WorkerGroupMailbox, rank: int, taken: TrialTask) -> None:
-    desk.emit(rank, started(taken.trial_id))
-    desk.emit(rank, epoch_done(taken.trial_id))
-    desk.emit(rank, ended(taken.trial_id))
+def good(mailbox: WorkerGroupMailbox, rank: int, taken: TrialTask) -> None:
+    mailbox.emit(rank, started(taken.trial_id))
+    mailbox.emit(rank, epoch_done(taken.trial_id))
+    mailbox.emit(rank, ended(taken.trial_id))
 
 
 def test_every_rank_gets_every_order_and_each_event_goes_out_once(
@@ -62,15 +62,15 @@ def test_every_rank_gets_every_order_and_each_event_goes_out_once(
 ) -> None:
     seen: list[tuple[int, str]] = []
 
-    def act(desk: WorkerGroupMailbox, rank: int, taken: TrialTask) -> None:
+    def act(mailbox: WorkerGroupMailbox, rank: int, taken: TrialTask) -> None:
         seen.append((rank, taken.trial_id))
-        good(desk, rank, taken)
+        good(mailbox, rank, taken)
 
-    desk = started_group(act)
-    desk.submit([trial_task("a")])
-    first = events_until_ends(desk, 1)
-    desk.submit([trial_task("b")])
-    second = events_until_ends(desk, 1)
+    mailbox = started_group(act)
+    mailbox.submit([trial_task("a")])
+    first = events_until_ends(mailbox, 1)
+    mailbox.submit([trial_task("b")])
+    second = events_until_ends(mailbox, 1)
     for trial, events in (("a", first), ("b", second)):
         assert [(type(event), event.trial_id) for event in events] == [
             (Started, trial),
@@ -81,104 +81,104 @@ def test_every_rank_gets_every_order_and_each_event_goes_out_once(
 
 
 def test_the_end_waits_for_the_last_rank() -> None:
-    desk = WorkerGroupMailbox(2)
-    desk.emit(0, ended())
-    assert desk.exchange([], 0).events == []
-    desk.emit(1, ended())
-    assert [type(event) for event in desk.exchange([], 0).events] == [AttemptFinished]
+    mailbox = WorkerGroupMailbox(2)
+    mailbox.emit(0, ended())
+    assert mailbox.exchange([], 0).events == []
+    mailbox.emit(1, ended())
+    assert [type(event) for event in mailbox.exchange([], 0).events] == [AttemptFinished]
 
 
 def test_both_ranks_failing_is_one_failure_and_the_worker_group_goes_on(
     started_group: Callable[[Act], WorkerGroupMailbox],
 ) -> None:
-    def act(desk: WorkerGroupMailbox, rank: int, taken: TrialTask) -> None:
+    def act(mailbox: WorkerGroupMailbox, rank: int, taken: TrialTask) -> None:
         if taken.trial_id == "a":
-            desk.emit(rank, broke(trial_id="a", message=f"rank {rank}"))
+            mailbox.emit(rank, broke(trial_id="a", message=f"rank {rank}"))
         else:
-            good(desk, rank, taken)
+            good(mailbox, rank, taken)
 
-    desk = started_group(act)
-    desk.submit([trial_task("a"), trial_task("b")])
-    events = events_until_ends(desk, 2)
+    mailbox = started_group(act)
+    mailbox.submit([trial_task("a"), trial_task("b")])
+    events = events_until_ends(mailbox, 2)
     failed = next(event for event in events if isinstance(event, AttemptFailed))
     assert (failed.trial_id, failed.failure.message) == ("a", "rank 0")
     assert [event.trial_id for event in events if isinstance(event, AttemptFinished | AttemptFailed)] == ["a", "b"]
-    assert desk.exchange([], 0).usable
+    assert mailbox.exchange([], 0).usable
 
 
 def test_what_no_rank_has_fetched_can_be_taken_back() -> None:
-    desk = WorkerGroupMailbox(2)
-    desk.submit([trial_task("a"), trial_task("b"), trial_task("c")])
-    assert isinstance(desk.trial_task(0, 1), TrialTask)
-    assert desk.withdraw() == ["b", "c"]
+    mailbox = WorkerGroupMailbox(2)
+    mailbox.submit([trial_task("a"), trial_task("b"), trial_task("c")])
+    assert isinstance(mailbox.trial_task(0, 1), TrialTask)
+    assert mailbox.withdraw() == ["b", "c"]
     for rank in (0, 1):
-        desk.emit(rank, ended("a"))
-    assert desk.trial_task(1, 0.01) is True
-    desk.submit([trial_task("d")])
+        mailbox.emit(rank, ended("a"))
+    assert mailbox.trial_task(1, 0.01) is True
+    mailbox.submit([trial_task("d")])
     for _rank in (0, 1):
-        fetched = desk.trial_task(1, 1)
+        fetched = mailbox.trial_task(1, 1)
         assert isinstance(fetched, TrialTask)
         assert fetched.trial_id == "d"
 
 
 def test_the_ranks_stay_in_step() -> None:
     """Trials that fail before their first collective operation would not keep them so."""
-    desk = WorkerGroupMailbox(2)
-    desk.submit([trial_task("a"), trial_task("b")])
-    desk.trial_task(0, 1)
-    desk.trial_task(0, 1)
-    desk.emit(0, broke(trial_id="a", message="rank 0"))
-    assert desk.trial_task(1, 0.01) is True, "the other rank is still at the first"
-    desk.emit(1, broke(trial_id="a", message="rank 1"))
-    assert isinstance(desk.trial_task(1, 1), TrialTask)
-    assert [(type(event), event.trial_id) for event in desk.exchange([], 0).events] == [(AttemptFailed, "a")]
+    mailbox = WorkerGroupMailbox(2)
+    mailbox.submit([trial_task("a"), trial_task("b")])
+    mailbox.trial_task(0, 1)
+    mailbox.trial_task(0, 1)
+    mailbox.emit(0, broke(trial_id="a", message="rank 0"))
+    assert mailbox.trial_task(1, 0.01) is True, "the other rank is still at the first"
+    mailbox.emit(1, broke(trial_id="a", message="rank 1"))
+    assert isinstance(mailbox.trial_task(1, 1), TrialTask)
+    assert [(type(event), event.trial_id) for event in mailbox.exchange([], 0).events] == [(AttemptFailed, "a")]
 
 
 def test_a_ranks_own_failure_goes_before_the_echo_that_the_others_make_of_it() -> None:
-    desk = WorkerGroupMailbox(2)
-    desk.emit(0, broke(FailureKind.WORKER_LOST, "another worker of this trial has failed"))
-    desk.emit(1, broke(FailureKind.ERROR, "ValueError: the cause"))
-    (event,) = desk.exchange([], 0).events
+    mailbox = WorkerGroupMailbox(2)
+    mailbox.emit(0, broke(FailureKind.WORKER_LOST, "another worker of this trial has failed"))
+    mailbox.emit(1, broke(FailureKind.ERROR, "ValueError: the cause"))
+    (event,) = mailbox.exchange([], 0).events
     assert isinstance(event, AttemptFailed)
     assert event.failure.message == "ValueError: the cause"
 
 
 def test_a_rank_that_fails_alone_breaks_the_worker_group(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_group, "PATIENCE", 0.1)
-    desk = WorkerGroupMailbox(2)
-    desk.submit([trial_task("a"), trial_task("b")])
-    assert isinstance(desk.trial_task(0, 1), TrialTask)
-    assert isinstance(desk.trial_task(0, 1), TrialTask)
-    desk.emit(0, started("a"))
-    desk.emit(1, broke(trial_id="a", message="rank 1 alone"))
-    exchanged = desk.exchange([], 0)
+    mailbox = WorkerGroupMailbox(2)
+    mailbox.submit([trial_task("a"), trial_task("b")])
+    assert isinstance(mailbox.trial_task(0, 1), TrialTask)
+    assert isinstance(mailbox.trial_task(0, 1), TrialTask)
+    mailbox.emit(0, started("a"))
+    mailbox.emit(1, broke(trial_id="a", message="rank 1 alone"))
+    exchanged = mailbox.exchange([], 0)
     assert [type(event) for event in exchanged.events] == [Started]
     assert exchanged.usable
-    exchanged = desk.exchange([], 5)
+    exchanged = mailbox.exchange([], 5)
     assert [type(event) for event in exchanged.events] == [AttemptFailed]
     assert not exchanged.usable
-    assert desk.wait_closed(5), "the rank that hangs is to be ended"
-    assert desk.trial_task(1, 5) is False, "nothing more is begun in a broken worker group"
+    assert mailbox.wait_closed(5), "the rank that hangs is to be ended"
+    assert mailbox.trial_task(1, 5) is False, "nothing more is begun in a broken worker group"
 
 
 def test_a_late_end_of_a_broken_worker_group_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_group, "PATIENCE", 0.0)
-    desk = WorkerGroupMailbox(2)
-    desk.emit(1, broke(message="alone"))
-    assert len(desk.exchange([], 1).events) == 1
-    desk.emit(0, ended())
-    assert desk.exchange([], 0.05).events == []
+    mailbox = WorkerGroupMailbox(2)
+    mailbox.emit(1, broke(message="alone"))
+    assert len(mailbox.exchange([], 1).events) == 1
+    mailbox.emit(0, ended())
+    assert mailbox.exchange([], 0.05).events == []
 
 
 def test_a_trial_that_is_told_to_stop_hears_it_through_its_first_rank() -> None:
-    desk = WorkerGroupMailbox(2)
-    desk.submit([trial_task("a")])
+    mailbox = WorkerGroupMailbox(2)
+    mailbox.submit([trial_task("a")])
     for rank in (0, 1):
-        desk.trial_task(0, 0)
-        assert not desk.emit(rank, started("a"))
-    assert not desk.emit(0, epoch_done("a"))
-    desk.stop("a")
-    assert desk.emit(0, epoch_done("a"))
+        mailbox.trial_task(0, 0)
+        assert not mailbox.emit(rank, started("a"))
+    assert not mailbox.emit(0, epoch_done("a"))
+    mailbox.stop("a")
+    assert mailbox.emit(0, epoch_done("a"))
     for rank in (0, 1):
-        desk.emit(rank, ended("a"))
-    assert not desk.emit(0, epoch_done("a")), "it is over"
+        mailbox.emit(rank, ended("a"))
+    assert not mailbox.emit(0, epoch_done("a")), "it is over"

@@ -17,19 +17,19 @@ needs_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is in
 @contextmanager
 def opened(file: Path, **context: Any) -> Iterator[Page]:
     """Fails where the console has anything to say, a script raises, or anything is asked for beside the file."""
-    trouble: list[str] = []
+    damage: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **context})
-        page.on("console", lambda message: trouble.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("dialog", lambda dialog: trouble.append(f"a dialog: {dialog.message}"))
-        page.on("request", lambda request: trouble.append(request.url) if request.url != file.as_uri() else None)
+        page.on("console", lambda message: damage.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: damage.append(str(error)))
+        page.on("dialog", lambda dialog: damage.append(f"a dialog: {dialog.message}"))
+        page.on("request", lambda request: damage.append(request.url) if request.url != file.as_uri() else None)
         page.goto(file.as_uri())
         page.wait_for_selector("html[data-ready]", state="attached")
         yield page
         browser.close()
-    assert trouble == []
+    assert damage == []
 
 
 def drawn(page: Page, kind: str, at: int = 0) -> Locator:

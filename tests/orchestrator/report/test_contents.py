@@ -168,7 +168,7 @@ def test_tables_without_a_completed_trial_are_no_damage(cells: tuple[Cell, ...],
     journal.close()
     assert run(["report", str(paths.root)]) == 0
     page = read_page(paths)
-    assert page.trouble == ()
+    assert page.damage == ()
     assert any(notice.what.startswith(told) for notice in page.notices)
 
 
@@ -223,7 +223,7 @@ def test_without_a_journal_the_rest_is_shown(tmp_path: Path, capsys: pytest.Capt
     page = read_page(paths)
     assert page.curves.curves == page.breakdowns.cells == ()
     assert len(page.boards[0].grid.rows) == len(CELLS)
-    assert len(page.trouble) == 2
+    assert len(page.damage) == 2
     paths.table("trials").write_bytes(b"PAR1 and nothing more")
     paths.report.write_text("the old page")
     assert run(["report", str(paths.root)]) == 4

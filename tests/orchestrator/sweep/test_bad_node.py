@@ -48,15 +48,15 @@ class TwoNodes:
                     continue
                 taken += 1
                 if node == "good":
-                    attempt(trial_task, node, self._run_trial, context, work.tell, state)
+                    attempt(trial_task, node, self._run_trial, context, work.on_event, state)
                     continue
                 now = datetime.now(UTC)
-                work.tell(Started(trial_task.trial_id, trial_task.attempt, node, node, 1, now))
-                work.tell(
+                work.on_event(Started(trial_task.trial_id, trial_task.attempt, node, node, 1, now))
+                work.on_event(
                     AttemptFailed(trial_task.trial_id, trial_task.attempt, Failure(self.kind, "no CUDA here"), now, "")
                 )
             assert taken, "trials wait, and no node takes one"
-            work.beat()
+            work.tick()
 
     def close(self) -> None:
         return

@@ -1,4 +1,4 @@
-"""Tables are fresh while a sweep runs, and trouble with them never stops it."""
+"""Tables are fresh while a sweep runs, and a failure to write them never stops it."""
 
 import time
 from pathlib import Path
@@ -40,19 +40,19 @@ def test_tables_appear_while_the_sweep_runs(running: tuple[ResultsPaths, Journal
     journal.close()
     exports.finish()
     assert exports.seconds > 0
-    assert exports.trouble is None
+    assert exports.failure is None
 
 
-def test_trouble_is_remembered_and_the_next_refresh_is_tried(running: tuple[ResultsPaths, Journal]) -> None:
+def test_a_failure_is_remembered_and_the_next_refresh_is_tried(running: tuple[ResultsPaths, Journal]) -> None:
     paths, journal = running
     paths.table("trials").mkdir()
     exports = Exporter(paths, InResults(paths))
     exports.start()
     for _ in range(200):
-        if exports.trouble is not None:
+        if exports.failure is not None:
             break
         time.sleep(0.05)
-    assert "trials.parquet" in (exports.trouble or "")
+    assert "trials.parquet" in (exports.failure or "")
     with pytest.raises(DamagedResults, match="it is a folder"):
         exports.finish()
     paths.table("trials").rmdir()

@@ -101,7 +101,7 @@ def test_what_does_not_answer_at_the_start_makes_runs_pending(fault: str, server
     server.refuse() if fault == "refused" else server.fail(fault)  # type: ignore[arg-type]
     tried = write(paths, patience=3)
     assert (tried.code, tried.written, tried.pending) == (PENDING, 0, 9)
-    assert tried.trouble
+    assert tried.failure
     assert f"runs are pending, `orch wandb push {paths.root}` sends them" in tried.told
     assert KEY not in tried.told
     server.heal()
@@ -122,7 +122,7 @@ def test_what_stops_answering_in_the_middle_loses_and_doubles_nothing(
     else:
         server.fail(fault, "file_stream", skip=4)  # type: ignore[arg-type]
     tried = write(paths, patience=3)
-    assert (tried.code, bool(tried.trouble)) == (PENDING, True)
+    assert (tried.code, bool(tried.failure)) == (PENDING, True)
     assert tried.pending < 9 or tried.written == 0
     server.heal()
     server.listen() if fault == "refused" else None
@@ -131,7 +131,7 @@ def test_what_stops_answering_in_the_middle_loses_and_doubles_nothing(
     assert folders(paths) == []
 
 
-def test_a_short_trouble_is_overcome_without_a_push(server: WandbServer, tmp_path: Path) -> None:
+def test_a_short_outage_is_overcome_without_a_push(server: WandbServer, tmp_path: Path) -> None:
     paths = write_sample(tmp_path / "demo")
     server.fail("500", "UpsertBucket", skip=3, times=1)
     server.fail("lost", "file_stream", skip=2, times=1)

@@ -33,7 +33,7 @@ class Session:
     there: int
     pending: int
     deleted: int
-    trouble: str
+    failure: str
     report: str
 
 
