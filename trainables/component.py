@@ -26,7 +26,7 @@ class AddedLater:
 
 @dataclass(frozen=True)
 class NotIdentity:
-    """Marks a parameter that does not change what is learnt (a path, a time limit): never in the canonical form."""
+    """Marks a parameter that does not change what is trained (a path, a time limit): never in the canonical form."""
 
 
 Positive = Annotated[float, Field(gt=0)]

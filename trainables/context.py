@@ -39,22 +39,22 @@ class Context(Protocol):
     def unwrap(self, module: nn.Module) -> nn.Module:
         """The module that `wrap` was given."""
 
-    def apart(self, module: nn.Module) -> AbstractContextManager[None]:
+    def no_sync(self, module: nn.Module) -> AbstractContextManager[None]:
         """Passes of a module from `wrap` inside leave this rank's own gradients; the next one outside averages the sum."""
 
     def shard(self, count: int) -> slice:
         """Which of `count` examples of a global batch or an evaluation split are this rank's: contiguous, in rank order."""
 
-    def total(self, value: Tensor) -> Tensor:
+    def all_reduce(self, value: Tensor) -> Tensor:
         """Sum over the ranks."""
 
     def gather(self, value: Tensor) -> Tensor:
         """The ranks' tensors joined along the first axis in rank order (lengths may differ); the same on every rank."""
 
-    def same(self, module: nn.Module) -> None:
+    def sync_buffers(self, module: nn.Module) -> None:
         """Give every rank the first one's buffers (batch-norm statistics differ between ranks)."""
 
-    def agree(self, signal: Signal) -> Signal:
+    def agree_max(self, signal: Signal) -> Signal:
         """The greatest signal of all ranks."""
 
     def report(self, row: EpochRow) -> bool:
@@ -91,22 +91,22 @@ class SingleContext:
     def unwrap(self, module: nn.Module) -> nn.Module:
         return module
 
-    def apart(self, module: nn.Module) -> AbstractContextManager[None]:
+    def no_sync(self, module: nn.Module) -> AbstractContextManager[None]:
         return nullcontext()
 
     def shard(self, count: int) -> slice:
         return slice(0, count)
 
-    def total(self, value: Tensor) -> Tensor:
+    def all_reduce(self, value: Tensor) -> Tensor:
         return value
 
     def gather(self, value: Tensor) -> Tensor:
         return value
 
-    def same(self, module: nn.Module) -> None:
+    def sync_buffers(self, module: nn.Module) -> None:
         return
 
-    def agree(self, signal: Signal) -> Signal:
+    def agree_max(self, signal: Signal) -> Signal:
         return signal
 
     def check(self) -> None:

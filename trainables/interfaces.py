@@ -23,7 +23,7 @@ class Model(Component):
     """A level of the `model` axis.
 
     One with a training step of its own (a GAN, say) also has `learner`, as `training.learner.OwnLearner` says, and one
-    that need not read its pictures again and again `shortened`, as `training.prepare.CachesFeatures` says.
+    that need not read its pictures again and again `cache_features`, as `training.prepare.CachesFeatures` says.
     """
 
     kind: ClassVar[str] = "model"
@@ -45,7 +45,7 @@ class Model(Component):
     @property
     def caches_features(self) -> bool:
         """Whether it reads less than the pictures, once it has read each of them."""
-        return self._has_method("shortened")
+        return self._has_method("cache_features")
 
     def _has_method(self, name: str) -> bool:
         """A parameter may happen to have that name."""
@@ -140,7 +140,7 @@ class Generated:
     examples: Examples
     """In the types and the shape of those they were made from."""
     picture: Picture | None = None
-    """What they look like, for the eye."""
+    """What they look like, for display."""
 
 
 class Regularizer(Component):

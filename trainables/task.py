@@ -31,7 +31,7 @@ class Task(Component):
         need not add up to 1, and count in proportion: regularizers weigh them.
         """
 
-    def hits(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
+    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
         """How many of the batch are right, a scalar tensor on the same device; None where nothing is right or wrong."""
         return None
 

@@ -74,7 +74,7 @@ def _epoch(
 ) -> tuple[float, float]:
     """Running loss and accuracy, as the program has them."""
     module.train()
-    losses, hits = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.int64)
+    losses, correct = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.int64)
     for chosen in torch.split(data.train[torch.randperm(len(data.train))], BATCH_SIZE):
         targets = data.pool_labels.index_select(0, chosen)
         outputs = module(_standardised(data.pool.index_select(0, chosen), data))
@@ -85,8 +85,8 @@ def _epoch(
         stepper.step()
         with torch.no_grad():
             losses += loss.detach() * len(targets)
-            hits += (outputs.argmax(1) == targets).sum()
-    return float(losses) / len(data.train), float(hits) / len(data.train)
+            correct += (outputs.argmax(1) == targets).sum()
+    return float(losses) / len(data.train), float(correct) / len(data.train)
 
 
 def _measure(
@@ -94,13 +94,13 @@ def _measure(
 ) -> tuple[float, float]:
     """Loss and accuracy of a split."""
     module.eval()
-    loss, hits = 0.0, 0
+    loss, correct = 0.0, 0
     with torch.inference_mode():
         for chosen in torch.split(indices, _EVALUATION_BATCH):
             outputs, targets = module(_standardised(pictures.index_select(0, chosen), data)), labels[chosen]
             loss += float(F.cross_entropy(outputs, targets, reduction="sum"))
-            hits += int((outputs.argmax(1) == targets).sum())
-    return loss / len(indices), hits / len(indices)
+            correct += int((outputs.argmax(1) == targets).sum())
+    return loss / len(indices), correct / len(indices)
 
 
 def _standardised(pictures: Tensor, data: FashionTensors) -> Tensor:

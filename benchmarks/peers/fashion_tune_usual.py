@@ -36,12 +36,12 @@ def trial(config: dict[str, Any]) -> None:
 
     def accuracy(loader: DataLoader[Any]) -> float:
         module.eval()
-        hits = total = 0
+        correct = total = 0
         with torch.no_grad():
             for inputs, targets in loader:
-                hits += (module(inputs).argmax(1) == targets).sum().item()
+                correct += (module(inputs).argmax(1) == targets).sum().item()
                 total += len(targets)
-        return hits / total
+        return correct / total
 
     for _ in range(config["epochs"]):
         module.train()

@@ -78,7 +78,7 @@ class Term:
     arms: tuple[Arm, ...]
     """Those that are in all of these."""
     name: str
-    """For the eye."""
+    """For display."""
 
 
 @dataclass(frozen=True, slots=True)

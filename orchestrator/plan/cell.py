@@ -53,7 +53,7 @@ class Cell(NamedTuple):
 
     @property
     def label(self) -> str:
-        """For the eye: the labels of its levels."""
+        """For display: the labels of its levels."""
         return f"{self.dataset.label} {self.model.label} {self.optimizer.label} {self.regularizer.label}"
 
     @property

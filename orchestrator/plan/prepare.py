@@ -15,7 +15,7 @@ from orchestrator.plan.progress import Progress
 from orchestrator.plan.resolve import LocatedData, add_each
 from trainables.data.cache import cache_folder, contents
 from trainables.data.checks import with_split_faults
-from trainables.data.subset import Division
+from trainables.data.subset import TrialSplit
 from trainables.dataset import DataLocation
 from trainables.errors import DataError, DataErrors, DataMissing
 
@@ -71,17 +71,17 @@ def prepare_data(plan: Plan, place: DataLocation, progress: Progress) -> dict[st
             continue
         progress.note(f"data: {data.level.label}")
         try:
-            division = _divided(data, place, plan)
+            trial_split = _divided(data, place, plan)
         except DataError as error:
             told = with_split_faults(error, data.dataset, place, plan.dividing)
             add_each(problems, DataErrors(told), data.level)
         else:
-            examples[data.level.label] = len(division.split.train)
+            examples[data.level.label] = len(trial_split.split.train)
     problems.raise_if_any()
     return examples
 
 
-def _divided(data: LocatedData, place: DataLocation, plan: Plan) -> Division:
+def _divided(data: LocatedData, place: DataLocation, plan: Plan) -> TrialSplit:
     """For the first seed. Raises DataError."""
     assert data.fingerprint is not None and data.info is not None, "a sweep has fetched what was missing"
     found = contents(data.dataset, place, data.fingerprint)

@@ -13,7 +13,7 @@ from orchestrator.plan.cell import Cell
 from orchestrator.plan.support import Support
 from trainables.component import Component
 
-# The values of open parameters for the eye. Imports nothing heavy: `orch status` and `orch logs` say them too.
+# The values of open parameters for display. Imports nothing heavy: `orch status` and `orch logs` say them too.
 
 
 def shown(values: Mapping[str, Any]) -> str:

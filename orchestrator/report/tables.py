@@ -143,7 +143,7 @@ def _tuned(trials: pd.DataFrame) -> dict[str, Column]:
 
 
 def _readable(rows: pd.DataFrame) -> pd.DataFrame:
-    """With those values for the eye."""
+    """With those values for display."""
     return rows.assign(tuned=[shown_text(None if pd.isna(text) else text) for text in rows["tuned"]])
 
 

@@ -64,7 +64,7 @@ class Listed:
     """Some values; any JSON. Numbers are in ascending order."""
 
     texts: tuple[str, ...]
-    """JSON of each; numbers for the eye."""
+    """JSON of each; numbers for display."""
     numbers: tuple[float, ...]
     """The same; empty where any is no number."""
 

@@ -247,7 +247,7 @@ class Sweep:
         self._move(old, new)
 
     def _label(self, waiting: Waiting) -> str:
-        """For the eye."""
+        """For display."""
         if waiting.tuning is None:
             return f"{waiting.cell.label} seed {waiting.seed}"
         tuner = self._deferred.tuner(waiting.cell)

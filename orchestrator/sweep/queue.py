@@ -148,7 +148,7 @@ class RunningTrial:
 
     waiting: Waiting
     label: str
-    """For the eye."""
+    """For display."""
     attempt: int
     node: str = ""
     """Id of the slot's node; empty where it has several, or none is known."""

@@ -285,7 +285,7 @@ def changed(load: Callable[[Examples], Examples]) -> Dataset:
 @pytest.mark.parametrize(
     ("labels", "told"),
     [
-        (np.array([1] + [0] * 59), "the class blue has one picture .*: it cannot be both learnt and tested"),
+        (np.array([1] + [0] * 59), "the class blue has one picture .*: it cannot be both trained on and tested"),
         (np.array([0] * 59 + [1]), "the class blue has one picture"),
     ],
 )

@@ -85,20 +85,20 @@ class Dividing:
         examples: Divisible,
         hashes: NDArray[np.uint64],
         classes: Sequence[str],
-    ) -> "Division":
+    ) -> "TrialSplit":
         """Raises as `divided`."""
         return divided(options, examples, hashes, classes, self.splits, derived_seeds(self.seed).split, self.seed)
 
 
 @dataclass(frozen=True, slots=True)
-class Division:
+class TrialSplit:
     """A data set divided for one trial."""
 
     split: Split
     unlabelled: Indices
     """Training examples whose labels are hidden; ascending."""
     targets: NDArray[np.int64] | NDArray[np.float32]
-    """Of every example, as they are learnt: with wrong labels where asked for, and without those that are hidden."""
+    """Of every example, as they are trained on: with label noise where asked for, without those that are hidden."""
 
 
 def divided(
@@ -109,7 +109,7 @@ def divided(
     splits: Splits,
     split_seed: int,
     seed: int,
-) -> Division:
+) -> TrialSplit:
     """Split, then take away from training alone.
 
     classes: their names; empty where the task has none. split_seed: what everything random is derived from but the
@@ -126,11 +126,11 @@ def divided(
         taught = _less(options, parts.train, examples.targets.astype(np.int64), classes, split_seed)
     parts = replace(parts, train=taught.train)
     refuse_leaks(parts, taught.unlabelled, hashes, examples.groups)
-    return Division(parts, taught.unlabelled, taught.targets)
+    return TrialSplit(parts, taught.unlabelled, taught.targets)
 
 
 class _Taught(NamedTuple):
-    """What is learnt from; the fields of Division, and the training split."""
+    """What is trained on; the fields of TrialSplit, and the training split."""
 
     train: Indices
     unlabelled: Indices
@@ -171,22 +171,22 @@ def _fold(
 
 
 def _refuse_lost_classes(parts: Split, targets: NDArray[np.generic], classes: Sequence[str]) -> None:
-    """A class that is only learnt, or never, would be left out of the figures without a word."""
+    """A class that is only trained on, or never, would be left out of the figures without a word."""
     counts = {
         name: np.bincount(targets[indices].astype(np.int64), minlength=len(classes))
         for name, indices in (("train", parts.train), ("val", parts.val), ("test", parts.test))
     }
     lost: list[DataError] = []
     for label, name in enumerate(classes):
-        learnt, asked = counts["train"][label], counts["val"][label] + counts["test"][label]
-        if learnt and not asked:
+        trained, asked = counts["train"][label], counts["val"][label] + counts["test"][label]
+        if trained and not asked:
             lost.append(
                 DataError(
-                    f"the class {name} has one picture (or copies of one, or one group): it cannot be both learnt and "
+                    f"the class {name} has one picture (or copies of one, or one group): it cannot be both trained on and "
                     f"tested; add at least two that differ, or leave the class out"
                 )
             )
-        if asked and not learnt:
+        if asked and not trained:
             lost.append(
                 DataError(
                     f"the class {name} has {asked} pictures to validate and test on and none to learn from; "

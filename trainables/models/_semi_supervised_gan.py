@@ -107,7 +107,7 @@ class SemiSupervisedLearner(SupervisedLearner):
         # of the generator alone: a backward pass would leave gradients in the discriminator, and average them
         gradients = torch.autograd.grad(loss * self._share(len(self._real)), self._generator_parameters)
         for parameter, gradient in zip(self._generator_parameters, gradients, strict=True):
-            parameter.grad = self._context.total(gradient) / self._context.world_size
+            parameter.grad = self._context.all_reduce(gradient) / self._context.world_size
         self._generator_optimizer.step()
 
     def _generator_loss(self, fake: Tensor) -> Tensor:

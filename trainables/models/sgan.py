@@ -56,7 +56,7 @@ class Sgan(Model):
         return Discriminator(self._classifier().build(data, outputs))
 
     def learner(self, parts: LearnerParts) -> SemiSupervisedLearner:
-        """How one batch is learnt (see `training.learner.OwnLearner`)."""
+        """Make what takes a training step on a batch (see `training.learner.OwnLearner`)."""
         from trainables.models._semi_supervised_gan import Generating, SemiSupervisedLearner
 
         generating = Generating(self.latent, self.generator_channels, self.generator_loss, self.passes)

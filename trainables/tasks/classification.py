@@ -39,7 +39,7 @@ class Classification(Task):
         logits = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
         return F.cross_entropy(logits, targets.to(logits.dtype) if targets.is_floating_point() else targets)
 
-    def hits(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Examples whose greatest output is the label, or the most probable class where targets are probabilities."""
         labels = targets.argmax(dim=1) if targets.is_floating_point() else targets
         return (outputs.argmax(dim=1) == labels).sum()

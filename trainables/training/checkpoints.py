@@ -168,7 +168,7 @@ class TrainingProgress:
     best_val: Outputs | None = None
     """What these weights gave for the validation split."""
     examples: int = 0
-    """Learnt, over all epochs and workers."""
+    """Trained on, over all epochs and workers."""
     signal: Signal = Signal.GO_ON
     """What the ranks agreed on after the latest epoch."""
 
@@ -251,7 +251,7 @@ class CheckpointManager:
         if self._context.world_size == 1:
             return value
         mine = torch.tensor(int(value) if self._context.rank == 0 else 0, device=self._context.device)
-        return int(self._context.total(mine))
+        return int(self._context.all_reduce(mine))
 
     def _sent(self, data: bytes) -> bytes:
         """The first rank's bytes, to all."""
@@ -263,7 +263,7 @@ class CheckpointManager:
             part = torch.zeros(size, dtype=torch.uint8)
             if self._context.rank == 0:
                 part = torch.frombuffer(bytearray(data[start : start + size]), dtype=torch.uint8)
-            summed = self._context.total(part.to(self._context.device)).to("cpu", torch.uint8)
+            summed = self._context.all_reduce(part.to(self._context.device)).to("cpu", torch.uint8)
             received[start : start + size] = summed.numpy().tobytes()
         return bytes(received)
 

@@ -70,7 +70,7 @@ _CLEAN_TRAIN: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Measures:
+class Metrics:
     """Scores of each split; all None where the trial diverged."""
 
     train: Scores | None = None
@@ -82,15 +82,15 @@ class Measures:
     """Why the selected weights cannot be measured, if they cannot."""
 
 
-UNMEASURED: Final = Measures()
+UNMEASURED: Final = Metrics()
 
 
-def measure_validation(val: Outputs, task: Task) -> Measures:
+def measure_validation(val: Outputs, task: Task) -> Metrics:
     """What a tuning trial is measured by. No other split is read."""
     try:
-        return Measures(val=task.scores(*_finite("validation", val)))
+        return Metrics(val=task.scores(*_finite("validation", val)))
     except _NotFiniteError as reason:
-        return Measures(diverged=str(reason))
+        return Metrics(diverged=str(reason))
 
 
 class _NotFiniteError(Exception):
@@ -99,7 +99,7 @@ class _NotFiniteError(Exception):
 
 def measure(
     module: nn.Module, val: Outputs, task: Task, data: Prepared, protocol: Protocol, seeds: Seeds, context: Context
-) -> Measures:
+) -> Metrics:
     """No dropout, no augmentation. The test split is read last, and only here.
 
     val: what the selected weights gave for the validation split.
@@ -113,9 +113,9 @@ def measure(
         val_scores = task.scores(*_finite("validation", val))
         test = _finite("test", outputs_of(data.split.test))
     except _NotFiniteError as reason:
-        return Measures(diverged=str(reason))
+        return Metrics(diverged=str(reason))
     breakdown = task.breakdown(*test, data.info)
-    return Measures(train, val_scores, task.scores(*test), breakdown, _by_cue(task, test, data))
+    return Metrics(train, val_scores, task.scores(*test), breakdown, _by_cue(task, test, data))
 
 
 def _finite(split: str, outputs: Outputs) -> Outputs:
@@ -132,8 +132,8 @@ def _by_cue(task: Task, test: Outputs, data: Prepared) -> CueScores | None:
     agrees = torch.from_numpy(data.cues[data.split.test]).to(targets.device) == targets
 
     def accuracy(group: Tensor) -> float | None:
-        hits = task.hits(outputs[group], targets[group])
-        return float(hits) / int(group.sum()) if hits is not None and bool(group.any()) else None
+        correct = task.correct(outputs[group], targets[group])
+        return float(correct) / int(group.sum()) if correct is not None and bool(group.any()) else None
 
     return CueScores(int(agrees.sum()), accuracy(agrees), accuracy(~agrees))
 

@@ -43,7 +43,7 @@ class FitParts:
     protocol: Protocol
     seeds: Seeds
     context: Context
-    keeper: CheckpointManager | None = None
+    checkpoints: CheckpointManager | None = None
     """Keeps the state between epochs, and knows whether there is one to go on from."""
 
 
@@ -56,13 +56,13 @@ class TrainingResult:
     diverged: str | None
     """Why it diverged, where it did and was not meant to."""
     examples: int
-    """Examples learnt, over all epochs and workers."""
+    """Examples trained on, over all epochs and workers."""
     val: Outputs | None
     """What the selected weights gave for the validation split; None where no epoch was selected."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Learnt:
+class _EpochResult:
     """One epoch's training: means over the examples of all ranks."""
 
     loss: float
@@ -84,17 +84,17 @@ def fit(parts: FitParts) -> TrainingResult:
     progress = _begun(parts, streams)
     history = progress.history
     while progress.signal is Signal.GO_ON and len(history) < parts.protocol.epochs:
-        learnt, val, signal = _epoch(parts, streams, history)
-        progress.examples += learnt
-        progress.signal = signal = context.agree(signal)
+        examples, val, signal = _epoch(parts, streams, history)
+        progress.examples += examples
+        progress.signal = signal = context.agree_max(signal)
         if signal in _ENDS:
             error, message = _ENDS[signal]
             raise error(message)
         if signal is not Signal.DIVERGED and is_best(history, parts.protocol, parts.task):
             progress.best_epoch, progress.best_val, progress.best = len(history), val, learner.weights()
-        if parts.keeper is not None:
+        if parts.checkpoints is not None:
             over = signal is not Signal.GO_ON or len(history) == parts.protocol.epochs
-            parts.keeper.after_epoch(learner, streams, progress, over=over)
+            parts.checkpoints.after_epoch(learner, streams, progress, over=over)
     if progress.best:
         module.load_state_dict(progress.best)
     diverged = None if parts.protocol.schedule.is_range_test else _divergence(history[-1])
@@ -103,49 +103,49 @@ def fit(parts: FitParts) -> TrainingResult:
 
 def _begun(parts: FitParts, streams: RandomStreams) -> TrainingProgress:
     """Where an earlier attempt had come to, whose epochs are reported again; or the beginning."""
-    progress = None if parts.keeper is None else parts.keeper.restore(parts.learner, streams)
+    progress = None if parts.checkpoints is None else parts.checkpoints.restore(parts.learner, streams)
     if progress is None:
         return TrainingProgress()
     enough = False
     for row in progress.history:
         enough = parts.context.report(row)
-    progress.signal = parts.context.agree(max(progress.signal, Signal.STOP if enough else Signal.GO_ON))
+    progress.signal = parts.context.agree_max(max(progress.signal, Signal.STOP if enough else Signal.GO_ON))
     return progress
 
 
 def _epoch(parts: FitParts, streams: RandomStreams, history: list[EpochRow]) -> tuple[int, Outputs, Signal]:
     """Train, look at the validation split, report.
 
-    How many examples were learnt, what the module gives for the validation split, and what this rank says is next.
+    Returns how many examples were trained on, what the module gives for the validation split, and this rank's signal.
     """
     stopwatch = Stopwatch(parts.context.device)
-    learnt = _learn(parts, streams, history)
+    result = _learn(parts, streams, history)
     seconds = stopwatch.lap()
     outputs = _validate(parts)
     val = parts.task.quick_scores(outputs.outputs, outputs.targets)
     row = EpochRow(
         epoch=len(history) + 1,
         lr=parts.learner.lr,
-        train_loss=learnt.loss,
+        train_loss=result.loss,
         val_loss=val.loss,
         seconds=seconds,
         eval_seconds=stopwatch.lap(),
-        train_accuracy=learnt.accuracy,
+        train_accuracy=result.accuracy,
         val_accuracy=val.accuracy,
         val_balanced_accuracy=val.balanced_accuracy,
         val_mse=val.mse,
         val_mae=val.mae,
         val_r2=val.r2,
-        gradient_norm=learnt.gradient_norm,
+        gradient_norm=result.gradient_norm,
     )
     history.append(row)
     enough = parts.context.report(row)
     # a range test that is stopped early has not looked at the rates that it was asked about
     stoppers = () if parts.protocol.schedule.is_range_test else parts.regularizers
-    return learnt.examples, outputs, max(_signal(history, stoppers), Signal.STOP if enough else Signal.GO_ON)
+    return result.examples, outputs, max(_signal(history, stoppers), Signal.STOP if enough else Signal.GO_ON)
 
 
-def _learn(parts: FitParts, streams: RandomStreams, history: Sequence[EpochRow]) -> _Learnt:
+def _learn(parts: FitParts, streams: RandomStreams, history: Sequence[EpochRow]) -> _EpochResult:
     """The learner's passes over the training split. Nothing here waits for the device before the last step."""
     learner, protocol, context = parts.learner, parts.protocol, parts.context
     train = np.tile(parts.data.split.train, learner.passes)
@@ -160,7 +160,7 @@ def _learn(parts: FitParts, streams: RandomStreams, history: Sequence[EpochRow])
     )
     steps = steps_of(len(train), protocol.batch_size, context.shard)
     losses = torch.zeros((), dtype=torch.float64, device=context.device)
-    hits: Tensor | None = torch.zeros((), dtype=torch.int64, device=context.device)
+    correct: Tensor | None = torch.zeros((), dtype=torch.int64, device=context.device)
     norms: list[Tensor] = []
     count = 0
     done = len(history) * steps
@@ -173,17 +173,17 @@ def _learn(parts: FitParts, streams: RandomStreams, history: Sequence[EpochRow])
         if learner.measures_gradients and result.gradient_norm is not None:
             norms.append(result.gradient_norm)
         losses += result.loss
-        hits = None if hits is None or result.hits is None else hits + result.hits
+        correct = None if correct is None or result.correct is None else correct + result.correct
         count += len(inputs)
-    return _over_all_ranks(losses, hits, norms, count, context)
+    return _over_all_ranks(losses, correct, norms, count, context)
 
 
 def _over_all_ranks(
-    losses: Tensor, hits: Tensor | None, norms: Sequence[Tensor], count: int, context: Context
-) -> _Learnt:
-    examples = int(context.total(torch.tensor(count, device=context.device)))
-    accuracy = None if hits is None else float(context.total(hits)) / examples
-    return _Learnt(float(context.total(losses)) / examples, accuracy, _mean_norm(norms), examples)
+    losses: Tensor, correct: Tensor | None, norms: Sequence[Tensor], count: int, context: Context
+) -> _EpochResult:
+    examples = int(context.all_reduce(torch.tensor(count, device=context.device)))
+    accuracy = None if correct is None else float(context.all_reduce(correct)) / examples
+    return _EpochResult(float(context.all_reduce(losses)) / examples, accuracy, _mean_norm(norms), examples)
 
 
 def _mean_norm(norms: Sequence[Tensor]) -> float | None:
@@ -193,7 +193,7 @@ def _mean_norm(norms: Sequence[Tensor]) -> float | None:
 
 
 def _validate(parts: FitParts) -> Outputs:
-    parts.context.same(parts.learner.module)
+    parts.context.sync_buffers(parts.learner.module)
     data = parts.data
     return predict(parts.learner.module, data.batches, data.split.val, parts.protocol, parts.context)
 

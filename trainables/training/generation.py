@@ -19,7 +19,7 @@ Pixels = NDArray[np.uint8] | NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Enlarged:
+class ExtendedData:
     """A data set whose training split holds generated examples too; validation and test are as they were."""
 
     data: Prepared
@@ -28,14 +28,14 @@ class Enlarged:
     picture: Picture | None
 
 
-def add_generated(data: Prepared, regularizers: Sequence[Regularizer], seed: int, context: Context) -> Enlarged:
+def add_generated(data: Prepared, regularizers: Sequence[Regularizer], seed: int, context: Context) -> ExtendedData:
     """Ask each regularizer; all are shown the training split as it was before any of them. The same on every rank.
 
     Raises DataError where what was made is not of the form of the data, and whatever a regularizer raises.
     """
     makers = [regularizer for regularizer in regularizers if _makes_examples(regularizer)]
     if not makers:
-        return Enlarged(data, 0, None)
+        return ExtendedData(data, 0, None)
     train = data.batches.examples(data.split.train)
     made = [
         maker.more_examples(train, data.info, derived_seed(f"generate {place}", seed), context)
@@ -43,7 +43,7 @@ def add_generated(data: Prepared, regularizers: Sequence[Regularizer], seed: int
     ]
     some = [generated for generated in made if generated is not None and len(generated.examples)]
     if not some:
-        return Enlarged(data, 0, None)
+        return ExtendedData(data, 0, None)
     pictures = [generated.picture for generated in some if generated.picture is not None]
     more = Examples(
         _of_first_rank(np.concatenate([generated.examples.inputs for generated in some]), context),
@@ -53,7 +53,7 @@ def add_generated(data: Prepared, regularizers: Sequence[Regularizer], seed: int
     check_examples(more, data.info)
     if more.inputs.dtype != train.inputs.dtype:
         raise DataError(f"generated inputs are {more.inputs.dtype}, those of {data.info.name} {train.inputs.dtype}")
-    return Enlarged(_joined(data, train, more), len(more), pictures[0] if pictures else None)
+    return ExtendedData(_joined(data, train, more), len(more), pictures[0] if pictures else None)
 
 
 def _makes_examples(regularizer: Regularizer) -> bool:
@@ -65,7 +65,7 @@ def _of_first_rank(inputs: Pixels, context: Context) -> Pixels:
     if context.world_size == 1:
         return inputs
     mine = torch.from_numpy(inputs).to(context.device)
-    first = context.total(mine if context.rank == 0 else torch.zeros_like(mine))
+    first = context.all_reduce(mine if context.rank == 0 else torch.zeros_like(mine))
     pixels: Pixels = first.to(mine.dtype).cpu().numpy()
     return pixels
 

@@ -1,4 +1,4 @@
-"""How one batch is learnt."""
+"""One training step on one batch."""
 
 import typing
 from abc import ABC, abstractmethod
@@ -138,7 +138,7 @@ class StepResult(NamedTuple):
     """Sums over this rank's part of the batch, left on the device so that a step does not wait for it."""
 
     loss: Tensor
-    hits: Tensor | None
+    correct: Tensor | None
     gradient_norm: Tensor | None = None
     """Total 2-norm of the gradients over the whole batch before they are clipped, the same on every rank. None where
     `measures_gradients` is off, or the learner has no single gradient."""
@@ -200,7 +200,7 @@ class OwnLearner(typing.Protocol):
     """A model that learns in a way of its own."""
 
     def learner(self, parts: LearnerParts) -> Learner:
-        """How one batch is learnt."""
+        """Make what takes a training step on a batch."""
 
 
 class SupervisedLearner(Learner):
@@ -259,10 +259,10 @@ class SupervisedLearner(Learner):
     def _evaluated(self, inputs: Tensor, targets: Tensor) -> StepResult:
         """Leaves in the parameters the gradients of the mean loss over the batch, changed by regularizers and clipped."""
         self._optimizer.zero_grad(set_to_none=True)
-        loss, hits = self._passed(inputs, targets)
+        loss, correct = self._passed(inputs, targets)
         for hook in self._gradient_hooks:
             hook(self._parameters)
-        return StepResult(loss, hits, self._measured_and_clipped())
+        return StepResult(loss, correct, self._measured_and_clipped())
 
     def _passed(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None]:
         """Forward and backward, part by part where gradients are accumulated; sums of losses and hits."""
@@ -272,18 +272,18 @@ class SupervisedLearner(Learner):
             return self._part_passed(inputs, targets, share)
         *first, last = zip(inputs.tensor_split(count), targets.tensor_split(count), strict=True)
         shares = share / len(inputs)
-        with self._context.apart(self._wrapped):  # the ranks meet in the last part alone
+        with self._context.no_sync(self._wrapped):  # the ranks meet in the last part alone
             sums = [self._part_passed(*part, shares * len(part[0])) for part in first]
         sums.append(self._part_passed(*last, shares * len(last[0])))
-        hits = [each for _, each in sums if each is not None]
-        return torch.stack([loss for loss, _ in sums]).sum(), torch.stack(hits).sum() if hits else None
+        correct = [each for _, each in sums if each is not None]
+        return torch.stack([loss for loss, _ in sums]).sum(), torch.stack(correct).sum() if correct else None
 
     def _part_passed(self, inputs: Tensor, targets: Tensor, share: Tensor | float) -> tuple[Tensor, Tensor | None]:
         objective = self._objective(inputs, targets, share)
         torch.autograd.backward(objective.minimised)
         with torch.no_grad():
-            hits = self._task.hits(objective.outputs.detach(), targets)
-            return objective.loss.detach() * len(inputs), hits
+            correct = self._task.correct(objective.outputs.detach(), targets)
+            return objective.loss.detach() * len(inputs), correct
 
     def _objective(self, inputs: Tensor, targets: Tensor, share: Tensor | float) -> Objective:
         """Forward, in the precision of the trial. share: what the loss counts for."""
@@ -330,10 +330,10 @@ class SupervisedLearner(Learner):
 
     def _mean(self, loss: Tensor, count: int) -> float:
         """Over the whole batch: ranks that searched by losses of their own would part ways."""
-        return float(self._context.total(loss) / self._total(float(count)))
+        return float(self._context.all_reduce(loss) / self._total(float(count)))
 
     def _total(self, count: float) -> Tensor:
-        return self._context.total(torch.tensor(count, device=self._context.device))
+        return self._context.all_reduce(torch.tensor(count, device=self._context.device))
 
 
 def _optimizer(parameters: list[nn.Parameter], parts: LearnerParts) -> torch.optim.Optimizer:

@@ -19,7 +19,7 @@ from trainables.data.cue import drawn_cues, planted
 from trainables.data.splits import Split, stream
 from trainables.data.statistics import pixel_scale
 from trainables.data.streaming import StreamedBatches
-from trainables.data.subset import Division, divided
+from trainables.data.subset import TrialSplit, divided
 from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, StreamedExamples
 from trainables.errors import DataError
 from trainables.interfaces import Regularizer, TrainingFacts
@@ -48,7 +48,7 @@ class Prepared:
 class CachesFeatures(typing.Protocol):
     """A model that reads less than the pictures, once it has read each of them."""
 
-    def shortened(
+    def cache_features(
         self,
         module: nn.Module,
         data: Prepared,
@@ -78,34 +78,34 @@ def prepared(
     if reason is not None:
         raise DataError(reason)
     examples = found.examples
-    division = divided(dataset, examples, found.hashes, info.classes, splits, split_seed, seed)
-    learnt = division.split.train
+    trial_split = divided(dataset, examples, found.hashes, info.classes, splits, split_seed, seed)
+    train = trial_split.split.train
     if isinstance(examples, StreamedExamples):
-        labelled = replace(examples, targets=division.targets)
-        batches: Batches = StreamedBatches(labelled, info, learnt, split_seed, device)
+        labelled = replace(examples, targets=trial_split.targets)
+        batches: Batches = StreamedBatches(labelled, info, train, split_seed, device)
         cues = None
     else:
-        changed, cues = _changed(dataset, examples, division, info, split_seed, device)
-        scale = pixel_scale(changed.inputs, learnt, dataset.preprocess)
+        changed, cues = _changed(dataset, examples, trial_split, info, split_seed, device)
+        scale = pixel_scale(changed.inputs, train, dataset.preprocess)
         batches = Batches(changed, scale, device, channels_last=info.input == "image")
-    counts = np.bincount(division.targets[learnt], minlength=len(info.classes)) if info.classes else np.empty(0)
+    counts = np.bincount(trial_split.targets[train], minlength=len(info.classes)) if info.classes else np.empty(0)
     mean, std = (tuple(float(value) for value in each) for each in (batches.statistics.mean, batches.statistics.std))
     facts = TrainingFacts(tuple(int(count) for count in counts), mean, std)
-    return Prepared(info, division.split, batches, facts, division.unlabelled, cues)
+    return Prepared(info, trial_split.split, batches, facts, trial_split.unlabelled, cues)
 
 
 def _changed(
-    dataset: Dataset, examples: Examples, division: Division, info: DataInfo, split_seed: int, device: torch.device
+    dataset: Dataset, examples: Examples, trial_split: TrialSplit, info: DataInfo, split_seed: int, device: torch.device
 ) -> tuple[Examples, NDArray[np.int64] | None]:
     """The examples as this trial sees them, and their cues. The cue is planted last, so that no filter takes it away."""
     inputs, cues = examples.inputs, None
     if dataset.denoise == "autoencoder":
         seed = int(stream("autoencoder", split_seed).integers(1 << 62))
-        inputs = autoencoded(inputs, division.split.train, seed, device)
+        inputs = autoencoded(inputs, trial_split.split.train, seed, device)
     if dataset.spurious is not None:
-        tested = np.isin(np.arange(len(examples)), division.split.test)
+        tested = np.isin(np.arange(len(examples)), trial_split.split.test)
         generator = stream("spurious", split_seed)
         # by the true labels: which patch a picture bears is not changed by what it is later taken for
         cues = drawn_cues(examples.targets.astype(np.int64), len(info.classes), dataset.spurious, tested, generator)
         inputs = planted(inputs, cues)
-    return replace(examples, inputs=inputs, targets=division.targets), cues
+    return replace(examples, inputs=inputs, targets=trial_split.targets), cues

@@ -38,14 +38,14 @@ class ProcessGroupContext:
         assert isinstance(inner, nn.Module)
         return inner
 
-    def apart(self, module: nn.Module) -> AbstractContextManager[None]:
+    def no_sync(self, module: nn.Module) -> AbstractContextManager[None]:
         assert isinstance(module, DistributedDataParallel)
         return module.no_sync()
 
     def shard(self, count: int) -> slice:
         return slice(count * self.rank // self.world_size, count * (self.rank + 1) // self.world_size)
 
-    def total(self, value: Tensor) -> Tensor:
+    def all_reduce(self, value: Tensor) -> Tensor:
         summed = value.clone()
         distributed.all_reduce(summed)
         return summed
@@ -60,11 +60,11 @@ class ProcessGroupContext:
         distributed.all_gather(parts, padded)
         return torch.cat([part[: int(length.item())] for part, length in zip(parts, lengths, strict=True)])
 
-    def same(self, module: nn.Module) -> None:
+    def sync_buffers(self, module: nn.Module) -> None:
         for buffer in module.buffers():
             distributed.broadcast(buffer, src=0)
 
-    def agree(self, signal: Signal) -> Signal:
+    def agree_max(self, signal: Signal) -> Signal:
         if signal is Signal.GO_ON and self._ends is not None and running_time.seconds() > self._ends:
             signal = Signal.TIMED_OUT
         greatest = torch.tensor(int(signal), device=self.device)

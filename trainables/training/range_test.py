@@ -78,8 +78,8 @@ class RangeTest(Learner):
 
     def _over_all_ranks(self) -> tuple[Tensor, Tensor]:
         """Of each step: the sum of the losses, and the number of examples."""
-        sums = self._context.total(torch.stack(self._losses))
-        return sums, self._context.total(torch.tensor(self._counts, dtype=torch.float64, device=sums.device))
+        sums = self._context.all_reduce(torch.stack(self._losses))
+        return sums, self._context.all_reduce(torch.tensor(self._counts, dtype=torch.float64, device=sums.device))
 
 
 def found(rates: Sequence[float], losses: Sequence[float]) -> RangeFound:

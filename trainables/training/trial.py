@@ -19,7 +19,7 @@ from trainables.spec import TrialSpec, TrialTask, derived_seed, derived_seeds
 from trainables.task import Task
 from trainables.training.checkpoints import CheckpointManager
 from trainables.training.costs import PeakMemory, Stopwatch, count_bytes, count_flops, count_parameters, measure_latency
-from trainables.training.evaluate import UNMEASURED, Measures, measure, measure_validation
+from trainables.training.evaluate import UNMEASURED, Metrics, measure, measure_validation
 from trainables.training.fit import FitParts, TrainingResult, fit
 from trainables.training.generation import add_generated
 from trainables.training.learner import Learner, LearnerParts, OwnLearner, SupervisedLearner
@@ -62,34 +62,36 @@ def _run(trial_task: TrialTask, context: Context) -> TrialResult:
     )
     task = _task(data.info)
     setup = stopwatch.lap()
-    enlarged = add_generated(data, spec.regularizers, seeds.augment, context)
+    extended = add_generated(data, spec.regularizers, seeds.augment, context)
     generation = stopwatch.lap()
-    learner = _learner(spec, data, enlarged.data, task, seeds, context)
+    learner = _learner(spec, data, extended.data, task, seeds, context)
     setup += stopwatch.lap()
-    learnt, features = enlarged.data, None
-    if not enlarged.count:
+    train_data, features = extended.data, None
+    if not extended.count:
         if spec.model.caches_features:
             assert isinstance(spec.model, CachesFeatures)
-            learnt = spec.model.shortened(learner.module, data, spec.regularizers, spec.protocol, context)
-        features = stopwatch.lap() if learnt is not data else None
-        data = learnt
+            train_data = spec.model.cache_features(learner.module, data, spec.regularizers, spec.protocol, context)
+        features = stopwatch.lap() if train_data is not data else None
+        data = train_data
     if spec.protocol.schedule.is_range_test:
         learner = RangeTest(learner, context)
     setup += stopwatch.lap()
-    keeper = None if trial_task.checkpoints is None else CheckpointManager(trial_task, trial_task.checkpoints, context)
-    fitted = fit(FitParts(learner, task, learnt, spec.regularizers, spec.protocol, seeds, context, keeper))
+    checkpoints = (
+        None if trial_task.checkpoints is None else CheckpointManager(trial_task, trial_task.checkpoints, context)
+    )
+    training = fit(FitParts(learner, task, train_data, spec.regularizers, spec.protocol, seeds, context, checkpoints))
     stopwatch.lap()
-    measures = UNMEASURED
-    if not fitted.diverged and fitted.val is not None:  # a range test may diverge before any epoch is selected
+    metrics = UNMEASURED
+    if not training.diverged and training.val is not None:  # a range test may diverge before any epoch is selected
         if trial_task.purpose == "tuning":
-            measures = measure_validation(fitted.val, task)
+            metrics = measure_validation(training.val, task)
         else:
-            measures = measure(learner.module, fitted.val, task, data, spec.protocol, seeds, context)
-    times = _Times(setup, features, generation if enlarged.count else None, stopwatch.lap())
-    if context.rank == 0 and fitted.best_epoch is not None:
-        _keep(trial_task, learner, data, enlarged.picture)
-    costs = _costs(spec, data.info, task, learner, fitted, times, memory, context)
-    result = _result(fitted, measures, costs, data, enlarged.count, seeds, context)
+            metrics = measure(learner.module, training.val, task, data, spec.protocol, seeds, context)
+    times = _Times(setup, features, generation if extended.count else None, stopwatch.lap())
+    if context.rank == 0 and training.best_epoch is not None:
+        _keep(trial_task, learner, data, extended.picture)
+    costs = _costs(spec, data.info, task, learner, training, times, memory, context)
+    result = _result(training, metrics, costs, data, extended.count, seeds, context)
     return _with_range(result, learner.found()) if isinstance(learner, RangeTest) else result
 
 
@@ -154,15 +156,15 @@ def _costs(
     data: DataInfo,
     task: Task,
     learner: Learner,
-    fitted: TrainingResult,
+    training: TrainingResult,
     times: _Times,
     memory: PeakMemory,
     context: Context,
 ) -> Costs:
     peak = memory.read()  # before the latencies, whose batches are not the trial's own
-    train_seconds = sum(row.seconds for row in fitted.history)
+    train_seconds = sum(row.seconds for row in training.history)
     # this worker's part of a batch: a whole one may be more than its device holds
-    part = context.shard(min(spec.protocol.batch_size, fitted.examples))
+    part = context.shard(min(spec.protocol.batch_size, training.examples))
     batch_size = max(1, part.stop - part.start)
     single = measure_latency(learner.module, data.shape, 1, spec.protocol, context.device)
     batch = measure_latency(learner.module, data.shape, batch_size, spec.protocol, context.device)
@@ -172,11 +174,11 @@ def _costs(
         model_bytes=count_bytes(learner.module),
         flops=_flops(spec.model, spec.regularizers, data, task.outputs(data)),
         train_seconds=train_seconds,
-        eval_seconds=sum(row.eval_seconds for row in fitted.history) + times.measuring,
+        eval_seconds=sum(row.eval_seconds for row in training.history) + times.measuring,
         setup_seconds=times.setup,
         feature_seconds=times.features,
         generation_seconds=times.generation,
-        samples_per_second=fitted.examples / train_seconds,
+        samples_per_second=training.examples / train_seconds,
         latency_ms_p50=single.p50,
         latency_ms_p95=single.p95,
         batch_latency_ms_p50=batch.p50,
@@ -197,26 +199,26 @@ def _flops(model: Model, regularizers: tuple[Regularizer, ...], data: DataInfo, 
 
 
 def _result(
-    fitted: TrainingResult,
-    measures: Measures,
+    training: TrainingResult,
+    metrics: Metrics,
     costs: Costs,
     data: Prepared,
     generated: int,
     seeds: Seeds,
     context: Context,
 ) -> TrialResult:
-    diverged = fitted.diverged or measures.diverged
+    diverged = training.diverged or metrics.diverged
     split = data.split
     on_gpu = context.device.type == "cuda"
     return TrialResult(
         status="diverged" if diverged else "completed",
         reason=diverged,
-        epochs=len(fitted.history),
-        best_epoch=fitted.best_epoch,
-        train=measures.train,
-        val=measures.val,
-        test=measures.test,
-        breakdown=measures.breakdown,
+        epochs=len(training.history),
+        best_epoch=training.best_epoch,
+        train=metrics.train,
+        val=metrics.val,
+        test=metrics.test,
+        breakdown=metrics.breakdown,
         costs=costs,
         sizes=SplitSizes(
             len(split.train), len(split.val), len(split.test), split.dropped, len(data.unlabelled), generated
@@ -225,7 +227,7 @@ def _result(
         device=torch.cuda.get_device_name(context.device) if on_gpu else context.device.type,
         world_size=context.world_size,
         threads=torch.get_num_threads(),
-        cue=measures.cue,
+        cue=metrics.cue,
     )
 
 

@@ -105,7 +105,7 @@ class Paired:
     p: float
     """Of a mean of zero; 1 below two pairs."""
     test: str
-    """Which one, for the eye."""
+    """Which one, for display."""
     effect: float
     """Mean over standard deviation (Cohen 1988, d_z, section 2.3.5): not a number below two pairs."""
 

@@ -14,7 +14,7 @@ from trainables.data import autoencoder
 from trainables.data.autoencoder import autoencoded
 from trainables.data.splits import Split, refuse_leaks
 from trainables.data.statistics import pixel_scale
-from trainables.data.subset import Division, divided
+from trainables.data.subset import TrialSplit, divided
 from trainables.dataset import DataInfo, DataLocation, Dataset, Examples
 from trainables.errors import DataError
 from trainables.protocol import Splits
@@ -87,18 +87,18 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
-def cache_of_first(function: Callable[..., Division]) -> Callable[..., Division]:
+def cache_of_first(function: Callable[..., TrialSplit]) -> Callable[..., TrialSplit]:
     """Gives each time what the function gave the first time."""
-    kept: list[Division] = []
+    kept: list[TrialSplit] = []
 
-    def first(*arguments: Any) -> Division:
+    def first(*arguments: Any) -> TrialSplit:
         kept.append(function(*arguments))
         return kept[0]
 
     return first
 
 
-def learnt_from(data: Prepared) -> list[torch.Tensor]:
+def training_batches(data: Prepared) -> list[torch.Tensor]:
     """All that training can see: its batches and those of unlabelled pictures, as a model gets them."""
     parts = [data.split.train, data.unlabelled]
     return [
@@ -118,7 +118,7 @@ def depends_on_what_is_held_out(options: dict[str, Any], place: DataLocation, pa
     held_out = (*seen.split.val.tolist(), *seen.split.test.tolist())
     other = prepared(Shades(held_out=held_out, **options), place, "0" * 32, Splits(), 5, CPU, 1)
     assert seen.split.train.tolist() == other.split.train.tolist()
-    batches = zip(learnt_from(seen), learnt_from(other), strict=True)
+    batches = zip(training_batches(seen), training_batches(other), strict=True)
     return seen.facts != other.facts or any(not torch.equal(a, b) for a, b in batches)
 
 

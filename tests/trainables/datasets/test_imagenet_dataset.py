@@ -163,12 +163,12 @@ def test_two_workers_learn_what_one_does(place: DataLocation) -> None:
         return outcomes
 
     (alone,), together = learn(1), learn(2)
-    for fitted in together:
-        assert fitted.examples == alone.examples
-        assert [row.train_loss for row in fitted.history] == pytest.approx(
+    for training in together:
+        assert training.examples == alone.examples
+        assert [row.train_loss for row in training.history] == pytest.approx(
             [row.train_loss for row in alone.history], rel=1e-4
         )
-        assert [row.val_loss for row in fitted.history] == pytest.approx(
+        assert [row.val_loss for row in training.history] == pytest.approx(
             [row.val_loss for row in alone.history], rel=1e-4
         )
 

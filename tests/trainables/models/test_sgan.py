@@ -111,7 +111,7 @@ def test_a_step_of_both_networks_is_what_the_paper_says(loss: Any) -> None:
             parameter -= 0.1 * parameter.grad
 
     assert float(result.loss) == pytest.approx(12 * supervised.item(), rel=1e-5)
-    assert result.hits is not None and int(result.hits) == int((outputs.argmax(1) == targets).sum())
+    assert result.correct is not None and int(result.correct) == int((outputs.argmax(1) == targets).sum())
     torch.testing.assert_close(learner.module.state_dict(), classifier.state_dict())
     torch.testing.assert_close(learner._generator.state_dict(), generator.state_dict())
 

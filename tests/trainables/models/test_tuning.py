@@ -54,9 +54,9 @@ def test_frozen_is_the_last_layer_alone_and_no_statistic_moves(model: Model) -> 
 def test_all_is_the_net_as_it_would_learn_by_itself(model: Model) -> None:
     module = tuned(model.build(DATA, 5), "all")
     plain = nn.Sequential(copy.deepcopy(module.inputs), copy.deepcopy(module.net))
-    expected, learnt = stepped(plain), stepped(module)
-    assert list(learnt.values()) and all(
-        value.equal(other) for value, other in zip(learnt.values(), expected.values(), strict=True)
+    expected, trained = stepped(plain), stepped(module)
+    assert list(trained.values()) and all(
+        value.equal(other) for value, other in zip(trained.values(), expected.values(), strict=True)
     )
 
 

@@ -125,7 +125,7 @@ def batches() -> Iterator[tuple[Tensor, Tensor]]:
         yield torch.randn(16, 2, 6, 6, generator=generator), torch.randint(3, (16,), generator=generator)
 
 
-def learnt(module: nn.Sequential, *optimizers: torch.optim.Optimizer, steps: int = 8) -> list[Tensor]:
+def trained(module: nn.Sequential, *optimizers: torch.optim.Optimizer, steps: int = 8) -> list[Tensor]:
     """The weights after a step on each of the first `steps` batches."""
     dtype = next(module.parameters()).dtype
     for single, targets in islice(batches(), steps):
@@ -191,8 +191,8 @@ def test_every_parameter_is_tried(name: str) -> None:
 def test_weights_after_eight_steps_are_torch_s(name: str, values: dict[str, Any]) -> None:
     ours, theirs = network(), network()
     groups = [{"params": list(ours.parameters())}]
-    found = learnt(ours, component(name)(**values).build(groups))
-    expected = learnt(theirs, *by_hand(name, values, theirs))
+    found = trained(ours, component(name)(**values).build(groups))
+    expected = trained(theirs, *by_hand(name, values, theirs))
     # one kernel over all weights may round another way than one for each
     for mine, torch_s in zip(found, expected, strict=True):
         torch.testing.assert_close(mine, torch_s, rtol=1e-4, atol=1e-6)
@@ -205,10 +205,10 @@ def test_every_parameter_acts(name: str, values: dict[str, Any]) -> None:
     if (name, values) in NOT_IN_THE_WEIGHTS:
         return
     module = network()
-    found = learnt(module, component(name)(**values).build([{"params": list(module.parameters())}]))
+    found = trained(module, component(name)(**values).build([{"params": list(module.parameters())}]))
     defaults = network()
     others = {key: value for key, value in values.items() if key != next(iter(values))}
-    expected = learnt(defaults, component(name)(**others).build([{"params": list(defaults.parameters())}]))
+    expected = trained(defaults, component(name)(**others).build([{"params": list(defaults.parameters())}]))
     assert not all(torch.equal(mine, default) for mine, default in zip(found, expected, strict=True))
 
 
@@ -235,8 +235,8 @@ def test_the_memory_format_of_pictures_changes_nothing(name: str) -> None:
     # 1e-12 in the weights 1e-8 in its first step (20 iterations), and 1 in four: in double precision, one step for it.
     steps = 1 if name == "lbfgs" else 8
     plain, last = network().double(), network().double().to(memory_format=torch.channels_last)
-    expected = learnt(plain, component(name)().build([{"params": list(plain.parameters())}]), steps=steps)
-    found = learnt(last, component(name)().build([{"params": list(last.parameters())}]), steps=steps)
+    expected = trained(plain, component(name)().build([{"params": list(plain.parameters())}]), steps=steps)
+    found = trained(last, component(name)().build([{"params": list(last.parameters())}]), steps=steps)
     for mine, other in zip(found, expected, strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-8, atol=1e-10)
 
@@ -248,7 +248,7 @@ def test_a_learning_rate_that_is_set_on_the_groups_acts_on_every_weight(name: st
     optimizer = component(name)().build([{"params": list(module.parameters())}])
     for group in optimizer.param_groups:
         group["lr"] = 0.0
-    after = learnt(module, optimizer)
+    after = trained(module, optimizer)
     assert all(torch.equal(mine, old) for mine, old in zip(after, before, strict=True))
 
 

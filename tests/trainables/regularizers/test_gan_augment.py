@@ -180,16 +180,16 @@ def test_no_picture_of_validation_or_test_reaches_it(place: DataLocation) -> Non
 
 def test_validation_test_and_statistics_stay_as_they_were(place: DataLocation) -> None:
     data = data_of(place)
-    enlarged = add_generated(data, [QUICK], 0, HERE).data
-    assert np.array_equal(enlarged.split.val, data.split.val) and np.array_equal(enlarged.split.test, data.split.test)
+    extended = add_generated(data, [QUICK], 0, HERE).data
+    assert np.array_equal(extended.split.val, data.split.val) and np.array_equal(extended.split.test, data.split.test)
     for part in (data.split.train, data.split.val, data.split.test):
         (before,), (after,) = (
-            list(batches.evaluation(part, 1000, lambda n: slice(0, n))) for batches in (data.batches, enlarged.batches)
+            list(batches.evaluation(part, 1000, lambda n: slice(0, n))) for batches in (data.batches, extended.batches)
         )
         assert torch.equal(before[0], after[0]) and torch.equal(before[1], after[1])
-    assert enlarged.facts.class_counts == tuple(2 * count for count in data.facts.class_counts)
-    assert (enlarged.facts.mean, enlarged.facts.std) == (data.facts.mean, data.facts.std) and data.facts.mean
-    assert len(enlarged.split.train) == 324 and enlarged.split.train.max() == 240 + 161
+    assert extended.facts.class_counts == tuple(2 * count for count in data.facts.class_counts)
+    assert (extended.facts.mean, extended.facts.std) == (data.facts.mean, data.facts.std) and data.facts.mean
+    assert len(extended.split.train) == 324 and extended.split.train.max() == 240 + 161
 
 
 def test_the_first_rank_s_pictures_are_learnt_by_all(place: DataLocation) -> None:

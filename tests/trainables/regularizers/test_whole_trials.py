@@ -160,7 +160,7 @@ def test_accuracy_while_training_counts_the_most_probable_class_of_a_mixed_examp
     )
     task = registry.get("task", "classification")()
     always_first = torch.tensor([[5.0, 0, 0]]).expand(4, 3)
-    assert int(task.hits(always_first, targets)) == 2  # type: ignore[attr-defined] # a task
+    assert int(task.correct(always_first, targets)) == 2  # type: ignore[attr-defined] # a task
 
 
 def _seed_that_keeps_the_order() -> int:

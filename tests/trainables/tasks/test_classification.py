@@ -207,7 +207,7 @@ def test_loss_and_hits_of_hard_and_soft_targets() -> None:
     assert task.loss(outputs.bfloat16(), hard).dtype == torch.float32
     task.loss(outputs, soft).backward()
     assert outputs.grad is not None and outputs.grad.abs().sum() > 0
-    assert task.hits(outputs, hard) == task.hits(outputs, soft) == 1
+    assert task.correct(outputs, hard) == task.correct(outputs, soft) == 1
 
 
 def test_the_registry_knows_the_tasks() -> None:

@@ -54,7 +54,7 @@ def test_loss_is_at_least_single_precision_and_nothing_is_a_hit() -> None:
     outputs, targets = torch.tensor([[1.0], [2.0]]), torch.tensor([[1.0], [3.0]])
     assert task.loss(outputs.bfloat16(), targets).dtype == torch.float32
     assert task.loss(outputs, targets) == 0.5
-    assert task.hits(outputs, targets) is None
+    assert task.correct(outputs, targets) is None
 
 
 def test_outputs_that_are_not_finite_and_empty_splits() -> None:

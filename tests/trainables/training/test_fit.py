@@ -69,7 +69,7 @@ class ThreadContext(SingleContext):
         return module
 
     @contextmanager
-    def apart(self, module: nn.Module) -> Iterator[None]:
+    def no_sync(self, module: nn.Module) -> Iterator[None]:
         self._averages = False
         yield
         self._averages = True
@@ -85,13 +85,13 @@ class ThreadContext(SingleContext):
         bounds = [count * rank // self.world_size for rank in range(self.world_size + 1)]
         return slice(bounds[self.rank], bounds[self.rank + 1])
 
-    def total(self, value: Tensor) -> Tensor:
+    def all_reduce(self, value: Tensor) -> Tensor:
         return torch.stack(self._table.all_of(self.rank, value)).sum(0)
 
     def gather(self, value: Tensor) -> Tensor:
         return torch.cat(self._table.all_of(self.rank, value))
 
-    def same(self, module: nn.Module) -> None:
+    def sync_buffers(self, module: nn.Module) -> None:
         first = self._table.all_of(self.rank, [buffer.clone() for buffer in module.buffers()])[0]
         for buffer, value in zip(module.buffers(), first, strict=True):
             buffer.copy_(value)
@@ -99,7 +99,7 @@ class ThreadContext(SingleContext):
     def check(self) -> None:
         return  # as in a process group: no rank may leave alone
 
-    def agree(self, signal: Signal) -> Signal:
+    def agree_max(self, signal: Signal) -> Signal:
         if self._ends is not None and time.monotonic() > self._ends:
             signal = Signal.TIMED_OUT
         return Signal(max(self._table.all_of(self.rank, signal)))

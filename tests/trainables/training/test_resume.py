@@ -89,7 +89,7 @@ class Ran:
     result: TrialResult | None
     weights: dict[str, torch.Tensor]
 
-    def learnt(self) -> object:
+    def trained(self) -> object:
         """All that must not differ."""
         assert self.result is not None
         rows = [replace(row, seconds=0.0, eval_seconds=0.0) for row in self.rows]
@@ -151,7 +151,7 @@ def run(trial_task: TrialTask, stop_in: int = 0) -> Ran:
 
 def same(one: Ran, other: Ran) -> bool:
     return (
-        one.learnt() == other.learnt()
+        one.trained() == other.trained()
         and one.weights.keys() == other.weights.keys()
         and all(torch.equal(value, other.weights[name]) for name, value in one.weights.items())
     )

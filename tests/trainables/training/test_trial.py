@@ -70,7 +70,7 @@ def run(
     return run_trial(trial_task, SingleContext(CPU, rows.append, **context)), rows
 
 
-def learnt(result: TrialResult, rows: list[EpochRow]) -> object:
+def trained(result: TrialResult, rows: list[EpochRow]) -> object:
     """All that must not differ between two runs."""
     curves = [(row.lr, row.train_loss, row.train_accuracy, row.val_loss, row.val_accuracy) for row in rows]
     return curves, result.best_epoch, result.train, result.val, result.test, result.breakdown, result.sizes
@@ -80,18 +80,18 @@ def test_a_trial_gives_the_same_figures_whatever_ran_before_it(place: DataLocati
     shaky = [Dropout(p=0.3), Augment(crop=1, flip=True, rotation=10, colour=0.2), LabelSmoothing()]
     one = spec_of(place, Cnn(channels=(4,), batch_norm=True), Adam(), *shaky, WeightDecay(), schedule="cosine")
     other = spec_of(place, Lstm(hidden=16), RmsProp(), seed=1, epochs=1)
-    first, second = learnt(*run(place, one)), learnt(*run(place, other))
-    assert learnt(*run(place, one)) == first
-    assert learnt(*run(place, other)) == second
+    first, second = trained(*run(place, one)), trained(*run(place, other))
+    assert trained(*run(place, one)) == first
+    assert trained(*run(place, other)) == second
 
 
 def test_parameters_that_are_called_as_methods_are_parameters(place: DataLocation) -> None:
     class Named(Mlp):
         name = "named"
         learner: int = 1
-        shortened: bool = True
+        cache_features: bool = True
 
-    assert learnt(*run(place, spec_of(place, Named()))) == learnt(*run(place, spec_of(place, Mlp())))
+    assert trained(*run(place, spec_of(place, Named()))) == trained(*run(place, spec_of(place, Mlp())))
 
 
 def test_a_trial_is_the_plain_loop_that_anyone_would_write(place: DataLocation) -> None:
@@ -154,10 +154,10 @@ def test_the_weights_of_the_selected_epoch_are_kept_and_measured(place: DataLoca
     data = prepared(spec.dataset, place, spec.fingerprint, spec.protocol.splits, derived_seeds(0).split, CPU)
     module = spec.model.build(data.info, 10).eval()
     module.load_state_dict(load_weights(path))
-    hits = count = 0
+    correct = count = 0
     for inputs, labels in data.batches.evaluation(data.split.test, 100, lambda n: slice(0, n)):
-        hits, count = hits + int((module(inputs).argmax(1) == labels).sum()), count + len(labels)
-    assert result.test is not None and result.test.accuracy == hits / count
+        correct, count = correct + int((module(inputs).argmax(1) == labels).sum()), count + len(labels)
+    assert result.test is not None and result.test.accuracy == correct / count
 
 
 def test_selecting_on_the_loss_takes_the_epoch_with_the_smallest(place: DataLocation) -> None:
@@ -258,6 +258,6 @@ def test_a_trial_with_options_gives_the_same_figures_whatever_ran_before_it(
     monkeypatch.setattr(autoencoder, "STEPS", 20)  # to take less time
     options = {"denoise": "autoencoder", "spurious": 0.7, "label_noise": 0.1, "pixel_noise": 0.05, "resize": 12}
     spec, other = spec_of(place, data=options), spec_of(place, Mlp(hidden=(8,)), seed=1, epochs=1)
-    first = learnt(*run(place, spec))
+    first = trained(*run(place, spec))
     run(place, other)
-    assert learnt(*run(place, spec)) == first
+    assert trained(*run(place, spec)) == first

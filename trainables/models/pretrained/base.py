@@ -58,7 +58,7 @@ class Pretrained(Model):
         if self.weights != UNTRAINED:
             load(module.net, self._weights(), self.weights)
 
-    def shortened(
+    def cache_features(
         self,
         module: nn.Module,
         data: "Prepared",
