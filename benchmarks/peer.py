@@ -67,8 +67,8 @@ class _Started:
             said.seek(0)
             lines = printed.read().strip().splitlines()
             if self.process.returncode or not lines:
-                told = "\n".join([*lines, said.read()])
-                raise SystemExit(f"{' '.join(self._command)} ended with {self.process.returncode}\n{told}")
+                message = "\n".join([*lines, said.read()])
+                raise SystemExit(f"{' '.join(self._command)} ended with {self.process.returncode}\n{message}")
         answer = json.loads(lines[-1])
         assert isinstance(answer, dict)
         return answer

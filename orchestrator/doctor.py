@@ -273,7 +273,7 @@ def check_wandb() -> Finding:
     if others := open_key_files():
         return Finding("W&B", "note", *others[0].split("; ", 1))
     if (against := wish()) is not None:
-        return Finding("W&B", "note", against.told, "take it away where sweeps are to send")
+        return Finding("W&B", "note", against.message, "take it away where sweeps are to send")
     if has_key():
         return Finding("W&B", "ok", "a key is there: runs are sent online (wandb: {mode: auto})")
     return Finding("W&B", "note", "no key: runs are written offline", "wandb login, or set WANDB_API_KEY")

@@ -1,6 +1,6 @@
 """Standard output and standard error of a process: writing into them never fails.
 
-What is told of a sweep is told as far as somebody takes it: a reader that has gone or is stuck, a full disk, a closed
+What is said of a sweep is reported as far as somebody takes it: a reader that has gone or is stuck, a full disk, a closed
 descriptor and a terminal that is no more end nothing. That what a command was asked to print could not be written is
 known at its end: `Outlet.missed`.
 """

@@ -16,7 +16,7 @@ RETRYABLE: Final[frozenset[str]] = frozenset(get_args(Retryable))
 """Statuses that run again only when asked to (`--retry`)."""
 
 BROKEN: Final[tuple[str, ...]] = ("diverged", *get_args(Retryable))
-"""Statuses of trials that were executed and have no score, in the order in which they are told."""
+"""Statuses of trials that were executed and have no score, in the order in which they are reported."""
 
 FINAL: Final = TRAINED | {"skipped"}
 """Statuses that stand: such a trial never runs again."""

@@ -154,16 +154,16 @@ def commands_in(lines: list[str]) -> list[str]:
 def test_every_command_line_of_the_documents_is_accepted() -> None:
     shown = {(document, line) for document in DOCUMENTS for line in commands_in(lines_of(document))}
     assert len(shown) > 30
-    told = {(document, line): complaint(line) for document, line in shown}
-    assert {shown: said for shown, said in told.items() if said is not None} == {}
+    message = {(document, line): complaint(line) for document, line in shown}
+    assert {shown: said for shown, said in message.items() if said is not None} == {}
 
 
 @pytest.mark.usefixtures("nothing_runs")
 def test_commands_within_sentences_have_no_unknown_name_or_option() -> None:
     named = {(document, span) for document in DOCUMENTS for span in commands_in(spans_of(document))}
     assert len(named) > 30
-    told = {(document, span): complaint(span, whole=False) for document, span in named}
-    assert {named: said for named, said in told.items() if said is not None} == {}
+    message = {(document, span): complaint(span, whole=False) for document, span in named}
+    assert {named: said for named, said in message.items() if said is not None} == {}
 
 
 @pytest.mark.usefixtures("nothing_runs")
@@ -172,13 +172,13 @@ def test_the_examples_of_each_help_are_accepted() -> None:
     examples = [commands_in(re.split(r"; |, or ", epilog.removeprefix("Example: "))) for epilog in epilogs]
     assert len(examples) > 10
     assert [] not in examples
-    told = {line: complaint(line) for lines in examples for line in lines}
-    assert {line: said for line, said in told.items() if said is not None} == {}
+    message = {line: complaint(line) for lines in examples for line in lines}
+    assert {line: said for line, said in message.items() if said is not None} == {}
 
 
 @pytest.mark.usefixtures("nothing_runs")
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("orch swep grid.yaml", "did you mean 'sweep'"),
         ("orch sweep grid.yaml --sed 3", "No such option"),
@@ -189,8 +189,8 @@ def test_the_examples_of_each_help_are_accepted() -> None:
         ("orch wandb push results/demo --all | head", "No such option"),
     ],
 )
-def test_a_command_line_that_is_wrong_is_told(line: str, told: str) -> None:
-    assert told in (complaint(line) or "")
+def test_a_command_line_that_is_wrong_is_told(line: str, message: str) -> None:
+    assert message in (complaint(line) or "")
 
 
 # YAML: grids and cluster files, whole ones and parts of them.
@@ -264,7 +264,7 @@ def test_what_is_shown_of_an_example_stands_in_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("protocol: {epoch: 5}", "unknown key of protocol 'epoch'"),
         ("axes: {model: resnt}", "unknown model 'resnt'"),
@@ -272,6 +272,6 @@ def test_what_is_shown_of_an_example_stands_in_it() -> None:
         ("kind: atach", "did you mean 'attach'"),
     ],
 )
-def test_yaml_that_is_wrong_is_told(text: str, told: str) -> None:
-    with pytest.raises((GridError, ClusterSpecError), match=re.escape(told)):
+def test_yaml_that_is_wrong_is_told(text: str, message: str) -> None:
+    with pytest.raises((GridError, ClusterSpecError), match=re.escape(message)):
         read(text)

@@ -94,9 +94,9 @@ def test_each_table_of_trials_holds_one_kind() -> None:
 def test_a_label_means_one_configuration_and_content_in_all_of_them() -> None:
     results = orchestrator.load("results/demo")
     every = pd.concat([results.trials, results.tuning_trials, results.earlier_trials])
-    for axis, told in (("optimizer", ["optimizer_config"]), ("dataset", ["dataset_config", "data_fingerprint"])):
-        assert (every.groupby(axis)[told].nunique() == 1).all(axis=None)
-        assert every.groupby(told)[axis].nunique().eq(1).all()
+    for axis, message in (("optimizer", ["optimizer_config"]), ("dataset", ["dataset_config", "data_fingerprint"])):
+        assert (every.groupby(axis)[message].nunique() == 1).all(axis=None)
+        assert every.groupby(message)[axis].nunique().eq(1).all()
     assert every["optimizer"].nunique() == 4
     assert every["dataset"].nunique() == 2
     # what tuning found stands in `tuned`: the models are called as they were to be tuned

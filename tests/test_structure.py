@@ -85,7 +85,7 @@ def test_enough_is_named_that_this_tells_something() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    ["`orchestrator/sweep/lop.py`", "`loop.Sweep.told`", "`loop.Shape`", "`queue.TrialQueue`", "`Sweeep`"],
+    ["`orchestrator/sweep/lop.py`", "`loop.Sweep.begin`", "`loop.Shape`", "`queue.TrialQueue`", "`Sweeep`"],
 )
 def test_what_is_not_there_is_told(wrong: str) -> None:
     """`Shape` is what the loop imports, and the queue stands in a file that this section does not list."""

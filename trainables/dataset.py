@@ -275,7 +275,7 @@ class Dataset(DataOptions):
         """Shape, task and classes, from names and headers alone. Raises DataMissing."""
 
     def content_files(self, place: DataLocation) -> Sequence[str]:
-        """The files that the content is read of, in a fixed order; none where it is of no files, or they are not told.
+        """The files that the content is read of, in a fixed order; none where it is of no files, or they are not reported.
 
         What is decoded is thrown away where one of them has changed meanwhile. Raises DataMissing.
         """

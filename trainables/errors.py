@@ -43,8 +43,8 @@ def alike(name: str, known: Iterable[str], *, most: int = 2, likeness: float = 0
 
 def meant(names: Iterable[str], otherwise: str) -> str:
     """A question for the user; `otherwise` where there is no name to ask for."""
-    told = " or ".join(names)
-    return f"did you mean {told}?" if told else otherwise
+    alternatives = " or ".join(names)
+    return f"did you mean {alternatives}?" if alternatives else otherwise
 
 
 class TrainablesError(Exception):

@@ -23,7 +23,7 @@ class RunningClock:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last, self._last_used = time.monotonic(), time.process_time()
-        self._stopped = self._told = 0.0
+        self._stopped = self._reported = 0.0
         self._ticked_by: int | None = None
         """The process whose thread looks: a fork has none."""
 
@@ -37,7 +37,7 @@ class RunningClock:
         """Seconds for which the process was stopped since this was asked last."""
         self.seconds()
         with self._lock:
-            stopped, self._told = self._stopped - self._told, self._stopped
+            stopped, self._reported = self._stopped - self._reported, self._stopped
         return stopped
 
     def _begin(self) -> None:

@@ -41,8 +41,8 @@ def sweep(grid: Path, results: Path, data: Path | None, seeds: int | None) -> No
 def document(judged: Sequence[tuple[Path, Judgement | str]]) -> str:
     here = ", ".join(f"{key} {value}" for key, value in machine().items() if key != "load_before")
     every = [verdict for _, found in judged if not isinstance(found, str) for verdict in found.verdicts]
-    told = summary(every) if every else "nothing has been run"
-    return "\n".join([_INTRODUCTION, here, "", f"**{told}.**", "", *_table(judged), "", *_details(judged)])
+    message = summary(every) if every else "nothing has been run"
+    return "\n".join([_INTRODUCTION, here, "", f"**{message}.**", "", *_table(judged), "", *_details(judged)])
 
 
 def _table(judged: Sequence[tuple[Path, Judgement | str]]) -> Iterator[str]:

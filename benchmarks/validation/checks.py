@@ -91,8 +91,8 @@ def on_clips(shuffled: bool, verdict: Callable[[float], bool], *names: str) -> C
         wanted = f'"shuffled": {str(shuffled).lower()}'
         clips = trials[trials["dataset_config"].str.contains(wanted, regex=False)]
         groups = [group for name in names for _, group in of_model(clips, name).groupby("model")]
-        told = "; ".join(f"{group['model'].iloc[0]} {spread(group)}" for group in groups)
-        return Finding(told, all(verdict(mean(group)) for group in groups))
+        message = "; ".join(f"{group['model'].iloc[0]} {spread(group)}" for group in groups)
+        return Finding(message, all(verdict(mean(group)) for group in groups))
 
     return judge
 

@@ -32,13 +32,13 @@ def command(results: Path, grid: Path | None, as_json: bool) -> int:
         import json
 
         shown = [plain(verdict) for verdict in judged.verdicts]
-        told = {
+        document = {
             "sweep": judged.sweep,
             "claims": shown,
             "dropped": list(judged.dropped),
             "trouble": list(judged.damage),
         }
-        say(json.dumps(told, indent=2, allow_nan=False))
+        say(json.dumps(document, indent=2, allow_nan=False))
     elif not judged.verdicts:
         say(f"{judged.sweep} claims nothing; docs/claims.md says how a grid states what its results should show")
     else:

@@ -35,7 +35,7 @@ def command(dataset: str, data: Path | None, html: Path | None, whole: bool, as_
     """The card of a data set: counts, classes, duplicates, mean and spread, licence and source.
 
     DATASET is a name (`orch list dataset`), or a level as a grid would hold it. It is decoded where it has not been; it
-    has to be on this machine, since nothing is downloaded. All that is wrong with it is told at once, with exit code 2;
+    has to be on this machine, since nothing is downloaded. All that is wrong with it is reported at once, with exit code 2;
     with `--all` that is all that a sweep under the default protocol would find.
     """
     from orchestrator.plan.data_card import look_at
@@ -56,8 +56,8 @@ def _as_json(card: "DataCard") -> str:
     import json
     from dataclasses import asdict
 
-    told = {**asdict(card), "examples": card.examples, "imbalance": card.imbalance}
-    return json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False)
+    document = {**asdict(card), "examples": card.examples, "imbalance": card.imbalance}
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _print(card: "DataCard") -> None:

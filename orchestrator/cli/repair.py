@@ -25,7 +25,7 @@ def command(results: Path) -> int:
 
     paths = results_at(results)
     lost = False
-    list(verify(paths))  # what is no results directory is told before anything is written
+    list(verify(paths))  # what is no results directory is reported before anything is written
     if (cluster := left_on(paths)) is not None:
         raise UserError(f"{results} was fetched while its sweep ran on {cluster}; `orch fetch` brings it whole again")
     with ResultsLock(paths) as lock:

@@ -67,11 +67,11 @@ def command(
         _print_csv(chosen)
     else:
         _print_table(chosen)
-        told = "; ".join([f"{chosen.num_rows} of {trials.num_rows} trials", *_told(trials, listing)])
-        say(told, err=True)
+        message = "; ".join([f"{chosen.num_rows} of {trials.num_rows} trials", *_notes(trials, listing)])
+        say(message, err=True)
 
 
-def _told(trials: "pa.Table", listing: "Listing") -> Iterator[str]:
+def _notes(trials: "pa.Table", listing: "Listing") -> Iterator[str]:
     from orchestrator.results.listing import of_latest, order_of, without_tuning
 
     latest = of_latest(trials)
@@ -80,7 +80,7 @@ def _told(trials: "pa.Table", listing: "Listing") -> Iterator[str]:
     evaluating = without_tuning(latest)
     if (tuning := latest.num_rows - evaluating.num_rows) and not listing.names("purpose"):
         yield f"{tuning} of them tune and are not shown without --where purpose=tuning"
-    yield from order_of(evaluating).told(sorted_by=listing.sort, columns=bool(listing.columns))
+    yield from order_of(evaluating).notes(sorted_by=listing.sort, columns=bool(listing.columns))
 
 
 def _print_json(chosen: "pa.Table") -> None:

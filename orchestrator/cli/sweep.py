@@ -167,13 +167,13 @@ def _on_head(
     with notifying(notifier) as ended:
         submitted = submit(request, cluster, as_json=as_json)
         if submitted.wish is not None and not quiet:
-            say(submitted.wish.told, err=True)
-        told = (
+            say(submitted.wish.message, err=True)
+        message = (
             f"{submitted.name} is job {submitted.job_id} of {cluster.name}; to go on from anywhere:\n"
             f"{submitted.commands()}"
         )
         if detach:
-            say(told)
+            say(message)
             return 0
         try:
             with display(quiet=quiet, verbose=True) as progress:
@@ -181,7 +181,7 @@ def _on_head(
                 answer = follow(submitted, progress)
         except KeyboardInterrupt as stopped:
             unheard = "; nobody is notified of its end" if notifier.wanted else ""
-            say(f"\nthe sweep goes on there{unheard}: {told}", err=True)
+            say(f"\nthe sweep goes on there{unheard}: {message}", err=True)
             return 128 + signal_of(stopped)
         ended(answer.code, f"{submitted.name} has ended on {cluster.name}", None)
     if answer.output:

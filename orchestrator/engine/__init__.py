@@ -156,7 +156,7 @@ class Work(Protocol):
         """Whether a process that ran it and the sweep in one has died under it: it may do so again."""
 
     def keep(self) -> None:
-        """Make what has been told outlive this process."""
+        """Make what has been reported outlive this process."""
 
     def waiting(self, shape: Shape) -> int:
         """How many trials of this shape wait."""

@@ -19,7 +19,7 @@ from trainables.spec import TrialTask
 # How a process ended.
 
 
-def told_death(code: int | None) -> str:
+def death_message(code: int | None) -> str:
     """code: as `subprocess` has it, negative for a signal; None where it has not ended."""
     if code is None:
         return "its process does not answer"
@@ -51,7 +51,7 @@ def attempt_apart(
     try:
         if not _heard(ours, on_event, tick):
             process.join()
-            failure = Failure(FailureKind.WORKER_LOST, told_death(process.exitcode))
+            failure = Failure(FailureKind.WORKER_LOST, death_message(process.exitcode))
             on_event(AttemptFailed(trial_task.trial_id, trial_task.attempt, failure, datetime.now(UTC), ""))
     finally:
         process.kill()

@@ -30,8 +30,8 @@ from orchestrator.engine.plain_record import (
     message_of,
     name_of,
     plain,
-    shortened,
     trace_of,
+    truncated,
 )
 from orchestrator.text import masked
 from trainables.context import Context
@@ -92,7 +92,7 @@ def attempt(
     """Execute the task and emit Started, an EpochDone for each epoch, and Ended or Broke, which it also returns.
 
     Whatever the trial raises is its outcome, a KeyboardInterrupt of its own too. What the process shares is put back
-    before the end is told. state: of this process.
+    before the end is reported. state: of this process.
     """
     printed, here = Printed(), os.getpid()
     # Ray's processes do not hear it (`clusters.ray_cluster`); those that a trial starts, such as loaders, are ended by it
@@ -165,9 +165,9 @@ def classify(raised: BaseException) -> Failure:
     except Exception:  # noqa: BLE001 - an exception may lie even about its class
         kind = FailureKind.ERROR
     if kind in (FailureKind.TIMED_OUT, FailureKind.CANCELLED):
-        return Failure(kind, shortened(line, MESSAGE_LIMIT))
+        return Failure(kind, truncated(line, MESSAGE_LIMIT))
     message = line if kind is FailureKind.DATA else f"{name_of(raised)}: {line}"
-    return Failure(kind, shortened(message, MESSAGE_LIMIT), shortened(masked(trace_of(raised)), TRACE_LIMIT))
+    return Failure(kind, truncated(message, MESSAGE_LIMIT), truncated(masked(trace_of(raised)), TRACE_LIMIT))
 
 
 def _kind(raised: BaseException, line: str, message: str) -> FailureKind:

@@ -23,9 +23,9 @@ TRACE_LIMIT: Final = 64_000
 """The same of a traceback."""
 
 
-def told(raised: BaseException) -> str:
+def error_line(raised: BaseException) -> str:
     """Its class and the first line of its message, as one line that fits in a row."""
-    return shortened(f"{name_of(raised)}: {line_of(raised)}", MESSAGE_LIMIT)
+    return truncated(f"{name_of(raised)}: {line_of(raised)}", MESSAGE_LIMIT)
 
 
 def name_of(raised: BaseException) -> str:
@@ -35,7 +35,7 @@ def name_of(raised: BaseException) -> str:
 
 def message_of(raised: BaseException) -> str:
     """The whole of it, as it may be written down."""
-    return _or_else(lambda: encodable(str(raised)), "its message cannot be told")
+    return _or_else(lambda: encodable(str(raised)), "its message cannot be read")
 
 
 def line_of(raised: BaseException) -> str:
@@ -46,7 +46,8 @@ def line_of(raised: BaseException) -> str:
 def trace_of(raised: BaseException) -> str:
     """The traceback, with its causes; where those cannot be written, the way to where it was raised."""
     return _or_else(lambda: encodable("".join(traceback.format_exception(raised))), "") or _or_else(
-        lambda: encodable("".join([*traceback.format_tb(raised.__traceback__), told(raised)])), "it has no traceback"
+        lambda: encodable("".join([*traceback.format_tb(raised.__traceback__), error_line(raised)])),
+        "it has no traceback",
     )
 
 
@@ -56,7 +57,7 @@ def encodable(text: str) -> str:
     return str.encode(text, "utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
-def shortened(text: str, most: int) -> str:
+def truncated(text: str, most: int) -> str:
     """Its beginning and its end, where it is longer than `most` characters."""
     if len(text) <= most:
         return text
@@ -67,7 +68,7 @@ def shortened(text: str, most: int) -> str:
 def _or_else(make: Callable[[], str], otherwise: str) -> str:
     try:
         return make()
-    except BaseException as again:  # noqa: BLE001 - a text that cannot be made is told as such, whatever it raises
+    except BaseException as again:  # noqa: BLE001 - a text that cannot be made is reported as such, whatever it raises
         return otherwise and f"({otherwise}: {name_of(again)})"
 
 

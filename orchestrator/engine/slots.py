@@ -58,7 +58,7 @@ class Slot:
     opened: float = field(default_factory=running_time.seconds)
     ready: bool = False
     spoken: bool = False
-    """Whether it has told of any trial."""
+    """Whether it has reported on any trial."""
     heard: float = 0.0
     """When, in the driver's running time, the latest event came."""
     leases: "OrderedDict[str, Assignment]" = field(default_factory=OrderedDict)

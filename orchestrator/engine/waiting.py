@@ -25,14 +25,14 @@ class WaitingWords:
     def __init__(self, cluster: str, limit: float) -> None:
         """limit: seconds for which they wait."""
         self._cluster, self._limit = cluster, limit
-        self._told = -AGAIN
+        self._noted_at = -AGAIN
 
     def next(self, slots: Iterable[Slot], usage: "Usage | None") -> str | None:
         """What is to be said now. usage: as it was seen last; None where it is not known."""
         silent = [slot for slot in slots if slot.silent_for() > FIRST]
-        if not silent or usage is None or not usage.waiting or time.monotonic() - self._told < AGAIN:
+        if not silent or usage is None or not usage.waiting or time.monotonic() - self._noted_at < AGAIN:
             return None
-        self._told = time.monotonic()
+        self._noted_at = time.monotonic()
         longest = max(silent, key=Slot.silent_for)
         need = need_of(longest.shape)
         return (

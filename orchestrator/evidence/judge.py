@@ -107,18 +107,18 @@ def judge(paths: ResultsPaths, grid: Path | GridSpec | None = None, *, alone: bo
     epochs = cache(partial(_epochs, tables))  # large, and few claims need it
     evidence = []
     for claim in spec.claims:
-        found, told = _units(claim, planned, epochs)
+        found, notes = _units(claim, planned, epochs)
         about = trials_of(claim, trials)
         others = int((about & (trials["status"] == "completed") & ~trials["trial_id"].isin(planned["trial_id"])).sum())
         if others:
-            told.append(f"{others} completed trials of earlier grids are not counted")
+            notes.append(f"{others} completed trials of earlier grids are not counted")
         evidence.append(
             Evidence(
                 units=found,
                 post_hoc=recorded.is_post_hoc(claim.digest, trials[about]),
                 looks=recorded.looks(trials[trials["trial_id"].isin(found.trial_ids)], trials[about]),
                 cells=frozenset(planned["cell_id"][trials_of(claim, planned)]),
-                notes=tuple(told),
+                notes=tuple(notes),
             )
         )
     dropped = recorded.dropped({claim.digest for claim in spec.claims}, trials)
@@ -143,7 +143,7 @@ def _evaluating(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _epochs(tables: TablesRead) -> pd.DataFrame | None:
-    """None where the table cannot be read, which is told."""
+    """None where the table cannot be read, which is reported."""
     try:
         return tables.needed(EPOCHS, EPOCHS.columns)
     except (DamagedResults, UserError) as unreadable:

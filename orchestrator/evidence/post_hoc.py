@@ -36,7 +36,7 @@ class Recorded:
         return bool(ran) and (first is None or min(ran) < first)
 
     def looks(self, counted: pd.DataFrame, about: pd.DataFrame) -> int:
-        """How often seeds were added to a claim's trials when some had told something already.
+        """How often seeds were added to a claim's trials when some had shown something already.
 
         counted: those that count now. about: those too that an earlier grid had, and that this one replaced by others.
         Whoever adds seeds until a verdict comes gets one in the end, so this has to count against it.
@@ -44,9 +44,9 @@ class Recorded:
         ran = self._ran(about)
         if not ran:
             return 0
-        told = counted.loc[counted["status"].isin(TRAINED), ["seed", "environment_id"]].drop_duplicates()
-        under = (self._number.get(name, -1) for name in told["environment_id"])
-        added = {self._added(int(seed), number) for seed, number in zip(told["seed"], under, strict=True)}
+        trained = counted.loc[counted["status"].isin(TRAINED), ["seed", "environment_id"]].drop_duplicates()
+        under = (self._number.get(name, -1) for name in trained["environment_id"])
+        added = {self._added(int(seed), number) for seed, number in zip(trained["seed"], under, strict=True)}
         before = min(ran)
         return sum(number > before for number in added)
 
@@ -56,18 +56,18 @@ class Recorded:
         return max((number for number in self._adding if number <= ran), default=ran) if first is None else first
 
     def _ran(self, about: pd.DataFrame) -> list[int]:
-        """The numbers of the sweeps under which trials told something."""
-        told = about[about["status"].isin(TRAINED)]
-        return [self._number.get(name, -1) for name in told["environment_id"]]
+        """The numbers of the sweeps under which trials showed something."""
+        trained = about[about["status"].isin(TRAINED)]
+        return [self._number.get(name, -1) for name in trained["environment_id"]]
 
     def dropped(self, digests: Collection[str], trials: pd.DataFrame) -> dict[str, str]:
         """By digest the id and text of claims that a grid stated and that are not among these any more.
 
-        trials: all of the directory. What was withdrawn before any trial told something is not among them.
+        trials: all of the directory. What was withdrawn before any trial showed something is not among them.
         """
         began = min(self._ran(trials), default=len(self._claims))
-        told = self._claims[max(began, 0) :]
-        return {digest: name for claims in told for digest, name in claims.items() if digest not in digests}
+        since = self._claims[max(began, 0) :]
+        return {digest: name for claims in since for digest, name in claims.items() if digest not in digests}
 
 
 def _seeds_of(text: str, command: str) -> Collection[int]:

@@ -18,10 +18,10 @@ def summary(verdicts: Sequence[Verdict]) -> str:
         sum(verdict.post_hoc for verdict in verdicts),
         sum(verdict.undecidable is not None for verdict in verdicts),
     )
-    told = f"{counted(len(verdicts), 'claim')}: {', '.join(counts)}"
+    message = f"{counted(len(verdicts), 'claim')}: {', '.join(counts)}"
     if few:
-        told += f"; {few} cannot be decided with so few seeds"
-    return f"{told}; {late} {'is' if late == 1 else 'are'} post hoc" if late else told
+        message += f"; {few} cannot be decided with so few seeds"
+    return f"{message}; {late} {'is' if late == 1 else 'are'} post hoc" if late else message
 
 
 def withdrawn(dropped: Sequence[str]) -> str:

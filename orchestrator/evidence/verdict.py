@@ -214,13 +214,13 @@ def _decide(claim: Claim, evidence: Evidence, seeds: int | None) -> str:
     if not units.blocks and not units.waiting:
         return "its arms are nowhere in cells that differ in nothing else; compare levels that the grid combines alike"
     if waiting := still_to_run(units.lacking):
-        told = f"{counted(waiting, 'trial')} of it {'has' if waiting == 1 else 'have'} still to run"
-        return f"{told}: `orch sweep GRID` goes on"
+        message = f"{counted(waiting, 'trial')} of it {'has' if waiting == 1 else 'have'} still to run"
+        return f"{message}: `orch sweep GRID` goes on"
     if not units.blocks:
         if units.lacking.keys() == {"completed"}:
             return f"no trial has a value of {claim.on.name}; claim something on a measure that these data have"
-        told = " and ".join(f"{side.name} ({_told(side.statuses)})" for side in units.sides)
-        return f"never completed together: {told}; `orch sweep GRID --retry` runs again what failed"
+        message = " and ".join(f"{side.name} ({_status_counts(side.statuses)})" for side in units.sides)
+        return f"never completed together: {message}; `orch sweep GRID --retry` runs again what failed"
     if _broken(units, float(np.mean(units.differences)), bound_of(claim)):
         return (
             "no seeds: `orch sweep GRID --retry` runs again what failed, and a claim on `diverged` counts what diverged"
@@ -260,9 +260,11 @@ def _seeds(claim: Claim, evidence: Evidence, family: int) -> int | None:
 
 def _left_out(units: Units) -> Iterator[str]:
     if units.waiting:
-        told = _told({"without a value" if status == "completed" else status: n for status, n in units.lacking.items()})
-        yield f"{units.waiting} of {units.waiting + units.blocks} pairs left out ({told})"
+        message = _status_counts(
+            {"without a value" if status == "completed" else status: n for status, n in units.lacking.items()}
+        )
+        yield f"{units.waiting} of {units.waiting + units.blocks} pairs left out ({message})"
 
 
-def _told(statuses: Mapping[str, int]) -> str:
+def _status_counts(statuses: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in statuses.items())

@@ -37,8 +37,8 @@ def look_at(
             view.refuse_unfit(dividing)
         return view.card(), view.pictures(of_each, most_classes)
     except DataError as error:
-        told = with_split_faults(error, dataset, place, dividing)
-        raise UserError("\n".join(one_line(str(part)) for part in told)) from error
+        errors = with_split_faults(error, dataset, place, dividing)
+        raise UserError("\n".join(one_line(str(part)) for part in errors)) from error
 
 
 def read_level(text: str) -> Dataset:
@@ -52,8 +52,8 @@ def read_level(text: str) -> Dataset:
         entry = read_entry("dataset", node, problems)
         problems.raise_if_any()
     except GridError as wrong:
-        told = "; ".join(problem.message for problem in wrong.problems)
-        raise UserError(f"{text!r} is no data set: {told}") from None
+        message = "; ".join(problem.message for problem in wrong.problems)
+        raise UserError(f"{text!r} is no data set: {message}") from None
     assert entry is not None, "what is wrong with it has been raised"
     if len(entry) != 1:
         raise UserError(f"{text!r} means {len(entry)} data sets, one for each value of a list; name one")

@@ -125,8 +125,8 @@ class Plan:
         return (*self._doubtful, *filter(None, map(self._left_out, self.data)))
 
     def _left_out(self, data: LocatedData) -> Problem | None:
-        at, told = data.level.parts[0].at("path"), data.left_out
-        return None if told is None else Problem(str(self.grid.path), at.line, at.column, told)
+        at, message = data.level.parts[0].at("path"), data.left_out
+        return None if message is None else Problem(str(self.grid.path), at.line, at.column, message)
 
     @property
     def _doubtful(self) -> tuple[Problem, ...]:
@@ -134,8 +134,8 @@ class Plan:
         if not claims or len(self.grid.seeds) * len(self.data) >= least:
             return self.grid.warnings
         at = claims[0].at
-        told = f"{len(self.grid.seeds)} seeds cannot decide any of {len(claims)} claims; it takes at least {least}"
-        return (*self.grid.warnings, Problem(str(self.grid.path), at.line, at.column, told))
+        message = f"{len(self.grid.seeds)} seeds cannot decide any of {len(claims)} claims; it takes at least {least}"
+        return (*self.grid.warnings, Problem(str(self.grid.path), at.line, at.column, message))
 
     def cells(self) -> Iterator[Cell]:
         """Every cell once, skipped ones among them, the data set changing slowest."""

@@ -73,8 +73,8 @@ def prepare_data(plan: Plan, place: DataLocation, progress: Progress) -> dict[st
         try:
             trial_split = _divided(data, place, plan)
         except DataError as error:
-            told = with_split_faults(error, data.dataset, place, plan.dividing)
-            add_each(problems, DataErrors(told), data.level)
+            errors = with_split_faults(error, data.dataset, place, plan.dividing)
+            add_each(problems, DataErrors(errors), data.level)
         else:
             examples[data.level.label] = len(trial_split.split.train)
     problems.raise_if_any()

@@ -33,7 +33,7 @@ class Snapshot:
 
 
 class Progress(Protocol):
-    """Who is told."""
+    """Is notified of what happens."""
 
     def note(self, text: str) -> None:
         """A step of the sweep, or something that the user should know."""

@@ -52,10 +52,10 @@ class LocatedData:
         left = () if self.outline is None else self.outline.left_out
         if not left:
             return None
-        told = ", ".join(f"{kind.files:,} {kind.what}" for kind in left[:_KINDS])
+        listed = ", ".join(f"{kind.files:,} {kind.what}" for kind in left[:_KINDS])
         rest = sum(kind.files for kind in left[_KINDS:])
         more = f" and {rest:,} of other kinds" if rest else ""
-        return f"{self.level.label}: files that are not read as data: {told}{more} (such as {left[0].example})"
+        return f"{self.level.label}: files that are not read as data: {listed}{more} (such as {left[0].example})"
 
     @cached_property
     def digest(self) -> bytes:

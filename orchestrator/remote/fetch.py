@@ -146,7 +146,7 @@ def fetch(cluster: ClusterSpec, name: str | None, results: Path | None, progress
     token = token_hex(4)
     first = _piece(cluster, name, token, 0)
     paths = ResultsPaths((results or Path("results") / first.name).absolute())
-    with _told(paths):
+    with _disk_errors(paths):
         _refuse_own(paths, cluster)
         with tempfile.TemporaryFile(dir=_folder_for(paths.root)) as archive:
             _refuse_no_room(paths.root, first.size)
@@ -180,7 +180,7 @@ def _distrusted(cluster: ClusterSpec) -> Iterator[None]:
 
 
 @contextmanager
-def _told(paths: ResultsPaths) -> Iterator[None]:
+def _disk_errors(paths: ResultsPaths) -> Iterator[None]:
     """What this machine's disk says. Raises UserError, InfrastructureLost."""
     try:
         yield

@@ -174,6 +174,6 @@ def log_of(cluster: ClusterSpec, name: str | None) -> str:
                 f"no job of {name or 'any sweep'} on {cluster.name}; Ray forgets them when its head restarts"
             )
         # one that was refused since another ran has nothing to tell
-        told = [job for job in known if job.running or job.code != LockedResults.exit_code] or known
-        lines = jobs.log(told[0].job_id).splitlines()
+        shown = [job for job in known if job.running or job.code != LockedResults.exit_code] or known
+        lines = jobs.log(shown[0].job_id).splitlines()
     return "\n".join(line for line in lines if answer_in(line) is None)

@@ -23,7 +23,7 @@ class ClaimShown:
     text: str
     outcome: str
     """supported, contradicted or inconclusive."""
-    told: str
+    verdict_text: str
     """The same, with whether it is post hoc, and whether its seeds can decide it at all."""
     on: str
     arms: str
@@ -41,7 +41,7 @@ class ClaimShown:
 class ClaimSection:
     """All claims of a grid."""
 
-    told: str
+    summary: str
     claims: tuple[ClaimShown, ...]
     withdrawn: str
     """A sentence on those of an earlier grid that the latest does not make; empty where there are none."""
@@ -75,7 +75,7 @@ def _shown(verdict: Verdict, *, hidden: bool) -> ClaimShown:
         id=verdict.claim.id,
         text=verdict.claim.text,
         outcome=verdict.outcome,
-        told=outcome_of(verdict),
+        verdict_text=outcome_of(verdict),
         on=verdict.claim.on.name,
         arms=_HIDDEN if hidden else arms_of(verdict),
         effect=effect_of(verdict) if known else "",

@@ -35,7 +35,7 @@ def _lines(page: Page) -> Iterator[str]:
     if page.boards:
         yield f"- {page.failures}"
     for board in page.boards:
-        yield f"\n## Leaderboard: {_text(board.dataset)}\n\n{_text(board.told)}.{_ties(board)}\n"
+        yield f"\n## Leaderboard: {_text(board.dataset)}\n\n{_text(board.summary)}.{_ties(board)}\n"
         yield from _table(board.grid)
     for effects in page.effects:
         yield f"\n## Which axis matters: {_text(effects.dataset)}\n"
@@ -56,17 +56,17 @@ def _lines(page: Page) -> Iterator[str]:
         )
         yield from _rows(("level", "average rank"), list(zip(ranks.levels, ranks.average, strict=True)))
     if page.claims is not None:
-        yield f"\n## Claims\n\n{_text(page.claims.told)}.\n"
+        yield f"\n## Claims\n\n{_text(page.claims.summary)}.\n"
         for claim in page.claims.claims:
-            yield f"- **{_text(claim.id)} {_text(claim.told)}**: {_text(claim.text)}"
-            told = (f"{claim.on}: {claim.arms}", "; ".join(filter(None, (claim.effect, claim.sureness))), *claim.notes)
-            yield from (f"  - {_text(line)}" for line in told if line)
+            yield f"- **{_text(claim.id)} {_text(claim.verdict_text)}**: {_text(claim.text)}"
+            lines = (f"{claim.on}: {claim.arms}", "; ".join(filter(None, (claim.effect, claim.sureness))), *claim.notes)
+            yield from (f"  - {_text(line)}" for line in lines if line)
             if claim.decide:
                 yield f"  - what would decide it: {_text(claim.decide)}"
         if page.claims.withdrawn:
             yield f"\n{_text(page.claims.withdrawn)}."
     if page.tuning is not None:
-        yield f"\n## Tuning\n\n{_text(page.tuning.told)}.\n"
+        yield f"\n## Tuning\n\n{_text(page.tuning.summary)}.\n"
         if page.tuning.edges:
             yield "The best value lies at the edge of the range: widen it. Such a cell is not fairly compared yet.\n"
             yield from (f"- {_text(words)}" for words in page.tuning.edges)

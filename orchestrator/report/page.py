@@ -12,7 +12,7 @@ class Board:
     """The leaderboard of one data set."""
 
     dataset: str
-    told: str
+    summary: str
     grid: DataTable
 
 

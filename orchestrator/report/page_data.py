@@ -268,7 +268,7 @@ class Tuning:
     """How the cells' open parameters were tuned."""
 
     trials: int
-    told: str
+    summary: str
     figures: tuple[TuningFigure, ...]
     edges: tuple[str, ...]
     """Choices that lie at an edge of where they were looked for, one sentence each."""

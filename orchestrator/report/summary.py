@@ -78,13 +78,15 @@ def _sure(cells: pd.DataFrame, measure: Measure) -> str:
     differ, ties = int((ranked["p"] <= ALPHA).sum()), int(ranked["ties"].sum()) - 1
     parts = []
     if differ or ties:
-        parts.append(f"{_told(differ, ties, others)} at 5 %, after Holm's correction{_overtaken(ranked, measure)}")
+        parts.append(
+            f"{_differences(differ, ties, others)} at 5 %, after Holm's correction{_overtaken(ranked, measure)}"
+        )
     if left := others - differ - ties:
         parts.append(_unable(ranked, left, others))
     return "; ".join(parts)
 
 
-def _told(differ: int, ties: int, others: int) -> str:
+def _differences(differ: int, ties: int, others: int) -> str:
     n = counted(others, "other")
     if ties:
         return f"{ties} of {n} cannot be told from it"
@@ -107,7 +109,7 @@ def _figure(value: float) -> str:
 
 
 def _overtaken(ranked: pd.DataFrame, measure: Measure) -> str:
-    """Validation chooses; where the test split says otherwise for sure, that is told."""
+    """Validation chooses; where the test split says otherwise for sure, that is reported."""
     ahead = ranked["mean"] - ranked["mean"].iloc[0]
     better = int(((ranked["p"] <= ALPHA) & ((ahead if measure.higher_is_better else -ahead) > 0)).sum())
     return f"; {better} of them did better on the test split, though not on validation" if better else ""
@@ -141,15 +143,15 @@ def _of_validation(trials: pd.DataFrame) -> str:
 
 def notices(trials: pd.DataFrame, ranked: pd.DataFrame, damage: list[str], results: str) -> Iterator[Notice]:
     """What the page lacks. trials: planned ones that evaluate."""
-    for told in damage:
-        yield Notice(told, "")
+    for message in damage:
+        yield Notice(message, "")
     if trials.empty:
         yield Notice("No trial is planned here yet.", "orch sweep GRID")
         return
     waiting, retry = int(trials["status"].isin(OPEN).sum()), int(trials["status"].isin(RETRYABLE).sum())
     if waiting:
-        told = f"{waiting} of {len(trials)} trials {'has' if waiting == 1 else 'have'} still to run"
-        yield Notice(f"{told}: all figures are of those that completed{_of_validation(trials)}.", "orch sweep GRID")
+        message = f"{waiting} of {len(trials)} trials {'has' if waiting == 1 else 'have'} still to run"
+        yield Notice(f"{message}: all figures are of those that completed{_of_validation(trials)}.", "orch sweep GRID")
     if not (ranked["n"] > 0).any():
         yield Notice("No trial has completed yet: there is nothing to rank or to draw.", f"orch status {results}")
     elif int(ranked["n"].max()) < 2:

@@ -38,8 +38,8 @@ def _board(dataset: str, cells: pd.DataFrame, measure: Measure) -> Board:
     columns = _board_columns(cells, varying, measure)
     shown = _readable(kept).assign(place=_places(kept))
     shown["interval"] = pd.Series(list(kept[["mean", "low", "high"]].to_numpy()), index=kept.index, dtype=object)
-    told = "; ".join(_told(cells, [axis for axis in LEARNING_AXES if axis not in varying], measure))
-    return Board(dataset, told, _grid(tuple(columns.values()), shown, columns, left_out=len(cells) - len(kept)))
+    summary = "; ".join(_summary(cells, [axis for axis in LEARNING_AXES if axis not in varying], measure))
+    return Board(dataset, summary, _grid(tuple(columns.values()), shown, columns, left_out=len(cells) - len(kept)))
 
 
 def _board_columns(cells: pd.DataFrame, varying: list[str], measure: Measure) -> dict[str, Column]:
@@ -62,7 +62,7 @@ def _board_columns(cells: pd.DataFrame, varying: list[str], measure: Measure) ->
     }
 
 
-def _told(cells: pd.DataFrame, alike: list[str], measure: Measure) -> Iterator[str]:
+def _summary(cells: pd.DataFrame, alike: list[str], measure: Measure) -> Iterator[str]:
     yield counted(len(cells), "cell")
     if alike:
         yield "all have " + ", ".join(f"{axis} {cells[axis].iloc[0]}" for axis in alike)
@@ -104,10 +104,10 @@ def problem_grid(trials: pd.DataFrame) -> DataTable:
     reasons = broken["reason"].fillna("").map(_one_line)
     tunes = broken["purpose"] == "tuning"
     alike = reasons.mask(tunes & broken["status"].isin(["diverged", "skipped"]), "")
-    told = broken.assign(reason=reasons, tunes=tunes, alike=alike).sort_values("tunes", kind="stable")
+    problems = broken.assign(reason=reasons, tunes=tunes, alike=alike).sort_values("tunes", kind="stable")
     rows = [
         (*key, part["reason"].iloc[0], _seeds(part), part["trial_id"].iloc[0])
-        for (*key, _, _), part in told.groupby([*AXES, "status", "tunes", "alike"], sort=False)
+        for (*key, _, _), part in problems.groupby([*AXES, "status", "tunes", "alike"], sort=False)
     ]
     columns = (
         *_AXIS_COLUMNS,

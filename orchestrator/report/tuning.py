@@ -171,7 +171,7 @@ def tuning_section(tuning: pd.DataFrame, evaluation: pd.DataFrame, settings: pd.
     edges = [f"{cell.dataset} · {cell.label}: {words}" for cell in cells for _, words in cell.edges()]
     return Tuning(
         trials=len(tuning),
-        told=_told(settings[settings["cell_id"].isin(tuning["cell_id"])]),
+        summary=_summary(settings[settings["cell_id"].isin(tuning["cell_id"])]),
         figures=tuple(_figures(cells)),
         edges=tuple(edges[:EDGES_KEPT]),
         edges_left_out=max(0, len(edges) - EDGES_KEPT),
@@ -228,7 +228,7 @@ def _rank(score: float | None, measure: Measure) -> tuple[bool, float]:
     return score is None, 0.0 if score is None else -score if measure.higher_is_better else score
 
 
-def _told(settings: pd.DataFrame) -> str:
+def _summary(settings: pd.DataFrame) -> str:
     """`tpe search, 12 trials for each cell, stopped early by asha`."""
     sentences = []
     for text, protocol in settings[["tuning_config", "protocol_config"]].drop_duplicates().itertuples(index=False):

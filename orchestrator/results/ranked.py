@@ -82,6 +82,6 @@ def _ranked(trials: pd.DataFrame, measure: Measure) -> pd.DataFrame:
 
 def _statuses(trials: pd.DataFrame) -> "pd.Series[str]":
     """`2 completed, 1 failed`, by cell."""
-    told = trials.groupby(["cell_id", "status"], sort=False).size().reset_index(name="count")
-    told["text"] = told["count"].astype(str) + " " + told["status"].str.replace("_", " ")
-    return told.groupby("cell_id", sort=False)["text"].agg(", ".join)
+    counts = trials.groupby(["cell_id", "status"], sort=False).size().reset_index(name="count")
+    counts["text"] = counts["count"].astype(str) + " " + counts["status"].str.replace("_", " ")
+    return counts.groupby("cell_id", sort=False)["text"].agg(", ".join)

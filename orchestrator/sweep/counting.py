@@ -22,8 +22,8 @@ from typing import Final, Self
 import psutil
 
 from clusters.signals import WARNINGS, children_deaf_to
-from orchestrator.engine.apart import told_death
-from orchestrator.engine.plain_record import told
+from orchestrator.engine.apart import death_message
+from orchestrator.engine.plain_record import error_line
 from trainables.dataset import DataInfo
 from trainables.interfaces import Model
 from trainables.registry import registry
@@ -139,7 +139,7 @@ class _Process:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._line.close()
-        return told_death(code)
+        return death_message(code)
 
     def _received(self) -> bytes:
         """A line of JSON."""
@@ -171,7 +171,7 @@ def _answer(model: Model, data: DataInfo) -> int:
     try:
         return counted(model, data)
     except Exception as raised:
-        raise CannotCount(told(raised)) from raised
+        raise CannotCount(error_line(raised)) from raised
 
 
 def main() -> None:
@@ -188,7 +188,7 @@ def main() -> None:
             # beyond the driver's patience, and where there is no driver any more
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(int(COUNT_SECONDS) + 10)
-            answer = _told_answer(question)
+            answer = _answer_or_error(question)
             signal.alarm(0)
             if os.getpid() != here:
                 break  # a copy that the model has made
@@ -196,11 +196,11 @@ def main() -> None:
     os._exit(0)  # an answer that nobody takes is not worth another try
 
 
-def _told_answer(question: bytes) -> int | str:
+def _answer_or_error(question: bytes) -> int | str:
     try:
         return counted(*pickle.loads(question))  # noqa: S301 - the driver's # nosec B301
     except BaseException as raised:  # noqa: BLE001 - a plug-in's, say: the driver tells it
-        return told(raised)
+        return error_line(raised)
 
 
 def _send(line: socket.socket, answer: int | str) -> None:

@@ -52,7 +52,7 @@ class Sweep:
         self._environment_id, self._progress, self._stop = environment_id, progress, stop
         self._attempts = journal.attempts()
         self._in_doubt = journal.lost_inline()
-        self._told_side_effects: set[str] = set()
+        self._noted_side_effects: set[str] = set()
         self._failures = Failures()
         self._leased: dict[str, RunningTrial] = {}
         self._counts = Counter(journal.counts())
@@ -152,19 +152,19 @@ class Sweep:
                     return self._deferred.tuner(waiting.cell).epoch(waiting.tuning, event.row)
             case AttemptFinished():
                 self._journal.ended(event)
-                self._tell_side_effects(event, leased)
-                told = headline(event.result, _goal(waiting))
-                self._conclude(event.trial_id, event.result.status, told, event.result)
+                self._note_side_effects(event, leased)
+                detail = headline(event.result, _goal(waiting))
+                self._conclude(event.trial_id, event.result.status, detail, event.result)
             case AttemptFailed():
-                self._tell_side_effects(event, leased)
+                self._note_side_effects(event, leased)
                 self._break(event, leased)
         return False
 
-    def _tell_side_effects(self, event: AttemptFinished | AttemptFailed, leased: RunningTrial) -> None:
+    def _note_side_effects(self, event: AttemptFinished | AttemptFailed, leased: RunningTrial) -> None:
         """Once for all trials that do the same: their rows have it."""
         text = str(event.side_effects or "")
-        if text and text not in self._told_side_effects:
-            self._told_side_effects.add(text)
+        if text and text not in self._noted_side_effects:
+            self._noted_side_effects.add(text)
             self._progress.note(f"warning: {leased.label} {text}: no other trial runs under it")
 
     def tick(self) -> None:

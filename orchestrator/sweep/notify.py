@@ -1,7 +1,7 @@
 """Calls a command of the user's at the first failure of a sweep and at its end.
 
 The command comes from `--notify` or ORCH_NOTIFY and never from a grid. It is started without a shell, and whatever becomes
-of it is told and changes nothing.
+of it is reported and changes nothing.
 """
 
 import json

@@ -308,7 +308,7 @@ def _read(request: SweepRequest, progress: Progress) -> tuple[GridSpec, ClusterS
         grid = grid.with_seeds(request.seeds)
     mode, wish = wished(request.wandb_mode or grid.wandb.mode)
     if wish is not None:
-        progress.note(wish.told)
+        progress.note(wish.message)
     grid = grid.model_copy(update={"wandb": grid.wandb.model_copy(update={"mode": mode})})
     for others in open_key_files() if mode in ("auto", "online") else ():
         progress.note(f"warning: {others}")

@@ -121,14 +121,14 @@ def open_session(paths: ResultsPaths, progress: Progress, stopping: Stopping) ->
             )
         journal = Journal.create_or_open(place.journal)
         try:
-            if (told := place.opened(journal)) is not None:
-                progress.note(told)
+            if (message := place.opened(journal)) is not None:
+                progress.note(message)
             yield SweepSession(lock, place, journal)
         except BaseException:
             journal.close()
             try:
                 place.finish()
-            except (InfrastructureLost, LockedResults) as error:  # what ended the sweep is told last
+            except (InfrastructureLost, LockedResults) as error:  # what ended the sweep is reported last
                 progress.note(str(error))
             raise
         journal.close()

@@ -28,17 +28,17 @@ class SourceWatch:
         self._stamps = {file: _stamp(file) for file in self._files}
         self._digests = {file: _digest(file) for file in self._files}
         self._looked = time.monotonic()
-        self._told = False
+        self._warned = False
 
     def look(self) -> None:
         """Tell of the first file that is not what it was, once. May be called at any rate."""
         now = time.monotonic()
-        if self._told or now - self._looked < PERIOD:
+        if self._warned or now - self._looked < PERIOD:
             return
         self._looked = now
         edited = next(filter(self._is_edited, self._files), None)
         if edited is not None:
-            self._told = True
+            self._warned = True
             self._note(
                 f"warning: {edited} was edited while this sweep runs. Slots go on with the code that they began with; those"
                 " that start from now on have the new code, and rows of both stand in one table"

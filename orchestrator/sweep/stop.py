@@ -90,12 +90,14 @@ ONE_SIGNAL_SECONDS: Final = 0.05
 class ExitWatchdog:
     """A thread that waits for signals beside Python's handlers, from `open` to `close`."""
 
-    def __init__(self, signals: Collection[int], heard: Callable[[int], None], told: Callable[[int], str]) -> None:
+    def __init__(
+        self, signals: Collection[int], heard: Callable[[int], None], last_message: Callable[[int], str]
+    ) -> None:
         """signals: those that end the sweep.
         heard: is told of each, in a thread of its own, whoever's handler is in place.
-        told: what is said at last of the one that came first.
+        last_message: what is said at last of the one that came first.
         """
-        self._signals, self._heard, self._told = signals, heard, told
+        self._signals, self._heard, self._last_message = signals, heard, last_message
         self._reading, self._writing = socket.socketpair()
         self._writing.setblocking(False)
         self._before = -1
@@ -138,7 +140,7 @@ class ExitWatchdog:
                 if os.getsid(process.pid) == own:  # the reaper, and the writer of W&B, have sessions of their own
                     process.kill()
         shown = "\x1b[?25h" if os.isatty(2) else ""  # the live display has hidden the cursor
-        last_words(f"{shown}\n{self._told(number)}\n")
+        last_words(f"{shown}\n{self._last_message(number)}\n")
         os._exit(128 + number)
 
 
@@ -192,7 +194,7 @@ class Stopping:
                 self._before[number] = signal.signal(number, self._receive)
             except ValueError:  # not the main thread: signals are somebody else's
                 return self
-        self._hard_end = ExitWatchdog(tuple(self._before), self._hear, _told_at_last)
+        self._hard_end = ExitWatchdog(tuple(self._before), self._hear, _last_message)
         self._hard_end.open()
         return self
 
@@ -222,7 +224,7 @@ class Stopping:
         self._received = number
 
 
-def _told_at_last(number: int) -> str:
+def _last_message(number: int) -> str:
     return (
         f"stopped by {signal.Signals(number).name} at once; everything finished is kept, though the tables may be older."
         f" To go on: {command_line()}"

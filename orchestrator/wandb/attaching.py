@@ -33,7 +33,7 @@ class Winner:
     """Of one data set."""
 
     trial_id: str
-    told: str
+    message: str
 
 
 def read_winners(paths: ResultsPaths) -> tuple[Winner, ...]:
@@ -81,7 +81,7 @@ class Attaching:
         """Whether this run lacks something."""
         if run_id in self._whole:
             return False
-        if self._lacks_model(unit, run_id) or self._tells_of(unit):
+        if self._lacks_model(unit, run_id) or self._alerts_of(unit):
             return True
         self._whole.add(run_id)
         return False
@@ -90,7 +90,7 @@ class Attaching:
         """What it lacks. Raises Unreachable, Refused."""
         done = run.summary.get("status") == "completed"
         model = model_of(run, unit.trial_id, self._paths) if done and self._lacks_model(unit, run.run_id) else None
-        alert = failure_alert(run) if self._tells_of(unit) else None
+        alert = failure_alert(run) if self._alerts_of(unit) else None
         if model is not None or alert is not None:
             version = self._tracker.attach(run, model, alert)
             if model is not None:
@@ -111,7 +111,7 @@ class Attaching:
             first = next((units[winner.trial_id] for winner in winners), list(units.values())[-1])
             ends = blake2b(repr(sorted(map(self._id, units.values()))).encode(), digest_size=8).hexdigest()
             if self._ledger.beside("alert", ends) is None:  # once for these ends of these trials
-                self._tell_the_end(read(first), winners)
+                self._alert_the_end(read(first), winners)
                 self._ledger.add_beside("alert", ends, self._id(first))
 
     def _crown(self, run_id: str) -> None:
@@ -121,8 +121,8 @@ class Attaching:
         self._tracker.crown(version)
         self._ledger.add_beside("best", collection_in(version), version)
 
-    def _tell_the_end(self, run: Run, winners: tuple[Winner, ...]) -> None:
-        best = " ".join(winner.told for winner in winners)
+    def _alert_the_end(self, run: Run, winners: tuple[Winner, ...]) -> None:
+        best = " ".join(winner.message for winner in winners)
         self._tracker.attach(run, None, end_alert(self._journal.counts(), str(run.config["sweep"]), best))
 
     def _lacks_model(self, unit: Finished, run_id: str) -> bool:
@@ -132,7 +132,7 @@ class Attaching:
             and self._paths.weights(unit.trial_id).is_file()
         )
 
-    def _tells_of(self, unit: Finished) -> bool:
+    def _alerts_of(self, unit: Finished) -> bool:
         if not self._failures or self._ledger.beside("alert", _FIRST_FAILURE) is not None:
             return False
         failed = self._journal.query(

@@ -90,9 +90,9 @@ def failure_alert(run: Run) -> Alert | None:
 
 def end_alert(counts: Mapping[str, int], sweep: str, best: str) -> Alert:
     """counts: trials by status. best: who comes first, in words."""
-    told = ", ".join(f"{count} {status}" for status, count in counts.items())
+    counted = ", ".join(f"{count} {status}" for status, count in counts.items())
     level: Literal["INFO", "WARN"] = "WARN" if RETRYABLE & counts.keys() else "INFO"
-    text = f"{sum(counts.values())} trials: {told}.{f' {best}' if best else ''}"
+    text = f"{sum(counts.values())} trials: {counted}.{f' {best}' if best else ''}"
     return Alert(f"{sweep}: the sweep has ended"[:_LONGEST_TITLE], text[:_LONGEST_TEXT], level)
 
 

@@ -137,11 +137,17 @@ def _claims(paths: ResultsPaths, grids: Iterable[str], *, under_way: bool) -> It
     if section is None:
         return
     rows = [
-        (claim.id, claim.told, claim.text, "; ".join(filter(None, (claim.effect, claim.sureness))), claim.decide or "")
+        (
+            claim.id,
+            claim.verdict_text,
+            claim.text,
+            "; ".join(filter(None, (claim.effect, claim.sureness))),
+            claim.decide or "",
+        )
         for claim in section.claims
     ]
     heads = ("claim", "verdict", "what it says", "effect", "what would decide it")
-    yield "Claims", f"{section.told}.\n\n{markdown_table(heads, rows)}"
+    yield "Claims", f"{section.summary}.\n\n{markdown_table(heads, rows)}"
     if section.withdrawn:
         yield "Claims of earlier grids", _plain(section.withdrawn)
 

@@ -30,8 +30,8 @@ class Pushed:
     """Its address."""
 
 
-def push(paths: ResultsPaths, to: Destination, told: Callable[[str], None]) -> Pushed:
-    """Send runs that are not there, none twice, and the report. told: what the process says meanwhile.
+def push(paths: ResultsPaths, to: Destination, say: Callable[[str], None]) -> Pushed:
+    """Send runs that are not there, none twice, and the report. say: is handed what the process says meanwhile.
 
     Raises UserError (no key, results that nobody may write, or a wish not to send), DamagedResults (the list of what was
     sent is no file), InfrastructureLost (W&B does not have all runs; the same command goes on).
@@ -56,7 +56,7 @@ def push(paths: ResultsPaths, to: Destination, told: Callable[[str], None]) -> P
         assert process.stderr is not None
         try:
             for line in process.stderr:
-                told(line.rstrip("\n"))
+                say(line.rstrip("\n"))
             output = process.stdout.read()
         except BaseException:
             process.terminate()

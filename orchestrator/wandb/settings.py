@@ -68,7 +68,7 @@ class Wish:
     """Where it stands, as its user knows it."""
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         what = "written into folders, and not sent" if self.mode == "offline" else "neither sent nor written"
         return f"{self.source} is set: W&B runs are {what}"
 

@@ -87,11 +87,11 @@ def check_end(ended: Ended, codes: Iterable[int], *said: str) -> None:
     """The exit code is one of those documented for the fault, and the last line says what happened and what to do."""
     codes = set(codes)
     assert codes <= CODES
-    told = f"it said: {ended.errors[-2000:]}"
-    require(ended.code in codes, f"exit code {ended.code} in place of {sorted(codes)}; {told}")
-    require("Traceback" not in ended.errors, f"a traceback; {told}")
+    message = f"it said: {ended.errors[-2000:]}"
+    require(ended.code in codes, f"exit code {ended.code} in place of {sorted(codes)}; {message}")
+    require("Traceback" not in ended.errors, f"a traceback; {message}")
     for words in said:
-        require(words in ended.last_line, f"{words!r} is not in the last line; {told}")
+        require(words in ended.last_line, f"{words!r} is not in the last line; {message}")
 
 
 def seconds_to_leave(processes: Iterable[psutil.Process]) -> float:

@@ -141,11 +141,11 @@ def _stopped(processes: Sequence[psutil.Process]) -> Iterator[None]:
                 process.resume()
 
 
-def _ends_well(sweep: RaySweep, *told: str, retried: int) -> Figures:
+def _ends_well(sweep: RaySweep, *message: str, retried: int) -> Figures:
     """It comes to its end, all is there, and no more trials were tried again than that."""
     ended = sweep.wait()
     check_end(ended, {0}, "tables in")
-    for words in told:
+    for words in message:
         require(words in ended.errors, f"{words!r} is not told: {ended.errors[-2000:]}")
     seconds = seconds_to_leave(sweep.family())
     attempts = pd.read_parquet(sweep.lab.paths.table("attempts"))

@@ -56,21 +56,21 @@ def test_it_is_ours_alone_and_empty(tmp_path: Path) -> None:
 
 
 def test_where_python_finds_no_place_what_was_tried_is_named_and_the_variable(nowhere: None) -> None:
-    with pytest.raises(NoTemporaryFolder) as told:
+    with pytest.raises(NoTemporaryFolder) as wrong:
         temporary_folder("orch-")
-    assert "/nonexistent" in told.value.found
-    assert told.value.fix == "set TMPDIR to a folder that can be written to"
-    assert str(pickle.loads(pickle.dumps(told.value))) == str(told.value)
+    assert "/nonexistent" in wrong.value.found
+    assert wrong.value.fix == "set TMPDIR to a folder that can be written to"
+    assert str(pickle.loads(pickle.dumps(wrong.value))) == str(wrong.value)
 
 
 @pytest.mark.parametrize("place", ["missing", "file", "/proc/sys"])
 def test_a_place_that_takes_none_is_named(place: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     root = tmp_path / place
-    with pytest.raises(NoTemporaryFolder) as told:
+    with pytest.raises(NoTemporaryFolder) as wrong:
         temporary_folder("orch-", root)
-    assert told.value.found.startswith(f"no temporary folder can be made in {root}: ")
-    assert told.value.fix.startswith(f"make {root} writable")
+    assert wrong.value.found.startswith(f"no temporary folder can be made in {root}: ")
+    assert wrong.value.fix.startswith(f"make {root} writable")
 
 
 def test_a_place_without_room_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

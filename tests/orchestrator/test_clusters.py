@@ -177,8 +177,8 @@ def test_a_sweep_that_waits_for_what_another_holds_says_so_and_who_it_is(
     (folder / "short.yaml").write_text((folder / "attach.yaml").read_text() + "start_timeout: 12\n")
     refused = orch(folder, "sweep", "grid.yaml", "--cluster", "short.yaml")
     assert refused.returncode == 3, refused.stderr
-    (told,) = [line for line in refused.stderr.splitlines() if line.startswith("waiting for room")]
-    for line in (told, refused.stderr.splitlines()[-1]):
+    (message,) = [line for line in refused.stderr.splitlines() if line.startswith("waiting for room")]
+    for line in (message, refused.stderr.splitlines()[-1]):
         for part in ("0 of 2 CPUs", "the-other-user", f"process {holder.pid} on 127.0.0.1", "2 actors (2 Holder)"):
             assert part in line, line
     variables = environment() | {"HOME": str(folder), "ORCH_CACHE": str(folder / "cache")}

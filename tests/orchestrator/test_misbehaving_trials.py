@@ -23,7 +23,7 @@ wandb: {mode: disabled}
 """
 FAILS = {
     "surrogate": r"ValueError: half \ud800 and \x00 nothing",
-    "mute": "Mute: (its message cannot be told: ValueError)",
+    "mute": "Mute: (its message cannot be read: ValueError)",
     "liar": "Liar: who",
     "foreign": "Foreign: from elsewhere",
     "generator_exit": "GeneratorExit: GeneratorExit",

@@ -45,8 +45,8 @@ def swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def counts() -> tuple[int, int]:
-    told = preview(Path("grid.yaml")).counts
-    return told.done, told.to_run
+    message = preview(Path("grid.yaml")).counts
+    return message.done, message.to_run
 
 
 def test_results_that_lie_among_the_pictures_are_not_read(swept: Path) -> None:
@@ -76,8 +76,8 @@ def test_results_beside_the_class_folders_in_one_folder(swept: Path) -> None:
     request = SweepRequest(grid=Path("grid.yaml"), engine="inline", results=Path())
     assert run_sweep(request, Silence()).counts == {"completed": 1}
     assert (swept / "pictures").is_dir()
-    told = preview(Path("grid.yaml"), results=Path()).counts
-    assert (told.done, told.to_run) == (1, 0)
+    message = preview(Path("grid.yaml"), results=Path()).counts
+    assert (message.done, message.to_run) == (1, 0)
 
 
 def test_runs_of_wandb_and_a_cache_of_before_are_no_classes(swept: Path) -> None:

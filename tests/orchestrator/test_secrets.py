@@ -159,9 +159,9 @@ def test_which_variables_are_secret(name: str, value: str, is_secret: bool, monk
     assert masked(f"a {value} b") == (f"a [{name}] b" if is_secret else f"a {value} b")
 
 
-@pytest.mark.parametrize(("mode", "told"), [(0o600, False), (0o644, True), (0o640, True)])
+@pytest.mark.parametrize(("mode", "message"), [(0o600, False), (0o644, True), (0o640, True)])
 def test_a_key_file_that_others_can_read_is_told_of(
-    mode: int, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    mode: int, message: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text(f"machine api.wandb.ai login user password {NETRC}\n")
@@ -169,9 +169,9 @@ def test_a_key_file_that_others_can_read_is_told_of(
     assert stat.S_IMODE(netrc.stat().st_mode) == mode
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.delenv("WANDB_BASE_URL", raising=False)
-    assert bool(open_key_files()) == told
+    assert bool(open_key_files()) == message
     run(["doctor", "--quick", "--results", str(tmp_path)])
-    assert ("others can read the W&B key" in capsys.readouterr().out) == told
+    assert ("others can read the W&B key" in capsys.readouterr().out) == message
 
 
 def test_no_code_of_ours_gives_ray_a_runtime_environment_with_variables() -> None:

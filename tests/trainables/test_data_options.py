@@ -255,7 +255,7 @@ def test_folds_take_an_official_test_split_in(place: DataLocation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dataset", "told"),
+    ("dataset", "message"),
     [
         (Colours(names=(), per_class=2), "per_class needs classes, and colours has none"),
         (Colours(names=(), spurious=0.5), "spurious needs classes"),
@@ -265,10 +265,10 @@ def test_folds_take_an_official_test_split_in(place: DataLocation) -> None:
         ),
     ],
 )
-def test_what_makes_no_sense_of_the_data_has_a_reason(place: DataLocation, dataset: Dataset, told: str) -> None:
+def test_what_makes_no_sense_of_the_data_has_a_reason(place: DataLocation, dataset: Dataset, message: str) -> None:
     reason = dataset.unsupported_reason(dataset.info(place))
     assert reason is not None
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         ready(dataset, place)
 
 
@@ -283,16 +283,16 @@ def changed(load: Callable[[Examples], Examples]) -> Dataset:
 
 
 @pytest.mark.parametrize(
-    ("labels", "told"),
+    ("labels", "message"),
     [
         (np.array([1] + [0] * 59), "the class blue has one picture .*: it cannot be both trained on and tested"),
         (np.array([0] * 59 + [1]), "the class blue has one picture"),
     ],
 )
-def test_a_class_with_one_picture_is_refused(tmp_path: Path, labels: Any, told: str) -> None:
+def test_a_class_with_one_picture_is_refused(tmp_path: Path, labels: Any, message: str) -> None:
     place = DataLocation(data=None, beside=None, cache=tmp_path)
     dataset = changed(lambda plain: Examples(plain.inputs, labels, plain.official_test))
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         ready(dataset, place)
 
 

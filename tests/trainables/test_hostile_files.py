@@ -129,11 +129,11 @@ BOMBS = {
 
 @pytest.mark.parametrize("case", BOMBS)
 def test_a_picture_that_would_fill_the_memory_is_named(case: str) -> None:
-    content, told = BOMBS[case]
+    content, message = BOMBS[case]
     with pytest.raises(BrokenPicture, match=r"bomb\.png") as refused:
         decode(Picture("bomb.png", content), (1, 4, 4))
-    assert told in str(refused.value)
-    if told:
+    assert message in str(refused.value)
+    if message:
         with pytest.raises(BrokenPicture, match="pixels"):
             read_header(Picture("bomb.png", content))
 
@@ -158,7 +158,7 @@ def idx(shape: tuple[int, ...], values: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("shape", "size", "packed", "told"),
+    ("shape", "size", "packed", "message"),
     [
         ((2**32 - 1, 65_535, 65_535), 100, False, "more than 100 times"),
         ((2**32 - 1, 65_535, 65_535), 100, True, "more than 100 times"),
@@ -168,11 +168,11 @@ def idx(shape: tuple[int, ...], values: bytes) -> bytes:
     ],
 )
 def test_an_idx_file_that_lies_or_grows_is_named(
-    shape: tuple[int, ...], size: int, packed: bool, told: str, tmp_path: Path
+    shape: tuple[int, ...], size: int, packed: bool, message: str, tmp_path: Path
 ) -> None:
     path, content = tmp_path / "train-images", idx(shape, bytes(size))
     path.write_bytes(gzip.compress(content) if packed else content)
-    with pytest.raises(DataError, match=r"train-images.*" + told):
+    with pytest.raises(DataError, match=r"train-images.*" + message):
         read_idx(path)
 
 

@@ -33,18 +33,18 @@ def _run(*, stop: bool, busy: str = "") -> list[float]:
         process.send_signal(signal.SIGSTOP)
         time.sleep(STOPPED)
         process.send_signal(signal.SIGCONT)
-    told, _ = process.communicate("go on\n")
-    return [float(value) for value in told.split()]
+    message, _ = process.communicate("go on\n")
+    return [float(value) for value in message.split()]
 
 
 def test_a_stopped_process_does_not_age() -> None:
-    left_out, told, again = _run(stop=True)
+    left_out, message, again = _run(stop=True)
     assert STOPPED - 2.0 < left_out < STOPPED + 2.0
-    assert told == pytest.approx(left_out, abs=0.01)
+    assert message == pytest.approx(left_out, abs=0.01)
     assert again == 0.0
 
 
 def test_a_process_that_works_ages_though_no_other_thread_of_it_runs() -> None:
-    left_out, told, again = _run(stop=False, busy=HOLDS_ITS_LOCK)
+    left_out, message, again = _run(stop=False, busy=HOLDS_ITS_LOCK)
     assert left_out == pytest.approx(0.0, abs=0.01)
-    assert told == again == 0.0
+    assert message == again == 0.0

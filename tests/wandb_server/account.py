@@ -59,8 +59,8 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        told = json.loads(self.about.get("config") or "{}")
-        return {key: part["value"] for key, part in told.items() if key != "_wandb"}
+        message = json.loads(self.about.get("config") or "{}")
+        return {key: part["value"] for key, part in message.items() if key != "_wandb"}
 
     def put(self, stream: str, offset: int, lines: list[str]) -> None:
         """Raises ValueError for a gap: rows would be missing."""
@@ -81,9 +81,9 @@ class Run:
         self.complete = self.preempting = False
         self.exit_code = None
 
-    def alert(self, told: Mapping[str, Any]) -> None:
-        if not any(told["title"] == known["title"] for known in self.alerts):  # none of our tests takes so long
-            self.alerts.append(told)
+    def alert(self, message: Mapping[str, Any]) -> None:
+        if not any(message["title"] == known["title"] for known in self.alerts):  # none of our tests takes so long
+            self.alerts.append(message)
 
 
 @dataclass

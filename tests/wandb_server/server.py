@@ -175,8 +175,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(code, {"errors": [{"message": f"told to answer with {code}"}]})
 
     def _has_key(self) -> bool:
-        kind, _, told = (self.headers.get("Authorization") or "").partition(" ")
-        return kind == "Basic" and b64decode(told).decode() == f"api:{KEY}"
+        kind, _, message = (self.headers.get("Authorization") or "").partition(" ")
+        return kind == "Basic" and b64decode(message).decode() == f"api:{KEY}"
 
     def _graphql(self, name: str, asked: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -188,16 +188,16 @@ class _Handler(BaseHTTPRequestHandler):
             return {"errors": [{"message": f"{name} is not known here"}]}
         return {"data": found}
 
-    def _stream(self, run_name: str, told: dict[str, Any]) -> dict[str, Any]:
+    def _stream(self, run_name: str, message: dict[str, Any]) -> dict[str, Any]:
         run = self.server.owner.account.runs[run_name]
         try:
-            for stream, part in (told.get("files") or {}).items():
+            for stream, part in (message.get("files") or {}).items():
                 run.put(stream, part.get("offset", 0), part["content"])
         except ValueError as gap:
             self.server.owner.unknown.append(f"{run_name}: {gap}")
-        run.preempting |= bool(told.get("preempting"))
-        if told.get("complete"):
-            run.complete, run.exit_code = True, told.get("exitcode")
+        run.preempting |= bool(message.get("preempting"))
+        if message.get("complete"):
+            run.complete, run.exit_code = True, message.get("exitcode")
         return {}
 
     def _store(self, kind: str, owner: str, name: str, body: bytes) -> dict[str, Any]:

@@ -121,7 +121,7 @@ class ClassPictures:
 
 
 _SAMPLE: Final = 1000
-"""Examples of a split whose mean and deviation are told, where all would have to be decoded anew."""
+"""Examples of a split whose mean and deviation are reported, where all would have to be decoded anew."""
 _SAMPLE_SEED: Final = 0
 _PART: Final = 16
 _TOLD: Final = 20

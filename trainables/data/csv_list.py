@@ -86,7 +86,7 @@ def fit_numbers(values: NDArray[np.float64], where: Callable[[int], str], what: 
         numbers = values.astype(np.float32)
     unfit = np.flatnonzero(~np.isfinite(numbers))
     if len(unfit):
-        named = ", ".join(f"{where(int(index))} ({_told(values[index])})" for index in unfit[:_NUMBERS_NAMED])
+        named = ", ".join(f"{where(int(index))} ({_shown(values[index])})" for index in unfit[:_NUMBERS_NAMED])
         raise UnfitOption(
             "target",
             f"{what} holds no finite number for {len(unfit)} of {len(values)} pictures: {named}; give each one",
@@ -96,7 +96,7 @@ def fit_numbers(values: NDArray[np.float64], where: Callable[[int], str], what: 
     return numbers[:, None]
 
 
-def _told(value: np.float64) -> str:
+def _shown(value: np.float64) -> str:
     if np.isnan(value):
         return "missing, or NaN"
     return f"{value:g}" if np.isinf(value) else f"{value:g}, beyond 32 bits"

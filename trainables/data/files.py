@@ -132,7 +132,7 @@ def unfinished(path: Path) -> Iterator[IO[bytes]]:
         with file:
             yield file
     finally:
-        with suppress(OSError):  # the folder is gone or has become another's, and what went wrong is told already
+        with suppress(OSError):  # the folder is gone or has become another's, and what went wrong is reported already
             Path(file.name).unlink()
 
 

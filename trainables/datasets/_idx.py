@@ -149,8 +149,8 @@ class IdxDataset(PublishedDataset):
         count = len(self.class_names())
         for labels, written, file in ((train_labels, arrays[1], files[1]), (test_labels, arrays[3], files[3])):
             if labels.min() < 0 or labels.max() >= count:
-                told = f"labels from {written.min()} to {written.max()}"
-                raise DataError(f"{file} holds {told}, which do not fit the {count} classes of {self.name}")
+                found = f"labels from {written.min()} to {written.max()}"
+                raise DataError(f"{file} holds {found}, which do not fit the {count} classes of {self.name}")
         targets = np.concatenate([train_labels, test_labels])
         return Examples(np.concatenate([train, test])[:, None], targets, np.arange(len(targets)) >= len(train_labels))
 

@@ -34,7 +34,7 @@ _WANTED: Final = "give a JSON list of texts, or names joined by commas"
 
 
 def class_names(metadata: dict[bytes, bytes], label: str, path: Path) -> tuple[str, ...]:
-    """The names under the key `classes`, else in the Hugging Face feature of the label column; none where none are told.
+    """The names under the key `classes`, else in the Hugging Face feature of the label column; none where none are reported.
 
     `classes` is a JSON list, or names joined by commas. Raises DataError where it is neither, or names one class twice.
     """

@@ -203,8 +203,8 @@ def _column(file: TableFile, files: Sequence[TableFile], name: str, option: str 
         if names.count(name) == 0 and name in file.columns:
             return pa.chunked_array([_said(file, files, name, table.metadata.num_rows)])
     times = "no" if name not in names else "more than one"
-    told = f"{file.path} has {times} column {name!r}; it has {', '.join([*names, *file.columns])}"
-    raise DataError(told) if option is None else UnfitOption(option, told)
+    message = f"{file.path} has {times} column {name!r}; it has {', '.join([*names, *file.columns])}"
+    raise DataError(message) if option is None else UnfitOption(option, message)
 
 
 def _said(file: TableFile, files: Sequence[TableFile], name: str, rows: int) -> pa.Array:
@@ -212,8 +212,8 @@ def _said(file: TableFile, files: Sequence[TableFile], name: str, rows: int) -> 
     value = file.columns[name]
     if value == _NULL:
         return pa.nulls(rows, pa.string())
-    told = [other.columns[name] for other in files if other.columns.get(name, _NULL) != _NULL]
-    return pa.repeat(int(value) if all(map(_WHOLE.fullmatch, told)) else value, rows)
+    others = [other.columns[name] for other in files if other.columns.get(name, _NULL) != _NULL]
+    return pa.repeat(int(value) if all(map(_WHOLE.fullmatch, others)) else value, rows)
 
 
 def _groups(file: TableFile, files: Sequence[TableFile], name: str) -> pa.ChunkedArray:

@@ -123,8 +123,10 @@ def _may_hold_paths(table: pq.ParquetFile, image: str) -> bool:
         return True
     groups = [table.metadata.row_group(number) for number in range(table.metadata.num_row_groups)]
     columns = [group.column(number) for group in groups for number in range(group.num_columns)]
-    told = [column.statistics for column in columns if column.path_in_schema == f"{image}.bytes"]
-    return not told or any(known is None or not known.has_null_count or known.null_count > 0 for known in told)
+    statistics = [column.statistics for column in columns if column.path_in_schema == f"{image}.bytes"]
+    return not statistics or any(
+        known is None or not known.has_null_count or known.null_count > 0 for known in statistics
+    )
 
 
 def _file_within(folder: Path, name: str) -> tuple[str, str | None]:

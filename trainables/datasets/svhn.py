@@ -33,10 +33,10 @@ def read_house_numbers(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]
     except Exception as damage:  # noqa: BLE001 - scipy raises anything on damaged bytes
         _damaged(path, str(damage) or repr(damage))
     if not _are_pictures(pictures):
-        _damaged(path, f"X is {_told(pictures)}, and has to be uint8 (32, 32, 3, pictures)")
+        _damaged(path, f"X is {_described(pictures)}, and has to be uint8 (32, 32, 3, pictures)")
     count = pictures.shape[-1]
     if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "uif" or labels.size != count or not count:
-        _damaged(path, f"y is {_told(labels)}, and has to be a label for each of {count} pictures")
+        _damaged(path, f"y is {_described(labels)}, and has to be a label for each of {count} pictures")
     if labels.min() < 0 or labels.max() > _TEN:
         _damaged(path, f"its labels go from {labels.min()} to {labels.max()}, not from 1 to 10")
     if not np.isin(labels, np.arange(_TEN + 1)).all():
@@ -48,7 +48,7 @@ def _are_pictures(value: object) -> bool:
     return isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == 4 and value.shape[:3] == _SHAPE
 
 
-def _told(value: object) -> str:
+def _described(value: object) -> str:
     return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
 
 

@@ -133,9 +133,9 @@ def leaderboard(
         first = str(table["cell_id"].iloc[0])
         others = [str(cell_id) for cell_id in table.loc[ranked, "cell_id"] if cell_id != first]
         differences = _differences(trials, measure, first, others)
-        told = holm([_p(differences[other]) for other in others])
+        adjusted = holm([_p(differences[other]) for other in others])
         pairs = table["cell_id"].map({other: len(differences[other]) for other in others})
-        corrected = table["cell_id"].map(dict(zip(others, told.tolist(), strict=True)))
+        corrected = table["cell_id"].map(dict(zip(others, adjusted.tolist(), strict=True)))
         table["p"] = corrected.where(pairs >= LEAST_PAIRS)
         alike = (pairs >= least_seeds(max(1, len(others)))) & ~(table["p"] <= ALPHA)
         table["ties"] = ranked & (alike | (table["cell_id"] == first))

@@ -4,7 +4,7 @@ const figures = (() => {
   const mean = (values) => { const there = values.filter((value) => value !== null); return there.length ? there.reduce((a, b) => a + b, 0) / there.length : null; };
   const gapOf = (cell, dataset) => (cell.train === null || cell.mean === null ? null : dataset.higher_is_better ? cell.train - cell.mean : cell.mean - cell.train);
   const nameOf = (cells, cell) => cells.axes.slice(1).map((axis, at) => axis.levels[cell.at[at + 1]]).join(" · ");
-  const told = (cells, cell) => `<b>${plain(nameOf(cells, cell))}</b><br>${figure(cell.mean)}${cell.low === null ? "" : ` [${figure(cell.low)}, ${figure(cell.high)}]`}, ${cell.n} ${cell.n === 1 ? "seed" : "seeds"} (${plain(cell.statuses)})`;
+  const description = (cells, cell) => `<b>${plain(nameOf(cells, cell))}</b><br>${figure(cell.mean)}${cell.low === null ? "" : ` [${figure(cell.low)}, ${figure(cell.high)}]`}, ${cell.n} ${cell.n === 1 ? "seed" : "seeds"} (${plain(cell.statuses)})`;
   const style = (level) => ({ color: SERIES[level % SERIES.length], symbol: SHAPES[Math.floor(level / SERIES.length) % SHAPES.length] });
 
   function heat(target, z, notes, rows, columns, { reversed = false, title = "", format = figure, gaps = null } = {}) {
@@ -45,7 +45,7 @@ const figures = (() => {
     const why = (field) => (field.length === 0 ? "not in the grid" : field.length === 1 ? field[0].statuses : `${field.length} cells`);
     const notes = fields.map((row, y) => row.map((field, x) => {
       const lacking = field.filter((cell) => value(cell, dataset) === null).length;
-      const words = field.length === 1 ? told(cells, field[0]) : `<b>${plain(rows[y])}</b><br>${plain(columns[x])}<br>${field.length ? `mean of ${field.length - lacking} of ${field.length} cells${lacking ? "; the others have no value" : ""}` : "not in the grid"}`;
+      const words = field.length === 1 ? description(cells, field[0]) : `<b>${plain(rows[y])}</b><br>${plain(columns[x])}<br>${field.length ? `mean of ${field.length - lacking} of ${field.length} cells${lacking ? "; the others have no value" : ""}` : "not in the grid"}`;
       return z[y][x] === null ? words : `${words}<br>${plain(title)}: ${figure(z[y][x])}`;
     }));
     const better = kind === "score" ? dataset.higher_is_better : true;
@@ -63,7 +63,7 @@ const figures = (() => {
       return {
         type: "scatter", mode: "markers", name: short(cells.axes[color].levels[shade], 40), marker: { ...style(shade), size: 9, opacity: 0.85 },
         x: mine.map((cell) => levels.indexOf(cell.at[axis]) + ((place + 0.5) / shades.length - 0.5) * 0.5), y: mine.map((cell) => gapOf(cell, dataset)),
-        customdata: mine.map((cell) => `${told(cells, cell)}<br>train ${figure(cell.train)}, gap ${figure(gapOf(cell, dataset))}`), hovertemplate: "%{customdata}<extra></extra>",
+        customdata: mine.map((cell) => `${description(cells, cell)}<br>train ${figure(cell.train)}, gap ${figure(gapOf(cell, dataset))}`), hovertemplate: "%{customdata}<extra></extra>",
       };
     });
     const means = levels.map((level) => mean(there.filter((cell) => cell.at[axis] === level).map((cell) => gapOf(cell, dataset))));
@@ -105,7 +105,7 @@ const figures = (() => {
         type: "scatter", mode: "markers", name: short(cells.axes[color].levels[shade], 40), x: mine.map((point) => point.cost), y: mine.map((point) => point.score),
         marker: { ...style(shade), size: mine.map((point) => (best.includes(point) ? 13 : 8)), opacity: 0.9, line: { color: css("--card"), width: 1 } },
         error_y: points.length > 150 ? { visible: false } : { type: "data", symmetric: false, thickness: 1, width: 0, array: mine.map(({ cell }) => (cell.high ?? cell.mean) - cell.mean), arrayminus: mine.map(({ cell }) => cell.mean - (cell.low ?? cell.mean)) },
-        customdata: mine.map((point) => `${told(cells, point.cell)}<br>${plain(title)}: ${point.cost.toLocaleString("en")} ${unit}${best.includes(point) ? "<br>on the Pareto front" : ""}`), hovertemplate: "%{customdata}<extra></extra>",
+        customdata: mine.map((point) => `${description(cells, point.cell)}<br>${plain(title)}: ${point.cost.toLocaleString("en")} ${unit}${best.includes(point) ? "<br>on the Pareto front" : ""}`), hovertemplate: "%{customdata}<extra></extra>",
       };
     });
     const ends = [Math.min(...points.map((point) => point.cost)), Math.max(...points.map((point) => point.cost))], wide = ends[1] > 2 * ends[0];

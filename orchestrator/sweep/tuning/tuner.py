@@ -36,7 +36,7 @@ class CellTuner:
         self.spec: TuningSpec = cell.tuning
         self.goal = Goal.of(cell.protocol, cell.data.task)
         self._tries = [_Try() for _ in range(self.spec.count)]
-        self._told: list[int] = []
+        self._unreported: list[int] = []
         """Numbers of trials whose outcome the search does not know yet."""
 
     @property
@@ -56,8 +56,8 @@ class CellTuner:
         """The values that a trial tries: those that it had, should it run again."""
         each = self._tries[number]
         if each.values is None:
-            while self._told:
-                self._tell(self._told.pop(0))
+            while self._unreported:
+                self._report(self._unreported.pop(0))
             each.values = self._search.suggest(number)
         return each.values
 
@@ -85,9 +85,9 @@ class CellTuner:
         each = self._tries[number]
         each.ended = True
         each.score = self.goal.score(each.epochs) if completed else None
-        self._told.append(number)
+        self._unreported.append(number)
 
-    def _tell(self, number: int) -> None:
+    def _report(self, number: int) -> None:
         each = self._tries[number]
         if each.values is not None:
             self._search.tell(number, each.values, each.score)

@@ -111,7 +111,7 @@ def test_names_of_a_users_folders_neither_break_lines_nor_steer_the_terminal(tmp
 
 
 @pytest.mark.parametrize(
-    ("level", "told"),
+    ("level", "message"),
     [
         ("digit", "unknown dataset 'digit'; did you mean digits?"),
         ("{name: image_folder}", "image_folder needs path"),
@@ -125,10 +125,10 @@ def test_names_of_a_users_folders_neither_break_lines_nor_steer_the_terminal(tmp
         ("mnist", "mnist was not found"),
     ],
 )
-def test_what_cannot_be_shown_is_the_users_error(level: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_shown_is_the_users_error(level: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["data", level]) == 2
     shown = capsys.readouterr()
-    assert shown.out == "" and told in shown.err and "Traceback" not in shown.err
+    assert shown.out == "" and message in shown.err and "Traceback" not in shown.err
 
 
 def test_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -70,8 +70,8 @@ def test_a_sweep_whose_words_are_lost_runs_to_its_end(way: str, sweeps: Path) ->
     assert ended.returncode == code, ended.stderr
     assert statuses(sweeps) == ["completed", "completed"]
     assert "Traceback" not in ended.stderr
-    told = "standard output cannot be written" in ended.stderr
-    assert told == (code == MISSED and way in ("output on a full disk", "output closed"))
+    message = "standard output cannot be written" in ended.stderr
+    assert message == (code == MISSED and way in ("output on a full disk", "output closed"))
 
 
 def on_a_terminal(folder: Path, command: str) -> tuple[int, int]:
@@ -182,7 +182,7 @@ BEGINS = """\
 import os, subprocess, sys
 from orchestrator.outputs import open_outputs
 open_outputs()
-with open("told", "w") as file:
+with open("message", "w") as file:
     print(file.fileno(), *(os.readlink(f"/proc/self/fd/{number}") for number in range(3)), file=file)
     subprocess.run([sys.executable, "-c", "print(1, flush=True)"], check=True)
 """
@@ -196,6 +196,6 @@ def test_no_file_takes_the_number_of_a_closed_stream(sweeps: Path) -> None:
     (sweeps / "begins.py").write_text(BEGINS)
     closed = f"'{ORCH.parent}/python' begins.py <&- >&- 2>&-"
     subprocess.run(["bash", "-c", closed], cwd=sweeps, env=environment(), check=True)
-    number, *standard = (sweeps / "told").read_text().split()
+    number, *standard = (sweeps / "message").read_text().split()
     assert int(number) > 2
     assert standard == ["/dev/null"] * 3

@@ -32,10 +32,10 @@ wandb: {mode: disabled}
 """
 HEARS = """\
 import json, os, sys
-told = {"in": json.load(sys.stdin), "env": {k: v for k, v in os.environ.items() if k.startswith("ORCH_NOTIFY_")}}
-told["arguments"] = sys.argv[1:]
+call = {"in": json.load(sys.stdin), "env": {k: v for k, v in os.environ.items() if k.startswith("ORCH_NOTIFY_")}}
+call["arguments"] = sys.argv[1:]
 with open("heard", "a") as file:
-    file.write(json.dumps(told) + "\\n")
+    file.write(json.dumps(call) + "\\n")
 print("not for the output of the sweep")
 """
 
@@ -65,10 +65,10 @@ def heard() -> list[dict[str, Any]]:
 
 def test_the_end_is_told(sweep: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*sweep, "--notify", command("hears.py", "two words", "$HOME; touch x | `id`")]) == 0
-    (told,) = heard()
-    assert told["arguments"] == ["two words", "$HOME; touch x | `id`"]  # no shell has read them
-    assert told["in"]["counts"] == {"completed": 2}
-    assert told["in"] | {"message": "", "counts": {}} == {
+    (message,) = heard()
+    assert message["arguments"] == ["two words", "$HOME; touch x | `id`"]  # no shell has read them
+    assert message["in"]["counts"] == {"completed": 2}
+    assert message["in"] | {"message": "", "counts": {}} == {
         "grid": "grid.yaml",
         "sweep": "seen",
         "results": str(Path("results/seen").absolute()),
@@ -78,9 +78,9 @@ def test_the_end_is_told(sweep: list[str], capsys: pytest.CaptureFixture[str]) -
         "counts": {},
         "message": "",
     }
-    assert told["env"]["ORCH_NOTIFY_OUTCOME"] == "succeeded"
-    assert told["env"]["ORCH_NOTIFY_EXIT_CODE"] == "0"
-    assert "2 completed" in told["env"]["ORCH_NOTIFY_MESSAGE"]
+    assert message["env"]["ORCH_NOTIFY_OUTCOME"] == "succeeded"
+    assert message["env"]["ORCH_NOTIFY_EXIT_CODE"] == "0"
+    assert "2 completed" in message["env"]["ORCH_NOTIFY_MESSAGE"]
     assert capsys.readouterr() == ("", "")
 
 
@@ -88,7 +88,7 @@ def test_the_first_failure_is_told_once(sweep: list[str], monkeypatch: pytest.Mo
     monkeypatch.setenv("ORCH_NOTIFY", command("hears.py"))
     Path("grid.yaml").write_text(GRID.replace("epochs: 1", "epochs: 500, trial_timeout: 0.1s"))
     assert run(sweep) == 1
-    first, end = [told["in"] for told in heard()]
+    first, end = [message["in"] for message in heard()]
     assert (first["event"], first["outcome"], first["exit_code"]) == ("failure", "running", None)
     assert "timed out: digits" in first["message"]
     assert (end["event"], end["outcome"], end["exit_code"]) == ("end", "failed", 1)
@@ -98,9 +98,9 @@ def test_the_first_failure_is_told_once(sweep: list[str], monkeypatch: pytest.Mo
 def test_a_sweep_that_is_refused_has_ended_too(sweep: list[str]) -> None:
     Path("grid.yaml").write_text(GRID.replace("mlp", "mpl"))
     assert run([*sweep, "--notify", command("hears.py")]) == 2
-    (told,) = heard()
-    assert (told["in"]["outcome"], told["in"]["sweep"]) == ("refused", None)
-    assert "grid.yaml:2:" in told["in"]["message"]
+    (message,) = heard()
+    assert (message["in"]["outcome"], message["in"]["sweep"]) == ("refused", None)
+    assert "grid.yaml:2:" in message["in"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -150,10 +150,10 @@ def test_what_is_told_has_no_secrets_and_a_bound(monkeypatch: pytest.MonkeyPatch
     notifier = Notifier([sys.executable, "hears.py"], Notice("grid.yaml"), said.append)
     notifier.ended(3, "0123456789abcdef \0 \ud800 " + "x" * 10**6)
     assert said == []
-    told = heard()[0]["in"]
-    assert told["outcome"] == "lost"
-    assert told["message"].startswith("[SOME_TOKEN] \\x00 \\ud800 x")
-    assert len(told["message"]) == 2000
+    message = heard()[0]["in"]
+    assert message["outcome"] == "lost"
+    assert message["message"].startswith("[SOME_TOKEN] \\x00 \\ud800 x")
+    assert len(message["message"]) == 2000
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -162,9 +162,9 @@ def test_a_signal_before_the_sweep_has_begun_is_told_by_its_name(
 ) -> None:
     monkeypatch.setattr(orchestrator.sweep.run, "run_sweep", raising(StoppedEarly(number)))
     assert run([*sweep, "--notify", command("hears.py")]) == 128 + number
-    (told,) = heard()
-    assert (told["in"]["outcome"], told["in"]["exit_code"]) == ("stopped", 128 + number)
-    assert told["in"]["message"] == f"stopped by {number.name}"
+    (message,) = heard()
+    assert (message["in"]["outcome"], message["in"]["exit_code"]) == ("stopped", 128 + number)
+    assert message["in"]["message"] == f"stopped by {number.name}"
 
 
 @pytest.fixture
@@ -185,9 +185,9 @@ def test_the_end_on_a_head_is_told_here(
 ) -> None:
     monkeypatch.setattr(remote_sweep, "follow", lambda *_: answer)
     assert run([*far, "--notify", command("hears.py")]) == answer.code
-    (told,) = heard()
-    assert (told["in"]["outcome"], told["in"]["exit_code"]) == (outcome, answer.code)
-    assert told["in"]["message"] == "seen has ended on far"
+    (message,) = heard()
+    assert (message["in"]["outcome"], message["in"]["exit_code"]) == (outcome, answer.code)
+    assert message["in"]["message"] == "seen has ended on far"
 
 
 @pytest.mark.parametrize(
@@ -199,8 +199,8 @@ def test_a_head_that_refuses_or_is_gone_is_told_once(
 ) -> None:
     monkeypatch.setattr(remote_sweep, step, raising(error))
     assert run([*far, "--notify", command("hears.py")]) == error.exit_code
-    (told,) = heard()
-    assert (told["in"]["outcome"], told["in"]["message"]) == (outcome, str(error))
+    (message,) = heard()
+    assert (message["in"]["outcome"], message["in"]["message"]) == (outcome, str(error))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

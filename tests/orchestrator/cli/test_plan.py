@@ -121,10 +121,10 @@ def test_mistakes_are_located_and_told_at_once(tmp_path: Path) -> None:
     assert isinstance(refused.exception, GridError)
     places = [(problem.line, problem.column) for problem in refused.exception.problems]
     assert places == [(1, 7), (2, 32), (2, 64), (3, 1)]
-    told = str(refused.exception)
-    assert "did you mean mlp" in told
-    assert "greater than 0, not -1" in told
-    assert "did you mean seeds" in told
+    message = str(refused.exception)
+    assert "did you mean mlp" in message
+    assert "greater than 0, not -1" in message
+    assert "did you mean seeds" in message
 
 
 def test_own_pictures_that_are_missing_are_located(tmp_path: Path) -> None:

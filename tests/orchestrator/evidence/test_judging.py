@@ -181,10 +181,10 @@ def test_what_diverges_on_the_favoured_side_is_not_dropped_in_silence(judged) ->
     )
     assert favoured["verdict"] == "inconclusive"
     assert "1 of 10 pairs left out (1 diverged)" in favoured["notes"]
-    told = "but 1 broke on the side that they favour"
-    assert f"the pairs that are left show what is claimed, {told}" in favoured["notes"]
+    message = "but 1 broke on the side that they favour"
+    assert f"the pairs that are left show what is claimed, {message}" in favoured["notes"]
     assert mirrored["verdict"] == "inconclusive"
-    assert f"the pairs that are left show the opposite, {told}" in mirrored["notes"]
+    assert f"the pairs that are left show the opposite, {message}" in mirrored["notes"]
     assert "no seeds" in favoured["decide"] and "`diverged`" in mirrored["decide"]
     assert share["effect"] == pytest.approx(0.1)
 

@@ -74,12 +74,12 @@ def test_a_claim_that_is_changed_or_added_after_its_data_is_post_hoc(sweep, clai
     judged = claims()
     assert late(judged) == {"H1": True, "H2": True}
     assert judged["dropped"] == ["H1 (more units help)"]
-    told = "An earlier grid claimed what this one does not (p is corrected for it too): H1 (more units help)"
+    message = "An earlier grid claimed what this one does not (p is corrected for it too): H1 (more units help)"
     paths = ResultsPaths(Path("results/demo"))
     page = read_page(paths)
-    assert told in render(page)
-    assert told in markdown(page)
-    assert any(told in text for _, text in read_content(paths).tables)
+    assert message in render(page)
+    assert message in markdown(page)
+    assert any(message in text for _, text in read_content(paths).tables)
     sweep(before, CNN, seeds=3)
     assert late(claims()) == {"H1": False, "H2": True}
 

@@ -158,7 +158,7 @@ def test_cells_that_select_by_different_measures_are_said_to(
     }
     paths = write(tmp_path / "demo", cells)
     page = read_page(paths)
-    assert "ranked by validation balanced accuracy, though some select by cross-entropy" in page.boards[0].told
+    assert "ranked by validation balanced accuracy, though some select by cross-entropy" in page.boards[0].summary
     assert "though some cells select by cross-entropy" in page.firsts[0].title
     assert run(["results", str(paths.root)]) == 0
     assert "some trials of digits select by cross-entropy" in capsys.readouterr().err
@@ -243,7 +243,7 @@ def test_it_is_shown_when_all_have_ended_or_were_cancelled(under_way: ResultsPat
 
 
 @pytest.mark.parametrize(
-    ("task", "select", "better", "worse", "told"),
+    ("task", "select", "better", "worse", "message"),
     [
         (Classification(), "val_balanced_accuracy", FAIR, LAZY, "validation balanced accuracy 0.7800"),
         (Classification(), "val_loss", LAZY_LOSS, FAIR_LOSS, "validation loss 0.3"),
@@ -259,7 +259,7 @@ def test_the_best_so_far_is_the_best_by_the_selection_on_validation(
     select: str | None,
     better: dict[str, float],
     worse: dict[str, float],
-    told: str,
+    message: str,
     turned: bool,
 ) -> None:
     goal, standing = Goal.of(Protocol(select=select), task), SweepEstimate(expected=2.0)
@@ -268,7 +268,7 @@ def test_the_best_so_far_is_the_best_by_the_selection_on_validation(
         result = replace(sample.result(val, epochs=3, breakdown=Breakdown()), test=Scores(loss=0.0, accuracy=1.0))
         standing.concluded(1.0, name, result, goal)
         assert "test" not in headline(result, goal)
-    assert standing.best == f"better: {told}"
+    assert standing.best == f"better: {message}"
 
 
 def test_a_longer_sweep_hides_the_test_split_again_while_it_runs(

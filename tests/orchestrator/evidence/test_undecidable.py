@@ -39,19 +39,19 @@ def test_five_seeds_decide_none_of_four_claims_and_all_who_show_a_verdict_say_so
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths = write(tmp_path / "demo", scores(5), *FOUR)
-    told = "inconclusive (not decidable with 5 seeds, needs 8)"
+    message = "inconclusive (not decidable with 5 seeds, needs 8)"
     assert [claim["undecidable"] for claim in judge(paths.root, capsys)] == ["not decidable with 5 seeds, needs 8"] * 4
     assert {claim["verdict"] for claim in judge(paths.root, capsys)} == {"inconclusive"}, "the names stay"
     assert run(["claims", str(paths.root)]) == 0
     text = capsys.readouterr().out
-    assert text.count(told) == 4
+    assert text.count(message) == 4
     assert "4 claims: 4 inconclusive; 4 cannot be decided with so few seeds" in text
     page = read_page(paths)
     assert page.claims is not None
-    assert [claim.told for claim in page.claims.claims] == [told] * 4
+    assert [claim.verdict_text for claim in page.claims.claims] == [message] * 4
     assert run(["report", str(paths.root), "--format", "md"]) == 0
-    assert (paths.root / "report.md").read_text(encoding="utf-8").count(told) == 4
-    assert read_content(paths).tables[0][1].count(told) == 4
+    assert (paths.root / "report.md").read_text(encoding="utf-8").count(message) == 4
+    assert read_content(paths).tables[0][1].count(message) == 4
     assert set(orchestrator.load(paths.root).claims()["undecidable"]) == {"not decidable with 5 seeds, needs 8"}
 
 

@@ -141,5 +141,5 @@ def test_a_digest_tells_claims_apart_by_what_they_say_and_not_by_their_id(tmp_pa
 def test_seeds_too_few_for_any_verdict_are_told_before_they_run(tmp_path: Path, seeds: str, warned: bool) -> None:
     claim = "  - {id: H1, text: a, better: {model: cnn}, than: {model: mlp}, on: test_accuracy}\n"
     grid = read(tmp_path, f"{AXES.replace('seeds: 3', seeds)}claims:\n{claim}")
-    told = [str(warning) for warning in Plan(grid, data_place(None, grid.path, None)).warnings]
-    assert any(":9:5: 2 seeds cannot decide any of 1 claims; it takes at least 6" in line for line in told) == warned
+    message = [str(warning) for warning in Plan(grid, data_place(None, grid.path, None)).warnings]
+    assert any(":9:5: 2 seeds cannot decide any of 1 claims; it takes at least 6" in line for line in message) == warned

@@ -116,7 +116,7 @@ protocol: {epochs: 0, precission: fp32, schedule: {name: step, gamma: 2}, trial_
 
 
 @pytest.mark.parametrize(
-    ("section", "told"),
+    ("section", "message"),
     [
         ("seeds: 0", "6:8: seeds has to be a whole number of at least 1, or a list of seeds, not 0"),
         ("seeds: true", "6:8: seeds has to be a whole number of at least 1, or a list of seeds, not true"),
@@ -182,13 +182,13 @@ protocol: {epochs: 0, precission: fp32, schedule: {name: step, gamma: 2}, trial_
         ("overrides: [{when: {model: mlp}, set: {epochs: 8}}]", "6:40: overrides[0] cannot set 'epochs'; it sets keys"),
     ],
 )
-def test_a_section_that_cannot_be_used_is_told_where_it_stands(tmp_path: Path, section: str, told: str) -> None:
+def test_a_section_that_cannot_be_used_is_told_where_it_stands(tmp_path: Path, section: str, message: str) -> None:
     found = problems(tmp_path, VALID + section)
-    assert found[0].startswith(f"grid.yaml:{told}")
+    assert found[0].startswith(f"grid.yaml:{message}")
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "told"),
+    ("optimizer", "message"),
     [
         ("{name: sgd, lr: .nan}", "5:30: lr has to be a finite number, not .nan"),
         ("{name: sgd, lr: 1e999}", "5:30: lr has to be a finite number, not .inf"),
@@ -206,8 +206,8 @@ def test_a_section_that_cannot_be_used_is_told_where_it_stands(tmp_path: Path, s
         ("[null]", "5:15: an optimizer has to be a name or a mapping with a name, not null"),
     ],
 )
-def test_a_level_that_cannot_be_used_is_told_where_it_stands(tmp_path: Path, optimizer: str, told: str) -> None:
-    assert problems(tmp_path, VALID.replace("sgd", optimizer)) == [f"grid.yaml:{told}"]
+def test_a_level_that_cannot_be_used_is_told_where_it_stands(tmp_path: Path, optimizer: str, message: str) -> None:
+    assert problems(tmp_path, VALID.replace("sgd", optimizer)) == [f"grid.yaml:{message}"]
 
 
 @pytest.mark.parametrize("name", ["../x", "x" * 101, "", ".x", "-x", "a b", "..", "a/b", "ä"])
@@ -281,7 +281,7 @@ def test_checkpoints_are_kept_unless_the_grid_says_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rest", "told"),
+    ("rest", "message"),
     [
         ("wandb: {artifacts: best}", "6:20: wandb.artifacts: best sends the weights that trials keep; set protocol."),
         (
@@ -298,9 +298,11 @@ def test_checkpoints_are_kept_unless_the_grid_says_none(tmp_path: Path) -> None:
         ("wandb: {runs: cells, live: on}", "6:28: wandb.live: on comes to nothing with wandb.runs: cells"),
     ],
 )
-def test_what_is_asked_of_wandb_and_cannot_be_had_is_told_where_it_stands(tmp_path: Path, rest: str, told: str) -> None:
+def test_what_is_asked_of_wandb_and_cannot_be_had_is_told_where_it_stands(
+    tmp_path: Path, rest: str, message: str
+) -> None:
     (warning,) = read(tmp_path, VALID + rest).warnings
-    assert str(warning).removeprefix(f"{tmp_path}/").startswith(f"grid.yaml:{told}")
+    assert str(warning).removeprefix(f"{tmp_path}/").startswith(f"grid.yaml:{message}")
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(grid: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "1:1: the file is empty"),
         (b"# only a comment\n\n", "1:1: the file is empty"),
@@ -123,8 +123,8 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(grid: Path) -> None:
         (b"name: x\n" * 200_000, "1:1: the file is larger than"),
     ],
 )
-def test_what_is_no_grid_is_one_located_sentence(grid: Path, content: bytes, told: str) -> None:
-    assert told in problem(grid, content)
+def test_what_is_no_grid_is_one_located_sentence(grid: Path, content: bytes, message: str) -> None:
+    assert message in problem(grid, content)
 
 
 def test_aliases_of_aliases_do_not_unfold_without_bound(grid: Path) -> None:

@@ -51,7 +51,7 @@ def test_kinds_of_spaces(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("section", "told"),
+    ("section", "message"),
     [
         ("tuning: {trials: 3}\n", ["grid.yaml:7:9: tuning needs space"]),
         ("tuning: {space: {}}\n", ["grid.yaml:7:17: tuning.space"]),
@@ -90,10 +90,10 @@ def test_kinds_of_spaces(tmp_path: Path) -> None:
         ("tuning: [1]\n", ["grid.yaml:7:9: tuning has to be a mapping"]),
     ],
 )
-def test_mistakes_are_told_where_they_stand(tmp_path: Path, section: str, told: list[str]) -> None:
+def test_mistakes_are_told_where_they_stand(tmp_path: Path, section: str, message: list[str]) -> None:
     found = problems(tmp_path, GRID % section)
-    assert len(found) >= len(told)
-    for expected in told:
+    assert len(found) >= len(message)
+    for expected in message:
         assert any(line.startswith(expected) for line in found), found
 
 

@@ -87,22 +87,22 @@ def test_everything_that_is_wrong_is_told_in_one_round(birds: None, parameters: 
         cut(f"birds/{path}.png")
     Path("birds/crow/10.png").write_bytes(b"")
     Path("birds/empty").mkdir()
-    told = "\n".join(problems(parameters, sweep))
+    message = "\n".join(problems(parameters, sweep))
     for name in ("gone/30", "gone/31", "lone/40", "owl/1", "crow/10"):
-        assert f"birds/{name}.png" in told
-    assert "no pictures in the class folder empty" in told
-    assert "no picture of the class gone can be read" in told and "class empty can" not in told
+        assert f"birds/{name}.png" in message
+    assert "no pictures in the class folder empty" in message
+    assert "no picture of the class gone can be read" in message and "class empty can" not in message
     for name in ("wren", "lone"):
-        assert f"the class {name} has one picture" in told
-    assert "size" not in told
+        assert f"the class {name} has one picture" in message
+    assert "size" not in message
 
 
 def test_what_plan_has_not_looked_at_is_named_and_orch_data_looks(birds: None) -> None:
     cut("birds/owl/1.png")
     seen = planned(WHOLE)
     assert seen.unread == ("image_folder(channels=1,path=birds,size=16-16)",)
-    (told,) = problems(WHOLE, sweep=True)
-    assert "owl/1.png: " in told
+    (message,) = problems(WHOLE, sweep=True)
+    assert "owl/1.png: " in message
     with pytest.raises(UserError, match=r"owl/1\.png"):
         look_at("{name: image_folder, path: birds}", None, of_each=0, most_classes=0, whole=True)
     Path("birds/owl/1.png").unlink()
@@ -114,16 +114,16 @@ def test_copies_that_leave_a_class_one_picture_are_found_once_they_have_been_rea
     paint("birds/wren", 20)
     Path("birds/wren/copy.png").write_bytes(Path("birds/wren/20.png").read_bytes())
     assert planned().unread
-    (told,) = problems(sweep=True)
-    assert "the class wren has one picture" in told
-    assert problems() == [told]
+    (message,) = problems(sweep=True)
+    assert "the class wren has one picture" in message
+    assert problems() == [message]
     with pytest.raises(UserError, match="the class wren has one picture"):
         look_at("{name: image_folder, path: birds}", None, of_each=0, most_classes=0, whole=True)
     look_at("{name: image_folder, path: birds}", None, of_each=0, most_classes=0)
 
 
 @pytest.mark.parametrize(
-    ("parameters", "told"),
+    ("parameters", "message"),
     [
         (", folds: 30", "folds is 30, and there are 16 different examples"),
         (", groups: people.csv, folds: 5", "folds is 5, and there are 2 groups"),
@@ -131,10 +131,10 @@ def test_copies_that_leave_a_class_one_picture_are_found_once_they_have_been_rea
         (", per_class: 9", "9"),
     ],
 )
-def test_splits_that_names_and_labels_rule_out_are_found_by_plan(birds: None, parameters: str, told: str) -> None:
+def test_splits_that_names_and_labels_rule_out_are_found_by_plan(birds: None, parameters: str, message: str) -> None:
     files = sorted(path.relative_to("birds") for path in Path("birds").rglob("*.png"))
     Path("people.csv").write_text("\n".join(["path,group", *(f"{file},{file.parent}" for file in files)]))
-    assert told in "\n".join(problems(parameters))
+    assert message in "\n".join(problems(parameters))
 
 
 def test_a_test_split_that_holds_a_class_alone_is_found_by_plan(birds: None) -> None:
@@ -166,9 +166,9 @@ def test_rows_of_tables_are_told_at_once_too() -> None:
     pq.write_table(pa.table({"image": rows, "label": list("aaabbbbbc")}), "birds/t.parquet")
     with pytest.raises(GridError) as wrong:
         planned(name="image_parquet")
-    told = str(wrong.value)
-    assert "t.parquet#1" in told and "t.parquet#2" in told
-    assert "the class a has one picture" in told and "the class c has one picture" in told
+    message = str(wrong.value)
+    assert "t.parquet#1" in message and "t.parquet#2" in message
+    assert "the class a has one picture" in message and "the class c has one picture" in message
 
 
 OTHERS = ["0.HEIC", "1.HEIC", "2.psd", "3.dcm", "4.jpg.part", "scan", "Thumbs.db", ".hidden.png", "desktop.ini"]
@@ -181,8 +181,8 @@ def test_files_that_are_not_read_are_counted_by_ending_and_told_once(birds: None
     paint("birds", 99)
     (warning,) = planned().warnings
     assert (warning.line, warning.file) == (3, "grid.yaml")
-    told = "2 .heic, 1 .dcm, 1 .part, 1 .png outside of class folders, 1 .psd and 1 of other kinds (such as "
-    assert told in warning.message
+    message = "2 .heic, 1 .dcm, 1 .part, 1 .png outside of class folders, 1 .psd and 1 of other kinds (such as "
+    assert message in warning.message
     notes: list[str] = []
 
     class Heard(Silence):
@@ -226,7 +226,7 @@ def test_clips_are_told_at_once_too() -> None:
     Path("birds/owl/clip3/6.png").write_bytes(b"")
     with pytest.raises(GridError) as wrong:
         planned(", frames: 2", name="clip_folder")
-    told = str(wrong.value)
-    assert "owl/clip3/6.png" in told and "wren/clip1/42.png" in told
+    message = str(wrong.value)
+    assert "owl/clip3/6.png" in message and "wren/clip1/42.png" in message
     for name in ("crow", "wren"):
-        assert f"the class {name} has one picture" in told
+        assert f"the class {name} has one picture" in message

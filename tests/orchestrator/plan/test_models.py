@@ -55,18 +55,18 @@ def test_weights_that_cannot_be_used_are_told_where_they_stand(tmp_path: Path) -
     assert [line.partition(": ")[0] for line in found] == [
         f"grid.yaml:{line}:{column}" for line, column in ((6, 40), (7, 40), (8, 40), (9, 40), (10, 37))
     ]
-    told = (
+    message = (
         "are not there",
         "is a pickle",
         "header is said to take",
         "another net than mlp",
         "another net than resnet18",
     )
-    assert all(text in line for text, line in zip(told, found, strict=True))
+    assert all(text in line for text, line in zip(message, found, strict=True))
 
 
 @pytest.mark.parametrize(
-    ("model", "told"),
+    ("model", "message"),
     [
         (
             "'pretrained:resnet81'",
@@ -81,9 +81,9 @@ def test_weights_that_cannot_be_used_are_told_where_they_stand(tmp_path: Path) -
         ),
     ],
 )
-def test_what_is_wrong_with_a_parameter_is_told_where_it_stands(tmp_path: Path, model: str, told: str) -> None:
+def test_what_is_wrong_with_a_parameter_is_told_where_it_stands(tmp_path: Path, model: str, message: str) -> None:
     (found,) = problems(tmp_path, model)
-    assert found.startswith(told)
+    assert found.startswith(message)
 
 
 def test_identities_are_those_of_what_a_worker_is_handed(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_weights_to_be_downloaded_are_missing_and_all_else_is_planned(
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     planned = plan(tmp_path, "{name: 'pretrained:resnet18', size: [64, 96]}", "{name: 'pretrained:vit_b_16', size: 96}")
-    assert [told.partition(" were")[0] for told in planned.missing] == [
+    assert [message.partition(" were")[0] for message in planned.missing] == [
         "the weights of pretrained:resnet18",
         "the weights of pretrained:vit_b_16",
     ]

@@ -32,7 +32,7 @@ def plan(
     return Plan(read_grid(path), DataLocation(data=None, beside=folder, cache=folder / "cache"))
 
 
-def told(cells: Plan) -> list[str]:
+def described(cells: Plan) -> list[str]:
     return [
         f"{cell.model.label} {cell.optimizer.label} {cell.regularizer.label}: {cell.skip or 'runs'}"
         for cell in cells.cells()
@@ -86,7 +86,7 @@ def test_identities_are_those_of_what_a_worker_is_handed(tmp_path: Path) -> None
 def test_an_excluded_cell_is_skipped_with_the_rule_that_did_it(tmp_path: Path) -> None:
     rules = "exclude: [{model: lstm, optimizer: {name: sgd, lr: [2e-1, 9]}}, {optimizer: {name: sgd, lr: 0.2}}]"
     planned = plan(tmp_path, rules)
-    assert told(planned) == [
+    assert described(planned) == [
         "mlp sgd(lr=0.1) none: runs",
         "mlp sgd(lr=0.2) none: excluded by exclude[1]",
         "lstm sgd(lr=0.1) none: runs",
@@ -143,7 +143,7 @@ overrides:
 
 def test_cells_that_an_override_makes_equal_are_there_once(tmp_path: Path) -> None:
     planned = plan(tmp_path, "overrides: [{when: {model: lstm}, set: {optimizer.lr: 0.2}}]")
-    assert told(planned) == [
+    assert described(planned) == [
         "mlp sgd(lr=0.1) none: runs",
         "mlp sgd(lr=0.2) none: runs",
         "lstm sgd(lr=0.2) none: runs",
@@ -176,7 +176,7 @@ include:
   - {dataset: digits, model: lstm, optimizer: {name: sgd, lr: 0.1}}
 """
     planned = plan(tmp_path, rest)
-    assert told(planned) == [
+    assert described(planned) == [
         "mlp(hidden=128) sgd(lr=0.1) none: excluded by exclude[0]",
         "mlp(hidden=128) sgd(lr=0.2) none: runs",
         "lstm sgd(lr=0.1) none: runs",
@@ -188,7 +188,7 @@ include:
 
 def test_zipped_axes_are_walked_level_by_level(tmp_path: Path) -> None:
     planned = plan(tmp_path, "zip: [[model, optimizer]]", regularizer="[none, dropout]")
-    assert told(planned) == [
+    assert described(planned) == [
         "mlp sgd(lr=0.1) none: runs",
         "mlp sgd(lr=0.1) dropout: runs",
         "lstm sgd(lr=0.2) none: runs",
@@ -199,10 +199,10 @@ def test_zipped_axes_are_walked_level_by_level(tmp_path: Path) -> None:
 
 def test_zipped_axes_keep_equal_levels_and_equal_cells_are_there_once(tmp_path: Path) -> None:
     planned = plan(tmp_path, "zip: [[optimizer, model]]", model="[mlp, lstm, mlp]", optimizer="[sgd, sgd, sgd]")
-    assert told(planned) == ["mlp sgd none: runs", "lstm sgd none: runs"]
+    assert described(planned) == ["mlp sgd none: runs", "lstm sgd none: runs"]
     added = "zip: [[optimizer, model]]\ninclude: [{dataset: digits, model: mlp, optimizer: adam}]"
     crossed = plan(tmp_path, added, model="[mlp, lstm]", optimizer="[sgd, adam]")
-    assert told(crossed)[-1] == "mlp adam none: runs"
+    assert described(crossed)[-1] == "mlp adam none: runs"
     check_counts(crossed)
 
 
@@ -211,7 +211,7 @@ def test_a_zip_of_all_axes_takes_an_included_cell_too(tmp_path: Path) -> None:
         "include: [{dataset: digits, model: lstm, optimizer: [sgd, adam]}]"
     )
     planned = plan(tmp_path, rest, model="lstm", optimizer="sgd")
-    assert told(planned) == ["lstm sgd none: runs", "lstm adam none: runs"]
+    assert described(planned) == ["lstm sgd none: runs", "lstm adam none: runs"]
 
 
 def test_overrides_that_cannot_hold_together_are_refused(tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_a_million_cells_are_counted_without_being_made(tmp_path: Path, rest: st
 
 def test_what_an_optimizer_cannot_train_is_skipped_with_its_reason(tmp_path: Path) -> None:
     planned = plan(tmp_path, model="mlp", optimizer="[sgd, sparse_adam, {name: lbfgs, max_iter: [5, 6]}]")
-    assert told(planned) == [
+    assert described(planned) == [
         "mlp sgd none: runs",
         "mlp sparse_adam none: sparse_adam updates sparse gradients alone, and those of mlp are dense; use adam",
         "mlp lbfgs(max_iter=5) none: runs",
@@ -313,7 +313,7 @@ def test_a_line_search_cannot_see_what_is_in_the_gradients_alone(tmp_path: Path)
 def test_what_an_optimizer_cannot_follow_of_the_protocol_is_a_reason(tmp_path: Path) -> None:
     rest = "protocol: {clip: 1}\noverrides: [{when: {model: lstm}, set: {protocol.clip: null}}]"
     planned = plan(tmp_path, rest, optimizer="[sgd, {name: lbfgs, lr: [0.5, 1]}]")
-    skipped = [line.partition(": ") for line in told(planned) if not line.endswith("runs")]
+    skipped = [line.partition(": ") for line in described(planned) if not line.endswith("runs")]
     assert [label for label, _, _ in skipped] == ["mlp lbfgs(lr=0.5) none", "mlp lbfgs(lr=1) none"]
     assert all("leave clip out" in reason for _, _, reason in skipped)
     check_counts(planned)
@@ -322,7 +322,7 @@ def test_what_an_optimizer_cannot_follow_of_the_protocol_is_a_reason(tmp_path: P
 def test_a_model_that_cannot_learn_a_batch_in_parts_is_skipped_with_its_reason(tmp_path: Path) -> None:
     model, rest = "[mlp, {name: sgan, latent: [5, 6]}]", "protocol: {accumulate: 2}"
     planned = plan(tmp_path, rest, model=model, optimizer="[sgd, lbfgs]")
-    skipped = [line.partition(": ")[0] for line in told(planned) if line.endswith("leave accumulate out")]
+    skipped = [line.partition(": ")[0] for line in described(planned) if line.endswith("leave accumulate out")]
     assert skipped == ["sgan(latent=5) sgd none", "sgan(latent=6) sgd none"]
     check_counts(planned)
 

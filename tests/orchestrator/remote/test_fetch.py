@@ -93,8 +93,8 @@ def test_results_of_this_machine_and_of_another_cluster_are_never_replaced(head:
 
 def answering(monkeypatch: pytest.MonkeyPatch, archived: bytes = b"", **changes: object) -> None:
     """A head that says what it likes, in the form that is expected."""
-    told = {"name": "demo", "size": len(archived), "sha256": sha256(archived).hexdigest(), "running": False}
-    text = json.dumps(told | {"content": base64.b64encode(archived).decode()} | changes)
+    message = {"name": "demo", "size": len(archived), "sha256": sha256(archived).hexdigest(), "running": False}
+    text = json.dumps(message | {"content": base64.b64encode(archived).decode()} | changes)
     monkeypatch.setattr(fetch, "ask", lambda *_: Answer(0, text, ""))
 
 

@@ -102,9 +102,9 @@ class World:
     def refused(self, text: str, kind: type[OrchError] = DamagedResults, name: str | None = None) -> None:
         """In one short line, and all is as before."""
         before = tree(self.folder)
-        with pytest.raises(kind) as told:
+        with pytest.raises(kind) as wrong:
             self.fetch(text, name)
-        assert len(str(told.value)) < 700 and str(told.value).isprintable()
+        assert len(str(wrong.value)) < 700 and str(wrong.value).isprintable()
         assert tree(self.folder) == before
         assert not Path("/abs").exists()
 

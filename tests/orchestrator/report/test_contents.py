@@ -59,7 +59,7 @@ def test_the_leaderboard_has_means_intervals_ties_and_what_broke(tmp_path: Path)
     assert first.label.startswith("cnn ")
     assert first.sure == "1 of 2 others cannot be told from it at 5 %, after Holm's correction"
     assert page.failures.startswith("1 cell has trials that broke (1 diverged, 1 failed).")
-    assert "1 has trials that diverged or failed" in page.boards[0].told
+    assert "1 has trials that diverged or failed" in page.boards[0].summary
 
 
 def test_one_seed_tells_nothing_apart(page: Page):
@@ -134,7 +134,7 @@ def test_axes_and_levels_are_compared(tmp_path: Path):
 def test_claims_are_shown_with_their_verdicts(tmp_path: Path):
     claim = "better: {model: cnn}, than: {model: mlp}, on: test_accuracy"
     page = read_page(write(tmp_path / "demo", {MLP: LOW, CNN: HIGH}, claim))
-    assert page.claims.told == "1 claim: 1 supported"
+    assert page.claims.summary == "1 claim: 1 supported"
     (shown,) = page.claims.claims
     assert (shown.id, shown.outcome) == ("H1", "supported")
     assert shown.value == pytest.approx(0.0509)
@@ -151,15 +151,15 @@ def test_a_sweep_in_which_nothing_completed_still_has_its_page(tmp_path: Path):
     journal.close()
     page = read_page(paths)
     assert page.firsts == page.curves.curves == page.breakdowns.cells == page.effects == page.ranks == ()
-    told = {notice.what: notice.do for notice in page.notices}
-    assert told["1 trial failed, timed out or ran out of memory."] == "orch sweep GRID --retry"
-    assert "No trial has completed yet: there is nothing to rank or to draw." in told
+    message = {notice.what: notice.do for notice in page.notices}
+    assert message["1 trial failed, timed out or ran out of memory."] == "orch sweep GRID --retry"
+    assert "No trial has completed yet: there is nothing to rank or to draw." in message
 
 
 @pytest.mark.parametrize(
-    ("cells", "told"), [((), "No trial is planned here yet."), ((MLP_SGD,), "No trial has completed yet")]
+    ("cells", "message"), [((), "No trial is planned here yet."), ((MLP_SGD,), "No trial has completed yet")]
 )
-def test_tables_without_a_completed_trial_are_no_damage(cells: tuple[Cell, ...], told: str, tmp_path: Path):
+def test_tables_without_a_completed_trial_are_no_damage(cells: tuple[Cell, ...], message: str, tmp_path: Path):
     paths = ResultsPaths(tmp_path / "early")
     journal = Journal.create_or_open(paths.journal)
     plan(journal, cells, seeds=(0,))
@@ -169,7 +169,7 @@ def test_tables_without_a_completed_trial_are_no_damage(cells: tuple[Cell, ...],
     assert run(["report", str(paths.root)]) == 0
     page = read_page(paths)
     assert page.damage == ()
-    assert any(notice.what.startswith(told) for notice in page.notices)
+    assert any(notice.what.startswith(message) for notice in page.notices)
 
 
 def test_a_sweep_under_way_is_shown_from_its_journal(tmp_path: Path):

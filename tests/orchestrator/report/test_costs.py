@@ -76,8 +76,8 @@ def test_runs_of_a_tracker_have_them_all(paths: ResultsPaths) -> None:
     runs = [read_run(journal, trial, "d") for trial in finished_trials(journal)]
     journal.close()
     frozen = next(run for run in runs if run.config["model_label"] == "frozen")
-    told = ("parameters", "trainable_parameters", "model_bytes", "feature_seconds", "total_seconds")
-    assert [frozen.summary[name] for name in told] == [4_000_000, 12_810, 16_000_000, 6.6, pytest.approx(6.8)]
+    message = ("parameters", "trainable_parameters", "model_bytes", "feature_seconds", "total_seconds")
+    assert [frozen.summary[name] for name in message] == [4_000_000, 12_810, 16_000_000, 6.6, pytest.approx(6.8)]
 
 
 def test_a_target_is_not_reached_sooner_for_what_was_done_beforehand(paths: ResultsPaths) -> None:

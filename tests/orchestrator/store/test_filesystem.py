@@ -70,8 +70,8 @@ def test_the_doctor_says_where_the_journal_moves(kind: str, tmp_path: Path, monk
     (tmp_path / "mountinfo").write_text(f"30 27 0:25 / {tmp_path} rw - {kind} server:/ rw\n")
     monkeypatch.setattr(local_disk, "_MOUNTS", tmp_path / "mountinfo")
     assert is_network(tmp_path / "results")
-    (told,) = told_by_the_doctor(tmp_path / "results")
-    assert told == f"{tmp_path} is on a network file system ({kind}): the journal is kept on local disk and copied"
+    (message,) = told_by_the_doctor(tmp_path / "results")
+    assert message == f"{tmp_path} is on a network file system ({kind}): the journal is kept on local disk and copied"
 
 
 def test_the_doctor_tells_of_a_declared_folder_and_of_no_local_one(
@@ -79,5 +79,5 @@ def test_the_doctor_tells_of_a_declared_folder_and_of_no_local_one(
 ) -> None:
     assert told_by_the_doctor(tmp_path) == []
     monkeypatch.setenv(NETWORK_FOLDERS, str(tmp_path))
-    (told,) = told_by_the_doctor(tmp_path)
-    assert f"(by {NETWORK_FOLDERS})" in told
+    (message,) = told_by_the_doctor(tmp_path)
+    assert f"(by {NETWORK_FOLDERS})" in message

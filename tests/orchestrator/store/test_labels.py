@@ -46,8 +46,8 @@ def swept(tmp_path: Path) -> Swept:
 def labels(journal: Journal, axis: str) -> dict[str, str]:
     """Configuration, with a data set's content and what is tuned, to label. Fails where one has two, or two have one."""
     found: dict[str, str] = {}
-    for label, *told in journal.query(f"SELECT {axis}, {axis}_config, tuning_config, data_fingerprint FROM cells"):
-        configuration, tuning, fingerprint = told
+    for label, *message in journal.query(f"SELECT {axis}, {axis}_config, tuning_config, data_fingerprint FROM cells"):
+        configuration, tuning, fingerprint = message
         opened = sorted(json.loads(tuning)["space"]) if tuning else []
         acting = [part for part in flat(configuration) if part["name"] != "none"] or [{"name": "none"}]
         key = json.dumps(

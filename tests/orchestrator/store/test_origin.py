@@ -40,9 +40,9 @@ def test_what_is_no_file_beside_a_journal_is_moved_away_and_the_rest_is_mended(
     assert run(["verify", str(root)]) == 0
     assert not place.is_symlink() and (not place.exists() or place.is_file())
     assert (tmp_path / "sentinel").read_bytes() == b"untouched"
-    told = capsys.readouterr()
-    assert f"{place.name}: set aside" in told.out
-    assert "Traceback" not in told.err
+    message = capsys.readouterr()
+    assert f"{place.name}: set aside" in message.out
+    assert "Traceback" not in message.err
 
 
 def told_to_another_user(root: Path) -> str:
@@ -68,8 +68,8 @@ def test_a_directory_that_may_not_be_entered_is_said(tmp_path: Path, barred: str
     write_sample(root)
     (tmp_path / barred).chmod(0)
     try:
-        told = told_to_another_user(root)
+        message = told_to_another_user(root)
     finally:
         (tmp_path / barred).chmod(0o755)
-    assert told.startswith("UserError: ")
-    assert "may not read" in told and "chmod -R" in told and str(root) in told
+    assert message.startswith("UserError: ")
+    assert "may not read" in message and "chmod -R" in message and str(root) in message

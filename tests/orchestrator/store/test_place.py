@@ -65,8 +65,8 @@ def test_what_was_cut_off_here_is_gone_on_with_also_where_the_copy_is_damaged(pa
     keep(journal, "only here")
     journal.close()  # and no `finish`: it was cut off
     paths.journal.write_bytes(b"noise" * 1000)
-    found, journal, told = opened(paths)
-    assert (journal.meta("note"), told) == ("only here", None)
+    found, journal, message = opened(paths)
+    assert (journal.meta("note"), message) == ("only here", None)
     journal.close()
     found.finish()
     assert read(paths.journal) == "only here"
@@ -113,9 +113,9 @@ def test_a_copy_that_was_fetched_from_there_says_what_it_lacks(paths: ResultsPat
     _, journal, _ = opened(paths)
     shutil.copytree(paths.root, tmp_path / "fetched")
     journal.close()
-    found, journal, told = opened(ResultsPaths(tmp_path / "fetched"))
-    assert told is not None
-    assert str(tmp_path / "disk") in told
+    found, journal, message = opened(ResultsPaths(tmp_path / "fetched"))
+    assert message is not None
+    assert str(tmp_path / "disk") in message
     journal.commit()
     assert found.opened(journal) is None, "said once"
     journal.close()
@@ -137,8 +137,8 @@ def test_a_full_server_loses_nothing_and_says_where_the_journal_is(
         with pytest.raises(InfrastructureLost, match=r"No space left.*is whole in .*journal\.sqlite on"):
             found.finish()
     assert paths.journal.read_bytes() == before
-    found, journal, told = opened(paths)
-    assert (journal.meta("note"), told) == ("here", None)
+    found, journal, message = opened(paths)
+    assert (journal.meta("note"), message) == ("here", None)
     journal.close()
 
 

@@ -58,9 +58,9 @@ def test_a_journal_that_is_locked_is_not_damaged(
         other.execute("BEGIN EXCLUSIVE")
         for command in ("status", "results"):
             code = run([command, str(paths.root)])
-            told = capsys.readouterr().err
-            assert "is damaged" not in told
-            assert (code, "keeps" in told) in {(3, True), (0, False)}, told
+            message = capsys.readouterr().err
+            assert "is damaged" not in message
+            assert (code, "keeps" in message) in {(3, True), (0, False)}, message
         assert run(["status", str(paths.root)]) == 3
 
 
@@ -155,5 +155,5 @@ def test_a_name_that_was_flipped_in_the_schema_is_damage(
     paths.journal.write_bytes(content.replace(b'"val_accuracy"', b'"vbl_accuracy"'))
     for command in ("status", "verify"):
         assert run([command, str(paths.root)]) == 4
-        told = capsys.readouterr()
-        assert "journal.sqlite" in told.out + told.err
+        message = capsys.readouterr()
+        assert "journal.sqlite" in message.out + message.err

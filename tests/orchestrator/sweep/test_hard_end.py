@@ -39,10 +39,10 @@ def blocked(first: float, second: float) -> tuple[subprocess.Popen[str], psutil.
 def test_who_does_not_leave_is_ended_with_the_code_of_the_signal(number: signal.Signals, code: int) -> None:
     process, child = blocked(first=0.1, second=600)
     process.send_signal(number)
-    _, told = process.communicate(timeout=60)
+    _, message = process.communicate(timeout=60)
     assert process.returncode == code
-    assert told.startswith(f"\nstopped by {number.name} at once; everything finished is kept")
-    assert "To go on: " in told
+    assert message.startswith(f"\nstopped by {number.name} at once; everything finished is kept")
+    assert "To go on: " in message
     child.wait(timeout=60)
 
 

@@ -34,30 +34,30 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.mark.parametrize("name", ["__init__.py", "layers.py"])
 def test_an_edited_file_of_a_plug_in_is_told_once(plugin: Path, name: str) -> None:
-    told: list[str] = []
-    watch = SourceWatch(told.append)
+    message: list[str] = []
+    watch = SourceWatch(message.append)
     watch.look()
-    assert told == []
+    assert message == []
     (plugin / name).write_text("SIZE = 4\n")
     watch.look()
     watch.look()
-    assert len(told) == 1
-    assert str(plugin / name) in told[0]
+    assert len(message) == 1
+    assert str(plugin / name) in message[0]
 
 
 def test_a_file_that_is_gone_is_told(plugin: Path) -> None:
-    told: list[str] = []
-    watch = SourceWatch(told.append)
+    message: list[str] = []
+    watch = SourceWatch(message.append)
     (plugin / "layers.py").unlink()
     watch.look()
-    assert len(told) == 1
+    assert len(message) == 1
 
 
 def test_a_file_that_is_written_anew_as_it_was_is_no_edit(plugin: Path) -> None:
-    told: list[str] = []
-    watch = SourceWatch(told.append)
+    message: list[str] = []
+    watch = SourceWatch(message.append)
     again = plugin / "again"
     again.write_text("SIZE = 3\n")
     again.replace(plugin / "layers.py")
     watch.look()
-    assert told == []
+    assert message == []

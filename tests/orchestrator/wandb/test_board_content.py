@@ -12,8 +12,8 @@ def test_the_claims_stand_before_the_leaderboard_with_their_verdicts(tmp_path: P
     claim = "better: {model: cnn}, than: {model: mlp}, on: test_accuracy"
     (title, text), (leaderboard, _), *_ = read_content(write(tmp_path / "demo", {MLP: LOW, CNN: HIGH}, claim)).tables
     assert (title, leaderboard) == ("Claims", "Leaderboard of digits")
-    told, _, heads, _, row = text.splitlines()
-    assert told == "1 claim: 1 supported."
+    message, _, heads, _, row = text.splitlines()
+    assert message == "1 claim: 1 supported."
     assert heads.startswith("| claim | verdict | what it says |")
     assert row.startswith("| H1 | supported | ")
     assert "n = 8 (8 seeds)" in row

@@ -35,7 +35,7 @@ def test_each_run_has_its_weights_once_and_the_winners_are_the_best(server: Wand
     paths = write_sample(tmp_path / "demo")
     keep_weights(paths)
     done = write(paths, "--artifacts=best", report=True)
-    assert (done.code, done.written) == (0, 9), done.told
+    assert (done.code, done.written) == (0, 9), done.log
     versions = {made.name: made for made in server.account.versions("model")}
     assert len(versions) == 3
     assert len({made.collection for made in versions.values()}) == 1

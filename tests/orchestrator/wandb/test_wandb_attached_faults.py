@@ -50,8 +50,8 @@ def has_each_once(server: WandbServer, *, alerts: int = 1) -> None:
         assert content.startswith(json.loads(made.about["metadata"])["trial_id"].encode())
     (best,) = [made for (_, alias), made in server.account.aliases.items() if alias == "best"]
     assert json.loads(server.account.artifacts[best].about["metadata"])["trial_id"] == CNN_SGD.trial_id(0)
-    told = [alert for run in server.account.runs.values() for alert in run.alerts]
-    assert [alert["severity"] for alert in told] == ["ERROR"] * alerts
+    sent = [alert for run in server.account.runs.values() for alert in run.alerts]
+    assert [alert["severity"] for alert in sent] == ["ERROR"] * alerts
     runs = server.account.runs.values()
     assert (len(runs), {run.state for run in runs}) == (9, {"finished", "failed"})
     assert all([row["_step"] for row in run.history] == list(range(1, len(run.history) + 1)) for run in runs)
@@ -73,10 +73,10 @@ def test_an_upload_that_fails_in_the_middle_is_made_up_for(
     paths = sample(tmp_path / "demo")
     struck = server.fail(fault, step)  # type: ignore[arg-type]
     tried = push(paths, patience=2)
-    assert (tried.code, tried.written, struck.hit > 0) == (PENDING, 0, True), tried.told
+    assert (tried.code, tried.written, struck.hit > 0) == (PENDING, 0, True), tried.log
     server.heal()
     done = push(paths)
-    assert (done.code, done.pending) == (0, 0), done.told
+    assert (done.code, done.pending) == (0, 0), done.log
     has_each_once(server)
 
 
@@ -94,7 +94,7 @@ def test_a_server_that_dies_between_a_version_and_its_alias_gets_the_alias_later
     paths = sample(tmp_path / "demo")
     struck = server.fail(fault, step)  # type: ignore[arg-type]
     tried = push(paths, patience=2)
-    assert (tried.code, tried.pending, struck.hit > 0) == (PENDING, 0, True), tried.told
+    assert (tried.code, tried.pending, struck.hit > 0) == (PENDING, 0, True), tried.log
     server.heal()
     assert push(paths).code == 0
     has_each_once(server)
@@ -125,6 +125,6 @@ def test_a_writer_that_is_killed_while_it_sends_weights_is_gone_on_with(
     first.kill()
     server.heal()
     done = push(paths)
-    assert (done.code, done.pending) == (0, 0), done.told
+    assert (done.code, done.pending) == (0, 0), done.log
     has_each_once(server)
     assert not paths.wandb_staging.exists()

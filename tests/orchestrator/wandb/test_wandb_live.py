@@ -158,7 +158,7 @@ def test_rows_that_w_and_b_drops_in_silence_are_noticed_while_the_trial_trains(
     until(has_rows(server, 1))
     server.fail("401", "file_stream")
     sweep.go_on(0.7, 0.8)
-    until(lambda: "1 rows of the run" in writer.told)
+    until(lambda: "1 rows of the run" in writer.log)
     server.heal()
     sweep.end()
     done = writer.end()
@@ -230,7 +230,7 @@ def test_a_run_that_its_owner_has_deleted_while_it_was_live_holds_up_no_other(
     sweep.end()
     done = writer.end()
     assert (done.code, done.written) == (0, 1)
-    assert f"does not take the run {CNN_SGD.trial_id(0)}" in done.told
+    assert f"does not take the run {CNN_SGD.trial_id(0)}" in done.log
     sweep.journal.close()
 
 

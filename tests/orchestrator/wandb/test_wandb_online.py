@@ -92,7 +92,7 @@ def test_runs_arrive_whole_and_are_not_sent_again(server: WandbServer, tmp_path:
     assert (known.written, known.there) == (0, 9)
     assert server.requests["UpsertBucket"] == asked["UpsertBucket"]
     assert not [path for path in paths.root.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
-    assert KEY not in sent.told + again.told + known.told
+    assert KEY not in sent.log + again.log + known.log
 
 
 @pytest.mark.parametrize("fault", ["refused", *_longer("silent", "429", "500"), "401"])
@@ -102,8 +102,8 @@ def test_what_does_not_answer_at_the_start_makes_runs_pending(fault: str, server
     tried = write(paths, patience=3)
     assert (tried.code, tried.written, tried.pending) == (PENDING, 0, 9)
     assert tried.failure
-    assert f"runs are pending, `orch wandb push {paths.root}` sends them" in tried.told
-    assert KEY not in tried.told
+    assert f"runs are pending, `orch wandb push {paths.root}` sends them" in tried.log
+    assert KEY not in tried.log
     server.heal()
     server.listen() if fault == "refused" else None
     assert write(paths).code == 0
@@ -196,7 +196,7 @@ def test_a_run_that_was_deleted_there_does_not_hold_up_the_others(server: WandbS
     server.account.deleted.update(gone)
     done = write(paths, report=True)
     assert (done.code, done.written, done.pending, done.deleted) == (PENDING, 5, 4, 4)
-    assert f"W&B does not take the run {gone[0]}" in done.told
+    assert f"W&B does not take the run {gone[0]}" in done.log
     assert done.report
 
 
@@ -363,9 +363,9 @@ def test_a_sweep_ends_well_while_the_key_is_refused_and_a_push_sends_all_of_it(
     monkeypatch.setattr("orchestrator.sweep.run.MANY_RUNS", 1)  # of more, planning and training would take long
     server.fail("401")
     assert orch(["sweep", "grid.yaml", "--engine", "inline"]) == 0
-    told = capfd.readouterr().err
-    assert "`orch wandb push" in told
-    assert "2 W&B runs are many" in told
+    log = capfd.readouterr().err
+    assert "`orch wandb push" in log
+    assert "2 W&B runs are many" in log
     assert server.account.runs == {}
     assert orch(["wandb", "push", "results/away"]) == 3
     assert "2 runs are pending" in capfd.readouterr().err
@@ -376,4 +376,4 @@ def test_a_sweep_ends_well_while_the_key_is_refused_and_a_push_sends_all_of_it(
     assert {run.project for run in server.account.runs.values()} == {"far"}
     assert [view.project for view in server.account.reports] == ["far"]
     lines = "".join(path.read_text(errors="replace") for path in (tmp_path / "results").rglob("*.log"))
-    assert KEY not in lines + told
+    assert KEY not in lines + log

@@ -27,7 +27,7 @@ class Session:
     """How it ended."""
 
     code: int
-    told: str
+    log: str
     finished: int
     written: int
     there: int
@@ -65,14 +65,14 @@ class Following:
         )
 
     @property
-    def told(self) -> str:
+    def log(self) -> str:
         """By this writer and those before."""
         return self._log.read_text()
 
     def end(self) -> Session:
         """The sweep is over."""
         output, _ = self._process.communicate(timeout=120)
-        return Session(self._process.returncode, self.told, **json.loads(output))
+        return Session(self._process.returncode, self.log, **json.loads(output))
 
     def kill(self, *, with_service: bool = True) -> None:
         """Without warning. with_service: the SDK's own process too, which ends by itself a little later otherwise."""

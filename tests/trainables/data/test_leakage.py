@@ -31,7 +31,7 @@ def test_a_split_that_shares_nothing_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("split", "unlabelled", "hashes", "groups", "told"),
+    ("split", "unlabelled", "hashes", "groups", "message"),
     [
         (
             replace(SPLIT, val=np.array([5, 6])),
@@ -52,8 +52,8 @@ def test_a_split_that_shares_nothing_passes() -> None:
         (SPLIT, NOBODY, HASHES, np.repeat(np.arange(3), 4), "training and the validation split share 1 groups"),
     ],
 )
-def test_a_planted_leak_is_refused(split: Split, unlabelled: Any, hashes: Any, groups: Any, told: str) -> None:
-    with pytest.raises(DataError, match=told):
+def test_a_planted_leak_is_refused(split: Split, unlabelled: Any, hashes: Any, groups: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
         refuse_leaks(split, unlabelled, hashes, groups)
 
 

@@ -245,7 +245,7 @@ def test_frames_of_a_clip_need_no_pyav(
 
 
 @pytest.mark.parametrize(
-    ("files", "error", "told"),
+    ("files", "error", "message"),
     [
         ([], DataMissing, "films is not a folder|not there"),
         (["a/x/1"], DataMissing, "one class folder, a; "),
@@ -254,11 +254,11 @@ def test_frames_of_a_clip_need_no_pyav(
     ],
 )
 def test_what_is_no_set_of_clips_is_refused(
-    place: DataLocation, root: Path, paint: Paint, files: list[str], error: type[DataError], told: str
+    place: DataLocation, root: Path, paint: Paint, files: list[str], error: type[DataError], message: str
 ) -> None:
     for name in files:
         paint(root / f"{name}.png", 7)
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         ClipFolder(path="films").info(place)
 
 

@@ -64,13 +64,13 @@ def test_letters_count_from_a(place: DataLocation) -> None:
     np.testing.assert_array_equal(examples.targets, [0, 25, 1, 0])
 
 
-@pytest.mark.parametrize(("split", "label", "told"), [("letters", 0, "from 0 to 2"), ("digits", 10, "from 1 to 10")])
+@pytest.mark.parametrize(("split", "label", "message"), [("letters", 0, "from 0 to 2"), ("digits", 10, "from 1 to 10")])
 def test_a_label_that_no_class_has_is_told_with_its_file(
-    place: DataLocation, split: str, label: int, told: str
+    place: DataLocation, split: str, label: int, message: str
 ) -> None:
     assert place.data is not None
     publish(place.data / "emnist", split, [1, label, 2], np.zeros((3, 4, 4)))
-    with pytest.raises(DataError, match=f"emnist-{split}-train-labels.* {told}, .* classes of emnist"):
+    with pytest.raises(DataError, match=f"emnist-{split}-train-labels.* {message}, .* classes of emnist"):
         Emnist.from_parameters({"split": split}).load(place)
 
 

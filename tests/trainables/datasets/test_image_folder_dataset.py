@@ -72,7 +72,7 @@ def test_splits_may_be_called_training_and_testing(place: DataLocation, paint: P
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "message"),
     [
         (["train/a/x", "train/b/x", "test/x"], "has test and train, .* but test has no class folders; .*path of train"),
         (
@@ -88,12 +88,12 @@ def test_splits_may_be_called_training_and_testing(place: DataLocation, paint: P
     ],
 )
 def test_what_looks_like_splits_and_is_not_is_no_classes(
-    place: DataLocation, paint: Paint, files: list[str], told: str
+    place: DataLocation, paint: Paint, files: list[str], message: str
 ) -> None:
     assert place.data is not None
     for name in files:
         paint(place.data / "pets" / f"{name}.png", 7)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         ImageFolder(path="pets").info(place)
 
 
@@ -190,19 +190,19 @@ def test_a_class_of_the_test_split_alone_is_named(place: DataLocation, paint: Pa
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "message"),
     [
         ([], "has no class folders"),
         (["x.png", "y.png"], "has no class folders"),
         (["only/x.png"], "has one class folder, only"),
     ],
 )
-def test_fewer_than_two_classes(place: DataLocation, paint: Paint, files: list[str], told: str) -> None:
+def test_fewer_than_two_classes(place: DataLocation, paint: Paint, files: list[str], message: str) -> None:
     assert place.data is not None
     (place.data / "few").mkdir()
     for name in files:
         paint(place.data / "few" / name, 3)
-    with pytest.raises(DataMissing, match=told):
+    with pytest.raises(DataMissing, match=message):
         ImageFolder(path="few").info(place)
 
 
@@ -335,7 +335,7 @@ def test_the_file_may_lie_among_the_pictures(place: DataLocation, birds: Path) -
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "message"),
     [
         (
             "path,group\nowl/a.PNG,ann\n",
@@ -350,8 +350,10 @@ def test_the_file_may_lie_among_the_pictures(place: DataLocation, birds: Path) -
         (PEOPLE + "owl/a.PNG,bob\n", r"gives owl/a\.PNG two groups, ann and bob"),
     ],
 )
-def test_a_file_of_groups_that_does_not_fit_is_refused(place: DataLocation, birds: Path, lines: str, told: str) -> None:
-    with pytest.raises(UnfitOption, match=told) as refused:
+def test_a_file_of_groups_that_does_not_fit_is_refused(
+    place: DataLocation, birds: Path, lines: str, message: str
+) -> None:
+    with pytest.raises(UnfitOption, match=message) as refused:
         with_people(place, birds, lines).load(place)
     assert refused.value.option == "groups"
 
@@ -404,7 +406,7 @@ def test_numbers_of_pictures_in_train_and_test(place: DataLocation, paint: Paint
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "message"),
     [
         ("c.png,1\na/b.png,2\n", r"names no target for 1 of 3 pictures, such as a/d/e\.png; add a line"),
         ("c.png,1\na/b.png,\na/d/e.png,3\n", r"names no target for 1 of 3 pictures, such as a/b\.png"),
@@ -418,9 +420,11 @@ def test_numbers_of_pictures_in_train_and_test(place: DataLocation, paint: Paint
         ("c.png,1\nc.png,2\na/b.png,1\na/d/e.png,1\n", r"gives c\.png two targets, 1 and 2"),
     ],
 )
-def test_a_file_of_numbers_that_does_not_fit_is_refused(place: DataLocation, ages: Path, lines: str, told: str) -> None:
+def test_a_file_of_numbers_that_does_not_fit_is_refused(
+    place: DataLocation, ages: Path, lines: str, message: str
+) -> None:
     ages.write_text("path,target\n" + lines)
-    with pytest.raises(UnfitOption, match=told) as unfit:
+    with pytest.raises(UnfitOption, match=message) as unfit:
         ImageFolder(path="faces", target="ages.csv").info(place)
     assert unfit.value.option == "target"
 

@@ -98,8 +98,8 @@ def test_files_that_name_their_classes_otherwise_are_refused(place: DataLocation
     write(data / "set" / "train.parquet", [0, 1], first=4, metadata={"classes": "crow,owl"})
     assert ImageParquet(path="set").info(place).classes == ("crow", "owl")
     write(data / "set" / "test.parquet", [0, 1], metadata={"classes": "owl,crow"})
-    told = r"set/train\.parquet names the classes crow, owl, and test\.parquet owl, crow; number the labels of both"
-    with pytest.raises(DataError, match=told):
+    message = r"set/train\.parquet names the classes crow, owl, and test\.parquet owl, crow; number the labels of both"
+    with pytest.raises(DataError, match=message):
         ImageParquet(path="set").info(place)
 
 
@@ -228,8 +228,8 @@ def files(data: Path) -> Path:
 
 def test_rows_that_hold_paths_say_so_and_are_read_below_a_folder(place: DataLocation, data: Path, files: Path) -> None:
     with_paths(data, ["a/0.png", "a\\1.png", "./a/2.png", None], [None, None, None, picture(7)])
-    told = r"3 of 4 rows of .*t\.parquet hold a path in place of a picture, row 0 a/0\.png; give .* `folder: images`"
-    with pytest.raises(UnfitOption, match=told) as unfit:
+    message = r"3 of 4 rows of .*t\.parquet hold a path in place of a picture, row 0 a/0\.png; give .* `folder: images`"
+    with pytest.raises(UnfitOption, match=message) as unfit:
         ImageParquet(path="hub").info(place)
     assert unfit.value.option == "folder"
     for folder in ("images", "hub/images", str(files)):
@@ -316,7 +316,7 @@ def write_numbers(path: Path, numbers: pa.Array) -> None:
 
 
 @pytest.mark.parametrize(
-    ("numbers", "told"),
+    ("numbers", "message"),
     [
         (
             pa.array([1.0, None, 3.0]),
@@ -331,9 +331,11 @@ def write_numbers(path: Path, numbers: pa.Array) -> None:
         (pa.array([2.0, 2.0, 2.0]), "is 2 for all pictures, so that there is nothing to learn"),
     ],
 )
-def test_what_is_no_number_to_predict_is_named(place: DataLocation, data: Path, numbers: pa.Array, told: str) -> None:
+def test_what_is_no_number_to_predict_is_named(
+    place: DataLocation, data: Path, numbers: pa.Array, message: str
+) -> None:
     write_numbers(data / "t.parquet", numbers)
-    with pytest.raises(UnfitOption, match=told) as unfit:
+    with pytest.raises(UnfitOption, match=message) as unfit:
         ImageParquet(path="t.parquet", target="age").info(place)
     assert unfit.value.option == "target"
     with pytest.raises(UnfitOption, match="has no column 'weight'; it has image, age"):
@@ -399,7 +401,7 @@ def test_metadata_of_another_program_that_makes_no_sense_names_no_classes(place:
 
 
 @pytest.mark.parametrize(
-    ("labels", "metadata", "told"),
+    ("labels", "metadata", "message"),
     [
         ([0, None, 1], None, "row 1 of .*birds.parquet has no 'label'"),
         ([0.5, 1.5, 2.5], None, "the column 'label' of .* is double; labels are whole numbers, texts or booleans"),
@@ -436,10 +438,10 @@ def test_metadata_of_another_program_that_makes_no_sense_names_no_classes(place:
     ],
 )
 def test_labels_that_do_not_fit(
-    place: DataLocation, data: Path, labels: list[object], metadata: dict[str, str] | None, told: str
+    place: DataLocation, data: Path, labels: list[object], metadata: dict[str, str] | None, message: str
 ) -> None:
     write(data / "birds.parquet", labels, metadata=metadata)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         ImageParquet(path="birds.parquet").info(place)
 
 
@@ -515,7 +517,7 @@ def test_a_column_says_whose_pictures_belong_together(place: DataLocation, data:
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "message"),
     [
         ({}, "has no column 'person'; it has image, label"),
         ({"person": ["ann", None, "ann", "bob"]}, "row 1 of .* has no 'person'"),
@@ -523,8 +525,8 @@ def test_a_column_says_whose_pictures_belong_together(place: DataLocation, data:
     ],
 )
 def test_a_column_of_groups_that_does_not_fit_is_refused(
-    place: DataLocation, data: Path, columns: dict[str, object], told: str
+    place: DataLocation, data: Path, columns: dict[str, object], message: str
 ) -> None:
     write_with(data / "faces.parquet", **columns)
-    with pytest.raises(UnfitOption, match=told):
+    with pytest.raises(UnfitOption, match=message):
         ImageParquet(path="faces.parquet", groups="person").fingerprint(place)

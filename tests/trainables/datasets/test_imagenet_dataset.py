@@ -183,14 +183,14 @@ def test_a_broken_picture_is_named_with_its_path(place: DataLocation, tree: Path
 
 
 @pytest.mark.parametrize(
-    ("keep", "told"),
+    ("keep", "message"),
     [
         (["val"], "has val and no train; add it, or give the path of val alone"),
         (["train", "val/flat.JPEG"], "val has no class folders; sort its pictures into one for each class"),
     ],
 )
 def test_a_tree_that_is_not_in_the_layout_is_told(
-    place: DataLocation, tree: Path, tmp_path: Path, keep: list[str], told: str
+    place: DataLocation, tree: Path, tmp_path: Path, keep: list[str], message: str
 ) -> None:
     for name in keep:
         if name.endswith(".JPEG"):
@@ -198,7 +198,7 @@ def test_a_tree_that_is_not_in_the_layout_is_told(
             shutil.copy(next((tree / "val" / WORDNET[0]).iterdir()), tmp_path / name)
         else:
             shutil.copytree(tree / name, tmp_path / name)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         small(path=str(tmp_path)).info(place)
 
 

@@ -60,7 +60,7 @@ def test_the_extra_pictures_join_training_where_they_are_asked_for(place: DataLo
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ({"X": np.zeros((32, 32, 3, 2), np.uint8)}, "it has no 'y'"),
         ({"X": np.zeros((32, 32, 3, 2)), "y": np.ones((2, 1))}, "X is float64"),
@@ -72,10 +72,10 @@ def test_the_extra_pictures_join_training_where_they_are_asked_for(place: DataLo
         ({"X": np.array(["a", "b"], object), "y": np.ones((2, 1))}, "X is object"),
     ],
 )
-def test_a_file_that_is_no_such_set_is_told(place: DataLocation, content: dict[str, np.ndarray], told: str) -> None:
+def test_a_file_that_is_no_such_set_is_told(place: DataLocation, content: dict[str, np.ndarray], message: str) -> None:
     assert place.data is not None
     savemat(publish(place.data, "train") / "test_32x32.mat", content)
-    with pytest.raises(DataError, match=rf"test_32x32\.mat: .*{told}.*; delete it and get it again"):
+    with pytest.raises(DataError, match=rf"test_32x32\.mat: .*{message}.*; delete it and get it again"):
         Svhn().load(place)
 
 

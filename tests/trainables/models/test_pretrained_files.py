@@ -132,8 +132,8 @@ def test_a_file_from_elsewhere_needs_the_model_and_its_inputs(place: DataLocatio
         of("safetensors", weights="b.safetensors").located(place)
     with pytest.raises(WeightsError, match="`mean` and `std`"):
         of("safetensors", weights="b.safetensors", model={"name": "mlp", "hidden": 7}).located(place)
-    told = {"model": {"name": "mlp", "hidden": [7]}, "mean": 0, "std": 1}
-    model = of("safetensors", weights="b.safetensors", **told).located(place)
+    message = {"model": {"name": "mlp", "hidden": [7]}, "mean": 0, "std": 1}
+    model = of("safetensors", weights="b.safetensors", **message).located(place)
     assert model.unsupported_reason(GREY) is None
     reason = model.unsupported_reason(replace(GREY, shape=(1, 9, 9)))
     assert reason is not None and "another net" in reason and "7x64 there and 7x81 here" in reason
@@ -164,7 +164,7 @@ def test_weights_that_the_header_calls_whole_numbers_are_refused(place: DataLoca
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "message"),
     [
         ("{", "describes no model"),
         ({"model": None, "shape": [1, 8, 8], "mean": [0], "std": [1]}, "describes no model"),
@@ -198,12 +198,12 @@ def test_weights_that_the_header_calls_whole_numbers_are_refused(place: DataLoca
     ],
 )
 def test_a_file_that_says_nonsense_of_itself_is_refused(
-    place: DataLocation, tmp_path: Path, said: object, told: str, monkeypatch: pytest.MonkeyPatch
+    place: DataLocation, tmp_path: Path, said: object, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     text = said if isinstance(said, str) else json.dumps(said)
     save_file(Mlp(hidden=(7,)).build(GREY, 3).state_dict(), tmp_path / "b.safetensors", {"orch": text})
-    with pytest.raises(WeightsError, match=told):
+    with pytest.raises(WeightsError, match=message):
         of("safetensors", weights="b.safetensors").located(place)
 
 

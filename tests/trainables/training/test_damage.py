@@ -83,7 +83,7 @@ def nested(trial_task: TrialTask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("harm", "message"),
     [(another_format, "format 99"), (empty_tensors, "tensors do not have their checksum"), (nested, "is damaged")],
 )
 def test_a_trial_whose_checkpoint_is_no_good_starts_anew_and_says_so(
@@ -92,13 +92,13 @@ def test_a_trial_whose_checkpoint_is_no_good_starts_anew_and_says_so(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     harm: Callable[[TrialTask], None],
-    told: str,
+    message: str,
 ) -> None:
     whole = run(task_of(stopped.spec, place, tmp_path / "whole"))
     harm(stopped)
     assert same(whole, run(stopped))
     said = capsys.readouterr().out
-    assert said.count("\n") == 1 and told in said and f"epoch-{STOPPED_IN - 1}.json" in said
+    assert said.count("\n") == 1 and message in said and f"epoch-{STOPPED_IN - 1}.json" in said
 
 
 def test_the_one_before_is_used_where_the_newest_is_damaged(stopped: TrialTask, tmp_path: Path) -> None:

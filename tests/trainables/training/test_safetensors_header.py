@@ -84,10 +84,10 @@ LIES: dict[str, tuple[Callable[[Path], Path], str]] = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_file_that_lies_is_refused_with_what_is_wrong(tmp_path: Path, lie: str) -> None:
-    make, told = LIES[lie]
+    make, message = LIES[lie]
     with pytest.raises(WeightsError) as refused:
         read_header(make(tmp_path / "lie.safetensors"))
-    assert told in str(refused.value)
+    assert message in str(refused.value)
     assert "lie.safetensors" in str(refused.value)
 
 

@@ -30,11 +30,11 @@ def test_two_workers_go_on_bit_for_bit_and_one_goes_on_from_their_epoch(
         for rank in range(2)
     ]
     try:
-        told = [json.loads(rank.communicate(timeout=240)[0].splitlines()[-1]) for rank in ranks]
+        message = [json.loads(rank.communicate(timeout=240)[0].splitlines()[-1]) for rank in ranks]
     finally:
         for rank in ranks:
             rank.kill()
-    for each in told:
+    for each in message:
         assert each["equal"] == {"noisy": True, "range": True, "sgan": True}
         whole, parts = each["losses"]
         assert parts == pytest.approx(whole, rel=1e-5)

@@ -46,13 +46,13 @@ def mismatch(net: nn.Module, shapes: Shapes, whole: Set[str]) -> str | None:
         if name in shapes and shapes[name] != own[name] and not (name in head and shapes[name][1:] == own[name][1:])
     ]
     not_weights = [name for name in own if name in whole and state[name].is_floating_point()]
-    told = [
+    mismatches = [
         ("missing", missing),
         ("unexpected", unexpected),
         ("of another shape", other),
         ("whole numbers in place of fractions", not_weights),
     ]
-    return "; ".join(f"{what}: {_first(names)}" for what, names in told if names) or None
+    return "; ".join(f"{what}: {_first(names)}" for what, names in mismatches if names) or None
 
 
 def _shown(shape: tuple[int, ...]) -> str:
