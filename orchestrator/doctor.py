@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at."""
 
     about: str
@@ -49,18 +49,18 @@ class Finding:
 _SKEW_SECONDS: Final = 5.0
 
 
-def check_cluster(file: Path | None, *, start_ray: bool) -> Iterator[Finding]:
+def check_cluster(file: Path | None, *, start_ray: bool) -> Iterator[CheckResult]:
     """The file first; then, where asked to, Ray as it starts here, or as it answers there, and its nodes."""
     try:
         spec = load_cluster(file)
     except UserError as error:
-        yield Finding("cluster", "problem", str(error), "correct the cluster file; docs/clusters.md has examples")
+        yield CheckResult("cluster", "problem", str(error), "correct the cluster file; docs/clusters.md has examples")
         return
     if spec.access.submits and _in_the_clear(spec.address):
         fix = "reach it through a tunnel: ssh -N -L 8265:127.0.0.1:8265 HEAD, address: http://127.0.0.1:8265"
-        yield Finding("token", "note", f"it travels unencrypted to {spec.address}", fix)
+        yield CheckResult("token", "note", f"it travels unencrypted to {spec.address}", fix)
     if not start_ray:
-        yield Finding("cluster", "ok", f"{spec.name} ({spec.kind}, {spec.address}), not tried")
+        yield CheckResult("cluster", "ok", f"{spec.name} ({spec.kind}, {spec.address}), not tried")
     elif spec.access.submits:
         yield from _head(spec)
     else:
@@ -73,7 +73,7 @@ def _in_the_clear(address: str) -> bool:
     return parts.scheme == "http" and not (host.startswith("127.") or host in {"localhost", "::1"})
 
 
-def _head(spec: ClusterSpec) -> Iterator[Finding]:
+def _head(spec: ClusterSpec) -> Iterator[CheckResult]:
     """What the doctor says on the head, of itself and of the cluster."""
     from orchestrator.remote.jobs import ask
     from orchestrator.remote.request import CLUSTER
@@ -83,14 +83,14 @@ def _head(spec: ClusterSpec) -> Iterator[Finding]:
         answer = ask(spec, [*asked, *(["--data", spec.data] if spec.data else [])], None)
         said = json.loads(answer.output)["findings"]
     except (OrchError, ValueError) as error:
-        yield Finding("cluster", "problem", str(error), "check the address, the tunnel, the token, and `python`")
+        yield CheckResult("cluster", "problem", str(error), "check the address, the tunnel, the token, and `python`")
         return
-    yield Finding("head", "ok", f"{spec.name} at {spec.address} answers and takes jobs")
-    for finding in said:
-        yield Finding(f"head: {finding['about']}", finding["state"], finding["found"], finding["fix"])
+    yield CheckResult("head", "ok", f"{spec.name} at {spec.address} answers and takes jobs")
+    for check in said:
+        yield CheckResult(f"head: {check['about']}", check["state"], check["found"], check["fix"])
 
 
-def _joined(spec: ClusterSpec) -> Iterator[Finding]:
+def _joined(spec: ClusterSpec) -> Iterator[CheckResult]:
     prepare_environment(spec)
     from clusters.ray_cluster import RayCluster
     from orchestrator.engine.code import CODE
@@ -104,28 +104,28 @@ def _joined(spec: ClusterSpec) -> Iterator[Finding]:
         found = (
             f"{spec.name}: Ray offers {cpus:g} CPUs, {gpus} GPUs and {memory:.1f} GiB of memory on {len(nodes)} nodes"
         )
-        yield Finding("cluster", "ok", found)
+        yield CheckResult("cluster", "ok", found)
         if not spec.access.starts_ray:
             from clusters.probe import probe
 
             for probed in probe(nodes, spec):
                 yield from _node(probed, spec)
     except NoTemporaryFolder as error:
-        yield Finding("cluster", "problem", error.found, error.fix)
+        yield CheckResult("cluster", "problem", error.found, error.fix)
     except ClusterUnreachable as error:
-        yield Finding("cluster", "problem", str(error), spec.access.unreachable)
+        yield CheckResult("cluster", "problem", str(error), spec.access.unreachable)
     except ClusterError as error:
-        yield Finding("cluster", "problem", str(error), "start the cluster again")
+        yield CheckResult("cluster", "problem", str(error), "start the cluster again")
     finally:
         ray.close()
 
 
-def _node(probed: "Probed", spec: ClusterSpec) -> Iterator[Finding]:
+def _node(probed: "Probed", spec: ClusterSpec) -> Iterator[CheckResult]:
     node, state = probed.node, probed.state
     about = f"node {node.host} ({node.node_id[:6]})"
     if state is None:
         fix = "start the node again; it needs the Ray and the Python of this machine"
-        yield Finding(about, "problem", f"cannot run a task: {probed.failure}", fix)
+        yield CheckResult(about, "problem", f"cannot run a task: {probed.failure}", fix)
         return
     problems = []
     if state.torch is None:
@@ -137,15 +137,15 @@ def _node(probed: "Probed", spec: ClusterSpec) -> Iterator[Finding]:
     if state.torch is not None and state.gpus < node.gpus:
         problems.append((f"torch sees {state.gpus} of {node.gpus} GPUs", "install a torch build that fits the driver"))
     for found, fix in problems:
-        yield Finding(about, "problem", found, fix)
+        yield CheckResult(about, "problem", found, fix)
     if probed.skew > _SKEW_SECONDS:
         found = f"its clock is {probed.skew:.0f} s ahead of this machine's"
-        yield Finding(about, "note", found, "synchronise clocks (chrony): times in the tables are the nodes' own")
+        yield CheckResult(about, "note", found, "synchronise clocks (chrony): times in the tables are the nodes' own")
     if state.python != platform.python_version():
-        yield Finding(about, "note", f"Python {state.python}, here {platform.python_version()}", "install the same")
+        yield CheckResult(about, "note", f"Python {state.python}, here {platform.python_version()}", "install the same")
     if not problems:
         offers = f"{node.cpus:g} CPUs, {node.gpus} GPUs, {node.memory_bytes / 2**30:.1f} GiB"
-        yield Finding(about, "ok", f"{state.host}: {offers}, Python {state.python}, torch {state.torch}")
+        yield CheckResult(about, "ok", f"{state.host}: {offers}, Python {state.python}, torch {state.torch}")
 
 
 _SHARED_MEMORY: Final = 256 * 2**20
@@ -153,7 +153,7 @@ _MEMORY: Final = 2 * 2**30
 _DISK: Final = 2 * 2**30
 
 
-def examine(cluster: Path | None, data: Path | None, results: Path, *, start_ray: bool) -> Iterator[Finding]:
+def examine(cluster: Path | None, data: Path | None, results: Path, *, start_ray: bool) -> Iterator[CheckResult]:
     """All checks, the fast ones first. Starts Ray or joins the cluster's where asked to."""
     yield from check_packages()
     yield check_torch()
@@ -165,7 +165,7 @@ def examine(cluster: Path | None, data: Path | None, results: Path, *, start_ray
     yield from check_cluster(cluster, start_ray=start_ray)
 
 
-def check_cache() -> Iterator[Finding]:
+def check_cache() -> Iterator[CheckResult]:
     """Whether decoded data can be kept. Nothing is said where it can."""
     try:
         folder = cache_folder()
@@ -174,59 +174,61 @@ def check_cache() -> Iterator[Finding]:
         folder, failure = None, str(homeless)
     if failure:
         where = "" if folder is None else f"nothing can be kept in {folder}: "
-        yield Finding("cache", "problem", f"{where}{failure}", "set ORCH_CACHE to a folder that you can write to")
+        yield CheckResult("cache", "problem", f"{where}{failure}", "set ORCH_CACHE to a folder that you can write to")
 
 
-def check_packages(distribution: str = "orch-grid") -> Iterator[Finding]:
+def check_packages(distribution: str = "orch-grid") -> Iterator[CheckResult]:
     """Installed versions against the floors that the distribution declares."""
     try:
         wanted = [Requirement(text) for text in requires(distribution) or ()]
     except PackageNotFoundError:
-        yield Finding("packages", "note", f"{distribution} itself is not installed", "pip install -e .")
+        yield CheckResult("packages", "note", f"{distribution} itself is not installed", "pip install -e .")
         return
-    bad = [finding for requirement in wanted if (finding := _package(requirement)) is not None]
+    bad = [check for requirement in wanted if (check := _package(requirement)) is not None]
     yield from bad
     if not bad:
-        yield Finding("packages", "ok", f"{distribution} {version(distribution)} and {len(wanted)} others as required")
+        yield CheckResult(
+            "packages", "ok", f"{distribution} {version(distribution)} and {len(wanted)} others as required"
+        )
 
 
-def _package(requirement: Requirement) -> Finding | None:
+def _package(requirement: Requirement) -> CheckResult | None:
     if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
         return None
     try:
         found = version(requirement.name)
     except PackageNotFoundError:
-        return Finding(requirement.name, "problem", "not installed", f"pip install '{requirement}'")
+        return CheckResult(requirement.name, "problem", "not installed", f"pip install '{requirement}'")
     if requirement.specifier.contains(found, prereleases=True):
         return None
-    return Finding(
+    return CheckResult(
         requirement.name, "problem", f"{found}, needed is {requirement.specifier}", f"pip install '{requirement}'"
     )
 
 
-def check_torch() -> Finding:
+def check_torch() -> CheckResult:
     """torch, and the GPUs that it can use."""
     try:
         import torch
         import torchvision  # noqa: F401 - two builds that do not fit each other fail here
     except (ImportError, RuntimeError, OSError) as error:
-        return Finding(
+        return CheckResult(
             "torch", "problem", f"cannot be imported: {error}", "pip install --force-reinstall torch torchvision"
         )
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-        return Finding("torch", "ok", f"{torch.__version__}, CUDA {torch.version.cuda}: {', '.join(names)}")
+        return CheckResult("torch", "ok", f"{torch.__version__}, CUDA {torch.version.cuda}: {', '.join(names)}")
     if shutil.which("nvidia-smi"):
         fix = "install a torch build that fits the driver (pytorch.org), and check CUDA_VISIBLE_DEVICES"
-        return Finding(
+        return CheckResult(
             "torch", "note", f"{torch.__version__} sees no GPU, though this machine has NVIDIA's driver", fix
         )
-    return Finding("torch", "ok", f"{torch.__version__}, no GPU: trials run on CPUs")
+    return CheckResult("torch", "ok", f"{torch.__version__}, no GPU: trials run on CPUs")
 
 
-def check_machine(results: Path) -> Iterator[Finding]:
+def check_machine(results: Path) -> Iterator[CheckResult]:
     """Processors, memory, shared memory, and the disk that results go to."""
-    yield Finding("processors", "ok", f"{len(os.sched_getaffinity(0))} usable of {os.cpu_count()}")
+    yield CheckResult("processors", "ok", f"{len(os.sched_getaffinity(0))} usable of {os.cpu_count()}")
     memory = psutil.virtual_memory()
     yield _enough(
         "memory", memory.available, _MEMORY, "free", "end other programs, or set fewer `cpus` in the cluster file"
@@ -237,20 +239,22 @@ def check_machine(results: Path) -> Iterator[Finding]:
         yield _enough(str(shared), free, _SHARED_MEMORY, "free", "in a container: docker run --shm-size=1g")
     folder = _existing(results)
     if not os.access(folder, os.W_OK):
-        yield Finding("results", "problem", f"{folder} cannot be written to", "use --results with a folder of your own")
+        yield CheckResult(
+            "results", "problem", f"{folder} cannot be written to", "use --results with a folder of your own"
+        )
     yield _enough("disk", shutil.disk_usage(folder).free, _DISK, f"free at {folder}", "make room, or use --results")
     if (kind := network_of(folder)) is not None:
         fix = "nothing has to be done; a local --results is safer against a power cut between two exports"
         found = f"{folder} is on a network file system ({kind}): the journal is kept on local disk and copied"
-        yield Finding("file system", "note", found, fix)
+        yield CheckResult("file system", "note", found, fix)
 
 
-def _enough(about: str, found: int, least: int, words: str, fix: str) -> Finding:
+def _enough(about: str, found: int, least: int, words: str, fix: str) -> CheckResult:
     text = f"{found / 2**30:.1f} GiB {words}"
-    return Finding(about, "ok", text) if found >= least else Finding(about, "note", text, fix)
+    return CheckResult(about, "ok", text) if found >= least else CheckResult(about, "note", text, fix)
 
 
-def check_plugins() -> Iterator[Finding]:
+def check_plugins() -> Iterator[CheckResult]:
     """Every component, built in or from a plug-in, can be imported."""
     from trainables import KINDS
     from trainables.errors import BrokenComponent
@@ -264,34 +268,34 @@ def check_plugins() -> Iterator[Finding]:
                 working += 1
             except (BrokenComponent, ImportError) as error:
                 fix = "repair the plug-in, or uninstall the package that provides it"
-                yield Finding(f"{kind} {name}", "problem", f"cannot be used: {error}", fix)
-    yield Finding("components", "ok", f"{working} can be used; `orch list` shows them")
+                yield CheckResult(f"{kind} {name}", "problem", f"cannot be used: {error}", fix)
+    yield CheckResult("components", "ok", f"{working} can be used; `orch list` shows them")
 
 
-def check_wandb() -> Finding:
+def check_wandb() -> CheckResult:
     """Whether there is a key, and who can read it; never the key."""
     if others := open_key_files():
-        return Finding("W&B", "note", *others[0].split("; ", 1))
+        return CheckResult("W&B", "note", *others[0].split("; ", 1))
     if (against := wish()) is not None:
-        return Finding("W&B", "note", against.message, "take it away where sweeps are to send")
+        return CheckResult("W&B", "note", against.message, "take it away where sweeps are to send")
     if has_key():
-        return Finding("W&B", "ok", "a key is there: runs are sent online (wandb: {mode: auto})")
-    return Finding("W&B", "note", "no key: runs are written offline", "wandb login, or set WANDB_API_KEY")
+        return CheckResult("W&B", "ok", "a key is there: runs are sent online (wandb: {mode: auto})")
+    return CheckResult("W&B", "note", "no key: runs are written offline", "wandb login, or set WANDB_API_KEY")
 
 
-def check_data(data: Path | None) -> Iterator[Finding]:
+def check_data(data: Path | None) -> Iterator[CheckResult]:
     """The data folder, and which of the known sets lie in it."""
     if data is None:
         fix = "set ORCH_DATA or use --data, unless your grid names folders of its own"
-        yield Finding("data", "note", "no data folder is given; `digits` needs none", fix)
+        yield CheckResult("data", "note", "no data folder is given; `digits` needs none", fix)
         return
     if not data.is_dir():
-        yield Finding("data", "problem", f"{data} is not a folder", "make it, or correct --data or ORCH_DATA")
+        yield CheckResult("data", "problem", f"{data} is not a folder", "make it, or correct --data or ORCH_DATA")
         return
     yield from _known_sets(data)
 
 
-def _known_sets(data: Path) -> Iterator[Finding]:
+def _known_sets(data: Path) -> Iterator[CheckResult]:
     """The data sets that need no parameter: they are looked for under names of their own."""
     from trainables.dataset import DataLocation, Dataset
     from trainables.errors import BrokenComponent, DataError
@@ -300,7 +304,7 @@ def _known_sets(data: Path) -> Iterator[Finding]:
     try:
         cache = temporary_folder("orch-cache-")
     except NoTemporaryFolder as error:
-        yield Finding("temporary files", "problem", error.found, error.fix)
+        yield CheckResult("temporary files", "problem", error.found, error.fix)
         return
     try:
         place = DataLocation(data=data, beside=None, cache=cache)
@@ -313,9 +317,9 @@ def _known_sets(data: Path) -> Iterator[Finding]:
             except BrokenComponent:
                 continue  # check_plugins has told of it
             except DataError as error:
-                yield Finding(f"data: {name}", "note", "not there", str(error))
+                yield CheckResult(f"data: {name}", "note", "not there", str(error))
             else:
-                yield Finding(f"data: {name}", "ok", f"{len(info.classes)} classes of shape {info.shape}")
+                yield CheckResult(f"data: {name}", "ok", f"{len(info.classes)} classes of shape {info.shape}")
     finally:
         shutil.rmtree(cache, ignore_errors=True)
 

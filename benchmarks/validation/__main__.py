@@ -41,12 +41,12 @@ def row(check: Check, results: Path) -> list[str]:
         trials = trials[trials["planned"]]
         left = int((trials["status"] != "completed").sum())
         try:
-            finding = check.judge(trials[trials["status"] == "completed"])
+            result = check.judge(trials[trials["status"] == "completed"])
         except KeyError as missing:
             measured = f"not run ({missing.args[0]})"
         else:
-            measured = finding.measured + (f"; {left} trials of the grid not completed" if left else "")
-            met = "yes" if finding.met else "**no**"
+            measured = result.measured + (f"; {left} trials of the grid not completed" if left else "")
+            met = "yes" if result.met else "**no**"
     return [check.about, check.published or "-", check.wanted, measured, met, f"examples/{check.grid}"]
 
 

@@ -11,7 +11,7 @@ GRIDS: Final = Path(__file__).parents[2] / "examples"
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """What a check came to."""
 
     measured: str
@@ -29,7 +29,7 @@ class Check:
     published: str
     """Figure and source; empty where there is none."""
     wanted: str
-    judge: Callable[[pd.DataFrame], Finding]
+    judge: Callable[[pd.DataFrame], CheckResult]
     """From the completed trials of the grid."""
 
 
@@ -52,47 +52,47 @@ def of_model(trials: pd.DataFrame, name: str) -> pd.DataFrame:
     return found
 
 
-def at_least(name: str, least: float) -> Callable[[pd.DataFrame], Finding]:
-    def judge(trials: pd.DataFrame) -> Finding:
+def at_least(name: str, least: float) -> Callable[[pd.DataFrame], CheckResult]:
+    def judge(trials: pd.DataFrame) -> CheckResult:
         chosen = of_model(trials, name)
-        return Finding(spread(chosen), mean(chosen) >= least)
+        return CheckResult(spread(chosen), mean(chosen) >= least)
 
     return judge
 
 
-def near(figure: float, margin: float, holding: str = "") -> Callable[[pd.DataFrame], Finding]:
+def near(figure: float, margin: float, holding: str = "") -> Callable[[pd.DataFrame], CheckResult]:
     """holding: what the model's configuration has to contain."""
 
-    def judge(trials: pd.DataFrame) -> Finding:
+    def judge(trials: pd.DataFrame) -> CheckResult:
         chosen = trials[trials["model_config"].str.contains(holding, regex=False)]
-        return Finding(spread(chosen), abs(mean(chosen) - figure) <= margin)
+        return CheckResult(spread(chosen), abs(mean(chosen) - figure) <= margin)
 
     return judge
 
 
-def above(better: str, worse: str, margin: float = 0.0) -> Callable[[pd.DataFrame], Finding]:
+def above(better: str, worse: str, margin: float = 0.0) -> Callable[[pd.DataFrame], CheckResult]:
     """Paired by seed: the mean difference exceeds the margin and, with several seeds, every one is above 0."""
 
-    def judge(trials: pd.DataFrame) -> Finding:
+    def judge(trials: pd.DataFrame) -> CheckResult:
         first, second = (of_model(trials, name).set_index("seed")["test_accuracy"] for name in (better, worse))
         differences = (first - second).dropna()
         measured = f"{first.mean():.4f} and {second.mean():.4f}, difference {differences.mean():+.4f}"
-        return Finding(
+        return CheckResult(
             f"{measured} (n = {len(differences)})", bool(differences.mean() > margin and (differences > 0).all())
         )
 
     return judge
 
 
-def on_clips(shuffled: bool, verdict: Callable[[float], bool], *names: str) -> Callable[[pd.DataFrame], Finding]:
+def on_clips(shuffled: bool, verdict: Callable[[float], bool], *names: str) -> Callable[[pd.DataFrame], CheckResult]:
     """Every model named, on clips in order or shuffled, has a mean for which the verdict holds."""
 
-    def judge(trials: pd.DataFrame) -> Finding:
+    def judge(trials: pd.DataFrame) -> CheckResult:
         wanted = f'"shuffled": {str(shuffled).lower()}'
         clips = trials[trials["dataset_config"].str.contains(wanted, regex=False)]
         groups = [group for name in names for _, group in of_model(clips, name).groupby("model")]
         message = "; ".join(f"{group['model'].iloc[0]} {spread(group)}" for group in groups)
-        return Finding(message, all(verdict(mean(group)) for group in groups))
+        return CheckResult(message, all(verdict(mean(group)) for group in groups))
 
     return judge
 
@@ -173,7 +173,7 @@ CHECKS: Final = (
 )
 
 
-def _gain(trials: pd.DataFrame, margin: float) -> Finding:
+def _gain(trials: pd.DataFrame, margin: float) -> CheckResult:
     frozen = trials["model_config"].str.contains('"tune": "frozen"', regex=False)
     difference = mean(trials[frozen]) - mean(trials[~frozen])
-    return Finding(f"{spread(trials[frozen])} and {spread(trials[~frozen])}", difference >= margin)
+    return CheckResult(f"{spread(trials[frozen])} and {spread(trials[~frozen])}", difference >= margin)

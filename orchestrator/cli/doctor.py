@@ -9,7 +9,7 @@ from orchestrator.cli.path import FILE, PATH
 from orchestrator.cli.terminal import say
 
 if TYPE_CHECKING:
-    from orchestrator.doctor import Finding
+    from orchestrator.doctor import CheckResult
 
 _MARKS: Final = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("PROBLEM", "red")}
 
@@ -30,32 +30,32 @@ def command(
     """
     from orchestrator.doctor import examine
 
-    findings = []
-    for finding in examine(cluster, data, results, start_ray=not quick):
-        findings.append(finding)
+    checks = []
+    for check in examine(cluster, data, results, start_ray=not quick):
+        checks.append(check)
         if not as_json:
-            _print(finding)
-    usable = all(finding.state != "problem" for finding in findings)
+            _print(check)
+    usable = all(check.state != "problem" for check in checks)
     if as_json:
-        _print_json(findings, usable)
+        _print_json(checks, usable)
     else:
         say(f"\n{'orch can be used' if usable else 'repair the problems above first'}")
     context.exit(0 if usable else 1)
 
 
-def _print(finding: "Finding") -> None:
+def _print(check: "CheckResult") -> None:
     import os
 
-    mark, colour = _MARKS[finding.state]
+    mark, colour = _MARKS[check.state]
     # click knows terminals, not NO_COLOR
     styled = f"{mark:8}" if os.environ.get("NO_COLOR") else click.style(f"{mark:8}", fg=colour)
-    say(f" {finding.about}: {finding.found}", before=styled)
-    if finding.fix:
-        say(f"{'':8} fix: {finding.fix}")
+    say(f" {check.about}: {check.found}", before=styled)
+    if check.fix:
+        say(f"{'':8} fix: {check.fix}")
 
 
-def _print_json(findings: "list[Finding]", usable: bool) -> None:
+def _print_json(checks: "list[CheckResult]", usable: bool) -> None:
     import json
     from dataclasses import asdict
 
-    say(json.dumps({"usable": usable, "findings": [asdict(finding) for finding in findings]}, indent=2))
+    say(json.dumps({"usable": usable, "findings": [asdict(check) for check in checks]}, indent=2))

@@ -10,7 +10,7 @@ from orchestrator.cli.terminal import say
 from trainables import AXES
 
 if TYPE_CHECKING:
-    from orchestrator.results.trial_log import AttemptStory, EpochStory, TrialStory
+    from orchestrator.results.trial_log import AttemptLog, EpochLog, TrialLog
 
 
 @click.command(epilog="Example: orch logs results/demo 3fa9, or orch logs --cluster jobs.yaml demo")
@@ -28,15 +28,15 @@ def command(results: Path | None, trial: str | None, cluster: Path | None, as_js
         return _from_head(cluster, None if results is None else str(results), trial, as_json)
     if results is None or trial is None:
         raise click.UsageError("name a results directory and a trial, such as results/demo 3fa9")
-    from orchestrator.results.trial_log import read_story
+    from orchestrator.results.trial_log import read_trial_log
     from orchestrator.store.reading import open_journal, results_at
 
     journal = open_journal(results_at(results))
     try:
-        story = read_story(journal, trial)
+        log = read_trial_log(journal, trial)
     finally:
         journal.close()
-    say(_as_json(story) if as_json else "\n".join(_as_text(story)))
+    say(_as_json(log) if as_json else "\n".join(_as_text(log)))
     return 0
 
 
@@ -52,7 +52,7 @@ def _from_head(cluster: Path, name: str | None, trial: str | None, as_json: bool
     return 0
 
 
-def _as_json(story: "TrialStory") -> str:
+def _as_json(log: "TrialLog") -> str:
     import json
     import math
     from dataclasses import asdict
@@ -67,33 +67,33 @@ def _as_json(story: "TrialStory") -> str:
             return None
         return value.isoformat() if isinstance(value, datetime) else value
 
-    return json.dumps(plain(asdict(story)), indent=2, allow_nan=False)
+    return json.dumps(plain(asdict(log)), indent=2, allow_nan=False)
 
 
-def _as_text(story: "TrialStory") -> list[str]:
+def _as_text(log: "TrialLog") -> list[str]:
     from orchestrator.plan.tuned import shown_text
 
-    lines = [f"trial {story.trial_id} of cell {story.cell_id}{'' if story.planned else ' (of an earlier grid)'}"]
-    lines += [f"  {name:12} {getattr(story, name)}" for name in AXES]
-    if story.purpose == "tuning":
+    lines = [f"trial {log.trial_id} of cell {log.cell_id}{'' if log.planned else ' (of an earlier grid)'}"]
+    lines += [f"  {name:12} {getattr(log, name)}" for name in AXES]
+    if log.purpose == "tuning":
         lines.append(f"  {'purpose':12} tuning: it tries values for its cell, and never reads the test split")
     else:
-        lines.append(f"  {'seed':12} {story.seed}")
-    if story.tuned is not None:
-        lines.append(f"  {'tuned':12} {shown_text(story.tuned)}")
-    lines.append(f"  {'status':12} {story.status}{f': {story.reason}' if story.reason else ''}")
-    if story.purpose == "tuning" and story.status == "completed" and len(story.epochs) < story.whole:
-        lines.append(f"  {'stopped':12} early, after {len(story.epochs)} of {story.whole} epochs: others were better")
-    if not story.attempts:
+        lines.append(f"  {'seed':12} {log.seed}")
+    if log.tuned is not None:
+        lines.append(f"  {'tuned':12} {shown_text(log.tuned)}")
+    lines.append(f"  {'status':12} {log.status}{f': {log.reason}' if log.reason else ''}")
+    if log.purpose == "tuning" and log.status == "completed" and len(log.epochs) < log.whole:
+        lines.append(f"  {'stopped':12} early, after {len(log.epochs)} of {log.whole} epochs: others were better")
+    if not log.attempts:
         lines += ["", "it was never started"]
-    for attempt in story.attempts:
+    for attempt in log.attempts:
         lines += ["", *_attempt(attempt)]
-    if story.epochs:
-        lines += ["", *_epochs(story.epochs)]
+    if log.epochs:
+        lines += ["", *_epochs(log.epochs)]
     return lines
 
 
-def _attempt(attempt: "AttemptStory") -> list[str]:
+def _attempt(attempt: "AttemptLog") -> list[str]:
     times = [
         f"{moment:%Y-%m-%d %H:%M:%S}" for moment in (attempt.started_at, attempt.finished_at) if moment is not None
     ]
@@ -107,7 +107,7 @@ def _attempt(attempt: "AttemptStory") -> list[str]:
     return lines
 
 
-def _epochs(epochs: "tuple[EpochStory, ...]") -> list[str]:
+def _epochs(epochs: "tuple[EpochLog, ...]") -> list[str]:
     numeric = all(epoch.val_accuracy is None for epoch in epochs) and any(epoch.val_mse is not None for epoch in epochs)
     measure = "val_mse" if numeric else "val_accuracy"
     names = ("lr", "train_loss", "train_accuracy", "val_loss", measure, "seconds")

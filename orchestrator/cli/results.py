@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from rich.table import Table
 
-    from orchestrator.results.listing import Listing
+    from orchestrator.results.query import TrialQuery
 
 _EXAMPLE = "Example: orch results results/demo --where model=cnn --where 'test_accuracy>0.9' --limit 10"
 _WIDE: Final = 10_000
@@ -52,41 +52,41 @@ def command(
     The columns are those of trials.parquet; docs/data-dictionary.md says what each one means.
     """
     from orchestrator.errors import UserError
-    from orchestrator.results.listing import Listing, choose
+    from orchestrator.results.query import TrialQuery, choose
     from orchestrator.store.reading import every_trial, results_at
 
     if as_json and as_csv:
         raise UserError("--json and --csv exclude each other")
     names = tuple(name.strip() for name in columns.split(",") if name.strip()) if columns is not None else ()
     trials = every_trial(results_at(results))
-    listing = Listing(sort, direction, where, names, limit)
-    chosen = choose(trials, listing, all_columns=as_json or as_csv)
+    query = TrialQuery(sort, direction, where, names, limit)
+    chosen = choose(trials, query, all_columns=as_json or as_csv)
     if as_json:
         _print_json(chosen)
     elif as_csv:
         _print_csv(chosen)
     else:
         _print_table(chosen)
-        message = "; ".join([f"{chosen.num_rows} of {trials.num_rows} trials", *_notes(trials, listing)])
+        message = "; ".join([f"{chosen.num_rows} of {trials.num_rows} trials", *_notes(trials, query)])
         say(message, err=True)
 
 
-def _notes(trials: "pa.Table", listing: "Listing") -> Iterator[str]:
-    from orchestrator.results.listing import of_latest, order_of, without_tuning
+def _notes(trials: "pa.Table", query: "TrialQuery") -> Iterator[str]:
+    from orchestrator.results.query import of_latest, order_of, without_tuning
 
     latest = of_latest(trials)
-    if (earlier := trials.num_rows - latest.num_rows) and not listing.names("planned"):
+    if (earlier := trials.num_rows - latest.num_rows) and not query.names("planned"):
         yield f"{earlier} of them are of earlier grids and not shown without --where planned=no"
     evaluating = without_tuning(latest)
-    if (tuning := latest.num_rows - evaluating.num_rows) and not listing.names("purpose"):
+    if (tuning := latest.num_rows - evaluating.num_rows) and not query.names("purpose"):
         yield f"{tuning} of them tune and are not shown without --where purpose=tuning"
-    yield from order_of(evaluating).notes(sorted_by=listing.sort, columns=bool(listing.columns))
+    yield from order_of(evaluating).notes(sorted_by=query.sort, columns=bool(query.columns))
 
 
 def _print_json(chosen: "pa.Table") -> None:
     import json
 
-    from orchestrator.results.listing import plain_rows
+    from orchestrator.results.query import plain_rows
 
     say(json.dumps(plain_rows(chosen), indent=2, allow_nan=False))
 
@@ -95,7 +95,7 @@ def _print_csv(chosen: "pa.Table") -> None:
     import csv
     import io
 
-    from orchestrator.results.listing import plain_rows
+    from orchestrator.results.query import plain_rows
 
     written = io.StringIO()
     writer = csv.DictWriter(written, chosen.column_names, lineterminator="\n")
@@ -116,7 +116,7 @@ def _table(chosen: "pa.Table") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    from orchestrator.results.listing import plain_rows
+    from orchestrator.results.query import plain_rows
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for field in chosen.schema:

@@ -139,7 +139,7 @@ def read_page(paths: ResultsPaths) -> Page:
         unplanned=int((unplanned["purpose"] != "tuning").sum()),
         counts=tuple((str(status), int(count)) for status, count in trials["status"].value_counts().items()),
         notices=tuple(summary.notices(trials, ranked, damage, str(paths.root))),
-        firsts=summary.firsts(trials, ranked, shares),
+        winners=summary.winners(trials, ranked, shares),
         failures=summary.failure_summary(ranked),
         claims=claims,
         boards=grids.boards(trials, ranked),

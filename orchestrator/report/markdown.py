@@ -26,11 +26,11 @@ def _lines(page: Page) -> Iterator[str]:
     yield "\n## Summary\n"
     for notice in page.notices:
         yield f"- **{_text(notice.what)}**" + (f" {_code(notice.do)}" if notice.do else "")
-    for first in page.firsts:
-        interval = f" [{first.interval}]" if first.interval else ""
+    for winner in page.winners:
+        interval = f" [{winner.interval}]" if winner.interval else ""
         yield (
-            f"- {_text(first.dataset)}: **{_text(first.label)}**, {first.score}{interval}, {_text(first.title)}."
-            f" {_sentence(first.sure)} {_sentence(first.matters)}".rstrip()
+            f"- {_text(winner.dataset)}: **{_text(winner.label)}**, {winner.score}{interval}, {_text(winner.title)}."
+            f" {_sentence(winner.sure)} {_sentence(winner.matters)}".rstrip()
         )
     if page.boards:
         yield f"- {page.failures}"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from orchestrator.report.claims import ClaimSection
 from orchestrator.report.page_data import Breakdowns, Cells, Curves, DataTable, Effects, RankFigure, Tuning
-from orchestrator.report.summary import First, Notice
+from orchestrator.report.summary import Notice, WinningCell
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Page:
     unplanned: int
     counts: tuple[tuple[str, int], ...]
     notices: tuple[Notice, ...]
-    firsts: tuple[First, ...]
+    winners: tuple[WinningCell, ...]
     failures: str
     claims: ClaimSection | None
     boards: tuple[Board, ...]

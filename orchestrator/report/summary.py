@@ -14,7 +14,7 @@ from results_schema import BROKEN, OPEN, RETRYABLE
 
 
 @dataclass(frozen=True, slots=True)
-class First:
+class WinningCell:
     """The cell that validation puts first, of one data set."""
 
     dataset: str
@@ -37,22 +37,22 @@ class Notice:
     """A command; empty where there is nothing to run."""
 
 
-def firsts(trials: pd.DataFrame, ranked: pd.DataFrame, shares: tuple[Effects, ...]) -> tuple[First, ...]:
+def winners(trials: pd.DataFrame, ranked: pd.DataFrame, shares: tuple[Effects, ...]) -> tuple[WinningCell, ...]:
     """One for each data set that has a completed trial. The test split chooses nothing."""
     of_dataset, measures = {effects.dataset: effects for effects in shares}, measures_of(trials)
     found = []
     for dataset, cells in ranked.groupby("dataset", sort=False):
         if (cells["n"] > 0).any():
-            found.append(_first(str(dataset), cells, measures[str(dataset)], of_dataset.get(str(dataset))))
+            found.append(_winner(str(dataset), cells, measures[str(dataset)], of_dataset.get(str(dataset))))
     return tuple(found)
 
 
-def _first(dataset: str, cells: pd.DataFrame, measure: Measure, effects: Effects | None) -> First:
+def _winner(dataset: str, cells: pd.DataFrame, measure: Measure, effects: Effects | None) -> WinningCell:
     cell = cells[cells["n"] > 0].iloc[0]
     seeds = int(cell["n"])
     over = f"over {counted(seeds, 'seed')}"
     interval = "" if pd.isna(cell["low"]) else f"{_figure(cell['low'])} to {_figure(cell['high'])}"
-    return First(
+    return WinningCell(
         dataset=dataset,
         label=tuned_label(cell),
         score=_figure(cell["mean"]),

@@ -13,7 +13,7 @@ _SHOWN: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptStory:
+class AttemptLog:
     """One try, with what it printed."""
 
     attempt: int
@@ -30,7 +30,7 @@ class AttemptStory:
 
 
 @dataclass(frozen=True, slots=True)
-class EpochStory:
+class EpochLog:
     """One epoch of the latest attempt."""
 
     epoch: int
@@ -44,7 +44,7 @@ class EpochStory:
 
 
 @dataclass(frozen=True, slots=True)
-class TrialStory:
+class TrialLog:
     """A trial from its plan to its end."""
 
     trial_id: str
@@ -62,11 +62,11 @@ class TrialStory:
     reason: str | None
     whole: int
     """Epochs of the protocol."""
-    attempts: tuple[AttemptStory, ...]
-    epochs: tuple[EpochStory, ...]
+    attempts: tuple[AttemptLog, ...]
+    epochs: tuple[EpochLog, ...]
 
 
-def read_story(journal: Journal, prefix: str) -> TrialStory:
+def read_trial_log(journal: Journal, prefix: str) -> TrialLog:
     """The trial whose id begins so. Raises UserError where none or several do."""
     trial_id = _find(journal, prefix.strip().lower())
     columns = (
@@ -88,7 +88,7 @@ def read_story(journal: Journal, prefix: str) -> TrialStory:
     statement = f"SELECT {', '.join(columns[:-1])}, {whole} FROM trials JOIN cells USING (cell_id) WHERE trial_id = ?"
     row = dict(zip(columns, next(journal.query(statement, (trial_id,))), strict=True))
     row["planned"] = bool(row["planned"])
-    return TrialStory(**row, attempts=_attempts(journal, trial_id), epochs=_epochs(journal, trial_id))
+    return TrialLog(**row, attempts=_attempts(journal, trial_id), epochs=_epochs(journal, trial_id))
 
 
 def _find(journal: Journal, prefix: str) -> str:
@@ -112,7 +112,7 @@ def _find(journal: Journal, prefix: str) -> str:
     raise UserError(f"no trial's id begins with {prefix!r}; {hint}")
 
 
-def _attempts(journal: Journal, trial_id: str) -> tuple[AttemptStory, ...]:
+def _attempts(journal: Journal, trial_id: str) -> tuple[AttemptLog, ...]:
     logs = dict(journal.log(trial_id))
     columns = ("attempt", "status", "reason", "error", "slot", "host", "pid")
     rows = journal.query(
@@ -120,7 +120,7 @@ def _attempts(journal: Journal, trial_id: str) -> tuple[AttemptStory, ...]:
         (trial_id,),
     )
     return tuple(
-        AttemptStory(
+        AttemptLog(
             **dict(zip(columns, values, strict=True)),
             started_at=_time(started),
             finished_at=_time(finished),
@@ -130,13 +130,13 @@ def _attempts(journal: Journal, trial_id: str) -> tuple[AttemptStory, ...]:
     )
 
 
-def _epochs(journal: Journal, trial_id: str) -> tuple[EpochStory, ...]:
+def _epochs(journal: Journal, trial_id: str) -> tuple[EpochLog, ...]:
     rows = journal.query(
         "SELECT epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy, val_mse, seconds FROM epochs"
         " WHERE trial_id = ? ORDER BY epoch",
         (trial_id,),
     )
-    return tuple(EpochStory(*row) for row in rows)
+    return tuple(EpochLog(*row) for row in rows)
 
 
 def _time(microseconds: int | None) -> datetime | None:

@@ -7,7 +7,7 @@ from typing import Final
 import pandas as pd
 
 from orchestrator.evidence.selection import SCORES, Measure, is_open, measures_of
-from orchestrator.report import summary as summing_up
+from orchestrator.report import summary as page_summary
 from orchestrator.report.claims import claim_section
 from orchestrator.results.ranked import COSTS, broken, ranked_cells, tuned_label
 from orchestrator.store.frames import TablesRead
@@ -103,10 +103,10 @@ def read_content(paths: ResultsPaths) -> Content:
 def _summary(trials: pd.DataFrame, ranked: pd.DataFrame) -> Iterator[str]:
     counts = ", ".join(f"{count} {status}" for status, count in trials["status"].value_counts().items())
     yield f"{len(trials)} trials of {len(ranked)} cells: {counts}."
-    for first in summing_up.firsts(trials, ranked, ()):
-        interval = f" [{first.interval}]" if first.interval else ""
-        yield f"{first.dataset}: {first.label} comes first, {first.score}{interval} ({first.title}); {first.sure}."
-    yield summing_up.failure_summary(ranked)
+    for winner in page_summary.winners(trials, ranked, ()):
+        interval = f" [{winner.interval}]" if winner.interval else ""
+        yield f"{winner.dataset}: {winner.label} comes first, {winner.score}{interval} ({winner.title}); {winner.sure}."
+    yield page_summary.failure_summary(ranked)
 
 
 def _models(trials: pd.DataFrame) -> Iterator[ModelSet]:

@@ -84,8 +84,10 @@ def test_nothing_of_a_sweep_holds_a_key(engine: str, tmp_path: Path) -> None:
     assert not [line for line in seen if SENTINEL.decode() in line]
     assert holding(tmp_path) == ["home/.netrc"]
     assert list((tmp_path / "results" / "sweep" / "wandb").glob("offline-run-*"))
-    story = subprocess.run([ORCH, "status", "results/sweep"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert "the key is [WANDB_API_KEY]" in story.stdout
+    trial_log = subprocess.run(
+        [ORCH, "status", "results/sweep"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "the key is [WANDB_API_KEY]" in trial_log.stdout
 
 
 LEAK = f"""\

@@ -21,7 +21,7 @@ def test_this_machine_can_be_used_and_the_key_is_never_printed(tmp_path: Path):
     shown = json.loads(done.stdout)
     assert done.exit_code == 0
     assert shown["usable"]
-    found = {finding["about"]: finding for finding in shown["findings"]}
+    found = {check["about"]: check for check in shown["findings"]}
     assert found["packages"]["state"] == "ok"
     assert found["W&B"]["state"] == "ok"
     assert SECRET not in done.output
@@ -41,7 +41,7 @@ def test_each_problem_comes_with_its_fix_and_the_exit_code(tmp_path: Path):
 
 
 def test_an_empty_data_folder_has_digits_and_says_how_to_get_the_rest(tmp_path: Path):
-    found = {finding.about: finding for finding in check_data(tmp_path)}
+    found = {check.about: check for check in check_data(tmp_path)}
     assert found["data: digits"].state == "ok"
     assert found["data: mnist"].state == "note"
     assert str(tmp_path) in (found["data: mnist"].fix or "")
@@ -56,9 +56,9 @@ def test_a_package_below_its_floor_is_a_problem(tmp_path: Path, monkeypatch: pyt
     lines += ["Requires-Dist: another-missing-one; extra == 'dev'"]
     (info / "METADATA").write_text("\n".join(lines) + "\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    found = {finding.about: finding for finding in check_packages("toy-grid")}
+    found = {check.about: check for check in check_packages("toy-grid")}
     assert set(found) == {"numpy", "no-such-package-here"}
-    assert {finding.state for finding in found.values()} == {"problem"}
+    assert {check.state for check in found.values()} == {"problem"}
     assert found["numpy"].fix == "pip install 'numpy>=99'"
 
 
@@ -66,6 +66,6 @@ def test_a_package_below_its_floor_is_a_problem(tmp_path: Path, monkeypatch: pyt
 def test_ray_really_starts():
     """In its own process: this one may have imported Ray before, which reads its environment then."""
     done = subprocess.run([ORCH, "doctor", "--json"], env=environment(), capture_output=True, text=True)
-    findings = {finding["about"]: finding for finding in json.loads(done.stdout)["findings"]}
-    assert findings["cluster"]["state"] == "ok"
-    assert "Ray offers" in findings["cluster"]["found"]
+    checks = {check["about"]: check for check in json.loads(done.stdout)["findings"]}
+    assert checks["cluster"]["state"] == "ok"
+    assert "Ray offers" in checks["cluster"]["found"]

@@ -53,10 +53,10 @@ def test_a_skipped_trial_says_why_it_never_started(demo: Path):
 
 def test_json_of_a_diverged_trial_has_null_where_the_loss_was_not_a_number(demo: Path):
     text = logs(demo, CNN_SGD.trial_id(1), "--json").stdout
-    story = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
-    assert story["status"] == "diverged"
-    assert [epoch["val_loss"] for epoch in story["epochs"]] == [1.0, None]
-    assert story["attempts"][0]["started_at"] == "2026-11-02T09:35:00+00:00"
+    trial_log = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert trial_log["status"] == "diverged"
+    assert [epoch["val_loss"] for epoch in trial_log["epochs"]] == [1.0, None]
+    assert trial_log["attempts"][0]["started_at"] == "2026-11-02T09:35:00+00:00"
 
 
 def test_regression_shows_the_squared_error(tmp_path: Path):

@@ -103,8 +103,8 @@ def test_all_that_ranks_goes_by_what_the_grid_selects_by(
     # the one that another measure puts first stands first in the plan
     paths = write(tmp_path / "demo", {Cell(model="cnn", select=select): other, Cell(select=select): best})
     page = read_page(paths)
-    assert page.firsts[0].label.startswith("mlp ")
-    assert page.firsts[0].title.startswith(f"mean {title} over 2 seeds; chosen by validation {title[5:]}")
+    assert page.winners[0].label.startswith("mlp ")
+    assert page.winners[0].title.startswith(f"mean {title} over 2 seeds; chosen by validation {title[5:]}")
     (board,) = page.boards
     assert column(board.grid, "model") == ["mlp", "cnn"]
     assert column(board.grid, title)[0][0] == score  # type: ignore[index]
@@ -136,7 +136,7 @@ def test_data_sets_are_ranked_each_by_its_own(tmp_path: Path, capsys: pytest.Cap
     }
     ages = {Cell("ages", model, select="val_mae"): values for model, values in (("cnn", STEADY), ("mlp", CLOSE))}
     paths = write(tmp_path / "demo", skewed | ages, seeds=1)
-    assert [first.label.split()[0] for first in read_page(paths).firsts] == ["mlp", "mlp"]
+    assert [first.label.split()[0] for first in read_page(paths).winners] == ["mlp", "mlp"]
     assert run(["results", str(paths.root), "--columns", "dataset,model", "--csv"]) == 0
     assert capsys.readouterr().out.split() == ["dataset,model", "skewed,mlp", "skewed,cnn", "ages,mlp", "ages,cnn"]
     assert run(["results", str(paths.root)]) == 0
@@ -159,7 +159,7 @@ def test_cells_that_select_by_different_measures_are_said_to(
     paths = write(tmp_path / "demo", cells)
     page = read_page(paths)
     assert "ranked by validation balanced accuracy, though some select by cross-entropy" in page.boards[0].summary
-    assert "though some cells select by cross-entropy" in page.firsts[0].title
+    assert "though some cells select by cross-entropy" in page.winners[0].title
     assert run(["results", str(paths.root)]) == 0
     assert "some trials of digits select by cross-entropy" in capsys.readouterr().err
 
@@ -168,7 +168,7 @@ def test_what_the_latest_grid_selects_by_counts(tmp_path: Path) -> None:
     paths = write(tmp_path / "demo", {Cell(model="cnn"): LAZY, Cell(): FAIR})
     now = {Cell(model="cnn", select="val_balanced_accuracy"): LAZY, Cell(select="val_balanced_accuracy"): FAIR}
     write(tmp_path / "demo", now)
-    assert read_page(paths).firsts[0].label.startswith("mlp ")
+    assert read_page(paths).winners[0].label.startswith("mlp ")
     order = orchestrator.load(paths.root).cells()["model"]
     assert list(order) == ["mlp", "cnn"]
 
@@ -195,7 +195,7 @@ def test_nothing_of_the_test_split_is_shown_while_trials_have_still_to_run(
     under_way: ResultsPaths, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = read_page(under_way)
-    first = page.firsts[0]
+    first = page.winners[0]
     assert (first.score, first.title) == (
         "0.9000",
         "mean validation accuracy over 2 seeds; chosen by validation accuracy",
@@ -239,7 +239,7 @@ def test_it_is_shown_when_all_have_ended_or_were_cancelled(under_way: ResultsPat
     journal.commit()
     export(journal, under_way)
     journal.close()
-    assert read_page(under_way).firsts[0].score == "0.9700"
+    assert read_page(under_way).winners[0].score == "0.9700"
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,8 @@ def test_cells_far_behind_are_no_ties_of_a_first_that_three_seeds_cannot_tell_fr
     paths = write(tmp_path / "demo", scores)
     page = read_page(paths)
     assert places(page) == ["1", "2", "3", "4"]
-    assert "3 seeds cannot tell it from" in page.firsts[0].sure
-    assert "it takes 7 seeds" in page.firsts[0].sure
+    assert "3 seeds cannot tell it from" in page.winners[0].sure
+    assert "it takes 7 seeds" in page.winners[0].sure
     assert not any(cell.ties for cell in page.cells.cells[1:])
     assert list(orchestrator.load(paths.root).cells()["ties"]) == [True, False, False, False]
     (board,) = [text for title, text in read_content(paths).tables if title.startswith("Leaderboard")]
@@ -66,8 +66,8 @@ def test_a_tie_takes_as_many_seeds_as_decide_one_of_so_many_comparisons(
     scores = {Cell(model=model): noisy(0.8, seeds, turn) for turn, model in enumerate(MODELS[:cells])}
     page = read_page(write(tmp_path / "demo", scores))
     assert (SHARED_FIRST in places(page)) is tied
-    assert ("cannot be told from it" in page.firsts[0].sure) is tied
-    assert ("cannot tell it from" in page.firsts[0].sure) is not tied
+    assert ("cannot be told from it" in page.winners[0].sure) is tied
+    assert ("cannot tell it from" in page.winners[0].sure) is not tied
 
 
 def test_a_cell_whose_trials_broke_has_too_few_seeds_in_common(tmp_path: Path) -> None:
@@ -78,14 +78,14 @@ def test_a_cell_whose_trials_broke_has_too_few_seeds_in_common(tmp_path: Path) -
     }
     page = read_page(write(tmp_path / "demo", scores))
     assert places(page) == [SHARED_FIRST, SHARED_FIRST, "3"]
-    assert page.firsts[0].sure.endswith(
+    assert page.winners[0].sure.endswith(
         "the seeds that they have in common cannot tell it from 1 more: it takes 7 seeds"
     )
 
 
 def test_two_values_have_no_interval(tmp_path: Path) -> None:
     page = read_page(write(tmp_path / "demo", {Cell(model="cnn"): [0.9, 0.92], Cell(): [0.8, 0.8]}))
-    assert page.firsts[0].interval == ""
+    assert page.winners[0].interval == ""
     assert [(cell.low, cell.high) for cell in page.cells.cells] == [(None, None)] * 2
     assert (page.boards[0].grid.rows[1][2], page.cells.cells[1].n) == ((0.8, None, None), 2)
 
@@ -106,7 +106,7 @@ def test_few_seeds_explain_no_variance(seeds: int, says: str, tmp_path: Path) ->
     paths = write(tmp_path / "demo", scores)
     page = read_page(paths)
     assert [(effects.shares, effects.lacking) for effects in page.effects] == [((), says)]
-    assert page.firsts[0].matters == ""
+    assert page.winners[0].matters == ""
     assert run(["report", str(paths.root), "--format", "md"]) == 0
     text = (paths.root / "report.md").read_text(encoding="utf-8")
     assert says in text
@@ -136,7 +136,7 @@ def test_what_many_seeds_agree_on_is_shown(tmp_path: Path) -> None:
     page = read_page(write(tmp_path / "demo", scores))
     (effects,) = page.effects
     assert (effects.shares[0].term, effects.shares[-1].term, effects.lacking) == ("model", "left over", "")
-    assert page.firsts[0].matters.startswith("of what varies, model explains most: ")
+    assert page.winners[0].matters.startswith("of what varies, model explains most: ")
 
 
 @pytest.mark.parametrize(("seeds", "levels", "drawn"), [(2, 3, False), (2, 6, False), (10, 3, True), (10, 6, True)])

@@ -55,7 +55,7 @@ def test_the_leaderboard_has_means_intervals_ties_and_what_broke(tmp_path: Path)
     assert cnn["± sd"] == pytest.approx(statistics.stdev(HIGH), abs=1e-6)
     assert (resnet["n"], resnet["trials"]) == (8, "8 completed, 1 diverged, 1 failed")
     assert mlp["p (Holm)"] < 0.001
-    (first,) = page.firsts
+    (first,) = page.winners
     assert first.label.startswith("cnn ")
     assert first.sure == "1 of 2 others cannot be told from it at 5 %, after Holm's correction"
     assert page.failures.startswith("1 cell has trials that broke (1 diverged, 1 failed).")
@@ -64,7 +64,7 @@ def test_the_leaderboard_has_means_intervals_ties_and_what_broke(tmp_path: Path)
 
 def test_one_seed_tells_nothing_apart(page: Page):
     assert [row["place"] for row in table(page.boards[0].grid)] == ["1", "2", "3", "4", "–", "–"]
-    assert "cannot tell it from the other 3: it takes 7 seeds" in page.firsts[0].sure
+    assert "cannot tell it from the other 3: it takes 7 seeds" in page.winners[0].sure
     assert table(page.boards[0].grid)[0]["test accuracy"] == (0.99, None, None)
 
 
@@ -150,7 +150,7 @@ def test_a_sweep_in_which_nothing_completed_still_has_its_page(tmp_path: Path):
     export(journal, paths)
     journal.close()
     page = read_page(paths)
-    assert page.firsts == page.curves.curves == page.breakdowns.cells == page.effects == page.ranks == ()
+    assert page.winners == page.curves.curves == page.breakdowns.cells == page.effects == page.ranks == ()
     message = {notice.what: notice.do for notice in page.notices}
     assert message["1 trial failed, timed out or ran out of memory."] == "orch sweep GRID --retry"
     assert "No trial has completed yet: there is nothing to rank or to draw." in message
@@ -177,7 +177,7 @@ def test_a_sweep_under_way_is_shown_from_its_journal(tmp_path: Path):
     page = read_page(paths)  # no table has been written yet
     journal.close()
     assert dict(page.counts) == {"completed": 1, "running": 1, "pending": 2}
-    assert page.firsts[0].score == "0.9000"
+    assert page.winners[0].score == "0.9000"
     notice = next(notice for notice in page.notices if "have still to run" in notice.what)
     assert (notice.what.partition(" trials")[0], notice.do) == ("3 of 4", "orch sweep GRID")
     assert page.sources == ()

@@ -178,7 +178,7 @@ def test_hostile_names_are_read_and_nothing_more(evil: Path):
 def test_what_varies_in_one_axis_is_a_heat_map_of_one_column(tmp_path: Path):
     scores = {Cell(model="cnn"): [0.9 + wave for wave in WAVE], Cell(model="mlp"): [0.8 + wave for wave in WAVE]}
     page = read_page(write(tmp_path / "demo", scores))
-    assert [first.matters.split(" [")[0] for first in page.firsts] == ["model explains 92%"]
+    assert [first.matters.split(" [")[0] for first in page.winners] == ["model explains 92%"]
     (tmp_path / "report.html").write_text(render(page), encoding="utf-8")
     with opened(tmp_path / "report.html") as shown:
         (heat,) = traces(shown, "heat")

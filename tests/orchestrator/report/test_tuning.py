@@ -85,7 +85,7 @@ def test_the_rest_of_the_page_is_of_the_trials_that_evaluate(page: Page):
         "model.hidden=[64, 32] optimizer.lr=0.9",
         "",
     }
-    assert page.firsts[0].label.endswith(" · none · model.hidden=[64, 32] optimizer.lr=0.9")
+    assert page.winners[0].label.endswith(" · none · model.hidden=[64, 32] optimizer.lr=0.9")
     assert all(curve.seeds == 2 for curve in page.curves.curves)
     overview = re.sub(r"<[^>]*>", "", render(page).partition("<nav")[0])
     assert "12 further trials tune" in overview

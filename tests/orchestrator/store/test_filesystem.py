@@ -62,7 +62,7 @@ def test_a_folder_that_is_declared_and_a_link_into_it(tmp_path: Path, monkeypatc
 
 
 def told_by_the_doctor(results: Path) -> list[str]:
-    return [finding.found for finding in check_machine(results) if finding.about == "file system"]
+    return [check.found for check in check_machine(results) if check.about == "file system"]
 
 
 @pytest.mark.parametrize("kind", [*sorted(NETWORK_TYPES), "fuse.sshfs"])

@@ -15,7 +15,7 @@ from orchestrator.evidence.selection import Measure, is_open, measure_among
 from orchestrator.grid.measures import is_higher_better
 from trainables.errors import alike, meant
 
-# What a listing of trials is ordered by where nobody says it: what the trials of each data set are selected by.
+# What trials are ordered by where nobody says it: what the trials of each data set are selected by.
 
 _OF_CLASSES, _OF_NUMBERS = ("val_accuracy", "test_accuracy"), ("val_mse", "test_mse")
 
@@ -114,7 +114,7 @@ _FLAGS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": Fal
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class TrialQuery:
     """What the user asked to see."""
 
     sort: str | None = None
@@ -132,26 +132,26 @@ class Listing:
         return any((match := _CONDITION.fullmatch(condition)) and match[1] == column for condition in self.where)
 
 
-def choose(trials: pa.Table, listing: Listing, *, all_columns: bool = False) -> pa.Table:
+def choose(trials: pa.Table, query: TrialQuery, *, all_columns: bool = False) -> pa.Table:
     """The rows and columns asked for; of trials that tune none, unless a condition names `purpose`, and of those that only
     earlier grids named none, unless one names `planned`.
 
     Raises UserError (an unknown column, with near names; a value of another type).
     """
     order = order_of(of_latest(without_tuning(trials)))
-    if not listing.names("purpose"):
+    if not query.names("purpose"):
         trials = without_tuning(trials)
-    if not listing.names("planned"):
+    if not query.names("planned"):
         trials = of_latest(trials)
-    for condition in listing.where:
+    for condition in query.where:
         trials = trials.filter(_holds(trials, condition))
-    trials = _sorted(trials, listing, order)
-    if listing.limit is not None:
-        trials = trials.slice(0, listing.limit)
-    for name in listing.columns:
+    trials = _sorted(trials, query, order)
+    if query.limit is not None:
+        trials = trials.slice(0, query.limit)
+    for name in query.columns:
         _known(trials, name)
     everything = trials.column_names if all_columns else _usual(trials, order)
-    return trials.select(list(listing.columns) or everything)
+    return trials.select(list(query.columns) or everything)
 
 
 def without_tuning(trials: pa.Table) -> pa.Table:
@@ -192,19 +192,19 @@ def _usual(trials: pa.Table, order: Order) -> list[str]:
     return [*measured, *mixed, *planned]
 
 
-def _sorted(trials: pa.Table, listing: Listing, order: Order) -> pa.Table:
+def _sorted(trials: pa.Table, query: TrialQuery, order: Order) -> pa.Table:
     """By the column that was asked for, else by what the trials are selected by, which may be another for each data set."""
-    if listing.sort is not None or len(order.columns) == 1:
-        return _sorted_by(listing.sort or order.columns[0], trials, listing)
+    if query.sort is not None or len(order.columns) == 1:
+        return _sorted_by(query.sort or order.columns[0], trials, query)
     of_datasets = [
-        _sorted_by(measure.validation, trials.filter(pc.equal(trials["dataset"], dataset)), listing)
+        _sorted_by(measure.validation, trials.filter(pc.equal(trials["dataset"], dataset)), query)
         for dataset, measure in order.measures.items()
     ]
     others = pc.invert(pc.is_in(trials["dataset"], pa.array(list(order.measures))))
     return pa.concat_tables([*of_datasets, trials.filter(others)])
 
 
-def _sorted_by(name: str, trials: pa.Table, listing: Listing) -> pa.Table:
+def _sorted_by(name: str, trials: pa.Table, query: TrialQuery) -> pa.Table:
     _known(trials, name)
     default = "descending" if is_higher_better(name) else "ascending"
     values = trials[name]
@@ -212,7 +212,7 @@ def _sorted_by(name: str, trials: pa.Table, listing: Listing) -> pa.Table:
         # not a number is no value: it stands last whichever way the rest is sorted
         values = pc.if_else(pc.is_nan(values), None, values)
     order = pa.table({"value": values, "row": pa.array(range(trials.num_rows), pa.int64())}).sort_by(
-        [("value", listing.direction or default), ("row", "ascending")]
+        [("value", query.direction or default), ("row", "ascending")]
     )
     return trials.take(order["row"])
 
