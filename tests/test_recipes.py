@@ -1,4 +1,4 @@
-"""Every recipe of the documents averages seeds alone: on results of several grids, with tuning and changed pictures."""
+"""Every recipe of the documents averages seeds alone: on results of several grids, with tuning and changed images."""
 
 import shutil
 import sys
@@ -46,10 +46,10 @@ def draw(folder: Path, seed: int) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One directory after four grids: another learning rate, then other pictures, then more epochs; all tuned."""
+    """One directory after four grids: another learning rate, then other images, then more epochs; all tuned."""
     folder = tmp_path_factory.mktemp("recipes")
-    for number, (rate, epochs, pictures) in enumerate([(0.1, 1, 0), (1e-5, 1, 0), (1e-5, 1, 1), (1e-5, 2, 1)]):
-        draw(folder / "birds", pictures)
+    for number, (rate, epochs, images) in enumerate([(0.1, 1, 0), (1e-5, 1, 0), (1e-5, 1, 1), (1e-5, 2, 1)]):
+        draw(folder / "birds", images)
         (folder / "grid.yaml").write_text(GRID % (rate, epochs))
         summary = run_sweep(
             SweepRequest(grid=folder / "grid.yaml", results=folder / "results" / "demo", engine="inline"), Silence()

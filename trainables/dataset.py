@@ -33,7 +33,7 @@ _OF_A_TRIAL: Final = ("preprocess", "per_class", "imbalance", "label_noise", "sp
 _OF_CLASSES: Final = ("per_class", "imbalance", "label_noise", "spurious")
 """What has no meaning without classes."""
 _OF_PIXELS: Final = ("denoise", "resize", "grayscale", "pixel_noise", "spurious")
-"""What needs all pictures decoded."""
+"""What needs all images decoded."""
 
 _CUE_SHARE: Final = 8
 """A planted cue's patch is an eighth of the smaller side, and at least two pixels."""
@@ -43,7 +43,7 @@ _CUE_PATTERNS: Final = 4
 
 
 def most_cues(height: int, width: int) -> int:
-    """How many different patches there are for pictures of this size."""
+    """How many different patches there are for images of this size."""
     return _CUE_PATTERNS * len(cue_corners(height, width))
 
 
@@ -70,23 +70,23 @@ class DataOptions(Component):
     preprocess: Annotated[Preprocess, AddedLater(keeps="standardize")] = "standardize"
     """Pixels as a model gets them: mean 0 and deviation 1 over the training split, 0 to 1 (scale), or 0 to 255 (none)."""
     denoise: Annotated[Denoise, AddedLater(keeps="none")] = "none"
-    """A filter on every picture; nlm is non-local means, the autoencoder is trained on the training split."""
+    """A filter on every image; nlm is non-local means, the autoencoder is trained on the training split."""
     resize: Annotated[Size | None, AddedLater(keeps=None)] = None
-    """Height and width that pictures are brought to (bilinear, antialiased); one number for a square."""
+    """Height and width that images are brought to (bilinear, antialiased); one number for a square."""
     grayscale: Annotated[bool, AddedLater(keeps=False)] = False
     """Colours as one channel, by their luma (ITU-R BT.601)."""
     pixel_noise: Annotated[float, Field(ge=0, le=1), AddedLater(keeps=0.0)] = 0.0
     """Deviation of Gaussian noise on the pixels (0 to 1), before denoise; all splits, the same for every seed."""
     per_class: Annotated[Count | None, AddedLater(keeps=None)] = None
-    """Labelled training pictures of each class; the other training pictures are unlabelled."""
+    """Labelled training images of each class; the other training images are unlabelled."""
     imbalance: Annotated[float, Field(gt=0, le=1), AddedLater(keeps=1.0)] = 1.0
-    """Share of the last class's training pictures that is kept; the share falls exponentially from the first class."""
+    """Share of the last class's training images that is kept; the share falls exponentially from the first class."""
     label_noise: Annotated[Probability, AddedLater(keeps=0.0)] = 0.0
     """Share of the training labels that are replaced by another class, drawn uniformly."""
     spurious: Annotated[float | None, Field(ge=0, le=1), AddedLater(keeps=None)] = None
     """How often a patch planted at the border agrees with the class; in the test split it says nothing of the class."""
     folds: Annotated[int | None, Field(ge=2), AddedLater(keeps=None)] = None
-    """Cross-validation: seed s tests on fold s modulo folds of all pictures, an official test split among them."""
+    """Cross-validation: seed s tests on fold s modulo folds of all images, an official test split among them."""
 
     def as_decoded(self) -> Self:
         """With the options alone that are kept with the decoded data: one copy serves all levels that agree on these."""
@@ -100,7 +100,7 @@ class DataOptions(Component):
         return self._asked(_OF_CLASSES)
 
     def of_pixels(self) -> list[str]:
-        """The options asked for that change decoded pictures."""
+        """The options asked for that change decoded images."""
         return self._asked(_OF_PIXELS)
 
     def _asked(self, names: tuple[str, ...]) -> list[str]:
@@ -149,7 +149,7 @@ class Decoder(ABC):
 
     @abstractmethod
     def decode(self, example: int, key: int | None) -> NDArray[np.uint8]:
-        """The input of one example, (*DataInfo.shape). Called from several threads. Raises BrokenPicture.
+        """The input of one example, (*DataInfo.shape). Called from several threads. Raises BrokenImage.
 
         key: of the training epoch, 0 to 2**63 - 1, where the input is drawn at random: the same for the same key and
         example. None for what is measured on, which is always the same.
@@ -157,7 +157,7 @@ class Decoder(ABC):
 
     @abstractmethod
     def content_hashes(self) -> NDArray[np.uint64]:
-        """uint64 (examples,), equal where two examples have the same content. Raises DataError, BrokenPicture."""
+        """uint64 (examples,), equal where two examples have the same content. Raises DataError, BrokenImage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class StreamedExamples:
         return len(self.targets)
 
 
-Picture = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
 """One to be looked at: (height, width) grey, or (height, width, 3) red, green and blue."""
 Input = Literal["image", "clip"]
 
@@ -288,7 +288,7 @@ class Dataset(DataOptions):
     def outline(self, place: DataLocation, without: Collection[str] = ()) -> Outline | None:
         """What names and labels alone say of the examples, where that can be told; else None. Raises DataError.
 
-        without: pictures that are left out, as errors name them.
+        without: images that are left out, as errors name them.
         """
         return None
 
@@ -302,7 +302,7 @@ class Dataset(DataOptions):
 
     @abstractmethod
     def load(self, place: DataLocation) -> Examples:
-        """Decode everything. Called once a machine (`data.cache`). Raises DataMissing, BrokenPicture."""
+        """Decode everything. Called once a machine (`data.cache`). Raises DataMissing, BrokenImage."""
 
     def described(self, place: DataLocation) -> DataInfo:
         """`info` under the options: what models and regularizers are told. Raises DataMissing."""
@@ -322,19 +322,17 @@ class Dataset(DataOptions):
     def unsupported_reason(self, plain: DataInfo) -> str | None:
         """None, or the reason why the options make no sense of what `info` says (it becomes that of skipped rows)."""
         if plain.streamed and (asked := self.of_pixels()):
-            return (
-                f"{asked[0]} changes decoded pictures, and those of {plain.name} are decoded while they are trained on"
-            )
+            return f"{asked[0]} changes decoded images, and those of {plain.name} are decoded while they are trained on"
         changed = self.under_options(plain)
         needing = self.of_classes()
         if needing and len(plain.classes) < 2:
             return f"{needing[0]} needs classes, and {plain.name} has none"
         if self.grayscale and plain.channels not in (1, 3):
-            return f"grayscale needs pictures of 3 channels, {plain.name} has {plain.channels}"
+            return f"grayscale needs images of 3 channels, {plain.name} has {plain.channels}"
         room = most_cues(changed.height, changed.width)
         if self.spurious is not None and len(plain.classes) > room:
             return (
-                f"spurious has {room} different patches for pictures of {changed.height} x {changed.width}, and "
+                f"spurious has {room} different patches for images of {changed.height} x {changed.width}, and "
                 f"{plain.name} has {len(plain.classes)} classes"
             )
         return None

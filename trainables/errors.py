@@ -5,7 +5,7 @@ TrainablesError              anything this package raises on purpose
 ├── BrokenComponent          a component file or plug-in that cannot be imported or is not well formed
 ├── DataError                the data cannot be used
 │   ├── DataMissing          files are not where they were looked for
-│   ├── BrokenPicture        a file is there and cannot be decoded; carries its path
+│   ├── BrokenImage          a file is there and cannot be decoded; carries its path
 │   │   └── BrokenVideo      so it is with a video
 │   ├── UnfitOption          an option of a data set asks for what the data does not have; carries its name
 │   └── DataErrors           several of these at once
@@ -23,7 +23,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
 _NAMED: Final = 20
-"""How many further broken pictures an error names."""
+"""How many further broken images an error names."""
 
 
 def first_line(text: str) -> str:
@@ -75,10 +75,10 @@ class DataMissing(DataError):
     """Files are not where they were looked for."""
 
 
-class BrokenPicture(DataError):
-    """A picture cannot be decoded."""
+class BrokenImage(DataError):
+    """An image cannot be decoded."""
 
-    what: ClassVar[str] = "picture"
+    what: ClassVar[str] = "image"
 
     def __init__(self, path: str, why: str, others: tuple[str, ...] = ()) -> None:
         """others: the paths of more that cannot be decoded."""
@@ -92,7 +92,7 @@ class BrokenPicture(DataError):
         return f"cannot read the {self.what} {self.path}: {self.why}{rest}; repair or remove {'them' if rest else 'it'}"
 
 
-class BrokenVideo(BrokenPicture):
+class BrokenVideo(BrokenImage):
     """A video cannot be decoded."""
 
     what: ClassVar[str] = "video"

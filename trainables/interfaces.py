@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from trainables.component import Component
 from trainables.context import Context
-from trainables.dataset import DataInfo, DataLocation, Examples, Input, Picture
+from trainables.dataset import DataInfo, DataLocation, Examples, ImageArray, Input
 from trainables.records import EpochRow
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Model(Component):
     """A level of the `model` axis.
 
     One with a training step of its own (a GAN, say) also has `learner`, as `training.learner.OwnLearner` says, and one
-    that need not read its pictures again and again `cache_features`, as `training.prepare.CachesFeatures` says.
+    that need not read its images again and again `cache_features`, as `training.prepare.CachesFeatures` says.
     """
 
     kind: ClassVar[str] = "model"
@@ -44,7 +44,7 @@ class Model(Component):
 
     @property
     def caches_features(self) -> bool:
-        """Whether it reads less than the pictures, once it has read each of them."""
+        """Whether it reads less than the images, once it has read each of them."""
         return self._has_method("cache_features")
 
     def _has_method(self, name: str) -> bool:
@@ -139,7 +139,7 @@ class Generated:
 
     examples: Examples
     """In the types and the shape of those they were made from."""
-    picture: Picture | None = None
+    image: ImageArray | None = None
     """What they look like, for display."""
 
 

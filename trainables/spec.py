@@ -45,8 +45,8 @@ class TrialTask:
     place: DataLocation
     weights: Path | None
     """Where the selected weights are kept (safetensors), or None."""
-    picture: Path | None = None
-    """Where a picture is kept (PNG), if the trial has one to show."""
+    image: Path | None = None
+    """Where an image is kept (PNG), if the trial has one to show."""
     purpose: Literal["evaluation", "tuning"] = "evaluation"
     """A tuning trial is measured on validation alone: it never reads the test split."""
     checkpoints: Checkpoints | None = None

@@ -24,7 +24,7 @@ _DEBIAN: Final = Path("/usr/share/datasets/fashion-mnist")
 
 @dataclass(frozen=True)
 class FashionArrays:
-    """Pictures uint8 (examples, 28, 28) and labels int64 (examples,); the split as indices into the pool of 60,000."""
+    """Images uint8 (examples, 28, 28) and labels int64 (examples,); the split as indices into the pool of 60,000."""
 
     pool: NDArray[np.uint8]
     pool_labels: NDArray[np.int64]

@@ -1,8 +1,8 @@
 """One trial as tight as it can be written by hand, on one thread: the floor, and what the better peers run.
 
-Pictures are indexed as bytes and standardised in place, the memory format is channels_last, the optimizers are fused,
+Images are indexed as bytes and standardised in place, the memory format is channels_last, the optimizers are fused,
 numbers below 1e-38 count as zero (they would make RMSprop with weight decay six times slower).
-Evaluation passes are those of the program: validation after each epoch, then 10,000 training pictures, validation and
+Evaluation passes are those of the program: validation after each epoch, then 10,000 training images, validation and
 test; of the measures only loss and accuracy are taken.
 """
 
@@ -21,7 +21,7 @@ _EVALUATION_BATCH = 250
 
 @dataclass(frozen=True)
 class FashionTensors:
-    """What the loop indexes. Pictures uint8 (examples, 1, 28, 28)."""
+    """What the loop indexes. Images uint8 (examples, 1, 28, 28)."""
 
     pool: Tensor
     pool_labels: Tensor
@@ -90,19 +90,19 @@ def _epoch(
 
 
 def _measure(
-    module: nn.Module, pictures: Tensor, labels: Tensor, indices: Tensor, data: FashionTensors
+    module: nn.Module, images: Tensor, labels: Tensor, indices: Tensor, data: FashionTensors
 ) -> tuple[float, float]:
     """Loss and accuracy of a split."""
     module.eval()
     loss, correct = 0.0, 0
     with torch.inference_mode():
         for chosen in torch.split(indices, _EVALUATION_BATCH):
-            outputs, targets = module(_standardised(pictures.index_select(0, chosen), data)), labels[chosen]
+            outputs, targets = module(_standardised(images.index_select(0, chosen), data)), labels[chosen]
             loss += float(F.cross_entropy(outputs, targets, reduction="sum"))
             correct += int((outputs.argmax(1) == targets).sum())
     return loss / len(indices), correct / len(indices)
 
 
-def _standardised(pictures: Tensor, data: FashionTensors) -> Tensor:
+def _standardised(images: Tensor, data: FashionTensors) -> Tensor:
     """One channel is contiguous and channels_last at once."""
-    return pictures.to(torch.float32, memory_format=torch.channels_last).mul_(data.scale).add_(data.shift)
+    return images.to(torch.float32, memory_format=torch.channels_last).mul_(data.scale).add_(data.shift)

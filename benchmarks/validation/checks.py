@@ -154,7 +154,7 @@ CHECKS: Final = (
     ),
     Check(
         "transfer-frozen",
-        "frozen EfficientNet-Lite0, 2,000 pictures of CIFAR-10 at 96 pixels",
+        "frozen EfficientNet-Lite0, 2,000 images of CIFAR-10 at 96 pixels",
         "validation/transfer.yaml",
         "",
         "at least 0.65",

@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from trainables.data.card import DataCard
 
 _OF_EACH: Final = 8
-"""Pictures of a class on the page."""
+"""Images of a class on the page."""
 _MOST_CLASSES: Final = 100
-"""Classes whose pictures are on the page: with more it would grow to many megabytes."""
+"""Classes whose images are on the page: with more it would grow to many megabytes."""
 
 
 @click.command(epilog="Example: orch data '{name: image_folder, path: birds}' --html birds.html")
 @click.argument("dataset")
 @click.option("--data", type=PATH, help="Data folder; ORCH_DATA when not given.")
-@click.option("--html", "-o", type=FILE, help="Write a page with pictures to this file.")
+@click.option("--html", "-o", type=FILE, help="Write a page with images to this file.")
 @click.option(
     "--all",
     "whole",
     is_flag=True,
-    help="Read every picture whole, also of a set that is decoded while it is trained on.",
+    help="Read every image whole, also of a set that is decoded while it is trained on.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(dataset: str, data: Path | None, html: Path | None, whole: bool, as_json: bool) -> None:
@@ -40,11 +40,11 @@ def command(dataset: str, data: Path | None, html: Path | None, whole: bool, as_
     """
     from orchestrator.plan.data_card import look_at
 
-    card, pictures = look_at(dataset, data, of_each=_OF_EACH if html else 0, most_classes=_MOST_CLASSES, whole=whole)
+    card, images = look_at(dataset, data, of_each=_OF_EACH if html else 0, most_classes=_MOST_CLASSES, whole=whole)
     if html is not None:
         from orchestrator.report.data_page import write_data_page
 
-        write_data_page(card, pictures, html)
+        write_data_page(card, images, html)
         say(f"wrote {html}", err=True)
     if as_json:
         say(_as_json(card))

@@ -15,7 +15,7 @@ from orchestrator.cli.terminal import say
 def command(name: str | None, cluster: Path, results: Path | None) -> None:
     """Copy the results of the sweep NAME, the only one there when not given, from the cluster's head to this machine.
 
-    Tables, page, pictures and weights come along, checked by their checksum; checkpoints stay. The same command again
+    Tables, page, images and weights come along, checked by their checksum; checkpoints stay. The same command again
     brings what is newer.
     """
     from orchestrator.cli.display import display

@@ -20,7 +20,7 @@ COMMANDS: Final = {
     "plan": "Show what a sweep would run, and what it would skip.",
     "init": "Write a commented starter grid.",
     "list": "List the components that a grid can name.",
-    "data": "What a data set holds: counts, classes, duplicates, pictures.",
+    "data": "What a data set holds: counts, classes, duplicates, images.",
     "schema": "Print the JSON Schema of grid files.",
     "doctor": "Check this machine, and say how to mend it.",
     "status": "How far a sweep is.",

@@ -2,7 +2,7 @@
 
 Trials are compared within a block: the same seed and the same level of every axis that the claim does not compare. A
 block counts where all its trials that the grid plans came to a value; a mean over part of an arm would compare other
-cells. The blocks of one seed share their split and their pictures, so their mean is one observation, not many.
+cells. The blocks of one seed share their split and their images, so their mean is one observation, not many.
 """
 
 import json

@@ -11,7 +11,7 @@ from orchestrator.grid.problems import Problems
 from orchestrator.grid.yaml_file import parse
 from orchestrator.plan.prepare import data_place
 from orchestrator.text import one_line
-from trainables.data.card import ClassPictures, DataCard, DataView
+from trainables.data.card import ClassImages, DataCard, DataView
 from trainables.data.checks import with_split_faults
 from trainables.data.subset import Dividing
 from trainables.dataset import Dataset
@@ -21,12 +21,12 @@ from trainables.protocol import Splits
 
 def look_at(
     level: str, data: Path | None, *, of_each: int, most_classes: int, whole: bool = False
-) -> tuple[DataCard, tuple[ClassPictures, ...]]:
-    """The card of a data set, and pictures of each class.
+) -> tuple[DataCard, tuple[ClassImages, ...]]:
+    """The card of a data set, and images of each class.
 
     level: a name, or a level as a grid would hold it, `{name: image_folder, path: birds}`; a relative path is looked for
     in the working folder, then in the data folder. Raises UserError: no such data set, parameters that it does not
-    have, files that are missing or damaged. whole: whether every picture is read whole and all are divided, so that what
+    have, files that are missing or damaged. whole: whether every image is read whole and all are divided, so that what
     a sweep would find is found.
     """
     place = replace(data_place(data, None), beside=Path.cwd())
@@ -35,7 +35,7 @@ def look_at(
         view = DataView(dataset, place)
         if whole:
             view.refuse_unfit(dividing)
-        return view.card(), view.pictures(of_each, most_classes)
+        return view.card(), view.images(of_each, most_classes)
     except DataError as error:
         errors = with_split_faults(error, dataset, place, dividing)
         raise UserError("\n".join(one_line(str(part)) for part in errors)) from error

@@ -61,7 +61,7 @@ def _cache(cluster: ClusterSpec | None) -> Path:
 def prepare_data(plan: Plan, place: DataLocation, progress: Progress) -> dict[str, int]:
     """Decode and split every data set that is used. Label of the level to the examples that a trial trains on.
 
-    Raises GridError, at the data set's place in the grid: a picture that cannot be read, too few examples to split, more
+    Raises GridError, at the data set's place in the grid: an image that cannot be read, too few examples to split, more
     of each class asked for than there are.
     """
     problems = Problems(plan.grid.path)

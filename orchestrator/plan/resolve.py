@@ -42,7 +42,7 @@ class LocatedData:
     outline: Outline | None = None
     """What names and labels alone tell, where they do."""
     unread: bool = False
-    """Whether these are a user's own pictures, and none of them has been decoded so far."""
+    """Whether these are a user's own images, and none of them has been decoded so far."""
     unsupported: str | None = None
     """Why the options make no sense of this data: its cells are skipped for that."""
 

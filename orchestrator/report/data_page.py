@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from orchestrator.report.template import environment, write_page
-from trainables.data.card import ClassPictures, DataCard, Picture
+from trainables.data.card import ClassImages, DataCard, ImageArray
 
 _LEAST_SIDE: Final = 64
-"""Pixels that the shorter side of a small picture is enlarged to, whole number by whole number."""
+"""Pixels that the shorter side of a small image is enlarged to, whole number by whole number."""
 _MOST_SIDE: Final = 160
 _FRAMES: Final = 4
 """Of a clip, spread over its length."""
@@ -22,21 +22,21 @@ _FRAMES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The pictures of a class as the page holds them."""
+    """The images of a class as the page holds them."""
 
     name: str
-    pictures: tuple[str, ...]
-    """Addresses that hold the whole picture."""
+    images: tuple[str, ...]
+    """Addresses that hold the whole image."""
 
 
-def write_data_page(card: DataCard, pictures: tuple[ClassPictures, ...], output: Path) -> None:
+def write_data_page(card: DataCard, images: tuple[ClassImages, ...], output: Path) -> None:
     """Write the page. Raises UserError where it cannot be written."""
-    write_page(render(card, pictures), output)
+    write_page(render(card, images), output)
 
 
-def render(card: DataCard, pictures: tuple[ClassPictures, ...]) -> str:
+def render(card: DataCard, images: tuple[ClassImages, ...]) -> str:
     """The page as HTML that needs nothing else."""
-    shown = [Shown(group.name, tuple(map(_address, group.pictures))) for group in pictures]
+    shown = [Shown(group.name, tuple(map(_address, group.images))) for group in images]
     return environment().get_template("data.html.j2").render(card=card, shown=shown, rows=_rows(card))
 
 
@@ -50,8 +50,8 @@ def _rows(card: DataCard) -> list[tuple[str, tuple[int, ...], int, float]]:
     ]
 
 
-def _address(picture: Picture) -> str:
-    pixels = _bytes(picture)
+def _address(array: ImageArray) -> str:
+    pixels = _bytes(array)
     image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
     enlarged = max(1, -(-_LEAST_SIDE // min(image.size)))
     if enlarged > 1:
@@ -62,11 +62,11 @@ def _address(picture: Picture) -> str:
     return f"data:image/png;base64,{b64encode(stream.getvalue()).decode()}"
 
 
-def _bytes(picture: Picture) -> NDArray[np.uint8]:
+def _bytes(array: ImageArray) -> NDArray[np.uint8]:
     """uint8 (1 or 3, height, width); the frames of a clip side by side, channels that no screen has left out."""
-    if picture.ndim == 4:
-        chosen = np.unique(np.linspace(0, len(picture) - 1, _FRAMES).round().astype(int))
-        picture = np.concatenate([picture[index] for index in chosen], axis=2)
-    pixels = picture if picture.dtype == np.uint8 else np.round(picture * 255)
+    if array.ndim == 4:
+        chosen = np.unique(np.linspace(0, len(array) - 1, _FRAMES).round().astype(int))
+        array = np.concatenate([array[index] for index in chosen], axis=2)
+    pixels = array if array.dtype == np.uint8 else np.round(array * 255)
     shown = pixels if len(pixels) in (1, 3) else pixels[:1]
     return shown.astype(np.uint8)

@@ -13,14 +13,14 @@ from trainables.data.files import (
     CHECKSUMS,
     DAMAGED,
     FETCHED,
+    IMAGES,
     JOURNAL,
     LOCK_HOLDER,
-    PICTURES,
     WANDB,
     WEIGHTS,
 )
 
-KEPT: Final[Mapping[str, str]] = {WEIGHTS: ".safetensors", PICTURES: ".png"}
+KEPT: Final[Mapping[str, str]] = {WEIGHTS: ".safetensors", IMAGES: ".png"}
 """Folders of what trials leave, with the ending of the names in them."""
 OLDER_JOURNALS: Final = "journal-version-*.sqlite"
 """Copies of journals that were carried over from older versions (ADR 6)."""
@@ -118,9 +118,9 @@ class ResultsPaths:
     def weights(self, trial_id: str) -> Path:
         return self._of_trial(WEIGHTS, trial_id)
 
-    def picture(self, trial_id: str) -> Path:
+    def image(self, trial_id: str) -> Path:
         """What a trial shows of itself, such as the samples of a generator."""
-        return self._of_trial(PICTURES, trial_id)
+        return self._of_trial(IMAGES, trial_id)
 
     def _of_trial(self, folder: str, trial_id: str) -> Path:
         """Raises DamagedResults where that would be no file there: a journal may say anything."""

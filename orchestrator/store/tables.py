@@ -30,7 +30,7 @@ ABSENT: Final = "absent"
 
 @dataclass(frozen=True, slots=True)
 class KeptFile:
-    """A file that a trial has left: its weights, its picture."""
+    """A file that a trial has left: its weights, its image."""
 
     digest: str
     attempt: int

@@ -106,8 +106,8 @@ class Sweep:
                 waiting.trial_id, attempt, spec, self._place, None, purpose="tuning", checkpoints=checkpoints
             )
         weights = self._paths.weights(waiting.trial_id) if spec.protocol.keep_weights == "best" else None
-        picture = self._paths.picture(waiting.trial_id)
-        return TrialTask(waiting.trial_id, attempt, spec, self._place, weights, picture, checkpoints=checkpoints)
+        image = self._paths.image(waiting.trial_id)
+        return TrialTask(waiting.trial_id, attempt, spec, self._place, weights, image, checkpoints=checkpoints)
 
     def requeue(self, trial_task: TrialTask) -> None:
         leased = self._leased.pop(trial_task.trial_id)

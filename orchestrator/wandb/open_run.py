@@ -14,13 +14,13 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.wandb.runs import Run
 
-# What a trial has to show beside its numbers: confusion matrix, ROC curves, a picture. Knows no tracker.
+# What a trial has to show beside its numbers: confusion matrix, ROC curves, an image. Knows no tracker.
 
 MOST_CLASSES: Final = 50
 """More make a matrix that nobody reads; the tables have them all."""
 ROC_CLASSES: Final = 20
 ROC_POINTS: Final = 21
-PICTURE_SIDE: Final = 512
+IMAGE_SIDE: Final = 512
 """Pixels."""
 
 
@@ -32,20 +32,20 @@ class Media:
     """True class, predicted class, count; counts of zero too."""
     roc: tuple[tuple[str, float, float], ...] = ()
     """Class, false positive rate, true positive rate."""
-    picture: Path | None = None
+    image: Path | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.confusion or self.roc or self.picture)
+        return bool(self.confusion or self.roc or self.image)
 
 
 def read_media(journal: Journal, trial_id: str, paths: ResultsPaths) -> Media:
     """Of a trial that has finished."""
     names = dict(journal.query("SELECT class_index, class_name FROM classes WHERE trial_id = ?", (trial_id,)))
-    picture = paths.picture(trial_id)
+    image = paths.image(trial_id)
     return Media(
         confusion=_confusion(journal, trial_id, names) if len(names) <= MOST_CLASSES else (),
         roc=_roc(journal, trial_id, names) if len(names) <= ROC_CLASSES else (),
-        picture=picture if picture.is_file() and strange(picture) is None else None,
+        image=image if image.is_file() and strange(image) is None else None,
     )
 
 
@@ -139,10 +139,10 @@ def _shown(media: Media) -> Iterable[tuple[str, Any]]:
             "y-axis-title": "true positive rate",
         }
         yield "roc", wandb.plot_table("wandb/area-under-curve/v0", table, names, texts)
-    if media.picture is not None:
+    if media.image is not None:
         from PIL import Image
 
         # one that cannot be read is left out: it is no reason to keep the figures back
-        with suppress(OSError, ValueError, Image.DecompressionBombError), Image.open(media.picture) as picture:
-            picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
-            yield "samples", wandb.Image(picture.convert("RGB"))
+        with suppress(OSError, ValueError, Image.DecompressionBombError), Image.open(media.image) as image:
+            image.thumbnail((IMAGE_SIDE, IMAGE_SIDE))
+            yield "samples", wandb.Image(image.convert("RGB"))

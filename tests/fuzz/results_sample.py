@@ -59,7 +59,7 @@ def make_outside(place: Place) -> None:
 
 def _kept(paths: ResultsPaths) -> None:
     for cell in LEFT_BY:
-        for path in (paths.weights(cell.trial_id(0)), paths.picture(cell.trial_id(0))):
+        for path in (paths.weights(cell.trial_id(0)), paths.image(cell.trial_id(0))):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(random.Random(path.name).randbytes(3000))
 

@@ -13,8 +13,8 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.sweep.preview import preview
 from orchestrator.sweep.run import SweepRequest, run_sweep
 from trainables.data.files import FOLDERS
+from trainables.data.image_folders import ImageFolderSource
 from trainables.data.own_folders import Leavings, is_own, is_results
-from trainables.data.picture_folder import PictureFolder
 from trainables.data.recordings import recordings
 from trainables.datasets._table_columns import table_files
 
@@ -31,7 +31,7 @@ wandb: {mode: disabled}
 
 @pytest.fixture
 def swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Pictures, the grid, the results with pictures of their own, and the cache, all in one folder."""
+    """Images, the grid, the results with images of their own, and the cache, all in one folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ORCH_CACHE", str(tmp_path / "cache"))
     for number in range(24):
@@ -49,7 +49,7 @@ def counts() -> tuple[int, int]:
     return message.done, message.to_run
 
 
-def test_results_that_lie_among_the_pictures_are_not_read(swept: Path) -> None:
+def test_results_that_lie_among_the_images_are_not_read(swept: Path) -> None:
     assert counts() == (1, 0)
     ours = swept / "results" / "birds"
     for place in ("more/2024/birds", "owl/birds", "owl/deeper/still/birds", "copied"):
@@ -69,7 +69,7 @@ def test_results_that_are_half_lost_are_results_still(swept: Path, lost: list[st
         for file in (swept / "results" / "birds").glob(pattern):
             file.unlink()
     assert is_results(swept / "results" / "birds")
-    assert PictureFolder(swept).classes == ("crow", "owl")
+    assert ImageFolderSource(swept).classes == ("crow", "owl")
 
 
 def test_results_beside_the_class_folders_in_one_folder(swept: Path) -> None:
@@ -94,10 +94,10 @@ def test_what_only_looks_like_results_is_data(swept: Path) -> None:
         (swept / "set" / name).mkdir(parents=True)
         shutil.copy(swept / "owl" / "1.png", swept / "set" / name)
     (swept / "set" / "wandb" / "checksums.json").write_text('{"1.png": "d41d8cd98f00b204e9800998ecf8427e"}')
-    assert len(PictureFolder(swept / "set").classes) == 5
+    assert len(ImageFolderSource(swept / "set").classes) == 5
 
 
-def test_tables_of_results_are_no_tables_of_pictures(swept: Path) -> None:
+def test_tables_of_results_are_no_tables_of_images(swept: Path) -> None:
     rows = [path.read_bytes() for path in sorted((swept / "owl").iterdir())]
     pq.write_table(pa.table({"image": rows, "label": list(range(len(rows)))}), swept / "train.parquet")
     assert [file.name for file in table_files(swept, Leavings())] == ["train.parquet"]
@@ -112,5 +112,5 @@ def test_clips_leave_results_out_too(swept: Path) -> None:
 
 def test_every_folder_of_results_is_known() -> None:
     paths = ResultsPaths(Path("r"))
-    named = (paths.weights("t").parent, paths.picture("t").parent, paths.checkpoints, paths.wandb, paths.damaged)
+    named = (paths.weights("t").parent, paths.image("t").parent, paths.checkpoints, paths.wandb, paths.damaged)
     assert {path.name for path in named} == FOLDERS

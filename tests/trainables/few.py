@@ -1,4 +1,4 @@
-"""64 training examples, as pictures or clips of any size: enough to take a few steps with, few enough to learn by heart."""
+"""64 training examples, as images or clips of any size: enough to take a few steps with, few enough to learn by heart."""
 
 from typing import ClassVar
 
@@ -22,7 +22,7 @@ class FewDigits(Dataset):
     """Pixels; a multiple of 8."""
     channels: int = 1
     frames: int = 0
-    """Of a clip in which the digit moves to the right; 0 for pictures."""
+    """Of a clip in which the digit moves to the right; 0 for images."""
     task: str = "classification"
     """With regression the digit is the number to predict."""
 
@@ -40,12 +40,12 @@ class FewDigits(Dataset):
     def load(self, place: DataLocation) -> Examples:
         pixels, labels = load_digits(return_X_y=True)
         chosen = np.concatenate([np.flatnonzero(labels == digit)[: POOL + TEST] for digit in range(CLASSES)])
-        pictures = np.round(pixels[chosen].reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)
-        pictures = np.kron(pictures, np.ones((1, self.channels, self.side // 8, self.side // 8), np.uint8))
+        images = np.round(pixels[chosen].reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)
+        images = np.kron(images, np.ones((1, self.channels, self.side // 8, self.side // 8), np.uint8))
         official_test = np.tile(np.arange(POOL + TEST) >= POOL, CLASSES)
         targets = labels[chosen].astype(np.int64)
         numbers = targets if self.task == "classification" else targets.astype(np.float32)[:, None]
-        return Examples(self._moving(pictures) if self.frames else pictures, numbers, official_test)
+        return Examples(self._moving(images) if self.frames else images, numbers, official_test)
 
-    def _moving(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return np.stack([np.roll(pictures, frame, axis=3) for frame in range(self.frames)], axis=1)
+    def _moving(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.stack([np.roll(images, frame, axis=3) for frame in range(self.frames)], axis=1)

@@ -1,4 +1,4 @@
-"""A data set whose pictures tell their number: whoever is shown one can be asked which it was."""
+"""A data set whose images tell their number: whoever is shown one can be asked which it was."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ COUNT = 240
 
 
 class Numbered(Dataset):
-    """The first two pixels of a picture hold its number, a bright bar its class; the last 60 are the official test."""
+    """The first two pixels of an image hold its number, a bright bar its class; the last 60 are the official test."""
 
     name = "numbered"
 
@@ -31,5 +31,5 @@ class Numbered(Dataset):
 
 
 def numbers(inputs: NDArray[np.uint8]) -> list[int]:
-    """Of pictures as they are stored, in their order."""
+    """Of images as they are stored, in their order."""
     return (inputs[:, 0, 0, 0].astype(int) * 100 + inputs[:, 0, 0, 1]).tolist()

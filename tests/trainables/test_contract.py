@@ -72,7 +72,7 @@ def made(kind: str, name: str, **parameters: Any) -> Component:
     parameters = GIVEN.get(name, {}) | parameters
     required = [key for key, field in component.model_fields.items() if field.is_required() and key not in parameters]
     schema = component.model_json_schema()["properties"]
-    tried = [[*schema[key].get("enum", ()), 1, 0.5, [1], "pictures"] for key in required]
+    tried = [[*schema[key].get("enum", ()), 1, 0.5, [1], "images"] for key in required]
     for values in product(*tried):
         try:
             return component.from_parameters({**parameters, **dict(zip(required, values, strict=True))})
@@ -106,7 +106,7 @@ class Watch(Regularizer):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> DataLocation:
-    """Some pictures as users keep them, and nothing else: what a data set downloads is not there."""
+    """Some images as users keep them, and nothing else: what a data set downloads is not there."""
     data = tmp_path_factory.mktemp("data")
     write_files(data)
     place = DataLocation(data=data, beside=None, cache=tmp_path_factory.mktemp("cache"))
@@ -121,12 +121,12 @@ def write_files(data: Path) -> None:
     generator = np.random.default_rng(0)
     rows: list[dict[str, Any]] = []
     for label, index in product(range(3), range(20)):
-        for path in (f"pictures/{label}/{index}.png", *(f"clips/{label}/{index}/{frame}.png" for frame in range(4))):
+        for path in (f"images/{label}/{index}.png", *(f"clips/{label}/{index}/{frame}.png" for frame in range(4))):
             pixels = generator.integers(0, 255, (12, 12, 3), np.uint8)
             (data / path).parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(data / path)
-        rows.append({"image": (data / f"pictures/{label}/{index}.png").read_bytes(), "label": label})
-    pq.write_table(pa.Table.from_pylist(rows), data / "pictures.parquet")
+        rows.append({"image": (data / f"images/{label}/{index}.png").read_bytes(), "label": label})
+    pq.write_table(pa.Table.from_pylist(rows), data / "images.parquet")
 
 
 @pytest.fixture(autouse=True)
@@ -197,7 +197,7 @@ def test_it_takes_three_steps(kind: str, name: str, place: DataLocation) -> None
     component = made(kind, name)
     spec = spec_of(place, component, Watch())
     if isinstance(component, Optimizer) and (reason := refusal(component, spec, place)):
-        assert name in reason  # no model of pictures goes with it, and it says so
+        assert name in reason  # no model of images goes with it, and it says so
         return
     result, rows = run(place, spec)
     assert result.status == "completed"
@@ -255,7 +255,7 @@ def test_a_data_set_is_read_and_learnt_from_or_says_what_is_missing(name: str, p
 
 def readable(dataset: type[Dataset], place: DataLocation) -> Dataset:
     """The data set on the files that it can read of those that are there."""
-    for path in ("pictures", "pictures.parquet", "clips"):
+    for path in ("images", "images.parquet", "clips"):
         found = dataset.from_parameters({"path": path}).located(place)
         try:
             found.load(place)

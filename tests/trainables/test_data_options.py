@@ -30,7 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> DataLocation:
 
 
 class Colours(Dataset):
-    """60 random colour pictures, 10 x 12, of two classes; as fractions, or as clips of three frames, where asked for."""
+    """60 random colour images, 10 x 12, of two classes; as fractions, or as clips of three frames, where asked for."""
 
     name = "colours"
     fractions: bool = False
@@ -61,7 +61,7 @@ def inputs_of(data: Prepared, indices: np.ndarray) -> torch.Tensor:
     return torch.cat([inputs for inputs, _ in data.batches.evaluation(indices, 1000, lambda n: slice(0, n))])
 
 
-def pictures(dataset: Dataset, place: DataLocation) -> np.ndarray:
+def images(dataset: Dataset, place: DataLocation) -> np.ndarray:
     return decoded(dataset, place, dataset.fingerprint(place)).inputs
 
 
@@ -91,7 +91,7 @@ def test_preprocess_gives_what_it_says(place: DataLocation, fractions: bool) -> 
 @pytest.mark.parametrize("frames", [False, True])
 def test_grayscale_is_pillows_and_models_are_told_of_one_channel(place: DataLocation, frames: bool) -> None:
     dataset = Colours(grayscale=True, frames=frames)
-    shown, plain = pictures(dataset, place), Colours(frames=frames).load(place).inputs
+    shown, plain = images(dataset, place), Colours(frames=frames).load(place).inputs
     assert shown.shape[1:] == dataset.described(place).shape == ((3, 1, 10, 12) if frames else (1, 10, 12))
     flat = plain.reshape(-1, 3, 10, 12)
     expected = np.stack([np.asarray(Image.fromarray(one.transpose(1, 2, 0)).convert("L")) for one in flat])
@@ -104,7 +104,7 @@ def test_grayscale_is_pillows_and_models_are_told_of_one_channel(place: DataLoca
 @pytest.mark.parametrize("size", [(5, 6), (20, 31), (10, 4)])
 def test_resize_is_pillows_and_models_are_told_of_it(place: DataLocation, size: tuple[int, int]) -> None:
     dataset = Colours(resize=size)
-    shown, plain = pictures(dataset, place), Colours().load(place).inputs
+    shown, plain = images(dataset, place), Colours().load(place).inputs
     assert shown.shape[1:] == dataset.described(place).shape == (3, *size)
     expected = np.stack(
         [
@@ -132,12 +132,12 @@ def test_a_side_is_a_square_and_sizes_are_checked() -> None:
 
 
 def test_pixel_noise_has_the_deviation_asked_for_and_is_fixed(place: DataLocation) -> None:
-    noisy = pictures(Colours(pixel_noise=0.1, fractions=True), place)
+    noisy = images(Colours(pixel_noise=0.1, fractions=True), place)
     plain = Colours(fractions=True).load(place).inputs
     inner = abs(plain - 0.5) < 0.1  # four deviations from the ends, where it would be cut off
     difference = (noisy - plain)[inner]
     assert difference.std() == pytest.approx(0.1, rel=0.05) and abs(difference.mean()) < 0.01
-    np.testing.assert_array_equal(noisy, pictures(Colours(pixel_noise=0.1, fractions=True), place))
+    np.testing.assert_array_equal(noisy, images(Colours(pixel_noise=0.1, fractions=True), place))
     first, second = (ready(Colours(pixel_noise=0.1), place, seed=seed) for seed in (0, 1))
     assert torch.equal(inputs_of(first, np.arange(60)), inputs_of(second, np.arange(60)))
 
@@ -152,7 +152,7 @@ def test_copies_stay_together_though_noise_tells_them_apart(place: DataLocation)
             return Examples(np.repeat(plain.inputs[::2], 2, axis=0), labels, plain.official_test)
 
     dataset = Copies(pixel_noise=0.2)
-    noisy, hashes = pictures(dataset, place), content_hashes(dataset, place, dataset.fingerprint(place))
+    noisy, hashes = images(dataset, place), content_hashes(dataset, place, dataset.fingerprint(place))
     assert (noisy[0] != noisy[1]).any() and len(set(hashes.tolist())) == 30
     split = ready(dataset, place).split
     parts = [set((part // 2).tolist()) for part in (split.train, split.val, split.test)]
@@ -160,9 +160,9 @@ def test_copies_stay_together_though_noise_tells_them_apart(place: DataLocation)
 
 
 def test_noise_comes_before_the_filter(place: DataLocation) -> None:
-    clean = pictures(Digits(resize=(24, 24)), place).astype(float)
+    clean = images(Digits(resize=(24, 24)), place).astype(float)
     noisy, filtered = (
-        pictures(Digits(resize=(24, 24), pixel_noise=0.2, denoise=denoise), place).astype(float)
+        images(Digits(resize=(24, 24), pixel_noise=0.2, denoise=denoise), place).astype(float)
         for denoise in ("none", "nlm")
     )
     assert np.mean((filtered - clean) ** 2) < 0.7 * np.mean((noisy - clean) ** 2)
@@ -180,13 +180,13 @@ def test_what_depends_on_the_split_makes_no_other_copy_on_disk(tmp_path: Path) -
         {"folds": 3},
         {"denoise": "autoencoder"},
     ):
-        pictures(Colours(**options), place)  # type: ignore[arg-type] # each is checked where it is given
+        images(Colours(**options), place)  # type: ignore[arg-type] # each is checked where it is given
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
-    pictures(Colours(denoise="median"), place)
+    images(Colours(denoise="median"), place)
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 2
 
 
-def test_few_labels_leave_the_other_training_pictures_unlabelled(place: DataLocation) -> None:
+def test_few_labels_leave_the_other_training_images_unlabelled(place: DataLocation) -> None:
     few, all_ = ready(Digits(per_class=20), place), ready(Digits(), place)
     assert few.facts.class_counts == (20,) * 10
     assert sorted([*few.split.train, *few.unlabelled]) == all_.split.train.tolist()
@@ -285,11 +285,11 @@ def changed(load: Callable[[Examples], Examples]) -> Dataset:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (np.array([1] + [0] * 59), "the class blue has one picture .*: it cannot be both trained on and tested"),
-        (np.array([0] * 59 + [1]), "the class blue has one picture"),
+        (np.array([1] + [0] * 59), "the class blue has one image .*: it cannot be both trained on and tested"),
+        (np.array([0] * 59 + [1]), "the class blue has one image"),
     ],
 )
-def test_a_class_with_one_picture_is_refused(tmp_path: Path, labels: Any, message: str) -> None:
+def test_a_class_with_one_image_is_refused(tmp_path: Path, labels: Any, message: str) -> None:
     place = DataLocation(data=None, beside=None, cache=tmp_path)
     dataset = changed(lambda plain: Examples(plain.inputs, labels, plain.official_test))
     with pytest.raises(DataError, match=message):

@@ -19,14 +19,14 @@ import pytest
 from PIL import Image
 
 from trainables.data.files import read_regular
-from trainables.data.picture_folder import PictureFolder, listed_groups
-from trainables.data.pictures import MOST_PIXELS, Picture, decode, read_header
+from trainables.data.image_folders import ImageFolderSource, listed_groups
+from trainables.data.images import MOST_PIXELS, EncodedImage, decode, read_header
 from trainables.data.video import count_frames
 from trainables.dataset import DataLocation
 from trainables.datasets._idx import read_idx
-from trainables.datasets._picture_table import PictureTable
+from trainables.datasets._image_table import ImageTable
 from trainables.datasets.cifar10 import Cifar10
-from trainables.errors import BrokenPicture, BrokenVideo, DataError, DataMissing, UnfitOption, WeightsError
+from trainables.errors import BrokenImage, BrokenVideo, DataError, DataMissing, UnfitOption, WeightsError
 from trainables.training.safetensors_header import read_header as read_weights_header
 
 
@@ -61,7 +61,7 @@ NO_FILES = [fifo, device, loop, listener, Path.mkdir]
         (read_idx, DataError),
         (lambda path: listed_groups(path, ["a"]), UnfitOption),
         (read_weights_header, WeightsError),
-        (lambda path: PictureTable(path, "image", "label"), (DataError, OSError)),
+        (lambda path: ImageTable(path, "image", "label"), (DataError, OSError)),
     ],
 )
 def test_what_is_no_regular_file_is_refused_and_not_waited_for(
@@ -73,13 +73,13 @@ def test_what_is_no_regular_file_is_refused_and_not_waited_for(
 
 
 @pytest.mark.parametrize("make", NO_FILES)
-def test_a_picture_that_is_no_regular_file_is_named(make: Callable[[Path], None], tmp_path: Path) -> None:
+def test_a_image_that_is_no_regular_file_is_named(make: Callable[[Path], None], tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         Image.new("L", (4, 4)).save(tmp_path / name / "1.png")
     make(tmp_path / "a" / "x.png")
-    with pytest.raises(BrokenPicture, match=r"a/x\.png"):
-        PictureFolder(tmp_path)
+    with pytest.raises(BrokenImage, match=r"a/x\.png"):
+        ImageFolderSource(tmp_path)
 
 
 def test_a_link_that_leads_out_of_the_folder_to_a_regular_file_is_followed(tmp_path: Path) -> None:
@@ -89,10 +89,10 @@ def test_a_link_that_leads_out_of_the_folder_to_a_regular_file_is_followed(tmp_p
         Image.new("L", (4, 4)).save(folder / name / "1.png")
     Image.new("L", (4, 4)).save(tmp_path / "outside.png")
     (folder / "a" / "2.png").symlink_to(tmp_path / "outside.png")
-    assert len(PictureFolder(folder).files) == 3
+    assert len(ImageFolderSource(folder).files) == 3
 
 
-# pictures
+# images
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -121,33 +121,33 @@ BOMBS = {
     "a GIF of 60,000 x 60,000": (gif(60_000, 60_000), f"{MOST_PIXELS:,} pixels"),
     "a PPM of 60,000 x 60,000": (b"P6 60000 60000 255\n", f"{MOST_PIXELS:,} pixels"),
     "a little more than the most": (png(MOST_PIXELS // 10_000 + 1, 10_000, b""), f"{MOST_PIXELS:,} pixels"),
-    "an icon of a huge picture": (icon(HUGE), ""),
+    "an icon of a huge image": (icon(HUGE), ""),
     "a text that grows": (png(4, 4, zlib.compress(bytes(20)), GROWING_TEXT), ""),
     "cut short": (png(400, 400, os.urandom(100)), ""),
 }
 
 
 @pytest.mark.parametrize("case", BOMBS)
-def test_a_picture_that_would_fill_the_memory_is_named(case: str) -> None:
+def test_a_image_that_would_fill_the_memory_is_named(case: str) -> None:
     content, message = BOMBS[case]
-    with pytest.raises(BrokenPicture, match=r"bomb\.png") as refused:
-        decode(Picture("bomb.png", content), (1, 4, 4))
+    with pytest.raises(BrokenImage, match=r"bomb\.png") as refused:
+        decode(EncodedImage("bomb.png", content), (1, 4, 4))
     assert message in str(refused.value)
     if message:
-        with pytest.raises(BrokenPicture, match="pixels"):
-            read_header(Picture("bomb.png", content))
+        with pytest.raises(BrokenImage, match="pixels"):
+            read_header(EncodedImage("bomb.png", content))
 
 
 def test_of_pixels_that_grow_only_the_first_are_unpacked() -> None:
     content = png(4, 4, zlib.compress(bytes(200_000_000)))
-    assert decode(Picture("grows.png", content), (1, 4, 4)).tolist() == np.zeros((1, 4, 4)).tolist()
+    assert decode(EncodedImage("grows.png", content), (1, 4, 4)).tolist() == np.zeros((1, 4, 4)).tolist()
 
 
-def test_of_an_animation_the_first_picture_counts() -> None:
+def test_of_an_animation_the_first_image_counts() -> None:
     file = BytesIO()
     frames = [Image.new("L", (4, 4), shade % 256) for shade in range(2000)]
     frames[7].save(file, "GIF", save_all=True, append_images=frames)
-    assert decode(Picture("many.gif", file.getvalue()), (1, 4, 4)).max() == 7
+    assert decode(EncodedImage("many.gif", file.getvalue()), (1, 4, 4)).max() == 7
 
 
 # packed arrays and tables
@@ -176,13 +176,13 @@ def test_an_idx_file_that_lies_or_grows_is_named(
         read_idx(path)
 
 
-def test_a_table_whose_pictures_grow_is_named(tmp_path: Path) -> None:
+def test_a_table_whose_images_grow_is_named(tmp_path: Path) -> None:
     path = tmp_path / "grows.parquet"
     images = [b"\0" * 300_000_000, b"\0", b"\0", b"\0"]
     table = pa.table({"image": images, "label": [0, 1, 0, 1]})
     pq.write_table(table, path, compression="zstd", use_dictionary=False)
     with pytest.raises(DataError, match=r"grows\.parquet.*times"):
-        PictureTable(path, "image", "label")
+        ImageTable(path, "image", "label")
 
 
 @pytest.mark.parametrize("content", ["#EXTM3U\n#EXTINF:1,\n%s\n#EXT-X-ENDLIST\n", "ffconcat version 1.0\nfile '%s'\n"])

@@ -1,8 +1,8 @@
 """A small denoising autoencoder, trained on the training split alone.
 
 Vincent, Larochelle, Bengio and Manzagol 2008, "Extracting and Composing Robust Features with Denoising Autoencoders",
-section 2.3: pixels are destroyed (set to 0) at random and the whole picture is to be given back, through a bottleneck
-that has no room for noise. Here it is convolutional, so that pictures of any size are cleaned by few parameters.
+section 2.3: pixels are destroyed (set to 0) at random and the whole image is to be given back, through a bottleneck
+that has no room for noise. Here it is convolutional, so that images of any size are cleaned by few parameters.
 """
 
 from typing import Final
@@ -20,7 +20,7 @@ from trainables.protocol import Protocol
 STEPS: Final = 600
 BATCH: Final = 64
 CROP: Final = 32
-"""Pixels of the side of what is trained on: a larger picture is seen a part at a time."""
+"""Pixels of the side of what is trained on: a larger image is seen a part at a time."""
 DESTROYED: Final = 0.25
 """Share of the numbers that are set to 0."""
 _LR: Final = 2e-3
@@ -30,7 +30,7 @@ _SHRUNK: Final = 4
 
 
 class Autoencoder(nn.Module):
-    """float32 pictures in 0..1 to the same, (pictures, channels, height, width), through half as many numbers."""
+    """float32 images in 0..1 to the same, (images, channels, height, width), through half as many numbers."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -48,14 +48,14 @@ class Autoencoder(nn.Module):
             nn.Sigmoid(),
         )
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        height, width = pictures.shape[-2:]
-        cleaned: Tensor = self.decode(self.encode(pictures))[..., :height, :width]
+    def forward(self, images: Tensor) -> Tensor:
+        height, width = images.shape[-2:]
+        cleaned: Tensor = self.decode(self.encode(images))[..., :height, :width]
         return cleaned
 
 
 def autoencoded(inputs: Pixels, train: NDArray[np.int64], seed: int, device: torch.device) -> Pixels:
-    """All pictures as an autoencoder gives them back that has seen those at `train`, and no others.
+    """All images as an autoencoder gives them back that has seen those at `train`, and no others.
 
     The same for the same seed on the same kind of device, whatever ran before and whatever precision the trial has.
     """
@@ -66,8 +66,8 @@ def autoencoded(inputs: Pixels, train: NDArray[np.int64], seed: int, device: tor
         _train(module, inputs, train, np.random.Generator(np.random.PCG64(seed)), device)
     module.requires_grad_(False).eval()
 
-    def cleaned(pictures: Tensor) -> Tensor:
-        given: Tensor = module(pictures.to(device))
+    def cleaned(images: Tensor) -> Tensor:
+        given: Tensor = module(images.to(device))
         return given.cpu()
 
     with numerics(Protocol(deterministic=True)):
@@ -80,16 +80,16 @@ def _train(
     optimizer = torch.optim.Adam(module.parameters(), lr=_LR)
     scale = 255 if inputs.dtype == np.uint8 else 1
     for _ in range(STEPS):
-        pictures = _crops(inputs[generator.choice(train, BATCH)], generator).to(device) / scale
-        kept = torch.from_numpy(generator.random(pictures.shape, dtype=np.float32) >= DESTROYED).to(device)
-        loss = F.mse_loss(module(pictures * kept), pictures)
+        images = _crops(inputs[generator.choice(train, BATCH)], generator).to(device) / scale
+        kept = torch.from_numpy(generator.random(images.shape, dtype=np.float32) >= DESTROYED).to(device)
+        loss = F.mse_loss(module(images * kept), images)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call] # torch does not annotate it
         optimizer.step()
 
 
 def _crops(chosen: Pixels, generator: np.random.Generator) -> Tensor:
-    """One place of all pictures, at random; of a clip one frame, at random. (pictures, channels, height, width)."""
+    """One place of all images, at random; of a clip one frame, at random. (images, channels, height, width)."""
     if chosen.ndim > 4:
         frames = chosen.reshape(len(chosen), -1, *chosen.shape[-3:])
         chosen = frames[:, generator.integers(frames.shape[1])]

@@ -221,11 +221,11 @@ def _ranks(shard: Shard) -> int:
     return round(_MANY / size)
 
 
-# Training pictures without their labels, for models that learn from those too.
+# Training images without their labels, for models that learn from those too.
 
 
 class UnlabelledBatches:
-    """Batches of standardised pictures without end: each picture once, then all of them again in another order."""
+    """Batches of standardised images without end: each image once, then all of them again in another order."""
 
     def __init__(
         self,
@@ -247,7 +247,7 @@ class UnlabelledBatches:
         self._cut: Final = partial(batches.training, indices, batch_size, ())
         self._shard = shard
         self._order = torch.Generator().manual_seed(seed)
-        # no regularizer changes these pictures; those that are decoded while they are used are cropped at random
+        # no regularizer changes these images; those that are decoded while they are used are cropped at random
         self._crops = torch.Generator(device).manual_seed(seed)
         self._drawn = 0
         """Batches of this time round."""
@@ -255,7 +255,7 @@ class UnlabelledBatches:
         self._stream = self._endless()
 
     def __len__(self) -> int:
-        """Pictures, over all ranks."""
+        """Images, over all ranks."""
         return self._count
 
     def draw(self) -> Tensor:

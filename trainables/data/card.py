@@ -1,4 +1,4 @@
-"""A data set that is on this machine, looked at: counts, duplicates, mean and spread, pictures."""
+"""A data set that is on this machine, looked at: counts, duplicates, mean and spread, images."""
 
 import inspect
 import sys
@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.cache import contents
-from trainables.data.pictures import raise_broken
+from trainables.data.images import raise_broken
 from trainables.data.statistics import in_chunks, moments
 from trainables.data.streaming import Decoding
 from trainables.data.subset import Dividing
 from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, LeftOut, StreamedExamples
-from trainables.errors import BrokenPicture, DataError, first_line
+from trainables.errors import BrokenImage, DataError, first_line
 
 # What a data set holds, for a person to look at before training on it: after Gebru et al. 2021, "Datasheets for
 # Datasets" (composition), as far as it can be counted.
 
-Picture = NDArray[np.uint8] | NDArray[np.float32]
+ImageArray = NDArray[np.uint8] | NDArray[np.float32]
 """One example's input, of the shape that `DataInfo` tells."""
 
 
@@ -112,12 +112,12 @@ class DataCard:
 
 
 @dataclass(frozen=True, slots=True)
-class ClassPictures:
+class ClassImages:
     """Some examples of a class."""
 
     name: str
     """Empty where there are no classes."""
-    pictures: tuple[Picture, ...]
+    images: tuple[ImageArray, ...]
 
 
 _SAMPLE: Final = 1000
@@ -128,7 +128,7 @@ _TOLD: Final = 20
 """Pairs of equal examples that are listed, at most."""
 _THREADS: Final = 2
 _ROWS: Final = 4
-"""Of pictures, where there are no classes."""
+"""Of images, where there are no classes."""
 
 Indices = NDArray[np.int64]
 
@@ -151,20 +151,20 @@ class DataView:
         self._left_out = () if outline is None else outline.left_out
 
     def refuse_unfit(self, dividing: Dividing) -> None:
-        """Read every picture whole and divide them. Raises DataError."""
+        """Read every image whole and divide them. Raises DataError."""
         raise_broken(self._broken())
         dividing.of(self._dataset, self._examples, self._hashes, self._info.classes)
 
-    def _broken(self) -> list[BrokenPicture]:
+    def _broken(self) -> list[BrokenImage]:
         """Of examples that are decoded while they are used; the others have been."""
         if isinstance(self._examples, Examples):
             return []
         decoder = self._examples.decoder
 
-        def broken(index: int) -> BrokenPicture | None:
+        def broken(index: int) -> BrokenImage | None:
             try:
                 decoder.decode(index, None)
-            except BrokenPicture as found:
+            except BrokenImage as found:
                 return found
             return None
 
@@ -172,7 +172,7 @@ class DataView:
             return [found for found in threads.map(broken, range(len(self._examples))) if found is not None]
 
     def card(self) -> DataCard:
-        """Counted over all examples. Raises BrokenPicture."""
+        """Counted over all examples. Raises BrokenImage."""
         dataset, info = self._dataset, self._info
         parts = self._parts()
         equal = _Equal(self._hashes)
@@ -197,15 +197,13 @@ class DataView:
             duplicates=tuple(self._duplicates(equal, parts)),
         )
 
-    def pictures(self, of_each: int, most_classes: int) -> tuple[ClassPictures, ...]:
-        """The first examples of each of the first classes; of all where there are none. Raises BrokenPicture."""
+    def images(self, of_each: int, most_classes: int) -> tuple[ClassImages, ...]:
+        """The first examples of each of the first classes; of all where there are none. Raises BrokenImage."""
         targets = self._examples.targets
         if not self._info.classes:
-            return (ClassPictures("", tuple(map(self._picture, range(min(of_each * _ROWS, len(targets)))))),)
+            return (ClassImages("", tuple(map(self._image, range(min(of_each * _ROWS, len(targets)))))),)
         return tuple(
-            ClassPictures(
-                name, tuple(self._picture(int(index)) for index in np.flatnonzero(targets == label)[:of_each])
-            )
+            ClassImages(name, tuple(self._image(int(index)) for index in np.flatnonzero(targets == label)[:of_each]))
             for label, name in enumerate(self._info.classes[:most_classes])
         )
 
@@ -236,13 +234,13 @@ class DataView:
             return indices
         return np.sort(np.random.default_rng(_SAMPLE_SEED).choice(indices, _SAMPLE, replace=False))
 
-    def _read(self, indices: Indices) -> Iterator[Picture]:
+    def _read(self, indices: Indices) -> Iterator[ImageArray]:
         if isinstance(self._examples, Examples):
             return in_chunks(self._examples.inputs, indices)
         decoding = Decoding(self._examples.decoder, self._info.shape, _THREADS)
         return decoding.read((indices[start : start + _PART] for start in range(0, len(indices), _PART)), None)
 
-    def _picture(self, index: int) -> Picture:
+    def _image(self, index: int) -> ImageArray:
         if isinstance(self._examples, StreamedExamples):
             return self._examples.decoder.decode(index, None)
         return np.array(self._examples.inputs[index])

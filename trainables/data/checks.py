@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trainables.data.subset import Dividing
 from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, Outline
-from trainables.errors import BrokenPicture, DataError, each_of
+from trainables.errors import BrokenImage, DataError, each_of
 
 _CHUNK: Final = 1024
 
@@ -83,11 +83,11 @@ def _first(values: NDArray[Any], is_wrong: Callable[[NDArray[Any]], NDArray[np.b
     return None
 
 
-# All that is wrong with a data set at once, as far as it shows before every picture has been read whole.
+# All that is wrong with a data set at once, as far as it shows before every image has been read whole.
 
 
 def with_split_faults(error: DataError, dataset: Dataset, place: DataLocation, dividing: Dividing) -> list[DataError]:
-    """What was found, and what the splits would lack besides, once the pictures that it names are removed."""
+    """What was found, and what the splits would lack besides, once the images that it names are removed."""
     whole_read = dataset.unreadable(place)
     known_broken = {path for part in whole_read for path in _broken(part)}
     # headers tell of some that reading whole files has found as well
@@ -110,7 +110,7 @@ def split_faults(
 ) -> list[DataError]:
     """What cannot be divided.
 
-    hashes: as in `Contents`. Without, it is what cannot be whatever the pictures show: copies among them make it worse,
+    hashes: as in `Contents`. Without, it is what cannot be whatever the images show: copies among them make it worse,
     never better; but with groups the classes of each part depend on which are copies, and are not looked at.
     """
     exact = hashes is not None and len(hashes) == len(outline)
@@ -126,19 +126,19 @@ def split_faults(
 
 
 def _broken(error: DataError) -> tuple[str, ...]:
-    return (error.path, *error.others) if isinstance(error, BrokenPicture) else ()
+    return (error.path, *error.others) if isinstance(error, BrokenImage) else ()
 
 
 def _is_among(error: DataError, broken: set[str]) -> bool:
-    return isinstance(error, BrokenPicture) and broken.issuperset(_broken(error))
+    return isinstance(error, BrokenImage) and broken.issuperset(_broken(error))
 
 
 def _unreadable(whole: Outline, kept: Outline) -> list[DataError]:
-    """Classes of which every picture is broken."""
+    """Classes of which every image is broken."""
     if not whole.classes:
         return []
     lost = np.setdiff1d(whole.targets, kept.targets).tolist()
     return [
-        DataError(f"no picture of the class {whole.classes[label]} can be read; add some, or leave the class out")
+        DataError(f"no image of the class {whole.classes[label]} can be read; add some, or leave the class out")
         for label in lost
     ]

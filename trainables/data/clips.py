@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from trainables.data.content import digest_of_files
 from trainables.data.files import printable
-from trainables.data.picture_dataset import PictureSource
-from trainables.data.picture_folder import SplitFolder, check_class_names, listed_groups, shown_folders, split_folders
-from trainables.data.pictures import Header, Picture, raise_broken
-from trainables.data.recordings import Recording, pictures_in, recordings
-from trainables.errors import BrokenPicture, DataError, DataMissing
+from trainables.data.image_dataset import ImageSource
+from trainables.data.image_folders import SplitFolder, check_class_names, listed_groups, shown_folders, split_folders
+from trainables.data.images import EncodedImage, Header, raise_broken
+from trainables.data.recordings import Recording, images_in, recordings
+from trainables.errors import BrokenImage, DataError, DataMissing
 
 # Which frames of a recording make its clips.
 
@@ -44,14 +44,14 @@ class _Found:
     test: bool
 
 
-class ClipSource(PictureSource):
-    """All recordings below the class folders, by split, class and path. The pictures are the frames of the clips.
+class ClipSource(ImageSource):
+    """All recordings below the class folders, by split, class and path. The images are the frames of the clips.
 
     `targets` and `official_test` are of recordings; `recording_of` says which recording a clip is from.
     """
 
     def __init__(self, root: Path, length: int, stride: int | None) -> None:
-        """length, stride: as in `sampled`. Raises DataMissing, DataError, BrokenPicture, OSError."""
+        """length, stride: as in `sampled`. Raises DataMissing, DataError, BrokenImage, OSError."""
         if not root.is_dir():
             raise DataMissing(f"{root} is not a folder; clips are expected in one folder for each class")
         splits = split_folders(root)
@@ -74,7 +74,7 @@ class ClipSource(PictureSource):
         """(clips,), an index of a recording. Raises BrokenVideo, OSError."""
         return np.repeat(np.arange(len(self._found)), [len(clips) for clips in self._numbers])
 
-    def batches(self) -> Iterator[list[Picture]]:
+    def batches(self) -> Iterator[list[EncodedImage]]:
         """The frames of a clip at a time. Raises BrokenVideo."""
         for found, clips in zip(self._found, self._numbers, strict=True):
             frames = found.recording.frames(clips.ravel().tolist())
@@ -83,11 +83,11 @@ class ClipSource(PictureSource):
 
     def headers(self) -> list[Header]:
         headers: list[Header] = []
-        broken: list[BrokenPicture] = []
+        broken: list[BrokenImage] = []
         for found in self._found:
             try:
                 headers += found.recording.headers()
-            except BrokenPicture as damage:
+            except BrokenImage as damage:
                 broken.append(damage)
         raise_broken(broken)
         return headers
@@ -108,11 +108,11 @@ class ClipSource(PictureSource):
     def _numbers(self) -> list[NDArray[np.int64]]:
         """Of each recording, the frames of its clips. Raises BrokenVideo naming every one that cannot be opened."""
         numbers: list[NDArray[np.int64]] = []
-        broken: list[BrokenPicture] = []
+        broken: list[BrokenImage] = []
         for found in self._found:
             try:
                 numbers.append(sampled(found.recording.count(), self._length, self._stride))
-            except BrokenPicture as damage:
+            except BrokenImage as damage:
                 broken.append(damage)
         raise_broken(broken)
         return numbers
@@ -123,7 +123,7 @@ class ClipSource(PictureSource):
         if empty:
             raise DataError(
                 f"{self._root} has no clips to learn from in the class folder{'s' * (len(empty) > 1)} {', '.join(empty)}; "
-                f"add videos (endings such as .mp4, .avi, .mkv) or folders of pictures, or remove the folder"
+                f"add videos (endings such as .mp4, .avi, .mkv) or folders of images, or remove the folder"
             )
 
 
@@ -135,9 +135,9 @@ def _recordings(split: SplitFolder) -> Iterator[_Found]:
 
 
 def _refuse_loose_frames(folder: Path) -> None:
-    frames = pictures_in(folder)
+    frames = images_in(folder)
     if frames:
         raise DataError(
-            f"the class folder {printable(str(folder))} holds the picture {printable(frames[0])} itself; put the "
-            f"pictures of each clip into a folder of their own, as in {printable(folder.name)}/clip1/frame1.png"
+            f"the class folder {printable(str(folder))} holds the image {printable(frames[0])} itself; put the "
+            f"images of each clip into a folder of their own, as in {printable(folder.name)}/clip1/frame1.png"
         )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from trainables.data.files import atomic_write, printable, read_regular
 from trainables.data.own_folders import tag_cache
 from trainables.dataset import DataLocation
-from trainables.errors import BrokenPicture, DataError
+from trainables.errors import BrokenImage, DataError
 
 # What tells that files are still those that were read: their sizes, their times, and their numbers on the disk.
 
@@ -190,7 +190,7 @@ def file_hashes(place: DataLocation, files: Iterable[str]) -> NDArray[np.uint64]
     """uint64 (files,), equal where two files hold the same bytes.
 
     Where all together take more than 2 GiB, a file's size and the 4 KiB at its start, middle and end stand for its
-    bytes. Raises BrokenPicture where a file cannot be read, DataError where the cache cannot be written.
+    bytes. Raises BrokenImage where a file cannot be read, DataError where the cache cannot be written.
     """
     paths = list(files)
     text = remembered(place, "file hashes", paths, lambda: _hashed(paths))
@@ -204,7 +204,7 @@ def _hashed(paths: Sequence[str]) -> str:
 
 
 def file_hash(path: str, pieces: bool) -> str:
-    """That of one file, in hexadecimal; of pieces of it where all together are large. Raises BrokenPicture."""
+    """That of one file, in hexadecimal; of pieces of it where all together are large. Raises BrokenImage."""
     digest = blake2b(digest_size=_BYTES)
     try:
         with Path(path).open("rb") as file:
@@ -215,5 +215,5 @@ def file_hash(path: str, pieces: bool) -> str:
                 file.seek(start)
                 digest.update(file.read(_PIECE if pieces else -1))
     except OSError as refused:
-        raise BrokenPicture(printable(path), refused.strerror or repr(refused)) from refused
+        raise BrokenImage(printable(path), refused.strerror or repr(refused)) from refused
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""A CSV file with a line for each picture: its path, and what is to be known of it."""
+"""A CSV file with a line for each image: its path, and what is to be known of it."""
 
 import csv
 from collections.abc import Callable, Sequence
@@ -15,34 +15,34 @@ from trainables.errors import UnfitOption
 
 _PATH: Final = "path"
 _NAMED: Final = 3
-"""How many pictures without a line an error names."""
+"""How many images without a line an error names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a line says of a picture."""
+    """What a line says of an image."""
 
     value: str
     line: int
 
 
-def listed(file: Path, option: str, column: str, pictures: Sequence[str]) -> list[Entry]:
-    """What the file says of each picture. Lines of other pictures are left out.
+def listed(file: Path, option: str, column: str, images: Sequence[str]) -> list[Entry]:
+    """What the file says of each image. Lines of other images are left out.
 
-    option: the data set's, whose file it is. column: what the first line calls what is wanted. pictures: paths as the file
+    option: the data set's, whose file it is. column: what the first line calls what is wanted. images: paths as the file
     writes them, within the data set's folder. Raises UnfitOption where the file cannot be read, says two things of one
-    picture, or leaves one out.
+    image, or leaves one out.
     """
     entries = _read(file, option, column)
-    lacking = [name for name in pictures if name not in entries]
+    lacking = [name for name in images if name not in entries]
     if lacking:
         named = ", ".join(printable(name) for name in lacking[:_NAMED])
         raise UnfitOption(
             option,
-            f"{file} names no {column} for {len(lacking)} of {len(pictures)} pictures, such as {named}; add a line for "
+            f"{file} names no {column} for {len(lacking)} of {len(images)} images, such as {named}; add a line for "
             f"each, with its path within the data set's folder",
         )
-    return [entries[name] for name in pictures]
+    return [entries[name] for name in images]
 
 
 def _read(file: Path, option: str, column: str) -> dict[str, Entry]:
@@ -89,10 +89,10 @@ def fit_numbers(values: NDArray[np.float64], where: Callable[[int], str], what: 
         named = ", ".join(f"{where(int(index))} ({_shown(values[index])})" for index in unfit[:_NUMBERS_NAMED])
         raise UnfitOption(
             "target",
-            f"{what} holds no finite number for {len(unfit)} of {len(values)} pictures: {named}; give each one",
+            f"{what} holds no finite number for {len(unfit)} of {len(values)} images: {named}; give each one",
         )
     if len(values) and (numbers == numbers[0]).all():
-        raise UnfitOption("target", f"{what} is {numbers[0]:g} for all pictures, so that there is nothing to learn")
+        raise UnfitOption("target", f"{what} is {numbers[0]:g} for all images, so that there is nothing to learn")
     return numbers[:, None]
 
 
@@ -102,12 +102,12 @@ def _shown(value: np.float64) -> str:
     return f"{value:g}" if np.isinf(value) else f"{value:g}, beyond 32 bits"
 
 
-# A CSV file with a number to predict for each picture: `path,target`.
+# A CSV file with a number to predict for each image: `path,target`.
 
 
-def listed_numbers(file: Path, pictures: Sequence[str]) -> NDArray[np.float32]:
-    """The number of each picture, (pictures, 1). Raises UnfitOption, as `listed` does, and where one is no number."""
-    entries = listed(file, "target", "target", pictures)
+def listed_numbers(file: Path, images: Sequence[str]) -> NDArray[np.float32]:
+    """The number of each image, (images, 1). Raises UnfitOption, as `listed` does, and where one is no number."""
+    entries = listed(file, "target", "target", images)
     values = np.empty(len(entries))
     for index, entry in enumerate(entries):
         try:

@@ -14,33 +14,33 @@ _REACH: Final = 4
 """Deviations after which it is cut off."""
 
 
-def median(pictures: Tensor) -> Tensor:
+def median(images: Tensor) -> Tensor:
     """The median of the 3 x 3 pixels around each (Gonzalez and Woods, "Digital Image Processing", section 5.3).
 
-    pictures: (pictures, channels, height, width); the border is repeated outwards. The median of nine is the median of
+    images: (images, channels, height, width); the border is repeated outwards. The median of nine is the median of
     the greatest low, the middle middle and the smallest high of three sorted columns.
     """
-    padded = F.pad(pictures, (1, 1, 1, 1), mode="replicate")
+    padded = F.pad(images, (1, 1, 1, 1), mode="replicate")
     above, here, below = padded[:, :, :-2], padded[:, :, 1:-1], padded[:, :, 2:]
     low, middle, high = _sorted(above, here, below)
     lowest_three, middle_three, highest_three = (_beside(each) for each in (low, middle, high))
     return _middle(_sorted(*lowest_three)[2], _middle(*middle_three), _sorted(*highest_three)[0])
 
 
-def gaussian(pictures: Tensor) -> Tensor:
+def gaussian(images: Tensor) -> Tensor:
     """The mean of the pixels around each, weighted by a Gaussian of 0.8 pixels (same source, section 3.5)."""
     radius = ceil(_REACH * DEVIATION - 0.5)
     steps = torch.arange(-radius, radius + 1, dtype=torch.float64)
     weights = torch.exp(-(steps**2) / (2 * DEVIATION**2))
-    kernel = (weights / weights.sum()).to(pictures.dtype)
-    count, channels, height, width = pictures.shape
-    padded = F.pad(pictures, (radius,) * 4, mode="replicate").reshape(count * channels, 1, *_grown(pictures, radius))
+    kernel = (weights / weights.sum()).to(images.dtype)
+    count, channels, height, width = images.shape
+    padded = F.pad(images, (radius,) * 4, mode="replicate").reshape(count * channels, 1, *_grown(images, radius))
     blurred = F.conv2d(F.conv2d(padded, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
     return blurred.reshape(count, channels, height, width)
 
 
-def _grown(pictures: Tensor, radius: int) -> tuple[int, int]:
-    return pictures.shape[-2] + 2 * radius, pictures.shape[-1] + 2 * radius
+def _grown(images: Tensor, radius: int) -> tuple[int, int]:
+    return images.shape[-2] + 2 * radius, images.shape[-1] + 2 * radius
 
 
 def _beside(padded: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -67,7 +67,7 @@ PATCH: Final = 2
 STRENGTH: Final = 0.8
 """Of the filter, in deviations of the noise: of 0.4 to 1 what took most noise from photographs of 32 x 32."""
 LEAST_NOISE: Final = 1 / 255
-"""One grey level: a picture without noise keeps its details."""
+"""One grey level: an image without noise keeps its details."""
 _LAPLACIAN: Final = ((1.0, -2.0, 1.0), (-2.0, 4.0, -2.0), (1.0, -2.0, 1.0))
 _LEAST_EXPONENT: Final = -60.0
 """Weights below are nothing; smaller ones would be subnormal numbers, which are computed very slowly."""
@@ -77,14 +77,14 @@ _NORMAL_MEDIAN: Final = 0.6744897501960817
 """Median of the absolute value of a standard normal number."""
 
 
-def non_local_means(pictures: Tensor) -> Tensor:
-    """Filtered by patches of 5 x 5 pixels over all channels. pictures: (pictures, channels, height, width), in 0..1."""
-    noise = noise_level(pictures).clamp_min(LEAST_NOISE)
+def non_local_means(images: Tensor) -> Tensor:
+    """Filtered by patches of 5 x 5 pixels over all channels. images: (images, channels, height, width), in 0..1."""
+    noise = noise_level(images).clamp_min(LEAST_NOISE)
     expected, width = 2 * noise**2, (STRENGTH * noise) ** 2
     reach = WINDOW + PATCH
-    padded = F.pad(pictures, (reach,) * 4, mode="replicate")
+    padded = F.pad(images, (reach,) * 4, mode="replicate")
     here = _moved(padded, 0, 0, PATCH)
-    total, weights = torch.zeros_like(pictures), torch.zeros_like(pictures[:, :1])
+    total, weights = torch.zeros_like(images), torch.zeros_like(images[:, :1])
     for down, right in product(range(-WINDOW, WINDOW + 1), repeat=2):
         there = _moved(padded, down, right, PATCH)
         distance = _patch_means((here - there).square_().mean(1, keepdim=True))
@@ -94,21 +94,21 @@ def non_local_means(pictures: Tensor) -> Tensor:
     return total / weights
 
 
-def noise_level(pictures: Tensor) -> Tensor:
-    """Estimated deviation of each picture's noise, (pictures, 1, 1, 1).
+def noise_level(images: Tensor) -> Tensor:
+    """Estimated deviation of each image's noise, (images, 1, 1, 1).
 
     The mask of Immerkaer (1996, "Fast Noise Variance Estimation"), which sees no plane or edge along the axes, and the
     median of its absolute values, which the edges that it sees do not move (Donoho and Johnstone 1994, section 3.1).
     """
-    count, channels, height, width = pictures.shape
-    mask = torch.tensor(_LAPLACIAN, dtype=pictures.dtype).view(1, 1, 3, 3)
-    padded = F.pad(pictures, (1, 1, 1, 1), mode="replicate").reshape(count * channels, 1, height + 2, width + 2)
+    count, channels, height, width = images.shape
+    mask = torch.tensor(_LAPLACIAN, dtype=images.dtype).view(1, 1, 3, 3)
+    padded = F.pad(images, (1, 1, 1, 1), mode="replicate").reshape(count * channels, 1, height + 2, width + 2)
     seen = F.conv2d(padded, mask).abs().reshape(count, -1)
     return (seen.median(dim=1).values / (_GAIN * _NORMAL_MEDIAN)).view(-1, 1, 1, 1)
 
 
 def _moved(padded: Tensor, down: int, right: int, margin: int) -> Tensor:
-    """The pictures in the padded ones, moved by so many pixels, with a margin around them."""
+    """The images in the padded ones, moved by so many pixels, with a margin around them."""
     start = WINDOW + PATCH - margin
     height, width = padded.shape[-2] - 2 * start, padded.shape[-1] - 2 * start
     return padded[..., start + down : start + down + height, start + right : start + right + width]

@@ -80,12 +80,12 @@ CHECKSUMS: Final = "checksums.json"
 FETCHED: Final = ".fetched.json"
 """In a copy of a cluster's results."""
 WEIGHTS: Final = "weights"
-PICTURES: Final = "pictures"
+IMAGES: Final = "pictures"
 CHECKPOINTS: Final = "checkpoints"
 WANDB: Final = "wandb"
 DAMAGED: Final = "damaged"
 
-FOLDERS: Final = frozenset({WEIGHTS, PICTURES, CHECKPOINTS, WANDB, DAMAGED})
+FOLDERS: Final = frozenset({WEIGHTS, IMAGES, CHECKPOINTS, WANDB, DAMAGED})
 """All that it has."""
 
 

@@ -17,11 +17,11 @@ from trainables.data.files import (
     printable,
     read_regular,
 )
-from trainables.data.pictures import has_picture_ending
+from trainables.data.images import has_image_ending
 from trainables.data.video import has_video_ending
 from trainables.dataset import LeftOut
 
-# Files among the pictures that are not read, counted by their endings: a user would take them for part of the data.
+# Files among the images that are not read, counted by their endings: a user would take them for part of the data.
 
 _ENDING: Final = re.compile(r"\.[A-Za-z0-9_~]{1,12}")
 _SYSTEMS: Final = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
@@ -121,13 +121,13 @@ def _holds_own_alone(folder: str | Path, depth: int) -> bool:
     if Path(folder).name == _USUAL and any(is_results(entry.path) for entry in within):
         return True
     files = (entry.name for entry in shown if entry not in within)
-    if not within or any(has_picture_ending(name) or has_video_ending(name) for name in files):
+    if not within or any(has_image_ending(name) or has_video_ending(name) for name in files):
         return False
     return depth < _DEEPEST and all(is_own(entry.path, depth + 1) for entry in within)
 
 
 def _entries(folder: str | Path) -> list["os.DirEntry[str]"]:
-    """None where the folder cannot be looked into, which whoever reads its pictures says."""
+    """None where the folder cannot be looked into, which whoever reads its images says."""
     try:
         with os.scandir(folder) as entries:
             return list(entries)

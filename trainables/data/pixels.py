@@ -1,4 +1,4 @@
-"""What a data set's options do to every picture alike: grey, resized, noisy, filtered, in this order.
+"""What a data set's options do to every image alike: grey, resized, noisy, filtered, in this order.
 
 Done once a machine, before the decoded examples are kept. The noise comes before the filter, as a sensor's does, and
 therefore is the same for every seed: a filtered copy could not be kept otherwise.
@@ -32,15 +32,15 @@ _PART: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Pictures as they are kept."""
+    """Images as they are kept."""
 
     inputs: Pixels
     content: Pixels
-    """What two pictures are compared by: the inputs, or what they were before noise told copies apart."""
+    """What two images are compared by: the inputs, or what they were before noise told copies apart."""
 
 
 def shown(inputs: Pixels, options: DataOptions) -> Shown:
-    """The pictures under the options. Those that are asked for nothing come back as they are.
+    """The images under the options. Those that are asked for nothing come back as they are.
 
     Raises UnfitOption where they would not fit into memory.
     """
@@ -71,7 +71,7 @@ def noisy(inputs: Pixels, deviation: float) -> Pixels:
 
 
 def in_parts(inputs: Pixels, change: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Pixels:
-    """`change` on float32 pictures in 0..1, (pictures, channels, height, width); frames of clips are pictures.
+    """`change` on float32 images in 0..1, (images, channels, height, width); frames of clips are images.
 
     shape: of one example afterwards. What it gives is cut off at 0 and 1, and comes back in the type of the inputs.
     """
@@ -92,7 +92,7 @@ def in_parts(inputs: Pixels, change: Callable[[Tensor], Tensor], shape: tuple[in
 
 
 def _filter(denoise: str | None) -> Callable[[Tensor], Tensor] | None:
-    """None where the pictures are not filtered, or not one by one."""
+    """None where the images are not filtered, or not one by one."""
     from trainables.data.denoising import gaussian, median, non_local_means
 
     match denoise:
@@ -106,13 +106,13 @@ def _filter(denoise: str | None) -> Callable[[Tensor], Tensor] | None:
             return None
 
 
-def _grey(pictures: Tensor) -> Tensor:
+def _grey(images: Tensor) -> Tensor:
     import torch
 
-    return (pictures * torch.tensor(_LUMA).view(3, 1, 1)).sum(1, keepdim=True)
+    return (images * torch.tensor(_LUMA).view(3, 1, 1)).sum(1, keepdim=True)
 
 
-def _resized(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
     import torch.nn.functional as F
 
-    return F.interpolate(pictures, size, mode="bilinear", antialias=True)
+    return F.interpolate(images, size, mode="bilinear", antialias=True)

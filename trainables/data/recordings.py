@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainables.data.files import printable
+from trainables.data.image_folders import is_folder, is_shown
+from trainables.data.images import EncodedImage, Header, has_image_ending, read_header
 from trainables.data.own_folders import is_own
-from trainables.data.picture_folder import is_folder, is_shown
-from trainables.data.pictures import Header, Picture, has_picture_ending, read_header
 from trainables.data.video import count_frames, has_video_ending, video_frames, video_header
-from trainables.errors import BrokenPicture, BrokenVideo
+from trainables.errors import BrokenImage, BrokenVideo
 
 
 class Recording(ABC):
@@ -31,10 +31,10 @@ class Recording(ABC):
 
     @abstractmethod
     def headers(self) -> Iterator[Header]:
-        """Those of as many frames as tell the sizes and colours of all. Raises BrokenPicture."""
+        """Those of as many frames as tell the sizes and colours of all. Raises BrokenImage."""
 
     @abstractmethod
-    def frames(self, wanted: Sequence[int]) -> Iterator[Picture]:
+    def frames(self, wanted: Sequence[int]) -> Iterator[EncodedImage]:
         """Those of these numbers, which do not fall from one to the next. Raises BrokenVideo."""
 
 
@@ -54,13 +54,13 @@ class Video(Recording):
     def headers(self) -> Iterator[Header]:
         yield video_header(self.path)
 
-    def frames(self, wanted: Sequence[int]) -> Iterator[Picture]:
+    def frames(self, wanted: Sequence[int]) -> Iterator[EncodedImage]:
         return video_frames(self.path, wanted)
 
 
 @dataclass(frozen=True, slots=True)
 class FrameFolder(Recording):
-    """A folder of pictures, in the order of their names; numbers in names count as numbers."""
+    """A folder of images, in the order of their names; numbers in names count as numbers."""
 
     path: str
     names: tuple[str, ...] = field(repr=False)
@@ -75,18 +75,18 @@ class FrameFolder(Recording):
     def headers(self) -> Iterator[Header]:
         return map(read_header, self.frames(range(len(self.names))))
 
-    def frames(self, wanted: Sequence[int]) -> Iterator[Picture]:
+    def frames(self, wanted: Sequence[int]) -> Iterator[EncodedImage]:
         files = self.files
-        return (Picture(printable(files[number]), files[number]) for number in wanted)
+        return (EncodedImage(printable(files[number]), files[number]) for number in wanted)
 
 
 def recordings(folder: Path) -> list[Recording]:
-    """All in this folder and those within, by path; hidden ones are left out. Raises OSError, BrokenPicture."""
+    """All in this folder and those within, by path; hidden ones are left out. Raises OSError, BrokenImage."""
     return sorted(_below(str(folder), frozenset()), key=lambda recording: recording.path)
 
 
-def pictures_in(folder: Path) -> tuple[str, ...]:
-    """Names of the pictures in the folder itself."""
+def images_in(folder: Path) -> tuple[str, ...]:
+    """Names of the images in the folder itself."""
     with os.scandir(folder) as entries:
         return _frames([entry for entry in entries if is_shown(entry.name)])
 
@@ -111,16 +111,16 @@ def _below(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[Recording
 
 
 def _frames(entries: "list[os.DirEntry[str]]") -> tuple[str, ...]:
-    pictures = [entry for entry in entries if has_picture_ending(entry.name) and not is_folder(entry)]
-    # an animated picture alone is a video, among others a frame
-    if all(has_video_ending(entry.name) for entry in pictures):
+    images = [entry for entry in entries if has_image_ending(entry.name) and not is_folder(entry)]
+    # an animated image alone is a video, among others a frame
+    if all(has_video_ending(entry.name) for entry in images):
         return ()
-    for entry in pictures:
-        _refuse_what_is_no_file(entry, BrokenPicture)
-    return tuple(sorted((entry.name for entry in pictures), key=_natural))
+    for entry in images:
+        _refuse_what_is_no_file(entry, BrokenImage)
+    return tuple(sorted((entry.name for entry in images), key=_natural))
 
 
-def _refuse_what_is_no_file(entry: "os.DirEntry[str]", error: type[BrokenPicture]) -> None:
+def _refuse_what_is_no_file(entry: "os.DirEntry[str]", error: type[BrokenImage]) -> None:
     if not os.path.isfile(entry.path):  # noqa: PTH113 - unlike DirEntry.is_file, it passes over a link to itself
         why = "it is a link that leads to no file" if entry.is_symlink() else "it is no regular file"
         raise error(printable(entry.path), why)

@@ -12,7 +12,7 @@ from trainables.dataset import Examples, Outline, StreamedExamples
 from trainables.errors import DataError
 from trainables.protocol import Splits
 
-# Splits in which groups stay together: a person's pictures are trained on or tested on, never both.
+# Splits in which groups stay together: a person's images are trained on or tested on, never both.
 
 Indices = NDArray[np.int64]
 
@@ -279,7 +279,7 @@ def refuse_leaks(
     """
     train = np.concatenate([split.train, unlabelled])
     parts = {"training": train, "validation": split.val, "test": split.test}
-    shared = {"examples": np.arange(len(hashes)), "pictures of equal content": hashes}
+    shared = {"examples": np.arange(len(hashes)), "images of equal content": hashes}
     if groups is not None:
         shared["groups"] = groups
     for (one, here), (other, there) in combinations(parts.items(), 2):

@@ -42,7 +42,7 @@ class Decoding:
     def read(self, batches: Iterable[Indices], key: int | None) -> Iterator[Inputs]:
         """The inputs of each batch in order, uint8 (batch, *shape), at most three batches in memory.
 
-        key: as in `Decoder.decode`. Raises BrokenPicture at the batch that holds the picture.
+        key: as in `Decoder.decode`. Raises BrokenImage at the batch that holds the image.
         """
         started: deque[_Started] = deque()
         waiting = iter(batches)
@@ -98,7 +98,7 @@ class StreamedBatches(Batches):
     ) -> None:
         """train: the training split; where it is standardised by its statistics, they are of a sample drawn with `seed`.
 
-        Decodes with as many threads as torch may use, which is what the slot has CPUs. Raises BrokenPicture.
+        Decodes with as many threads as torch may use, which is what the slot has CPUs. Raises BrokenImage.
         """
         self.shape = info.shape
         self._decoding = Decoding(examples.decoder, info.shape, threads=torch.get_num_threads())

@@ -182,14 +182,14 @@ def _refuse_lost_classes(parts: Split, targets: NDArray[np.generic], classes: Se
         if trained and not asked:
             lost.append(
                 DataError(
-                    f"the class {name} has one picture (or copies of one, or one group): it cannot be both trained on and "
+                    f"the class {name} has one image (or copies of one, or one group): it cannot be both trained on and "
                     f"tested; add at least two that differ, or leave the class out"
                 )
             )
         if asked and not trained:
             lost.append(
                 DataError(
-                    f"the class {name} has {asked} pictures to validate and test on and none to learn from; "
+                    f"the class {name} has {asked} images to validate and test on and none to learn from; "
                     f"add some, or leave the class out"
                 )
             )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from trainables.data.files import printable
-from trainables.data.pictures import MOST_PIXELS, Header, Picture
+from trainables.data.images import MOST_PIXELS, EncodedImage, Header
 from trainables.errors import BrokenVideo, DataError
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def video_header(path: str) -> Header:
     raise BrokenVideo(printable(path), _NO_FRAME)
 
 
-def video_frames(path: str, wanted: Sequence[int]) -> Iterator[Picture]:
-    """The frames of these numbers, which count from 0 and may not fall, one picture each, upright.
+def video_frames(path: str, wanted: Sequence[int]) -> Iterator[EncodedImage]:
+    """The frames of these numbers, which count from 0 and may not fall, one image each, upright.
 
     A video that ends sooner gives its last frame for the rest. Raises BrokenVideo.
     """
@@ -60,14 +60,14 @@ def video_frames(path: str, wanted: Sequence[int]) -> Iterator[Picture]:
         for number, frame in enumerate(container.decode(video=0)):
             last = frame
             while given < len(wanted) and wanted[given] == number:
-                yield _picture(path, number, frame)
+                yield _image(path, number, frame)
                 given += 1
             if given == len(wanted):
                 return
         if last is None:
             raise BrokenVideo(printable(path), _NO_FRAME)
         for number in wanted[given:]:
-            yield _picture(path, number, last)
+            yield _image(path, number, last)
 
 
 @contextmanager
@@ -77,26 +77,26 @@ def _opened(path: str) -> "Iterator[InputContainer]":
     except ImportError as missing:
         raise DataError(
             f"{printable(path)} is a video, and PyAV, which decodes videos, is not installed: pip install "
-            f"'orch-grid[video]'; or give each clip as a folder of pictures"
+            f"'orch-grid[video]'; or give each clip as a folder of images"
         ) from missing
     try:
         # a playlist that is called as videos are could name addresses and other files; they are not followed
         with av.open(path, container_options=_TRUSTED) as container:
             if not container.streams.video:
-                raise BrokenVideo(printable(path), "it holds no pictures")
+                raise BrokenVideo(printable(path), "it holds no images")
             container.streams.video[0].codec_context.options = {"max_pixels": str(MOST_PIXELS)}
             yield container
     except av.FFmpegError as damage:
         raise BrokenVideo(printable(path), damage.strerror or repr(damage)) from damage
 
 
-def _picture(path: str, number: int, frame: "VideoFrame") -> Picture:
-    """Uncompressed, as a portable grey or pixel map, so that it is sized as any other picture."""
+def _image(path: str, number: int, frame: "VideoFrame") -> EncodedImage:
+    """Uncompressed, as a portable grey or pixel map, so that it is sized as any other image."""
     grey = _is_grey(frame)
     pixels = np.rot90(frame.to_ndarray(format="gray" if grey else "rgb24"), _quarter_turns(frame))
     height, width = pixels.shape[:2]
     head = f"{'P5' if grey else 'P6'} {width} {height} 255\n"
-    return Picture(f"{printable(path)}#{number}", head.encode() + pixels.tobytes())
+    return EncodedImage(f"{printable(path)}#{number}", head.encode() + pixels.tobytes())
 
 
 def _is_grey(frame: "VideoFrame") -> bool:
@@ -104,5 +104,5 @@ def _is_grey(frame: "VideoFrame") -> bool:
 
 
 def _quarter_turns(frame: "VideoFrame") -> int:
-    """By which a telephone says that its picture is to be turned, against the clock."""
+    """By which a telephone says that its image is to be turned, against the clock."""
     return round(frame.rotation / 90) % 4

@@ -1,4 +1,4 @@
-"""Data sets published as CIFAR is: batches of 32 x 32 pictures, as pickles or in binary, the test split last."""
+"""Data sets published as CIFAR is: batches of 32 x 32 images, as pickles or in binary, the test split last."""
 
 import pickle
 from abc import abstractmethod
@@ -29,7 +29,7 @@ _KNOWN: Final = frozenset(
 """All that a batch refers to."""
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
-"""Pictures (count, 3, 32, 32) and labels (count,)."""
+"""Images (count, 3, 32, 32) and labels (count,)."""
 
 
 def read_pickled(path: Path, published: str, labels: str = "labels") -> Batch:
@@ -80,7 +80,7 @@ def _damaged(path: Path, why: str) -> NoReturn:
 
 
 class CifarDataset(PublishedDataset):
-    """Colour pictures with an official test split, read from the batches in one folder."""
+    """Colour images with an official test split, read from the batches in one folder."""
 
     pickled: ClassVar[dict[str, str]]
     """The batches of the Python version, the test batch last, with the MD5 of each as published."""
@@ -117,13 +117,13 @@ class CifarDataset(PublishedDataset):
 
     def load(self, place: DataLocation) -> Examples:
         files = self._files(place)
-        pictures, labels = zip(*map(self._read, files), strict=True)
+        images, labels = zip(*map(self._read, files), strict=True)
         targets = np.concatenate(labels)
         classes = len(self.class_names())
         if targets.min() < 0 or targets.max() >= classes:
             raise DataError(f"{files[0].parent} holds the label {targets.max()}; {self.name} has {classes} classes")
         count = len(targets)
-        return Examples(np.concatenate(pictures), targets, np.arange(count) >= count - len(labels[-1]))
+        return Examples(np.concatenate(images), targets, np.arange(count) >= count - len(labels[-1]))
 
     def _read(self, path: Path) -> Batch:
         if path.suffix == ".bin":

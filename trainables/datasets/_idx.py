@@ -1,4 +1,4 @@
-"""Data sets published as MNIST is: four IDX files, of training and test pictures and labels."""
+"""Data sets published as MNIST is: four IDX files, of training and test images and labels."""
 
 import gzip
 import math
@@ -21,7 +21,7 @@ from trainables.errors import DataError
 # IDX files, as MNIST is published in (LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/), gzipped or not.
 
 _BYTES: Final = 0x08
-"""The type of unsigned bytes, the only one that pictures and labels use."""
+"""The type of unsigned bytes, the only one that images and labels use."""
 _CHUNK: Final = 1 << 20
 _SMALL: Final = 64 << 20
 """Bytes that are read of any file."""
@@ -100,12 +100,12 @@ _FIRST_LABELS: Final = {
 }
 """The first training labels as published: the files of both sets bear the same names."""
 
-Pictures = NDArray[np.uint8]
+Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
 
 class IdxDataset(PublishedDataset):
-    """Grey pictures with an official test split, read from the four files in one folder."""
+    """Grey images with an official test split, read from the four files in one folder."""
 
     folders: ClassVar[tuple[str, ...]]
     """Names of folders in the data folder."""
@@ -118,20 +118,20 @@ class IdxDataset(PublishedDataset):
     classes: ClassVar[tuple[str, ...]]
 
     def file_names(self) -> tuple[str, ...]:
-        """Of training pictures and labels, then test pictures and labels."""
+        """Of training images and labels, then test images and labels."""
         return _FILES
 
     def class_names(self) -> tuple[str, ...]:
         """In label order."""
         return self.classes
 
-    def put_right(self, pictures: Pictures, labels: Labels) -> tuple[Pictures, Labels]:
-        """Upright pictures (count, height, width), and labels that count from 0, of what the files hold."""
-        return pictures, labels
+    def put_right(self, images: Images, labels: Labels) -> tuple[Images, Labels]:
+        """Upright images (count, height, width), and labels that count from 0, of what the files hold."""
+        return images, labels
 
     def info(self, place: DataLocation) -> DataInfo:
         files = self._files(place)
-        height, width = _picture_size(files, [idx_head(file)[0] for file in files])
+        height, width = _image_size(files, [idx_head(file)[0] for file in files])
         none, _ = self.put_right(np.empty((0, height, width), np.uint8), np.empty(0, np.int64))
         shape = (1, *none.shape[1:])
         return DataInfo(self.name, "image", shape, "classification", self.class_names(), official_test=True)
@@ -143,7 +143,7 @@ class IdxDataset(PublishedDataset):
     def load(self, place: DataLocation) -> Examples:
         files = self._files(place)
         arrays = [read_idx(file) for file in files]
-        _picture_size(files, [array.shape for array in arrays])
+        _image_size(files, [array.shape for array in arrays])
         train, train_labels = self.put_right(arrays[0], arrays[1].astype(np.int64))
         test, test_labels = self.put_right(arrays[2], arrays[3].astype(np.int64))
         count = len(self.class_names())
@@ -192,17 +192,17 @@ class IdxDataset(PublishedDataset):
         getattr(datasets, self.torchvision_name)(folder, download=True)
 
 
-def _picture_size(files: list[Path], shapes: list[tuple[int, ...]]) -> tuple[int, int]:
-    """Height and width of a picture. Raises DataError where the arrays of the four files do not fit together."""
-    for images, labels in ((0, 1), (2, 3)):
-        pictures, values = shapes[images], shapes[labels]
-        if len(pictures) != 3 or 0 in pictures or values != pictures[:1]:
+def _image_size(files: list[Path], shapes: list[tuple[int, ...]]) -> tuple[int, int]:
+    """Height and width of an image. Raises DataError where the arrays of the four files do not fit together."""
+    for first, second in ((0, 1), (2, 3)):
+        images, values = shapes[first], shapes[second]
+        if len(images) != 3 or 0 in images or values != images[:1]:
             raise DataError(
-                f"{files[images]} (shape {pictures}) and {files[labels]} (shape {values}) do not fit together: they "
-                f"should be (pictures, height, width) and (pictures,); delete them and get them again"
+                f"{files[first]} (shape {images}) and {files[second]} (shape {values}) do not fit together: they "
+                f"should be (images, height, width) and (images,); delete them and get them again"
             )
     if shapes[0][1:] != shapes[2][1:]:
-        raise DataError(f"{files[0]} and {files[2]} hold pictures of different sizes")
+        raise DataError(f"{files[0]} and {files[2]} hold images of different sizes")
     return shapes[0][1], shapes[0][2]
 
 

@@ -1,4 +1,4 @@
-"""Columns of Parquet files that say something of each picture: labels, groups, numbers to predict."""
+"""Columns of Parquet files that say something of each image: labels, groups, numbers to predict."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from results_schema import TABLES
 from trainables.data.csv_list import fit_numbers
 from trainables.data.files import printable
+from trainables.data.image_folders import shown_folders
 from trainables.data.own_folders import Leavings, is_results
-from trainables.data.picture_folder import shown_folders
 from trainables.errors import DataError, DataMissing, UnfitOption
 
 # Where the Parquet files of a data set lie: in one folder, in folders called as splits, or in those of Hive's
@@ -138,7 +138,7 @@ _SMALL: Final = 256 << 20
 """Bytes that are unpacked of any file."""
 _MOST_GROWTH: Final = 100
 _FEW_ROWS: Final = 1_000_000
-"""Rows that are read of any file; more take a byte each at the least, being pictures."""
+"""Rows that are read of any file; more take a byte each at the least, being images."""
 
 
 @contextmanager
@@ -152,7 +152,7 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def refuse_what_grows(file: pq.ParquetFile, path: Path) -> None:
-    """Raises DataError where a few bytes stand for many. Pictures are packed already, and hardly shrink once more."""
+    """Raises DataError where a few bytes stand for many. Images are packed already, and hardly shrink once more."""
     size, said = path.stat().st_size, file.metadata
     unpacked = sum(said.row_group(number).total_byte_size for number in range(said.num_row_groups))
     if unpacked > max(_SMALL, _MOST_GROWTH * size) or said.num_rows > max(_FEW_ROWS, size):

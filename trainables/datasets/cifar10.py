@@ -16,7 +16,7 @@ _PICKLED: Final = {
 
 
 class Cifar10(CifarDataset):
-    """50,000 training and 10,000 test pictures, 32 x 32, RGB.
+    """50,000 training and 10,000 test images, 32 x 32, RGB.
 
     Read from the data folder: `cifar-10-batches-py/` (torchvision's) or `cifar-10-batches-bin/`, there, in `cifar10/`
     or the data folder itself. Only the published files are read; other copies are for `image_parquet`, `image_folder`.

@@ -27,7 +27,7 @@ _COARSE: Final = (
 
 
 class Cifar100(CifarDataset):
-    """50,000 training and 10,000 test pictures, 32 x 32, RGB, of 100 classes in 20 groups.
+    """50,000 training and 10,000 test images, 32 x 32, RGB, of 100 classes in 20 groups.
 
     Read from the data folder: `cifar-100-python/` (torchvision's) or `cifar-100-binary/`, there, in `cifar100/` or the
     data folder itself. Only the published files are read; other copies are for `image_parquet`, `image_folder`.

@@ -9,14 +9,14 @@ from pydantic import Field
 
 from trainables.component import Count
 from trainables.data.clips import ClipSource
-from trainables.data.picture_dataset import PictureDataset, decoded_pictures, located_file
+from trainables.data.image_dataset import ImageDataset, decoded_images, located_file
 from trainables.dataset import DataInfo, DataLocation, Examples
 
 
-class ClipFolder(PictureDataset):
+class ClipFolder(ImageDataset):
     """`path/CLASS/**/video.mp4` or `path/CLASS/**/clip/frame1.png`, or so below `path/train` and `path/test`.
 
-    Videos are decoded with PyAV (`pip install 'orch-grid[video]'`); a folder of pictures is a clip in the order of their
+    Videos are decoded with PyAV (`pip install 'orch-grid[video]'`); a folder of images is a clip in the order of their
     names. `path/test` is the official test split. All clips that are cut from one recording stay in one split. Above
     2 GiB the fingerprint is of names and sizes. `groups` is a CSV file, `path,group` with the paths of videos and folders
     of frames within `path`.
@@ -52,7 +52,7 @@ class ClipFolder(PictureDataset):
         shape = self._shape(source, place)
         recording = source.recording_of
         together = self._groups(source, place)
-        inputs = decoded_pictures(source.batches(), len(recording) * self.frames, shape)
+        inputs = decoded_images(source.batches(), len(recording) * self.frames, shape)
         return Examples(
             inputs.reshape(len(recording), self.frames, *shape),
             source.targets[recording],

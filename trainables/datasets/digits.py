@@ -15,7 +15,7 @@ _WHITE: Final = 16
 
 
 class Digits(Dataset):
-    """1,797 pictures, 8 x 8, grey, of the digits 0 to 9; no official test split. Needs no file and no network."""
+    """1,797 images, 8 x 8, grey, of the digits 0 to 9; no official test split. Needs no file and no network."""
 
     name: ClassVar[str] = "digits"
     licence: ClassVar[str] = "CC BY 4.0, https://archive.ics.uci.edu/dataset/80"

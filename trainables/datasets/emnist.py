@@ -6,7 +6,7 @@ from typing import ClassVar, Final, Literal
 
 import numpy as np
 
-from trainables.datasets._idx import IdxDataset, Labels, Pictures
+from trainables.datasets._idx import IdxDataset, Images, Labels
 
 _UNLIKE_CAPITALS: Final = "abdefghnqrt"
 """Small letters with a class of their own where those that look like their capitals are merged with them (table II)."""
@@ -24,7 +24,7 @@ class Emnist(IdxDataset):
     """MNIST's forms, drawn from NIST Special Database 19 in the same way: 28 x 28, grey, up to 62 classes.
 
     Read from the data folder: torchvision's `EMNIST/raw/`, the IDX files (gzipped or not) in `emnist/`, in the folder
-    `gzip` of the published archive there, or in the data folder itself. The published pictures are transposed; they
+    `gzip` of the published archive there, or in the data folder itself. The published images are transposed; they
     are put right here.
     """
 
@@ -45,9 +45,9 @@ class Emnist(IdxDataset):
     def class_names(self) -> tuple[str, ...]:
         return tuple(_CLASSES[self.split])
 
-    def put_right(self, pictures: Pictures, labels: Labels) -> tuple[Pictures, Labels]:
+    def put_right(self, images: Images, labels: Labels) -> tuple[Images, Labels]:
         first = 1 if self.split == "letters" else 0
-        return np.ascontiguousarray(pictures.swapaxes(1, 2)), labels - first
+        return np.ascontiguousarray(images.swapaxes(1, 2)), labels - first
 
     def _download(self, folder: Path) -> None:
         from torchvision import datasets  # slow to import, and needed by a download alone

@@ -1,4 +1,4 @@
-"""Pictures of clothes (Xiao, Rasul and Vollgraf 2017, "Fashion-MNIST: a Novel Image Dataset", arXiv:1708.07747)."""
+"""Images of clothes (Xiao, Rasul and Vollgraf 2017, "Fashion-MNIST: a Novel Image Dataset", arXiv:1708.07747)."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -7,7 +7,7 @@ from trainables.datasets._idx import IdxDataset
 
 
 class FashionMnist(IdxDataset):
-    """60,000 training and 10,000 test pictures, 28 x 28, grey.
+    """60,000 training and 10,000 test images, 28 x 28, grey.
 
     Read from the data folder: torchvision's `FashionMNIST/raw/`, the IDX files (gzipped or not) in `fashion_mnist/` or
     `fashion-mnist/`, or the data folder itself where it holds them; else from Debian's package `dataset-fashion-mnist`.

@@ -1,4 +1,4 @@
-"""A user's own pictures in a folder for each class, as torchvision's `ImageFolder` reads them."""
+"""A user's own images in a folder for each class, as torchvision's `ImageFolder` reads them."""
 
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
@@ -6,19 +6,19 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from trainables.component import NotIdentity
-from trainables.data.picture_dataset import PictureDataset, PictureSource, located_file
-from trainables.data.picture_folder import NumberedFolder, PictureFolder
+from trainables.data.image_dataset import ImageDataset, ImageSource, located_file
+from trainables.data.image_folders import ImageFolderSource, NumberedFolder
 from trainables.dataset import DataLocation
 
 
-class ImageFolder(PictureDataset):
-    """`path/CLASS/**/picture.png`, or `path/train/CLASS/...` and `path/test/CLASS/...`, the official test split.
+class ImageFolder(ImageDataset):
+    """`path/CLASS/**/image.png`, or `path/train/CLASS/...` and `path/test/CLASS/...`, the official test split.
 
-    Pictures of the usual formats of pixels (`data.pictures`); hidden files, and pictures outside of class folders, are
+    Images of the usual formats of pixels (`data.images`); hidden files, and images outside of class folders, are
     left out. A folder `val` beside `train` joins the pool that the protocol splits. Folders called as splits are, with
     anything else beside them or without class folders, are an error. Above 2 GiB the fingerprint is of names and sizes.
-    `groups` is a CSV file, `path,group` with the paths of pictures within `path`, looked for where `path` is, then in it;
-    so is `target`, `path,target`, with which the pictures need no class folders.
+    `groups` is a CSV file, `path,group` with the paths of images within `path`, looked for where `path` is, then in it;
+    so is `target`, `path,target`, with which the images need no class folders.
     """
 
     name: ClassVar[str] = "image_folder"
@@ -36,7 +36,7 @@ class ImageFolder(PictureDataset):
     def _named_lists(self) -> list[str]:
         return [path for path in (self.groups, self.target) if path is not None]
 
-    def _open(self, root: Path) -> PictureSource:
+    def _open(self, root: Path) -> ImageSource:
         if self.target is None:
-            return PictureFolder(root)
+            return ImageFolderSource(root)
         return NumberedFolder(root, Path(self.target), self._named_lists())

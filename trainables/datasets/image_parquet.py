@@ -1,4 +1,4 @@
-"""A user's own pictures in Parquet files, with a column of encoded images and one of labels, or of numbers."""
+"""A user's own images in Parquet files, with a column of encoded images and one of labels, or of numbers."""
 
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
@@ -6,17 +6,17 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from trainables.component import NotIdentity
-from trainables.data.picture_dataset import PictureDataset, PictureSource, located_file
+from trainables.data.image_dataset import ImageDataset, ImageSource, located_file
 from trainables.dataset import DataLocation
-from trainables.datasets._picture_table import PictureTable
+from trainables.datasets._image_table import ImageTable
 
 
-class ImageParquet(PictureDataset):
+class ImageParquet(ImageDataset):
     """One Parquet file, or a folder of them, of which `test.parquet`, `test-*.parquet`, `test/*.parquet` are the test split.
 
     Files may lie in folders called as splits or in those of Hive's layout, whose names are columns (`label=owl`,
     `split=train`). Test files alone are an error; a single file is divided as the protocol says, whatever its name.
-    Images are encoded pictures as bytes, or paths below `folder`, or Hugging Face structs of both; labels whole numbers,
+    Images are encoded images as bytes, or paths below `folder`, or Hugging Face structs of both; labels whole numbers,
     texts or booleans. Class names come from the files' metadata (`classes`, or a Hugging Face feature), which have to
     agree on them, else they are the sorted labels. Above 2 GiB the fingerprint is of names and sizes. `groups` is a
     column.
@@ -25,20 +25,20 @@ class ImageParquet(PictureDataset):
     name: ClassVar[str] = "image_parquet"
 
     image: Annotated[str, Field(min_length=1)] = "image"
-    """The column of encoded pictures, or of their paths."""
+    """The column of encoded images, or of their paths."""
     label: Annotated[str, Field(min_length=1)] = "label"
     """The column of labels."""
     target: Annotated[str | None, Field(min_length=1), NotIdentity()] = None
     """A column of numbers to predict, in place of labels: the task is then regression."""
     folder: Annotated[str | None, Field(min_length=1), NotIdentity()] = None
-    """Where paths of pictures start from, looked for where `path` is, then in it; nothing outside of it is read."""
+    """Where paths of images start from, looked for where `path` is, then in it; nothing outside of it is read."""
 
     def located(self, place: DataLocation) -> Self:
         return located_file(super().located(place), "folder", place, Path.is_dir)
 
-    def _open(self, root: Path) -> PictureSource:
+    def _open(self, root: Path) -> ImageSource:
         folder = None if self.folder is None else Path(self.folder)
-        return PictureTable(root, self.image, self.label, self.target, folder)
+        return ImageTable(root, self.image, self.label, self.target, folder)
 
     def _reading(self) -> str:
         return f"{self.image!r} {self.label!r}" + ("" if self.target is None else f" {self.target!r}")

@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from trainables.component import NotIdentity
-from trainables.data.picture_dataset import PictureSource
-from trainables.data.picture_decoder import PictureDecoder, middle
-from trainables.data.picture_folder import PictureFolder, SplitFolder, shown_folders
-from trainables.data.pictures import Choice, Shape
+from trainables.data.image_dataset import ImageSource
+from trainables.data.image_decoder import ImageDecoder, middle
+from trainables.data.image_folders import ImageFolderSource, SplitFolder, shown_folders
+from trainables.data.images import Choice, Shape
 from trainables.dataset import DataInfo, DataLocation, Size, StreamedExamples
 from trainables.datasets.image_folder import ImageFolder
 from trainables.errors import DataError, UnfitOption
@@ -24,8 +24,8 @@ class Imagenet(ImageFolder):
 
     `path/train/CLASS/...` and `path/val/CLASS/...`, as torchvision's `ImageNet` unpacks them into folders of WordNet
     ids; without `train` the class folders lie in `path` itself. `val`, whose labels are public, is the official test
-    split that the field reports; `test` is not read. To train, a random part of each picture is taken and resized
-    (Szegedy et al. 2015); to measure, the middle. Mean and deviation are of a thousand training pictures drawn at
+    split that the field reports; `test` is not read. To train, a random part of each image is taken and resized
+    (Szegedy et al. 2015); to measure, the middle. Mean and deviation are of a thousand training images drawn at
     random. Above 2 GiB the fingerprint is of names and sizes.
     """
 
@@ -35,11 +35,11 @@ class Imagenet(ImageFolder):
     path: Annotated[str, Field(min_length=1), NotIdentity()] = "imagenet"
     """Looked for beside the grid file, then in the data folder."""
     size: Size = (224, 224)
-    """What the part of each picture is resized to."""
+    """What the part of each image is resized to."""
     channels: Literal[1, 3] = 3
     """1 is grey, 3 is RGB."""
     least_area: Annotated[float, Field(gt=0, le=1)] = 0.08
-    """Smallest share of a training picture's area that is taken; 1 takes the middle, as in measuring."""
+    """Smallest share of a training image's area that is taken; 1 takes the middle, as in measuring."""
     middle: Annotated[float, Field(gt=0, le=1)] = 0.875
     """Share of the short side that is measured on: 0.875 is 224 of 256 pixels."""
 
@@ -51,7 +51,7 @@ class Imagenet(ImageFolder):
         shape = self._shape(source, place)
         root = Path(self.located(place).path)
         try:
-            decoder = PictureDecoder(source.files, root, place, shape, self.least_area, self.middle)
+            decoder = ImageDecoder(source.files, root, place, shape, self.least_area, self.middle)
         except OSError as refused:
             raise DataError(f"cannot read the data: {refused}") from refused
         return StreamedExamples(decoder, source.targets, source.official_test, self._groups(source, place))
@@ -59,10 +59,10 @@ class Imagenet(ImageFolder):
     def _part(self, shape: Shape) -> Choice:
         return middle(shape[2] / shape[1], self.middle)
 
-    def _open(self, root: Path) -> PictureSource:
+    def _open(self, root: Path) -> ImageSource:
         if self.target is not None:
             raise UnfitOption("target", "imagenet has classes alone; image_folder takes numbers to predict")
-        return PictureFolder(root, _splits)
+        return ImageFolderSource(root, _splits)
 
 
 def _splits(root: Path) -> list[SplitFolder]:
@@ -75,7 +75,7 @@ def _splits(root: Path) -> list[SplitFolder]:
     bare = [name for name, folder in named.items() if not shown_folders(folder)]
     if bare:
         raise DataError(
-            f"{root}/{bare[0]} has no class folders; sort its pictures into one for each class, as "
+            f"{root}/{bare[0]} has no class folders; sort its images into one for each class, as "
             f"torchvision.datasets.ImageNet does"
         )
     return [SplitFolder(folder, name == _VAL) for name, folder in sorted(named.items())]

@@ -6,7 +6,7 @@ from trainables.datasets._idx import IdxDataset
 
 
 class Kmnist(IdxDataset):
-    """Kuzushiji-MNIST: 60,000 training and 10,000 test pictures, 28 x 28, grey, of ten hiragana.
+    """Kuzushiji-MNIST: 60,000 training and 10,000 test images, 28 x 28, grey, of ten hiragana.
 
     Read from the data folder: torchvision's `KMNIST/raw/`, or the IDX files (gzipped or not) in `kmnist/`. They are
     named as MNIST's, so they are not looked for in the data folder itself.

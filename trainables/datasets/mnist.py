@@ -6,7 +6,7 @@ from trainables.datasets._idx import IdxDataset
 
 
 class Mnist(IdxDataset):
-    """60,000 training and 10,000 test pictures, 28 x 28, grey.
+    """60,000 training and 10,000 test images, 28 x 28, grey.
 
     Read from the data folder: torchvision's `MNIST/raw/`, the IDX files (gzipped or not) in `mnist/`, or the data
     folder itself where it holds them.

@@ -65,7 +65,7 @@ def _moves(places: int) -> list[tuple[int, int]]:
 
 
 _TEST_SHARE: Final = 0.2
-"""Of the clips, and of the pictures where their source has no official test split."""
+"""Of the clips, and of the images where their source has no official test split."""
 
 
 class MovingDigits(Dataset):
@@ -104,19 +104,19 @@ class MovingDigits(Dataset):
         return self._source().content_files(place)
 
     def fingerprint(self, place: DataLocation) -> str:
-        # other parameters make other clips of the same pictures
+        # other parameters make other clips of the same images
         made = (self.source, self.length, self.size, self.noise, self.examples, self.shuffled)
         return blake2b(f"{made} {self._source().fingerprint(place)}".encode(), digest_size=16).hexdigest()
 
     def load(self, place: DataLocation) -> Examples:
         check_memory(self.examples, (self.length, self.size, self.size), "examples")
-        pictures = self._source().load(place)
+        images = self._source().load(place)
         # RandomState's numbers are frozen for ever, a Generator's may change with numpy
         random = np.random.RandomState(_seed("clips"))
         official_test = np.arange(self.examples) >= self.examples - round(_TEST_SHARE * self.examples)
-        shown = _shown(pictures.official_test, official_test, random)
+        shown = _shown(images.official_test, official_test, random)
         targets = np.arange(self.examples) % len(DIRECTIONS)
-        inputs = self._frames(pictures.inputs[:, 0], shown, targets, random)
+        inputs = self._frames(images.inputs[:, 0], shown, targets, random)
         self._disturb(inputs)
         return Examples(inputs[:, :, None], targets.astype(np.int64), official_test, groups=shown)
 
@@ -127,13 +127,13 @@ class MovingDigits(Dataset):
 
     def _frames(
         self,
-        pictures: NDArray[np.uint8] | NDArray[np.float32],
+        images: NDArray[np.uint8] | NDArray[np.float32],
         shown: NDArray[np.int64],
         targets: NDArray[np.int64],
         random: np.random.RandomState,
     ) -> NDArray[np.uint8]:
         """uint8 (clips, frames, size, size). A frame is the same canvas, moved round the torus."""
-        canvases = self._canvases(pictures, shown)
+        canvases = self._canvases(images, shown)
         start = random.randint(self.size, size=(len(shown), 1, 2))
         passed = places_passed(targets, self.length, self.size, random)
         across, up = np.moveaxis(start + passed, -1, 0)
@@ -144,14 +144,12 @@ class MovingDigits(Dataset):
         frames: NDArray[np.uint8] = canvases[clips, rows[..., :, None], columns[..., None, :]]
         return frames
 
-    def _canvases(
-        self, pictures: NDArray[np.uint8] | NDArray[np.float32], shown: NDArray[np.int64]
-    ) -> NDArray[np.uint8]:
+    def _canvases(self, images: NDArray[np.uint8] | NDArray[np.float32], shown: NDArray[np.int64]) -> NDArray[np.uint8]:
         """uint8 (clips, size, size): the digit of each clip, in the corner."""
         side = self.size // 2
         canvases = np.zeros((len(shown), self.size, self.size), np.uint8)
-        for canvas, picture in zip(canvases, pictures[shown], strict=True):
-            image = Image.fromarray(picture)
+        for canvas, digit in zip(canvases, images[shown], strict=True):
+            image = Image.fromarray(digit)
             fitting = image if image.size == (side, side) else image.resize((side, side), Image.Resampling.BILINEAR)
             canvas[:side, :side] = np.asarray(fitting)
         return canvases
@@ -168,16 +166,16 @@ class MovingDigits(Dataset):
 
 
 def _shown(
-    is_test_picture: NDArray[np.bool_], is_test_clip: NDArray[np.bool_], random: np.random.RandomState
+    is_test_image: NDArray[np.bool_], is_test_clip: NDArray[np.bool_], random: np.random.RandomState
 ) -> NDArray[np.int64]:
-    """For each clip the picture whose digit it shows; test clips show test pictures."""
-    if not is_test_picture.any():
-        is_test_picture = np.zeros(len(is_test_picture), dtype=bool)
-        is_test_picture[random.permutation(len(is_test_picture))[: round(_TEST_SHARE * len(is_test_picture))]] = True
+    """For each clip the image whose digit it shows; test clips show test images."""
+    if not is_test_image.any():
+        is_test_image = np.zeros(len(is_test_image), dtype=bool)
+        is_test_image[random.permutation(len(is_test_image))[: round(_TEST_SHARE * len(is_test_image))]] = True
     shown = np.empty(len(is_test_clip), dtype=np.int64)
     for test in (False, True):
         chosen = is_test_clip == test
-        shown[chosen] = random.choice(np.flatnonzero(is_test_picture == test), chosen.sum())
+        shown[chosen] = random.choice(np.flatnonzero(is_test_image == test), chosen.sum())
     return shown
 
 

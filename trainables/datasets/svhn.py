@@ -19,32 +19,32 @@ _TEN = 10
 
 
 def read_house_numbers(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Pictures (count, 3, 32, 32) and labels 0 to 9 (count,) of one file. Raises DataError where it is damaged."""
+    """Images (count, 3, 32, 32) and labels 0 to 9 (count,) of one file. Raises DataError where it is damaged."""
     from scipy.io import loadmat  # slow to import
 
     try:
         # arrays of numbers alone are read of a file, and nothing in it is run
         content = loadmat(path, appendmat=False, variable_names=["X", "y"])
-        pictures, labels = content["X"], content["y"]
+        images, labels = content["X"], content["y"]
     except KeyError as lacking:
         _damaged(path, f"it has no {lacking}")
     except OSError as refused:
         _damaged(path, refused.strerror or str(refused))
     except Exception as damage:  # noqa: BLE001 - scipy raises anything on damaged bytes
         _damaged(path, str(damage) or repr(damage))
-    if not _are_pictures(pictures):
-        _damaged(path, f"X is {_described(pictures)}, and has to be uint8 (32, 32, 3, pictures)")
-    count = pictures.shape[-1]
+    if not _are_images(images):
+        _damaged(path, f"X is {_described(images)}, and has to be uint8 (32, 32, 3, images)")
+    count = images.shape[-1]
     if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "uif" or labels.size != count or not count:
-        _damaged(path, f"y is {_described(labels)}, and has to be a label for each of {count} pictures")
+        _damaged(path, f"y is {_described(labels)}, and has to be a label for each of {count} images")
     if labels.min() < 0 or labels.max() > _TEN:
         _damaged(path, f"its labels go from {labels.min()} to {labels.max()}, not from 1 to 10")
     if not np.isin(labels, np.arange(_TEN + 1)).all():
         _damaged(path, "its labels are not all whole numbers")
-    return np.ascontiguousarray(pictures.transpose(3, 2, 0, 1)), labels.reshape(-1).astype(np.int64) % _TEN
+    return np.ascontiguousarray(images.transpose(3, 2, 0, 1)), labels.reshape(-1).astype(np.int64) % _TEN
 
 
-def _are_pictures(value: object) -> bool:
+def _are_images(value: object) -> bool:
     return isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == 4 and value.shape[:3] == _SHAPE
 
 
@@ -57,7 +57,7 @@ def _damaged(path: Path, why: str) -> NoReturn:
 
 
 class Svhn(PublishedDataset):
-    """73,257 training and 26,032 test pictures, 32 x 32, RGB, cropped around one digit (format 2).
+    """73,257 training and 26,032 test images, 32 x 32, RGB, cropped around one digit (format 2).
 
     Read from the data folder: `train_32x32.mat` and `test_32x32.mat` (and `extra_32x32.mat`) there, in `svhn/` or
     `SVHN/`. The classes are as unequal as house numbers are.
@@ -68,7 +68,7 @@ class Svhn(PublishedDataset):
     classes: ClassVar[tuple[str, ...]] = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 
     extra: bool = False
-    """Whether the 531,131 easier pictures of `extra_32x32.mat` join those to train on."""
+    """Whether the 531,131 easier images of `extra_32x32.mat` join those to train on."""
 
     def info(self, place: DataLocation) -> DataInfo:
         self._files(place)
@@ -84,10 +84,10 @@ class Svhn(PublishedDataset):
         )
 
     def load(self, place: DataLocation) -> Examples:
-        pictures, labels = zip(*map(read_house_numbers, self._files(place)), strict=True)
+        images, labels = zip(*map(read_house_numbers, self._files(place)), strict=True)
         targets = np.concatenate(labels)
         count = len(targets)
-        return Examples(np.concatenate(pictures), targets, np.arange(count) >= count - len(labels[-1]))
+        return Examples(np.concatenate(images), targets, np.arange(count) >= count - len(labels[-1]))
 
     def _parts(self) -> tuple[str, ...]:
         return ("train", "extra", "test") if self.extra else ("train", "test")

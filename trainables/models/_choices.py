@@ -7,4 +7,4 @@ Attention = Literal["none", "se", "cbam"]
 Cell = Literal["rnn", "lstm", "gru"]
 """Elman 1990 with tanh, Hochreiter and Schmidhuber 1997, Cho et al. 2014."""
 Read = Literal["rows", "columns", "patches"]
-"""The steps in which a picture is read."""
+"""The steps in which an image is read."""

@@ -1,4 +1,4 @@
-"""A conditional GAN (Mirza and Osindero 2014) of convolutions (Radford et al. 2016): pictures of a given class."""
+"""A conditional GAN (Mirza and Osindero 2014) of convolutions (Radford et al. 2016): images of a given class."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from trainables.models._gan_networks import Generator
 _BETAS: Final = (0.5, 0.999)
 """Of Adam (Radford et al. 2016, section 4)."""
 _AT_ONCE: Final = 500
-"""Pictures generated in one batch."""
+"""Images generated in one batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +30,24 @@ class ConditionalGanSettings:
 
 
 class ConditionalGan:
-    """A generator of pictures in 0..1 under a label, learnt from labelled ones."""
+    """A generator of images in 0..1 under a label, learnt from labelled ones."""
 
     def __init__(
         self, classes: int, shape: tuple[int, ...], settings: ConditionalGanSettings, device: torch.device
     ) -> None:
-        """Draws the first weights from torch's global generator. shape: of a picture: (channels, height, width)."""
+        """Draws the first weights from torch's global generator. shape: of an image: (channels, height, width)."""
         self._classes, self._settings, self._device = classes, settings, device
         self._generator = Generator(settings.latent + classes, settings.channels, shape).to(device)
         self._discriminator = _Discriminator(classes, settings.channels[::-1], shape).to(device)
 
-    def train(self, pictures: Tensor, labels: Tensor, check: Callable[[], None]) -> None:
+    def train(self, images: Tensor, labels: Tensor, check: Callable[[], None]) -> None:
         """Learn from batches drawn with replacement, by torch's global generator.
 
-        pictures: uint8 in 0..255 or floats in 0..1, (examples, *shape), on any device; labels: int64 (examples,). check:
+        images: uint8 in 0..255 or floats in 0..1, (examples, *shape), on any device; labels: int64 (examples,). check:
         called before every step, may raise.
         """
         of_discriminator, of_generator = self._adam(self._discriminator), self._adam(self._generator)
-        for real, wanted in self._batches(pictures, labels):
+        for real, wanted in self._batches(images, labels):
             check()
             fake = self._generator(self._noise(wanted))
             verdicts = self._discriminator(real, wanted), self._discriminator(fake.detach(), wanted)
@@ -56,7 +56,7 @@ class ConditionalGan:
             # -log D(fake): the form that does not saturate (Goodfellow et al. 2014, section 3)
             _step(of_generator, F.softplus(-self._discriminator(fake, wanted)).mean())
 
-    def pictures(self, labels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    def images(self, labels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """One for each label, from torch's global generator: (labels, *shape) on the CPU.
 
         dtype: float32 for values in 0..1, uint8 for 0..255. Raises TrainablesError where training has diverged.
@@ -68,17 +68,17 @@ class ConditionalGan:
         return torch.cat(made)
 
     def _made(self, labels: Tensor, dtype: torch.dtype) -> Tensor:
-        pictures: Tensor = self._generator(self._noise(labels))
-        if not bool(torch.isfinite(pictures).all()):
+        images: Tensor = self._generator(self._noise(labels))
+        if not bool(torch.isfinite(images).all()):
             steps, lr = self._settings.steps, self._settings.lr
             raise TrainablesError(f"a GAN has diverged within its {steps} steps; use a smaller lr than {lr:g} for it")
-        return (pictures * 255).round().byte().cpu() if dtype == torch.uint8 else pictures.cpu()
+        return (images * 255).round().byte().cpu() if dtype == torch.uint8 else images.cpu()
 
-    def _batches(self, pictures: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        scale = 255 if pictures.dtype == torch.uint8 else 1
+    def _batches(self, images: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        scale = 255 if images.dtype == torch.uint8 else 1
         for _ in range(self._settings.steps):
-            chosen = torch.randint(len(pictures), (self._settings.batch_size,)).to(pictures.device)
-            yield pictures[chosen].to(self._device) / scale, labels[chosen].to(self._device)
+            chosen = torch.randint(len(images), (self._settings.batch_size,)).to(images.device)
+            yield images[chosen].to(self._device) / scale, labels[chosen].to(self._device)
 
     def _noise(self, labels: Tensor) -> Tensor:
         noise = torch.randn(len(labels), self._settings.latent, device=self._device)
@@ -89,7 +89,7 @@ class ConditionalGan:
 
 
 class _Discriminator(nn.Module):
-    """Pictures in 0..1 and labels to (examples,) logits of being real; the label is given as a plane for each class."""
+    """Images in 0..1 and labels to (examples,) logits of being real; the label is given as a plane for each class."""
 
     def __init__(self, classes: int, channels: Sequence[int], shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -104,9 +104,9 @@ class _Discriminator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * height * width, 1))
         self._classes = classes
 
-    def forward(self, pictures: Tensor, labels: Tensor) -> Tensor:
-        planes = F.one_hot(labels, self._classes)[..., None, None].expand(-1, -1, *pictures.shape[2:])
-        logits: Tensor = self.layers(torch.cat((pictures * 2 - 1, planes), dim=1))
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        planes = F.one_hot(labels, self._classes)[..., None, None].expand(-1, -1, *images.shape[2:])
+        logits: Tensor = self.layers(torch.cat((images * 2 - 1, planes), dim=1))
         return logits.squeeze(1)
 
 

@@ -47,7 +47,7 @@ class FrameNetwork(nn.Module):
         self.features = nn.Sequential(nn.Linear(values, features), nn.ReLU(inplace=True), DropoutSite())
 
     def forward(self, inputs: Tensor) -> Tensor:
-        # frames are pictures: on a CPU convolutions of this memory format take half of the time
+        # frames are images: on a CPU convolutions of this memory format take half of the time
         frames = inputs.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         features: Tensor = self.features(self.maps(frames))
         return features.view(*inputs.shape[:2], features.shape[1])

@@ -1,4 +1,4 @@
-"""From noise to pictures, by transposed convolutions (Radford et al. 2016, "DCGAN", section 3)."""
+"""From noise to images, by transposed convolutions (Radford et al. 2016, "DCGAN", section 3)."""
 
 import math
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 
 class Discriminator(nn.Module):
-    """Standardised pictures to (batch, classes) logits, by way of the features before the last layer.
+    """Standardised images to (batch, classes) logits, by way of the features before the last layer.
 
-    It has no output of its own for generated pictures: their logit is fixed at 0, which takes nothing from K + 1 classes,
+    It has no output of its own for generated images: their logit is fixed at 0, which takes nothing from K + 1 classes,
     since softmax does not change when a number is added to all logits (Salimans et al. 2016, section 5).
     """
 
@@ -33,7 +33,7 @@ class Discriminator(nn.Module):
 
 
 class Generator(nn.Module):
-    """Noise (examples, inputs) to pictures float32 (examples, *shape) in 0..1.
+    """Noise (examples, inputs) to images float32 (examples, *shape) in 0..1.
 
     A linear layer makes small maps of `channels[0]` features; each entry of `channels` stands for one doubling of the
     sides (4x4, stride 2), with batch norm and ReLU between and a sigmoid at the end. Sides that are no multiple of the
@@ -41,9 +41,9 @@ class Generator(nn.Module):
     """
 
     def __init__(self, inputs: int, channels: Sequence[int], shape: tuple[int, ...]) -> None:
-        """shape: of one picture: (channels, height, width)."""
+        """shape: of one image: (channels, height, width)."""
         super().__init__()
-        picture_channels, self._height, self._width = shape
+        image_channels, self._height, self._width = shape
         side = 1 << len(channels)
         start = (channels[0], -(-self._height // side), -(-self._width // side))
         layers: list[nn.Module] = [
@@ -58,9 +58,9 @@ class Generator(nn.Module):
                 nn.BatchNorm2d(after),
                 nn.ReLU(inplace=True),
             ]
-        layers.append(nn.ConvTranspose2d(channels[-1], picture_channels, 4, stride=2, padding=1))
+        layers.append(nn.ConvTranspose2d(channels[-1], image_channels, 4, stride=2, padding=1))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, noise: Tensor) -> Tensor:
-        pictures = torch.sigmoid(self.layers(noise).float())
-        return pictures[..., : self._height, : self._width]
+        images = torch.sigmoid(self.layers(noise).float())
+        return images[..., : self._height, : self._width]

@@ -1,4 +1,4 @@
-"""What the models share that read a picture or a clip step by step (their layers: `trainables.models._recurrent_net`)."""
+"""What the models share that read an image or a clip step by step (their layers: `trainables.models._recurrent_net`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class SequenceModel(Model):
-    """Reads a picture piece by piece, or a clip frame by frame; the last state is classified.
+    """Reads an image piece by piece, or a clip frame by frame; the last state is classified.
 
     Dropout stands after each layer, on what goes up, never on what goes from step to step (Zaremba et al. 2014).
     """
@@ -27,7 +27,7 @@ class SequenceModel(Model):
     layers: Depth = 1
     """Layers stacked on each other."""
     read: Annotated[Read, AddedLater(keeps="rows")] = "rows"
-    """The steps of a picture: rows from the top, columns from the left, or square patches, line by line.
+    """The steps of an image: rows from the top, columns from the left, or square patches, line by line.
     A clip is read frame by frame, whatever this says."""
     patch: Annotated[Count, AddedLater(keeps=4)] = 4
     """Side of a patch in pixels, where patches are read."""
@@ -39,7 +39,7 @@ class SequenceModel(Model):
             return reason
         if data.input == "image" and self.read == "patches" and (data.height % self.patch or data.width % self.patch):
             patch, size = f"{self.patch}x{self.patch}", f"{data.height}x{data.width}"
-            return f"patches of {patch} pixels do not fill a picture of {size} ({data.name})"
+            return f"patches of {patch} pixels do not fill an image of {size} ({data.name})"
         return None
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:

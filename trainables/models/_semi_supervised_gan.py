@@ -9,17 +9,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.dataset import Picture
+from trainables.dataset import ImageArray
 from trainables.interfaces import State
 from trainables.models._gan_networks import Discriminator, Generator
+from trainables.training.image import grid
 from trainables.training.learner import LearnerParts, Objective, StepResult, SupervisedLearner
-from trainables.training.picture import grid
 from trainables.training.state import load_optimizer_state, optimizer_state
 
 _SHOWN: Final = 100
 _COLUMNS: Final = 10
 _FEWEST: Final = 2
-"""Pictures generated at once, at least: batch norm has no statistics of one value."""
+"""Images generated at once, at least: batch norm has no statistics of one value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Generating:
 class SemiSupervisedLearner(SupervisedLearner):
     """A supervised step whose loss also asks what is real, and after it a step of the generator.
 
-    With s(x) the logsumexp of a picture's K logits, the probability of being real is sigmoid(s): that of a softmax over
+    With s(x) the logsumexp of an image's K logits, the probability of being real is sigmoid(s): that of a softmax over
     K + 1 logits whose last is 0. The reported loss and accuracy are those of the labelled examples alone.
     """
 
@@ -78,14 +78,14 @@ class SemiSupervisedLearner(SupervisedLearner):
         load_optimizer_state(self._generator_optimizer, state["generator_optimizer"])
         self._unlabelled.load_state(state["unlabelled"])
 
-    def picture(self) -> Picture:
+    def image(self) -> ImageArray:
         """A hundred samples of the generator as it is at the end, the same noise in every trial."""
         noise = torch.randn(_SHOWN, self._generating.latent, generator=torch.Generator().manual_seed(0))
         self._generator.eval()
         with torch.inference_mode():
-            pictures = self._generator(noise.to(self._noise_device))
+            images = self._generator(noise.to(self._noise_device))
         self._generator.train()
-        return grid(pictures, _COLUMNS)
+        return grid(images, _COLUMNS)
 
     def _objective(self, inputs: Tensor, targets: Tensor, share: Tensor | float) -> Objective:
         with torch.no_grad():
@@ -120,11 +120,11 @@ class SemiSupervisedLearner(SupervisedLearner):
         return (_mean(features.float()) - wanted).square().mean()
 
     def _generated(self, count: int) -> Tensor:
-        """Standardised pictures from fresh noise."""
+        """Standardised images from fresh noise."""
         noise = torch.randn(max(_FEWEST, count), self._generating.latent, device=self._noise_device)
         black, white = self._unlabelled.black, self._unlabelled.white
-        pictures: Tensor = black + (white - black) * self._generator(noise)
-        return pictures.contiguous(memory_format=torch.channels_last)
+        images: Tensor = black + (white - black) * self._generator(noise)
+        return images.contiguous(memory_format=torch.channels_last)
 
 
 def _mean(values: Tensor) -> Tensor:

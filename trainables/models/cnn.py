@@ -50,9 +50,9 @@ class Cnn(Model):
     batch_norm: bool = False
     """Batch normalisation after each convolution (Ioffe and Szegedy 2015)."""
     pool: Literal["max", "avg", "none"] = "max"
-    """What makes the picture smaller after each convolution."""
+    """What makes the image smaller after each convolution."""
     padding: Annotated[Paddings, AddedLater(keeps=["same"])] = ("same",)
-    """Whether a convolution keeps the picture's size or takes only whole windows: one for each of `channels`, or one."""
+    """Whether a convolution keeps the image's size or takes only whole windows: one for each of `channels`, or one."""
     pool_size: Annotated[Count, AddedLater(keeps=2)] = 2
     """Side of the window of a pool in pixels."""
     pool_stride: Annotated[Count | None, AddedLater(keeps=None)] = None
@@ -86,7 +86,7 @@ class Cnn(Model):
         for number, (height, width) in enumerate(self._sizes(data), start=1):
             if min(height, width) < 1:
                 return (
-                    f"cnn makes the picture smaller {len(self.channels)} times, of which number {number} "
+                    f"cnn makes the image smaller {len(self.channels)} times, of which number {number} "
                     f"leaves nothing of {data.height}x{data.width} pixels ({data.name})"
                 )
         return None

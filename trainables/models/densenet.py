@@ -1,4 +1,4 @@
-"""The densely connected network for small pictures (Huang et al. 2017, "Densely Connected Convolutional Networks")."""
+"""The densely connected network for small images (Huang et al. 2017, "Densely Connected Convolutional Networks")."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Densenet(Model):
             return reason
         if min(data.height, data.width) < _SMALLEST:
             size = f"{data.height}x{data.width}"
-            return f"densenet needs pictures of at least {_SMALLEST}x{_SMALLEST} pixels, {data.name} has {size}"
+            return f"densenet needs images of at least {_SMALLEST}x{_SMALLEST} pixels, {data.name} has {size}"
         return None
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:

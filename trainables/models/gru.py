@@ -7,7 +7,7 @@ from trainables.models._recurrent import SequenceModel
 
 
 class Gru(SequenceModel):
-    """Gated recurrent units: rows, columns or patches of a picture, or frames of a clip, are their sequence.
+    """Gated recurrent units: rows, columns or patches of an image, or frames of a clip, are their sequence.
 
     The last state is classified. The reset gate stands behind the recurrent matrix, as in cuDNN and torch.
     """

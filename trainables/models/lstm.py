@@ -1,4 +1,4 @@
-"""A long short-term memory (Hochreiter and Schmidhuber 1997) that reads a picture or a clip step by step."""
+"""A long short-term memory (Hochreiter and Schmidhuber 1997) that reads an image or a clip step by step."""
 
 from typing import ClassVar
 
@@ -7,7 +7,7 @@ from trainables.models._recurrent import SequenceModel
 
 
 class Lstm(SequenceModel):
-    """A long short-term memory: rows, columns or patches of a picture, or frames of a clip, are its sequence.
+    """A long short-term memory: rows, columns or patches of an image, or frames of a clip, are its sequence.
 
     The last state is classified. Le et al. 2015 read pixels so. Its forget gate starts open.
     """

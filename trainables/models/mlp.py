@@ -1,4 +1,4 @@
-"""A multi-layer perceptron on the flattened picture (Rumelhart et al. 1986)."""
+"""A multi-layer perceptron on the flattened image (Rumelhart et al. 1986)."""
 
 from __future__ import annotations
 

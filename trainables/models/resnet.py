@@ -1,4 +1,4 @@
-"""The residual network for small pictures (He et al. 2016, "Deep Residual Learning", sec. 4.2), and its plain twin."""
+"""The residual network for small images (He et al. 2016, "Deep Residual Learning", sec. 4.2), and its plain twin."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Resnet(Model):
             return reason
         if min(data.height, data.width) < _SMALLEST:
             size = f"{data.height}x{data.width}"
-            return f"resnet needs pictures of at least {_SMALLEST}x{_SMALLEST} pixels, {data.name} has {size}"
+            return f"resnet needs images of at least {_SMALLEST}x{_SMALLEST} pixels, {data.name} has {size}"
         return None
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:

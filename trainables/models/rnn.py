@@ -7,7 +7,7 @@ from trainables.models._recurrent import SequenceModel
 
 
 class Rnn(SequenceModel):
-    """Elman's recurrent network with tanh: rows, columns or patches of a picture, or frames of a clip, in sequence.
+    """Elman's recurrent network with tanh: rows, columns or patches of an image, or frames of a clip, in sequence.
 
     The last state is classified. Without gates it forgets over some ten steps (Bengio et al. 1994).
     """

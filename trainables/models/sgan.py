@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Sgan(Model):
-    """A `cnn` that also tells real pictures from a generator's, and so learns from unlabelled training pictures.
+    """A `cnn` that also tells real images from a generator's, and so learns from unlabelled training images.
 
     The classifier is `cnn` with the same `channels`, `kernel` and `hidden`; it alone is evaluated, timed, counted and
-    kept. Real pictures without labels are those of the training split and those that the data's `per_class` left out
+    kept. Real images without labels are those of the training split and those that the data's `per_class` left out
     of it. The grid's optimizer trains both networks, each with a state of its own; regularizers act on the classifier.
     GANs learn best with `{name: adam, betas: [0.5, 0.999]}` (Radford et al. 2016, section 4).
     """
@@ -36,11 +36,11 @@ class Sgan(Model):
     generator_channels: Counts = (64, 32)
     """Feature maps of the generator, from the smallest maps to the largest: each entry doubles the sides once."""
     latent: Count = 100
-    """Numbers of noise from which the generator makes a picture."""
+    """Numbers of noise from which the generator makes an image."""
     generator_loss: Literal["feature_matching", "standard"] = "feature_matching"
-    """Match the mean features of real pictures (section 3.1), or be taken for real (Goodfellow et al. 2014)."""
+    """Match the mean features of real images (section 3.1), or be taken for real (Goodfellow et al. 2014)."""
     passes: Count | None = None
-    """How often an epoch goes through the labelled examples; null: until it has seen each unlabelled picture once."""
+    """How often an epoch goes through the labelled examples; null: until it has seen each unlabelled image once."""
 
     def unsupported_reason(self, data: DataInfo) -> str | None:
         if reason := super().unsupported_reason(data):

@@ -24,7 +24,7 @@ class Vit(Model):
     name: ClassVar[str] = "vit"
 
     patch: Count = 4
-    """Side of a patch in pixels; has to divide the picture's height and width."""
+    """Side of a patch in pixels; has to divide the image's height and width."""
     depth: Depth = 6
     """Blocks."""
     heads: Count = 4
@@ -51,7 +51,7 @@ class Vit(Model):
             return reason
         if data.height % self.patch or data.width % self.patch:
             size = f"{data.height}x{data.width}"
-            return f"vit cannot cut the pictures of {data.name}, {size} pixels, into patches of {self.patch} a side"
+            return f"vit cannot cut the images of {data.name}, {size} pixels, into patches of {self.patch} a side"
         return None
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:

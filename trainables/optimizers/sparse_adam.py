@@ -10,7 +10,7 @@ from trainables.optimizers._torch import TorchOptimizer
 
 
 class SparseAdam(TorchOptimizer):
-    """torch.optim.SparseAdam, which takes sparse gradients alone: no model of pictures has any, so its cells are skipped."""
+    """torch.optim.SparseAdam, which takes sparse gradients alone: no model of images has any, so its cells are skipped."""
 
     name: ClassVar[str] = "sparse_adam"
     torch_name: ClassVar[str] = "SparseAdam"

@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Random changes to a batch of pictures, drawn for each example apart and made for all at once on the device.
+# Random changes to a batch of images, drawn for each example apart and made for all at once on the device.
 
 _LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
 
 # A batch is (examples, planes, height, width) here: the planes of an example, its channels or those of all its frames,
-# are changed alike. Rows and pictures are moved whole by index_select, 2 to 3 times faster than gathering pixels.
+# are changed alike. Rows and images are moved whole by index_select, 2 to 3 times faster than gathering pixels.
 
 
 def cropped(batch: Tensor, padding: int, generator: torch.Generator) -> Tensor:
@@ -43,7 +43,7 @@ def turned(batch: Tensor, angle: float, flip: bool, generator: torch.Generator) 
     sign = torch.where(_mirrored(batch, generator), -1.0, 1.0) if flip else 1.0
     turn = _uniform((count,), angle, generator, batch.device)
     cosine, sine, nothing = turn.cos(), turn.sin(), torch.zeros_like(turn)
-    # affine_grid measures both axes from -1 to 1, so a turn of a picture that is not square has to undo their scales
+    # affine_grid measures both axes from -1 to 1, so a turn of an image that is not square has to undo their scales
     rows = (sign * cosine, -sign * sine * height / width, nothing, sine * width / height, cosine, nothing)
     grid = F.affine_grid(torch.stack(rows, dim=1).view(count, 2, 3), [count, 1, height, width], align_corners=False)
     return F.grid_sample(batch, grid, padding_mode="zeros", align_corners=False)

@@ -1,4 +1,4 @@
-"""Random changes to training pictures, drawn for each example apart and made for a whole batch at once on the device.
+"""Random changes to training images, drawn for each example apart and made for a whole batch at once on the device.
 
 Crop and flip as for CIFAR in He et al. 2016, sec. 4.2; colour as in Howard 2013 ("Some Improvements on Deep CNN Based
 Image Classification").
@@ -26,7 +26,7 @@ class Augment(Regularizer):
     name: ClassVar[str] = "augment"
 
     crop: Annotated[int, Field(ge=0)] = 0
-    """Pixels of black padding on each side, out of which a picture of the old size is cut at random."""
+    """Pixels of black padding on each side, out of which an image of the old size is cut at random."""
     flip: bool = False
     """Mirror every other example, left to right."""
     rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
@@ -37,7 +37,7 @@ class Augment(Regularizer):
     def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
         if self.crop >= min(data.height, data.width):
             size = f"{data.height}x{data.width}"
-            return f"a crop with {self.crop} pixels of padding can miss the whole picture: {data.name} has {size}"
+            return f"a crop with {self.crop} pixels of padding can miss the whole image: {data.name} has {size}"
         if data.directed and (self.flip or self.rotation):
             return f"an example of {data.name} that is mirrored or turned belongs to another class"
         return None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Cutmix(Regularizer):
-    """Pastes a rectangle of another picture of the batch into each, and mixes the labels by the pixels of each.
+    """Pastes a rectangle of another image of the batch into each, and mixes the labels by the pixels of each.
 
     Each example has a rectangle of its own; in a clip it is the same in all frames. The training accuracy then counts
     where the class with the most pixels is met. After `mixup` in one level, what is pasted is a blend.
@@ -27,7 +27,7 @@ class Cutmix(Regularizer):
     mixes_classes: ClassVar[bool] = True
 
     alpha: Annotated[float, Field(ge=0.01)] = 1.0
-    """What stays of a picture is from Beta(alpha, alpha), before the rectangle is cut off at the edge; 1 is uniform."""
+    """What stays of an image is from Beta(alpha, alpha), before the rectangle is cut off at the edge; 1 is uniform."""
     probability: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the examples that are changed. The authors' code has 0.5 for CIFAR."""
 
@@ -47,7 +47,7 @@ class Cutmix(Regularizer):
         return torch.where(rectangles.mask(inputs), inputs[partner], inputs), mixed_targets(targets, partner, own)
 
     def _rectangles(self, inputs: Tensor, generator: torch.Generator) -> Rectangles:
-        """In the shape of the picture, about a point anywhere in it, and cut off at its edges."""
+        """In the shape of the image, about a point anywhere in it, and cut off at its edges."""
 
         import torch
 

@@ -20,17 +20,17 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Erasing(Regularizer):
-    """Replaces a rectangle of a training picture by noise. All frames of a clip lose the same one.
+    """Replaces a rectangle of a training image by noise. All frames of a clip lose the same one.
 
-    As in the authors' code a rectangle that fits may lie anywhere; a picture for which none fits stays whole.
+    As in the authors' code a rectangle that fits may lie anywhere; an image for which none fits stays whole.
     """
 
     name: ClassVar[str] = "erasing"
 
     probability: Share = 0.5
-    """Share of the pictures that are changed."""
+    """Share of the images that are changed."""
     area: tuple[Share, Share] = (0.02, 0.4)
-    """Least and greatest share of the picture that is erased."""
+    """Least and greatest share of the image that is erased."""
     aspect: Share = 0.3
     """Least height of the rectangle over its width; the greatest is the reciprocal."""
     fill: Literal["random", "black"] = "random"

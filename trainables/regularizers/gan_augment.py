@@ -1,4 +1,4 @@
-"""Generated training pictures (as in Antoniou et al. 2017 and Frid-Adar et al. 2018), by a conditional GAN."""
+"""Generated training images (as in Antoniou et al. 2017 and Frid-Adar et al. 2018), by a conditional GAN."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -10,14 +10,14 @@ from trainables.component import Count, Counts, Positive
 from trainables.context import Context
 from trainables.dataset import DataInfo, Examples
 from trainables.interfaces import Generated, Model, Regularizer
-from trainables.training.picture import grid
+from trainables.training.image import grid
 
 _SHOWN_CLASSES = 20
 _SHOWN_OF_EACH = 10
 
 
 class GanAugment(Regularizer):
-    """Adds pictures to the training split, made by a small conditional GAN that was trained on it alone.
+    """Adds images to the training split, made by a small conditional GAN that was trained on it alone.
 
     The GAN is trained anew for each trial, before training, with Adam and in fp32 whatever the protocol says; what it
     takes is in `generation_seconds`, what it made in `generated_size`. Classes without a training example get none.
@@ -26,7 +26,7 @@ class GanAugment(Regularizer):
     name: ClassVar[str] = "gan_augment"
 
     ratio: Positive = 1.0
-    """Generated pictures for each training picture."""
+    """Generated images for each training image."""
     balance: Literal["training", "uniform"] = "training"
     """Each class gets its share of the training split, or all classes equally many."""
     steps: Count = 2000
@@ -36,7 +36,7 @@ class GanAugment(Regularizer):
     lr: Positive = 2e-4
     """Of both networks of the GAN."""
     latent: Count = 64
-    """Numbers of noise from which a picture is made."""
+    """Numbers of noise from which an image is made."""
     channels: Counts = (64, 32)
     """Feature maps of the GAN's generator, from the smallest maps on; its discriminator has them the other way round."""
 
@@ -44,12 +44,12 @@ class GanAugment(Regularizer):
         if data.input != "image":
             return f"gan_augment makes images, {data.name} has {data.input} inputs"
         if data.streamed:
-            return f"gan_augment needs its pictures in memory, those of {data.name} are decoded while they are used"
+            return f"gan_augment needs its images in memory, those of {data.name} are decoded while they are used"
         if reason := self.needs_classes(data):
             return reason
         if min(data.height, data.width) >> len(self.channels) < 1:
             size = f"{data.height}x{data.width}"
-            return f"gan_augment halves the picture {len(self.channels)} times, which leaves nothing of {size} pixels"
+            return f"gan_augment halves the image {len(self.channels)} times, which leaves nothing of {size} pixels"
         return None
 
     def more_examples(self, train: Examples, data: DataInfo, seed: int, context: Context) -> Generated:
@@ -64,10 +64,10 @@ class GanAugment(Regularizer):
         gan.train(inputs, targets, context.check)
         present = np.bincount(train.targets, minlength=len(data.classes))
         labels = np.repeat(np.arange(len(present)), self._wanted(present))
-        made = gan.pictures(torch.from_numpy(labels), inputs.dtype).numpy()
+        made = gan.images(torch.from_numpy(labels), inputs.dtype).numpy()
         shown = np.repeat(np.flatnonzero(present)[:_SHOWN_CLASSES], _SHOWN_OF_EACH)
-        picture = grid(gan.pictures(torch.from_numpy(shown)), _SHOWN_OF_EACH)
-        return Generated(Examples(made, labels, np.zeros(len(labels), dtype=np.bool_)), picture)
+        image = grid(gan.images(torch.from_numpy(shown)), _SHOWN_OF_EACH)
+        return Generated(Examples(made, labels, np.zeros(len(labels), dtype=np.bool_)), image)
 
     def _wanted(self, present: NDArray[np.int64]) -> NDArray[np.int64]:
         """How many to make of each class."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Mixup(Regularizer):
-    """Blends each training picture, and its label, with another of the batch.
+    """Blends each training image, and its label, with another of the batch.
 
     Each example is blended by a share of its own. Clips are blended frame by frame. The training accuracy then counts
     where the most probable class of the blend is met.

@@ -18,7 +18,7 @@ from trainables.training.prepare import Prepared
 
 _MOST_EXAMPLES: Final = 1000
 _MOST_NUMBERS: Final = 1 << 22
-"""Input numbers in an evaluation batch (16 MB), so that large pictures do not need memory that training never did."""
+"""Input numbers in an evaluation batch (16 MB), so that large images do not need memory that training never did."""
 _CACHED_NUMBERS: Final = 1 << 18
 """The same on a CPU (1 MB): a small network's maps then stay in its cache, which is 1.6 times as fast as 1,000 at once."""
 _LEAST_CACHED: Final = 16

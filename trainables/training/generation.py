@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trainables.context import Context
 from trainables.data.checks import check_examples
-from trainables.dataset import Examples, Picture
+from trainables.dataset import Examples, ImageArray
 from trainables.errors import DataError
 from trainables.interfaces import Regularizer
 from trainables.spec import derived_seed
@@ -25,7 +25,7 @@ class ExtendedData:
     data: Prepared
     count: int
     """Examples that were added."""
-    picture: Picture | None
+    image: ImageArray | None
 
 
 def add_generated(data: Prepared, regularizers: Sequence[Regularizer], seed: int, context: Context) -> ExtendedData:
@@ -44,7 +44,7 @@ def add_generated(data: Prepared, regularizers: Sequence[Regularizer], seed: int
     some = [generated for generated in made if generated is not None and len(generated.examples)]
     if not some:
         return ExtendedData(data, 0, None)
-    pictures = [generated.picture for generated in some if generated.picture is not None]
+    images = [generated.image for generated in some if generated.image is not None]
     more = Examples(
         _of_first_rank(np.concatenate([generated.examples.inputs for generated in some]), context),
         np.concatenate([generated.examples.targets for generated in some]),
@@ -53,7 +53,7 @@ def add_generated(data: Prepared, regularizers: Sequence[Regularizer], seed: int
     check_examples(more, data.info)
     if more.inputs.dtype != train.inputs.dtype:
         raise DataError(f"generated inputs are {more.inputs.dtype}, those of {data.info.name} {train.inputs.dtype}")
-    return ExtendedData(_joined(data, train, more), len(more), pictures[0] if pictures else None)
+    return ExtendedData(_joined(data, train, more), len(more), images[0] if images else None)
 
 
 def _makes_examples(regularizer: Regularizer) -> bool:

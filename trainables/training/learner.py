@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from trainables.context import Context
 from trainables.data.batches import UnlabelledBatches
-from trainables.dataset import DataInfo, Picture
+from trainables.dataset import DataInfo, ImageArray
 from trainables.interfaces import Loss, Optimizer, ParameterGroup, Regularizer, State, TrainingFacts
 from trainables.process_state.precision import autocast
 from trainables.protocol import Protocol
@@ -131,7 +131,7 @@ class LearnerParts:
     context: Context
     facts: TrainingFacts
     unlabelled: UnlabelledBatches | None = None
-    """All pictures that may be learnt from without their labels; None in a trial put together by hand."""
+    """All images that may be learnt from without their labels; None in a trial put together by hand."""
 
 
 class StepResult(NamedTuple):
@@ -190,7 +190,7 @@ class Learner(ABC):
         """A copy of the module's state as it is."""
         return {name: value.detach().clone() for name, value in self.module.state_dict().items()}
 
-    def picture(self) -> Picture | None:
+    def image(self) -> ImageArray | None:
         """What the trained learner shows of itself, to be kept beside the figures; None where there is nothing to see."""
         return None
 

@@ -46,7 +46,7 @@ class Prepared:
 
 @runtime_checkable
 class CachesFeatures(typing.Protocol):
-    """A model that reads less than the pictures, once it has read each of them."""
+    """A model that reads less than the images, once it has read each of them."""
 
     def cache_features(
         self,
@@ -56,7 +56,7 @@ class CachesFeatures(typing.Protocol):
         protocol: Protocol,
         context: Context,
     ) -> Prepared:
-        """The data as the module is to read it: once computed what it would make of a picture again and again, say."""
+        """The data as the module is to read it: once computed what it would make of an image again and again, say."""
 
 
 @lru_cache(maxsize=1)  # a slot's next trial mostly has the same data and seed; more would hold more of the GPU's memory
@@ -105,7 +105,7 @@ def _changed(
     if dataset.spurious is not None:
         tested = np.isin(np.arange(len(examples)), trial_split.split.test)
         generator = stream("spurious", split_seed)
-        # by the true labels: which patch a picture bears is not changed by what it is later taken for
+        # by the true labels: which patch an image bears is not changed by what it is later taken for
         cues = drawn_cues(examples.targets.astype(np.int64), len(info.classes), dataset.spurious, tested, generator)
         inputs = planted(inputs, cues)
     return replace(examples, inputs=inputs, targets=trial_split.targets), cues

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trainables.context import Context
-from trainables.dataset import Picture
+from trainables.dataset import ImageArray
 from trainables.interfaces import State
 from trainables.records import CurveRow
 from trainables.training.learner import Learner, StepResult
@@ -68,8 +68,8 @@ class RangeTest(Learner):
             losses, counts = torch.zeros_like(losses), torch.zeros_like(counts)
         self._rates, self._losses, self._counts = list(state["rates"]), list(losses), counts.tolist()
 
-    def picture(self) -> Picture | None:
-        return self._learner.picture()
+    def image(self) -> ImageArray | None:
+        return self._learner.image()
 
     def found(self) -> RangeFound:
         """Called by every rank; the same on each."""

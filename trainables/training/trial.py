@@ -9,7 +9,7 @@ import torch
 from trainables.context import Context
 from trainables.data.batches import UnlabelledBatches
 from trainables.data.cache import local_location
-from trainables.dataset import DataInfo, Picture
+from trainables.dataset import DataInfo, ImageArray
 from trainables.errors import CheckpointError
 from trainables.interfaces import Model, Regularizer
 from trainables.process_state.precision import numerics
@@ -22,8 +22,8 @@ from trainables.training.costs import PeakMemory, Stopwatch, count_bytes, count_
 from trainables.training.evaluate import UNMEASURED, Metrics, measure, measure_validation
 from trainables.training.fit import FitParts, TrainingResult, fit
 from trainables.training.generation import add_generated
+from trainables.training.image import save_image
 from trainables.training.learner import Learner, LearnerParts, OwnLearner, SupervisedLearner
-from trainables.training.picture import save_picture
 from trainables.training.prepare import CachesFeatures, Prepared, prepared
 from trainables.training.range_test import RangeFound, RangeTest
 from trainables.training.weights import save_weights
@@ -33,7 +33,7 @@ from trainables.training.weights_origin import WeightsOrigin
 def run_trial(trial_task: TrialTask, context: Context) -> TrialResult:
     """Execute one trial on this rank; the measures are the same on every rank.
 
-    Raises DataMissing and BrokenPicture, TrialTimedOut and TrialCancelled, and whatever a component raises.
+    Raises DataMissing and BrokenImage, TrialTimedOut and TrialCancelled, and whatever a component raises.
     """
     with numerics(trial_task.spec.protocol):
         try:
@@ -89,24 +89,24 @@ def _run(trial_task: TrialTask, context: Context) -> TrialResult:
             metrics = measure(learner.module, training.val, task, data, spec.protocol, seeds, context)
     times = _Times(setup, features, generation if extended.count else None, stopwatch.lap())
     if context.rank == 0 and training.best_epoch is not None:
-        _keep(trial_task, learner, data, extended.picture)
+        _keep(trial_task, learner, data, extended.image)
     costs = _costs(spec, data.info, task, learner, training, times, memory, context)
     result = _result(training, metrics, costs, data, extended.count, seeds, context)
     return _with_range(result, learner.found()) if isinstance(learner, RangeTest) else result
 
 
-def _keep(trial_task: TrialTask, learner: Learner, data: Prepared, made: Picture | None) -> None:
-    """Weights and picture: the learner's own, or else one of the examples that were made for it."""
+def _keep(trial_task: TrialTask, learner: Learner, data: Prepared, made: ImageArray | None) -> None:
+    """Weights and image: the learner's own, or else one of the examples that were made for it."""
     if trial_task.weights is not None:
         metadata = {"trial_id": trial_task.trial_id, **_origin(trial_task.spec.model, data)}
         save_weights(learner.module.state_dict(), trial_task.weights, metadata)
-    if trial_task.picture is None:
+    if trial_task.image is None:
         return
-    picture = learner.picture()
-    if picture is None:
-        picture = made
-    if picture is not None:
-        save_picture(picture, trial_task.picture)
+    image = learner.image()
+    if image is None:
+        image = made
+    if image is not None:
+        save_image(image, trial_task.image)
 
 
 def _origin(model: Model, data: Prepared) -> dict[str, str]:

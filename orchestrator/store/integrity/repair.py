@@ -46,7 +46,7 @@ def repair(paths: ResultsPaths, check: Callable[[], None]) -> Iterator[str]:
         yield "journal: nothing of it is lost; what lay beside it is made anew"
     if paths.checksums.name in names:
         paths.checksums.unlink(missing_ok=True)
-        yield f"{paths.checksums.name}: made anew; kept weights and pictures are taken as they are, nothing vouches for them"
+        yield f"{paths.checksums.name}: made anew; kept weights and images are taken as they are, nothing vouches for them"
     for verdict in damaged:
         kept = "/" in verdict.file and not Path(verdict.file).is_absolute()  # a journal on local disk is
         if kept or verdict.file.startswith("journal-version-"):

@@ -32,7 +32,7 @@ CASES: dict[str, tuple[str | bytes, str]] = {
     "an empty file": ("", "grid.yaml:1:1: "),
     "a comment alone": ("# nothing\n", "grid.yaml:1:1: "),
     "a binary file": (bytes(range(256)) * 4, "grid.yaml"),
-    "a picture": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "grid.yaml"),
+    "an image": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "grid.yaml"),
     "an unknown key": (changed("seeds:", "sedes:"), "grid.yaml:7:1: "),
     "an unknown key of the protocol": (changed("epochs: 1", "epoch: 1"), "grid.yaml:8:12: "),
     "an unknown axis": (changed("seeds:", "  augmentation: [none]\nseeds:"), "grid.yaml:7:3: "),
@@ -215,10 +215,10 @@ def test_the_data_folder_of_the_environment(
     assert "the data folder nowhere (ORCH_DATA)" in refused(["sweep", "grid.yaml"], capsys)
 
 
-def test_a_broken_picture_is_named_before_anything_is_started(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_image_is_named_before_anything_is_started(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a", "b"):
         (folder / "birds" / name).mkdir(parents=True)
-        (folder / "birds" / name / "1.png").write_bytes(b"not a picture")
+        (folder / "birds" / name / "1.png").write_bytes(b"not an image")
     (folder / "grid.yaml").write_text(changed("[digits]", "[{name: image_folder, path: birds}]"))
     assert run(["sweep", "grid.yaml", "-q"]) == 2
     errors = capsys.readouterr().err

@@ -24,7 +24,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def birds(tmp_path: Path) -> Path:
-    """Pictures of one grey value: 8 owls and 4 crows to train on, 2 and 2 to test; some are equal."""
+    """Images of one grey value: 8 owls and 4 crows to train on, 2 and 2 to test; some are equal."""
     root = tmp_path / "data" / "birds"
     values = {
         "train/crow": [10, 20, 30, 10],

@@ -127,7 +127,7 @@ def test_mistakes_are_located_and_told_at_once(tmp_path: Path) -> None:
     assert "did you mean seeds" in message
 
 
-def test_own_pictures_that_are_missing_are_located(tmp_path: Path) -> None:
+def test_own_images_that_are_missing_are_located(tmp_path: Path) -> None:
     grid = tmp_path / "grid.yaml"
     grid.write_text(GRID.replace("digits", "{name: image_folder, path: birds}"))
     refused = plan(grid)
@@ -188,11 +188,11 @@ def test_the_examples_plan_as_they_stand(tmp_path: Path) -> None:
     quickstart = plan(ROOT / "examples" / "quickstart.yaml", "--results", tmp_path / "none", "--json")
     counted = json.loads(quickstart.stdout)
     assert (counted["trials"], counted["skipped"], counted["warnings"]) == (12, 0, [])
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 5, 40, 48, 3), dtype=np.uint8)
-    for name, of_class in zip(("robin", "sparrow"), pictures, strict=True):
+    images = np.random.default_rng(0).integers(0, 256, (2, 5, 40, 48, 3), dtype=np.uint8)
+    for name, of_class in zip(("robin", "sparrow"), images, strict=True):
         (tmp_path / "birds" / name).mkdir(parents=True)
-        for number, picture in enumerate(of_class):
-            Image.fromarray(picture).save(tmp_path / "birds" / name / f"{number}.png")
-    shutil.copy(ROOT / "examples" / "own_pictures.yaml", tmp_path)
-    own = json.loads(plan(tmp_path / "own_pictures.yaml", "--results", tmp_path / "none", "--json").stdout)
+        for number, image in enumerate(of_class):
+            Image.fromarray(image).save(tmp_path / "birds" / name / f"{number}.png")
+    shutil.copy(ROOT / "examples" / "own_images.yaml", tmp_path)
+    own = json.loads(plan(tmp_path / "own_images.yaml", "--results", tmp_path / "none", "--json").stdout)
     assert (own["cells"], own["trials"], own["to_run"], own["warnings"]) == (18, 54, 54, [])

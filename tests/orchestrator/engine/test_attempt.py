@@ -12,7 +12,7 @@ from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Event
 from orchestrator.engine.attempt import LOG_LIMIT, attempt, classify
 from tests.orchestrator.engine.trial_tasks import result, trial_task
 from trainables.context import Context, SingleContext
-from trainables.errors import BrokenPicture, DataMissing, TrialCancelled, TrialTimedOut
+from trainables.errors import BrokenImage, DataMissing, TrialCancelled, TrialTimedOut
 from trainables.process_state.watching import ProcessState
 from trainables.records import EpochRow, TrialResult
 from trainables.spec import TrialTask
@@ -111,7 +111,7 @@ def gloo_error() -> RuntimeError:
     [
         (lambda: TrialTimedOut("late"), FailureKind.TIMED_OUT),
         (lambda: TrialCancelled("stopping"), FailureKind.CANCELLED),
-        (lambda: BrokenPicture("a.png", "cut off"), FailureKind.DATA),
+        (lambda: BrokenImage("a.png", "cut off"), FailureKind.DATA),
         (lambda: DataMissing("gone"), FailureKind.DATA),
         (gloo_error, FailureKind.WORKER_LOST),
         (lambda: torch.distributed.DistBackendError("NCCL watchdog"), FailureKind.WORKER_LOST),

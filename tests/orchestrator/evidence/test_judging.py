@@ -60,7 +60,7 @@ def test_a_lower_loss_is_better_and_higher_says_which_way_where_neither_is(judge
 
 
 def test_other_axes_pair_and_one_seed_of_a_data_set_is_one_observation(judged) -> None:
-    """Two optimizers of one seed share their pictures; seeds of two data sets do not."""
+    """Two optimizers of one seed share their images; seeds of two data sets do not."""
     adam = "adam lr=0.003"
     scores: Scores = {
         Cell(model=model, optimizer=optimizer): [base + 0.1 * (optimizer == adam) * (model == "cnn") for base in LOW]
@@ -216,9 +216,9 @@ def test_a_skipped_arm_and_a_measure_that_the_data_lack(judged) -> None:
         {MLP: LOW, CNN: HIGH},
         "better: {model: lstm}, than: {model: mlp}, on: test_accuracy",
         "better: {model: cnn}, than: {model: mlp}, on: test_mse",
-        skipped={LSTM: "lstm reads grey pictures"},
+        skipped={LSTM: "lstm reads grey images"},
     )
-    assert skipped["decide"] == "every trial of lstm is skipped (lstm reads grey pictures)"
+    assert skipped["decide"] == "every trial of lstm is skipped (lstm reads grey images)"
     assert "no trial has a value of test_mse" in lacking["decide"]
 
 

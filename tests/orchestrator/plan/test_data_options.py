@@ -38,7 +38,7 @@ def test_each_value_of_an_option_is_a_level(tmp_path: Path) -> None:
     assert sorted(prepared(planned, tmp_path).values()) == [50, 50, 200, 200, 1259]
 
 
-def test_models_are_told_the_size_that_pictures_are_brought_to(tmp_path: Path) -> None:
+def test_models_are_told_the_size_that_images_are_brought_to(tmp_path: Path) -> None:
     planned = plan(tmp_path, "    {name: digits, resize: [[2, 2], [8, 8]]}", "[{name: cnn, channels: [4, 4]}, mlp]")
     skipped = {cell.label: cell.skip for cell in planned.cells() if cell.skip}
     assert len(skipped) == 1 and "digits(resize=2-2) cnn" in next(iter(skipped))
@@ -55,7 +55,7 @@ def test_more_patches_than_there_are_skip_the_cells(tmp_path: Path) -> None:
     planned = plan(tmp_path, "    {name: image_folder, path: many, spurious: [0.9, null]}")
     reasons = [cell.skip for cell in planned.cells()]
     assert reasons == [
-        "spurious has 16 different patches for pictures of 4 x 4, and image_folder has 20 classes",
+        "spurious has 16 different patches for images of 4 x 4, and image_folder has 20 classes",
         None,
     ]
     assert list(prepared(planned, tmp_path).values()) == [20]
@@ -76,12 +76,12 @@ def test_a_column_of_groups_that_is_not_there_is_an_error_at_its_line(tmp_path: 
         plan(tmp_path, "    - name: image_folder\n      path: birds\n      groups: people.csv")
 
 
-def test_a_class_with_one_picture_is_an_error_at_its_line(tmp_path: Path) -> None:
+def test_a_class_with_one_image_is_an_error_at_its_line(tmp_path: Path) -> None:
     for label, count in (("crow", 1), ("owl", 5)):
         (tmp_path / "birds" / label).mkdir(parents=True)
         for number in range(count):
             Image.new("L", (4, 4), 9 * number + count).save(tmp_path / "birds" / label / f"{number}.png")
-    with pytest.raises(GridError, match=r"grid\.yaml:5:\d+: the class crow has one picture"):
+    with pytest.raises(GridError, match=r"grid\.yaml:5:\d+: the class crow has one image"):
         plan(tmp_path, "    - name: image_folder\n      path: birds")
 
 
@@ -93,10 +93,10 @@ def test_a_name_that_would_break_the_line_is_told_on_one(tmp_path: Path) -> None
     with pytest.raises(GridError) as refused:
         plan(tmp_path, "    - name: image_folder\n      path: birds")
     assert str(refused.value).splitlines() == [str(refused.value)]
-    assert r"the class crow\n\x1b[31m has one picture" in str(refused.value)
+    assert r"the class crow\n\x1b[31m has one image" in str(refused.value)
 
 
-def test_more_folds_than_pictures_are_an_error_at_its_line(tmp_path: Path) -> None:
+def test_more_folds_than_images_are_an_error_at_its_line(tmp_path: Path) -> None:
     planned = plan(tmp_path, "    - name: digits\n      folds: 1798")
     with pytest.raises(GridError, match=r"grid\.yaml:5:\d+: folds is 1798"):
         prepared(planned, tmp_path)

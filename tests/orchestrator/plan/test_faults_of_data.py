@@ -1,4 +1,4 @@
-"""What is wrong with a user's pictures is told at once, before anything runs, or named as not looked at."""
+"""What is wrong with a user's images is told at once, before anything runs, or named as not looked at."""
 
 import json
 from pathlib import Path
@@ -90,10 +90,10 @@ def test_everything_that_is_wrong_is_told_in_one_round(birds: None, parameters: 
     message = "\n".join(problems(parameters, sweep))
     for name in ("gone/30", "gone/31", "lone/40", "owl/1", "crow/10"):
         assert f"birds/{name}.png" in message
-    assert "no pictures in the class folder empty" in message
-    assert "no picture of the class gone can be read" in message and "class empty can" not in message
+    assert "no images in the class folder empty" in message
+    assert "no image of the class gone can be read" in message and "class empty can" not in message
     for name in ("wren", "lone"):
-        assert f"the class {name} has one picture" in message
+        assert f"the class {name} has one image" in message
     assert "size" not in message
 
 
@@ -110,14 +110,14 @@ def test_what_plan_has_not_looked_at_is_named_and_orch_data_looks(birds: None) -
     assert planned(WHOLE).unread == ()
 
 
-def test_copies_that_leave_a_class_one_picture_are_found_once_they_have_been_read(birds: None) -> None:
+def test_copies_that_leave_a_class_one_image_are_found_once_they_have_been_read(birds: None) -> None:
     paint("birds/wren", 20)
     Path("birds/wren/copy.png").write_bytes(Path("birds/wren/20.png").read_bytes())
     assert planned().unread
     (message,) = problems(sweep=True)
-    assert "the class wren has one picture" in message
+    assert "the class wren has one image" in message
     assert problems() == [message]
-    with pytest.raises(UserError, match="the class wren has one picture"):
+    with pytest.raises(UserError, match="the class wren has one image"):
         look_at("{name: image_folder, path: birds}", None, of_each=0, most_classes=0, whole=True)
     look_at("{name: image_folder, path: birds}", None, of_each=0, most_classes=0)
 
@@ -146,7 +146,7 @@ def test_a_test_split_that_holds_a_class_alone_is_found_by_plan(birds: None) -> 
             file.unlink()
         Path(f"birds/{name}").rmdir()
     paint("birds/test/wren", 30)
-    assert "no pictures to learn from in the class folder wren" in "\n".join(problems())
+    assert "no images to learn from in the class folder wren" in "\n".join(problems())
 
 
 @pytest.mark.parametrize("name", ["imagenet", "image_folder"])
@@ -159,8 +159,8 @@ def test_reading_all_finds_what_is_broken_of_a_streamed_set_too(birds: None, nam
 
 
 def test_rows_of_tables_are_told_at_once_too() -> None:
-    paint("pictures", *range(9))
-    rows = [path.read_bytes() for path in sorted(Path("pictures").iterdir())]
+    paint("images", *range(9))
+    rows = [path.read_bytes() for path in sorted(Path("images").iterdir())]
     rows[1], rows[2] = rows[1][:60], b""
     Path("birds").mkdir()
     pq.write_table(pa.table({"image": rows, "label": list("aaabbbbbc")}), "birds/t.parquet")
@@ -168,7 +168,7 @@ def test_rows_of_tables_are_told_at_once_too() -> None:
         planned(name="image_parquet")
     message = str(wrong.value)
     assert "t.parquet#1" in message and "t.parquet#2" in message
-    assert "the class a has one picture" in message and "the class c has one picture" in message
+    assert "the class a has one image" in message and "the class c has one image" in message
 
 
 OTHERS = ["0.HEIC", "1.HEIC", "2.psd", "3.dcm", "4.jpg.part", "scan", "Thumbs.db", ".hidden.png", "desktop.ini"]
@@ -229,4 +229,4 @@ def test_clips_are_told_at_once_too() -> None:
     message = str(wrong.value)
     assert "owl/clip3/6.png" in message and "wren/clip1/42.png" in message
     for name in ("crow", "wren"):
-        assert f"the class {name} has one picture" in message
+        assert f"the class {name} has one image" in message

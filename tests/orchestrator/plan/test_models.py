@@ -140,5 +140,5 @@ def test_weights_to_be_downloaded_are_missing_and_all_else_is_planned(
         "the weights of pretrained:vit_b_16",
     ]
     reasons = [cell.skip for cell in planned.cells()]
-    assert reasons[:2] == [None, None] and reasons[2] is not None and "cannot read pictures of 96x96" in reasons[2]
+    assert reasons[:2] == [None, None] and reasons[2] is not None and "cannot read images of 96x96" in reasons[2]
     assert planned.counts().cells == 3

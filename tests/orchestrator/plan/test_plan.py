@@ -43,7 +43,7 @@ def test_grid_and_plan_have_the_axes_in_their_order() -> None:
     assert Axes._fields == Combination._fields[: len(AXES)] == AXES
 
 
-def pictures(folder: Path, side: int = 8, shade: int = 0) -> Path:
+def images(folder: Path, side: int = 8, shade: int = 0) -> Path:
     for label in ("crow", "gull"):
         (folder / label).mkdir(parents=True)
         for number in range(3):
@@ -241,7 +241,7 @@ def test_what_is_done_is_counted_by_its_status(tmp_path: Path) -> None:
     assert planned.counts(Kept(cell_ids, {first: "skipped"})).to_run == 4, "what is no longer excluded runs"
 
 
-def test_own_pictures_that_are_missing_are_told_where_their_path_stands(tmp_path: Path) -> None:
+def test_own_images_that_are_missing_are_told_where_their_path_stands(tmp_path: Path) -> None:
     with pytest.raises(GridError) as caught:
         plan(tmp_path, dataset="[digits, {name: image_folder, path: brids}]")
     (problem,) = caught.value.problems
@@ -259,9 +259,9 @@ def test_data_that_can_be_downloaded_is_said_to_be_missing_and_counts_as_to_run(
         list(planned.trials())
 
 
-def test_the_same_pictures_under_two_paths_are_one_data_set(tmp_path: Path) -> None:
-    pictures(tmp_path / "birds")
-    pictures(tmp_path / "others", shade=40)
+def test_the_same_images_under_two_paths_are_one_data_set(tmp_path: Path) -> None:
+    images(tmp_path / "birds")
+    images(tmp_path / "others", shade=40)
     planned = plan(tmp_path, dataset="[{name: image_folder, path: [birds, others, ./birds]}]", optimizer="sgd")
     assert len(planned.data) == 2
     assert len({cell.cell_id for cell in planned.cells()}) == planned.counts().cells == 4

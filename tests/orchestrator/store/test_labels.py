@@ -129,7 +129,7 @@ def draw(folder: Path, shade: int) -> None:
             Image.fromarray(np.full((4, 4, 3), shade + number, np.uint8)).save(folder / name / f"{number}.png")
 
 
-def test_changed_pictures_are_another_level(swept: Swept, tmp_path: Path) -> None:
+def test_changed_images_are_another_level(swept: Swept, tmp_path: Path) -> None:
     draw(tmp_path / "pets", 10)
     assert set(swept(dataset="{name: image_folder, path: pets}")["dataset"].values()) == {"image_folder(path=pets)"}
     draw(tmp_path / "pets", 20)

@@ -53,8 +53,8 @@ def all_rows_once(server: WandbServer, paths: ResultsPaths) -> bool:
 
 def test_runs_arrive_whole_and_are_not_sent_again(server: WandbServer, tmp_path: Path) -> None:
     paths = write_sample(tmp_path / "demo")
-    paths.picture(CNN_SGD.trial_id(0)).parent.mkdir()
-    Image.new("L", (2000, 1000)).save(paths.picture(CNN_SGD.trial_id(0)))
+    paths.image(CNN_SGD.trial_id(0)).parent.mkdir()
+    Image.new("L", (2000, 1000)).save(paths.image(CNN_SGD.trial_id(0)))
     sent = write(paths)
     assert (sent.code, sent.written, sent.there, sent.pending) == (0, 9, 0, 0)
     assert all_rows_once(server, paths)
@@ -77,8 +77,8 @@ def test_runs_arrive_whole_and_are_not_sent_again(server: WandbServer, tmp_path:
     assert ["cat", "dog", 3] in tables["confusion_matrix"]["data"]
     assert len(tables["confusion_matrix"]["data"]) == 9
     assert tables["roc"]["columns"] == ["class", "fpr", "tpr"]
-    (picture,) = [data for name, data in run.files.items() if name.endswith(".png")]
-    (tmp_path / "sent.png").write_bytes(picture)
+    (image,) = [data for name, data in run.files.items() if name.endswith(".png")]
+    (tmp_path / "sent.png").write_bytes(image)
     assert Image.open(tmp_path / "sent.png").size == (512, 256)
     assert all(artifact.committed for artifact in server.account.artifacts.values())
 
@@ -200,11 +200,11 @@ def test_a_run_that_was_deleted_there_does_not_hold_up_the_others(server: WandbS
     assert done.report
 
 
-def test_a_picture_that_cannot_be_read_keeps_no_run_back(server: WandbServer, tmp_path: Path) -> None:
+def test_a_image_that_cannot_be_read_keeps_no_run_back(server: WandbServer, tmp_path: Path) -> None:
     paths = write_sample(tmp_path / "demo")
-    picture = paths.root / "pictures" / f"{CNN_SGD.trial_id(0)}.png"
-    picture.parent.mkdir(exist_ok=True)
-    picture.write_bytes(b"\x89PNG cut off")
+    image = paths.root / "pictures" / f"{CNN_SGD.trial_id(0)}.png"
+    image.parent.mkdir(exist_ok=True)
+    image.write_bytes(b"\x89PNG cut off")
     assert write(paths).code == 0
     assert all_rows_once(server, paths)
 

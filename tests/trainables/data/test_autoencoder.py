@@ -21,33 +21,33 @@ def digits(side: int) -> np.ndarray:
     return np.asarray(enlarged)
 
 
-def test_pictures_that_it_has_not_seen_come_out_cleaner() -> None:
+def test_images_that_it_has_not_seen_come_out_cleaner() -> None:
     clean = digits(16)
     seen = noisy(clean, 0.25)
     train, other = np.arange(1200), np.arange(1200, 1797)
     given = autoencoded(seen, train, 7, CPU)
     assert given.shape == clean.shape and given.dtype == np.uint8
 
-    def error(pictures: np.ndarray) -> float:
-        return float(np.mean((pictures[other].astype(float) - clean[other]) ** 2))
+    def error(images: np.ndarray) -> float:
+        return float(np.mean((images[other].astype(float) - clean[other]) ** 2))
 
     assert error(given) < 0.6 * error(seen)
 
 
 def test_it_repeats_whatever_ran_before_and_leaves_the_streams_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autoencoder, "STEPS", 10)
-    pictures, train = digits(9)[:300], np.arange(200)
+    images, train = digits(9)[:300], np.arange(200)
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    first = autoencoded(pictures, train, 1, CPU)
+    first = autoencoded(images, train, 1, CPU)
     assert torch.equal(torch.get_rng_state(), before)
     torch.rand(5)
     torch.set_float32_matmul_precision("medium")
     try:
-        np.testing.assert_array_equal(autoencoded(pictures, train, 1, CPU), first)
+        np.testing.assert_array_equal(autoencoded(images, train, 1, CPU), first)
     finally:
         torch.set_float32_matmul_precision("highest")
-    assert (autoencoded(pictures, train, 2, CPU) != first).any()
+    assert (autoencoded(images, train, 2, CPU) != first).any()
 
 
 def test_clips_and_colours_of_any_size_are_cleaned_frame_by_frame(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 from trainables.data import cache
 from trainables.data.cache import content_hashes, decoded
 from trainables.dataset import DataInfo, DataLocation, Dataset, Examples
-from trainables.errors import BrokenPicture, DataError
+from trainables.errors import BrokenImage, DataError
 
 ROOT = Path(__file__).parents[3]
 
@@ -45,8 +45,8 @@ class Counted(Dataset):
         inputs[5] = inputs[0]
         targets = np.array([0, 1, 0, 1, 0, 1])
         match self.variant:
-            case "picture":
-                raise BrokenPicture("x.png", "truncated")
+            case "image":
+                raise BrokenImage("x.png", "truncated")
             case "label":
                 targets[2] = 2
             case "shape":
@@ -178,9 +178,9 @@ def test_examples_that_are_not_as_they_should_be_are_refused(
     assert folders(place) == []
 
 
-def test_a_broken_picture_leaves_nothing_behind(place: DataLocation, log: Path) -> None:
-    with pytest.raises(BrokenPicture, match=r"x\.png"):
-        decoded(Counted(log=str(log), variant="picture"), place, "f")
+def test_a_broken_image_leaves_nothing_behind(place: DataLocation, log: Path) -> None:
+    with pytest.raises(BrokenImage, match=r"x\.png"):
+        decoded(Counted(log=str(log), variant="image"), place, "f")
     assert folders(place) == []
 
 

@@ -22,7 +22,7 @@ from trainables.datasets.image_folder import ImageFolder
 from trainables.datasets.image_parquet import ImageParquet
 from trainables.datasets.imagenet import Imagenet
 from trainables.datasets.kmnist import Kmnist
-from trainables.errors import BrokenPicture, DataError
+from trainables.errors import BrokenImage, DataError
 
 Change = Callable[[], object]
 
@@ -33,7 +33,7 @@ def place(tmp_path: Path) -> DataLocation:
     return DataLocation(data=tmp_path / "data", beside=None, cache=tmp_path / "cache")
 
 
-def picture(path: Path, value: int) -> Path:
+def image(path: Path, value: int) -> Path:
     """A bitmap: its size is the same whatever its value."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("L", (4, 4), value).save(path, "BMP")
@@ -59,7 +59,7 @@ def written_over(path: Path, other: Path) -> None:
 
 def folder(root: Path, first: int) -> Dataset:
     for number in range(6):
-        picture(root / f"{number % 2}" / f"{number}.bmp", first + number)
+        image(root / f"{number % 2}" / f"{number}.bmp", first + number)
     return ImageFolder(path=root.name)
 
 
@@ -71,13 +71,13 @@ def streamed(root: Path, first: int) -> Dataset:
 def clips(root: Path, first: int) -> Dataset:
     for number in range(6):
         for frame in range(2):
-            picture(root / f"{number % 2}" / f"clip{number}" / f"{frame}.bmp", first + number + 20 * frame)
+            image(root / f"{number % 2}" / f"clip{number}" / f"{frame}.bmp", first + number + 20 * frame)
     return ClipFolder(path=root.name, frames=2)
 
 
 def table(root: Path, first: int) -> Dataset:
     root.mkdir()
-    rows = [picture(root / "one.bmp", first + number).read_bytes() for number in range(6)]
+    rows = [image(root / "one.bmp", first + number).read_bytes() for number in range(6)]
     (root / "one.bmp").unlink()
     labels = pa.array([number % 2 for number in range(6)])
     pq.write_table(pa.table({"image": rows, "label": labels}), root / "t.parquet", compression=None)
@@ -145,7 +145,7 @@ def test_what_changes_between_fingerprint_and_decoding_is_refused(
 
 
 class Busy(ImageFolder):
-    """Something is done to the files at each decoding, after some pictures have been read."""
+    """Something is done to the files at each decoding, after some images have been read."""
 
     def load(self, place: DataLocation) -> Examples:
         examples = super().load(place)
@@ -169,7 +169,7 @@ def test_what_changes_while_it_is_decoded_is_decoded_again_or_refused(place: Dat
     folder(root, 10)
     dataset = Busy(path="set")
     planned = dataset.fingerprint(place)
-    one, other, back = root / "0" / "0.bmp", picture(tmp_path / "x.bmp", 99), tmp_path / "back.bmp"
+    one, other, back = root / "0" / "0.bmp", image(tmp_path / "x.bmp", 99), tmp_path / "back.bmp"
     shutil.copyfile(one, back)
 
     def there_and_back() -> None:
@@ -185,7 +185,7 @@ def test_what_changes_while_it_is_decoded_is_decoded_again_or_refused(place: Dat
     ):
         contents(dataset, place, planned)
     with (
-        meanwhile(lambda: picture(root / "1" / "new.bmp", 7)),
+        meanwhile(lambda: image(root / "1" / "new.bmp", 7)),
         pytest.raises(DataError, match="not those that were pl"),
     ):
         contents(dataset, place, planned)
@@ -204,7 +204,7 @@ def test_a_backup_that_makes_links_changes_nothing(place: DataLocation) -> None:
         assert len(pixels(dataset, place, planned)) == 6
 
 
-def test_a_streamed_picture_that_changes_is_named_and_one_whose_times_change_is_read(
+def test_a_streamed_image_that_changes_is_named_and_one_whose_times_change_is_read(
     place: DataLocation, tmp_path: Path
 ) -> None:
     assert place.data is not None
@@ -214,11 +214,11 @@ def test_a_streamed_picture_that_changes_is_named_and_one_whose_times_change_is_
     one = place.data / "set" / "0" / "0.bmp"
     os.utime(one)
     assert found.decoder.decode(0, None)[0, 0, 0] == 10
-    replaced(one, picture(tmp_path / "x.bmp", 99))
-    with pytest.raises(BrokenPicture, match=r"0/0\.bmp: it has changed since the data was looked at"):
+    replaced(one, image(tmp_path / "x.bmp", 99))
+    with pytest.raises(BrokenImage, match=r"0/0\.bmp: it has changed since the data was looked at"):
         found.decoder.decode(0, None)
     one.unlink()
-    with pytest.raises(BrokenPicture, match=r"0/0\.bmp: No such file"):
+    with pytest.raises(BrokenImage, match=r"0/0\.bmp: No such file"):
         found.decoder.decode(0, None)
 
 
@@ -246,7 +246,7 @@ def test_of_large_sets_the_files_themselves_are_compared(
     dataset = folder(place.data / "set", 10)
     planned = dataset.fingerprint(place)
     assert pixels(dataset, place, planned) == [10, 12, 14, 11, 13, 15]
-    replaced(place.data / "set" / "0" / "0.bmp", picture(tmp_path / "x.bmp", 99))
+    replaced(place.data / "set" / "0" / "0.bmp", image(tmp_path / "x.bmp", 99))
     assert dataset.fingerprint(place) == planned
     monkeypatch.setattr(cache, "_verified", set())  # as the next process has it
     assert pixels(dataset, place, planned) == [99, 12, 14, 11, 13, 15]
@@ -260,14 +260,14 @@ def test_what_was_decoded_says_its_classes_whatever_lies_there_by_now(place: Dat
     dataset = folder(place.data / "set", 10)
     planned = dataset.fingerprint(place)
     contents(dataset, place, planned)
-    picture(place.data / "set" / "-new" / "0.bmp", 3)
+    image(place.data / "set" / "-new" / "0.bmp", 3)
     found = contents(dataset, place, planned)
     assert (found.info.classes, len(found.examples)) == (("0", "1"), 6)
     assert dataset.info(place).classes == ("-new", "0", "1")
 
 
 def test_reading_is_repeated_once(tmp_path: Path) -> None:
-    file = picture(tmp_path / "a.bmp", 1)
+    file = image(tmp_path / "a.bmp", 1)
     (tmp_path / "b.bmp").write_bytes(file.read_bytes())
     times: list[int] = []
 

@@ -1,4 +1,4 @@
-"""Which part of a picture is taken, against torchvision's transforms."""
+"""Which part of an image is taken, against torchvision's transforms."""
 
 from io import BytesIO
 
@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from trainables.data.picture_decoder import at_random, middle
-from trainables.data.pictures import Picture, decode
+from trainables.data.image_decoder import at_random, middle
+from trainables.data.images import EncodedImage, decode
 
 SIZES = [(60, 100), (100, 60), (37, 37), (500, 20)]
 
@@ -30,14 +30,14 @@ def test_the_middle_stands_for_resizing_the_short_side_and_cutting_the_centre() 
     image = Image.fromarray(np.stack([across, down, (across + down) / 2], -1).round().astype(np.uint8))
     stream = BytesIO()
     image.save(stream, "PNG")
-    ours = decode(Picture("x", stream.getvalue()), (3, 56, 56), middle(1, 56 / 64))
+    ours = decode(EncodedImage("x", stream.getvalue()), (3, 56, 56), middle(1, 56 / 64))
     theirs = v2.Compose([v2.Resize(64), v2.CenterCrop(56)])(image)
     np.testing.assert_allclose(ours, np.asarray(theirs).transpose(2, 0, 1), atol=2)
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("ratio", [1.0, 2.0])
-def test_a_random_part_lies_within_the_picture(size: tuple[int, int], ratio: float) -> None:
+def test_a_random_part_lies_within_the_image(size: tuple[int, int], ratio: float) -> None:
     height, width = size
     boxes = {at_random(5, example, ratio, 0.08)(height, width) for example in range(200)}
     for left, top, right, bottom in boxes:
@@ -47,8 +47,8 @@ def test_a_random_part_lies_within_the_picture(size: tuple[int, int], ratio: flo
 
 def test_a_random_part_is_distributed_as_torchvisions() -> None:
     torch.manual_seed(0)
-    picture = torch.zeros(3, 90, 120)
-    theirs = np.array([v2.RandomResizedCrop(8).make_params([picture])[key] for _ in range(4000) for key in KEYS])
+    image = torch.zeros(3, 90, 120)
+    theirs = np.array([v2.RandomResizedCrop(8).make_params([image])[key] for _ in range(4000) for key in KEYS])
     ours = np.array([as_params(at_random(1, example, 1.0, 0.08)(90, 120)) for example in range(4000)])
     for mine, other in zip(ours.T, theirs.reshape(-1, len(KEYS)).T, strict=True):
         spread = np.sqrt((mine.var() + other.var()) / 4000)
@@ -78,13 +78,13 @@ def test_a_part_of_a_large_jpeg_comes_out_as_if_all_of_it_had_been_decoded() -> 
     stream = BytesIO()
     image.save(stream, "JPEG", quality=95)
     box = (200.0, 100.0, 1000.0, 900.0)
-    part = decode(Picture("x", stream.getvalue()), (3, 32, 32), lambda height, width: box)
+    part = decode(EncodedImage("x", stream.getvalue()), (3, 32, 32), lambda height, width: box)
     whole = image.resize((32, 32), Image.Resampling.BILINEAR, box)
     np.testing.assert_allclose(part, np.asarray(whole).transpose(2, 0, 1), atol=6)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_part_is_of_the_upright_picture(orientation: int) -> None:
+def test_a_part_is_of_the_upright_image(orientation: int) -> None:
     upright = np.random.default_rng(0).integers(0, 256, (8, 12), np.uint8)
     exif = Image.Exif()
     exif[274] = orientation
@@ -94,5 +94,5 @@ def test_a_part_is_of_the_upright_picture(orientation: int) -> None:
         stored = stored.transpose(undone[orientation])
     stream = BytesIO()
     stored.save(stream, "PNG", exif=exif)
-    part = decode(Picture("x", stream.getvalue()), (1, 4, 5), lambda height, width: (2, 1, 7, 5))
+    part = decode(EncodedImage("x", stream.getvalue()), (1, 4, 5), lambda height, width: (2, 1, 7, 5))
     np.testing.assert_array_equal(part[0], upright[1:5, 2:7])

@@ -28,16 +28,16 @@ def test_it_agrees_as_often_as_asked_for_and_is_independent_where_it_has_to_be(a
 @pytest.mark.parametrize("background", [0, 128, 255])
 def test_every_class_has_a_patch_that_is_seen_on_any_background(shape: tuple[int, ...], background: int) -> None:
     room = most_cues(*shape[-2:])
-    pictures = np.full((room, *shape), background, np.uint8)
-    shown = planted(pictures, np.arange(room))
-    assert len({picture.tobytes() for picture in shown}) == room
-    assert all((picture != background).any() for picture in shown)
-    assert (pictures == background).all()  # the given ones stay as they are
+    images = np.full((room, *shape), background, np.uint8)
+    shown = planted(images, np.arange(room))
+    assert len({image.tobytes() for image in shown}) == room
+    assert all((image != background).any() for image in shown)
+    assert (images == background).all()  # the given ones stay as they are
 
 
 def test_it_lies_at_the_border_and_leaves_the_rest_alone() -> None:
-    pictures = np.full((most_cues(32, 32), 3, 32, 32), 7, np.uint8)
-    shown = planted(pictures, np.arange(len(pictures)))
+    images = np.full((most_cues(32, 32), 3, 32, 32), 7, np.uint8)
+    shown = planted(images, np.arange(len(images)))
     assert (shown[:, :, 4:-4, 4:-4] == 7).all()
     assert ((shown != 7).sum(axis=(1, 2, 3)) == 3 * 4 * 4).all()
 

@@ -1,4 +1,4 @@
-"""The card of data that is no plain picture set: streamed, of clips, of numbers."""
+"""The card of data that is no plain image set: streamed, of clips, of numbers."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_clips_with_numbers_to_predict(place: DataLocation) -> None:
     assert (card.classes, card.imbalance, split.classes) == ((), None, ())
     assert [(target.least, target.mean, target.greatest) for target in card.targets] == [(0, 5, 10), (1, 6, 11)]
     assert card.targets[0].std == pytest.approx(NUMBERS[:, 0].std())
-    page = render(card, view.pictures(3, 10))
+    page = render(card, view.images(3, 10))
     assert page.count("<img ") == 6 and "Numbers to predict" in page
 
 
@@ -66,8 +66,8 @@ def test_a_streamed_set_is_counted_whole_and_measured_by_a_sample(
     assert (train.examples, train.measured, test.examples, test.measured) == (20, 8, 6, 6)
     assert (train.classes, test.classes, train.repeated, card.shared) == ((10, 10), (3, 3), 0, 0)
     assert test.mean == pytest.approx([np.mean([50, 51, 52, 150, 151, 152]) / 255] * 3)
-    shown = view.pictures(2, 1)
+    shown = view.images(2, 1)
     assert [group.name for group in shown] == ["n1"]
-    assert [picture.shape for picture in shown[0].pictures] == [(3, 4, 4)] * 2
+    assert [image.shape for image in shown[0].images] == [(3, 4, 4)] * 2
     page = render(card, shown)
     assert "8 and 6 examples drawn at random" in page and "Of the first 1 of 2 classes" in page

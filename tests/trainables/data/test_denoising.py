@@ -18,34 +18,34 @@ def drawn(*shape: int) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(0))
 
 
-def of_each(pictures: Tensor, by: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.float64]:
-    return np.stack([[by(channel) for channel in picture] for picture in pictures.double().numpy()])
+def of_each(images: Tensor, by: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.stack([[by(channel) for channel in image] for image in images.double().numpy()])
 
 
 @pytest.mark.parametrize("shape", [(3, 2, 7, 9), (1, 1, 1, 1), (2, 3, 2, 5)])
 def test_median_is_scipys(shape: tuple[int, ...]) -> None:
-    pictures = drawn(*shape)
-    expected = of_each(pictures, lambda channel: ndimage.median_filter(channel, size=3, mode="nearest"))
-    np.testing.assert_array_equal(median(pictures).double().numpy(), expected)
+    images = drawn(*shape)
+    expected = of_each(images, lambda channel: ndimage.median_filter(channel, size=3, mode="nearest"))
+    np.testing.assert_array_equal(median(images).double().numpy(), expected)
 
 
 @pytest.mark.parametrize("shape", [(3, 2, 7, 9), (1, 1, 1, 1), (2, 3, 2, 5)])
 def test_gaussian_is_scipys(shape: tuple[int, ...]) -> None:
-    pictures = drawn(*shape)
-    expected = of_each(pictures, lambda channel: ndimage.gaussian_filter(channel, DEVIATION, mode="nearest"))
-    np.testing.assert_allclose(gaussian(pictures).numpy(), expected, atol=1e-6)
+    images = drawn(*shape)
+    expected = of_each(images, lambda channel: ndimage.gaussian_filter(channel, DEVIATION, mode="nearest"))
+    np.testing.assert_allclose(gaussian(images).numpy(), expected, atol=1e-6)
 
 
-def pixel_by_pixel(picture: NDArray[np.float64], noise: float) -> NDArray[np.float64]:
-    """Non-local means of one picture (channels, height, width) as the article's formula reads."""
-    channels, height, width = picture.shape
+def pixel_by_pixel(image: NDArray[np.float64], noise: float) -> NDArray[np.float64]:
+    """Non-local means of one image (channels, height, width) as the article's formula reads."""
+    channels, height, width = image.shape
     reach = nlm.WINDOW + nlm.PATCH
-    padded = np.pad(picture, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
+    padded = np.pad(image, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
 
     def patch(row: int, column: int) -> NDArray[np.float64]:
         return padded[:, row - nlm.PATCH : row + nlm.PATCH + 1, column - nlm.PATCH : column + nlm.PATCH + 1]
 
-    result = np.zeros_like(picture)
+    result = np.zeros_like(image)
     for row in range(height):
         for column in range(width):
             total, weights = np.zeros(channels), 0.0
@@ -62,10 +62,10 @@ def pixel_by_pixel(picture: NDArray[np.float64], noise: float) -> NDArray[np.flo
 
 @pytest.mark.parametrize("shape", [(2, 1, 6, 9), (1, 3, 5, 4)])
 def test_non_local_means_is_the_articles_formula(shape: tuple[int, ...]) -> None:
-    pictures = drawn(*shape)
-    levels = noise_level(pictures).flatten().double().numpy()
-    expected = [pixel_by_pixel(one, level) for one, level in zip(pictures.double().numpy(), levels, strict=True)]
-    np.testing.assert_allclose(non_local_means(pictures).numpy(), np.stack(expected), atol=1e-5)
+    images = drawn(*shape)
+    levels = noise_level(images).flatten().double().numpy()
+    expected = [pixel_by_pixel(one, level) for one, level in zip(images.double().numpy(), levels, strict=True)]
+    np.testing.assert_allclose(non_local_means(images).numpy(), np.stack(expected), atol=1e-5)
 
 
 def photograph() -> Tensor:
@@ -86,17 +86,17 @@ def test_the_noise_of_a_photograph_is_estimated() -> None:
 @pytest.mark.parametrize(("filtered", "least"), [(median, 1.2), (gaussian, 1.2), (non_local_means, 1.5)])
 def test_every_filter_takes_noise_away(clean: str, filtered: Callable[[Tensor], Tensor], least: float) -> None:
     if clean == "photograph":
-        pictures = photograph()
+        images = photograph()
     else:  # enlarged, since a stroke of the original is one pixel wide
         digits = torch.from_numpy(load_digits().images[:64, None].astype(np.float32)) / 16
-        pictures = torch.nn.functional.interpolate(digits, (28, 28), mode="bilinear", antialias=True)
-    noisy = (pictures + 0.15 * torch.randn(pictures.shape, generator=torch.Generator().manual_seed(2))).clamp(0, 1)
-    before, after = ((each - pictures).square().mean() for each in (noisy, filtered(noisy)))
+        images = torch.nn.functional.interpolate(digits, (28, 28), mode="bilinear", antialias=True)
+    noisy = (images + 0.15 * torch.randn(images.shape, generator=torch.Generator().manual_seed(2))).clamp(0, 1)
+    before, after = ((each - images).square().mean() for each in (noisy, filtered(noisy)))
     assert float(before / after) > least
 
 
-def test_a_picture_without_noise_keeps_its_details() -> None:
-    pictures = torch.zeros(1, 1, 16, 16)
-    pictures[0, 0, 4:12, 4:12] = 1
-    pictures[0, 0, 8, 8] = 0
-    torch.testing.assert_close(non_local_means(pictures), pictures, atol=1e-6, rtol=0)
+def test_a_image_without_noise_keeps_its_details() -> None:
+    images = torch.zeros(1, 1, 16, 16)
+    images[0, 0, 4:12, 4:12] = 1
+    images[0, 0, 8, 8] = 0
+    torch.testing.assert_close(non_local_means(images), images, atol=1e-6, rtol=0)

@@ -9,7 +9,7 @@ import pytest
 from trainables.data import content as module
 from trainables.data.content import file_hashes
 from trainables.dataset import DataLocation
-from trainables.errors import BrokenPicture
+from trainables.errors import BrokenImage
 
 
 @pytest.fixture
@@ -62,5 +62,5 @@ def test_a_file_that_cannot_be_read_is_named(
         return opened(self, *arguments, **named)  # type: ignore[call-overload]
 
     monkeypatch.setattr(Path, "open", refusing)
-    with pytest.raises(BrokenPicture, match="/b: Permission denied"):
+    with pytest.raises(BrokenImage, match="/b: Permission denied"):
         file_hashes(place, files)

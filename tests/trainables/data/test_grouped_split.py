@@ -32,7 +32,7 @@ def test_joined_are_the_connected_components(rows: list[tuple[int, int]]) -> Non
 
 
 def people(count: int, classes: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(groups, labels): people of 2 to 30 pictures, each of one to three of the classes."""
+    """(groups, labels): people of 2 to 30 images, each of one to three of the classes."""
     generator = np.random.default_rng(seed)
     sizes = generator.integers(2, 31, count)
     groups = np.repeat(np.arange(count), sizes)
@@ -65,7 +65,7 @@ def test_another_seed_is_another_split() -> None:
     assert tests[0] == tests[1] != tests[2]
 
 
-def test_a_copy_of_a_picture_joins_two_people() -> None:
+def test_a_copy_of_a_image_joins_two_people() -> None:
     groups = np.repeat(np.arange(6), 3)
     hashes = np.arange(18, dtype=np.uint64)
     hashes[3] = hashes[0]  # of person 1 and person 0
@@ -79,7 +79,7 @@ def test_a_copy_of_a_picture_joins_two_people() -> None:
 def test_who_is_in_the_official_test_split_is_not_trained_on() -> None:
     groups = np.repeat(np.arange(10), 10)
     official = np.zeros(100, bool)
-    official[[5, 17]] = True  # one picture each of person 0 and person 1
+    official[[5, 17]] = True  # one image each of person 0 and person 1
     result = split(
         examples_of(groups, np.tile([0, 1], 50), official), np.arange(100, dtype=np.uint64), True, Splits(), 0
     )

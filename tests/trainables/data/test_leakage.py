@@ -1,4 +1,4 @@
-"""No picture and nothing learnt of it goes from validation or test into training; a planted leak is caught."""
+"""No image and nothing learnt of it goes from validation or test into training; a planted leak is caught."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -46,7 +46,7 @@ def test_a_split_that_shares_nothing_passes() -> None:
             NOBODY,
             np.where(HASHES == 11, 0, HASHES),
             None,
-            "training and the test split share 1 pictures of equal",
+            "training and the test split share 1 images of equal",
         ),
         (SPLIT, np.array([9, 10]), HASHES, None, "training and the test split share 2 examples"),
         (SPLIT, NOBODY, HASHES, np.repeat(np.arange(3), 4), "training and the validation split share 1 groups"),
@@ -58,7 +58,7 @@ def test_a_planted_leak_is_refused(split: Split, unlabelled: Any, hashes: Any, g
 
 
 class Shades(Dataset):
-    """Noise in three classes; pictures that are held out can be exchanged for others."""
+    """Noise in three classes; images that are held out can be exchanged for others."""
 
     name = "shades"
     held_out: tuple[int, ...] = ()
@@ -99,7 +99,7 @@ def cache_of_first(function: Callable[..., TrialSplit]) -> Callable[..., TrialSp
 
 
 def training_batches(data: Prepared) -> list[torch.Tensor]:
-    """All that training can see: its batches and those of unlabelled pictures, as a model gets them."""
+    """All that training can see: its batches and those of unlabelled images, as a model gets them."""
     parts = [data.split.train, data.unlabelled]
     return [
         tensor
@@ -110,8 +110,8 @@ def training_batches(data: Prepared) -> list[torch.Tensor]:
 
 
 def depends_on_what_is_held_out(options: dict[str, Any], place: DataLocation, patch: pytest.MonkeyPatch) -> bool:
-    """Whether anything that training sees changes when validation's and test's pictures are all exchanged."""
-    # splits are drawn in the order of the contents' hashes, so other pictures would come with another split
+    """Whether anything that training sees changes when validation's and test's images are all exchanged."""
+    # splits are drawn in the order of the contents' hashes, so other images would come with another split
     patch.setattr(preparation, "divided", cache_of_first(divided))
     patch.setattr(autoencoder, "STEPS", 10)
     seen = prepared(Shades(**options), place, "0" * 32, Splits(), 5, CPU, 1)

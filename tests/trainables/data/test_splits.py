@@ -106,7 +106,7 @@ def test_the_official_test_split_is_the_test_split_and_validation_is_a_share_of_
     assert len(result.train) == 897
 
 
-def test_many_copies_of_one_picture_are_trained_on() -> None:
+def test_many_copies_of_one_image_are_trained_on() -> None:
     hashes = np.concatenate([np.zeros(900, dtype=np.uint64), np.arange(1, 101, dtype=np.uint64)])
     for seed in range(20):
         result = divided(np.zeros(1000, dtype=np.int64), hashes, seed=seed)

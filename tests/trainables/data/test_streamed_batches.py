@@ -12,7 +12,7 @@ from trainables.data.batches import Batches
 from trainables.data.statistics import channel_statistics
 from trainables.data.streaming import StreamedBatches
 from trainables.dataset import DataInfo, Decoder, Examples, Preprocess, StreamedExamples
-from trainables.errors import BrokenPicture
+from trainables.errors import BrokenImage
 
 CPU = torch.device("cpu")
 SHAPE = (3, 6, 5)
@@ -39,7 +39,7 @@ class Drawn(Decoder):
     def decode(self, example: int, key: int | None) -> np.ndarray:
         self.decoded.append((example, key))
         if example == self.broken:
-            raise BrokenPicture(f"{example}.png", "it is empty")
+            raise BrokenImage(f"{example}.png", "it is empty")
         return np.random.default_rng([example, key or 0]).integers(0, 256, self.shape, np.uint8)
 
     def examples(self) -> Examples:
@@ -177,9 +177,9 @@ def test_without_statistics_nothing_is_decoded_beforehand(preprocess: Preprocess
     torch.testing.assert_close(inputs, torch.from_numpy(drawn.examples().inputs) / 255 * greatest)
 
 
-def test_a_broken_picture_ends_the_epoch_by_its_name() -> None:
+def test_a_broken_image_ends_the_epoch_by_its_name() -> None:
     drawn = Drawn(60, broken=33)
     batches = streamed(drawn, np.arange(20))
-    with pytest.raises(BrokenPicture, match=r"33\.png: it is empty; repair or remove it"):
+    with pytest.raises(BrokenImage, match=r"33\.png: it is empty; repair or remove it"):
         epoch(batches, np.arange(60), 6)
     assert len(list(batches.evaluation(np.arange(20), 6, whole))) == 4  # the next trial of the slot goes on

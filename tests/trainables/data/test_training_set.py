@@ -11,7 +11,7 @@ NAMES = tuple("abcdefghij")
 LABELS = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 5000))
 TRAIN = np.arange(len(LABELS))
 PUBLISHED = [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
-"""Training pictures of each class of CIFAR-10-LT with an imbalance of 100 (Cui et al. 2019, and all who used it since)."""
+"""Training images of each class of CIFAR-10-LT with an imbalance of 100 (Cui et al. 2019, and all who used it since)."""
 
 
 def counts(chosen: np.ndarray) -> list[int]:

@@ -1,4 +1,4 @@
-"""Batches without labels: every picture in its turn, and the range of standardised pixels."""
+"""Batches without labels: every image in its turn, and the range of standardised pixels."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ CPU = torch.device("cpu")
 
 
 def batches_of(count: int, channels: int = 1) -> Batches:
-    """The first pixel of each picture is its number."""
+    """The first pixel of each image is its number."""
     inputs = np.zeros((count, channels, 2, 2), np.uint8)
     inputs[:, 0, 0, 0] = np.arange(count)
     examples = Examples(inputs, np.zeros(count, np.int64), np.zeros(count, bool))
@@ -25,7 +25,7 @@ def numbers(inputs: torch.Tensor) -> list[int]:
     return [round(value) for value in ((inputs[:, 0, 0, 0] * 0.5 + 0.2) * 255).tolist()]
 
 
-def test_each_picture_comes_once_and_then_again_in_another_order() -> None:
+def test_each_image_comes_once_and_then_again_in_another_order() -> None:
     chosen = np.array([3, 5, 8, 9, 12, 15, 16])
     unlabelled = UnlabelledBatches(batches_of(20), chosen, 4, lambda n: slice(0, n), seed=1, device=CPU)
     again = UnlabelledBatches(batches_of(20), chosen, 4, lambda n: slice(0, n), seed=1, device=CPU)

@@ -21,7 +21,7 @@ def place(tmp_path: Path) -> DataLocation:
 
 @pytest.fixture
 def paint() -> PaintAt:
-    """Write a picture of one value (grey) or one colour: `paint(path, value, (height, width))`."""
+    """Write an image of one value (grey) or one colour: `paint(path, value, (height, width))`."""
 
     def write(path: Path, value: int | tuple[int, ...], size: tuple[int, int] = (4, 6)) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)

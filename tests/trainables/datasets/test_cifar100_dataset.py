@@ -69,7 +69,7 @@ def test_the_published_names_and_checksums() -> None:
     # both are in the order of the alphabet, as in the published `meta`
     assert list(fine) == sorted(set(fine)) and len(fine) == 100
     assert list(coarse) == sorted(set(coarse)) and len(coarse) == 20
-    # labels of well-known pictures: the first training picture is a bull among the large omnivores and herbivores
+    # labels of well-known images: the first training image is a bull among the large omnivores and herbivores
     assert (fine[19], coarse[11]) == ("cattle", "large_omnivores_and_herbivores")
     published = torchvision.datasets.CIFAR100
     assert dict(published.train_list + published.test_list) == cifar100._PICKLED

@@ -16,7 +16,7 @@ BATCHES = ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data
 
 
 def drawn() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Three pictures and labels a batch."""
+    """Three images and labels a batch."""
     random = np.random.default_rng(0)
     return {name: (random.integers(0, 256, (3, 3072), np.uint8), random.integers(0, 10, 3)) for name in BATCHES}
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from trainables.dataset import DataLocation
 from trainables.datasets.clip_folder import ClipFolder
-from trainables.errors import BrokenPicture, BrokenVideo, DataError, DataMissing
+from trainables.errors import BrokenImage, BrokenVideo, DataError, DataMissing
 
 Paint = Callable[..., Path]
 
@@ -208,7 +208,7 @@ def test_sound_is_no_video(place: DataLocation, films: Path) -> None:
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    with pytest.raises(BrokenVideo, match=r"sound\.mp4: it holds no pictures"):
+    with pytest.raises(BrokenVideo, match=r"sound\.mp4: it holds no images"):
         ClipFolder(path="films", size=(8, 8)).load(place)
 
 
@@ -221,7 +221,7 @@ def test_a_playlist_called_as_a_video_reads_no_other_file(place: DataLocation, f
 
 def test_a_broken_frame_is_named(place: DataLocation, films: Path) -> None:
     (films / "run" / "a" / "frame2.png").write_bytes(b"nothing")
-    with pytest.raises(BrokenPicture, match=r"cannot read the picture .*run/a/frame2\.png"):
+    with pytest.raises(BrokenImage, match=r"cannot read the image .*run/a/frame2\.png"):
         ClipFolder(path="films", frames=4, size=(4, 6), channels=1).load(place)
 
 
@@ -249,7 +249,7 @@ def test_frames_of_a_clip_need_no_pyav(
     [
         ([], DataMissing, "films is not a folder|not there"),
         (["a/x/1"], DataMissing, "one class folder, a; "),
-        (["a/1", "b/y/1"], DataError, r"class folder .*/a holds the picture 1\.png itself; .*a/clip1/frame1\.png"),
+        (["a/1", "b/y/1"], DataError, r"class folder .*/a holds the image 1\.png itself; .*a/clip1/frame1\.png"),
         (["train/a/x/1", "train/b/x/1", "test/c/x/1"], DataError, "no clips to learn from in the class folder c; add"),
     ],
 )

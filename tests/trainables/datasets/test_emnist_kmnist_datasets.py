@@ -22,11 +22,11 @@ def idx(values: np.ndarray) -> bytes:
     return struct.pack(f">4B{values.ndim}I", 0, 0, 8, values.ndim, *values.shape) + values.astype(np.uint8).tobytes()
 
 
-def publish(folder: Path, split: str, labels: list[int], pictures: np.ndarray, packed: bool = True) -> None:
+def publish(folder: Path, split: str, labels: list[int], images: np.ndarray, packed: bool = True) -> None:
     """The four files of one set: these labels for training, the first of them for the test."""
     folder.mkdir(parents=True, exist_ok=True)
     for part, count in (("train", len(labels)), ("test", 1)):
-        files = {"images-idx3-ubyte": pictures[:count], "labels-idx1-ubyte": np.array(labels[:count])}
+        files = {"images-idx3-ubyte": images[:count], "labels-idx1-ubyte": np.array(labels[:count])}
         for kind, values in files.items():
             name = f"emnist-{split}-{part}-{kind}"
             (folder / (f"{name}.gz" if packed else name)).write_bytes(
@@ -43,12 +43,10 @@ def test_classes_are_those_that_torchvision_names(split: str) -> None:
 
 @pytest.mark.parametrize("folder", ["EMNIST/raw", "emnist", "emnist/gzip", "gzip", "."])
 @pytest.mark.parametrize("packed", [False, True], ids=["raw", "gzip"])
-def test_pictures_are_upright_as_torchvisions_are_when_transposed(
-    place: DataLocation, folder: str, packed: bool
-) -> None:
+def test_images_are_upright_as_torchvisions_are_when_transposed(place: DataLocation, folder: str, packed: bool) -> None:
     assert place.data is not None
     upright = np.random.default_rng(0).integers(0, 256, (3, 7, 5), np.uint8)
-    publish(place.data / folder, "balanced", [46, 0, 10], np.stack([picture.T for picture in upright]), packed)
+    publish(place.data / folder, "balanced", [46, 0, 10], np.stack([image.T for image in upright]), packed)
     dataset = Emnist()
     examples, info = dataset.load(place), dataset.info(place)
     np.testing.assert_array_equal(examples.inputs[:, 0], np.concatenate([upright, upright[:1]]))
@@ -96,13 +94,13 @@ def test_a_set_that_is_none_is_refused() -> None:
 def test_kmnist_is_read_from_its_own_folder(place: DataLocation, folder: str) -> None:
     assert place.data is not None
     random = np.random.default_rng(0)
-    pictures = {part: random.integers(0, 256, (count, 4, 4), np.uint8) for part, count in (("train", 20), ("t10k", 4))}
-    for part, values in pictures.items():
+    images = {part: random.integers(0, 256, (count, 4, 4), np.uint8) for part, count in (("train", 20), ("t10k", 4))}
+    for part, values in images.items():
         (place.data / folder).mkdir(parents=True, exist_ok=True)
         (place.data / folder / f"{part}-images-idx3-ubyte").write_bytes(idx(values))
         (place.data / folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(np.arange(len(values)) % 10))
     examples = Kmnist().load(place)
-    np.testing.assert_array_equal(examples.inputs[:20, 0], pictures["train"])
+    np.testing.assert_array_equal(examples.inputs[:20, 0], images["train"])
     np.testing.assert_array_equal(examples.targets[-4:], [0, 1, 2, 3])
     assert Kmnist().info(place).classes == tuple(torchvision.datasets.KMNIST.classes)
     with pytest.raises(DataMissing, match="mnist was not found"):

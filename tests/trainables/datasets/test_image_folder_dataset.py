@@ -1,4 +1,4 @@
-"""A user's own pictures in class folders."""
+"""A user's own images in class folders."""
 
 import os
 import shutil
@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from trainables.data.picture_folder import PictureFolder
+from trainables.data.image_folders import ImageFolderSource
 from trainables.dataset import DataLocation, Examples
 from trainables.datasets.image_folder import ImageFolder
-from trainables.errors import BrokenPicture, DataError, DataMissing, UnfitOption
+from trainables.errors import BrokenImage, DataError, DataMissing, UnfitOption
 
 Paint = Callable[..., Path]
 
 
 @pytest.fixture
 def birds(place: DataLocation, paint: Paint) -> Path:
-    """Two classes; one picture in a folder within a class, and what a user's folders hold besides."""
+    """Two classes; one image in a folder within a class, and what a user's folders hold besides."""
     assert place.data is not None
     root = place.data / "birds"
     paint(root / "owl" / "a.PNG", 10)
@@ -33,7 +33,7 @@ def birds(place: DataLocation, paint: Paint) -> Path:
     return root
 
 
-def test_classes_are_folders_and_what_is_no_picture_is_left_out(place: DataLocation, birds: Path) -> None:
+def test_classes_are_folders_and_what_is_no_image_is_left_out(place: DataLocation, birds: Path) -> None:
     dataset = ImageFolder(path="birds")
     info, examples = dataset.info(place), dataset.load(place)
     assert (info.classes, info.shape, info.official_test) == (("crow", "owl"), (1, 4, 6), False)
@@ -143,13 +143,13 @@ def test_size_and_channels(place: DataLocation, birds: Path, size: object, chann
     assert dataset.info(place).shape == dataset.load(place).inputs.shape[1:] == shape
 
 
-def test_one_colour_picture_makes_all_rgb(place: DataLocation, birds: Path, paint: Paint) -> None:
+def test_one_colour_image_makes_all_rgb(place: DataLocation, birds: Path, paint: Paint) -> None:
     paint(birds / "owl" / "z.png", (1, 2, 3))
     examples = ImageFolder(path="birds").load(place)
     np.testing.assert_array_equal(examples.inputs[:, :, 0, 0], [[30] * 3, [20] * 3, [10] * 3, [1, 2, 3]])
 
 
-def test_pictures_of_different_sizes_need_a_size(place: DataLocation, birds: Path, paint: Paint) -> None:
+def test_images_of_different_sizes_need_a_size(place: DataLocation, birds: Path, paint: Paint) -> None:
     paint(birds / "owl" / "z.png", 1, (50, 70))
     with pytest.raises(DataError, match=r"different sizes, from 4x6 to 50x70 \(height x width\); give the size"):
         ImageFolder(path="birds").info(place)
@@ -162,13 +162,13 @@ def test_a_size_that_is_none_is_refused(size: object) -> None:
         ImageFolder.from_parameters({"path": "birds", "size": size})
 
 
-def test_every_broken_picture_is_named(place: DataLocation, birds: Path) -> None:
+def test_every_broken_image_is_named(place: DataLocation, birds: Path) -> None:
     for name in ("owl/broken.jpg", "crow/cut.png"):
         (birds / name).write_bytes((birds / "owl" / "a.PNG").read_bytes()[:20])
-    with pytest.raises(BrokenPicture) as header:
+    with pytest.raises(BrokenImage) as header:
         ImageFolder(path="birds").info(place)
     (birds / "owl" / "a.PNG").write_bytes((birds / "owl" / "a.PNG").read_bytes()[:50])
-    with pytest.raises(BrokenPicture) as decoding:
+    with pytest.raises(BrokenImage) as decoding:
         ImageFolder.from_parameters({"path": "birds", "size": 8, "channels": 1}).load(place)
     assert header.value.path == decoding.value.path == str(birds / "crow" / "cut.png")
     assert f"(broken as well: {birds}/owl/broken.jpg)" in str(header.value)
@@ -177,7 +177,7 @@ def test_every_broken_picture_is_named(place: DataLocation, birds: Path) -> None
 
 def test_an_empty_class_is_named(place: DataLocation, birds: Path) -> None:
     (birds / "dodo").mkdir()
-    with pytest.raises(DataError, match="has no pictures in the class folder dodo"):
+    with pytest.raises(DataError, match="has no images in the class folder dodo"):
         ImageFolder(path="birds").info(place)
 
 
@@ -185,7 +185,7 @@ def test_a_class_of_the_test_split_alone_is_named(place: DataLocation, paint: Pa
     assert place.data is not None
     for name in ("train/a", "train/b", "test/a", "test/c"):
         paint(place.data / "split" / name / "x.png", 5)
-    with pytest.raises(DataError, match="no pictures to learn from in the class folder c"):
+    with pytest.raises(DataError, match="no images to learn from in the class folder c"):
         ImageFolder(path="split").load(place)
 
 
@@ -215,7 +215,7 @@ def test_two_classes_that_look_the_same(place: DataLocation, paint: Paint, other
         ImageFolder(path="twice").info(place)
 
 
-def test_a_file_is_no_folder_of_pictures(place: DataLocation, birds: Path) -> None:
+def test_a_file_is_no_folder_of_images(place: DataLocation, birds: Path) -> None:
     with pytest.raises(DataMissing, match=r"loose\.png is not a folder"):
         ImageFolder(path="birds/loose.png").info(place)
 
@@ -224,7 +224,7 @@ def test_names_that_are_not_utf8(place: DataLocation, birds: Path, paint: Paint)
     crow = paint(birds / "owl" / os.fsdecode(b"\xe9.png"), 15)
     assert len(ImageFolder(path="birds").load(place)) == 4
     crow.write_bytes(b"cut")
-    with pytest.raises(BrokenPicture, match=r"owl/\\xe9\.png"):
+    with pytest.raises(BrokenImage, match=r"owl/\\xe9\.png"):
         ImageFolder(path="birds").load(place)
     crow.unlink()
     paint(birds / os.fsdecode(b"\xe9") / "x.png", 15)
@@ -243,28 +243,28 @@ def test_links_are_followed_and_a_link_back_ends(
 
 
 @pytest.mark.parametrize("size", [None, 8])
-def test_what_is_called_a_picture_and_is_no_file_is_named(
+def test_what_is_called_a_image_and_is_no_file_is_named(
     place: DataLocation, birds: Path, paint: Paint, size: int | None
 ) -> None:
     given = {"path": "birds"} if size is None else {"path": "birds", "size": size, "channels": 1}
     dataset = ImageFolder.from_parameters(given)
     paint(birds / "crow" / "folder.png" / "x.png", 15)
-    assert len(dataset.load(place)) == 4  # a folder with pictures is one, whatever its name
+    assert len(dataset.load(place)) == 4  # a folder with images is one, whatever its name
     (birds / "crow" / "folder.png" / "x.png").unlink()
     (birds / "crow" / "gone.jpg").symlink_to(birds / "nowhere.jpg")
     (birds / "crow" / "itself.jpg").symlink_to("itself.jpg")
     os.mkfifo(birds / "crow" / "pipe.png")
     for look in (dataset.info, dataset.fingerprint, dataset.load):
-        with pytest.raises(BrokenPicture, match="it is a folder, with no pictures in it") as broken:
+        with pytest.raises(BrokenImage, match="it is a folder, with no images in it") as broken:
             look(place)
         assert broken.value.path == str(birds / "crow" / "folder.png")
         assert all(f"{birds}/crow/{name}" in str(broken.value) for name in ("gone.jpg", "itself.jpg", "pipe.png"))
 
 
-def test_a_picture_that_goes_away_while_it_is_read_is_named(birds: Path) -> None:
-    source = PictureFolder(birds)
+def test_a_image_that_goes_away_while_it_is_read_is_named(birds: Path) -> None:
+    source = ImageFolderSource(birds)
     (birds / "owl" / "a.PNG").unlink()
-    with pytest.raises(BrokenPicture, match=r"owl/a\.PNG: No such file or directory; repair or remove it"):
+    with pytest.raises(BrokenImage, match=r"owl/a\.PNG: No such file or directory; repair or remove it"):
         source.digest()
 
 
@@ -274,7 +274,7 @@ def test_a_link_in_place_of_a_class_folder_that_leads_nowhere_is_named(place: Da
         ImageFolder(path="birds").info(place)
 
 
-def test_postscript_called_a_picture_starts_no_other_program(
+def test_postscript_called_a_image_starts_no_other_program(
     place: DataLocation, birds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = tmp_path / "started"
@@ -287,7 +287,7 @@ def test_postscript_called_a_picture_starts_no_other_program(
     script.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 4\n%%EndComments\nshowpage\n%%EOF\n")
     dataset = ImageFolder.from_parameters({"path": "birds", "size": 8, "channels": 1})
     for look in (ImageFolder(path="birds").info, dataset.load):
-        with pytest.raises(BrokenPicture, match="it is in none of the formats PNG, JPEG") as broken:
+        with pytest.raises(BrokenImage, match="it is in none of the formats PNG, JPEG") as broken:
             look(place)
         assert broken.value.path == str(script)
     assert not started.exists()
@@ -313,7 +313,7 @@ def with_people(place: DataLocation, birds: Path, lines: str, name: str = "peopl
 PEOPLE = "path,group\nowl/a.PNG,ann\ncrow/c.tif,bob\nowl/2024/spring/b.bmp,ann\nno/longer/there.png,bob\n"
 
 
-def test_a_file_says_whose_pictures_belong_together(place: DataLocation, birds: Path) -> None:
+def test_a_file_says_whose_images_belong_together(place: DataLocation, birds: Path) -> None:
     dataset = with_people(place, birds, PEOPLE)
     crow, *owls = dataset.load(place).groups.tolist()
     assert owls[0] == owls[1] != crow
@@ -329,7 +329,7 @@ def test_a_file_says_whose_pictures_belong_together(place: DataLocation, birds: 
     assert len(set(renamed.load(place).groups.tolist())) == 2
 
 
-def test_the_file_may_lie_among_the_pictures(place: DataLocation, birds: Path) -> None:
+def test_the_file_may_lie_among_the_images(place: DataLocation, birds: Path) -> None:
     (birds / "whose.csv").write_text(PEOPLE)
     assert ImageFolder(path="birds", size=(4, 4), groups="whose.csv").load(place).groups is not None
 
@@ -339,13 +339,13 @@ def test_the_file_may_lie_among_the_pictures(place: DataLocation, birds: Path) -
     [
         (
             "path,group\nowl/a.PNG,ann\n",
-            r"names no group for 2 of 3 pictures, such as crow/c\.tif, owl/2024/spring/b\.bmp",
+            r"names no group for 2 of 3 images, such as crow/c\.tif, owl/2024/spring/b\.bmp",
         ),
         (
             "path,group\nowl/a.PNG,\ncrow/c.tif,b\nowl/2024/spring/b.bmp,b\n",
-            r"no group for 1 of 3 pictures, such as owl/a",
+            r"no group for 1 of 3 images, such as owl/a",
         ),
-        ("picture,group\n", "lacks path: it has to be path,group"),
+        ("image,group\n", "lacks path: it has to be path,group"),
         ("", "lacks path and group"),
         (PEOPLE + "owl/a.PNG,bob\n", r"gives owl/a\.PNG two groups, ann and bob"),
     ],
@@ -365,22 +365,22 @@ def test_a_file_of_groups_that_is_not_there_is_told_of(place: DataLocation, bird
 
 @pytest.fixture
 def ages(place: DataLocation, paint: Paint) -> Path:
-    """Pictures in folders and outside of any, and the list of their ages."""
+    """Images in folders and outside of any, and the list of their ages."""
     assert place.data is not None
     for value, name in enumerate(("c.png", "a/b.png", "a/d/e.png")):
         paint(place.data / "faces" / name, value)
     return place.data / "faces" / "ages.csv"
 
 
-def test_a_file_says_which_number_each_picture_has(place: DataLocation, ages: Path) -> None:
+def test_a_file_says_which_number_each_image_has(place: DataLocation, ages: Path) -> None:
     ages.write_text("sex,path,target\nf,c.png,30\nm,./a/b.png, 4.5\nf,a\\d\\e.png,-1e-3\nm,other.png,nan\n")
     dataset = ImageFolder(path="faces", target="ages.csv")
     info, examples = dataset.info(place), dataset.load(place)
     assert (info.task, info.classes, info.targets, info.official_test) == ("regression", (), 1, False)
     assert examples.targets.dtype == np.float32
     assert dataset.outline(place).left_out == ()  # the list itself is read
-    by_picture = {int(picture[0, 0, 0]): float(target[0]) for picture, target in zip(*_pairs(examples), strict=True)}
-    assert by_picture == {0: 30, 1: 4.5, 2: pytest.approx(-1e-3)}
+    by_image = {int(image[0, 0, 0]): float(target[0]) for image, target in zip(*_pairs(examples), strict=True)}
+    assert by_image == {0: 30, 1: 4.5, 2: pytest.approx(-1e-3)}
     before = dataset.fingerprint(place)
     ages.write_text(ages.read_text().replace("30", "31"))
     assert dataset.fingerprint(place) != before
@@ -391,7 +391,7 @@ def _pairs(examples: Examples) -> tuple[np.ndarray, np.ndarray]:
     return examples.inputs, examples.targets
 
 
-def test_numbers_of_pictures_in_train_and_test(place: DataLocation, paint: Paint) -> None:
+def test_numbers_of_images_in_train_and_test(place: DataLocation, paint: Paint) -> None:
     assert place.data is not None
     names = ("train/a.png", "val/sub/b.png", "test/c.png")
     for value, name in enumerate(names):
@@ -408,15 +408,15 @@ def test_numbers_of_pictures_in_train_and_test(place: DataLocation, paint: Paint
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("c.png,1\na/b.png,2\n", r"names no target for 1 of 3 pictures, such as a/d/e\.png; add a line"),
-        ("c.png,1\na/b.png,\na/d/e.png,3\n", r"names no target for 1 of 3 pictures, such as a/b\.png"),
+        ("c.png,1\na/b.png,2\n", r"names no target for 1 of 3 images, such as a/d/e\.png; add a line"),
+        ("c.png,1\na/b.png,\na/d/e.png,3\n", r"names no target for 1 of 3 images, such as a/b\.png"),
         ("c.png,1\na/b.png,old\na/d/e.png,3\n", r"ages\.csv:3: 'old' is no number"),
         ('c.png,1\na/b.png,"2,5"\na/d/e.png,3\n', r"ages\.csv:3: '2,5' is no number"),
         (
             "c.png,1\na/b.png,nan\na/d/e.png,inf\n",
-            r"no finite number for 2 of 3 pictures: line 3 \(.*NaN\), line 4 \(inf",
+            r"no finite number for 2 of 3 images: line 3 \(.*NaN\), line 4 \(inf",
         ),
-        ("c.png,1\na/b.png,1\na/d/e.png,1\n", "is 1 for all pictures"),
+        ("c.png,1\na/b.png,1\na/d/e.png,1\n", "is 1 for all images"),
         ("c.png,1\nc.png,2\na/b.png,1\na/d/e.png,1\n", r"gives c\.png two targets, 1 and 2"),
     ],
 )

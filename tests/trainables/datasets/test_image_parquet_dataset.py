@@ -1,4 +1,4 @@
-"""A user's own pictures in Parquet files."""
+"""A user's own images in Parquet files."""
 
 import json
 import os
@@ -13,10 +13,10 @@ from PIL import Image
 
 from trainables.dataset import DataLocation
 from trainables.datasets.image_parquet import ImageParquet
-from trainables.errors import BrokenPicture, DataError, DataMissing, UnfitOption
+from trainables.errors import BrokenImage, DataError, DataMissing, UnfitOption
 
 
-def picture(value: int) -> bytes:
+def image(value: int) -> bytes:
     stream = BytesIO()
     Image.new("L", (6, 4), value).save(stream, "PNG")
     return stream.getvalue()
@@ -25,9 +25,9 @@ def picture(value: int) -> bytes:
 def write(
     path: Path, labels: object, first: int = 0, metadata: dict[str, str] | None = None, **options: object
 ) -> Path:
-    """As many pictures as labels, of the values `first`, `first` + 1, ..."""
+    """As many images as labels, of the values `first`, `first` + 1, ..."""
     labels = labels if isinstance(labels, pa.Array) else pa.array(labels)
-    images = pa.array([picture(first + row) for row in range(len(labels))], pa.binary())
+    images = pa.array([image(first + row) for row in range(len(labels))], pa.binary())
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table({"image": images, "label": labels}).replace_schema_metadata(metadata), path, **options)
     return path
@@ -121,7 +121,7 @@ def test_a_folder_of_test_rows_alone_is_refused_and_the_file_itself_is_not(place
 
 
 def split_of(place: DataLocation, **parameters: object) -> tuple[list[int], list[int]]:
-    """The pictures to learn from and those of the official test split."""
+    """The images to learn from and those of the official test split."""
     examples = ImageParquet.from_parameters(parameters).load(place)
     values, official = examples.inputs[:, 0, 0, 0], examples.official_test
     return values[~official].tolist(), values[official].tolist()
@@ -221,14 +221,14 @@ def files(data: Path) -> Path:
     for number in range(3):
         path = data / "hub" / "images" / "a" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(picture(number))
-    (data / "secret.png").write_bytes(picture(99))
+        path.write_bytes(image(number))
+    (data / "secret.png").write_bytes(image(99))
     return data / "hub" / "images"
 
 
 def test_rows_that_hold_paths_say_so_and_are_read_below_a_folder(place: DataLocation, data: Path, files: Path) -> None:
-    with_paths(data, ["a/0.png", "a\\1.png", "./a/2.png", None], [None, None, None, picture(7)])
-    message = r"3 of 4 rows of .*t\.parquet hold a path in place of a picture, row 0 a/0\.png; give .* `folder: images`"
+    with_paths(data, ["a/0.png", "a\\1.png", "./a/2.png", None], [None, None, None, image(7)])
+    message = r"3 of 4 rows of .*t\.parquet hold a path in place of an image, row 0 a/0\.png; give .* `folder: images`"
     with pytest.raises(UnfitOption, match=message) as unfit:
         ImageParquet(path="hub").info(place)
     assert unfit.value.option == "folder"
@@ -236,10 +236,10 @@ def test_rows_that_hold_paths_say_so_and_are_read_below_a_folder(place: DataLoca
         assert split_of(place, path="hub", folder=folder) == ([0, 1, 2, 7], [])
     dataset = ImageParquet(path="hub", folder="images")
     before = dataset.fingerprint(place)
-    with_paths(data, [None] * 4, [picture(value) for value in (0, 1, 2, 7)])
-    assert ImageParquet(path="hub").fingerprint(place) == before  # the pictures count, and not how they are packed
-    (files / "a" / "0.png").write_bytes(picture(5))
-    with_paths(data, ["a/0.png", "a/1.png", "a/2.png", None], [None, None, None, picture(7)])
+    with_paths(data, [None] * 4, [image(value) for value in (0, 1, 2, 7)])
+    assert ImageParquet(path="hub").fingerprint(place) == before  # the images count, and not how they are packed
+    (files / "a" / "0.png").write_bytes(image(5))
+    with_paths(data, ["a/0.png", "a/1.png", "a/2.png", None], [None, None, None, image(7)])
     assert dataset.fingerprint(place) != before
 
 
@@ -274,9 +274,7 @@ def test_a_path_that_leads_out_or_to_no_file_is_refused(
     (files / "self.png").symlink_to("self.png")
     os.mkfifo(files / "pipe.png")
     with_paths(data, ["a/0.png", name, "a/gone.png"])
-    with pytest.raises(
-        BrokenPicture, match=f"(?i){why}.*broken as well: .*t.parquet#2" if name != "a/gone.png" else why
-    ):
+    with pytest.raises(BrokenImage, match=f"(?i){why}.*broken as well: .*t.parquet#2" if name != "a/gone.png" else why):
         ImageParquet.from_parameters({"path": "hub", "folder": "images", "size": 4, "channels": 1}).load(place)
 
 
@@ -311,7 +309,7 @@ def test_numbers_to_predict(place: DataLocation, data: Path, numbers: pa.Array) 
 
 
 def write_numbers(path: Path, numbers: pa.Array) -> None:
-    images = pa.array([picture(row) for row in range(len(numbers))], pa.binary())
+    images = pa.array([image(row) for row in range(len(numbers))], pa.binary())
     pq.write_table(pa.table({"image": images, "age": numbers}), path)
 
 
@@ -320,15 +318,15 @@ def write_numbers(path: Path, numbers: pa.Array) -> None:
     [
         (
             pa.array([1.0, None, 3.0]),
-            r"no finite number for 1 of 3 pictures: row 1 of .*t\.parquet \(missing, or NaN\)",
+            r"no finite number for 1 of 3 images: row 1 of .*t\.parquet \(missing, or NaN\)",
         ),
         (pa.array([1.0, 2.0, float("nan")]), r"row 2 of .*t\.parquet \(missing"),
-        (pa.array([float("-inf"), 2.0, float("inf")]), r"2 of 3 pictures: row 0 .*\(-inf\), row 2 .*\(inf\)"),
+        (pa.array([float("-inf"), 2.0, float("inf")]), r"2 of 3 images: row 0 .*\(-inf\), row 2 .*\(inf\)"),
         (pa.array([1e39, 2.0, 3.0]), r"row 0 of .*\(1e\+39, beyond 32 bits\)"),
         (pa.array(["1", "x", "3"]), "the column 'age' of .* is string; a target is a column of numbers"),
         (pa.array([True, False, True]), "is bool; a target is a column of numbers"),
         (pa.array([[1.0], [2.0], [3.0]]), "is list"),
-        (pa.array([2.0, 2.0, 2.0]), "is 2 for all pictures, so that there is nothing to learn"),
+        (pa.array([2.0, 2.0, 2.0]), "is 2 for all images, so that there is nothing to learn"),
     ],
 )
 def test_what_is_no_number_to_predict_is_named(
@@ -363,7 +361,7 @@ def test_a_file_of_test_rows_is_the_official_split(place: DataLocation, data: Pa
 
 
 def test_structs_of_bytes_and_columns_of_other_names(place: DataLocation, data: Path) -> None:
-    images = pa.array([{"bytes": picture(value), "path": None} for value in (5, 6)])
+    images = pa.array([{"bytes": image(value), "path": None} for value in (5, 6)])
     pq.write_table(pa.table({"photo": images, "kind": ["a", "b"]}), data / "hub.parquet")
     examples = ImageParquet(path="hub.parquet", image="photo", label="kind").load(place)
     np.testing.assert_array_equal(examples.inputs[:, 0, 0, 0], [5, 6])
@@ -386,10 +384,10 @@ def test_the_fingerprint_is_of_content_however_it_is_packed(place: DataLocation,
     assert len(prints) == 4
 
 
-def test_every_broken_picture_is_named_with_its_row(place: DataLocation, data: Path) -> None:
-    images = pa.array([picture(1), b"no picture", picture(2), None, picture(3)[:50]])
+def test_every_broken_image_is_named_with_its_row(place: DataLocation, data: Path) -> None:
+    images = pa.array([image(1), b"no image", image(2), None, image(3)[:50]])
     pq.write_table(pa.table({"image": images, "label": [0, 1, 0, 1, 0]}), data / "birds.parquet")
-    with pytest.raises(BrokenPicture) as broken:
+    with pytest.raises(BrokenImage) as broken:
         ImageParquet.from_parameters({"path": "birds.parquet", "size": 4, "channels": 1}).load(place)
     assert broken.value.path == f"{data}/birds.parquet#1"
     assert f"(broken as well: {data}/birds.parquet#3, {data}/birds.parquet#4)" in str(broken.value)
@@ -449,7 +447,7 @@ def test_columns_that_do_not_fit(place: DataLocation, data: Path) -> None:
     write(data / "birds.parquet", [0, 1])
     with pytest.raises(DataError, match="has no column 'photo'; it has image, label"):
         ImageParquet(path="birds.parquet", image="photo").info(place)
-    with pytest.raises(DataError, match=r"the column 'label' of .* is int64, not encoded pictures"):
+    with pytest.raises(DataError, match=r"the column 'label' of .* is int64, not encoded images"):
         ImageParquet(path="birds.parquet", image="label").info(place)
 
 
@@ -467,7 +465,7 @@ def test_files_that_are_not_there_or_no_parquet(place: DataLocation, data: Path)
         ImageParquet(path="none.parquet").info(place)
 
 
-def test_a_flipped_byte_is_an_error_of_the_file_or_of_a_picture(place: DataLocation, data: Path) -> None:
+def test_a_flipped_byte_is_an_error_of_the_file_or_of_a_image(place: DataLocation, data: Path) -> None:
     path = write(data / "birds.parquet", [0, 1] * 20, write_page_checksum=True)
     whole = path.read_bytes()
     random = np.random.default_rng(0)
@@ -507,7 +505,7 @@ def write_with(path: Path, **columns: object) -> Path:
     [["ann", "bob", "ann", "cem"], [7, 3, 7, 9], pa.array(["ann", "bob", "ann", "cem"]).dictionary_encode()],
     ids=["text", "numbers", "dictionary"],
 )
-def test_a_column_says_whose_pictures_belong_together(place: DataLocation, data: Path, people: object) -> None:
+def test_a_column_says_whose_images_belong_together(place: DataLocation, data: Path, people: object) -> None:
     write_with(data / "faces.parquet", person=people)
     dataset, plain = ImageParquet(path="faces.parquet", groups="person"), ImageParquet(path="faces.parquet")
     groups = dataset.load(place).groups

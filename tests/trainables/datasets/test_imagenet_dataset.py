@@ -20,7 +20,7 @@ from trainables.data.splits import split
 from trainables.data.streaming import StreamedBatches
 from trainables.dataset import DataLocation
 from trainables.datasets.imagenet import Imagenet
-from trainables.errors import BrokenPicture, DataError, DataMissing
+from trainables.errors import BrokenImage, DataError, DataMissing
 from trainables.models.mlp import Mlp
 from trainables.optimizers.sgd import Sgd
 from trainables.protocol import Protocol, Splits
@@ -43,7 +43,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, tree: Path) -> DataLocation:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Classes of different brightness in noise, of different sizes; one picture is in `train` and in `val`."""
+    """Classes of different brightness in noise, of different sizes; one image is in `train` and in `val`."""
     root = tmp_path_factory.mktemp("data") / "imagenet"
     random = np.random.default_rng(0)
     for part, count in (("train", 54), ("val", 12)):
@@ -88,7 +88,7 @@ def test_it_decodes_what_is_asked_for(place: DataLocation, tree: Path) -> None:
     np.testing.assert_array_equal(dataset.load(place).inputs[3], decoder.decode(3, None))
 
 
-def test_a_picture_in_both_splits_is_left_out_of_training(place: DataLocation) -> None:
+def test_a_image_in_both_splits_is_left_out_of_training(place: DataLocation) -> None:
     dataset = small()
     found = contents(dataset, place, dataset.fingerprint(place))
     examples, hashes = found.examples, found.hashes
@@ -173,11 +173,11 @@ def test_two_workers_learn_what_one_does(place: DataLocation) -> None:
         )
 
 
-def test_a_broken_picture_is_named_with_its_path(place: DataLocation, tree: Path, tmp_path: Path) -> None:
+def test_a_broken_image_is_named_with_its_path(place: DataLocation, tree: Path, tmp_path: Path) -> None:
     shutil.copytree(tree, tmp_path / "imagenet")
     broken = tmp_path / "imagenet" / "train" / WORDNET[2] / f"{WORDNET[2]}_5.JPEG"
     broken.write_bytes(broken.read_bytes()[:90])
-    with pytest.raises(BrokenPicture) as found:
+    with pytest.raises(BrokenImage) as found:
         run(place, small(path=str(tmp_path / "imagenet")), epochs=1)
     assert found.value.path == str(broken)
 
@@ -186,7 +186,7 @@ def test_a_broken_picture_is_named_with_its_path(place: DataLocation, tree: Path
     ("keep", "message"),
     [
         (["val"], "has val and no train; add it, or give the path of val alone"),
-        (["train", "val/flat.JPEG"], "val has no class folders; sort its pictures into one for each class"),
+        (["train", "val/flat.JPEG"], "val has no class folders; sort its images into one for each class"),
     ],
 )
 def test_a_tree_that_is_not_in_the_layout_is_told(
@@ -236,4 +236,4 @@ def test_options_of_labels_work_and_those_of_pixels_give_a_reason(place: DataLoc
     for option in ({"denoise": "median"}, {"resize": 8}, {"grayscale": True}, {"pixel_noise": 0.1}, {"spurious": 0.9}):
         changed = small(**option)
         reason = changed.unsupported_reason(changed.info(place))
-        assert reason is not None and reason.startswith(f"{next(iter(option))} changes decoded pictures")
+        assert reason is not None and reason.startswith(f"{next(iter(option))} changes decoded images")

@@ -31,7 +31,7 @@ def idx(values: np.ndarray) -> bytes:
 
 
 def publish(folder: Path, packed: bool = False, labels: list[int] | None = None) -> Path:
-    """Twenty training and four test pictures of 5 x 7."""
+    """Twenty training and four test images of 5 x 7."""
     folder.mkdir(parents=True, exist_ok=True)
     train = np.array((labels or MNIST_STARTS) + [8, 8, 2, 6])
     random = np.random.default_rng(0)
@@ -140,7 +140,7 @@ def test_a_packed_file_cannot_fill_the_memory_with_more_than_its_header_tells(pl
         "empty",
         "a page",
         "too few",
-        "flat pictures",
+        "flat images",
         "no pixels",
         "another size",
         "labels lack",

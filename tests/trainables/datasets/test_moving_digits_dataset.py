@@ -45,7 +45,7 @@ def test_it_is_what_it_says_of_itself(here: DataLocation, clips: Examples) -> No
 
 def test_every_frame_is_the_same_digit_somewhere_on_the_torus(clips: Examples) -> None:
     originals = np.round(load_digits().images * (255 / 16)).astype(np.uint8)
-    known = {np.sort(picture.ravel()).tobytes() for picture in originals}
+    known = {np.sort(image.ravel()).tobytes() for image in originals}
     for clip in clips.inputs[::40, :, 0]:
         bags = {np.sort(frame.ravel())[-64:].tobytes() for frame in clip}
         assert len(bags) == 1 and bags <= known
@@ -89,9 +89,9 @@ def test_no_digit_is_in_two_splits(here: DataLocation, clips: Examples) -> None:
     assert clips.groups is not None
     test, rest = (set(clips.groups[part].tolist()) for part in (clips.official_test, ~clips.official_test))
     assert test and rest and not test & rest
-    pictures = Digits().load(here).inputs
+    images = Digits().load(here).inputs
     for index in range(0, 400, 50):
-        digit = np.sort(pictures[clips.groups[index]].ravel())
+        digit = np.sort(images[clips.groups[index]].ravel())
         np.testing.assert_array_equal(np.sort(clips.inputs[index, 0].ravel())[-64:], digit)
 
 

@@ -20,7 +20,7 @@ LABELS = {"train": [1, 9, 10, 2, 3], "test": [5, 10], "extra": [7, 7, 8]}
 
 
 def drawn(part: str) -> np.ndarray:
-    """As published: height, width, channels, pictures."""
+    """As published: height, width, channels, images."""
     return np.random.default_rng(len(part)).integers(0, 256, (32, 32, 3, len(LABELS[part])), np.uint8)
 
 
@@ -46,7 +46,7 @@ def test_it_reads_what_torchvision_reads(place: DataLocation, folder: str, monke
     assert Svhn().info(place).shape == examples.inputs.shape[1:]
 
 
-def test_the_extra_pictures_join_training_where_they_are_asked_for(place: DataLocation) -> None:
+def test_the_extra_images_join_training_where_they_are_asked_for(place: DataLocation) -> None:
     assert place.data is not None
     publish(place.data, "train", "test")
     with pytest.raises(DataMissing, match=r"train_32x32\.mat and extra_32x32\.mat and test_32x32\.mat into"):
@@ -65,7 +65,7 @@ def test_the_extra_pictures_join_training_where_they_are_asked_for(place: DataLo
         ({"X": np.zeros((32, 32, 3, 2), np.uint8)}, "it has no 'y'"),
         ({"X": np.zeros((32, 32, 3, 2)), "y": np.ones((2, 1))}, "X is float64"),
         ({"X": np.zeros((28, 28, 3, 2), np.uint8), "y": np.ones((2, 1))}, r"X is uint8 \(28, 28, 3, 2\)"),
-        ({"X": np.zeros((32, 32, 3, 2), np.uint8), "y": np.ones((3, 1))}, "a label for each of 2 pictures"),
+        ({"X": np.zeros((32, 32, 3, 2), np.uint8), "y": np.ones((3, 1))}, "a label for each of 2 images"),
         ({"X": np.zeros((32, 32, 3, 2), np.uint8), "y": np.array([[1], [11]])}, "labels go from 1 to 11"),
         ({"X": np.zeros((32, 32, 3, 2), np.uint8), "y": np.array([[1], [2.5]])}, "labels are not all whole numbers"),
         ({"X": np.zeros((32, 32, 3, 2), np.uint8), "y": np.array([[1], [np.nan]])}, "labels are not all whole numbers"),

@@ -18,8 +18,8 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 CLASSES = tuple("abcdefghij")
 
 
-def picture(channels: int = 1, height: int = 28, width: int = 28) -> DataInfo:
-    return DataInfo("pictures", "image", (channels, height, width), "classification", CLASSES)
+def image(channels: int = 1, height: int = 28, width: int = 28) -> DataInfo:
+    return DataInfo("images", "image", (channels, height, width), "classification", CLASSES)
 
 
 def deepobs(name: str) -> Cnn:
@@ -33,14 +33,14 @@ def linear(inputs: int, outputs: int) -> int:
 
 
 def test_deepobs_2c2d_is_a_configuration_of_cnn() -> None:
-    module = deepobs("deepobs_2c2d.yaml").build(picture(), 10)
+    module = deepobs("deepobs_2c2d.yaml").build(image(), 10)
     convolutions = (25 * 32 + 32) + (25 * 32 * 64 + 64)
     assert count_parameters(module) == convolutions + linear(7 * 7 * 64, 1024) + linear(1024, 10) == 3_274_634
     assert module(torch.rand(2, 1, 28, 28)).shape == (2, 10)
 
 
 def test_deepobs_3c3d_is_a_configuration_of_cnn() -> None:
-    module = deepobs("deepobs_3c3d.yaml").build(picture(3, 32, 32), 10)
+    module = deepobs("deepobs_3c3d.yaml").build(image(3, 32, 32), 10)
     convolutions = (75 * 64 + 64) + (9 * 64 * 96 + 96) + (9 * 96 * 128 + 128)
     dense = linear(3 * 3 * 128, 512) + linear(512, 256) + linear(256, 10)
     assert count_parameters(module) == convolutions + dense == 895_210
@@ -68,7 +68,7 @@ def test_a_pool_of_same_padding_takes_tensorflows_windows(pool: str, size: int, 
     )  # fmt: skip
     parameters = {"channels": 3, "pool": pool, "pool_size": size, "pool_stride": stride, "pool_padding": "same"}
     model = Cnn.from_parameters(parameters)
-    module = model.build(picture(3, 11, 6), 4)
+    module = model.build(image(3, 11, 6), 4)
     pooled = next(part for part in module if isinstance(part, nn.MaxPool2d | nn.AvgPool2d))(torch.from_numpy(maps))
     torch.testing.assert_close(pooled, torch.from_numpy(expected))
     assert module(torch.rand(1, 3, 11, 6)).shape == (1, 4)
@@ -86,27 +86,23 @@ def test_a_pool_of_same_padding_takes_tensorflows_windows(pool: str, size: int, 
     ],
 )
 def test_the_size_that_is_left_is_counted_right(parameters: dict[str, object], side: int) -> None:
-    module = Cnn.from_parameters({"channels": [2, 4], "hidden": [], **parameters}).build(picture(), 10)
+    module = Cnn.from_parameters({"channels": [2, 4], "hidden": [], **parameters}).build(image(), 10)
     assert module(torch.rand(2, 1, 28, 28)).shape == (2, 10)
     assert list(module.parameters())[-2].shape == (10, 4 * side * side)
 
 
-def test_pictures_that_a_cnn_would_use_up_are_refused() -> None:
+def test_images_that_a_cnn_would_use_up_are_refused() -> None:
     model = Cnn(channels=(2, 2), padding=("valid",), kernels=(5,))
-    assert model.unsupported_reason(picture(1, 16, 18)) is None
-    reason = model.unsupported_reason(picture(1, 15, 18))
-    assert reason == (
-        "cnn makes the picture smaller 2 times, of which number 2 leaves nothing of 15x18 pixels (pictures)"
-    )
-    assert Cnn(pool_size=9).unsupported_reason(picture(1, 28, 28)) is not None
+    assert model.unsupported_reason(image(1, 16, 18)) is None
+    reason = model.unsupported_reason(image(1, 15, 18))
+    assert reason == ("cnn makes the image smaller 2 times, of which number 2 leaves nothing of 15x18 pixels (images)")
+    assert Cnn(pool_size=9).unsupported_reason(image(1, 28, 28)) is not None
 
 
 @pytest.mark.parametrize("attention", ["se", "cbam"])
 def test_attention_has_the_parameters_of_its_paper(attention: str) -> None:
-    plain = count_parameters(Cnn(channels=(32, 96)).build(picture(), 10))
-    attending = count_parameters(
-        Cnn.from_parameters({"channels": [32, 96], "attention": attention}).build(picture(), 10)
-    )
+    plain = count_parameters(Cnn(channels=(32, 96)).build(image(), 10))
+    attending = count_parameters(Cnn.from_parameters({"channels": [32, 96], "attention": attention}).build(image(), 10))
     bottlenecks = 2 * 32 * 4 + 2 * 96 * 6  # a sixteenth of the channels, but at least 4
     assert attending - plain == bottlenecks + (2 * 7 * 7 * 2 if attention == "cbam" else 0)
 
@@ -114,7 +110,7 @@ def test_attention_has_the_parameters_of_its_paper(attention: str) -> None:
 def stage(attention: str) -> tuple[nn.Module, Tensor, dict[str, Tensor]]:
     """A network, the maps that its attention reads, and its weights by their last names."""
     torch.manual_seed(0)
-    module = Cnn.from_parameters({"channels": 8, "hidden": [], "attention": attention}).build(picture(), 10)
+    module = Cnn.from_parameters({"channels": 8, "hidden": [], "attention": attention}).build(image(), 10)
     maps = module[:3](torch.rand(3, 1, 28, 28))
     return module, maps, dict(module.named_parameters())
 
@@ -143,7 +139,7 @@ def test_cbam_weighs_channels_and_then_places() -> None:
 
 
 def test_a_truncated_normal_has_deepobs_bounds_and_biases() -> None:
-    module = deepobs("deepobs_2c2d.yaml").build(picture(), 10)
+    module = deepobs("deepobs_2c2d.yaml").build(image(), 10)
     for name, values in module.named_parameters():
         if name.endswith("bias"):
             assert torch.all(values == 0.05)
@@ -158,7 +154,7 @@ def test_a_truncated_normal_has_deepobs_bounds_and_biases() -> None:
 
 
 def test_xavier_has_glorots_variance() -> None:
-    module = deepobs("deepobs_3c3d.yaml").build(picture(3, 32, 32), 10)
+    module = deepobs("deepobs_3c3d.yaml").build(image(3, 32, 32), 10)
     assert all(not values.any() for name, values in module.named_parameters() if name.endswith("bias"))
     weights = [values.detach() for name, values in module.named_parameters() if name.endswith("weight")]
     assert weights[0].var() == pytest.approx(2 / (75 + 25 * 64), rel=0.1)
@@ -168,7 +164,7 @@ def test_xavier_has_glorots_variance() -> None:
 
 def test_the_new_options_draw_and_compute_nothing_at_their_defaults() -> None:
     torch.manual_seed(3)
-    built = Cnn(channels=(4, 8)).build(picture(), 10)
+    built = Cnn(channels=(4, 8)).build(image(), 10)
     torch.manual_seed(3)
     by_hand = nn.Sequential(
         *(nn.Conv2d(1, 4, 3, padding=1), nn.MaxPool2d(2), nn.ReLU()),

@@ -11,8 +11,8 @@ from trainables.models.densenet import Densenet
 from trainables.training.costs import count_flops, count_parameters
 
 
-def picture(channels: int = 3, side: int = 32) -> DataInfo:
-    return DataInfo("pictures", "image", (channels, side, side), "classification", tuple("abcdefghij"))
+def image(channels: int = 3, side: int = 32) -> DataInfo:
+    return DataInfo("images", "image", (channels, side, side), "classification", tuple("abcdefghij"))
 
 
 def parameters(channels: int, layers: int, k: int, compression: float) -> int:
@@ -34,14 +34,14 @@ def parameters(channels: int, layers: int, k: int, compression: float) -> int:
 def test_parameters_are_what_the_formula_says(depth: int, growth: int, compression: float) -> None:
     model = Densenet(depth=depth, growth=growth, compression=compression)
     with torch.device("meta"):
-        module = model.build(picture(), 10)
+        module = model.build(image(), 10)
     assert count_parameters(module) == parameters(3, (depth - 4) // 6, growth, compression)
 
 
 @pytest.mark.parametrize(("depth", "growth", "millions"), [(100, 12, 0.8), (250, 24, 15.3), (190, 40, 25.6)])
 def test_sizes_are_those_of_the_paper(depth: int, growth: int, millions: float) -> None:
     with torch.device("meta"):
-        module = Densenet(depth=depth, growth=growth).build(picture(), 10)
+        module = Densenet(depth=depth, growth=growth).build(image(), 10)
     assert round(count_parameters(module) / 1e6, 1) == millions  # table 2
 
 
@@ -49,7 +49,7 @@ def test_it_computes_what_torchvisions_blocks_do() -> None:
     from torchvision.models import DenseNet
 
     torch.manual_seed(0)
-    ours = Densenet(depth=16, growth=4).build(picture(side=16), 10).eval()
+    ours = Densenet(depth=16, growth=4).build(image(side=16), 10).eval()
     theirs = DenseNet(growth_rate=4, block_config=(2, 2, 2), num_init_features=8, num_classes=10)
     theirs.features.conv0 = nn.Conv2d(3, 8, 3, padding=1, bias=False)
     for name in ("norm0", "relu0", "pool0"):
@@ -70,20 +70,20 @@ def test_operations_are_those_of_the_convolutions() -> None:
             multiply_adds += maps * (maps // 2) * side**2
             maps, side = maps // 2, side // 2
     model = Densenet(depth=10, growth=k)
-    assert count_flops(model.build(picture(side=16), 10), (3, 16, 16)) == 2 * (multiply_adds + maps * 10)
+    assert count_flops(model.build(image(side=16), 10), (3, 16, 16)) == 2 * (multiply_adds + maps * 10)
 
 
 def test_dropout_stands_after_each_convolution_but_the_first() -> None:
-    module = Densenet(depth=10).build(picture(), 10)
+    module = Densenet(depth=10).build(image(), 10)
     parts = [part for part in module.modules() if isinstance(part, nn.Conv2d | DropoutSite)]
     assert [type(part) for part in parts] == [nn.Conv2d] + [nn.Conv2d, DropoutSite] * (2 * 3 + 2)
 
 
-def test_the_smallest_pictures_train_in_a_batch_of_one_and_smaller_ones_are_refused() -> None:
+def test_the_smallest_images_train_in_a_batch_of_one_and_smaller_ones_are_refused() -> None:
     model = Densenet(depth=10, growth=2)
-    assert model.unsupported_reason(picture(1, 8)) is None
-    assert torch.isfinite(model.build(picture(1, 8), 3).train()(torch.rand(1, 1, 8, 8))).all()
-    assert "at least 8x8" in (model.unsupported_reason(picture(1, 7)) or "")
+    assert model.unsupported_reason(image(1, 8)) is None
+    assert torch.isfinite(model.build(image(1, 8), 3).train()(torch.rand(1, 1, 8, 8))).all()
+    assert "at least 8x8" in (model.unsupported_reason(image(1, 7)) or "")
 
 
 @pytest.mark.parametrize(

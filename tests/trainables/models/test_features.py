@@ -1,4 +1,4 @@
-"""Frozen nets learn from features that are computed once, and learn the same as from pictures."""
+"""Frozen nets learn from features that are computed once, and learn the same as from images."""
 
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def run(
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many pictures went through the whole net, batch by batch."""
+    """How many images went through the whole net, batch by batch."""
     seen: list[int] = []
     plain = TunedNet.forward
 
@@ -75,7 +75,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-def test_training_on_features_gives_what_training_on_pictures_gives(
+def test_training_on_features_gives_what_training_on_images_gives(
     place: DataLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick, quick_rows = run(place, weights=tmp_path / "quick.safetensors")
@@ -92,11 +92,11 @@ def test_training_on_features_gives_what_training_on_pictures_gives(
     assert all(torch.allclose(one[name].float(), other[name].float(), atol=1e-3) for name in one)
 
 
-def test_each_picture_goes_through_the_net_once(place: DataLocation, passes: list[int]) -> None:
+def test_each_image_goes_through_the_net_once(place: DataLocation, passes: list[int]) -> None:
     result, _ = run(place)
-    pictures = result.sizes.train + result.sizes.val + result.sizes.test
+    images = result.sizes.train + result.sizes.val + result.sizes.test
     # and once more the two that show that nothing comes after the head; latencies are of zeros, one and a batch
-    assert pictures + 2 <= sum(passes) < pictures + 2 + 40 * 65
+    assert images + 2 <= sum(passes) < images + 2 + 40 * 65
 
 
 def test_dropout_before_the_head_is_drawn_anew_each_time(place: DataLocation, passes: list[int]) -> None:
@@ -129,7 +129,7 @@ def test_a_frozen_net_costs_what_the_whole_of_it_costs(place: DataLocation, pass
     assert costs.feature_seconds is not None and costs.feature_seconds > 0
     assert costs.train_seconds == sum(row.seconds for row in rows)
     assert costs.total_seconds == costs.train_seconds + costs.feature_seconds
-    assert passes.count(1) >= 3, "its latency is of pictures through the whole net, not of features through the head"
+    assert passes.count(1) >= 3, "its latency is of images through the whole net, not of features through the head"
 
 
 @pytest.mark.parametrize("case", ["augmented", "last", "all"])

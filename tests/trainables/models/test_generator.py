@@ -11,11 +11,11 @@ from trainables.training.costs import count_parameters
     ("channels", "shape"),
     [((64, 32), (1, 28, 28)), ((8,), (3, 9, 14)), ((8, 4, 2), (2, 1, 30)), ((4, 4), (1, 1, 1))],
 )
-def test_it_makes_pictures_of_any_size_in_0_to_1(channels: tuple[int, ...], shape: tuple[int, ...]) -> None:
+def test_it_makes_images_of_any_size_in_0_to_1(channels: tuple[int, ...], shape: tuple[int, ...]) -> None:
     module = Generator(5, channels, shape)
-    pictures = module(100 * torch.randn(3, 5))
-    assert pictures.shape == (3, *shape)
-    assert pictures.min() >= 0 and pictures.max() <= 1
+    images = module(100 * torch.randn(3, 5))
+    assert images.shape == (3, *shape)
+    assert images.min() >= 0 and images.max() <= 1
     assert module.eval()(torch.randn(1, 5)).shape == (1, *shape)
 
 

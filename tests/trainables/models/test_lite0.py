@@ -12,7 +12,7 @@ from trainables.models.pretrained.lite0_net import EfficientNetLite0
 from trainables.models.pretrained.tuning import TunedNet
 from trainables.registry import registry
 
-DATA = DataInfo("pictures", "image", (3, 32, 32), "classification", tuple("abcde"))
+DATA = DataInfo("images", "image", (3, 32, 32), "classification", tuple("abcde"))
 
 
 def theirs() -> nn.Module:
@@ -49,9 +49,9 @@ def test_it_gives_what_the_other_implementation_gives(side: int) -> None:
             part.running_mean.uniform_(-0.1, 0.1)
             part.running_var.uniform_(0.5, 1.5)
     net.load_state_dict(renamed(other))
-    pictures = torch.randn(2, 3, side, side)
+    images = torch.randn(2, 3, side, side)
     with torch.no_grad():
-        torch.testing.assert_close(net(pictures), other(pictures), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(net(images), other(images), rtol=1e-4, atol=1e-5)
 
 
 def test_odd_sizes_are_padded_as_tensorflow_pads() -> None:
@@ -93,20 +93,20 @@ def test_the_package_gives_the_trunk_and_the_head_is_new(tmp_path: pytest.TempPa
     assert all(state[f"net.{name}"].equal(fresh[f"net.{name}"]) for name in heads)
 
 
-def test_its_weights_know_pictures(tmp_path: pytest.TempPathFactory) -> None:
-    """With all its classes, real weights are far more certain of real pictures than of noise."""
+def test_its_weights_know_images(tmp_path: pytest.TempPathFactory) -> None:
+    """With all its classes, real weights are far more certain of real images than of noise."""
     with_package()
     skimage = pytest.importorskip("sklearn.datasets")
-    pictures = [skimage.load_sample_image(name) for name in ("china.jpg", "flower.jpg")]
+    images = [skimage.load_sample_image(name) for name in ("china.jpg", "flower.jpg")]
     from torchvision import models
 
     categories = models.ResNet18_Weights.DEFAULT.meta["categories"]
-    data = DataInfo("pictures", "image", (3, 224, 224), "classification", tuple(categories))
+    data = DataInfo("images", "image", (3, 224, 224), "classification", tuple(categories))
     lite = model()
     module = lite.build(data, 1000).eval()
     lite.prepare(module, TrainingFacts((1,) * 1000))
     assert isinstance(module, TunedNet)
-    squares = [torch.from_numpy(picture.copy()).permute(2, 0, 1)[:, :420, 110:530] for picture in pictures]
+    squares = [torch.from_numpy(image.copy()).permute(2, 0, 1)[:, :420, 110:530] for image in images]
     inputs = torch.nn.functional.interpolate(torch.stack(squares) / 255, (224, 224), mode="bilinear", antialias=True)
     with torch.no_grad():
         best = module(inputs).softmax(1).topk(5).indices

@@ -30,7 +30,7 @@ from trainables.training.trial import run_trial
 from trainables.training.weights import load_weights, save_weights
 from trainables.training.weights_origin import WeightsOrigin, origin_of
 
-GREY = DataInfo("pictures", "image", (1, 8, 8), "classification", tuple("abcde"))
+GREY = DataInfo("images", "image", (1, 8, 8), "classification", tuple("abcde"))
 CPU = torch.device("cpu")
 
 
@@ -87,9 +87,7 @@ def test_the_file_says_itself_what_it_is(tmp_path: Path) -> None:
     assert said == WeightsOrigin(model=Cnn(channels=(4,)), shape=(1, 8, 8), mean=(0.3,), std=(0.4,))
 
 
-def test_generated_pictures_leave_a_net_seeing_pixels_as_it_was_trained_with(
-    place: DataLocation, tmp_path: Path
-) -> None:
+def test_generated_images_leave_a_net_seeing_pixels_as_it_was_trained_with(place: DataLocation, tmp_path: Path) -> None:
     spec = trial(place, Cnn(channels=(4,), hidden=(16,)), keep_weights="best", epochs=2)
     trial_task = TrialTask("t", 1, spec, place, tmp_path / "kept.safetensors")
     first = run_trial(trial_task, SingleContext(CPU, lambda row: None))
@@ -113,7 +111,7 @@ def test_another_number_of_classes_gives_a_new_head_alone(place: DataLocation, t
     assert all(state[f"net.{name}"].equal(value) for name, value in weights.items() if name not in head)
 
 
-def test_pictures_of_another_size_and_colour_are_brought_to_what_the_net_knows(
+def test_images_of_another_size_and_colour_are_brought_to_what_the_net_knows(
     place: DataLocation, tmp_path: Path
 ) -> None:
     path = kept(tmp_path / "a.safetensors", Cnn(channels=(4,), hidden=(6,)))
@@ -294,8 +292,8 @@ def test_every_make_of_net_learns_with_a_head_of_its_own(name: str) -> None:
 
 
 def test_a_size_that_a_net_cannot_read_is_a_reason() -> None:
-    assert "vit_b_16 cannot read pictures of 96x96" in (of("vit_b_16", size=96).unsupported_reason(GREY) or "")
-    assert "inception_v3 cannot read pictures of 32x32" in (of("inception_v3", size=32).unsupported_reason(GREY) or "")
+    assert "vit_b_16 cannot read images of 96x96" in (of("vit_b_16", size=96).unsupported_reason(GREY) or "")
+    assert "inception_v3 cannot read images of 32x32" in (of("inception_v3", size=32).unsupported_reason(GREY) or "")
     assert of("resnet18", size=32).unsupported_reason(GREY) is None
 
 

@@ -18,8 +18,8 @@ GATES = {Rnn: 1, Gru: 3, Lstm: 4}
 MODELS = (Rnn, Gru, Lstm)
 
 
-def picture(channels: int = 1, height: int = 28, width: int = 28) -> DataInfo:
-    return DataInfo("pictures", "image", (channels, height, width), "classification", CLASSES)
+def image(channels: int = 1, height: int = 28, width: int = 28) -> DataInfo:
+    return DataInfo("images", "image", (channels, height, width), "classification", CLASSES)
 
 
 def film(frames: int = 5, channels: int = 1, height: int = 4, width: int = 6) -> DataInfo:
@@ -34,9 +34,9 @@ def layer_size(model: type[SequenceModel], inputs: int, hidden: int) -> int:
 @pytest.mark.parametrize(
     ("parameters", "data", "steps", "numbers"),
     [
-        ({}, picture(3, 8, 6), 8, 18),
-        ({"read": "columns"}, picture(3, 8, 6), 6, 24),
-        ({"read": "patches", "patch": 2}, picture(3, 8, 6), 12, 12),
+        ({}, image(3, 8, 6), 8, 18),
+        ({"read": "columns"}, image(3, 8, 6), 6, 24),
+        ({"read": "patches", "patch": 2}, image(3, 8, 6), 12, 12),
         ({}, film(5, 3, 4, 6), 5, 72),
         ({"read": "patches", "patch": 5}, film(5, 3, 4, 6), 5, 72),
     ],
@@ -103,7 +103,7 @@ def state_by_hand(model: type[SequenceModel], layer: nn.Module, way: str, steps:
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("read", ["rows", "columns", "patches"])
-@pytest.mark.parametrize("data", [picture(3, 4, 6), film()])
+@pytest.mark.parametrize("data", [image(3, 4, 6), film()])
 @pytest.mark.parametrize("both_ways", [False, True])
 def test_the_last_state_is_that_of_a_loop_over_the_steps(
     model: type[SequenceModel], read: str, data: DataInfo, both_ways: bool
@@ -143,7 +143,7 @@ class _AsPublished(nn.Module):
 
 def test_an_lstm_of_earlier_results_is_the_same_to_the_last_bit() -> None:
     torch.manual_seed(3)
-    now = Lstm(hidden=7, layers=2).build(picture(3, 8, 6), 10)
+    now = Lstm(hidden=7, layers=2).build(image(3, 8, 6), 10)
     torch.manual_seed(3)
     before = _AsPublished(18, 7, 2, 10)
     assert {name: value.tolist() for name, value in now.state_dict().items()} == {
@@ -162,7 +162,7 @@ def test_parameters_that_came_later_are_in_the_identity_only_where_they_change_s
 
 @pytest.mark.parametrize("model", MODELS)
 def test_forget_gates_start_open_and_only_the_lstm_has_them(model: type[SequenceModel]) -> None:
-    module = model(hidden=4, layers=2, bidirectional=True).build(picture(), 2)
+    module = model(hidden=4, layers=2, bidirectional=True).build(image(), 2)
     biases = {name: value for name, value in module.layers.named_parameters() if "bias" in name}
     assert len(biases) == 8
     for name, bias in biases.items():
@@ -172,7 +172,7 @@ def test_forget_gates_start_open_and_only_the_lstm_has_them(model: type[Sequence
 
 @pytest.mark.parametrize("model", MODELS)
 def test_dropout_acts_between_layers_and_not_between_steps(model: type[SequenceModel]) -> None:
-    module = model(hidden=64, layers=2).build(picture(), 2).train()
+    module = model(hidden=64, layers=2).build(image(), 2).train()
     inputs = torch.rand(1, 1, 28, 28)
     assert torch.equal(module(inputs), module(inputs))
     Dropout(p=0.5).on_model(module)
@@ -182,18 +182,18 @@ def test_dropout_acts_between_layers_and_not_between_steps(model: type[SequenceM
 
 @pytest.mark.parametrize("model", MODELS)
 def test_bf16_is_left_to_what_surrounds_the_layers(model: type[SequenceModel]) -> None:
-    module = model(hidden=6).build(picture(), 2).eval()
+    module = model(hidden=6).build(image(), 2).eval()
     inputs = torch.rand(2, 1, 28, 28)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         outputs = module(inputs)
     torch.testing.assert_close(outputs.float(), module(inputs), atol=0.01, rtol=0.01)
 
 
-def test_patches_have_to_fill_the_picture() -> None:
-    reason = Gru(read="patches", patch=5).unsupported_reason(picture())
-    assert reason == "patches of 5x5 pixels do not fill a picture of 28x28 (pictures)"
-    assert Gru(read="patches", patch=7).unsupported_reason(picture()) is None
-    assert Gru(read="rows", patch=5).unsupported_reason(picture()) is None
+def test_patches_have_to_fill_the_image() -> None:
+    reason = Gru(read="patches", patch=5).unsupported_reason(image())
+    assert reason == "patches of 5x5 pixels do not fill an image of 28x28 (images)"
+    assert Gru(read="patches", patch=7).unsupported_reason(image()) is None
+    assert Gru(read="rows", patch=5).unsupported_reason(image()) is None
 
 
 @pytest.mark.parametrize("parameters", [{"read": "pixels"}, {"patch": 0}, {"bidirectional": 1}, {"hidden": 0}])

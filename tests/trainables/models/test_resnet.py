@@ -9,7 +9,7 @@ from trainables.dataset import DataInfo
 from trainables.models._layers import StochasticDepthSite
 from trainables.models.resnet import Resnet
 
-DATA = DataInfo("pictures", "image", (3, 12, 12), "classification", tuple("abcd"))
+DATA = DataInfo("images", "image", (3, 12, 12), "classification", tuple("abcd"))
 
 
 def branch(module: nn.Module, block: int, inputs: Tensor) -> Tensor:

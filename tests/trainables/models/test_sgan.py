@@ -94,7 +94,7 @@ def test_a_step_of_both_networks_is_what_the_paper_says(loss: Any) -> None:
     fake = generated(generator, 15).detach()
     outputs = classifier(inputs)
     supervised = F.cross_entropy(outputs, targets)
-    of_real, of_fake = (real_probability(classifier(pictures)) for pictures in (real, fake))
+    of_real, of_fake = (real_probability(classifier(images)) for images in (real, fake))
     (supervised - (of_real.log().mean() + (1 - of_fake).log().mean()) / 2).backward()
     with torch.no_grad():
         for parameter in classifier.parameters():
@@ -117,7 +117,7 @@ def test_a_step_of_both_networks_is_what_the_paper_says(loss: Any) -> None:
 
 
 def test_the_classifier_is_the_cnn_of_the_same_sizes() -> None:
-    data = DataInfo("pictures", "image", (3, 20, 16), "classification", tuple("abcde"))
+    data = DataInfo("images", "image", (3, 20, 16), "classification", tuple("abcde"))
     torch.manual_seed(0)
     plain = Cnn(channels=(4, 6), kernels=(5,), hidden=(7, 9)).build(data, 5)
     torch.manual_seed(0)
@@ -149,7 +149,7 @@ def test_what_cannot_work_is_refused_with_a_reason(data: DataInfo, reason: str) 
 
 
 @pytest.mark.parametrize(("passes", "expected"), [(None, 2), (1, 1), (7, 7)])
-def test_an_epoch_sees_each_unlabelled_picture_once_unless_told(passes: int | None, expected: int) -> None:
+def test_an_epoch_sees_each_unlabelled_image_once_unless_told(passes: int | None, expected: int) -> None:
     assert learner_of(SMALL.model_copy(update={"passes": passes})).passes == expected
 
 
@@ -213,27 +213,27 @@ def test_a_trial_learns_digits_repeats_itself_and_keeps_weights_and_samples(
 ) -> None:
     model = Sgan(channels=(8, 16), hidden=(32,), generator_channels=(16, 8), latent=10)
     spec = spec_of(place, model, epochs=8, batch_size=32)
-    weights, picture = tmp_path / "a.safetensors", tmp_path / "pictures" / "a.png"
-    result, rows = run(TrialTask("a", 1, spec, place, weights, picture=picture))
+    weights, image = tmp_path / "a.safetensors", tmp_path / "images" / "a.png"
+    result, rows = run(TrialTask("a", 1, spec, place, weights, image=image))
     assert result.status == "completed"
     assert result.test is not None and (result.test.accuracy or 0) > 0.9
     data = DataInfo("digits", "image", (1, 8, 8), "classification", tuple("0123456789"))
     assert result.costs.parameters == count_parameters(Cnn(channels=(8, 16), hidden=(32,)).build(data, 10))
     model.build(data, 10).load_state_dict(load_weights(weights))
-    shown = np.asarray(Image.open(picture))
+    shown = np.asarray(Image.open(image))
     assert shown.shape == (89, 89) and shown.std() > 20
 
-    again, rows_again = run(TrialTask("a", 2, spec, place, None, picture=tmp_path / "b.png"))
+    again, rows_again = run(TrialTask("a", 2, spec, place, None, image=tmp_path / "b.png"))
     assert [row.val_loss for row in rows] == [row.val_loss for row in rows_again]
     assert again.test == result.test
-    assert (tmp_path / "b.png").read_bytes() == picture.read_bytes()
+    assert (tmp_path / "b.png").read_bytes() == image.read_bytes()
 
 
 _seen: list[Tensor] = []
 
 
 class _Watched(Sgan):
-    """Notes the pictures that it is given without labels."""
+    """Notes the images that it is given without labels."""
 
     name = "watched"
 
@@ -250,7 +250,7 @@ class _Watched(Sgan):
 
 
 @pytest.mark.parametrize("per_class", [None, 10])
-def test_it_sees_every_training_picture_and_none_of_validation_or_test(
+def test_it_sees_every_training_image_and_none_of_validation_or_test(
     place: DataLocation, per_class: int | None
 ) -> None:
     _seen.clear()
@@ -260,8 +260,8 @@ def test_it_sees_every_training_picture_and_none_of_validation_or_test(
     seeds = derived_seeds(0)
     data = prepared(spec.dataset, place, spec.fingerprint, spec.protocol.splits, seeds.split, CPU)
     black, white = (data.batches.standardise(torch.tensor([[[[value]]]])) for value in (0.0, 1.0))
-    pictures = (torch.cat(_seen) - black) / (white - black)
-    seen = numbers((pictures * 255).round().byte().numpy())
+    images = (torch.cat(_seen) - black) / (white - black)
+    seen = numbers((images * 255).round().byte().numpy())
     assert sorted(set(seen)) == sorted([*data.split.train.tolist(), *data.unlabelled.tolist()])
     assert len(set(seen)) == 162 and not {*seen} & {*data.split.val.tolist(), *data.split.test.tolist()}
     assert (result.sizes.train, result.sizes.unlabelled) == ((162, 0) if per_class is None else (30, 132))

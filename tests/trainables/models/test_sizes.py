@@ -15,8 +15,8 @@ from trainables.training.costs import count_flops, count_parameters
 CLASSES = tuple("abcdefghij")
 
 
-def picture(channels: int = 1, height: int = 28, width: int = 28) -> DataInfo:
-    return DataInfo("pictures", "image", (channels, height, width), "classification", CLASSES)
+def image(channels: int = 1, height: int = 28, width: int = 28) -> DataInfo:
+    return DataInfo("images", "image", (channels, height, width), "classification", CLASSES)
 
 
 def linear(inputs: int, outputs: int) -> int:
@@ -39,14 +39,14 @@ def resnet_parameters(channels: int, depth: int, w: int) -> int:
 @pytest.mark.parametrize(
     ("model", "data", "expected"),
     [
-        (Mlp(hidden=(64, 32)), picture(3, 8, 6), linear(144, 64) + linear(64, 32) + linear(32, 10)),
-        (Cnn(channels=(8, 16), hidden=(64,)), picture(), 80 + (72 * 16 + 16) + linear(16 * 49, 64) + linear(64, 10)),
-        (Cnn(channels=(4,), kernels=(4,), hidden=(), pool="avg"), picture(1, 9, 7), 68 + linear(4 * 4 * 3, 10)),
-        (Cnn(channels=(4,), hidden=(5,), pool="none"), picture(1, 3, 2), 40 + linear(24, 5) + linear(5, 10)),
-        (Cnn(channels=(8,), kernels=(5,), hidden=(), batch_norm=True), picture(), 200 + 16 + linear(8 * 196, 10)),
-        (Resnet(depth=8, width=4), picture(3, 32, 32), resnet_parameters(3, 8, 4)),
-        (Resnet(depth=20, width=16), picture(3, 32, 32), resnet_parameters(3, 20, 16)),
-        (Lstm(hidden=16, layers=2), picture(3, 8, 6), lstm_layer(18, 16) + lstm_layer(16, 16) + linear(16, 10)),
+        (Mlp(hidden=(64, 32)), image(3, 8, 6), linear(144, 64) + linear(64, 32) + linear(32, 10)),
+        (Cnn(channels=(8, 16), hidden=(64,)), image(), 80 + (72 * 16 + 16) + linear(16 * 49, 64) + linear(64, 10)),
+        (Cnn(channels=(4,), kernels=(4,), hidden=(), pool="avg"), image(1, 9, 7), 68 + linear(4 * 4 * 3, 10)),
+        (Cnn(channels=(4,), hidden=(5,), pool="none"), image(1, 3, 2), 40 + linear(24, 5) + linear(5, 10)),
+        (Cnn(channels=(8,), kernels=(5,), hidden=(), batch_norm=True), image(), 200 + 16 + linear(8 * 196, 10)),
+        (Resnet(depth=8, width=4), image(3, 32, 32), resnet_parameters(3, 8, 4)),
+        (Resnet(depth=20, width=16), image(3, 32, 32), resnet_parameters(3, 20, 16)),
+        (Lstm(hidden=16, layers=2), image(3, 8, 6), lstm_layer(18, 16) + lstm_layer(16, 16) + linear(16, 10)),
     ],
 )
 def test_parameters_are_what_the_formula_says(model: Model, data: DataInfo, expected: int) -> None:
@@ -57,19 +57,19 @@ def test_parameters_are_what_the_formula_says(model: Model, data: DataInfo, expe
 
 
 def test_resnet_20_has_the_size_of_the_paper() -> None:
-    assert round(count_parameters(Resnet(depth=20).build(picture(3, 32, 32), 10)) / 1e6, 2) == 0.27  # table 6
+    assert round(count_parameters(Resnet(depth=20).build(image(3, 32, 32), 10)) / 1e6, 2) == 0.27  # table 6
 
 
 @pytest.mark.parametrize(
     ("model", "data", "multiply_adds"),
     [
-        (Mlp(hidden=(64,)), picture(), 784 * 64 + 64 * 10),
+        (Mlp(hidden=(64,)), image(), 784 * 64 + 64 * 10),
         (
             Cnn(channels=(8, 16), kernels=(5, 3), hidden=(64,)),
-            picture(3, 28, 20),
+            image(3, 28, 20),
             75 * 8 * 28 * 20 + 72 * 16 * 14 * 10 + 16 * 7 * 5 * 64 + 640,
         ),
-        (Lstm(hidden=16, layers=2), picture(1, 12, 7), 12 * 64 * (7 + 16) + 12 * 64 * (16 + 16) + 160),
+        (Lstm(hidden=16, layers=2), image(1, 12, 7), 12 * 64 * (7 + 16) + 12 * 64 * (16 + 16) + 160),
     ],
 )
 def test_a_multiply_add_counts_as_two_operations(model: Model, data: DataInfo, multiply_adds: int) -> None:
@@ -80,8 +80,8 @@ def test_a_multiply_add_counts_as_two_operations(model: Model, data: DataInfo, m
 @pytest.mark.parametrize(
     ("model", "data", "reason"),
     [
-        (Cnn(channels=(2, 2, 2, 2)), picture(1, 28, 15), "cnn makes the picture smaller 4 times"),
-        (Resnet(depth=8), picture(1, 28, 4), "at least 5x5"),
+        (Cnn(channels=(2, 2, 2, 2)), image(1, 28, 15), "cnn makes the image smaller 4 times"),
+        (Resnet(depth=8), image(1, 28, 4), "at least 5x5"),
         (Mlp(), DataInfo("films", "clip", (4, 3, 8, 8), "classification", CLASSES), "films has clip inputs"),
     ],
 )
@@ -92,13 +92,13 @@ def test_what_cannot_work_is_refused_with_a_reason(model: Model, data: DataInfo,
 @pytest.mark.parametrize(
     ("model", "data"),
     [
-        (Cnn(channels=(2, 2, 2)), picture(4, 8, 15)),
-        (Cnn(channels=(2,) * 9, pool="none"), picture(1, 1, 1)),
-        (Resnet(depth=8, width=2), picture(2, 5, 9)),
-        (Cnn(channels=(2, 2), batch_norm=True), picture(1, 4, 4)),
+        (Cnn(channels=(2, 2, 2)), image(4, 8, 15)),
+        (Cnn(channels=(2,) * 9, pool="none"), image(1, 1, 1)),
+        (Resnet(depth=8, width=2), image(2, 5, 9)),
+        (Cnn(channels=(2, 2), batch_norm=True), image(1, 4, 4)),
     ],
 )
-def test_the_smallest_pictures_that_are_accepted_train_in_a_batch_of_one(model: Model, data: DataInfo) -> None:
+def test_the_smallest_images_that_are_accepted_train_in_a_batch_of_one(model: Model, data: DataInfo) -> None:
     assert model.unsupported_reason(data) is None
     assert torch.isfinite(model.build(data, 3).train()(torch.rand(1, *data.shape))).all()
 
@@ -130,7 +130,7 @@ def test_impossible_parameters_are_refused(model: type[Model], parameters: dict[
 
 
 def test_lstm_reads_rows_from_top_to_bottom_and_runs_in_bf16() -> None:
-    data = picture(3, 5, 4)
+    data = image(3, 5, 4)
     module = Lstm(hidden=6).build(data, 2).eval()
     inputs = torch.rand(2, 3, 5, 4)
     rows = torch.stack([inputs[:, :, row].reshape(2, 12) for row in range(5)], dim=1)

@@ -1,4 +1,4 @@
-"""The classifiers of torchvision: complete, untrained, fitted to small pictures, or refused with a reason."""
+"""The classifiers of torchvision: complete, untrained, fitted to small images, or refused with a reason."""
 
 import copy
 import pickle
@@ -18,7 +18,7 @@ from trainables.registry import registry
 from trainables.training.costs import count_flops, count_parameters
 from trainables.training.meta import on_meta_device
 
-PICTURES = DataInfo("pictures", "image", (3, 32, 32), "classification", tuple("abcdefghij"))
+IMAGES = DataInfo("images", "image", (3, 32, 32), "classification", tuple("abcdefghij"))
 ONE_OF_EACH = (
     *("alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3"),
     *("maxvit_t", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf", "resnet18"),
@@ -29,7 +29,7 @@ SMALL = ("mnasnet0_5", "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "shuf
 
 
 def sized(channels: int, height: int, width: int) -> DataInfo:
-    return DataInfo("pictures", "image", (channels, height, width), "classification", tuple("abcdefghij"))
+    return DataInfo("images", "image", (channels, height, width), "classification", tuple("abcdefghij"))
 
 
 @cache
@@ -82,10 +82,10 @@ def test_regularizers_find_their_places(name: str) -> None:
     ],
     ids=lambda given: given if isinstance(given, str) else str(given.width),
 )
-def test_small_pictures_are_read_or_refused_with_a_reason(name: str, data: DataInfo) -> None:
+def test_small_images_are_read_or_refused_with_a_reason(name: str, data: DataInfo) -> None:
     reason = model(name).unsupported_reason(data)
     if reason is not None:
-        assert f"torchvision:{name} with stem adapt cannot read the pictures of pictures" in reason
+        assert f"torchvision:{name} with stem adapt cannot read the images of images" in reason
         assert name in ("vgg11", "vgg11_bn", "maxvit_t")
         return
     module = on_meta(name, "adapt", data, 10).train()
@@ -98,11 +98,11 @@ def test_small_pictures_are_read_or_refused_with_a_reason(name: str, data: DataI
 
 def test_a_reason_says_what_size_would_do() -> None:
     reason = model("vgg11").unsupported_reason(sized(1, 28, 28))
-    assert reason is not None and reason.endswith("; it reads pictures of 32x32 pixels")
-    assert model("vit_h_14").unsupported_reason(PICTURES) is None
-    assert (model("maxvit_t").unsupported_reason(PICTURES) or "").endswith("; it reads pictures of 112x112 pixels")
+    assert reason is not None and reason.endswith("; it reads images of 32x32 pixels")
+    assert model("vit_h_14").unsupported_reason(IMAGES) is None
+    assert (model("maxvit_t").unsupported_reason(IMAGES) or "").endswith("; it reads images of 112x112 pixels")
     reason = model("vit_b_16").unsupported_reason(sized(1, 30, 28))
-    assert reason is not None and "square pictures with a side that is a multiple of 4" in reason
+    assert reason is not None and "square images with a side that is a multiple of 4" in reason
     assert "reads image inputs" in (model("resnet18").unsupported_reason(
         DataInfo("films", "clip", (4, 3, 32, 32), "classification", tuple("ab"))
     ) or "")  # fmt: skip
@@ -143,14 +143,14 @@ def test_weights_are_as_random_as_the_seed_says_and_can_be_kept(name: str) -> No
 
 
 def test_adapted_resnet_18_is_the_usual_one_for_cifar() -> None:
-    module = model("resnet18").build(PICTURES, 10)
+    module = model("resnet18").build(IMAGES, 10)
     assert module.conv1.kernel_size == (3, 3)
     assert isinstance(module.maxpool, nn.Identity)
     # 64 maps of 32x32 in the first stage, and half the side with twice the maps in each of the others
     stages = [(4 * 9 * 64 * 64) * 32**2]
     for w, side in ((128, 16), (256, 8), (512, 4)):
         stages.append((9 * (w // 2) * w + 3 * 9 * w * w + (w // 2) * w) * side**2)
-    assert count_flops(module, PICTURES.shape) == 2 * (27 * 64 * 32**2 + sum(stages) + 512 * 10)
+    assert count_flops(module, IMAGES.shape) == 2 * (27 * 64 * 32**2 + sum(stages) + 512 * 10)
 
 
 def test_operations_of_torchs_attention_are_counted() -> None:

@@ -17,7 +17,7 @@ from trainables.models.pretrained.tuning import Tune, TunedNet, head_of, last_pa
 from trainables.models.resnet import Resnet
 from trainables.registry import registry
 
-DATA = DataInfo("pictures", "image", (3, 16, 16), "classification", tuple("abcde"))
+DATA = DataInfo("images", "image", (3, 16, 16), "classification", tuple("abcde"))
 
 
 def tuned(net: nn.Module, tune: Tune, side: int = 16) -> TunedNet:

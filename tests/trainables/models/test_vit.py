@@ -11,8 +11,8 @@ from trainables.models.vit import Vit
 from trainables.training.costs import count_flops, count_parameters
 
 
-def picture(channels: int = 3, height: int = 32, width: int = 32) -> DataInfo:
-    return DataInfo("pictures", "image", (channels, height, width), "classification", tuple("abcdefghij"))
+def image(channels: int = 3, height: int = 32, width: int = 32) -> DataInfo:
+    return DataInfo("images", "image", (channels, height, width), "classification", tuple("abcdefghij"))
 
 
 def parameters(pixels: int, tokens: int, depth: int, w: int, hidden: int, outputs: int) -> int:
@@ -23,9 +23,9 @@ def parameters(pixels: int, tokens: int, depth: int, w: int, hidden: int, output
 @pytest.mark.parametrize(
     ("model", "data", "expected"),
     [
-        (Vit(), picture(), parameters(48, 1 + 64 + 1, 6, 128, 512, 10)),
-        (Vit(pool="mean"), picture(1, 28, 28), parameters(16, 49, 6, 128, 512, 10)),
-        (Vit(patch=2, depth=1, heads=3, width=6, mlp_ratio=1.5), picture(1, 4, 6), parameters(4, 8, 1, 6, 9, 10)),
+        (Vit(), image(), parameters(48, 1 + 64 + 1, 6, 128, 512, 10)),
+        (Vit(pool="mean"), image(1, 28, 28), parameters(16, 49, 6, 128, 512, 10)),
+        (Vit(patch=2, depth=1, heads=3, width=6, mlp_ratio=1.5), image(1, 4, 6), parameters(4, 8, 1, 6, 9, 10)),
     ],
 )
 def test_parameters_are_what_the_formula_says(model: Vit, data: DataInfo, expected: int) -> None:
@@ -36,7 +36,7 @@ def test_parameters_are_what_the_formula_says(model: Vit, data: DataInfo, expect
 
 def test_vit_b_16_has_the_size_of_the_paper() -> None:
     with torch.device("meta"):
-        module = Vit(patch=16, depth=12, heads=12, width=768).build(picture(3, 224, 224), 1000)
+        module = Vit(patch=16, depth=12, heads=12, width=768).build(image(3, 224, 224), 1000)
     assert count_parameters(module) == 86_567_656  # 86M in table 1; to the last one as torchvision documents it
 
 
@@ -44,7 +44,7 @@ def test_it_computes_what_torchvisions_network_does() -> None:
     from torchvision.models import VisionTransformer
 
     torch.manual_seed(0)
-    ours = Vit(patch=4, depth=2, heads=2, width=8, mlp_ratio=2).build(picture(3, 8, 8), 5).eval()
+    ours = Vit(patch=4, depth=2, heads=2, width=8, mlp_ratio=2).build(image(3, 8, 8), 5).eval()
     theirs = VisionTransformer(
         image_size=8, patch_size=4, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=16, num_classes=5
     ).eval()
@@ -74,7 +74,7 @@ def test_it_computes_what_torchvisions_network_does() -> None:
 
 
 def test_without_a_class_token_the_mean_of_the_patches_is_classified() -> None:
-    module = Vit(patch=2, depth=1, heads=1, width=4, pool="mean").build(picture(1, 4, 4), 3).eval()
+    module = Vit(patch=2, depth=1, heads=1, width=4, pool="mean").build(image(1, 4, 4), 3).eval()
     tokens = module[:4](inputs := torch.rand(2, 1, 4, 4))
     assert tokens.shape == (2, 4, 4)
     torch.testing.assert_close(module(inputs), module[5](tokens.sum(1) / 4))
@@ -85,21 +85,21 @@ def test_operations_of_attention_are_counted() -> None:
     block = tokens * (3 * w * w + w * w + 2 * w * hidden) + 2 * tokens * tokens * w
     model = Vit(patch=4, depth=2, heads=2, width=w, mlp_ratio=2)
     expected = 2 * (4 * 48 * w + 2 * block + w * 10)
-    assert count_flops(model.build(picture(3, 8, 8), 10), (3, 8, 8)) == expected
+    assert count_flops(model.build(image(3, 8, 8), 10), (3, 8, 8)) == expected
 
 
 def test_stochastic_depth_stands_in_both_branches_and_dropout_after_linear_layers() -> None:
-    module = Vit(depth=3).build(picture(), 10)
+    module = Vit(depth=3).build(image(), 10)
     depths = [part.depth for part in module.modules() if isinstance(part, StochasticDepthSite)]
     assert depths == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1])
     assert sum(isinstance(part, DropoutSite) for part in module.modules()) == 1 + 3 * 3
     assert Vit().has_stochastic_depth
 
 
-def test_pictures_that_patches_do_not_fill_are_refused() -> None:
-    assert Vit(patch=7).unsupported_reason(picture(1, 28, 28)) is None
-    assert Vit(patch=5).unsupported_reason(picture(1, 30, 28)) == (
-        "vit cannot cut the pictures of pictures, 30x28 pixels, into patches of 5 a side"
+def test_images_that_patches_do_not_fill_are_refused() -> None:
+    assert Vit(patch=7).unsupported_reason(image(1, 28, 28)) is None
+    assert Vit(patch=5).unsupported_reason(image(1, 30, 28)) == (
+        "vit cannot cut the images of images, 30x28 pixels, into patches of 5 a side"
     )
 
 
@@ -115,7 +115,7 @@ def test_it_learns_what_only_positions_tell() -> None:
     left = torch.zeros(1, 1, 4, 8)
     left[..., :4] = 1
     inputs, targets = torch.cat([left, left.flip(3)]), torch.tensor([0, 1])
-    module = Vit(depth=1, width=16, heads=2).build(picture(1, 4, 8), 2)
+    module = Vit(depth=1, width=16, heads=2).build(image(1, 4, 8), 2)
     optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
     for _ in range(60):
         optimizer.zero_grad()

@@ -230,7 +230,7 @@ def test_sparse_adam_learns_rows_as_torch_s_does() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in OTHERS if name != "sparse_adam"])
-def test_the_memory_format_of_pictures_changes_nothing(name: str) -> None:
+def test_the_memory_format_of_images_changes_nothing(name: str) -> None:
     # Convolutions round otherwise in the other format, and how depends on the processor; L-BFGS makes of a difference of
     # 1e-12 in the weights 1e-8 in its first step (20 iterations), and 1 in four: in double precision, one step for it.
     steps = 1 if name == "lbfgs" else 8

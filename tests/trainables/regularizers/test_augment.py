@@ -18,14 +18,14 @@ def augmented(augment: Augment, inputs: Tensor, seed: int = 0) -> Tensor:
     return changed
 
 
-def pictures(*shape: int, seed: int = 0) -> Tensor:
+def images(*shape: int, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(1, 256, shape, dtype=torch.uint8, generator=generator)
 
 
 @pytest.mark.parametrize("shape", [(200, 1, 9, 5), (200, 3, 6, 8), (60, 4, 3, 6, 7)])
 def test_each_example_is_one_of_the_windows_of_its_padded_self(shape: tuple[int, ...]) -> None:
-    inputs, padding = pictures(*shape), 2
+    inputs, padding = images(*shape), 2
     height, width = shape[-2:]
     padded = np.pad(inputs.numpy(), [(0, 0)] * (len(shape) - 2) + [(padding, padding)] * 2)
     seen = set()
@@ -43,7 +43,7 @@ def test_each_example_is_one_of_the_windows_of_its_padded_self(shape: tuple[int,
 
 @pytest.mark.parametrize("shape", [(400, 1, 4, 5), (400, 3, 2, 4, 5)])
 def test_about_half_are_mirrored_left_to_right_and_the_rest_untouched(shape: tuple[int, ...]) -> None:
-    inputs = pictures(*shape)
+    inputs = images(*shape)
     outputs = augmented(Augment(flip=True), inputs)
     same = (outputs == inputs).flatten(1).all(dim=1)
     mirrored = (outputs == inputs.flip(-1)).flatten(1).all(dim=1)
@@ -51,7 +51,7 @@ def test_about_half_are_mirrored_left_to_right_and_the_rest_untouched(shape: tup
     assert 150 < int(mirrored.sum()) < 250
 
 
-def test_rotation_turns_about_the_centre_and_keeps_the_scale_of_pictures_that_are_not_square() -> None:
+def test_rotation_turns_about_the_centre_and_keeps_the_scale_of_images_that_are_not_square() -> None:
     height, width = 41, 61
     rows, columns = torch.meshgrid(torch.arange(height) - 20.0, torch.arange(width) - 30.0, indexing="ij")
     blob = torch.exp(-((rows - 0) ** 2 + (columns - 12) ** 2) / 8)  # 12 pixels right of the centre
@@ -67,7 +67,7 @@ def test_rotation_turns_about_the_centre_and_keeps_the_scale_of_pictures_that_ar
 
 @pytest.mark.parametrize("shape", [(60, 3, 8, 8), (60, 1, 5, 9), (30, 2, 3, 6, 7)])
 def test_mirrored_and_turned_is_the_turn_of_the_mirrored(shape: tuple[int, ...]) -> None:
-    inputs = pictures(*shape)
+    inputs = images(*shape)
     both = augmented(Augment(flip=True, rotation=40), inputs, seed=5)
     draws = torch.Generator().manual_seed(5)
     mirrored = torch.rand(len(inputs), generator=draws) < 0.5
@@ -87,12 +87,12 @@ def test_colour_stays_in_range_and_follows_its_definition_on_grey() -> None:
     outputs = augmented(Augment(colour=0.4), flat)
     factors = outputs[:, 0, 0, 0] * 255 / 100
     assert 0.6 <= float(factors.min()) < 0.65 and 1.35 < float(factors.max()) <= 1.4
-    extreme = augmented(Augment(colour=0.9), pictures(50, 3, 4, 4))
+    extreme = augmented(Augment(colour=0.9), images(50, 3, 4, 4))
     assert float(extreme.min()) >= 0 and float(extreme.max()) <= 1
 
 
 def test_saturation_keeps_the_grey_of_each_pixel() -> None:
-    inputs = (pictures(50, 3, 4, 4).float() / 255) * 0.2 + 0.4  # away from the ends, where nothing is clipped
+    inputs = (images(50, 3, 4, 4).float() / 255) * 0.2 + 0.4  # away from the ends, where nothing is clipped
     luma = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
     grey, changed = (inputs * luma).sum(1), (augmented(Augment(colour=0.1), inputs) * luma).sum(1)
     # brightness and contrast are one affine map of the grey for each example; saturation must not show in it
@@ -101,7 +101,7 @@ def test_saturation_keeps_the_grey_of_each_pixel() -> None:
 
 
 def test_all_frames_of_a_clip_are_changed_alike() -> None:
-    frame = pictures(20, 1, 3, 8, 6)
+    frame = images(20, 1, 3, 8, 6)
     clips = frame.expand(20, 5, 3, 8, 6).contiguous()
     outputs = augmented(Augment(crop=2, flip=True, rotation=30, colour=0.3), clips)
     assert outputs.shape == clips.shape
@@ -109,19 +109,19 @@ def test_all_frames_of_a_clip_are_changed_alike() -> None:
 
 
 def test_the_generator_alone_decides() -> None:
-    inputs, augment = pictures(40, 3, 8, 8), Augment(crop=2, flip=True, rotation=10, colour=0.2)
+    inputs, augment = images(40, 3, 8, 8), Augment(crop=2, flip=True, rotation=10, colour=0.2)
     first = augmented(augment, inputs, seed=3)
     torch.rand(10)
     assert torch.equal(first, augmented(augment, inputs, seed=3))
     assert not torch.equal(first, augmented(augment, inputs, seed=4))
-    assert math.isclose(float(inputs.float().mean()), float(pictures(40, 3, 8, 8).float().mean())), "input untouched"
+    assert math.isclose(float(inputs.float().mean()), float(images(40, 3, 8, 8).float().mean())), "input untouched"
 
 
-def test_a_crop_that_can_miss_the_picture_is_refused_with_a_reason() -> None:
+def test_a_crop_that_can_miss_the_image_is_refused_with_a_reason() -> None:
     data = DataInfo("tiny", "image", (1, 28, 4), "classification", ("a", "b"))
     assert "4 pixels of padding" in (Augment(crop=4).unsupported_reason(data, Mlp()) or "")
     assert Augment(crop=3).unsupported_reason(data, Mlp()) is None
-    assert augmented(Augment(crop=3, flip=True), pictures(1, 1, 28, 4)).shape == (1, 1, 28, 4)
+    assert augmented(Augment(crop=3, flip=True), images(1, 1, 28, 4)).shape == (1, 1, 28, 4)
 
 
 def test_a_batch_may_be_empty() -> None:

@@ -18,7 +18,7 @@ from trainables.regularizers.l1 import L1
 from trainables.tasks.classification import Classification
 from trainables.training.learner import LearnerParts, SupervisedLearner
 
-DATA = DataInfo("pictures", "image", (1, 4, 4), "classification", ("a", "b", "c"))
+DATA = DataInfo("images", "image", (1, 4, 4), "classification", ("a", "b", "c"))
 
 
 def network() -> nn.Module:

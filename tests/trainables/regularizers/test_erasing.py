@@ -1,4 +1,4 @@
-"""Random erasing: what is missing of a picture, and by what it was replaced."""
+"""Random erasing: what is missing of an image, and by what it was replaced."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def erased(erasing: Erasing, inputs: Tensor, seed: int = 0) -> Tensor:
 
 
 def boxes(missing: Tensor) -> list[tuple[int, int, int, int]]:
-    """Top, left, height and width of what is missing of each picture; all has to be missing inside."""
+    """Top, left, height and width of what is missing of each image; all has to be missing inside."""
     found = []
     for mask in missing:
         rows, columns = mask.any(1).nonzero().flatten(), mask.any(0).nonzero().flatten()
@@ -26,7 +26,7 @@ def boxes(missing: Tensor) -> list[tuple[int, int, int, int]]:
     return found
 
 
-def test_one_rectangle_of_the_asked_area_and_aspect_anywhere_in_the_picture() -> None:
+def test_one_rectangle_of_the_asked_area_and_aspect_anywhere_in_the_image() -> None:
     white = torch.ones(2000, 1, 40, 40)
     outputs = erased(Erasing(probability=1.0, area=(0.1, 0.3), aspect=0.5, fill="black"), white)
     found = np.array(boxes(outputs[:, 0] == 0))
@@ -49,7 +49,7 @@ def test_aspects_are_uniform_as_in_the_paper() -> None:
 
 
 @pytest.mark.parametrize(("probability", "least", "most"), [(0.5, 430, 570), (1.0, 1000, 1000), (0.1, 65, 140)])
-def test_its_share_of_the_pictures_is_changed(probability: float, least: int, most: int) -> None:
+def test_its_share_of_the_images_is_changed(probability: float, least: int, most: int) -> None:
     white = torch.ones(1000, 1, 20, 20)
     changed = (erased(Erasing(probability=probability, fill="black"), white) == 0).flatten(1).any(1)
     assert least <= int(changed.sum()) <= most
@@ -75,7 +75,7 @@ def test_all_frames_of_a_clip_lose_the_same_rectangle() -> None:
     assert bool((outputs == 0).flatten(1).any(1).all())
 
 
-def test_a_rectangle_that_never_fits_leaves_the_picture_whole() -> None:
+def test_a_rectangle_that_never_fits_leaves_the_image_whole() -> None:
     wide = torch.ones(20, 1, 2, 60)
     assert torch.equal(erased(Erasing(probability=1.0, area=(0.9, 0.9), aspect=1.0, fill="black"), wide), wide)
 

@@ -1,4 +1,4 @@
-"""Generated training pictures: of which classes, from which pictures, in which columns."""
+"""Generated training images: of which classes, from which images, in which columns."""
 
 import threading
 from pathlib import Path
@@ -72,7 +72,7 @@ def test_as_many_of_each_class_as_asked_for_and_none_of_an_absent_one(
     assert not examples.official_test.any()
 
 
-def test_the_pictures_are_of_the_class_they_are_labelled_with() -> None:
+def test_the_images_are_of_the_class_they_are_labelled_with() -> None:
     generated = made(GanAugment(steps=400, batch_size=32, latent=8, channels=(16,), lr=2e-3))
     rows = generated.examples.inputs[:, 0].astype(float).mean(axis=2)
     brightness = np.stack([rows[:, 2 * label + 1 : 2 * label + 3].mean(axis=1) for label in range(3)], axis=1)
@@ -125,11 +125,11 @@ def test_impossible_parameters_are_refused(parameters: dict[str, Any]) -> None:
 
 
 def run(
-    place: DataLocation, *regularizers: Regularizer, picture: Path | None = None
+    place: DataLocation, *regularizers: Regularizer, image: Path | None = None
 ) -> tuple[TrialResult, list[EpochRow]]:
     rows: list[EpochRow] = []
     spec = spec_of(place, *regularizers)
-    return run_trial(TrialTask("a", 1, spec, place, None, picture=picture), SingleContext(CPU, rows.append)), rows
+    return run_trial(TrialTask("a", 1, spec, place, None, image=image), SingleContext(CPU, rows.append)), rows
 
 
 def spec_of(place: DataLocation, *regularizers: Regularizer) -> TrialSpec:
@@ -143,14 +143,14 @@ def data_of(place: DataLocation) -> Prepared:
 
 
 def test_a_trial_tells_what_was_made_and_what_it_took(place: DataLocation, tmp_path: Path) -> None:
-    result, rows = run(place, QUICK.model_copy(update={"ratio": 0.5}), picture=tmp_path / "a.png")
+    result, rows = run(place, QUICK.model_copy(update={"ratio": 0.5}), image=tmp_path / "a.png")
     assert result.status == "completed"
     assert (result.sizes.train, result.sizes.generated) == (162, 81)
     assert result.costs.generation_seconds is not None and result.costs.generation_seconds > 0
     assert result.costs.samples_per_second * sum(row.seconds for row in rows) == pytest.approx(2 * (162 + 81))
     assert np.asarray(Image.open(tmp_path / "a.png")).shape == (3 * 9 - 1, 10 * 9 - 1)
 
-    plain, _ = run(place, picture=tmp_path / "plain.png")
+    plain, _ = run(place, image=tmp_path / "plain.png")
     assert (plain.sizes.generated, plain.costs.generation_seconds) == (0, None)
     assert plain.val is not None and plain.val != result.val
     assert not (tmp_path / "plain.png").exists()
@@ -169,7 +169,7 @@ class _Watched(GanAugment):
 _shown: list[Examples] = []
 
 
-def test_no_picture_of_validation_or_test_reaches_it(place: DataLocation) -> None:
+def test_no_image_of_validation_or_test_reaches_it(place: DataLocation) -> None:
     run(place, _Watched(steps=2, batch_size=8, latent=4, channels=(4,)))
     (shown,) = _shown
     split = data_of(place).split
@@ -192,7 +192,7 @@ def test_validation_test_and_statistics_stay_as_they_were(place: DataLocation) -
     assert len(extended.split.train) == 324 and extended.split.train.max() == 240 + 161
 
 
-def test_the_first_rank_s_pictures_are_learnt_by_all(place: DataLocation) -> None:
+def test_the_first_rank_s_images_are_learnt_by_all(place: DataLocation) -> None:
     class Own(Regularizer):
         """Makes what no other rank would."""
 

@@ -22,7 +22,7 @@ from trainables.training.learner import LearnerParts, SupervisedLearner
 
 COUNTS = (50, 10, 2, 0)
 LABELS = torch.tensor([0, 2, 1, 0, 0, 2, 1])
-DATA = DataInfo("pictures", "image", (1, 2, 2), "classification", ("a", "b", "c", "d"))
+DATA = DataInfo("images", "image", (1, 2, 2), "classification", ("a", "b", "c", "d"))
 
 
 def logits(scale: float = 2.0) -> Tensor:

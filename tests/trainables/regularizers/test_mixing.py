@@ -27,7 +27,7 @@ def coded(*shape: int) -> Tensor:
 
 @pytest.mark.parametrize("shape", [(40, 40, 5, 7), (40, 3, 40, 5, 7)])
 @pytest.mark.parametrize("regularizer", [Mixup(alpha=1.0), Mixup(), Cutmix(), Cutmix(alpha=0.3, probability=0.5)])
-def test_the_target_says_how_much_of_whom_is_in_the_picture(regularizer: Regularizer, shape: tuple[int, ...]) -> None:
+def test_the_target_says_how_much_of_whom_is_in_the_image(regularizer: Regularizer, shape: tuple[int, ...]) -> None:
     inputs = coded(*shape)
     outputs, targets = mixed(regularizer, inputs)
     pixels = outputs.movedim(-3, -1).flatten(1, -2)  # (batch, pixels of all frames, whose)

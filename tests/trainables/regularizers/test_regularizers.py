@@ -23,7 +23,7 @@ from trainables.regularizers.early_stopping import EarlyStopping
 from trainables.regularizers.label_smoothing import LabelSmoothing
 from trainables.regularizers.weight_decay import WeightDecay
 
-DATA = DataInfo("pictures", "image", (1, 8, 8), "classification", ("a", "b", "c"))
+DATA = DataInfo("images", "image", (1, 8, 8), "classification", ("a", "b", "c"))
 NUMBERS = DataInfo("ages", "image", (1, 8, 8), "regression")
 CLIPS = DataInfo("films", "clip", (5, 3, 8, 8), "classification", ("a", "b", "c"))
 

@@ -12,8 +12,8 @@ from trainables.models.resnet import Resnet
 from trainables.models.vit import Vit
 from trainables.regularizers.stochastic_depth import StochasticDepth
 
-DATA = DataInfo("pictures", "image", (1, 4, 4), "classification", ("a", "b", "c"))
-DATA_OF_16 = DataInfo("pictures", "image", (1, 16, 16), "classification", ("a", "b", "c"))
+DATA = DataInfo("images", "image", (1, 4, 4), "classification", ("a", "b", "c"))
+DATA_OF_16 = DataInfo("images", "image", (1, 16, 16), "classification", ("a", "b", "c"))
 DEPTH = 5
 
 

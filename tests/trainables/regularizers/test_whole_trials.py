@@ -109,7 +109,7 @@ def test_validation_and_test_are_read_as_they_are_and_measured_by_the_plain_loss
     )
 
 
-def test_training_sees_no_picture_as_it_is_stored(tmp_path: Path) -> None:
+def test_training_sees_no_image_as_it_is_stored(tmp_path: Path) -> None:
     _, _, spec, place = trial(tmp_path, *EVERYTHING)
     shown = torch.cat([inputs.flatten(1) for inputs in seen[True]])
     data = prepared(spec.dataset, place, spec.fingerprint, spec.protocol.splits, derived_seeds(0).split, CPU)

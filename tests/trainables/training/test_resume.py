@@ -70,15 +70,15 @@ class _FewStreamed(FewDigits):
 
 
 class _Brightened(Decoder):
-    def __init__(self, pictures: NDArray[Any]) -> None:
-        self._pictures = pictures
+    def __init__(self, images: NDArray[Any]) -> None:
+        self._images = images
 
     def decode(self, example: int, key: int | None) -> NDArray[np.uint8]:
-        picture: NDArray[np.uint8] = self._pictures[example]
-        return picture if key is None else picture // np.uint8(np.random.default_rng([example, key]).integers(1, 3))
+        image: NDArray[np.uint8] = self._images[example]
+        return image if key is None else image // np.uint8(np.random.default_rng([example, key]).integers(1, 3))
 
     def content_hashes(self) -> NDArray[np.uint64]:
-        return np.arange(len(self._pictures), dtype=np.uint64)
+        return np.arange(len(self._images), dtype=np.uint64)
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ def test_every_source_of_chance_goes_on_where_it_was(
 
 
 @pytest.mark.parametrize("model", [NET, Sgan(channels=(4,), hidden=(6,), generator_channels=(5,), latent=3, passes=1)])
-def test_pictures_that_are_decoded_meanwhile_are_drawn_as_they_would_have_been(
+def test_images_that_are_decoded_meanwhile_are_drawn_as_they_would_have_been(
     place: DataLocation, tmp_path: Path, model: Model
 ) -> None:
     # 40 labelled ones of 64: the unlabelled batches are in the middle of a round between two epochs

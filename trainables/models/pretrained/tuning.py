@@ -14,7 +14,7 @@ Tune = Literal["frozen", "last", "all"]
 
 _NEARLY_ALL: Final = 0.9
 _MOST_NUMBERS: Final = 1 << 22
-"""Of the inputs that the net sees at once when it does not learn: pictures are small before they are resized here."""
+"""Of the inputs that the net sees at once when it does not learn: images are small before they are resized here."""
 
 
 class TunedNet(nn.Module):
@@ -48,7 +48,7 @@ class TunedNet(nn.Module):
         return outputs
 
     def read_features(self, head: nn.Linear) -> None:
-        """From now on inputs of (batch, head.in_features, 1, 1) are what reaches the head, and pictures stay pictures."""
+        """From now on inputs of (batch, head.in_features, 1, 1) are what reaches the head, and images stay images."""
         self._features_of = (head,)
 
     def learns_only(self, head: nn.Module) -> bool:

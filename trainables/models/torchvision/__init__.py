@@ -36,7 +36,7 @@ class TorchvisionModel(Model):
     name: ClassVar[str] = "torchvision:NAME"
 
     stem: Stem = "adapt"
-    """adapt: the first convolution takes every pixel and no pool follows it, for small pictures; original: as it is."""
+    """adapt: the first convolution takes every pixel and no pool follows it, for small images; original: as it is."""
 
     @property
     def has_stochastic_depth(self) -> bool:
@@ -51,9 +51,9 @@ class TorchvisionModel(Model):
             return None
         square = ((side, side) for side in _USUAL if side > min(data.height, data.width))
         enough = next((size for size in square if not _broken(member, self.stem, (data.channels, *size))), None)
-        hint = "" if enough is None else f"; it reads pictures of {enough[0]}x{enough[1]} pixels"
+        hint = "" if enough is None else f"; it reads images of {enough[0]}x{enough[1]} pixels"
         return (
-            f"{self.name} with stem {self.stem} cannot read the pictures of {data.name}, "
+            f"{self.name} with stem {self.stem} cannot read the images of {data.name}, "
             f"{data.height}x{data.width} pixels: {broken}{hint}"
         )
 
@@ -78,7 +78,7 @@ def _broken(member: str, stem: Stem, shape: tuple[int, ...]) -> str | None:
 
 
 class Torchvision(ComponentFamily):
-    """All that `torchvision.models.list_models` says of still pictures."""
+    """All that `torchvision.models.list_models` says of still images."""
 
     kind: ClassVar[str] = "model"
     prefix: ClassVar[str] = "torchvision"

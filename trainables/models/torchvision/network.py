@@ -14,7 +14,7 @@ from trainables.models.torchvision.stem import Stem, fit_stem, patch_side
 def network(name: str, stem: Stem, shape: tuple[int, ...], outputs: int) -> nn.Module:
     """An untrained network from (batch, *shape) to (batch, outputs).
 
-    Raises ValueError where its architecture has no place for pictures of this shape; others fail when they are run.
+    Raises ValueError where its architecture has no place for images of this shape; others fail when they are run.
     """
     channels, height, width = shape
     module: nn.Module = models.get_model(name, weights=None, num_classes=outputs, **_options(name, stem, height, width))
@@ -33,16 +33,16 @@ def _options(name: str, stem: Stem, height: int, width: int) -> dict[str, Any]:
         return {"aux_logits": False, "init_weights": True}
     if name.startswith("vit_"):
         return {"image_size": _vit_size(int(name.rpartition("_")[2]), stem, height, width)}
-    if name.startswith("maxvit"):  # the stem halves the picture, or adapted does not
+    if name.startswith("maxvit"):  # the stem halves the image, or adapted does not
         return {"input_size": (2 * height, 2 * width) if stem == "adapt" else (height, width)}
     return {}
 
 
 def _vit_size(patch: int, stem: Stem, height: int, width: int) -> int:
-    """The side of a picture that has as many of torchvision's patches as ours has of the stem's."""
+    """The side of an image that has as many of torchvision's patches as ours has of the stem's."""
     side = patch_side(patch) if stem == "adapt" else patch
     if height != width or height % side:
-        raise ValueError(f"it reads square pictures with a side that is a multiple of {side}")
+        raise ValueError(f"it reads square images with a side that is a multiple of {side}")
     return height // side * patch
 
 

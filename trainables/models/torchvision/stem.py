@@ -1,4 +1,4 @@
-"""The first layers of a network, made to fit the pictures: as many channels, and for small ones no loss of pixels."""
+"""The first layers of a network, made to fit the images: as many channels, and for small ones no loss of pixels."""
 
 import math
 from typing import Final, Literal
@@ -8,7 +8,7 @@ from torch import nn
 Stem = Literal["adapt", "original"]
 
 _SMALLER: Final = 4
-"""Pictures of CIFAR and the like have about a fourth of the side that ImageNet networks cut into patches ..."""
+"""Images of CIFAR and the like have about a fourth of the side that ImageNet networks cut into patches ..."""
 _FEWEST: Final = 2
 """... but a patch has at least this side."""
 
@@ -34,7 +34,7 @@ def fit_stem(module: nn.Module, stem: Stem, channels: int) -> None:
 
 
 def patch_side(original: int) -> int:
-    """The side of a patch that an adapted stem cuts, in pixels: a power of two, which the sides of small pictures have."""
+    """The side of a patch that an adapted stem cuts, in pixels: a power of two, which the sides of small images have."""
     return max(_FEWEST, 1 << round(math.log2(original / _SMALLER)))
 
 

@@ -27,7 +27,7 @@ FILES = (*JOURNAL, *TABLE_FILES, *OTHERS)
 
 
 def finished(root: Path) -> ResultsPaths:
-    """What a sweep leaves that has ended, weights and a picture with it."""
+    """What a sweep leaves that has ended, weights and an image with it."""
     paths = ResultsPaths(root)
     for name in KEPT:
         (root / name).parent.mkdir(parents=True)

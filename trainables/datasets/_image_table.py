@@ -1,4 +1,4 @@
-"""Pictures in Parquet files with a column of encoded images and one of labels, as data hubs publish them."""
+"""Images in Parquet files with a column of encoded images and one of labels, as data hubs publish them."""
 
 import json
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from trainables.data.content import LARGE, digest_of_files, stamps, total_size
 from trainables.data.files import open_regular
+from trainables.data.image_dataset import ImageSource
+from trainables.data.images import EncodedImage
 from trainables.data.own_folders import Leavings
-from trainables.data.picture_dataset import PictureSource
-from trainables.data.pictures import Picture
 from trainables.dataset import LeftOut
 from trainables.datasets._table_columns import (
     group_columns,
@@ -25,7 +25,7 @@ from trainables.datasets._table_columns import (
     row_count,
     table_files,
 )
-from trainables.datasets._table_pictures import PictureColumn
+from trainables.datasets._table_images import ImageColumn
 from trainables.errors import DataError, DataMissing
 
 # Class names that a Parquet file's metadata tells, in label order.
@@ -69,10 +69,10 @@ def _are_names(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
-class PictureTable(PictureSource):
+class ImageTable(ImageSource):
     """The rows of one Parquet file, or of all below a folder (`data.table_files`).
 
-    The image column holds encoded pictures as bytes, or paths, or a struct with fields `bytes` and `path`. Labels are
+    The image column holds encoded images as bytes, or paths, or a struct with fields `bytes` and `path`. Labels are
     whole numbers, texts or booleans. Class names are those in the files' metadata (`data.class_names`), else the sorted
     labels.
     """
@@ -80,16 +80,16 @@ class PictureTable(PictureSource):
     def __init__(
         self, root: Path, image: str, label: str, target: str | None = None, folder: Path | None = None
     ) -> None:
-        """target: the column of numbers to predict, in place of labels. folder: where paths of pictures start from.
+        """target: the column of numbers to predict, in place of labels. folder: where paths of images start from.
 
         Raises DataMissing where there are no files or rows, DataError where a column does not fit.
         """
         self._opened_as = (root, image, label, target, folder)
         self._leavings = Leavings()
         self._root, self._tables = root, table_files(root, self._leavings)
-        self._pictures = [PictureColumn(file, image, folder) for file in self._tables]
+        self._images = [ImageColumn(file, image, folder) for file in self._tables]
         self.files = [str(file.path) for file in self._tables]
-        self.files += [path for pictures in self._pictures for path in pictures.files]
+        self.files += [path for images in self._images for path in images.files]
         if target is None:
             labels = label_columns(self._tables, label)
             counts = [len(part) for part in labels]
@@ -108,9 +108,9 @@ class PictureTable(PictureSource):
     def left_out(self) -> tuple[LeftOut, ...]:
         return self._leavings.all()
 
-    def batches(self) -> Iterator[list[Picture]]:
-        for pictures in self._pictures:
-            yield from pictures.batches()
+    def batches(self) -> Iterator[list[EncodedImage]]:
+        for images in self._images:
+            yield from images.batches()
 
     def groups(self, key: str) -> NDArray[np.int64]:
         """key: the name of a column."""
@@ -119,7 +119,7 @@ class PictureTable(PictureSource):
     def digest(self) -> str:
         if total_size(stamps(self.files)) > LARGE:
             return digest_of_files((self._name(path), path) for path in self.files)
-        now = PictureTable(*self._opened_as)  # labels of the same moment as the pictures
+        now = ImageTable(*self._opened_as)  # labels of the same moment as the images
         if now.files != self.files:
             raise DataError(
                 f"files came to {self._root} or went while it was read; start again when nothing writes to it"
@@ -127,8 +127,8 @@ class PictureTable(PictureSource):
         digest = blake2b("\0".join(now.classes).encode(), digest_size=16)
         digest.update(now.targets.tobytes() + now.official_test.tobytes())
         for batch in now.batches():
-            for picture in batch:
-                encoded = _encoded(picture)
+            for image in batch:
+                encoded = _encoded(image)
                 digest.update(len(encoded).to_bytes(8, "big") + encoded)
         return digest.hexdigest()
 
@@ -152,10 +152,10 @@ class PictureTable(PictureSource):
             )
 
 
-def _encoded(picture: Picture) -> bytes:
-    if isinstance(picture.content, bytes):
-        return picture.content
-    with open_regular(Path(picture.content)) as file:
+def _encoded(image: EncodedImage) -> bytes:
+    if isinstance(image.content, bytes):
+        return image.content
+    with open_regular(Path(image.content)) as file:
         return file.read()
 
 

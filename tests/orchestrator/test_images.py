@@ -1,4 +1,4 @@
-"""A sweep's pictures: of generators alone, under the trial's name, and what they took in the table."""
+"""A sweep's images: of generators alone, under the trial's name, and what they took in the table."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Users' own pictures with a class or a number each, wherever they are kept."""
+"""Users' own images with a class or a number each, wherever they are kept."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -15,36 +15,36 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from trainables.component import NotIdentity
 from trainables.data.content import LARGE, digest_of_arrays, remembered, stamps, total_size
+from trainables.data.images import Choice, EncodedImage, Header, Shape, decode, raise_broken, read_header, whole
 from trainables.data.memory import check_memory
-from trainables.data.pictures import Choice, Header, Picture, Shape, decode, raise_broken, read_header, whole
 from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, LeftOut, Outline, Size
-from trainables.errors import BrokenPicture, DataError, DataMissing, UnfitOption, raise_all
+from trainables.errors import BrokenImage, DataError, DataMissing, UnfitOption, raise_all
 
 _MOST_THREADS: Final = 8
 _PART: Final = 32
-"""Pictures that one thread decodes in a row: small ones take less time than handing them out."""
+"""Images that one thread decodes in a row: small ones take less time than handing them out."""
 _TINY: Final = (1, 8, 8)
 
 
-class PictureSource(ABC):
-    """Encoded pictures, in a fixed order."""
+class ImageSource(ABC):
+    """Encoded images, in a fixed order."""
 
     files: list[str]
     """What the content depends on."""
     classes: tuple[str, ...]
     """Empty where numbers are to be predicted."""
     targets: NDArray[np.int64] | NDArray[np.float32]
-    """Of each picture an index into `classes`, int64 (pictures,); else its numbers, float32 (pictures, 1)."""
+    """Of each image an index into `classes`, int64 (images,); else its numbers, float32 (images, 1)."""
     official_test: NDArray[np.bool_]
-    """Of each picture."""
+    """Of each image."""
 
     @abstractmethod
-    def batches(self) -> Iterator[list[Picture]]:
-        """All pictures, a part at a time."""
+    def batches(self) -> Iterator[list[EncodedImage]]:
+        """All images, a part at a time."""
 
     @abstractmethod
     def groups(self, key: str) -> NDArray[np.int64]:
-        """The group of each picture, numbered from 0. Raises UnfitOption."""
+        """The group of each image, numbered from 0. Raises UnfitOption."""
 
     @abstractmethod
     def refuse_unfit(self) -> None:
@@ -52,11 +52,11 @@ class PictureSource(ABC):
 
     @abstractmethod
     def digest(self) -> str:
-        """Hex digest of the pictures, their classes and their official split; above 2 GiB of names and sizes."""
+        """Hex digest of the images, their classes and their official split; above 2 GiB of names and sizes."""
 
     def all_but(self, broken: Collection[str]) -> NDArray[np.bool_]:
         """For each of `targets`, whether it is none of these, which errors have named."""
-        names = (picture.name for picture in chain.from_iterable(self.batches()))
+        names = (image.name for image in chain.from_iterable(self.batches()))
         return np.array([name not in broken for name in names], np.bool_)
 
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -64,25 +64,25 @@ class PictureSource(ABC):
         return ()
 
     def headers(self) -> list[Header]:
-        """Those of as many pictures as tell the sizes and colours of all. Raises BrokenPicture naming all broken ones."""
+        """Those of as many images as tell the sizes and colours of all. Raises BrokenImage naming all broken ones."""
         headers: list[Header] = []
-        broken: list[BrokenPicture] = []
-        for picture in chain.from_iterable(self.batches()):
+        broken: list[BrokenImage] = []
+        for image in chain.from_iterable(self.batches()):
             try:
-                headers.append(read_header(picture))
-            except BrokenPicture as found:
+                headers.append(read_header(image))
+            except BrokenImage as found:
                 broken.append(found)
         raise_broken(broken)
         return headers
 
 
 class Survey(BaseModel):
-    """What the headers of all pictures say."""
+    """What the headers of all images say."""
 
     model_config = ConfigDict(frozen=True)
 
     smallest: tuple[int, int]
-    """Height and width of the picture with the fewest pixels."""
+    """Height and width of the image with the fewest pixels."""
     largest: tuple[int, int]
     uniform: bool
     """Whether all have the same size."""
@@ -90,20 +90,20 @@ class Survey(BaseModel):
     """Whether all are grey."""
 
 
-PictureData = TypeVar("PictureData", bound="PictureDataset")
+ImageData = TypeVar("ImageData", bound="ImageDataset")
 
 
-class PictureDataset(Dataset):
-    """Pictures of any formats and sizes, brought to one size and number of channels."""
+class ImageDataset(Dataset):
+    """Images of any formats and sizes, brought to one size and number of channels."""
 
     path: Annotated[str, Field(min_length=1), NotIdentity()]
     """Looked for beside the grid file, then in the data folder."""
     size: Size | None = None
-    """What every picture is resized to; may be left out where all have one size."""
+    """What every image is resized to; may be left out where all have one size."""
     channels: Literal[1, 3] | None = None
-    """1 is grey, 3 is RGB; unless given, 1 where all pictures are grey, else 3."""
+    """1 is grey, 3 is RGB; unless given, 1 where all images are grey, else 3."""
     groups: Annotated[str | None, Field(min_length=1), NotIdentity()] = None
-    """What says which pictures belong together (a person's, say) and have to stay in one split."""
+    """What says which images belong together (a person's, say) and have to stay in one split."""
 
     licence: ClassVar[str] = "the user's own"
 
@@ -128,11 +128,11 @@ class PictureDataset(Dataset):
 
     def fingerprint(self, place: DataLocation) -> str:
         source = self._source(place)
-        pictures = remembered(place, f"pictures {self._reading()}", source.files, source.digest)
+        images = remembered(place, f"pictures {self._reading()}", source.files, source.digest)
         groups = self._groups(source, place)
         # who belongs together decides the splits, and is content like the labels; what the column is called is not
         said = [array for array in (groups, None if source.classes else source.targets) if array is not None]
-        return digest_of_arrays([np.frombuffer(bytes.fromhex(pictures), "u1"), *said]) if said else pictures
+        return digest_of_arrays([np.frombuffer(bytes.fromhex(images), "u1"), *said]) if said else images
 
     def outline(self, place: DataLocation, without: Collection[str] = ()) -> Outline:
         source = self._source(place)
@@ -147,7 +147,7 @@ class PictureDataset(Dataset):
                 raise_broken(broken_among(source.batches()))
         except OSError as refused:
             return [DataError(f"cannot read the data: {refused}")]
-        except BrokenPicture as broken:
+        except BrokenImage as broken:
             return [broken]
         except DataError:  # why it cannot be opened has been found
             return []
@@ -157,18 +157,18 @@ class PictureDataset(Dataset):
         source = self._source(place)
         source.refuse_unfit()
         shape = self._shape(source, place)
-        inputs = decoded_pictures(source.batches(), len(source.targets), shape, self._part(shape))
+        inputs = decoded_images(source.batches(), len(source.targets), shape, self._part(shape))
         return Examples(inputs, source.targets, source.official_test, self._groups(source, place))
 
     def _lists(self, place: DataLocation) -> list[str]:
-        """Files that say more of the pictures."""
+        """Files that say more of the images."""
         return []
 
-    def _groups(self, source: PictureSource, place: DataLocation) -> NDArray[np.int64] | None:
+    def _groups(self, source: ImageSource, place: DataLocation) -> NDArray[np.int64] | None:
         key = self.located(place).groups
         return None if key is None else source.groups(key)
 
-    def _source(self, place: DataLocation) -> PictureSource:
+    def _source(self, place: DataLocation) -> ImageSource:
         located = self.located(place)
         path = located.path
         try:
@@ -177,18 +177,18 @@ class PictureDataset(Dataset):
             raise DataError(f"cannot read {path}: {refused}") from refused
 
     @abstractmethod
-    def _open(self, root: Path) -> PictureSource:
-        """The pictures under this path, of a located data set. Raises DataMissing, DataError."""
+    def _open(self, root: Path) -> ImageSource:
+        """The images under this path, of a located data set. Raises DataMissing, DataError."""
 
     def _reading(self) -> str:
         """Parameters that decide what is read of the same files."""
         return ""
 
     def _part(self, shape: Shape) -> Choice:
-        """What of each picture is brought to this shape."""
+        """What of each image is brought to this shape."""
         return whole
 
-    def _checked_shape(self, source: PictureSource, place: DataLocation) -> Shape:
+    def _checked_shape(self, source: ImageSource, place: DataLocation) -> Shape:
         """Raises DataError with all that names, labels and headers tell to be wrong."""
         errors: list[DataError] = []
         try:
@@ -200,10 +200,10 @@ class PictureDataset(Dataset):
         except DataError as unfit:
             errors.append(unfit)
         raise_all(errors)
-        assert shape is not None, "without pictures a source is unfit"
+        assert shape is not None, "without images a source is unfit"
         return shape
 
-    def _shape(self, source: PictureSource, place: DataLocation) -> Shape:
+    def _shape(self, source: ImageSource, place: DataLocation) -> Shape:
         if self.size is not None and self.channels is not None:
             return (self.channels, *self.size)
         purpose = f"survey {self._reading()}"
@@ -212,13 +212,13 @@ class PictureDataset(Dataset):
         if self.size is None and not survey.uniform:
             (low, narrow), (high, wide) = survey.smallest, survey.largest
             raise DataError(
-                f"the pictures in {self.path} have different sizes, from {low}x{narrow} to {high}x{wide} "
+                f"the images in {self.path} have different sizes, from {low}x{narrow} to {high}x{wide} "
                 f"(height x width); give the size that they are brought to, as in `size: 64` or `size: [48, 64]`"
             )
         return (self.channels or (1 if survey.grey else 3), *(self.size or survey.smallest))
 
 
-def located_file(dataset: PictureData, option: str, place: DataLocation, exists: Callable[[Path], bool]) -> PictureData:
+def located_file(dataset: ImageData, option: str, place: DataLocation, exists: Callable[[Path], bool]) -> ImageData:
     """The data set, whose own path is absolute, with that of an option. Raises UnfitOption where it is not there.
 
     It is looked for where the path is, and then within the data set's folder.
@@ -249,23 +249,23 @@ def _looked(path: str, place: DataLocation) -> str:
     return looked + ("" if place.data is not None else "; no data folder is given (`--data` or ORCH_DATA)")
 
 
-def _survey(source: PictureSource) -> Survey:
+def _survey(source: ImageSource) -> Survey:
     headers = source.headers()
     sizes = sorted({(header.height, header.width) for header in headers}, key=lambda size: (prod(size), size))
     grey = all(header.grey for header in headers)
     return Survey(smallest=sizes[0], largest=sizes[-1], uniform=len(sizes) == 1, grey=grey)
 
 
-def decoded_pictures(
-    batches: Iterator[list[Picture]], count: int, shape: Shape, choose: Choice = whole
+def decoded_images(
+    batches: Iterator[list[EncodedImage]], count: int, shape: Shape, choose: Choice = whole
 ) -> NDArray[np.uint8]:
-    """So many pictures (a part of each) in one array.
+    """So many images (a part of each) in one array.
 
-    Raises BrokenPicture naming every broken one, UnfitOption where memory is too small.
+    Raises BrokenImage naming every broken one, UnfitOption where memory is too small.
     """
     check_memory(count, shape, "size")
     inputs = np.empty((count, *shape), np.uint8)
-    broken: list[BrokenPicture] = []
+    broken: list[BrokenImage] = []
     start = 0
     with ThreadPoolExecutor(min(_MOST_THREADS, cpu_count() or 1)) as threads:
         for batch in batches:
@@ -284,27 +284,29 @@ def decoded_pictures(
     return inputs
 
 
-def broken_among(batches: Iterator[list[Picture]]) -> list[BrokenPicture]:
+def broken_among(batches: Iterator[list[EncodedImage]]) -> list[BrokenImage]:
     """All that cannot be decoded, in their order. Every file is read whole."""
     with ThreadPoolExecutor(min(_MOST_THREADS, cpu_count() or 1)) as threads:
         found = (threads.map(_broken_one, batch, chunksize=_PART) for batch in batches)
         return [broken for broken in chain.from_iterable(found) if broken is not None]
 
 
-def _broken_one(picture: Picture) -> BrokenPicture | None:
+def _broken_one(image: EncodedImage) -> BrokenImage | None:
     try:
-        decode(picture, _TINY)
-    except BrokenPicture as broken:
+        decode(image, _TINY)
+    except BrokenImage as broken:
         return broken
     return None
 
 
-def _decode_into(rows: NDArray[np.uint8], pictures: list[Picture], shape: Shape, choose: Choice) -> list[BrokenPicture]:
-    """Fill the rows; the pictures that could not be decoded come back."""
-    broken: list[BrokenPicture] = []
-    for row, picture in zip(rows, pictures, strict=True):
+def _decode_into(
+    rows: NDArray[np.uint8], images: list[EncodedImage], shape: Shape, choose: Choice
+) -> list[BrokenImage]:
+    """Fill the rows; the images that could not be decoded come back."""
+    broken: list[BrokenImage] = []
+    for row, image in zip(rows, images, strict=True):
         try:
-            row[:] = decode(picture, shape, choose)
-        except BrokenPicture as found:
+            row[:] = decode(image, shape, choose)
+        except BrokenImage as found:
             broken.append(found)
     return broken

@@ -1,4 +1,4 @@
-"""The column of pictures of a Parquet file: encoded ones, or the paths of files that hold them."""
+"""The column of images of a Parquet file: encoded ones, or the paths of files that hold them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,15 +9,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from trainables.data.files import printable
-from trainables.data.pictures import Picture, raise_broken
+from trainables.data.images import EncodedImage, raise_broken
 from trainables.datasets._table_columns import TableFile, opened, refuse_what_grows
-from trainables.errors import BrokenPicture, DataError, UnfitOption
+from trainables.errors import BrokenImage, DataError, UnfitOption
 
 _BATCH: Final = 256
 
 
-class PictureColumn:
-    """The pictures of one file, in the order of its rows."""
+class ImageColumn:
+    """The images of one file, in the order of its rows."""
 
     def __init__(self, file: TableFile, image: str, folder: Path | None) -> None:
         """folder: where paths start from. Raises DataError, UnfitOption where rows hold paths and it is None."""
@@ -29,21 +29,21 @@ class PictureColumn:
 
     @property
     def files(self) -> list[str]:
-        """Of the pictures that the table has no bytes of."""
+        """Of the images that the table has no bytes of."""
         return list(dict.fromkeys(self._elsewhere.values()))
 
-    def batches(self) -> Iterator[list[Picture]]:
+    def batches(self) -> Iterator[list[EncodedImage]]:
         row = 0
         with opened(self._path) as table:
             for cells in _cells(table, self._image):
-                yield [self._picture(row + place, cell.encoded) for place, cell in enumerate(cells)]
+                yield [self._encoded_image(row + place, cell.encoded) for place, cell in enumerate(cells)]
                 row += len(cells)
 
-    def _picture(self, row: int, encoded: bytes | None) -> Picture:
+    def _encoded_image(self, row: int, encoded: bytes | None) -> EncodedImage:
         file = self._elsewhere.get(row)
         if encoded is None and file is not None:
-            return Picture(f"{self._name(row)} ({printable(file)})", file)
-        return Picture(self._name(row), encoded or b"")
+            return EncodedImage(f"{self._name(row)} ({printable(file)})", file)
+        return EncodedImage(self._name(row), encoded or b"")
 
     def _name(self, row: int) -> str:
         return f"{printable(str(self._path))}#{row}"
@@ -56,7 +56,7 @@ class PictureColumn:
         kind = schema.field(self._image).type
         if not (_is_bytes(kind) or _is_text(kind) or _is_struct_of_either(kind)):
             raise DataError(
-                f"the column {self._image!r} of {self._path} is {kind}, not encoded pictures (bytes), nor paths of some"
+                f"the column {self._image!r} of {self._path} is {kind}, not encoded images (bytes), nor paths of some"
             )
 
     def _found(self, table: pq.ParquetFile, folder: Path | None) -> dict[int, str]:
@@ -74,19 +74,19 @@ class PictureColumn:
             first = next(iter(rows))
             raise UnfitOption(
                 "folder",
-                f"{len(rows)} of {count} rows of {self._path} hold a path in place of a picture, row {first} "
+                f"{len(rows)} of {count} rows of {self._path} hold a path in place of an image, row {first} "
                 f"{printable(rows[first])}; give the folder that the paths start from, as in `folder: images`",
             )
         return {} if folder is None else self._resolved(rows, folder.resolve())
 
     def _resolved(self, rows: dict[int, str], folder: Path) -> dict[int, str]:
-        """Raises BrokenPicture naming every row whose path leads to no file, or out of the folder."""
-        broken: list[BrokenPicture] = []
+        """Raises BrokenImage naming every row whose path leads to no file, or out of the folder."""
+        broken: list[BrokenImage] = []
         files: dict[int, str] = {}
         for row, path in rows.items():
             file, why = _file_within(folder, path)
             if why is not None:
-                broken.append(BrokenPicture(f"{self._name(row)} ({printable(path)})", why))
+                broken.append(BrokenImage(f"{self._name(row)} ({printable(path)})", why))
             files[row] = file
         raise_broken(broken)
         return files
@@ -115,7 +115,7 @@ def _field(column: pa.StructArray, name: str) -> list[object]:
 
 
 def _may_hold_paths(table: pq.ParquetFile, image: str) -> bool:
-    """False where the file's own statistics say that each row has bytes; they are read without reading any picture."""
+    """False where the file's own statistics say that each row has bytes; they are read without reading any image."""
     kind = table.schema_arrow.field(image).type
     if _is_bytes(kind):
         return False
@@ -134,7 +134,7 @@ def _file_within(folder: Path, name: str) -> tuple[str, str | None]:
     try:
         file = (folder / name.replace("\\", "/")).resolve()
         if not file.is_relative_to(folder):
-            return "", f"it leads out of {folder}, below which alone pictures are read"
+            return "", f"it leads out of {folder}, below which alone images are read"
         if not file.is_file():
             return "", "it is no regular file" if file.exists() else f"no such file below {folder}"
     except (OSError, ValueError, RuntimeError) as refused:  # a name with a NUL, of any length, or a link to itself

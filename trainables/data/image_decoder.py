@@ -1,4 +1,4 @@
-"""Pictures of a class-folder tree, decoded one by one when they are asked for."""
+"""Images of a class-folder tree, decoded one by one when they are asked for."""
 
 import math
 import os
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from trainables.data.content import LARGE, file_hash, file_hashes, stamp, stamps, total_size
 from trainables.data.files import printable
-from trainables.data.pictures import Box, Choice, Picture, Shape, decode
+from trainables.data.images import Box, Choice, EncodedImage, Shape, decode
 from trainables.dataset import DataLocation, Decoder
-from trainables.errors import BrokenPicture
+from trainables.errors import BrokenImage
 
-# Which part of a picture is looked at: a random one to train on, the middle one to measure on.
+# Which part of an image is looked at: a random one to train on, the middle one to measure on.
 
 _RATIOS: Final = (3 / 4, 4 / 3)
 _TRIES: Final = 10
@@ -38,7 +38,7 @@ def at_random(key: int, example: int, ratio: float, least_area: float) -> Choice
     """A random part: the same for one key and example, whatever was decoded before it and by whom.
 
     key: of an epoch, 0 to 2**63 - 1. ratio: of width to height of what comes out; the part's own is drawn around it.
-    least_area: the smallest share of the picture's area.
+    least_area: the smallest share of the image's area.
     """
 
     def choose(height: int, width: int) -> Box:
@@ -56,16 +56,16 @@ def at_random(key: int, example: int, ratio: float, least_area: float) -> Choice
     return choose
 
 
-class PictureDecoder(Decoder):
-    """A random part of a picture to train on, its middle to measure on. Some 80 bytes of memory a picture.
+class ImageDecoder(Decoder):
+    """A random part of an image to train on, its middle to measure on. Some 80 bytes of memory an image.
 
-    A picture whose content is no more what it was when the decoder was made is an error.
+    An image whose content is no more what it was when the decoder was made is an error.
     """
 
     def __init__(
         self, files: Sequence[str], root: Path, place: DataLocation, shape: Shape, least_area: float, share: float
     ) -> None:
-        """files: all below `root`. least_area: share of a picture that a random part has at least; 1 for none at random.
+        """files: all below `root`. least_area: share of an image that a random part has at least; 1 for none at random.
 
         share: of the short side, for the middle. Raises OSError.
         """
@@ -88,7 +88,7 @@ class PictureDecoder(Decoder):
             choose = middle(ratio, self._share)
         else:
             choose = at_random(key, example, ratio, self._least_area)
-        pixels = decode(Picture(printable(path), path), self._shape, choose)
+        pixels = decode(EncodedImage(printable(path), path), self._shape, choose)
         self._refuse_changed(example, path)
         return pixels
 
@@ -96,7 +96,7 @@ class PictureDecoder(Decoder):
         try:
             now = stamp(path)
         except OSError as refused:
-            raise BrokenPicture(printable(path), refused.strerror or repr(refused)) from refused
+            raise BrokenImage(printable(path), refused.strerror or repr(refused)) from refused
         if np.array_equal(self._stamps[example], np.array(now, np.uint64)):
             return
         # a backup that makes links changes times alone
@@ -105,7 +105,7 @@ class PictureDecoder(Decoder):
             self._hashes is None
             or int.from_bytes(bytes.fromhex(file_hash(path, pieces)), "little") != self._hashes[example]
         ):
-            raise BrokenPicture(printable(path), "it has changed since the data was looked at")
+            raise BrokenImage(printable(path), "it has changed since the data was looked at")
         self._stamps[example] = now
 
     def _path(self, example: int) -> str:

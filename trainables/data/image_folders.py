@@ -1,4 +1,4 @@
-"""Pictures that are files of their own: in folders named after their classes, as in ImageNet's layout and torchvision's
+"""Images that are files of their own: in folders named after their classes, as in ImageNet's layout and torchvision's
 `ImageFolder`, or below a folder with a number for each."""
 
 import os
@@ -14,11 +14,11 @@ from trainables.data.checks import same_names
 from trainables.data.content import digest_of_files
 from trainables.data.csv_list import listed, listed_numbers
 from trainables.data.files import printable
+from trainables.data.image_dataset import ImageSource
+from trainables.data.images import EncodedImage, has_image_ending, raise_broken
 from trainables.data.own_folders import Leavings, is_own, is_within_results
-from trainables.data.picture_dataset import PictureSource
-from trainables.data.pictures import Picture, has_picture_ending, raise_broken
 from trainables.dataset import LeftOut
-from trainables.errors import BrokenPicture, DataError, DataMissing
+from trainables.errors import BrokenImage, DataError, DataMissing
 
 # Where class folders lie: in the root itself, or in its folders `train`, `val` and `test`.
 
@@ -57,7 +57,7 @@ def shown_folders(folder: Path) -> list[Path]:
     with os.scandir(folder) as entries:
         shown = [entry for entry in entries if is_shown(entry.name)]
     for entry in shown:
-        if entry.is_symlink() and not has_picture_ending(entry.name) and not os.path.exists(entry.path):  # noqa: PTH110
+        if entry.is_symlink() and not has_image_ending(entry.name) and not os.path.exists(entry.path):  # noqa: PTH110
             raise DataError(f"the link {printable(entry.path)} leads to nothing that is there; repair or remove it")
     return sorted(
         Path(entry.path)
@@ -66,18 +66,18 @@ def shown_folders(folder: Path) -> list[Path]:
     )
 
 
-def loose_pictures(folders: Iterable[Path]) -> list[str]:
-    """Pictures that lie in these folders themselves, each once."""
+def loose_images(folders: Iterable[Path]) -> list[str]:
+    """Images that lie in these folders themselves, each once."""
     paths: dict[str, None] = {}
     for folder in folders:
         with os.scandir(folder) as entries:
-            shown = [entry for entry in entries if is_shown(entry.name) and has_picture_ending(entry.name)]
+            shown = [entry for entry in entries if is_shown(entry.name) and has_image_ending(entry.name)]
         paths.update({entry.path: None for entry in shown if not is_folder(entry)})
     return sorted(paths)
 
 
 def numbered_folders(root: Path) -> list[SplitFolder]:
-    """Where pictures lie that need no class folders: in `train` and `test` where both are there, else in the root.
+    """Where images lie that need no class folders: in `train` and `test` where both are there, else in the root.
 
     Raises DataError where other folders stand beside those two, OSError.
     """
@@ -110,7 +110,7 @@ def _are_splits(named: list[Path], folders: list[Path]) -> bool:
     if len(named) != 1:
         return len(named) > 1
     only = named[0]
-    holds_classes = only.name.lower() in _TRAIN and bool(shown_folders(only)) and not _has_pictures(only)
+    holds_classes = only.name.lower() in _TRAIN and bool(shown_folders(only)) and not _has_images(only)
     return named == folders or holds_classes
 
 
@@ -123,7 +123,7 @@ def _fault(named: list[Path], folders: list[Path]) -> str | None:
     bare = [folder for folder in named if not shown_folders(folder)]
     if bare:
         have = "has" if len(bare) == 1 else "have"
-        return f"{_listed(bare)} {have} no class folders; sort the pictures into one for each class, or move them away"
+        return f"{_listed(bare)} {have} no class folders; sort the images into one for each class, or move them away"
     return None
 
 
@@ -132,9 +132,9 @@ def _way_out(root: Path, named: list[Path]) -> str:
     return f" ({alone}rename {_listed(named)} if they are classes)"
 
 
-def _has_pictures(folder: Path) -> bool:
+def _has_images(folder: Path) -> bool:
     with os.scandir(folder) as entries:
-        return any(is_shown(entry.name) and has_picture_ending(entry.name) for entry in entries)
+        return any(is_shown(entry.name) and has_image_ending(entry.name) for entry in entries)
 
 
 def _listed(folders: Iterable[Path]) -> str:
@@ -142,24 +142,24 @@ def _listed(folders: Iterable[Path]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-# A CSV file that says which pictures belong together: `path,group`, a line for each picture.
+# A CSV file that says which images belong together: `path,group`, a line for each image.
 
 
-def listed_groups(file: Path, pictures: Sequence[str]) -> NDArray[np.int64]:
-    """The group of each picture, numbered from 0. Raises UnfitOption, as `listed` does."""
-    entries = listed(file, "groups", "group", pictures)
+def listed_groups(file: Path, images: Sequence[str]) -> NDArray[np.int64]:
+    """The group of each image, numbered from 0. Raises UnfitOption, as `listed` does."""
+    entries = listed(file, "groups", "group", images)
     _, numbers = np.unique([entry.value for entry in entries], return_inverse=True)
     return numbers.astype(np.int64)
 
 
-# Pictures that are files of their own, found below a folder.
+# Images that are files of their own, found below a folder.
 
 _BATCH: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A picture that has not been read."""
+    """An image that has not been read."""
 
     label: str
     path: str
@@ -168,26 +168,26 @@ class Found:
     test: bool
 
 
-class FoundPictures(PictureSource):
+class FoundImages(ImageSource):
     """In an order of the subclass's own."""
 
     def __init__(self, root: Path, found: Sequence[Found], leavings: Leavings) -> None:
         self._root, self._found, self._leavings = root, found, leavings
-        self.files = [picture.path for picture in found]
-        self.official_test = np.array([picture.test for picture in found], np.bool_)
+        self.files = [image.path for image in found]
+        self.official_test = np.array([image.test for image in found], np.bool_)
 
-    def batches(self) -> Iterator[list[Picture]]:
+    def batches(self) -> Iterator[list[EncodedImage]]:
         for start in range(0, len(self.files), _BATCH):
-            yield [Picture(printable(path), path) for path in self.files[start : start + _BATCH]]
+            yield [EncodedImage(printable(path), path) for path in self.files[start : start + _BATCH]]
 
     def groups(self, key: str) -> NDArray[np.int64]:
-        """key: the path of a CSV file, with the paths of pictures within the folder."""
+        """key: the path of a CSV file, with the paths of images within the folder."""
         return listed_groups(Path(key), self.names_within())
 
     def names_within(self) -> list[str]:
-        """The path of each picture within the folder."""
+        """The path of each image within the folder."""
         prefix = f"{self._root}{os.sep}"
-        return [picture.path.removeprefix(prefix) for picture in self._found]
+        return [image.path.removeprefix(prefix) for image in self._found]
 
     def left_out(self) -> tuple[LeftOut, ...]:
         return self._leavings.all()
@@ -200,30 +200,30 @@ class FoundPictures(PictureSource):
         except OSError as refused:
             if refused.filename is None:
                 raise
-            raise BrokenPicture(printable(str(refused.filename)), refused.strerror or repr(refused)) from refused
+            raise BrokenImage(printable(str(refused.filename)), refused.strerror or repr(refused)) from refused
 
 
-def pictures_below(folder: Path, label: str, test: bool, leavings: Leavings) -> Iterator[Found]:
-    """All, by name; what else lies there goes to the leavings. Raises BrokenPicture naming every one that is no file."""
-    broken: list[BrokenPicture] = []
+def images_below(folder: Path, label: str, test: bool, leavings: Leavings) -> Iterator[Found]:
+    """All, by name; what else lies there goes to the leavings. Raises BrokenImage naming every one that is no file."""
+    broken: list[BrokenImage] = []
     for entry in sorted(_below(str(folder), frozenset(), leavings), key=lambda entry: entry.path):
         why = _why_no_file(entry)
         if why is not None:
-            broken.append(BrokenPicture(printable(entry.path), why))
+            broken.append(BrokenImage(printable(entry.path), why))
         yield Found(label, entry.path, entry.path.removeprefix(f"{folder}/"), test)
     raise_broken(broken)
 
 
 def _why_no_file(entry: "os.DirEntry[str]") -> str | None:
     if is_folder(entry):
-        return "it is a folder, with no pictures in it"
+        return "it is a folder, with no images in it"
     if entry.is_symlink():
         return None if os.path.isfile(entry.path) else "it is a link that leads to no file"  # noqa: PTH113
     return None if entry.is_file() else "it is no regular file"
 
 
 def _below(folder: str, above: frozenset[tuple[int, int]], leavings: Leavings) -> Iterator["os.DirEntry[str]"]:
-    """Whatever is called as pictures are, in a folder and those within, a folder only where it holds none.
+    """Whatever is called as images are, in a folder and those within, a folder only where it holds none.
 
     above: the folders on the way, so that a link back ends.
     """
@@ -241,57 +241,57 @@ def _below(folder: str, above: frozenset[tuple[int, int]], leavings: Leavings) -
             within = list(_below(entry.path, above | {here}, leavings)) if inner else []
             if within:
                 yield from within
-            elif has_picture_ending(entry.name):
+            elif has_image_ending(entry.name):
                 yield entry
             elif not inner:
                 leavings.add(entry.path)
 
 
-# Pictures below a folder with a number to predict for each: no class folders are needed.
+# Images below a folder with a number to predict for each: no class folders are needed.
 
 
-class NumberedFolder(FoundPictures):
-    """All pictures, by split and name, in folders or not; `train` and `test` are splits where both are there."""
+class NumberedFolder(FoundImages):
+    """All images, by split and name, in folders or not; `train` and `test` are splits where both are there."""
 
     def __init__(self, root: Path, numbers: Path, lists: Collection[str]) -> None:
-        """numbers: the CSV file. lists: such files, which may lie among the pictures.
+        """numbers: the CSV file. lists: such files, which may lie among the images.
 
-        Raises DataMissing where there is no folder, UnfitOption, BrokenPicture, OSError.
+        Raises DataMissing where there is no folder, UnfitOption, BrokenImage, OSError.
         """
         if not root.is_dir():
-            raise DataMissing(f"{root} is not a folder; pictures are expected in one")
+            raise DataMissing(f"{root} is not a folder; images are expected in one")
         leavings = Leavings(lists)
         splits = numbered_folders(root)
-        found = [found for split in splits for found in pictures_below(split.path, "", split.test, leavings)]
+        found = [found for split in splits for found in images_below(split.path, "", split.test, leavings)]
         super().__init__(root, found, leavings)
         self.classes = ()
         self.targets = listed_numbers(numbers, self.names_within())
 
     def refuse_unfit(self) -> None:
         if self.official_test.all():
-            raise DataMissing(f"{self._root} holds no pictures to learn from (endings such as .png, .jpg, .tif)")
+            raise DataMissing(f"{self._root} holds no images to learn from (endings such as .png, .jpg, .tif)")
 
 
-class PictureFolder(FoundPictures):
-    """All pictures below the class folders, by split, class and name. Hidden files and folders are left out."""
+class ImageFolderSource(FoundImages):
+    """All images below the class folders, by split, class and name. Hidden files and folders are left out."""
 
     def __init__(self, root: Path, layout: Callable[[Path], list[SplitFolder]] = split_folders) -> None:
         """layout: where the class folders lie, the test split last.
 
-        Raises DataMissing where there are no classes, DataError where one is empty, BrokenPicture, OSError.
+        Raises DataMissing where there are no classes, DataError where one is empty, BrokenImage, OSError.
         """
         if not root.is_dir():
-            raise DataMissing(f"{root} is not a folder; pictures are expected in one folder for each class")
+            raise DataMissing(f"{root} is not a folder; images are expected in one folder for each class")
         splits = layout(root)
         folders = [(folder, split.test) for split in splits for folder in shown_folders(split.path)]
         self.classes = tuple(sorted({folder.name for folder, _ in folders}))
         check_class_names(self.classes, root)
         leavings = Leavings()
-        for path in loose_pictures([root, *(split.path for split in splits)]):
+        for path in loose_images([root, *(split.path for split in splits)]):
             leavings.add(path, "outside of class folders")
         super().__init__(
             root,
-            [found for folder, test in folders for found in pictures_below(folder, folder.name, test, leavings)],
+            [found for folder, test in folders for found in images_below(folder, folder.name, test, leavings)],
             leavings,
         )
         index = {name: position for position, name in enumerate(self.classes)}
@@ -303,7 +303,7 @@ class PictureFolder(FoundPictures):
         if empty:
             where = "to learn from " if self.official_test.any() else ""
             raise DataError(
-                f"{self._root} has no pictures {where}in the class folder{'s' * (len(empty) > 1)} {', '.join(empty)}; "
+                f"{self._root} has no images {where}in the class folder{'s' * (len(empty) > 1)} {', '.join(empty)}; "
                 f"add some (endings such as .png, .jpg, .tif) or remove the folder"
             )
 
@@ -321,7 +321,7 @@ def check_class_names(classes: tuple[str, ...], root: Path) -> None:
     if len(classes) < 2:
         found = f"one class folder, {printable(classes[0])}" if classes else "no class folders"
         raise DataMissing(
-            f"{root} has {found}; a folder with pictures is expected for each of at least two classes{_deeper(root)}"
+            f"{root} has {found}; a folder with images is expected for each of at least two classes{_deeper(root)}"
         )
 
 

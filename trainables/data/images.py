@@ -1,6 +1,6 @@
-"""Decoding of single pictures, of whatever format and mode, to uint8 arrays of one shape.
+"""Decoding of single images, of whatever format and mode, to uint8 arrays of one shape.
 
-A picture is turned upright (EXIF), put on white where it is transparent, brought from 16 bits to 8, to grey or RGB,
+An image is turned upright (EXIF), put on white where it is transparent, brought from 16 bits to 8, to grey or RGB,
 and resized as a whole (bilinear with antialiasing; its sides may change their ratio). The first of several frames
 counts.
 """
@@ -19,33 +19,33 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from trainables.errors import BrokenPicture
+from trainables.errors import BrokenImage
 
 Shape = tuple[int, int, int]
 """Channels (1 grey, 3 RGB), height, width."""
 Box = tuple[float, float, float, float]
-"""Left, top, right and bottom of a part of a picture, in its pixels."""
+"""Left, top, right and bottom of a part of an image, in its pixels."""
 Choice = Callable[[int, int], Box]
-"""From height and width of an upright picture to the part of it that is wanted."""
+"""From height and width of an upright image to the part of it that is wanted."""
 
 _FORMATS: Final = (
     *("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM"),
     *("DIB", "ICO", "PCX", "QOI", "SGI", "SUN", "TGA"),
 )
-"""What a picture may be, by Pillow's names. Never EPS, whatever the file is called: Pillow starts Ghostscript for it."""
+"""What an image may be, by Pillow's names. Never EPS, whatever the file is called: Pillow starts Ghostscript for it."""
 MOST_PIXELS: Final = 178_956_970
-"""Of a picture that is decoded, half a GiB of RGB. More are refused from the header, before memory is taken for them."""
+"""Of an image that is decoded, half a GiB of RGB. More are refused from the header, before memory is taken for them."""
 # Pillow counts where we cannot, as in the parts of an icon. It warns from here on, and refuses twice as many.
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 _GREY: Final = frozenset({"1", "L", "LA", "La", "F"})
 _TURNED: Final = frozenset({5, 6, 7, 8})
-"""EXIF orientations whose upright picture has height and width exchanged."""
+"""EXIF orientations whose upright image has height and width exchanged."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """An encoded picture that has not been read."""
+class EncodedImage:
+    """An encoded image that has not been read."""
 
     name: str
     """What an error calls it: its path, or file#row."""
@@ -58,7 +58,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a picture says of itself before its pixels are decoded."""
+    """What an image says of itself before its pixels are decoded."""
 
     height: int
     width: int
@@ -66,49 +66,49 @@ class Header:
 
 
 @cache
-def picture_endings() -> frozenset[str]:
-    """The endings of files that are taken for pictures, in lower case with their dots."""
+def image_endings() -> frozenset[str]:
+    """The endings of files that are taken for images, in lower case with their dots."""
     return frozenset(ending for ending, kind in Image.registered_extensions().items() if kind in _FORMATS)
 
 
-def has_picture_ending(name: str) -> bool:
-    """Whether a file of this name is taken for a picture."""
-    return f".{name.rpartition('.')[2].lower()}" in picture_endings()
+def has_image_ending(name: str) -> bool:
+    """Whether a file of this name is taken for an image."""
+    return f".{name.rpartition('.')[2].lower()}" in image_endings()
 
 
-def read_header(picture: Picture) -> Header:
-    """Upright size, and whether it is grey. Raises BrokenPicture."""
+def read_header(encoded: EncodedImage) -> Header:
+    """Upright size, and whether it is grey. Raises BrokenImage."""
     try:
-        with _opened(picture) as image:
+        with _opened(encoded) as image:
             width, height = image.size
             if _orientation(image) in _TURNED:
                 width, height = height, width
             return Header(height, width, _is_grey(image))
-    except MemoryError:  # the machine's fault, not the picture's
+    except MemoryError:  # the machine's fault, not the image's
         raise
     except Exception as damage:  # decoders raise anything on damaged bytes
-        raise _broken(picture, damage) from damage
+        raise _broken(encoded, damage) from damage
 
 
 @contextmanager
-def _opened(picture: Picture) -> Iterator[Image.Image]:
-    """The picture before its pixels are decoded; refused where there are too many of them."""
-    with Image.open(picture.stream(), formats=_FORMATS) as image:
+def _opened(encoded: EncodedImage) -> Iterator[Image.Image]:
+    """The image before its pixels are decoded; refused where there are too many of them."""
+    with Image.open(encoded.stream(), formats=_FORMATS) as image:
         if math.prod(image.size) > MOST_PIXELS:
             raise Image.DecompressionBombError
         yield image
 
 
 def whole(height: int, width: int) -> Box:
-    """All of a picture."""
+    """All of an image."""
     return 0, 0, width, height
 
 
-def decode(picture: Picture, shape: Shape, choose: Choice = whole) -> NDArray[np.uint8]:
-    """A part of the picture, unless chosen all of it, in this shape. Raises BrokenPicture."""
+def decode(encoded: EncodedImage, shape: Shape, choose: Choice = whole) -> NDArray[np.uint8]:
+    """A part of the image, unless chosen all of it, in this shape. Raises BrokenImage."""
     channels, height, width = shape
     try:
-        with _opened(picture) as image:
+        with _opened(encoded) as image:
             orientation = _orientation(image)
             size = image.size[::-1] if orientation in _TURNED else image.size
             left, top, right, bottom = choose(size[1], size[0])
@@ -121,10 +121,10 @@ def decode(picture: Picture, shape: Shape, choose: Choice = whole) -> NDArray[np
         box = (left * wide / whole_wide, top * high / whole_high, right * wide / whole_wide, bottom * high / whole_high)
         if plain.size != (width, height) or box != (0, 0, width, height):
             plain = plain.resize((width, height), Image.Resampling.BILINEAR, box)
-    except MemoryError:  # the machine's fault, not the picture's
+    except MemoryError:  # the machine's fault, not the image's
         raise
     except Exception as damage:  # decoders raise anything on damaged bytes
-        raise _broken(picture, damage) from damage
+        raise _broken(encoded, damage) from damage
     pixels = np.asarray(plain)
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
@@ -159,7 +159,7 @@ def _is_grey(image: Image.Image) -> bool:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """The picture in a mode of bytes without transparency."""
+    """The image in a mode of bytes without transparency."""
     if image.mode.startswith("I"):
         return _from_whole_numbers(np.asarray(image))
     if image.mode == "F":
@@ -182,25 +182,25 @@ def _from_fractions(values: NDArray[np.float32]) -> Image.Image:
     return Image.fromarray(np.round(values * 255).astype(np.uint8))
 
 
-def _broken(picture: Picture, damage: Exception) -> BrokenPicture:
-    if picture.content == b"" or (isinstance(picture.content, str) and _is_empty(Path(picture.content))):
-        return BrokenPicture(picture.name, "it is empty")
+def _broken(encoded: EncodedImage, damage: Exception) -> BrokenImage:
+    if encoded.content == b"" or (isinstance(encoded.content, str) and _is_empty(Path(encoded.content))):
+        return BrokenImage(encoded.name, "it is empty")
     if isinstance(damage, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return BrokenPicture(
-            picture.name, f"it has more than {MOST_PIXELS:,} pixels, the most that are decoded; give a smaller copy"
+        return BrokenImage(
+            encoded.name, f"it has more than {MOST_PIXELS:,} pixels, the most that are decoded; give a smaller copy"
         )
     if isinstance(damage, UnidentifiedImageError):
-        return BrokenPicture(picture.name, f"it is in none of the formats {', '.join(_FORMATS)}")
+        return BrokenImage(encoded.name, f"it is in none of the formats {', '.join(_FORMATS)}")
     if isinstance(damage, OSError) and damage.strerror is not None:  # without the path, which the error has already
-        return BrokenPicture(picture.name, damage.strerror)
-    return BrokenPicture(picture.name, str(damage) or repr(damage))
+        return BrokenImage(encoded.name, damage.strerror)
+    return BrokenImage(encoded.name, str(damage) or repr(damage))
 
 
 def _is_empty(path: Path) -> bool:
     return path.is_file() and path.stat().st_size == 0
 
 
-def raise_broken(found: Sequence[BrokenPicture]) -> None:
+def raise_broken(found: Sequence[BrokenImage]) -> None:
     """Raise the first of these, if there is one, with the names of the others."""
     if found:
-        raise type(found[0])(found[0].path, found[0].why, tuple(picture.path for picture in found[1:]))
+        raise type(found[0])(found[0].path, found[0].why, tuple(each.path for each in found[1:]))

@@ -1,4 +1,4 @@
-"""Single pictures of every mode, format and orientation."""
+"""Single images of every mode, format and orientation."""
 
 import os
 from io import BytesIO
@@ -9,16 +9,16 @@ import pytest
 from PIL import Image, ImageOps
 
 from trainables.data.files import printable
-from trainables.data.pictures import Picture, decode, picture_endings, read_header
-from trainables.errors import BrokenPicture
+from trainables.data.images import EncodedImage, decode, image_endings, read_header
+from trainables.errors import BrokenImage
 
 RANDOM = np.random.default_rng(0)
 
 
-def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> Picture:
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> EncodedImage:
     stream = BytesIO()
     image.save(stream, kind, **options)
-    return Picture("drawn", stream.getvalue())
+    return EncodedImage("drawn", stream.getvalue())
 
 
 def solid(mode: str, colour: object) -> Image.Image:
@@ -27,16 +27,16 @@ def solid(mode: str, colour: object) -> Image.Image:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_pictures_are_turned_upright(kind: str, orientation: int) -> None:
+def test_images_are_turned_upright(kind: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[274] = orientation
     image = Image.fromarray(RANDOM.integers(0, 256, (4, 6), np.uint8))
-    picture = encoded(image, kind, exif=exif)
-    with Image.open(picture.stream()) as written:
+    file = encoded(image, kind, exif=exif)
+    with Image.open(file.stream()) as written:
         expected = np.asarray(ImageOps.exif_transpose(written))
-    header = read_header(picture)
+    header = read_header(file)
     assert (header.height, header.width) == expected.shape == ((6, 4) if orientation > 4 else (4, 6))
-    np.testing.assert_array_equal(decode(picture, (1, *expected.shape))[0], expected)
+    np.testing.assert_array_equal(decode(file, (1, *expected.shape))[0], expected)
 
 
 @pytest.mark.parametrize(
@@ -60,20 +60,20 @@ def test_pictures_are_turned_upright(kind: str, orientation: int) -> None:
     ids=lambda value: value.mode if isinstance(value, Image.Image) else None,
 )
 def test_every_mode_comes_to_bytes(image: Image.Image, kind: str, grey: bool, colour: tuple[int, ...]) -> None:
-    picture = encoded(image, kind, **({"lossless": True} if kind == "WEBP" else {}))
-    assert read_header(picture).grey is grey
-    pixels = decode(picture, (3, 4, 6))
+    file = encoded(image, kind, **({"lossless": True} if kind == "WEBP" else {}))
+    assert read_header(file).grey is grey
+    pixels = decode(file, (3, 4, 6))
     assert pixels.dtype == np.uint8
     np.testing.assert_array_equal(pixels, np.broadcast_to(np.array(colour).reshape(3, 1, 1), (3, 4, 6)))
-    assert decode(picture, (1, 4, 6)).shape == (1, 4, 6)
+    assert decode(file, (1, 4, 6)).shape == (1, 4, 6)
 
 
 def test_a_transparent_colour_of_a_palette_is_white() -> None:
-    picture = encoded(solid("RGB", (9, 90, 200)).quantize(4), "PNG", transparency=0)
-    assert (decode(picture, (3, 4, 6)) == 255).all()
+    file = encoded(solid("RGB", (9, 90, 200)).quantize(4), "PNG", transparency=0)
+    assert (decode(file, (3, 4, 6)) == 255).all()
 
 
-def test_a_picture_is_resized_as_a_whole() -> None:
+def test_a_image_is_resized_as_a_whole() -> None:
     halves = np.zeros((40, 80), np.uint8)
     halves[:, 40:] = 200
     pixels = decode(encoded(Image.fromarray(halves)), (1, 2, 4))[0]
@@ -91,7 +91,7 @@ def test_a_large_jpeg_comes_out_as_if_it_had_been_decoded_in_full() -> None:
     "content",
     [
         b"",
-        b"no picture at all",
+        b"no image at all",
         encoded(Image.fromarray(RANDOM.integers(0, 256, (40, 60, 3), np.uint8))).content[:-400],
         encoded(Image.fromarray(RANDOM.integers(0, 256, (40, 60, 3), np.uint8)), "JPEG").content[:900],
         encoded(solid("F", float("nan")), "TIFF").content,
@@ -101,13 +101,13 @@ def test_a_large_jpeg_comes_out_as_if_it_had_been_decoded_in_full() -> None:
     ],
     ids=["empty", "text", "cut PNG", "cut JPEG", "NaN", "fractions above 1", "negative", "PostScript"],
 )
-def test_a_broken_picture_is_named(content: bytes) -> None:
-    with pytest.raises(BrokenPicture, match=r"cannot read the picture birds/7\.png: .+; repair or remove it"):
-        decode(Picture("birds/7.png", content), (3, 8, 8))
+def test_a_broken_image_is_named(content: bytes) -> None:
+    with pytest.raises(BrokenImage, match=r"cannot read the image birds/7\.png: .+; repair or remove it"):
+        decode(EncodedImage("birds/7.png", content), (3, 8, 8))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL.*")
-def test_any_damage_to_a_picture_is_a_broken_picture_or_pixels() -> None:
+def test_any_damage_to_a_image_is_a_broken_image_or_pixels() -> None:
     for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"):
         whole = encoded(Image.fromarray(RANDOM.integers(0, 256, (8, 8, 3), np.uint8)), kind).content
         assert isinstance(whole, bytes)
@@ -116,27 +116,27 @@ def test_any_damage_to_a_picture_is_a_broken_picture_or_pixels() -> None:
             for place in RANDOM.integers(0, len(whole), 4):
                 damaged[place] = RANDOM.integers(0, 256)
             try:
-                pixels = decode(Picture(kind, bytes(damaged)), (3, 8, 8))
-            except BrokenPicture as broken:
+                pixels = decode(EncodedImage(kind, bytes(damaged)), (3, 8, 8))
+            except BrokenImage as broken:
                 assert broken.path == kind
             else:
                 assert pixels.shape == (3, 8, 8)
 
 
-def test_a_picture_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BrokenPicture, match=r"gone\.png"):
-        read_header(Picture(str(tmp_path / "gone.png"), str(tmp_path / "gone.png")))
+def test_a_image_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BrokenImage, match=r"gone\.png"):
+        read_header(EncodedImage(str(tmp_path / "gone.png"), str(tmp_path / "gone.png")))
 
 
-def test_endings_are_those_of_pictures() -> None:
-    assert {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".webp", ".gif", ".pgm"} <= picture_endings()
-    assert picture_endings().isdisjoint({".pdf", ".eps", ".h5", ".mpg", ".txt", ".npy"})
+def test_endings_are_those_of_images() -> None:
+    assert {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".webp", ".gif", ".pgm"} <= image_endings()
+    assert image_endings().isdisjoint({".pdf", ".eps", ".h5", ".mpg", ".txt", ".npy"})
 
 
-def test_too_little_memory_is_no_fault_of_the_picture() -> None:
-    picture = encoded(Image.fromarray(RANDOM.integers(0, 256, (8, 8), np.uint8)))
+def test_too_little_memory_is_no_fault_of_the_image() -> None:
+    file = encoded(Image.fromarray(RANDOM.integers(0, 256, (8, 8), np.uint8)))
     with pytest.raises(MemoryError):
-        decode(picture, (3, 4, 1 << 30))  # more than Pillow can ask for, so it is refused at once
+        decode(file, (3, 4, 1 << 30))  # more than Pillow can ask for, so it is refused at once
 
 
 def test_names_are_printed_on_one_line() -> None:

@@ -1,4 +1,4 @@
-"""Pictures that a trial leaves beside its figures."""
+"""Images that a trial leaves beside its figures."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy as np
 from PIL import Image
 
 from trainables.data.files import atomic_write
-from trainables.dataset import Picture
+from trainables.dataset import ImageArray
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _GAP: Final = 1
-"""Black pixels between two pictures of a grid."""
+"""Black pixels between two images of a grid."""
 _COLOURS: Final = 3
 
 
-def grid(pictures: Tensor, columns: int) -> Picture:
-    """Pictures side by side, row by row; places that stay empty are black.
+def grid(images: Tensor, columns: int) -> ImageArray:
+    """Images side by side, row by row; places that stay empty are black.
 
-    pictures: (pictures, channels, height, width), floats in 0..1. Other than 1 or 3 channels are averaged to grey.
+    images: (images, channels, height, width), floats in 0..1. Other than 1 or 3 channels are averaged to grey.
     """
-    if pictures.shape[1] != _COLOURS:
-        pictures = pictures.mean(dim=1, keepdim=True)
-    tiles = (pictures.detach().float().clamp(0, 1) * 255).round().byte().cpu().permute(0, 2, 3, 1).numpy()
+    if images.shape[1] != _COLOURS:
+        images = images.mean(dim=1, keepdim=True)
+    tiles = (images.detach().float().clamp(0, 1) * 255).round().byte().cpu().permute(0, 2, 3, 1).numpy()
     count, height, width, channels = tiles.shape
     rows = -(-count // columns)
     high, wide = height + _GAP, width + _GAP
@@ -38,8 +38,8 @@ def grid(pictures: Tensor, columns: int) -> Picture:
     return sheet.squeeze(2) if channels == 1 else sheet
 
 
-def save_picture(picture: Picture, path: Path) -> None:
+def save_image(image: ImageArray, path: Path) -> None:
     """Write a PNG so that a reader sees the whole file or none. Raises OSError."""
     encoded = io.BytesIO()
-    Image.fromarray(picture).save(encoded, format="PNG")
+    Image.fromarray(image).save(encoded, format="PNG")
     atomic_write(encoded.getvalue(), path)
