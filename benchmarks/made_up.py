@@ -122,7 +122,7 @@ def _run(journal: Journal, cell: MadeUp, seed: int, random: np.random.Generator)
     if random.random() < 0.01:
         reason = "RuntimeError: the worker died"
         failure = Failure(FailureKind.ERROR, reason, "")
-        journal.broke(AttemptFailed(trial_id, 1, failure, BEGIN + timedelta(minutes=1), ""), "failed", reason)
+        journal.attempt_failed(AttemptFailed(trial_id, 1, failure, BEGIN + timedelta(minutes=1), ""), "failed", reason)
         return
     best = float(min(0.995, cell.accuracy + 0.004 * np.cos(seed) + random.normal(0, 0.005)))
     speed = 1.5 + random.random() * 4
@@ -143,7 +143,7 @@ def _run(journal: Journal, cell: MadeUp, seed: int, random: np.random.Generator)
     diverged = cell.optimizer == "sgd(lr=1.0)" and random.random() < 0.3
     completed = _result(cell, best, random)
     ended = _diverged(completed) if diverged else completed
-    journal.ended(AttemptFinished(trial_id, 1, ended, BEGIN + timedelta(minutes=2), ""))
+    journal.attempt_finished(AttemptFinished(trial_id, 1, ended, BEGIN + timedelta(minutes=2), ""))
 
 
 def _result(cell: MadeUp, test: float, random: np.random.Generator) -> TrialResult:

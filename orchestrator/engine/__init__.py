@@ -138,7 +138,7 @@ class Work(Protocol):
         """The shapes of the trials that wait, the one with the most expected work first."""
 
     def take(self, shape: Shape, node: str = "") -> TrialTask | None:
-        """Lease the longest expected trial of this shape to a slot on `node`; None when none waits for it.
+        """Assign the longest expected trial of this shape to a slot on `node`; None when none waits for it.
 
         node: its id, as in `clusters.nodes.Node`; empty where a slot has several.
         """
@@ -165,10 +165,10 @@ class Work(Protocol):
         """Whether trials of this shape will wait once some that run have ended: a slot is worth keeping for them."""
 
     def requeue(self, trial_task: TrialTask) -> None:
-        """A leased trial was not begun, and its slot is gone: it waits again."""
+        """An assigned trial was not begun, and its slot is gone: it waits again."""
 
     def on_event(self, event: Event) -> bool:
-        """Something happened to a leased trial. A retry puts it back, so it may be taken again.
+        """Take in what happened to an assigned trial. A retry puts it back, so it may be taken again.
 
         Whether the trial is to stop at the end of its epoch: it has done its part.
         """

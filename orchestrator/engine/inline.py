@@ -54,15 +54,15 @@ class InlineEngine:
             work.tick()
 
     def _attempt(self, work: Work, trial_task: TrialTask, device: torch.device, state: ProcessState) -> None:
-        line = _Line(work)
+        proxy = _WorkProxy(work)
         end = attempt(
             trial_task,
             slot="inline",
             run_trial=self._run_trial,
             context=lambda report: SingleContext(
-                device, report, trial_task.spec.protocol.trial_timeout, line.cancelled
+                device, report, trial_task.spec.protocol.trial_timeout, proxy.cancelled
             ),
-            emit=line.on_event,
+            emit=proxy.on_event,
             state=state,
         )
         if end.side_effects is not None and end.side_effects.after is After.UNFIT:
@@ -71,8 +71,8 @@ class InlineEngine:
             )
 
 
-class _Line:
-    """From a trial to the sweep, through the trial's own code.
+class _WorkProxy:
+    """Passes a trial's events on to the sweep, through the trial's own code.
 
     What the sweep raises there (it stops, the disk is full) is no outcome of the trial, whatever that makes of it: it is
     raised again with the next word.

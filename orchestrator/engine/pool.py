@@ -65,7 +65,7 @@ class Pool:
             self._no_room.add(shape)
 
     def close(self, slot: Slot, *, graceful: bool) -> None:
-        slot.line.close(graceful=graceful)
+        slot.client.close(graceful=graceful)
         del self._slots[slot.name]
         self._no_room.clear()
 
@@ -102,11 +102,11 @@ class Pool:
         shape = placed.shape
         name = f"{'gang' if shape.workers > 1 else 'slot'}-{self._opened}"
         need = need_of(shape)
-        line: SlotClient
+        client: SlotClient
         if shape.workers > 1:
-            line = WorkerGroup(name, placed, self._run_trial, self._spec.distributed)
+            client = WorkerGroup(name, placed, self._run_trial, self._spec.distributed)
         else:
-            line = Single(name, placed, self._run_trial, need.gpus)
-        slot = Slot(name, shape, line, placed.nodes)
-        slot.reference = line.connect()
+            client = Single(name, placed, self._run_trial, need.gpus)
+        slot = Slot(name, shape, client, placed.nodes)
+        slot.reference = client.connect()
         self._slots[name] = slot

@@ -22,7 +22,7 @@ from orchestrator.engine import Event, Exchanged, Failure, FailureKind, RunTrial
 from orchestrator.engine.code import CODE
 from orchestrator.engine.placement import need_of
 from orchestrator.engine.pool import Pool
-from orchestrator.engine.slots import Assignment, Prefetcher, Slot, broke_at, running
+from orchestrator.engine.slots import Assignment, Prefetcher, Slot, failed_at, running
 from orchestrator.engine.waiting import FIRST, WaitingWords, held
 from orchestrator.errors import InfrastructureLost
 from trainables.running_time import running_time
@@ -56,7 +56,7 @@ class RayEngine:
         self._stalled: float | None = None
         """Running time since which nothing can run."""
         self._asked = 0.0
-        self._leasing = Prefetcher()
+        self._prefetcher = Prefetcher()
         self._waiting = WaitingWords(spec.name, spec.start_timeout)
 
     def open(self) -> None:
@@ -123,24 +123,24 @@ class RayEngine:
 
     def _hand_out(self, work: Work) -> None:
         for slot in self._pool:
-            trial_tasks = self._lease(slot, work)
+            trial_tasks = self._next_tasks(slot, work)
             if trial_tasks:
-                slot.line.submit(trial_tasks)
+                slot.client.submit(trial_tasks)
 
-    def _lease(self, slot: Slot, work: Work) -> list[TrialTask]:
+    def _next_tasks(self, slot: Slot, work: Work) -> list[TrialTask]:
         peers = sum(1 for other in self._pool if other.shape == slot.shape)
-        return self._leasing.next_tasks(slot, work, peers)
+        return self._prefetcher.next_tasks(slot, work, peers)
 
     def _take_back(self, work: Work) -> None:
         """What waits behind a trial that turns out to be long goes back, so that another slot can have it."""
         for slot in self._pool:
             if slot.withdrawal is None and slot.keeps_waiting(QUICK):
                 slot.quick = False
-                slot.withdrawal = slot.line.withdraw()
+                slot.withdrawal = slot.client.withdraw()
             elif slot.withdrawal is not None and ray.wait([slot.withdrawal], timeout=0)[0]:
                 with contextlib.suppress(ray.exceptions.RayError):  # a slot that is lost shows in its exchange
                     for trial_id in ray.get(slot.withdrawal):
-                        work.requeue(slot.leases.pop(trial_id).trial_task)
+                        work.requeue(slot.assignments.pop(trial_id).trial_task)
                 slot.withdrawal = None
 
     def _collect(self, work: Work) -> None:
@@ -155,7 +155,7 @@ class RayEngine:
         for reference in ready:
             self._exchange(by_reference[reference], work)
         for slot in self._pool:
-            failure = slot.line.failure()
+            failure = slot.client.failure()
             if not self._pool.has_nodes_of(slot):  # one that is still coming up would wait there for ever
                 self._lose(slot, work, Failure(FailureKind.NODE_LOST, NODE_GONE))
             elif failure is not None:
@@ -177,7 +177,7 @@ class RayEngine:
         elif spoilt or grown or not exchanged.usable:
             self._replace(slot, work)
         else:
-            slot.reference = slot.line.exchange(self._lease(slot, work))
+            slot.reference = slot.client.exchange(self._next_tasks(slot, work))
 
     def _tell(self, slot: Slot, events: list[Event], work: Work) -> bool:
         """Pass events on. True when one of them says that the slot's process cannot be used any more."""
@@ -185,7 +185,7 @@ class RayEngine:
         for event in events:
             if slot.note(event, QUICK):
                 if work.on_event(event):
-                    slot.line.stop(event.trial_id)
+                    slot.client.stop(event.trial_id)
                 unusable |= spoils(event)
         return unusable
 
@@ -200,8 +200,8 @@ class RayEngine:
 
     def _replace(self, slot: Slot, work: Work) -> None:
         """Close a slot whose process must not be used again; what it had not begun goes back."""
-        for lease in slot.leases.values():
-            work.requeue(lease.trial_task)
+        for assignment in slot.assignments.values():
+            work.requeue(assignment.trial_task)
         self._pool.close(slot, graceful=False)
 
     def _lose(self, slot: Slot, work: Work, failure: Failure) -> None:
@@ -211,34 +211,36 @@ class RayEngine:
             if self._failed_starts >= MOST_FAILED_STARTS:
                 raise InfrastructureLost(f"no slot comes up on {self._spec.name!r}: {failure.message}")
             work.note(f"{slot.name} did not come up, another takes its place: {failure.message}")
-        self._leasing.suspect(slot)
+        self._prefetcher.suspect(slot)
         self._break(slot, running(slot), work, failure)
 
     def _break(self, slot: Slot, broken: list[Assignment], work: Work, failure: Failure) -> None:
-        for lease in broken:
-            del slot.leases[lease.trial_task.trial_id]
-            work.on_event(broke_at(lease, failure, datetime.now(UTC)))
+        for assignment in broken:
+            del slot.assignments[assignment.trial_task.trial_id]
+            work.on_event(failed_at(assignment, failure, datetime.now(UTC)))
         self._replace(slot, work)
 
     def _close_overdue(self, work: Work) -> None:
         for slot in self._pool:
             if (overdue := slot.overdue(GRACE, LEAST_GRACE)) is None:
                 continue
-            lease, seconds = overdue
-            if self._leasing.suspect(slot):
+            assignment, seconds = overdue
+            if self._prefetcher.suspect(slot):
                 lost = Failure(
                     FailureKind.WORKER_LOST, "its slot was closed: it, or the trial after it, did not stop in time"
                 )
-                self._break(slot, [lease], work, lost)
+                self._break(slot, [assignment], work, lost)
                 continue
-            if lease.started is None:
+            if assignment.started is None:
                 began = datetime.now(UTC) - timedelta(seconds=seconds)
                 work.on_event(
-                    Started(lease.trial_task.trial_id, lease.trial_task.attempt, slot.name, "unknown", 0, began)
+                    Started(
+                        assignment.trial_task.trial_id, assignment.trial_task.attempt, slot.name, "unknown", 0, began
+                    )
                 )
-            limit = lease.trial_task.spec.protocol.trial_timeout
+            limit = assignment.trial_task.spec.protocol.trial_timeout
             message = f"did not stop at its time limit of {limit:g} s; its slot was closed"
-            self._break(slot, [lease], work, Failure(FailureKind.TIMED_OUT, message))
+            self._break(slot, [assignment], work, Failure(FailureKind.TIMED_OUT, message))
 
     def _tell_who_is_waited_for(self, work: Work) -> None:
         if any(slot.silent_for() > FIRST for slot in self._pool):
@@ -262,8 +264,8 @@ class RayEngine:
             if not any(other.came_up for other in self._pool):
                 raise InfrastructureLost(text)
             work.note(f"{text} The others go on without it")
-            for lease in slot.leases.values():
-                work.requeue(lease.trial_task)
+            for assignment in slot.assignments.values():
+                work.requeue(assignment.trial_task)
             self._pool.exclude_node(slot)
         if len(self._pool):
             self._stalled = None

@@ -1,4 +1,4 @@
-"""The driver's view of slots: what is leased to each, and how to talk to it."""
+"""The driver's view of slots: what each has been assigned, and how to talk to it."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -48,11 +48,11 @@ class SlotClient(Protocol):
 
 @dataclass(slots=True)
 class Slot:
-    """One slot: its line, its leases, and how long its trials take."""
+    """One slot: its client, its assignments, and how long its trials take."""
 
     name: str
     shape: Shape
-    line: SlotClient
+    client: SlotClient
     nodes: tuple[str, ...]
     """Ids of the nodes of its workers."""
     opened: float = field(default_factory=running_time.seconds)
@@ -61,7 +61,7 @@ class Slot:
     """Whether it has reported on any trial."""
     heard: float = 0.0
     """When, in the driver's running time, the latest event came."""
-    leases: "OrderedDict[str, Assignment]" = field(default_factory=OrderedDict)
+    assignments: "OrderedDict[str, Assignment]" = field(default_factory=OrderedDict)
     reference: Any = None
     """The exchange under way."""
     quick: bool = False
@@ -81,35 +81,35 @@ class Slot:
 
     def silent_for(self) -> float:
         """Seconds that it has been coming up; none once it has begun with a trial, or has come up and has none."""
-        coming_up = not self.spoken and (not self.ready or bool(self.leases))
+        coming_up = not self.spoken and (not self.ready or bool(self.assignments))
         return running_time.seconds() - self.opened if coming_up else 0.0
 
     @property
     def idle(self) -> bool:
-        return not self.leases
+        return not self.assignments
 
-    def lease(self, trial_tasks: Sequence[TrialTask]) -> None:
+    def assign(self, trial_tasks: Sequence[TrialTask]) -> None:
         for trial_task in trial_tasks:
-            self.leases[trial_task.trial_id] = Assignment(trial_task)
+            self.assignments[trial_task.trial_id] = Assignment(trial_task)
 
     def note(self, event: Event, quick_seconds: float) -> bool:
-        """Take an event into account. False when it is not of a trial leased here (a late word: to be dropped)."""
-        lease = self.leases.get(event.trial_id)
-        if lease is None or lease.trial_task.attempt != event.attempt:
+        """Take an event into account. False when it is not of a trial assigned here (it comes late, and is dropped)."""
+        assignment = self.assignments.get(event.trial_id)
+        if assignment is None or assignment.trial_task.attempt != event.attempt:
             return False
         self.spoken = True
         self.heard = running_time.seconds()
         if isinstance(event, Started):
-            lease.started = self.heard
+            assignment.started = self.heard
         elif isinstance(event, AttemptFinished | AttemptFailed):
-            self.quick = lease.started is not None and running_time.seconds() - lease.started < quick_seconds
-            del self.leases[event.trial_id]
+            self.quick = assignment.started is not None and running_time.seconds() - assignment.started < quick_seconds
+            del self.assignments[event.trial_id]
         return True
 
     def keeps_waiting(self, seconds: float) -> bool:
         """Whether tasks wait behind a trial that has been running for longer than this."""
-        since = [lease.started for lease in self.leases.values() if lease.started is not None]
-        return bool(since) and len(self.leases) > len(since) and running_time.seconds() - since[-1] > seconds
+        since = [assignment.started for assignment in self.assignments.values() if assignment.started is not None]
+        return bool(since) and len(self.assignments) > len(since) and running_time.seconds() - since[-1] > seconds
 
     def overdue(self, share: float, least: float) -> tuple[Assignment, float] | None:
         """The running trial, where it has outlived its time limit by more than a share of it, and `least` seconds.
@@ -118,22 +118,22 @@ class Slot:
         from saying that it has begun: it counts from when nothing stood in its way.
         """
         now = running_time.seconds()
-        for lease in running(self):
-            since = now - (max(lease.handed, self.heard) if lease.started is None else lease.started)
-            limit = lease.trial_task.spec.protocol.trial_timeout
+        for assignment in running(self):
+            since = now - (max(assignment.handed, self.heard) if assignment.started is None else assignment.started)
+            limit = assignment.trial_task.spec.protocol.trial_timeout
             if limit is not None and since > limit + max(share * limit, least):
-                return lease, since
+                return assignment, since
         return None
 
 
 def running(slot: Slot) -> list[Assignment]:
-    """Leases whose trial has begun; where none has said so, the oldest may have, if there was anybody to begin."""
-    begun = [lease for lease in slot.leases.values() if lease.started is not None]
-    return begun or list(slot.leases.values())[: int(slot.came_up)]
+    """Assignments whose trial has begun; where none has said so, the oldest may have, if there was anybody to begin."""
+    begun = [assignment for assignment in slot.assignments.values() if assignment.started is not None]
+    return begun or list(slot.assignments.values())[: int(slot.came_up)]
 
 
-def broke_at(lease: Assignment, failure: Any, at: datetime) -> AttemptFailed:
-    return AttemptFailed(lease.trial_task.trial_id, lease.trial_task.attempt, failure, at, "")
+def failed_at(assignment: Assignment, failure: Any, at: datetime) -> AttemptFailed:
+    return AttemptFailed(assignment.trial_task.trial_id, assignment.trial_task.attempt, failure, at, "")
 
 
 # Which tasks a slot is handed, and how many ahead.
@@ -151,16 +151,20 @@ class Prefetcher:
 
     def next_tasks(self, slot: Slot, work: Work, peers: int) -> list[TrialTask]:
         """New tasks for a slot, which holds them from now on. peers: slots of its shape, itself included."""
-        if not slot.ready or not work.bad_nodes().isdisjoint(slot.nodes) or not self._careful.isdisjoint(slot.leases):
+        if (
+            not slot.ready
+            or not work.bad_nodes().isdisjoint(slot.nodes)
+            or not self._careful.isdisjoint(slot.assignments)
+        ):
             return []
         ahead = min(AHEAD, 1 + work.waiting(slot.shape) // peers) if slot.quick else 1
         trial_tasks: list[TrialTask] = []
-        while len(slot.leases) < ahead and (trial_task := work.take(slot.shape, slot.node)) is not None:
+        while len(slot.assignments) < ahead and (trial_task := work.take(slot.shape, slot.node)) is not None:
             careful = trial_task.trial_id in self._careful
-            if careful and slot.leases:
+            if careful and slot.assignments:
                 work.requeue(trial_task)
                 break
-            slot.lease([trial_task])
+            slot.assign([trial_task])
             trial_tasks.append(trial_task)
             if careful:
                 break
@@ -172,7 +176,7 @@ class Prefetcher:
         The last words of one may not have come through before the next one took the process with it, or kept it from
         speaking.
         """
-        uncertain = len(slot.leases) > 1
+        uncertain = len(slot.assignments) > 1
         if uncertain:
-            self._careful.update(slot.leases)
+            self._careful.update(slot.assignments)
         return uncertain

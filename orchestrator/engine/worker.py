@@ -163,7 +163,7 @@ _LOOK: Final = 1.0
 
 
 class Single:
-    """The line to a `SlotProcess` in an actor of its own."""
+    """The client of a `SlotProcess` in an actor of its own."""
 
     def __init__(self, name: str, placed: Placed, run_trial: RunTrial, gpus: float) -> None:
         """gpus: what it takes of its node's."""
@@ -173,7 +173,7 @@ class Single:
             num_gpus=gpus,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
             max_concurrency=2,  # an exchange that waits, and a submission beside it
-            max_restarts=0,  # the engine replaces a slot itself, and knows what was leased to it
+            max_restarts=0,  # the engine replaces a slot itself, and knows what it was assigned
         )
         self._actor: Any = actor.remote(name, placed.shape, run_trial)
         self._submissions: list[Any] = []

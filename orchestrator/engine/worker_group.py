@@ -176,16 +176,16 @@ def _verdict(ends: dict[int, AttemptFinished | AttemptFailed]) -> AttemptFinishe
 
     With what any of them changed of its process.
     """
-    broke = [end for _, end in sorted(ends.items()) if isinstance(end, AttemptFailed)]
-    own = [end for end in broke if end.failure.kind is not FailureKind.WORKER_LOST]
-    verdict = (own or broke)[0] if broke else ends[0]
+    failed = [end for _, end in sorted(ends.items()) if isinstance(end, AttemptFailed)]
+    own = [end for end in failed if end.failure.kind is not FailureKind.WORKER_LOST]
+    verdict = (own or failed)[0] if failed else ends[0]
     effects = [end.side_effects for end in ends.values() if end.side_effects is not None]
     return replace(verdict, side_effects=reduce(SideEffects.joined, effects)) if effects else verdict
 
 
 WAIT: Final = 1.0
 """Seconds that an exchange waits at the mailbox for the first event."""
-KIND_SECONDS: Final = 10.0
+GRACEFUL_SECONDS: Final = 10.0
 """What the ranks are given to leave their loops when the slot is given back."""
 MAILBOX_SECONDS: Final = 2.0
 """What a mailbox that may have died is given to answer while its slot is closed."""
@@ -204,7 +204,7 @@ class RankSetting:
 
 
 class WorkerGroup:
-    """The line to a worker group: its mailbox, and the Train run in a thread (its `fit` blocks until the run ends)."""
+    """The client of a worker group: its mailbox, and the Train run in a thread (its `fit` blocks until the run ends)."""
 
     def __init__(self, name: str, placed: Placed, run_trial: RunTrial, spec: DistributedSpec) -> None:
         """Raises NoTemporaryFolder."""
@@ -247,7 +247,7 @@ class WorkerGroup:
         with contextlib.suppress(ray.exceptions.RayError):  # gone already
             if graceful:
                 self._mailbox.close.remote()
-                self._thread.join(KIND_SECONDS)
+                self._thread.join(GRACEFUL_SECONDS)
             reservation = ray.get(self._mailbox.reservation.remote(), timeout=MAILBOX_SECONDS)
             if reservation is not None:
                 ray.util.remove_placement_group(reservation)  # gone already, unless the run failed as it came up
@@ -299,7 +299,7 @@ def _trainer(setting: RankSetting, placed: Placed, spec: DistributedSpec) -> Any
             storage_path=setting.storage,
             failure_config=FailureConfig(
                 max_failures=0
-            ),  # the engine replaces the worker group, and knows what was leased to it
+            ),  # the engine replaces the worker group, and knows what it was assigned
         ),
     )
 

@@ -173,7 +173,7 @@ class Journal:
         values = {name: getattr(row, name) for name in EPOCHS.columns if name != "trial_id"}
         self._write(EPOCHS.name, [{"trial_id": event.trial_id, **values}])
 
-    def ended(self, event: AttemptFinished) -> None:
+    def attempt_finished(self, event: AttemptFinished) -> None:
         """The attempt came to its end: the trial's row, its classes and curves."""
         values = {**outcome_values(event.result), "finished_at": event.at, **_side_effects(event)}
         self._update_trial(event.trial_id, values)
@@ -189,7 +189,7 @@ class Journal:
             )
         self._end_attempt(event, event.result.status, event.result.reason, None)
 
-    def broke(self, event: AttemptFailed, status: str | None, reason: str) -> None:
+    def attempt_failed(self, event: AttemptFailed, status: str | None, reason: str) -> None:
         """The attempt broke; the trial's status is now `status`, or it waits again where that is None."""
         self._update_trial(
             event.trial_id,

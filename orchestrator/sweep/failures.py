@@ -153,48 +153,48 @@ class Failures:
     def bad_nodes(self) -> frozenset[str]:
         return self._health.drained
 
-    def begun(self, leased: RunningTrial, host: str) -> None:
-        if leased.node:
-            self._hosts.setdefault(leased.node, host)
+    def begun(self, trial: RunningTrial, host: str) -> None:
+        if trial.node:
+            self._hosts.setdefault(trial.node, host)
 
-    def ended(self, leased: RunningTrial) -> None:
+    def attempt_finished(self, trial: RunningTrial) -> None:
         """A trial has come to its end."""
-        if leased.node:
-            self._health.completed(leased.node)
+        if trial.node:
+            self._health.completed(trial.node)
 
-    def broke(self, event: AttemptFailed, leased: RunningTrial) -> Decision:
+    def attempt_failed(self, event: AttemptFailed, trial: RunningTrial) -> Decision:
         """Count an attempt that broke, and decide. A trial that waits again keeps from its node for a while."""
         trial_id, kind = event.trial_id, event.failure.kind
         self._times[trial_id, kind] += 1
         decision = decide(event.failure, self._times[trial_id, kind])
         if decision.status is not None:
             self._given_up[trial_id] = decision.status
-        leased.waiting.alone |= decision.alone
-        self._keep_away(leased)
-        if leased.node:
-            self._health.failed(leased.node, trial_id, kind)
-            self._suspects[trial_id] = leased
+        trial.waiting.alone |= decision.alone
+        self._keep_away(trial)
+        if trial.node:
+            self._health.failed(trial.node, trial_id, kind)
+            self._suspects[trial_id] = trial
         return decision
 
-    def take_blamed(self) -> Iterator[BadNode]:
+    def take_bad_nodes(self) -> Iterator[BadNode]:
         """Nodes on which every trial fails while others are completed elsewhere: nothing is held against their trials."""
         while (bad := self._health.take_bad()) is not None:
             node, failed = bad
             given_up = tuple(self._forgiven(self._suspects[trial_id]) for trial_id in failed)
-            again = tuple((leased, status) for leased, status in given_up if status is not None)
+            again = tuple((trial, status) for trial, status in given_up if status is not None)
             yield BadNode(self._hosts.get(node, node), len(failed), again)
         suspects = set(self._health.suspects())
-        self._suspects = {trial_id: leased for trial_id, leased in self._suspects.items() if trial_id in suspects}
+        self._suspects = {trial_id: trial for trial_id, trial in self._suspects.items() if trial_id in suspects}
 
-    def _forgiven(self, leased: RunningTrial) -> tuple[RunningTrial, str | None]:
-        trial_id = leased.waiting.trial_id
+    def _forgiven(self, trial: RunningTrial) -> tuple[RunningTrial, str | None]:
+        trial_id = trial.waiting.trial_id
         for kind in FailureKind:
             self._times.pop((trial_id, kind), None)
-        if leased.waiting.tuning is not None:  # its tuner has been told already
-            return leased, None
-        return leased, self._given_up.pop(trial_id, None)
+        if trial.waiting.tuning is not None:  # its tuner has been told already
+            return trial, None
+        return trial, self._given_up.pop(trial_id, None)
 
-    def _keep_away(self, leased: RunningTrial) -> None:
-        waiting = leased.waiting
-        waiting.avoids = leased.node if len(self._hosts) > 1 else ""
+    def _keep_away(self, trial: RunningTrial) -> None:
+        waiting = trial.waiting
+        waiting.avoids = trial.node if len(self._hosts) > 1 else ""
         waiting.avoids_until = time.monotonic() + ELSEWHERE_SECONDS

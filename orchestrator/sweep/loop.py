@@ -35,7 +35,7 @@ class Sweep:
     def __init__(
         self,
         journal: Journal,
-        to_run: PendingWork,
+        pending: PendingWork,
         paths: ResultsPaths,
         place: DataLocation,
         environment_id: str,
@@ -48,18 +48,18 @@ class Sweep:
         self._checkpoints = checkpoints or CheckpointStore(paths, None)
         self._draining = draining
         self._journal, self._paths, self._place = journal, paths, place
-        self._packing, self._queue, self._deferred = to_run.packing, to_run.queue, to_run.deferred
+        self._packing, self._queue, self._deferred = pending.packing, pending.queue, pending.deferred
         self._environment_id, self._progress, self._stop = environment_id, progress, stop
         self._attempts = journal.attempts()
         self._in_doubt = journal.lost_inline()
         self._noted_side_effects: set[str] = set()
         self._failures = Failures()
-        self._leased: dict[str, RunningTrial] = {}
+        self._running_trials: dict[str, RunningTrial] = {}
         self._counts = Counter(journal.counts())
         self._later = count(len(self._queue))
         """Numbers of trials that join the queue."""
         self._settle()  # what was tuned before
-        self._standing = SweepEstimate(expected=self._queue.expected + self._deferred.expected)
+        self._estimate = SweepEstimate(expected=self._queue.expected + self._deferred.expected)
         self._committed = self._displayed = time.monotonic()
         self.first_task: float | None = None
         """Monotonic time at which the first trial was handed out."""
@@ -89,17 +89,17 @@ class Sweep:
             return None
         while (waiting := self._queue.take(shape, node)) is not None:
             try:
-                return self._lease(waiting, self._as_it_runs(waiting), node)
+                return self._assign(waiting, self._as_it_runs(waiting), node)
             except UnfitValues as unfit:
                 self._pass_over(waiting, str(unfit))
         return None
 
-    def _lease(self, waiting: Waiting, cell: Cell, node: str) -> TrialTask:
+    def _assign(self, waiting: Waiting, cell: Cell, node: str) -> TrialTask:
         if self.first_task is None:
             self.first_task = time.monotonic()
-            self._standing.begin()
+            self._estimate.begin()
         self._attempts[waiting.trial_id] = attempt = self._attempts.get(waiting.trial_id, 0) + 1
-        self._leased[waiting.trial_id] = RunningTrial(waiting, self._label(waiting), attempt, node)
+        self._running_trials[waiting.trial_id] = RunningTrial(waiting, self._label(waiting), attempt, node)
         spec, checkpoints = cell.spec(waiting.seed), self._checkpoints.of(waiting.trial_id)
         if waiting.tuning is not None:
             return TrialTask(
@@ -110,9 +110,9 @@ class Sweep:
         return TrialTask(waiting.trial_id, attempt, spec, self._place, weights, image, checkpoints=checkpoints)
 
     def requeue(self, trial_task: TrialTask) -> None:
-        leased = self._leased.pop(trial_task.trial_id)
+        trial = self._running_trials.pop(trial_task.trial_id)
         self._attempts[trial_task.trial_id] -= 1
-        self._queue.add(leased.waiting)
+        self._queue.add(trial.waiting)
 
     def reject(self, shape: Shape, reason: str) -> None:
         while (waiting := self._queue.take(shape)) is not None:
@@ -135,37 +135,37 @@ class Sweep:
     # what the engine tells
 
     def on_event(self, event: Event) -> bool:
-        leased = self._leased[event.trial_id]
-        waiting = leased.waiting
+        trial = self._running_trials[event.trial_id]
+        waiting = trial.waiting
         match event:
             case Started():
-                leased.begun = True
-                self._failures.begun(leased, event.host)
+                trial.begun = True
+                self._failures.begun(trial, event.host)
                 if waiting.tuning is not None:
                     self._deferred.tuner(waiting.cell).begun(waiting.tuning)
                 self._journal.started(event, self._environment_id)
                 self._move("pending", "running")
             case EpochDone():
-                leased.epoch = event.row.epoch
+                trial.epoch = event.row.epoch
                 self._journal.epoch_done(event)
                 if waiting.tuning is not None:
                     return self._deferred.tuner(waiting.cell).epoch(waiting.tuning, event.row)
             case AttemptFinished():
-                self._journal.ended(event)
-                self._note_side_effects(event, leased)
+                self._journal.attempt_finished(event)
+                self._note_side_effects(event, trial)
                 detail = headline(event.result, _goal(waiting))
                 self._conclude(event.trial_id, event.result.status, detail, event.result)
             case AttemptFailed():
-                self._note_side_effects(event, leased)
-                self._break(event, leased)
+                self._note_side_effects(event, trial)
+                self._break(event, trial)
         return False
 
-    def _note_side_effects(self, event: AttemptFinished | AttemptFailed, leased: RunningTrial) -> None:
+    def _note_side_effects(self, event: AttemptFinished | AttemptFailed, trial: RunningTrial) -> None:
         """Once for all trials that do the same: their rows have it."""
         text = str(event.side_effects or "")
         if text and text not in self._noted_side_effects:
             self._noted_side_effects.add(text)
-            self._progress.note(f"warning: {leased.label} {text}: no other trial runs under it")
+            self._progress.note(f"warning: {trial.label} {text}: no other trial runs under it")
 
     def tick(self) -> None:
         now = time.monotonic()
@@ -183,10 +183,10 @@ class Sweep:
         return Snapshot(
             counts=dict(self._counts),
             total=sum(self._counts.values()),
-            elapsed=self._standing.elapsed,
-            remaining=self._standing.remaining,
-            running=tuple(_running(leased) for leased in self._leased.values() if leased.begun),
-            best=self._standing.best,
+            elapsed=self._estimate.elapsed,
+            remaining=self._estimate.remaining,
+            running=tuple(_running(trial) for trial in self._running_trials.values() if trial.begun),
+            best=self._estimate.best,
         )
 
     # tuning
@@ -256,29 +256,29 @@ class Sweep:
 
     # inside
 
-    def _break(self, event: AttemptFailed, leased: RunningTrial) -> None:
-        decision = self._failures.broke(event, leased)
-        if not leased.begun:  # its process died before it could say that it had begun
+    def _break(self, event: AttemptFailed, trial: RunningTrial) -> None:
+        decision = self._failures.attempt_failed(event, trial)
+        if not trial.begun:  # its process died before it could say that it had begun
             self._journal.started(_start_of(event), self._environment_id)
             self._move("pending", "running")
-        self._journal.broke(event, decision.status, decision.reason)
+        self._journal.attempt_failed(event, decision.status, decision.reason)
         if decision.status is not None:
             self._conclude(event.trial_id, decision.status, decision.reason, None)
         else:
-            del self._leased[event.trial_id]
+            del self._running_trials[event.trial_id]
             self._move("running", "pending")
-            self._queue.add(leased.waiting)
-            self._progress.note(f"{leased.label}: {decision.reason}")
+            self._queue.add(trial.waiting)
+            self._progress.note(f"{trial.label}: {decision.reason}")
         self._drain_bad_nodes()
 
     def _drain_bad_nodes(self) -> None:
         """Use a node no more where every trial fails, and try elsewhere what failed there."""
-        for bad in self._failures.take_blamed():
-            for leased, status in bad.given_up:
-                waiting = leased.waiting
+        for bad in self._failures.take_bad_nodes():
+            for trial, status in bad.given_up:
+                waiting = trial.waiting
                 reason = f"{bad.host} is to blame: {bad.failed} trials in a row failed there"
                 self._set_aside(waiting.trial_id, status, "pending", reason)
-                self._standing.taken_back(-waiting.expected)
+                self._estimate.taken_back(-waiting.expected)
                 self.ran -= 1
                 self._queue.add(waiting)
             self._progress.note(
@@ -287,25 +287,25 @@ class Sweep:
             )
 
     def _conclude(self, trial_id: str, status: str, detail: str, result: TrialResult | None) -> None:
-        leased = self._leased.pop(trial_id)
-        waiting = leased.waiting
+        trial = self._running_trials.pop(trial_id)
+        waiting = trial.waiting
         self.last_row = time.monotonic()
         self.ran += 1
         self._move("running", status)
         self._checkpoints.concluded(trial_id, status)
-        self._standing.concluded(-waiting.expected, leased.label, result, _goal(waiting))
+        self._estimate.concluded(-waiting.expected, trial.label, result, _goal(waiting))
         if result is not None:
-            self._came_to_its_end(leased, result)
-        self._progress.finished(leased.label, status, detail, self.snapshot())
+            self._came_to_its_end(trial, result)
+        self._progress.finished(trial.label, status, detail, self.snapshot())
         if waiting.tuning is not None:
             self._tuned(waiting, completed=status == "completed")
 
-    def _came_to_its_end(self, leased: RunningTrial, result: TrialResult) -> None:
+    def _came_to_its_end(self, trial: RunningTrial, result: TrialResult) -> None:
         """What others learn from it."""
         costs = result.costs
-        if self._packing.measured(leased.waiting.cell, costs.peak_memory_bytes, costs.device_memory_bytes):
+        if self._packing.measured(trial.waiting.cell, costs.peak_memory_bytes, costs.device_memory_bytes):
             self._queue.reshape()
-        self._failures.ended(leased)
+        self._failures.attempt_finished(trial)
         self._drain_bad_nodes()
 
     def _move(self, old: str, new: str) -> None:
@@ -315,9 +315,9 @@ class Sweep:
             del self._counts[old]
 
 
-def _running(leased: RunningTrial) -> Running:
-    waiting = leased.waiting
-    return Running(waiting.trial_id, leased.label, leased.epoch, waiting.cell.protocol.epochs)
+def _running(trial: RunningTrial) -> Running:
+    waiting = trial.waiting
+    return Running(waiting.trial_id, trial.label, trial.epoch, waiting.cell.protocol.epochs)
 
 
 def _goal(waiting: Waiting) -> Goal:

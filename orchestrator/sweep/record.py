@@ -196,7 +196,7 @@ def record_plan(
     again = RETRYABLE if retry else frozenset()
     # the plan says anew what is skipped
     kept = _Kept(journal.statuses(), journal.tuned_values(), OPEN | {"skipped"} | again, journal.skipped_for(NO_ROOM))
-    to_run = PendingWork(packing, TrialQueue(packing))
+    pending = PendingWork(packing, TrialQueue(packing))
     with FlopCounter(note) as counter, journal.planning(plan.grid.name, again) as planning:
         expectation = Expectation(journal.seconds_by_cell(), counter.count, alike=plan.of_one_model)
         for cell in plan.cells():
@@ -208,19 +208,21 @@ def record_plan(
                 continue
             expected = _expected(cell, expectation, examples)
             first = [
-                Waiting(-expected, len(to_run.queue) + number, row.trial_id, row.seed, cell, number if tuning else None)
+                Waiting(
+                    -expected, len(pending.queue) + number, row.trial_id, row.seed, cell, number if tuning else None
+                )
                 for number, row in enumerate(tuning or rows)
                 if kept.has_to_run(row)
             ]
             if cell.tuning is not None:
                 first, held = first[: cell.tuning.at_once], first[cell.tuning.at_once :]
                 tuner, trials = _restored(cell, tuning, kept, journal), [_deferred(row, kept) for row in rows]
-                to_run.deferred.add(DeferredCell(tuner, trials, expected, frozenset(ENDED - kept.runs), held))
+                pending.deferred.add(DeferredCell(tuner, trials, expected, frozenset(ENDED - kept.runs), held))
             for waiting in first:
-                to_run.queue.add(waiting)
+                pending.queue.add(waiting)
         planning.name_levels(labels_in_directory)
     journal.commit()
-    return to_run
+    return pending
 
 
 def _restored(cell: Cell, tuning: Sequence[PlannedRow], kept: _Kept, journal: Journal) -> CellTuner:

@@ -222,7 +222,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
         journal.environment(asdict(environment))
         if (warning := changed_source(plan, journal)) is not None:
             progress.note(f"warning: {warning}")
-        to_run = record_plan(plan, journal, examples, packing, progress.note, retry=request.retry)
+        pending = record_plan(plan, journal, examples, packing, progress.note, retry=request.retry)
         writing.place.publish()  # from here on it is known elsewhere what waits
         draining = StopRequest(paths)
         source = SourceWatch(progress.note)
@@ -237,7 +237,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
         checkpoints.tidy(journal.statuses)
         sweep = Sweep(
             journal,
-            to_run,
+            pending,
             paths,
             place,
             environment.environment_id,

@@ -27,15 +27,15 @@ from trainables.data.files import read_regular, replace_whole
 StopMode = Literal["drain", "now"]
 """drain: what runs is finished. now: what runs is cancelled, as by Ctrl-C."""
 
-_MANNERS: Final[tuple[StopMode, ...]] = ("drain", "now")
+_MODES: Final[tuple[StopMode, ...]] = ("drain", "now")
 _LONGEST: Final = 16
 """Bytes of a request, and more than one has."""
 
 
-def ask_to_stop(paths: ResultsPaths, manner: StopMode) -> None:
+def ask_to_stop(paths: ResultsPaths, mode: StopMode) -> None:
     """For the one who wants the sweep to end. Raises UserError where the directory cannot be written."""
     try:
-        replace_whole(manner.encode(), paths.stop_request)
+        replace_whole(mode.encode(), paths.stop_request)
     except OSError as error:
         raise UserError(f"cannot ask the sweep in {paths.root} to stop: {error}") from error
 
@@ -46,7 +46,7 @@ def asked_to_stop(paths: ResultsPaths) -> StopMode | None:
         text = read_regular(paths.stop_request, _LONGEST)
     except OSError:
         return None
-    return next((manner for manner in _MANNERS if manner.encode() == text), None)
+    return next((mode for mode in _MODES if mode.encode() == text), None)
 
 
 # Whether `orch stop` has asked this sweep to end, as the sweep looks at it between two steps.
@@ -60,20 +60,20 @@ class StopRequest:
 
     def __init__(self, paths: ResultsPaths) -> None:
         self._paths = paths
-        self._manner: StopMode | None = None
+        self._mode: StopMode | None = None
         self._looked = 0.0
 
     def asked(self) -> bool:
         """Whether no trial is to be begun any more."""
         now = time.monotonic()
-        if self._manner != "now" and now - self._looked >= LOOK_PERIOD:
+        if self._mode != "now" and now - self._looked >= LOOK_PERIOD:
             self._looked = now
-            self._manner = asked_to_stop(self._paths) or self._manner
-        return self._manner is not None
+            self._mode = asked_to_stop(self._paths) or self._mode
+        return self._mode is not None
 
     def check(self) -> None:
         """Raise Stopped where trials that run are not to be waited for either."""
-        if self.asked() and self._manner == "now":
+        if self.asked() and self._mode == "now":
             raise Stopped
 
 
@@ -183,7 +183,7 @@ class Stopping:
 
     def __init__(self) -> None:
         self._received: int | None = None
-        self._hard_end: ExitWatchdog | None = None
+        self._watchdog: ExitWatchdog | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Stopping":
@@ -194,8 +194,8 @@ class Stopping:
                 self._before[number] = signal.signal(number, self._receive)
             except ValueError:  # not the main thread: signals are somebody else's
                 return self
-        self._hard_end = ExitWatchdog(tuple(self._before), self._hear, _last_message)
-        self._hard_end.open()
+        self._watchdog = ExitWatchdog(tuple(self._before), self._hear, _last_message)
+        self._watchdog.open()
         return self
 
     def __exit__(
@@ -203,8 +203,8 @@ class Stopping:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        if self._hard_end is not None:
-            self._hard_end.close()
+        if self._watchdog is not None:
+            self._watchdog.close()
 
     def check(self) -> None:
         """Raise Interrupted once a signal has come."""

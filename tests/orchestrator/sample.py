@@ -115,7 +115,7 @@ def write_regression(root: Path) -> ResultsPaths:
             row = EpochRow(epoch, 0.1, 2.0 / epoch, mse * 2 / epoch, 0.5, 0.1, val_mse=mse * 2 / epoch, val_r2=0.5)
             journal.epoch_done(EpochDone(cell.trial_id(0), 1, row))
         scores = Scores(loss=mse, mse=mse, mae=mse / 2, r2=1 - mse)
-        journal.ended(
+        journal.attempt_finished(
             AttemptFinished(cell.trial_id(0), 1, result(scores, epochs=2, breakdown=Breakdown()), _at(10), "")
         )
     journal.commit()
@@ -221,7 +221,7 @@ def complete(journal: Journal, cell: Cell, seed: int, accuracy: float, attempt: 
         ece=0.05,
     )
     ended = result(scores, epochs=3, breakdown=_breakdown(accuracy))
-    journal.ended(
+    journal.attempt_finished(
         AttemptFinished(cell.trial_id(seed), attempt, ended, _at(attempt, minutes=2), "epoch 1 of 3\nepoch 3 of 3\n")
     )
 
@@ -234,7 +234,7 @@ def diverge(journal: Journal, cell: Cell, seed: int) -> None:
     ended = replace(
         result(None, epochs=2, breakdown=Breakdown()), status="diverged", reason="the loss became NaN in epoch 2"
     )
-    journal.ended(AttemptFinished(cell.trial_id(seed), 1, ended, _at(1, minutes=1), ""))
+    journal.attempt_finished(AttemptFinished(cell.trial_id(seed), 1, ended, _at(1, minutes=1), ""))
 
 
 def fail(
@@ -254,7 +254,7 @@ def fail(
     event = AttemptFailed(
         cell.trial_id(seed), attempt, failure, _at(attempt, minutes=1), f"attempt {attempt} printed this\n"
     )
-    journal.broke(event, status, reason)
+    journal.attempt_failed(event, status, reason)
 
 
 def result(scores: Scores | None, *, epochs: int, breakdown: Breakdown) -> TrialResult:

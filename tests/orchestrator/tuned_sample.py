@@ -118,7 +118,7 @@ def run(journal: Journal, cell: Cell, number: int, tried: Try, measure: str = "a
     )  # nothing but validation is measured
     if tried.score is None:
         result = replace(result, status="diverged", reason="the loss became NaN in epoch 1")
-    journal.ended(AttemptFinished(trial_id, 1, result, BEGIN, ""))
+    journal.attempt_finished(AttemptFinished(trial_id, 1, result, BEGIN, ""))
 
 
 def _text(values: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Event, FailureKind, Started, worker_group
 from orchestrator.engine.worker_group import WorkerGroupMailbox
-from tests.orchestrator.engine.trial_tasks import broke, ended, epoch_done, started, trial_task
+from tests.orchestrator.engine.trial_tasks import ended, epoch_done, failed_event, started, trial_task
 from trainables.spec import TrialTask
 
 Act = Callable[[WorkerGroupMailbox, int, TrialTask], None]
@@ -93,7 +93,7 @@ def test_both_ranks_failing_is_one_failure_and_the_worker_group_goes_on(
 ) -> None:
     def act(mailbox: WorkerGroupMailbox, rank: int, taken: TrialTask) -> None:
         if taken.trial_id == "a":
-            mailbox.emit(rank, broke(trial_id="a", message=f"rank {rank}"))
+            mailbox.emit(rank, failed_event(trial_id="a", message=f"rank {rank}"))
         else:
             good(mailbox, rank, taken)
 
@@ -127,17 +127,17 @@ def test_the_ranks_stay_in_step() -> None:
     mailbox.submit([trial_task("a"), trial_task("b")])
     mailbox.trial_task(0, 1)
     mailbox.trial_task(0, 1)
-    mailbox.emit(0, broke(trial_id="a", message="rank 0"))
+    mailbox.emit(0, failed_event(trial_id="a", message="rank 0"))
     assert mailbox.trial_task(1, 0.01) is True, "the other rank is still at the first"
-    mailbox.emit(1, broke(trial_id="a", message="rank 1"))
+    mailbox.emit(1, failed_event(trial_id="a", message="rank 1"))
     assert isinstance(mailbox.trial_task(1, 1), TrialTask)
     assert [(type(event), event.trial_id) for event in mailbox.exchange([], 0).events] == [(AttemptFailed, "a")]
 
 
 def test_a_ranks_own_failure_goes_before_the_echo_that_the_others_make_of_it() -> None:
     mailbox = WorkerGroupMailbox(2)
-    mailbox.emit(0, broke(FailureKind.WORKER_LOST, "another worker of this trial has failed"))
-    mailbox.emit(1, broke(FailureKind.ERROR, "ValueError: the cause"))
+    mailbox.emit(0, failed_event(FailureKind.WORKER_LOST, "another worker of this trial has failed"))
+    mailbox.emit(1, failed_event(FailureKind.ERROR, "ValueError: the cause"))
     (event,) = mailbox.exchange([], 0).events
     assert isinstance(event, AttemptFailed)
     assert event.failure.message == "ValueError: the cause"
@@ -150,7 +150,7 @@ def test_a_rank_that_fails_alone_breaks_the_worker_group(monkeypatch: pytest.Mon
     assert isinstance(mailbox.trial_task(0, 1), TrialTask)
     assert isinstance(mailbox.trial_task(0, 1), TrialTask)
     mailbox.emit(0, started("a"))
-    mailbox.emit(1, broke(trial_id="a", message="rank 1 alone"))
+    mailbox.emit(1, failed_event(trial_id="a", message="rank 1 alone"))
     exchanged = mailbox.exchange([], 0)
     assert [type(event) for event in exchanged.events] == [Started]
     assert exchanged.usable
@@ -164,7 +164,7 @@ def test_a_rank_that_fails_alone_breaks_the_worker_group(monkeypatch: pytest.Mon
 def test_a_late_end_of_a_broken_worker_group_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_group, "PATIENCE", 0.0)
     mailbox = WorkerGroupMailbox(2)
-    mailbox.emit(1, broke(message="alone"))
+    mailbox.emit(1, failed_event(message="alone"))
     assert len(mailbox.exchange([], 1).events) == 1
     mailbox.emit(0, ended())
     assert mailbox.exchange([], 0.05).events == []

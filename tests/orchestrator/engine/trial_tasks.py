@@ -43,7 +43,7 @@ def ended(trial_id: str = "t", attempt: int = 1) -> AttemptFinished:
     return AttemptFinished(trial_id, attempt, result(), NOW, "")
 
 
-def broke(
+def failed_event(
     kind: FailureKind = FailureKind.ERROR, message: str = "why", trial_id: str = "t", attempt: int = 1
 ) -> AttemptFailed:
     return AttemptFailed(trial_id, attempt, Failure(kind, message), NOW, "")

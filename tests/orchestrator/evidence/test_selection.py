@@ -62,7 +62,7 @@ def write(
                 sample.result(val, epochs=1, breakdown=Breakdown()),
                 test=Scores(**{name: value + test for name, value in {"loss": 1.0, **values}.items()}),
             )
-            journal.ended(AttemptFinished(cell.trial_id(seed), 1, ended, BEGIN, ""))
+            journal.attempt_finished(AttemptFinished(cell.trial_id(seed), 1, ended, BEGIN, ""))
     journal.commit()
     export(journal, paths)
     journal.close()
@@ -262,13 +262,13 @@ def test_the_best_so_far_is_the_best_by_the_selection_on_validation(
     message: str,
     turned: bool,
 ) -> None:
-    goal, standing = Goal.of(Protocol(select=select), task), SweepEstimate(expected=2.0)
+    goal, estimate = Goal.of(Protocol(select=select), task), SweepEstimate(expected=2.0)
     for name, values in sorted({"better": better, "worse": worse}.items(), reverse=turned):
         val = Scores(**{"loss": 1.0, **values})
         result = replace(sample.result(val, epochs=3, breakdown=Breakdown()), test=Scores(loss=0.0, accuracy=1.0))
-        standing.concluded(1.0, name, result, goal)
+        estimate.concluded(1.0, name, result, goal)
         assert "test" not in headline(result, goal)
-    assert standing.best == f"better: {message}"
+    assert estimate.best == f"better: {message}"
 
 
 def test_a_longer_sweep_hides_the_test_split_again_while_it_runs(

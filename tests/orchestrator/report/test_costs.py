@@ -46,7 +46,7 @@ def end(journal: Journal, cell: Cell, costs: Costs) -> None:
         sample.start(journal, cell, seed)
         sample.epochs(journal, cell, seed, [0.5, 0.9])
         result = replace(sample.result(SCORES, epochs=2, breakdown=Breakdown()), costs=costs)
-        journal.ended(AttemptFinished(cell.trial_id(seed), 1, result, BEGIN, ""))
+        journal.attempt_finished(AttemptFinished(cell.trial_id(seed), 1, result, BEGIN, ""))
 
 
 def test_a_frozen_model_is_the_dearest_wherever_costs_are_shown(paths: ResultsPaths) -> None:

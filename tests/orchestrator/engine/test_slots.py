@@ -26,9 +26,9 @@ def slot(*trial_tasks: TrialTask, shape: Shape = SINGLE) -> Slot:
     """One that came up, and was handed the tasks, at the clock's time."""
     made = Slot("slot-1", shape, LINE, ("node",) * shape.workers, opened=running_time.seconds())
     made.ready = True
-    made.lease(trial_tasks)
-    for lease in made.leases.values():
-        lease.handed = running_time.seconds()
+    made.assign(trial_tasks)
+    for assignment in made.assignments.values():
+        assignment.handed = running_time.seconds()
     return made
 
 

@@ -33,23 +33,23 @@ class Waiting:
 
 
 def slot(*, quick: bool) -> Slot:
-    line: Any = object()
-    made = Slot("slot-1", SINGLE, line, ("node",), ready=True)
+    client: Any = object()
+    made = Slot("slot-1", SINGLE, client, ("node",), ready=True)
     made.quick = quick
     return made
 
 
-def handed(leasing: Prefetcher, to: Slot, waiting: Any) -> list[str]:
-    return [given.trial_id for given in leasing.next_tasks(to, waiting, peers=1)]
+def handed(prefetcher: Prefetcher, to: Slot, waiting: Any) -> list[str]:
+    return [given.trial_id for given in prefetcher.next_tasks(to, waiting, peers=1)]
 
 
 def test_one_at_a_time_until_trials_are_known_to_be_quick() -> None:
-    leasing, waiting = Prefetcher(), Waiting(*"abcdefghijklm")
+    prefetcher, waiting = Prefetcher(), Waiting(*"abcdefghijklm")
     one = slot(quick=False)
-    assert handed(leasing, one, waiting) == ["a"]
-    assert handed(leasing, one, waiting) == []
+    assert handed(prefetcher, one, waiting) == ["a"]
+    assert handed(prefetcher, one, waiting) == []
     one.quick = True
-    assert len(handed(leasing, one, waiting)) == AHEAD - 1
+    assert len(handed(prefetcher, one, waiting)) == AHEAD - 1
 
 
 @pytest.mark.parametrize("reason", ["not ready", "bad node"])
@@ -63,21 +63,21 @@ def test_nothing_for_a_slot_that_is_not_to_be_used(reason: str) -> None:
 
 
 def test_trials_of_which_one_ended_its_slot_have_a_slot_to_themselves() -> None:
-    leasing, waiting = Prefetcher(), Waiting(*"abc")
+    prefetcher, waiting = Prefetcher(), Waiting(*"abc")
     ended = slot(quick=True)
-    assert handed(leasing, ended, waiting) == ["a", "b", "c"]
+    assert handed(prefetcher, ended, waiting) == ["a", "b", "c"]
     ended.note(started("a"), 0.25)
-    assert leasing.suspect(ended)
+    assert prefetcher.suspect(ended)
     again = Waiting("x", *"abc", "y")
     one = slot(quick=True)
-    assert handed(leasing, one, again) == ["x"], "a is not put behind another"
-    one.leases.clear()
-    assert handed(leasing, one, again) == ["a"]
-    assert handed(leasing, one, again) == [], "and none is put behind a"
+    assert handed(prefetcher, one, again) == ["x"], "a is not put behind another"
+    one.assignments.clear()
+    assert handed(prefetcher, one, again) == ["a"]
+    assert handed(prefetcher, one, again) == [], "and none is put behind a"
 
 
 def test_a_slot_with_one_trial_leaves_no_doubt() -> None:
-    leasing = Prefetcher()
+    prefetcher = Prefetcher()
     one = slot(quick=True)
-    assert handed(leasing, one, Waiting("a")) == ["a"]
-    assert not leasing.suspect(one)
+    assert handed(prefetcher, one, Waiting("a")) == ["a"]
+    assert not prefetcher.suspect(one)

@@ -72,10 +72,10 @@ def test_nothing_is_left_of_it_when_it_is_closed() -> None:
     before = signal.set_wakeup_fd(-1)
     signal.set_wakeup_fd(before)
     threads = set(threading.enumerate())
-    hard_end = ExitWatchdog((signal.SIGTERM,), print, str)
-    hard_end.open()
+    watchdog = ExitWatchdog((signal.SIGTERM,), print, str)
+    watchdog.open()
     assert set(threading.enumerate()) - threads
-    hard_end.close()
+    watchdog.close()
     assert set(threading.enumerate()) == threads
     after = signal.set_wakeup_fd(before)
     assert after == before
