@@ -3,7 +3,7 @@
     python benchmarks/fashion_grid.py [--trials 64] [--peers-trials 16] [--epochs 1] [--only ours,floor] [--json FILE]
 
 Ours is `orch sweep` as a process, on two slots, from its start to its end. The floor is a tight loop written by hand,
-on one thread: as one process, whose wall divided by two is the floor on two slots, and as two processes at once, each
+on one thread: as one process, whose wall divided by two is the floor on two slots, and as two processes in parallel, each
 with half of the trials. Every way runs in a process of its own, one after another, and trains and evaluates the same.
 """
 
@@ -65,7 +65,7 @@ def floor(trials: int, epochs: int) -> Run:
 
 
 def two_floors(trials: int, epochs: int) -> Run:
-    """Two processes at once, which share the memory bandwidth and whatever else the cores do."""
+    """Two processes in parallel, which share the memory bandwidth and whatever else the cores do."""
     processes = min(SLOTS, trials)
     parts = ([*_arguments(trials, epochs), "--part", f"{index}/{processes}"] for index in range(processes))
     return run(*(peer("benchmarks.peers.fashion_floor", part) for part in parts))

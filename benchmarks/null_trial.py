@@ -1,4 +1,4 @@
-"""A trial that trains nothing: it hands out one epoch and its result at once, so that only the way costs time.
+"""A trial that trains nothing: it hands out one epoch and its result immediately, so that only the way costs time.
 
 In a module of its own, because slots and ranks import it.
 """

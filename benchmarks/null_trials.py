@@ -1,4 +1,4 @@
-"""What a trial costs beyond its training: trials that return one row at once, through the whole way.
+"""What a trial costs beyond its training: trials that return one row immediately, through the whole way.
 
     python benchmarks/null_trials.py --trials 1000 [--json] [--peers]
 

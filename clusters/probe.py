@@ -30,7 +30,7 @@ class Probed:
 
 
 def probe(nodes: tuple[Node, ...], spec: ClusterSpec) -> Iterator[Probed]:
-    """Ask every node, all at once. Raises nothing: a node that cannot answer is an answer."""
+    """Ask every node, in parallel. Raises nothing: a node that cannot answer is an answer."""
     asked = []
     for node in nodes:
         strategy = NodeAffinitySchedulingStrategy(node_id=node.node_id, soft=False)

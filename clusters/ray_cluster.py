@@ -152,7 +152,7 @@ class RayCluster:
         return self._watch.usage
 
     def want(self, workers: Workers) -> None:
-        """Tell the cluster's autoscaler, if it has one, what would be used at once: (CPUs, GPUs) of each worker."""
+        """Tell the cluster's autoscaler, if it has one, what would be used immediately: (CPUs, GPUs) of each worker."""
         if self._watch is not None:
             self._watch.want(workers)
 
@@ -244,7 +244,7 @@ def _wait_and_hear(leaving: threading.Thread, seconds: float) -> None:
     """Wait for the thread that leaves Ray.
 
     As Ray 2.60 is left it sets SIGTERM to its default action, below Python, which still shows our handler. It is put back
-    at once, or the next SIGTERM would end the sweep in its last export.
+    immediately, or the next SIGTERM would end the sweep in its last export.
     """
     ends = time.monotonic() + seconds
     while True:

@@ -6,8 +6,8 @@ from typing import TypeVar
 import torch
 
 from orchestrator.engine import AttemptFailed, Event, RunTrial, Shape, Started, Work
-from orchestrator.engine.apart import attempt_apart
 from orchestrator.engine.attempt import attempt
+from orchestrator.engine.isolated import attempt_isolated
 from orchestrator.errors import InfrastructureLost, UserError
 from trainables.context import SingleContext
 from trainables.process_state.change import After
@@ -48,7 +48,7 @@ class InlineEngine:
                 work.note(
                     f"trial {trial_task.trial_id} runs in a process of its own: the one of an earlier sweep died under it"
                 )
-                attempt_apart(trial_task, shape, self._run_trial, work.on_event, work.tick)
+                attempt_isolated(trial_task, shape, self._run_trial, work.on_event, work.tick)
             else:
                 self._attempt(work, trial_task, device, state)
             work.tick()

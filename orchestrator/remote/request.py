@@ -33,7 +33,7 @@ class Request:
     shown: tuple[str, ...]
     """The command line as its user gave it, for messages that say how to go on."""
     live: bool = False
-    """Whether what it says goes to the job's log at once."""
+    """Whether what it says goes to the job's log immediately."""
 
     def write(self, folder: Path) -> None:
         (folder / _REQUEST).write_text(json.dumps(asdict(self)))

@@ -34,7 +34,7 @@ def cleaned(value: object) -> object:
 
 
 def write_page(text: str, output: Path) -> None:
-    """Put a page in place at once. Raises UserError where it cannot be written."""
+    """Put a page in place atomically. Raises UserError where it cannot be written."""
     try:
         replace_whole(text.encode(), output)
     except OSError as error:

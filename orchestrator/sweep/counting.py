@@ -22,7 +22,7 @@ from typing import Final, Self
 import psutil
 
 from clusters.signals import WARNINGS, children_deaf_to
-from orchestrator.engine.apart import death_message
+from orchestrator.engine.isolated import death_message
 from orchestrator.engine.plain_record import error_line
 from trainables.dataset import DataInfo
 from trainables.interfaces import Model

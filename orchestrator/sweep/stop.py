@@ -1,6 +1,4 @@
-"""The signals that end a sweep: an end at once as long as nothing has begun, then a flag that the sweep looks at between two
-steps.
-"""
+"""Ends a sweep on a signal: immediately as long as nothing has begun, then by a flag that it looks at between two steps."""
 
 import os
 import select
@@ -226,6 +224,6 @@ class Stopping:
 
 def _last_message(number: int) -> str:
     return (
-        f"stopped by {signal.Signals(number).name} at once; everything finished is kept, though the tables may be older."
+        f"stopped by {signal.Signals(number).name} immediately; everything finished is kept, though the tables may be older."
         f" To go on: {command_line()}"
     )

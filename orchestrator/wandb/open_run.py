@@ -115,7 +115,7 @@ class OpenRun:
     def _log(self, run: Run, with_last: dict[str, Any]) -> None:
         last = run.epochs[-1][0] if run.epochs else None
         for epoch, values in run.epochs[self.rows :]:
-            # committed at once: the last epoch would otherwise overwrite the summary, whose scores are the selected epoch's
+            # committed now: the last epoch would otherwise overwrite the summary, whose scores are the selected epoch's
             self.tracked.log({**values, **(with_last if epoch == last else {})}, step=epoch, commit=True)
         self.rows = max(self.rows, len(run.epochs))
 

@@ -62,7 +62,7 @@ class WandbWriter:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, paths: ResultsPaths, mode: Mode, to: Destination) -> None:
-        """Returns at once. In mode `disabled` nothing is started. Raises OSError."""
+        """Returns immediately. In mode `disabled` nothing is started. Raises OSError."""
         if mode == "disabled":
             return
         with open_to_append(paths.wandb_log) as log, children_deaf_to(WARNINGS):

@@ -213,7 +213,7 @@ class Tracker:
         end_service(min(self._patience.finish_seconds, END_SECONDS))
 
     def drop(self) -> None:
-        """End the SDK's service at once, with all runs that are open."""
+        """End the SDK's service immediately, with all runs that are open."""
         kill_service()
         end_service(min(self._patience.finish_seconds, END_SECONDS))
 

@@ -334,7 +334,7 @@ def _kill_one(random: Random, processes: list[psutil.Process]) -> None:
 
 
 def _goes_on(lab: Lab, *, in_flight: int) -> Figures:
-    """With the inline engine, which starts at once: a trial is the same there."""
+    """With the inline engine, which starts immediately: a trial is the same there."""
     before = check_struck(lab)
     check_end(lab.sweep(), {0}, "tables in")
     return check_whole(lab, before, in_flight=in_flight)

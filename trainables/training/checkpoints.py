@@ -31,7 +31,7 @@ from trainables.spec import Checkpoints, TrialTask
 from trainables.training.evaluate import Outputs
 from trainables.training.learner import Learner
 from trainables.training.random import RandomStreams
-from trainables.training.state import put_together, taken_apart
+from trainables.training.state import unflattened, flattened
 
 # The files of a trial's checkpoints: `epoch-N.safetensors` with the tensors and `epoch-N.json` with all else.
 
@@ -195,7 +195,7 @@ class CheckpointManager:
         contents = parsed(text, tensors)
         epoch = contents.header.epoch
         try:
-            state = put_together(contents.state, load(contents.tensors), self._context.device)
+            state = unflattened(contents.state, load(contents.tensors), self._context.device)
             learner.load_state(state["learner"])
             streams.load_state(state["streams"], epoch)
             progress = _progress(state["progress"])
@@ -241,7 +241,7 @@ class CheckpointManager:
         kept = {epoch, progress.best_epoch or epoch} if self._checkpoints.keep == "best" else {epoch}
         tensors: dict[str, torch.Tensor] = {}
         try:
-            write(folder, header, taken_apart(state, tensors), tensors)
+            write(folder, header, flattened(state, tensors), tensors)
             keep_only(folder, kept)
         except (OSError, TypeError, SafetensorError) as error:
             print(f"the checkpoint of epoch {epoch} could not be written to {folder}: {error}; the trial goes on")

@@ -14,7 +14,7 @@ from trainables.interfaces import State
 _TENSOR: Final = "$tensor"
 
 
-def taken_apart(state: Any, tensors: dict[str, Tensor], at: str = "") -> Any:
+def flattened(state: Any, tensors: dict[str, Tensor], at: str = "") -> Any:
     """The JSON of a state; its tensors are added to `tensors` under the names that stand in the JSON.
 
     Raises TypeError: something else is in the state.
@@ -25,23 +25,23 @@ def taken_apart(state: Any, tensors: dict[str, Tensor], at: str = "") -> Any:
             tensors[name] = state.detach().to("cpu", copy=True).contiguous()
             return {_TENSOR: name, "strides": list(state.stride()), "on": state.device.type}
         case dict():
-            return {key: taken_apart(value, tensors, f"{at}/{key}") for key, value in state.items()}
+            return {key: flattened(value, tensors, f"{at}/{key}") for key, value in state.items()}
         case list() | tuple():
-            return [taken_apart(value, tensors, f"{at}/{number}") for number, value in enumerate(state)]
+            return [flattened(value, tensors, f"{at}/{number}") for number, value in enumerate(state)]
         case None | bool() | int() | float() | str():
             return state
     raise TypeError(f"{at} is a {type(state).__name__}, which no checkpoint can hold")
 
 
-def put_together(json: Any, tensors: Mapping[str, Tensor], device: torch.device) -> Any:
+def unflattened(json: Any, tensors: Mapping[str, Tensor], device: torch.device) -> Any:
     """The state again. device: of the tensors that were not on the CPU. Raises KeyError, RuntimeError."""
     match json:
         case {"$tensor": str(name), "strides": list(strides), "on": str(on)}:
             return _as_it_lay(tensors[name], strides).to("cpu" if on == "cpu" else device)
         case dict():
-            return {key: put_together(value, tensors, device) for key, value in json.items()}
+            return {key: unflattened(value, tensors, device) for key, value in json.items()}
         case list():
-            return [put_together(value, tensors, device) for value in json]
+            return [unflattened(value, tensors, device) for value in json]
     return json
 
 

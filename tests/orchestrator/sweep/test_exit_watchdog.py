@@ -41,7 +41,7 @@ def test_who_does_not_leave_is_ended_with_the_code_of_the_signal(number: signal.
     process.send_signal(number)
     _, message = process.communicate(timeout=60)
     assert process.returncode == code
-    assert message.startswith(f"\nstopped by {number.name} at once; everything finished is kept")
+    assert message.startswith(f"\nstopped by {number.name} immediately; everything finished is kept")
     assert "To go on: " in message
     child.wait(timeout=60)
 

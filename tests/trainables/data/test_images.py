@@ -136,7 +136,7 @@ def test_endings_are_those_of_images() -> None:
 def test_too_little_memory_is_no_fault_of_the_image() -> None:
     file = encoded(Image.fromarray(RANDOM.integers(0, 256, (8, 8), np.uint8)))
     with pytest.raises(MemoryError):
-        decode(file, (3, 4, 1 << 30))  # more than Pillow can ask for, so it is refused at once
+        decode(file, (3, 4, 1 << 30))  # more than Pillow can ask for, so it is refused immediately
 
 
 def test_names_are_printed_on_one_line() -> None:

@@ -32,7 +32,7 @@ _POLL_SECONDS: Final = 0.2
 """Seconds between two looks at whether the sweep has to stop."""
 
 
-def attempt_apart(
+def attempt_isolated(
     trial_task: TrialTask,
     shape: Shape,
     run_trial: RunTrial,
