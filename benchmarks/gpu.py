@@ -19,7 +19,7 @@ import torch
 from benchmarks.fashion.configurations import first, write_grid
 from benchmarks.machine import machine
 from benchmarks.table import markdown
-from orchestrator.plan.progress import Silence
+from orchestrator.plan.progress import SilentProgress
 from orchestrator.sweep.run import EngineName, SweepRequest, run_sweep
 
 SHARE: Final = 0.25
@@ -56,7 +56,7 @@ def measure(trials: int, epochs: int, engine: EngineName) -> OnGpu:
             results=Path(folder) / "results",
             wandb_mode="disabled",
         )
-        summary = run_sweep(request, Silence())
+        summary = run_sweep(request, SilentProgress())
         if summary.counts != {"completed": trials}:
             raise SystemExit(f"asked for {trials} completed trials and got {summary.counts}")
         rows = pd.read_parquet(summary.results / "trials.parquet")

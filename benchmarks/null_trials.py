@@ -19,7 +19,7 @@ from benchmarks.null_grid import write_null_grid
 from benchmarks.null_trial import null_trial
 from benchmarks.peer import peer, run
 from benchmarks.table import markdown
-from orchestrator.plan.progress import Progress, Silence
+from orchestrator.plan.progress import Progress, SilentProgress
 from orchestrator.sweep.run import EngineName, SweepRequest, SweepSummary, run_sweep
 
 BEST, USUAL = "Ray Tune at its best", "Ray Tune as most people write it"
@@ -50,7 +50,7 @@ class Peer:
 def measure_ours(trials: int) -> Ours:
     """Run the sweep in this process. Raises SystemExit when a trial is missing from the results."""
     # the first export of a process takes some 70 MB for Arrow, once, whenever it falls: that is no trial's memory
-    _sweep(100, "inline", Silence())
+    _sweep(100, "inline", SilentProgress())
     use = DriverUse(trials)
     summary = _sweep(trials, "ray", use)
     return Ours(

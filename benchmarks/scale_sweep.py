@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.null_trial import null_trial
-from orchestrator.plan.progress import Silence
+from orchestrator.plan.progress import SilentProgress
 from orchestrator.sweep.run import SweepRequest, run_sweep
 
 
@@ -26,7 +26,7 @@ def main(grid: str, results: str, engine: str) -> None:
         wandb_mode="disabled",
         run_trial=null_trial,
     )
-    summary = run_sweep(request, Silence())
+    summary = run_sweep(request, SilentProgress())
     printed = {**asdict(summary), "results": str(summary.results), "first_trial": before + summary.startup_seconds}
     print(json.dumps(printed))
 

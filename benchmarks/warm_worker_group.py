@@ -20,7 +20,7 @@ from benchmarks.null_grid import write_null_grid
 from benchmarks.null_trial import null_trial
 from benchmarks.table import markdown
 from orchestrator.engine import RunTrial
-from orchestrator.plan.progress import Silence
+from orchestrator.plan.progress import SilentProgress
 from orchestrator.sweep.run import SweepRequest, run_sweep
 from trainables.training.trial import run_trial
 
@@ -44,7 +44,7 @@ def measure(name: str, trial: RunTrial, trials: int) -> WorkerGroup:
     with tempfile.TemporaryDirectory() as folder:
         grid = write_null_grid(Path(folder) / "worker group.yaml", trials, workers=2, epochs=EPOCHS)
         request = SweepRequest(grid=grid, results=Path(folder) / "results", wandb_mode="disabled", run_trial=trial)
-        summary = run_sweep(request, Silence())
+        summary = run_sweep(request, SilentProgress())
         rows = pd.read_parquet(summary.results / "trials.parquet").sort_values("finished_at")
         worker_groups = pd.read_parquet(summary.results / "attempts.parquet")["slot"].unique()
     if summary.counts != {"completed": trials} or len(worker_groups) != 1:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import orchestrator
-from orchestrator.plan.progress import Silence
+from orchestrator.plan.progress import SilentProgress
 from orchestrator.sweep.run import SweepRequest, run_sweep
 from tests.test_documents import ROOT, shown_by, snippets_of
 
@@ -52,7 +52,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         draw(folder / "birds", images)
         (folder / "grid.yaml").write_text(GRID % (rate, epochs))
         summary = run_sweep(
-            SweepRequest(grid=folder / "grid.yaml", results=folder / "results" / "demo", engine="inline"), Silence()
+            SweepRequest(grid=folder / "grid.yaml", results=folder / "results" / "demo", engine="inline"),
+            SilentProgress(),
         )
         assert (summary.ran, summary.counts) == (CELLS * (2 + SEEDS), {"completed": CELLS * (2 + SEEDS)}), number
     shutil.copytree(folder / "results" / "demo", folder / "results" / "birds")
@@ -169,7 +170,7 @@ def test_the_recipe_of_range_tests(folder: Path, monkeypatch: pytest.MonkeyPatch
         (folder / "range.yaml").write_text(RANGE_TEST % epochs)
         run_sweep(
             SweepRequest(grid=folder / "range.yaml", results=folder / "lr" / "results" / "lr-range", engine="inline"),
-            Silence(),
+            SilentProgress(),
         )
     monkeypatch.chdir(folder / "lr")
     with pd.option_context("plotting.backend", "drawn"):

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.terminal import console
-from orchestrator.plan.progress import Progress, Silence, Snapshot
+from orchestrator.plan.progress import Progress, SilentProgress, Snapshot
 from orchestrator.text import duration
 from results_schema import still_to_run
 
@@ -34,7 +34,7 @@ def display(*, quiet: bool, verbose: bool) -> Iterator[Progress]:
     """The progress to hand to a sweep."""
     terminal = console(sys.stderr)  # this very stream: a trial's own output is caught elsewhere
     if quiet:
-        yield Silence()
+        yield SilentProgress()
     elif terminal.is_terminal and not verbose:
         with Live(
             console=terminal, refresh_per_second=4, transient=True, redirect_stdout=False, redirect_stderr=False

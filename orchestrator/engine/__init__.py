@@ -119,7 +119,7 @@ def spoils(event: Event) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchanged:
+class ExchangeResult:
     """What a slot answers when it is handed tasks."""
 
     events: list[Event]

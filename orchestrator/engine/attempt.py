@@ -51,7 +51,7 @@ _HELD: Final = 2 * LOG_LIMIT
 """Characters held of it: what is masked is cut afterwards, since half a secret would not be found."""
 
 
-class Printed(io.TextIOBase):
+class CapturedOutput(io.TextIOBase):
     """Standard output and error of a trial. Closing it changes nothing: the next trial has one of its own."""
 
     encoding = "utf-8"
@@ -94,7 +94,7 @@ def attempt(
     Whatever the trial raises is its outcome, a KeyboardInterrupt of its own too. What the process shares is put back
     before the end is reported. state: of this process.
     """
-    printed, here = Printed(), os.getpid()
+    printed, here = CapturedOutput(), os.getpid()
     # Ray's processes do not hear it (`clusters.ray_cluster`); those that a trial starts, such as loaders, are ended by it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     state.begin()
@@ -114,7 +114,7 @@ def _outcome(
     run_trial: RunTrial,
     context: MakeContext,
     emit: Emit,
-    printed: Printed,
+    printed: CapturedOutput,
     state: ProcessState,
 ) -> TrialResult | BaseException:
     try:

@@ -20,7 +20,7 @@ _CLOSE: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class Placement:
     """A slot where it is: the node of each of its workers."""
 
     shape: Shape
@@ -42,17 +42,17 @@ def need_of(shape: Shape) -> Need:
     return Need(shape.cpus, shape.gpus, shape.alone)
 
 
-class Rooms:
+class FreeResources:
     """What is free on each node."""
 
-    def __init__(self, nodes: Iterable[Node], placed: Iterable[Placed]) -> None:
-        self._rooms = {node.node_id: _Room(node) for node in nodes}
-        for slot in placed:
+    def __init__(self, nodes: Iterable[Node], placement: Iterable[Placement]) -> None:
+        self._rooms = {node.node_id: _NodeResources(node) for node in nodes}
+        for slot in placement:
             for node_id in slot.nodes:
                 if node_id in self._rooms:  # else the node has gone, and what it held with it
                     self._rooms[node_id].take(need_of(slot.shape))
 
-    def place(self, shape: Shape, strategy: Strategy = "pack") -> Placed | None:
+    def place(self, shape: Shape, strategy: Strategy = "pack") -> Placement | None:
         """Take the room for a slot of this shape; None where it does not fit now.
 
         pack: on as few nodes as can be; spread: on as many. A slot of one worker goes where most CPUs are free.
@@ -67,12 +67,12 @@ class Rooms:
             trial[node_id].take(need)
             chosen.append(node_id)
         self._rooms = trial
-        return Placed(shape, tuple(sorted(chosen, key=chosen.index)))
+        return Placement(shape, tuple(sorted(chosen, key=chosen.index)))
 
 
 def never_fits(shape: Shape, nodes: Sequence[Node], cluster: str) -> str | None:
     """Why a slot of this shape fits on no node, nor over all of them, even when they are idle; None where it does."""
-    if Rooms(nodes, ()).place(shape) is not None:
+    if FreeResources(nodes, ()).place(shape) is not None:
         return None
     need = need_of(shape)
     wanted = f"{need.cpus:g} CPUs and {need.gpus:g} GPUs" + (
@@ -82,7 +82,7 @@ def never_fits(shape: Shape, nodes: Sequence[Node], cluster: str) -> str | None:
     return f"it needs {wanted}; {cluster!r} has {counted(len(nodes), 'node')} of {there}"
 
 
-class _Room:
+class _NodeResources:
     """What is free on one node."""
 
     __slots__ = ("cpus", "devices", "node")
@@ -92,8 +92,8 @@ class _Room:
         self.cpus = node.cpus
         self.devices = [1.0] * node.gpus
 
-    def copy(self) -> "_Room":
-        other = _Room(self.node)
+    def copy(self) -> "_NodeResources":
+        other = _NodeResources(self.node)
         other.cpus, other.devices = self.cpus, list(self.devices)
         return other
 
@@ -121,7 +121,9 @@ class _Room:
             self.devices[self.devices.index(max(self.devices))] = 0.0
 
 
-def _choose(rooms: dict[str, _Room], need: Need, chosen: Sequence[str], left: int, strategy: Strategy) -> str | None:
+def _choose(
+    rooms: dict[str, _NodeResources], need: Need, chosen: Sequence[str], left: int, strategy: Strategy
+) -> str | None:
     """The node for the next worker of a slot, of which `left` are still to be placed."""
     fitting = {node_id: room.fits(need) for node_id, room in rooms.items()}
     fitting = {node_id: count for node_id, count in fitting.items() if count}

@@ -7,9 +7,9 @@ from typing import Final
 from clusters.nodes import Node
 from clusters.spec import ClusterSpec
 from orchestrator.engine import RunTrial, Shape
-from orchestrator.engine.placement import Placed, Rooms, need_of, never_fits
+from orchestrator.engine.placement import FreeResources, Placement, need_of, never_fits
 from orchestrator.engine.slots import Slot, SlotClient
-from orchestrator.engine.worker import Single
+from orchestrator.engine.worker import SlotProcessClient
 from orchestrator.engine.worker_group import WorkerGroup
 
 SHUNNED_SECONDS: Final = 60.0
@@ -58,8 +58,8 @@ class Pool:
             return
         left = most
         rooms = self._rooms()
-        while left and self._may_open_another() and (placed := rooms.place(shape, self._spec.distributed.placement)):
-            self._open(placed)
+        while left and self._may_open_another() and (placement := rooms.place(shape, self._spec.distributed.placement)):
+            self._open(placement)
             left -= 1
         if left:
             self._no_room.add(shape)
@@ -88,25 +88,25 @@ class Pool:
         beside = sum(node in other.nodes for other in self._slots.values())
         return 0.8 * sum(there.memory_bytes for there in self._nodes if there.node_id == node) / max(1, beside)
 
-    def _rooms(self) -> Rooms:
+    def _rooms(self) -> FreeResources:
         usable = [node for node in self._nodes if node.node_id not in self._bad and node.node_id not in self._shunned]
-        held = [Placed(slot.shape, slot.nodes) for slot in self._slots.values()]
-        return Rooms(usable, held)
+        held = [Placement(slot.shape, slot.nodes) for slot in self._slots.values()]
+        return FreeResources(usable, held)
 
     def _may_open_another(self) -> bool:
         most = self._spec.slots.most
         return most == "auto" or len(self._slots) < most
 
-    def _open(self, placed: Placed) -> None:
+    def _open(self, placement: Placement) -> None:
         self._opened += 1
-        shape = placed.shape
+        shape = placement.shape
         name = f"{'gang' if shape.workers > 1 else 'slot'}-{self._opened}"
         need = need_of(shape)
         client: SlotClient
         if shape.workers > 1:
-            client = WorkerGroup(name, placed, self._run_trial, self._spec.distributed)
+            client = WorkerGroup(name, placement, self._run_trial, self._spec.distributed)
         else:
-            client = Single(name, placed, self._run_trial, need.gpus)
-        slot = Slot(name, shape, client, placed.nodes)
+            client = SlotProcessClient(name, placement, self._run_trial, need.gpus)
+        slot = Slot(name, shape, client, placement.nodes)
         slot.reference = client.connect()
         self._slots[name] = slot

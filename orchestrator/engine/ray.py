@@ -18,12 +18,12 @@ import ray
 from clusters.errors import ClusterError
 from clusters.ray_cluster import RayCluster
 from clusters.spec import ClusterSpec
-from orchestrator.engine import Event, Exchanged, Failure, FailureKind, RunTrial, Shape, Started, Work, spoils
+from orchestrator.engine import Event, ExchangeResult, Failure, FailureKind, RunTrial, Shape, Started, Work, spoils
 from orchestrator.engine.code import CODE
 from orchestrator.engine.placement import need_of
 from orchestrator.engine.pool import Pool
 from orchestrator.engine.slots import Assignment, Prefetcher, Slot, failed_at, running
-from orchestrator.engine.waiting import FIRST, WaitingWords, held
+from orchestrator.engine.waiting import FIRST, WaitingNotices, held
 from orchestrator.errors import InfrastructureLost
 from trainables.running_time import running_time
 from trainables.spec import TrialTask
@@ -57,7 +57,7 @@ class RayEngine:
         """Running time since which nothing can run."""
         self._asked = 0.0
         self._prefetcher = Prefetcher()
-        self._waiting = WaitingWords(spec.name, spec.start_timeout)
+        self._waiting = WaitingNotices(spec.name, spec.start_timeout)
 
     def open(self) -> None:
         """Start or join Ray. Raises InfrastructureLost, and, from Ray's own handler of SIGTERM, SystemExit."""
@@ -163,7 +163,7 @@ class RayEngine:
 
     def _exchange(self, slot: Slot, work: Work) -> None:
         try:
-            exchanged: Exchanged = ray.get(slot.reference)
+            exchanged: ExchangeResult = ray.get(slot.reference)
         except ray.exceptions.RayError as error:
             self._lose(slot, work, _lost(error))
             return

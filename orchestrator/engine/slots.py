@@ -25,10 +25,10 @@ class SlotClient(Protocol):
     """The connection to a slot's process or worker group. References are Ray's; only ray.py waits for them."""
 
     def connect(self) -> Any:
-        """A reference to an `Exchanged`, ready as soon as the slot can be handed tasks."""
+        """A reference to an `ExchangeResult`, ready as soon as the slot can be handed tasks."""
 
     def exchange(self, trial_tasks: Sequence[TrialTask]) -> Any:
-        """A reference to an `Exchanged`, ready when there is an event or after a second."""
+        """A reference to an `ExchangeResult`, ready when there is an event or after a second."""
 
     def submit(self, trial_tasks: Sequence[TrialTask]) -> None:
         """Hand over tasks while an exchange is under way."""

@@ -19,7 +19,7 @@ _SHOWN: Final = 5
 """Holders that are named."""
 
 
-class WaitingWords:
+class WaitingNotices:
     """Tells that slots wait, for what, and who holds it: soon, and then now and again."""
 
     def __init__(self, cluster: str, limit: float) -> None:

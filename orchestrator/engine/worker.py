@@ -15,8 +15,17 @@ import psutil
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Event, Exchanged, RunTrial, Shape, spoils
-from orchestrator.engine.placement import Placed
+from orchestrator.engine import (
+    AttemptFailed,
+    AttemptFinished,
+    EpochDone,
+    Event,
+    ExchangeResult,
+    RunTrial,
+    Shape,
+    spoils,
+)
+from orchestrator.engine.placement import Placement
 from trainables.context import SingleContext
 from trainables.spec import TrialTask
 
@@ -119,12 +128,12 @@ class SlotProcess:
         """Take back what has not been begun."""
         return self._mailbox.withdraw()
 
-    def exchange(self, trial_tasks: Sequence[TrialTask], timeout: float) -> Exchanged:
+    def exchange(self, trial_tasks: Sequence[TrialTask], timeout: float) -> ExchangeResult:
         """Leave tasks and fetch all events; waits up to `timeout` seconds while there is none."""
         alive = self._thread.is_alive()  # asked before: then its last words are among the events
         events = self._mailbox.exchange(trial_tasks, timeout)
         failure = None if alive or self._spent else _DIED
-        return Exchanged(events, own_bytes(), usable=not self._spent, failure=failure)
+        return ExchangeResult(events, own_bytes(), usable=not self._spent, failure=failure)
 
     def _work(self) -> None:
         import torch
@@ -162,20 +171,20 @@ _LOOK: Final = 1.0
 """Seconds between two looks at what became of submissions."""
 
 
-class Single:
+class SlotProcessClient:
     """The client of a `SlotProcess` in an actor of its own."""
 
-    def __init__(self, name: str, placed: Placed, run_trial: RunTrial, gpus: float) -> None:
+    def __init__(self, name: str, placement: Placement, run_trial: RunTrial, gpus: float) -> None:
         """gpus: what it takes of its node's."""
-        (node,) = placed.nodes
+        (node,) = placement.nodes
         actor = ray.remote(SlotProcess).options(
-            num_cpus=placed.shape.cpus,
+            num_cpus=placement.shape.cpus,
             num_gpus=gpus,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
             max_concurrency=2,  # an exchange that waits, and a submission beside it
             max_restarts=0,  # the engine replaces a slot itself, and knows what it was assigned
         )
-        self._actor: Any = actor.remote(name, placed.shape, run_trial)
+        self._actor: Any = actor.remote(name, placement.shape, run_trial)
         self._submissions: list[Any] = []
         self._looked = time.monotonic()
 

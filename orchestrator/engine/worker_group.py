@@ -23,8 +23,17 @@ from clusters.nodes import NODE_LABEL
 from clusters.ray_thread import RayThread
 from clusters.spec import DistributedSpec
 from clusters.temporary import temporary_folder
-from orchestrator.engine import AttemptFailed, AttemptFinished, Event, Exchanged, FailureKind, RunTrial, Shape, spoils
-from orchestrator.engine.placement import Placed
+from orchestrator.engine import (
+    AttemptFailed,
+    AttemptFinished,
+    Event,
+    ExchangeResult,
+    FailureKind,
+    RunTrial,
+    Shape,
+    spoils,
+)
+from orchestrator.engine.placement import Placement
 from orchestrator.engine.worker import own_bytes
 from orchestrator.text import last_line
 from trainables.process_state.change import SideEffects
@@ -74,7 +83,7 @@ class WorkerGroupMailbox:
             self._submitted -= len(unfetched)  # they are the latest: the next task takes the number of the first
             return [self._trial_tasks.pop(number).trial_id for number in unfetched]
 
-    def exchange(self, trial_tasks: Sequence[TrialTask], timeout: float) -> Exchanged:
+    def exchange(self, trial_tasks: Sequence[TrialTask], timeout: float) -> ExchangeResult:
         """Leave tasks and fetch all events; waits up to `timeout` seconds while there is none."""
         self.submit(trial_tasks)
         ends = time.monotonic() + timeout
@@ -84,7 +93,7 @@ class WorkerGroupMailbox:
                 self._lose_patience()
             events = list(self._events)
             self._events.clear()
-            return Exchanged(events, own_bytes(), usable=not self._broken)
+            return ExchangeResult(events, own_bytes(), usable=not self._broken)
 
     def stop(self, trial_id: str) -> None:
         """The trial is to stop at the end of its epoch."""
@@ -192,7 +201,7 @@ MAILBOX_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True)
-class RankSetting:
+class RankConfig:
     """What each rank is started with."""
 
     mailbox: Any
@@ -206,9 +215,9 @@ class RankSetting:
 class WorkerGroup:
     """The client of a worker group: its mailbox, and the Train run in a thread (its `fit` blocks until the run ends)."""
 
-    def __init__(self, name: str, placed: Placed, run_trial: RunTrial, spec: DistributedSpec) -> None:
+    def __init__(self, name: str, placement: Placement, run_trial: RunTrial, spec: DistributedSpec) -> None:
         """Raises NoTemporaryFolder."""
-        shape = placed.shape
+        shape = placement.shape
         self._storage = str(temporary_folder("orch-train-"))
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         mailbox = ray.remote(WorkerGroupMailbox).options(
@@ -217,8 +226,8 @@ class WorkerGroup:
             scheduling_strategy=here,  # it must not go with a node that goes
         )
         self._mailbox: Any = mailbox.remote(shape.workers)
-        self._setting = RankSetting(self._mailbox, name, shape, run_trial, self._storage)
-        self._placed, self._spec = placed, spec
+        self._setting = RankConfig(self._mailbox, name, shape, run_trial, self._storage)
+        self._placement, self._spec = placement, spec
         self._ended: str | None = None
         self._closing = False
         self._thread = RayThread(target=self._run, name=f"{name}-train", daemon=True)
@@ -256,7 +265,7 @@ class WorkerGroup:
 
     def _run(self) -> None:
         try:
-            _trainer(self._setting, self._placed, self._spec).fit()
+            _trainer(self._setting, self._placement, self._spec).fit()
             self._ended = "its Ray Train run has ended"
         except Exception as error:  # noqa: BLE001 - it is reported as the slot's failure
             self._ended = f"its Ray Train run has ended: {_said(error)}"
@@ -270,14 +279,14 @@ def _said(error: Exception) -> str:
     return " ".join(text.split()).partition(" Worker info:")[0][:500]
 
 
-def _trainer(setting: RankSetting, placed: Placed, spec: DistributedSpec) -> Any:
+def _trainer(setting: RankConfig, placement: Placement, spec: DistributedSpec) -> Any:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
     from orchestrator.engine.worker_group_backend import WorkerGroupTorchConfig
 
     logging.getLogger("ray.train").setLevel(logging.ERROR)
-    shape = placed.shape
+    shape = placement.shape
     on_gpu = shape.gpus > 0
     backend = spec.backend if spec.backend != "auto" else ("nccl" if on_gpu else "gloo")
     return TorchTrainer(
@@ -291,7 +300,7 @@ def _trainer(setting: RankSetting, placed: Placed, spec: DistributedSpec) -> Any
             use_gpu=on_gpu,
             resources_per_worker={"CPU": shape.cpus} | ({"GPU": shape.gpus} if on_gpu else {}),
             # where the engine's accounting has found room for each
-            label_selector=[{NODE_LABEL: node} for node in placed.nodes],  # type: ignore[call-arg]
+            label_selector=[{NODE_LABEL: node} for node in placement.nodes],  # type: ignore[call-arg]
         ),
         # nothing is ever reported or checkpointed through Train: rows go over the mailbox
         run_config=RunConfig(
@@ -304,7 +313,7 @@ def _trainer(setting: RankSetting, placed: Placed, spec: DistributedSpec) -> Any
     )
 
 
-def rank_loop(config: dict[str, RankSetting]) -> None:
+def rank_loop(config: dict[str, RankConfig]) -> None:
     """What each rank of the Train run does until the mailbox closes. (Ray Train hands its loop a dictionary.)"""
     import torch
     from ray.train import get_context

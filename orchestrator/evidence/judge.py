@@ -10,7 +10,7 @@ import pandas as pd
 
 from orchestrator.errors import DamagedResults, UserError
 from orchestrator.evidence.pairing import Units, trials_of, units_of
-from orchestrator.evidence.post_hoc import Recorded
+from orchestrator.evidence.post_hoc import ClaimHistory
 from orchestrator.evidence.stats.ranks import time_to_target
 from orchestrator.evidence.verdict import MOST_SEEDS, Evidence, Verdict, verdicts
 from orchestrator.grid import GridSpec, read_grid
@@ -103,7 +103,7 @@ def judge(paths: ResultsPaths, grid: Path | GridSpec | None = None, *, alone: bo
     )
     trials = _evaluating(tables.every_trial(TRIALS.columns))
     planned = trials[trials["planned"]] if trials["planned"].any() else trials
-    recorded = Recorded(environments)
+    recorded = ClaimHistory(environments)
     epochs = cache(partial(_epochs, tables))  # large, and few claims need it
     evidence = []
     for claim in spec.claims:

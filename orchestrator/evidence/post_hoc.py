@@ -17,7 +17,7 @@ from orchestrator.grid.yaml_file import parse, plain
 from results_schema import TRAINED
 
 
-class Recorded:
+class ClaimHistory:
     """The claims of each sweep on a results directory, in the order of their beginnings."""
 
     def __init__(self, environments: pd.DataFrame) -> None:

@@ -13,7 +13,7 @@ from typing import Final, Literal
 import numpy as np
 
 from orchestrator.evidence.pairing import Units
-from orchestrator.evidence.stats.paired import ROUNDING, Paired, holm, paired, seeds_to_decide
+from orchestrator.evidence.stats.paired import ROUNDING, PairedTest, holm, paired, seeds_to_decide
 from orchestrator.grid.claims import ALPHA, Claim, least_seeds
 from orchestrator.text import counted
 from results_schema import still_to_run
@@ -121,7 +121,7 @@ def verdicts(claims: Sequence[Claim], evidence: Sequence[Evidence], dropped: int
     )
 
 
-def _tested(claim: Claim, units: Units) -> tuple[Paired, Paired] | None:
+def _tested(claim: Claim, units: Units) -> tuple[PairedTest, PairedTest] | None:
     """The effect with its interval, and the test about the bound; None where there is too little to test."""
     if len(units.differences) < 2:
         return None
@@ -132,7 +132,7 @@ def _tested(claim: Claim, units: Units) -> tuple[Paired, Paired] | None:
 
 
 def _verdict(
-    claim: Claim, evidence: Evidence, test: tuple[Paired, Paired] | None, corrected: float, family: Family
+    claim: Claim, evidence: Evidence, test: tuple[PairedTest, PairedTest] | None, corrected: float, family: Family
 ) -> Verdict:
     units, bound = evidence.units, bound_of(claim)
     effect = float(np.mean(units.differences)) if len(units.differences) else float("nan")

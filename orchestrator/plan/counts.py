@@ -32,7 +32,7 @@ class PlanCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ExistingResults:
     """What a results directory has already."""
 
     cell_ids: Collection[str]

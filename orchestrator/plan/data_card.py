@@ -13,7 +13,7 @@ from orchestrator.plan.prepare import data_place
 from orchestrator.text import one_line
 from trainables.data.card import ClassImages, DataCard, DataView
 from trainables.data.checks import with_split_faults
-from trainables.data.subset import Dividing
+from trainables.data.subset import SeededSplit
 from trainables.dataset import Dataset
 from trainables.errors import DataError
 from trainables.protocol import Splits
@@ -30,7 +30,7 @@ def look_at(
     a sweep would find is found.
     """
     place = replace(data_place(data, None), beside=Path.cwd())
-    dataset, dividing = read_level(level), Dividing(Splits(), seed=0)
+    dataset, dividing = read_level(level), SeededSplit(Splits(), seed=0)
     try:
         view = DataView(dataset, place)
         if whole:

@@ -16,14 +16,14 @@ from orchestrator.grid.levels import Level, meaning
 from orchestrator.grid.rules import Override
 from orchestrator.plan.cell import Cell, Settings
 from orchestrator.plan.combine import Combination, GridIterator
-from orchestrator.plan.counts import Kept, PlanCounts
+from orchestrator.plan.counts import ExistingResults, PlanCounts
 from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.resolve import LocatedData, LocatedModels, locate
 from orchestrator.plan.support import Support
 from results_schema import OPEN, RETRYABLE
 from trainables import LEARNING_AXES
 from trainables.component import Component
-from trainables.data.subset import Dividing
+from trainables.data.subset import SeededSplit
 from trainables.dataset import DataLocation
 from trainables.spec import cell_identity, trial_identity
 
@@ -98,7 +98,7 @@ class Plan:
         """download: fetch what is missing and can be downloaded. Raises GridError where data cannot be used."""
         self.grid = grid
         levels = [level for cells in (grid.axes, *grid.include) for level in cells.dataset]
-        self.dividing = Dividing(grid.protocol.splits, grid.seeds[0])
+        self.dividing = SeededSplit(grid.protocol.splits, grid.seeds[0])
         self._located = locate(levels, place, grid.path, download, self.dividing)
         self._models = LocatedModels((grid.axes, *grid.include), place, grid.path, download)
         self._walk = GridIterator(grid)
@@ -176,7 +176,7 @@ class Plan:
                 yield cell
                 wanted.discard(identity)
 
-    def counts(self, kept: Kept | None = None, lacks: Lacks = _nothing) -> PlanCounts:
+    def counts(self, kept: ExistingResults | None = None, lacks: Lacks = _nothing) -> PlanCounts:
         """How much there is. kept: what the results directory has; no id is computed without. lacks: why a trial of a cell
         has no room where it would run, or None.
         """
@@ -206,11 +206,11 @@ class Plan:
             without_room=dict(without),
         )
 
-    def _added(self, kept: Kept) -> int:
+    def _added(self, kept: ExistingResults) -> int:
         cells = self.among(self.added.cells)
         return sum(len(self.seeds_of(cell)) - len(self.grid.seeds) for cell in cells)
 
-    def _ended(self, kept: Kept, lacks: Lacks) -> Counter[str]:
+    def _ended(self, kept: ExistingResults, lacks: Lacks) -> Counter[str]:
         """Of cells that have no room, by the reason: the trials that ended where they had, less those that were added."""
         ended: Counter[str] = Counter()
         for cell in self.among(kept.cell_ids):
@@ -220,26 +220,26 @@ class Plan:
                 ended[reason] -= len(self.seeds_of(cell)) - len(self.grid.seeds)
         return ended
 
-    def _tally(self, lacks: Lacks) -> "Counter[_Outlook]":
+    def _tally(self, lacks: Lacks) -> "Counter[_CellOutcome]":
         """What becomes of cells, to the number of such cells."""
         if self._may_repeat:
             return Counter(_outlook(cell, lacks) for cell in self.cells())
         while True:
             looked_at = {component: self._support.reads(component) for component in self._components}
-            tally: Counter[_Outlook] = Counter()
+            tally: Counter[_CellOutcome] = Counter()
             for combination, count in self._walk.alike(looked_at):
                 tally[_outlook(self._cell(combination), lacks)] += count
             if looked_at == {component: self._support.reads(component) for component in self._components}:
                 return tally
 
-    def _known(self, kept: Kept) -> Counter[str]:
+    def _known(self, kept: ExistingResults) -> Counter[str]:
         """Statuses to the trials that have them and are not skipped."""
         known: Counter[str] = Counter()
         for cell in self.among(kept.cell_ids):
             known.update(self._known_of(cell, kept))
         return known
 
-    def _known_of(self, cell: Cell, kept: Kept) -> Counter[str]:
+    def _known_of(self, cell: Cell, kept: ExistingResults) -> Counter[str]:
         """The same of one cell; a tuning trial that was skipped, for what it drew, is done."""
         known = Counter(kept.statuses[trial] for trial in cell.trial_ids(self.seeds_of(cell)) if trial in kept.statuses)
         tuning = [kept.statuses[trial] for trial in cell.tuning_ids() if trial in kept.statuses]
@@ -323,7 +323,7 @@ class Plan:
         return any(override.components for override in self.grid.overrides)
 
 
-class _Outlook(NamedTuple):
+class _CellOutcome(NamedTuple):
     """What becomes of a cell."""
 
     skip: str | None
@@ -334,10 +334,10 @@ class _Outlook(NamedTuple):
     """How many trials tune it."""
 
 
-def _outlook(cell: Cell, lacks: Lacks) -> _Outlook:
+def _outlook(cell: Cell, lacks: Lacks) -> _CellOutcome:
     if cell.skip is not None:
-        return _Outlook(cell.skip, None, 0)
-    return _Outlook(None, lacks(cell), cell.tuning.count if cell.tuning else 0)
+        return _CellOutcome(cell.skip, None, 0)
+    return _CellOutcome(None, lacks(cell), cell.tuning.count if cell.tuning else 0)
 
 
 def _key(cell: Cell) -> tuple[object, ...]:

@@ -45,7 +45,7 @@ class Progress(Protocol):
         """A few times a second."""
 
 
-class Silence:
+class SilentProgress:
     """Tells nobody."""
 
     def note(self, text: str) -> None:

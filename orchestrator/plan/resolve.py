@@ -14,7 +14,7 @@ from orchestrator.grid.yaml_file import At
 from trainables.component import Component
 from trainables.data.cache import hashes_at_hand
 from trainables.data.checks import split_faults, with_split_faults
-from trainables.data.subset import Dividing
+from trainables.data.subset import SeededSplit
 from trainables.dataset import DataInfo, DataLocation, Dataset, Outline
 from trainables.errors import DataError, DataMissing, UnfitOption, UnknownComponent, WeightsError, each_of, raise_all
 from trainables.interfaces import Model
@@ -66,7 +66,7 @@ class LocatedData:
 
 
 def locate(
-    levels: Iterable[Level], place: DataLocation, file: Path, download: bool, dividing: Dividing
+    levels: Iterable[Level], place: DataLocation, file: Path, download: bool, dividing: SeededSplit
 ) -> dict[object, LocatedData]:
     """By `meaning`, each level's data set and what it holds; of those with equal configuration and content the first.
 
@@ -101,7 +101,7 @@ def add_each(problems: Problems, error: Exception, level: Level) -> None:
         problems.add(place_of(part, level), str(part))
 
 
-def _located(level: Level, place: DataLocation, download: bool, dividing: Dividing) -> LocatedData:
+def _located(level: Level, place: DataLocation, download: bool, dividing: SeededSplit) -> LocatedData:
     dataset = cast(Dataset, level.config).located(place)
     data = LocatedData(level, dataset, None, None, None)
     can_download = type(dataset).fetch is not Dataset.fetch

@@ -86,7 +86,7 @@ def send(jobs: "JobsCluster", cluster: ClusterSpec, request: Request, grid: Path
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted:
+class SubmittedJob:
     """A sweep that the cluster has been given."""
 
     cluster: ClusterSpec
@@ -103,7 +103,7 @@ class Submitted:
         return "\n".join(f"  orch {verb} {where}" for verb in ("status", "logs", "stop", "fetch"))
 
 
-def submit(request: SweepRequest, cluster: ClusterSpec, *, as_json: bool) -> Submitted:
+def submit(request: SweepRequest, cluster: ClusterSpec, *, as_json: bool) -> SubmittedJob:
     """Send the sweep to the cluster. Raises GridError, UserError, InfrastructureLost, LockedResults where it runs there."""
     assert request.cluster is not None, "without a file the cluster is this machine"
     for option, given in (("--results", request.results), ("--data", request.data)):
@@ -126,7 +126,7 @@ def submit(request: SweepRequest, cluster: ClusterSpec, *, as_json: bool) -> Sub
             raise LockedResults(_runs_already(other, cluster, request.cluster))
         asked = request_of(cluster, arguments, grid.name, live=True)
         job_id = send(jobs, cluster, asked, request.grid, grid.name)
-    return Submitted(cluster, request.cluster, grid.name, job_id, wish)
+    return SubmittedJob(cluster, request.cluster, grid.name, job_id, wish)
 
 
 def _of_the_same_results(known: Sequence["Job"], results: str) -> "Job | None":
@@ -143,7 +143,7 @@ def _runs_already(job: "Job", cluster: ClusterSpec, file: Path) -> str:
     )
 
 
-def follow(submitted: Submitted, progress: Progress) -> Answer:
+def follow(submitted: SubmittedJob, progress: Progress) -> Answer:
     """Show what the sweep says until it ends; its answer. Raises InfrastructureLost when the cluster is out of reach."""
     answers: list[Answer] = []
 

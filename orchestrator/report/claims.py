@@ -16,7 +16,7 @@ _HIDDEN: Final = "figures of the test split are shown when no trial has still to
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimShown:
+class ClaimView:
     """One claim."""
 
     id: str
@@ -42,7 +42,7 @@ class ClaimSection:
     """All claims of a grid."""
 
     summary: str
-    claims: tuple[ClaimShown, ...]
+    claims: tuple[ClaimView, ...]
     withdrawn: str
     """A sentence on those of an earlier grid that the latest does not make; empty where there are none."""
 
@@ -69,9 +69,9 @@ def claim_section(
     return ClaimSection(summary(judged.verdicts), shown, withdrawn(judged.dropped)), None
 
 
-def _shown(verdict: Verdict, *, hidden: bool) -> ClaimShown:
+def _shown(verdict: Verdict, *, hidden: bool) -> ClaimView:
     known = number(verdict.effect) is not None and not hidden
-    return ClaimShown(
+    return ClaimView(
         id=verdict.claim.id,
         text=verdict.claim.text,
         outcome=verdict.outcome,

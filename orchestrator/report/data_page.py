@@ -21,7 +21,7 @@ _FRAMES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ClassGallery:
     """The images of a class as the page holds them."""
 
     name: str
@@ -36,7 +36,7 @@ def write_data_page(card: DataCard, images: tuple[ClassImages, ...], output: Pat
 
 def render(card: DataCard, images: tuple[ClassImages, ...]) -> str:
     """The page as HTML that needs nothing else."""
-    shown = [Shown(group.name, tuple(map(_address, group.images))) for group in images]
+    shown = [ClassGallery(group.name, tuple(map(_address, group.images))) for group in images]
     return environment().get_template("data.html.j2").render(card=card, shown=shown, rows=_rows(card))
 
 

@@ -60,7 +60,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ValueList:
     """Some values; any JSON. Numbers are in ascending order."""
 
     texts: tuple[str, ...]
@@ -91,7 +91,7 @@ class Listed:
         return f"{self.texts[0]} to {self.texts[-1]}"
 
 
-Domain = Interval | Listed
+Domain = Interval | ValueList
 
 
 def domain_of(written: list[Any]) -> Domain:
@@ -100,8 +100,8 @@ def domain_of(written: list[Any]) -> Domain:
         return Interval(written[0], written[1], written[2] == "log")
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in written):
         numbers = sorted(written)
-        return Listed(tuple(shown_value(number) for number in numbers), tuple(map(float, numbers)))
-    return Listed(tuple(json.dumps(value, sort_keys=True) for value in written), ())
+        return ValueList(tuple(shown_value(number) for number in numbers), tuple(map(float, numbers)))
+    return ValueList(tuple(json.dumps(value, sort_keys=True) for value in written), ())
 
 
 SETTINGS: Final = ["cell_id", "tuning_config", "protocol_config"]
@@ -254,10 +254,10 @@ def _figures(cells: list[_Tuned]) -> Iterator[TuningFigure]:
             parameter=name,
             title=f"Validation {measure.title}",
             log=domain.log,
-            bands=() if isinstance(domain, Listed) else domain.bands(),
-            ticks=domain.places() if isinstance(domain, Listed) else (),
-            names=domain.texts if isinstance(domain, Listed) else (),
-            categorical=isinstance(domain, Listed) and not domain.numbers,
+            bands=() if isinstance(domain, ValueList) else domain.bands(),
+            ticks=domain.places() if isinstance(domain, ValueList) else (),
+            names=domain.texts if isinstance(domain, ValueList) else (),
+            categorical=isinstance(domain, ValueList) and not domain.numbers,
             cells=drawn,
             left_out=len(having) - len(drawn),
             trials_left_out=sum(max(0, cell.count({"completed"}) - TRIALS_KEPT) for cell in having[:CELLS_KEPT]),

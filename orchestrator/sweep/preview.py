@@ -5,7 +5,7 @@ from pathlib import Path
 
 from orchestrator.errors import Problem
 from orchestrator.grid import read_grid
-from orchestrator.plan.counts import Kept, PlanCounts
+from orchestrator.plan.counts import ExistingResults, PlanCounts
 from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.prepare import data_place, load_cluster
@@ -66,7 +66,7 @@ def preview(
     )
 
 
-def _known(paths: ResultsPaths, plan: Plan) -> tuple[Kept | None, str | None]:
+def _known(paths: ResultsPaths, plan: Plan) -> tuple[ExistingResults | None, str | None]:
     """What there is, and whether code has changed since; nothing where no sweep has run."""
     try:
         journal = Journal.read(journal_to_read(paths))
@@ -76,7 +76,7 @@ def _known(paths: ResultsPaths, plan: Plan) -> tuple[Kept | None, str | None]:
         with journal.one_moment():
             plan.added = AddedSeeds.read(journal)
             waiting = dict.fromkeys(journal.skipped_for(NO_ROOM), "pending")  # they run where there is room
-            kept = Kept(journal.cell_ids(), journal.statuses() | waiting)
+            kept = ExistingResults(journal.cell_ids(), journal.statuses() | waiting)
             return kept, changed_source(plan, journal)
     finally:
         journal.close()

@@ -166,7 +166,7 @@ class PendingWork:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _ExistingResults:
     """What the results directory has, and which of it runs again."""
 
     statuses: Mapping[str, str]
@@ -195,7 +195,9 @@ def record_plan(
     """examples: how many each data set has, by its label. note: tells the user something."""
     again = RETRYABLE if retry else frozenset()
     # the plan says anew what is skipped
-    kept = _Kept(journal.statuses(), journal.tuned_values(), OPEN | {"skipped"} | again, journal.skipped_for(NO_ROOM))
+    kept = _ExistingResults(
+        journal.statuses(), journal.tuned_values(), OPEN | {"skipped"} | again, journal.skipped_for(NO_ROOM)
+    )
     pending = PendingWork(packing, TrialQueue(packing))
     with FlopCounter(note) as counter, journal.planning(plan.grid.name, again) as planning:
         expectation = Expectation(journal.seconds_by_cell(), counter.count, alike=plan.of_one_model)
@@ -225,7 +227,7 @@ def record_plan(
     return pending
 
 
-def _restored(cell: Cell, tuning: Sequence[PlannedRow], kept: _Kept, journal: Journal) -> CellTuner:
+def _restored(cell: Cell, tuning: Sequence[PlannedRow], kept: _ExistingResults, journal: Journal) -> CellTuner:
     """The cell's tuner as earlier sweeps have left it."""
     tuner = CellTuner(cell)
     for number, row in enumerate(tuning):
@@ -238,7 +240,7 @@ def _restored(cell: Cell, tuning: Sequence[PlannedRow], kept: _Kept, journal: Jo
     return tuner
 
 
-def _deferred(row: PlannedRow, kept: _Kept) -> DeferredTrial:
+def _deferred(row: PlannedRow, kept: _ExistingResults) -> DeferredTrial:
     status = "pending" if kept.has_to_run(row) else kept.statuses[row.trial_id]
     return DeferredTrial(row.trial_id, row.seed, status, kept.tuned.get(row.trial_id))
 

@@ -15,7 +15,7 @@ from orchestrator.engine.opening import ray_engine
 from orchestrator.engine.placement import never_fits
 from orchestrator.errors import InfrastructureLost, Interrupted, ResultsGone, ResultsRemoved, Stopped, UserError
 from orchestrator.grid import GridSpec, read_grid
-from orchestrator.plan.counts import Kept
+from orchestrator.plan.counts import ExistingResults
 from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.prepare import data_place, load_cluster, prepare_data
@@ -297,7 +297,7 @@ def _add_seeds(request: SweepRequest, plan: Plan, paths: ResultsPaths, journal: 
         added = added.joined(more_seeds(paths, request.grid, progress.note))
     plan.added = added
     if added.cells:
-        kept = Kept(cell_ids=(), statuses={})
+        kept = ExistingResults(cell_ids=(), statuses={})
         _check(plan.counts(kept).trials, request, "with the seeds that are added, ")
         added.keep(journal)
 

@@ -18,7 +18,7 @@ from trainables.data.files import replace_whole
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _BoardLocation:
     """Where they are; kept in the results directory."""
 
     report: str = ""
@@ -44,7 +44,7 @@ class Board:
         content = read_content(self._paths)
         digest = blake2b(repr(content).encode(), digest_size=8).hexdigest()
         if self._kept.project != f"{entity}/{project}":
-            self._kept = _Kept(project=f"{entity}/{project}")
+            self._kept = _BoardLocation(project=f"{entity}/{project}")
         if not changed and self._kept.content == digest:
             return self._kept.report
         self._keep(replace(self._kept, content=""))
@@ -59,7 +59,7 @@ class Board:
         self._keep(replace(self._kept, report=report, workspace=workspace, content=digest))
         return report
 
-    def _keep(self, kept: _Kept) -> None:
+    def _keep(self, kept: _BoardLocation) -> None:
         self._kept = kept
         replace_whole(json.dumps(asdict(kept)).encode(), self._paths.wandb_report)
 
@@ -83,12 +83,12 @@ class Board:
         return str(workspace.url)
 
 
-def _kept(paths: ResultsPaths) -> _Kept:
+def _kept(paths: ResultsPaths) -> _BoardLocation:
     try:
         found = json.loads(content_of(paths.wandb_report))
-        return _Kept(**{part.name: str(found[part.name]) for part in fields(_Kept)})
+        return _BoardLocation(**{part.name: str(found[part.name]) for part in fields(_BoardLocation)})
     except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
-        return _Kept()
+        return _BoardLocation()
 
 
 def _report_of(results_id: str, entity: str, project: str) -> str:

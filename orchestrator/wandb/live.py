@@ -10,7 +10,7 @@ from orchestrator.store.journal import Journal
 from orchestrator.wandb.ledger import Ledger
 from orchestrator.wandb.open_run import OpenRun
 from orchestrator.wandb.runs import Finished, Run, Running, running_trials
-from orchestrator.wandb.tracker import Arrived, Refused, Tracker, Unreachable
+from orchestrator.wandb.tracker import Refused, RunStatus, Tracker, Unreachable
 
 LONG_SECONDS: Final = 60.0
 """A trial that takes longer has a run that is live, where the grid leaves that to us."""
@@ -117,7 +117,7 @@ class LiveRuns:
         """That a call returned does not say that W&B has taken the rows: it may have refused the stream in silence."""
         found = self._tracker.arrived([self._id(unit) for unit in self._open])
         for unit, live in self._open.items():
-            rows = found.get(self._id(unit), Arrived(0, ended=False)).rows
+            rows = found.get(self._id(unit), RunStatus(0, ended=False)).rows
             is_due = self._is_due(live, now)
             if is_due and rows < live.logged:
                 raise Unreachable(

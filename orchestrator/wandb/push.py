@@ -20,7 +20,7 @@ from orchestrator.wandb.settings import wish
 
 
 @dataclass(frozen=True, slots=True)
-class Pushed:
+class PushResult:
     """What W&B has now."""
 
     written: int
@@ -30,7 +30,7 @@ class Pushed:
     """Its address."""
 
 
-def push(paths: ResultsPaths, to: Destination, say: Callable[[str], None]) -> Pushed:
+def push(paths: ResultsPaths, to: Destination, say: Callable[[str], None]) -> PushResult:
     """Send runs that are not there, none twice, and the report. say: is handed what the process says meanwhile.
 
     Raises UserError (no key, results that nobody may write, or a wish not to send), DamagedResults (the list of what was
@@ -71,7 +71,7 @@ def push(paths: ResultsPaths, to: Destination, say: Callable[[str], None]) -> Pu
             f"W&B does not have all of {paths.root}{failure}: {done['written'] + done['there']} runs are there now, {what};"
             f" `orch wandb push {paths.root}` goes on"
         )
-    return Pushed(done["written"], done["there"], done["report"])
+    return PushResult(done["written"], done["there"], done["report"])
 
 
 def destination(paths: ResultsPaths, project: str | None, entity: str | None) -> Destination:

@@ -76,7 +76,7 @@ class Refused(Unreachable):
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class RunStatus:
     """What W&B has of a run."""
 
     rows: int
@@ -186,13 +186,13 @@ class Tracker:
                 there.config["results_id"] = run.config["results_id"]
                 there.update()
 
-    def arrived(self, run_ids: Collection[str]) -> dict[str, Arrived]:
+    def arrived(self, run_ids: Collection[str]) -> dict[str, RunStatus]:
         """What W&B has of these runs; those that it does not know are left out. Raises Unreachable."""
-        wanted, found = list(run_ids), dict[str, Arrived]()
+        wanted, found = list(run_ids), dict[str, RunStatus]()
         for begin in range(0, len(wanted), _ASKED_AT_ONCE):
             try:
                 for run in self._listed(wanted[begin : begin + _ASKED_AT_ONCE], lazy=True):
-                    found[run.id] = Arrived(run.history_line_count or 0, run.state in ("finished", "failed"))
+                    found[run.id] = RunStatus(run.history_line_count or 0, run.state in ("finished", "failed"))
             except Unreachable:
                 raise
             except Exception as error:

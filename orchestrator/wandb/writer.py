@@ -15,7 +15,7 @@ from orchestrator.wandb.live import LiveRuns
 from orchestrator.wandb.open_run import Media, read_media
 from orchestrator.wandb.patience import Patience
 from orchestrator.wandb.runs import Finished, Run, finished_cells, finished_trials, read_cell, read_run
-from orchestrator.wandb.tracker import Arrived, Refused, Tracker, Unreachable
+from orchestrator.wandb.tracker import Refused, RunStatus, Tracker, Unreachable
 
 # Runs that W&B answered and refused: those that their owners have deleted there never come back, others are tried
 # again.
@@ -76,7 +76,7 @@ _LONGEST_PAUSE_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteResult:
     """What one process has done."""
 
     finished: int
@@ -138,7 +138,7 @@ class Writer:
             except Unreachable as away:
                 self._trouble = str(away)
 
-    def follow(self, stop: Callable[[], bool]) -> Written:
+    def follow(self, stop: Callable[[], bool]) -> WriteResult:
         """Write what has finished, until `stop` and everything is written or cannot be."""
         while True:
             # asked before the journal is read: what is finished when the sweep ends is then surely seen
@@ -147,7 +147,7 @@ class Writer:
                 self._write([unit for unit in self._pending() if not self._refusals.has_deferred(unit, now)], last=last)
             if last:
                 left = self._pending()
-                return Written(
+                return WriteResult(
                     finished=len(self._finished()),
                     written=self._written,
                     there=self._there,
@@ -261,7 +261,7 @@ class Writer:
         while sent:
             found = self._tracker.arrived([run_id for run_id, _ in sent.values()])
             for unit, (run_id, rows) in list(sent.items()):
-                if (known := found.get(run_id, Arrived(0, ended=False))).ended and known.rows >= rows:
+                if (known := found.get(run_id, RunStatus(0, ended=False))).ended and known.rows >= rows:
                     self._confirm(unit, run_id)
                     self._written += 1
                     del sent[unit]

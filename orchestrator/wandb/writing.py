@@ -9,7 +9,7 @@ from orchestrator.store.place import journal_to_read
 from orchestrator.wandb.attaching import read_winners
 from orchestrator.wandb.patience import Patience
 from orchestrator.wandb.tracker import Tracker, Unreachable
-from orchestrator.wandb.writer import Writer, Written
+from orchestrator.wandb.writer import Writer, WriteResult
 
 Say = Callable[[str], None]
 
@@ -23,7 +23,7 @@ def write(
     report: bool,
     stop: Callable[[], bool] | None,
     say: Say,
-) -> tuple[Written, str]:
+) -> tuple[WriteResult, str]:
     """What was written, and the report's address; empty where there is none. stop: whether the sweep is over; None where
     what has ended is written and no more.
     """

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import distributed
 
-from orchestrator.plan.progress import Silence
+from orchestrator.plan.progress import SilentProgress
 from orchestrator.sweep.run import SweepRequest, run_sweep
 from tests.gpu.null_after_cuda_error import poison_then_null
 from trainables.context import Context, SingleContext
@@ -150,7 +150,7 @@ def test_a_slot_is_replaced_after_a_cuda_error(tmp_path: Path, monkeypatch: pyte
     request = SweepRequest(
         grid=grid, cluster=cluster, results=tmp_path / "results", wandb_mode="disabled", run_trial=poison_then_null
     )
-    summary = run_sweep(request, Silence())
+    summary = run_sweep(request, SilentProgress())
     assert summary.counts == {"completed": 6}
     attempts = pd.read_parquet(summary.results / "attempts.parquet")
     poisoned = attempts[attempts["status"] == "poisoned"]

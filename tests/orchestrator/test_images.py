@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from orchestrator.plan.progress import Silence
+from orchestrator.plan.progress import SilentProgress
 from orchestrator.sweep.run import SweepRequest, run_sweep
 
 GRID = """\
@@ -25,7 +25,7 @@ wandb: {mode: disabled}
 def test_a_sweep_keeps_the_samples_of_every_generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("grid.yaml").write_text(GRID)
-    summary = run_sweep(SweepRequest(grid=Path("grid.yaml"), engine="inline"), Silence())
+    summary = run_sweep(SweepRequest(grid=Path("grid.yaml"), engine="inline"), SilentProgress())
     assert summary.counts == {"completed": 4}
     trials = pd.read_parquet("results/gans/trials.parquet")
     plain = (trials["model"].str.startswith("mlp")) & (trials["regularizer"] == "none")

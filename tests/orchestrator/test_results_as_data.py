@@ -8,13 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from orchestrator.plan.progress import Silence
+from orchestrator.plan.progress import SilentProgress
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.sweep.preview import preview
 from orchestrator.sweep.run import SweepRequest, run_sweep
 from trainables.data.files import FOLDERS
 from trainables.data.image_folders import ImageFolderSource
-from trainables.data.own_folders import Leavings, is_own, is_results
+from trainables.data.own_folders import SkippedFiles, is_own, is_results
 from trainables.data.recordings import recordings
 from trainables.datasets._table_columns import table_files
 
@@ -39,7 +39,7 @@ def swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.parent.mkdir(exist_ok=True)
         Image.effect_noise((8, 8), 40 + number).save(path)
     (tmp_path / "grid.yaml").write_text(GRID)
-    assert run_sweep(SweepRequest(grid=Path("grid.yaml"), engine="inline"), Silence()).counts == {"completed": 1}
+    assert run_sweep(SweepRequest(grid=Path("grid.yaml"), engine="inline"), SilentProgress()).counts == {"completed": 1}
     assert list(Path("results/birds/pictures").glob("*.png"))
     return tmp_path
 
@@ -58,7 +58,7 @@ def test_results_that_lie_among_the_images_are_not_read(swept: Path) -> None:
     (swept / "results" / "plot.png").write_bytes((swept / "owl" / "1.png").read_bytes())  # beside them
     (swept / "elsewhere").symlink_to(ours)
     assert counts() == (1, 0)
-    assert run_sweep(SweepRequest(grid=Path("grid.yaml"), engine="inline"), Silence()).ran == 0
+    assert run_sweep(SweepRequest(grid=Path("grid.yaml"), engine="inline"), SilentProgress()).ran == 0
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_results_that_are_half_lost_are_results_still(swept: Path, lost: list[st
 
 def test_results_beside_the_class_folders_in_one_folder(swept: Path) -> None:
     request = SweepRequest(grid=Path("grid.yaml"), engine="inline", results=Path())
-    assert run_sweep(request, Silence()).counts == {"completed": 1}
+    assert run_sweep(request, SilentProgress()).counts == {"completed": 1}
     assert (swept / "pictures").is_dir()
     message = preview(Path("grid.yaml"), results=Path()).counts
     assert (message.done, message.to_run) == (1, 0)
@@ -100,9 +100,9 @@ def test_what_only_looks_like_results_is_data(swept: Path) -> None:
 def test_tables_of_results_are_no_tables_of_images(swept: Path) -> None:
     rows = [path.read_bytes() for path in sorted((swept / "owl").iterdir())]
     pq.write_table(pa.table({"image": rows, "label": list(range(len(rows)))}), swept / "train.parquet")
-    assert [file.name for file in table_files(swept, Leavings())] == ["train.parquet"]
+    assert [file.name for file in table_files(swept, SkippedFiles())] == ["train.parquet"]
     shutil.copytree(swept / "results" / "birds", swept, dirs_exist_ok=True)
-    assert [file.name for file in table_files(swept, Leavings())] == ["train.parquet"]
+    assert [file.name for file in table_files(swept, SkippedFiles())] == ["train.parquet"]
 
 
 def test_clips_leave_results_out_too(swept: Path) -> None:

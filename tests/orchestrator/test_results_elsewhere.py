@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.cli import run
 from orchestrator.errors import ResultsGone, ResultsRemoved
-from orchestrator.plan.progress import Silence
+from orchestrator.plan.progress import SilentProgress
 from orchestrator.store.integrity.verify import verify
 from orchestrator.store.local_disk import JOURNAL_DIR, NETWORK_FOLDERS
 from orchestrator.store.paths import ResultsPaths
@@ -117,7 +117,7 @@ def sweep(changes: Callable[[Path], None], results: Path) -> ResultsGone:
         return misbehave(trial_task, context)
 
     with pytest.raises(ResultsGone) as ended:
-        run_sweep(SweepRequest(grid=Path("grid.yaml"), engine="inline", run_trial=run_trial), Silence())
+        run_sweep(SweepRequest(grid=Path("grid.yaml"), engine="inline", run_trial=run_trial), SilentProgress())
     return ended.value
 
 
@@ -129,7 +129,7 @@ def assert_kept_and_gone_on_with(root: Path) -> None:
     assert run(["repair", str(root)]) == 0
     assert processes.counts(root) == before
     request = SweepRequest(grid=Path("grid.yaml"), engine="inline", results=root, run_trial=misbehave)
-    summary = run_sweep(request, Silence())
+    summary = run_sweep(request, SilentProgress())
     assert (summary.ran, summary.counts) == (len(SEEDS) - before["completed"], {"completed": len(SEEDS)})
 
 

@@ -14,7 +14,7 @@ from trainables.data.cache import contents
 from trainables.data.images import raise_broken
 from trainables.data.statistics import in_chunks, moments
 from trainables.data.streaming import Decoding
-from trainables.data.subset import Dividing
+from trainables.data.subset import SeededSplit
 from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, LeftOut, StreamedExamples
 from trainables.errors import BrokenImage, DataError, first_line
 
@@ -150,7 +150,7 @@ class DataView:
         outline = self._dataset.outline(place)
         self._left_out = () if outline is None else outline.left_out
 
-    def refuse_unfit(self, dividing: Dividing) -> None:
+    def refuse_unfit(self, dividing: SeededSplit) -> None:
         """Read every image whole and divide them. Raises DataError."""
         raise_broken(self._broken())
         dividing.of(self._dataset, self._examples, self._hashes, self._info.classes)

@@ -8,7 +8,7 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.data.subset import Dividing
+from trainables.data.subset import SeededSplit
 from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, Outline
 from trainables.errors import BrokenImage, DataError, each_of
 
@@ -86,7 +86,9 @@ def _first(values: NDArray[Any], is_wrong: Callable[[NDArray[Any]], NDArray[np.b
 # All that is wrong with a data set at once, as far as it shows before every image has been read whole.
 
 
-def with_split_faults(error: DataError, dataset: Dataset, place: DataLocation, dividing: Dividing) -> list[DataError]:
+def with_split_faults(
+    error: DataError, dataset: Dataset, place: DataLocation, dividing: SeededSplit
+) -> list[DataError]:
     """What was found, and what the splits would lack besides, once the images that it names are removed."""
     whole_read = dataset.unreadable(place)
     known_broken = {path for part in whole_read for path in _broken(part)}
@@ -106,7 +108,7 @@ def with_split_faults(error: DataError, dataset: Dataset, place: DataLocation, d
 
 
 def split_faults(
-    dataset: Dataset, outline: Outline, dividing: Dividing, hashes: NDArray[np.uint64] | None = None
+    dataset: Dataset, outline: Outline, dividing: SeededSplit, hashes: NDArray[np.uint64] | None = None
 ) -> list[DataError]:
     """What cannot be divided.
 

@@ -16,7 +16,7 @@ from trainables.data.csv_list import listed, listed_numbers
 from trainables.data.files import printable
 from trainables.data.image_dataset import ImageSource
 from trainables.data.images import EncodedImage, has_image_ending, raise_broken
-from trainables.data.own_folders import Leavings, is_own, is_within_results
+from trainables.data.own_folders import SkippedFiles, is_own, is_within_results
 from trainables.dataset import LeftOut
 from trainables.errors import BrokenImage, DataError, DataMissing
 
@@ -171,8 +171,8 @@ class Found:
 class FoundImages(ImageSource):
     """In an order of the subclass's own."""
 
-    def __init__(self, root: Path, found: Sequence[Found], leavings: Leavings) -> None:
-        self._root, self._found, self._leavings = root, found, leavings
+    def __init__(self, root: Path, found: Sequence[Found], skipped: SkippedFiles) -> None:
+        self._root, self._found, self._leavings = root, found, skipped
         self.files = [image.path for image in found]
         self.official_test = np.array([image.test for image in found], np.bool_)
 
@@ -203,10 +203,10 @@ class FoundImages(ImageSource):
             raise BrokenImage(printable(str(refused.filename)), refused.strerror or repr(refused)) from refused
 
 
-def images_below(folder: Path, label: str, test: bool, leavings: Leavings) -> Iterator[Found]:
-    """All, by name; what else lies there goes to the leavings. Raises BrokenImage naming every one that is no file."""
+def images_below(folder: Path, label: str, test: bool, skipped: SkippedFiles) -> Iterator[Found]:
+    """All, by name; what else lies there goes to the skipped files. Raises BrokenImage naming every one that is no file."""
     broken: list[BrokenImage] = []
-    for entry in sorted(_below(str(folder), frozenset(), leavings), key=lambda entry: entry.path):
+    for entry in sorted(_below(str(folder), frozenset(), skipped), key=lambda entry: entry.path):
         why = _why_no_file(entry)
         if why is not None:
             broken.append(BrokenImage(printable(entry.path), why))
@@ -222,7 +222,7 @@ def _why_no_file(entry: "os.DirEntry[str]") -> str | None:
     return None if entry.is_file() else "it is no regular file"
 
 
-def _below(folder: str, above: frozenset[tuple[int, int]], leavings: Leavings) -> Iterator["os.DirEntry[str]"]:
+def _below(folder: str, above: frozenset[tuple[int, int]], skipped: SkippedFiles) -> Iterator["os.DirEntry[str]"]:
     """Whatever is called as images are, in a folder and those within, a folder only where it holds none.
 
     above: the folders on the way, so that a link back ends.
@@ -238,13 +238,13 @@ def _below(folder: str, above: frozenset[tuple[int, int]], leavings: Leavings) -
             inner = is_folder(entry)
             if inner and is_own(entry.path):
                 continue
-            within = list(_below(entry.path, above | {here}, leavings)) if inner else []
+            within = list(_below(entry.path, above | {here}, skipped)) if inner else []
             if within:
                 yield from within
             elif has_image_ending(entry.name):
                 yield entry
             elif not inner:
-                leavings.add(entry.path)
+                skipped.add(entry.path)
 
 
 # Images below a folder with a number to predict for each: no class folders are needed.
@@ -260,10 +260,10 @@ class NumberedFolder(FoundImages):
         """
         if not root.is_dir():
             raise DataMissing(f"{root} is not a folder; images are expected in one")
-        leavings = Leavings(lists)
+        skipped = SkippedFiles(lists)
         splits = numbered_folders(root)
-        found = [found for split in splits for found in images_below(split.path, "", split.test, leavings)]
-        super().__init__(root, found, leavings)
+        found = [found for split in splits for found in images_below(split.path, "", split.test, skipped)]
+        super().__init__(root, found, skipped)
         self.classes = ()
         self.targets = listed_numbers(numbers, self.names_within())
 
@@ -286,13 +286,13 @@ class ImageFolderSource(FoundImages):
         folders = [(folder, split.test) for split in splits for folder in shown_folders(split.path)]
         self.classes = tuple(sorted({folder.name for folder, _ in folders}))
         check_class_names(self.classes, root)
-        leavings = Leavings()
+        skipped = SkippedFiles()
         for path in loose_images([root, *(split.path for split in splits)]):
-            leavings.add(path, "outside of class folders")
+            skipped.add(path, "outside of class folders")
         super().__init__(
             root,
-            [found for folder, test in folders for found in images_below(folder, folder.name, test, leavings)],
-            leavings,
+            [found for folder, test in folders for found in images_below(folder, folder.name, test, skipped)],
+            skipped,
         )
         index = {name: position for position, name in enumerate(self.classes)}
         self.targets = np.array([index[found.label] for found in self._found], np.int64)

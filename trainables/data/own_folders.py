@@ -28,7 +28,7 @@ _SYSTEMS: Final = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
 """Written by a file manager of its own accord, like hidden files."""
 
 
-class Leavings:
+class SkippedFiles:
     """A tally."""
 
     def __init__(self, read: Collection[str] = ()) -> None:

@@ -31,7 +31,7 @@ _PART: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class StoredImages:
     """Images as they are kept."""
 
     inputs: Pixels
@@ -39,7 +39,7 @@ class Shown:
     """What two images are compared by: the inputs, or what they were before noise told copies apart."""
 
 
-def shown(inputs: Pixels, options: DataOptions) -> Shown:
+def shown(inputs: Pixels, options: DataOptions) -> StoredImages:
     """The images under the options. Those that are asked for nothing come back as they are.
 
     Raises UnfitOption where they would not fit into memory.
@@ -54,7 +54,7 @@ def shown(inputs: Pixels, options: DataOptions) -> Shown:
     seen = noisy(content, options.pixel_noise) if options.pixel_noise else content
     if (filtered := _filter(options.denoise)) is not None:
         seen = in_parts(seen, filtered, seen.shape[1:])
-    return Shown(seen, content if options.pixel_noise else seen)
+    return StoredImages(seen, content if options.pixel_noise else seen)
 
 
 def noisy(inputs: Pixels, deviation: float) -> Pixels:

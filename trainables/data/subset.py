@@ -73,7 +73,7 @@ def _by_class(train: Indices, labels: Indices, classes: int) -> list[Indices]:
 
 
 @dataclass(frozen=True, slots=True)
-class Dividing:
+class SeededSplit:
     """How a seed divides the examples where nothing else is known of a trial."""
 
     splits: Splits
@@ -121,7 +121,7 @@ def divided(
     parts = split(examples, hashes, bool(classes), splits, split_seed)
     if classes:
         _refuse_lost_classes(parts, examples.targets, classes)
-    taught = _Taught(parts.train, np.empty(0, np.int64), examples.targets)
+    taught = _TrainingSubset(parts.train, np.empty(0, np.int64), examples.targets)
     if options.of_classes():
         taught = _less(options, parts.train, examples.targets.astype(np.int64), classes, split_seed)
     parts = replace(parts, train=taught.train)
@@ -129,7 +129,7 @@ def divided(
     return TrialSplit(parts, taught.unlabelled, taught.targets)
 
 
-class _Taught(NamedTuple):
+class _TrainingSubset(NamedTuple):
     """What is trained on; the fields of TrialSplit, and the training split."""
 
     train: Indices
@@ -137,7 +137,9 @@ class _Taught(NamedTuple):
     targets: NDArray[np.int64] | NDArray[np.float32]
 
 
-def _less(options: DataOptions, whole: Indices, targets: Indices, classes: Sequence[str], split_seed: int) -> _Taught:
+def _less(
+    options: DataOptions, whole: Indices, targets: Indices, classes: Sequence[str], split_seed: int
+) -> _TrainingSubset:
     """The training split with fewer labels, a long tail and wrong labels, as asked for. `targets` is a copy."""
     train, unlabelled = whole, np.empty(0, np.int64)
     if options.per_class is not None:
@@ -149,7 +151,7 @@ def _less(options: DataOptions, whole: Indices, targets: Indices, classes: Seque
         generator = stream("label_noise", split_seed)
         targets = label_noise(targets, train, len(classes), options.label_noise, generator)
     targets[unlabelled] = HIDDEN
-    return _Taught(train, unlabelled, targets)
+    return _TrainingSubset(train, unlabelled, targets)
 
 
 def _fold(

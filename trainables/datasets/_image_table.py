@@ -15,7 +15,7 @@ from trainables.data.content import LARGE, digest_of_files, stamps, total_size
 from trainables.data.files import open_regular
 from trainables.data.image_dataset import ImageSource
 from trainables.data.images import EncodedImage
-from trainables.data.own_folders import Leavings
+from trainables.data.own_folders import SkippedFiles
 from trainables.dataset import LeftOut
 from trainables.datasets._table_columns import (
     group_columns,
@@ -85,7 +85,7 @@ class ImageTable(ImageSource):
         Raises DataMissing where there are no files or rows, DataError where a column does not fit.
         """
         self._opened_as = (root, image, label, target, folder)
-        self._leavings = Leavings()
+        self._leavings = SkippedFiles()
         self._root, self._tables = root, table_files(root, self._leavings)
         self._images = [ImageColumn(file, image, folder) for file in self._tables]
         self.files = [str(file.path) for file in self._tables]

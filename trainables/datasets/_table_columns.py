@@ -18,7 +18,7 @@ from results_schema import TABLES
 from trainables.data.csv_list import fit_numbers
 from trainables.data.files import printable
 from trainables.data.image_folders import shown_folders
-from trainables.data.own_folders import Leavings, is_results
+from trainables.data.own_folders import SkippedFiles, is_results
 from trainables.errors import DataError, DataMissing, UnfitOption
 
 # Where the Parquet files of a data set lie: in one folder, in folders called as splits, or in those of Hive's
@@ -46,16 +46,16 @@ class TableFile:
     """What the names of its folders say of every row, `label=owl`."""
 
 
-def table_files(root: Path, leavings: Leavings) -> list[TableFile]:
+def table_files(root: Path, skipped: SkippedFiles) -> list[TableFile]:
     """All files, those of the official test split last. Raises DataMissing, and OSError.
 
     A file, else the nearest folder on the way, that is called `test` makes the test split. Where a folder holds files
     itself, of the folders in it those alone are read that are called as splits or as Hive calls them. What else bears the
-    ending, such as half a download, goes to the leavings.
+    ending, such as half a download, goes to the skipped files.
     """
     if root.is_file():
         return [TableFile(root, root.name, False, {})]
-    files = sorted(_below(root, root, False, {}, frozenset(), leavings), key=lambda file: (file.test, file.path))
+    files = sorted(_below(root, root, False, {}, frozenset(), skipped), key=lambda file: (file.test, file.path))
     if not files:
         raise DataMissing(f"{root} holds no {ENDING} file; give a Parquet file, or a folder with some")
     if files[0].test:
@@ -73,7 +73,7 @@ def _below(
     test: bool,
     columns: Mapping[str, str],
     above: frozenset[tuple[int, int]],
-    leavings: Leavings,
+    skipped: SkippedFiles,
 ) -> Iterator[TableFile]:
     """test, columns: what the folders on the way say. above: those folders, so that a link back ends."""
     status = folder.stat()
@@ -82,7 +82,7 @@ def _below(
         return
     tables = _tables(folder)
     for path in _half_tables(folder):
-        leavings.add(str(path))
+        skipped.add(str(path))
     for path in tables:
         yield TableFile(path, str(path.relative_to(root)), _is_test(path.stem, test), columns)
     within = shown_folders(folder)
@@ -90,13 +90,13 @@ def _below(
     found: dict[str, list[TableFile]] = {}
     read = named if tables or named else within
     for path in (path for beside in within if beside not in read for path in sorted(beside.rglob(f"*{ENDING}"))):
-        leavings.add(str(path), "in a folder beside")
+        skipped.add(str(path), "in a folder beside")
     for inner in read:
         key, equals, value = inner.name.partition("=")
         said = {**columns, key: unquote(value)} if equals else columns
         is_split = not equals or key.lower() == _SPLIT_KEY
         inner_test = _is_test(value if equals else inner.name, test) if is_split else test
-        if files := list(_below(root, inner, inner_test, said, above | {here}, leavings)):
+        if files := list(_below(root, inner, inner_test, said, above | {here}, skipped)):
             found[inner.name] = files
     if not named and len(found) > 1:
         raise DataMissing(

@@ -31,7 +31,7 @@ from trainables.spec import Checkpoints, TrialTask
 from trainables.training.evaluate import Outputs
 from trainables.training.learner import Learner
 from trainables.training.random import RandomStreams
-from trainables.training.state import unflattened, flattened
+from trainables.training.state import flattened, unflattened
 
 # The files of a trial's checkpoints: `epoch-N.safetensors` with the tensors and `epoch-N.json` with all else.
 

@@ -93,7 +93,7 @@ Method = Literal["sign-flip", "t"]
 
 
 @dataclass(frozen=True, slots=True)
-class Paired:
+class PairedTest:
     """What paired differences show, in their unit."""
 
     n: int
@@ -117,7 +117,7 @@ def paired(
     method: Method = "sign-flip",
     confidence: float = 0.95,
     seed: int = 0,
-) -> Paired:
+) -> PairedTest:
     """Test whether the mean of paired differences is zero.
 
     `sign-flip` assumes nothing but that, were the arms alike, each difference could as well have had the other sign
@@ -131,7 +131,7 @@ def paired(
         raise ValueError("differences are finite; pairs of which one side has no value are told apart")
     n, nan = values.size, float("nan")
     if n < 2:
-        return Paired(n, float(values.mean()) if n else nan, nan, nan, 1.0, "none: there are no two pairs", nan)
+        return PairedTest(n, float(values.mean()) if n else nan, nan, nan, 1.0, "none: there are no two pairs", nan)
     mean, spread = float(values.mean()), float(values.std(ddof=1))
     if np.ptp(values) <= ROUNDING * np.abs(values).max():  # equal but for their last bits
         spread = 0.0
@@ -139,7 +139,7 @@ def paired(
     # equal differences, which are common where scores come in steps, have no spread that t could be measured in
     student = method == "t" and spread > 0
     p, test = _student_p(mean, spread, n, alternative) if student else _flipped(values, alternative, seed)
-    return Paired(n, mean, low, high, p, test, _effect(mean, spread))
+    return PairedTest(n, mean, low, high, p, test, _effect(mean, spread))
 
 
 def _student(mean: float, spread: float, n: int, confidence: float) -> tuple[float, float]:

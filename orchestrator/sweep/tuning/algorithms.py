@@ -122,11 +122,11 @@ class Halving:
             time_attr=_TIME, metric=_METRIC, mode="max", max_t=epochs, grace_period=1, reduction_factor=4
         )
         self._epochs = epochs
-        self._known: dict[int, _Stand] = {}
+        self._known: dict[int, _TuneTrial] = {}
 
     def stops(self, number: int, epoch: int, score: float) -> bool:
         if number not in self._known:
-            self._known[number] = _Stand(str(number))
+            self._known[number] = _TuneTrial(str(number))
             self._scheduler.on_trial_add(None, self._known[number])
         result = {_TIME: epoch, _METRIC: score}
         decision = self._scheduler.on_trial_result(None, self._known[number], result)
@@ -140,7 +140,7 @@ class NoStopper:
         return False
 
 
-class _Stand:
+class _TuneTrial:
     """What Tune's scheduler has to see of a trial."""
 
     def __init__(self, trial_id: str) -> None:

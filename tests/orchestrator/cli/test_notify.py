@@ -17,7 +17,7 @@ from clusters.file import read_cluster
 from orchestrator.cli import run
 from orchestrator.errors import InfrastructureLost, LockedResults, OrchError
 from orchestrator.remote import jobs as remote_sweep
-from orchestrator.remote.jobs import Submitted
+from orchestrator.remote.jobs import SubmittedJob
 from orchestrator.remote.request import Answer
 from orchestrator.sweep import notify
 from orchestrator.sweep.notify import Notice, Notifier
@@ -171,7 +171,7 @@ def test_a_signal_before_the_sweep_has_begun_is_told_by_its_name(
 def far(sweep: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The same on a head that has taken it."""
     Path("far.yaml").write_text("name: far\naddress: http://127.0.0.1:9\n")
-    given = Submitted(read_cluster(Path("far.yaml")), Path("far.yaml"), "seen", "orch-seen-1", None)
+    given = SubmittedJob(read_cluster(Path("far.yaml")), Path("far.yaml"), "seen", "orch-seen-1", None)
     monkeypatch.setattr(remote_sweep, "submit", lambda *_, **__: given)
     return ["sweep", "grid.yaml", "--cluster", "far.yaml", "-q"]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clusters.nodes import Node
 from orchestrator.engine import Shape
-from orchestrator.engine.placement import Placed, Rooms, Strategy, need_of, never_fits
+from orchestrator.engine.placement import FreeResources, Placement, Strategy, need_of, never_fits
 
 
 def node(name: str, cpus: float, gpus: int = 0) -> Node:
@@ -18,10 +18,10 @@ def node(name: str, cpus: float, gpus: int = 0) -> Node:
 
 def fill(nodes: list[Node], shape: Shape, strategy: Strategy = "pack") -> list[tuple[str, ...]]:
     """Open slots until none fits."""
-    rooms, placed = Rooms(nodes, ()), []
+    rooms, placement = FreeResources(nodes, ()), []
     while (slot := rooms.place(shape, strategy)) is not None:
-        placed.append(slot.nodes)
-    return placed
+        placement.append(slot.nodes)
+    return placement
 
 
 def test_single_slots_fill_every_node_the_freest_first() -> None:
@@ -31,7 +31,7 @@ def test_single_slots_fill_every_node_the_freest_first() -> None:
 @pytest.mark.parametrize(("strategy", "expected"), [("pack", ("b", "b", "b", "a")), ("spread", ("a", "b", "c", "b"))])
 def test_a_worker_group_is_packed_or_spread(strategy: Strategy, expected: tuple[str, ...]) -> None:
     nodes = [node("a", 2), node("b", 3), node("c", 1)]
-    slot = Rooms(nodes, ()).place(Shape(4, 1, 0), strategy)
+    slot = FreeResources(nodes, ()).place(Shape(4, 1, 0), strategy)
     assert slot is not None
     assert Counter(slot.nodes) == Counter(expected)
 
@@ -56,20 +56,20 @@ def test_shares_are_of_one_device() -> None:
 
 def test_alone_means_a_whole_device_or_a_whole_node() -> None:
     alone = Shape(1, 1, 1, alone=True)
-    rooms = Rooms([node("a", 4, gpus=2)], [Placed(Shape(1, 1, 0.25), ("a",))])
+    rooms = FreeResources([node("a", 4, gpus=2)], [Placement(Shape(1, 1, 0.25), ("a",))])
     assert rooms.place(alone) is not None
     assert rooms.place(alone) is None
     on_cpus = replace(alone, gpus=0)
-    busy = Rooms([node("a", 4)], [Placed(Shape(1, 1, 0), ("a",))])
+    busy = FreeResources([node("a", 4)], [Placement(Shape(1, 1, 0), ("a",))])
     assert busy.place(on_cpus) is None
-    free = Rooms([node("a", 4)], ())
+    free = FreeResources([node("a", 4)], ())
     assert free.place(on_cpus) is not None
     assert free.place(Shape(1, 1, 0)) is None, "the whole node is taken"
 
 
 def test_a_node_that_has_gone_takes_its_slots_with_it() -> None:
-    rooms = Rooms([node("b", 1)], [Placed(Shape(1, 1, 0), ("a",))])
-    assert rooms.place(Shape(1, 1, 0)) == Placed(Shape(1, 1, 0), ("b",))
+    rooms = FreeResources([node("b", 1)], [Placement(Shape(1, 1, 0), ("a",))])
+    assert rooms.place(Shape(1, 1, 0)) == Placement(Shape(1, 1, 0), ("b",))
 
 
 @given(
@@ -82,7 +82,7 @@ def test_a_node_that_has_gone_takes_its_slots_with_it() -> None:
 )
 def test_no_node_is_ever_promised_twice(nodes: list[tuple[int, int]], shapes: list[Shape], strategy: Strategy) -> None:
     there = [node(str(number), cpus, gpus) for number, (cpus, gpus) in enumerate(nodes)]
-    rooms = Rooms(there, ())
+    rooms = FreeResources(there, ())
     cpus, gpus = Counter[str](), Counter[str]()
     for shape in shapes:
         slot = rooms.place(shape, strategy)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from orchestrator.evidence.pairing import Units
-from orchestrator.evidence.post_hoc import Recorded
+from orchestrator.evidence.post_hoc import ClaimHistory
 from orchestrator.evidence.verdict import Evidence, verdicts
 from orchestrator.grid.claims import least_seeds
 from orchestrator.grid.reader import read_text
@@ -17,7 +17,7 @@ CLAIM = "better: {model: cnn}, than: {model: mlp}, on: test_accuracy"
 OTHER = "better: {model: resnet}, than: {model: mlp}, on: test_accuracy"
 
 
-def recorded(*sweeps: tuple[str, str]) -> Recorded:
+def recorded(*sweeps: tuple[str, str]) -> ClaimHistory:
     """sweeps: each with its seeds, as a grid has them, and its options."""
     rows = [
         {
@@ -28,7 +28,7 @@ def recorded(*sweeps: tuple[str, str]) -> Recorded:
         }
         for number, (seeds, options) in enumerate(sweeps)
     ]
-    return Recorded(pd.DataFrame(rows))
+    return ClaimHistory(pd.DataFrame(rows))
 
 
 def trials(*under: tuple[int, range], status: str = "completed") -> pd.DataFrame:
@@ -120,7 +120,7 @@ def test_what_was_withdrawn_before_anything_was_seen_is_nobodys_concern() -> Non
         {"environment_id": str(number), "started_at": number, "grid": text, "command": "orch sweep g.yaml"}
         for number, text in enumerate(texts)
     ]
-    sweeps = Recorded(pd.DataFrame(rows))
+    sweeps = ClaimHistory(pd.DataFrame(rows))
     now = {claim.digest for claim in read_text(texts[1], Path("grid")).claims}
     assert list(sweeps.dropped(now, trials((0, range(2)))).values()) == ["H2 (as said)"]
     assert sweeps.dropped(now, trials((1, range(2)))) == {}

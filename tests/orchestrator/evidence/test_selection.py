@@ -12,7 +12,7 @@ import orchestrator
 from orchestrator.cli import run
 from orchestrator.engine import AttemptFinished, EpochDone
 from orchestrator.errors import UserError
-from orchestrator.plan.progress import Silence
+from orchestrator.plan.progress import SilentProgress
 from orchestrator.report.contents import read_page
 from orchestrator.report.page_data import DataTable
 from orchestrator.store.journal import Journal
@@ -290,7 +290,7 @@ def test_a_longer_sweep_hides_the_test_split_again_while_it_runs(
     grid = "name: demo\naxes: {dataset: digits, model: {name: mlp, hidden: [4]}, optimizer: sgd, regularizer: none}\n"
     for seeds in (2, 3):
         Path("grid.yaml").write_text(f"{grid}seeds: {seeds}\nprotocol: {{epochs: 1}}\nwandb: {{mode: disabled}}\n")
-        run_sweep(SweepRequest(Path("grid.yaml"), engine="inline", run_trial=look), Silence())
+        run_sweep(SweepRequest(Path("grid.yaml"), engine="inline", run_trial=look), SilentProgress())
     assert seen == [True]
     assert titles_with_test(tmp_path / "results" / "demo")
 

@@ -11,7 +11,7 @@ from orchestrator.errors import GridError
 from orchestrator.grid import read_grid
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.prepare import prepare_data
-from orchestrator.plan.progress import Silence
+from orchestrator.plan.progress import SilentProgress
 from trainables.dataset import DataLocation
 
 
@@ -22,7 +22,7 @@ def plan(folder: Path, dataset: str, model: str = "mlp", rest: str = "") -> Plan
 
 
 def prepared(planned: Plan, folder: Path) -> dict[str, int]:
-    return prepare_data(planned, DataLocation(data=None, beside=folder, cache=folder / "cache"), Silence())
+    return prepare_data(planned, DataLocation(data=None, beside=folder, cache=folder / "cache"), SilentProgress())
 
 
 def test_each_value_of_an_option_is_a_level(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from orchestrator.cli.data import command as data_command
 from orchestrator.errors import GridError, UserError
 from orchestrator.plan.data_card import look_at
-from orchestrator.plan.progress import Silence
+from orchestrator.plan.progress import SilentProgress
 from orchestrator.sweep.preview import Preview, preview
 from orchestrator.sweep.run import SweepRequest, run_sweep
 
@@ -60,7 +60,7 @@ def planned(parameters: str = "", name: str = "image_folder") -> Preview:
 def problems(parameters: str = "", sweep: bool = False) -> list[str]:
     with pytest.raises(GridError) as wrong:
         if sweep:
-            run_sweep(SweepRequest(grid=grid(parameters), engine="inline"), Silence())
+            run_sweep(SweepRequest(grid=grid(parameters), engine="inline"), SilentProgress())
         else:
             planned(parameters)
     assert {(problem.line, problem.file) for problem in wrong.value.problems} == {(3, "grid.yaml")}
@@ -185,7 +185,7 @@ def test_files_that_are_not_read_are_counted_by_ending_and_told_once(birds: None
     assert message in warning.message
     notes: list[str] = []
 
-    class Heard(Silence):
+    class Heard(SilentProgress):
         def note(self, text: str) -> None:
             notes.append(text)
 

@@ -10,7 +10,7 @@ from orchestrator.errors import GridError
 from orchestrator.grid import Axes, read_grid
 from orchestrator.plan.cell import Cell
 from orchestrator.plan.combine import Combination
-from orchestrator.plan.counts import Kept
+from orchestrator.plan.counts import ExistingResults
 from orchestrator.plan.plan import Plan
 from trainables import AXES
 from trainables.dataset import DataLocation
@@ -236,9 +236,9 @@ def test_what_is_done_is_counted_by_its_status(tmp_path: Path) -> None:
     skipped = next(trial.trial_id for trial in planned.trials() if trial.cell.skip is not None)
     statuses = {first: "completed", second: "failed", third: "diverged", fourth: "cancelled", skipped: "completed"}
     cell_ids = {cell.cell_id for cell in planned.cells()} | {"f" * 16}
-    counts = planned.counts(Kept(cell_ids, {**statuses, "0" * 16: "completed"}))
+    counts = planned.counts(ExistingResults(cell_ids, {**statuses, "0" * 16: "completed"}))
     assert (counts.done, counts.failed, counts.to_run, counts.skipped_trials) == (2, 1, 1, 4)
-    assert planned.counts(Kept(cell_ids, {first: "skipped"})).to_run == 4, "what is no longer excluded runs"
+    assert planned.counts(ExistingResults(cell_ids, {first: "skipped"})).to_run == 4, "what is no longer excluded runs"
 
 
 def test_own_images_that_are_missing_are_told_where_their_path_stands(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_data_that_can_be_downloaded_is_said_to_be_missing_and_counts_as_to_run(
     planned = plan(tmp_path, dataset="[digits, mnist]")
     (missing,) = planned.missing
     assert "mnist" in missing
-    counts = planned.counts(Kept({"f" * 16}, {"0" * 16: "completed"}))
+    counts = planned.counts(ExistingResults({"f" * 16}, {"0" * 16: "completed"}))
     assert (counts.cells, counts.to_run, counts.done) == (8, 8, 0)
     with pytest.raises(DataMissing, match="mnist"):
         list(planned.trials())
@@ -269,7 +269,7 @@ def test_the_same_images_under_two_paths_are_one_data_set(tmp_path: Path) -> Non
 
 def test_a_plan_writes_nothing_beside_the_grid(tmp_path: Path) -> None:
     planned = plan(tmp_path)
-    planned.counts(Kept({"f" * 16}, {"0" * 16: "completed"}))
+    planned.counts(ExistingResults({"f" * 16}, {"0" * 16: "completed"}))
     assert [file.name for file in tmp_path.iterdir()] == ["grid.yaml"]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from clusters.spec import ClusterSpec
 from orchestrator.errors import DamagedResults, UserError
-from orchestrator.plan.progress import Silence
+from orchestrator.plan.progress import SilentProgress
 from orchestrator.remote import archive, fetch
 from orchestrator.remote.piece import Piece
 from orchestrator.remote.request import Answer
@@ -53,7 +53,7 @@ def head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Head:
 
 
 def test_every_file_comes_as_it_is_there(head: Head, tmp_path: Path) -> None:
-    fetched = fetch.fetch(CLUSTER, "demo", tmp_path / "here", Silence())
+    fetched = fetch.fetch(CLUSTER, "demo", tmp_path / "here", SilentProgress())
     sent = {path.name: path.read_bytes() for path in (head.root / "demo").glob("*.*") if not path.name.startswith(".")}
     came = {path.name: path.read_bytes() for path in (tmp_path / "here").glob("*.*") if not path.name.startswith(".")}
     assert came == sent
@@ -65,9 +65,9 @@ def test_every_file_comes_as_it_is_there(head: Head, tmp_path: Path) -> None:
 
 
 def test_it_can_be_fetched_again(head: Head, tmp_path: Path) -> None:
-    fetch.fetch(CLUSTER, "demo", tmp_path / "here", Silence())
+    fetch.fetch(CLUSTER, "demo", tmp_path / "here", SilentProgress())
     (tmp_path / "here" / "trials.parquet").write_bytes(b"old")
-    fetch.fetch(CLUSTER, "demo", tmp_path / "here", Silence())
+    fetch.fetch(CLUSTER, "demo", tmp_path / "here", SilentProgress())
     assert (tmp_path / "here" / "trials.parquet").read_bytes() == (head.root / "demo" / "trials.parquet").read_bytes()
 
 
@@ -76,7 +76,7 @@ def test_what_was_damaged_on_the_way_is_not_written(
 ) -> None:
     head.damaged = True
     with pytest.raises(DamagedResults, match="checksum"):
-        fetch.fetch(CLUSTER, "demo", tmp_path / "here", Silence())
+        fetch.fetch(CLUSTER, "demo", tmp_path / "here", SilentProgress())
     assert not (tmp_path / "here").exists()
 
 
@@ -84,11 +84,11 @@ def test_results_of_this_machine_and_of_another_cluster_are_never_replaced(head:
     write_sample(tmp_path / "own")
     before = (tmp_path / "own" / "journal.sqlite").read_bytes()
     with pytest.raises(UserError, match="was not fetched"):
-        fetch.fetch(CLUSTER, "demo", tmp_path / "own", Silence())
+        fetch.fetch(CLUSTER, "demo", tmp_path / "own", SilentProgress())
     assert (tmp_path / "own" / "journal.sqlite").read_bytes() == before
-    fetch.fetch(CLUSTER, "demo", tmp_path / "here", Silence())
+    fetch.fetch(CLUSTER, "demo", tmp_path / "here", SilentProgress())
     with pytest.raises(UserError, match="another cluster"):
-        fetch.fetch(CLUSTER.model_copy(update={"name": "other"}), "demo", tmp_path / "here", Silence())
+        fetch.fetch(CLUSTER.model_copy(update={"name": "other"}), "demo", tmp_path / "here", SilentProgress())
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, archived: bytes = b"", **changes: object) -> None:
@@ -126,7 +126,7 @@ def test_an_answer_that_leads_out_or_is_none_is_refused(
     monkeypatch.chdir(tmp_path / "in" / "it")
     answering(monkeypatch, archived("trials.parquet"), **changes)
     with pytest.raises(DamagedResults, match="what came from far"):
-        fetch.fetch(CLUSTER, None, None, Silence())
+        fetch.fetch(CLUSTER, None, None, SilentProgress())
     assert list(below(tmp_path)) == [str(tmp_path / "in"), str(tmp_path / "in" / "it")]
 
 
@@ -153,7 +153,7 @@ def test_a_member_that_no_results_have_is_refused(made: bytes, tmp_path: Path, m
     (outside / "x").write_text("mine")
     answering(monkeypatch, made)
     with pytest.raises(DamagedResults, match="what came from far"):
-        fetch.fetch(CLUSTER, None, tmp_path / "here", Silence())
+        fetch.fetch(CLUSTER, None, tmp_path / "here", SilentProgress())
     assert below(outside) == {str(outside / "x"): b"mine"}
     assert list(tmp_path.iterdir()) == [outside]
 
@@ -167,10 +167,10 @@ def test_nothing_is_written_through_what_lies_there(tmp_path: Path, monkeypatch:
     (here / "report.html").symlink_to(outside / "table")
     before = below(outside)
     answering(monkeypatch, archived("report.html"))
-    fetch.fetch(CLUSTER, None, here, Silence())
+    fetch.fetch(CLUSTER, None, here, SilentProgress())
     assert (here / "report.html").read_bytes() == b"hello"
     (here / "weights").symlink_to(outside)
     answering(monkeypatch, archived("weights/x.safetensors"))
     with pytest.raises(DamagedResults, match="writes through none"):
-        fetch.fetch(CLUSTER, None, here, Silence())
+        fetch.fetch(CLUSTER, None, here, SilentProgress())
     assert below(outside) == before

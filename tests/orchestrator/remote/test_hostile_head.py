@@ -17,7 +17,7 @@ import pytest
 
 from clusters.spec import ClusterSpec
 from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
-from orchestrator.plan.progress import Silence
+from orchestrator.plan.progress import SilentProgress
 from orchestrator.remote import archive, fetch
 from orchestrator.remote.piece import Piece, is_sent
 from orchestrator.remote.request import Answer, answer_in
@@ -97,7 +97,7 @@ class World:
 
     def fetch(self, text: str, name: str | None = None, results: Path | None = None) -> fetch.Fetched:
         self.monkeypatch.setattr(fetch, "ask", lambda *_: Answer(0, text, ""))
-        return fetch.fetch(CLUSTER, name, results, Silence())
+        return fetch.fetch(CLUSTER, name, results, SilentProgress())
 
     def refused(self, text: str, kind: type[OrchError] = DamagedResults, name: str | None = None) -> None:
         """In one short line, and all is as before."""
@@ -369,4 +369,4 @@ def test_what_is_packed_denser_than_a_trap_may_be_is_sent_as_it_is(
     text = archive.pack(there, "token", 0)
     pieces = [text, archive.pack(there, "token", 1)]
     monkeypatch.setattr(fetch, "ask", lambda _, arguments, name: Answer(0, pieces[int(arguments[3])], ""))
-    assert fetch.fetch(CLUSTER, "demo", world.here, Silence()).bytes == 2**24 + 5
+    assert fetch.fetch(CLUSTER, "demo", world.here, SilentProgress()).bytes == 2**24 + 5

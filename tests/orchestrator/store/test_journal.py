@@ -15,7 +15,7 @@ import pytest
 
 from orchestrator.engine import FailureKind
 from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
-from orchestrator.plan.progress import Silence
+from orchestrator.plan.progress import SilentProgress
 from orchestrator.store.inspection import JournalFiles
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
@@ -332,7 +332,7 @@ def test_what_an_older_orch_finished_does_not_run_again(tmp_path: Path) -> None:
         "axes: {dataset: digits, model: {name: mlp, hidden: [4]}, optimizer: {name: sgd, lr: 0.1}, regularizer: none}\n"
         "protocol: {epochs: 1}\nwandb: {mode: disabled}\n"
     )
-    summary = run_sweep(SweepRequest(grid=grid, engine="inline", results=paths.root), Silence())
+    summary = run_sweep(SweepRequest(grid=grid, engine="inline", results=paths.root), SilentProgress())
     assert (summary.ran, summary.counts) == (0, {"completed": 1})
 
 

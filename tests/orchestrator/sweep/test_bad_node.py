@@ -10,7 +10,7 @@ import torch
 
 from orchestrator.engine import AttemptFailed, Failure, FailureKind, RunTrial, Started, Work
 from orchestrator.engine.attempt import attempt
-from orchestrator.plan.progress import Silence
+from orchestrator.plan.progress import SilentProgress
 from orchestrator.sweep.failures import STREAK
 from orchestrator.sweep.run import SweepRequest, run_sweep
 from trainables.context import SingleContext
@@ -72,7 +72,7 @@ def test_a_bad_node_is_drained_and_its_trials_are_completed_elsewhere(
     Path("grid.yaml").write_text(GRID)
     said: list[str] = []
 
-    class Listening(Silence):
+    class Listening(SilentProgress):
         def note(self, text: str) -> None:
             said.append(text)
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from orchestrator.errors import UserError
-from orchestrator.plan.progress import Silence
+from orchestrator.plan.progress import SilentProgress
 from orchestrator.sweep.record import NO_ROOM
 from orchestrator.sweep.run import SweepRequest, SweepSummary, run_sweep
 
@@ -29,7 +29,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def sweep(cpus: int, grid: str = GRID) -> SweepSummary:
     Path("grid.yaml").write_text(grid)
     Path("cluster.yaml").write_text(f"name: tiny\ncpus: {cpus}\ngpus: 0\n")
-    return run_sweep(SweepRequest(Path("grid.yaml"), Path("cluster.yaml"), engine="inline"), Silence())
+    return run_sweep(SweepRequest(Path("grid.yaml"), Path("cluster.yaml"), engine="inline"), SilentProgress())
 
 
 @pytest.mark.parametrize(("tuning", "each"), [("", 2), (TUNING, 5)])

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.cli import run as cli_run
 from orchestrator.errors import DamagedResults, InfrastructureLost, UserError
-from orchestrator.plan.progress import Silence, Snapshot
+from orchestrator.plan.progress import SilentProgress, Snapshot
 from orchestrator.store import tables
 from orchestrator.sweep.run import SweepRequest, SweepSummary, run_sweep
 from tests.orchestrator.processes import ORCH, environment
@@ -52,7 +52,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 
 def run(grid: Path, **options: object) -> SweepSummary:
-    return run_sweep(SweepRequest(grid=grid, engine="inline", **options), Silence())  # type: ignore[arg-type]
+    return run_sweep(SweepRequest(grid=grid, engine="inline", **options), SilentProgress())  # type: ignore[arg-type]
 
 
 def table(name: str) -> pd.DataFrame:
@@ -151,7 +151,7 @@ def test_failures_are_rows_and_run_again_only_when_asked_to(write: Write) -> Non
     Path("mended").touch()
     seen: list[Snapshot] = []
 
-    class Watch(Silence):
+    class Watch(SilentProgress):
         def finished(self, label: str, status: str, detail: str, snapshot: Snapshot) -> None:
             seen.append(snapshot)
 

@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from orchestrator.grid import read_grid
-from orchestrator.plan.counts import Kept
+from orchestrator.plan.counts import ExistingResults
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.prepare import data_place
-from orchestrator.plan.progress import Silence, Snapshot
+from orchestrator.plan.progress import SilentProgress, Snapshot
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.sweep.run import SweepRequest, SweepSummary, run_sweep
@@ -79,7 +79,7 @@ def quick(trial_task: TrialTask, context: Context) -> TrialResult:
 
 def run(grid: Path, run_trial: Any = quick, progress: Any = None, **options: Any) -> SweepSummary:
     request = SweepRequest(grid=grid, engine="inline", run_trial=run_trial, **options)
-    return run_sweep(request, progress or Silence())
+    return run_sweep(request, progress or SilentProgress())
 
 
 def table() -> pd.DataFrame:
@@ -137,12 +137,12 @@ def test_a_plan_counts_what_tunes(write: Write) -> None:
     assert (counts.cells, counts.trials, counts.tuning_trials, counts.to_run) == (2, 16, 12, 16)
     run(grid, max_trials=16)
     journal = Journal.read(ResultsPaths(Path("results/tuned")).journal)
-    counts = plan.counts(Kept(journal.cell_ids(), journal.statuses()))
+    counts = plan.counts(ExistingResults(journal.cell_ids(), journal.statuses()))
     assert (counts.done, counts.to_run) == (16, 0)
 
 
 def test_a_sweep_that_was_stopped_goes_on_with_the_values_that_it_had(write: Write) -> None:
-    class StopsInTheMiddle(Silence):
+    class StopsInTheMiddle(SilentProgress):
         """Ends the sweep as a signal would, after four trials."""
 
         def finished(self, label: str, status: str, detail: str, snapshot: Snapshot) -> None:
@@ -229,7 +229,7 @@ def test_values_that_do_not_go_together_are_skipped(write: Write) -> None:
     again = run(grid)
     assert (again.ran, again.counts) == (0, summary.counts), "what was drawn is not drawn again"
     journal = Journal.read(ResultsPaths(Path("results/tuned")).journal)
-    counts = Plan(read_grid(grid), data_place(None, grid)).counts(Kept(journal.cell_ids(), journal.statuses()))
+    counts = Plan(read_grid(grid), data_place(None, grid)).counts(ExistingResults(journal.cell_ids(), journal.statuses()))
     assert (counts.done, counts.to_run) == (6, 0)
 
 

@@ -13,7 +13,7 @@ import torch
 
 from clusters.spec import ClusterSpec
 from orchestrator.cli import run
-from orchestrator.plan.progress import Silence
+from orchestrator.plan.progress import SilentProgress
 from orchestrator.remote import archive, fetch
 from orchestrator.remote.request import Answer
 from orchestrator.store import place
@@ -149,7 +149,7 @@ def test_tables_that_were_fetched_while_their_sweep_ran(
     cluster = ClusterSpec(name="far", kind="jobs", address="http://127.0.0.1:8265")
     for running in (False, True):  # what came with the first has to leave no journal beside the tables of the second
         monkeypatch.setattr(archive, "living_holder", lambda paths, running=running: paths if running else None)
-        fetch.fetch(cluster, "demo", here.root, Silence())
+        fetch.fetch(cluster, "demo", here.root, SilentProgress())
         assert damaged(here) == {}
         assert here.journal.exists() is not running
     assert run(["verify", str(here.root)]) == 0
@@ -176,7 +176,7 @@ def test_the_journal_of_a_sweep_that_was_killed_on_a_cluster_comes_with_its_log(
         "ask",
         lambda _, given, name: Answer(0, archive.pack(tmp_path / "killed/demo", given[2], int(given[3])), ""),
     )
-    fetch.fetch(ClusterSpec(name="far", kind="jobs", address="http://127.0.0.1:8265"), "demo", here, Silence())
+    fetch.fetch(ClusterSpec(name="far", kind="jobs", address="http://127.0.0.1:8265"), "demo", here, SilentProgress())
     assert damaged(ResultsPaths(here)) == {}
     with closing(Journal.read(here / "journal.sqlite")) as came:
         assert came.statuses()[sample.RESNET_SGD.trial_id(1)] == "completed"
