@@ -229,7 +229,9 @@ def test_values_that_do_not_go_together_are_skipped(write: Write) -> None:
     again = run(grid)
     assert (again.ran, again.counts) == (0, summary.counts), "what was drawn is not drawn again"
     journal = Journal.read(ResultsPaths(Path("results/tuned")).journal)
-    counts = Plan(read_grid(grid), data_place(None, grid)).counts(ExistingResults(journal.cell_ids(), journal.statuses()))
+    counts = Plan(read_grid(grid), data_place(None, grid)).counts(
+        ExistingResults(journal.cell_ids(), journal.statuses())
+    )
     assert (counts.done, counts.to_run) == (6, 0)
 
 
