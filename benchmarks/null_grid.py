@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-_MOST_LEVELS: Final = 100
+_MAX_LEVELS: Final = 100
 
 
 def write_null_grid(path: Path, trials: int, *, workers: int = 1, epochs: int = 1, share: float = 1.0) -> Path:
@@ -11,7 +11,7 @@ def write_null_grid(path: Path, trials: int, *, workers: int = 1, epochs: int = 
 
     share: so much of the seeds only, for a grid that is extended later.
     """
-    levels = next(count for count in range(min(trials, _MOST_LEVELS), 0, -1) if trials % count == 0)
+    levels = next(count for count in range(min(trials, _MAX_LEVELS), 0, -1) if trials % count == 0)
     rates = ", ".join(f"{(index + 1) / 1000:g}" for index in range(levels))
     path.write_text(
         f"name: null-trials\n"

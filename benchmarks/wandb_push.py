@@ -22,7 +22,7 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from tests.wandb_server import KEY, WandbServer
 
-MOST_SECONDS: Final = 0.5
+MAX_SECONDS: Final = 0.5
 """Of one run."""
 
 
@@ -88,7 +88,7 @@ def main() -> None:
         return
     print(about)
     rows = [
-        (done.what, done.runs, f"{done.seconds:.1f}", f"{done.seconds_a_run:.3f}", MOST_SECONDS, done.requests)
+        (done.what, done.runs, f"{done.seconds:.1f}", f"{done.seconds_a_run:.3f}", MAX_SECONDS, done.requests)
         for done in pushes
     ]
     print(markdown(("push", "runs", "s", "s a run", "at most", "requests"), rows))

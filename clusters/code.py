@@ -14,7 +14,7 @@ from typing import Final
 
 from clusters.errors import ClusterError
 
-MOST_BYTES: Final = 50 * 2**20
+MAX_BYTES: Final = 50 * 2**20
 """More is no code."""
 
 
@@ -42,10 +42,10 @@ def lay_out(code: Code, folder: Path) -> None:
             done.add(package)
             _copy(package, folder)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         largest = max(done, key=lambda name: _size(folder / name))
         raise ClusterError(
-            f"{size / 2**20:.0f} MiB of code would travel to the cluster, more than {MOST_BYTES // 2**20}; the package"
+            f"{size / 2**20:.0f} MiB of code would travel to the cluster, more than {MAX_BYTES // 2**20}; the package"
             f" {largest} has {_size(folder / largest) / 2**20:.0f} of them: keep data out of it, or install it on each"
             " node and say `code: installed`"
         )

@@ -19,8 +19,8 @@ from clusters.spec import ClusterSpec
 Keys = tuple[int | str, ...]
 """Where in the file: the keys from the top down."""
 
-_MOST_BYTES: Final = 100_000
-_MOST_VALUES: Final = 1_000
+_MAX_BYTES: Final = 100_000
+_MAX_VALUES: Final = 1_000
 """With every alias counted as often as it stands, so that a few lines cannot unfold into gigabytes."""
 _DEEPEST: Final = 40
 _LONGEST: Final = 4_096
@@ -89,10 +89,10 @@ def _text(path: Path) -> tuple[str, str]:
         if not path.is_file():
             found = "is not a file" if path.exists() else "is not there"
             raise ClusterSpecError([f"{path.name}:1:1: the cluster file {path} {found}"])
-        if path.stat().st_size > _MOST_BYTES:
-            raise ClusterSpecError([f"{path.name}:1:1: larger than {_MOST_BYTES // 1000} kB, which no cluster file is"])
+        if path.stat().st_size > _MAX_BYTES:
+            raise ClusterSpecError([f"{path.name}:1:1: larger than {_MAX_BYTES // 1000} kB, which no cluster file is"])
         with path.open(encoding="utf-8") as file:
-            return file.read(_MOST_BYTES + 1), path.name  # no more, if it grows meanwhile
+            return file.read(_MAX_BYTES + 1), path.name  # no more, if it grows meanwhile
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path, or no UTF-8
         raise ClusterSpecError([f"{path.name}:1:1: cannot read the cluster file {path}: {error}"]) from None
 
@@ -103,8 +103,8 @@ def _odd(value: object) -> str:
     while waiting:
         part, depth = waiting.pop()
         seen += 1
-        if seen > _MOST_VALUES:
-            return f"unfolds into more than {_MOST_VALUES:,} values"
+        if seen > _MAX_VALUES:
+            return f"unfolds into more than {_MAX_VALUES:,} values"
         if depth > _DEEPEST:
             return f"is nested more than {_DEEPEST} deep"
         if isinstance(part, str) and (sign := next((sign for sign in part if _is_no_text(sign)), None)):

@@ -195,7 +195,7 @@ def test_a_command_line_that_is_wrong_is_told(line: str, message: str) -> None:
 
 # YAML: grids and cluster files, whole ones and parts of them.
 
-LEAST: Final = """\
+MIN: Final = """\
 name: documented
 axes: {dataset: digits, model: mlp, optimizer: sgd}
 """
@@ -209,7 +209,7 @@ def is_of_a_cluster(block: dict[str, Any]) -> bool:
 def completed(text: str) -> str:
     """A part of a grid as a whole one: with the sections, and the axes, that it lacks and the other grid has."""
     yaml, written = YAML(), StringIO()
-    grid, other = yaml.load(text), yaml.load(example_of(text) or LEAST)
+    grid, other = yaml.load(text), yaml.load(example_of(text) or MIN)
     for key, section in other.items():
         grid.setdefault(key, section)
     for axis, levels in other["axes"].items():

@@ -37,19 +37,19 @@ _OF_PIXELS: Final = ("denoise", "resize", "grayscale", "pixel_noise", "spurious"
 
 _CUE_SHARE: Final = 8
 """A planted cue's patch is an eighth of the smaller side, and at least two pixels."""
-_LEAST_CUE: Final = 2
+_MIN_CUE: Final = 2
 _CUE_PATTERNS: Final = 4
 """White left, right, above or below of black: seen on any background."""
 
 
-def most_cues(height: int, width: int) -> int:
+def max_cues(height: int, width: int) -> int:
     """How many different patches there are for images of this size."""
     return _CUE_PATTERNS * len(cue_corners(height, width))
 
 
 def cue_side(height: int, width: int) -> int:
     """Of the square patch, in pixels."""
-    return max(_LEAST_CUE, min(height, width) // _CUE_SHARE)
+    return max(_MIN_CUE, min(height, width) // _CUE_SHARE)
 
 
 def cue_corners(height: int, width: int) -> list[tuple[int, int]]:
@@ -329,7 +329,7 @@ class Dataset(DataOptions):
             return f"{needing[0]} needs classes, and {plain.name} has none"
         if self.grayscale and plain.channels not in (1, 3):
             return f"grayscale needs images of 3 channels, {plain.name} has {plain.channels}"
-        room = most_cues(changed.height, changed.width)
+        room = max_cues(changed.height, changed.width)
         if self.spurious is not None and len(plain.classes) > room:
             return (
                 f"spurious has {room} different patches for images of {changed.height} x {changed.width}, and "

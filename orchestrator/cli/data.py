@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _OF_EACH: Final = 8
 """Images of a class on the page."""
-_MOST_CLASSES: Final = 100
+_MAX_CLASSES: Final = 100
 """Classes whose images are on the page: with more it would grow to many megabytes."""
 
 
@@ -40,7 +40,7 @@ def command(dataset: str, data: Path | None, html: Path | None, whole: bool, as_
     """
     from orchestrator.plan.data_card import look_at
 
-    card, images = look_at(dataset, data, of_each=_OF_EACH if html else 0, most_classes=_MOST_CLASSES, whole=whole)
+    card, images = look_at(dataset, data, of_each=_OF_EACH if html else 0, max_classes=_MAX_CLASSES, whole=whole)
     if html is not None:
         from orchestrator.report.data_page import write_data_page
 

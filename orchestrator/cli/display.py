@@ -15,7 +15,7 @@ from orchestrator.plan.progress import Progress, SilentProgress, Snapshot
 from orchestrator.text import duration
 from results_schema import still_to_run
 
-MOST_RUNNING = 8
+MAX_RUNNING = 8
 """Running trials that the live display names."""
 
 _STYLES = {
@@ -95,10 +95,10 @@ def _drawing(snapshot: Snapshot) -> Group:
     rows: list[RenderableType] = [head, counts]
     rows += [
         Text(f"  {trial.label}  epoch {trial.epoch}/{trial.epochs}", style="cyan", overflow="ellipsis", no_wrap=True)
-        for trial in snapshot.running[:MOST_RUNNING]
+        for trial in snapshot.running[:MAX_RUNNING]
     ]
-    if len(snapshot.running) > MOST_RUNNING:
-        rows.append(Text(f"  and {len(snapshot.running) - MOST_RUNNING} more", style="cyan"))
+    if len(snapshot.running) > MAX_RUNNING:
+        rows.append(Text(f"  and {len(snapshot.running) - MAX_RUNNING} more", style="cyan"))
     if snapshot.best:
         rows.append(Text(f"best so far: {snapshot.best}", style="bold", overflow="ellipsis", no_wrap=True))
     return Group(*rows)

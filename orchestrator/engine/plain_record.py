@@ -75,7 +75,7 @@ def _or_else(make: Callable[[], str], otherwise: str) -> str:
 R = TypeVar("R", bound="DataclassInstance")
 
 _PLAIN: Final = frozenset({int, float, bool, type(None)})
-_MOST: Final = 2**63
+_MAX: Final = 2**63
 """No table has a column for a whole number of this size."""
 
 
@@ -94,7 +94,7 @@ def plain(record: R) -> R:
 
 def _plain(value: Any, name: str) -> Any:
     kind = type(value)
-    if kind is int and not -_MOST <= value < _MOST:
+    if kind is int and not -_MAX <= value < _MAX:
         raise TypeError(f"{name} is a whole number of more than 64 bits")
     if kind in _PLAIN:
         return value

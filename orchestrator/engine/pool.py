@@ -12,7 +12,7 @@ from orchestrator.engine.slots import Slot, SlotClient
 from orchestrator.engine.worker import SlotProcessClient
 from orchestrator.engine.worker_group import WorkerGroup
 
-SHUNNED_SECONDS: Final = 60.0
+EXCLUDED_SECONDS: Final = 60.0
 """A node on which a slot did not come up is left in peace for so long: others use it, or it is about to go."""
 
 
@@ -23,7 +23,7 @@ class Pool:
         self._spec, self._run_trial = spec, run_trial
         self._nodes: tuple[Node, ...] = ()
         self._bad: Collection[str] = ()
-        self._shunned: dict[str, float] = {}
+        self._excluded: dict[str, float] = {}
         self._slots: dict[str, Slot] = {}
         self._opened = 0
         self._no_room: set[Shape] = set()
@@ -38,11 +38,11 @@ class Pool:
     def update(self, nodes: tuple[Node, ...], bad: Collection[str]) -> None:
         """What the cluster consists of now."""
         now = time.monotonic()
-        over = [node for node, until in self._shunned.items() if until < now]
+        over = [node for node, until in self._excluded.items() if until < now]
         if nodes != self._nodes or bad != self._bad or over:
             self._no_room.clear()
         for node in over:
-            del self._shunned[node]
+            del self._excluded[node]
         self._nodes, self._bad = nodes, bad
 
     def has_nodes_of(self, slot: Slot) -> bool:
@@ -76,7 +76,7 @@ class Pool:
     def exclude_node(self, slot: Slot) -> None:
         """Close a slot that does not come up, and open none on its nodes for a while."""
         for node in slot.nodes:
-            self._shunned[node] = time.monotonic() + SHUNNED_SECONDS
+            self._excluded[node] = time.monotonic() + EXCLUDED_SECONDS
         self.close(slot, graceful=False)
 
     def memory_limit(self, slot: Slot) -> float:
@@ -89,7 +89,7 @@ class Pool:
         return 0.8 * sum(there.memory_bytes for there in self._nodes if there.node_id == node) / max(1, beside)
 
     def _rooms(self) -> FreeResources:
-        usable = [node for node in self._nodes if node.node_id not in self._bad and node.node_id not in self._shunned]
+        usable = [node for node in self._nodes if node.node_id not in self._bad and node.node_id not in self._excluded]
         held = [Placement(slot.shape, slot.nodes) for slot in self._slots.values()]
         return FreeResources(usable, held)
 

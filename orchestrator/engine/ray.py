@@ -34,14 +34,14 @@ QUICK: Final = 0.25
 """A trial shorter than this is worth having the next one wait in the slot (the round trip would show)."""
 GRACE: Final = 0.05
 """Part of its time limit, beyond it, in which a trial can end by itself before its slot is closed: it may hang."""
-LEAST_GRACE: Final = 0.2
+MIN_GRACE: Final = 0.2
 """Seconds of that at least."""
 ASKING: Final = 5.0
 """Seconds between two words to the autoscaler."""
-MOST_ASKED: Final = 1000
+MAX_ASKED: Final = 1000
 """Workers that are asked for at once."""
 NODE_GONE: Final = "its node has gone"
-MOST_FAILED_STARTS: Final = 4
+MAX_FAILED_STARTS: Final = 4
 """Slots that may die one after another before they have said a word; then it is the cluster that does not work."""
 
 
@@ -117,7 +117,7 @@ class RayEngine:
         workers = (
             (float(shape.cpus), need_of(shape).gpus) for shape, count in wanted for _ in range(count * shape.workers)
         )
-        self._cluster.want(tuple(islice(workers, MOST_ASKED)))
+        self._cluster.want(tuple(islice(workers, MAX_ASKED)))
 
     # tasks and events
 
@@ -208,7 +208,7 @@ class RayEngine:
         """A slot has gone: its running trial broke, what it had not begun goes back."""
         if not slot.came_up and failure.kind is not FailureKind.NODE_LOST:
             self._failed_starts += 1
-            if self._failed_starts >= MOST_FAILED_STARTS:
+            if self._failed_starts >= MAX_FAILED_STARTS:
                 raise InfrastructureLost(f"no slot comes up on {self._spec.name!r}: {failure.message}")
             work.note(f"{slot.name} did not come up, another takes its place: {failure.message}")
         self._prefetcher.suspect(slot)
@@ -222,7 +222,7 @@ class RayEngine:
 
     def _close_overdue(self, work: Work) -> None:
         for slot in self._pool:
-            if (overdue := slot.overdue(GRACE, LEAST_GRACE)) is None:
+            if (overdue := slot.overdue(GRACE, MIN_GRACE)) is None:
                 continue
             assignment, seconds = overdue
             if self._prefetcher.suspect(slot):

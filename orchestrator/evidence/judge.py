@@ -12,7 +12,7 @@ from orchestrator.errors import DamagedResults, UserError
 from orchestrator.evidence.pairing import Units, trials_of, units_of
 from orchestrator.evidence.post_hoc import ClaimHistory
 from orchestrator.evidence.stats.ranks import time_to_target
-from orchestrator.evidence.verdict import MOST_SEEDS, Evidence, Verdict, verdicts
+from orchestrator.evidence.verdict import MAX_SEEDS, Evidence, Verdict, verdicts
 from orchestrator.grid import GridSpec, read_grid
 from orchestrator.grid.claims import Claim
 from orchestrator.grid.measures import Measure, is_higher_better
@@ -178,7 +178,7 @@ def more_seeds(paths: ResultsPaths, grid: Path, note: Callable[[str], None]) -> 
     for verdict in judged.verdicts:
         if verdict.outcome != "inconclusive":
             continue
-        if verdict.seeds is None or verdict.seeds > MOST_SEEDS:
+        if verdict.seeds is None or verdict.seeds > MAX_SEEDS:
             note(f"{verdict.claim.id} gets no more seeds: {verdict.decide}")
             continue
         for cell in verdict.evidence.cells:

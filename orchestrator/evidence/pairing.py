@@ -171,7 +171,7 @@ def units_of(claim: Claim, trials: pd.DataFrame, values: "pd.Series[float]") -> 
     without = used[used["value"].isna() & _blocks_of(used, block).isin(lacking.index)]
     broken = without[without["status"].isin(BROKEN)]
 
-    def broke(*, favoured: bool) -> int:
+    def broken_blocks(*, favoured: bool) -> int:
         side = [mask.to_numpy() for mask, good in zip(masks, _favoured(claim), strict=True) if good == favoured]
         of_side = broken[broken.index.isin(about.index[np.logical_or.reduce(side)])]
         return int(_blocks_of(of_side, block).nunique())
@@ -183,8 +183,8 @@ def units_of(claim: Claim, trials: pd.DataFrame, values: "pd.Series[float]") -> 
         blocks=len(there),
         waiting=len(lacking),
         lacking=_counts(without["status"]),
-        flattering=broke(favoured=True),
-        belittling=broke(favoured=False),
+        flattering=broken_blocks(favoured=True),
+        belittling=broken_blocks(favoured=False),
         trial_ids=frozenset(used["trial_id"][_blocks_of(used, block).isin(blocks.index)]),
         sides=tuple(
             _side(claim, term, there[place], about[mask], within)

@@ -14,7 +14,7 @@ import numpy as np
 
 from orchestrator.evidence.pairing import Units
 from orchestrator.evidence.stats.paired import ROUNDING, PairedTest, holm, paired, seeds_to_decide
-from orchestrator.grid.claims import ALPHA, Claim, least_seeds
+from orchestrator.grid.claims import ALPHA, Claim, min_seeds
 from orchestrator.text import counted
 from results_schema import still_to_run
 
@@ -33,14 +33,14 @@ class Family:
     def __len__(self) -> int:
         return len(self._p)
 
-    def least_pairs(self, there: int, looks: int) -> int:
+    def min_pairs(self, there: int, looks: int) -> int:
         """Fewer pairs give a claim no verdict, even where all are for it. there: pairs that it has.
 
         As many as `orch plan` says of the grid's claims, but for those that are decided and stay before it in Holm's steps,
         and for looks at the data.
         """
         pairs = there
-        while pairs < least_seeds((len(self) - self._before(2 / 2**pairs)) * (looks + 1)):
+        while pairs < min_seeds((len(self) - self._before(2 / 2**pairs)) * (looks + 1)):
             pairs += 1
         return pairs
 
@@ -49,7 +49,7 @@ class Family:
         return sum(other < p and corrected <= ALPHA for other, corrected in zip(self._p, self.corrected, strict=True))
 
 
-MOST_SEEDS: Final = 100
+MAX_SEEDS: Final = 100
 """Seeds of a cell that are run for a claim's sake: what needs more is too small to matter, or needs another grid."""
 
 Outcome = Literal["supported", "contradicted", "inconclusive"]
@@ -173,7 +173,7 @@ def _undecidable(evidence: Evidence, family: Family) -> str | None:
     pairs = len(units.differences)
     if not pairs or still_to_run(units.lacking):
         return None
-    least = family.least_pairs(pairs, evidence.looks)
+    least = family.min_pairs(pairs, evidence.looks)
     if least <= pairs:
         return None
     of_seed, left_out = divmod(pairs, units.planned)
@@ -229,7 +229,7 @@ def _decide(claim: Claim, evidence: Evidence, seeds: int | None) -> str:
         return "no number of seeds within reason: the effect is too close to what would make no difference"
     if units.planned < 2:
         return f"one seed tells nothing of the spread between seeds: `orch sweep GRID --seeds {seeds}`"
-    if seeds > MOST_SEEDS:
+    if seeds > MAX_SEEDS:
         return f"about {seeds:,} seeds in place of {units.planned}: more than --add-seeds runs for so small an effect"
     return (
         f"about {seeds} seeds in place of {units.planned}: `orch sweep GRID --add-seeds` runs those of its cells alone"
@@ -249,13 +249,13 @@ def _seeds(claim: Claim, evidence: Evidence, family: int) -> int | None:
         return None
     tests = family * (evidence.looks + 2)
     if len(units.differences) < 2:
-        needed: int | None = least_seeds(tests)
+        needed: int | None = min_seeds(tests)
     else:
         needed = seeds_to_decide(units.differences, bound, alpha=ALPHA / tests)
     if needed is None:
         return None
     in_each = len(units.differences) / units.planned
-    return max(int(np.ceil(max(needed, least_seeds(tests)) / in_each)), units.planned + 1)
+    return max(int(np.ceil(max(needed, min_seeds(tests)) / in_each)), units.planned + 1)
 
 
 def _left_out(units: Units) -> Iterator[str]:

@@ -102,7 +102,7 @@ class Claim:
         return frozenset(axis for arm in self.arms for axis in arm.axes)
 
 
-def least_seeds(family: int) -> int:
+def min_seeds(family: int) -> int:
     """Fewer pairs cannot decide one of so many claims: of n signs the two most extreme patterns have the share 2 / 2^n."""
     return ceil(log2(2 * family / ALPHA))
 

@@ -18,7 +18,7 @@ from orchestrator.grid.yaml_file import At, Node, Scalar, plain
 from trainables import AXES
 from trainables.registry import registry
 
-MOST: Final = 500
+MAX: Final = 500
 """Claims of one grid; a family of more decides nothing."""
 _LOOKED_AT: Final = 20_000
 """Levels of an axis whose labels are compared; a claim about more has to name components."""
@@ -85,8 +85,8 @@ def read_claims(
     if not isinstance(node, yaml_file.Sequence):
         problems.add(node.at, "claims has to be a list")
         return ()
-    if len(node.items) > MOST:
-        problems.add(node.at, f"{len(node.items)} claims; the more there are, the less each can show: at most {MOST}")
+    if len(node.items) > MAX:
+        problems.add(node.at, f"{len(node.items)} claims; the more there are, the less each can show: at most {MAX}")
         return ()
     axes = _Axes(cells, labels, whole=not len(problems))
     read = [_Reader(f"claims[{index}]", item, axes, problems).read() for index, item in enumerate(node.items)]

@@ -15,7 +15,7 @@ from orchestrator.grid.yaml_file import At, Node
 from orchestrator.text import counted
 from trainables.errors import alike, meant
 
-_MOST: Final = 100
+_MAX: Final = 100
 """Problems that are told; looking for more could take minutes."""
 
 
@@ -32,7 +32,7 @@ class Problems:
     def add(self, at: At, message: str) -> None:
         """Note a problem; the same one twice is noted once."""
         self._found[at, message] = None
-        if len(self._found) >= _MOST:
+        if len(self._found) >= _MAX:
             self.raise_if_any()
 
     def take(self, others: "Problems") -> None:

@@ -101,9 +101,9 @@ def items(node: Node) -> tuple[Node, ...]:
     return node.items if isinstance(node, Sequence) else (node,)
 
 
-_MOST_BYTES: Final = 300_000
+_MAX_BYTES: Final = 300_000
 """A grid is written by hand; the reader takes three seconds for this much."""
-_MOST_NODES: Final = 200_000
+_MAX_NODES: Final = 200_000
 """With every alias counted as often as it stands, so that a few lines cannot unfold into gigabytes."""
 _DEEPEST: Final = 40
 
@@ -130,12 +130,12 @@ def parse(text: str, file: str) -> Mapping:
 
 def _text(path: Path) -> str:
     try:
-        content = read_regular(path, _MOST_BYTES + 1)
+        content = read_regular(path, _MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         why = getattr(error, "strerror", None) or error
         raise UserError(one_line(f"cannot read the grid {path}: {why}")) from None
-    if len(content) > _MOST_BYTES:
-        raise _at(str(path), At(1, 1), f"the file is larger than {_MOST_BYTES // 1000} kB, which no grid is")
+    if len(content) > _MAX_BYTES:
+        raise _at(str(path), At(1, 1), f"the file is larger than {_MAX_BYTES // 1000} kB, which no grid is")
     if content.startswith(_UTF_16):
         raise _at(str(path), At(1, 1), "not a text file in UTF-8, but in UTF-16; save it as UTF-8")
     try:
@@ -255,8 +255,8 @@ class _Builder:
         else:
             parent.items.append(node)
         parent.size += node.size
-        if parent.size > _MOST_NODES:
-            raise _at(self._file, parent.mark, f"unfolds into more than {_MOST_NODES:,} values")
+        if parent.size > _MAX_NODES:
+            raise _at(self._file, parent.mark, f"unfolds into more than {_MAX_NODES:,} values")
 
     def _checked_key(self, node: Node, parent: _Open) -> tuple[str, At]:
         if not isinstance(node, Scalar) or not isinstance(node.value, str):

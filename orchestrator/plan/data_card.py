@@ -20,7 +20,7 @@ from trainables.protocol import Splits
 
 
 def look_at(
-    level: str, data: Path | None, *, of_each: int, most_classes: int, whole: bool = False
+    level: str, data: Path | None, *, of_each: int, max_classes: int, whole: bool = False
 ) -> tuple[DataCard, tuple[ClassImages, ...]]:
     """The card of a data set, and images of each class.
 
@@ -35,7 +35,7 @@ def look_at(
         view = DataView(dataset, place)
         if whole:
             view.refuse_unfit(dividing)
-        return view.card(), view.images(of_each, most_classes)
+        return view.card(), view.images(of_each, max_classes)
     except DataError as error:
         errors = with_split_faults(error, dataset, place, dividing)
         raise UserError("\n".join(one_line(str(part)) for part in errors)) from error

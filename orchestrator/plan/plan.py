@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from orchestrator.errors import Problem
 from orchestrator.grid import GridSpec
-from orchestrator.grid.claims import least_seeds
+from orchestrator.grid.claims import min_seeds
 from orchestrator.grid.levels import Level, meaning
 from orchestrator.grid.rules import Override
 from orchestrator.plan.cell import Cell, Settings
@@ -130,7 +130,7 @@ class Plan:
 
     @property
     def _doubtful(self) -> tuple[Problem, ...]:
-        claims, least = self.grid.claims, least_seeds(max(1, len(self.grid.claims)))
+        claims, least = self.grid.claims, min_seeds(max(1, len(self.grid.claims)))
         if not claims or len(self.grid.seeds) * len(self.data) >= least:
             return self.grid.warnings
         at = claims[0].at

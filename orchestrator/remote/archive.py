@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import InfrastructureLost, UserError
-from orchestrator.remote.piece import PIECE_BYTES, Piece, is_sent, most_unpacked
+from orchestrator.remote.piece import PIECE_BYTES, Piece, is_sent, max_unpacked
 from orchestrator.store.files import not_permitted, strange
 from orchestrator.store.lock_note import living_holder
 from orchestrator.store.paths import ResultsPaths
@@ -61,7 +61,7 @@ def _pack(results: Path, archive: Path, running: bool) -> None:
     """Tables and checksums of one moment: packed again where a sweep that runs has written them anew meanwhile."""
     for _ in range(_TRIES):
         before = _checksums(results)
-        if _write(results, archive, running, _FAST) > most_unpacked(archive.stat().st_size):
+        if _write(results, archive, running, _FAST) > max_unpacked(archive.stat().st_size):
             _write(results, archive, running, _STORED)  # who fetches it would take it for a trap
         if _checksums(results) == before:
             return

@@ -23,7 +23,7 @@ from orchestrator.errors import DamagedResults, InfrastructureLost, UserError
 from orchestrator.plan.progress import Progress
 from orchestrator.remote.archive import PACK
 from orchestrator.remote.jobs import ask
-from orchestrator.remote.piece import PIECE_BYTES, Piece, is_sent, most_unpacked
+from orchestrator.remote.piece import PIECE_BYTES, Piece, is_sent, max_unpacked
 from orchestrator.remote.request import RESULTS
 from orchestrator.store.fetched import FetchedFrom, read_fetched, write_fetched
 from orchestrator.store.files import link_on_the_way, not_permitted
@@ -49,7 +49,7 @@ _NOT_AN_ARCHIVE: Final = (
 def members_of(archive: BinaryIO, size: int, running: bool) -> tuple[tarfile.TarInfo, ...]:
     """Of an archive of so many bytes. Raises ValueError where it has one that may not be unpacked, and says why."""
     with _opened(archive, size) as content:
-        whole = _refuse_bomb(content, most_unpacked(size))
+        whole = _refuse_bomb(content, max_unpacked(size))
         with tarfile.open(fileobj=content, mode="r:") as opened:
             members = tuple(_checked(opened, whole, running))
             content.seek(opened.offset)

@@ -11,7 +11,7 @@ from typing import Final
 from orchestrator.store.files import is_plain, leads_out
 
 PIECE_BYTES: Final = 16 * 2**20
-MOST_BYTES: Final = 2**36
+MAX_BYTES: Final = 2**36
 """Of an archive."""
 _OF_JOURNAL: Final = (".sqlite", ".sqlite-wal", ".seal", ".mark")
 """Endings. The log too: it has what was committed last where a sweep was killed."""
@@ -51,9 +51,9 @@ class Piece:
             raise ValueError("it is no piece of an archive") from error
         if not is_plain(piece.name):
             raise ValueError("the name of its sweep is none")
-        if type(piece.size) is not int or not 0 < piece.size <= MOST_BYTES:
+        if type(piece.size) is not int or not 0 < piece.size <= MAX_BYTES:
             raise ValueError(
-                f"it would have {piece.size!r:.40} bytes, and {MOST_BYTES} are the most; copy it with rsync"
+                f"it would have {piece.size!r:.40} bytes, and {MAX_BYTES} are the most; copy it with rsync"
             )
         if not isinstance(piece.sha256, str) or not _SHA256.fullmatch(piece.sha256):
             raise ValueError("its checksum is none")
@@ -72,6 +72,6 @@ def is_sent(name: str, running: bool) -> bool:
     return not (hidden or stays or first in _LEFT_OUT or len(parts) > _DEEPEST)
 
 
-def most_unpacked(size: int) -> int:
+def max_unpacked(size: int) -> int:
     """Bytes that an archive of this size may unpack to. A small one is mostly padding, which takes no room."""
     return max(_DENSEST * size, PIECE_BYTES)

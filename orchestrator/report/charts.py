@@ -182,8 +182,8 @@ _USUAL: Final = ("val_accuracy", "val_mse", "train_loss", "val_loss", "gradient_
 
 CURVE_NUMBERS_KEPT: Final = 150_000
 """Of all curves together: some 1 MB."""
-_MOST_POINTS: Final = 80
-_LEAST_POINTS: Final = 12
+_MAX_POINTS: Final = 80
+_MIN_POINTS: Final = 12
 
 
 def learning_curves(trials: pd.DataFrame, ranked: pd.DataFrame, epochs: pd.DataFrame) -> Curves:
@@ -202,9 +202,9 @@ def learning_curves(trials: pd.DataFrame, ranked: pd.DataFrame, epochs: pd.DataF
     drawn = set(rows["cell_id"]) if there else set()
     having = [place for place, cell in enumerate(ranked["cell_id"]) if cell in drawn]
     wide = 3 if done["cell_id"].duplicated().any() else 1
-    most = CURVE_NUMBERS_KEPT // (_LEAST_POINTS * wide * max(1, len(there)))
+    most = CURVE_NUMBERS_KEPT // (_MIN_POINTS * wide * max(1, len(there)))
     kept = _best_of_each(ranked, having, most)
-    points = min(_MOST_POINTS, max(_LEAST_POINTS, CURVE_NUMBERS_KEPT // max(1, len(kept) * wide * len(there))))
+    points = min(_MAX_POINTS, max(_MIN_POINTS, CURVE_NUMBERS_KEPT // max(1, len(kept) * wide * len(there))))
     of_cell = dict(tuple(rows.groupby("cell_id", sort=False)))
     return Curves(
         measures=tuple(MEASURES[name] for name in there),

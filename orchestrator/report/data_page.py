@@ -13,9 +13,9 @@ from PIL import Image
 from orchestrator.report.template import environment, write_page
 from trainables.data.card import ClassImages, DataCard, ImageArray
 
-_LEAST_SIDE: Final = 64
+_MIN_SIDE: Final = 64
 """Pixels that the shorter side of a small image is enlarged to, whole number by whole number."""
-_MOST_SIDE: Final = 160
+_MAX_SIDE: Final = 160
 _FRAMES: Final = 4
 """Of a clip, spread over its length."""
 
@@ -53,10 +53,10 @@ def _rows(card: DataCard) -> list[tuple[str, tuple[int, ...], int, float]]:
 def _address(array: ImageArray) -> str:
     pixels = _bytes(array)
     image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
-    enlarged = max(1, -(-_LEAST_SIDE // min(image.size)))
+    enlarged = max(1, -(-_MIN_SIDE // min(image.size)))
     if enlarged > 1:
         image = image.resize((image.width * enlarged, image.height * enlarged), Image.Resampling.NEAREST)
-    image.thumbnail((_MOST_SIDE * max(1, image.width // image.height), _MOST_SIDE))
+    image.thumbnail((_MAX_SIDE * max(1, image.width // image.height), _MAX_SIDE))
     stream = BytesIO()
     image.save(stream, "PNG")
     return f"data:image/png;base64,{b64encode(stream.getvalue()).decode()}"

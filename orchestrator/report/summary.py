@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from orchestrator.evidence.selection import Measure, is_open, measures_of
-from orchestrator.grid.claims import ALPHA, least_seeds
+from orchestrator.grid.claims import ALPHA, min_seeds
 from orchestrator.report.page_data import LEFT_OVER, Effects
 from orchestrator.results.ranked import broken, tuned_label
 from orchestrator.text import counted
@@ -96,7 +96,7 @@ def _differences(differ: int, ties: int, others: int) -> str:
 
 def _unable(ranked: pd.DataFrame, left: int, others: int) -> str:
     """That so few seeds tell nothing, whatever the cells are: what they do not tell apart is not alike for that."""
-    seeds, least = int(ranked["n"].max()), least_seeds(others)
+    seeds, least = int(ranked["n"].max()), min_seeds(others)
     few = "one seed" if seeds == 1 else f"{seeds} seeds" if seeds < least else "the seeds that they have in common"
     return (
         f"{few} cannot tell it from {f'the other {left}' if left == others else f'{left} more'}: it takes {least} seeds"
@@ -155,7 +155,7 @@ def notices(trials: pd.DataFrame, ranked: pd.DataFrame, damage: list[str], resul
     if not (ranked["n"] > 0).any():
         yield Notice("No trial has completed yet: there is nothing to rank or to draw.", f"orch status {results}")
     elif int(ranked["n"].max()) < 2:
-        seeds = least_seeds(max(1, int(ranked.groupby("dataset")["n"].apply(lambda n: (n > 0).sum()).max()) - 1))
+        seeds = min_seeds(max(1, int(ranked.groupby("dataset")["n"].apply(lambda n: (n > 0).sum()).max()) - 1))
         yield Notice("Each cell has one completed seed: there are no intervals.", f"orch sweep GRID --seeds {seeds}")
     if retry:
         yield Notice(

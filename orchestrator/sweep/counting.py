@@ -37,7 +37,7 @@ _MEMORY_SHARE: Final = 0.5
 """Part of the memory that is free which the process may take."""
 _OWN: Final = "trainables."
 _READY: Final = "ready"
-_MOST: Final = 65_536
+_MAX: Final = 65_536
 """Bytes of an answer."""
 
 
@@ -145,8 +145,8 @@ class _Process:
         """A line of JSON."""
         received = b""
         while not received.endswith(b"\n"):
-            part = self._line.recv(_MOST)
-            if not part or len(received) > _MOST:
+            part = self._line.recv(_MAX)
+            if not part or len(received) > _MAX:
                 raise ConnectionError("the process that counts has gone")
             received += part
         return received
@@ -234,7 +234,7 @@ FLOPS_PER_SECOND: Final = 5e9
 """A rough rate of one core, training: it only has to put measured and counted trials on one scale."""
 BACKWARD: Final = 3.0
 """Forward and backward together take about three times the forward pass (Kaplan et al. 2020, section 2.1)."""
-MOST_COUNTED: Final = 200
+MAX_COUNTED: Final = 200
 """Models that are built to be counted; with more, the rest are expected to be like the mean."""
 
 
@@ -261,7 +261,7 @@ class Expectation:
         if self._alike:
             return 1
         key = (data, model)
-        if key not in self._flops and len(self._flops) < MOST_COUNTED:
+        if key not in self._flops and len(self._flops) < MAX_COUNTED:
             self._flops[key] = self._count(model, data)
         flops = self._flops.get(key)
         return self._mean() if flops is None else flops

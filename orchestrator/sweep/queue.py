@@ -18,7 +18,7 @@ MARGIN: Final = 1.25
 """Beyond the allocator's peak: fragments, and what another optimizer or regularizer of the family adds."""
 CONTEXT_BYTES: Final = 800 * 2**20
 """What a process takes of a device beside torch's allocator: CUDA's context and its libraries' work space."""
-MOST_SHARING: Final = 8
+MAX_SHARING: Final = 8
 """Trials on one device at most: their kernels take turns, and each process has a CPU too."""
 
 _Family = tuple[str, str, int, int, str]
@@ -48,7 +48,7 @@ class Packing:
             return False
         family = _family(cell)
         fit = int(device_bytes / (peak_bytes * MARGIN + CONTEXT_BYTES))
-        share = 1.0 / max(1, min(fit, MOST_SHARING))
+        share = 1.0 / max(1, min(fit, MAX_SHARING))
         before = self._measured.get(family)
         if before is not None and share <= before:  # the greatest that was seen: it never shrinks
             return False

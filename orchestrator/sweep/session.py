@@ -88,7 +88,7 @@ WANDB_SECONDS: Final = 60.0
 """What the W&B writer is waited for at the end; it goes on by itself after that."""
 WANDB_SECONDS_WHEN_STOPPED: Final = 2.0
 """The same when a signal or an error has ended the sweep: its user is waiting."""
-_TOLD: Final = {
+_NOTES: Final = {
     "writing": "W&B runs are still being written, by a process that ends by itself; see {log}",
     "pending": "W&B does not have all runs yet (see {log}); `orch wandb push {results}` sends the rest",
     "broken": "the process that writes W&B runs has failed (see {log}); `orch wandb push {results}` sends the rest",
@@ -161,4 +161,4 @@ def reported(
             progress.note(f"the tables could not be refreshed while the sweep ran: {exporter.failure}")
         exporter.finish()
         if (ending := writer.finish(patience)) != "written":
-            progress.note(_TOLD[ending].format(log=paths.wandb_log, results=paths.root))
+            progress.note(_NOTES[ending].format(log=paths.wandb_log, results=paths.root))

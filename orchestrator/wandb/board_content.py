@@ -17,11 +17,11 @@ from orchestrator.wandb.runs import model_id
 from results_schema import CLASSES, CURVES, ENVIRONMENTS
 from trainables import AXES
 
-_MOST_MODELS: Final = 20
+_MAX_MODELS: Final = 20
 """Run sets; W&B shows 500 to 1,000 runs in a chart anyway."""
-_MOST_CELLS: Final = 50
+_MAX_CELLS: Final = 50
 """Rows of a leaderboard."""
-_MOST_CLASSES: Final = 20
+_MAX_CLASSES: Final = 20
 _LONGEST_TITLE: Final = 128
 _GROUP: Final = "Group"
 """The attribute of a run: its cell."""
@@ -111,7 +111,7 @@ def _summary(trials: pd.DataFrame, ranked: pd.DataFrame) -> Iterator[str]:
 
 def _models(trials: pd.DataFrame) -> Iterator[ModelSet]:
     there = trials.drop_duplicates("model_config")
-    for label, config in list(zip(there["model"], there["model_config"], strict=True))[:_MOST_MODELS]:
+    for label, config in list(zip(there["model"], there["model_config"], strict=True))[:_MAX_MODELS]:
         yield ModelSet(str(label), model_id(config))
 
 
@@ -119,8 +119,8 @@ def _tables(tables: TablesRead, trials: pd.DataFrame, ranked: pd.DataFrame) -> I
     measures = measures_of(trials)
     for dataset, cells in ranked.groupby("dataset", sort=False):
         measure = measures[str(dataset)]
-        more = f" The first {_MOST_CELLS} of {len(cells)} cells." if len(cells) > _MOST_CELLS else ""
-        yield f"Leaderboard of {dataset}", _leaderboard(cells.head(_MOST_CELLS), measure) + more
+        more = f" The first {_MAX_CELLS} of {len(cells)} cells." if len(cells) > _MAX_CELLS else ""
+        yield f"Leaderboard of {dataset}", _leaderboard(cells.head(_MAX_CELLS), measure) + more
         if measure.split == "validation":  # a confusion matrix is of the test split
             continue
         first = cells.iloc[0]
@@ -176,7 +176,7 @@ def _confusion(tables: TablesRead, trial_id: str) -> str:
     names = dict(zip(classes["class_index"], classes["class_name"], strict=True))
     curves = tables.wanted(CURVES, ["curve", "class_index", "other_index", "y"], of_trial)
     counts = curves[curves["curve"] == "confusion"]
-    if counts.empty or len(names) > _MOST_CLASSES:
+    if counts.empty or len(names) > _MAX_CLASSES:
         return ""
     places = zip(counts["class_index"], counts["other_index"], strict=True)
     known = dict(zip(places, counts["y"].astype(int), strict=True))

@@ -14,7 +14,7 @@ from orchestrator.wandb.tracker import Refused, RunStatus, Tracker, Unreachable
 
 LONG_SECONDS: Final = 60.0
 """A trial that takes longer has a run that is live, where the grid leaves that to us."""
-MOST_OPEN: Final = 32
+MAX_OPEN: Final = 32
 """Runs at a time, each of which costs 2 MB and four open files. Those of other trials are sent when these have ended."""
 _EVERY_SECONDS: Final = 2.0
 
@@ -98,7 +98,7 @@ class LiveRuns:
 
     def _begin(self, trials: list[Running]) -> None:
         """With those that have rows: a run without any shows nothing."""
-        wanted = [trial.unit for trial in trials if trial.runs and trial.epochs][: MOST_OPEN - len(self._open)]
+        wanted = [trial.unit for trial in trials if trial.runs and trial.epochs][: MAX_OPEN - len(self._open)]
         if not wanted:
             return
         there = self._tracker.arrived([self._id(unit) for unit in wanted])

@@ -16,7 +16,7 @@ from orchestrator.wandb.runs import Run
 
 # What a trial has to show beside its numbers: confusion matrix, ROC curves, an image. Knows no tracker.
 
-MOST_CLASSES: Final = 50
+MAX_CLASSES: Final = 50
 """More make a matrix that nobody reads; the tables have them all."""
 ROC_CLASSES: Final = 20
 ROC_POINTS: Final = 21
@@ -43,7 +43,7 @@ def read_media(journal: Journal, trial_id: str, paths: ResultsPaths) -> Media:
     names = dict(journal.query("SELECT class_index, class_name FROM classes WHERE trial_id = ?", (trial_id,)))
     image = paths.image(trial_id)
     return Media(
-        confusion=_confusion(journal, trial_id, names) if len(names) <= MOST_CLASSES else (),
+        confusion=_confusion(journal, trial_id, names) if len(names) <= MAX_CLASSES else (),
         roc=_roc(journal, trial_id, names) if len(names) <= ROC_CLASSES else (),
         image=image if image.is_file() and strange(image) is None else None,
     )

@@ -114,7 +114,7 @@ class Writer:
         self._online, self._to = online, to
         self._ledger = Ledger(paths.wandb_sent, tracker.place if online else None)
         self._written = self._there = 0
-        self._trouble = ""
+        self._failure = ""
         self._refusals = Refusals(say)
         self._pause, self._again_at = _FIRST_PAUSE_SECONDS, 0.0
         self._live = LiveRuns(
@@ -136,7 +136,7 @@ class Writer:
             try:
                 self._settle()
             except Unreachable as away:
-                self._trouble = str(away)
+                self._failure = str(away)
 
     def follow(self, stop: Callable[[], bool]) -> WriteResult:
         """Write what has finished, until `stop` and everything is written or cannot be."""
@@ -164,7 +164,7 @@ class Writer:
     def _why(self, left: list[Finished]) -> str:
         if not left:
             return ""
-        return self._trouble or next((why for unit in left if (why := self._refusals.why(unit))), "")
+        return self._failure or next((why for unit in left if (why := self._refusals.why(unit))), "")
 
     def _finished(self) -> list[Finished]:
         return list(finished_cells(self._journal) if self._to.runs == "cells" else finished_trials(self._journal))
@@ -190,12 +190,12 @@ class Writer:
                 self._attach(pending)
             if last:
                 self._live.leave()
-            self._pause, self._trouble = _FIRST_PAUSE_SECONDS, ""
+            self._pause, self._failure = _FIRST_PAUSE_SECONDS, ""
         except Unreachable as away:
             if self._live.lost() and last:  # what was sent into runs that were open: W&B may take it into others
                 self._write([unit for unit in self._pending() if unit in pending], last=last)
                 return
-            self._trouble = str(away)
+            self._failure = str(away)
             self._again_at = time.monotonic() + self._pause
             self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
             self._say(

@@ -60,6 +60,6 @@ def test_hidden_and_compiled_files_stay_behind(tmp_path: Path, plugin: str) -> N
 def test_what_is_no_code_is_too_large(tmp_path: Path, plugin: str, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "travelling"
     folder.mkdir()
-    monkeypatch.setattr(travelling, "MOST_BYTES", 10)
+    monkeypatch.setattr(travelling, "MAX_BYTES", 10)
     with pytest.raises(ClusterError, match="the package clouds has"):
         lay_out(Code("orch-grid", (), ("orch.models",)), folder)

@@ -20,7 +20,7 @@ from PIL import Image
 
 from trainables.data.files import read_regular
 from trainables.data.image_folders import ImageFolderSource, listed_groups
-from trainables.data.images import MOST_PIXELS, EncodedImage, decode, read_header
+from trainables.data.images import MAX_PIXELS, EncodedImage, decode, read_header
 from trainables.data.video import count_frames
 from trainables.dataset import DataLocation
 from trainables.datasets._idx import read_idx
@@ -117,10 +117,10 @@ def icon(content: bytes) -> bytes:
 HUGE = png(50_000, 50_000, zlib.compress(bytes(1000)))
 GROWING_TEXT = chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(200_000_000)))
 BOMBS = {
-    "50,000 x 50,000": (HUGE, f"{MOST_PIXELS:,} pixels"),
-    "a GIF of 60,000 x 60,000": (gif(60_000, 60_000), f"{MOST_PIXELS:,} pixels"),
-    "a PPM of 60,000 x 60,000": (b"P6 60000 60000 255\n", f"{MOST_PIXELS:,} pixels"),
-    "a little more than the most": (png(MOST_PIXELS // 10_000 + 1, 10_000, b""), f"{MOST_PIXELS:,} pixels"),
+    "50,000 x 50,000": (HUGE, f"{MAX_PIXELS:,} pixels"),
+    "a GIF of 60,000 x 60,000": (gif(60_000, 60_000), f"{MAX_PIXELS:,} pixels"),
+    "a PPM of 60,000 x 60,000": (b"P6 60000 60000 255\n", f"{MAX_PIXELS:,} pixels"),
+    "a little more than the most": (png(MAX_PIXELS // 10_000 + 1, 10_000, b""), f"{MAX_PIXELS:,} pixels"),
     "an icon of a huge image": (icon(HUGE), ""),
     "a text that grows": (png(4, 4, zlib.compress(bytes(20)), GROWING_TEXT), ""),
     "cut short": (png(400, 400, os.urandom(100)), ""),

@@ -91,7 +91,7 @@ def soft_beside(outputs: Tensor, targets: Tensor) -> Tensor:
 Shard = Callable[[int], slice]
 """`Context.shard`: which of so many examples are this rank's."""
 
-_LEAST_PER_RANK: Final = 2
+_MIN_PER_RANK: Final = 2
 """Batch norm has no statistics of one value."""
 _MANY: Final = 1 << 30
 
@@ -208,7 +208,7 @@ def steps(count: int, batch_size: int, shard: Shard) -> int:
 def _bounds(count: int, batch_size: int, shard: Shard) -> list[tuple[int, int]]:
     """Where each batch starts and stops."""
     starts = list(range(0, count, batch_size))
-    least = min(_LEAST_PER_RANK * _ranks(shard), batch_size)
+    least = min(_MIN_PER_RANK * _ranks(shard), batch_size)
     if len(starts) > 1 and count - starts[-1] < least:
         starts.pop()
     return list(zip(starts, [*starts[1:], count], strict=True))

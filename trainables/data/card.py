@@ -124,7 +124,7 @@ _SAMPLE: Final = 1000
 """Examples of a split whose mean and deviation are reported, where all would have to be decoded anew."""
 _SAMPLE_SEED: Final = 0
 _PART: Final = 16
-_TOLD: Final = 20
+_MAX_LISTED: Final = 20
 """Pairs of equal examples that are listed, at most."""
 _THREADS: Final = 2
 _ROWS: Final = 4
@@ -197,14 +197,14 @@ class DataView:
             duplicates=tuple(self._duplicates(equal, parts)),
         )
 
-    def images(self, of_each: int, most_classes: int) -> tuple[ClassImages, ...]:
+    def images(self, of_each: int, max_classes: int) -> tuple[ClassImages, ...]:
         """The first examples of each of the first classes; of all where there are none. Raises BrokenImage."""
         targets = self._examples.targets
         if not self._info.classes:
             return (ClassImages("", tuple(map(self._image, range(min(of_each * _ROWS, len(targets)))))),)
         return tuple(
             ClassImages(name, tuple(self._image(int(index)) for index in np.flatnonzero(targets == label)[:of_each]))
-            for label, name in enumerate(self._info.classes[:most_classes])
+            for label, name in enumerate(self._info.classes[:max_classes])
         )
 
     def _parts(self) -> dict[str, Indices]:
@@ -250,7 +250,7 @@ class DataView:
         for name, indices in parts.items():
             names[indices] = name
         targets = self._examples.targets
-        for first, second in equal.pairs(_TOLD):
+        for first, second in equal.pairs(_MAX_LISTED):
             same = bool(np.array_equal(targets[first], targets[second]))
             yield Duplicate(first, second, str(names[first]), str(names[second]), same)
 

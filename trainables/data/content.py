@@ -180,7 +180,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 # What tells apart the contents of many files: a hash of each, remembered while the files do not change.
 
-_MOST_THREADS: Final = 8
+_MAX_THREADS: Final = 8
 _PIECE: Final = 4096
 _BYTES: Final = 8
 """Of one hash."""
@@ -199,7 +199,7 @@ def file_hashes(place: DataLocation, files: Iterable[str]) -> NDArray[np.uint64]
 
 def _hashed(paths: Sequence[str]) -> str:
     large = sum(Path(path).stat().st_size for path in paths) > LARGE
-    with ThreadPoolExecutor(min(_MOST_THREADS, cpu_count() or 1)) as threads:
+    with ThreadPoolExecutor(min(_MAX_THREADS, cpu_count() or 1)) as threads:
         return "".join(threads.map(partial(file_hash, pieces=large), paths, chunksize=64))
 
 

@@ -66,10 +66,10 @@ PATCH: Final = 2
 """Pixels to each side of a patch."""
 STRENGTH: Final = 0.8
 """Of the filter, in deviations of the noise: of 0.4 to 1 what took most noise from photographs of 32 x 32."""
-LEAST_NOISE: Final = 1 / 255
+MIN_NOISE: Final = 1 / 255
 """One grey level: an image without noise keeps its details."""
 _LAPLACIAN: Final = ((1.0, -2.0, 1.0), (-2.0, 4.0, -2.0), (1.0, -2.0, 1.0))
-_LEAST_EXPONENT: Final = -60.0
+_MIN_EXPONENT: Final = -60.0
 """Weights below are nothing; smaller ones would be subnormal numbers, which are computed very slowly."""
 _GAIN: Final = 6.0
 """Deviation that white noise of 1 has under the mask above: the root of the sum of its squares."""
@@ -79,7 +79,7 @@ _NORMAL_MEDIAN: Final = 0.6744897501960817
 
 def non_local_means(images: Tensor) -> Tensor:
     """Filtered by patches of 5 x 5 pixels over all channels. images: (images, channels, height, width), in 0..1."""
-    noise = noise_level(images).clamp_min(LEAST_NOISE)
+    noise = noise_level(images).clamp_min(MIN_NOISE)
     expected, width = 2 * noise**2, (STRENGTH * noise) ** 2
     reach = WINDOW + PATCH
     padded = F.pad(images, (reach,) * 4, mode="replicate")
@@ -88,7 +88,7 @@ def non_local_means(images: Tensor) -> Tensor:
     for down, right in product(range(-WINDOW, WINDOW + 1), repeat=2):
         there = _moved(padded, down, right, PATCH)
         distance = _patch_means((here - there).square_().mean(1, keepdim=True))
-        weight = (distance - expected).clamp_min_(0).mul_(-1 / width).clamp_min_(_LEAST_EXPONENT).exp_()
+        weight = (distance - expected).clamp_min_(0).mul_(-1 / width).clamp_min_(_MIN_EXPONENT).exp_()
         total.addcmul_(weight, _moved(padded, down, right, 0))
         weights += weight
     return total / weights

@@ -20,7 +20,7 @@ from trainables.data.memory import check_memory
 from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, LeftOut, Outline, Size
 from trainables.errors import BrokenImage, DataError, DataMissing, UnfitOption, raise_all
 
-_MOST_THREADS: Final = 8
+_MAX_THREADS: Final = 8
 _PART: Final = 32
 """Images that one thread decodes in a row: small ones take less time than handing them out."""
 _TINY: Final = (1, 8, 8)
@@ -267,7 +267,7 @@ def decoded_images(
     inputs = np.empty((count, *shape), np.uint8)
     broken: list[BrokenImage] = []
     start = 0
-    with ThreadPoolExecutor(min(_MOST_THREADS, cpu_count() or 1)) as threads:
+    with ThreadPoolExecutor(min(_MAX_THREADS, cpu_count() or 1)) as threads:
         for batch in batches:
             rows = inputs[start : start + len(batch)]
             parts = [slice(first, first + _PART) for first in range(0, len(batch), _PART)]
@@ -286,7 +286,7 @@ def decoded_images(
 
 def broken_among(batches: Iterator[list[EncodedImage]]) -> list[BrokenImage]:
     """All that cannot be decoded, in their order. Every file is read whole."""
-    with ThreadPoolExecutor(min(_MOST_THREADS, cpu_count() or 1)) as threads:
+    with ThreadPoolExecutor(min(_MAX_THREADS, cpu_count() or 1)) as threads:
         found = (threads.map(_broken_one, batch, chunksize=_PART) for batch in batches)
         return [broken for broken in chain.from_iterable(found) if broken is not None]
 

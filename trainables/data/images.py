@@ -33,10 +33,10 @@ _FORMATS: Final = (
     *("DIB", "ICO", "PCX", "QOI", "SGI", "SUN", "TGA"),
 )
 """What an image may be, by Pillow's names. Never EPS, whatever the file is called: Pillow starts Ghostscript for it."""
-MOST_PIXELS: Final = 178_956_970
+MAX_PIXELS: Final = 178_956_970
 """Of an image that is decoded, half a GiB of RGB. More are refused from the header, before memory is taken for them."""
 # Pillow counts where we cannot, as in the parts of an icon. It warns from here on, and refuses twice as many.
-Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 _GREY: Final = frozenset({"1", "L", "LA", "La", "F"})
 _TURNED: Final = frozenset({5, 6, 7, 8})
@@ -94,7 +94,7 @@ def read_header(encoded: EncodedImage) -> Header:
 def _opened(encoded: EncodedImage) -> Iterator[Image.Image]:
     """The image before its pixels are decoded; refused where there are too many of them."""
     with Image.open(encoded.stream(), formats=_FORMATS) as image:
-        if math.prod(image.size) > MOST_PIXELS:
+        if math.prod(image.size) > MAX_PIXELS:
             raise Image.DecompressionBombError
         yield image
 
@@ -187,7 +187,7 @@ def _broken(encoded: EncodedImage, damage: Exception) -> BrokenImage:
         return BrokenImage(encoded.name, "it is empty")
     if isinstance(damage, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return BrokenImage(
-            encoded.name, f"it has more than {MOST_PIXELS:,} pixels, the most that are decoded; give a smaller copy"
+            encoded.name, f"it has more than {MAX_PIXELS:,} pixels, the most that are decoded; give a smaller copy"
         )
     if isinstance(damage, UnidentifiedImageError):
         return BrokenImage(encoded.name, f"it is in none of the formats {', '.join(_FORMATS)}")

@@ -12,7 +12,7 @@ from trainables.dataset import Preprocess
 
 _LEVELS: Final = 256
 _CHUNK_BYTES: Final = 4 << 20
-_LEAST_STD: Final = 1 / 255
+_MIN_STD: Final = 1 / 255
 """One grey level: a channel that never changes is centred, and not blown up."""
 
 
@@ -56,7 +56,7 @@ def in_chunks(
 def statistics_of(chunks: Iterable[NDArray[np.uint8] | NDArray[np.float32]]) -> ChannelStatistics:
     """Of the examples in these chunks, of which there is at least one."""
     mean, std = moments(chunks)
-    return ChannelStatistics(mean.astype(np.float32), np.maximum(std, _LEAST_STD).astype(np.float32))
+    return ChannelStatistics(mean.astype(np.float32), np.maximum(std, _MIN_STD).astype(np.float32))
 
 
 def moments(

@@ -78,7 +78,7 @@ def _finished(batch: _Started) -> Inputs:
     return batch.inputs
 
 
-_MOST_KEYS: Final = 2**62
+_MAX_KEYS: Final = 2**62
 _SAMPLE: Final = 1000
 """Examples whose statistics stand for the training split's: of ImageNet, known to within half a hundredth of the range."""
 _PART: Final = 16
@@ -134,4 +134,4 @@ def _key(augment: torch.Generator | None) -> int | None:
     """What an epoch's random parts are drawn by."""
     if augment is None:
         return None
-    return int(torch.randint(_MOST_KEYS, (1,), generator=augment, device=augment.device))
+    return int(torch.randint(_MAX_KEYS, (1,), generator=augment, device=augment.device))

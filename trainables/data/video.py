@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from trainables.data.files import printable
-from trainables.data.images import MOST_PIXELS, EncodedImage, Header
+from trainables.data.images import MAX_PIXELS, EncodedImage, Header
 from trainables.errors import BrokenVideo, DataError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _opened(path: str) -> "Iterator[InputContainer]":
         with av.open(path, container_options=_TRUSTED) as container:
             if not container.streams.video:
                 raise BrokenVideo(printable(path), "it holds no images")
-            container.streams.video[0].codec_context.options = {"max_pixels": str(MOST_PIXELS)}
+            container.streams.video[0].codec_context.options = {"max_pixels": str(MAX_PIXELS)}
             yield container
     except av.FFmpegError as damage:
         raise BrokenVideo(printable(path), damage.strerror or repr(damage)) from damage

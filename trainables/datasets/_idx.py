@@ -25,7 +25,7 @@ _BYTES: Final = 0x08
 _CHUNK: Final = 1 << 20
 _SMALL: Final = 64 << 20
 """Bytes that are read of any file."""
-_MOST_GROWTH: Final = 100
+_MAX_GROWTH: Final = 100
 """MNIST's files grow fivefold when they are unpacked."""
 _GZIP: Final = b"\x1f\x8b"
 
@@ -47,8 +47,8 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 
 def _refuse_what_grows(path: Path, count: int) -> None:
     """A header may tell of any number of values, and a packed file may hold a thousand times its own size of them."""
-    if count > max(_SMALL, _MOST_GROWTH * path.stat().st_size):
-        _damaged(path, f"its header tells of {count:,} values, more than {_MOST_GROWTH} times the bytes of the file")
+    if count > max(_SMALL, _MAX_GROWTH * path.stat().st_size):
+        _damaged(path, f"its header tells of {count:,} values, more than {_MAX_GROWTH} times the bytes of the file")
 
 
 def idx_head(path: Path, count: int = 0) -> tuple[tuple[int, ...], bytes]:

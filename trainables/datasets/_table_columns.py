@@ -136,7 +136,7 @@ def _says_something(name: str) -> bool:
 
 _SMALL: Final = 256 << 20
 """Bytes that are unpacked of any file."""
-_MOST_GROWTH: Final = 100
+_MAX_GROWTH: Final = 100
 _FEW_ROWS: Final = 1_000_000
 """Rows that are read of any file; more take a byte each at the least, being images."""
 
@@ -155,9 +155,9 @@ def refuse_what_grows(file: pq.ParquetFile, path: Path) -> None:
     """Raises DataError where a few bytes stand for many. Images are packed already, and hardly shrink once more."""
     size, said = path.stat().st_size, file.metadata
     unpacked = sum(said.row_group(number).total_byte_size for number in range(said.num_row_groups))
-    if unpacked > max(_SMALL, _MOST_GROWTH * size) or said.num_rows > max(_FEW_ROWS, size):
+    if unpacked > max(_SMALL, _MAX_GROWTH * size) or said.num_rows > max(_FEW_ROWS, size):
         raise DataError(
-            f"{path} tells of {said.num_rows:,} rows and {unpacked:,} bytes, more than {_MOST_GROWTH} times its own "
+            f"{path} tells of {said.num_rows:,} rows and {unpacked:,} bytes, more than {_MAX_GROWTH} times its own "
             f"{size:,}; it is not read"
         )
 

@@ -39,7 +39,7 @@ class Stopwatch:
         return running_time.seconds()
 
 
-_FEWEST, _MOST = 3, 20
+_FEWEST, _MAX = 3, 20
 """Passes that are timed."""
 _BUDGET: Final = 0.01
 """Seconds after which no further pass is timed."""
@@ -112,7 +112,7 @@ def measure_latency(
 def _timed(run: Callable[[], object], device: torch.device) -> list[float]:
     run()
     passes: list[float] = []
-    while len(passes) < _FEWEST or (len(passes) < _MOST and sum(passes) < 1000 * _BUDGET):
+    while len(passes) < _FEWEST or (len(passes) < _MAX and sum(passes) < 1000 * _BUDGET):
         _finish(device)
         start = time.perf_counter()
         run()

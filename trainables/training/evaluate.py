@@ -16,12 +16,12 @@ from trainables.records import Breakdown, CueScores, Scores, Seeds
 from trainables.task import Task
 from trainables.training.prepare import Prepared
 
-_MOST_EXAMPLES: Final = 1000
-_MOST_NUMBERS: Final = 1 << 22
+_MAX_EXAMPLES: Final = 1000
+_MAX_NUMBERS: Final = 1 << 22
 """Input numbers in an evaluation batch (16 MB), so that large images do not need memory that training never did."""
 _CACHED_NUMBERS: Final = 1 << 18
 """The same on a CPU (1 MB): a small network's maps then stay in its cache, which is 1.6 times as fast as 1,000 at once."""
-_LEAST_CACHED: Final = 16
+_MIN_CACHED: Final = 16
 """Examples in a batch on a CPU, however large they are."""
 
 
@@ -57,9 +57,9 @@ def predict(
 
 def _batch_size(batches: Batches, device: torch.device) -> int:
     numbers = int(np.prod(batches.shape))
-    most = min(_MOST_EXAMPLES, _MOST_NUMBERS // numbers)
+    most = min(_MAX_EXAMPLES, _MAX_NUMBERS // numbers)
     if device.type == "cpu":
-        most = min(most, max(_LEAST_CACHED, _CACHED_NUMBERS // numbers))
+        most = min(most, max(_MIN_CACHED, _CACHED_NUMBERS // numbers))
     return max(1, most)
 
 

@@ -113,7 +113,7 @@ class ReplayedDraws:
             yield
 
 
-_LEAST_IN_A_PART: Final = 2
+_MIN_IN_A_PART: Final = 2
 """Batch norm has no statistics of one value."""
 
 
@@ -267,7 +267,7 @@ class SupervisedLearner(Learner):
     def _passed(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None]:
         """Forward and backward, part by part where gradients are accumulated; sums of losses and hits."""
         share = self._share(len(inputs))
-        count = min(self._accumulate, len(inputs) // _LEAST_IN_A_PART)
+        count = min(self._accumulate, len(inputs) // _MIN_IN_A_PART)
         if count <= 1:
             return self._part_passed(inputs, targets, share)
         *first, last = zip(inputs.tensor_split(count), targets.tensor_split(count), strict=True)

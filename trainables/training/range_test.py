@@ -15,7 +15,7 @@ from trainables.interfaces import State
 from trainables.records import CurveRow
 from trainables.training.learner import Learner, StepResult
 
-_MOST_POINTS: Final = 100
+_MAX_POINTS: Final = 100
 _WORSE_THAN_UNTRAINED: Final = 1.25
 """Times the loss of the first point: more than the losses of an untrained network's batches differ."""
 
@@ -97,7 +97,7 @@ def found(rates: Sequence[float], losses: Sequence[float]) -> RangeFound:
 
 def _points(rates: Sequence[float], losses: Sequence[float]) -> list[tuple[float, float]]:
     """Steps in groups of equal size: the learning rate in the middle of each, and its mean loss."""
-    count = min(_MOST_POINTS, len(losses))
+    count = min(_MAX_POINTS, len(losses))
     bounds = [len(losses) * number // count for number in range(count + 1)]
     return [
         (rates[(start + stop - 1) // 2], sum(losses[start:stop]) / (stop - start)) for start, stop in pairwise(bounds)

@@ -30,8 +30,8 @@ _BYTES: Final = {
     "BOOL": 1,
 }
 _FRACTIONS: Final = frozenset({"F64", "F32", "F16", "BF16"})
-_MOST_AXES: Final = 8
-_MOST_NUMBERS: Final = 1 << 48
+_MAX_AXES: Final = 8
+_MAX_NUMBERS: Final = 1 << 48
 _KEYS: Final = {"dtype", "shape", "data_offsets"}
 
 
@@ -111,7 +111,7 @@ def _place(name: str, entry: Any, path: Path) -> tuple[int, int, str]:
     kind, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(kind, str) or kind not in _BYTES:
         raise _broken(path, f"{_short(name)} has the type {_short(kind)}; known are {', '.join(_BYTES)}")
-    if not _are_counts(shape) or len(shape) > _MOST_AXES or prod(shape) > _MOST_NUMBERS:
+    if not _are_counts(shape) or len(shape) > _MAX_AXES or prod(shape) > _MAX_NUMBERS:
         raise _broken(path, f"{_short(name)} has the shape {_short(shape)}")
     if not _are_counts(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
         raise _broken(path, f"{_short(name)} has the offsets {_short(offsets)}")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-MOST_COLUMNS: Final = 300
+MAX_COLUMNS: Final = 300
 """Of a design: beyond, pairs of axes are left out, as each resample would take a second."""
 
 Term = tuple[str, ...]
@@ -45,7 +45,7 @@ def effects(
         return ()
     blocks: dict[Term, NDArray[np.float64]] = {(axis,): _dummies(used, [axis]) for axis in varying}
     pairs: dict[Term, NDArray[np.float64]] = {pair: _dummies(used, list(pair)) for pair in combinations(varying, 2)}
-    if sum(block.shape[1] for block in (*blocks.values(), *pairs.values())) <= MOST_COLUMNS:
+    if sum(block.shape[1] for block in (*blocks.values(), *pairs.values())) <= MAX_COLUMNS:
         blocks |= pairs
     design = _Design(blocks, values, used["seed"].to_numpy())
     shares = design.shares(design.all_seeds)

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.evidence.stats.paired import holm, paired
-from orchestrator.grid.claims import ALPHA, least_seeds
+from orchestrator.grid.claims import ALPHA, min_seeds
 from results_schema import BROKEN, still_to_run
 
 # The spread of a cell's accuracies beside what its test set alone would make of them.
@@ -33,7 +33,7 @@ def over_floor(accuracies: Sequence[float], test_size: int) -> float:
 
 # A mean over seeds, and how sure it is.
 
-LEAST: Final = 3
+MIN: Final = 3
 """The bootstrap of two values is no more than the two: it holds the mean in about half of all cases."""
 
 
@@ -44,7 +44,7 @@ class Interval:
     mean: float
     low: float
     high: float
-    """Not a number below `LEAST` values, as `low`."""
+    """Not a number below `MIN` values, as `low`."""
     spread: float
     """Standard deviation of the sample; not a number below two values."""
     n: int
@@ -66,7 +66,7 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95, resamples: 
     if sample.size == 1:
         return Interval(mean, float("nan"), float("nan"), float("nan"), 1)
     spread = float(sample.std(ddof=1))
-    if sample.size < LEAST:
+    if sample.size < MIN:
         return Interval(mean, float("nan"), float("nan"), spread, sample.size)
     if np.ptp(sample) == 0:
         return Interval(mean, mean, mean, 0.0, sample.size)
@@ -100,7 +100,7 @@ COLUMNS: Final = (
     "waiting",
 )
 
-LEAST_PAIRS: Final = 3
+MIN_PAIRS: Final = 3
 """Fewer cannot tell two cells apart: of scores that come in steps, two differences are equal too often."""
 
 
@@ -113,8 +113,8 @@ def leaderboard(
     test split chooses nothing. Columns: `COLUMNS`; `low` and `high` of `mean_interval`; `over_floor` of `stats.floor`
     for accuracies; `selected_by`: the mean of `selection`; `p`: that of the cell against the first, on `measure`,
     seed by seed (Student's test, since a few seeds give a sign-flip test no power over a family), corrected after
-    Holm over the table, none below `LEAST_PAIRS`; `ties`: whether it is the first, or is not told from it by seeds that
-    could: as many as decide one of as many claims (`least_seeds`). What fewer do not tell apart may be anything but
+    Holm over the table, none below `MIN_PAIRS`; `ties`: whether it is the first, or is not told from it by seeds that
+    could: as many as decide one of as many claims (`min_seeds`). What fewer do not tell apart may be anything but
     alike, and ties with nothing. Ranks are by completed trials; a cell of which some trials broke is ranked by the
     others, with the count beside it.
     """
@@ -136,8 +136,8 @@ def leaderboard(
         adjusted = holm([_p(differences[other]) for other in others])
         pairs = table["cell_id"].map({other: len(differences[other]) for other in others})
         corrected = table["cell_id"].map(dict(zip(others, adjusted.tolist(), strict=True)))
-        table["p"] = corrected.where(pairs >= LEAST_PAIRS)
-        alike = (pairs >= least_seeds(max(1, len(others)))) & ~(table["p"] <= ALPHA)
+        table["p"] = corrected.where(pairs >= MIN_PAIRS)
+        alike = (pairs >= min_seeds(max(1, len(others)))) & ~(table["p"] <= ALPHA)
         table["ties"] = ranked & (alike | (table["cell_id"] == first))
     return table[list(COLUMNS)].reset_index(drop=True)
 
@@ -177,4 +177,4 @@ def _differences(
 
 
 def _p(differences: NDArray[np.float64]) -> float:
-    return paired(differences, method="t").p if len(differences) >= LEAST_PAIRS else 1.0
+    return paired(differences, method="t").p if len(differences) >= MIN_PAIRS else 1.0

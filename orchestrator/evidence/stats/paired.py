@@ -30,7 +30,7 @@ def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
 
 # How many seeds would decide it.
 
-MOST: Final = 10_000
+MAX: Final = 10_000
 """A difference that needs more is nothing that seeds decide."""
 
 
@@ -60,9 +60,9 @@ def seeds_to_decide(
     if spread == 0:
         return least
     size, n = distance / spread, 2
-    while n <= MOST and _power(size, n, alpha) < power:
+    while n <= MAX and _power(size, n, alpha) < power:
         n *= 2
-    if n > MOST:
+    if n > MAX:
         return None
     low, high = n // 2, n
     while high - low > 1:  # statsmodels' own root finder fails on large effects

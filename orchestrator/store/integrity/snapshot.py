@@ -16,7 +16,7 @@ from orchestrator.store.lock_note import living_holder
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.seal import DIGEST, digest
 
-MOST_MENDED: Final = 32
+MAX_REPAIRED: Final = 32
 """Pages: trying every bit of one takes a tenth of a second, and where many are damaged it was no single bit."""
 
 
@@ -67,7 +67,7 @@ def image_of(files: JournalFiles, found: Inspected) -> tuple[DatabaseSnapshot, i
         at = slice((number - 1) * size, number * size)
         assert seal is not None
         sealed = seal.digests[(number - 1) * DIGEST : number * DIGEST]
-        whole = mended(bytes(content[at]), sealed, size) if len(bad) <= MOST_MENDED else None
+        whole = mended(bytes(content[at]), sealed, size) if len(bad) <= MAX_REPAIRED else None
         content[at] = bytes(size) if whole is None else whole
         if whole is None:
             lost.add(number)

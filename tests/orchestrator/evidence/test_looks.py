@@ -9,7 +9,7 @@ import pytest
 from orchestrator.evidence.pairing import Units
 from orchestrator.evidence.post_hoc import ClaimHistory
 from orchestrator.evidence.verdict import Evidence, verdicts
-from orchestrator.grid.claims import least_seeds
+from orchestrator.grid.claims import min_seeds
 from orchestrator.grid.reader import read_text
 from tests.orchestrator.evidence.stated import stated
 
@@ -111,7 +111,7 @@ def test_the_seeds_that_would_decide_allow_for_one_look_more() -> None:
     assert first.seeds is not None
     assert third.seeds is not None
     assert 10 < first.seeds < third.seeds
-    assert least_seeds(2) <= first.seeds
+    assert min_seeds(2) <= first.seeds
 
 
 def test_what_was_withdrawn_before_anything_was_seen_is_nobodys_concern() -> None:

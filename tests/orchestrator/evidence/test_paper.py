@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.grid import read_grid
-from orchestrator.grid.claims import least_seeds
+from orchestrator.grid.claims import min_seeds
 
 GRIDS = sorted((Path(__file__).parents[3] / "examples" / "paper").glob("*.yaml"))
 
@@ -15,7 +15,7 @@ def test_a_grid_has_claims_and_seeds_that_can_decide_them(path: Path) -> None:
     grid = read_grid(path)
     assert grid.claims
     assert not grid.warnings
-    assert len(grid.seeds) >= max(10, least_seeds(len(grid.claims)))
+    assert len(grid.seeds) >= max(10, min_seeds(len(grid.claims)))
 
 
 def test_no_id_stands_in_two_grids() -> None:

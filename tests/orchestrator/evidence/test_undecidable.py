@@ -8,7 +8,7 @@ import pytest
 
 import orchestrator
 from orchestrator.cli import run
-from orchestrator.grid.claims import least_seeds
+from orchestrator.grid.claims import min_seeds
 from orchestrator.grid.reader import read_text
 from orchestrator.report.contents import read_page
 from orchestrator.wandb.board_content import read_content
@@ -57,7 +57,7 @@ def test_five_seeds_decide_none_of_four_claims_and_all_who_show_a_verdict_say_so
 
 def test_the_number_is_that_of_the_plan_and_it_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     claims = stated(*FOUR)
-    assert least_seeds(len(read_text(claims, Path("grid")).claims)) == 8
+    assert min_seeds(len(read_text(claims, Path("grid")).claims)) == 8
     for seeds in (7, 8):
         found = judge(write(tmp_path / str(seeds), scores(seeds), *FOUR).root, capsys)
         assert [claim["undecidable"] is None for claim in found] == [seeds == 8] * 4

@@ -104,9 +104,9 @@ def test_what_plan_has_not_looked_at_is_named_and_orch_data_looks(birds: None) -
     (message,) = problems(WHOLE, sweep=True)
     assert "owl/1.png: " in message
     with pytest.raises(UserError, match=r"owl/1\.png"):
-        look_at("{name: image_folder, path: birds}", None, of_each=0, most_classes=0, whole=True)
+        look_at("{name: image_folder, path: birds}", None, of_each=0, max_classes=0, whole=True)
     Path("birds/owl/1.png").unlink()
-    look_at("{name: image_folder, path: birds, size: 16, channels: 1}", None, of_each=0, most_classes=0, whole=True)
+    look_at("{name: image_folder, path: birds, size: 16, channels: 1}", None, of_each=0, max_classes=0, whole=True)
     assert planned(WHOLE).unread == ()
 
 
@@ -118,8 +118,8 @@ def test_copies_that_leave_a_class_one_image_are_found_once_they_have_been_read(
     assert "the class wren has one image" in message
     assert problems() == [message]
     with pytest.raises(UserError, match="the class wren has one image"):
-        look_at("{name: image_folder, path: birds}", None, of_each=0, most_classes=0, whole=True)
-    look_at("{name: image_folder, path: birds}", None, of_each=0, most_classes=0)
+        look_at("{name: image_folder, path: birds}", None, of_each=0, max_classes=0, whole=True)
+    look_at("{name: image_folder, path: birds}", None, of_each=0, max_classes=0)
 
 
 @pytest.mark.parametrize(

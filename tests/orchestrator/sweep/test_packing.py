@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from orchestrator.engine import Shape
-from orchestrator.sweep.queue import CONTEXT_BYTES, MARGIN, MOST_SHARING, Packing
+from orchestrator.sweep.queue import CONTEXT_BYTES, MARGIN, MAX_SHARING, Packing
 
 GIB = 2**30
 
@@ -42,7 +42,7 @@ def test_the_first_of_a_family_has_a_device_to_itself_and_the_others_are_placed_
 def test_a_share_grows_with_what_is_seen_and_never_shrinks() -> None:
     packing = Packing("auto")
     assert packing.measured(cell(), GIB // 100, 80 * GIB)
-    assert packing.shape(cell()).gpus == 1 / MOST_SHARING
+    assert packing.shape(cell()).gpus == 1 / MAX_SHARING
     assert packing.measured(cell(), 30 * GIB, 80 * GIB)
     assert packing.shape(cell()).gpus == 1 / 2
     assert not packing.measured(cell(), GIB, 80 * GIB)

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.wandb.live import MOST_OPEN
+from orchestrator.wandb.live import MAX_OPEN
 from orchestrator.wandb.runs import running_trials
 from tests.orchestrator.sample import BEGIN, CNN_SGD, MLP_SGD, Cell, complete, epochs, fail, plan, start
 from tests.orchestrator.wandb.wandb_session import Following, folders, write
@@ -260,7 +260,7 @@ def test_counts_lag_behind_and_nothing_comes_of_it(server: WandbServer, sweep: S
 def test_of_more_trials_than_runs_may_be_open_the_others_are_sent_at_their_ends(
     server: WandbServer, tmp_path: Path
 ) -> None:
-    paths, seeds = ResultsPaths(tmp_path / "many"), range(MOST_OPEN + 8)
+    paths, seeds = ResultsPaths(tmp_path / "many"), range(MAX_OPEN + 8)
     journal = Journal.create_or_open(paths.journal)
     plan(journal, (MLP_SGD,), seeds=tuple(seeds))
     for seed in seeds:
@@ -268,9 +268,9 @@ def test_of_more_trials_than_runs_may_be_open_the_others_are_sent_at_their_ends(
         epochs(journal, MLP_SGD, seed, (0.7,))
     journal.commit()
     writer = Following(paths, LIVE)
-    until(lambda: sum(len(run.history) == 1 for run in list(server.account.runs.values())) == MOST_OPEN)
+    until(lambda: sum(len(run.history) == 1 for run in list(server.account.runs.values())) == MAX_OPEN)
     time.sleep(3)  # for another look into the journal
-    assert len(server.account.runs) == MOST_OPEN
+    assert len(server.account.runs) == MAX_OPEN
     for seed in seeds:
         complete(journal, MLP_SGD, seed, accuracy=0.9, anew=False)
     journal.commit()

@@ -5,7 +5,7 @@ import pytest
 
 from trainables.data.cue import drawn_cues, planted
 from trainables.data.splits import stream
-from trainables.dataset import most_cues
+from trainables.dataset import max_cues
 
 
 @pytest.mark.parametrize("agreement", [0.0, 0.9, 1.0])
@@ -27,7 +27,7 @@ def test_it_agrees_as_often_as_asked_for_and_is_independent_where_it_has_to_be(a
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32), (1, 28, 28), (2, 1, 12, 20), (1, 2, 2)])
 @pytest.mark.parametrize("background", [0, 128, 255])
 def test_every_class_has_a_patch_that_is_seen_on_any_background(shape: tuple[int, ...], background: int) -> None:
-    room = most_cues(*shape[-2:])
+    room = max_cues(*shape[-2:])
     images = np.full((room, *shape), background, np.uint8)
     shown = planted(images, np.arange(room))
     assert len({image.tobytes() for image in shown}) == room
@@ -36,7 +36,7 @@ def test_every_class_has_a_patch_that_is_seen_on_any_background(shape: tuple[int
 
 
 def test_it_lies_at_the_border_and_leaves_the_rest_alone() -> None:
-    images = np.full((most_cues(32, 32), 3, 32, 32), 7, np.uint8)
+    images = np.full((max_cues(32, 32), 3, 32, 32), 7, np.uint8)
     shown = planted(images, np.arange(len(images)))
     assert (shown[:, :, 4:-4, 4:-4] == 7).all()
     assert ((shown != 7).sum(axis=(1, 2, 3)) == 3 * 4 * 4).all()

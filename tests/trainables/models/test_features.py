@@ -79,7 +79,7 @@ def test_training_on_features_gives_what_training_on_images_gives(
     place: DataLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick, quick_rows = run(place, weights=tmp_path / "quick.safetensors")
-    monkeypatch.setattr(features, "_MOST_BYTES", 0)
+    monkeypatch.setattr(features, "_MAX_BYTES", 0)
     slow, slow_rows = run(place, weights=tmp_path / "slow.safetensors")
     for one, other in zip(quick_rows, slow_rows, strict=True):
         assert one.train_loss == pytest.approx(other.train_loss, rel=1e-3)

@@ -24,11 +24,11 @@ from trainables.protocol import Protocol
 from trainables.training.evaluate import predict
 from trainables.training.prepare import Prepared
 
-_MOST_NUMBERS: Final = 1 << 22
+_MAX_NUMBERS: Final = 1 << 22
 """Of a batch of images."""
 _COLOURS: Final = 3
 """Features have to be told from images."""
-_MOST_BYTES: Final = 2 << 30
+_MAX_BYTES: Final = 2 << 30
 """Of features; more stay images."""
 
 
@@ -49,7 +49,7 @@ def with_features(
         or any(type(regularizer).on_batch is not Regularizer.on_batch for regularizer in regularizers)
         or not module.learns_only(head)
         or head.in_features <= _COLOURS
-        or len(used) * head.in_features * 4 > _MOST_BYTES
+        or len(used) * head.in_features * 4 > _MAX_BYTES
     ):
         return data
     seeing = _Features(module, head)
@@ -79,7 +79,7 @@ class _FeatureBatches(Batches):
         if np.isin(indices, self._known).all():
             return super().evaluation(indices, batch_size, shard)
         # a batch of features holds more examples than one of images should
-        most = max(1, _MOST_NUMBERS // prod(self._images.shape))
+        most = max(1, _MAX_NUMBERS // prod(self._images.shape))
         return self._images.evaluation(indices, min(batch_size, most), shard)
 
 

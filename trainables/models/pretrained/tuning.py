@@ -13,7 +13,7 @@ from trainables.models.pretrained.inputs import PixelInputs
 Tune = Literal["frozen", "last", "all"]
 
 _NEARLY_ALL: Final = 0.9
-_MOST_NUMBERS: Final = 1 << 22
+_MAX_NUMBERS: Final = 1 << 22
 """Of the inputs that the net sees at once when it does not learn: images are small before they are resized here."""
 
 
@@ -33,7 +33,7 @@ class TunedNet(nn.Module):
             parameter.requires_grad_(id(parameter) in learns)
         # a tuple, since these are parts of `net` already
         self._still = tuple(_still(net, learning))
-        self._most = max(1, _MOST_NUMBERS // prod(inputs.form.shape))
+        self._most = max(1, _MAX_NUMBERS // prod(inputs.form.shape))
         self._features_of: tuple[nn.Linear, ...] = ()
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from trainables.training.meta import on_meta_device
 
 _LEAVES_OUT_BRANCHES: Final = ("convnext", "efficientnet", "maxvit", "swin")
 """Architectures in which torchvision places stochastic depth."""
-_LEAST: Final = 2
+_MIN: Final = 2
 """Examples of a batch: more than one value for each batch norm, however small the maps."""
 _USUAL: Final = (32, 64, 96, 112, 128, 224, 299)
 """Sides in pixels of which a reason names the first that would do."""
@@ -71,7 +71,7 @@ def _broken(member: str, stem: Stem, shape: tuple[int, ...]) -> str | None:
     with torch.no_grad():
         try:
             module = on_meta_device(lambda: network(member, stem, shape, outputs=2)).train()
-            module(torch.empty(_LEAST, *shape, device="meta"))
+            module(torch.empty(_MIN, *shape, device="meta"))
         except (RuntimeError, ValueError, AssertionError) as broken:
             return said_by(broken)
     return None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.power import TTestPower
 
-from orchestrator.evidence.stats.paired import MOST, paired, seeds_to_decide
+from orchestrator.evidence.stats.paired import MAX, paired, seeds_to_decide
 
 
 def standardised(size: float, n: int = 8) -> np.ndarray:
@@ -39,7 +39,7 @@ def test_the_bound_is_what_it_is_told_from() -> None:
 def test_where_no_number_would_do() -> None:
     assert seeds_to_decide([0.3]) is None
     assert seeds_to_decide([-1.0, 1.0]) is None
-    assert seeds_to_decide(standardised(1 / MOST)) is None
+    assert seeds_to_decide(standardised(1 / MAX)) is None
 
 
 def test_without_spread_only_the_signs_count() -> None:
