@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 
 def first_line(said: Exception | str) -> str:
-    """Of what was said; the name of an error's class where it says nothing."""
+    """Return the first line of a message; the name of the error's class where it says nothing."""
     return _lines(said)[0]
 
 

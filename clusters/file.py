@@ -141,7 +141,7 @@ def _wrong(error: ValidationError, content: dict[str, Any]) -> dict[Keys, list[s
 
 
 def _located(messages: dict[Keys, list[str]], name: str, text: str) -> list[str]:
-    """One line for each key that is wrong, in the order of the file."""
+    """Return one line for each key that is wrong, in the order of the file."""
     positions = {keys: _position(text, keys) for keys in messages}
     return [
         f"{name}:{positions[keys][0]}:{positions[keys][1]}: {_one_line('.'.join(map(str, keys)))} "
@@ -177,7 +177,7 @@ def _names(keys: Keys) -> list[str]:
 
 
 def _one_line(text: str) -> str:
-    """With escapes for what would break the line or steer a terminal."""
+    """Escape what would break the line or steer a terminal."""
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 

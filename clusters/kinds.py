@@ -61,7 +61,7 @@ class Jobs(ClusterKind):
 
 
 class Attach(ClusterKind):
-    """This is a machine of a cluster whose Ray runs."""
+    """Joins the Ray that runs on the cluster of this machine."""
 
     name = "attach"
     address = "auto"

@@ -29,7 +29,7 @@ _ASK: Final = (
 
 @cache
 def gpu_names() -> tuple[str, ...]:
-    """One for each GPU that a trial started here would find.
+    """Return the name of each GPU that a trial started here would find.
 
     A process of its own is asked: torch takes 500 MB of the driver's memory, and a GPU's name a part of that GPU's.
     """
@@ -63,7 +63,7 @@ class NodeState:
 
 
 def looked_at(data: str | None, cache: str | None) -> NodeState:
-    """This machine now."""
+    """Examine this machine."""
     version, failure, gpus = None, "", 0
     try:
         import torch
@@ -97,7 +97,7 @@ NODE_LABEL = "ray.io/node-id"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One machine that is there now."""
+    """A machine that is there now."""
 
     node_id: str
     """Ray's own, hexadecimal; a node that comes back has another."""
@@ -119,6 +119,6 @@ def local_size(spec: ClusterSpec) -> tuple[int, int]:
 
 
 def local_nodes(spec: ClusterSpec) -> tuple[Node, ...]:
-    """This machine, as the only node of a Ray started here."""
+    """Return this machine, as the only node of a Ray started here."""
     cpus, gpus = local_size(spec)
     return (Node("local", "localhost", cpus, gpus, 0.0),)

@@ -27,7 +27,7 @@ class RayFolder:
         """The descriptor that holds it."""
 
     def remove(self) -> None:
-        """Once."""
+        """Remove the folder; a second call does nothing."""
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self.lock)
 

@@ -20,7 +20,7 @@ _WHERE: _typing.Final = {
 
 
 def __getattr__(name: str) -> _typing.Any:
-    """Late: commands that answer immediately must not import pandas first."""
+    """Import late: commands that answer immediately must not import pandas first."""
     if name in _WHERE:
         return getattr(_importlib.import_module(_WHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

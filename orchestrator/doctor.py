@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing that was looked at."""
+    """What one check has found."""
 
     about: str
     state: Literal["ok", "note", "problem"]

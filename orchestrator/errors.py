@@ -42,7 +42,7 @@ _LONGEST: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong in a file, and where."""
+    """A mistake in a file, and where it stands."""
 
     file: str
     line: int

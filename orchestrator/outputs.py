@@ -99,7 +99,7 @@ def open_outputs() -> Outlet:
 
 
 def last_words(text: str) -> None:
-    """To standard error, past Python's own streams, which another thread may hold: the process ends immediately."""
+    """Write to standard error, past Python's own streams, which another thread may hold: the process ends immediately."""
     Outlet(2, LAST_SECONDS).write(text.encode())
 
 

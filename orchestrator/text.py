@@ -14,7 +14,7 @@ from unicodedata import category
 
 
 def command_line() -> str:
-    """To be pasted again."""
+    """Quote a command so that it can be pasted again."""
     program = Path(sys.argv[0]).name
     return shlex.join(["orch" if program == "__main__.py" else program, *sys.argv[1:]])
 
@@ -38,7 +38,7 @@ def duration(seconds: float) -> str:
 
 
 def last_line(text: str) -> str:
-    """Of what a program printed; empty where it printed nothing."""
+    """Return the last line that a program printed; empty where it printed nothing."""
     return next(reversed(text.strip().splitlines()), "")
 
 
@@ -85,18 +85,18 @@ _JOINS: Final = "\u200c\u200d"
 
 
 def one_line(text: str) -> str:
-    """With escapes for what would break the line or steer a terminal: names of files and classes may hold anything."""
+    """Escape what would break the line or steer a terminal: names of files and classes may hold anything."""
     return text if text.isprintable() else "".join(map(_shown, text))
 
 
 def clean(text: str) -> str:
-    """As `one_line`, with line breaks and tabs kept."""
+    """Escape as `one_line` does, with line breaks and tabs kept."""
     lines = text.replace("\r\n", "\n").split("\n")
     return "\n".join("\t".join(map(one_line, line.split("\t"))) for line in lines)
 
 
 def _shown(sign: str) -> str:
-    """As a string of Python's spells it; beyond ASCII, one of JSON's does too, so that printed JSON stays JSON."""
+    """Spell a character as a string of Python's does; beyond ASCII, as JSON does too, so that printed JSON stays JSON."""
     hidden = category(sign) in _HIDDEN and sign not in _JOINS
     if not hidden:
         return sign

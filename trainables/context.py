@@ -66,7 +66,7 @@ class Context(Protocol):
 
 
 class SingleContext:
-    """One process on its own."""
+    """The context of one process on its own."""
 
     rank = 0
     world_size = 1

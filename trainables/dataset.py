@@ -48,7 +48,7 @@ def max_cues(height: int, width: int) -> int:
 
 
 def cue_side(height: int, width: int) -> int:
-    """Of the square patch, in pixels."""
+    """Return the side of the square patch, in pixels."""
     return max(_MIN_CUE, min(height, width) // _CUE_SHARE)
 
 
@@ -89,7 +89,7 @@ class DataOptions(Component):
     """Cross-validation: seed s tests on fold s modulo folds of all images, an official test split among them."""
 
     def as_decoded(self) -> Self:
-        """With the options alone that are kept with the decoded data: one copy serves all levels that agree on these."""
+        """Keep the options alone that are stored with the decoded data: one copy serves all levels that agree on these."""
         update: dict[str, Any] = {name: DataOptions.model_fields[name].default for name in _OF_A_TRIAL}
         if self.denoise == "autoencoder":
             update["denoise"] = "none"
@@ -136,7 +136,7 @@ class Outline:
         return len(self.targets)
 
     def only(self, kept: NDArray[np.bool_]) -> "Outline":
-        """Of these examples."""
+        """Return these examples alone."""
         groups = None if self.groups is None else self.groups[kept]
         return replace(self, targets=self.targets[kept], official_test=self.official_test[kept], groups=groups)
 

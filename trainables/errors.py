@@ -27,7 +27,7 @@ _NAMED: Final = 20
 
 
 def first_line(text: str) -> str:
-    """Of a message or a docstring; empty where there is none."""
+    """Return the first line of a message or a docstring; empty where there is none."""
     return next(iter(text.strip().splitlines()), "")
 
 

@@ -62,7 +62,7 @@ def command(grid: Path, results: Path | None, data: Path | None, cluster: Path |
 
 
 def _on_head(cluster: "ClusterSpec", grid: Path, as_json: bool) -> int:
-    """This machine need not have the data: its fingerprints are the cluster's."""
+    """Plan on the head: this machine need not have the data, and its fingerprints are the cluster's."""
     from orchestrator.cli.on_head import show
     from orchestrator.grid import read_grid
     from orchestrator.remote.request import CLUSTER, GRID, RESULTS

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _words(context: click.Context, _: click.Parameter, command: str | None) -> list[str]:
-    """Of a command line, which no shell ever sees."""
+    """Split a command line, which no shell ever sees."""
     import shlex
 
     try:

@@ -147,7 +147,7 @@ class Work(Protocol):
         """Nodes that must not be used any more: too many trials failed there."""
 
     def reject(self, shape: Shape, reason: str) -> None:
-        """No slot of this shape can ever be opened: the trials that wait for one are skipped."""
+        """Skip the trials that wait for a slot of this shape: none can ever be opened."""
 
     def note(self, text: str) -> None:
         """Tell the user what happened to the cluster."""

@@ -1,4 +1,4 @@
-"""One attempt at one trial, in whatever process it is: run it, and turn every way it can end into an event."""
+"""Runs one attempt at one trial, in whatever process it is, and turns every way it can end into an event."""
 
 import contextlib
 import io

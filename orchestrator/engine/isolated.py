@@ -39,7 +39,7 @@ def attempt_isolated(
     on_event: Callable[[Event], bool],
     tick: Callable[[], object],
 ) -> None:
-    """As `attempt`, elsewhere. Raises whatever `on_event` and `tick` raise; the process is gone then."""
+    """Run `attempt` in another process. Raises whatever `on_event` and `tick` raise; the process is gone then."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(
@@ -75,7 +75,7 @@ def _heard(ours: Connection, on_event: Callable[[Event], bool], tick: Callable[[
 
 
 def _run(trial_task: TrialTask, shape: Shape, run_trial: RunTrial, theirs: Connection) -> None:
-    """In the process of its own."""
+    """Run the attempt; called in the process of its own."""
     import torch
 
     from orchestrator.engine.attempt import attempt

@@ -109,7 +109,7 @@ class _NodeResources:
         return min(by_cpu, sum(free >= 1 - _CLOSE for free in self.devices) // math.ceil(need.gpus - _CLOSE))
 
     def take(self, need: Need) -> None:
-        """One worker's need; also where it does not fit, since a node may have shrunk under its slots."""
+        """Take one worker's need; also where it does not fit, since a node may have shrunk under its slots."""
         self.cpus -= self.node.cpus if need.alone and not need.gpus else need.cpus
         if not need.gpus or not self.devices:
             return

@@ -24,12 +24,12 @@ TRACE_LIMIT: Final = 64_000
 
 
 def error_line(raised: BaseException) -> str:
-    """Its class and the first line of its message, as one line that fits in a row."""
+    """Return an error's class and the first line of its message, as one line that fits in a row."""
     return truncated(f"{name_of(raised)}: {line_of(raised)}", MESSAGE_LIMIT)
 
 
 def name_of(raised: BaseException) -> str:
-    """Of its class: not by way of its metaclass, which may have another idea of it."""
+    """Return the name of an error's class: not by way of its metaclass, which may have another idea of it."""
     return str(type.__dict__["__name__"].__get__(type(raised)))
 
 
@@ -39,7 +39,7 @@ def message_of(raised: BaseException) -> str:
 
 
 def line_of(raised: BaseException) -> str:
-    """Of the message; the name of the class where that is empty."""
+    """Return the first line of the message; the name of the class where that is empty."""
     return first_line(message_of(raised)) or first_line(name_of(raised))
 
 
@@ -52,13 +52,13 @@ def trace_of(raised: BaseException) -> str:
 
 
 def encodable(text: str) -> str:
-    """With escapes for what UTF-8 has no bytes for (half of a surrogate pair), and for what ends a text in C."""
+    """Escape what UTF-8 has no bytes for (half of a surrogate pair), and what ends a text in C."""
     # by way of the class: a subclass of str may have methods of its own
     return str.encode(text, "utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 def truncated(text: str, most: int) -> str:
-    """Its beginning and its end, where it is longer than `most` characters."""
+    """Return the beginning and the end of a text that is longer than `most` characters."""
     if len(text) <= most:
         return text
     half = most // 2

@@ -48,7 +48,7 @@ class SlotClient(Protocol):
 
 @dataclass(slots=True)
 class Slot:
-    """One slot: its client, its assignments, and how long its trials take."""
+    """A slot: its client, its assignments, and how long its trials take."""
 
     name: str
     shape: Shape

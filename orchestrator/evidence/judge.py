@@ -26,7 +26,7 @@ from results_schema import ENVIRONMENTS, EPOCHS, TRAINED, TRIALS
 
 
 def measured(on: Measure, trials: pd.DataFrame, epochs: pd.DataFrame) -> "pd.Series[float]":
-    """By trial_id; missing where a trial has none. A time is infinite where a trial that ended never got there.
+    """Return values by trial_id, where a trial has one. A time is infinite where a trial that ended never got there.
 
     trials, epochs: of the tables. Only a trial that is completed has a value; for `diverged` and for times, one that
     diverged has one too (it never gets there: AlgoPerf's rule, Dahl et al. 2023, section 4.2).
@@ -143,7 +143,7 @@ def _evaluating(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _epochs(tables: TablesRead) -> pd.DataFrame | None:
-    """None where the table cannot be read, which is reported."""
+    """Read the epochs; None where the table cannot be read, which is reported."""
     try:
         return tables.needed(EPOCHS, EPOCHS.columns)
     except (DamagedResults, UserError) as unreadable:

@@ -145,7 +145,7 @@ def terms_of(claim: Claim) -> tuple[Term, ...]:
 
 
 def trials_of(claim: Claim, trials: pd.DataFrame) -> "pd.Series[bool]":
-    """Those that the claim is about."""
+    """Return the trials that the claim is about."""
     masks = [_rows(term, trials) for term in terms_of(claim)]
     about: pd.Series[bool] = pd.concat(masks, axis=1).any(axis=1)
     return about & rows_of(claim.where, trials)
@@ -219,7 +219,7 @@ def _by_block(rows: pd.DataFrame, block: list[str]) -> pd.DataFrame:
 
 
 def _of_whole_units(blocks: pd.DataFrame, unit: list[str]) -> pd.DataFrame:
-    """Without seeds that were added to some of the cells alone, for another claim: their mean is one of other cells."""
+    """Leave out seeds that were added to some of the cells alone, for another claim: their mean is one of other cells."""
     if blocks.empty:
         return blocks
     planned = pd.Series(1, index=blocks.index).groupby(level=unit).transform("sum")
@@ -264,6 +264,6 @@ def _difference(claim: Claim, terms: tuple[Term, ...], there: pd.DataFrame) -> "
 
 
 def _favoured(claim: Claim) -> list[bool]:
-    """Of which terms a trial that breaks speaks against the claim."""
+    """Return for each term whether a trial of it that breaks speaks against the claim."""
     good = _sign(claim) if claim.first is not None else -1 if claim.on.higher_is_better is False else 1
     return [term.weight * good > 0 for term in terms_of(claim)]

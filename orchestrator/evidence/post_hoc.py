@@ -61,7 +61,7 @@ class ClaimHistory:
         return [self._number.get(name, -1) for name in trained["environment_id"]]
 
     def dropped(self, digests: Collection[str], trials: pd.DataFrame) -> dict[str, str]:
-        """By digest the id and text of claims that a grid stated and that are not among these any more.
+        """Return, by digest, id and text of claims that a grid stated and that are not among these any more.
 
         trials: all of the directory. What was withdrawn before any trial showed something is not among them.
         """

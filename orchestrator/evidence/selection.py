@@ -85,7 +85,7 @@ def measure_selected(select: str | None, *, numeric: bool) -> Measure:
 
 
 def measure_among(protocols: Mapping[str, int], *, numeric: bool) -> Measure:
-    """By what trials of one data set are compared: what most of them select by; `beside` says what the others do.
+    """Return what trials of one data set are compared by: what most of them select by; `beside` says what the others do.
 
     protocols: `protocol_config` to the number of trials that have it. Who takes the last epoch names no measure, and is
     compared as the others are.
@@ -119,7 +119,7 @@ SCORES: Final = [
 
 
 def measures_of(trials: pd.DataFrame) -> Mapping[str, Measure]:
-    """By data set. trials: those that are planned, of all data sets: the test split is shown when none has still to run."""
+    """Return the measure of each data set. trials: all that are planned: test is shown when none has still to run."""
     split: Split = "validation" if is_open(trials["status"].unique()) else "test"
     return {
         str(dataset): replace(measure_of(part), split=split) for dataset, part in trials.groupby("dataset", sort=False)
@@ -127,7 +127,7 @@ def measures_of(trials: pd.DataFrame) -> Mapping[str, Measure]:
 
 
 def measure_of(trials: pd.DataFrame) -> Measure:
-    """Of the trials of one data set: what they select by, on the test split."""
+    """Return what the trials of one data set select by, on the test split."""
     numeric = _has(trials, SQUARED_ERROR) and not _has(trials, ACCURACY)
     voting = trials[trials["status"] != "skipped"]  # a protocol that its data cannot follow says nothing
     protocols = (trials if voting.empty else voting)["protocol_config"].dropna().value_counts(sort=False)

@@ -25,7 +25,7 @@ def summary(verdicts: Sequence[Verdict]) -> str:
 
 
 def withdrawn(dropped: Sequence[str]) -> str:
-    """That an earlier grid claimed these; empty where there are none."""
+    """Say that an earlier grid claimed these; empty where there are none."""
     if not dropped:
         return ""
     return f"An earlier grid claimed what this one does not (p is corrected for it too): {'; '.join(dropped)}"

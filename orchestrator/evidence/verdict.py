@@ -112,7 +112,7 @@ def bound_of(claim: Claim) -> float:
 
 
 def verdicts(claims: Sequence[Claim], evidence: Sequence[Evidence], dropped: int = 0) -> tuple[Verdict, ...]:
-    """One for each claim. dropped: how many others were made of the same data, and withdrawn."""
+    """Return the verdict of each claim. dropped: how many others were made of the same data, and withdrawn."""
     tests = [_tested(claim, one.units) for claim, one in zip(claims, evidence, strict=True)]
     family = Family([1.0 if test is None else test[1].p for test in tests] + [1.0] * dropped)
     return tuple(
@@ -183,7 +183,7 @@ def _undecidable(evidence: Evidence, family: Family) -> str | None:
 
 
 def _most(claim: Claim) -> float:
-    """No effect is larger: of shares of pairs, Student's interval may reach beyond what there can be."""
+    """Return the largest possible effect: of shares of pairs, Student's interval may reach beyond what there can be."""
     if claim.on.form not in {"time", "diverged"} or claim.kind == "trend":
         return math.inf
     return 2.0 if claim.kind == "interaction" else 1.0
@@ -237,7 +237,7 @@ def _decide(claim: Claim, evidence: Evidence, seeds: int | None) -> str:
 
 
 def _seeds(claim: Claim, evidence: Evidence, family: int) -> int | None:
-    """So many seeds in all would decide it with a power of 0.8, if spread and effect are what they seem.
+    """Return how many seeds in all would decide it with a power of 0.8, if spread and effect are what they seem.
 
     They are added after one look more, and as many of them come to a value as did so far. None where it does not lack
     seeds: trials have still to run, nothing can be compared, what is left out is what matters, or no number would do.

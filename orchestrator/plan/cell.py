@@ -1,4 +1,4 @@
-"""One cell of a plan: its levels, what holds for it, and its identity."""
+"""A cell of a plan: its levels, what holds for it, and its identity."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
@@ -25,7 +25,7 @@ class Settings(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One combination of levels, and what holds for it. Its trials differ in their seeds alone."""
+    """A combination of levels, and what holds for it. Its trials differ in their seeds alone."""
 
     data: LocatedData
     model: Level
@@ -53,7 +53,7 @@ class Cell(NamedTuple):
 
     @property
     def label(self) -> str:
-        """For display: the labels of its levels."""
+        """Join the labels of its levels, for display."""
         return f"{self.dataset.label} {self.model.label} {self.optimizer.label} {self.regularizer.label}"
 
     @property
@@ -82,7 +82,7 @@ class Cell(NamedTuple):
         return trial_identity(self.identity, seed)
 
     def trial_ids(self, seeds: Sequence[int]) -> Iterator[str]:
-        """One for each seed."""
+        """Return the trial id of each seed."""
         identity = self.identity
         return (trial_identity(identity, seed) for seed in seeds)
 

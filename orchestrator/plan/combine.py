@@ -61,7 +61,7 @@ class GridIterator:
         yield from self._added()
 
     def alike(self, looked_at: LookedAt) -> Iterator[tuple[Combination, int]]:
-        """One combination for all that agree on what rules look at and on `looked_at`, and how many they are.
+        """Yield one combination for all that agree on what rules look at and on `looked_at`, and how many they are.
 
         Not for a grid with `zip`.
         """

@@ -24,15 +24,15 @@ class AddedSeeds:
 
     @classmethod
     def read(cls, journal: Journal) -> Self:
-        """Those of a results directory."""
+        """Read those of a results directory."""
         return cls(json.loads(journal.meta(_KEY) or "{}"))
 
     def joined(self, more: Mapping[str, int]) -> "AddedSeeds":
-        """With more; no cell loses any."""
+        """Add more; no cell loses any."""
         return AddedSeeds({**more, **{cell: max(seeds, more.get(cell, 0)) for cell, seeds in self.cells.items()}})
 
     def keep(self, journal: Journal) -> None:
-        """For all later sweeps into the directory."""
+        """Keep them for all later sweeps into the directory."""
         journal.remember(_KEY, json.dumps(self.cells, sort_keys=True) if self.cells else None)
 
     def of(self, cell_id: str, seeds: Sequence[int]) -> Sequence[int]:

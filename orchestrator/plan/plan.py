@@ -41,7 +41,7 @@ class EffectiveSettings:
         self._made: dict[tuple[int, _Parts], Settings] = {}
 
     def of(self, combination: Combination) -> Settings:
-        """Under the overrides that hold for the combination."""
+        """Resolve the combination under the overrides that hold for it."""
         parts = tuple(_components(combination)) if self._grid.tuning is not None else ()
         key = (self._walk.overriding(combination.rules), parts)
         if key not in self._made:
@@ -211,7 +211,7 @@ class Plan:
         return sum(len(self.seeds_of(cell)) - len(self.grid.seeds) for cell in cells)
 
     def _ended(self, kept: ExistingResults, lacks: Lacks) -> Counter[str]:
-        """Of cells that have no room, by the reason: the trials that ended where they had, less those that were added."""
+        """Count by reason, of cells without room, the trials that ended where they had room, less those that were added."""
         ended: Counter[str] = Counter()
         for cell in self.among(kept.cell_ids):
             if (reason := lacks(cell)) is not None:
@@ -247,7 +247,7 @@ class Plan:
         return known
 
     def _identity(self, combination: Combination) -> bytes:
-        """Of the combination's cell, without making it; empty where its data is missing."""
+        """Compute the identity of the combination's cell, without making it; empty where its data is missing."""
         dataset, model, optimizer, regularizer, rules = combination
         data, overriding = self._data(dataset), self._walk.overriding(rules)
         if data.missing is not None:

@@ -82,7 +82,7 @@ def prepare_data(plan: Plan, place: DataLocation, progress: Progress) -> dict[st
 
 
 def _divided(data: LocatedData, place: DataLocation, plan: Plan) -> TrialSplit:
-    """For the first seed. Raises DataError."""
+    """Split for the first seed. Raises DataError."""
     assert data.fingerprint is not None and data.info is not None, "a sweep has fetched what was missing"
     found = contents(data.dataset, place, data.fingerprint)
     if data.dataset.under_options(found.info) != data.info:

@@ -33,7 +33,7 @@ class Snapshot:
 
 
 class Progress(Protocol):
-    """Is notified of what happens."""
+    """Receives what happens in a sweep, for whoever shows it."""
 
     def note(self, text: str) -> None:
         """A step of the sweep, or something that the user should know."""
@@ -46,7 +46,7 @@ class Progress(Protocol):
 
 
 class SilentProgress:
-    """Tells nobody."""
+    """Drops everything that it receives."""
 
     def note(self, text: str) -> None:
         return

@@ -59,7 +59,7 @@ class LocatedData:
 
     @cached_property
     def digest(self) -> bytes:
-        """Of configuration and content. Raises DataMissing."""
+        """Return the digest of configuration and content. Raises DataMissing."""
         if self.fingerprint is None:
             raise DataMissing(self.missing)
         return dataset_digest(self.dataset, self.fingerprint)
@@ -68,7 +68,7 @@ class LocatedData:
 def locate(
     levels: Iterable[Level], place: DataLocation, file: Path, download: bool, dividing: SeededSplit
 ) -> dict[object, LocatedData]:
-    """By `meaning`, each level's data set and what it holds; of those with equal configuration and content the first.
+    """Find, by `meaning`, each level's data set and what it holds; of those with equal configuration and content the first.
 
     Where a data set that can be downloaded is absent it is fetched (`download`), or said to be missing. Raises
     GridError for all others that are missing or cannot be used.

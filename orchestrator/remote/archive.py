@@ -92,7 +92,7 @@ def _files(results: Path, running: bool) -> Iterator[Path]:
 
 
 def _remove_old(root: Path) -> None:
-    """Also those that were being written by a process that was killed."""
+    """Remove old archives, also those that a process was writing when it was killed."""
     for old in (*root.glob(".fetch-*.tar.gz"), *root.glob("..fetch-*.tar.gz.*.tmp")):
         with suppress(OSError):  # gone by now, or another user's, who will remove it
             if time.time() - old.lstat().st_mtime > _KEPT_SECONDS:

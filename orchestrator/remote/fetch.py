@@ -47,7 +47,7 @@ _NOT_AN_ARCHIVE: Final = (
 
 
 def members_of(archive: BinaryIO, size: int, running: bool) -> tuple[tarfile.TarInfo, ...]:
-    """Of an archive of so many bytes. Raises ValueError where it has one that may not be unpacked, and says why."""
+    """List the members of an archive of so many bytes. Raises ValueError where one may not be unpacked, and says why."""
     with _opened(archive, size) as content:
         whole = _refuse_bomb(content, max_unpacked(size))
         with tarfile.open(fileobj=content, mode="r:") as opened:

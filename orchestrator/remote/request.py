@@ -53,7 +53,7 @@ class Answer:
     errors: str
 
     def line(self) -> str:
-        """As one line of the job's log."""
+        """Return it as one line of the job's log."""
         packed = zlib.compress(json.dumps(asdict(self)).encode())
         return _MARK + base64.b64encode(packed).decode()
 

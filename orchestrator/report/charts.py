@@ -299,7 +299,7 @@ def _unsure(names: Sequence[str]) -> str:
 
 
 def rank_figures(trials: pd.DataFrame) -> tuple[RankFigure, ...]:
-    """One for each axis but the data set that has three levels or more which completed together."""
+    """Make one for each axis but the data set that has three levels or more which completed together."""
     return tuple(figure for axis in LEARNING_AXES for figure in _ranked(trials, axis))
 
 

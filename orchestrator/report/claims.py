@@ -17,7 +17,7 @@ _HIDDEN: Final = "figures of the test split are shown when no trial has still to
 
 @dataclass(frozen=True, slots=True)
 class ClaimView:
-    """One claim."""
+    """A claim as the page shows it."""
 
     id: str
     text: str
@@ -50,7 +50,7 @@ class ClaimSection:
 def claim_section(
     paths: ResultsPaths, grids: Iterable[str], *, under_way: bool
 ) -> tuple[ClaimSection | None, str | None]:
-    """None where no grid has claimed anything; else the claims, or why they cannot be judged.
+    """Return the claims, or why they cannot be judged; None where no grid has claimed anything.
 
     grids: the texts of all sweeps here, as they were kept. under_way: whether trials have still to run: figures of the
     test split are then left to `orch claims`, which is asked for them.

@@ -41,7 +41,7 @@ def render(card: DataCard, images: tuple[ClassImages, ...]) -> str:
 
 
 def _rows(card: DataCard) -> list[tuple[str, tuple[int, ...], int, float]]:
-    """Of each class its name, its examples by split and in all, and their share of the largest class."""
+    """Return of each class its name, its examples by split and in all, and their share of the largest class."""
     totals = card.class_counts
     by_split = zip(*(split.classes for split in card.splits), strict=True)
     return [

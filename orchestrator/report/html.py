@@ -1,4 +1,4 @@
-"""One self-contained HTML file: `orch report`."""
+"""Writes one self-contained HTML file: `orch report`."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def render(page: Page) -> str:
 
 
 def _hash(text: str) -> Markup:
-    """As a content-security policy names what may stand inline."""
+    """Hash a text as a content-security policy names what may stand inline."""
     return Markup(f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'")  # noqa: S704 - digits # nosec B704
 
 

@@ -18,7 +18,7 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One `orch sweep` that wrote to the directory."""
+    """An `orch sweep` that wrote to the directory."""
 
     started: str
     facts: tuple[tuple[str, str], ...]

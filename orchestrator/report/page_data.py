@@ -30,7 +30,7 @@ class DataSet:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: mean over its completed seeds, the better first within a data set."""
+    """A cell: its mean over its completed seeds, the better first within a data set."""
 
     at: tuple[int, ...]
     """Its level on each axis."""
@@ -124,7 +124,7 @@ class Breakdown:
 
 @dataclass(frozen=True, slots=True)
 class Breakdowns:
-    """Of the cells that have classes, in the order of `Cells.cells`."""
+    """Measures by class of the cells that have classes, in the order of `Cells.cells`."""
 
     classes: tuple[tuple[str, ...], ...]
     """By data set."""
@@ -148,7 +148,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """Of one data set, the largest first."""
+    """The effects on one data set, the largest first."""
 
     dataset: str
     measure: str
@@ -243,7 +243,7 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class TuningFigure:
-    """One tuned parameter of one data set: validation score by value, the best cell first."""
+    """A tuned parameter of a data set: validation score by value, the best cell first."""
 
     dataset: str
     parameter: str

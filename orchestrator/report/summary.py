@@ -38,7 +38,7 @@ class Notice:
 
 
 def winners(trials: pd.DataFrame, ranked: pd.DataFrame, shares: tuple[Effects, ...]) -> tuple[WinningCell, ...]:
-    """One for each data set that has a completed trial. The test split chooses nothing."""
+    """Name the best cell of each data set that has a completed trial. The test split chooses nothing."""
     of_dataset, measures = {effects.dataset: effects for effects in shares}, measures_of(trials)
     found = []
     for dataset, cells in ranked.groupby("dataset", sort=False):
@@ -64,7 +64,7 @@ def _winner(dataset: str, cells: pd.DataFrame, measure: Measure, effects: Effect
 
 
 def _beside(measure: Measure) -> str:
-    """That not all cells of the data set select by the same."""
+    """Say that not all cells of the data set select by the same."""
     return f", though some cells select by {', '.join(measure.beside)}" if measure.beside else ""
 
 
@@ -95,7 +95,7 @@ def _differences(differ: int, ties: int, others: int) -> str:
 
 
 def _unable(ranked: pd.DataFrame, left: int, others: int) -> str:
-    """That so few seeds tell nothing, whatever the cells are: what they do not tell apart is not alike for that."""
+    """Say that so few seeds tell nothing, whatever the cells are: what they do not tell apart is not alike for that."""
     seeds, least = int(ranked["n"].max()), min_seeds(others)
     few = "one seed" if seeds == 1 else f"{seeds} seeds" if seeds < least else "the seeds that they have in common"
     return (
@@ -104,7 +104,7 @@ def _unable(ranked: pd.DataFrame, left: int, others: int) -> str:
 
 
 def _figure(value: float) -> str:
-    """As the page's tables show it."""
+    """Format a number as the page's tables do."""
     return f"{value:.4g}" if value and not 1e-3 <= abs(value) < 1000 else f"{value:.4f}"
 
 

@@ -43,7 +43,7 @@ def _board(dataset: str, cells: pd.DataFrame, measure: Measure) -> Board:
 
 
 def _board_columns(cells: pd.DataFrame, varying: list[str], measure: Measure) -> dict[str, Column]:
-    """By the names that they have in `cells`. Until all trials have ended nothing but validation is there."""
+    """Return columns by the names that they have in `cells`. Until all trials have ended only validation is there."""
     after = measure.split == "test"
     gap = ("train", measure.split) if measure.higher_is_better else (measure.split, "train")
     return {
@@ -143,7 +143,7 @@ def _tuned(trials: pd.DataFrame) -> dict[str, Column]:
 
 
 def _readable(rows: pd.DataFrame) -> pd.DataFrame:
-    """With those values for display."""
+    """Replace values by those for display."""
     return rows.assign(tuned=[shown_text(None if pd.isna(text) else text) for text in rows["tuned"]])
 
 

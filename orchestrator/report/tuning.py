@@ -40,11 +40,11 @@ class Interval:
         return "lower" if share <= EDGE else "upper" if share >= 1 - EDGE else None
 
     def bands(self) -> tuple[tuple[float, float], ...]:
-        """Both edges, from end to end."""
+        """Return both edges, from end to end."""
         return (self.low, self._at(EDGE)), (self._at(1 - EDGE), self.high)
 
     def place(self, value: Any) -> float:
-        """On the axis of a chart."""
+        """Return the place on the axis of a chart."""
         return float(value)
 
     def __str__(self) -> str:
@@ -80,11 +80,11 @@ class ValueList:
         return "lower" if value == self.numbers[0] else "upper" if value == self.numbers[-1] else None
 
     def place(self, value: Any) -> float:
-        """On the axis of a chart: the number, or the position in the list."""
+        """Return the place on the axis of a chart: the number, or the position in the list."""
         return float(value) if self.numbers else self.texts.index(json.dumps(value, sort_keys=True))
 
     def places(self) -> tuple[float, ...]:
-        """Of all values, in order."""
+        """Return the places of all values, in order."""
         return self.numbers or tuple(map(float, range(len(self.texts))))
 
     def __str__(self) -> str:
@@ -95,7 +95,7 @@ Domain = Interval | ValueList
 
 
 def domain_of(written: list[Any]) -> Domain:
-    """As the grid has it: [low, high, log], [low, high, linear], or a list of values."""
+    """Read a domain as the grid has it: [low, high, log], [low, high, linear], or a list of values."""
     if len(written) == 3 and written[-1] in ("log", "linear"):
         return Interval(written[0], written[1], written[2] == "log")
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in written):
@@ -118,7 +118,7 @@ _OTHERS: Final = {"values do not fit": {"skipped"}, "still to run": OPEN}
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """One that tunes."""
+    """A tuning trial."""
 
     trial_id: str
     status: str
@@ -241,7 +241,7 @@ def _summary(settings: pd.DataFrame) -> str:
 
 
 def _figures(cells: list[_Tuned]) -> Iterator[TuningFigure]:
-    """One for each data set and each parameter; another where it was looked for elsewhere, or by another measure."""
+    """Make a figure for each data set and parameter; another where it was looked for elsewhere, or by another measure."""
     groups: dict[tuple[str, Measure, str, Domain], list[_Tuned]] = {}
     for cell in cells:
         for name, domain in cell.domains.items():

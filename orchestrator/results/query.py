@@ -22,7 +22,7 @@ _OF_CLASSES, _OF_NUMBERS = ("val_accuracy", "test_accuracy"), ("val_mse", "test_
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Of one results directory."""
+    """What trials of one results directory are ordered by."""
 
     measures: dict[str, Measure]
     """By data set."""
@@ -31,7 +31,7 @@ class Order:
 
     @property
     def columns(self) -> list[str]:
-        """Those by which trials are ordered; several where data sets are compared by different measures."""
+        """Return the columns by which trials are ordered; several where data sets are compared by different measures."""
         return list(dict.fromkeys(measure.validation for measure in self.measures.values())) or ["val_accuracy"]
 
     @property
@@ -193,7 +193,7 @@ def _usual(trials: pa.Table, order: Order) -> list[str]:
 
 
 def _sorted(trials: pa.Table, query: TrialQuery, order: Order) -> pa.Table:
-    """By the column that was asked for, else by what the trials are selected by, which may be another for each data set."""
+    """Sort by the column asked for, else by what the trials are selected by, which may differ between data sets."""
     if query.sort is not None or len(order.columns) == 1:
         return _sorted_by(query.sort or order.columns[0], trials, query)
     of_datasets = [

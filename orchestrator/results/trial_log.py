@@ -14,7 +14,7 @@ _SHOWN: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class AttemptLog:
-    """One try, with what it printed."""
+    """An attempt, with what it printed."""
 
     attempt: int
     status: str
@@ -31,7 +31,7 @@ class AttemptLog:
 
 @dataclass(frozen=True, slots=True)
 class EpochLog:
-    """One epoch of the latest attempt."""
+    """An epoch of the latest attempt."""
 
     epoch: int
     lr: float

@@ -62,7 +62,7 @@ class FlopCounter:
         self._end()
 
     def count(self, model: Model, data: DataInfo) -> int | None:
-        """None where it is not known."""
+        """Count a model's operations; None where they cannot be counted."""
         if model.name in self._unknown:
             return None
         try:
@@ -218,7 +218,7 @@ def _exactly(line: socket.socket, count: int) -> bytes:
 
 
 def _limit_memory() -> None:
-    """So that a model which is too large is refused its memory before the machine ends a process, which might be another."""
+    """Limit memory: a model that is too large fails to get it before the machine ends a process, which might be another."""
     limit = psutil.Process().memory_info().rss + int(_MEMORY_SHARE * psutil.virtual_memory().available)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

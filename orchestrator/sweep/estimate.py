@@ -51,7 +51,7 @@ class SweepEstimate:
 
 
 def headline(result: TrialResult, goal: Goal) -> str:
-    """One figure, for display: of validation, since nobody looks at the test split while trials have still to run."""
+    """Format one figure, of validation: nobody looks at the test split while trials have still to run."""
     if result.status == "diverged":
         return result.reason or "diverged"
     value = goal.of_scores(result.val)

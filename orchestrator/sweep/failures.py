@@ -137,7 +137,7 @@ class BadNode:
 
 
 class Failures:
-    """Of one sweep."""
+    """Counts the failures of one sweep."""
 
     def __init__(self) -> None:
         self._times: Counter[tuple[str, FailureKind]] = Counter()

@@ -27,7 +27,7 @@ class Goal:
         return cls(measure, task.selections[measure], last)
 
     def score(self, values: Sequence[float | None]) -> float | None:
-        """Of the epochs so far; the greater the better. None where there is no finite value."""
+        """Score the epochs so far; the greater the better. None where there is no finite value."""
         sign = 1 if self.better == "max" else -1
         finite = [
             sign * value for value in values[-1 if self.last else 0 :] if value is not None and math.isfinite(value)

@@ -161,7 +161,7 @@ class Sweep:
         return False
 
     def _note_side_effects(self, event: AttemptFinished | AttemptFailed, trial: RunningTrial) -> None:
-        """Once for all trials that do the same: their rows have it."""
+        """Note side effects once for all trials that have the same: their rows have them."""
         text = str(event.side_effects or "")
         if text and text not in self._noted_side_effects:
             self._noted_side_effects.add(text)
@@ -247,7 +247,7 @@ class Sweep:
         self._move(old, new)
 
     def _label(self, waiting: Waiting) -> str:
-        """For display."""
+        """Return a trial's label, for display."""
         if waiting.tuning is None:
             return f"{waiting.cell.label} seed {waiting.seed}"
         tuner = self._deferred.tuner(waiting.cell)

@@ -186,7 +186,7 @@ def _called(command: Sequence[str], notice: Notice, seconds: float) -> str:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """With all that it has started."""
+    """End the process with all that it has started."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -17,7 +17,7 @@ from orchestrator.sweep.record import NO_ROOM
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Of one cluster."""
+    """What one cluster has room for."""
 
     lacks: Callable[[Cell], str | None]
     """Why a trial of the cell has no room there; None where it has."""
@@ -26,7 +26,7 @@ class Room:
 
 
 def room_of(cluster: ClusterSpec) -> Room:
-    """This machine's size is known; a cluster whose Ray runs is asked, which starts nothing there."""
+    """Return what there is: this machine's size is known; a cluster whose Ray runs is asked, which starts nothing there."""
     if cluster.access.starts_ray:
         return _among(local_nodes(cluster), cluster)
     if cluster.autoscaling:

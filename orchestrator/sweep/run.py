@@ -162,7 +162,7 @@ class SweepSummary:
     """Of the final export."""
 
     def as_text(self) -> str:
-        """For the end of a sweep."""
+        """Format it for the end of a sweep."""
         counts = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(self.counts.items()))
         return "\n".join([f"{self.name}: {self._done()}; {counts}", *self._reasons(), f"tables in {self.results}"])
 
@@ -180,7 +180,7 @@ class SweepSummary:
             yield f"  and {more} more reasons: `orch results {self.results} --where status=skipped --columns reason`"
 
     def as_json(self) -> dict[str, object]:
-        """For `--json`."""
+        """Format it for `--json`."""
         return {**asdict(self), "results": str(self.results)}
 
     @property

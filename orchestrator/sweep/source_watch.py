@@ -20,7 +20,7 @@ _Stamp = tuple[int, int, int]
 
 
 class SourceWatch:
-    """Of the packages that hold the components which are loaded, plug-ins among them."""
+    """Watches the packages that hold the components which are loaded, plug-ins among them."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
         self._note = note
@@ -69,7 +69,7 @@ def _loaded(component: type[Component]) -> Iterator[type[Component]]:
 
 
 def _stamp(file: Path) -> _Stamp | None:
-    """None where it is gone."""
+    """Return what changes when a file is written; None where it is gone."""
     try:
         status = file.stat()
     except OSError:

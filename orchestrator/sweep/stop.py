@@ -31,7 +31,7 @@ _LONGEST: Final = 16
 
 
 def ask_to_stop(paths: ResultsPaths, mode: StopMode) -> None:
-    """For the one who wants the sweep to end. Raises UserError where the directory cannot be written."""
+    """Ask a sweep to end. Raises UserError where the directory cannot be written."""
     try:
         replace_whole(mode.encode(), paths.stop_request)
     except OSError as error:
@@ -39,7 +39,7 @@ def ask_to_stop(paths: ResultsPaths, mode: StopMode) -> None:
 
 
 def asked_to_stop(paths: ResultsPaths) -> StopMode | None:
-    """For the sweep."""
+    """Return how the sweep has been asked to stop; None where it has not."""
     try:
         text = read_regular(paths.stop_request, _LONGEST)
     except OSError:
@@ -155,7 +155,7 @@ class StoppedEarly(KeyboardInterrupt):
 
 
 def stop_early() -> None:
-    """For a process that begins: they end it as Ctrl-C does, with a line, until `Stopping` takes them."""
+    """Let signals end a process that begins as Ctrl-C does, with a line, until `Stopping` takes them."""
     for number in ENDING:
         if signal.getsignal(number) is signal.SIG_DFL:  # else Python's own, nohup, or somebody else's
             signal.signal(number, _raise)
@@ -218,7 +218,7 @@ class Stopping:
         self._hear(number)
 
     def _hear(self, number: int) -> None:
-        """Also what Ray's own handler has received, whose SystemExit may have come where nothing passes it on."""
+        """Take in a signal, also from Ray's own handler: its SystemExit may have come where nothing passes it on."""
         self._received = number
 
 

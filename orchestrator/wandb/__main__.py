@@ -37,7 +37,7 @@ _ARTIFACTS: Final = "WANDB_DATA_DIR"
 
 @contextmanager
 def staging(folder: Path) -> Iterator[None]:
-    """For the one who holds the writer's lock: whatever is in the folder is of writers that are gone.
+    """Make the folder, for whoever holds the writer's lock: whatever is in it is of writers that are gone.
 
     Also the SDK's temporary files, which it makes while it is imported, and folders that its `Api` makes for each run.
     """
@@ -60,7 +60,7 @@ _FINISH_SECONDS: Final = 60.0
 
 
 def _say(text: str) -> None:
-    """To the log of the writer, which is where standard error goes."""
+    """Write to the log of the writer, which is where standard error goes."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 

@@ -30,7 +30,7 @@ _COLUMNS = [
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """Of one data set."""
+    """The best trial of one data set."""
 
     trial_id: str
     message: str
@@ -46,7 +46,7 @@ def read_winners(paths: ResultsPaths) -> tuple[Winner, ...]:
 
 
 def _winner(trials: pd.DataFrame, first: "pd.Series[str]") -> Winner | None:
-    """None where no trial was completed, since a cell without one stands last."""
+    """Return the winner; None where no trial was completed, since a cell without one stands last."""
     measure = measure_of(trials[trials["dataset"] == first["dataset"]])
     done = trials[(trials["cell_id"] == first["cell_id"]) & (trials["status"] == "completed")]
     if done.empty:
@@ -60,7 +60,7 @@ _FIRST_FAILURE: Final = "first failure"
 
 
 class Attaching:
-    """To runs that are there."""
+    """Attaches models and alerts to runs that are there."""
 
     def __init__(
         self, paths: ResultsPaths, journal: Journal, tracker: Tracker, ledger: Ledger, to: Destination | None

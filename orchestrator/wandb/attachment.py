@@ -48,7 +48,7 @@ class Alert:
 
 
 def model_of(run: Run, trial_id: str, paths: ResultsPaths) -> Model | None:
-    """None where the trial kept no weights."""
+    """Return the trial's weights as an artifact; None where it kept none."""
     weights = paths.weights(trial_id)
     if not weights.is_file():
         return None
@@ -62,7 +62,7 @@ def model_of(run: Run, trial_id: str, paths: ResultsPaths) -> Model | None:
 
 
 def collection_of(run: Run) -> str:
-    """One for each data set of a sweep: `best` is the best of it."""
+    """Name the collection of a data set of a sweep: `best` is the best of it."""
     name = f"{run.config['sweep']}-{run.config['dataset_label']}"
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)[: _LONGEST_NAME - 9]}-{run.config['results_id']}"
 
@@ -72,7 +72,7 @@ def collection_in(version: str) -> str:
 
 
 def origin_of(run: Run) -> Origin | None:
-    """None where its weights were freshly initialised."""
+    """Return where a trial's first weights came from; None where they were freshly initialised."""
     weights, content = run.config.get("model.weights"), run.config.get("model.content")
     if not isinstance(weights, str) or not isinstance(content, str) or weights == "none":
         return None
@@ -81,7 +81,7 @@ def origin_of(run: Run) -> Origin | None:
 
 
 def failure_alert(run: Run) -> Alert | None:
-    """None where the trial has not failed."""
+    """Make the alert of a failed trial; None where it has not failed."""
     if run.summary.get("status") not in RETRYABLE:
         return None
     text = f"{run.name}: {run.summary.get('reason') or run.summary['status']}"

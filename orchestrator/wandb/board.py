@@ -30,7 +30,7 @@ class _BoardLocation:
 
 
 class Board:
-    """Of one results directory."""
+    """The W&B report and workspace of one results directory."""
 
     def __init__(self, paths: ResultsPaths) -> None:
         self._paths = paths
@@ -100,7 +100,7 @@ def _report_of(results_id: str, entity: str, project: str) -> str:
 
 
 def _loaded_report(address: str) -> "wr.Report | None":
-    """With the comments that people have made on it. None where it was never made, or has been deleted since."""
+    """Load the report with the comments on it. None where it was never made, or has been deleted since."""
     if not address:
         return None
     try:

@@ -58,7 +58,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Of one sweep."""
+    """What the W&B report of one sweep shows."""
 
     title: str
     workspace: str

@@ -52,7 +52,7 @@ class Ledger:
         self.settle(place)
 
     def settle(self, place: Place | None) -> None:
-        """It has become known where runs go."""
+        """Record where runs go, now that it is known."""
         self._place = place
         self._states: dict[str, State] = {}
         self._runs: dict[str, dict[str, None]] = {}
@@ -64,7 +64,7 @@ class Ledger:
             self._take(line)
 
     def state(self, run_id: str) -> State | None:
-        """None where it was never begun."""
+        """Return a run's state; None where it was never begun."""
         return self._states.get(run_id)
 
     def beside(self, kind: Beside, of: str) -> str | None:

@@ -31,7 +31,7 @@ class _Live:
 
 
 class LiveRuns:
-    """Of one writer. After Unreachable none is open any more, and each is taken up where W&B counts its rows."""
+    """The open runs of one writer. After Unreachable none is open, and each is taken up where W&B counts its rows."""
 
     def __init__(
         self,
@@ -69,12 +69,12 @@ class LiveRuns:
         self._again_at = time.monotonic() + _EVERY_SECONDS
 
     def take(self, unit: Finished) -> OpenRun | None:
-        """Its trial has ended, so that the run is another's to complete; None where it is not open."""
+        """Hand over the run of a trial that has ended, for another to complete; None where it is not open."""
         live = self._open.pop(unit, None)
         return None if live is None else live.opened
 
     def lost(self) -> bool:
-        """No run is open any more: whether any was since the last time."""
+        """Forget all open runs. Returns whether any was open since the last time."""
         self._open.clear()
         used, self._used = self._used, False
         if used:
@@ -97,7 +97,7 @@ class LiveRuns:
         return max(trial.seconds, trial.expected_seconds) >= LONG_SECONDS
 
     def _begin(self, trials: list[Running]) -> None:
-        """With those that have rows: a run without any shows nothing."""
+        """Begin the runs that have rows: one without any shows nothing."""
         wanted = [trial.unit for trial in trials if trial.runs and trial.epochs][: MAX_OPEN - len(self._open)]
         if not wanted:
             return

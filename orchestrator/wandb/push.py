@@ -93,7 +93,7 @@ def destination(paths: ResultsPaths, project: str | None, entity: str | None) ->
 
 
 def _of_grid(text: str, name: str) -> Destination:
-    """Its section `wandb`. A sweep has read the text once, perhaps elsewhere: only what is used is looked at."""
+    """Read the section `wandb`. A sweep has read the text once, perhaps elsewhere: only what is used is looked at."""
     try:
         grid = YAML(typ="safe", pure=True).load(text)
         # through JSON, as the sweep reads it: a list is a list there

@@ -167,7 +167,7 @@ def label_of(row: dict[str, Any]) -> str:
 
 
 def name_of(label: str, rest: str) -> str:
-    """As long as W&B takes it; what tells runs of a cell apart is cut last."""
+    """Return a run's name, as long as W&B takes it; what tells runs of a cell apart is cut last."""
     return _cut(f"{_cut(label, max(_LONGEST_NAME // 2, _LONGEST_NAME - 3 - len(rest)))} · {rest}", _LONGEST_NAME)
 
 
@@ -225,7 +225,7 @@ def _circumstances(row: dict[str, Any]) -> dict[str, Value]:
 
 
 def surroundings_of(journal: Journal, environment_ids: Iterable[str | None]) -> dict[str, Value]:
-    """On what and with which code trials ran: of several invocations, all that there were."""
+    """Return on what and with which code trials ran: of several invocations, all that there were."""
     wanted = sorted({one for one in environment_ids if one is not None})
     places = ", ".join("?" * len(wanted))
     rows = list(

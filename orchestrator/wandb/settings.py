@@ -16,19 +16,19 @@ _SECTION: Final = "default"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One line of such a file."""
+    """A line of such a file."""
 
     value: str
     path: Path
 
 
 def settings_of_files() -> dict[str, Setting]:
-    """By name. As the SDK has it, the working folder's file is above the user's."""
+    """Return settings by name. As the SDK has it, the working folder's file is above the user's."""
     return {name: Setting(value, path) for path in _files() for name, value in _read(path).items()}
 
 
 def base_url() -> str:
-    """Of the server, whose address stands in WANDB_BASE_URL or in a settings file where it is not W&B's own."""
+    """Return the server's address: that of WANDB_BASE_URL or of a settings file, where it is not W&B's own."""
     there = settings_of_files().get("base_url")
     return (os.environ.get("WANDB_BASE_URL") or (there.value if there else "") or _DEFAULT_URL).rstrip("/")
 
@@ -60,7 +60,7 @@ _NO: Final = frozenset({"", "0", "false", "f", "no", "n", "off"})
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Not to send."""
+    """The user's setting that nothing is sent."""
 
     mode: Literal["offline", "disabled"]
     """`offline`: runs may be written into folders; `disabled`: nothing is written."""

@@ -48,7 +48,7 @@ def use_origin(tracked: "wandb.Run", origin: Origin) -> None:
 
 
 def crown(api: "wandb.Api", version: str) -> None:
-    """Within its collection, W&B takes the alias from whichever version has it."""
+    """Give a version the alias `best`; within its collection W&B takes it from whichever version has it."""
     found = api.artifact(version, type=_TYPE)
     if BEST not in found.aliases:
         found.aliases.append(BEST)
@@ -106,7 +106,7 @@ class Tracker:
 
     @property
     def place(self) -> Place:
-        """As far as it is known without asking."""
+        """Return where runs go, as far as it is known without asking."""
         return Place(base_url(), self._entity, self._project)
 
     def begin(self, run: Run, there: int | None) -> OpenRun:
@@ -166,7 +166,7 @@ class Tracker:
             crown(self._api(), f"{self.entity}/{self._project}/{version}")
 
     def write_offline(self, run: Run, media: Media) -> None:
-        """Into a folder, which `wandb sync` sends."""
+        """Write a run into a folder, which `wandb sync` sends."""
         OpenRun(self._init(run, "offline", resume=False), run, 0).complete(run, media)
 
     def supersede(self, run_ids: Collection[str]) -> None:

@@ -28,7 +28,7 @@ _DELETED: Final = "previously created and deleted"
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """Of one run."""
+    """The refusal of one run."""
 
     why: str
     again_at: float
@@ -36,7 +36,7 @@ class _Refusal:
 
 
 class Refusals:
-    """Of one writer."""
+    """The runs that W&B has refused to one writer."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
@@ -158,7 +158,7 @@ class Writer:
             _wait(stop)
 
     def conclude(self, winners: tuple[Winner, ...]) -> None:
-        """Once all runs are there. Raises Unreachable."""
+        """Attach models and alerts, once all runs are there. Raises Unreachable."""
         self._attaching.conclude(winners, lambda unit: self._read(unit)[0])
 
     def _why(self, left: list[Finished]) -> str:
@@ -256,7 +256,7 @@ class Writer:
                 self._live.tick()
 
     def _confirm_all(self, sent: dict[Finished, tuple[str, int]]) -> None:
-        """That a call returned does not say that W&B has taken the rows: it is asked."""
+        """Ask W&B whether it has taken the rows: that a call returned does not say so."""
         ends, pause = time.monotonic() + self._patience.counted_seconds, 0.1
         while sent:
             found = self._tracker.arrived([run_id for run_id, _ in sent.values()])

@@ -97,7 +97,7 @@ _MANY: Final = 1 << 30
 
 
 class Batches:
-    """Of one data set on one device, standardised by its training split (or scaled as its `preprocess` asks)."""
+    """Batches of one data set on one device, standardised by its training split (or scaled as its `preprocess` asks)."""
 
     def __init__(
         self, examples: Examples, statistics: ChannelStatistics, device: torch.device, channels_last: bool
@@ -127,7 +127,7 @@ class Batches:
         classes: int = 0,
         skip: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """One epoch in an order drawn from `order`: this rank's part of each batch.
+        """Yield this rank's part of each batch of one epoch, in an order drawn from `order`.
 
         batch_size: over all ranks. The last batch may be smaller; one that would give a rank fewer than two examples
         is joined to the batch before it. order: on the CPU and in the same state on every rank. augment: on the
@@ -152,7 +152,7 @@ class Batches:
             yield self.standardise(inputs), targets
 
     def evaluation(self, indices: NDArray[np.int64], batch_size: int, shard: Shard) -> Iterator[tuple[Tensor, Tensor]]:
-        """This rank's part of a split, in order; at least one batch, which is empty where the rank has no part.
+        """Yield this rank's part of a split, in order; at least one batch, which is empty where the rank has no part.
 
         batch_size: of one rank.
         """
@@ -191,7 +191,7 @@ class Batches:
 
 
 def _channels_last(images: Tensor) -> Tensor:
-    """In that memory format, channel by channel: on a CPU torch's own conversion takes four times as long."""
+    """Convert to that memory format, channel by channel: on a CPU torch's own conversion takes four times as long."""
     if images.is_contiguous(memory_format=torch.channels_last):
         return images
     result = torch.empty_like(images, memory_format=torch.channels_last)
@@ -215,7 +215,7 @@ def _bounds(count: int, batch_size: int, shard: Shard) -> list[tuple[int, int]]:
 
 
 def _ranks(shard: Shard) -> int:
-    """Into how many parts `shard` divides."""
+    """Return into how many parts `shard` divides."""
     part = shard(_MANY)
     size: int = part.stop - part.start
     return round(_MANY / size)
@@ -259,7 +259,7 @@ class UnlabelledBatches:
         return self._count
 
     def draw(self) -> Tensor:
-        """This rank's part of the next batch: float32 (batch, *shape)."""
+        """Return this rank's part of the next batch: float32 (batch, *shape)."""
         return next(self._stream)
 
     def state(self) -> State:

@@ -110,7 +110,7 @@ def _folder_name(dataset: Dataset, fingerprint: str) -> str:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time makes a folder; the lock is given back by the system when its holder dies."""
+    """Lock a folder, which one process at a time makes; the system releases the lock when its holder dies."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         tag_cache(folder.parent)

@@ -27,7 +27,7 @@ ImageArray = NDArray[np.uint8] | NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class SplitCard:
-    """One of the splits that the data comes in."""
+    """A split that the data comes in."""
 
     name: str
     """`all`; or `train` and `test` where there is an official test split."""
@@ -45,7 +45,7 @@ class SplitCard:
 
 @dataclass(frozen=True, slots=True)
 class TargetCard:
-    """One number to predict, over all splits."""
+    """A number to predict, over all splits."""
 
     least: float
     mean: float
@@ -156,7 +156,7 @@ class DataView:
         dividing.of(self._dataset, self._examples, self._hashes, self._info.classes)
 
     def _broken(self) -> list[BrokenImage]:
-        """Of examples that are decoded while they are used; the others have been."""
+        """Find broken examples of those that are decoded while they are used; the others have been decoded."""
         if isinstance(self._examples, Examples):
             return []
         decoder = self._examples.decoder

@@ -93,7 +93,7 @@ class ClipSource(ImageSource):
         return headers
 
     def groups(self, key: str) -> NDArray[np.int64]:
-        """Of each recording. key: the path of a CSV file, with the paths of recordings within the folder."""
+        """Return each recording's group. key: the path of a CSV file, with the paths of recordings within the folder."""
         prefix = f"{self._root}{os.sep}"
         return listed_groups(Path(key), [found.recording.path.removeprefix(prefix) for found in self._found])
 
@@ -106,7 +106,7 @@ class ClipSource(ImageSource):
 
     @cached_property
     def _numbers(self) -> list[NDArray[np.int64]]:
-        """Of each recording, the frames of its clips. Raises BrokenVideo naming every one that cannot be opened."""
+        """Return the frames of each recording's clips. Raises BrokenVideo naming every one that cannot be opened."""
         numbers: list[NDArray[np.int64]] = []
         broken: list[BrokenImage] = []
         for found in self._found:

@@ -37,13 +37,13 @@ _WORD: Final = (1 << 64) - 1
 
 
 def stamps(files: Iterable[str | Path]) -> Stamps:
-    """Of each file in its order. Raises OSError, where a file is gone too."""
+    """Return the stamp of each file in its order. Raises OSError, where a file is gone too."""
     numbers = [number for path in files for number in stamp(path)]
     return np.array(numbers, np.uint64).reshape(-1, _COLUMNS)
 
 
 def stamp(path: str | Path) -> tuple[int, int, int, int]:
-    """Of one file, as its row in `stamps`. Raises OSError."""
+    """Return the stamp of one file, as its row in `stamps`. Raises OSError."""
     status = Path(path).stat()
     return (status.st_size, status.st_mtime_ns & _WORD, status.st_ino & _WORD, status.st_ctime_ns & _WORD)
 
@@ -204,7 +204,7 @@ def _hashed(paths: Sequence[str]) -> str:
 
 
 def file_hash(path: str, pieces: bool) -> str:
-    """That of one file, in hexadecimal; of pieces of it where all together are large. Raises BrokenImage."""
+    """Hash one file, in hexadecimal; pieces of it where all together are large. Raises BrokenImage."""
     digest = blake2b(digest_size=_BYTES)
     try:
         with Path(path).open("rb") as file:

@@ -43,7 +43,7 @@ def open_to_append(path: Path) -> BinaryIO:
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """Its content, or the first `most` bytes of it. Raises OSError, as `open_regular` does."""
+    """Read a file's content, or its first `most` bytes. Raises OSError, as `open_regular` does."""
     with open_regular(path) as file:
         return file.read(most)
 

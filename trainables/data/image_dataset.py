@@ -55,7 +55,7 @@ class ImageSource(ABC):
         """Hex digest of the images, their classes and their official split; above 2 GiB of names and sizes."""
 
     def all_but(self, broken: Collection[str]) -> NDArray[np.bool_]:
-        """For each of `targets`, whether it is none of these, which errors have named."""
+        """Return for each of `targets` whether it is none of these, which errors have named."""
         names = (image.name for image in chain.from_iterable(self.batches()))
         return np.array([name not in broken for name in names], np.bool_)
 
@@ -64,7 +64,7 @@ class ImageSource(ABC):
         return ()
 
     def headers(self) -> list[Header]:
-        """Those of as many images as tell the sizes and colours of all. Raises BrokenImage naming all broken ones."""
+        """Read headers of as many images as tell the sizes and colours of all. Raises BrokenImage naming all broken ones."""
         headers: list[Header] = []
         broken: list[BrokenImage] = []
         for image in chain.from_iterable(self.batches()):
@@ -259,7 +259,7 @@ def _survey(source: ImageSource) -> Survey:
 def decoded_images(
     batches: Iterator[list[EncodedImage]], count: int, shape: Shape, choose: Choice = whole
 ) -> NDArray[np.uint8]:
-    """So many images (a part of each) in one array.
+    """Decode so many images (a part of each) into one array.
 
     Raises BrokenImage naming every broken one, UnfitOption where memory is too small.
     """

@@ -106,7 +106,7 @@ def is_shown(name: str) -> bool:
 
 
 def _are_splits(named: list[Path], folders: list[Path]) -> bool:
-    """One such name may be a class's (buses, trains and planes); two, or nothing else, are splits."""
+    """Decide whether names are of splits: one may be a class's (buses, trains, planes); two, or all, are splits."""
     if len(named) != 1:
         return len(named) > 1
     only = named[0]
@@ -169,7 +169,7 @@ class Found:
 
 
 class FoundImages(ImageSource):
-    """In an order of the subclass's own."""
+    """Images in files, in an order of the subclass's own."""
 
     def __init__(self, root: Path, found: Sequence[Found], skipped: SkippedFiles) -> None:
         self._root, self._found, self._leavings = root, found, skipped

@@ -115,7 +115,7 @@ def _is_wandb(folder: str | Path) -> bool:
 
 
 def _holds_own_alone(folder: str | Path, depth: int) -> bool:
-    """As `results` does, where the results of each sweep lie; what lies beside them there is no class either."""
+    """Recognise a folder such as `results`, where each sweep's results lie; what lies beside them is no class either."""
     shown = [entry for entry in _entries(folder) if not entry.name.startswith(".")]
     within = [entry for entry in shown if os.path.isdir(entry.path)]  # noqa: PTH112 - passes over a link to itself
     if Path(folder).name == _USUAL and any(is_results(entry.path) for entry in within):
@@ -127,7 +127,7 @@ def _holds_own_alone(folder: str | Path, depth: int) -> bool:
 
 
 def _entries(folder: str | Path) -> list["os.DirEntry[str]"]:
-    """None where the folder cannot be looked into, which whoever reads its images says."""
+    """List the entries; None where the folder cannot be looked into, which whoever reads its images says."""
     try:
         with os.scandir(folder) as entries:
             return list(entries)

@@ -32,7 +32,7 @@ _PART: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class StoredImages:
-    """Images as they are kept."""
+    """Images as they are stored."""
 
     inputs: Pixels
     content: Pixels
@@ -58,7 +58,7 @@ def shown(inputs: Pixels, options: DataOptions) -> StoredImages:
 
 
 def noisy(inputs: Pixels, deviation: float) -> Pixels:
-    """With Gaussian noise of this deviation (in 0..1) on every number, cut off at 0 and 1."""
+    """Add Gaussian noise of this deviation (in 0..1) to every number, cut off at 0 and 1."""
 
     import torch
 
@@ -92,7 +92,7 @@ def in_parts(inputs: Pixels, change: Callable[[Tensor], Tensor], shape: tuple[in
 
 
 def _filter(denoise: str | None) -> Callable[[Tensor], Tensor] | None:
-    """None where the images are not filtered, or not one by one."""
+    """Return the filter; None where the images are not filtered, or not one by one."""
     from trainables.data.denoising import gaussian, median, non_local_means
 
     match denoise:

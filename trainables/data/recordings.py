@@ -31,11 +31,11 @@ class Recording(ABC):
 
     @abstractmethod
     def headers(self) -> Iterator[Header]:
-        """Those of as many frames as tell the sizes and colours of all. Raises BrokenImage."""
+        """Read headers of as many frames as tell the sizes and colours of all. Raises BrokenImage."""
 
     @abstractmethod
     def frames(self, wanted: Sequence[int]) -> Iterator[EncodedImage]:
-        """Those of these numbers, which do not fall from one to the next. Raises BrokenVideo."""
+        """Yield the frames of these numbers, which do not fall from one to the next. Raises BrokenVideo."""
 
 
 @dataclass(frozen=True, slots=True)

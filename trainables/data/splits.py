@@ -224,7 +224,7 @@ def _assigned(contents: _Contents, val_share: float, test_share: float, seed: in
 
 
 def _shuffled(contents: _Contents, smallest: NDArray[np.float64], seed: int) -> Indices:
-    """By class, at random within one; contents too large for the smallest part come last, where training is."""
+    """Order contents by class, at random within one; those too large for the smallest part come last, where training is."""
     shuffled = np.random.Generator(np.random.PCG64(seed)).permutation(len(contents.size))
     too_large = np.where(contents.size > smallest, contents.size, 0)
     return np.lexsort((shuffled, too_large, contents.class_of)).astype(np.int64)

@@ -18,7 +18,7 @@ _MIN_STD: Final = 1 / 255
 
 @dataclass(frozen=True, slots=True)
 class ChannelStatistics:
-    """Of inputs in 0..1. Both float32, (channels,); std is at least one grey level (1 / 255)."""
+    """Mean and deviation of inputs in 0..1. Both float32, (channels,); std is at least one grey level (1 / 255)."""
 
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
@@ -54,7 +54,7 @@ def in_chunks(
 
 
 def statistics_of(chunks: Iterable[NDArray[np.uint8] | NDArray[np.float32]]) -> ChannelStatistics:
-    """Of the examples in these chunks, of which there is at least one."""
+    """Compute the statistics of the examples in these chunks, of which there is at least one."""
     mean, std = moments(chunks)
     return ChannelStatistics(mean.astype(np.float32), np.maximum(std, _MIN_STD).astype(np.float32))
 

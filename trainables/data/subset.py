@@ -44,7 +44,7 @@ def per_class_subset(
 def long_tail(
     train: Indices, labels: Indices, names: Sequence[str], factor: float, generator: np.random.Generator
 ) -> Indices:
-    """Of the i-th of C classes the share factor^(i / (C - 1)), at least one, at random, in ascending order.
+    """Draw of the i-th of C classes the share factor^(i / (C - 1)), at least one, at random, in ascending order.
 
     Cui et al. 2019, "Class-Balanced Loss Based on Effective Number of Samples", section 5.1: of a balanced training
     split, the last class keeps `factor` of what the first one keeps. Numbers are rounded down, as published.

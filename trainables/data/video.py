@@ -104,5 +104,5 @@ def _is_grey(frame: "VideoFrame") -> bool:
 
 
 def _quarter_turns(frame: "VideoFrame") -> int:
-    """By which a telephone says that its image is to be turned, against the clock."""
+    """Return the quarter turns, against the clock, by which a telephone says that its image is to be turned."""
     return round(frame.rotation / 90) % 4

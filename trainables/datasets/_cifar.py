@@ -93,7 +93,7 @@ class CifarDataset(PublishedDataset):
 
     @abstractmethod
     def class_names(self) -> tuple[str, ...]:
-        """In label order."""
+        """Return the names of the classes in label order."""
 
     def labels_of_pickles(self) -> str:
         """The key of the labels in a batch of the Python version."""

@@ -118,11 +118,11 @@ class IdxDataset(PublishedDataset):
     classes: ClassVar[tuple[str, ...]]
 
     def file_names(self) -> tuple[str, ...]:
-        """Of training images and labels, then test images and labels."""
+        """Return the file names of training images and labels, then of test images and labels."""
         return _FILES
 
     def class_names(self) -> tuple[str, ...]:
-        """In label order."""
+        """Return the names of the classes in label order."""
         return self.classes
 
     def put_right(self, images: Images, labels: Labels) -> tuple[Images, Labels]:

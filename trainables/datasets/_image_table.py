@@ -160,7 +160,7 @@ def _encoded(image: EncodedImage) -> bytes:
 
 
 def _agreed_names(paths: list[Path], label: str) -> tuple[str, ...]:
-    """Those that the files' metadata tell, in label order; none where no file tells any.
+    """Return the names that the files' metadata hold, in label order; none where no file holds any.
 
     Refused where two files differ, if only in order: a label would mean one class here and another there.
     """

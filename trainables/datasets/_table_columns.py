@@ -112,7 +112,7 @@ def _tables(folder: Path) -> list[Path]:
 
 
 def _half_tables(folder: Path) -> list[Path]:
-    """As a browser leaves them: train.parquet.part, train.parquet.crdownload."""
+    """Find half tables as a browser leaves them: train.parquet.part, train.parquet.crdownload."""
     return sorted(path for path in folder.iterdir() if f"{ENDING}." in path.name.lower() and path.is_file())
 
 
@@ -167,7 +167,7 @@ _NULL: Final = "__HIVE_DEFAULT_PARTITION__"
 
 
 def label_columns(files: Sequence[TableFile], name: str) -> list[pa.ChunkedArray]:
-    """Of each file, as int64, text or booleans. Raises DataError."""
+    """Read the label column of each file, as int64, text or booleans. Raises DataError."""
     return [_plain(_column(file, files, name), file, name) for file in files]
 
 

@@ -29,7 +29,7 @@ class ImageColumn:
 
     @property
     def files(self) -> list[str]:
-        """Of the images that the table has no bytes of."""
+        """Return the files of the images that the table has no bytes of."""
         return list(dict.fromkeys(self._elsewhere.values()))
 
     def batches(self) -> Iterator[list[EncodedImage]]:

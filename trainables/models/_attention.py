@@ -71,6 +71,6 @@ class SpatialAttention(nn.Module):
 
 
 def _bottleneck(channels: int) -> nn.Sequential:
-    """Without biases, which would hide what one channel says of another (Hu et al. 2018, sec. 4)."""
+    """Make layers without biases, which would hide what one channel says of another (Hu et al. 2018, sec. 4)."""
     units = max(_FEWEST, channels // _REDUCTION)
     return nn.Sequential(nn.Linear(channels, units, bias=False), nn.ReLU(), nn.Linear(units, channels, bias=False))

@@ -57,7 +57,7 @@ class ConditionalGan:
             _step(of_generator, F.softplus(-self._discriminator(fake, wanted)).mean())
 
     def images(self, labels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """One for each label, from torch's global generator: (labels, *shape) on the CPU.
+        """Generate an image for each label, from torch's global generator: (labels, *shape) on the CPU.
 
         dtype: float32 for values in 0..1, uint8 for 0..255. Raises TrainablesError where training has diverged.
         """

@@ -141,7 +141,7 @@ class Cnn(Model):
                 return [nn.ReLU(inplace=True)]
 
     def _overlap(self, side: int) -> int:
-        """By how many pixels the windows of a `same` pool reach over both edges together."""
+        """Return by how many pixels the windows of a `same` pool reach over both edges together."""
         windows = -(-side // self._stride())
         return max(0, (windows - 1) * self._stride() + self.pool_size - side)
 

@@ -17,7 +17,7 @@ class After(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that is not as it was."""
+    """A part of the process's state that is not as it was."""
 
     what: str
     """With its verb: "changed the default dtype", "left a thread running"."""
@@ -38,5 +38,5 @@ class SideEffects:
         return "; ".join(dict.fromkeys(change.what for change in self.changes))
 
     def joined(self, other: "SideEffects") -> "SideEffects":
-        """Those of two workers of one trial."""
+        """Join the side effects of two workers of one trial."""
         return SideEffects(tuple(dict.fromkeys(self.changes + other.changes)))

@@ -6,12 +6,12 @@ from typing import Any
 
 
 def is_its_name(name: str) -> bool:
-    """Of a module: it keeps what it compiled beside the code, as `__compiled_fn_1_...`, and takes it away again."""
+    """Recognise the compiler's names in a module: it keeps code as `__compiled_fn_1_...`, and takes it away again."""
     return name.startswith("__") and not name.endswith("__")
 
 
 def its_threads() -> set[threading.Thread]:
-    """It starts more of them as it needs them, up to one for each processor."""
+    """Return the compiler's threads: it starts more as it needs them, up to one for each processor."""
     return {thread for pool in _pools() for thread in getattr(pool, "_threads", ())}
 
 
@@ -23,7 +23,7 @@ def its_processes() -> set[int]:
 
 
 def _pools() -> list[Any]:
-    """Those that are there: to ask for one would make it."""
+    """Return the pools that are there: to ask for one would make it."""
     module = sys.modules.get("torch._inductor.async_compile")
     if module is None:
         return []

@@ -46,7 +46,7 @@ class Threads:
 
 
 class Processes:
-    """Those that it started and did not wait for are ended."""
+    """The child processes that a trial started and did not wait for: they are ended."""
 
     def __init__(self) -> None:
         self._before: set[int] = set()
@@ -90,7 +90,7 @@ def _lowest_free() -> int:
 
 
 def _is_foreign(thread: threading.Thread) -> bool:
-    """One that Python did not start: Ray's, which hand over tasks."""
+    """Recognise a thread that Python did not start: Ray's, which hand over tasks."""
     return isinstance(thread, threading._DummyThread)
 
 
@@ -102,7 +102,7 @@ def _computed(thread: threading.Thread) -> float:
 
 
 def _children() -> list[int]:
-    """Of this thread and of the first one, which those of threads that have ended are handed to."""
+    """List the children of this thread and of the first one, which inherits those of threads that have ended."""
     if not _has_children():  # mostly: it takes a microsecond to be told so
         return []
     found: list[int] = []
@@ -132,14 +132,14 @@ def _servants() -> set[int]:
 
 
 def _is_alive(pid: int) -> bool:
-    """One that has ended and was not asked about is none of our business: who started it may still ask."""
+    """Check that a process runs: one that has ended and was not asked about is left to whoever started it."""
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     return False
 
 
 def _end(pid: int) -> None:
-    """With all that it has started, and wait until it is gone."""
+    """End a process with all that it has started, and wait until it is gone."""
     with suppress(OSError):
         started = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         os.kill(pid, signal.SIGKILL)

@@ -33,7 +33,7 @@ class WorkingDirectory:
 
 
 class Umask:
-    """It cannot be read without being set: so it is set to what it was."""
+    """The umask, which cannot be read without being set: so it is set to what it was."""
 
     def __init__(self) -> None:
         self._before = os.umask(0o077)

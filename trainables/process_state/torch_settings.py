@@ -16,7 +16,7 @@ from trainables.process_state.setting import Setting
 
 
 class GlobalHooks:
-    """Those that are there when this is made."""
+    """The global hooks that are there when this is made."""
 
     def __init__(self) -> None:
         self._tables = [*_tables(module), *_tables(optimizer)]

@@ -14,7 +14,7 @@ from trainables.process_state.torch_settings import GlobalHooks
 
 
 class Watch(Protocol):
-    """One kind of state, as it is when this is made."""
+    """A kind of state, as it is when this is made."""
 
     def begin(self) -> None:
         """A trial begins: what has come since the last one ended is not its doing."""

@@ -70,7 +70,7 @@ def _uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator, d
 
 
 def partners(batch: Tensor, generator: torch.Generator) -> Tensor:
-    """With whom each example is mixed: a permutation of the batch, int64 (batch,). Some may meet themselves."""
+    """Draw with which example each is mixed: a permutation of the batch, int64 (batch,). Some may meet themselves."""
     return torch.randperm(len(batch), generator=generator, device=batch.device)
 
 
@@ -93,7 +93,7 @@ def mixed_targets(targets: Tensor, partner: Tensor, own: Tensor) -> Tensor:
 
 
 class Rectangles(NamedTuple):
-    """One for each example; each field int64 (batch,), in pixels. The ends lie outside; equal to the start: empty."""
+    """A rectangle for each example; fields are int64 (batch,), in pixels. Ends lie outside; equal to the start: empty."""
 
     top: Tensor
     bottom: Tensor

@@ -56,7 +56,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Of one checkpoint, as they stand in its files."""
+    """The contents of one checkpoint, as they stand in its files."""
 
     header: Header
     state: Any
@@ -113,7 +113,7 @@ def raw(folder: Path, epoch: int) -> tuple[bytes, bytes]:
 
 
 def epochs(folder: Path) -> list[int]:
-    """Of the checkpoints that are there, the newest first."""
+    """Return the epochs of the checkpoints that are there, the newest first."""
     try:
         found = [_NAME.fullmatch(path.name) for path in folder.iterdir()]
     except OSError:  # mostly there is no folder
@@ -178,7 +178,7 @@ _PART: Final = 1 << 26
 
 
 class CheckpointManager:
-    """One trial's. Its methods are called by every rank; only the first one touches the disk."""
+    """Keeps the checkpoints of one trial. Every rank calls its methods; only the first one touches the disk."""
 
     def __init__(self, trial_task: TrialTask, checkpoints: Checkpoints, context: Context) -> None:
         self._trial_task, self._checkpoints, self._context = trial_task, checkpoints, context

@@ -26,7 +26,7 @@ _MIN_CACHED: Final = 16
 
 
 class Outputs(NamedTuple):
-    """Of a whole split, in its order."""
+    """What a module gives for a whole split, in its order."""
 
     outputs: Tensor
     """float32 (examples, outputs)."""
@@ -100,7 +100,7 @@ class _NotFiniteError(Exception):
 def measure(
     module: nn.Module, val: Outputs, task: Task, data: Prepared, protocol: Protocol, seeds: Seeds, context: Context
 ) -> Metrics:
-    """No dropout, no augmentation. The test split is read last, and only here.
+    """Measure without dropout or augmentation. The test split is read last, and only here.
 
     val: what the selected weights gave for the validation split.
     """

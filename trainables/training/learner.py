@@ -71,7 +71,7 @@ def _pass(module: Callable[[Tensor], Tensor], count: int, parts: "LearnerParts")
 
 
 def gradients_of(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
-    """Of the parameters that took part."""
+    """Return the gradients of the parameters that took part."""
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
@@ -204,7 +204,7 @@ class OwnLearner(typing.Protocol):
 
 
 class SupervisedLearner(Learner):
-    """One module, one optimizer, one loss between outputs and targets."""
+    """Trains one module with one optimizer and one loss between outputs and targets."""
 
     def __init__(self, parts: LearnerParts) -> None:
         self.module = parts.module
@@ -310,7 +310,7 @@ class SupervisedLearner(Learner):
         return norm
 
     def _searching_step(self, inputs: Tensor, targets: Tensor) -> StepResult:
-        """For an optimizer that evaluates a batch again and again. What is reported is the first evaluation."""
+        """Step an optimizer that evaluates a batch again and again. What is reported is the first evaluation."""
         draws = ReplayedDraws(self._context.device)
         results: list[StepResult] = []
 

@@ -17,7 +17,7 @@ from trainables.running_time import running_time
 
 
 class ProcessGroupContext:
-    """One rank. The default process group has been initialised by whoever started the rank."""
+    """The context of one rank. Whoever started the rank has initialised the default process group."""
 
     def __init__(
         self, device: torch.device, report: Callable[[EpochRow], bool], time_limit: float | None = None

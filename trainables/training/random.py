@@ -24,7 +24,7 @@ class RandomStreams:
         self.augment = torch.Generator(context.device).manual_seed(_of_rank("augment", seeds.augment, context.rank))
 
     def state(self) -> State:
-        """Of all ranks; called by each."""
+        """Return the state of all ranks; called by each."""
         mine = torch.cat(self._states())
         everyone = self._context.gather(mine[None].to(self._context.device)).cpu()
         return {"order": self.shuffle.get_state(), "ranks": everyone}
@@ -47,7 +47,7 @@ class RandomStreams:
             torch.cuda.set_rng_state(part.clone(), self._context.device)
 
     def _states(self) -> list[Tensor]:
-        """This rank's own, uint8."""
+        """Return this rank's own states, uint8."""
         device = self._context.device
         of_device = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
         return [torch.get_rng_state(), self.augment.get_state(), *of_device]

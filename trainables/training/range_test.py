@@ -77,13 +77,13 @@ class RangeTest(Learner):
         return found(self._rates, (sums / counts).tolist())
 
     def _over_all_ranks(self) -> tuple[Tensor, Tensor]:
-        """Of each step: the sum of the losses, and the number of examples."""
+        """Sum over the ranks the losses of each step, and the number of examples."""
         sums = self._context.all_reduce(torch.stack(self._losses))
         return sums, self._context.all_reduce(torch.tensor(self._counts, dtype=torch.float64, device=sums.device))
 
 
 def found(rates: Sequence[float], losses: Sequence[float]) -> RangeFound:
-    """From the learning rate and the loss of each step, in their order."""
+    """Find the rates from the learning rate and the loss of each step, in their order."""
     points = _points(rates, losses)
     finite = [(rate, loss) for rate, loss in points if math.isfinite(loss)]
     limit = _WORSE_THAN_UNTRAINED * points[0][1]

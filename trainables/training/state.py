@@ -55,7 +55,7 @@ def _as_it_lay(tensor: Tensor, strides: list[int]) -> Tensor:
 
 
 class SeveralOptimizers(torch.optim.Optimizer):
-    """Its parameter groups are those of its parts, so that a learning rate that is set on them acts.
+    """Joins optimizers: its parameter groups are theirs, so that a learning rate that is set on them acts.
 
     A closure is evaluated once, before the first part steps.
     """
@@ -81,7 +81,7 @@ class SeveralOptimizers(torch.optim.Optimizer):
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> list[State]:
-    """Of each of the torch optimizers that it is made of: its groups without parameters, and what it knows of each."""
+    """Return, of each torch optimizer that it is made of, its groups without parameters, and what it knows of each."""
     return [
         {
             "groups": [_options(group) for group in part.param_groups],
@@ -92,7 +92,7 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> list[State]:
 
 
 def load_optimizer_state(optimizer: torch.optim.Optimizer, states: list[State]) -> None:
-    """Of an optimizer that was built alike. Raises ValueError, KeyError: it was not."""
+    """Load the state of an optimizer that was built alike. Raises ValueError, KeyError: it was not."""
     for part, state in zip(_parts(optimizer), states, strict=True):
         for group, options in zip(part.param_groups, state["groups"], strict=True):
             for key in _options(group):

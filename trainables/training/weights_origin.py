@@ -91,7 +91,7 @@ class WeightsOrigin(BaseModel):
         return self
 
     def metadata(self) -> dict[str, str]:
-        """For the header of a safetensors file."""
+        """Return the metadata for the header of a safetensors file."""
         return {_KEY: self.model_dump_json()}
 
 

@@ -83,7 +83,7 @@ class _Design:
         self._by_seed = dict(zip(self.all_seeds.tolist(), self._parts, strict=True))
 
     def shares(self, seeds: NDArray[np.int64]) -> list[float]:
-        """Of each term, and last of what is left."""
+        """Return the share of each term, and last of what is left."""
         chosen = [self._by_seed[seed] for seed in seeds.tolist()]
         gram, products, squares = (sum(part[place] for part in chosen) for place in range(3))
         gram, products = np.asarray(gram), np.asarray(products)

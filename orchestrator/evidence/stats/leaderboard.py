@@ -39,7 +39,7 @@ MIN: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """In the unit of the values."""
+    """A confidence interval, in the unit of the values."""
 
     mean: float
     low: float
@@ -107,7 +107,7 @@ MIN_PAIRS: Final = 3
 def leaderboard(
     trials: pd.DataFrame, *, measure: str, selection: str, higher_is_better: bool = True, resamples: int = 2_000
 ) -> pd.DataFrame:
-    """One row for each cell of trials of one data set, the best first; those that broke stand last, and are counted.
+    """Rank the cells of one data set, a row for each, the best first; those that broke stand last, and are counted.
 
     Cells are ranked by the mean of `selection` (a validation measure), and shown with `measure` (a test measure): the
     test split chooses nothing. Columns: `COLUMNS`; `low` and `high` of `mean_interval`; `over_floor` of `stats.floor`
@@ -168,7 +168,7 @@ def _cell(cell_id: str, part: pd.DataFrame, measure: str, selection: str, resamp
 def _differences(
     trials: pd.DataFrame, measure: str, first: str, others: Sequence[str]
 ) -> dict[str, NDArray[np.float64]]:
-    """Of the first to each other cell, over the seeds that both have."""
+    """Return the differences of the first to each other cell, over the seeds that both have."""
     done = trials[trials["status"] == "completed"]
     scores = done.assign(**{measure: done[measure].where(np.isfinite(done[measure].astype("float64")))})
     by_seed = scores.pivot_table(index="seed", columns="cell_id", values=measure, aggfunc="mean", sort=False)

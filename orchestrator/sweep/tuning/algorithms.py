@@ -112,7 +112,7 @@ class TpeSearch:
 
 
 class Halving:
-    """Of the trials that reach an epoch of 1, 4, 16, ... the best quarter goes on."""
+    """Lets the best quarter go on of the trials that reach an epoch of 1, 4, 16, ..."""
 
     def __init__(self, epochs: int) -> None:
         from ray.tune.schedulers import ASHAScheduler

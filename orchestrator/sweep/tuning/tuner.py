@@ -17,7 +17,7 @@ from trainables.records import EpochRow
 
 @dataclass(slots=True)
 class _Try:
-    """One tuning trial."""
+    """A tuning trial."""
 
     values: dict[str, Any] | None = None
     epochs: list[float | None] = field(default_factory=list)
@@ -157,7 +157,7 @@ class DeferredCells:
         self._cells[deferred.cell.cell_id] = deferred
 
     def tuner(self, cell: Cell) -> CellTuner:
-        """Of a cell whose tuning is not done."""
+        """Return the tuner of a cell whose tuning is not done."""
         return self._cells[cell.cell_id].tuner
 
     def take_held(self, cell: Cell) -> Waiting | None:
@@ -166,13 +166,13 @@ class DeferredCells:
         return held.pop(0) if held else None
 
     def take_done(self) -> Iterator[DeferredCell]:
-        """Those whose tuning is done, which are no longer among them."""
+        """Take out the cells whose tuning is done."""
         done = [cell_id for cell_id, deferred in self._cells.items() if deferred.tuner.done]
         return (self._cells.pop(cell_id) for cell_id in done)
 
     @property
     def cells(self) -> Iterator[Cell]:
-        """Those of which trials will wait when their tuning is done."""
+        """Return the cells of which trials will wait when their tuning is done."""
         return (deferred.cell for deferred in self._cells.values())
 
     @property

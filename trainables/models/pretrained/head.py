@@ -14,7 +14,7 @@ class DroppedLinear(nn.Linear):
 
     @classmethod
     def around(cls, layer: nn.Linear) -> Self:
-        """With the weights of a plain layer."""
+        """Make one with the weights of a plain layer."""
         made = cls(layer.in_features, layer.out_features, layer.bias is not None, device=layer.weight.device)
         made.weight, made.bias = layer.weight, layer.bias
         made.dropout = DropoutSite()

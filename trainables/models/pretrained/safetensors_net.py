@@ -114,7 +114,7 @@ class PretrainedSafetensors(Pretrained):
         return reason and f"{path} has the weights of another net than {model.name}: {reason}"
 
     def _origin(self, path: Path) -> _Origin:
-        """From the grid where it says so, else from the file. Raises WeightsError where neither does."""
+        """Read the origin from the grid where it says so, else from the file. Raises WeightsError where neither does."""
         try:
             said = origin_of(_header(path).metadata)
         except ValueError as wrong:

@@ -48,7 +48,7 @@ class TunedNet(nn.Module):
         return outputs
 
     def read_features(self, head: nn.Linear) -> None:
-        """From now on inputs of (batch, head.in_features, 1, 1) are what reaches the head, and images stay images."""
+        """Accept from now on inputs of (batch, head.in_features, 1, 1), which reach the head; images stay images."""
         self._features_of = (head,)
 
     def learns_only(self, head: nn.Module) -> bool:
