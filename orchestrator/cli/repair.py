@@ -1,4 +1,4 @@
-"""`orch repair RESULTS`: rebuild what is damaged, and name what cannot be."""
+"""`orch repair RESULTS`: make anew what is damaged, and name what is lost."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from orchestrator.cli.path import PATH
 def command(results: Path) -> int:
     """Mend the directory RESULTS, as far as that can be done.
 
-    Tables are written again from the journal; a damaged journal is rebuilt from what can be read of it and from the tables;
-    of every damaged file a copy is kept in RESULTS/damaged. Trials whose rows could not be rebuilt wait again. Ends with 0
-    when everything is whole again, 4 when something was lost, which is named, 5 when a sweep runs here.
+    Tables are written again from the journal; a damaged journal is made anew from the tables; of every damaged file a copy
+    is kept in RESULTS/damaged. What ended since the tables were written runs again. Ends with 0 when everything is whole
+    again, 4 when something was lost, which is named, 5 when a sweep runs here.
     """
     from orchestrator.cli.terminal import say
     from orchestrator.errors import UserError

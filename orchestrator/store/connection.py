@@ -3,19 +3,17 @@
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from errno import EACCES
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
-from orchestrator.store.files import content_of, not_permitted, reading, refuse_other_than_file
+from orchestrator.store.files import not_permitted, reading, refuse_other_than_file
 from orchestrator.store.inspection import JournalFiles
 from orchestrator.store.local_disk import is_network
-from orchestrator.store.seal import carry_over, page_size
-
-_LOG_VERSIONS: Final = slice(18, 20)
-"""Bytes of the header that say that there is a log."""
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -28,7 +26,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         return look(path)
     if read_only and (is_network(path) or not os.access(path.parent, os.W_OK)):
         if _cannot_be_shared(path):
-            return _read_whole(path)
+            return read_copy(path)
         # a copy that is only ever replaced needs no lock, which a network may not know; and none can be made where
         # nobody may write
         return look(path)
@@ -53,7 +51,7 @@ def look(path: Path) -> sqlite3.Connection:
 
 def _elsewhere(path: Path) -> sqlite3.Connection:
     """What a link leads to, which is not ours: nothing is made beside it."""
-    return _read_whole(path) if path.with_name(f"{path.name}-wal").exists() else look(path)
+    return read_copy(path) if path.with_name(f"{path.name}-wal").exists() else look(path)
 
 
 def _refuse_others(path: Path, *, followed: bool) -> None:
@@ -62,28 +60,26 @@ def _refuse_others(path: Path, *, followed: bool) -> None:
         refuse_other_than_file(file, followed=False)
 
 
-def in_memory(content: bytearray) -> sqlite3.Connection:
-    """A journal's pages, its log carried over. Raises what SQLite raises."""
-    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    content[_LOG_VERSIONS] = b"\x01\x01"
-    db.deserialize(bytes(content))
-    return db
-
-
 def _cannot_be_shared(path: Path) -> bool:
     """Whether there is a log, and not the file by which SQLite shares it: on a disk that cannot be written none is made."""
     log, shared = (path.with_name(f"{path.name}-{ending}") for ending in ("wal", "shm"))
     return log.exists() and log.stat().st_size > 0 and not shared.exists()
 
 
-def _read_whole(path: Path) -> sqlite3.Connection:
-    """A copy that nobody writes, in memory. Raises as `checked` does."""
-    with guarded(path), reading(path) as main:
-        size = page_size(main)
-        main.seek(0)
-        content = bytearray(main.read())
-        carry_over(content_of(path.with_name(f"{path.name}-wal")), content, size)
-        return in_memory(content)
+def read_copy(path: Path, *, with_log: bool = True) -> sqlite3.Connection:
+    """A journal that nobody writes, in memory: nothing is made beside it. with_log: whether what its log has belongs to it.
+
+    Raises as `checked` does.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    with guarded(path), TemporaryDirectory(prefix="orch-") as folder:
+        for source in (path, log) if with_log else (path,):
+            with suppress(FileNotFoundError), reading(source) as content, Path(folder, source.name).open("xb") as copy:
+                copyfileobj(content, copy)
+        with closing(sqlite3.connect(Path(folder, path.name))) as db:
+            db.backup(memory)
+    return memory
 
 
 @contextmanager

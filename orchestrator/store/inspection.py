@@ -66,13 +66,16 @@ class Trouble:
 class Inspected:
     """What was found."""
 
-    troubles: tuple[Trouble, ...] = ()
-    bad_pages: tuple[int, ...] = ()
-    """Numbers of pages of the main file that are not as they were sealed, and that the log does not override."""
-    seal: Seal | None = None
-    """None where there is none, or it is damaged, or of another moment."""
+    troubles: tuple[Trouble, ...]
+    sealed: bool = False
+    """Whether there is a seal of this moment, which vouches for each page of the main file."""
     log_is_left: bool = False
     """Whether the log must not be read: it does not go on from this main file, nor end in it."""
+
+    def damages(self, files: JournalFiles) -> bool:
+        """Whether rows are lost or wrong. What lies beside them (a seal, a mark, a log that was left) can be made anew."""
+        troubled = {trouble.path for trouble in self.troubles}
+        return files.main in troubled or (files.log in troubled and not self.log_is_left)
 
 
 def inspect(files: JournalFiles) -> Inspected:
@@ -115,7 +118,7 @@ def _inspect(files: JournalFiles) -> Inspected:
     if bad:
         shown = ", ".join(map(str, bad[:5])) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
         troubles.insert(0, Trouble(files.main, f"page {shown} not as written"))
-    return Inspected(tuple(troubles), tuple(bad), seal, pages.log_is_left)
+    return Inspected(tuple(troubles), seal is not None, pages.log_is_left)
 
 
 def _sound(read: Callable[[Path], _T], path: Path, troubles: list[Trouble]) -> _T | None:
@@ -133,7 +136,7 @@ class _Pages:
     """What the main file and the log have."""
 
     bad: list[int]
-    """As `Inspected.bad_pages`."""
+    """Numbers of those of the main file that are not as they were sealed, and that the log does not override."""
     stamp: Stamp | None
     stamps_in_log: list[Stamp]
     log_is_left: bool

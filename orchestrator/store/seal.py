@@ -5,7 +5,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from struct import Struct, unpack
+from struct import Struct
 from typing import IO, Final, Self
 
 from orchestrator.errors import DamagedResults
@@ -99,44 +99,6 @@ def committed(found: list[Frame]) -> list[Frame]:
     """Those up to the last commit: what follows it has never happened."""
     last = max((place for place, frame in enumerate(found) if frame.commits), default=-1)
     return found[: last + 1]
-
-
-def carry_over(log: bytes, content: bytearray, page_size: int) -> set[int]:
-    """Put what SQLite would read from the log into the pages of the main file. Numbers of the pages that it had."""
-    found = whole_frames(log, page_size)
-    for frame in found:
-        start = frame.start + FRAME_HEADER
-        if len(content) < frame.page * page_size:
-            content.extend(bytes(frame.page * page_size - len(content)))
-        content[(frame.page - 1) * page_size : frame.page * page_size] = log[start : start + page_size]
-    return {frame.page for frame in found}
-
-
-def whole_frames(log: bytes, size: int) -> list[Frame]:
-    """The frames that SQLite would read: up to the last commit before the first that is damaged."""
-    if len(log) < HEADER:
-        return []
-    order = ">" if log[3] & 1 else "<"
-    sums = _sums(log[:24], order, (0, 0))
-    if sums != unpack(">II", log[24:32]):
-        return []
-    found = []
-    for frame in frames(log, salt_of(log), size, HEADER):
-        start, data = frame.start, frame.start + FRAME_HEADER
-        sums = _sums(log[start : start + 8] + log[data : data + size], order, sums)
-        if sums != unpack(">II", log[start + 16 : start + 24]) or not frame.page:
-            break
-        found.append(frame)
-    return committed(found)
-
-
-def _sums(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]:
-    first, second = sums
-    words = unpack(f"{order}{len(data) // 4}I", data)
-    for even, odd in zip(words[::2], words[1::2], strict=True):
-        first = (first + even + second) & 0xFFFFFFFF
-        second = (second + odd + first) & 0xFFFFFFFF
-    return first, second
 
 
 def page_size(file: IO[bytes]) -> int:

@@ -187,10 +187,15 @@ def read(table: Table, paths: ResultsPaths) -> pa.Table:
         found = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, str(error)) from error
-    declared = {field.name: field.type for field in table.schema}
-    for there in found.schema:  # in a table without a checksum, its own account of its types has none either
-        if declared.get(there.name, there.type) != there.type:
-            raise _damaged(path, f"{there.name} is {there.type}")
+    for wanted in table.schema:  # in a table without a checksum, its own account of its types has none either
+        name = wanted.name
+        if name not in found.column_names:
+            if not wanted.nullable:
+                raise _damaged(path, f"it has no column {name}")
+        elif found.schema.field(name).type != wanted.type:
+            raise _damaged(path, f"{name} is {found.schema.field(name).type}")
+        elif found[name].null_count and not wanted.nullable:
+            raise _damaged(path, f"{name} is missing in some rows")
     return as_of_now(table, found)
 
 

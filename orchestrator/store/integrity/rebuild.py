@@ -1,257 +1,147 @@
-"""A journal made anew from what is left of it and from its tables.
+"""A journal made anew from the tables that are intact, where the one before is damaged (ADR 18).
 
-Of each trial either the journal or the tables are believed, whichever has come further, never a mixture. A trial that
-neither knows whole waits again, so that only what is damaged runs again.
+Nothing is read out of what is damaged: what ended since the tables were written runs again, and of a trial either all rows
+are kept or none.
 """
 
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Set
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
-from orchestrator.store import sql
-from orchestrator.store.inspection import Inspected, JournalFiles
-from orchestrator.store.integrity.scratch import CELLS, KEYS, Ordered, Place, Row, Scratch
-from orchestrator.store.integrity.snapshot import DatabaseSnapshot, image_of
-from results_schema import ATTEMPTS, CLASSES, CURVES, ENDED, ENVIRONMENTS, EPOCHS, TRIAL_TABLES, TRIALS
+import pyarrow as pa
+import pyarrow.compute as pc
 
-# What can still be read of a damaged journal, row by row.
+from orchestrator.errors import DamagedResults
+from orchestrator.store import journal_schema, sql, tables
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.tables import Checksums
+from orchestrator.store.version import holds_every_trial
+from results_schema import ATTEMPTS, CLASSES, CURVES, ENDED, EPOCHS, TABLES, TRIAL_TABLES, TRIALS, Table
 
-_MISREAD: Final = (sqlite3.DatabaseError, UnicodeDecodeError, OverflowError)
-
-LOOKED_FOR: Final = 200_000
-"""Rows that are looked for one by one. A page holds some hundred; a row whose number is garbage may claim any gap."""
-
-_FROM_THE_END: Final = 2**60
-"""The place of a table's last row: those that are read backwards from it come after all that are read forwards."""
-
-
-@dataclass(frozen=True, slots=True)
-class Salvaged:
-    """What is known of one table."""
-
-    rows: int
-    complete: bool
-    """Whether there surely were no others."""
-
-
-NONE: Final = Salvaged(0, complete=False)
-
-
-def salvage(files: JournalFiles, found: Inspected, scratch: Scratch) -> dict[str, Salvaged]:
-    """Keep the rows of the journal that can be read. By table, how many, and whether that is all.
-
-    A row counts that reads the same whatever stands in the pages that are lost. Raises OSError.
-    """
-    image, size = image_of(files, found)
-    first = _reading(image.filled(0x00, size), "journal", found, scratch)
-    if not image.lost:
-        return first
-    again = _reading(image.filled(0xFF, size), "again", found, scratch)
-    return {name: _agreed(first[name], again[name], scratch.keep_what_agrees(name)) for name in first}
-
-
-def _reading(image: DatabaseSnapshot, place: Place, found: Inspected, scratch: Scratch) -> dict[str, Salvaged]:
-    with closing(image.opened()) as db:
-        # a page without a seal may be anything: SQLite's own structure has to be sound for a table to be complete
-        sound = found.seal is not None or _is_sound(db)
-        return {name: _read(db, name, place, scratch, sound=sound) for name in KEYS}
-
-
-def _agreed(one: Salvaged, other: Salvaged, same: int) -> Salvaged:
-    return Salvaged(same, one.complete and other.complete and same == one.rows == other.rows)
-
-
-def _is_sound(db: sqlite3.Connection) -> bool:
-    try:
-        return bool(db.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok")
-    except _MISREAD:
-        return False
-
-
-def _read(db: sqlite3.Connection, table: str, place: Place, scratch: Scratch, *, sound: bool) -> Salvaged:
-    key = KEYS[table]
-    try:
-        columns = [name for _, name, *_ in db.execute(f'PRAGMA table_info("{table}")')]
-        plain = not any("WITHOUT ROWID" in text for (text,) in db.execute(_DEFINITION, (table,)))
-    except _MISREAD:
-        return NONE
-    if not columns or not set(key) <= set(columns):
-        return Salvaged(0, complete=sound and not columns)  # an older journal lacks tables
-    names = ", ".join(f'"{name}"' for name in columns)
-    ordered = "rowid" if plain else ", ".join(key)
-    reader = _Reader(db, f'SELECT {"rowid" if plain else "NULL"}, {names} FROM "{table}"', ordered, plain=plain)
-    rows = scratch.add(place, table, columns, reader.rows())
-    return Salvaged(rows, sound and reader.complete)
-
-
-_DEFINITION: Final = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?"
-
-
-class _Reader:
-    """Reads a table from both ends up to the first row that cannot be read, then what lies between one by one."""
-
-    def __init__(self, db: sqlite3.Connection, select: str, order: str, *, plain: bool) -> None:
-        self._db, self._select, self._order, self._plain = db, select, order, plain
-        self.complete = True
-
-    def rows(self) -> Iterator[Ordered]:
-        """Each with its place in the table; the last may come before those in the middle."""
-        read, last = 0, 0
-        for row in self._until_unreadable("ASC"):
-            read, last = read + 1, row[0]
-            yield read, *row[1:]
-        if self.complete:
-            return
-        first_behind = None
-        for back, row in enumerate(self._until_unreadable("DESC")):
-            first_behind = row[0]
-            yield _FROM_THE_END - back, *row[1:]
-        if self._plain and first_behind is not None:
-            for row in self._one_by_one(last + 1, first_behind):
-                read += 1
-                yield read, *row[1:]
-
-    def _until_unreadable(self, direction: str) -> Iterator[tuple[Any, ...]]:
-        order = ", ".join(f"{part} {direction}" for part in self._order.split(", "))
-        try:
-            yield from self._db.execute(f"{self._select} ORDER BY {order}")
-        except _MISREAD:
-            self.complete = False
-
-    def _one_by_one(self, first: int, beyond: int) -> Iterator[tuple[Any, ...]]:
-        for number in range(first, min(beyond, first + LOOKED_FOR)):
-            try:
-                yield from self._db.execute(f"{self._select} WHERE rowid = ?", (number,))
-            except _MISREAD:
-                continue
-
-
-REASON: Final = "its rows in the journal were damaged"
-_OF_A_TRIAL: Final = (EPOCHS.name, CLASSES.name, CURVES.name, ATTEMPTS.name)
+REASON: Final = "its rows were damaged"
+_OF_A_TRIAL: Final = (EPOCHS, CLASSES, CURVES, ATTEMPTS)
 _STAYS: Final = frozenset(
     ("trial_id", "cell_id", "sweep", "planned", "source_digest", "purpose", "tuned", "config_id", "seed", "attempts")
 )
 """What is known of a trial before it runs."""
+_NAMED: Final = 20
+"""Trials that are named one by one."""
+_ROWS_AT_ONCE: Final = 2_000
 
 
-@dataclass(slots=True)
-class Rebuilt:
-    """What came of it."""
-
-    trials: int = 0
-    runs_again: list[str] = field(default_factory=list)
-    """Trials that had ended, or may have."""
-    lost: list[str] = field(default_factory=list)
-    """In words."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Believed:
-    """What is taken for true of one trial."""
-
-    row: Row
-    place: Place
-    whole: bool
-    """Whether all that belongs to it can be had there; else it waits again."""
-
-
-class Rebuilding:
-    """Writes the new journal, trial by trial and then table by table."""
-
-    def __init__(self, scratch: Scratch, journal: Mapping[str, Salvaged], tables: Collection[str]) -> None:
-        """scratch: holds the rows of the journal and of the tables that are whole, and is writing the new journal."""
-        self._scratch, self._journal = scratch, journal
-        self._exported = all(table.name in tables for table in TRIAL_TABLES)
-        self._backed = all(name in tables for name in _OF_A_TRIAL)
-        self._proven = all(journal.get(name, NONE).complete for name in _OF_A_TRIAL)
-        self._made = Rebuilt()
-
-    def run(self, directory_id: str) -> Rebuilt:
-        """directory_id: used where the journal cannot tell."""
-        scratch, made = self._scratch, self._made
-        for table in (CELLS, ENVIRONMENTS.name):
-            scratch.copy("tables", table)
-            scratch.copy("journal", table)
-        for trial_id in self._trial_ids():
-            self._trial(trial_id)
-        for table in (EPOCHS.name, CLASSES.name, CURVES.name):
-            scratch.copy("tables", table, believed=True)
-            scratch.copy("journal", table, believed=True)
-        scratch.copy("journal", "logs")
-        scratch.drop_logs_of_nobody()
-        for row in _meta(scratch.rows("journal", "meta"), directory_id):
-            scratch.write("meta", row)
-        if not self._journal.get(TRIALS.name, NONE).complete and not self._exported:
-            made.lost.append("trials that no table knows; the sweep plans them again")
-        if not self._journal.get("logs", NONE).complete:
-            made.lost.append("what some attempts had printed")
-        return made
-
-    def _trial_ids(self) -> Iterator[str]:
-        """In the order of the tables, then those that they lack."""
-        found = dict.fromkeys(self._scratch.keys("tables", TRIALS.name, "trial_id"))
-        found.update(dict.fromkeys(self._scratch.keys("journal", TRIALS.name, "trial_id")))
-        return iter(found)
-
-    def _trial(self, trial_id: str) -> None:
-        believed = self._believe(trial_id)
-        row = believed.row
-        cell = row.get("config_id") or row["cell_id"]
-        if not any(self._scratch.rows(place, CELLS, cell_id=cell) for place in _PLACES):
-            self._made.lost.append(f"the cell of trial {trial_id}")
-            return
-        if believed.whole:
-            self._scratch.believe(trial_id, believed.place, self._made.trials)
-        else:
-            self._made.runs_again.append(trial_id)
-            row = _waiting(row)
-        attempts = self._attempts(trial_id, believed.place)
-        if row["attempts"] and row["attempts"] not in attempts:
-            row = {**row, "attempts": max(attempts, default=0)}
-        self._scratch.write(TRIALS.name, row)
-        for number, attempt in attempts.items():
-            if number <= row["attempts"]:
-                self._scratch.write(ATTEMPTS.name, attempt)
-        self._made.trials += 1
-
-    def _believe(self, trial_id: str) -> _Believed:
-        own, other = (_only(self._scratch.rows(place, TRIALS.name, trial_id=trial_id)) for place in _PLACES)
-        exported = other if self._backed else None
-        if exported is not None and (own is None or _progress(exported) >= _progress(own)):
-            return _Believed(exported, "tables", whole=True)
-        if own is not None:
-            return _Believed(own, "journal", whole=self._proven or own["status"] not in ENDED)
-        assert other is not None, "one of them named it"
-        return _Believed(other, "journal", whole=other["status"] not in ENDED)
-
-    def _attempts(self, trial_id: str, place: Place) -> dict[int, Row]:
-        """All that are known, those of the place that is believed above the others. Number to row."""
-        found: dict[int, Row] = {}
-        for source in ("tables", "journal") if place == "journal" else ("journal", "tables"):
-            known = self._scratch.rows(source, ATTEMPTS.name, trial_id=trial_id)
-            found |= {row["attempt"]: row for row in known}
-        return found
+def rebuild(paths: ResultsPaths, new: Path) -> list[str]:
+    """Into a new and empty file. What came of it, line by line, and what is lost. Raises OSError, and what SQLite raises."""
+    with closing(sqlite3.connect(new, isolation_level=None)) as db:
+        for setting in ("journal_mode = OFF", "synchronous = OFF"):  # who is killed here leaves a file of no name
+            db.execute(f"PRAGMA {setting}")
+        journal_schema.create(db)
+        db.execute("BEGIN")
+        lacking = _fill(db, paths)
+        told = [*_identity(db, paths), *_lost(lacking), *_wait_again(db, lacking)]
+        db.execute("COMMIT")
+        count, last = db.execute("SELECT count(*), max(finished_at) FROM trials").fetchone()
+    until = "" if last is None else f" after {datetime.fromtimestamp(last / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return [
+        f"journal.sqlite: rebuilt with {count} trials, from the tables",
+        f"LOST what ended{until} and is in no table, if anything did: it runs again",
+        "LOST what attempts had printed, and which cells `--add-seeds` had given more seeds: no table has that",
+        *told,
+    ]
 
 
-_PLACES: Final[tuple[Place, Place]] = ("journal", "tables")
+def _fill(db: sqlite3.Connection, paths: ResultsPaths) -> set[Table]:
+    """The rows of all tables that are intact. Those tables that are not, or that are not there."""
+    lacking = set[Table]()
+    for table in reversed(
+        TABLES
+    ):  # of a trial in two, as an export leaves them that was cut off, the one written later
+        try:
+            found = tables.read(table, paths)
+        except (DamagedResults, FileNotFoundError):
+            lacking.add(table)
+            continue
+        if table not in TRIAL_TABLES:
+            _insert(db, table.name, found)
+            continue
+        if holds_every_trial(found):
+            lacking -= set(TRIAL_TABLES)
+        _insert(db, TRIALS.name, found)
+        _insert(db, "cells", _configurations(found))
+    # a cell all of whose trials were tuned, as one of them is configured: what was tuned is told apart by its name
+    shared = ", ".join(name for name in sql.CELL_COLUMNS if name != "cell_id")
+    db.execute(
+        f"INSERT OR IGNORE INTO cells (cell_id, {shared})"
+        f" SELECT trials.cell_id, {shared} FROM trials JOIN cells ON cells.cell_id = trials.config_id"
+    )
+    for table in _OF_A_TRIAL:
+        db.execute(f"DELETE FROM {table.name} WHERE trial_id NOT IN (SELECT trial_id FROM trials)")
+    return lacking
 
 
-def _only(rows: list[Row]) -> Row | None:
-    return rows[0] if rows else None
+def _configurations(trials: pa.Table) -> pa.Table:
+    """Of each trial the cell that it ran under."""
+    if "config_id" not in trials.column_names:  # an older orch's
+        return trials
+    own = trials.column_names.index("cell_id")
+    return trials.set_column(own, "cell_id", pc.coalesce(trials["config_id"], trials["cell_id"]))
 
 
-def _meta(rows: list[Row], directory_id: str) -> Iterator[Row]:
-    found = {row["key"]: row["value"] for row in rows if row["key"] != "results_version"}
-    found.setdefault("directory_id", directory_id)
-    yield from ({"key": key, "value": value} for key, value in found.items())
+def _insert(db: sqlite3.Connection, name: str, found: pa.Table) -> None:
+    there = sql.columns_there(db, name)
+    columns = [column for column in found.column_names if column in there]
+    db.executemany(sql.upsert(name, columns), _rows(found.select(columns)))
 
 
-def _progress(row: Row) -> tuple[int, bool, Any]:
-    return row["attempts"] or 0, row["status"] in ENDED, row.get("finished_at") or 0
+def _rows(found: pa.Table) -> Iterator[tuple[Any, ...]]:
+    """As the journal has them: a time in microseconds, a flag as 0 or 1."""
+    for batch in found.to_batches(max_chunksize=_ROWS_AT_ONCE):
+        yield from zip(*(_plain(column).to_pylist() for column in batch.columns), strict=True)
 
 
-def _waiting(row: Row) -> Row:
-    plain = {name: row.get(name) if name in _STAYS else None for name in sql.TRIAL_COLUMNS}
-    return {**plain, "status": "pending", "reason": REASON}
+def _plain(column: pa.Array) -> pa.Array:
+    as_number = pa.types.is_timestamp(column.type) or pa.types.is_boolean(column.type)
+    return column.cast(pa.int64()) if as_number else column
+
+
+def _identity(db: sqlite3.Connection, paths: ResultsPaths) -> Iterator[str]:
+    known = Checksums()
+    with suppress(DamagedResults):
+        known = Checksums.read(paths.checksums)
+    if known.directory_id:
+        db.execute("UPDATE meta SET value = ? WHERE key = 'directory_id'", (known.directory_id,))
+    else:
+        yield "LOST the id of these results: W&B takes what it is sent from now on for results of another directory"
+        yield "the tables are taken as they are: nothing but the checksums of their pages vouches for them"
+    if any(len(digests) > 1 for digests in known.tables.values()):
+        yield "LOST trials that went from one table to another in the last export, if any did: it was cut off"
+
+
+def _lost(lacking: Set[Table]) -> Iterator[str]:
+    for table in TABLES:
+        if table in TRIAL_TABLES and table in lacking:
+            yield f"LOST the trials of {table.name}.parquet, which is damaged too, or gone: a sweep of their grid runs them"
+        elif table in lacking:
+            yield f"LOST the rows of {table.name}.parquet, which is damaged too, or gone"
+
+
+def _wait_again(db: sqlite3.Connection, lacking: Set[Table]) -> Iterator[str]:
+    """Trials that had ended, and not all rows of which are there: they are as if they had not run."""
+    attempt = "SELECT 1 FROM attempts WHERE trial_id = trials.trial_id AND attempt = trials.attempts"
+    waits = f"attempts > 0 AND status IN {sql.among(ENDED)}"
+    if lacking.isdisjoint(_OF_A_TRIAL):
+        waits += f" AND NOT EXISTS ({attempt} AND attempts.status IS NOT 'running')"
+    again = [trial_id for (trial_id,) in db.execute(f"SELECT trial_id FROM trials WHERE {waits}")]
+    for table in (EPOCHS, CLASSES, CURVES):
+        db.executemany(f"DELETE FROM {table.name} WHERE trial_id = ?", ((trial_id,) for trial_id in again))
+    nothing = ", ".join(f'"{name}" = NULL' for name in sql.TRIAL_COLUMNS if name not in {*_STAYS, "status", "reason"})
+    db.execute(f"UPDATE trials SET status = 'pending', reason = ?, {nothing} WHERE {waits}", (REASON,))
+    db.execute(
+        "UPDATE trials SET attempts = (SELECT coalesce(max(attempt), 0) FROM attempts WHERE trial_id = trials.trial_id)"
+        f" WHERE attempts > 0 AND NOT EXISTS ({attempt})"
+    )
+    if again:
+        more = f" and {len(again) - _NAMED} more" if len(again) > _NAMED else ""
+        yield f"LOST {len(again)} trials had ended and lack rows, and wait again: {', '.join(again[:_NAMED])}{more}"

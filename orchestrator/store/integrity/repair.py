@@ -1,4 +1,4 @@
-"""`orch repair`: what can be rebuilt is rebuilt, the rest is named. For the one who holds the results' lock."""
+"""`orch repair`: what can be made anew is made anew, the rest is named. For the one who holds the results' lock."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -6,23 +6,18 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from secrets import token_hex
 
 from orchestrator.errors import DamagedResults
 from orchestrator.store.connection import checked
 from orchestrator.store.files import copy_durably, strange
-from orchestrator.store.inspection import Inspected, JournalFiles, inspect
-from orchestrator.store.integrity.rebuild import NONE, Rebuilding, Rebuilt, Salvaged, salvage
-from orchestrator.store.integrity.scratch import KEYS, Scratch, find_exported
+from orchestrator.store.inspection import JournalFiles, inspect
+from orchestrator.store.integrity.rebuild import rebuild
 from orchestrator.store.integrity.verify import FileVerdict, journal_verdicts, verify
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.place import JournalPlace, place_of
+from orchestrator.store.place import LIVES_AT, JournalPlace, place_of
 from orchestrator.store.tables import Checksums, export
 from trainables.data.files import durable, unfinished
-
-_NAMED = 20
-"""Trials that are named one by one."""
 
 
 def repair(paths: ResultsPaths, check: Callable[[], None]) -> Iterator[str]:
@@ -40,13 +35,22 @@ def repair(paths: ResultsPaths, check: Callable[[], None]) -> Iterator[str]:
     yield f"copies of the damaged files are in {aside}"
     names = {verdict.file for verdict in damaged}
     place = place_of(paths, check, mending=True)
-    if _is_damaged(paths, place.journal):
-        yield from _journal(paths, JournalFiles(place.journal))
-    elif names & {path.name for path in JournalFiles(paths.journal).all}:
-        yield "journal: nothing of it is lost; what lay beside it is made anew"
+    if on_copy := _is_damaged(paths, place.journal) and not _is_damaged(paths, paths.journal):
+        for path in JournalFiles(place.journal).every:
+            path.unlink(missing_ok=True)
+        place = place_of(paths, check, mending=True)
+        yield "LOST what ended after the journal was last copied into the results, if anything did: it runs again"
     if paths.checksums.name in names:
         paths.checksums.unlink(missing_ok=True)
         yield f"{paths.checksums.name}: made anew; kept weights and images are taken as they are, nothing vouches for them"
+    files = JournalFiles(place.journal)
+    if _is_damaged(paths, place.journal):
+        yield from _rebuilt(paths, files)
+    elif {Path(name).name for name in names} & {path.name for path in files.all}:
+        yield from _cleared(files)
+    if on_copy:
+        with closing(Journal.create_or_open(place.journal)) as journal:
+            journal.remember(LIVES_AT, None)  # what is there no more
     for verdict in damaged:
         kept = "/" in verdict.file and not Path(verdict.file).is_absolute()  # a journal on local disk is
         if kept or verdict.file.startswith("journal-version-"):
@@ -59,8 +63,9 @@ def repair(paths: ResultsPaths, check: Callable[[], None]) -> Iterator[str]:
 
 
 def _is_damaged(paths: ResultsPaths, journal: Path) -> bool:
-    """Whether it has to be rebuilt: a seal and a mark that are only gone are made at the next opening."""
-    if not journal.exists() or inspect(JournalFiles(journal)).troubles:
+    """Whether it has to be made anew. What only lies beside it may be older, or gone: SQLite's checks and its rows count."""
+    files = JournalFiles(journal)
+    if not journal.exists() or inspect(files).damages(files):
         return True
     return not journal_verdicts(paths, journal)[0].whole
 
@@ -86,64 +91,31 @@ def _keep_copies(paths: ResultsPaths, damaged: list[FileVerdict], aside: Path) -
     return moved
 
 
-def _journal(paths: ResultsPaths, files: JournalFiles) -> Iterator[str]:
-    found = inspect(files) if files.main.exists() else Inspected()
-    with unfinished(files.main) as new:
-        read, made = _rebuilt(paths, files, found, Path(new.name))
-        # a log that was left, where all else goes together, has nothing that the journal lacks
-        nothing_lost = found.log_is_left and len(found.troubles) == 1
-        if not nothing_lost and files.log in {trouble.path for trouble in found.troubles}:
-            made.lost.append("what was committed last, after the first damage in journal.sqlite-wal: it runs again")
-        yield from _told(read, made)
-        _replace(files, Path(new.name))
+def _rebuilt(paths: ResultsPaths, files: JournalFiles) -> Iterator[str]:
+    """A new journal in the place of the old one. Until it is there, the old seal says that this one is damaged."""
+    with unfinished(files.main) as file:
+        new = Path(file.name)
+        with checked(files.main):
+            told = rebuild(paths, new)
+        durable(new)
+        for path in (files.log, files.shared):
+            path.unlink(missing_ok=True)
+        new.replace(files.main)
+        for path in (files.seal, files.mark):
+            path.unlink(missing_ok=True)
+        durable(files.main.parent)
+    yield from told
 
 
-def _rebuilt(
-    paths: ResultsPaths, files: JournalFiles, found: Inspected, new: Path
-) -> tuple[dict[str, Salvaged], Rebuilt]:
-    """Into the new journal: what could be read, and what was made of it."""
-    with unfinished(files.main) as kept, Scratch(Path(kept.name)) as scratch:
-        try:
-            with checked(files.main):
-                read = salvage(files, found, scratch)
-        except (OSError, DamagedResults):  # what cannot be read may be in the tables; a disk that is full loses nothing
-            read = {}
-            scratch.forget_journal()
-        whole = find_exported(paths, scratch)
-        scratch.begin(new)
-        made = Rebuilding(scratch, read, whole).run(_directory_id(paths) or token_hex(4))
-        scratch.finish()
-    return read, made
-
-
-def _directory_id(paths: ResultsPaths) -> str:
-    try:
-        return Checksums.read(paths.checksums).directory_id
-    except DamagedResults:
-        return ""
-
-
-def _told(read: dict[str, Salvaged], made: Rebuilt) -> Iterator[str]:
-    whole = all(read.get(name, NONE).complete for name in KEYS)
-    how = "every row could be read" if whole else "from the rows that could be read, and the tables"
-    yield f"journal.sqlite: rebuilt with {made.trials} trials, {how}"
-    if made.runs_again:
-        shown = ", ".join(made.runs_again[:_NAMED])
-        more = f" and {len(made.runs_again) - _NAMED} more" if len(made.runs_again) > _NAMED else ""
-        yield f"LOST {len(made.runs_again)} trials could not be rebuilt whole and wait again: {shown}{more}"
-    for what in made.lost:
-        yield f"LOST {what}"
-
-
-def _replace(files: JournalFiles, new: Path) -> None:
-    """The new journal in the place of the old one. Until it is there, the old seal says that this one is damaged."""
-    durable(new)
-    for path in (files.log, files.shared):
+def _cleared(files: JournalFiles) -> Iterator[str]:
+    """Without what lies beside a journal and is none of it: its next opening makes that anew."""
+    troubled = [trouble.path for trouble in inspect(files).troubles]
+    for path in (files.shared, files.mark, *troubled):
         path.unlink(missing_ok=True)
-    new.replace(files.main)
-    for path in (files.seal, files.mark):
-        path.unlink(missing_ok=True)
-    durable(files.main.parent)
+    if troubled.count(files.log) > 1:
+        yield "LOST what was committed last, if the tables do not have it: the log beside the journal is of another moment"
+    else:
+        yield "journal: nothing of it is lost; what lay beside it is made anew"
 
 
 def _set_aside(paths: ResultsPaths, verdict: FileVerdict) -> Iterator[str]:

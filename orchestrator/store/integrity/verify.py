@@ -1,6 +1,9 @@
 """`orch verify`: every file against its checksum, every row against those that it belongs to. Writes nothing."""
 
 import json
+import os
+import socket
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,13 +16,13 @@ import pyarrow.parquet as pq
 
 from orchestrator.errors import DamagedResults, OrchError, UserError
 from orchestrator.store import tables
-from orchestrator.store.connection import checked
+from orchestrator.store.connection import checked, connect, look, read_copy
 from orchestrator.store.fetched import read_fetched
 from orchestrator.store.files import digest_of, link_on_the_way, not_permitted, reading, strange
-from orchestrator.store.inspection import JournalFiles, inspect, state
+from orchestrator.store.inspection import Inspected, JournalFiles, inspect, state
 from orchestrator.store.integrity.contradictions import contradictions
-from orchestrator.store.integrity.snapshot import opened
 from orchestrator.store.lock import strange_places
+from orchestrator.store.lock_note import living_holder
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import SESSION, journal_on_disk, journal_to_read
 from orchestrator.store.tables import Checksums, KeptFile
@@ -129,7 +132,7 @@ def kept_verdicts(paths: ResultsPaths) -> Iterator[FileVerdict]:
 
 def _kept(paths: ResultsPaths, name: str, kept: KeptFile) -> FileVerdict:
     path = paths.root / name
-    what = "weights" if name.startswith("weights/") else "picture" if name.startswith("pictures/") else "copy"
+    what = "weights" if name.startswith("weights/") else "image" if name.startswith("pictures/") else "copy"
     if (link := link_on_the_way(paths.root, name)) is not None:
         return FileVerdict(name, f"{link} is no folder of these results: the {what} cannot be trusted")
     if (other := strange(path)) is not None:
@@ -152,10 +155,6 @@ def _table(table: Table, paths: ResultsPaths, known: Checksums, ids: set[str] | 
     except DamagedResults as error:
         what = str(error).partition(" is damaged: ")[2].rpartition(";")[0]
         return FileVerdict(path.name, f"{what}; the journal has its rows")
-    missing = [name for name in table.columns if name not in found.column_names]
-    lacking = [name for name in missing if not table.schema.field(name).nullable]
-    if lacking:
-        return FileVerdict(path.name, f"it has no column {lacking[0]}; the journal has its rows")
     if ids is not None and "trial_id" in table.columns:
         strange = set(pc.unique(found["trial_id"]).to_pylist()) - ids
         if strange:
@@ -189,7 +188,7 @@ def _journal_ids(paths: ResultsPaths) -> set[str] | None:
         newest = journal_to_read(paths)
         if inspect(JournalFiles(newest)).troubles:
             return None
-        with closing(opened(paths, newest)) as db:
+        with closing(_opened(paths, newest)) as db:
             return {trial_id for (trial_id,) in db.execute("SELECT trial_id FROM trials")}
     except Exception:  # noqa: BLE001 - said of the journal itself
         return None
@@ -225,7 +224,7 @@ def _journal_verdicts(paths: ResultsPaths, files: JournalFiles) -> Iterator[File
             _name(paths, files.main), None, "empty: the sweep that made it ended before its first statement"
         )
     elif files.main not in troubled:
-        rows = _rows(paths, files.main, sealed=found.seal is not None)
+        rows = _rows(paths, files.main, found)
         yield rows.verdict
         if not rows.copied and has_checksums(paths):
             troubled |= {path: "it is gone" for path in (files.seal, files.mark) if not path.exists()}
@@ -257,10 +256,10 @@ class _Rows:
     cannot be told."""
 
 
-def _rows(paths: ResultsPaths, journal: Path, *, sealed: bool) -> _Rows:
-    name = _name(paths, journal)
+def _rows(paths: ResultsPaths, journal: Path, inspected: Inspected) -> _Rows:
+    name, sealed = _name(paths, journal), inspected.sealed
     try:
-        with closing(opened(paths, journal)) as db, checked(journal):
+        with closing(_opened(paths, journal, log_is_left=inspected.log_is_left)) as db, checked(journal):
             found = contradictions(db, deep=not sealed)
             copied = bool(db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone()) and bool(
                 db.execute("SELECT 1 FROM meta WHERE key = ?", (SESSION,)).fetchone()
@@ -271,6 +270,18 @@ def _rows(paths: ResultsPaths, journal: Path, *, sealed: bool) -> _Rows:
         return _Rows(FileVerdict(name, "; ".join(found.problems)), copied)
     seal = "" if sealed else ", not sealed yet: a sweep or `orch repair` does that"
     return _Rows(FileVerdict(name, None, f"{found.trials} trials{seal}"), copied)
+
+
+def _opened(paths: ResultsPaths, journal: Path, *, log_is_left: bool = False) -> sqlite3.Connection:
+    """To read without a trace, also while another process writes it. Raises DamagedResults."""
+    holder = living_holder(paths)
+    if holder is not None and (holder.pid, holder.host) != (os.getpid(), socket.gethostname()):
+        return connect(journal, read_only=True)
+    if not journal.stat().st_size:
+        raise DamagedResults(f"{journal} is damaged: it is empty; `orch repair {paths.root}` mends it")
+    if not JournalFiles(journal).log.exists():
+        return look(journal)
+    return read_copy(journal, with_log=not log_is_left)
 
 
 def verify(paths: ResultsPaths) -> Iterator[FileVerdict]:

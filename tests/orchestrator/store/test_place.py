@@ -51,7 +51,7 @@ def test_the_copy_is_whole_sealed_and_of_the_last_publication(paths: ResultsPath
     found.publish()
     keep(journal, "second")
     assert (read(paths.journal), read(journal_to_read(paths)), read(found.published)) == ("first", "second", "first")
-    assert inspect(JournalFiles(paths.journal)).seal is not None
+    assert inspect(JournalFiles(paths.journal)).sealed
     assert not inspect(JournalFiles(paths.journal)).troubles
     journal.close()
     found.finish()

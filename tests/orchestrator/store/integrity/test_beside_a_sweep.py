@@ -269,9 +269,13 @@ def test_a_damaged_journal_on_local_disk_is_refused_and_repaired_where_its_user_
     with pytest.raises(place.DamagedResults, match=f"{network.local}.*orch repair {network.paths.root}`"):
         place_of(network.paths, lambda: None)
     assert network.local.read_bytes() == before, "never replaced unasked"
-    run(["repair", str(network.paths.root)])
+    capsys.readouterr()
+    assert run(["repair", str(network.paths.root)]) == 4
+    assert "LOST what ended after the journal was last copied" in capsys.readouterr().out
     assert damaged(network.paths) == {}
-    assert network.status() == ("completed" if how == "flip" else "cancelled")
+    assert network.status() == "cancelled", "as the copy had it"
+    with closing(Journal.read(network.paths.journal)) as journal:
+        assert journal.log(sample.CNN_ADAM.trial_id(0)), "the copy has what attempts had printed"
     assert [path.read_bytes() for path in network.paths.damaged.rglob("local/journal.sqlite")] == [before]
     assert not network.local.exists(), "the results have all of it"
     place_of(network.paths, lambda: None)
@@ -289,12 +293,14 @@ def test_a_damaged_copy_is_made_anew_of_the_journal_on_local_disk(network: OnNet
     assert network.status() == "completed"
 
 
-def test_repair_elsewhere_keeps_the_journal_of_the_machine_that_was_cut_off_the_newer_one(
-    network: OnNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["journal.sqlite", "trials.parquet"])
+def test_what_only_the_machine_has_that_was_cut_off_is_gone_on_with_unless_the_copy_was_rebuilt_elsewhere(
+    network: OnNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     with monkeypatch.context() as elsewhere:
         elsewhere.setenv(JOURNAL_DIR, str(tmp_path / "other"))
-        flip(network.paths.journal, network.paths.journal.stat().st_size - 2000)
+        path = network.paths.root / name
+        flip(path, path.stat().st_size - 2000)
         run(["repair", str(network.paths.root)])
         assert damaged(network.paths) == {}
         assert not list((tmp_path / "other").rglob("*.sqlite"))
@@ -302,4 +308,4 @@ def test_repair_elsewhere_keeps_the_journal_of_the_machine_that_was_cut_off_the_
     found = place_of(network.paths, lambda: None)
     assert found.journal == network.local
     found.publish()
-    assert network.status() == "completed"
+    assert network.status() == ("cancelled" if name == "journal.sqlite" else "completed")
