@@ -27,5 +27,5 @@ def __getattr__(name: str) -> _typing.Any:
 
 
 def __dir__() -> list[str]:
-    """What is offered, also before anybody has asked for it; rooms are imported by their own names."""
+    """What is offered, also before anybody has asked for it; packages are imported by their own names."""
     return list(__all__)

@@ -86,8 +86,8 @@ def test_wandb_stays_in_its_writer() -> None:
 
 def test_the_plan_knows_no_engine_that_runs_and_the_engines_know_no_store() -> None:
     for path in (ROOT / "orchestrator" / "engine").rglob("*.py"):
-        rooms = {".".join(module.split(".")[:2]) for module in imported(path) if module.startswith("orchestrator.")}
-        assert rooms <= {"orchestrator.engine", "orchestrator.errors", "orchestrator.text"}, path
+        layers = {".".join(module.split(".")[:2]) for module in imported(path) if module.startswith("orchestrator.")}
+        assert layers <= {"orchestrator.engine", "orchestrator.errors", "orchestrator.text"}, path
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["status", "--help"], ["sweep", "--help"]])

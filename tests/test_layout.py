@@ -1,4 +1,4 @@
-"""The house can be read from its folders: imports go from room to room one way, and no file is two."""
+"""The architecture shows in the folders: imports go from layer to layer one way, and no file is two."""
 
 import ast
 from collections import Counter
@@ -17,7 +17,7 @@ FILES: Final = {
     for path in sorted((ROOT / package).rglob("*.py"))
 }
 """Modules and their files."""
-ROOMS: Final = {
+LAYERS: Final = {
     "trainables": (
         *("", "process_state", "data", "training", "models", "optimizers", "regularizers", "schedules", "datasets"),
         "tasks",
@@ -27,7 +27,7 @@ ROOMS: Final = {
         *("doctor", "cli", "__main__"),
     ),
 }
-"""From what all may import to what none may: each room imports from those before it, "" is the package's top."""
+"""From what all may import to what none may: each layer imports from those before it, "" is the package's top."""
 MAX_AT_THE_TOP: Final = {"orchestrator": 6, "trainables": 13}
 MAX_IN_A_FOLDER: Final = 26
 MAX_LINES: Final = 400
@@ -52,11 +52,11 @@ def imports(module: str) -> Iterator[str]:
 GRAPH: Final = {module: set(imports(module)) - {module} for module in FILES}
 
 
-def room(module: str) -> tuple[str, str]:
-    """Package and room, where the room is "" at the top of a package."""
+def layer(module: str) -> tuple[str, str]:
+    """Package and layer, where the layer is "" at the top of a package."""
     package, _, rest = module.partition(".")
     first = rest.partition(".")[0]
-    return package, first if first in ROOMS.get(package, ()) else ""
+    return package, first if first in LAYERS.get(package, ()) else ""
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
@@ -66,22 +66,22 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
         pytest.fail(" <- ".join(error.args[1]))
 
 
-@pytest.mark.parametrize("package", ROOMS)
+@pytest.mark.parametrize("package", LAYERS)
 def test_rooms_import_one_way(package: str) -> None:
-    order = ROOMS[package]
+    order = LAYERS[package]
     wrong = {
         f"{module} imports {imported}"
         for module, there in GRAPH.items()
         for imported in there
-        if room(module)[0] == room(imported)[0] == package
-        and order.index(room(module)[1]) < order.index(room(imported)[1])
-        and module != package  # it hands on what its rooms offer
+        if layer(module)[0] == layer(imported)[0] == package
+        and order.index(layer(module)[1]) < order.index(layer(imported)[1])
+        and module != package  # it hands on what its layers offer
     }
     assert wrong == set()
 
 
 def test_every_folder_is_a_room_of_the_list() -> None:
-    for package, order in ROOMS.items():
+    for package, order in LAYERS.items():
         folders = {path.name for path in (ROOT / package).iterdir() if (path / "__init__.py").exists()}
         assert folders <= set(order)
 

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from tests.test_documents import DOCUMENTS, ROOT, spans_of, text_of
-from tests.test_layout import PACKAGES, ROOMS
+from tests.test_layout import LAYERS, PACKAGES
 
 PAGE: Final = text_of("docs/structure.md")
 SECTIONS: Final = dict(part.partition("\n")[::2] for part in PAGE.split("\n## "))
@@ -100,10 +100,12 @@ def test_no_stage_is_longer_than_it_may_be() -> None:
     assert {heading for heading, text in stages.items() if len(text.strip().splitlines()) > 12} == set()
 
 
-def test_no_room_is_left_out() -> None:
-    rooms = {f"{package}/{room}" for package, names in ROOMS.items() for room in names if room not in ("", "__main__")}
-    rooms |= {package for package in PACKAGES if package not in ROOMS}
-    assert {room for room in rooms if f"`{room}" not in PAGE} == set()
+def test_no_layer_is_left_out() -> None:
+    layers = {
+        f"{package}/{layer}" for package, names in LAYERS.items() for layer in names if layer not in ("", "__main__")
+    }
+    layers |= {package for package in PACKAGES if package not in LAYERS}
+    assert {layer for layer in layers if f"`{layer}" not in PAGE} == set()
 
 
 def test_every_document_names_files_that_are_there() -> None:
