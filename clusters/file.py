@@ -98,7 +98,7 @@ def _text(path: Path) -> tuple[str, str]:
 
 
 def _odd(value: object) -> str:
-    """Why a value is nothing that anybody writes into a cluster file, before anything looks at it; else empty."""
+    """Return why a value is nothing that anybody writes into a cluster file, before anything looks at it; else empty."""
     waiting, seen = [(value, 0)], 0
     while waiting:
         part, depth = waiting.pop()
@@ -132,7 +132,7 @@ def _contradictions(spec: ClusterSpec, content: dict[str, Any]) -> Iterator[tupl
 
 
 def _wrong(error: ValidationError, content: dict[str, Any]) -> dict[Keys, list[str]]:
-    """What is wrong with the value of each key."""
+    """Return what is wrong with the value of each key."""
     messages: dict[Keys, list[str]] = {}
     for problem in error.errors():
         keys = _keys(problem["loc"], content)

@@ -106,7 +106,7 @@ class JobsCluster:
             raise ClusterLost(f"{self._address} does not answer any more: {first_line(error)}") from error
 
     def log(self, job_id: str) -> str:
-        """What a job has printed so far."""
+        """Return what a job has printed so far."""
         try:
             return self._client.get_job_logs(job_id)
         except Exception as error:

@@ -76,5 +76,5 @@ KINDS: Final[dict[str, type[ClusterKind]]] = {kind.name: kind for kind in (Local
 
 
 def kind_of(address: str) -> type[ClusterKind]:
-    """What an address means."""
+    """Return what an address means."""
     return next(kind for kind in KINDS.values() if kind.has(address))

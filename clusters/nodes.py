@@ -77,7 +77,7 @@ def looked_at(data: str | None, cache: str | None) -> NodeState:
 
 
 def unwritable(folder: str | None) -> str:
-    """Why nothing can be written to a folder that is there or could be made; empty where it can."""
+    """Return why nothing can be written to a folder that is there or could be made; empty where it can."""
     if folder is None:
         return ""
     there = Path(folder)

@@ -72,7 +72,7 @@ def _knock(address: str) -> None:
 
 
 def _hint() -> str:
-    """What is most often wrong: Ray says the same of a token that is missing or wrong as of a head that is gone."""
+    """Return what is most often wrong: Ray says the same of a token that is missing or wrong as of a head that is gone."""
     if os.environ.get("RAY_AUTH_MODE") != "token":
         return "no token is known here, and a cluster with tokens refuses us: set token_file in the cluster file"
     return "check the token: a wrong one looks the same"

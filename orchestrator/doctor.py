@@ -74,7 +74,7 @@ def _in_the_clear(address: str) -> bool:
 
 
 def _head(spec: ClusterSpec) -> Iterator[CheckResult]:
-    """What the doctor says on the head, of itself and of the cluster."""
+    """Yield what the doctor says on the head, of itself and of the cluster."""
     from orchestrator.remote.jobs import ask
     from orchestrator.remote.request import CLUSTER
 
@@ -154,7 +154,7 @@ _DISK: Final = 2 * 2**30
 
 
 def examine(cluster: Path | None, data: Path | None, results: Path, *, start_ray: bool) -> Iterator[CheckResult]:
-    """All checks, the fast ones first. Starts Ray or joins the cluster's where asked to."""
+    """Yield all checks, the fast ones first. Starts Ray or joins the cluster's where asked to."""
     yield from check_packages()
     yield check_torch()
     yield from check_machine(results)

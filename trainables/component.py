@@ -82,7 +82,7 @@ class Component(BaseModel):
         return blake2b(self.canonical().encode(), digest_size=16).digest()
 
     def parameters(self) -> dict[str, Any]:
-        """All parameters as JSON values, for tables and labels."""
+        """Return all parameters as JSON values, for tables and labels."""
         return self.model_dump(mode="json")
 
     def _identity(self) -> dict[str, Any]:

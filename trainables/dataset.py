@@ -43,7 +43,7 @@ _CUE_PATTERNS: Final = 4
 
 
 def max_cues(height: int, width: int) -> int:
-    """How many different patches there are for images of this size."""
+    """Return how many different patches there are for images of this size."""
     return _CUE_PATTERNS * len(cue_corners(height, width))
 
 
@@ -286,14 +286,14 @@ class Dataset(DataOptions):
         """Hex digest of the content, the same wherever and however packed the files lie. Raises DataMissing."""
 
     def outline(self, place: DataLocation, without: Collection[str] = ()) -> Outline | None:
-        """What names and labels alone say of the examples, where that can be told; else None. Raises DataError.
+        """Return what names and labels alone say of the examples, where that can be told; else None. Raises DataError.
 
         without: images that are left out, as errors name them.
         """
         return None
 
     def unreadable(self, place: DataLocation) -> Sequence[DataError]:
-        """What only reading every example whole finds, where that is asked for because something else is wrong."""
+        """Return what only reading every example whole finds, where that is asked for because something else is wrong."""
         return ()
 
     def streamed(self, place: DataLocation) -> StreamedExamples | None:
@@ -309,7 +309,7 @@ class Dataset(DataOptions):
         return self.under_options(self.info(place))
 
     def under_options(self, plain: DataInfo) -> DataInfo:
-        """What `info` says, as the options change it."""
+        """Return what `info` says, as the options change it."""
         *frames, channels, height, width = plain.shape
         height, width = self.resize or (height, width)
         return replace(
@@ -320,7 +320,7 @@ class Dataset(DataOptions):
         )
 
     def unsupported_reason(self, plain: DataInfo) -> str | None:
-        """None, or the reason why the options make no sense of what `info` says (it becomes that of skipped rows)."""
+        """Return None, or the reason why the options make no sense of what `info` says (it becomes that of skipped rows)."""
         if plain.streamed and (asked := self.of_pixels()):
             return f"{asked[0]} changes decoded images, and those of {plain.name} are decoded while they are trained on"
         changed = self.under_options(plain)

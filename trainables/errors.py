@@ -127,7 +127,7 @@ def raise_all(errors: Sequence[DataError]) -> None:
 
 
 def each_of(error: Exception) -> tuple[Exception, ...]:
-    """What an error stands for."""
+    """Return what an error stands for."""
     return error.errors if isinstance(error, DataErrors) else (error,)
 
 

@@ -52,13 +52,13 @@ class Model(Component):
         return callable(getattr(type(self), name, None))
 
     def unsupported_reason(self, data: DataInfo) -> str | None:
-        """None, or the reason why this model cannot work on this data (it becomes the reason of a skipped row)."""
+        """Return None, or the reason why this model cannot work on this data (it becomes the reason of a skipped row)."""
         if data.input not in self.inputs:
             return f"{self.name} reads {' or '.join(sorted(self.inputs))} inputs, {data.name} has {data.input} inputs"
         return None
 
     def unsupported_protocol_reason(self, protocol: Protocol) -> str | None:
-        """None, or the reason why it cannot follow this protocol (the reason of a skipped row)."""
+        """Return None, or the reason why it cannot follow this protocol (the reason of a skipped row)."""
         if protocol.accumulate > 1 and self.has_own_learner:
             return f"{self.name} learns a batch in a way of its own, which cannot be cut in parts; leave accumulate out"
         return None
@@ -81,7 +81,7 @@ class Model(Component):
         return self
 
     def missing(self, place: DataLocation) -> str | None:
-        """What `fetch` would download, in words; None where nothing is missing."""
+        """Return what `fetch` would download, in words; None where nothing is missing."""
         return None
 
     def fetch(self, place: DataLocation) -> None:
@@ -108,7 +108,7 @@ class Optimizer(Component):
         return None
 
     def unsupported_protocol_reason(self, protocol: Protocol) -> str | None:
-        """None, or the reason why it cannot follow this protocol (the reason of a skipped row)."""
+        """Return None, or the reason why it cannot follow this protocol (the reason of a skipped row)."""
         return None
 
     @abstractmethod
@@ -154,7 +154,7 @@ class Regularizer(Component):
     wherever the grid lists it: smoothed targets can be weighed, weighed ones no longer be smoothed."""
 
     def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
-        """None, or the reason why it cannot work on this data with this model (the reason of a skipped row)."""
+        """Return None, or the reason why it cannot work on this data with this model (the reason of a skipped row)."""
         return None
 
     def needs_classes(self, data: DataInfo) -> str | None:
@@ -209,7 +209,7 @@ class Regularizer(Component):
 
 
 def unit(inputs: Tensor) -> Tensor:
-    """What `on_batch` is given as floats in 0..1: bytes over 255, floats as they are."""
+    """Return what `on_batch` is given as floats in 0..1: bytes over 255, floats as they are."""
 
     import torch
 

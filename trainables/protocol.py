@@ -124,7 +124,7 @@ LAST: Final = "last"
 
 
 def unsupported(protocol: Protocol, task: Task) -> str | None:
-    """None, or the reason why this protocol cannot select on this task (the reason of a skipped row)."""
+    """Return None, or the reason why this protocol cannot select on this task (the reason of a skipped row)."""
     if protocol.select in (None, LAST) or protocol.select in task.selections:
         return None
     known = ", ".join(task.selections)

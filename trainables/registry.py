@@ -33,7 +33,7 @@ class ComponentFamily(ABC):
 
     @abstractmethod
     def members(self) -> Sequence[str]:
-        """What may stand after the colon, sorted. May import what it wraps."""
+        """Return what may stand after the colon, sorted. May import what it wraps."""
 
     def member(self, name: str) -> type[Component]:
         """The component `prefix:name`; the same class each time. `name` is one of `members`."""
@@ -75,7 +75,7 @@ class Registry:
     """Finds components by kind and name."""
 
     def names(self, kind: str) -> list[str]:
-        """All names of a kind, sorted, without importing any of them. Those of families are not among them."""
+        """Return all names of a kind, sorted, without importing any of them. Those of families are not among them."""
         return sorted({*_builtin(kind), *_plugins(kind)})
 
     def families(self, kind: str) -> list[ComponentFamily]:

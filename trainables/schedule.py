@@ -35,7 +35,7 @@ class Schedule(Component):
 
     @abstractmethod
     def factor(self, at: Moment) -> float:
-        """What the learning rate is multiplied by for this step, warm-up apart."""
+        """Return what the learning rate is multiplied by for this step, warm-up apart."""
 
     def factor_after_warm_up(self, at: Moment) -> float:
         """`factor` times the warm-up: a straight line from one part of it at the first step to all of it at the last.

@@ -34,7 +34,7 @@ def command(kind: str | None, as_json: bool) -> None:
 
 
 def _shared(components: "list[ComponentDoc]") -> "dict[str, tuple[ParameterDoc, ...]]":
-    """What every component of a kind takes: said once, in place of with each."""
+    """Return what every component of a kind takes: said once, in place of with each."""
     from orchestrator.grid.schema import shared_parameters
     from trainables.registry import registry
 

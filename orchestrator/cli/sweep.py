@@ -141,7 +141,7 @@ def command(
 
 
 def _about(request: "SweepRequest", *, elsewhere: bool) -> "Notice":
-    """What is known of a sweep before it begins."""
+    """Return what is known of a sweep before it begins."""
     from contextlib import suppress
 
     from orchestrator.errors import OrchError

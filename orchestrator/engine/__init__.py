@@ -159,7 +159,7 @@ class Work(Protocol):
         """Make what has been reported outlive this process."""
 
     def waiting(self, shape: Shape) -> int:
-        """How many trials of this shape wait."""
+        """Return how many trials of this shape wait."""
 
     def has_deferred(self, shape: Shape) -> bool:
         """Whether trials of this shape will wait once some that run have ended: a slot is worth keeping for them."""

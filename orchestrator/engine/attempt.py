@@ -76,7 +76,7 @@ class CapturedOutput(io.TextIOBase):
         return
 
     def log(self) -> str:
-        """What is kept, without secrets."""
+        """Return what is kept, without secrets."""
         return masked(encodable("".join(self._parts)))[-LOG_LIMIT:]
 
 
@@ -158,7 +158,7 @@ def _leave_where_forked(here: int) -> None:
 
 
 def classify(raised: BaseException) -> Failure:
-    """What an exception that a trial raised means. Without secrets: they are those of the trial's own process."""
+    """Return what an exception that a trial raised means. Without secrets: they are those of the trial's own process."""
     line = masked(line_of(raised))
     try:
         kind = _kind(raised, line, message_of(raised))

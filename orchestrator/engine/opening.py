@@ -34,7 +34,7 @@ def ray_engine(cluster: ClusterSpec, run_trial: RunTrial, work: Work) -> Iterato
 
 
 def _first_slots(cluster: ClusterSpec, work: Work) -> int:
-    """How many slots of one worker will be opened here at the same time, roughly; 0 where Ray is not started here."""
+    """Return how many slots of one worker will be opened here at the same time, roughly; 0 where Ray is not started here."""
     single = [shape for shape in work.shapes() if shape.workers == 1]
     if not cluster.access.starts_ray or not single:
         return 0

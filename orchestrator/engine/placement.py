@@ -71,7 +71,7 @@ class FreeResources:
 
 
 def never_fits(shape: Shape, nodes: Sequence[Node], cluster: str) -> str | None:
-    """Why a slot of this shape fits on no node, nor over all of them, even when they are idle; None where it does."""
+    """Return why a slot of this shape fits on no node, nor over all of them, even when they are idle; None where it does."""
     if FreeResources(nodes, ()).place(shape) is not None:
         return None
     need = need_of(shape)
@@ -98,7 +98,7 @@ class _NodeResources:
         return other
 
     def fits(self, need: Need) -> int:
-        """How many workers of this need fit beside each other."""
+        """Return how many workers of this need fit beside each other."""
         if need.alone and not need.gpus:
             return int(self.cpus >= self.node.cpus - _CLOSE and self.cpus >= need.cpus)
         by_cpu = int((self.cpus + _CLOSE) / need.cpus)

@@ -290,7 +290,7 @@ class RayEngine:
 
 
 def _lost(error: Exception) -> Failure:
-    """Why a slot's process went away."""
+    """Return why a slot's process went away."""
     text = " ".join(str(error).split())
     if isinstance(error, ray.exceptions.OutOfMemoryError) or "running low on memory" in text:
         return Failure(FailureKind.OUT_OF_MEMORY, f"Ray ended the worker to save the machine's memory: {text[:500]}")

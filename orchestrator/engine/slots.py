@@ -40,7 +40,7 @@ class SlotClient(Protocol):
         """A reference to the ids of the trials that were handed over, had not been begun, and now never will be."""
 
     def failure(self) -> str | None:
-        """Why the slot cannot be used any more, where that shows otherwise than by a failed exchange."""
+        """Return why the slot cannot be used any more, where that shows otherwise than by a failed exchange."""
 
     def close(self, *, graceful: bool) -> None:
         """Give the slot's resources back; graceful lets its processes end by themselves."""

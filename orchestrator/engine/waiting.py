@@ -43,7 +43,7 @@ class WaitingNotices:
 
 
 def held(usage: "Usage") -> str:
-    """What is free, and who holds the rest."""
+    """Return what is free, and who holds the rest."""
     free = f"{usage.free_cpus:g} of {usage.cpus:g} CPUs and {usage.free_gpus:g} of {usage.gpus:g} GPUs are free"
     if not usage.holders:
         return f"{free}, and Ray names nobody else who uses it"

@@ -36,7 +36,7 @@ class ClaimHistory:
         return bool(ran) and (first is None or min(ran) < first)
 
     def looks(self, counted: pd.DataFrame, about: pd.DataFrame) -> int:
-        """How often seeds were added to a claim's trials when some had shown something already.
+        """Return how often seeds were added to a claim's trials when some had shown something already.
 
         counted: those that count now. about: those too that an earlier grid had, and that this one replaced by others.
         Whoever adds seeds until a verdict comes gets one in the end, so this has to count against it.

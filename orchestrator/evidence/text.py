@@ -38,7 +38,7 @@ def outcome_of(verdict: Verdict) -> str:
 
 
 def lines_of(verdict: Verdict) -> Iterator[str]:
-    """All that there is to say of a claim, a line each; its text first."""
+    """Yield all that there is to say of a claim, a line each; its text first."""
     yield f"{verdict.claim.id}  {outcome_of(verdict)}: {verdict.claim.text}"
     yield f"  {verdict.claim.on.name}: {arms_of(verdict)}"
     if not math.isnan(verdict.effect):
@@ -51,7 +51,7 @@ def lines_of(verdict: Verdict) -> Iterator[str]:
 
 
 def arms_of(verdict: Verdict) -> str:
-    """Each arm and its mean; of times the median, and how often it gets there at all."""
+    """Return each arm and its mean; of times the median, and how often it gets there at all."""
     units = verdict.units
     if verdict.claim.on.form != "time":
         return ", ".join(f"{side.name} {number(side.mean)}" for side in units.sides)

@@ -45,7 +45,7 @@ class Family:
         return pairs
 
     def _before(self, p: float) -> int:
-        """How many are decided by a smaller p than this one."""
+        """Return how many are decided by a smaller p than this one."""
         return sum(other < p and corrected <= ALPHA for other, corrected in zip(self._p, self.corrected, strict=True))
 
 
@@ -107,7 +107,7 @@ class Verdict:
 
 
 def bound_of(claim: Claim) -> float:
-    """What the effect has to exceed."""
+    """Return what the effect has to exceed."""
     return -claim.margin if claim.sense == "not_worse" else claim.margin
 
 
@@ -201,7 +201,7 @@ def _broken(units: Units, effect: float, bound: float) -> int:
 
 
 def _decide(claim: Claim, evidence: Evidence, seeds: int | None) -> str:
-    """What would decide an open claim. seeds: of `_seeds`."""
+    """Return what would decide an open claim. seeds: of `_seeds`."""
     units = evidence.units
     absent = [side for side in units.sides if not side.statuses]
     if absent:

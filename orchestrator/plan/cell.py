@@ -92,7 +92,7 @@ class Cell(NamedTuple):
         return (tuning_identity(identity, number) for number in range(self.tuning.count if self.tuning else 0))
 
     def spec(self, seed: int) -> TrialSpec:
-        """What a worker is handed. Raises DataMissing where the data is not there."""
+        """Return what a worker is handed. Raises DataMissing where the data is not there."""
         assert self.data.digest and self.data.fingerprint is not None
         return TrialSpec(
             dataset=self.data.dataset,

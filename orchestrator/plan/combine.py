@@ -54,7 +54,7 @@ class GridIterator:
         self._order = [[axis for group in self._groups for axis in group].index(axis) for axis in AXES]
 
     def __iter__(self) -> Iterator[Combination]:
-        """Every combination of the axes, then those that `include` adds. The data set changes slowest."""
+        """Yield every combination of the axes, then those that `include` adds. The data set changes slowest."""
         first, second, third, fourth = self._order
         for chosen, rules in self._combined():
             yield Combination(chosen[first], chosen[second], chosen[third], chosen[fourth], rules)
@@ -138,7 +138,7 @@ class GridIterator:
         return found
 
     def _added(self) -> Iterator[Combination]:
-        """What `include` names and the axes do not combine, each once."""
+        """Yield what `include` names and the axes do not combine, each once."""
         seen: set[object] = set()
         for cells in self._grid.include:
             for chosen in product(*cells):

@@ -58,7 +58,7 @@ class EffectiveSettings:
 
 
 def untunable(cell: Cell) -> str | None:
-    """Why a cell cannot be tuned as the grid asks, or None."""
+    """Return why a cell cannot be tuned as the grid asks, or None."""
     if cell.tuning is None:
         return None
     if not cell.tuning.space:
@@ -138,7 +138,7 @@ class Plan:
         return (*self.grid.warnings, Problem(str(self.grid.path), at.line, at.column, message))
 
     def cells(self) -> Iterator[Cell]:
-        """Every cell once, skipped ones among them, the data set changing slowest."""
+        """Yield every cell once, skipped ones among them, the data set changing slowest."""
         if not self._may_repeat:
             yield from map(self._cell, self._walk)
             return
@@ -221,7 +221,7 @@ class Plan:
         return ended
 
     def _tally(self, lacks: Lacks) -> "Counter[_CellOutcome]":
-        """What becomes of cells, to the number of such cells."""
+        """Return what becomes of cells, to the number of such cells."""
         if self._may_repeat:
             return Counter(_outlook(cell, lacks) for cell in self.cells())
         while True:

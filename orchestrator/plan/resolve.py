@@ -91,7 +91,7 @@ def locate(
 
 
 def place_of(error: Exception, level: Level) -> At:
-    """Where the grid says what a data set could not do: the option that does not fit, else the path."""
+    """Return where the grid says what a data set could not do: the option that does not fit, else the path."""
     return level.parts[0].at(error.option if isinstance(error, UnfitOption) else "path")
 
 

@@ -86,7 +86,7 @@ class Support:
         return self._of_settings[key]
 
     def reads(self, component: type[Component]) -> frozenset[str]:
-        """All parameters of a component that any answer so far depends on: of a data set, all that it has."""
+        """Return all parameters of a component that any answer so far depends on: of a data set, all that it has."""
         if issubclass(component, Dataset):
             return frozenset(component.model_fields)
         asked: Iterable[Remembered[str | None]] = (

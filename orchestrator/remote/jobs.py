@@ -35,7 +35,7 @@ _SHOWN: Final = 500
 
 
 def ask(cluster: ClusterSpec, arguments: Sequence[str], name: str | None, grid: Path | None = None) -> Answer:
-    """What `orch ARGUMENTS` says on the head. Raises InfrastructureLost.
+    """Return what `orch ARGUMENTS` says on the head. Raises InfrastructureLost.
 
     RESULTS among the arguments stands for the results directory of the sweep `name`, of the only one there for None.
     """
@@ -98,7 +98,7 @@ class SubmittedJob:
     """What this machine's environment says against W&B, which the cluster's does not know."""
 
     def commands(self) -> str:
-        """How to go on from anywhere."""
+        """Return how to go on from anywhere."""
         where = f"--cluster {self.file} {self.name}"
         return "\n".join(f"  orch {verb} {where}" for verb in ("status", "logs", "stop", "fetch"))
 
@@ -166,7 +166,7 @@ def follow(submitted: SubmittedJob, progress: Progress) -> Answer:
 
 
 def log_of(cluster: ClusterSpec, name: str | None) -> str:
-    """What the latest run of a sweep has said there. Raises UserError where there is none."""
+    """Return what the latest run of a sweep has said there. Raises UserError where there is none."""
     with reached(cluster) as jobs:
         known = jobs.jobs(name or "")
         if not known:

@@ -77,7 +77,7 @@ def _commit(commit: str | None, dirty: bool | None) -> str:
 
 
 def commands(environments: pd.DataFrame) -> tuple[str, ...]:
-    """What runs the latest sweep again."""
+    """Return what runs the latest sweep again."""
     if environments.empty:
         return ()
     latest = environments.sort_values("started_at", kind="stable").to_dict("records")[-1]
@@ -171,7 +171,7 @@ def _breakdowns(tables: TablesRead, trials: pd.DataFrame, ranked: pd.DataFrame) 
 
 
 def _tuning_settings(tables: TablesRead) -> pd.DataFrame:
-    """How each cell is tuned: long texts, of which a cell's rows all have the same."""
+    """Return how each cell is tuned: long texts, of which a cell's rows all have the same."""
     return tables.every_trial(SETTINGS, [("purpose", "=", "tuning")]).drop_duplicates("cell_id")
 
 

@@ -126,7 +126,7 @@ def _matters(effects: Effects) -> str:
 
 
 def failure_summary(ranked: pd.DataFrame) -> str:
-    """How many cells have trials that diverged or failed: never dropped in silence."""
+    """Return how many cells have trials that diverged or failed: never dropped in silence."""
     counts = broken(ranked)
     hit, lost = int((counts > 0).sum()), int(((counts > 0) & (ranked["n"] == 0)).sum())
     if not hit:
@@ -142,7 +142,7 @@ def _of_validation(trials: pd.DataFrame) -> str:
 
 
 def notices(trials: pd.DataFrame, ranked: pd.DataFrame, damage: list[str], results: str) -> Iterator[Notice]:
-    """What the page lacks. trials: planned ones that evaluate."""
+    """Yield what the page lacks. trials: planned ones that evaluate."""
     for message in damage:
         yield Notice(message, "")
     if trials.empty:

@@ -80,7 +80,7 @@ def _places(cells: pd.DataFrame) -> list[str]:
 
 
 def trial_grid(trials: pd.DataFrame) -> DataTable:
-    """All planned trials, the best of each data set first."""
+    """Return all planned trials, the best of each data set first."""
     measures = measures_of(trials)
     columns = {
         "trial_id": Column("trial", "text"),
@@ -127,7 +127,7 @@ def _seeds(trials: pd.DataFrame) -> str:
 
 
 def _scores(trials: pd.DataFrame, measures: Mapping[str, Measure]) -> dict[str, Column]:
-    """What the data sets are compared by, and what is usual beside it, where `trials` holds any of it."""
+    """Return what the data sets are compared by, and what is usual beside it, where `trials` holds any of it."""
     shown = dict.fromkeys(name for measure in measures.values() for name in (measure.validation, measure.shown))
     splits = ("val",) if any(measure.split == "validation" for measure in measures.values()) else ("val", "test")
     titles = {f"{split}_{one.name}": f"{split} {one.title}" for one in MEASURES for split in splits}

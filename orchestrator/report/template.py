@@ -25,7 +25,7 @@ def environment() -> Environment:
 
 
 def cleaned(value: object) -> object:
-    """What a page shows. Our own markup is passed over; a text of a user's becomes markup only after this."""
+    """Clean what a page shows. Our own markup is passed over; a text of a user's becomes markup only after this."""
     if isinstance(value, dict):
         return {name: cleaned(part) for name, part in value.items()}
     if isinstance(value, list):

@@ -153,7 +153,7 @@ class _Tuned:
         return sum(trial.status in statuses for trial in self.trials)
 
     def edges(self) -> Iterator[tuple[str, str]]:
-        """Each chosen value that lies at an edge: the parameter, and where it lies, in words."""
+        """Yield each chosen value that lies at an edge: the parameter, and where it lies, in words."""
         if self.chosen is None:
             return
         for name, value in self.best.values.items():

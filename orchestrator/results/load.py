@@ -187,7 +187,7 @@ class Results:
         clock: Literal["seconds", "epochs"] = "seconds",
         ratios: Sequence[float] = (1, 1.25, 1.5, 2, 3, 4, 8),
     ) -> pd.DataFrame:
-        """How often each level of an axis reaches a target within a factor (row) of the quickest level's time.
+        """Return how often each level of an axis reaches a target within a factor (row) of the quickest level's time.
 
             load("results/demo").profile("optimizer", reach=0.95).plot(drawstyle="steps-post")
 
@@ -202,7 +202,7 @@ class Results:
         return speed_profile(self.trials, self.epochs, axis, time_to(reach, of, clock), ratios)
 
     def _measure(self, given: str) -> Measure:
-        """What all trials are selected by. given: the argument that says it otherwise."""
+        """Return what all trials are selected by. given: the argument that says it otherwise."""
         found = {measure.validation: measure for measure in measures_of(self.trials).values()}
         if len(found) > 1:
             raise UserError(f"data sets are selected by different measures ({', '.join(found)}): say `{given}`")
@@ -224,7 +224,7 @@ class Results:
 
 
 def _plain(value: Any) -> Any:
-    """What YAML can write, of what stands in notebooks: numpy's scalars and arrays are numbers, texts and lists."""
+    """Return what YAML can write, of what stands in notebooks: numpy's scalars and arrays are numbers, texts and lists."""
     match value:
         case Mapping():
             return {str(key): _plain(one) for key, one in value.items()}

@@ -40,7 +40,7 @@ class Order:
         return list(dict.fromkeys(name for one in self.measures.values() for name in (one.validation, one.shown)))
 
     def notes(self, *, sorted_by: str | None, columns: bool) -> Iterator[str]:
-        """What a reader could not guess, a part of a sentence each. columns: whether the reader has chosen some."""
+        """Yield what a reader could not guess, a part of a sentence each. columns: whether the reader has chosen some."""
         if sorted_by is None:
             yield from self._ordering()
         if self.open and not columns:

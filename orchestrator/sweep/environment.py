@@ -91,7 +91,7 @@ def _cpu() -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git says of the working folder; None where there is no git or no checkout."""
+    """Return what git says of the working folder; None where there is no git or no checkout."""
     try:
         answer = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=True)  # noqa: S603, S607 - the user's own git # nosec B607
     except (OSError, subprocess.SubprocessError):

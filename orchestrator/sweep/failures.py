@@ -92,7 +92,7 @@ class Decision:
 
 
 def decide(failure: Failure, times: int) -> Decision:
-    """What to do after `failure`, the `times`-th of its kind that ended an attempt of this trial in this sweep.
+    """Return what to do after `failure`, the `times`-th of its kind that ended an attempt of this trial in this sweep.
 
     An exception, broken data and a time-out would come again with the same configuration, so they are final. A process
     that went away says nothing of the trial until it has happened to it LOST_WORKERS times. What ran out of memory may

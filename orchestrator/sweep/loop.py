@@ -179,7 +179,7 @@ class Sweep:
         self._stop()
 
     def snapshot(self) -> Snapshot:
-        """Where the sweep stands."""
+        """Return where the sweep stands."""
         return Snapshot(
             counts=dict(self._counts),
             total=sum(self._counts.values()),

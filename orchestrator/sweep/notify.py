@@ -154,7 +154,7 @@ def _code(error: BaseException) -> int:
 
 
 def _words(error: BaseException) -> str:
-    """What the sweep says of it; a signal that came before there was one has only its number."""
+    """Return what the sweep says of it; a signal that came before there was one has only its number."""
     if isinstance(error, KeyboardInterrupt):
         return str(Interrupted(signal_of(error)))
     return str(error) or type(error).__name__

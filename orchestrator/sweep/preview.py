@@ -67,7 +67,7 @@ def preview(
 
 
 def _known(paths: ResultsPaths, plan: Plan) -> tuple[ExistingResults | None, str | None]:
-    """What there is, and whether code has changed since; nothing where no sweep has run."""
+    """Return what there is, and whether code has changed since; nothing where no sweep has run."""
     try:
         journal = Journal.read(journal_to_read(paths))
     except FileNotFoundError:

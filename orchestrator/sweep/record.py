@@ -68,7 +68,7 @@ def _imported_late(source: bytes, package: str) -> Iterator[Path]:
 
 
 def cell_row(cell: Cell) -> CellRow:
-    """What the trials of a cell share."""
+    """Return what the trials of a cell share."""
     return CellRow(
         cell_id=cell.cell_id,
         dataset=cell.dataset.label,
@@ -89,7 +89,7 @@ def cell_row(cell: Cell) -> CellRow:
 
 
 def tuned_row(cell: Cell, tuned: Cell, values: str) -> CellRow:
-    """What a trial of the cell runs under, with the values of its open parameters. values: JSON."""
+    """Return what a trial of the cell runs under, with the values of its open parameters. values: JSON."""
     config_id = blake2b(cell.identity + values.encode(), digest_size=8).hexdigest()
     row = cell_row(cell)
     made = cell_row(tuned)

@@ -162,7 +162,7 @@ def stop_early() -> None:
 
 
 def signal_of(stopped: BaseException) -> int:
-    """What ended a command early. stopped: what reached its end: KeyboardInterrupt, or what click has made of it."""
+    """Return what ended a command early. stopped: what reached its end: KeyboardInterrupt, or what click has made of it."""
     for error in (stopped, stopped.__cause__, stopped.__context__):
         if isinstance(error, StoppedEarly):
             return error.number

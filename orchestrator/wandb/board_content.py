@@ -216,7 +216,7 @@ def markdown_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> s
 
 
 def _plain(text: str) -> str:
-    """What Markdown and HTML would read as their own."""
+    """Escape what Markdown and HTML would read as their own."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join(f"\\{sign}" if sign in "\\`*_[]|" else sign for sign in text).replace("\n", " ")
 

@@ -68,7 +68,7 @@ class Ledger:
         return self._states.get(run_id)
 
     def beside(self, kind: Beside, of: str) -> str | None:
-        """What was noted of it when W&B had it; None where W&B has it not."""
+        """Return what was noted of it when W&B had it; None where W&B has it not."""
         return self._beside.get((kind, of))
 
     def earlier(self, trial: Finished, run_id: str) -> list[str]:

@@ -75,7 +75,7 @@ def push(paths: ResultsPaths, to: Destination, say: Callable[[str], None]) -> Pu
 
 
 def destination(paths: ResultsPaths, project: str | None, entity: str | None) -> Destination:
-    """What the grid of the latest sweep says, and the options above it. Raises UserError, DamagedResults."""
+    """Return what the grid of the latest sweep says, and the options above it. Raises UserError, DamagedResults."""
     journal = open_journal(paths)
     try:
         grids = [row[0] for row in journal.query("SELECT grid FROM environments ORDER BY started_at DESC LIMIT 1")]

@@ -106,7 +106,7 @@ class Run:
 
 
 def finished_trials(journal: Journal) -> Iterator[Finished]:
-    """Every trial whose latest attempt came to an end, in the order of the ends."""
+    """Return every trial whose latest attempt came to an end, in the order of the ends."""
     rows = journal.query(
         f"SELECT trials.trial_id, coalesce(began.started_at, trials.finished_at) FROM {_WITH_BEGINNING}"
         f" WHERE trials.finished_at IS NOT NULL AND trials.status IN {sql.among(ENDED)} ORDER BY trials.finished_at"
@@ -115,7 +115,7 @@ def finished_trials(journal: Journal) -> Iterator[Finished]:
 
 
 def running_trials(journal: Journal, now: datetime) -> Iterator[Running]:
-    """Every trial that runs, or waits for another attempt after one that broke; those that have run longest first."""
+    """Yield every trial that runs, or waits for another attempt after one that broke; those that have run longest first."""
     rows = journal.query(
         "SELECT trials.trial_id, began.started_at, trials.started_at, trials.status = 'running', count(epoch),"
         " total(epochs.seconds) + total(epochs.eval_seconds), protocol_config"
@@ -197,7 +197,7 @@ def flatten(prefix: str, value: Any) -> Iterator[tuple[str, Value]]:
 
 
 def config_of(row: dict[str, Any], directory_id: str) -> dict[str, Value]:
-    """What all trials of a cell have: levels by their labels and with every parameter, and where the results are."""
+    """Return what all trials of a cell have: levels by their labels and with every parameter, and where the results are."""
     config: dict[str, Value] = {
         "cell_id": row["cell_id"],
         "sweep": row["sweep"],
@@ -219,7 +219,7 @@ def config_of(row: dict[str, Any], directory_id: str) -> dict[str, Value]:
 
 
 def _circumstances(row: dict[str, Any]) -> dict[str, Value]:
-    """What is a trial's own."""
+    """Return what is a trial's own."""
     config: dict[str, Value] = {"trial_id": row["trial_id"], **{name: bool(row[name]) for name in _FLAGS}}
     return config | {name: row[name] for name in _CONFIG if row[name] is not None}
 
@@ -271,7 +271,7 @@ _NOT_AVERAGED: Final = ("attempts",)
 
 
 def finished_cells(journal: Journal) -> Iterator[Finished]:
-    """Every cell whose planned trials have all ended. With other trials, or one that ran again, it has another end."""
+    """Yield every cell whose planned trials have all ended. With other trials, or one that ran again, it has another end."""
     rows = journal.query(
         f"SELECT cell_id, trial_id, finished_at, status IN {sql.among(ENDED)} FROM trials"
         " WHERE planned AND purpose IS NOT 'tuning' AND status != 'skipped' ORDER BY cell_id"

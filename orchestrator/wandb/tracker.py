@@ -187,7 +187,7 @@ class Tracker:
                 there.update()
 
     def arrived(self, run_ids: Collection[str]) -> dict[str, RunStatus]:
-        """What W&B has of these runs; those that it does not know are left out. Raises Unreachable."""
+        """Return what W&B has of these runs; those that it does not know are left out. Raises Unreachable."""
         wanted, found = list(run_ids), dict[str, RunStatus]()
         for begin in range(0, len(wanted), _ASKED_AT_ONCE):
             try:

@@ -55,7 +55,7 @@ class Autoencoder(nn.Module):
 
 
 def autoencoded(inputs: Pixels, train: NDArray[np.int64], seed: int, device: torch.device) -> Pixels:
-    """All images as an autoencoder gives them back that has seen those at `train`, and no others.
+    """Return all images as an autoencoder gives them back that has seen those at `train`, and no others.
 
     The same for the same seed on the same kind of device, whatever ran before and whatever precision the trial has.
     """

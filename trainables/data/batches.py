@@ -201,12 +201,12 @@ def _channels_last(images: Tensor) -> Tensor:
 
 
 def steps(count: int, batch_size: int, shard: Shard) -> int:
-    """How many batches `Batches.training` makes of `count` examples; the same on every rank."""
+    """Return how many batches `Batches.training` makes of `count` examples; the same on every rank."""
     return len(_bounds(count, batch_size, shard))
 
 
 def _bounds(count: int, batch_size: int, shard: Shard) -> list[tuple[int, int]]:
-    """Where each batch starts and stops."""
+    """Return where each batch starts and stops."""
     starts = list(range(0, count, batch_size))
     least = min(_MIN_PER_RANK * _ranks(shard), batch_size)
     if len(starts) > 1 and count - starts[-1] < least:
@@ -283,7 +283,7 @@ class UnlabelledBatches:
             self._drawn = 0
 
     def _generators(self) -> tuple[Tensor, Tensor]:
-        """Where the generators stand."""
+        """Return where the generators stand."""
         return self._order.get_state(), self._crops.get_state()
 
 

@@ -64,13 +64,13 @@ def content_hashes(dataset: Dataset, place: DataLocation, fingerprint: str) -> N
 
 
 def kept_info(dataset: Dataset, place: DataLocation, fingerprint: str) -> DataInfo:
-    """What `info` said when the data was decoded, whatever lies there by now; raises what `decoded` does."""
+    """Return what `info` said when the data was decoded, whatever lies there by now; raises what `decoded` does."""
     written = json.loads(read_regular(_ready(dataset.as_decoded(), place, fingerprint) / _META, _LONGEST_META))["info"]
     return DataInfo(**{**written, "shape": tuple(written["shape"]), "classes": tuple(written["classes"])})
 
 
 def hashes_at_hand(dataset: Dataset, place: DataLocation, fingerprint: str) -> NDArray[np.uint64] | None:
-    """What `content_hashes` gives, where the data has been decoded before, and not compared with its checksum."""
+    """Return what `content_hashes` gives, where the data has been decoded before, and not compared with its checksum."""
     kept = _file(place.cache.absolute() / _folder_name(dataset.as_decoded(), fingerprint), "content_hashes")
     try:
         hashes: NDArray[np.uint64] = np.load(kept, allow_pickle=False)
@@ -122,7 +122,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _origin(dataset: Dataset, place: DataLocation) -> str | None:
-    """What tells apart the files of a data set whose fingerprint is of names and sizes; None where it is of content.
+    """Return what tells apart the files of a data set whose fingerprint is of names and sizes; None where it is of content.
 
     None too where the files are gone by now: what was decoded of them is as good as before.
     """
@@ -246,7 +246,7 @@ class Contents:
 
 
 def contents(dataset: Dataset, place: DataLocation, fingerprint: str) -> Contents:
-    """What has this fingerprint. Raises DataError, as `decoded` does, where the files are others by now."""
+    """Return what has this fingerprint. Raises DataError, as `decoded` does, where the files are others by now."""
     streamed = dataset.streamed(place)
     if streamed is not None:
         hashes, info = streamed.decoder.content_hashes(), dataset.info(place)

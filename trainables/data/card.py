@@ -262,7 +262,7 @@ class _Equal:
         _, self._first, self._content = np.unique(hashes, return_index=True, return_inverse=True)
 
     def pairs(self, most: int) -> Iterator[tuple[int, int]]:
-        """Each repetition with the first example of its content."""
+        """Yield each repetition with the first example of its content."""
         repeated = np.flatnonzero(self._first[self._content] != np.arange(len(self._content)))
         for index in repeated[:most].tolist():
             yield int(self._first[self._content[index]]), index

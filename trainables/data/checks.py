@@ -29,7 +29,7 @@ def same_names(classes: Iterable[str]) -> list[str]:
 
 
 def _forms(examples: Examples, info: DataInfo) -> Iterator[str]:
-    """What is wrong with types and shapes."""
+    """Yield what is wrong with types and shapes."""
     inputs, targets, official = examples.inputs, examples.targets, examples.official_test
     if not len(inputs):
         yield "it has no examples"
@@ -56,7 +56,7 @@ def _forms(examples: Examples, info: DataInfo) -> Iterator[str]:
 
 
 def _values(examples: Examples, info: DataInfo) -> Iterator[str]:
-    """What is wrong with numbers, once types and shapes are right."""
+    """Yield what is wrong with numbers, once types and shapes are right."""
     if examples.inputs.dtype == np.float32:
         # written so that a NaN counts as outside
         outside = _first(examples.inputs, lambda chunk: ~((chunk >= 0) & (chunk <= 1)))
@@ -89,7 +89,7 @@ def _first(values: NDArray[Any], is_wrong: Callable[[NDArray[Any]], NDArray[np.b
 def with_split_faults(
     error: DataError, dataset: Dataset, place: DataLocation, dividing: SeededSplit
 ) -> list[DataError]:
-    """What was found, and what the splits would lack besides, once the images that it names are removed."""
+    """Return what was found, and what the splits would lack besides, once the images that it names are removed."""
     whole_read = dataset.unreadable(place)
     known_broken = {path for part in whole_read for path in _broken(part)}
     # headers tell of some that reading whole files has found as well
@@ -110,7 +110,7 @@ def with_split_faults(
 def split_faults(
     dataset: Dataset, outline: Outline, dividing: SeededSplit, hashes: NDArray[np.uint64] | None = None
 ) -> list[DataError]:
-    """What cannot be divided.
+    """Return what cannot be divided.
 
     hashes: as in `Contents`. Without, it is what cannot be whatever the images show: copies among them make it worse,
     never better; but with groups the classes of each part depend on which are copies, and are not looked at.

@@ -80,7 +80,7 @@ def steadily(files: Callable[[], Sequence[str]], read: Callable[[], Read]) -> Re
 
 
 def _changed(before: Sequence[str], known: Stamps, after: Sequence[str], now: Stamps) -> str | None:
-    """What changed, in words; None where nothing did."""
+    """Return what changed, in words; None where nothing did."""
     if before != after:
         came = sorted(set(after) - set(before))
         gone = sorted(set(before) - set(after))
@@ -120,7 +120,7 @@ def digest_of_files(named: Iterable[tuple[str, str]]) -> str:
 
 
 def remembered(place: DataLocation, purpose: str, files: Iterable[str | Path], compute: Callable[[], str]) -> str:
-    """What `compute` gave for these files as they are: recalled while no path, size, time or number of one differs.
+    """Return what `compute` gave for these files as they are: recalled while no path, size, time or number of one differs.
 
     purpose: tells apart what is computed of the same files. Raises DataError where a file cannot be read, where the files
     change while they are, or the cache folder cannot be written.

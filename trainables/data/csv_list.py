@@ -27,7 +27,7 @@ class Entry:
 
 
 def listed(file: Path, option: str, column: str, images: Sequence[str]) -> list[Entry]:
-    """What the file says of each image. Lines of other images are left out.
+    """Return what the file says of each image. Lines of other images are left out.
 
     option: the data set's, whose file it is. column: what the first line calls what is wanted. images: paths as the file
     writes them, within the data set's folder. Raises UnfitOption where the file cannot be read, says two things of one

@@ -40,7 +40,7 @@ class ImageSource(ABC):
 
     @abstractmethod
     def batches(self) -> Iterator[list[EncodedImage]]:
-        """All images, a part at a time."""
+        """Return all images, a part at a time."""
 
     @abstractmethod
     def groups(self, key: str) -> NDArray[np.int64]:
@@ -60,7 +60,7 @@ class ImageSource(ABC):
         return np.array([name not in broken for name in names], np.bool_)
 
     def left_out(self) -> tuple[LeftOut, ...]:
-        """What lies among them and is not read."""
+        """Return what lies among them and is not read."""
         return ()
 
     def headers(self) -> list[Header]:
@@ -185,7 +185,7 @@ class ImageDataset(Dataset):
         return ""
 
     def _part(self, shape: Shape) -> Choice:
-        """What of each image is brought to this shape."""
+        """Return what of each image is brought to this shape."""
         return whole
 
     def _checked_shape(self, source: ImageSource, place: DataLocation) -> Shape:
@@ -285,7 +285,7 @@ def decoded_images(
 
 
 def broken_among(batches: Iterator[list[EncodedImage]]) -> list[BrokenImage]:
-    """All that cannot be decoded, in their order. Every file is read whole."""
+    """Return all that cannot be decoded, in their order. Every file is read whole."""
     with ThreadPoolExecutor(min(_MAX_THREADS, cpu_count() or 1)) as threads:
         found = (threads.map(_broken_one, batch, chunksize=_PART) for batch in batches)
         return [broken for broken in chain.from_iterable(found) if broken is not None]

@@ -77,7 +77,7 @@ def loose_images(folders: Iterable[Path]) -> list[str]:
 
 
 def numbered_folders(root: Path) -> list[SplitFolder]:
-    """Where images lie that need no class folders: in `train` and `test` where both are there, else in the root.
+    """Return where images lie that need no class folders: in `train` and `test` where both are there, else in the root.
 
     Raises DataError where other folders stand beside those two, OSError.
     """

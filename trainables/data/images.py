@@ -100,7 +100,7 @@ def _opened(encoded: EncodedImage) -> Iterator[Image.Image]:
 
 
 def whole(height: int, width: int) -> Box:
-    """All of an image."""
+    """Return all of an image."""
     return 0, 0, width, height
 
 

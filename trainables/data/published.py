@@ -23,7 +23,7 @@ _PATIENCE: Final = 15.0
 
 
 def download_folder(place: DataLocation) -> Path:
-    """Where downloads go: the data folder where it can be written, else the cache."""
+    """Return where downloads go: the data folder where it can be written, else the cache."""
     return place.data if place.data is not None and access(place.data, W_OK) else kept_downloads(place)
 
 
@@ -87,7 +87,7 @@ class PublishedDataset(Dataset):
         return [str(file) for file in self._files(place)]
 
     def _files(self, place: DataLocation) -> list[Path]:
-        """All its files, in its own order. Raises DataMissing."""
+        """Return all its files, in its own order. Raises DataMissing."""
         found = self._found(place)
         if found is None:
             raise DataMissing(f"{missing(self.name, self._looked(place))} To use it, {self._wanted(place)}")
@@ -95,15 +95,15 @@ class PublishedDataset(Dataset):
 
     @abstractmethod
     def _found(self, place: DataLocation) -> list[Path] | None:
-        """All its files where they lie together; None where they do not."""
+        """Return all its files where they lie together; None where they do not."""
 
     @abstractmethod
     def _looked(self, place: DataLocation) -> list[str]:
-        """Where they were looked for, in a user's words."""
+        """Return where they were looked for, in a user's words."""
 
     @abstractmethod
     def _wanted(self, place: DataLocation) -> str:
-        """What a user can do to have them: a sentence that begins with a verb."""
+        """Return what a user can do to have them: a sentence that begins with a verb."""
 
     @abstractmethod
     def _download(self, folder: Path) -> None:

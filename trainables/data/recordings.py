@@ -81,7 +81,7 @@ class FrameFolder(Recording):
 
 
 def recordings(folder: Path) -> list[Recording]:
-    """All in this folder and those within, by path; hidden ones are left out. Raises OSError, BrokenImage."""
+    """Return all in this folder and those within, by path; hidden ones are left out. Raises OSError, BrokenImage."""
     return sorted(_below(str(folder), frozenset()), key=lambda recording: recording.path)
 
 

@@ -238,7 +238,7 @@ def _test_counts(wanted: Indices, distinct: Indices) -> Indices:
 
 
 def _val_stops(wanted: Indices, test_count: Indices, distinct: Indices) -> Indices:
-    """Where validation ends in each class, whose first contents are tested on; one is always left to train on."""
+    """Return where validation ends in each class, whose first contents are tested on; one is always left to train on."""
     return np.clip(test_count + np.maximum(1, wanted), test_count, np.maximum(test_count, distinct - 1))
 
 

@@ -27,7 +27,7 @@ class ChannelStatistics:
 def pixel_scale(
     inputs: NDArray[np.uint8] | NDArray[np.float32], indices: NDArray[np.int64], preprocess: Preprocess
 ) -> ChannelStatistics:
-    """What pixels in 0..1 are shifted and divided by: the statistics of the examples at `indices`, or constants."""
+    """Return what pixels in 0..1 are shifted and divided by: the statistics of the examples at `indices`, or constants."""
     if preprocess == "standardize":
         return channel_statistics(inputs, indices)
     channels = inputs.shape[-3]

@@ -131,7 +131,7 @@ class StreamedBatches(Batches):
 
 
 def _key(augment: torch.Generator | None) -> int | None:
-    """What an epoch's random parts are drawn by."""
+    """Return what an epoch's random parts are drawn by."""
     if augment is None:
         return None
     return int(torch.randint(_MAX_KEYS, (1,), generator=augment, device=augment.device))

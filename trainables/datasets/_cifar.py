@@ -100,7 +100,7 @@ class CifarDataset(PublishedDataset):
         return "labels"
 
     def labels_of_rows(self) -> tuple[int, int]:
-        """How many labels stand before the pixels in the binary version, and which of them is wanted."""
+        """Return how many labels stand before the pixels in the binary version, and which of them is wanted."""
         return 1, 0
 
     def info(self, place: DataLocation) -> DataInfo:

@@ -61,7 +61,7 @@ def idx_head(path: Path, count: int = 0) -> tuple[tuple[int, ...], bytes]:
 
 
 def _read(file: BinaryIO | gzip.GzipFile, count: int) -> bytearray:
-    """All values, or some more than `count`: a packed file may hold a thousand times what its header tells."""
+    """Return all values, or some more than `count`: a packed file may hold a thousand times what its header tells."""
     values = bytearray()
     while len(values) <= count and (chunk := file.read(_CHUNK)):
         values += chunk

@@ -47,7 +47,7 @@ class TableFile:
 
 
 def table_files(root: Path, skipped: SkippedFiles) -> list[TableFile]:
-    """All files, those of the official test split last. Raises DataMissing, and OSError.
+    """Return all files, those of the official test split last. Raises DataMissing, and OSError.
 
     A file, else the nearest folder on the way, that is called `test` makes the test split. Where a folder holds files
     itself, of the folders in it those alone are read that are called as splits or as Hive calls them. What else bears the
@@ -208,7 +208,7 @@ def _column(file: TableFile, files: Sequence[TableFile], name: str, option: str 
 
 
 def _said(file: TableFile, files: Sequence[TableFile], name: str, rows: int) -> pa.Array:
-    """What the name of a folder says, for each row: whole numbers where all such folders say some, else texts."""
+    """Return what the name of a folder says, for each row: whole numbers where all such folders say some, else texts."""
     value = file.columns[name]
     if value == _NULL:
         return pa.nulls(rows, pa.string())

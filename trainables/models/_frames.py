@@ -36,7 +36,7 @@ class FrameModel(Model):
 
 
 def left_of_frame(name: str, halvings: int, data: DataInfo) -> str | None:
-    """None, or the reason why frames are too small to be halved so often."""
+    """Return None, or the reason why frames are too small to be halved so often."""
     if min(data.height, data.width) >> halvings:
         return None
     size = f"{data.height}x{data.width}"

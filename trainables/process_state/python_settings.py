@@ -56,7 +56,7 @@ def _set_environment(before: dict[bytes, bytes]) -> None:
 
 
 def _variables() -> dict[bytes, bytes]:
-    """What is behind `os.environb`, whose every access takes a microsecond."""
+    """Return what is behind `os.environb`, whose every access takes a microsecond."""
     return os.environ._data  # type: ignore[attr-defined,no-any-return]
 
 

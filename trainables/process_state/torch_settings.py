@@ -86,7 +86,7 @@ def _anomaly() -> tuple[bool, bool]:
 
 
 def _modes() -> tuple[int, int]:
-    """How many modes stand between a call of torch and torch: the default device is one of them."""
+    """Return how many modes stand between a call of torch and torch: the default device is one of them."""
     return torch._C._len_torch_function_stack(), torch._C._len_torch_dispatch_stack()
 
 

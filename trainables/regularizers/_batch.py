@@ -33,12 +33,12 @@ def flipped(batch: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _mirrored(batch: Tensor, generator: torch.Generator) -> Tensor:
-    """Which examples are: bool (examples,)."""
+    """Return which examples are: bool (examples,)."""
     return torch.rand(len(batch), generator=generator, device=batch.device) < 0.5
 
 
 def turned(batch: Tensor, angle: float, flip: bool, generator: torch.Generator) -> Tensor:
-    """Each example mirrored if it is to be, then turned about its centre, bilinear, black outside."""
+    """Return each example mirrored if it is to be, then turned about its centre, bilinear, black outside."""
     count, _, height, width = batch.shape
     sign = torch.where(_mirrored(batch, generator), -1.0, 1.0) if flip else 1.0
     turn = _uniform((count,), angle, generator, batch.device)
@@ -75,7 +75,7 @@ def partners(batch: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def own_shares(batch: Tensor, alpha: float, generator: torch.Generator) -> Tensor:
-    """How much each example keeps of itself: float32 (batch,), each drawn from Beta(alpha, alpha)."""
+    """Return how much each example keeps of itself: float32 (batch,), each drawn from Beta(alpha, alpha)."""
     # in float64, since for a small alpha both draws of a pair would often be the smallest float32
     concentration = torch.full((2, len(batch)), alpha, dtype=torch.float64, device=batch.device)
     own, other = torch._standard_gamma(concentration, generator=generator)

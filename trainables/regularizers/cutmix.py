@@ -60,7 +60,7 @@ class Cutmix(Regularizer):
 
 
 def _span(centre: Tensor, share: Tensor, pixels: int) -> tuple[Tensor, Tensor]:
-    """Where it starts and ends along one axis. centre, share: of the axis, 0..1."""
+    """Return where it starts and ends along one axis. centre, share: of the axis, 0..1."""
     length = (share * pixels).round().long()
     start = (centre * pixels).long() - length // 2
     return start.clamp(min=0), (start + length).clamp(max=pixels)

@@ -70,7 +70,7 @@ class GanAugment(Regularizer):
         return Generated(Examples(made, labels, np.zeros(len(labels), dtype=np.bool_)), image)
 
     def _wanted(self, present: NDArray[np.int64]) -> NDArray[np.int64]:
-        """How many to make of each class."""
+        """Return how many to make of each class."""
         if self.balance == "uniform":
             present = np.where(present > 0, present.sum() / np.count_nonzero(present), 0)
         wanted: NDArray[np.int64] = np.rint(self.ratio * present).astype(np.int64)

@@ -185,7 +185,7 @@ class CheckpointManager:
         self._kept_at = time.monotonic()
 
     def restore(self, learner: Learner, streams: RandomStreams) -> TrainingProgress | None:
-        """Where the attempt before this one had come to; None where it starts from the beginning.
+        """Return where the attempt before this one had come to; None where it starts from the beginning.
 
         Raises CheckpointError: the checkpoint does not fit the learner, which may have changed in part.
         """

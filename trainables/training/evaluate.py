@@ -37,7 +37,7 @@ class Outputs(NamedTuple):
 def predict(
     module: nn.Module, batches: Batches, indices: NDArray[np.int64], protocol: Protocol, context: Context
 ) -> Outputs:
-    """What the module gives for a split, the same on every rank.
+    """Return what the module gives for a split, the same on every rank.
 
     Leaves the module in training mode.
     """
@@ -86,7 +86,7 @@ UNMEASURED: Final = Metrics()
 
 
 def measure_validation(val: Outputs, task: Task) -> Metrics:
-    """What a tuning trial is measured by. No other split is read."""
+    """Return what a tuning trial is measured by. No other split is read."""
     try:
         return Metrics(val=task.scores(*_finite("validation", val)))
     except _NotFiniteError as reason:
@@ -125,7 +125,7 @@ def _finite(split: str, outputs: Outputs) -> Outputs:
 
 
 def _by_cue(task: Task, test: Outputs, data: Prepared) -> CueScores | None:
-    """How right the test split's outputs are where the planted cue agrees with the class, and where it does not."""
+    """Return how right the test split's outputs are where the planted cue agrees with the class, and where it does not."""
     if data.cues is None:
         return None
     outputs, targets = test
@@ -139,7 +139,7 @@ def _by_cue(task: Task, test: Outputs, data: Prepared) -> CueScores | None:
 
 
 def _some(indices: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """All, or a fixed random part in the old order: the first ones may all be of one class."""
+    """Return all, or a fixed random part in the old order: the first ones may all be of one class."""
     if len(indices) <= _CLEAN_TRAIN:
         return indices
     return np.sort(np.random.default_rng(seed).choice(indices, _CLEAN_TRAIN, replace=False))

@@ -102,7 +102,7 @@ def fit(parts: FitParts) -> TrainingResult:
 
 
 def _begun(parts: FitParts, streams: RandomStreams) -> TrainingProgress:
-    """Where an earlier attempt had come to, whose epochs are reported again; or the beginning."""
+    """Return where an earlier attempt had come to, whose epochs are reported again; or the beginning."""
     progress = None if parts.checkpoints is None else parts.checkpoints.restore(parts.learner, streams)
     if progress is None:
         return TrainingProgress()

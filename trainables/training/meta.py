@@ -30,6 +30,6 @@ class OnMetaDevice(TorchFunctionMode):
 
 
 def on_meta_device(build: Callable[[], nn.Module]) -> nn.Module:
-    """What `build` builds, on the device `meta`."""
+    """Return what `build` builds, on the device `meta`."""
     with OnMetaDevice():
         return build().to("meta")

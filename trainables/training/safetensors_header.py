@@ -105,7 +105,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _place(name: str, entry: Any, path: Path) -> tuple[int, int, str]:
-    """Where a tensor's bytes begin and end, its name for messages; its length is that of its type and shape."""
+    """Return where a tensor's bytes begin and end, its name for messages; its length is that of its type and shape."""
     if not isinstance(entry, dict) or set(entry) != _KEYS:
         raise _broken(path, f"{_short(name)} does not have a type, a shape and offsets")
     kind, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]

@@ -110,7 +110,7 @@ def _keep(trial_task: TrialTask, learner: Learner, data: Prepared, made: ImageAr
 
 
 def _origin(model: Model, data: Prepared) -> dict[str, str]:
-    """What the kept weights say of themselves, so that `pretrained:safetensors` can go on from them."""
+    """Return what the kept weights say of themselves, so that `pretrained:safetensors` can go on from them."""
     match data.info.shape:
         case (channels, height, width):
             mean, std = data.facts.mean or (0.0,), data.facts.std or (1.0,)

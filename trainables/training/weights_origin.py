@@ -96,7 +96,7 @@ class WeightsOrigin(BaseModel):
 
 
 def origin_of(metadata: Mapping[str, str]) -> WeightsOrigin | None:
-    """What the header of a file says; None where it says nothing. Raises ValueError where it makes no sense."""
+    """Return what the header of a file says; None where it says nothing. Raises ValueError where it makes no sense."""
     if _KEY not in metadata:
         return None
     try:

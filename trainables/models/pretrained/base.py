@@ -92,7 +92,7 @@ class Pretrained(Model):
 
     @abstractmethod
     def _unsuitable(self, data: DataInfo) -> str | None:
-        """Why the net cannot read this data, or None."""
+        """Return why the net cannot read this data, or None."""
 
     @abstractmethod
     def _published(self) -> tuple[str, str]:
@@ -107,7 +107,7 @@ class Pretrained(Model):
         return load_checked(Path(self.weights), self.content)
 
     def _identified(self, place: DataLocation) -> tuple[str, str]:
-        """Where the weights are, and what stands for their content."""
+        """Return where the weights are, and what stands for their content."""
         if self.weights == UNTRAINED:
             return UNTRAINED, UNTRAINED
         if not self.reads_file:

@@ -26,7 +26,7 @@ class InputForm:
 
 
 def unreadable(data: DataInfo) -> str | None:
-    """Why `PixelInputs` cannot give a net such images, or None."""
+    """Return why `PixelInputs` cannot give a net such images, or None."""
     if data.channels in (1, 3):
         return None
     return f"pretrained nets see grey or RGB images, {data.name} has {data.channels} channels"

@@ -30,7 +30,7 @@ def load(net: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
 
 
 def mismatch(net: nn.Module, shapes: Shapes, whole: Set[str]) -> str | None:
-    """What is missing, unexpected or of another form in weights of these shapes; None where they fit the net.
+    """Return what is missing, unexpected or of another form in weights of these shapes; None where they fit the net.
 
     whole: the names of those that hold whole numbers. Read as weights, what a header calls so would be noise.
     """

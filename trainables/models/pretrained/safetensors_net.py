@@ -100,7 +100,7 @@ class PretrainedSafetensors(Pretrained):
             raise WeightsError(reason)
 
     def _another_net(self, path: Path, data: DataInfo) -> str | None:
-        """Why these are not the weights of the model on such data, or None."""
+        """Return why these are not the weights of the model on such data, or None."""
         model = _unprepared(self._origin(path).model)
         if reason := model.unsupported_reason(data):
             return reason

@@ -116,7 +116,7 @@ class TorchvisionNet(Pretrained):
 
 
 def names() -> Sequence[str]:
-    """All classifiers of torchvision that have published weights, sorted."""
+    """Return all classifiers of torchvision that have published weights, sorted."""
     from torchvision import models
 
     return tuple(models.list_models(module=models))
@@ -144,7 +144,7 @@ def _build(member: str, outputs: int, *, transforms_input: bool) -> nn.Module:
 
 @cache
 def _refused_size(member: str, side: int) -> str | None:
-    """Why the net cannot read squares of this side, in torch's words; None where it can."""
+    """Return why the net cannot read squares of this side, in torch's words; None where it can."""
     net = on_meta_device(lambda: _build(member, 2, transforms_input=False)).eval()
     try:
         with torch.no_grad():

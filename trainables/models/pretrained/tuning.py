@@ -74,7 +74,7 @@ def head_of(net: nn.Module) -> tuple[str, nn.Module]:
 
 
 def last_part(net: nn.Module, head: nn.Module) -> list[nn.Module]:
-    """What stands before the head: the last part with weights, and norms after it.
+    """Return what stands before the head: the last part with weights, and norms after it.
 
     A row of parts is one part while it holds at most half of the numbers, else its last part is.
 
@@ -116,7 +116,7 @@ def _is_several(module: nn.Module) -> bool:
 
 
 def _still(net: nn.Module, learning: list[nn.Module]) -> Iterator[nn.Module]:
-    """What never trains: everything up to the last part with numbers of its own that does not learn.
+    """Return what never trains: everything up to the last part with numbers of its own that does not learn.
 
     What stands behind it, such as dropout before the head, does train.
     """

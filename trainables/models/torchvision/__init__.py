@@ -65,7 +65,7 @@ class TorchvisionModel(Model):
 
 @lru_cache(maxsize=4096)
 def _broken(member: str, stem: Stem, shape: tuple[int, ...]) -> str | None:
-    """What a batch of this shape breaks on, or None. Computes shapes alone: no weights are made."""
+    """Return what a batch of this shape breaks on, or None. Computes shapes alone: no weights are made."""
     from trainables.models.torchvision.network import network
 
     with torch.no_grad():
