@@ -1,4 +1,4 @@
-"""The signals that end a sweep in good order, and who must not hear them. Imports no ray.
+"""The signals that end a sweep gracefully, and who must not hear them. Imports no ray.
 
 Schedulers warn by one of them some time before they kill (`sbatch --signal=USR1@120`, `qsub -notify`), and mostly send it to
 every process of a job.

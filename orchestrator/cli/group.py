@@ -30,7 +30,7 @@ COMMANDS: Final = {
     "claims": "Verdicts on what a grid claims.",
     "wandb": "Send to W&B what it does not have yet.",
     "fetch": "Copy a sweep's results from a cluster.",
-    "stop": "End a running sweep in good order.",
+    "stop": "Stop a running sweep gracefully.",
     "verify": "Check that every file of a sweep is whole.",
     "repair": "Mend damaged results.",
 }
