@@ -189,7 +189,7 @@ def test_the_examples_of_each_help_are_accepted() -> None:
         ("orch wandb push results/demo --all | head", "No such option"),
     ],
 )
-def test_a_command_line_that_is_wrong_is_told(line: str, message: str) -> None:
+def test_a_command_line_that_is_wrong_is_reported(line: str, message: str) -> None:
     assert message in (complaint(line) or "")
 
 
@@ -272,6 +272,6 @@ def test_what_is_shown_of_an_example_stands_in_it() -> None:
         ("kind: atach", "did you mean 'attach'"),
     ],
 )
-def test_yaml_that_is_wrong_is_told(text: str, message: str) -> None:
+def test_yaml_that_is_wrong_is_reported(text: str, message: str) -> None:
     with pytest.raises((GridError, ClusterSpecError), match=re.escape(message)):
         read(text)

@@ -87,7 +87,7 @@ def test_enough_is_named_that_this_tells_something() -> None:
     "wrong",
     ["`orchestrator/sweep/lop.py`", "`loop.Sweep.begin`", "`loop.Shape`", "`queue.TrialQueue`", "`Sweeep`"],
 )
-def test_what_is_not_there_is_told(wrong: str) -> None:
+def test_what_is_not_there_is_reported(wrong: str) -> None:
     """`Shape` is what the loop imports, and the queue stands in a file that this section does not list."""
     assert list(unknown(f"`orchestrator/sweep/loop.py` has `loop.Sweep.on_event` and `Sweep`, and {wrong}")) == [
         wrong.strip("`")

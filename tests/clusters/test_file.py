@@ -162,7 +162,7 @@ def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
         read_cluster(tmp_path / "cluster.yaml")
 
 
-def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     path = tmp_path / "cluster.yaml"
     path.write_text("cpus: 0\ngpus: -1\n")
     with pytest.raises(ClusterSpecError) as refused:

@@ -1,4 +1,4 @@
-"""A temporary folder that cannot be made is told in one line, with what to do."""
+"""A temporary folder that cannot be made is reported in one line, with what to do."""
 
 import errno
 import os
@@ -115,7 +115,7 @@ def test_a_worker_group_that_has_no_folder_ends_the_sweep_with_what_is_finished_
 
 
 @pytest.mark.parametrize(("command", "code"), [("sweep grid.yaml -q", 3), ("doctor", 1)])
-def test_a_ray_that_has_no_folder_is_told_in_one_line(command: str, code: int, tmp_path: Path) -> None:
+def test_a_ray_that_has_no_folder_is_reported_in_one_line(command: str, code: int, tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text(GRID)
     (tmp_path / "begins.py").write_text(BEGINS)
     ended = subprocess.run(

@@ -53,7 +53,7 @@ def test_a_file_that_others_can_read_is_refused_with_the_fix(
     assert SECRET not in str(refused.value)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ClusterSpecError, match="cannot read the token file"):
         use_token(spec(tmp_path / "nowhere"))
 

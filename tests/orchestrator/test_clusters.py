@@ -122,7 +122,7 @@ def test_workers_run_the_code_that_was_sent_unless_every_node_is_this_machine(
 
 @pytest.mark.parametrize("kind", ["attach", "jobs"])
 @pytest.mark.parametrize(("token", "said"), [("wrong", "token"), ("none", "token")])
-def test_a_cluster_that_refuses_us_is_told_with_its_likely_cause(
+def test_a_cluster_that_refuses_us_is_reported_with_its_likely_cause(
     folder: Path, kind: str, token: str, said: str
 ) -> None:
     ended = orch(folder, "sweep", "grid.yaml", "--cluster", f"{kind}-{token}.yaml")

@@ -1,4 +1,4 @@
-"""Modes of what orch writes are what the umask leaves; what belongs to another user is told where it may not be read."""
+"""Modes of what orch writes are what the umask leaves; what belongs to another user is reported where it may not be read."""
 
 import os
 import shutil
@@ -62,7 +62,7 @@ def given_away(path: Path, mode: int) -> None:
 
 
 @pytest.mark.parametrize("command", ["status", "results", "verify", "repair"])
-def test_results_of_another_user_are_told(command: str, tmp_path: Path) -> None:
+def test_results_of_another_user_are_reported(command: str, tmp_path: Path) -> None:
     start = [*as_one_without_rights(), "-m", "orchestrator"]
     paths = sample.write_sample(tmp_path / "demo")
     for path in (*paths.root.iterdir(), paths.root):

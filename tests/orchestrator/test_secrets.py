@@ -162,7 +162,7 @@ def test_which_variables_are_secret(name: str, value: str, is_secret: bool, monk
 
 
 @pytest.mark.parametrize(("mode", "message"), [(0o600, False), (0o644, True), (0o640, True)])
-def test_a_key_file_that_others_can_read_is_told_of(
+def test_a_key_file_that_others_can_read_is_reported(
     mode: int, message: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     netrc = tmp_path / "netrc"

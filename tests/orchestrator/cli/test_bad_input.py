@@ -171,7 +171,7 @@ def test_a_near_name_is_offered(name: str, folder: Path, capsys: pytest.CaptureF
     assert f"did you mean {near}" in refused(["sweep", "grid.yaml"], capsys).replace("'", "")
 
 
-def test_all_mistakes_are_told_at_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_mistakes_are_reported_at_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "grid.yaml").write_text(changed("[mlp]", "[mpl]").replace("epochs: 1", "epochs: 0"))
     assert run(["sweep", "grid.yaml"]) == 2
     lines = capsys.readouterr().err.splitlines()

@@ -174,7 +174,7 @@ def test_a_reader_may_have_seen_enough(redirected: str, whole: Path) -> None:
 
 @pytest.mark.parametrize("redirected", ["2>/dev/full", "2>&-", ">/dev/full 2>&1", "2>&1 | true"])
 @pytest.mark.parametrize("command", ["sweep", "plan missing.yaml", "nonsense"])
-def test_a_mistake_has_its_code_whether_it_can_be_told_or_not(command: str, redirected: str, whole: Path) -> None:
+def test_a_mistake_has_its_code_whether_it_can_be_reported_or_not(command: str, redirected: str, whole: Path) -> None:
     assert shell(whole, f"{command} {redirected}").returncode == 2
 
 

@@ -82,7 +82,7 @@ def test_a_sweep_of_skipped_trials_says_why_and_does_not_end_with_0(orch, grid: 
     assert next(iter(summary["skipped"])).startswith(reason)
 
 
-def test_what_ran_and_what_did_not_is_told_and_finished_sweeps_end_with_0(orch) -> None:
+def test_what_ran_and_what_did_not_is_reported_and_finished_sweeps_end_with_0(orch) -> None:
     part = f"{GRID}overrides: [{{when: {{model: {{name: mlp, hidden: [8]}}}}, set: {{resources.cpus: 3}}}}]\n"
     code, output, _ = orch("plan", part, "--json")
     assert (code, json.loads(output)["to_run"], json.loads(output)["without_room"][0]["trials"]) == (0, 2, 2)

@@ -63,7 +63,7 @@ def heard() -> list[dict[str, Any]]:
     return [json.loads(line) for line in Path("heard").read_text().splitlines()]
 
 
-def test_the_end_is_told(sweep: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_end_is_reported(sweep: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*sweep, "--notify", command("hears.py", "two words", "$HOME; touch x | `id`")]) == 0
     (message,) = heard()
     assert message["arguments"] == ["two words", "$HOME; touch x | `id`"]  # no shell has read them
@@ -84,7 +84,7 @@ def test_the_end_is_told(sweep: list[str], capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_first_failure_is_told_once(sweep: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_failure_is_reported_once(sweep: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORCH_NOTIFY", command("hears.py"))
     Path("grid.yaml").write_text(GRID.replace("epochs: 1", "epochs: 500, trial_timeout: 0.1s"))
     assert run(sweep) == 1
@@ -115,7 +115,7 @@ def test_a_sweep_that_is_refused_has_ended_too(sweep: list[str]) -> None:
         ("", ""),
     ],
 )
-def test_a_command_that_does_not_do_well_is_told_and_harmless(
+def test_a_command_that_does_not_do_well_is_reported_and_harmless(
     given: str, said: str, sweep: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run([*sweep, "--notify", given]) == 0
@@ -142,7 +142,7 @@ def test_a_command_that_hangs_is_ended_with_all_that_it_started(
     assert not child.exists() or child.read_text().split()[2] == "Z"
 
 
-def test_what_is_told_has_no_secrets_and_a_bound(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_is_reported_has_no_secrets_and_a_bound(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     Path("hears.py").write_text(HEARS)
     monkeypatch.setenv("SOME_TOKEN", "0123456789abcdef")
@@ -157,7 +157,7 @@ def test_what_is_told_has_no_secrets_and_a_bound(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_before_the_sweep_has_begun_is_told_by_its_name(
+def test_a_signal_before_the_sweep_has_begun_is_reported_by_its_name(
     number: signal.Signals, sweep: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orchestrator.sweep.run, "run_sweep", raising(StoppedEarly(number)))
@@ -180,7 +180,7 @@ def far(sweep: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ("answer", "outcome"),
     [(Answer(0, "", ""), "succeeded"), (Answer(1, "", ""), "failed"), (Answer(5, "", ""), "locked")],
 )
-def test_the_end_on_a_head_is_told_here(
+def test_the_end_on_a_head_is_reported_here(
     answer: Answer, outcome: str, far: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote_sweep, "follow", lambda *_: answer)
@@ -194,7 +194,7 @@ def test_the_end_on_a_head_is_told_here(
     ("step", "error", "outcome"),
     [("submit", LockedResults("it runs there"), "locked"), ("follow", InfrastructureLost("no answer"), "lost")],
 )
-def test_a_head_that_refuses_or_is_gone_is_told_once(
+def test_a_head_that_refuses_or_is_gone_is_reported_once(
     step: str, error: OrchError, outcome: str, far: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote_sweep, step, raising(error))

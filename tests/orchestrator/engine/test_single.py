@@ -56,7 +56,7 @@ finally:
 """
 
 
-def test_tasks_that_have_no_meaning_in_the_slots_process_are_told_and_not_waited_for(tmp_path: Path) -> None:
+def test_tasks_that_have_no_meaning_in_the_slots_process_are_reported_and_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "looks.py").write_text(LOOKS)
     ended = subprocess.run(
         [sys.executable, "looks.py"],

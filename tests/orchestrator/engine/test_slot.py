@@ -36,7 +36,7 @@ def test_an_error_of_the_orchestrators_own_kind_is_the_outcome_of_the_trial_that
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_thread_that_ends_is_told_and_its_last_words_are_heard(
+def test_a_thread_that_ends_is_reported_and_its_last_words_are_heard(
     slot: SlotProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     emit = Mailbox.emit

@@ -85,7 +85,7 @@ def test_a_class_with_one_image_is_an_error_at_its_line(tmp_path: Path) -> None:
         plan(tmp_path, "    - name: image_folder\n      path: birds")
 
 
-def test_a_name_that_would_break_the_line_is_told_on_one(tmp_path: Path) -> None:
+def test_a_name_that_would_break_the_line_is_reported_on_one(tmp_path: Path) -> None:
     for label, count in (("crow\n\x1b[31m", 1), ("owl", 5)):
         (tmp_path / "birds" / label).mkdir(parents=True)
         for number in range(count):

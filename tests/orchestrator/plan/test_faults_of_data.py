@@ -1,4 +1,4 @@
-"""What is wrong with a user's images is told at once, before anything runs, or named as not looked at."""
+"""What is wrong with a user's images is reported at once, before anything runs, or named as not looked at."""
 
 import json
 from pathlib import Path
@@ -79,7 +79,7 @@ WHOLE = ", size: 16, channels: 1"
 
 @pytest.mark.parametrize("parameters", ["", WHOLE], ids=["headers", "no headers"])
 @pytest.mark.parametrize("sweep", [False, True], ids=["plan", "sweep"])
-def test_everything_that_is_wrong_is_told_in_one_round(birds: None, parameters: str, sweep: bool) -> None:
+def test_everything_that_is_wrong_is_reported_in_one_round(birds: None, parameters: str, sweep: bool) -> None:
     paint("birds/wren", 20)
     paint("birds/gone", 30, 31)
     paint("birds/lone", 40, 41)
@@ -158,7 +158,7 @@ def test_reading_all_finds_what_is_broken_of_a_streamed_set_too(birds: None, nam
     assert "owl/1.png" in str(answer.exception) and "crow/11.png" in str(answer.exception)
 
 
-def test_rows_of_tables_are_told_at_once_too() -> None:
+def test_rows_of_tables_are_reported_at_once_too() -> None:
     paint("images", *range(9))
     rows = [path.read_bytes() for path in sorted(Path("images").iterdir())]
     rows[1], rows[2] = rows[1][:60], b""
@@ -204,7 +204,7 @@ def test_nothing_is_said_where_everything_is_read(birds: None) -> None:
     assert planned().warnings == ()
 
 
-def test_half_a_download_and_tables_beside_are_told(birds: None) -> None:
+def test_half_a_download_and_tables_beside_are_reported(birds: None) -> None:
     rows = [path.read_bytes() for path in sorted(Path("birds").rglob("*.png"))]
     table = pa.table({"image": rows, "label": [index % 2 for index in range(len(rows))]})
     for path in ("hub/train", "hub/backup/train"):
@@ -216,7 +216,7 @@ def test_half_a_download_and_tables_beside_are_told(birds: None) -> None:
     assert "1 .parquet in a folder beside, 1 .part (such as" in warning.message
 
 
-def test_clips_are_told_at_once_too() -> None:
+def test_clips_are_reported_at_once_too() -> None:
     for number in range(6):
         paint(f"birds/owl/clip{number}", 2 * number, 2 * number + 1)
     paint("birds/crow/clip0", 30, 31)

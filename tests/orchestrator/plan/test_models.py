@@ -39,7 +39,7 @@ def problems(folder: Path, *models: str, rest: str = "") -> list[str]:
     return [line.removeprefix(f"{folder}/") for line in str(caught.value).splitlines()]
 
 
-def test_weights_that_cannot_be_used_are_told_where_they_stand(tmp_path: Path) -> None:
+def test_weights_that_cannot_be_used_are_reported_where_they_stand(tmp_path: Path) -> None:
     kept(tmp_path / "mlp.safetensors", Mlp(hidden=(4,)))
     torch.save({"a": torch.ones(2)}, tmp_path / "pickle.pt")
     (tmp_path / "lie.safetensors").write_bytes((2**40).to_bytes(8, "little") + b"{}")
@@ -81,7 +81,7 @@ def test_weights_that_cannot_be_used_are_told_where_they_stand(tmp_path: Path) -
         ),
     ],
 )
-def test_what_is_wrong_with_a_parameter_is_told_where_it_stands(tmp_path: Path, model: str, message: str) -> None:
+def test_what_is_wrong_with_a_parameter_is_reported_where_it_stands(tmp_path: Path, model: str, message: str) -> None:
     (found,) = problems(tmp_path, model)
     assert found.startswith(message)
 

@@ -241,7 +241,7 @@ def test_what_is_done_is_counted_by_its_status(tmp_path: Path) -> None:
     assert planned.counts(ExistingResults(cell_ids, {first: "skipped"})).to_run == 4, "what is no longer excluded runs"
 
 
-def test_own_images_that_are_missing_are_told_where_their_path_stands(tmp_path: Path) -> None:
+def test_own_images_that_are_missing_are_reported_where_their_path_stands(tmp_path: Path) -> None:
     with pytest.raises(GridError) as caught:
         plan(tmp_path, dataset="[digits, {name: image_folder, path: brids}]")
     (problem,) = caught.value.problems

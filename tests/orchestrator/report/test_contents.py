@@ -195,7 +195,7 @@ def test_trials_of_an_earlier_grid_are_left_out_and_counted(tmp_path: Path):
 
 
 @pytest.mark.parametrize("damaged", ["trials", "epochs", "classes", "curves", "environments"])
-def test_a_damaged_table_is_told_of_and_the_journal_stands_in(
+def test_a_damaged_table_is_reported_and_the_journal_stands_in(
     damaged: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     paths = write_sample(tmp_path / "demo")

@@ -18,7 +18,7 @@ def test_it_says_what_came_first_and_what_broke(tmp_path: Path):
     assert "2 cells have trials that broke (1 diverged, 1 failed, 1 out of memory)" in text
 
 
-def test_names_stay_text_and_claims_are_told(tmp_path: Path):
+def test_names_stay_text_and_claims_are_reported(tmp_path: Path):
     evil, cnn = Cell(model="<script>|`alert`"), Cell(model="cnn")
     claim = "better: {model: cnn}, than: {model: mlp}, on: test_accuracy"
     paths = write(tmp_path / "demo", {evil: [0.8 + w for w in WAVE], cnn: [0.9 + w for w in WAVE]}, claim)

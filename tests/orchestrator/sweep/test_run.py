@@ -220,7 +220,7 @@ def test_a_journal_that_is_gone_is_not_begun_anew_over_its_tables(write: Write) 
     pd.testing.assert_frame_equal(table("trials"), before)
 
 
-def test_a_table_that_cannot_be_written_is_told_and_the_trials_are_kept(
+def test_a_table_that_cannot_be_written_is_reported_and_the_trials_are_kept(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(path: Path) -> None:

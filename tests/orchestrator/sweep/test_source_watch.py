@@ -33,7 +33,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("name", ["__init__.py", "layers.py"])
-def test_an_edited_file_of_a_plug_in_is_told_once(plugin: Path, name: str) -> None:
+def test_an_edited_file_of_a_plug_in_is_reported_once(plugin: Path, name: str) -> None:
     message: list[str] = []
     watch = SourceWatch(message.append)
     watch.look()
@@ -45,7 +45,7 @@ def test_an_edited_file_of_a_plug_in_is_told_once(plugin: Path, name: str) -> No
     assert str(plugin / name) in message[0]
 
 
-def test_a_file_that_is_gone_is_told(plugin: Path) -> None:
+def test_a_file_that_is_gone_is_reported(plugin: Path) -> None:
     message: list[str] = []
     watch = SourceWatch(message.append)
     (plugin / "layers.py").unlink()

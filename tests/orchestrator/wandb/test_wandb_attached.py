@@ -51,7 +51,7 @@ def test_each_run_has_its_weights_once_and_the_winners_are_the_best(server: Wand
     assert server.requests["CreateArtifact"] == asked + 3
 
 
-def test_the_first_failure_is_told_once(server: WandbServer, tmp_path: Path) -> None:
+def test_the_first_failure_is_reported_once(server: WandbServer, tmp_path: Path) -> None:
     paths = write_sample(tmp_path / "demo")
     for _ in range(2):
         assert write(paths, "--alert=failures").code == 0
@@ -120,7 +120,7 @@ def test_a_push_knows_what_the_grid_says_of_runs(tmp_path: Path) -> None:
     assert (found.live, found.artifacts, found.alert) == ("off", "best", "end")
 
 
-def test_the_end_of_all_trials_is_told_once_and_not_before(server: WandbServer, tmp_path: Path) -> None:
+def test_the_end_of_all_trials_is_reported_once_and_not_before(server: WandbServer, tmp_path: Path) -> None:
     paths, journal = write_running(tmp_path / "demo")
     assert write(paths, "--alert=end", report=True).code == 0
     assert server.requests["NotifyScriptableRunAlert"] == 0

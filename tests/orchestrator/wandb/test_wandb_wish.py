@@ -1,4 +1,4 @@
-"""The environment's wish that nothing be sent to W&B stands above every grid and every option, and is told."""
+"""The environment's wish that nothing be sent to W&B stands above every grid and every option, and is reported."""
 
 import os
 from pathlib import Path

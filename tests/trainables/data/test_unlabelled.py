@@ -50,7 +50,7 @@ def test_the_ranks_share_each_batch() -> None:
         assert numbers(whole.draw()) == [number for half in halves for number in numbers(half.draw())]
 
 
-def test_black_and_white_are_told_channel_by_channel() -> None:
+def test_black_and_white_are_told_apart_channel_by_channel() -> None:
     unlabelled = UnlabelledBatches(batches_of(4, channels=2), np.arange(4), 2, lambda n: slice(0, n), 0, CPU)
     assert unlabelled.black.flatten().tolist() == pytest.approx([-0.2 / 0.5, -0.4 / 0.25])
     assert unlabelled.white.flatten().tolist() == pytest.approx([0.8 / 0.5, 0.6 / 0.25])

@@ -91,6 +91,6 @@ def test_a_pickle_that_is_not_the_published_one_is_not_read(
     assert not (place.data / "trapped").exists()
 
 
-def test_what_is_missing_is_told_with_the_archives(place: DataLocation) -> None:
+def test_what_is_missing_is_reported_with_the_archives(place: DataLocation) -> None:
     with pytest.raises(DataMissing, match=r"cifar100 was not found; .*cifar-100-python\.tar\.gz or cifar-100-binary"):
         Cifar100().info(place)

@@ -92,7 +92,7 @@ def test_a_binary_batch_cut_short_is_named(place: DataLocation) -> None:
         Cifar10().fingerprint(place)
 
 
-def test_what_is_missing_is_told_with_all_places(place: DataLocation) -> None:
+def test_what_is_missing_is_reported_with_all_places(place: DataLocation) -> None:
     with pytest.raises(DataMissing) as missing:
         Cifar10().info(place)
     assert f"looked in {place.data}/cifar-10-batches-py, {place.data}/cifar-10-batches-bin" in str(missing.value)

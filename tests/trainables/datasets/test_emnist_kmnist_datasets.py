@@ -63,7 +63,7 @@ def test_letters_count_from_a(place: DataLocation) -> None:
 
 
 @pytest.mark.parametrize(("split", "label", "message"), [("letters", 0, "from 0 to 2"), ("digits", 10, "from 1 to 10")])
-def test_a_label_that_no_class_has_is_told_with_its_file(
+def test_a_label_that_no_class_has_is_reported_with_its_file(
     place: DataLocation, split: str, label: int, message: str
 ) -> None:
     assert place.data is not None

@@ -97,7 +97,7 @@ def test_what_looks_like_splits_and_is_not_is_no_classes(
         ImageFolder(path="pets").info(place)
 
 
-def test_a_folder_within_the_folder_is_told(place: DataLocation, birds: Path) -> None:
+def test_a_folder_within_the_folder_is_reported(place: DataLocation, birds: Path) -> None:
     (birds.parent / "unpacked").mkdir()
     birds.rename(birds.parent / "unpacked" / "birds")
     with pytest.raises(DataMissing, match=r"one class folder, birds; .*did you mean the path of birds\?"):
@@ -358,7 +358,7 @@ def test_a_file_of_groups_that_does_not_fit_is_refused(
     assert refused.value.option == "groups"
 
 
-def test_a_file_of_groups_that_is_not_there_is_told_of(place: DataLocation, birds: Path) -> None:
+def test_a_file_of_groups_that_is_not_there_is_reported(place: DataLocation, birds: Path) -> None:
     with pytest.raises(UnfitOption, match=r"the file people\.csv is not there"):
         ImageFolder(path="birds", groups="people.csv").info(place)
 
@@ -429,7 +429,7 @@ def test_a_file_of_numbers_that_does_not_fit_is_refused(
     assert unfit.value.option == "target"
 
 
-def test_a_file_of_numbers_that_is_not_there_or_has_other_columns_is_told_of(place: DataLocation, ages: Path) -> None:
+def test_a_file_of_numbers_that_is_not_there_or_has_other_columns_is_reported(place: DataLocation, ages: Path) -> None:
     with pytest.raises(UnfitOption, match=r"the file gone\.csv is not there"):
         ImageFolder(path="faces", target="gone.csv").info(place)
     ages.write_text("file,age\n")

@@ -177,7 +177,9 @@ def test_columns_that_are_names_of_folders(
     assert examples.groups is not None and len(set(examples.groups.tolist())) == 2
 
 
-def test_a_folder_without_a_label_is_told_and_a_column_goes_before_the_folders(place: DataLocation, data: Path) -> None:
+def test_a_folder_without_a_label_is_reported_and_a_column_goes_before_the_folders(
+    place: DataLocation, data: Path
+) -> None:
     write(data / "hive" / "label=x" / "a.parquet", [0, 1])
     assert ImageParquet(path="hive").info(place).classes == ("0", "1")
     for value in ("__HIVE_DEFAULT_PARTITION__", "owl"):
@@ -278,7 +280,7 @@ def test_a_path_that_leads_out_or_to_no_file_is_refused(
         ImageParquet.from_parameters({"path": "hub", "folder": "images", "size": 4, "channels": 1}).load(place)
 
 
-def test_a_folder_of_paths_that_is_not_there_is_told(place: DataLocation, data: Path, files: Path) -> None:
+def test_a_folder_of_paths_that_is_not_there_is_reported(place: DataLocation, data: Path, files: Path) -> None:
     with_paths(data, ["a/0.png", "a/1.png"])
     with pytest.raises(UnfitOption, match=r"the folder gone is not there; it was looked for beside the grid"):
         ImageParquet(path="hub", folder="gone").info(place)

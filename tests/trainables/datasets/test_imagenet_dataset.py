@@ -189,7 +189,7 @@ def test_a_broken_image_is_named_with_its_path(place: DataLocation, tree: Path, 
         (["train", "val/flat.JPEG"], "val has no class folders; sort its images into one for each class"),
     ],
 )
-def test_a_tree_that_is_not_in_the_layout_is_told(
+def test_a_tree_that_is_not_in_the_layout_is_reported(
     place: DataLocation, tree: Path, tmp_path: Path, keep: list[str], message: str
 ) -> None:
     for name in keep:
@@ -207,7 +207,7 @@ def test_without_splits_the_class_folders_lie_in_the_path_itself(place: DataLoca
     assert (info.classes, info.official_test) == (WORDNET, False)
 
 
-def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_path_that_is_not_there_is_reported(tmp_path: Path) -> None:
     place = DataLocation(data=tmp_path, beside=None, cache=tmp_path / "cache")
     with pytest.raises(DataMissing, match=f"imagenet: imagenet is not there; looked for {tmp_path}/imagenet"):
         Imagenet().info(place)

@@ -94,7 +94,7 @@ def test_an_incomplete_folder_is_named_with_what_it_lacks(place: DataLocation) -
         Mnist().info(place)
 
 
-def test_without_a_data_folder_the_way_to_give_one_is_told(tmp_path: Path) -> None:
+def test_without_a_data_folder_the_way_to_give_one_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DataMissing, match=r"into the folder mnist in the data folder \(`--data` or ORCH_DATA\)\."):
         Mnist().fingerprint(DataLocation(data=None, beside=None, cache=tmp_path))
 

@@ -72,7 +72,9 @@ def test_the_extra_images_join_training_where_they_are_asked_for(place: DataLoca
         ({"X": np.array(["a", "b"], object), "y": np.ones((2, 1))}, "X is object"),
     ],
 )
-def test_a_file_that_is_no_such_set_is_told(place: DataLocation, content: dict[str, np.ndarray], message: str) -> None:
+def test_a_file_that_is_no_such_set_is_reported(
+    place: DataLocation, content: dict[str, np.ndarray], message: str
+) -> None:
     assert place.data is not None
     savemat(publish(place.data, "train") / "test_32x32.mat", content)
     with pytest.raises(DataError, match=rf"test_32x32\.mat: .*{message}.*; delete it and get it again"):
@@ -80,14 +82,14 @@ def test_a_file_that_is_no_such_set_is_told(place: DataLocation, content: dict[s
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"\x89HDF\r\n\x1a\n" + bytes(200)])
-def test_a_file_that_is_no_matlab_file_is_told(place: DataLocation, content: bytes) -> None:
+def test_a_file_that_is_no_matlab_file_is_reported(place: DataLocation, content: bytes) -> None:
     assert place.data is not None
     (publish(place.data, "train", "test") / "train_32x32.mat").write_bytes(content)
     with pytest.raises(DataError, match=r"cannot read the SVHN file .*train_32x32\.mat"):
         Svhn().load(place)
 
 
-def test_a_file_cut_short_is_told(place: DataLocation) -> None:
+def test_a_file_cut_short_is_reported(place: DataLocation) -> None:
     assert place.data is not None
     file = publish(place.data, "train", "test") / "train_32x32.mat"
     file.write_bytes(file.read_bytes()[:-4000])

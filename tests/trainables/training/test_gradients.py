@@ -104,7 +104,7 @@ def test_a_step_that_is_not_asked_for_its_gradients_has_no_norm() -> None:
     assert learner(module_of(), Sgd()).step(*batch()).gradient_norm is None
 
 
-def test_gradients_without_a_number_are_told_and_raise_nothing() -> None:
+def test_gradients_without_a_number_are_reported_and_raise_nothing() -> None:
     inputs, targets = batch()
     for settings in ({}, {"clip": 1.0}):
         broken = learner(module_of(), Sgd(), **settings)
