@@ -22,7 +22,8 @@ from orchestrator.cli.group import orch
 from orchestrator.cli.reference import every_command
 from orchestrator.errors import GridError
 from orchestrator.grid import GridSpec
-from orchestrator.grid.reader import ROOT_KEYS, read_text
+from orchestrator.grid.grid_file import GridFile
+from orchestrator.grid.reader import read_text
 from tests.orchestrator.evidence.stated import write
 from tests.orchestrator.sample import Cell
 from trainables.dataset import DataInfo
@@ -226,7 +227,7 @@ def example_of(text: str) -> str | None:
 def yaml_of(document: str) -> Iterator[str]:
     """Blocks, and sections of a grid within a sentence."""
     yield from snippets_of(document, "yaml")
-    yield from (span for span in spans_of(document) if re.match(rf"({'|'.join(ROOT_KEYS)}): ", span))
+    yield from (span for span in spans_of(document) if re.match(rf"({'|'.join(GridFile.model_fields)}): ", span))
 
 
 def read(text: str) -> GridSpec | ClusterSpec:
@@ -250,7 +251,7 @@ def test_both_readers_are_asked_and_every_block_of_yaml_has_fences() -> None:
     assert kinds.count(ClusterSpec) >= 3
     assert kinds.count(GridSpec) >= 8
     indented = [line for document in DOCUMENTS for line in INDENTED.findall(FENCED.sub("", text_of(document)))]
-    assert [line for line in indented if re.match(rf" *({'|'.join(ROOT_KEYS)}):( |$)", line)] == []
+    assert [line for line in indented if re.match(rf" *({'|'.join(GridFile.model_fields)}):( |$)", line)] == []
 
 
 def test_what_is_shown_of_an_example_stands_in_it() -> None:

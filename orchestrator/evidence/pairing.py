@@ -126,7 +126,7 @@ def terms_of(claim: Claim) -> tuple[Term, ...]:
     sign = _sign(claim)
     sides = [] if claim.first is None or claim.than is None else [(sign, claim.first), (-sign, claim.than)]
     if claim.over is not None:
-        along = 1 if claim.over.rises else -1
+        along = 1 if claim.rises else -1
         steps = _contrast(len(claim.over.levels))
         if not sides:
             return tuple(Term(along * step, (arm,), str(arm)) for step, arm in zip(steps, claim.over.arms, strict=True))

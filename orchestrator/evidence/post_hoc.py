@@ -7,13 +7,13 @@ under which of them each trial ran.
 
 import re
 from collections.abc import Collection
+from pathlib import Path
 
 import pandas as pd
 
 from orchestrator.errors import GridError
-from orchestrator.grid import yaml_file
 from orchestrator.grid.claims import claim_digest
-from orchestrator.grid.yaml_file import parse, plain
+from orchestrator.grid.source import parse_source
 from results_schema import TRAINED
 
 
@@ -76,18 +76,19 @@ def _seeds_of(text: str, command: str) -> Collection[int]:
     if asked:
         return range(int(asked[1]))
     try:
-        seeds = parse(text, "grid").get("seeds")
+        given = parse_source(text, Path("grid")).get("seeds")
     except GridError:
         return ()
-    given = 1 if seeds is None else plain(seeds)
+    if given is None:
+        return range(1)
     return given if isinstance(given, list) else range(given) if isinstance(given, int) else ()
 
 
 def _claims_in(text: str) -> dict[str, str]:
     """Digest to id and text, of the claims in a grid's text; none where it holds none or cannot be read any more."""
     try:
-        listed = parse(text, "grid").get("claims")
+        listed = parse_source(text, Path("grid")).get("claims")
     except GridError:
         return {}
-    written = [plain(item) for item in yaml_file.items(listed)] if listed is not None else []
+    written = listed if isinstance(listed, list) else [listed]
     return {claim_digest(item): f"{item.get('id')} ({item.get('text')})" for item in written if isinstance(item, dict)}

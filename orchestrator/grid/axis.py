@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from clusters.yaml_file import At
 from orchestrator.grid.levels import Entry, Family, Labels, Level, Parts, meaning
-from orchestrator.grid.yaml_file import At
 from trainables.component import Component
 
 KEPT: Final = 20_000

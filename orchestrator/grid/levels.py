@@ -14,8 +14,8 @@ from itertools import chain, product
 from math import prod
 from typing import Any
 
+from clusters.yaml_file import At
 from orchestrator.grid.values import Value, value_of
-from orchestrator.grid.yaml_file import At
 from trainables.component import Component
 from trainables.spec import joined_digest
 

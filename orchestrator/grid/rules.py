@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from functools import partial
+from typing import Annotated, Any
 
-from orchestrator.grid import yaml_file
+from pydantic import Field, PlainValidator, ValidationInfo
+
+from clusters.yaml_file import At, YamlList, YamlMapping
+from orchestrator.grid.axes import OfAxes, Reading, read_before
 from orchestrator.grid.components import read_component
-from orchestrator.grid.levels import Family, Level, Part, meaning
-from orchestrator.grid.problems import Problems, near
-from orchestrator.grid.settings import Resources, overlaid, read_settings
+from orchestrator.grid.levels import Family, Labels, Level, Part, meaning
+from orchestrator.grid.mistakes import Gathering, Mistakes, each, mistake, near
+from orchestrator.grid.settings import SECTIONS, Section, Setting, changed
 from orchestrator.grid.values import Value, invalid_combination, others_of, split, validated, value_of
-from orchestrator.grid.yaml_file import At, Entry, Node
-from trainables import LEARNING_AXES
+from trainables import AXES, LEARNING_AXES
 from trainables.component import Component
-from trainables.protocol import Protocol
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,9 @@ class Exclude:
     """Cells that are skipped."""
 
     selector: Selector
-    name: str
-    """`exclude[0]`, as the skipped rows say."""
     at: At
+    name: str = ""
+    """`exclude[0]`, as the skipped rows say."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,12 @@ class Override:
     """Cells for which something else holds than for the rest."""
 
     selector: Selector
-    name: str
     at: At
-    settings: Mapping[str, Sequence[tuple[list[str], Entry]]]
-    """For `protocol` and `resources`: paths of keys and what stands there instead."""
+    settings: Mapping[str, Sequence[Setting]]
+    """Of `protocol` and `resources`."""
     components: Mapping[str, Mapping[type[Component], Mapping[str, Value]]]
     """For an axis: the parameters that are set of each component."""
+    name: str = ""
 
 
 Rule = Exclude | Override
@@ -114,164 +115,183 @@ def ruled_on(rules: Iterable[Rule]) -> Iterator[tuple[type[Component], str]]:
                 yield from ((pattern.component, key) for key in pattern.values)
 
 
+def labels_of(reading: Reading, overrides: Iterable[Override]) -> dict[str, Labels]:
+    """Labels that tell apart all levels of an axis, those that overrides make among them."""
+    made = {axis: reading.families(axis) for axis in AXES}
+    for override in overrides:
+        for axis, components in override.components.items():
+            made[axis] += [
+                family.with_given({**family.given, **{key: (value,) for key, value in values.items()}})
+                for component, values in components.items()
+                for family in reading.families(axis)
+                if family.component is component
+            ]
+    return {axis: Labels(given) for axis, given in made.items()}
+
+
+def set_by(rules: Iterable[Rule]) -> dict[str, list[tuple[At, str]]]:
+    """For parameters such as `optimizer.lr` the rules that set them: place and name."""
+    found: dict[str, dict[tuple[At, str], None]] = {}
+    for rule in rules:
+        for axis, components in rule.components.items() if isinstance(rule, Override) else ():
+            for key in {key for values in components.values() for key in values}:
+                found.setdefault(f"{axis}.{key}", {})[rule.at, rule.name] = None
+    return {name: list(places) for name, places in found.items()}
+
+
 # Reading `exclude` and `overrides`: patterns of levels, and what is set where they match.
 
-Families = Mapping[str, Sequence[Family]]
-"""For each axis, all families that the grid names."""
 
-_SECTIONS: Final[dict[str, Any]] = {"protocol": Protocol, "resources": Resources}
+def read_pattern(axis: str, written: Any, families: Sequence[Family]) -> Pattern:
+    """A name, or a mapping with values of some parameters. families: those of the grid, beside which values are checked.
 
-
-def read_excludes(node: Node | None, families: Families, problems: Problems) -> tuple[Exclude, ...]:
-    """The rules of `exclude`."""
-    rules = []
-    for index, item in enumerate(_rules(node, "exclude", problems)):
-        selector = _selector(item, families, f"exclude[{index}]", problems)
-        if selector is not None:
-            rules.append(Exclude(selector, f"exclude[{index}]", item.at))
-    return tuple(rules)
-
-
-def read_overrides(
-    node: Node | None, families: Families, written: Mapping[str, yaml_file.Mapping | None], problems: Problems
-) -> tuple[Override, ...]:
-    """The rules of `overrides`. written: the sections `protocol` and `resources` as they stand."""
-    rules = []
-    for index, item in enumerate(_rules(node, "overrides", problems)):
-        name = f"overrides[{index}]"
-        problems.unknown_keys(item, ("when", "set"), f"key of {name}")
-        when, change = item.get("when"), item.get("set")
-        if not isinstance(when, yaml_file.Mapping) or not isinstance(change, yaml_file.Mapping) or not change.entries:
-            problems.add(item.at, f"{name} needs the keys when and set, each a mapping")
-            continue
-        selector = _selector(when, families, f"{name}.when", problems)
-        if selector is not None:
-            rules.append(_Change(name, selector, families, problems).read(change, item.at, written))
-    return tuple(rules)
-
-
-def _rules(node: Node | None, name: str, problems: Problems) -> Iterable[yaml_file.Mapping]:
-    if node is None:
-        return
-    if not isinstance(node, yaml_file.Sequence):
-        problems.add(node.at, f"{name} has to be a list")
-        return
-    for index, item in enumerate(node.items):
-        if isinstance(item, yaml_file.Mapping):
-            yield item
-        else:
-            problems.add(item.at, f"{name}[{index}] has to be a mapping")
-
-
-def _selector(node: yaml_file.Mapping, families: Families, name: str, problems: Problems) -> Selector | None:
-    before = len(problems)
-    problems.unknown_keys(node, families, "axis")
-    if not node.entries:
-        problems.add(node.at, f"{name} names no axis, so it would match every cell")
-    axes = {
-        axis: _axis_selector(axis, entry.value, families[axis], problems) for axis, entry in node if axis in families
-    }
-    return Selector(axes) if len(problems) == before else None
-
-
-def _axis_selector(axis: str, node: Node, families: Sequence[Family], problems: Problems) -> AxisSelector:
-    if isinstance(node, yaml_file.Sequence) and not node.items:
-        problems.add(node.at, "an empty list matches nothing")
-    patterns = [read_pattern(axis, item, families, problems) for item in yaml_file.items(node)]
-    together = axis == "regularizer" and isinstance(node, yaml_file.Sequence)
-    return AxisSelector(tuple(pattern for pattern in patterns if pattern is not None), together)
-
-
-def read_pattern(axis: str, node: Node, families: Sequence[Family], problems: Problems) -> Pattern | None:
-    """A name, or a mapping with values of some parameters. families: those of the grid, beside which values are checked."""
-    found = read_component(axis, node, problems)
-    if found is None:
-        return None
-    component, parameters = found
+    Raises Mistakes.
+    """
+    component, parameters = read_component(axis, written)
     same = [family for family in families if family.component is component]
-    return Pattern(
-        component,
-        {
-            key: frozenset(_text(component, key, value, same, problems) for value in split(component, key, entry.value))
-            for key, entry in parameters
-            if key in component.model_fields
-        },
-    )
+    values = {}
+    with Gathering() as gathering:
+        gathering.known(parameters, component.model_fields, f"parameter of {component.name}")
+        for key in parameters.keys() & component.model_fields.keys():
+            texts = []
+            for value, at in split(component, key, parameters[key], parameters.places[key]):
+                with gathering.below():
+                    texts.append(_text(component, key, value, at, same))
+            values[key] = frozenset(texts)
+    return Pattern(component, {key: values[key] for key in parameters})
 
 
-def _text(component: type[Component], key: str, node: Node, families: Sequence[Family], problems: Problems) -> str:
-    """The JSON that a level's value has to equal."""
-    others: list[dict[str, Any]] = [others_of(family.values, key) for family in families] or [{}]
-    for known in others:
-        attempt = Problems(Path(problems.file))
-        valid = validated(component, key, node, known, attempt, node)
-        if valid is not None:
-            return value_of(valid, key).text
-    problems.take(attempt)
+def _text(component: type[Component], key: str, value: Any, at: At, families: Sequence[Family]) -> str:
+    """The JSON that a level's value has to equal. Raises Mistakes where it suits none of the families."""
+    refused: Mistakes | None = None
+    for others in [others_of(family.values, key) for family in families] or [{}]:
+        refused = None
+        try:
+            valid = validated(component, key, value, others, at, at)
+        except Mistakes as wrong:
+            refused = wrong
+        else:
+            if valid is not None:
+                return value_of(valid, key).text
+    if refused is not None:
+        raise refused
     return ""
 
 
-class _Change:
-    """Reads the `set` of one override."""
+def _axis_selector(written: Any, info: ValidationInfo) -> AxisSelector:
+    axis = str(info.field_name)
+    read = partial(read_pattern, axis, families=read_before(info).families(axis))
+    if not isinstance(written, YamlList):
+        return AxisSelector((read(written),))
+    if not written:
+        raise mistake("an empty list matches nothing")
+    return AxisSelector(tuple(each(read, enumerate(written))), together=axis == "regularizer")
 
-    def __init__(self, name: str, selector: Selector, families: Families, problems: Problems) -> None:
-        self._name = name
-        self._selector = selector
-        self._families = families
-        self._problems = problems
-        self._settings: dict[str, list[tuple[list[str], Entry]]] = {}
-        self._components: dict[str, dict[type[Component], dict[str, Value]]] = {}
 
-    def read(self, node: yaml_file.Mapping, at: At, written: Mapping[str, yaml_file.Mapping | None]) -> Override:
-        for path, entry in node:
+class WrittenSelector(OfAxes[Annotated[AxisSelector, PlainValidator(_axis_selector)]]):
+    """Axes and their levels, all of which have to match."""
+
+
+def _selector(written: Any, info: ValidationInfo) -> Selector:
+    read = WrittenSelector.model_validate(written, context=info.context)
+    if not written:
+        raise mistake("names no axis, so it would match every cell", named=True)
+    return Selector({axis: getattr(read, axis) for axis in written})
+
+
+SelectorField = Annotated[Selector, PlainValidator(_selector, json_schema_input_type=WrittenSelector)]
+
+
+def _exclude(written: Any, info: ValidationInfo) -> Exclude:
+    return Exclude(_selector(written, info), written.at)
+
+
+ExcludeField = Annotated[Exclude, PlainValidator(_exclude, json_schema_input_type=WrittenSelector)]
+
+
+_Settings = Annotated[
+    dict[str, Any],
+    Field(
+        min_length=1,
+        json_schema_extra={"propertyNames": {"pattern": f"^({'|'.join((*LEARNING_AXES, *SECTIONS))})\\."}},
+    ),
+]
+
+
+def _settings(written: Any) -> YamlMapping:
+    if not isinstance(written, YamlMapping) or not written:
+        raise ValueError("it has to be a mapping with keys such as protocol.epochs or optimizer.lr")
+    return written
+
+
+class WrittenOverride(Section):
+    """Other settings for some of the cells."""
+
+    when: SelectorField
+    """The cells."""
+    set: Annotated[YamlMapping, PlainValidator(_settings, json_schema_input_type=_Settings)]
+    """Dotted names and their values, such as protocol.epochs: 30."""
+
+
+def _override(written: Any, info: ValidationInfo) -> Override:
+    read = WrittenOverride.model_validate(written, context=info.context)
+    settings: dict[str, list[Setting]] = {}
+    components: dict[str, dict[type[Component], dict[str, Value]]] = {}
+    with Gathering() as gathering:
+        for path, value in read.set.items():
             section, *keys = path.split(".")
-            if section in _SECTIONS and keys:
-                self._setting(section, keys, entry)
-            elif section in LEARNING_AXES and len(keys) == 1:
-                self._parameter(section, keys[0], entry)
-            else:
-                hint = "protocol.epochs, resources.workers, model.width or optimizer.lr"
-                self._problems.add(entry.at, f"{self._name} cannot set {path!r}; it sets keys such as {hint}")
-        for section, changes in self._settings.items():
-            changed = written[section]
-            for keys, entry in changes:
-                changed = overlaid(changed, keys, entry)
-            read_settings(_SECTIONS[section], changed, section, self._problems)
-        return Override(self._selector, self._name, at, self._settings, self._components)
+            setting = Setting(tuple(keys), read.set.keys_at[path], value, read.set.places[path])
+            with gathering.below():
+                if section in SECTIONS and keys:
+                    settings.setdefault(section, []).append(_setting(section, setting))
+                elif section in LEARNING_AXES and len(keys) == 1:
+                    for component, given in _parameter(section, setting, read.when, read_before(info)).items():
+                        components.setdefault(section, {}).setdefault(component, {})[keys[0]] = given
+                else:
+                    hint = "protocol.epochs, resources.workers, model.width or optimizer.lr"
+                    message = f"cannot set {path!r}; it sets keys such as {hint}"
+                    raise mistake(message, at=setting.key_at, named=True)
+        for section, changes in settings.items():
+            with gathering.below():
+                changed(section, read_before(info).root.get(section), changes)
+    return Override(read.when, written.at, settings, components)
 
-    def _setting(self, section: str, keys: list[str], entry: Entry) -> None:
-        known = list(_SECTIONS[section].model_fields)
-        if keys[0] not in known:
-            self._problems.add(entry.at, f"unknown key {keys[0]!r} of {section}; {near(keys[0], known)}")
-            return
-        self._settings.setdefault(section, []).append((keys, entry))
 
-    def _parameter(self, axis: str, key: str, entry: Entry) -> None:
-        selected = self._selector.axes.get(axis)
-        components = {pattern.component for pattern in selected.patterns} if selected else None
-        families = [family for family in self._families[axis] if not components or family.component in components]
-        having = [family for family in families if key in family.component.model_fields]
-        if not families:
-            return  # nothing to set it on; that the rule matches no cell is a warning of its own
-        lacking = sorted({family.component.name for family in families if family not in having})
-        if not having or (lacking and axis != "regularizer"):
-            fields = {name for family in families for name in family.component.model_fields}
-            self._problems.add(
-                entry.at,
-                f"{self._name} sets {axis}.{key}, but {' and '.join(lacking)} has no parameter {key!r}; "
-                f"narrow `when`, or: {near(key, sorted(fields))}",
-            )
-            return
-        for family in having:
-            self._value(axis, key, entry, family)
+OverrideField = Annotated[Override, PlainValidator(_override, json_schema_input_type=WrittenOverride)]
 
-    def _value(self, axis: str, key: str, entry: Entry, family: Family) -> None:
-        valid = validated(
-            family.component, key, entry.value, others_of(family.values, key), self._problems, entry.value
+
+def _setting(section: str, setting: Setting) -> Setting:
+    known = list(SECTIONS[section].model_fields)
+    if setting.keys[0] not in known:
+        message = f"unknown key {setting.keys[0]!r} of {section}; {near(setting.keys[0], known)}"
+        raise mistake(message, at=setting.key_at)
+    return setting
+
+
+def _parameter(axis: str, setting: Setting, selector: Selector, reading: Reading) -> dict[type[Component], Value]:
+    """What is set of each component that the rule means."""
+    (key,) = setting.keys
+    selected = selector.axes.get(axis)
+    meant = {pattern.component for pattern in selected.patterns} if selected else None
+    families = [family for family in reading.families(axis) if meant is None or family.component in meant]
+    having = [family for family in families if key in family.component.model_fields]
+    lacking = sorted({family.component.name for family in families if family not in having})
+    if lacking and (not having or axis != "regularizer"):
+        fields = sorted({name for family in families for name in family.component.model_fields})
+        message = (
+            f"sets {axis}.{key}, but {' and '.join(lacking)} has no parameter {key!r}; "
+            f"narrow `when`, or: {near(key, fields)}"
         )
-        if valid is None:
-            return
-        value = value_of(valid, key)
-        if reason := invalid_combination(family.component, {**family.values, key: (value,)}):
-            self._problems.add(entry.at, f"{family.component.name}: {reason}")
-        self._components.setdefault(axis, {}).setdefault(family.component, {})[key] = value
+        raise mistake(message, at=setting.key_at, named=True)
+    values: dict[type[Component], Value] = {}
+    with Gathering() as gathering:
+        for family in having:
+            with gathering.below():
+                valid = validated(
+                    family.component, key, setting.value, others_of(family.values, key), setting.at, setting.at
+                )
+                if valid is not None:
+                    value = values[family.component] = value_of(valid, key)
+                    if reason := invalid_combination(family.component, {**family.values, key: (value,)}):
+                        raise mistake(f"{family.component.name}: {reason}", at=setting.key_at)
+    return values

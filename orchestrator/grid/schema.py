@@ -7,18 +7,20 @@ import textwrap
 from dataclasses import dataclass, replace
 from functools import cache
 from types import UnionType
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core.core_schema import ModelSchema
 
-from orchestrator.grid.claims_reader import ARMS, WrittenClaim
-from orchestrator.grid.settings import CheckpointPolicy, Resources, Wandb
-from orchestrator.grid.tuning import Tuning
-from trainables import AXES, LEARNING_AXES
+from orchestrator.grid.axes import WrittenAxes, WrittenCell
+from orchestrator.grid.claims import WrittenArm
+from orchestrator.grid.grid_file import GridFile
+from orchestrator.grid.rules import WrittenSelector
+from trainables import AXES
 from trainables.component import Component
 from trainables.errors import first_line
-from trainables.protocol import Protocol
 from trainables.registry import ComponentFamily, registry
 
 # What the components' own source says of them, for `orch list` and for an editor's completion.
@@ -142,66 +144,64 @@ def _type(annotation: Any) -> str:
 Schema = dict[str, Any]
 """A piece of a JSON Schema: JSON itself."""
 
-_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+class _Generator(GenerateJsonSchema):
+    """Describes each key of a model with the text below it in the source, and refuses all others."""
+
+    def model_schema(self, schema: ModelSchema) -> Schema:
+        described = super().model_schema(schema)
+        about = field_docs(cast(type, schema["cls"]))
+        for key, value in described.setdefault("properties", {}).items():
+            value.pop("title", None)
+            if key in about:
+                value["description"] = about[key]
+        described.pop("title", None)
+        return described | {"additionalProperties": False}
 
 
 def grid_schema() -> Schema:
-    """JSON Schema (draft 2020-12) of a grid file. Raises BrokenComponent where a plug-in cannot be loaded."""
-    definitions: Schema = {}
-    properties = {
-        "name": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", "description": "Of the sweep."},
-        "axes": _axes(definitions),
-        "seeds": _seeds(),
-        "protocol": _protocol(definitions),
-        "resources": _model(Resources, definitions),
-        "exclude": _list_of(_some_axes("rule"), "Cells to leave out: each rule names axes, all of which must match."),
-        "include": _list_of(_some_axes("cell"), "Whole cells to add, even where they are excluded."),
-        "zip": _list_of(
-            {"type": "array", "items": {"enum": list(AXES)}, "minItems": 2, "uniqueItems": True},
-            "Axes that are walked level by level instead of combined.",
-        ),
-        "overrides": _list_of(_override(), "Other settings for some of the cells."),
-        "tuning": _tuning(definitions),
-        "claims": _list_of(_claim(definitions), "What the results are said to show, before the grid is run."),
-        "wandb": _model(Wandb, definitions),
-        "checkpoints": {"anyOf": [_model(CheckpointPolicy, definitions), {"const": "none"}]},
-    }
-    return {
-        "$schema": _DIALECT,
-        "title": "orch grid",
-        "type": "object",
-        "properties": properties,
-        "required": ["name", "axes"],
-        "additionalProperties": False,
-        "$defs": definitions,
-    }
+    """JSON Schema (draft 2020-12) of a grid file. Raises BrokenComponent where a plug-in cannot be loaded.
 
-
-def _axes(definitions: Schema) -> Schema:
+    It is that of `GridFile`, with the components, which are known here alone, in the places of levels and schedules.
+    """
+    schema = GridFile.model_json_schema(schema_generator=_Generator)
+    definitions: Schema = schema["$defs"]
     for axis in AXES:
-        components = [registry.get(axis, name) for name in registry.names(axis)]
-        families = registry.families(axis)
-        alone = [member for family in families for member in family.alone().values()]
-        one = {
-            "anyOf": [
-                *_names(components),
-                *(_member_names(family) for family in families),
-                *(_mapping(component, definitions) for component in components),
-                *(_mapping(family.base, definitions, name=_member_names(family)) for family in families),
-                *_names(alone),
-                *(_mapping(component, definitions) for component in alone),
-            ]
-        }
+        definitions[axis] = _component(axis, definitions)
+        one = {"$ref": f"#/$defs/{axis}"}
         several = [{"type": "array", "items": one, "minItems": 1}] if axis == "regularizer" else []
-        definitions[axis] = one
-        definitions[f"{axis}_level"] = {"anyOf": [{"$ref": f"#/$defs/{axis}"}, *several]}
-    levels = {axis: _one_or_list(f"{axis}_level") for axis in AXES}
+        definitions[f"{axis}_level"] = {"anyOf": [one, *several]}
+        level = {"$ref": f"#/$defs/{axis}_level"}
+        for model in (WrittenAxes, WrittenSelector):
+            definitions[model.__name__]["properties"][axis] = _one_or_list(level)
+        definitions[WrittenCell.__name__]["properties"][axis] = level
+        # levels stand in a claim as components, or as the tables call them
+        definitions[WrittenArm.__name__]["properties"][axis] = _one_or_list({"anyOf": [level, {"type": "string"}]})
+    for name in (WrittenSelector.__name__, WrittenArm.__name__):
+        definitions[name]["minProperties"] = 1
+    schedules = [registry.get("schedule", name) for name in registry.names("schedule")]
+    mappings = [_mapping(component, definitions, lists=False) for component in schedules]
+    definitions["Protocol"]["properties"]["schedule"] = {
+        "description": "How the learning rate changes over the training.",
+        "anyOf": [*_names(schedules), *mappings],
+    }
+    return {"$schema": _Generator.schema_dialect, **schema, "title": "orch grid"}
+
+
+def _component(axis: str, definitions: Schema) -> Schema:
+    """Any component of an axis, by its name or with parameters."""
+    components = [registry.get(axis, name) for name in registry.names(axis)]
+    families = registry.families(axis)
+    alone = [member for family in families for member in family.alone().values()]
     return {
-        "type": "object",
-        "description": "The factors of the grid; each combination of their levels is a cell.",
-        "properties": levels,
-        "required": [axis for axis in AXES if axis != "regularizer"],
-        "additionalProperties": False,
+        "anyOf": [
+            *_names(components),
+            *(_member_names(family) for family in families),
+            *(_mapping(component, definitions) for component in components),
+            *(_mapping(family.base, definitions, name=_member_names(family)) for family in families),
+            *_names(alone),
+            *(_mapping(component, definitions) for component in alone),
+        ]
     }
 
 
@@ -215,7 +215,8 @@ def _member_names(family: ComponentFamily) -> Schema:
 
 def _mapping(component: type[Component], definitions: Schema, lists: bool = True, name: Schema | None = None) -> Schema:
     """A component with its parameters; `lists`: each parameter also takes a list of its values."""
-    described = _model(component, definitions)
+    described = component.model_json_schema(schema_generator=_Generator)
+    definitions |= described.pop("$defs", {})
     properties = {key: _expandable(schema) if lists else schema for key, schema in described["properties"].items()}
     return described | {
         "properties": {"name": name or {"const": component.name}, **properties},
@@ -226,92 +227,8 @@ def _mapping(component: type[Component], definitions: Schema, lists: bool = True
 def _expandable(schema: Schema) -> Schema:
     """One value, or a list of them that stands for a level each."""
     about: Schema = {key: part for key, part in schema.items() if key in ("description", "default")}
-    value = {key: part for key, part in schema.items() if key not in about}
-    return {"anyOf": [value, {"type": "array", "items": value, "minItems": 1}], **about}
+    return _one_or_list({key: part for key, part in schema.items() if key not in about}) | about
 
 
-def _model(model: type[BaseModel], definitions: Schema) -> Schema:
-    """A pydantic model's schema with its nested ones moved to `definitions`, and the docstrings of its fields."""
-    schema = model.model_json_schema(ref_template="#/$defs/{model}")
-    definitions |= schema.pop("$defs", {})
-    docs = field_docs(model)
-    for key, field in schema.setdefault("properties", {}).items():
-        field.pop("title", None)
-        if key in docs:
-            field["description"] = docs[key]
-    schema.pop("title", None)
-    return schema | {"additionalProperties": False}
-
-
-def _protocol(definitions: Schema) -> Schema:
-    schema = _model(Protocol, definitions)
-    schedules = [registry.get("schedule", name) for name in registry.names("schedule")]
-    mappings = [_mapping(component, definitions, lists=False) for component in schedules]
-    schema["properties"]["schedule"] = {
-        "description": "How the learning rate changes over the training.",
-        "anyOf": [*_names(schedules), *mappings],
-    }
-    return schema
-
-
-def _tuning(definitions: Schema) -> Schema:
-    schema = _model(Tuning, definitions)
-    schema["properties"]["space"]["propertyNames"] = {"pattern": f"^({'|'.join(LEARNING_AXES)})\\."}
-    return schema
-
-
-def _claim(definitions: Schema) -> Schema:
-    """Levels stand in a claim as components, or as the tables call them."""
-    schema = _model(WrittenClaim, definitions)
-    levels = {}
-    for axis in AXES:
-        level = {"anyOf": [{"$ref": f"#/$defs/{axis}_level"}, {"type": "string"}]}
-        levels[axis] = {"anyOf": [level, {"type": "array", "items": level, "minItems": 1}]}
-    definitions["arm"] = {"type": "object", "properties": levels, "minProperties": 1, "additionalProperties": False}
-    for name in ARMS:
-        about = schema["properties"][name]["description"]
-        schema["properties"][name] = {"$ref": "#/$defs/arm", "description": about}
-    return schema
-
-
-def _seeds() -> Schema:
-    seed = {"type": "integer", "minimum": 0}
-    return {
-        "description": "How many trials each cell has (seeds 0, 1, ...), or the seeds themselves.",
-        "anyOf": [
-            {"type": "integer", "minimum": 1},
-            {"type": "array", "items": seed, "minItems": 1, "uniqueItems": True},
-        ],
-    }
-
-
-def _some_axes(use: str) -> Schema:
-    levels = {axis: _one_or_list(f"{axis}_level") for axis in AXES}
-    if use == "cell":
-        levels = {axis: {"$ref": f"#/$defs/{axis}_level"} for axis in AXES}
-        return {"type": "object", "properties": levels, "required": list(AXES[:3]), "additionalProperties": False}
-    return {"type": "object", "properties": levels, "minProperties": 1, "additionalProperties": False}
-
-
-def _override() -> Schema:
-    settings = {
-        "type": "object",
-        "minProperties": 1,
-        "propertyNames": {"pattern": f"^({'|'.join((*AXES, 'protocol', 'resources'))})\\."},
-        "description": "Dotted names and their values, such as protocol.epochs: 30.",
-    }
-    return {
-        "type": "object",
-        "properties": {"when": _some_axes("rule"), "set": settings},
-        "required": ["when", "set"],
-        "additionalProperties": False,
-    }
-
-
-def _one_or_list(definition: str) -> Schema:
-    level = {"$ref": f"#/$defs/{definition}"}
-    return {"anyOf": [level, {"type": "array", "items": level, "minItems": 1}]}
-
-
-def _list_of(items: Schema, about: str) -> Schema:
-    return {"type": "array", "items": items, "description": about}
+def _one_or_list(value: Schema) -> Schema:
+    return {"anyOf": [value, {"type": "array", "items": value, "minItems": 1}]}

@@ -1,18 +1,15 @@
-"""What a grid sets apart from its axes: what a trial needs, where W&B runs go, and how any such section is read."""
+"""What a grid sets apart from its axes: what a trial needs, where W&B runs go, how often its state is kept."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from orchestrator.grid import yaml_file
-from orchestrator.grid.problems import Problems, flattened
-from orchestrator.grid.yaml_file import Entry, Mapping, Node
-from trainables.protocol import SecondsOrNone, Splits
+from clusters.yaml_file import At, YamlMapping
+from orchestrator.grid.mistakes import as_mistakes, flattened
+from trainables.protocol import Protocol, SecondsOrNone
 
-Settings = TypeVar("Settings", bound=BaseModel)
 Mode = Literal["auto", "online", "offline", "disabled"]
 """How W&B is written to."""
 
@@ -60,14 +57,16 @@ Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_one_l
 Tag = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_one_line)]
 """As long as W&B takes it."""
 
-_PLAIN_SECTIONS: Final = (Splits,)
-"""Sections inside a section whose keys are their fields; a schedule also has a name."""
-
 
 class Section(BaseModel):
     """A section of the grid, validated strictly."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+    noun: ClassVar[str] = "key of {}"
+    """What its keys are called where one is not known."""
+    lacking: ClassVar[Mapping[str, str]] = {}
+    """What is said to be needed where a key is not there, if more than the key."""
 
 
 class Resources(Section):
@@ -94,7 +93,7 @@ class Wandb(Section):
     """`cells` sends one run a cell, with the mean of its seeds and the least and the greatest; for large sweeps."""
     live: Literal["auto", "on", "off"] = "auto"
     """Whether a run is sent while its trial trains; `auto`: where that takes longer than a minute."""
-    tags: Annotated[tuple[Tag, ...], AfterValidator(_each_once)] = ()
+    tags: Annotated[tuple[Tag, ...], Field(strict=False), AfterValidator(_each_once)] = ()
     """Of every run, beside those that it has anyway."""
     notes: Annotated[str, Field(min_length=1, max_length=2_000), AfterValidator(_one_line)] | None = None
     """Of every run, in one line."""
@@ -104,16 +103,7 @@ class Wandb(Section):
     """`end`: one alert, when all trials have ended; `failures`: one, when the first of them has failed."""
 
     def destination(self, sweep: str) -> Destination:
-        return Destination(
-            project=self.project or sweep,
-            entity=self.entity,
-            runs=self.runs,
-            live=self.live,
-            tags=self.tags,
-            notes=self.notes,
-            artifacts=self.artifacts,
-            alert=self.alert,
-        )
+        return Destination(self.project or sweep, **self.model_dump(exclude={"mode", "project"}))
 
 
 class CheckpointPolicy(Section):
@@ -126,50 +116,40 @@ class CheckpointPolicy(Section):
     epoch's too."""
 
 
-def read_checkpoints(node: Node | None, problems: Problems) -> CheckpointPolicy | None:
-    """The section `checkpoints`; None where it says `none`, or where something is wrong with it."""
-    if isinstance(node, yaml_file.Scalar):
-        if node.value != "none":
-            problems.add(node.at, "checkpoints has to be none, or a mapping with the keys seconds and keep")
-        return None
-    return read_settings(CheckpointPolicy, node, "checkpoints", problems)
+SECTIONS: Final[dict[str, type[BaseModel]]] = {"protocol": Protocol, "resources": Resources}
+"""What overrides can change."""
 
 
-def read_settings(section: type[Settings], node: Node | None, name: str, problems: Problems) -> Settings | None:
-    """A section of the grid; its defaults where it is not given, None where something is wrong with it."""
-    if node is None:
-        return section()
-    if not isinstance(node, yaml_file.Mapping):
-        keys = ", ".join(list(section.model_fields)[:3])
-        problems.add(node.at, f"{name} has to be a mapping with keys such as {keys}")
-        return None
-    known = _known_keys(section, node, name, problems)
+class Setting(NamedTuple):
+    """What an override sets in a section."""
+
+    keys: tuple[str, ...]
+    """From the section down."""
+    key_at: At
+    value: Any
+    at: At
+
+
+def changed(section: str, written: Any, settings: Iterable[Setting]) -> BaseModel:
+    """A protocol or resources with what overrides set in it. written: the section in the file. Raises Mistakes."""
+    whole = written if isinstance(written, YamlMapping) else None
+    for setting in settings:
+        whole = _overlaid(whole, setting)
+    if whole is None:
+        return SECTIONS[section]()
     try:
-        return section.model_validate_json(json.dumps(yaml_file.plain(known)))
+        return SECTIONS[section].model_validate(whole)
     except ValidationError as error:
-        problems.of_validation(flattened(error), known, name)
-        return None
+        raise as_mistakes(flattened(error), whole, whole.at, section, SECTIONS[section]) from None
 
 
-def _known_keys(section: type[BaseModel], node: Mapping, name: str, problems: Problems) -> Mapping:
-    """The section without the keys that it cannot have, which are noted with near names, in sections inside it too."""
-    problems.unknown_keys(node, section.model_fields, f"key of {name}")
-    entries = {key: entry for key, entry in node if key in section.model_fields}
-    for key, entry in entries.items():
-        inner = section.model_fields[key].annotation
-        if isinstance(entry.value, Mapping) and isinstance(inner, type) and issubclass(inner, _PLAIN_SECTIONS):
-            entries[key] = Entry(entry.at, _known_keys(inner, entry.value, f"{name}.{key}", problems))
-    return Mapping(entries, node.at, node.size)
-
-
-def overlaid(node: Mapping | None, path: list[str], entry: Entry) -> Mapping:
-    """A section with the value at a path of keys replaced, or added."""
-    entries = {} if node is None else dict(node.entries)
-    key, *rest = path
-    if rest:
-        inner = node.get(key) if node is not None else None
-        below = overlaid(inner if isinstance(inner, yaml_file.Mapping) else None, rest, entry)
-        entries[key] = Entry(entry.at, below)
-    else:
-        entries[key] = entry
-    return Mapping(entries, entry.at if node is None else node.at, 1)
+def _overlaid(section: YamlMapping | None, setting: Setting) -> YamlMapping:
+    """A section as it is written, with one value in it replaced, or added."""
+    made = YamlMapping(setting.key_at) if section is None else section.without()
+    key, *below = setting.keys
+    value = setting.value
+    if below:
+        inner = made.get(key)
+        value = _overlaid(inner if isinstance(inner, YamlMapping) else None, setting._replace(keys=tuple(below)))
+    made.put(key, setting.key_at, value, setting.at if not below else value.at)
+    return made

@@ -2,22 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, SkipValidation
 
+from clusters.yaml_file import YamlMapping
 from orchestrator.errors import Problem, UserError
 from orchestrator.grid.axis import Axis
 from orchestrator.grid.claims import Claim
-from orchestrator.grid.problems import Problems
+from orchestrator.grid.grid_file import MAX_SEED
+from orchestrator.grid.mistakes import Mistakes, grid_error
 from orchestrator.grid.rules import Exclude, Override
-from orchestrator.grid.settings import CheckpointPolicy, Resources, Wandb, overlaid, read_settings
+from orchestrator.grid.settings import CheckpointPolicy, Resources, Wandb, changed
 from orchestrator.grid.tuning import TuningSpec
-from orchestrator.grid.yaml_file import Mapping
 from trainables.protocol import Protocol
-
-MAX_SEED: Final = 2**63 - 1
-"""What the integer column of the tables holds."""
 
 
 class Axes(NamedTuple):
@@ -27,13 +25,6 @@ class Axes(NamedTuple):
     model: Axis
     optimizer: Axis
     regularizer: Axis
-
-
-class Written(NamedTuple):
-    """The sections that overrides change, as they stand in the file."""
-
-    protocol: Mapping | None = None
-    resources: Mapping | None = None
 
 
 class GridSpec(BaseModel):
@@ -64,18 +55,18 @@ class GridSpec(BaseModel):
     """None where none are kept."""
     warnings: tuple[Problem, ...] = ()
     """What is allowed and may be a mistake."""
-    written: Annotated[Written, SkipValidation] = Written()
+    written: Annotated[YamlMapping, SkipValidation]
+    """The whole file, of which overrides change sections."""
 
     def settings(self, overrides: Sequence[Override]) -> tuple[Protocol, Resources]:
         """Protocol and resources under some overrides, a later one above an earlier. Raises GridError."""
         if not overrides:
             return self._tested_apart(self.protocol), self.resources
-        problems = Problems(self.path)
-        protocol = read_settings(Protocol, self._under(overrides, "protocol"), "protocol", problems)
-        resources = read_settings(Resources, self._under(overrides, "resources"), "resources", problems)
-        problems.raise_if_any()
-        assert protocol is not None and resources is not None
-        return self._tested_apart(protocol), resources
+        try:
+            protocol, resources = (self._under(overrides, section) for section in ("protocol", "resources"))
+        except Mistakes as wrong:
+            raise grid_error(self.path, wrong.placed(self.written, self.written.at)) from None
+        return self._tested_apart(cast(Protocol, protocol)), cast(Resources, resources)
 
     def with_seeds(self, count: int) -> "GridSpec":
         """The same grid with so many seeds: 0 to count - 1, or the first of a list. Raises UserError."""
@@ -93,9 +84,6 @@ class GridSpec(BaseModel):
             return protocol
         return protocol.model_copy(update={"splits": protocol.splits.model_copy(update={"test_seed": 0})})
 
-    def _under(self, overrides: Sequence[Override], section: str) -> Mapping | None:
-        node: Mapping | None = getattr(self.written, section)
-        for override in overrides:
-            for path, entry in override.settings.get(section, ()):
-                node = overlaid(node, path, entry)
-        return node
+    def _under(self, overrides: Sequence[Override], section: str) -> BaseModel:
+        settings = [setting for override in overrides for setting in override.settings.get(section, ())]
+        return changed(section, self.written.get(section), settings)

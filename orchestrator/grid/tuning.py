@@ -1,7 +1,7 @@
 """What a grid leaves open for tuning: parameters, where their values are looked for, and with what budget."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -9,15 +9,14 @@ from itertools import product
 from math import prod
 from typing import Annotated, Any, Final, Literal, cast
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, PlainValidator, ValidationInfo
 
-from orchestrator.grid import yaml_file
+from clusters.yaml_file import YamlList, YamlMapping
+from orchestrator.grid.axes import Reading, read_before
 from orchestrator.grid.levels import Family
-from orchestrator.grid.problems import Problems, near, shown
-from orchestrator.grid.rules import Override
-from orchestrator.grid.settings import Section, read_settings
+from orchestrator.grid.mistakes import Gathering, Mistake, each, mistake, near, shown
+from orchestrator.grid.settings import Section
 from orchestrator.grid.values import holds_whole_numbers, others_of, validated
-from orchestrator.grid.yaml_file import Entry, Node, plain
 from trainables import LEARNING_AXES, LearningAxis
 from trainables.component import Component
 
@@ -162,7 +161,23 @@ _SCALES: Final = ("log", "linear")
 _FORMS: Final = "write [low, high, log], [low, high, linear] or a list of values"
 
 
-class Tuning(Section):
+_Space = Annotated[
+    dict[str, list[JsonValue]],
+    Field(min_length=1, json_schema_extra={"propertyNames": {"pattern": f"^({'|'.join(LEARNING_AXES)})\\."}}),
+]
+
+
+def _space(written: Any, info: ValidationInfo) -> tuple[Opened, ...]:
+    if not isinstance(written, YamlMapping) or not written:
+        raise ValueError("it has to be a mapping that names a parameter such as optimizer.lr")
+
+    def read(path: str) -> Opened:
+        return _Parameter(path, list(written), read_before(info)).read(written[path])
+
+    return tuple(each(read, ((path, path) for path in written)))
+
+
+class WrittenTuning(Section):
     """How each cell's open parameters are tuned on validation before its seeds run."""
 
     trials: Annotated[int, Field(ge=1, le=100_000)] = 16
@@ -173,121 +188,87 @@ class Tuning(Section):
     """Whether trials that do badly are stopped early (asynchronous successive halving)."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of the search and of the tuning trials, apart from the seeds of the cells."""
-    space: Annotated[dict[str, list[JsonValue]], Field(min_length=1)]
+    space: Annotated[tuple[Opened, ...], PlainValidator(_space, json_schema_input_type=_Space)]
     """Dotted names such as optimizer.lr, each with a range [1e-4, 1, log], [8, 64, linear], or a list of values."""
 
 
-def read_tuning(
-    node: Node | None, families: Mapping[str, Sequence[Family]], overrides: Sequence[Override], problems: Problems
-) -> TuningSpec | None:
-    """The section; None where it is not given or something is wrong with it."""
-    if node is None:
-        return None
-    before = len(problems)
-    section = read_settings(Tuning, node, "tuning", problems)
-    written = node.get("space") if isinstance(node, yaml_file.Mapping) else None
-    space = written if isinstance(written, yaml_file.Mapping) else yaml_file.Mapping({}, node.at, 0)
-    opened = [
-        found
-        for path, entry in space
-        if (found := _Parameter(path, entry, space, families, overrides, problems).read()) is not None
-    ]
-    if section is None or len(problems) > before:
-        return None
-    spec = TuningSpec(section.trials, section.search, section.scheduler, section.seed, tuple(opened))
+def _tuning(written: Any, info: ValidationInfo) -> TuningSpec:
+    read = WrittenTuning.model_validate(written, context=info.context)
+    spec = TuningSpec(read.trials, read.search, read.scheduler, read.seed, read.space)
     if spec.search == "grid" and spec.count > spec.trials:
-        problems.add(node.at, f"the listed values have {spec.count} combinations, more than trials: {spec.trials}")
+        raise mistake(f"the listed values have {spec.count} combinations, more than trials: {spec.trials}")
     return spec
 
 
+TuningField = Annotated[TuningSpec, PlainValidator(_tuning, json_schema_input_type=WrittenTuning)]
+
+
 class _Parameter:
-    """Reads one entry of `space`."""
+    """Reads one entry of `space`. Its methods raise Mistakes."""
 
-    def __init__(
-        self,
-        path: str,
-        entry: Entry,
-        space: yaml_file.Mapping,
-        families: Mapping[str, Sequence[Family]],
-        overrides: Sequence[Override],
-        problems: Problems,
-    ) -> None:
-        self._path, self._entry, self._problems = path, entry, problems
-        self._space = list(space.entries)
+    def __init__(self, path: str, space: Sequence[str], reading: Reading) -> None:
+        """space: the names of all."""
+        self._path, self._space = path, space
         self._axis, _, self._key = path.partition(".")
-        self._overrides = overrides
-        self._all = families.get(self._axis, ()) if self._axis in LEARNING_AXES else ()
+        self._all = reading.families(self._axis) if self._axis in LEARNING_AXES else []
         self._families = [family for family in self._all if self._key in family.component.model_fields]
+        self._rules = reading.set_by.get(path, ())
 
-    def read(self) -> Opened | None:
-        before = len(self._problems)
-        self._check_name()
-        if len(self._problems) > before:
-            return None
-        self._check_that_it_is_open()
-        domain = self._domain()
-        if domain is None or len(self._problems) > before:
-            return None
-        return Opened(cast(Any, self._axis), self._key, domain)
-
-    def _check_name(self) -> None:
+    def read(self, written: Any) -> Opened:
         if self._axis not in LEARNING_AXES or not self._key:
             hint = "optimizer.lr, model.hidden or regularizer.p"
-            self._problems.add(self._entry.at, f"cannot tune {self._path!r}; name a parameter such as {hint}")
-        elif not self._families:
+            raise mistake(f"cannot tune {self._path!r}; name a parameter such as {hint}", of_key=True)
+        if not self._families:
             names = sorted({name for family in self._all for name in family.component.model_fields})
             lacking = " and ".join(sorted({family.component.name for family in self._all})) or "this grid"
             hint = near(self._key, names) if names else "there is none to tune"
-            self._problems.add(
-                self._entry.at, f"cannot tune {self._path}: no parameter {self._key!r} in {lacking}; {hint}"
-            )
+            message = f"cannot tune {self._path}: no parameter {self._key!r} in {lacking}; {hint}"
+            raise mistake(message, of_key=True)
+        with Gathering() as gathering:
+            gathering.add(*self._set_elsewhere())
+            with gathering.below():
+                domain = self._domain(written)
+        return Opened(cast(LearningAxis, self._axis), self._key, domain)
 
-    def _check_that_it_is_open(self) -> None:
+    def _set_elsewhere(self) -> Iterator[Mistake]:
         for family in self._families:
             if self._key in family.given:
-                self._problems.add(
-                    family.places.get(self._key, family.at),
-                    f"{self._path} is tuned, so {family.component.name} cannot set it too; take one of them away",
-                )
-        for rule in self._overrides:
-            if any(self._key in values for values in rule.components.get(self._axis, {}).values()):
-                self._problems.add(
-                    rule.at, f"{self._path} is tuned, so {rule.name} cannot set it; take one of them away"
-                )
+                message = f"{self._path} is tuned, so {family.component.name} cannot set it too; take one of them away"
+                yield Mistake(message, at=family.places.get(self._key, family.at))
+        for at, name in self._rules:
+            yield Mistake(f"{self._path} is tuned, so {name} cannot set it; take one of them away", at=at)
 
-    def _domain(self) -> Domain | None:
-        node = self._entry.value
-        if not isinstance(node, yaml_file.Sequence) or not node.items:
-            self._problems.add(node.at, f"{self._path} has to be a list; {_FORMS}")
-            return None
-        if plain(node.items[-1]) in _SCALES and len(node.items) == 3:
-            return self._range(node)
-        if len(node.items) == 1:
-            self._problems.add(node.at, f"{self._path} has one value, so there is nothing to tune; {_FORMS}")
-        self._try(node.items)
-        texts = [json.dumps(plain(item), sort_keys=True) for item in node.items]
-        return Choice(tuple(dict.fromkeys(texts)))
+    def _domain(self, written: Any) -> Domain:
+        if not isinstance(written, YamlList) or not written:
+            raise mistake(f"tuning.space.{self._path} has to be a list; {_FORMS}")
+        if len(written) == 3 and written[-1] in _SCALES:
+            return self._range(written)
+        with Gathering() as gathering:
+            if len(written) == 1:
+                gathering.add(Mistake(f"{self._path} has one value, so there is nothing to tune; {_FORMS}"))
+            with gathering.below():
+                self._try(written, len(written))
+        return Choice(tuple(dict.fromkeys(json.dumps(value, sort_keys=True) for value in written)))
 
-    def _range(self, node: yaml_file.Sequence) -> Range | None:
-        low, high, scale = (plain(item) for item in node.items)
+    def _range(self, written: YamlList) -> Range:
+        low, high, scale = written
         if not _is_number(low) or not _is_number(high) or low >= high:
-            self._problems.add(node.at, f"{shown(plain(node))} is no range: two numbers, the lower first; {_FORMS}")
-            return None
+            raise mistake(f"{shown(written)} is no range: two numbers, the lower first; {_FORMS}")
         if scale == "log" and low <= 0:
-            self._problems.add(node.items[0].at, f"a range on a logarithmic scale begins above 0, not at {shown(low)}")
-            return None
-        self._try(node.items[:2])
+            raise mistake(f"a range on a logarithmic scale begins above 0, not at {shown(low)}", 0)
+        self._try(written, 2)
         whole = any(holds_whole_numbers(family.component, self._key) for family in self._families)
         return Range(low, high, scale == "log", whole)
 
-    def _try(self, values: Sequence[Node]) -> None:
-        """Note the values that a component refuses. Beside others that are open too, none is refused yet."""
-        for family in self._families:
-            alone = not any(name != self._path and self._opens(name, family) for name in self._space)
-            others = others_of(family.values, self._key)
-            for value in values:
-                level = value if alone else None
-                validated(family.component, self._key, value, others, self._problems, level)
+    def _try(self, written: YamlList, count: int) -> None:
+        """Raise for the first values that a component refuses. Beside others that are open too, none is refused yet."""
+        with Gathering() as gathering:
+            for family in self._families:
+                alone = not any(name != self._path and self._opens(name, family) for name in self._space)
+                others = others_of(family.values, self._key)
+                for value, at in zip(written[:count], written.places, strict=False):
+                    with gathering.below():
+                        validated(family.component, self._key, value, others, at, at if alone else None)
 
     def _opens(self, name: str, family: Family) -> bool:
         axis, _, key = name.partition(".")

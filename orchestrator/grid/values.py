@@ -10,11 +10,9 @@ from types import UnionType, new_class
 from typing import Annotated, Any, Final, Generic, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
-from orchestrator.grid import yaml_file
-from orchestrator.grid.problems import Problems, flattened
-from orchestrator.grid.yaml_file import Node, plain
+from clusters.yaml_file import At, YamlList
+from orchestrator.grid.mistakes import as_mistakes, flattened
 from trainables.component import Component
 
 _LISTS: Final = (tuple, list, set, frozenset, Sequence)
@@ -39,16 +37,16 @@ def value_of(component: Component, key: str) -> Value:
     return Value(getattr(component, key), f'"{key}":{json_of(identity[key])}' if key in identity else "", text)
 
 
-def split(component: type[Component], key: str, node: Node) -> tuple[Node, ...]:
-    """What the user wrote for a parameter, as one node for each level that it stands for.
+def split(component: type[Component], key: str, value: Any, at: At) -> list[tuple[Any, At]]:
+    """What the user wrote for a parameter, as one value for each level that it stands for, with its place.
 
     A list given to a parameter of one value is a level for each entry; where the parameter is itself a list, only a
     list of lists is. An empty list, which would be no level at all, is left for validation to refuse.
     """
     annotation = component.model_fields[key].annotation
-    if isinstance(node, yaml_file.Sequence) and node.items and _depth(node) > list_depth(annotation):
-        return node.items
-    return (node,)
+    if isinstance(value, YamlList) and value and _depth(value) > list_depth(annotation):
+        return list(zip(value, value.places, strict=True))
+    return [(value, at)]
 
 
 def list_depth(annotation: Any) -> int:
@@ -85,31 +83,31 @@ def _kinds(annotation: Any) -> set[Any]:
     return {annotation}
 
 
-def _depth(node: Node) -> int:
-    if not isinstance(node, yaml_file.Sequence):
-        return 0
-    return 1 + max((_depth(item) for item in node.items), default=0)
+def _depth(value: Any) -> int:
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, YamlList) else 0
 
 
 def validated(
-    component: type[Component], key: str, node: Node, others: dict[str, Any], problems: Problems, level: Node | None
+    component: type[Component], key: str, value: Any, others: dict[str, Any], at: At, level: At | None
 ) -> Component | None:
-    """The component with this value and the other parameters, or None where it is not valid.
+    """The component with this value and the other parameters; None where another is not valid, which is told there.
 
-    Noted is what is wrong with this value, or, where `level` stands, with valid values together (not where there is no
-    `level`); what is wrong with another is noted there.
+    at, level: the places of the value and of its level. Raises Mistakes with what is wrong with this value, or with
+    valid values together (not where there is no `level`).
     """
     try:
-        return component.from_parameters({**others, key: plain(node)})
+        return component.from_parameters({**others, key: value})
     except ValidationError as error:
         errors = flattened(error)
-        own = [{**details, "loc": details["loc"][1:]} for details in errors if details["loc"][:1] == (key,)]
-        together = [details for details in errors if not details["loc"]]
-        if own:
-            problems.of_validation(cast(list[ErrorDetails], own), node, key)
-        elif together and level is not None:
-            problems.of_validation(together, level, component.name)
-        return None
+    own = [details for details in errors if details["loc"][:1] == (key,)]
+    together = [details for details in errors if not details["loc"]]
+    if own:
+        for details in own:
+            details["loc"] = details["loc"][1:]
+        raise as_mistakes(own, value, at, key)
+    if together and level is not None:
+        raise as_mistakes(together, None, level, component.name)
+    return None
 
 
 def json_of(value: Any) -> str:

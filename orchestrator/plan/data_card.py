@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+from clusters.yaml_file import YamlList
 from orchestrator.errors import GridError, UserError
-from orchestrator.grid import yaml_file
 from orchestrator.grid.components import read_entry
-from orchestrator.grid.problems import Problems
-from orchestrator.grid.yaml_file import parse
+from orchestrator.grid.mistakes import Mistakes, grid_error
+from orchestrator.grid.source import parse_source
 from orchestrator.plan.prepare import data_place
 from orchestrator.text import one_line
 from trainables.data.card import ClassImages, DataCard, DataView
@@ -43,18 +43,17 @@ def look_at(
 
 def read_level(text: str) -> Dataset:
     """The data set that a level means. Raises UserError with all that is wrong in it."""
-    problems = Problems(Path("DATASET"))
+    called = Path("DATASET")
     try:
-        root = parse(f"dataset: {text}", "DATASET")
-        node = root.get("dataset")
-        if node is None or isinstance(node, yaml_file.Sequence) or root.without("dataset").entries:
+        root = parse_source(f"dataset: {text}", called)
+        written = root.get("dataset")
+        if written is None or isinstance(written, YamlList) or len(root) > 1:
             raise UserError(f"{text!r} is not one data set; give a name, or a mapping with a name and parameters")
-        entry = read_entry("dataset", node, problems)
-        problems.raise_if_any()
-    except GridError as wrong:
-        message = "; ".join(problem.message for problem in wrong.problems)
+        entry = read_entry("dataset", written)
+    except (GridError, Mistakes) as wrong:
+        error = grid_error(called, wrong.placed(root, root.at)) if isinstance(wrong, Mistakes) else wrong
+        message = "; ".join(problem.message for problem in error.problems)
         raise UserError(f"{text!r} is no data set: {message}") from None
-    assert entry is not None, "what is wrong with it has been raised"
     if len(entry) != 1:
         raise UserError(f"{text!r} means {len(entry)} data sets, one for each value of a list; name one")
     (part,) = next(iter(entry))

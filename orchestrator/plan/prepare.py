@@ -9,10 +9,10 @@ from clusters.errors import ClusterSpecError
 from clusters.file import read_cluster
 from clusters.spec import ClusterSpec
 from orchestrator.errors import UserError
-from orchestrator.grid.problems import Problems
+from orchestrator.grid.mistakes import Placed, grid_error
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.progress import Progress
-from orchestrator.plan.resolve import LocatedData, add_each
+from orchestrator.plan.resolve import LocatedData, each_placed
 from trainables.data.cache import cache_folder, contents
 from trainables.data.checks import with_split_faults
 from trainables.data.subset import TrialSplit
@@ -64,7 +64,7 @@ def prepare_data(plan: Plan, place: DataLocation, progress: Progress) -> dict[st
     Raises GridError, at the data set's place in the grid: an image that cannot be read, too few examples to split, more
     of each class asked for than there are.
     """
-    problems = Problems(plan.grid.path)
+    wrong: list[Placed] = []
     examples: dict[str, int] = {}
     for data in plan.data:
         if data.unsupported is not None:
@@ -74,10 +74,11 @@ def prepare_data(plan: Plan, place: DataLocation, progress: Progress) -> dict[st
             trial_split = _divided(data, place, plan)
         except DataError as error:
             errors = with_split_faults(error, data.dataset, place, plan.dividing)
-            add_each(problems, DataErrors(errors), data.level)
+            wrong += each_placed(DataErrors(errors), data.level)
         else:
             examples[data.level.label] = len(trial_split.split.train)
-    problems.raise_if_any()
+    if wrong:
+        raise grid_error(plan.grid.path, wrong)
     return examples
 
 

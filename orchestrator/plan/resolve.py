@@ -6,11 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, cast
 
+from clusters.yaml_file import At
 from orchestrator.grid.levels import Level, Part, meaning
-from orchestrator.grid.problems import Problems
+from orchestrator.grid.mistakes import Placed, grid_error
 from orchestrator.grid.spec import Axes
 from orchestrator.grid.values import Value, value_of
-from orchestrator.grid.yaml_file import At
 from trainables.component import Component
 from trainables.data.cache import hashes_at_hand
 from trainables.data.checks import split_faults, with_split_faults
@@ -73,7 +73,7 @@ def locate(
     Where a data set that can be downloaded is absent it is fetched (`download`), or said to be missing. Raises
     GridError for all others that are missing or cannot be used.
     """
-    problems = Problems(file)
+    wrong: list[Placed] = []
     located: dict[object, LocatedData] = {}
     contents: dict[object, LocatedData] = {}
     for level in levels:
@@ -82,11 +82,12 @@ def locate(
         try:
             data = _located(level, place, download, dividing)
         except (DataError, UnknownComponent) as unusable:
-            add_each(problems, unusable, level)
+            wrong += each_placed(unusable, level)
             continue
         content = meaning(level.parts) if data.fingerprint is None else data.digest
         located[meaning(level.parts)] = contents.setdefault(content, data)
-    problems.raise_if_any()
+    if wrong:
+        raise grid_error(file, wrong)
     return located
 
 
@@ -95,10 +96,9 @@ def place_of(error: Exception, level: Level) -> At:
     return level.parts[0].at(error.option if isinstance(error, UnfitOption) else "path")
 
 
-def add_each(problems: Problems, error: Exception, level: Level) -> None:
-    """Note all that an error of a data set stands for."""
-    for part in each_of(error):
-        problems.add(place_of(part, level), str(part))
+def each_placed(error: Exception, level: Level) -> list[Placed]:
+    """All that an error of a data set stands for, each where the grid says it."""
+    return [(place_of(part, level), str(part)) for part in each_of(error)]
 
 
 def _located(level: Level, place: DataLocation, download: bool, dividing: SeededSplit) -> LocatedData:
@@ -144,12 +144,16 @@ class LocatedModels:
         self._levels: dict[tuple[object, ...], Level] = {}
         self._digests: dict[tuple[object, ...], bytes] = {}
         self._missing: dict[str, None] = {}
-        problems = Problems(file)
+        wrong: list[Placed] = []
         for axes in cells:
             for family in [family for entry in axes.model.entries for family in entry.families]:
                 for part in family if reads_files(family.component) else ():
-                    self._changed(part, problems)
-        problems.raise_if_any()
+                    try:
+                        self._changed(part)
+                    except WeightsError as unusable:
+                        wrong.append((part.at("weights"), str(unusable)))
+        if wrong:
+            raise grid_error(file, wrong)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -168,19 +172,15 @@ class LocatedModels:
             return level
         key = part.texts
         if key not in self._levels:
-            problems = Problems(self._file)
-            changed = self._changed(part, problems)
-            problems.raise_if_any()
-            self._levels[key] = level.changed({part.component: changed})
+            try:
+                self._levels[key] = level.changed({part.component: self._changed(part)})
+            except WeightsError as unusable:
+                raise grid_error(self._file, [(part.at("weights"), str(unusable))]) from None
         return self._levels[key]
 
-    def _changed(self, part: Part, problems: Problems) -> Changed:
+    def _changed(self, part: Part) -> Changed:
         if part.texts not in self._known:
-            try:
-                self._known[part.texts] = self._located(part)
-            except WeightsError as unusable:
-                problems.add(part.at("weights"), str(unusable))
-                return {}
+            self._known[part.texts] = self._located(part)
         return self._known[part.texts]
 
     def _located(self, part: Part) -> Changed:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from orchestrator.grid.levels import Level
-from orchestrator.grid.problems import flattened
+from orchestrator.grid.mistakes import flattened
 from orchestrator.grid.values import Value, value_of
 from orchestrator.plan.cell import Cell
 from orchestrator.plan.support import Support

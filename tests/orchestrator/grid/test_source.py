@@ -1,12 +1,12 @@
 """What of a YAML file reaches the reader, and that everything else is one located sentence."""
 
-import math
 from pathlib import Path
 
 import pytest
 
+from clusters.yaml_file import At
 from orchestrator.errors import GridError, UserError
-from orchestrator.grid.yaml_file import At, Mapping, Scalar, Sequence, parse, plain, read_source
+from orchestrator.grid.source import read_source
 
 
 def problem(path: Path, content: bytes) -> str:
@@ -24,63 +24,11 @@ def grid(tmp_path: Path) -> Path:
     return tmp_path / "grid.yaml"
 
 
-@pytest.mark.parametrize(
-    ("written", "meant"),
-    [
-        ("no", "no"),
-        ("yes", "yes"),
-        ("1e-3", 0.001),
-        ("12e03", 12000.0),
-        (".5", 0.5),
-        ("1.", 1.0),
-        ("-7", -7),
-        ("0o17", 15),
-        ("0x1F", 31),
-        ("1_000", "1_000"),
-        ("2024-01-01", "2024-01-01"),
-        ("1:30", "1:30"),
-        ("true", True),
-        ("'true'", "true"),
-        ("~", None),
-        ("", None),
-        ("-.inf", -math.inf),
-        ("9" * 5000, math.inf),  # a number that no computer word holds: validation refuses it as infinite
-    ],
-)
-def test_plain_scalars_mean_what_yaml_1_2_says(written: str, meant: object) -> None:
-    value = plain(parse(f"key: {written}", "grid.yaml"))["key"]
-    assert value == meant
-    assert type(value) is type(meant)
-
-
-def test_not_a_number_is_read_as_such() -> None:
-    assert math.isnan(plain(parse("key: .nan", "grid.yaml"))["key"])
-
-
-def test_every_key_and_value_knows_its_place() -> None:
-    root = parse("name: x\r\naxes:\r\n  model:\r\n  - {name: cnn, channels: [8, 16]}\r\n", "grid.yaml")
-    axes = root.get("axes")
-    assert isinstance(axes, Mapping)
-    assert axes.entries["model"].at == At(3, 3)
-    levels = axes.get("model")
-    assert isinstance(levels, Sequence)
-    level = levels.items[0]
-    assert isinstance(level, Mapping)
-    assert (level.at, level.entries["channels"].at) == (At(4, 5), At(4, 17))
-    channels = level.get("channels")
-    assert isinstance(channels, Sequence)
-    assert channels.items[1] == Scalar(16, At(4, 31))
-
-
-def test_an_alias_stands_for_what_it_names() -> None:
-    assert plain(parse("a: &lrs [0.1, 0.2]\nb: *lrs", "grid.yaml")) == {"a": [0.1, 0.2], "b": [0.1, 0.2]}
-
-
 def test_a_byte_order_mark_is_no_part_of_the_first_key(grid: Path) -> None:
     grid.write_bytes(b"\xef\xbb\xbfname: x\n")
     root = read_source(grid)
-    assert plain(root) == {"name": "x"}
-    assert root.entries["name"].at == At(1, 1)
+    assert root == {"name": "x"}
+    assert root.keys_at["name"] == At(1, 1)
 
 
 @pytest.mark.parametrize(

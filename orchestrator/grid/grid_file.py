@@ -1,0 +1,188 @@
+"""A whole grid file, as it is read: each section with its type, in the order in which they are checked."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, field_validator, model_validator
+
+from clusters.yaml_file import At, YamlList
+from orchestrator.grid.axes import WrittenAxes, WrittenCell, read_before
+from orchestrator.grid.claims import Claim
+from orchestrator.grid.mistakes import Gathering, Mistake, mistake, near, shown
+from orchestrator.grid.rules import Exclude, ExcludeField, Override, OverrideField, labels_of, set_by
+from orchestrator.grid.settings import CheckpointPolicy, Resources, Section, Wandb
+from orchestrator.grid.tuning import TuningField
+from trainables import AXES
+from trainables.protocol import LAST, Protocol
+from trainables.registry import registry
+from trainables.task import Task
+
+MAX_SEED: Final = 2**63 - 1
+"""What the integer column of the tables holds."""
+_MAX_CLAIMS: Final = 500
+"""Of one grid; a family of more decides nothing."""
+_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+_NEVER_EMPTY: Final = frozenset({"name", "axes", "seeds"})
+Item = TypeVar("Item")
+Listed = Annotated[tuple[Item, ...], Field(strict=False)]
+Rule = TypeVar("Rule", Exclude, Override)
+
+
+def _name(written: Any) -> str:
+    if isinstance(written, str) and re.fullmatch(_NAME, written):
+        return str(written)
+    hint = " (in quotes, a number is text)" if isinstance(written, int | float) else ""
+    raise mistake(
+        f"{shown(written)} is no name for a sweep{hint}: a letter or digit first, then letters, digits and . _ -, "
+        "at most 100 characters"
+    )
+
+
+def _seeds(written: Any) -> Sequence[int]:
+    if not isinstance(written, YamlList):
+        if _is_whole(written) and 1 <= written <= MAX_SEED:
+            return range(written)
+        raise mistake(f"seeds has to be a whole number of at least 1, or a list of seeds, not {_seed(written)}")
+    if not written:
+        raise mistake("seeds is an empty list; write at least one")
+    seeds: dict[int, None] = {}
+    with Gathering() as gathering:
+        for index, seed in enumerate(written):
+            if not _is_whole(seed) or not 0 <= seed <= MAX_SEED:
+                message = f"a seed has to be a whole number of at least 0, not {_seed(seed)}"
+                gathering.add(Mistake(message, (index,)))
+            elif seed in seeds:
+                gathering.add(Mistake(f"the seed {seed} stands twice", (index,)))
+            else:
+                seeds[seed] = None
+    return tuple(seeds)
+
+
+def _seed(value: Any) -> str:
+    """What was written for seeds, with the bound that it breaks where nobody would guess that."""
+    too_great = _is_whole(value) and value > MAX_SEED
+    return f"{shown(value)}; the greatest seed is {MAX_SEED}" if too_great else shown(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _zips(written: Any) -> tuple[tuple[str, ...], ...]:
+    seen: set[str] = set()
+    with Gathering() as gathering:
+        for index, group in enumerate(written if isinstance(written, YamlList) else [written]):
+            if not isinstance(group, YamlList) or len(group) < 2:
+                message = "zip is a list of lists of two or more axes, such as [[model, optimizer]]"
+                gathering.add(Mistake(message, (index,)))
+            for place, name in enumerate(group if isinstance(group, YamlList) else [group]):
+                if name not in AXES:
+                    gathering.add(Mistake(f"unknown axis {shown(name)}; {near(str(name), AXES)}", (index, place)))
+                elif name in seen:
+                    gathering.add(Mistake(f"the axis {name} is zipped twice", (index, place)))
+                seen.add(str(name))
+    return tuple(tuple(map(str, group)) for group in written)
+
+
+def _policy(written: Any) -> Any:
+    if isinstance(written, dict | list):
+        return written
+    if written != "none":
+        raise ValueError("checkpoints has to be none, or a mapping with the keys seconds and keep")
+    return None
+
+
+_Seeds = (
+    Annotated[int, Field(ge=1)]
+    | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
+)
+_Axis = Annotated[str, Field(json_schema_extra={"enum": list(AXES)})]
+_Zip = Annotated[list[_Axis], Field(min_length=2, json_schema_extra={"uniqueItems": True})]
+
+
+class GridFile(Section):
+    """What is trained, how it is trained, and what is claimed of the results."""
+
+    # read with a `Reading` as its context
+
+    lacking: ClassVar[Mapping[str, str]] = {
+        "name": "a name; its results lie in results/<name>",
+        "axes": f"axes, a mapping with the keys {', '.join(AXES)}",
+    }
+    name: Annotated[str, PlainValidator(_name, json_schema_input_type=Annotated[str, Field(pattern=f"^{_NAME}$")])]
+    """Of the sweep."""
+    axes: WrittenAxes
+    seeds: Annotated[Sequence[int], PlainValidator(_seeds, json_schema_input_type=_Seeds)] = Field(
+        default_factory=lambda: range(1)
+    )
+    """How many trials each cell has (seeds 0, 1, ...), or the seeds themselves."""
+    protocol: Protocol = Field(default_factory=Protocol)
+    resources: Resources = Resources()
+    include: Listed[WrittenCell] = ()
+    """Whole cells to add, even where they are excluded."""
+    exclude: Listed[ExcludeField] = ()
+    """Cells to leave out: each rule names axes, all of which must match."""
+    zip: Annotated[tuple[tuple[str, ...], ...], PlainValidator(_zips, json_schema_input_type=list[_Zip])] = ()
+    """Axes that are walked level by level instead of combined."""
+    overrides: Listed[OverrideField] = ()
+    """Other settings for some of the cells."""
+    tuning: TuningField | None = None
+    claims: Listed[Claim] = ()
+    """What the results are said to show, before the grid is run."""
+    wandb: Wandb = Wandb()
+    checkpoints: Annotated[
+        CheckpointPolicy | None,
+        BeforeValidator(_policy, json_schema_input_type=CheckpointPolicy | Literal["none"]),
+    ] = CheckpointPolicy()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_sections(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """A section of which everything is commented out is not given."""
+        return {key: value for key, value in given.items() if value is not None or key in _NEVER_EMPTY}
+
+    @field_validator("protocol")
+    @classmethod
+    def _selects_a_measure(cls, protocol: Protocol) -> Protocol:
+        """A measure that no task has is a slip of the pen; one that this data's task lacks makes a skipped cell."""
+        tasks = [registry.get("task", name) for name in registry.names("task")]
+        measures = {measure for task in tasks if issubclass(task, Task) for measure in task.selections}
+        known = sorted({*measures, LAST})
+        if protocol.select is not None and protocol.select not in known:
+            message = f"unknown measure {protocol.select!r} to select on; {near(protocol.select, known)}"
+            raise mistake(message, "select")
+        return protocol
+
+    @field_validator("exclude", "overrides")
+    @classmethod
+    def _numbered(cls, rules: tuple[Rule, ...], info: ValidationInfo) -> tuple[Rule, ...]:
+        numbered = tuple(replace(rule, name=f"{info.field_name}[{index}]") for index, rule in enumerate(rules))
+        read_before(info).set_by |= set_by(numbered)
+        return numbered
+
+    @field_validator("claims", mode="before")
+    @classmethod
+    def _beside_the_levels(cls, given: Any, info: ValidationInfo) -> Any:
+        """Where something is wrong with levels, claims are not wrong for that."""
+        if isinstance(given, YamlList) and len(given) > _MAX_CLAIMS:
+            message = f"the more there are, the less each can show: at most {_MAX_CLAIMS}"
+            raise mistake(f"{len(given)} claims; {message}")
+        if {"axes", "include", "overrides"} <= info.data.keys():
+            reading = read_before(info)
+            reading.labels = labels_of(reading, info.data["overrides"])
+        return given
+
+    @field_validator("claims")
+    @classmethod
+    def _each_id_once(cls, claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+        seen: dict[str, At] = {}
+        with Gathering() as gathering:
+            for claim in claims:
+                if claim.id in seen:
+                    line = seen[claim.id].line
+                    message = f"the claim {claim.id} stands in line {line} already; use another id"
+                    gathering.add(Mistake(message, at=claim.at))
+                seen.setdefault(claim.id, claim.at)
+        return claims
