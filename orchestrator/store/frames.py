@@ -8,12 +8,11 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from orchestrator.errors import DamagedResults, OrchError
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import has_one_of_trials, table_from_journal
-from orchestrator.store.tables import as_of_now, whole_content
+from orchestrator.store.tables import read
 from results_schema import TRIAL_TABLES, TRIALS, Table
 
 Filters = Sequence[tuple[str, str, Any]]
@@ -45,7 +44,7 @@ class TablesRead:
 
     def _found(self, table: Table, columns: list[str], where: Filters) -> pa.Table:
         try:
-            found = self._exported(table, columns, where)
+            found = read(table, self._paths, columns, _matching(where))
         except FileNotFoundError:
             found = self._journalled(table, where)
         except DamagedResults as damaged:
@@ -62,33 +61,6 @@ class TablesRead:
         except OrchError as unreadable:
             self.damage.append(str(unreadable))
             return table.schema.empty_table().select(columns)
-
-    def _exported(self, table: Table, columns: list[str], where: Filters) -> pa.Table:
-        path = self._paths.table(table.name)
-        content = pa.BufferReader(whole_content(path, self._paths))
-        try:
-            there = pq.read_schema(content)
-            declared = {field.name: field.type for field in table.schema}
-            wrong = [field.name for field in there if declared.get(field.name, field.type) != field.type]
-            if wrong:
-                raise self._damaged(table, f"{wrong[0]} is {there.field(wrong[0]).type}")
-            if table is TRIALS and has_one_of_trials(self._paths):
-                found = as_of_now(table, pq.read_table(content, page_checksum_verification=True))
-                return _filtered(found, where)
-            return pq.read_table(
-                content,
-                columns=[name for name in columns if name in there.names],
-                filters=_matching(where),
-                page_checksum_verification=True,
-            )
-        except (pa.ArrowException, OSError) as error:
-            raise self._damaged(table, " ".join(str(error).split())) from error
-
-    def _damaged(self, table: Table, what: str) -> DamagedResults:
-        return DamagedResults(
-            f"{self._paths.table(table.name)} is damaged: {what}; `orch repair {self._paths.root}` mends it, from the"
-            " journal where that is whole"
-        )
 
     def _journalled(self, table: Table, where: Filters) -> pa.Table:
         return _filtered(table_from_journal(self._paths, table), where)

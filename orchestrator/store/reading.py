@@ -1,5 +1,6 @@
 """Opens a results directory for reading."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -44,14 +45,17 @@ def _known(paths: ResultsPaths) -> ResultsPaths:
 
 def open_journal(paths: ResultsPaths) -> Journal:
     """The journal, to read. Raises UserError where only tables are left, DamagedResults."""
+    return _newest(paths, f"{paths.root} has tables and no journal; `orch results` and `orch report` read tables")
+
+
+def _newest(paths: ResultsPaths, missing: str) -> Journal:
+    """missing: what to tell where there is none."""
     newest = journal_to_read(paths)
     refuse_log_that_was_left(JournalFiles(newest))
     try:
         return Journal.read(newest)
     except FileNotFoundError:
-        raise UserError(
-            f"{paths.root} has tables and no journal; `orch results` and `orch report` read tables"
-        ) from None
+        raise UserError(missing) from None
 
 
 def table_of(paths: ResultsPaths, table: Table) -> pa.Table:
@@ -78,22 +82,10 @@ def has_one_of_trials(paths: ResultsPaths) -> bool:
 
 def table_from_journal(paths: ResultsPaths, table: Table) -> pa.Table:
     """A table as it stands in the journal now. Raises UserError where there is none, DamagedResults."""
-    newest = journal_to_read(paths)
-    refuse_log_that_was_left(JournalFiles(newest))
-    try:
-        journal = Journal.read(newest)
-    except FileNotFoundError:
-        raise UserError(
-            f"{paths.table(table.name)} is missing, and there is no journal to write it from;"
-            " copy it from where the sweep ran"
-        ) from None
-    try:
+    lacks = f"{paths.table(table.name)} is missing, and there is no journal to write it from"
+    with closing(_newest(paths, f"{lacks}; copy it from where the sweep ran")) as journal:
         rows = list(journal.query(sql.select(table)))
-    finally:
-        journal.close()
-    if not rows:
-        return table.schema.empty_table()
-    return checked_rows(table, rows, table.schema)
+    return checked_rows(table, rows, table.schema) if rows else table.schema.empty_table()
 
 
 def _near(root: Path) -> str:

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -14,23 +14,29 @@ from results_schema import EARLIER_TRIALS, ENDED, TABLES, TRIALS, TUNING_TRIALS,
 from trainables import AXES
 from trainables.records import CueScores, Scores, TrialResult
 
-CELL_COLUMNS: Final = (
-    "cell_id",
-    "dataset",
-    "model",
-    "optimizer",
-    "regularizer",
-    "dataset_config",
-    "model_config",
-    "optimizer_config",
-    "regularizer_config",
-    "protocol_config",
-    "tuning_config",
-    "data_fingerprint",
-    "precision",
-    "compiled",
-    "deterministic",
-)
+
+@dataclass(frozen=True, slots=True)
+class CellRow:
+    """What the trials of a cell share, as the journal keeps it."""
+
+    cell_id: str
+    dataset: str
+    model: str
+    optimizer: str
+    regularizer: str
+    dataset_config: str
+    model_config: str
+    optimizer_config: str
+    regularizer_config: str
+    protocol_config: str
+    tuning_config: str | None
+    data_fingerprint: str
+    precision: str
+    compiled: bool
+    deterministic: bool
+
+
+CELL_COLUMNS: Final = tuple(field.name for field in fields(CellRow))
 """What the trials of a cell share: kept once a cell, joined to its trials when read."""
 
 TRIAL_COLUMNS: Final = tuple(name for name in TRIALS.columns if name not in CELL_COLUMNS or name == "cell_id")
@@ -120,11 +126,6 @@ def additions(table: str, fields: list[pa.Field], there: Collection[str]) -> lis
     return [f'ALTER TABLE "{table}" ADD COLUMN {_column(field)}' for field in missing]
 
 
-def key_of(table: str) -> tuple[str, ...]:
-    """Columns that tell the rows of one of `tables()` apart."""
-    return _KEYS[table]
-
-
 def select(table: Table) -> str:
     """All rows of a table with its columns in the order of the schema."""
     if table.name in _WHICH_TRIALS:
@@ -193,27 +194,6 @@ def _type(type_: pa.DataType) -> str:
 
 Naming = Callable[[str, Collection[KeptLevel]], Mapping[KeptLevel, str]]
 """Of an axis and all of its levels here, the label of each."""
-
-
-@dataclass(frozen=True, slots=True)
-class CellRow:
-    """What the trials of a cell share, as the journal keeps it; its fields are `sql.CELL_COLUMNS`."""
-
-    cell_id: str
-    dataset: str
-    model: str
-    optimizer: str
-    regularizer: str
-    dataset_config: str
-    model_config: str
-    optimizer_config: str
-    regularizer_config: str
-    protocol_config: str
-    tuning_config: str | None
-    data_fingerprint: str
-    precision: str
-    compiled: bool
-    deterministic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,21 +271,7 @@ class Planning:
 
 # From the records that a trial hands out to the values of table rows.
 
-_SCORES = (
-    "accuracy",
-    "balanced_accuracy",
-    "precision_macro",
-    "recall_macro",
-    "f1_macro",
-    "f1_weighted",
-    "roc_auc_macro",
-    "cross_entropy",
-    "brier",
-    "ece",
-    "mse",
-    "mae",
-    "r2",
-)
+_SCORES: Final = tuple(field.name for field in fields(Scores) if field.name != "loss")
 
 
 def outcome_values(result: TrialResult) -> dict[str, Any]:

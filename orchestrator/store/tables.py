@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestrator.errors import DamagedResults
@@ -177,31 +178,38 @@ def export(journal: Journal, paths: ResultsPaths, check: Callable[[], None] = la
         replace(known, tables={name: (digest,) for name, digest in digests.items()}).write(paths.checksums)
 
 
-def read(table: Table, paths: ResultsPaths) -> pa.Table:
+def read(
+    table: Table, paths: ResultsPaths, columns: Sequence[str] | None = None, where: pc.Expression | None = None
+) -> pa.Table:
     """A table as it was exported, its checksums verified; one of an older orch with the columns of this one that follow from
-    its own. Raises DamagedResults, FileNotFoundError.
+    its own. columns: those of it that are wanted, where not all are. where: which rows.
+
+    Raises DamagedResults, FileNotFoundError.
     """
     path = paths.table(table.name)
-    content = whole_content(path, paths)
+    content = pa.BufferReader(whole_content(path, paths))
     try:
-        found = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+        written = pq.read_schema(content)
+        if (what := _other_than_declared(table, written)) is not None:
+            raise _damaged(path, what)
+        if table is TRIALS and holds_every_trial(written):
+            found = carried_over(pq.read_table(content, page_checksum_verification=True))
+            return found if where is None else found.filter(where)
+        there = None if columns is None else [name for name in columns if name in written.names]
+        return pq.read_table(content, columns=there, filters=where, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
-        raise _damaged(path, str(error)) from error
-    for wanted in table.schema:  # in a table without a checksum, its own account of its types has none either
-        name = wanted.name
-        if name not in found.column_names:
+        raise _damaged(path, " ".join(str(error).split())) from error
+
+
+def _other_than_declared(table: Table, written: pa.Schema) -> str | None:
+    """In a table without a checksum, its own account of its columns has none either."""
+    for wanted in table.schema:
+        if wanted.name not in written.names:
             if not wanted.nullable:
-                raise _damaged(path, f"it has no column {name}")
-        elif found.schema.field(name).type != wanted.type:
-            raise _damaged(path, f"{name} is {found.schema.field(name).type}")
-        elif found[name].null_count and not wanted.nullable:
-            raise _damaged(path, f"{name} is missing in some rows")
-    return as_of_now(table, found)
-
-
-def as_of_now(table: Table, found: pa.Table) -> pa.Table:
-    """What an older orch has written, with the columns of this one that follow from its own."""
-    return carried_over(found) if table is TRIALS and holds_every_trial(found) else found
+                return f"it has no column {wanted.name}"
+        elif written.field(wanted.name).type != wanted.type:
+            return f"{wanted.name} is {written.field(wanted.name).type}"
+    return None
 
 
 def whole_content(path: Path, paths: ResultsPaths) -> bytes:

@@ -41,9 +41,9 @@ def learns_in_part(model_config: str | None) -> bool:
     return not isinstance(config, dict) or config.get("tune", "all") != "all"
 
 
-def holds_every_trial(trials: pa.Table) -> bool:
-    """Whether it is a table of before trials stood in three."""
-    version = (trials.schema.metadata or {}).get(b"results_version", b"")
+def holds_every_trial(trials: pa.Schema) -> bool:
+    """Whether it is of a table of before trials stood in three."""
+    version = (trials.metadata or {}).get(b"results_version", b"")
     return version.isdigit() and int(version) < SPLIT
 
 

@@ -58,18 +58,15 @@ def _fill(db: sqlite3.Connection, paths: ResultsPaths) -> set[Table]:
     for table in reversed(
         TABLES
     ):  # of a trial in two, as an export leaves them that was cut off, the one written later
-        try:
-            found = tables.read(table, paths)
-        except (DamagedResults, FileNotFoundError):
+        if (found := _intact(table, paths)) is None:
             lacking.add(table)
-            continue
-        if table not in TRIAL_TABLES:
+        elif table not in TRIAL_TABLES:
             _insert(db, table.name, found)
-            continue
-        if holds_every_trial(found):
-            lacking -= set(TRIAL_TABLES)
-        _insert(db, TRIALS.name, found)
-        _insert(db, "cells", _configurations(found))
+        else:
+            if holds_every_trial(found.schema):
+                lacking -= set(TRIAL_TABLES)
+            _insert(db, TRIALS.name, found)
+            _insert(db, "cells", _configurations(found))
     # a cell all of whose trials were tuned, as one of them is configured: what was tuned is told apart by its name
     shared = ", ".join(name for name in sql.CELL_COLUMNS if name != "cell_id")
     db.execute(
@@ -79,6 +76,16 @@ def _fill(db: sqlite3.Connection, paths: ResultsPaths) -> set[Table]:
     for table in _OF_A_TRIAL:
         db.execute(f"DELETE FROM {table.name} WHERE trial_id NOT IN (SELECT trial_id FROM trials)")
     return lacking
+
+
+def _intact(table: Table, paths: ResultsPaths) -> pa.Table | None:
+    """Also one that has no checksum yet is looked at: each value has to be one that the journal takes."""
+    with suppress(DamagedResults, FileNotFoundError, pa.ArrowException):
+        found = tables.read(table, paths)
+        found.validate(full=True)
+        if not any(found[field.name].null_count for field in table.schema if not field.nullable):
+            return found
+    return None
 
 
 def _configurations(trials: pa.Table) -> pa.Table:
