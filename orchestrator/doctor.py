@@ -307,13 +307,13 @@ def _known_sets(data: Path) -> Iterator[CheckResult]:
         yield CheckResult("temporary files", "problem", error.found, error.fix)
         return
     try:
-        place = DataLocation(data=data, beside=None, cache=cache)
+        location = DataLocation(data=data, beside=None, cache=cache)
         for name in registry.names("dataset"):
             try:
                 component = registry.get("dataset", name)
                 if not issubclass(component, Dataset) or any(f.is_required() for f in component.model_fields.values()):
                     continue
-                info = component().described(place)
+                info = component().described(location)
             except BrokenComponent:
                 continue  # check_plugins has told of it
             except DataError as error:

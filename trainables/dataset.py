@@ -262,19 +262,19 @@ class Dataset(DataOptions):
     licence: ClassVar[str] = ""
     """What the source says of its use, with an address."""
 
-    def located(self, place: DataLocation) -> Self:
+    def located(self, location: DataLocation) -> Self:
         """This data set with its paths made absolute. Raises DataMissing where a path does not exist."""
         return self
 
-    def fetch(self, place: DataLocation) -> None:
+    def fetch(self, location: DataLocation) -> None:
         """Download what is missing, where the data set can be downloaded. Raises DataMissing when it stays missing."""
         return
 
     @abstractmethod
-    def info(self, place: DataLocation) -> DataInfo:
+    def info(self, location: DataLocation) -> DataInfo:
         """Shape, task and classes, from names and headers alone. Raises DataMissing."""
 
-    def content_files(self, place: DataLocation) -> Sequence[str]:
+    def content_files(self, location: DataLocation) -> Sequence[str]:
         """The files that the content is read of, in a fixed order; none where it is of no files, or they are not reported.
 
         What is decoded is thrown away where one of them has changed meanwhile. Raises DataMissing.
@@ -282,31 +282,31 @@ class Dataset(DataOptions):
         return ()
 
     @abstractmethod
-    def fingerprint(self, place: DataLocation) -> str:
+    def fingerprint(self, location: DataLocation) -> str:
         """Hex digest of the content, the same wherever and however packed the files lie. Raises DataMissing."""
 
-    def outline(self, place: DataLocation, without: Collection[str] = ()) -> Outline | None:
+    def outline(self, location: DataLocation, without: Collection[str] = ()) -> Outline | None:
         """Return what names and labels alone say of the examples, where that can be told; else None. Raises DataError.
 
         without: images that are left out, as errors name them.
         """
         return None
 
-    def unreadable(self, place: DataLocation) -> Sequence[DataError]:
+    def unreadable(self, location: DataLocation) -> Sequence[DataError]:
         """Return what only reading every example whole finds, where that is asked for because something else is wrong."""
         return ()
 
-    def streamed(self, place: DataLocation) -> StreamedExamples | None:
+    def streamed(self, location: DataLocation) -> StreamedExamples | None:
         """Its examples, decoded while they are used, where they are too many for memory; else None, and `load` has them."""
         return None
 
     @abstractmethod
-    def load(self, place: DataLocation) -> Examples:
+    def load(self, location: DataLocation) -> Examples:
         """Decode everything. Called once a machine (`data.cache`). Raises DataMissing, BrokenImage."""
 
-    def described(self, place: DataLocation) -> DataInfo:
+    def described(self, location: DataLocation) -> DataInfo:
         """`info` under the options: what models and regularizers are told. Raises DataMissing."""
-        return self.under_options(self.info(place))
+        return self.under_options(self.info(location))
 
     def under_options(self, plain: DataInfo) -> DataInfo:
         """Return what `info` says, as the options change it."""

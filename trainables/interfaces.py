@@ -76,15 +76,15 @@ class Model(Component):
         Raises WeightsError.
         """
 
-    def located(self, place: DataLocation) -> Self:
+    def located(self, location: DataLocation) -> Self:
         """This model with the files that it reads found, checked and identified. Raises WeightsError."""
         return self
 
-    def missing(self, place: DataLocation) -> str | None:
+    def missing(self, location: DataLocation) -> str | None:
         """Return what `fetch` would download, in words; None where nothing is missing."""
         return None
 
-    def fetch(self, place: DataLocation) -> None:
+    def fetch(self, location: DataLocation) -> None:
         """Download what is missing. Raises WeightsError when it stays missing."""
 
 

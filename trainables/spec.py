@@ -42,7 +42,7 @@ class TrialTask:
     attempt: int
     """Counts from 1 over the life of the results directory."""
     spec: TrialSpec
-    place: DataLocation
+    location: DataLocation
     weights: Path | None
     """Where the selected weights are kept (safetensors), or None."""
     image: Path | None = None

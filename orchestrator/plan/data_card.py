@@ -9,7 +9,7 @@ from orchestrator.errors import GridError, UserError
 from orchestrator.grid.components import read_entry
 from orchestrator.grid.mistakes import Mistakes, grid_error
 from orchestrator.grid.source import parse_source
-from orchestrator.plan.prepare import data_place
+from orchestrator.plan.prepare import data_location
 from orchestrator.text import one_line
 from trainables.data.card import ClassImages, DataCard, DataView
 from trainables.data.checks import with_split_faults
@@ -29,15 +29,15 @@ def look_at(
     have, files that are missing or damaged. whole: whether every image is read whole and all are divided, so that what
     a sweep would find is found.
     """
-    place = replace(data_place(data, None), beside=Path.cwd())
+    location = replace(data_location(data, None), beside=Path.cwd())
     dataset, dividing = read_level(level), SeededSplit(Splits(), seed=0)
     try:
-        view = DataView(dataset, place)
+        view = DataView(dataset, location)
         if whole:
             view.refuse_unfit(dividing)
         return view.card(), view.images(of_each, max_classes)
     except DataError as error:
-        errors = with_split_faults(error, dataset, place, dividing)
+        errors = with_split_faults(error, dataset, location, dividing)
         raise UserError("\n".join(one_line(str(part)) for part in errors)) from error
 
 

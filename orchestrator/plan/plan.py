@@ -94,13 +94,13 @@ class PlannedTrial(NamedTuple):
 class Plan:
     """The cells and trials of a grid on this machine's data."""
 
-    def __init__(self, grid: GridSpec, place: DataLocation, *, download: bool = False) -> None:
+    def __init__(self, grid: GridSpec, location: DataLocation, *, download: bool = False) -> None:
         """download: fetch what is missing and can be downloaded. Raises GridError where data cannot be used."""
         self.grid = grid
         levels = [level for cells in (grid.axes, *grid.include) for level in cells.dataset]
         self.dividing = SeededSplit(grid.protocol.splits, grid.seeds[0])
-        self._located = locate(levels, place, grid.path, download, self.dividing)
-        self._models = LocatedModels((grid.axes, *grid.include), place, grid.path, download)
+        self._located = locate(levels, location, grid.path, download, self.dividing)
+        self._models = LocatedModels((grid.axes, *grid.include), location, grid.path, download)
         self._walk = GridIterator(grid)
         self._support = Support()
         self._settings = EffectiveSettings(grid, self._walk)

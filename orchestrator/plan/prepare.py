@@ -22,7 +22,7 @@ from trainables.errors import DataError, DataErrors, DataMissing
 # Where this machine keeps data: the data folder, the grid's own folder, the cache of decoded arrays.
 
 
-def data_place(data: Path | None, grid: Path | None, cluster: ClusterSpec | None = None) -> DataLocation:
+def data_location(data: Path | None, grid: Path | None, cluster: ClusterSpec | None = None) -> DataLocation:
     """The places of a sweep. `data` comes from `--data`, else from the cluster file, else from ORCH_DATA.
 
     Raises UserError where it is missing, or two of them say different folders.
@@ -58,7 +58,7 @@ def _cache(cluster: ClusterSpec | None) -> Path:
         raise UserError(str(homeless)) from None
 
 
-def prepare_data(plan: Plan, place: DataLocation, progress: Progress) -> dict[str, int]:
+def prepare_data(plan: Plan, location: DataLocation, progress: Progress) -> dict[str, int]:
     """Decode and split every data set that is used. Label of the level to the examples that a trial trains on.
 
     Raises GridError, at the data set's place in the grid: an image that cannot be read, too few examples to split, more
@@ -71,9 +71,9 @@ def prepare_data(plan: Plan, place: DataLocation, progress: Progress) -> dict[st
             continue
         progress.note(f"data: {data.level.label}")
         try:
-            trial_split = _divided(data, place, plan)
+            trial_split = _divided(data, location, plan)
         except DataError as error:
-            errors = with_split_faults(error, data.dataset, place, plan.dividing)
+            errors = with_split_faults(error, data.dataset, location, plan.dividing)
             wrong += each_placed(DataErrors(errors), data.level)
         else:
             examples[data.level.label] = len(trial_split.split.train)
@@ -82,10 +82,10 @@ def prepare_data(plan: Plan, place: DataLocation, progress: Progress) -> dict[st
     return examples
 
 
-def _divided(data: LocatedData, place: DataLocation, plan: Plan) -> TrialSplit:
+def _divided(data: LocatedData, location: DataLocation, plan: Plan) -> TrialSplit:
     """Split for the first seed. Raises DataError."""
     assert data.fingerprint is not None and data.info is not None, "a sweep has fetched what was missing"
-    found = contents(data.dataset, place, data.fingerprint)
+    found = contents(data.dataset, location, data.fingerprint)
     if data.dataset.under_options(found.info) != data.info:
         raise DataError(f"{data.level.label} changed while it was looked at; start again when nothing writes to it")
     return plan.dividing.of(data.dataset, found.examples, found.hashes, data.info.classes)

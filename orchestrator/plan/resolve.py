@@ -66,7 +66,7 @@ class LocatedData:
 
 
 def locate(
-    levels: Iterable[Level], place: DataLocation, file: Path, download: bool, dividing: SeededSplit
+    levels: Iterable[Level], location: DataLocation, file: Path, download: bool, dividing: SeededSplit
 ) -> dict[object, LocatedData]:
     """Find, by `meaning`, each level's data set and what it holds; of those with equal configuration and content the first.
 
@@ -80,7 +80,7 @@ def locate(
         if meaning(level.parts) in located:
             continue
         try:
-            data = _located(level, place, download, dividing)
+            data = _located(level, location, download, dividing)
         except (DataError, UnknownComponent) as unusable:
             wrong += each_placed(unusable, level)
             continue
@@ -101,18 +101,18 @@ def each_placed(error: Exception, level: Level) -> list[Placed]:
     return [(place_of(part, level), str(part)) for part in each_of(error)]
 
 
-def _located(level: Level, place: DataLocation, download: bool, dividing: SeededSplit) -> LocatedData:
-    dataset = cast(Dataset, level.config).located(place)
+def _located(level: Level, location: DataLocation, download: bool, dividing: SeededSplit) -> LocatedData:
+    dataset = cast(Dataset, level.config).located(location)
     data = LocatedData(level, dataset, None, None, None)
     can_download = type(dataset).fetch is not Dataset.fetch
     if can_download and download:
-        dataset.fetch(place)
+        dataset.fetch(location)
     try:
-        plain = dataset.info(place)
+        plain = dataset.info(location)
         info, unsupported = dataset.under_options(plain), dataset.unsupported_reason(plain)
         task = cast(Task, registry.get("task", info.task)())
-        fingerprint, outline = dataset.fingerprint(place), dataset.outline(place)
-        hashes = None if outline is None else hashes_at_hand(dataset, place, fingerprint)
+        fingerprint, outline = dataset.fingerprint(location), dataset.outline(location)
+        hashes = None if outline is None else hashes_at_hand(dataset, location, fingerprint)
         if outline is not None and unsupported is None:
             raise_all(split_faults(dataset, outline, dividing, hashes))
         data = replace(data, info=info, task=task, fingerprint=fingerprint, unsupported=unsupported)
@@ -122,7 +122,7 @@ def _located(level: Level, place: DataLocation, download: bool, dividing: Seeded
             raise
         return replace(data, missing=str(missing))
     except DataError as unfit:
-        raise_all(with_split_faults(unfit, dataset, place, dividing))
+        raise_all(with_split_faults(unfit, dataset, location, dividing))
         raise
 
 
@@ -135,9 +135,9 @@ Changed = dict[str, Value]
 class LocatedModels:
     """Levels of the model axis as they are on this machine. Those that read no file are as they stand in the grid."""
 
-    def __init__(self, cells: Iterable[Axes], place: DataLocation, file: Path, download: bool) -> None:
+    def __init__(self, cells: Iterable[Axes], location: DataLocation, file: Path, download: bool) -> None:
         """download: fetch what is missing and can be downloaded. Raises GridError where weights cannot be used."""
-        self._place = place
+        self._location = location
         self._file = file
         self._download = download
         self._known: dict[tuple[object, ...], Changed] = {}
@@ -186,10 +186,10 @@ class LocatedModels:
     def _located(self, part: Part) -> Changed:
         model = cast(Model, part.build())
         if self._download:
-            model.fetch(self._place)
-        if missing := model.missing(self._place):
+            model.fetch(self._location)
+        if missing := model.missing(self._location):
             self._missing[missing] = None
-        located = model.located(self._place)
+        located = model.located(self._location)
         self._digests[part.texts] = located.digest()
         # the text stays as it is in the grid: rules and labels go by it
         return {

@@ -37,7 +37,7 @@ class Sweep:
         journal: Journal,
         pending: PendingWork,
         paths: ResultsPaths,
-        place: DataLocation,
+        location: DataLocation,
         environment_id: str,
         progress: Progress,
         stop: Callable[[], None],
@@ -47,7 +47,7 @@ class Sweep:
         """stop: raises Interrupted when the sweep has to end. draining: whether no trial is to be begun any more."""
         self._checkpoints = checkpoints or CheckpointStore(paths, None)
         self._draining = draining
-        self._journal, self._paths, self._place = journal, paths, place
+        self._journal, self._paths, self._location = journal, paths, location
         self._packing, self._queue, self._deferred = pending.packing, pending.queue, pending.deferred
         self._environment_id, self._progress, self._stop = environment_id, progress, stop
         self._attempts = journal.attempts()
@@ -103,11 +103,11 @@ class Sweep:
         spec, checkpoints = cell.spec(waiting.seed), self._checkpoints.of(waiting.trial_id)
         if waiting.tuning is not None:
             return TrialTask(
-                waiting.trial_id, attempt, spec, self._place, None, purpose="tuning", checkpoints=checkpoints
+                waiting.trial_id, attempt, spec, self._location, None, purpose="tuning", checkpoints=checkpoints
             )
         weights = self._paths.weights(waiting.trial_id) if spec.protocol.keep_weights == "best" else None
         image = self._paths.image(waiting.trial_id)
-        return TrialTask(waiting.trial_id, attempt, spec, self._place, weights, image, checkpoints=checkpoints)
+        return TrialTask(waiting.trial_id, attempt, spec, self._location, weights, image, checkpoints=checkpoints)
 
     def requeue(self, trial_task: TrialTask) -> None:
         trial = self._running_trials.pop(trial_task.trial_id)

@@ -8,7 +8,7 @@ from orchestrator.grid import read_grid
 from orchestrator.plan.counts import ExistingResults, PlanCounts
 from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.prepare import data_place, load_cluster
+from orchestrator.plan.prepare import data_location, load_cluster
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import journal_to_read
@@ -48,7 +48,7 @@ def preview(
     """
     spec = read_grid(grid)
     where = load_cluster(cluster)
-    plan = Plan(spec, data_place(data, grid, where))
+    plan = Plan(spec, data_location(data, grid, where))
     paths = ResultsPaths(results or Path("results") / spec.name)
     check_is_results_dir(paths)
     kept, changed = _known(paths, plan)  # with the seeds that were added there

@@ -18,7 +18,7 @@ from orchestrator.grid import GridSpec, read_grid
 from orchestrator.plan.counts import ExistingResults
 from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.prepare import data_place, load_cluster, prepare_data
+from orchestrator.plan.prepare import data_location, load_cluster, prepare_data
 from orchestrator.plan.progress import Progress
 from orchestrator.store.checkpoints import CheckpointStore
 from orchestrator.store.journal import Journal
@@ -203,9 +203,9 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
     """
     began = time.monotonic()
     grid, cluster = _read(request, progress)
-    place = data_place(request.data, request.grid, cluster)
-    plan = _plan(request, grid, place, progress)
-    examples = prepare_data(plan, place, progress)
+    location = data_location(request.data, request.grid, cluster)
+    plan = _plan(request, grid, location, progress)
+    examples = prepare_data(plan, location, progress)
     packing = Packing(cluster.slots.gpu_share)
     without_room, anywhere = _without_room(plan, cluster, request.engine, packing)
     paths = ResultsPaths(whole_path(request.results or Path("results") / grid.name))
@@ -239,7 +239,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
             journal,
             pending,
             paths,
-            place,
+            location,
             environment.environment_id,
             progress,
             stop=stop,
@@ -315,8 +315,8 @@ def _read(request: SweepRequest, progress: Progress) -> tuple[GridSpec, ClusterS
     return grid, load_cluster(request.cluster)
 
 
-def _plan(request: SweepRequest, grid: GridSpec, place: DataLocation, progress: Progress) -> Plan:
-    plan = Plan(grid, place)
+def _plan(request: SweepRequest, grid: GridSpec, location: DataLocation, progress: Progress) -> Plan:
+    plan = Plan(grid, location)
     _check(plan.counts().trials, request)
     for warning in plan.warnings:
         progress.note(f"warning: {warning}")
@@ -324,7 +324,7 @@ def _plan(request: SweepRequest, grid: GridSpec, place: DataLocation, progress: 
         return plan
     for missing in plan.missing:
         progress.note(f"downloading: {missing}")
-    return Plan(grid, place, download=True)
+    return Plan(grid, location, download=True)
 
 
 def _check(trials: int, request: SweepRequest, including: str = "") -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.cli import run
 from orchestrator.doctor import check_cache
-from orchestrator.plan.prepare import data_place
+from orchestrator.plan.prepare import data_location
 from orchestrator.wandb.process import has_key, open_key_files
 from tests.orchestrator.processes import ORCH, ROOT, write_grid
 
@@ -92,7 +92,7 @@ def test_a_home_in_which_nothing_can_be_kept(variables: dict[str, str], tmp_path
     )
     assert ended.returncode == 2, ended.stderr
     assert "ORCH_CACHE" in ended.stderr.splitlines()[-1]
-    assert data_place(None, None).cache.is_absolute()
+    assert data_location(None, None).cache.is_absolute()
 
 
 @pytest.mark.parametrize("seeds", ["9223372036854775808", "9" * 30])

@@ -35,7 +35,7 @@ def trial(cache: Path, regularizers: list[dict[str, Any]]) -> dict[str, Any]:
         fingerprint=dataset.fingerprint(place),
     )
     rows: list[EpochRow] = []
-    trial_task = TrialTask(spec.trial_id, attempt=1, spec=spec, place=place, weights=None)
+    trial_task = TrialTask(spec.trial_id, attempt=1, spec=spec, location=place, weights=None)
     result = run_trial(trial_task, SingleContext(torch.device("cpu"), rows.append))
     return {"result": dataclasses.asdict(result), "epochs": [dataclasses.asdict(row) for row in rows]}
 

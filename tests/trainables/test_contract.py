@@ -173,7 +173,7 @@ def others() -> Iterator[Model]:
 
 def run(place: DataLocation, spec: TrialSpec, weights: Path | None = None) -> tuple[TrialResult, list[EpochRow]]:
     rows: list[EpochRow] = []
-    trial_task = TrialTask(spec.trial_id, attempt=1, spec=spec, place=place, weights=weights)
+    trial_task = TrialTask(spec.trial_id, attempt=1, spec=spec, location=place, weights=weights)
     return run_trial(trial_task, SingleContext(CPU, rows.append)), rows
 
 
@@ -247,7 +247,7 @@ def test_a_data_set_is_read_and_learnt_from_or_says_what_is_missing(name: str, p
         return checks > 3
 
     spec = spec_of(place, dataset, Watch(), batch_size=8)
-    trial_task = TrialTask(spec.trial_id, attempt=1, spec=spec, place=place, weights=None)
+    trial_task = TrialTask(spec.trial_id, attempt=1, spec=spec, location=place, weights=None)
     with pytest.raises(TrialCancelled):
         run_trial(trial_task, SingleContext(CPU, print, cancelled=three_steps_are_taken))
     assert info.shape == dataset.load(place).inputs.shape[1:]

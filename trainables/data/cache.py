@@ -43,35 +43,37 @@ _verified: set[Path] = set()
 """Folders whose checksums this process has compared."""
 
 
-def decoded(dataset: Dataset, place: DataLocation, fingerprint: str) -> Examples:
-    """The data set's examples as read-only maps of files under `place.cache`, decoded first where they are not there.
+def decoded(dataset: Dataset, location: DataLocation, fingerprint: str) -> Examples:
+    """The data set's examples as read-only maps of files under `location.cache`, decoded first where they are not there.
 
     They are as the data set's options on pixels ask (`data.pixels`); levels that differ in other options share one copy.
     Processes that ask at the same time decode once. Raises what `dataset.load` raises, and DataError when the examples
     are not as `dataset.info` says or cannot be written.
     """
-    inputs, targets, official_test, groups, _ = _opened(_ready(dataset.as_decoded(), place, fingerprint))
+    inputs, targets, official_test, groups, _ = _opened(_ready(dataset.as_decoded(), location, fingerprint))
     return Examples(inputs, targets, official_test, None if (groups[:1] == _NO_GROUP).all() else groups)
 
 
-def content_hashes(dataset: Dataset, place: DataLocation, fingerprint: str) -> NDArray[np.uint64]:
+def content_hashes(dataset: Dataset, location: DataLocation, fingerprint: str) -> NDArray[np.uint64]:
     """uint64 (examples,), equal where two inputs are byte for byte (before `pixel_noise`, which would hide a copy).
 
     Kept with what `decoded` gives; raises the same.
     """
-    hashes: NDArray[np.uint64] = _opened(_ready(dataset.as_decoded(), place, fingerprint))[-1]
+    hashes: NDArray[np.uint64] = _opened(_ready(dataset.as_decoded(), location, fingerprint))[-1]
     return hashes
 
 
-def kept_info(dataset: Dataset, place: DataLocation, fingerprint: str) -> DataInfo:
+def kept_info(dataset: Dataset, location: DataLocation, fingerprint: str) -> DataInfo:
     """Return what `info` said when the data was decoded, whatever lies there by now; raises what `decoded` does."""
-    written = json.loads(read_regular(_ready(dataset.as_decoded(), place, fingerprint) / _META, _LONGEST_META))["info"]
+    written = json.loads(read_regular(_ready(dataset.as_decoded(), location, fingerprint) / _META, _LONGEST_META))[
+        "info"
+    ]
     return DataInfo(**{**written, "shape": tuple(written["shape"]), "classes": tuple(written["classes"])})
 
 
-def hashes_at_hand(dataset: Dataset, place: DataLocation, fingerprint: str) -> NDArray[np.uint64] | None:
+def hashes_at_hand(dataset: Dataset, location: DataLocation, fingerprint: str) -> NDArray[np.uint64] | None:
     """Return what `content_hashes` gives, where the data has been decoded before, and not compared with its checksum."""
-    kept = _file(place.cache.absolute() / _folder_name(dataset.as_decoded(), fingerprint), "content_hashes")
+    kept = _file(location.cache.absolute() / _folder_name(dataset.as_decoded(), fingerprint), "content_hashes")
     try:
         hashes: NDArray[np.uint64] = np.load(kept, allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -79,26 +81,26 @@ def hashes_at_hand(dataset: Dataset, place: DataLocation, fingerprint: str) -> N
     return hashes
 
 
-def refuse_other_content(dataset: Dataset, place: DataLocation, fingerprint: str) -> None:
+def refuse_other_content(dataset: Dataset, location: DataLocation, fingerprint: str) -> None:
     """Raises DataError where the data is not what was planned with."""
-    if dataset.fingerprint(place) != fingerprint:
+    if dataset.fingerprint(location) != fingerprint:
         raise DataError(
             f"{dataset.name}: the files are not those that were planned with: they have changed since, or differ on this "
             f"machine; wait until nothing writes to them any more, and start again"
         )
 
 
-def _ready(dataset: Dataset, place: DataLocation, fingerprint: str) -> Path:
+def _ready(dataset: Dataset, location: DataLocation, fingerprint: str) -> Path:
     """The folder with the decoded data set, whole."""
-    folder = place.cache.absolute() / _folder_name(dataset, fingerprint)
+    folder = location.cache.absolute() / _folder_name(dataset, fingerprint)
     if folder in _verified and folder.is_dir():
         return folder
-    origin = _origin(dataset, place)
+    origin = _origin(dataset, location)
     if not _is_whole(folder, origin):
         with _locked(folder):
             # another process may have made it while this one waited
             if not _is_whole(folder, origin):
-                _make(folder, dataset, place, fingerprint)
+                _make(folder, dataset, location, fingerprint)
     _verified.add(folder)
     return folder
 
@@ -121,13 +123,13 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _origin(dataset: Dataset, place: DataLocation) -> str | None:
+def _origin(dataset: Dataset, location: DataLocation) -> str | None:
     """Return what tells apart the files of a data set whose fingerprint is of names and sizes; None where it is of content.
 
     None too where the files are gone by now: what was decoded of them is as good as before.
     """
     try:
-        found = stamps(dataset.content_files(place))
+        found = stamps(dataset.content_files(location))
     except (OSError, DataError):
         return None
     return blake2b(found.tobytes(), digest_size=16).hexdigest() if total_size(found) > LARGE else None
@@ -143,12 +145,12 @@ def _is_whole(folder: Path, origin: str | None) -> bool:
         return False
 
 
-def _make(folder: Path, dataset: Dataset, place: DataLocation, fingerprint: str) -> None:
+def _make(folder: Path, dataset: Dataset, location: DataLocation, fingerprint: str) -> None:
     """Decode into a folder of another name, then give it its own. Called under the lock."""
     unfinished = f".{folder.name}."
     for left in folder.parent.glob(f"{unfinished}*"):
         shutil.rmtree(left, ignore_errors=True)  # by a process that died: whoever makes one holds the lock
-    examples, info, origin = _loaded(dataset, place, fingerprint)
+    examples, info, origin = _loaded(dataset, location, fingerprint)
     pixels = shown(examples.inputs, dataset)
     groups = np.full(len(examples), _NO_GROUP) if examples.groups is None else examples.groups
     arrays = {
@@ -171,22 +173,22 @@ def _make(folder: Path, dataset: Dataset, place: DataLocation, fingerprint: str)
         raise _unwritable(folder.parent, refused) from refused
 
 
-def _loaded(dataset: Dataset, place: DataLocation, fingerprint: str) -> tuple[Examples, DataInfo, str | None]:
+def _loaded(dataset: Dataset, location: DataLocation, fingerprint: str) -> tuple[Examples, DataInfo, str | None]:
     """The examples of this fingerprint, what the data set says of them, and where they are from. Raises DataError."""
 
     def load() -> tuple[Examples, DataInfo, str | None]:
-        refuse_other_content(dataset, place, fingerprint)
-        origin, info = _origin(dataset, place), dataset.info(place)
-        examples = dataset.load(place)
+        refuse_other_content(dataset, location, fingerprint)
+        origin, info = _origin(dataset, location), dataset.info(location)
+        examples = dataset.load(location)
         check_examples(examples, info)
         return examples, info, origin
 
     try:
-        loaded = steadily(lambda: dataset.content_files(place), load)
+        loaded = steadily(lambda: dataset.content_files(location), load)
     except OSError as refused:
         raise DataError(f"cannot read the data: {refused}") from refused
-    if not dataset.content_files(place):  # it does not tell what to watch
-        refuse_other_content(dataset, place, fingerprint)
+    if not dataset.content_files(location):  # it does not tell what to watch
+        refuse_other_content(dataset, location, fingerprint)
     return loaded
 
 
@@ -245,15 +247,15 @@ class Contents:
     """(examples,), equal where two have the same content."""
 
 
-def contents(dataset: Dataset, place: DataLocation, fingerprint: str) -> Contents:
+def contents(dataset: Dataset, location: DataLocation, fingerprint: str) -> Contents:
     """Return what has this fingerprint. Raises DataError, as `decoded` does, where the files are others by now."""
-    streamed = dataset.streamed(place)
+    streamed = dataset.streamed(location)
     if streamed is not None:
-        hashes, info = streamed.decoder.content_hashes(), dataset.info(place)
-        refuse_other_content(dataset, place, fingerprint)
+        hashes, info = streamed.decoder.content_hashes(), dataset.info(location)
+        refuse_other_content(dataset, location, fingerprint)
         return Contents(info, streamed, hashes)
-    examples, hashes = decoded(dataset, place, fingerprint), content_hashes(dataset, place, fingerprint)
-    return Contents(kept_info(dataset, place, fingerprint), examples, hashes)
+    examples, hashes = decoded(dataset, location, fingerprint), content_hashes(dataset, location, fingerprint)
+    return Contents(kept_info(dataset, location, fingerprint), examples, hashes)
 
 
 # The place of data on the machine that a trial runs on, which need not be the one where it was ordered.
@@ -277,15 +279,15 @@ def cache_folder() -> Path:
         ) from None
 
 
-def local_location(place: DataLocation) -> DataLocation:
+def local_location(location: DataLocation) -> DataLocation:
     """The place on this machine: the same data folder, and a cache of its own. Raises DataMissing without the folder.
 
     A place without a host is any machine's as it is.
     """
     host = socket.gethostname()
-    if place.data is not None and not place.data.is_dir():
+    if location.data is not None and not location.data.is_dir():
         raise DataMissing(
-            f"the data folder {place.data} is not there on {host}: every node needs it under the path that `data` in the"
+            f"the data folder {location.data} is not there on {host}: every node needs it under the path that `data` in the"
             " cluster file says"
         )
-    return place if place.host in ("", host) else replace(place, cache=cache_folder())
+    return location if location.host in ("", host) else replace(location, cache=cache_folder())

@@ -136,18 +136,18 @@ Indices = NDArray[np.int64]
 class DataView:
     """A data set that is on this machine, opened to be looked at. Nothing is downloaded."""
 
-    def __init__(self, dataset: Dataset, place: DataLocation) -> None:
+    def __init__(self, dataset: Dataset, location: DataLocation) -> None:
         """Decodes it where it has not been. Raises DataError."""
-        self._dataset = dataset.located(place)
-        plain = self._dataset.info(place)
+        self._dataset = dataset.located(location)
+        plain = self._dataset.info(location)
         unfit = self._dataset.unsupported_reason(plain)
         if unfit is not None:
             raise DataError(unfit)
-        self._fingerprint = self._dataset.fingerprint(place)
-        found = contents(self._dataset, place, self._fingerprint)
+        self._fingerprint = self._dataset.fingerprint(location)
+        found = contents(self._dataset, location, self._fingerprint)
         self._info: DataInfo = self._dataset.under_options(found.info)
         self._examples, self._hashes = found.examples, found.hashes
-        outline = self._dataset.outline(place)
+        outline = self._dataset.outline(location)
         self._left_out = () if outline is None else outline.left_out
 
     def refuse_unfit(self, dividing: SeededSplit) -> None:

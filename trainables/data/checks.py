@@ -87,17 +87,17 @@ def _first(values: NDArray[Any], is_wrong: Callable[[NDArray[Any]], NDArray[np.b
 
 
 def with_split_faults(
-    error: DataError, dataset: Dataset, place: DataLocation, dividing: SeededSplit
+    error: DataError, dataset: Dataset, location: DataLocation, dividing: SeededSplit
 ) -> list[DataError]:
     """Return what was found, and what the splits would lack besides, once the images that it names are removed."""
-    whole_read = dataset.unreadable(place)
+    whole_read = dataset.unreadable(location)
     known_broken = {path for part in whole_read for path in _broken(part)}
     # headers tell of some that reading whole files has found as well
     found = [part for part in each_of(error) if isinstance(part, DataError) and not _is_among(part, known_broken)]
     found += whole_read
     broken = {path for part in found for path in _broken(part)}
     try:
-        whole, outline = dataset.outline(place), dataset.outline(place, broken)
+        whole, outline = dataset.outline(location), dataset.outline(location, broken)
     except DataError:  # it has been found, or hides behind what has
         return found
     if whole is None or outline is None:

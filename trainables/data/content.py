@@ -119,7 +119,7 @@ def digest_of_files(named: Iterable[tuple[str, str]]) -> str:
     return digest.hexdigest()
 
 
-def remembered(place: DataLocation, purpose: str, files: Iterable[str | Path], compute: Callable[[], str]) -> str:
+def remembered(location: DataLocation, purpose: str, files: Iterable[str | Path], compute: Callable[[], str]) -> str:
     """Return what `compute` gave for these files as they are: recalled while no path, size, time or number of one differs.
 
     purpose: tells apart what is computed of the same files. Raises DataError where a file cannot be read, where the files
@@ -128,7 +128,7 @@ def remembered(place: DataLocation, purpose: str, files: Iterable[str | Path], c
     paths = [os.fspath(path) for path in files]
     try:
         seen = stamps(paths)
-        entry = place.cache / "content" / _key(purpose, paths, seen)
+        entry = location.cache / "content" / _key(purpose, paths, seen)
         recalled = _recall(entry)
         if recalled is not None:
             return recalled
@@ -186,14 +186,14 @@ _BYTES: Final = 8
 """Of one hash."""
 
 
-def file_hashes(place: DataLocation, files: Iterable[str]) -> NDArray[np.uint64]:
+def file_hashes(location: DataLocation, files: Iterable[str]) -> NDArray[np.uint64]:
     """uint64 (files,), equal where two files hold the same bytes.
 
     Where all together take more than 2 GiB, a file's size and the 4 KiB at its start, middle and end stand for its
     bytes. Raises BrokenImage where a file cannot be read, DataError where the cache cannot be written.
     """
     paths = list(files)
-    text = remembered(place, "file hashes", paths, lambda: _hashed(paths))
+    text = remembered(location, "file hashes", paths, lambda: _hashed(paths))
     return np.frombuffer(bytes.fromhex(text), "<u8").astype(np.uint64)
 
 

@@ -107,42 +107,42 @@ class ImageDataset(Dataset):
 
     licence: ClassVar[str] = "the user's own"
 
-    def located(self, place: DataLocation) -> Self:
+    def located(self, location: DataLocation) -> Self:
         try:
-            found = place.find(str(Path(self.path).expanduser()))
+            found = location.find(str(Path(self.path).expanduser()))
         except (OSError, RuntimeError) as refused:
             raise DataMissing(f"{self.name} cannot look for {self.path}: {refused}") from refused
         if found is None:
-            raise DataMissing(f"{self.name}: {self.path} is not there; {_looked(self.path, place)}")
+            raise DataMissing(f"{self.name}: {self.path} is not there; {_looked(self.path, location)}")
         return self.model_copy(update={"path": str(found)})
 
-    def info(self, place: DataLocation) -> DataInfo:
-        source = self._source(place)
-        shape = self._checked_shape(source, place)
+    def info(self, location: DataLocation) -> DataInfo:
+        source = self._source(location)
+        shape = self._checked_shape(source, location)
         official = bool(source.official_test.any())
         task = "classification" if source.classes else "regression"
         return DataInfo(self.name, "image", shape, task, source.classes, official_test=official)
 
-    def content_files(self, place: DataLocation) -> Sequence[str]:
-        return [*self._source(place).files, *self._lists(place)]
+    def content_files(self, location: DataLocation) -> Sequence[str]:
+        return [*self._source(location).files, *self._lists(location)]
 
-    def fingerprint(self, place: DataLocation) -> str:
-        source = self._source(place)
-        images = remembered(place, f"pictures {self._reading()}", source.files, source.digest)
-        groups = self._groups(source, place)
+    def fingerprint(self, location: DataLocation) -> str:
+        source = self._source(location)
+        images = remembered(location, f"pictures {self._reading()}", source.files, source.digest)
+        groups = self._groups(source, location)
         # who belongs together decides the splits, and is content like the labels; what the column is called is not
         said = [array for array in (groups, None if source.classes else source.targets) if array is not None]
         return digest_of_arrays([np.frombuffer(bytes.fromhex(images), "u1"), *said]) if said else images
 
-    def outline(self, place: DataLocation, without: Collection[str] = ()) -> Outline:
-        source = self._source(place)
-        groups = self._groups(source, place)
+    def outline(self, location: DataLocation, without: Collection[str] = ()) -> Outline:
+        source = self._source(location)
+        groups = self._groups(source, location)
         whole = Outline(source.classes, source.targets, source.official_test, groups, source.left_out())
         return whole.only(source.all_but(without)) if without else whole
 
-    def unreadable(self, place: DataLocation) -> Sequence[DataError]:
+    def unreadable(self, location: DataLocation) -> Sequence[DataError]:
         try:
-            source = self._source(place)
+            source = self._source(location)
             if total_size(stamps(source.files)) <= LARGE:
                 raise_broken(broken_among(source.batches()))
         except OSError as refused:
@@ -153,23 +153,23 @@ class ImageDataset(Dataset):
             return []
         return []
 
-    def load(self, place: DataLocation) -> Examples:
-        source = self._source(place)
+    def load(self, location: DataLocation) -> Examples:
+        source = self._source(location)
         source.refuse_unfit()
-        shape = self._shape(source, place)
+        shape = self._shape(source, location)
         inputs = decoded_images(source.batches(), len(source.targets), shape, self._part(shape))
-        return Examples(inputs, source.targets, source.official_test, self._groups(source, place))
+        return Examples(inputs, source.targets, source.official_test, self._groups(source, location))
 
-    def _lists(self, place: DataLocation) -> list[str]:
+    def _lists(self, location: DataLocation) -> list[str]:
         """Files that say more of the images."""
         return []
 
-    def _groups(self, source: ImageSource, place: DataLocation) -> NDArray[np.int64] | None:
-        key = self.located(place).groups
+    def _groups(self, source: ImageSource, location: DataLocation) -> NDArray[np.int64] | None:
+        key = self.located(location).groups
         return None if key is None else source.groups(key)
 
-    def _source(self, place: DataLocation) -> ImageSource:
-        located = self.located(place)
+    def _source(self, location: DataLocation) -> ImageSource:
+        located = self.located(location)
         path = located.path
         try:
             return located._open(Path(path))
@@ -188,7 +188,7 @@ class ImageDataset(Dataset):
         """Return what of each image is brought to this shape."""
         return whole
 
-    def _checked_shape(self, source: ImageSource, place: DataLocation) -> Shape:
+    def _checked_shape(self, source: ImageSource, location: DataLocation) -> Shape:
         """Raises DataError with all that names, labels and headers tell to be wrong."""
         errors: list[DataError] = []
         try:
@@ -196,18 +196,18 @@ class ImageDataset(Dataset):
         except DataError as unfit:
             errors.append(unfit)
         try:
-            shape = self._shape(source, place) if source.files else None
+            shape = self._shape(source, location) if source.files else None
         except DataError as unfit:
             errors.append(unfit)
         raise_all(errors)
         assert shape is not None, "without images a source is unfit"
         return shape
 
-    def _shape(self, source: ImageSource, place: DataLocation) -> Shape:
+    def _shape(self, source: ImageSource, location: DataLocation) -> Shape:
         if self.size is not None and self.channels is not None:
             return (self.channels, *self.size)
         purpose = f"survey {self._reading()}"
-        text = remembered(place, purpose, source.files, lambda: _survey(source).model_dump_json())
+        text = remembered(location, purpose, source.files, lambda: _survey(source).model_dump_json())
         survey = Survey.model_validate_json(text)
         if self.size is None and not survey.uniform:
             (low, narrow), (high, wide) = survey.smallest, survey.largest
@@ -218,7 +218,7 @@ class ImageDataset(Dataset):
         return (self.channels or (1 if survey.grey else 3), *(self.size or survey.smallest))
 
 
-def located_file(dataset: ImageData, option: str, place: DataLocation, exists: Callable[[Path], bool]) -> ImageData:
+def located_file(dataset: ImageData, option: str, location: DataLocation, exists: Callable[[Path], bool]) -> ImageData:
     """The data set, whose own path is absolute, with that of an option. Raises UnfitOption where it is not there.
 
     It is looked for where the path is, and then within the data set's folder.
@@ -228,7 +228,7 @@ def located_file(dataset: ImageData, option: str, place: DataLocation, exists: C
         return dataset
     within = Path(dataset.path) / named
     try:
-        found = place.find(str(Path(named).expanduser())) or (within if exists(within) else None)
+        found = location.find(str(Path(named).expanduser())) or (within if exists(within) else None)
     except (OSError, RuntimeError, ValueError) as refused:
         raise UnfitOption(option, f"{dataset.name} cannot look for {named}: {refused}") from refused
     if found is None:
@@ -241,12 +241,12 @@ def located_file(dataset: ImageData, option: str, place: DataLocation, exists: C
     return dataset.model_copy(update={option: str(found)})
 
 
-def _looked(path: str, place: DataLocation) -> str:
+def _looked(path: str, location: DataLocation) -> str:
     if Path(path).is_absolute():
         return "give the path of a folder or a file that exists"
-    roots = [str(root / path) for root in (place.beside, place.data) if root is not None]
+    roots = [str(root / path) for root in (location.beside, location.data) if root is not None]
     looked = f"looked for {' and '.join(roots)}" if roots else "a relative path needs a folder to be looked for in"
-    return looked + ("" if place.data is not None else "; no data folder is given (`--data` or ORCH_DATA)")
+    return looked + ("" if location.data is not None else "; no data folder is given (`--data` or ORCH_DATA)")
 
 
 def _survey(source: ImageSource) -> Survey:

@@ -63,13 +63,13 @@ class ImageDecoder(Decoder):
     """
 
     def __init__(
-        self, files: Sequence[str], root: Path, place: DataLocation, shape: Shape, least_area: float, share: float
+        self, files: Sequence[str], root: Path, location: DataLocation, shape: Shape, least_area: float, share: float
     ) -> None:
         """files: all below `root`. least_area: share of an image that a random part has at least; 1 for none at random.
 
         share: of the short side, for the middle. Raises OSError.
         """
-        self._root, self._place, self._shape = str(root), place, shape
+        self._root, self._location, self._shape = str(root), location, shape
         self._least_area, self._share = least_area, share
         skipped = len(os.fsencode(root)) + 1
         # one array of bytes: a million texts would take ten times the memory
@@ -78,7 +78,7 @@ class ImageDecoder(Decoder):
         self._hashes: NDArray[np.uint64] | None = None
 
     def content_hashes(self) -> NDArray[np.uint64]:
-        self._hashes = file_hashes(self._place, map(self._path, range(len(self._names))))
+        self._hashes = file_hashes(self._location, map(self._path, range(len(self._names))))
         return self._hashes
 
     def decode(self, example: int, key: int | None) -> NDArray[np.uint8]:

@@ -22,14 +22,14 @@ _PATIENCE: Final = 15.0
 """Seconds without a byte after which a server counts as out of reach; torchvision sets no limit of its own."""
 
 
-def download_folder(place: DataLocation) -> Path:
+def download_folder(location: DataLocation) -> Path:
     """Return where downloads go: the data folder where it can be written, else the cache."""
-    return place.data if place.data is not None and access(place.data, W_OK) else kept_downloads(place)
+    return location.data if location.data is not None and access(location.data, W_OK) else kept_downloads(location)
 
 
-def kept_downloads(place: DataLocation) -> Path:
+def kept_downloads(location: DataLocation) -> Path:
     """The cache's folder of downloads."""
-    return place.cache / "downloads"
+    return location.cache / "downloads"
 
 
 def download(name: str, target: Path, get: Callable[[Path], object], looked: Sequence[str], wanted: str) -> None:
@@ -78,31 +78,31 @@ def _quiet() -> Iterator[None]:
 class PublishedDataset(Dataset):
     """Knows where its files may lie, what to tell who has none, and how they are downloaded."""
 
-    def fetch(self, place: DataLocation) -> None:
-        if self._found(place) is None:
-            target = download_folder(place)
-            download(self.name, target, self._download, self._looked(place), self._wanted(place))
+    def fetch(self, location: DataLocation) -> None:
+        if self._found(location) is None:
+            target = download_folder(location)
+            download(self.name, target, self._download, self._looked(location), self._wanted(location))
 
-    def content_files(self, place: DataLocation) -> Sequence[str]:
-        return [str(file) for file in self._files(place)]
+    def content_files(self, location: DataLocation) -> Sequence[str]:
+        return [str(file) for file in self._files(location)]
 
-    def _files(self, place: DataLocation) -> list[Path]:
+    def _files(self, location: DataLocation) -> list[Path]:
         """Return all its files, in its own order. Raises DataMissing."""
-        found = self._found(place)
+        found = self._found(location)
         if found is None:
-            raise DataMissing(f"{missing(self.name, self._looked(place))} To use it, {self._wanted(place)}")
+            raise DataMissing(f"{missing(self.name, self._looked(location))} To use it, {self._wanted(location)}")
         return found
 
     @abstractmethod
-    def _found(self, place: DataLocation) -> list[Path] | None:
+    def _found(self, location: DataLocation) -> list[Path] | None:
         """Return all its files where they lie together; None where they do not."""
 
     @abstractmethod
-    def _looked(self, place: DataLocation) -> list[str]:
+    def _looked(self, location: DataLocation) -> list[str]:
         """Return where they were looked for, in a user's words."""
 
     @abstractmethod
-    def _wanted(self, place: DataLocation) -> str:
+    def _wanted(self, location: DataLocation) -> str:
         """Return what a user can do to have them: a sentence that begins with a verb."""
 
     @abstractmethod

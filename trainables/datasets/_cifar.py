@@ -103,20 +103,20 @@ class CifarDataset(PublishedDataset):
         """Return how many labels stand before the pixels in the binary version, and which of them is wanted."""
         return 1, 0
 
-    def info(self, place: DataLocation) -> DataInfo:
-        self._files(place)
+    def info(self, location: DataLocation) -> DataInfo:
+        self._files(location)
         return DataInfo(self.name, "image", (3, 32, 32), "classification", self.class_names(), official_test=True)
 
-    def fingerprint(self, place: DataLocation) -> str:
-        files = self._files(place)
+    def fingerprint(self, location: DataLocation) -> str:
+        files = self._files(location)
         # what is remembered of a file depends on which of its labels are read
         purpose = f"{self.name}{'' if self.labels_of_pickles() == 'labels' else f' {self.labels_of_pickles()}'}"
         return remembered(
-            place, purpose, files, lambda: digest_of_arrays(array for file in files for array in self._read(file))
+            location, purpose, files, lambda: digest_of_arrays(array for file in files for array in self._read(file))
         )
 
-    def load(self, place: DataLocation) -> Examples:
-        files = self._files(place)
+    def load(self, location: DataLocation) -> Examples:
+        files = self._files(location)
         images, labels = zip(*map(self._read, files), strict=True)
         targets = np.concatenate(labels)
         classes = len(self.class_names())
@@ -130,24 +130,24 @@ class CifarDataset(PublishedDataset):
             return read_binary(path, *self.labels_of_rows())
         return read_pickled(path, self.pickled[path.name], self.labels_of_pickles())
 
-    def _found(self, place: DataLocation) -> list[Path] | None:
-        candidates = ([folder / name for name in names] for folder, names in self._candidates(place))
+    def _found(self, location: DataLocation) -> list[Path] | None:
+        candidates = ([folder / name for name in names] for folder, names in self._candidates(location))
         return first_complete(candidates)
 
-    def _candidates(self, place: DataLocation) -> list[tuple[Path, list[str]]]:
+    def _candidates(self, location: DataLocation) -> list[tuple[Path, list[str]]]:
         python, binary = self.folders
         layouts = {python: list(self.pickled), binary: [f"{name}.bin" for name in self.pickled]}
-        roots = [] if place.data is None else [place.data, place.data / self.name]
-        roots.append(kept_downloads(place))
+        roots = [] if location.data is None else [location.data, location.data / self.name]
+        roots.append(kept_downloads(location))
         within = [(root / layout, names) for root in roots for layout, names in layouts.items()]
-        flat = [] if place.data is None else [(place.data, names) for names in layouts.values()]
+        flat = [] if location.data is None else [(location.data, names) for names in layouts.values()]
         return [*within, *flat]
 
-    def _looked(self, place: DataLocation) -> list[str]:
-        return list(dict.fromkeys(str(folder) for folder, _ in self._candidates(place)))
+    def _looked(self, location: DataLocation) -> list[str]:
+        return list(dict.fromkeys(str(folder) for folder, _ in self._candidates(location)))
 
-    def _wanted(self, place: DataLocation) -> str:
-        where = "the data folder (`--data` or ORCH_DATA)" if place.data is None else place.data
+    def _wanted(self, location: DataLocation) -> str:
+        where = "the data folder (`--data` or ORCH_DATA)" if location.data is None else location.data
         return f"unpack {' or '.join(self.archives)} into {where}."
 
     def _download(self, folder: Path) -> None:

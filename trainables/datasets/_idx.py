@@ -129,19 +129,19 @@ class IdxDataset(PublishedDataset):
         """Upright images (count, height, width), and labels that count from 0, of what the files hold."""
         return images, labels
 
-    def info(self, place: DataLocation) -> DataInfo:
-        files = self._files(place)
+    def info(self, location: DataLocation) -> DataInfo:
+        files = self._files(location)
         height, width = _image_size(files, [idx_head(file)[0] for file in files])
         none, _ = self.put_right(np.empty((0, height, width), np.uint8), np.empty(0, np.int64))
         shape = (1, *none.shape[1:])
         return DataInfo(self.name, "image", shape, "classification", self.class_names(), official_test=True)
 
-    def fingerprint(self, place: DataLocation) -> str:
-        files = self._files(place)
-        return remembered(place, "idx", files, lambda: digest_of_arrays(map(read_idx, files)))
+    def fingerprint(self, location: DataLocation) -> str:
+        files = self._files(location)
+        return remembered(location, "idx", files, lambda: digest_of_arrays(map(read_idx, files)))
 
-    def load(self, place: DataLocation) -> Examples:
-        files = self._files(place)
+    def load(self, location: DataLocation) -> Examples:
+        files = self._files(location)
         arrays = [read_idx(file) for file in files]
         _image_size(files, [array.shape for array in arrays])
         train, train_labels = self.put_right(arrays[0], arrays[1].astype(np.int64))
@@ -154,24 +154,24 @@ class IdxDataset(PublishedDataset):
         targets = np.concatenate([train_labels, test_labels])
         return Examples(np.concatenate([train, test])[:, None], targets, np.arange(len(targets)) >= len(train_labels))
 
-    def _found(self, place: DataLocation) -> list[Path] | None:
+    def _found(self, location: DataLocation) -> list[Path] | None:
         names = self.file_names()
-        complete = (files for folder in self._candidates(place) if (files := _all_files(folder, names)) is not None)
+        complete = (files for folder in self._candidates(location) if (files := _all_files(folder, names)) is not None)
         return next((files for files in complete if self._other(files) is None), None)
 
-    def _candidates(self, place: DataLocation) -> list[Path]:
+    def _candidates(self, location: DataLocation) -> list[Path]:
         layout = f"{self.torchvision_name}/raw"
         names = (layout, *self.folders, *(["."] if self.in_root else []))
-        within = [] if place.data is None else [place.data / name for name in names]
-        return [*within, kept_downloads(place) / layout, *self.elsewhere]
+        within = [] if location.data is None else [location.data / name for name in names]
+        return [*within, kept_downloads(location) / layout, *self.elsewhere]
 
     def _other(self, files: list[Path]) -> str | None:
         """The set whose files these are, if they are not this one's."""
         _, labels = idx_head(files[1], 16)
         return next((name for name, first in _FIRST_LABELS.items() if first == labels and name != self.name), None)
 
-    def _looked(self, place: DataLocation) -> list[str]:
-        return [f"{folder}{self._why_not(folder)}" for folder in self._candidates(place)]
+    def _looked(self, location: DataLocation) -> list[str]:
+        return [f"{folder}{self._why_not(folder)}" for folder in self._candidates(location)]
 
     def _why_not(self, folder: Path) -> str:
         names = self.file_names()
@@ -181,8 +181,8 @@ class IdxDataset(PublishedDataset):
         lacking = [name for name in names if _file(folder, name) is None]
         return f" (which lacks {', '.join(lacking)})" if len(lacking) < len(names) else ""
 
-    def _wanted(self, place: DataLocation) -> str:
-        data = "the data folder (`--data` or ORCH_DATA)" if place.data is None else place.data
+    def _wanted(self, location: DataLocation) -> str:
+        data = "the data folder (`--data` or ORCH_DATA)" if location.data is None else location.data
         where = f"the folder {self.folders[0]} in {data}"
         return f"put the files {', '.join(self.file_names())} (gzipped or not) into {where}."
 

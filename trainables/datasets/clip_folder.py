@@ -30,28 +30,28 @@ class ClipFolder(ImageDataset):
     """Take every so-manieth frame, and as many clips, one after another, as a recording has room for; unless given, one
     clip with its frames spread evenly over the recording."""
 
-    def located(self, place: DataLocation) -> Self:
-        return located_file(super().located(place), "groups", place, Path.is_file)
+    def located(self, location: DataLocation) -> Self:
+        return located_file(super().located(location), "groups", location, Path.is_file)
 
-    def _lists(self, place: DataLocation) -> list[str]:
-        groups = self.located(place).groups
+    def _lists(self, location: DataLocation) -> list[str]:
+        groups = self.located(location).groups
         return [] if groups is None else [groups]
 
-    def info(self, place: DataLocation) -> DataInfo:
-        info = super().info(place)
+    def info(self, location: DataLocation) -> DataInfo:
+        info = super().info(location)
         return replace(info, input="clip", shape=(self.frames, *info.shape))
 
-    def fingerprint(self, place: DataLocation) -> str:
+    def fingerprint(self, location: DataLocation) -> str:
         # another sampling makes other clips, and another number of them, of the same files
-        made = f"{self.frames} {self.stride} {super().fingerprint(place)}"
+        made = f"{self.frames} {self.stride} {super().fingerprint(location)}"
         return blake2b(made.encode(), digest_size=16).hexdigest()
 
-    def load(self, place: DataLocation) -> Examples:
-        source = self._source(place)
+    def load(self, location: DataLocation) -> Examples:
+        source = self._source(location)
         assert isinstance(source, ClipSource)
-        shape = self._shape(source, place)
+        shape = self._shape(source, location)
         recording = source.recording_of
-        together = self._groups(source, place)
+        together = self._groups(source, location)
         inputs = decoded_images(source.batches(), len(recording) * self.frames, shape)
         return Examples(
             inputs.reshape(len(recording), self.frames, *shape),

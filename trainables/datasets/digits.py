@@ -20,13 +20,13 @@ class Digits(Dataset):
     name: ClassVar[str] = "digits"
     licence: ClassVar[str] = "CC BY 4.0, https://archive.ics.uci.edu/dataset/80"
 
-    def info(self, place: DataLocation) -> DataInfo:
+    def info(self, location: DataLocation) -> DataInfo:
         return DataInfo(self.name, "image", (1, 8, 8), "classification", tuple("0123456789"))
 
-    def fingerprint(self, place: DataLocation) -> str:
+    def fingerprint(self, location: DataLocation) -> str:
         return _CONTENT
 
-    def load(self, place: DataLocation) -> Examples:
+    def load(self, location: DataLocation) -> Examples:
         from sklearn.datasets import load_digits  # slow to import
 
         pixels, labels = load_digits(return_X_y=True)

@@ -26,12 +26,12 @@ class ImageFolder(ImageDataset):
     target: Annotated[str | None, Field(min_length=1), NotIdentity()] = None
     """A CSV file, `path,target`, of numbers to predict in place of classes: the task is then regression."""
 
-    def located(self, place: DataLocation) -> Self:
-        with_groups = located_file(super().located(place), "groups", place, Path.is_file)
-        return located_file(with_groups, "target", place, Path.is_file)
+    def located(self, location: DataLocation) -> Self:
+        with_groups = located_file(super().located(location), "groups", location, Path.is_file)
+        return located_file(with_groups, "target", location, Path.is_file)
 
-    def _lists(self, place: DataLocation) -> list[str]:
-        return self.located(place)._named_lists()
+    def _lists(self, location: DataLocation) -> list[str]:
+        return self.located(location)._named_lists()
 
     def _named_lists(self) -> list[str]:
         return [path for path in (self.groups, self.target) if path is not None]

@@ -33,8 +33,8 @@ class ImageParquet(ImageDataset):
     folder: Annotated[str | None, Field(min_length=1), NotIdentity()] = None
     """Where paths of images start from, looked for where `path` is, then in it; nothing outside of it is read."""
 
-    def located(self, place: DataLocation) -> Self:
-        return located_file(super().located(place), "folder", place, Path.is_dir)
+    def located(self, location: DataLocation) -> Self:
+        return located_file(super().located(location), "folder", location, Path.is_dir)
 
     def _open(self, root: Path) -> ImageSource:
         folder = None if self.folder is None else Path(self.folder)

@@ -43,18 +43,18 @@ class Imagenet(ImageFolder):
     middle: Annotated[float, Field(gt=0, le=1)] = 0.875
     """Share of the short side that is measured on: 0.875 is 224 of 256 pixels."""
 
-    def info(self, place: DataLocation) -> DataInfo:
-        return replace(super().info(place), streamed=True)
+    def info(self, location: DataLocation) -> DataInfo:
+        return replace(super().info(location), streamed=True)
 
-    def streamed(self, place: DataLocation) -> StreamedExamples:
-        source = self._source(place)
-        shape = self._shape(source, place)
-        root = Path(self.located(place).path)
+    def streamed(self, location: DataLocation) -> StreamedExamples:
+        source = self._source(location)
+        shape = self._shape(source, location)
+        root = Path(self.located(location).path)
         try:
-            decoder = ImageDecoder(source.files, root, place, shape, self.least_area, self.middle)
+            decoder = ImageDecoder(source.files, root, location, shape, self.least_area, self.middle)
         except OSError as refused:
             raise DataError(f"cannot read the data: {refused}") from refused
-        return StreamedExamples(decoder, source.targets, source.official_test, self._groups(source, place))
+        return StreamedExamples(decoder, source.targets, source.official_test, self._groups(source, location))
 
     def _part(self, shape: Shape) -> Choice:
         return middle(shape[2] / shape[1], self.middle)

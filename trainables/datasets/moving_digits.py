@@ -92,25 +92,25 @@ class MovingDigits(Dataset):
     shuffled: bool = False
     """A control: the frames of every clip in a random order."""
 
-    def fetch(self, place: DataLocation) -> None:
-        self._source().fetch(place)
+    def fetch(self, location: DataLocation) -> None:
+        self._source().fetch(location)
 
-    def info(self, place: DataLocation) -> DataInfo:
-        self._source().info(place)
+    def info(self, location: DataLocation) -> DataInfo:
+        self._source().info(location)
         shape = (self.length, 1, self.size, self.size)
         return DataInfo(self.name, "clip", shape, "classification", DIRECTIONS, official_test=True, directed=True)
 
-    def content_files(self, place: DataLocation) -> Sequence[str]:
-        return self._source().content_files(place)
+    def content_files(self, location: DataLocation) -> Sequence[str]:
+        return self._source().content_files(location)
 
-    def fingerprint(self, place: DataLocation) -> str:
+    def fingerprint(self, location: DataLocation) -> str:
         # other parameters make other clips of the same images
         made = (self.source, self.length, self.size, self.noise, self.examples, self.shuffled)
-        return blake2b(f"{made} {self._source().fingerprint(place)}".encode(), digest_size=16).hexdigest()
+        return blake2b(f"{made} {self._source().fingerprint(location)}".encode(), digest_size=16).hexdigest()
 
-    def load(self, place: DataLocation) -> Examples:
+    def load(self, location: DataLocation) -> Examples:
         check_memory(self.examples, (self.length, self.size, self.size), "examples")
-        images = self._source().load(place)
+        images = self._source().load(location)
         # RandomState's numbers are frozen for ever, a Generator's may change with numpy
         random = np.random.RandomState(_seed("clips"))
         official_test = np.arange(self.examples) >= self.examples - round(_TEST_SHARE * self.examples)

@@ -70,21 +70,21 @@ class Svhn(PublishedDataset):
     extra: bool = False
     """Whether the 531,131 easier images of `extra_32x32.mat` join those to train on."""
 
-    def info(self, place: DataLocation) -> DataInfo:
-        self._files(place)
+    def info(self, location: DataLocation) -> DataInfo:
+        self._files(location)
         return DataInfo(self.name, "image", (3, 32, 32), "classification", self.classes, official_test=True)
 
-    def fingerprint(self, place: DataLocation) -> str:
-        files = self._files(place)
+    def fingerprint(self, location: DataLocation) -> str:
+        files = self._files(location)
         return remembered(
-            place,
+            location,
             "svhn",
             files,
             lambda: digest_of_arrays(array for file in files for array in read_house_numbers(file)),
         )
 
-    def load(self, place: DataLocation) -> Examples:
-        images, labels = zip(*map(read_house_numbers, self._files(place)), strict=True)
+    def load(self, location: DataLocation) -> Examples:
+        images, labels = zip(*map(read_house_numbers, self._files(location)), strict=True)
         targets = np.concatenate(labels)
         count = len(targets)
         return Examples(np.concatenate(images), targets, np.arange(count) >= count - len(labels[-1]))
@@ -92,15 +92,15 @@ class Svhn(PublishedDataset):
     def _parts(self) -> tuple[str, ...]:
         return ("train", "extra", "test") if self.extra else ("train", "test")
 
-    def _found(self, place: DataLocation) -> list[Path] | None:
-        candidates = ([folder / _file(part) for part in self._parts()] for folder in _candidates(place))
+    def _found(self, location: DataLocation) -> list[Path] | None:
+        candidates = ([folder / _file(part) for part in self._parts()] for folder in _candidates(location))
         return first_complete(candidates)
 
-    def _looked(self, place: DataLocation) -> list[str]:
-        return [str(folder) for folder in _candidates(place)]
+    def _looked(self, location: DataLocation) -> list[str]:
+        return [str(folder) for folder in _candidates(location)]
 
-    def _wanted(self, place: DataLocation) -> str:
-        where = "the data folder (`--data` or ORCH_DATA)" if place.data is None else place.data
+    def _wanted(self, location: DataLocation) -> str:
+        where = "the data folder (`--data` or ORCH_DATA)" if location.data is None else location.data
         return f"put {' and '.join(map(_file, self._parts()))} into the folder svhn in {where}."
 
     def _download(self, folder: Path) -> None:
@@ -116,6 +116,6 @@ def _file(part: str) -> str:
     return f"{part}_32x32.mat"
 
 
-def _candidates(place: DataLocation) -> list[Path]:
-    roots = [] if place.data is None else [place.data, place.data / "svhn", place.data / "SVHN"]
-    return [*roots, kept_downloads(place) / "svhn"]
+def _candidates(location: DataLocation) -> list[Path]:
+    roots = [] if location.data is None else [location.data, location.data / "svhn", location.data / "SVHN"]
+    return [*roots, kept_downloads(location) / "svhn"]

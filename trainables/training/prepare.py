@@ -62,7 +62,7 @@ class CachesFeatures(typing.Protocol):
 @lru_cache(maxsize=1)  # a slot's next trial mostly has the same data and seed; more would hold more of the GPU's memory
 def prepared(
     dataset: Dataset,
-    place: DataLocation,
+    location: DataLocation,
     fingerprint: str,
     splits: Splits,
     split_seed: int,
@@ -73,7 +73,7 @@ def prepared(
 
     seed: the trial's own, which picks the fold of a cross-validation; all else comes from `split_seed`.
     """
-    found = contents(dataset, place, fingerprint)
+    found = contents(dataset, location, fingerprint)
     info, reason = dataset.under_options(found.info), dataset.unsupported_reason(found.info)
     if reason is not None:
         raise DataError(reason)

@@ -58,7 +58,13 @@ def _run(trial_task: TrialTask, context: Context) -> TrialResult:
     stopwatch, memory = Stopwatch(context.device), PeakMemory(context.device)
     splits = spec.protocol.splits
     data = prepared(
-        spec.dataset, local_location(trial_task.place), spec.fingerprint, splits, seeds.split, context.device, spec.seed
+        spec.dataset,
+        local_location(trial_task.location),
+        spec.fingerprint,
+        splits,
+        seeds.split,
+        context.device,
+        spec.seed,
     )
     task = _task(data.info)
     setup = stopwatch.lap()

@@ -17,7 +17,7 @@ from orchestrator.cli.plan import command
 from orchestrator.errors import DamagedResults, GridError, UserError
 from orchestrator.grid import read_grid
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.prepare import data_place
+from orchestrator.plan.prepare import data_location
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.sweep.record import cell_row, trial_rows
@@ -73,7 +73,7 @@ def test_the_text_says_the_same(grid: Path, tmp_path: Path) -> None:
 def test_what_is_done_failed_and_waiting_is_told_apart(grid: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
     journal = Journal.create_or_open(ResultsPaths(results).journal)
-    planned = Plan(read_grid(grid), data_place(None, grid))
+    planned = Plan(read_grid(grid), data_location(None, grid))
     with journal.planning("tiny") as planning:
         for cell in planned.cells():
             planning.add(cell_row(cell), list(trial_rows(cell, [0, 1])))

@@ -46,7 +46,7 @@ try:
     ray.wait(list(single._submissions))
     single._looked = 0.0
     assert single.failure() is None, "what it took is no failure"
-    single.submit([dataclasses.replace(trial_task(), place=Foreign())])
+    single.submit([dataclasses.replace(trial_task(), location=Foreign())])
     ray.wait(list(single._submissions))
     single._looked = 0.0
     print(single.failure())

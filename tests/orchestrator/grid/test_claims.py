@@ -7,7 +7,7 @@ import pytest
 from orchestrator.errors import GridError
 from orchestrator.grid import GridSpec, read_grid
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.prepare import data_place
+from orchestrator.plan.prepare import data_location
 
 AXES = """\
 name: demo
@@ -57,7 +57,7 @@ def test_each_kind_is_told_by_its_keys(tmp_path: Path) -> None:
 
 
 def test_claims_are_no_part_of_any_identity(tmp_path: Path) -> None:
-    place = data_place(None, tmp_path / "grid.yaml", None)
+    place = data_location(None, tmp_path / "grid.yaml", None)
     plain, claiming = (
         [trial.trial_id for trial in Plan(read(tmp_path, text), place).trials()] for text in (AXES, AXES + CLAIMS)
     )
@@ -142,5 +142,5 @@ def test_a_digest_tells_claims_apart_by_what_they_say_and_not_by_their_id(tmp_pa
 def test_seeds_too_few_for_any_verdict_are_told_before_they_run(tmp_path: Path, seeds: str, warned: bool) -> None:
     claim = "  - {id: H1, text: a, better: {model: cnn}, than: {model: mlp}, on: test_accuracy}\n"
     grid = read(tmp_path, f"{AXES.replace('seeds: 3', seeds)}claims:\n{claim}")
-    message = [str(warning) for warning in Plan(grid, data_place(None, grid.path, None)).warnings]
+    message = [str(warning) for warning in Plan(grid, data_location(None, grid.path, None)).warnings]
     assert any(":9:5: 2 seeds cannot decide any of 1 claims; it takes at least 6" in line for line in message) == warned

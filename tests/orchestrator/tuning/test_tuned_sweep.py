@@ -15,7 +15,7 @@ import torch
 from orchestrator.grid import read_grid
 from orchestrator.plan.counts import ExistingResults
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.prepare import data_place
+from orchestrator.plan.prepare import data_location
 from orchestrator.plan.progress import SilentProgress, Snapshot
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
@@ -132,7 +132,7 @@ def test_again_runs_nothing_and_more_seeds_run_with_what_was_chosen(write: Write
 
 def test_a_plan_counts_what_tunes(write: Write) -> None:
     grid = write()
-    plan = Plan(read_grid(grid), data_place(None, grid))
+    plan = Plan(read_grid(grid), data_location(None, grid))
     counts = plan.counts()
     assert (counts.cells, counts.trials, counts.tuning_trials, counts.to_run) == (2, 16, 12, 16)
     run(grid, max_trials=16)
@@ -229,7 +229,7 @@ def test_values_that_do_not_go_together_are_skipped(write: Write) -> None:
     again = run(grid)
     assert (again.ran, again.counts) == (0, summary.counts), "what was drawn is not drawn again"
     journal = Journal.read(ResultsPaths(Path("results/tuned")).journal)
-    counts = Plan(read_grid(grid), data_place(None, grid)).counts(
+    counts = Plan(read_grid(grid), data_location(None, grid)).counts(
         ExistingResults(journal.cell_ids(), journal.statuses())
     )
     assert (counts.done, counts.to_run) == (6, 0)
@@ -237,7 +237,7 @@ def test_values_that_do_not_go_together_are_skipped(write: Write) -> None:
 
 def test_what_tunes_never_learns_nor_selects_on_what_is_tested(write: Write) -> None:
     grid = write(seeds=4)
-    place = data_place(None, grid)
+    place = data_location(None, grid)
     cell = next(Plan(read_grid(grid), place).cells())
     spec = cell.spec(0)
     assert cell.tuning is not None

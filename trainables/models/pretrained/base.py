@@ -71,8 +71,8 @@ class Pretrained(Model):
         assert isinstance(module, TunedNet)
         return with_features(module, data, regularizers, protocol, context)
 
-    def located(self, place: DataLocation) -> Self:
-        weights, content = self._identified(place)
+    def located(self, location: DataLocation) -> Self:
+        weights, content = self._identified(location)
         if self.content not in (None, content):
             raise WeightsError(f"{self.weights} has the content {content}, and not {self.content}")
         return self.model_copy(update={"weights": weights, "content": content})
@@ -106,16 +106,16 @@ class Pretrained(Model):
         """The weights by name. Raises WeightsError where they are not those that were planned."""
         return load_checked(Path(self.weights), self.content)
 
-    def _identified(self, place: DataLocation) -> tuple[str, str]:
+    def _identified(self, location: DataLocation) -> tuple[str, str]:
         """Return where the weights are, and what stands for their content."""
         if self.weights == UNTRAINED:
             return UNTRAINED, UNTRAINED
         if not self.reads_file:
             return self._published()
-        path = _found(self.weights, place)
+        path = _found(self.weights, location)
         self._refuse(path)
         try:
-            digest = remembered(place, "weights", [path], lambda: weights_digest(path))
+            digest = remembered(location, "weights", [path], lambda: weights_digest(path))
         except DataError as refused:
             raise WeightsError(str(refused)) from refused
         return str(path), digest
@@ -133,13 +133,13 @@ def names_file(weights: str) -> bool:
     return "." in weights or "/" in weights
 
 
-def _found(weights: str, place: DataLocation) -> Path:
+def _found(weights: str, location: DataLocation) -> Path:
     try:
-        path = place.find(str(Path(weights).expanduser()))
+        path = location.find(str(Path(weights).expanduser()))
     except (OSError, RuntimeError, ValueError) as refused:
         raise WeightsError(f"cannot look for the weights {weights}: {refused}") from refused
     if path is None:
-        folders = [str(folder) for folder in (place.beside, place.data) if folder is not None]
+        folders = [str(folder) for folder in (location.beside, location.data) if folder is not None]
         looked = f"; looked in {' and '.join(folders)}" if folders and not Path(weights).is_absolute() else ""
         raise WeightsError(f"the weights {weights} are not there{looked}")
     return path

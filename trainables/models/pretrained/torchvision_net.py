@@ -44,13 +44,13 @@ class TorchvisionNet(Pretrained):
             )
         return self
 
-    def missing(self, place: DataLocation) -> str | None:
+    def missing(self, location: DataLocation) -> str | None:
         if self.reads_file or self.weights == UNTRAINED or self._kept.is_file():
             return None
         return f"the weights of {self.name} were not found; looked for {self._kept}"
 
-    def fetch(self, place: DataLocation) -> None:
-        if self.missing(place) is not None:
+    def fetch(self, location: DataLocation) -> None:
+        if self.missing(location) is not None:
             self._download()
 
     @property
