@@ -73,7 +73,7 @@ def read_copy(path: Path, *, with_log: bool = True) -> sqlite3.Connection:
     """
     log = path.with_name(f"{path.name}-wal")
     memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    with guarded(path), TemporaryDirectory(prefix="orch-") as folder:
+    with checked_io(path), TemporaryDirectory(prefix="orch-") as folder:
         for source in (path, log) if with_log else (path,):
             with suppress(FileNotFoundError), reading(source) as content, Path(folder, source.name).open("xb") as copy:
                 copyfileobj(content, copy)
@@ -102,8 +102,8 @@ def checked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def guarded(path: Path) -> Iterator[None]:
-    """As `checked`, and what goes wrong with the seal and the mark beside the file. Raises the same."""
+def checked_io(path: Path) -> Iterator[None]:
+    """As `checked`, and what goes wrong with the files beside this one. Raises the same."""
     try:
         with checked(path):
             yield

@@ -1,4 +1,4 @@
-"""Whether a journal's files are as they were written: main file against seal, write-ahead log against mark."""
+"""Whether a journal's files are as they were written: main file against page checksums, its log against the watermark."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from orchestrator.errors import DamagedResults, OrchError
-from orchestrator.store import seal as wal
-from orchestrator.store import stamp
+from orchestrator.store import page_checksums, stamp, wal
 from orchestrator.store.files import content_of, reading, strange
-from orchestrator.store.seal import NOTHING, Mark, Seal
+from orchestrator.store.page_checksums import PageChecksums
 from orchestrator.store.stamp import Stamp, stamps_in
+from orchestrator.store.wal import NOTHING, WalWatermark
 
 _T = TypeVar("_T")
 
@@ -32,16 +32,16 @@ class JournalFiles:
         return self.main.with_name(f"{self.main.name}-shm")
 
     @property
-    def seal(self) -> Path:
+    def page_checksums(self) -> Path:
         return self.main.with_suffix(".seal")
 
     @property
-    def mark(self) -> Path:
+    def wal_watermark(self) -> Path:
         return self.main.with_suffix(".mark")
 
     @property
     def all(self) -> tuple[Path, ...]:
-        return (self.main, self.log, self.seal, self.mark)
+        return (self.main, self.log, self.page_checksums, self.wal_watermark)
 
     @property
     def opened(self) -> tuple[Path, ...]:
@@ -50,7 +50,7 @@ class JournalFiles:
 
     @property
     def every(self) -> tuple[Path, ...]:
-        return (*self.opened, self.seal, self.mark)
+        return (*self.opened, self.page_checksums, self.wal_watermark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,12 @@ class Inspected:
 
     troubles: tuple[Trouble, ...]
     sealed: bool = False
-    """Whether there is a seal of this moment, which vouches for each page of the main file."""
+    """Whether there are page checksums of this moment, which vouch for each page of the main file."""
     log_is_left: bool = False
     """Whether the log must not be read: it does not go on from this main file, nor end in it."""
 
     def damages(self, files: JournalFiles) -> bool:
-        """Whether rows are lost or wrong. What lies beside them (a seal, a mark, a log that was left) can be made anew."""
+        """Whether rows are lost or wrong. What lies beside them, as a log that was left, can be made anew."""
         troubled = {trouble.path for trouble in self.troubles}
         return files.main in troubled or (files.log in troubled and not self.log_is_left)
 
@@ -92,9 +92,9 @@ def inspect(files: JournalFiles) -> Inspected:
 
 
 def state(files: JournalFiles) -> list[bytes]:
-    """Another one after each commit and each seal: whoever finds damage looks again where it has changed meanwhile."""
+    """Another one after each commit and carrying over: whoever finds damage looks again where it has changed meanwhile."""
     found = []
-    for path in (files.seal, files.mark):
+    for path in (files.page_checksums, files.wal_watermark):
         with suppress(FileNotFoundError, OrchError):
             found.append(content_of(path))
     return found
@@ -104,21 +104,23 @@ def _inspect(files: JournalFiles) -> Inspected:
     if others := tuple(Trouble(path, what) for path in files.every if (what := strange(path)) is not None):
         return Inspected(others)  # nothing more can be said before they are gone
     troubles: list[Trouble] = []
-    mark = _sound(Mark.read, files.mark, troubles)
-    seal = _sound(Seal.read, files.seal, troubles)
+    watermark = _sound(WalWatermark.read, files.wal_watermark, troubles)
+    checksums = _sound(PageChecksums.read, files.page_checksums, troubles)
     log = content_of(files.log) if files.log.exists() else b""
-    pages = _pages(files.main, log, seal)
-    troubles += [Trouble(files.log, what) for what in _of_log(mark, log, pages)]
-    if seal is None and mark is not None and mark != NOTHING and not troubles:
-        troubles.append(Trouble(files.seal, "it is missing"))
+    pages = _pages(files.main, log, checksums)
+    troubles += [Trouble(files.log, what) for what in _of_log(watermark, log, pages)]
+    if checksums is None and watermark is not None and watermark != NOTHING and not troubles:
+        troubles.append(Trouble(files.page_checksums, "it is missing"))
     bad = pages.bad
-    if bad and seal is not None and stamp.is_of_another_moment(seal.stamp, pages.stamp, pages.stamps_in_log):
-        bad, seal = [], None
-        troubles.append(Trouble(files.seal, "it is of another moment than the journal: nothing vouches for that"))
+    if bad and checksums is not None and stamp.is_of_another_moment(checksums.stamp, pages.stamp, pages.stamps_in_log):
+        bad, checksums = [], None
+        troubles.append(
+            Trouble(files.page_checksums, "it is of another moment than the journal: nothing vouches for that")
+        )
     if bad:
         shown = ", ".join(map(str, bad[:5])) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
         troubles.insert(0, Trouble(files.main, f"page {shown} not as written"))
-    return Inspected(tuple(troubles), seal is not None, pages.log_is_left)
+    return Inspected(tuple(troubles), checksums is not None, pages.log_is_left)
 
 
 def _sound(read: Callable[[Path], _T], path: Path, troubles: list[Trouble]) -> _T | None:
@@ -142,34 +144,34 @@ class _Pages:
     log_is_left: bool
 
 
-def _pages(path: Path, log: bytes, seal: Seal | None) -> _Pages:
+def _pages(path: Path, log: bytes, checksums: PageChecksums | None) -> _Pages:
     with reading(path) as main:
-        size = wal.page_size(main) if seal is None else seal.page_size
+        size = page_checksums.page_size(main) if checksums is None else checksums.page_size
         found = wal.committed(list(wal.frames(log, wal.salt_of(log), size, wal.HEADER)))
         main.seek(0)
         own, stamps = Stamp.of(main.read(size)), stamps_in(log, found)
         left = stamp.is_of_another_journal(stamps, own)
         covered = set[int]() if left else {frame.page for frame in found}
-        bad = [] if seal is None else seal.differing(main, covered)
+        bad = [] if checksums is None else checksums.differing(main, covered)
     return _Pages(bad, own, [] if left else stamps, left)
 
 
-def _of_log(mark: Mark | None, log: bytes, pages: _Pages) -> Iterator[str]:
+def _of_log(watermark: WalWatermark | None, log: bytes, pages: _Pages) -> Iterator[str]:
     if pages.log_is_left:
         yield "it was left by a copy of another moment, and is none of this journal"
-        if mark is not None and mark.size:
+        if watermark is not None and watermark.size:
             yield "what was committed last is not there"
-    elif mark is not None and (what := _missing(mark, log)) is not None:
+    elif watermark is not None and (what := _missing(watermark, log)) is not None:
         yield what
 
 
-def _missing(mark: Mark, log: bytes) -> str | None:
+def _missing(watermark: WalWatermark, log: bytes) -> str | None:
     """What the log lacks of what was committed."""
-    if mark.size == 0:
+    if watermark.size == 0:
         return None
-    if len(log) < mark.size:
-        return f"{mark.size - len(log)} bytes of what was committed are missing"
-    if blake2b(log[: mark.size], digest_size=16).hexdigest() != mark.digest:
+    if len(log) < watermark.size:
+        return f"{watermark.size - len(log)} bytes of what was committed are missing"
+    if blake2b(log[: watermark.size], digest_size=16).hexdigest() != watermark.digest:
         return "what was committed is not as it was written"
     return None
 
@@ -182,8 +184,8 @@ def refuse_log_that_was_left(files: JournalFiles) -> None:
     if not files.log.exists() or files.log.stat().st_size <= wal.HEADER or not files.main.exists():
         return
     with suppress(DamagedResults, FileNotFoundError):
-        if Mark.read(files.mark).salt == _salt(files.log):  # the usual case: a sweep writes it, or was killed
-            return
+        if WalWatermark.read(files.wal_watermark).salt == _salt(files.log):
+            return  # the usual case: a sweep writes it, or was killed
     if inspect(files).log_is_left:
         raise DamagedResults(
             f"{files.log} was left by a copy of another moment than {files.main.name}; `orch repair {files.main.parent}`"

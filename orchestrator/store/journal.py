@@ -14,9 +14,9 @@ from typing import Any, Final, Self
 
 from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Started
 from orchestrator.store import journal_schema, sql
-from orchestrator.store.connection import checked, connect, guarded
-from orchestrator.store.guard import JournalGuard
+from orchestrator.store.connection import checked, checked_io, connect
 from orchestrator.store.inspection import refuse_damage
+from orchestrator.store.journal_writer import JournalWriter
 from orchestrator.store.sql import CellRow, Planning, keep_cell, outcome_values
 from orchestrator.store.version import migrate, migrated_copy
 from results_schema import ATTEMPTS, CLASSES, CURVES, ENDED, ENVIRONMENTS, EPOCHS, VERSION
@@ -27,9 +27,9 @@ _LOST: Final = "the sweep that ran it ended before it did"
 class Journal:
     """One results directory's journal. Use `create_or_open` to write it, `read` to look at it."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, guard: JournalGuard | None = None) -> None:
-        """guard: of one that is written."""
-        self._db, self._path, self._guard = connection, path, guard
+    def __init__(self, connection: sqlite3.Connection, path: Path, writer: JournalWriter | None = None) -> None:
+        """writer: of one that is written."""
+        self._db, self._path, self._writer = connection, path, writer
 
     @classmethod
     def create_or_open(cls, path: Path) -> Self:
@@ -37,15 +37,15 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         journal_schema.refuse_what_is_not_ours(path)
         refuse_damage(path)
-        with guarded(path):
-            guard = JournalGuard(path)
+        with checked_io(path):
+            writer = JournalWriter(path)
         db = connect(path)
-        journal = cls(db, path, guard)
-        weakref.finalize(journal, guard.close, db)  # never closed without: SQLite would change what is sealed
+        journal = cls(db, path, writer)
+        weakref.finalize(journal, writer.close, db)  # never closed without: SQLite would change what is sealed
         with journal._opening():
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA wal_autocheckpoint = 0")
-            db.execute("PRAGMA synchronous = NORMAL")  # the guard brings the log to the disk, commit by commit
+            db.execute("PRAGMA synchronous = NORMAL")  # the writer brings the log to the disk, commit by commit
             if journal_schema.is_empty(db):
                 journal_schema.create(db)
             else:
@@ -53,7 +53,7 @@ class Journal:
                 if (found := journal_schema.version_of(db, path)) < VERSION:
                     migrate(db, path, found, VERSION)
                 journal_schema.check_schema(db, path)
-            guard.begin(db)
+            writer.begin(db)
             db.execute("BEGIN")
         return journal
 
@@ -74,28 +74,28 @@ class Journal:
 
     def close(self) -> None:
         try:
-            with guarded(self._path):
+            with checked_io(self._path):
                 if self._db.in_transaction:
                     self._db.commit()
-                    if self._guard is not None:
-                        self._guard.committed(self._db)
+                    if self._writer is not None:
+                        self._writer.committed(self._db)
         finally:
-            if self._guard is None:
+            if self._writer is None:
                 self._db.close()
             else:
-                self._guard.close(self._db)
+                self._writer.close(self._db)
 
     def commit(self) -> None:
         """Make everything written so far durable."""
-        assert self._guard is not None, "this journal was opened to be read"
-        with guarded(self._path):
+        assert self._writer is not None, "this journal was opened to be read"
+        with checked_io(self._path):
             self._db.commit()
-            self._guard.committed(self._db)
+            self._writer.committed(self._db)
             self._db.execute("BEGIN")
 
     def flush(self) -> None:
         """Make everything written so far outlast this process, however it ends. The next `commit` makes it durable."""
-        with guarded(self._path):
+        with checked_io(self._path):
             self._db.commit()
             self._db.execute("BEGIN")
 
@@ -312,7 +312,7 @@ class Journal:
     def _opening(self) -> Iterator[None]:
         """SQLite's errors as ours; what cannot be opened is closed."""
         try:
-            with guarded(self._path):
+            with checked_io(self._path):
                 yield
         except BaseException:
             self.close()

@@ -17,8 +17,8 @@ from orchestrator.store.files import copy_durably
 from orchestrator.store.inspection import JournalFiles, inspect, refuse_damage
 from orchestrator.store.journal import Journal
 from orchestrator.store.local_disk import folder_of, is_network
+from orchestrator.store.page_checksums import PageChecksums
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.seal import Seal
 from orchestrator.store.tables import Checksums
 from results_schema import still_to_run
 from trainables.data.files import JOURNAL
@@ -152,16 +152,18 @@ class OnLocalDisk:
     def _replace_copy(self, number: int) -> None:
         copy = JournalFiles(self._paths.journal)
         self._check()
-        copy.seal.unlink(missing_ok=True)  # a copy without a seal is whole, one with another's seal is not
+        copy.page_checksums.unlink(
+            missing_ok=True
+        )  # a copy without page checksums is intact, one with another's is not
         copy_durably(self.published, copy.main)
-        for old in (copy.log, copy.shared, copy.mark):  # of a sweep that ran there before it was a network
+        for old in (copy.log, copy.shared, copy.wal_watermark):  # of a sweep that ran there before it was a network
             old.unlink(missing_ok=True)
         with self.published.open("rb") as file:
-            Seal.of(file, number).write(copy.seal)
+            PageChecksums.of(file, number).write(copy.page_checksums)
 
     def _snapshot(self, *, ended: bool) -> int:
         """The committed journal as one file that nobody writes: a reader over a network needs no lock on it. Its number for
-        the seal.
+        its page checksums.
         """
         temporary = self._folder / "published.tmp"
         temporary.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 """Of which moment a journal's files are: a copy that was made while a sweep wrote may have each of another one.
 
 Page 1 holds a number that is drawn anew each time that the journal is sealed, beside the one before (`PRAGMA user_version`
-and `application_id`, sqlite.org/fileformat2.html, 1.3). The seal has the same number, and so has every page 1 in the log
-that has been written since.
+and `application_id`, sqlite.org/fileformat2.html, 1.3). Its page checksums have the same number, and so has every page 1
+in the log that has been written since.
 """
 
 import sqlite3
@@ -11,7 +11,7 @@ from secrets import randbits
 from struct import Struct
 from typing import Final, Self
 
-from orchestrator.store import seal as wal
+from orchestrator.store import wal
 
 _MAGIC: Final = b"SQLite format 3\0"
 _HEADER: Final = 100
@@ -24,7 +24,7 @@ class Stamp:
     """What page 1 says."""
 
     number: int
-    """Of the seal that was made of it, or was to be made next."""
+    """Of the page checksums that were made of it, or were to be made next."""
     before: int
 
     @classmethod
@@ -57,16 +57,16 @@ def put_on(db: sqlite3.Connection, before: int) -> int:
     return number
 
 
-def is_of_another_moment(seal: int, main: Stamp | None, log: list[Stamp]) -> bool:
-    """Whether a seal is older or newer than the journal beside it: then it tells nothing of what befell that.
+def is_of_another_moment(checksums: int, main: Stamp | None, log: list[Stamp]) -> bool:
+    """Whether page checksums are older or newer than the journal beside them: they tell nothing of what befell that.
 
-    What stands last in a log may be in the main file already: who was ended between that and the sealing has left the seal
-    before.
+    What stands last in a log may be in the main file already: who was ended between that and the sealing has left the
+    checksums of before.
     """
-    if main is None or not seal:
+    if main is None or not checksums:
         return False
     latest = [number for stamp in log[-1:] for number in (stamp.number, stamp.before)]
-    return not any(_same(seal, number) for number in (main.number, *latest))
+    return not any(_same(checksums, number) for number in (main.number, *latest))
 
 
 def is_of_another_journal(log: list[Stamp], main: Stamp | None) -> bool:

@@ -172,7 +172,7 @@ def table_version(path: Path) -> int | None:
 
 
 def is_damaged(journal: Path) -> bool:
-    """Whether the seal says so: then nothing that the journal says of itself counts."""
+    """Whether its page checksums say so: then nothing that the journal says of itself counts."""
     files = JournalFiles(journal)
     return files.main in {trouble.path for trouble in inspect(files).troubles}
 
@@ -180,7 +180,7 @@ def is_damaged(journal: Path) -> bool:
 def _known(paths: ResultsPaths) -> bool:
     """Whether files beside the journal say that it is ours, however damaged it may be."""
     files = JournalFiles(paths.journal)
-    ours = (files.seal, files.mark, paths.checksums)
+    ours = (files.page_checksums, files.wal_watermark, paths.checksums)
     return any(path.exists() for path in ours) or table_version(paths.table(TRIALS.name)) is not None
 
 

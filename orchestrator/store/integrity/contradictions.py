@@ -21,7 +21,7 @@ class Found:
 
 
 def contradictions(db: sqlite3.Connection, *, deep: bool) -> Found:
-    """deep: look at SQLite's own structure too, where no seal vouches for it. Raises DamagedResults."""
+    """deep: look at SQLite's own structure too, where no page checksums vouch for it. Raises DamagedResults."""
     try:
         return _found(db, deep=deep)
     except UnicodeDecodeError as error:

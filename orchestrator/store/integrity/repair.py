@@ -27,8 +27,8 @@ def repair(paths: ResultsPaths, check: Callable[[], None]) -> Iterator[str]:
     """
     damaged = [verdict for verdict in verify(paths) if not verdict.whole]
     if not damaged:
-        if not JournalFiles(paths.journal).seal.exists() or not paths.checksums.exists():
-            _write(paths, place_of(paths, check))  # what an older orch left has no seal and no checksums
+        if not JournalFiles(paths.journal).page_checksums.exists() or not paths.checksums.exists():
+            _write(paths, place_of(paths, check))  # what an older orch left has no checksums
         return
     aside = paths.damaged / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%f")
     moved = _keep_copies(paths, damaged, aside)
@@ -92,7 +92,7 @@ def _keep_copies(paths: ResultsPaths, damaged: list[FileVerdict], aside: Path) -
 
 
 def _rebuilt(paths: ResultsPaths, files: JournalFiles) -> Iterator[str]:
-    """A new journal in the place of the old one. Until it is there, the old seal says that this one is damaged."""
+    """A new journal in the place of the old one. Until it is there, the old page checksums say that this one is damaged."""
     with unfinished(files.main) as file:
         new = Path(file.name)
         with checked(files.main):
@@ -101,7 +101,7 @@ def _rebuilt(paths: ResultsPaths, files: JournalFiles) -> Iterator[str]:
         for path in (files.log, files.shared):
             path.unlink(missing_ok=True)
         new.replace(files.main)
-        for path in (files.seal, files.mark):
+        for path in (files.page_checksums, files.wal_watermark):
             path.unlink(missing_ok=True)
         durable(files.main.parent)
     yield from told
@@ -110,7 +110,7 @@ def _rebuilt(paths: ResultsPaths, files: JournalFiles) -> Iterator[str]:
 def _cleared(files: JournalFiles) -> Iterator[str]:
     """Without what lies beside a journal and is none of it: its next opening makes that anew."""
     troubled = [trouble.path for trouble in inspect(files).troubles]
-    for path in (files.shared, files.mark, *troubled):
+    for path in (files.shared, files.wal_watermark, *troubled):
         path.unlink(missing_ok=True)
     if troubled.count(files.log) > 1:
         yield "LOST what was committed last, if the tables do not have it: the log beside the journal is of another moment"

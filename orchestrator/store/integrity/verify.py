@@ -194,7 +194,7 @@ def _journal_ids(paths: ResultsPaths) -> set[str] | None:
         return None
 
 
-# A journal against its seal, its mark, and its own rows.
+# A journal against its page checksums, its watermark, and its own rows.
 
 _LOOKS = 10
 
@@ -227,11 +227,13 @@ def _journal_verdicts(paths: ResultsPaths, files: JournalFiles) -> Iterator[File
         rows = _rows(paths, files.main, found)
         yield rows.verdict
         if not rows.copied and has_checksums(paths):
-            troubled |= {path: "it is gone" for path in (files.seal, files.mark) if not path.exists()}
+            troubled |= {
+                path: "it is gone" for path in (files.page_checksums, files.wal_watermark) if not path.exists()
+            }
     for path in files.every:
         if path in troubled:
             yield FileVerdict(_name(paths, path), troubled[path])
-        elif path.exists() and path in (files.log, files.seal, files.mark):
+        elif path.exists() and path in (files.log, files.page_checksums, files.wal_watermark):
             yield FileVerdict(_name(paths, path), None)
 
 
@@ -241,7 +243,7 @@ def _name(paths: ResultsPaths, path: Path) -> str:
 
 def _is_unused(paths: ResultsPaths, files: JournalFiles) -> bool:
     """Empty, and nothing beside it tells that it ever was otherwise."""
-    others = (files.seal, paths.checksums, *(paths.table(table.name) for table in TABLES))
+    others = (files.page_checksums, paths.checksums, *(paths.table(table.name) for table in TABLES))
     empty = all(not path.exists() or not path.stat().st_size for path in (files.main, files.log))
     return empty and not any(path.exists() for path in others)
 
@@ -252,8 +254,9 @@ class _Rows:
 
     verdict: FileVerdict
     copied: bool = True
-    """Whether it is, or was, a copy of a journal elsewhere, which has no mark, and no seal for a moment. Also where that
-    cannot be told."""
+    """Whether it is, or was, a copy of a journal elsewhere, which has no watermark, and no page checksums for a moment. Also
+    where that cannot be told.
+    """
 
 
 def _rows(paths: ResultsPaths, journal: Path, inspected: Inspected) -> _Rows:
@@ -268,8 +271,8 @@ def _rows(paths: ResultsPaths, journal: Path, inspected: Inspected) -> _Rows:
         return _Rows(FileVerdict(name, str(error)))
     if found.problems:
         return _Rows(FileVerdict(name, "; ".join(found.problems)), copied)
-    seal = "" if sealed else ", not sealed yet: a sweep or `orch repair` does that"
-    return _Rows(FileVerdict(name, None, f"{found.trials} trials{seal}"), copied)
+    unsealed = "" if sealed else ", not sealed yet: a sweep or `orch repair` does that"
+    return _Rows(FileVerdict(name, None, f"{found.trials} trials{unsealed}"), copied)
 
 
 def _opened(paths: ResultsPaths, journal: Path, *, log_is_left: bool = False) -> sqlite3.Connection:

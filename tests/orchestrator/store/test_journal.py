@@ -177,7 +177,7 @@ def test_what_is_flushed_outlasts_the_process_and_what_is_not_does_not(tmp_path:
 def test_a_commit_waits_for_the_disk_before_it_is_marked_and_a_flush_does_not(
     journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    brought, bring, mark = [], os.fsync, JournalFiles(tmp_path / "journal.sqlite").mark
+    brought, bring, mark = [], os.fsync, JournalFiles(tmp_path / "journal.sqlite").wal_watermark
 
     def fsync(descriptor: int) -> None:
         brought.append((str(Path(f"/proc/self/fd/{descriptor}").readlink()), mark.read_bytes()))

@@ -10,17 +10,17 @@ from orchestrator.store.journal import Journal
 DIES = """
 import os, sys
 from pathlib import Path
-from orchestrator.store import seal
+from orchestrator.store import page_checksums
 from orchestrator.store.journal import Journal
-seal.Seal.write = lambda *_: os._exit(7)
+page_checksums.PageChecksums.write = lambda *_: os._exit(7)
 Journal.create_or_open(Path(sys.argv[1]))
 """
 
 
-def test_who_is_killed_before_the_first_seal_leaves_nothing_that_looks_damaged(tmp_path: Path) -> None:
+def test_who_is_killed_before_the_first_page_checksums_leaves_nothing_that_looks_damaged(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     assert subprocess.run([sys.executable, "-c", DIES, str(path)], check=False).returncode == 7
-    assert not JournalFiles(path).seal.exists()
+    assert not JournalFiles(path).page_checksums.exists()
     assert inspect(JournalFiles(path)).troubles == ()
     Journal.create_or_open(path).close()
     assert inspect(JournalFiles(path)).troubles == ()

@@ -1,9 +1,9 @@
-"""Keeps a journal's seal and mark true while a sweep writes it.
+"""Writes a journal's page checksums and watermark, so that they hold at any moment of a sweep.
 
 SQLite changes the main file only when the write-ahead log is carried over into it (a checkpoint). That is done here and
-nowhere else: pages into the main file, then the seal, then the mark, and only then is the log emptied. So at any moment
-each page of the main file is as it was sealed, or stands in the log; whoever kills us between two steps changes nothing
-of that.
+nowhere else: pages into the main file, then its page checksums, then the watermark, and only then is the log emptied. So
+at any moment each page of the main file is as its checksum has it, or stands in the log; whoever kills us between two
+steps changes nothing of that.
 """
 
 import os
@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import OrchError, ResultsGone
-from orchestrator.store import seal, stamp
+from orchestrator.store import stamp, wal
 from orchestrator.store.connection import connect
 from orchestrator.store.files import make_own
 from orchestrator.store.identity import path_of, refuse_another
 from orchestrator.store.inspection import JournalFiles
-from orchestrator.store.seal import NOTHING, Mark, Seal
+from orchestrator.store.page_checksums import PageChecksums
+from orchestrator.store.wal import NOTHING, WalWatermark
 
 CARRY_OVER: Final = 16 * 2**20
 """Bytes of the log beyond which it is carried over into the main file."""
@@ -32,22 +33,22 @@ _never_closed: list[sqlite3.Connection] = []
 """A connection that nobody refers to closes itself."""
 
 
-class JournalGuard:
+class JournalWriter:
     """For the one writer, who holds the results' lock. Raises OSError and what SQLite raises."""
 
     def __init__(self, path: Path) -> None:
         """Before the database is opened: closing a file ends all of this process's locks on it, so ours stays open."""
         self._files = JournalFiles(path)
         self._path = path
-        for written in (path, self._files.log, self._files.shared, self._files.mark):
+        for written in (path, self._files.log, self._files.shared, self._files.wal_watermark):
             make_own(written)
         self._main = os.fdopen(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666), "rb", buffering=0)
-        if not self._files.mark.exists():
-            NOTHING.create(self._files.mark)
-        self._mark = os.open(self._files.mark, os.O_RDWR | os.O_NOFOLLOW)
+        if not self._files.wal_watermark.exists():
+            NOTHING.create(self._files.wal_watermark)
+        self._watermark = os.open(self._files.wal_watermark, os.O_RDWR | os.O_NOFOLLOW)
         self._log: int | None = None
         self._page_size = 0
-        self._seal: Seal | None = None
+        self._checksums: PageChecksums | None = None
         self._begin_log(b"")
         self._again = CARRY_OVER
 
@@ -55,8 +56,8 @@ class JournalGuard:
         """The database is open, whole, and nothing is being written: from here on it is sealed."""
         db.execute("PRAGMA wal_autocheckpoint = 0")
         self._page_size = db.execute("PRAGMA page_size").fetchone()[0]
-        if self._files.seal.exists():
-            self._seal = Seal.read(self._files.seal)
+        if self._files.page_checksums.exists():
+            self._checksums = PageChecksums.read(self._files.page_checksums)
         self._follow()
         self.carry_over(db)
 
@@ -65,7 +66,7 @@ class JournalGuard:
         none: SQLite would go on writing what nobody finds any more.
         """
         if self._follow():
-            self._write_mark()
+            self._write_watermark()
         self._refuse_another()
         if self._end >= self._again:
             self.carry_over(db)
@@ -73,26 +74,27 @@ class JournalGuard:
     def carry_over(self, db: sqlite3.Connection) -> bool:
         """Bring the log into the main file and seal that. Whether the log is empty now: a reader may still use it.
 
-        Raises ResultsGone: a seal that came to lie elsewhere would leave one here that is of another moment.
+        Raises ResultsGone: checksums that came to lie elsewhere would leave some here that are of another moment.
         """
         self._refuse_another()
-        first = self._seal is None
-        number = stamp.put_on(db, 0 if self._seal is None else self._seal.stamp)
+        first = self._checksums is None
+        number = stamp.put_on(db, 0 if self._checksums is None else self._checksums.stamp)
         committed = self._follow()
-        if committed and not first:  # a mark without a seal says that the seal was lost
-            self._write_mark()
+        if committed and not first:  # a watermark without page checksums says that these were lost
+            self._write_watermark()
         busy, length, carried = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        self._seal = (
-            Seal.of(self._main, number) if self._seal is None else self._seal.updated(self._main, self._changed, number)
-        )
-        self._seal.write(self._files.seal)
+        if self._checksums is None:
+            self._checksums = PageChecksums.of(self._main, number)
+        else:
+            self._checksums = self._checksums.updated(self._main, self._changed, number)
+        self._checksums.write(self._files.page_checksums)
         if committed and first:
-            self._write_mark()
+            self._write_watermark()
         self._refuse_another()
         complete = not busy and length == carried
         if complete:
-            NOTHING.write(self._mark)
-            os.fsync(self._mark)
+            NOTHING.write(self._watermark)
+            os.fsync(self._watermark)
             db.execute("PRAGMA busy_timeout = 0")  # the sweep does not wait for who reads: there is a next time
             complete = not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             db.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
@@ -107,7 +109,7 @@ class JournalGuard:
             return
         emptied = False
         try:
-            if self._seal is not None and not db.in_transaction:
+            if self._checksums is not None and not db.in_transaction:
                 with suppress(OSError, sqlite3.Error, ResultsGone):
                     emptied = self.carry_over(db)
         finally:
@@ -116,7 +118,7 @@ class JournalGuard:
             else:
                 self._close_without_checkpoint(db)
             self._main.close()
-            os.close(self._mark)
+            os.close(self._watermark)
             if self._log is not None:
                 os.close(self._log)
 
@@ -141,16 +143,16 @@ class JournalGuard:
         refuse_another(self._path, self._main.fileno(), self._path.parent)
 
     def _begin_log(self, header: bytes) -> None:
-        self._salt = seal.salt_of(header)
+        self._salt = wal.salt_of(header)
         self._end = len(header)
         self._digest = blake2b(header, digest_size=16)
         self._changed: set[int] = set()
 
-    def _write_mark(self) -> None:
-        """Once the log is on the disk, since a mark that tells of more than the log holds says that some of it was lost."""
-        assert self._log is not None, "a mark is written once there is something in the log"
+    def _write_watermark(self) -> None:
+        """Once the log is on the disk, since one that tells of more than the log holds says that some of it was lost."""
+        assert self._log is not None, "a watermark is written once there is something in the log"
         os.fsync(self._log)
-        Mark(self._salt.hex(), self._end, self._digest.hexdigest()).write(self._mark)
+        WalWatermark(self._salt.hex(), self._end, self._digest.hexdigest()).write(self._watermark)
 
     def _follow(self) -> bool:
         """Read what joined the log. Whether something was committed."""
@@ -158,19 +160,19 @@ class JournalGuard:
             if not self._files.log.exists():
                 return False
             self._log = os.open(self._files.log, os.O_RDONLY)
-        header = os.pread(self._log, seal.HEADER, 0)
-        if len(header) < seal.HEADER:
+        header = os.pread(self._log, wal.HEADER, 0)
+        if len(header) < wal.HEADER:
             return False
-        if seal.salt_of(header) != self._salt:  # a new log, in the place of one that was carried over
+        if wal.salt_of(header) != self._salt:  # a new log, in the place of one that was carried over
             self._begin_log(header)
         before = self._end
-        length = seal.FRAME_HEADER + self._page_size
+        length = wal.FRAME_HEADER + self._page_size
         pending = b""
         while content := os.pread(self._log, max(1, CHUNK // length) * length, self._end + len(pending)):
-            found = list(seal.frames(content, self._salt, self._page_size))
+            found = list(wal.frames(content, self._salt, self._page_size))
             pending += content[: len(found) * length]
             self._changed.update(frame.page for frame in found)
-            done = len(seal.committed(list(seal.frames(pending, self._salt, self._page_size)))) * length
+            done = len(wal.committed(list(wal.frames(pending, self._salt, self._page_size)))) * length
             self._digest.update(pending[:done])
             self._end += done
             pending = pending[done:]
