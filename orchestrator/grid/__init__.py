@@ -1,4 +1,4 @@
-"""The user's grid file: YAML to GridSpec, levels expanded lazily, every mistake told with its place."""
+"""The user's grid file: YAML to GridSpec, levels expanded lazily, every mistake reported with its place."""
 
 from orchestrator.grid.reader import read_grid
 from orchestrator.grid.settings import Resources, Wandb

@@ -9,13 +9,13 @@ from pydantic import PlainValidator, ValidationInfo, model_validator
 
 from clusters.yaml_file import At, YamlList, YamlMapping, YamlText
 from orchestrator.grid.components import read_entry
-from orchestrator.grid.levels import Entry, Family, Labels
+from orchestrator.grid.levels import AxisEntry, Labels, ParameterGrid
 from orchestrator.grid.mistakes import each, mistake
 from orchestrator.grid.settings import Section
 from trainables import AXES
 
 Read = TypeVar("Read")
-Entries = Mapping[str, tuple[Entry, ...]]
+Entries = Mapping[str, tuple[AxisEntry, ...]]
 """What stands under each axis."""
 
 
@@ -35,16 +35,16 @@ class Reading:
 
     root: YamlMapping
     """The whole file as it is written."""
-    entries: dict[str, list[Entry]] = field(default_factory=lambda: {axis: [] for axis in AXES})
+    entries: dict[str, list[AxisEntry]] = field(default_factory=lambda: {axis: [] for axis in AXES})
     """Those under `axes` and `include` with which nothing is wrong."""
     set_by: dict[str, list[tuple[At, str]]] = field(default_factory=dict)
     """For parameters such as `optimizer.lr` the rules that set them: place and name."""
     labels: Mapping[str, Labels] | None = None
     """Of all levels; None where something is wrong with some."""
 
-    def families(self, axis: str) -> list[Family]:
+    def param_grids(self, axis: str) -> list[ParameterGrid]:
         """All components that stand on an axis, with their values."""
-        return [family for entry in self.entries[axis] for family in entry.families]
+        return [param_grid for entry in self.entries[axis] for param_grid in entry.param_grids]
 
 
 def read_before(info: ValidationInfo) -> Reading:
@@ -53,27 +53,27 @@ def read_before(info: ValidationInfo) -> Reading:
     return info.context
 
 
-def _levels(written: Any, info: ValidationInfo) -> tuple[Entry, ...]:
+def _levels(written: Any, info: ValidationInfo) -> tuple[AxisEntry, ...]:
     read = partial(_entry, str(info.field_name), read_before(info))
     if written is None or written == []:
         raise mistake(f"the axis {info.field_name} has no levels; write at least one", of_key=True)
     return tuple(each(read, enumerate(written))) if isinstance(written, YamlList) else (read(written),)
 
 
-def _together(written: Any, info: ValidationInfo) -> tuple[Entry, ...]:
+def _together(written: Any, info: ValidationInfo) -> tuple[AxisEntry, ...]:
     """Of a whole cell, where a flat list of regularizers is one level of several together."""
     if isinstance(written, YamlList) and written and not any(isinstance(item, YamlList) for item in written):
         return (_entry(str(info.field_name), read_before(info), written),)
     return _levels(written, info)
 
 
-def _entry(axis: str, reading: Reading, written: Any) -> Entry:
+def _entry(axis: str, reading: Reading, written: Any) -> AxisEntry:
     entry = read_entry(axis, written)
     reading.entries[axis].append(entry)
     return entry
 
 
-Levels = Annotated[tuple[Entry, ...], PlainValidator(_levels)]
+Levels = Annotated[tuple[AxisEntry, ...], PlainValidator(_levels)]
 
 
 class WrittenAxes(Section):
@@ -102,4 +102,4 @@ class WrittenAxes(Section):
 class WrittenCell(WrittenAxes):
     """A whole cell, or the product of several levels."""
 
-    regularizer: Annotated[tuple[Entry, ...], PlainValidator(_together)] = ()
+    regularizer: Annotated[tuple[AxisEntry, ...], PlainValidator(_together)] = ()

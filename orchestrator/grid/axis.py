@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Final
 
 from clusters.yaml_file import At
-from orchestrator.grid.levels import Entry, Family, Labels, Level, Parts, meaning
+from orchestrator.grid.levels import AxisEntry, Labels, Level, ParameterGrid, Parts, meaning
 from trainables.component import Component
 
 KEPT: Final = 20_000
@@ -16,7 +16,7 @@ KEPT: Final = 20_000
 class Axis:
     """The levels of one factor of the grid, in its order. Equal levels (0.1 and 1e-1) are there once."""
 
-    def __init__(self, name: str, written: Sequence[Entry], labels: Labels, walked: bool = False) -> None:
+    def __init__(self, name: str, written: Sequence[AxisEntry], labels: Labels, walked: bool = False) -> None:
         """walked: the axis is walked level by level with another (`zip`), so that equal levels have to stay."""
         self.name = name
         self.entries = tuple(written)
@@ -37,7 +37,7 @@ class Axis:
     @property
     def components(self) -> frozenset[type[Component]]:
         """All components that stand on the axis."""
-        return frozenset(family.component for entry in self.entries for family in entry.families)
+        return frozenset(param_grid.component for entry in self.entries for param_grid in entry.param_grids)
 
     @property
     def hides_differences(self) -> bool:
@@ -46,11 +46,16 @@ class Axis:
             len({value.text for value in values}) > len({value.identity for value in values})
             for component in self.components
             for key in component.model_fields
-            if (values := [value for family in self._families(component) for value in family.values[key]])
+            if (values := [value for param_grid in self._param_grids(component) for value in param_grid.values[key]])
         )
 
-    def _families(self, component: type[Component]) -> list[Family]:
-        return [family for entry in self.entries for family in entry.families if family.component is component]
+    def _param_grids(self, component: type[Component]) -> list[ParameterGrid]:
+        return [
+            param_grid
+            for entry in self.entries
+            for param_grid in entry.param_grids
+            if param_grid.component is component
+        ]
 
     @property
     def repeated(self) -> tuple[At, ...]:
@@ -61,7 +66,7 @@ class Axis:
     def representatives(self, relevant: Mapping[type[Component], frozenset[str]]) -> Iterator[tuple[Level, int]]:
         """One level for all that agree on the relevant parameters, and how many they are."""
         for entry, group in zip(self.entries, self._groups, strict=True):
-            alike = group.representatives(relevant) if isinstance(group, Entry) else ((parts, 1) for parts in group)
+            alike = group.representatives(relevant) if isinstance(group, AxisEntry) else ((parts, 1) for parts in group)
             for parts, count in alike:
                 yield Level(parts, self.labels, entry.at), count
 
@@ -75,7 +80,7 @@ class Axis:
                 yield Level(parts, self.labels, entry.at)
 
 
-def _without_repeats(written: Sequence[Entry]) -> list[Collection[Parts]]:
+def _without_repeats(written: Sequence[AxisEntry]) -> list[Collection[Parts]]:
     entries = [entry.unique() for entry in written]
     if sum(len(entry) for entry in entries) <= KEPT:
         return _each_once(entries)
@@ -86,7 +91,7 @@ def _without_repeats(written: Sequence[Entry]) -> list[Collection[Parts]]:
     return groups
 
 
-def _each_once(entries: Sequence[Entry]) -> list[Collection[Parts]]:
+def _each_once(entries: Sequence[AxisEntry]) -> list[Collection[Parts]]:
     seen: set[tuple[object, ...]] = set()
     groups: list[Collection[Parts]] = []
     for entry in entries:
@@ -101,8 +106,8 @@ def _each_once(entries: Sequence[Entry]) -> list[Collection[Parts]]:
 class _Remainder(Collection[Parts]):
     """What an entry has beyond earlier ones that share levels with it."""
 
-    entry: Entry
-    earlier: Sequence[Entry]
+    entry: AxisEntry
+    earlier: Sequence[AxisEntry]
 
     def __iter__(self) -> Iterator[Parts]:
         return (parts for parts in self.entry if parts in self)

@@ -21,7 +21,7 @@ from pydantic import (
 
 from clusters.yaml_file import At, YamlList, YamlMapping, YamlText
 from orchestrator.grid.axes import OfAxes, Reading, read_before
-from orchestrator.grid.levels import Entry, Part, Parts, acting, label_of, shown_in
+from orchestrator.grid.levels import AxisEntry, ComponentValues, Parts, acting, label_of, shown_in
 from orchestrator.grid.measures import Measure, measure_named, measure_names, reachable, time_to
 from orchestrator.grid.mistakes import Gathering, Mistake, each, mistake, near, shown
 from orchestrator.grid.rules import Pattern, read_pattern
@@ -47,7 +47,7 @@ class LevelPattern:
     """Levels of one axis, as a claim names them."""
 
     written: str
-    """For the eye."""
+    """For display."""
     parts: tuple[Pattern, ...] = ()
     """A level of exactly such parts, in whatever order; `none` beside others is nothing."""
 
@@ -91,12 +91,12 @@ def _level(axis: str, written: Any, reading: Reading) -> LevelPattern:
     if isinstance(written, YamlText) and not _is_component(axis, written):
         level = LevelPattern(str(written)) if reading.labels is None else _called(reading, axis, written)
     else:
-        read = partial(read_pattern, axis, families=reading.families(axis))
+        read = partial(read_pattern, axis, param_grids=reading.param_grids(axis))
         parts = each(read, enumerate(written)) if isinstance(written, YamlList) else [read(written)]
         level = LevelPattern(_written(written), tuple(parts))
     if reading.labels is None or any(may_match(level.parts, entry) for entry in reading.entries[axis]):
         return level
-    names = {family.component.name for family in reading.families(axis)}
+    names = {param_grid.component.name for param_grid in reading.param_grids(axis)}
     labels = [_label(reading, axis, parts) for parts in islice(_levels(reading, axis), 40)]
     known = [*sorted(names), *(label for label in labels if label not in names)]
     message = f"is about {shown(level.written)}, which is no level of {axis} here; {near(level.written, known)}"
@@ -138,17 +138,21 @@ def _overlap(reading: Reading, one: Arm, other: Arm) -> bool:
     )
 
 
-def may_match(patterns: tuple[Pattern, ...], entry: Entry) -> bool:
+def may_match(patterns: tuple[Pattern, ...], entry: AxisEntry) -> bool:
     """Whether some level of an entry is exactly of such parts."""
-    some = [family for family in entry.families if family.component.name != "none"] or list(entry.families[:1])
-    return len(some) == len(patterns) and all(any(pattern.may_match(family) for family in some) for pattern in patterns)
+    some = [param_grid for param_grid in entry.param_grids if param_grid.component.name != "none"] or list(
+        entry.param_grids[:1]
+    )
+    return len(some) == len(patterns) and all(
+        any(pattern.may_match(param_grid) for param_grid in some) for pattern in patterns
+    )
 
 
 def _is_any(levels: Sequence[LevelPattern], parts: Parts) -> bool:
     return any(_match(level.parts, parts) for level in levels)
 
 
-def _pattern(part: Part, keys: Iterable[str]) -> Pattern:
+def _pattern(part: ComponentValues, keys: Iterable[str]) -> Pattern:
     return Pattern(part.component, {key: frozenset([part.values[key].text]) for key in keys})
 
 
@@ -317,9 +321,9 @@ class Claim(Section):
         return frozenset(axis for arm in self.arms for axis in arm.axes)
 
 
-def min_seeds(family: int) -> int:
+def min_seeds(param_grid: int) -> int:
     """Fewer pairs cannot decide one of so many claims: of n signs the two most extreme patterns have the share 2 / 2^n."""
-    return ceil(log2(2 * family / ALPHA))
+    return ceil(log2(2 * param_grid / ALPHA))
 
 
 def claim_digest(written: Mapping[str, Any]) -> str:

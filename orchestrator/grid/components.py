@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from clusters.yaml_file import YamlList, YamlMapping, YamlText
-from orchestrator.grid.levels import Entry, Family
+from orchestrator.grid.levels import AxisEntry, ParameterGrid
 from orchestrator.grid.mistakes import Gathering, Mistake, as_mistakes, each, flattened, mistake, shown
 from orchestrator.grid.values import Value, invalid_combination, split, validated, value_of
 from trainables.component import Component
@@ -15,19 +15,19 @@ from trainables.errors import UnknownComponent
 from trainables.registry import registry
 
 
-def read_entry(axis: str, written: Any) -> Entry:
+def read_entry(axis: str, written: Any) -> AxisEntry:
     """An entry of an axis. Raises Mistakes."""
     if axis != "regularizer" or not isinstance(written, YamlList):
-        family = read_family(axis, written)
-        return Entry((family,), family.at)
+        param_grid = read_param_grid(axis, written)
+        return AxisEntry((param_grid,), param_grid.at)
     if not written:
         raise mistake("an empty list of regularizers; write none")
-    families = each(partial(read_family, axis), enumerate(written))
-    counts = Counter(family.component.name for family in families)
+    param_grids = each(partial(read_param_grid, axis), enumerate(written))
+    counts = Counter(param_grid.component.name for param_grid in param_grids)
     with Gathering() as gathering:  # of two dropouts together the one would undo the other in silence
         for name in sorted(name for name, count in counts.items() if count > 1 and name != "none"):
             gathering.add(Mistake(f"{name} stands twice among the regularizers of one level; keep one of them"))
-    return Entry(tuple(families), written.at)
+    return AxisEntry(tuple(param_grids), written.at)
 
 
 def read_component(kind: str, written: Any) -> tuple[type[Component], YamlMapping]:
@@ -53,7 +53,7 @@ def _one(kind: str) -> str:
     return f"an {kind}" if kind == "optimizer" else f"a {kind}"
 
 
-def read_family(kind: str, written: Any) -> Family:
+def read_param_grid(kind: str, written: Any) -> ParameterGrid:
     """A component with all values of its parameters, each validated where it stands. Raises Mistakes."""
     component, parameters = read_component(kind, written)
     fields = component.model_fields
@@ -65,10 +65,10 @@ def read_family(kind: str, written: Any) -> Family:
         else:
             with gathering.below():
                 given = _values(component, parameters.without(*(parameters.keys() - fields.keys())), written)
-    family = Family(component, given, _base(component, given, written), written.at, parameters.keys_at)
-    if reason := invalid_combination(component, family.values):
+    param_grid = ParameterGrid(component, given, _base(component, given, written), written.at, parameters.keys_at)
+    if reason := invalid_combination(component, param_grid.values):
         raise mistake(f"{component.name}: {reason}")
-    return family
+    return param_grid
 
 
 def _values(

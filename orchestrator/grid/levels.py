@@ -32,16 +32,16 @@ class Labels:
     gives. One that joined a component later is left out at its default: earlier results keep their labels.
     """
 
-    def __init__(self, families: Iterable["Family"]) -> None:
+    def __init__(self, param_grids: Iterable["ParameterGrid"]) -> None:
         self._shown: dict[type[Component], dict[str, dict[str, str]]] = {}
-        grouped: dict[type[Component], list[Family]] = {}
-        for family in families:
-            grouped.setdefault(family.component, []).append(family)
+        grouped: dict[type[Component], list[ParameterGrid]] = {}
+        for param_grid in param_grids:
+            grouped.setdefault(param_grid.component, []).append(param_grid)
         for component, members in grouped.items():
             differing = {key: texts for key in members[0].values if len(texts := _texts(members, key)) > 1}
             given = {key: _texts(members, key) for member in members for key in member.given}
             self._shown[component] = {
-                key: shortened(texts) for key, texts in (differing or dict(sorted(given.items()))).items()
+                key: short_texts(texts) for key, texts in (differing or dict(sorted(given.items()))).items()
             }
 
     def shown(self, component: type[Component]) -> list[str]:
@@ -73,11 +73,11 @@ def _is_as_before(component: type[Component], key: str, value: Value) -> bool:
     )
 
 
-def _texts(families: Iterable["Family"], key: str) -> dict[str, None]:
-    return dict.fromkeys(value.text for family in families for value in family.values[key])
+def _texts(param_grids: Iterable["ParameterGrid"], key: str) -> dict[str, None]:
+    return dict.fromkeys(value.text for param_grid in param_grids for value in param_grid.values[key])
 
 
-def shortened(texts: Iterable[str]) -> dict[str, str]:
+def short_texts(texts: Iterable[str]) -> dict[str, str]:
     """A short form of each JSON text, or the texts themselves where two short forms would be equal."""
     short = {text: _formatted(json.loads(text)) for text in texts}
     return short if len(set(short.values())) == len(short) else {text: text for text in short}
@@ -97,8 +97,8 @@ def _formatted(value: Any) -> str:
             return str(value)
 
 
-class Family:
-    """One component and the values of all its parameters: as many parts of levels as there are combinations."""
+class ParameterGrid:
+    """A component and the values of all its parameters: as many parts of levels as there are combinations."""
 
     def __init__(
         self,
@@ -117,59 +117,59 @@ class Family:
             key: given[key] if key in given else (value_of(base, key),) for key in sorted(component.model_fields)
         }
         self._head, self._tail = _frame(base)
-        first = Part(self, {key: values[0] for key, values in self.values.items()})
+        first = ComponentValues(self, {key: values[0] for key, values in self.values.items()})
         self._composed = True
         self._composed = first.digest == base.digest()
 
     def __len__(self) -> int:
         return prod(len(values) for values in self.given.values())
 
-    def __iter__(self) -> Iterator["Part"]:
-        """All combinations; the parameter that stands first in the grid changes slowest."""
+    def __iter__(self) -> Iterator["ComponentValues"]:
+        """Yield all combinations; the parameter that stands first in the grid changes slowest."""
         slow_first = [*self.given, *(key for key in self.values if key not in self.given)]
         for chosen in product(*(self.values[key] for key in slow_first)):
-            yield Part(self, dict(zip(slow_first, chosen, strict=True)))
+            yield ComponentValues(self, dict(zip(slow_first, chosen, strict=True)))
 
-    def representatives(self, relevant: frozenset[str]) -> Iterator[tuple["Part", int]]:
-        """One part for all that agree on the relevant parameters, and how many they are."""
+    def representatives(self, relevant: frozenset[str]) -> Iterator[tuple["ComponentValues", int]]:
+        """Yield one part for all that agree on the relevant parameters, and how many they are."""
         choices = [values if key in relevant else values[:1] for key, values in self.values.items()]
         parts = prod(len(values) for values in choices)
         for chosen in product(*choices):
-            yield Part(self, dict(zip(self.values, chosen, strict=True))), len(self) // parts
+            yield ComponentValues(self, dict(zip(self.values, chosen, strict=True))), len(self) // parts
 
-    def unique(self) -> "Family":
-        """The family with equal values of a parameter kept once."""
+    def unique(self) -> "ParameterGrid":
+        """Return the grid with equal values of a parameter kept once."""
         return self.having(
             {key: tuple({value.text: value for value in values}.values()) for key, values in self.values.items()}
         )
 
-    def having(self, values: dict[str, tuple[Value, ...]]) -> "Family":
-        """The same family with fewer values: some of each parameter's."""
-        family = copy(self)
-        family.values = values
-        family.given = {key: values[key] for key in self.given}
-        return family
+    def having(self, values: dict[str, tuple[Value, ...]]) -> "ParameterGrid":
+        """Return the same grid with fewer values: some of each parameter's."""
+        param_grid = copy(self)
+        param_grid.values = values
+        param_grid.given = {key: values[key] for key in self.given}
+        return param_grid
 
-    def with_given(self, given: dict[str, tuple[Value, ...]]) -> "Family":
-        """The same component with other lists of values."""
+    def with_given(self, given: dict[str, tuple[Value, ...]]) -> "ParameterGrid":
+        """Return the same component with other lists of values."""
         first = {key: values[0].python for key, values in self.values.items()}
         base = self.component.model_construct(**{**first, **{key: values[0].python for key, values in given.items()}})
-        return Family(self.component, given, base, self.at, self.places)
+        return ParameterGrid(self.component, given, base, self.at, self.places)
 
-    def overlaps(self, other: "Family") -> bool:
+    def overlaps(self, other: "ParameterGrid") -> bool:
         """Whether some combination is in both."""
         return self.component is other.component and all(
             {value.text for value in values} & {value.text for value in other.values[key]}
             for key, values in self.values.items()
         )
 
-    def holds(self, part: "Part") -> bool:
-        """Whether a combination is one of this family's."""
+    def holds(self, part: "ComponentValues") -> bool:
+        """Whether a combination is one of this grid's."""
         return self.component is part.component and all(
             any(value.text == part.values[key].text for value in values) for key, values in self.values.items()
         )
 
-    def digest_of(self, part: "Part") -> bytes:
+    def digest_of(self, part: "ComponentValues") -> bytes:
         """Equal to `digest()` of the part's component."""
         if not self._composed:  # a plug-in with a canonical form of its own
             return part.build().digest()
@@ -186,48 +186,48 @@ def _frame(component: Component) -> tuple[str, str]:
     return opening + middle, f'}},"version"{closing}'
 
 
-class Part:
-    """One component with one value for each parameter: a level, or one of several applied together."""
+class ComponentValues:
+    """A component with one value for each parameter: a level, or one of several applied together."""
 
-    __slots__ = ("_family", "values")
+    __slots__ = ("_param_grid", "values")
 
-    def __init__(self, family: Family, values: dict[str, Value]) -> None:
-        self._family = family
+    def __init__(self, param_grid: ParameterGrid, values: dict[str, Value]) -> None:
+        self._param_grid = param_grid
         self.values = values
 
     @property
     def component(self) -> type[Component]:
-        return self._family.component
+        return self._param_grid.component
 
     @property
     def given(self) -> tuple[type[Component], dict[str, Value]]:
         """What it is, for `reads.Remembered`."""
-        return self._family.component, self.values
+        return self._param_grid.component, self.values
 
     def at(self, key: str) -> At:
         """Where a parameter stands in the grid; the level's own place where it is not given."""
-        return self._family.places.get(key, self._family.at)
+        return self._param_grid.places.get(key, self._param_grid.at)
 
     @property
     def digest(self) -> bytes:
         """Equal to `build().digest()`."""
-        return self._family.digest_of(self)
+        return self._param_grid.digest_of(self)
 
     @property
     def texts(self) -> tuple[type[Component] | str, ...]:
         """Equal for equal parts."""
-        return (self.component, *[self.values[key].text for key in self._family.values])
+        return (self.component, *[self.values[key].text for key in self._param_grid.values])
 
     def build(self) -> Component:
         """The validated configuration."""
         return self.component(**{key: value.python for key, value in self.values.items()})
 
-    def changed(self, values: Mapping[str, Value]) -> "Part":
+    def changed(self, values: Mapping[str, Value]) -> "ComponentValues":
         """The same component with some values replaced."""
-        return Part(self._family, {**self.values, **values})
+        return ComponentValues(self._param_grid, {**self.values, **values})
 
 
-Parts = tuple[Part, ...]
+Parts = tuple[ComponentValues, ...]
 """A level's parts: one, or several regularizers applied together."""
 
 
@@ -293,33 +293,36 @@ class Level:
         return Level(parts, self._labels, self.at)
 
 
-class Entry(Collection[Parts]):
-    """One entry of an axis as it stands in the grid: one family, or several regularizers applied together."""
+class AxisEntry(Collection[Parts]):
+    """An entry of an axis as the grid file has it: one parameter grid, or several regularizers applied together."""
 
-    def __init__(self, families: tuple[Family, ...], at: At) -> None:
-        self.families = families
+    def __init__(self, param_grids: tuple[ParameterGrid, ...], at: At) -> None:
+        self.param_grids = param_grids
         self.at = at
 
     def __len__(self) -> int:
-        return prod(len(family) for family in self.families)
+        return prod(len(param_grid) for param_grid in self.param_grids)
 
     def __iter__(self) -> Iterator[Parts]:
-        if len(self.families) == 1:
-            return ((part,) for part in self.families[0])
-        return product(*self.families)
+        if len(self.param_grids) == 1:
+            return ((part,) for part in self.param_grids[0])
+        return product(*self.param_grids)
 
     def representatives(self, relevant: Mapping[type[Component], frozenset[str]]) -> Iterator[tuple[Parts, int]]:
         """One level for all that agree on the relevant parameters, and how many they are."""
         nothing: frozenset[str] = frozenset()
-        choices = [list(family.representatives(relevant.get(family.component, nothing))) for family in self.families]
+        choices = [
+            list(param_grid.representatives(relevant.get(param_grid.component, nothing)))
+            for param_grid in self.param_grids
+        ]
         for chosen in product(*choices):
             yield tuple(part for part, _ in chosen), prod(count for _, count in chosen)
 
-    def unique(self) -> "Entry":
+    def unique(self) -> "AxisEntry":
         """The entry with equal values of a parameter kept once."""
-        return Entry(tuple(family.unique() for family in self.families), self.at)
+        return AxisEntry(tuple(param_grid.unique() for param_grid in self.param_grids), self.at)
 
-    def overlaps(self, other: "Entry") -> bool:
+    def overlaps(self, other: "AxisEntry") -> bool:
         """Whether some level is in both."""
         mine, others = self._acting, other._acting
         return len(mine) == len(others) and all(a.overlaps(b) for a, b in zip(mine, others, strict=True))
@@ -331,9 +334,9 @@ class Entry(Collection[Parts]):
         """Whether a level is one of this entry's."""
         acting = [part for part in parts if part.component.name != "none"]
         return len(acting) == len(self._acting) and all(
-            family.holds(part) for family, part in zip(self._acting, acting, strict=True)
+            param_grid.holds(part) for param_grid, part in zip(self._acting, acting, strict=True)
         )
 
     @cached_property
-    def _acting(self) -> tuple[Family, ...]:
-        return tuple(family for family in self.families if family.component.name != "none")
+    def _acting(self) -> tuple[ParameterGrid, ...]:
+        return tuple(param_grid for param_grid in self.param_grids if param_grid.component.name != "none")

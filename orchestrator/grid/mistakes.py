@@ -1,4 +1,4 @@
-"""What is wrong in a grid file: raised where it is found, and told in a user's words with its place."""
+"""What is wrong in a grid file: raised where it is found, and reported in a user's words with its place."""
 
 import json
 import math
@@ -19,12 +19,12 @@ from orchestrator.text import counted
 from trainables.errors import alike, meant
 
 _MAX: Final = 100
-"""Mistakes that are told; looking for more could take minutes."""
+"""Mistakes that are reported, at most; looking for more could take minutes."""
 
 
 Result = TypeVar("Result")
 Message = str | Callable[[], str]
-"""Called only where it is told: to look for near names takes its time."""
+"""Called only where it is reported: to look for near names takes its time."""
 Placed = tuple[At, Message]
 
 

@@ -1,4 +1,4 @@
-"""A grid file to a GridSpec: every mistake told at once, and what is allowed and may be one."""
+"""A grid file to a GridSpec: every mistake reported at once, and what is allowed and may be one."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -105,7 +105,11 @@ def _warnings(
         (rule.at, f"{rule.name} matches no cell of this grid")
         for rule in rules
         if not all(
-            any(pattern.may_match(family) for pattern in selected.patterns for family in reading.families(axis))
+            any(
+                pattern.may_match(param_grid)
+                for pattern in selected.patterns
+                for param_grid in reading.param_grids(axis)
+            )
             for axis, selected in rule.selector.axes.items()
         )
     ]

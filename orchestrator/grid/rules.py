@@ -10,7 +10,7 @@ from pydantic import Field, PlainValidator, ValidationInfo
 from clusters.yaml_file import At, YamlList, YamlMapping
 from orchestrator.grid.axes import OfAxes, Reading, read_before
 from orchestrator.grid.components import read_component
-from orchestrator.grid.levels import Family, Labels, Level, Part, meaning
+from orchestrator.grid.levels import ComponentValues, Labels, Level, ParameterGrid, meaning
 from orchestrator.grid.mistakes import Gathering, Mistakes, each, mistake, near
 from orchestrator.grid.settings import SECTIONS, Section, Setting, changed
 from orchestrator.grid.values import Value, invalid_combination, others_of, split, validated, value_of
@@ -26,15 +26,15 @@ class Pattern:
     values: dict[str, frozenset[str]] = field(default_factory=dict)
     """JSON of the values that each named parameter may have."""
 
-    def matches(self, part: Part) -> bool:
+    def matches(self, part: ComponentValues) -> bool:
         return self.component is part.component and all(
             part.values[key].text in texts for key, texts in self.values.items()
         )
 
-    def may_match(self, family: Family) -> bool:
-        """Whether it matches some of a family's parts."""
-        return self.component is family.component and all(
-            any(value.text in texts for value in family.values[key]) for key, texts in self.values.items()
+    def may_match(self, param_grid: ParameterGrid) -> bool:
+        """Whether it matches some of a parameter grid's parts."""
+        return self.component is param_grid.component and all(
+            any(value.text in texts for value in param_grid.values[key]) for key, texts in self.values.items()
         )
 
 
@@ -117,14 +117,14 @@ def ruled_on(rules: Iterable[Rule]) -> Iterator[tuple[type[Component], str]]:
 
 def labels_of(reading: Reading, overrides: Iterable[Override]) -> dict[str, Labels]:
     """Labels that tell apart all levels of an axis, those that overrides make among them."""
-    made = {axis: reading.families(axis) for axis in AXES}
+    made = {axis: reading.param_grids(axis) for axis in AXES}
     for override in overrides:
         for axis, components in override.components.items():
             made[axis] += [
-                family.with_given({**family.given, **{key: (value,) for key, value in values.items()}})
+                param_grid.with_given({**param_grid.given, **{key: (value,) for key, value in values.items()}})
                 for component, values in components.items()
-                for family in reading.families(axis)
-                if family.component is component
+                for param_grid in reading.param_grids(axis)
+                if param_grid.component is component
             ]
     return {axis: Labels(given) for axis, given in made.items()}
 
@@ -142,13 +142,13 @@ def set_by(rules: Iterable[Rule]) -> dict[str, list[tuple[At, str]]]:
 # Reading `exclude` and `overrides`: patterns of levels, and what is set where they match.
 
 
-def read_pattern(axis: str, written: Any, families: Sequence[Family]) -> Pattern:
-    """A name, or a mapping with values of some parameters. families: those of the grid, beside which values are checked.
+def read_pattern(axis: str, written: Any, param_grids: Sequence[ParameterGrid]) -> Pattern:
+    """A name, or a mapping with values of some parameters. param_grids: those of the grid, beside which values are checked.
 
     Raises Mistakes.
     """
     component, parameters = read_component(axis, written)
-    same = [family for family in families if family.component is component]
+    same = [param_grid for param_grid in param_grids if param_grid.component is component]
     values = {}
     with Gathering() as gathering:
         gathering.known(parameters, component.model_fields, f"parameter of {component.name}")
@@ -161,10 +161,10 @@ def read_pattern(axis: str, written: Any, families: Sequence[Family]) -> Pattern
     return Pattern(component, {key: values[key] for key in parameters})
 
 
-def _text(component: type[Component], key: str, value: Any, at: At, families: Sequence[Family]) -> str:
-    """The JSON that a level's value has to equal. Raises Mistakes where it suits none of the families."""
+def _text(component: type[Component], key: str, value: Any, at: At, param_grids: Sequence[ParameterGrid]) -> str:
+    """The JSON that a level's value has to equal. Raises Mistakes where it suits none of the parameter grids."""
     refused: Mistakes | None = None
-    for others in [others_of(family.values, key) for family in families] or [{}]:
+    for others in [others_of(param_grid.values, key) for param_grid in param_grids] or [{}]:
         refused = None
         try:
             valid = validated(component, key, value, others, at, at)
@@ -180,7 +180,7 @@ def _text(component: type[Component], key: str, value: Any, at: At, families: Se
 
 def _axis_selector(written: Any, info: ValidationInfo) -> AxisSelector:
     axis = str(info.field_name)
-    read = partial(read_pattern, axis, families=read_before(info).families(axis))
+    read = partial(read_pattern, axis, param_grids=read_before(info).param_grids(axis))
     if not isinstance(written, YamlList):
         return AxisSelector((read(written),))
     if not written:
@@ -273,11 +273,13 @@ def _parameter(axis: str, setting: Setting, selector: Selector, reading: Reading
     (key,) = setting.keys
     selected = selector.axes.get(axis)
     meant = {pattern.component for pattern in selected.patterns} if selected else None
-    families = [family for family in reading.families(axis) if meant is None or family.component in meant]
-    having = [family for family in families if key in family.component.model_fields]
-    lacking = sorted({family.component.name for family in families if family not in having})
+    param_grids = [
+        param_grid for param_grid in reading.param_grids(axis) if meant is None or param_grid.component in meant
+    ]
+    having = [param_grid for param_grid in param_grids if key in param_grid.component.model_fields]
+    lacking = sorted({param_grid.component.name for param_grid in param_grids if param_grid not in having})
     if lacking and (not having or axis != "regularizer"):
-        fields = sorted({name for family in families for name in family.component.model_fields})
+        fields = sorted({name for param_grid in param_grids for name in param_grid.component.model_fields})
         message = (
             f"sets {axis}.{key}, but {' and '.join(lacking)} has no parameter {key!r}; "
             f"narrow `when`, or: {near(key, fields)}"
@@ -285,13 +287,18 @@ def _parameter(axis: str, setting: Setting, selector: Selector, reading: Reading
         raise mistake(message, at=setting.key_at, named=True)
     values: dict[type[Component], Value] = {}
     with Gathering() as gathering:
-        for family in having:
+        for param_grid in having:
             with gathering.below():
                 valid = validated(
-                    family.component, key, setting.value, others_of(family.values, key), setting.at, setting.at
+                    param_grid.component,
+                    key,
+                    setting.value,
+                    others_of(param_grid.values, key),
+                    setting.at,
+                    setting.at,
                 )
                 if valid is not None:
-                    value = values[family.component] = value_of(valid, key)
-                    if reason := invalid_combination(family.component, {**family.values, key: (value,)}):
-                        raise mistake(f"{family.component.name}: {reason}", at=setting.key_at)
+                    value = values[param_grid.component] = value_of(valid, key)
+                    if reason := invalid_combination(param_grid.component, {**param_grid.values, key: (value,)}):
+                        raise mistake(f"{param_grid.component.name}: {reason}", at=setting.key_at)
     return values

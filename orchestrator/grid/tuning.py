@@ -13,7 +13,7 @@ from pydantic import Field, JsonValue, PlainValidator, ValidationInfo
 
 from clusters.yaml_file import YamlList, YamlMapping
 from orchestrator.grid.axes import Reading, read_before
-from orchestrator.grid.levels import Family
+from orchestrator.grid.levels import ParameterGrid
 from orchestrator.grid.mistakes import Gathering, Mistake, each, mistake, near, shown
 from orchestrator.grid.settings import Section
 from orchestrator.grid.values import holds_whole_numbers, others_of, validated
@@ -116,8 +116,8 @@ class TuningSpec:
             "space": {opened.name: opened.domain.written() for opened in self.space},
         }
 
-    def told(self) -> str:
-        """For the eye."""
+    def summary(self) -> str:
+        """Say how it is tuned, for display."""
         names = ", ".join(opened.name for opened in self.space)
         stops = "" if self.scheduler == "none" else f", stopped early by {self.scheduler}"
         return f"{self.search} search over {names}, {self.trials} trials for each cell{stops}"
@@ -210,17 +210,17 @@ class _Parameter:
         """space: the names of all."""
         self._path, self._space = path, space
         self._axis, _, self._key = path.partition(".")
-        self._all = reading.families(self._axis) if self._axis in LEARNING_AXES else []
-        self._families = [family for family in self._all if self._key in family.component.model_fields]
+        self._all = reading.param_grids(self._axis) if self._axis in LEARNING_AXES else []
+        self._param_grids = [param_grid for param_grid in self._all if self._key in param_grid.component.model_fields]
         self._rules = reading.set_by.get(path, ())
 
     def read(self, written: Any) -> Opened:
         if self._axis not in LEARNING_AXES or not self._key:
             hint = "optimizer.lr, model.hidden or regularizer.p"
             raise mistake(f"cannot tune {self._path!r}; name a parameter such as {hint}", of_key=True)
-        if not self._families:
-            names = sorted({name for family in self._all for name in family.component.model_fields})
-            lacking = " and ".join(sorted({family.component.name for family in self._all})) or "this grid"
+        if not self._param_grids:
+            names = sorted({name for param_grid in self._all for name in param_grid.component.model_fields})
+            lacking = " and ".join(sorted({param_grid.component.name for param_grid in self._all})) or "this grid"
             hint = near(self._key, names) if names else "there is none to tune"
             message = f"cannot tune {self._path}: no parameter {self._key!r} in {lacking}; {hint}"
             raise mistake(message, of_key=True)
@@ -231,10 +231,12 @@ class _Parameter:
         return Opened(cast(LearningAxis, self._axis), self._key, domain)
 
     def _set_elsewhere(self) -> Iterator[Mistake]:
-        for family in self._families:
-            if self._key in family.given:
-                message = f"{self._path} is tuned, so {family.component.name} cannot set it too; take one of them away"
-                yield Mistake(message, at=family.places.get(self._key, family.at))
+        for param_grid in self._param_grids:
+            if self._key in param_grid.given:
+                message = (
+                    f"{self._path} is tuned, so {param_grid.component.name} cannot set it too; take one of them away"
+                )
+                yield Mistake(message, at=param_grid.places.get(self._key, param_grid.at))
         for at, name in self._rules:
             yield Mistake(f"{self._path} is tuned, so {name} cannot set it; take one of them away", at=at)
 
@@ -257,22 +259,22 @@ class _Parameter:
         if scale == "log" and low <= 0:
             raise mistake(f"a range on a logarithmic scale begins above 0, not at {shown(low)}", 0)
         self._try(written, 2)
-        whole = any(holds_whole_numbers(family.component, self._key) for family in self._families)
+        whole = any(holds_whole_numbers(param_grid.component, self._key) for param_grid in self._param_grids)
         return Range(low, high, scale == "log", whole)
 
     def _try(self, written: YamlList, count: int) -> None:
         """Raise for the first values that a component refuses. Beside others that are open too, none is refused yet."""
         with Gathering() as gathering:
-            for family in self._families:
-                alone = not any(name != self._path and self._opens(name, family) for name in self._space)
-                others = others_of(family.values, self._key)
+            for param_grid in self._param_grids:
+                alone = not any(name != self._path and self._opens(name, param_grid) for name in self._space)
+                others = others_of(param_grid.values, self._key)
                 for value, at in zip(written[:count], written.places, strict=False):
                     with gathering.below():
-                        validated(family.component, self._key, value, others, at, at if alone else None)
+                        validated(param_grid.component, self._key, value, others, at, at if alone else None)
 
-    def _opens(self, name: str, family: Family) -> bool:
+    def _opens(self, name: str, param_grid: ParameterGrid) -> bool:
         axis, _, key = name.partition(".")
-        return axis == self._axis and key in family.component.model_fields
+        return axis == self._axis and key in param_grid.component.model_fields
 
 
 def _is_number(value: Any) -> bool:

@@ -90,7 +90,7 @@ def _depth(value: Any) -> int:
 def validated(
     component: type[Component], key: str, value: Any, others: dict[str, Any], at: At, level: At | None
 ) -> Component | None:
-    """The component with this value and the other parameters; None where another is not valid, which is told there.
+    """The component with this value and the other parameters; None where another is not valid, which is reported there.
 
     at, level: the places of the value and of its level. Raises Mistakes with what is wrong with this value, or with
     valid values together (not where there is no `level`).

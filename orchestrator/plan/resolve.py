@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from clusters.yaml_file import At
-from orchestrator.grid.levels import Level, Part, meaning
+from orchestrator.grid.levels import ComponentValues, Level, meaning
 from orchestrator.grid.mistakes import Placed, grid_error
 from orchestrator.grid.spec import Axes
 from orchestrator.grid.values import Value, value_of
@@ -146,8 +146,8 @@ class LocatedModels:
         self._missing: dict[str, None] = {}
         wrong: list[Placed] = []
         for axes in cells:
-            for family in [family for entry in axes.model.entries for family in entry.families]:
-                for part in family if reads_files(family.component) else ():
+            for param_grid in [param_grid for entry in axes.model.entries for param_grid in entry.param_grids]:
+                for part in param_grid if reads_files(param_grid.component) else ():
                     try:
                         self._changed(part)
                     except WeightsError as unusable:
@@ -178,12 +178,12 @@ class LocatedModels:
                 raise grid_error(self._file, [(part.at("weights"), str(unusable))]) from None
         return self._levels[key]
 
-    def _changed(self, part: Part) -> Changed:
+    def _changed(self, part: ComponentValues) -> Changed:
         if part.texts not in self._known:
             self._known[part.texts] = self._located(part)
         return self._known[part.texts]
 
-    def _located(self, part: Part) -> Changed:
+    def _located(self, part: ComponentValues) -> Changed:
         model = cast(Model, part.build())
         if self._download:
             model.fetch(self._location)

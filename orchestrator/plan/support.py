@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import cast
 
-from orchestrator.grid.levels import Level, Part
+from orchestrator.grid.levels import ComponentValues, Level
 from orchestrator.grid.settings import Resources
 from orchestrator.grid.values import Remembered
 from orchestrator.plan.resolve import LocatedData
@@ -97,7 +97,7 @@ class Support:
         )
         return frozenset(name for remembered in asked for name in remembered.reads(component))
 
-    def _regularizer(self, data: LocatedData, info: DataInfo, model: Level, part: Part) -> str | None:
+    def _regularizer(self, data: LocatedData, info: DataInfo, model: Level, part: ComponentValues) -> str | None:
         if part.component.unsupported_reason is Regularizer.unsupported_reason:  # type: ignore[attr-defined] # a regularizer's class
             return None
         if data not in self._regularizers:

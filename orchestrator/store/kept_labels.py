@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Final
 
-from orchestrator.grid.levels import shortened
+from orchestrator.grid.levels import short_texts
 from orchestrator.grid.values import json_of
 from trainables.errors import BrokenComponent, UnknownComponent
 from trainables.registry import registry
@@ -144,9 +144,9 @@ def _short(texts: Iterable[str]) -> dict[str, str]:
     for count in range(1, max((text.count("/") for text in known), default=0) + 2):
         ends = {text: _end(json.loads(text), count) for text in known}
         if len(set(ends.values())) == len(known):
-            short = shortened(ends.values())
+            short = short_texts(ends.values())
             return {text: short[end] for text, end in ends.items()} | {_TUNED: _TUNED}
-    return shortened(known) | {_TUNED: _TUNED}  # two ways to write one path
+    return short_texts(known) | {_TUNED: _TUNED}  # two ways to write one path
 
 
 def _end(value: Any, count: int) -> str:

@@ -46,7 +46,7 @@ class Holding:
     lock: str
     """A file on that machine's disk that its kernel keeps locked as long as the holder lives."""
     who: str
-    """For the eye."""
+    """For display."""
     beat: int = 0
     over: bool = False
 

@@ -57,7 +57,7 @@ def preview(
         spec.name,
         paths.root,
         plan.counts(kept, room.lacks),
-        spec.tuning.told() if spec.tuning else None,
+        spec.tuning.summary() if spec.tuning else None,
         plan.missing,
         tuple(data.level.label for data in plan.data if data.unread),
         plan.warnings,

@@ -1,4 +1,4 @@
-"""What a grid may claim, and what a user gets told of a claim that cannot be one."""
+"""What a grid may claim, and what a user is told about a claim that cannot be one."""
 
 from pathlib import Path
 

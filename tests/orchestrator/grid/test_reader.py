@@ -1,4 +1,4 @@
-"""What a user gets told about a grid file: everything at once, each where it stands."""
+"""What a user is told about a grid file: everything at once, each where it stands."""
 
 from pathlib import Path
 
@@ -78,7 +78,10 @@ wandb: {mode: auto, project: demo}
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
-    known = [*registry.names("model"), *(f"{family.prefix}:NAME" for family in registry.families("model"))]
+    known = [
+        *registry.names("model"),
+        *(f"{family.prefix}:NAME" for family in registry.families("model")),
+    ]
     assert problems(
         tmp_path,
         """\
