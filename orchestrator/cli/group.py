@@ -31,8 +31,8 @@ COMMANDS: Final = {
     "wandb": "Send to W&B what it does not have yet.",
     "fetch": "Copy a sweep's results from a cluster.",
     "stop": "Stop a running sweep gracefully.",
-    "verify": "Check that every file of a sweep is whole.",
-    "repair": "Mend damaged results.",
+    "verify": "Check that every file of a sweep is intact.",
+    "repair": "Repair damaged results.",
 }
 """Name to the line that `orch --help` shows: a command's own file is not imported for it."""
 

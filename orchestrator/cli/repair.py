@@ -10,10 +10,10 @@ from orchestrator.cli.path import PATH
 @click.command(epilog="Example: orch repair results/demo; then the command of the sweep runs what was lost.")
 @click.argument("results", type=PATH)
 def command(results: Path) -> int:
-    """Mend the directory RESULTS, as far as that can be done.
+    """Repair the directory RESULTS, as far as that can be done.
 
     Tables are written again from the journal; a damaged journal is made anew from the tables; of every damaged file a copy
-    is kept in RESULTS/damaged. What ended since the tables were written runs again. Ends with 0 when everything is whole
+    is kept in RESULTS/damaged. What ended since the tables were written runs again. Ends with 0 when everything is intact
     again, 4 when something was lost, which is named, 5 when a sweep runs here.
     """
     from orchestrator.cli.terminal import say
@@ -32,8 +32,8 @@ def command(results: Path) -> int:
         for line in repair(paths, lock.check_now):
             say(line)
             lost |= line.startswith("LOST ")
-        damaged = [verdict for verdict in verify(paths) if not verdict.whole]
+        damaged = [verdict for verdict in verify(paths) if not verdict.intact]
     for verdict in damaged:
         say(f"DAMAGED {verdict.file}: {verdict.damage}")
-    say(f"{results} is {'not whole' if damaged else 'whole'}{'; what was lost is named above' if lost else ''}")
+    say(f"{results} is {'not intact' if damaged else 'intact'}{'; what was lost is named above' if lost else ''}")
     return 4 if damaged or lost else 0

@@ -13,7 +13,7 @@ from orchestrator.cli.path import PATH
 def command(results: Path, as_json: bool) -> int:
     """Check every file of the directory RESULTS, and write nothing.
 
-    Ends with 0 when all is whole, 4 when a file is damaged (`orch repair` mends what can be mended), 2 where this is no
+    Ends with 0 when all is intact, 4 when a file is damaged (`orch repair` repairs what can be repaired), 2 where this is no
     results directory.
     """
     import json
@@ -27,13 +27,13 @@ def command(results: Path, as_json: bool) -> int:
     for verdict in verify(results_at(results)):
         verdicts.append(verdict)
         if not as_json:
-            state = "whole" if verdict.whole else "DAMAGED"
+            state = "intact" if verdict.intact else "DAMAGED"
             says = verdict.damage or verdict.detail
             say(f"{state:8} {verdict.file}{f': {says}' if says else ''}")
-    damaged = [verdict for verdict in verdicts if not verdict.whole]
+    damaged = [verdict for verdict in verdicts if not verdict.intact]
     if as_json:
-        files = [{**asdict(verdict), "whole": verdict.whole} for verdict in verdicts]
-        say(json.dumps({"whole": not damaged, "files": files}, indent=2))
+        files = [{**asdict(verdict), "intact": verdict.intact} for verdict in verdicts]
+        say(json.dumps({"intact": not damaged, "files": files}, indent=2))
     elif damaged:
-        say(f"{len(damaged)} damaged; `orch repair {results}` mends what can be mended", err=True)
+        say(f"{len(damaged)} damaged; `orch repair {results}` repairs what can be repaired", err=True)
     return 4 if damaged else 0

@@ -135,7 +135,7 @@ def _meaning(error: sqlite3.DatabaseError, path: Path) -> OrchError | None:
 
 
 def _damaged(error: Exception, path: Path) -> DamagedResults:
-    return DamagedResults(f"{path} is damaged: {error}; `orch repair {path.parent}` mends what can be mended")
+    return DamagedResults(f"{path} is damaged: {error}; `orch repair {path.parent}` repairs what can be repaired")
 
 
 def _unfinished(_: Exception, path: Path) -> UserError:

@@ -126,7 +126,9 @@ def strange(path: Path, *, followed: bool = False) -> str | None:
 
 
 def damaged(path: Path, what: str) -> DamagedResults:
-    return DamagedResults(f"{path} is damaged: {what}; `orch repair` of its results directory mends what can be mended")
+    return DamagedResults(
+        f"{path} is damaged: {what}; `orch repair` of its results directory repairs what can be repaired"
+    )
 
 
 _KINDS: Final = {

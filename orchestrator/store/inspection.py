@@ -209,4 +209,6 @@ def refuse_damage(path: Path, results: Path | None = None) -> None:
     troubles = others if others or empty else inspect(files).troubles
     if troubles:
         first = troubles[0]
-        raise DamagedResults(f"{first.path} is damaged ({first.what}); `orch repair {results or path.parent}` mends it")
+        raise DamagedResults(
+            f"{first.path} is damaged ({first.what}); `orch repair {results or path.parent}` repairs it"
+        )

@@ -49,7 +49,7 @@ class Journal:
             if journal_schema.is_empty(db):
                 journal_schema.create(db)
             else:
-                journal_schema.check_whole(db, path)
+                journal_schema.check_intact(db, path)
                 if (found := journal_schema.version_of(db, path)) < VERSION:
                     migrate(db, path, found, VERSION)
                 journal_schema.check_schema(db, path)

@@ -13,7 +13,7 @@ from results_schema import VERSION
 
 
 def refuse_what_is_not_ours(path: Path) -> None:
-    """Before anything is changed. Also whole: what a sweep left that was killed before its first statement.
+    """Before anything is changed. Also intact: what a sweep left that was killed before its first statement.
 
     Raises DamagedResults, UserError.
     """
@@ -41,19 +41,19 @@ def create(db: sqlite3.Connection) -> None:
     db.commit()
 
 
-def check_whole(db: sqlite3.Connection, path: Path) -> None:
+def check_intact(db: sqlite3.Connection, path: Path) -> None:
     """By SQLite's own account, and of a version that this orch reads. Raises DamagedResults, UserError."""
     check_version(db, path)
     verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
-        raise DamagedResults(f"{path} is damaged ({verdict}); `orch repair {path.parent}` mends what can be mended")
+        raise DamagedResults(f"{path} is damaged ({verdict}); `orch repair {path.parent}` repairs what can be repaired")
 
 
 def check_version(db: sqlite3.Connection, path: Path) -> None:
     """Raises UserError for a newer one, DamagedResults where there is none."""
     if (found := version_of(db, path)) > VERSION:
         if is_damaged(path):  # a bit has made another number of ours
-            raise DamagedResults(f"{path} is damaged; `orch repair {path.parent}` mends what can be mended")
+            raise DamagedResults(f"{path} is damaged; `orch repair {path.parent}` repairs what can be repaired")
         raise newer(path, found)
 
 
@@ -62,8 +62,8 @@ def check_schema(db: sqlite3.Connection, path: Path) -> None:
     for table, columns in sql.columns().items():
         if missing := columns - sql.columns_there(db, table):
             raise DamagedResults(
-                f"{path} is damaged: its table {table} has no {min(missing)}; `orch repair {path.parent}` mends what can"
-                " be mended"
+                f"{path} is damaged: its table {table} has no {min(missing)}; `orch repair {path.parent}` repairs what can"
+                " be repaired"
             )
 
 

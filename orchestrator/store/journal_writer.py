@@ -53,7 +53,7 @@ class JournalWriter:
         self._again = CARRY_OVER
 
     def begin(self, db: sqlite3.Connection) -> None:
-        """The database is open, whole, and nothing is being written: from here on it is sealed."""
+        """The database is open, intact, and nothing is being written: from here on it is sealed."""
         db.execute("PRAGMA wal_autocheckpoint = 0")
         self._page_size = db.execute("PRAGMA page_size").fetchone()[0]
         if self._files.page_checksums.exists():

@@ -86,20 +86,20 @@ class InResults:
 class OnLocalDisk:
     """The journal lies on this machine's disk; the results have a copy of it, replaced as a whole."""
 
-    def __init__(self, paths: ResultsPaths, check: Callable[[], None], *, mending: bool = False) -> None:
-        """check: raises LockedResults where the results have another holder by now. mending: damage is not refused.
+    def __init__(self, paths: ResultsPaths, check: Callable[[], None], *, repairing: bool = False) -> None:
+        """check: raises LockedResults where the results have another holder by now. repairing: damage is not refused.
 
         Fetches the newest journal.
         """
         self._paths, self._check = paths, check
         self._folder = folder_of(paths)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not mending and (found := journal_on_disk(paths)) is not None:
+        if not repairing and (found := journal_on_disk(paths)) is not None:
             _refuse(found, paths)
         if _is_newer(self.journal, paths):
             return
         if paths.journal.exists():
-            self._fetch(mending=mending)
+            self._fetch(repairing=repairing)
         else:
             self._clear()  # of results that were deleted since
 
@@ -145,7 +145,7 @@ class OnLocalDisk:
 
     def _not_copied(self, error: Exception) -> InfrastructureLost:
         return InfrastructureLost(
-            f"cannot copy the journal into {self._paths.root}: {error}; it is whole in {self.journal} on"
+            f"cannot copy the journal into {self._paths.root}: {error}; it is intact in {self.journal} on"
             f" {socket.gethostname()}: the same command there goes on with it"
         )
 
@@ -182,8 +182,8 @@ class OnLocalDisk:
         temporary.replace(self.published)
         return number
 
-    def _fetch(self, *, mending: bool) -> None:
-        if not mending:
+    def _fetch(self, *, repairing: bool) -> None:
+        if not repairing:
             refuse_damage(self._paths.journal)  # named where its user knows it
         self._clear()
         # the journal last: without it there is nothing to be taken for newer
@@ -201,15 +201,15 @@ class OnLocalDisk:
         return f"{socket.gethostname()}:{self.journal}"
 
 
-def place_of(paths: ResultsPaths, check: Callable[[], None], *, mending: bool = False) -> JournalPlace:
-    """For the one who holds the results' lock. mending: of the newest journal, however damaged it is (`orch repair`).
+def place_of(paths: ResultsPaths, check: Callable[[], None], *, repairing: bool = False) -> JournalPlace:
+    """For the one who holds the results' lock. repairing: of the newest journal, however damaged it is (`orch repair`).
 
     Raises UserError, DamagedResults, InfrastructureLost.
     """
     if not is_network(paths.root):
         return InResults(paths, check)
     try:
-        return OnLocalDisk(paths, check, mending=mending)
+        return OnLocalDisk(paths, check, repairing=repairing)
     except OSError as error:
         raise InfrastructureLost(f"cannot keep the journal of {paths.root} on local disk: {error}") from error
 
@@ -253,7 +253,9 @@ def _refuse(local: Path, paths: ResultsPaths) -> None:
 
 
 def _unreadable(local: Path, paths: ResultsPaths) -> DamagedResults:
-    return DamagedResults(f"{local} is damaged: it cannot be read; `orch repair {paths.root}` mends what can be mended")
+    return DamagedResults(
+        f"{local} is damaged: it cannot be read; `orch repair {paths.root}` repairs what can be repaired"
+    )
 
 
 @dataclass(frozen=True, slots=True)

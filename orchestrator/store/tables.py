@@ -157,7 +157,7 @@ def export(journal: Journal, paths: ResultsPaths, check: Callable[[], None] = la
     check: raises where they must not be put in place any more.
 
     The checksums allow both before the first is in place, and only the new ones once all are: whoever kills us, no table
-    that is whole is taken for damaged. For the one who holds the results' lock. Raises DamagedResults, OSError.
+    that is intact is taken for damaged. For the one who holds the results' lock. Raises DamagedResults, OSError.
     """
     known = Checksums.read(paths.checksums)
     remove_unfinished(paths.root)
@@ -187,7 +187,7 @@ def read(
     Raises DamagedResults, FileNotFoundError.
     """
     path = paths.table(table.name)
-    content = pa.BufferReader(whole_content(path, paths))
+    content = pa.BufferReader(intact_content(path, paths))
     try:
         written = pq.read_schema(content)
         if (what := _other_than_declared(table, written)) is not None:
@@ -212,7 +212,7 @@ def _other_than_declared(table: Table, written: pa.Schema) -> str | None:
     return None
 
 
-def whole_content(path: Path, paths: ResultsPaths) -> bytes:
+def intact_content(path: Path, paths: ResultsPaths) -> bytes:
     """Of a table that is as it was written. Raises DamagedResults, FileNotFoundError."""
     while True:
         known = Checksums.read(paths.checksums)
@@ -231,7 +231,7 @@ def refuse_damaged_tables(paths: ResultsPaths) -> None:
     """
     for table in TABLES:
         with suppress(FileNotFoundError):
-            whole_content(paths.table(table.name), paths)
+            intact_content(paths.table(table.name), paths)
 
 
 def _damaged(path: Path, what: str) -> DamagedResults:

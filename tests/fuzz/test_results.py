@@ -41,7 +41,7 @@ READING: Final = {
     "wandb push": ["wandb", "push", "demo"],
     "load": ["load", "demo"],
 }
-MENDING: Final = {
+REPAIRING: Final = {
     "verify": ["verify", "demo"],
     "repair": ["repair", "demo"],
     "verify after repair": ["verify", "demo", "--json"],
@@ -98,15 +98,15 @@ def _troubles(number: int, pristine: Place, case: Path, said: Path, codes: Count
 
 def _chosen(number: int, reads: dict[str, list[str]]) -> dict[str, list[str]]:
     if LONG:
-        return reads | MENDING
-    mending = "repair" if number % 2 else "verify"
-    return dict(list(reads.items())[:1]) | {mending: MENDING[mending]}
+        return reads | REPAIRING
+    repairing = "repair" if number % 2 else "verify"
+    return dict(list(reads.items())[:1]) | {repairing: REPAIRING[repairing]}
 
 
 def _import_all(place: Place) -> None:
     """What commands import when they need it, and what they say of a directory in which nothing was changed."""
-    assert {name: run(arguments) for name, arguments in (READING | MENDING).items() if name != "load"} == {
-        name: 2 if name in ("stop", "wandb push") else 0 for name in READING | MENDING if name != "load"
+    assert {name: run(arguments) for name, arguments in (READING | REPAIRING).items() if name != "load"} == {
+        name: 2 if name in ("stop", "wandb push") else 0 for name in READING | REPAIRING if name != "load"
     }
     assert load_all(str(place.root)) == 0
 

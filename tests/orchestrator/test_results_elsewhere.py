@@ -125,7 +125,7 @@ def assert_kept_and_gone_on_with(root: Path) -> None:
     before = processes.counts(root)
     assert before["completed"] >= CHANGES - SEEDS[0], before
     assert before["completed"] < len(SEEDS), "it did not notice"
-    assert [verdict for verdict in verify(ResultsPaths(root)) if not verdict.whole] == []
+    assert [verdict for verdict in verify(ResultsPaths(root)) if not verdict.intact] == []
     assert run(["repair", str(root)]) == 0
     assert processes.counts(root) == before
     request = SweepRequest(grid=Path("grid.yaml"), engine="inline", results=root, run_trial=misbehave)

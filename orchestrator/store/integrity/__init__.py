@@ -1,1 +1,1 @@
-"""Whether a results directory is whole, and what can be done where it is not."""
+"""Whether a results directory is intact, and what can be done where it is not."""

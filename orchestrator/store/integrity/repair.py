@@ -25,7 +25,7 @@ def repair(paths: ResultsPaths, check: Callable[[], None]) -> Iterator[str]:
 
     Raises UserError, OSError, DamagedResults, InfrastructureLost, LockedResults.
     """
-    damaged = [verdict for verdict in verify(paths) if not verdict.whole]
+    damaged = [verdict for verdict in verify(paths) if not verdict.intact]
     if not damaged:
         if not JournalFiles(paths.journal).page_checksums.exists() or not paths.checksums.exists():
             _write(paths, place_of(paths, check))  # what an older orch left has no checksums
@@ -34,11 +34,11 @@ def repair(paths: ResultsPaths, check: Callable[[], None]) -> Iterator[str]:
     moved = _keep_copies(paths, damaged, aside)
     yield f"copies of the damaged files are in {aside}"
     names = {verdict.file for verdict in damaged}
-    place = place_of(paths, check, mending=True)
+    place = place_of(paths, check, repairing=True)
     if on_copy := _is_damaged(paths, place.journal) and not _is_damaged(paths, paths.journal):
         for path in JournalFiles(place.journal).every:
             path.unlink(missing_ok=True)
-        place = place_of(paths, check, mending=True)
+        place = place_of(paths, check, repairing=True)
         yield "LOST what ended after the journal was last copied into the results, if anything did: it runs again"
     if paths.checksums.name in names:
         paths.checksums.unlink(missing_ok=True)
@@ -67,7 +67,7 @@ def _is_damaged(paths: ResultsPaths, journal: Path) -> bool:
     files = JournalFiles(journal)
     if not journal.exists() or inspect(files).damages(files):
         return True
-    return not journal_verdicts(paths, journal)[0].whole
+    return not journal_verdicts(paths, journal)[0].intact
 
 
 def _keep_copies(paths: ResultsPaths, damaged: list[FileVerdict], aside: Path) -> set[str]:

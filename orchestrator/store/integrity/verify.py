@@ -39,12 +39,12 @@ class FileVerdict:
     file: str
     """Within the results directory."""
     damage: str | None
-    """What is wrong and what is lost by it; None where the file is whole."""
+    """What is wrong and what is lost by it; None where the file is intact."""
     detail: str = ""
     """What else there is to say."""
 
     @property
-    def whole(self) -> bool:
+    def intact(self) -> bool:
         return self.damage is None
 
 
@@ -114,7 +114,7 @@ def table_verdicts(paths: ResultsPaths) -> Iterator[FileVerdict]:
             yield FileVerdict(path.name, f"{what}; the journal has its rows")
         elif path.exists():
             found = _table(table, paths, known, ids)
-            if not found.whole and (later := _journal_ids(paths)) != ids:  # a sweep has planned trials since
+            if not found.intact and (later := _journal_ids(paths)) != ids:  # a sweep has planned trials since
                 found = _table(table, paths, known, later)
             yield found
         elif not known.may_be_absent(path.name):
@@ -211,7 +211,7 @@ def journal_verdicts(paths: ResultsPaths, journal: Path) -> list[FileVerdict]:
             found = list(_journal_verdicts(paths, files))
         except OSError as error:
             raise UserError(f"cannot read {journal}: {error}") from error
-        if all(verdict.whole for verdict in found) or state(files) == before:
+        if all(verdict.intact for verdict in found) or state(files) == before:
             return found  # else a sweep writes here, and we have seen two moments
     return found
 
@@ -281,7 +281,7 @@ def _opened(paths: ResultsPaths, journal: Path, *, log_is_left: bool = False) ->
     if holder is not None and (holder.pid, holder.host) != (os.getpid(), socket.gethostname()):
         return connect(journal, read_only=True)
     if not journal.stat().st_size:
-        raise DamagedResults(f"{journal} is damaged: it is empty; `orch repair {paths.root}` mends it")
+        raise DamagedResults(f"{journal} is damaged: it is empty; `orch repair {paths.root}` repairs it")
     if not JournalFiles(journal).log.exists():
         return look(journal)
     return read_copy(journal, with_log=not log_is_left)

@@ -243,7 +243,7 @@ def flipped_header(content: bytes) -> bytes:
 def test_a_damaged_journal_is_said_to_be_damaged(whole: bytes, damage: object, tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     path.write_bytes(damage(whole))  # type: ignore[operator]
-    with pytest.raises(DamagedResults, match=r"journal\.sqlite is damaged.*`orch repair .*` mends"):
+    with pytest.raises(DamagedResults, match=r"journal\.sqlite is damaged.*`orch repair .*` repairs"):
         Journal.create_or_open(path)
 
 

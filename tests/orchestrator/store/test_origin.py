@@ -1,4 +1,4 @@
-"""What lies beside a journal does not keep it from being mended; what may not be entered is said."""
+"""What lies beside a journal does not keep it from being repaired; what may not be entered is said."""
 
 import os
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def to_zeros(place: Path) -> None:
 
 @pytest.mark.parametrize("make", [to_sentinel, to_itself, to_zeros, os.mkfifo, os.mkdir])
 @pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal"])
-def test_what_is_no_file_beside_a_journal_is_moved_away_and_the_rest_is_mended(
+def test_what_is_no_file_beside_a_journal_is_moved_away_and_the_rest_is_repaired(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str, make: Callable[[Path], None]
 ) -> None:
     root = tmp_path / "demo"

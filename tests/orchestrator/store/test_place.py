@@ -134,7 +134,7 @@ def test_a_full_server_loses_nothing_and_says_where_the_journal_is(
 
     with monkeypatch.context() as patched:
         patched.setattr(place, "copy_durably", full)
-        with pytest.raises(InfrastructureLost, match=r"No space left.*is whole in .*journal\.sqlite on"):
+        with pytest.raises(InfrastructureLost, match=r"No space left.*is intact in .*journal\.sqlite on"):
             found.finish()
     assert paths.journal.read_bytes() == before
     found, journal, message = opened(paths)

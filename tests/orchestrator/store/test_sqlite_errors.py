@@ -41,7 +41,7 @@ def test_a_wrong_statement_is_a_mistake_of_this_program(paths: ResultsPaths, sta
     with closing(Journal.read(paths.journal)) as journal, pytest.raises(sqlite3.Error) as raised:
         list(journal.query(statement))
     assert not isinstance(raised.value, OrchError)
-    assert not [verdict for verdict in verify(paths) if not verdict.whole], "the journal is none the worse"
+    assert not [verdict for verdict in verify(paths) if not verdict.intact], "the journal is none the worse"
 
 
 def test_a_value_that_does_not_fit_is_a_mistake_of_this_program(paths: ResultsPaths) -> None:

@@ -152,7 +152,7 @@ def test_an_export_may_be_killed_anywhere(tmp_path: Path, monkeypatch: Any, earl
         else:
             export(journal, paths)
     gone = [paths.checksums.name] if earlier == "tables without checksums" and place == 0 else []  # it was before
-    assert [verdict.file for verdict in table_verdicts(paths) if not verdict.whole] == gone
+    assert [verdict.file for verdict in table_verdicts(paths) if not verdict.intact] == gone
 
 
 def test_flipped_bytes_are_found(tmp_path: Path) -> None:

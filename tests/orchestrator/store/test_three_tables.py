@@ -107,7 +107,7 @@ def test_a_journal_that_is_gone_is_made_of_all_of_them(paths: ResultsPaths, vers
 
 
 @pytest.mark.parametrize("table", TRIAL_TABLES, ids=lambda table: table.name)
-def test_each_of_them_is_told_of_and_mended(
+def test_each_of_them_is_told_of_and_repaired(
     paths: ResultsPaths, table: Table, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = f"{table.name}.parquet"

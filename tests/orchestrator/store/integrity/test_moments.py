@@ -52,7 +52,7 @@ def copy(written: Written, to: Path, names: tuple[str, ...] = ()) -> ResultsPath
 
 
 def damaged(paths: ResultsPaths) -> set[str]:
-    return {verdict.file for verdict in verify(paths) if not verdict.whole}
+    return {verdict.file for verdict in verify(paths) if not verdict.intact}
 
 
 def statuses(paths: ResultsPaths) -> dict[str, str]:
@@ -62,7 +62,7 @@ def statuses(paths: ResultsPaths) -> dict[str, str]:
     return found
 
 
-def mended(paths: ResultsPaths, capsys: pytest.CaptureFixture[str]) -> str:
+def repaired(paths: ResultsPaths, capsys: pytest.CaptureFixture[str]) -> str:
     capsys.readouterr()
     code = run(["repair", str(paths.root)])
     said = capsys.readouterr().out
@@ -84,7 +84,7 @@ def test_a_seal_that_is_older_than_the_journal_costs_no_row(
     copy(written, copied.root, ("journal.sqlite", "journal.mark"))
     assert run(["verify", str(copied.root)]) == 4
     assert "DAMAGED  journal.seal: it is of another moment" in capsys.readouterr().out
-    mended(copied, capsys)
+    repaired(copied, capsys)
     assert statuses(copied) == right
 
 
@@ -101,7 +101,7 @@ def test_a_seal_that_is_newer_than_the_journal_costs_no_row(
     written.journal.close()
     copy(written, copied.root, ("journal.seal", "journal.mark"))
     assert damaged(copied) == {"journal.seal"}
-    mended(copied, capsys)
+    repaired(copied, capsys)
     assert statuses(copied) == right
 
 
@@ -118,7 +118,7 @@ def test_a_log_that_an_earlier_copy_has_left_is_not_taken_for_newer(
     assert damaged(copied) == {"journal.sqlite-wal"}
     assert run(["status", str(copied.root)]) == 4
     assert "left by a copy of another moment" in capsys.readouterr().err
-    mended(copied, capsys)
+    repaired(copied, capsys)
     assert statuses(copied) == right
 
 

@@ -41,7 +41,7 @@ def repaired(paths: ResultsPaths, capsys: pytest.CaptureFixture[str]) -> list[st
     capsys.readouterr()
     assert run(["repair", str(paths.root)]) == 4
     said = capsys.readouterr().out
-    assert [verdict for verdict in verify(paths) if not verdict.whole] == [], said
+    assert [verdict for verdict in verify(paths) if not verdict.intact] == [], said
     return [line for line in said.splitlines() if line.startswith("LOST ")]
 
 
@@ -122,7 +122,7 @@ def test_what_an_export_has_left_that_was_cut_off_is_kept_where_it_goes_together
     Checksums(new.directory_id, both, new.kept).write(paths.checksums)
     for table in (CLASSES, CURVES, ATTEMPTS, ENVIRONMENTS):
         paths.table(table.name).write_bytes(earlier[table])
-    assert [verdict for verdict in verify(paths) if not verdict.whole] == []
+    assert [verdict for verdict in verify(paths) if not verdict.intact] == []
     damage(paths.journal)
     lost = repaired(paths, capsys)
     again = sample.RESNET_SGD.trial_id(1)
