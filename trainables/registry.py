@@ -22,7 +22,7 @@ from trainables.errors import BrokenComponent, UnknownComponent, alike
 # Components that exist by the dozen: one class of the same parameters under many names, `torchvision:resnet18`.
 
 
-class ComponentFamily(ABC):
+class ComponentNamespace(ABC):
     """Makes the components `prefix:member` of one kind."""
 
     kind: ClassVar[str]
@@ -75,12 +75,12 @@ class Registry:
     """Finds components by kind and name."""
 
     def names(self, kind: str) -> list[str]:
-        """Return all names of a kind, sorted, without importing any of them. Those of families are not among them."""
+        """Return all names of a kind, sorted, without importing any of them. Those of namespaces are not among them."""
         return sorted({*_builtin(kind), *_plugins(kind)})
 
-    def families(self, kind: str) -> list[ComponentFamily]:
-        """The families of a kind, by prefix. Raises BrokenComponent."""
-        return [_family(kind, prefix) for prefix in sorted(_folders(kind))]
+    def namespaces(self, kind: str) -> list[ComponentNamespace]:
+        """Return the namespaces of a kind, by prefix. Raises BrokenComponent."""
+        return [_namespace(kind, prefix) for prefix in sorted(_folders(kind))]
 
     @cache  # noqa: B019 - there is one registry for the life of the process
     def get(self, kind: str, name: str) -> type[Component]:
@@ -135,25 +135,27 @@ def _from_file(kind: str, name: str) -> type[Component]:
 
 
 @cache
-def _family(kind: str, prefix: str) -> ComponentFamily:
+def _namespace(kind: str, prefix: str) -> ComponentNamespace:
     module = import_module(f"trainables.{kind}s.{prefix}")
     found = [
         value
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, ComponentFamily) and getattr(value, "prefix", None) == prefix
+        if isinstance(value, type)
+        and issubclass(value, ComponentNamespace)
+        and getattr(value, "prefix", None) == prefix
     ]
     if len(found) != 1 or found[0].kind != kind:
-        raise BrokenComponent(f"{module.__file__} has to hold one family of {kind}s with the prefix {prefix!r}")
+        raise BrokenComponent(f"{module.__file__} has to hold one namespace of {kind}s with the prefix {prefix!r}")
     return found[0]()
 
 
 def _from_family(kind: str, prefix: str, member: str) -> type[Component]:
-    family = _family(kind, prefix)
-    known = family.members()
+    namespace = _namespace(kind, prefix)
+    known = namespace.members()
     if member not in known:
         near = [f"{prefix}:{name}" for name in alike(member, known)]
         raise UnknownComponent(kind, f"{prefix}:{member}", near, [f"{prefix}:{name}" for name in known])
-    return _checked(kind, f"{prefix}:{member}", family.member(member))
+    return _checked(kind, f"{prefix}:{member}", namespace.member(member))
 
 
 def _from_entry_point(kind: str, entry: EntryPoint) -> type[Component]:

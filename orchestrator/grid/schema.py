@@ -21,7 +21,7 @@ from orchestrator.grid.rules import WrittenSelector
 from trainables import AXES
 from trainables.component import Component
 from trainables.errors import first_line
-from trainables.registry import ComponentFamily, registry
+from trainables.registry import ComponentNamespace, registry
 
 # What the components' own source says of them, for `orch list` and for an editor's completion.
 
@@ -53,9 +53,11 @@ class ComponentDoc:
 def documented(kind: str) -> list[ComponentDoc]:
     """All components of a kind, by name. Raises BrokenComponent."""
     single = [document(registry.get(kind, name)) for name in registry.names(kind)]
-    families = [replace(document(family.base), name=f"{family.prefix}:NAME") for family in registry.families(kind)]
-    alone = [document(member) for family in registry.families(kind) for member in family.alone().values()]
-    return [*single, *families, *alone]
+    namespaces = [
+        replace(document(namespace.base), name=f"{namespace.prefix}:NAME") for namespace in registry.namespaces(kind)
+    ]
+    alone = [document(member) for namespace in registry.namespaces(kind) for member in namespace.alone().values()]
+    return [*single, *namespaces, *alone]
 
 
 def document(component: type[Component]) -> ComponentDoc:
@@ -191,14 +193,14 @@ def grid_schema() -> Schema:
 def _component(axis: str, definitions: Schema) -> Schema:
     """Any component of an axis, by its name or with parameters."""
     components = [registry.get(axis, name) for name in registry.names(axis)]
-    families = registry.families(axis)
-    alone = [member for family in families for member in family.alone().values()]
+    namespaces = registry.namespaces(axis)
+    alone = [member for namespace in namespaces for member in namespace.alone().values()]
     return {
         "anyOf": [
             *_names(components),
-            *(_member_names(family) for family in families),
+            *(_member_names(namespace) for namespace in namespaces),
             *(_mapping(component, definitions) for component in components),
-            *(_mapping(family.base, definitions, name=_member_names(family)) for family in families),
+            *(_mapping(namespace.base, definitions, name=_member_names(namespace)) for namespace in namespaces),
             *_names(alone),
             *(_mapping(component, definitions) for component in alone),
         ]
@@ -209,8 +211,8 @@ def _names(components: list[type[Component]]) -> list[Schema]:
     return [{"const": component.name, "description": summary_of(component)} for component in components]
 
 
-def _member_names(family: ComponentFamily) -> Schema:
-    return {"enum": [f"{family.prefix}:{name}" for name in family.members() if name not in family.alone()]}
+def _member_names(namespace: ComponentNamespace) -> Schema:
+    return {"enum": [f"{namespace.prefix}:{name}" for name in namespace.members() if name not in namespace.alone()]}
 
 
 def _mapping(component: type[Component], definitions: Schema, lists: bool = True, name: Schema | None = None) -> Schema:

@@ -1,6 +1,6 @@
 """What every component keeps to, whoever wrote it: the registry is asked for all of them.
 
-A component that is added is found here by itself, be it a file, a member of a family or a plug-in that is installed.
+A component that is added is found here by itself, be it a file, a member of a namespace or a plug-in that is installed.
 """
 
 import os
@@ -46,7 +46,7 @@ SAMPLE: Final = {
     "torchvision": ("resnet18", "shufflenet_v2_x0_5"),
     "pretrained": ("efficientnet_lite0", "resnet18", "safetensors"),
 }
-"""Members that stand for their family; the first two where it is not named here."""
+"""Members that stand for their namespace; the first two where it is not named here."""
 _UNTRAINED: Final = {"weights": "none", "tune": "all", "size": 32}
 GIVEN: Final[dict[str, dict[str, Any]]] = {
     "gan_augment": {"steps": 20},
@@ -59,9 +59,9 @@ GIVEN: Final[dict[str, dict[str, Any]]] = {
 
 def names(kind: str) -> list[str]:
     members = [
-        f"{family.prefix}:{member}"
-        for family in registry.families(kind)
-        for member in SAMPLE.get(family.prefix, family.members()[:2])
+        f"{namespace.prefix}:{member}"
+        for namespace in registry.namespaces(kind)
+        for member in SAMPLE.get(namespace.prefix, namespace.members()[:2])
     ]
     return [*registry.names(kind), *members]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from trainables.tasks._metrics import ClassMeasures, Predictions, RocCurve, expected_calibration_error, roc_auc_macro
+from trainables.tasks._metrics import ClassMetrics, Predictions, RocCurve, expected_calibration_error, roc_auc_macro
 
 
 def curve(*points: tuple[float, float]) -> RocCurve:
@@ -17,7 +17,7 @@ def curve(*points: tuple[float, float]) -> RocCurve:
 
 def test_class_measures_by_hand() -> None:
     # Class 0: three examples, two found; class 1: one example, none found; class 2: no example, predicted twice.
-    measures = ClassMeasures.of(np.array([[2, 0, 1], [0, 0, 1], [0, 0, 0]]))
+    measures = ClassMetrics.of(np.array([[2, 0, 1], [0, 0, 1], [0, 0, 0]]))
     assert measures.support.tolist() == [3, 1, 0]
     assert measures.precision.tolist() == [1, 0, 0]
     assert measures.recall.tolist() == pytest.approx([2 / 3, 0, 0])

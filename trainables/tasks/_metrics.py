@@ -60,7 +60,7 @@ class Predictions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ClassMeasures:
+class ClassMetrics:
     """Measures of each class, float64 (classes,); a ratio with nothing below the line is 0."""
 
     support: Integers
@@ -70,10 +70,12 @@ class ClassMeasures:
     f1: Floats
 
     @classmethod
-    def of(cls, confusion: Integers) -> "ClassMeasures":
+    def of(cls, confusion: Integers) -> "ClassMetrics":
         """From counts (true class, predicted class)."""
-        hits, support, predicted = np.diagonal(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-        return cls(support, _ratio(hits, predicted), _ratio(hits, support), _ratio(2 * hits, support + predicted))
+        correct, support, predicted = np.diagonal(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+        return cls(
+            support, _ratio(correct, predicted), _ratio(correct, support), _ratio(2 * correct, support + predicted)
+        )
 
     def macro(self, measure: Floats) -> float:
         """Mean over the classes that have examples."""
@@ -155,9 +157,11 @@ def roc_curve(predictions: Predictions, index: int) -> RocCurve | None:
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # of runs of equal scores, which are one point
-    hits = np.cumsum(positive[order])[ends]
-    misses = ends + 1 - hits
-    return RocCurve(np.append(0.0, misses / (examples - positives)), np.append(0.0, hits / positives))
+    true_positives = np.cumsum(positive[order])[ends]
+    false_positives = ends + 1 - true_positives
+    return RocCurve(
+        np.append(0.0, false_positives / (examples - positives)), np.append(0.0, true_positives / positives)
+    )
 
 
 def roc_auc_macro(predictions: Predictions) -> float | None:
@@ -172,10 +176,10 @@ def accuracies(predicted: Tensor, targets: Tensor) -> tuple[float, float]:
 
     predicted, targets: int64 (examples,). Cheap enough for every epoch.
     """
-    hits = predicted == targets
+    correct = predicted == targets
     support = torch.bincount(targets)
-    recall = torch.bincount(targets[hits], minlength=len(support)).double() / support
-    return float(hits.double().mean()), float(recall[support > 0].mean())
+    recall = torch.bincount(targets[correct], minlength=len(support)).double() / support
+    return float(correct.double().mean()), float(recall[support > 0].mean())
 
 
 def cross_entropy(predictions: Predictions) -> float:
@@ -198,9 +202,9 @@ def expected_calibration_error(predictions: Predictions, bins: int = CALIBRATION
     Guo et al., On calibration of modern neural networks, ICML 2017, equation 3; bin m is ((m - 1) / bins, m / bins].
     """
     confidence = predictions.probabilities.amax(dim=1).numpy()
-    hits = (predictions.predicted == predictions.targets).numpy()
+    correct = (predictions.predicted == predictions.targets).numpy()
     edges = np.linspace(0.0, 1.0, bins + 1)
-    gaps = np.bincount(np.searchsorted(edges, confidence), weights=hits - confidence)
+    gaps = np.bincount(np.searchsorted(edges, confidence), weights=correct - confidence)
     return float(np.abs(gaps).sum() / len(predictions))
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from trainables.tasks import _metrics
-    from trainables.tasks._metrics import ClassMeasures
+    from trainables.tasks._metrics import ClassMetrics
 
 
 class Classification(Task):
@@ -48,10 +48,10 @@ class Classification(Task):
         """All measures of a split. Raises TrainablesError where outputs are not finite or there are no examples."""
 
         from trainables.tasks import _metrics
-        from trainables.tasks._metrics import ClassMeasures, Predictions
+        from trainables.tasks._metrics import ClassMetrics, Predictions
 
         predictions = Predictions.of(outputs, targets)
-        classes = ClassMeasures.of(_metrics.confusion_matrix(predictions))
+        classes = ClassMetrics.of(_metrics.confusion_matrix(predictions))
         accuracy, balanced_accuracy = _metrics.accuracies(predictions.predicted, predictions.targets)
         cross_entropy = _metrics.cross_entropy(predictions)
         return Scores(
@@ -89,11 +89,11 @@ class Classification(Task):
         """A row for each class, its ROC curve, and the confusion cells that are not zero. Raises as `scores`."""
 
         from trainables.tasks import _metrics
-        from trainables.tasks._metrics import ClassMeasures, Predictions
+        from trainables.tasks._metrics import ClassMetrics, Predictions
 
         predictions = Predictions.of(outputs, targets)
         confusion = _metrics.confusion_matrix(predictions)
-        measures = ClassMeasures.of(confusion)
+        measures = ClassMetrics.of(confusion)
         classes: list[ClassRow] = []
         curves: list[CurveRow] = []
         for index, name in enumerate(data.classes):
@@ -104,7 +104,7 @@ class Classification(Task):
         return Breakdown(tuple(classes), (*curves, *_confusion_rows(confusion)))
 
 
-def _class_row(index: int, name: str, measures: ClassMeasures, roc_auc: float | None) -> ClassRow:
+def _class_row(index: int, name: str, measures: ClassMetrics, roc_auc: float | None) -> ClassRow:
     support = int(measures.support[index])
     if support == 0:
         return ClassRow(index, name, support, precision=None, recall=None, f1=None, roc_auc=None)

@@ -80,7 +80,7 @@ wandb: {mode: auto, project: demo}
 def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     known = [
         *registry.names("model"),
-        *(f"{family.prefix}:NAME" for family in registry.families("model")),
+        *(f"{namespace.prefix}:NAME" for namespace in registry.namespaces("model")),
     ]
     assert problems(
         tmp_path,

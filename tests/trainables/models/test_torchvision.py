@@ -47,10 +47,10 @@ def on_meta(name: str, stem: str, data: DataInfo, outputs: int) -> nn.Module:
 def test_every_classifier_of_torchvision_is_a_member() -> None:
     from torchvision import models
 
-    [family] = [family for family in registry.families("model") if family.prefix == "torchvision"]
-    assert {"resnet18", "vit_b_16", "swin_v2_t"} < set(family.members()) == set(models.list_models(module=models))
+    [namespace] = [namespace for namespace in registry.namespaces("model") if namespace.prefix == "torchvision"]
+    assert {"resnet18", "vit_b_16", "swin_v2_t"} < set(namespace.members()) == set(models.list_models(module=models))
     # one of each architecture stands for the others here
-    assert {name[:3] for name in family.members()} == {name[:3] for name in ONE_OF_EACH}
+    assert {name[:3] for name in namespace.members()} == {name[:3] for name in ONE_OF_EACH}
 
 
 @pytest.mark.parametrize("name", ONE_OF_EACH)

@@ -9,7 +9,7 @@ from trainables.component import Component
 from trainables.models.pretrained.efficientnet_lite0 import PretrainedEfficientNetLite0
 from trainables.models.pretrained.safetensors_net import PretrainedSafetensors
 from trainables.models.pretrained.torchvision_net import TorchvisionNet, names
-from trainables.registry import ComponentFamily
+from trainables.registry import ComponentNamespace
 
 _SINGLE: Final[dict[str, type[Component]]] = {
     "efficientnet_lite0": PretrainedEfficientNetLite0,
@@ -18,7 +18,7 @@ _SINGLE: Final[dict[str, type[Component]]] = {
 """Those that are not torchvision's."""
 
 
-class PretrainedFamily(ComponentFamily):
+class PretrainedNamespace(ComponentNamespace):
     """`pretrained:SOURCE`."""
 
     kind = "model"

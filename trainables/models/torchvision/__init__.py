@@ -14,7 +14,7 @@ from trainables.dataset import DataInfo
 from trainables.errors import said_by
 from trainables.interfaces import Model
 from trainables.models.torchvision.stem import Stem
-from trainables.registry import ComponentFamily
+from trainables.registry import ComponentNamespace
 from trainables.training.meta import on_meta_device
 
 _LEAVES_OUT_BRANCHES: Final = ("convnext", "efficientnet", "maxvit", "swin")
@@ -77,7 +77,7 @@ def _broken(member: str, stem: Stem, shape: tuple[int, ...]) -> str | None:
     return None
 
 
-class Torchvision(ComponentFamily):
+class Torchvision(ComponentNamespace):
     """All that `torchvision.models.list_models` says of still images."""
 
     kind: ClassVar[str] = "model"
