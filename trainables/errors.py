@@ -54,13 +54,17 @@ class TrainablesError(Exception):
 class UnknownComponent(TrainablesError):
     """A level names a component that does not exist."""
 
-    def __init__(self, kind: str, name: str, near: Sequence[str], known: Sequence[str]) -> None:
-        super().__init__(kind, name, tuple(near), tuple(known))
-        self.kind, self.name, self.near, self.known = kind, name, tuple(near), tuple(known)
+    def __init__(self, kind: str, name: str, known: Sequence[str], prefix: str = "") -> None:
+        """prefix: of the namespace whose member is named, `torchvision:`; `name` and `known` are without it."""
+        super().__init__(kind, name, tuple(known), prefix)
+        self.kind, self.name, self.known, self.prefix = kind, name, tuple(known), prefix
 
     def __str__(self) -> str:
-        known = ", ".join(self.known)
-        return f"unknown {self.kind} {self.name!r}; {meant(self.near, f'known: {known}')}"
+        # near names are looked for here: of thousands of wrong names only some are reported
+        near, known = (
+            [f"{self.prefix}{name}" for name in names] for names in (alike(self.name, self.known), self.known)
+        )
+        return f"unknown {self.kind} {self.prefix + self.name!r}; {meant(near, 'known: ' + ', '.join(known))}"
 
 
 class BrokenComponent(TrainablesError):

@@ -17,7 +17,7 @@ from types import new_class
 from typing import ClassVar, Final
 
 from trainables.component import Component
-from trainables.errors import BrokenComponent, UnknownComponent, alike
+from trainables.errors import BrokenComponent, UnknownComponent
 
 # Components that exist by the dozen: one class of the same parameters under many names, `torchvision:resnet18`.
 
@@ -93,7 +93,7 @@ class Registry:
         if colon and prefix in _folders(kind):
             return _from_family(kind, prefix, member)
         known = [*self.names(kind), *(f"{folder}:NAME" for folder in sorted(_folders(kind)))]
-        raise UnknownComponent(kind, name, alike(name, known), known)
+        raise UnknownComponent(kind, name, known)
 
 
 registry: Final = Registry()
@@ -153,8 +153,7 @@ def _from_family(kind: str, prefix: str, member: str) -> type[Component]:
     namespace = _namespace(kind, prefix)
     known = namespace.members()
     if member not in known:
-        near = [f"{prefix}:{name}" for name in alike(member, known)]
-        raise UnknownComponent(kind, f"{prefix}:{member}", near, [f"{prefix}:{name}" for name in known])
+        raise UnknownComponent(kind, member, known, f"{prefix}:")
     return _checked(kind, f"{prefix}:{member}", namespace.member(member))
 
 

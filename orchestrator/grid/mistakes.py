@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self, TypeVar
@@ -141,16 +142,16 @@ def grid_error(path: Path, wrong: Iterable[Placed]) -> GridError:
 
 
 def reported(
-    errors: Sequence[ErrorDetails], value: Any, at: At, name: str, model: type[BaseModel] | None = None
+    errors: Iterable[ErrorDetails], value: Any, at: At, name: str, model: type[BaseModel] | None = None
 ) -> list[Placed]:
-    """Return place and message of each error. What the branches of a union ask for is one message.
+    """Return place and message of each of the first hundred errors. What the branches of a union ask for is one message.
 
     name: what the user calls the value (`protocol`, or a parameter); empty for a whole grid. model: what it was read as.
     """
     groups: dict[tuple[At, Keys, int | str], list[ErrorDetails]] = {}
     above: set[Keys] = set()
     placed: list[Placed] = []
-    for details in errors:
+    for details in islice(errors, _MAX):
         wrong = details.get("ctx", {}).get("error")
         if isinstance(wrong, Mistakes):
             placed += wrong.placed(value, at, details["loc"])
@@ -166,22 +167,22 @@ def reported(
 
 
 def as_mistakes(
-    errors: Sequence[ErrorDetails], value: Any, at: At, name: str, model: type[BaseModel] | None = None
+    errors: Iterable[ErrorDetails], value: Any, at: At, name: str, model: type[BaseModel] | None = None
 ) -> Mistakes:
     """Return what pydantic finds wrong in a value that was read by itself, as for `reported`, to be raised."""
     return Mistakes([Mistake(message, at=place) for place, message in reported(errors, value, at, name, model)])
 
 
-def flattened(error: ValidationError) -> list[ErrorDetails]:
-    """The errors, with those of a component inside a component in place of the one that wraps them."""
-    flat: list[ErrorDetails] = []
+def flattened(error: ValidationError) -> Iterator[ErrorDetails]:
+    """Yield the errors, with those of a component inside a component in place of the one that wraps them."""
     for details in error.errors(include_url=False):
         inner = details.get("ctx", {}).get("error")
         if isinstance(inner, ValidationError):
-            flat += [{**part, "loc": details["loc"] + part["loc"]} for part in flattened(inner)]
+            for part in flattened(inner):
+                part["loc"] = details["loc"] + part["loc"]
+                yield part
         else:
-            flat.append(details)
-    return flat
+            yield details
 
 
 def _subject(name: str, keys: Keys) -> str:

@@ -98,7 +98,7 @@ def validated(
     try:
         return component.from_parameters({**others, key: value})
     except ValidationError as error:
-        errors = flattened(error)
+        errors = list(flattened(error))
     own = [details for details in errors if details["loc"][:1] == (key,)]
     together = [details for details in errors if not details["loc"]]
     if own:
