@@ -13,7 +13,7 @@ from typing import Final
 
 from orchestrator.errors import InfrastructureLost, UserError
 from orchestrator.remote.piece import PIECE_BYTES, Piece, is_sent, max_unpacked
-from orchestrator.store.files import not_permitted, strange
+from orchestrator.store.files import irregularity, not_permitted
 from orchestrator.store.lock_note import living_holder
 from orchestrator.store.paths import ResultsPaths
 from trainables.data.files import being_written, open_regular
@@ -87,7 +87,7 @@ def _checksums(results: Path) -> bytes:
 
 def _files(results: Path, running: bool) -> Iterator[Path]:
     for path in sorted(results.rglob("*")):
-        if path.is_file() and strange(path) is None and is_sent(path.relative_to(results).as_posix(), running):
+        if path.is_file() and irregularity(path) is None and is_sent(path.relative_to(results).as_posix(), running):
             yield path
 
 

@@ -99,12 +99,12 @@ def refuse_other_than_file(path: Path, *, followed: bool = True) -> None:
     """For those who open a file by its name. followed: a link to a file is as good; else it is damage. Raises DamagedResults
     where something lies there that is none.
     """
-    if (what := strange(path, followed=followed)) is not None:
+    if (what := irregularity(path, followed=followed)) is not None:
         raise damaged(path, what)
 
 
-def strange(path: Path, *, followed: bool = False) -> str | None:
-    """What lies in place of a file; None for a regular file, and where nothing lies. Raises OSError (permissions).
+def irregularity(path: Path, *, followed: bool = False) -> str | None:
+    """Say what lies in place of a file; None for a regular file, and where nothing lies. Raises OSError (permissions).
 
     followed: a link is what it leads to.
     """
@@ -144,7 +144,7 @@ _KINDS: Final = {
 def _meaning(error: OSError, path: Path) -> OrchError | OSError:
     if isinstance(error, PermissionError):
         return not_permitted(path, error)
-    if (what := strange(path, followed=True)) is not None:
+    if (what := irregularity(path, followed=True)) is not None:
         return damaged(path, what)
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return FileNotFoundError(*error.args)

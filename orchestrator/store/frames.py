@@ -1,4 +1,4 @@
-"""Reads tables for a page: one that is damaged is told of, and shown from the journal where that can be."""
+"""Reads tables for a page: one that is damaged is reported, and shown from the journal where that can be."""
 
 import operator
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from orchestrator.errors import DamagedResults, OrchError
 from orchestrator.store import page_checksums, stamp, wal
-from orchestrator.store.files import content_of, reading, strange
+from orchestrator.store.files import content_of, irregularity, reading
 from orchestrator.store.page_checksums import PageChecksums
 from orchestrator.store.stamp import Stamp, stamps_in
 from orchestrator.store.wal import NOTHING, WalWatermark
@@ -54,7 +54,7 @@ class JournalFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Fault:
     """A file that is damaged."""
 
     path: Path
@@ -66,7 +66,7 @@ class Trouble:
 class Inspected:
     """What was found."""
 
-    troubles: tuple[Trouble, ...]
+    faults: tuple[Fault, ...]
     sealed: bool = False
     """Whether there are page checksums of this moment, which vouch for each page of the main file."""
     log_is_left: bool = False
@@ -74,8 +74,8 @@ class Inspected:
 
     def damages(self, files: JournalFiles) -> bool:
         """Whether rows are lost or wrong. What lies beside them, as a log that was left, can be made anew."""
-        troubled = {trouble.path for trouble in self.troubles}
-        return files.main in troubled or (files.log in troubled and not self.log_is_left)
+        faulty = {fault.path for fault in self.faults}
+        return files.main in faulty or (files.log in faulty and not self.log_is_left)
 
 
 def inspect(files: JournalFiles) -> Inspected:
@@ -86,7 +86,7 @@ def inspect(files: JournalFiles) -> Inspected:
     for _ in range(10):
         before = state(files)
         found = _inspect(files)
-        if not found.troubles or state(files) == before:  # else a sweep writes here, and we have seen two moments
+        if not found.faults or state(files) == before:  # else a sweep writes here, and we have seen two moments
             return found
     return found
 
@@ -101,35 +101,33 @@ def state(files: JournalFiles) -> list[bytes]:
 
 
 def _inspect(files: JournalFiles) -> Inspected:
-    if others := tuple(Trouble(path, what) for path in files.every if (what := strange(path)) is not None):
+    if others := tuple(Fault(path, what) for path in files.every if (what := irregularity(path)) is not None):
         return Inspected(others)  # nothing more can be said before they are gone
-    troubles: list[Trouble] = []
-    watermark = _sound(WalWatermark.read, files.wal_watermark, troubles)
-    checksums = _sound(PageChecksums.read, files.page_checksums, troubles)
+    faults: list[Fault] = []
+    watermark = _sound(WalWatermark.read, files.wal_watermark, faults)
+    checksums = _sound(PageChecksums.read, files.page_checksums, faults)
     log = content_of(files.log) if files.log.exists() else b""
     pages = _pages(files.main, log, checksums)
-    troubles += [Trouble(files.log, what) for what in _of_log(watermark, log, pages)]
-    if checksums is None and watermark is not None and watermark != NOTHING and not troubles:
-        troubles.append(Trouble(files.page_checksums, "it is missing"))
+    faults += [Fault(files.log, what) for what in _of_log(watermark, log, pages)]
+    if checksums is None and watermark is not None and watermark != NOTHING and not faults:
+        faults.append(Fault(files.page_checksums, "it is missing"))
     bad = pages.bad
     if bad and checksums is not None and stamp.is_of_another_moment(checksums.stamp, pages.stamp, pages.stamps_in_log):
         bad, checksums = [], None
-        troubles.append(
-            Trouble(files.page_checksums, "it is of another moment than the journal: nothing vouches for that")
-        )
+        faults.append(Fault(files.page_checksums, "it is of another moment than the journal: nothing vouches for that"))
     if bad:
         shown = ", ".join(map(str, bad[:5])) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
-        troubles.insert(0, Trouble(files.main, f"page {shown} not as written"))
-    return Inspected(tuple(troubles), checksums is not None, pages.log_is_left)
+        faults.insert(0, Fault(files.main, f"page {shown} not as written"))
+    return Inspected(tuple(faults), checksums is not None, pages.log_is_left)
 
 
-def _sound(read: Callable[[Path], _T], path: Path, troubles: list[Trouble]) -> _T | None:
+def _sound(read: Callable[[Path], _T], path: Path, faults: list[Fault]) -> _T | None:
     try:
         return read(path)
     except FileNotFoundError:
         return None
     except DamagedResults:
-        troubles.append(Trouble(path, "it is not as it was written"))
+        faults.append(Fault(path, "it is not as it was written"))
         return None
 
 
@@ -204,11 +202,11 @@ def refuse_damage(path: Path, results: Path | None = None) -> None:
     Raises DamagedResults, naming the first damaged file.
     """
     files = JournalFiles(path)
-    others = tuple(Trouble(other, what) for other in files.every if (what := strange(other)) is not None)
+    others = tuple(Fault(other, what) for other in files.every if (what := irregularity(other)) is not None)
     empty = not path.exists() or not path.stat().st_size
-    troubles = others if others or empty else inspect(files).troubles
-    if troubles:
-        first = troubles[0]
+    faults = others if others or empty else inspect(files).faults
+    if faults:
+        first = faults[0]
         raise DamagedResults(
             f"{first.path} is damaged ({first.what}); `orch repair {results or path.parent}` repairs it"
         )

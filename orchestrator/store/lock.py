@@ -15,7 +15,7 @@ from typing import Final, Self
 from filelock import FileLock, Timeout
 
 from orchestrator.errors import DamagedResults, LockedResults, UserError
-from orchestrator.store.files import leads_out, strange
+from orchestrator.store.files import irregularity, leads_out
 from orchestrator.store.identity import HeldDirectory
 from orchestrator.store.local_disk import folder_of, is_network, machine_id
 from orchestrator.store.lock_note import Holder, living_holder, write_note
@@ -139,7 +139,7 @@ class HostLease:
         """Whether it lies where this machine's sweeps have their locks: no other file is opened because a file names it."""
         path, locks = Path(name), Path(self._own.lock).parent.parent
         ours = leads_out(name.removeprefix("/")) is None and path.parent.parent == locks
-        return ours and path.exists() and strange(path) is None
+        return ours and path.exists() and irregularity(path) is None
 
     def _refusal(self, holder: Holding) -> str:
         return f"{self._folder} is in use by {holder.who}; wait for it or stop it"
@@ -196,7 +196,7 @@ def _locked(path: Path) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Strange:
+class UnexpectedPath:
     """Something else than the file or the folder that belongs there."""
 
     path: Path
@@ -204,22 +204,22 @@ class Strange:
     """In words."""
 
 
-def strange_places(paths: ResultsPaths) -> Iterator[Strange]:
+def unexpected_paths(paths: ResultsPaths) -> Iterator[UnexpectedPath]:
     """Apart from journal, tables, checksums and what trials have left, of which others tell. Raises OSError."""
     beside = (paths.lock, paths.lock_holder, paths.stop_request, paths.fetched, paths.wandb_log)
     for file in (*beside, paths.wandb_lock, paths.wandb_sent, paths.wandb_report):
-        if (what := strange(file)) is not None:
-            yield Strange(file, what)
+        if (what := irregularity(file)) is not None:
+            yield UnexpectedPath(file, what)
     for folder in paths.folders:
         if folder.is_symlink():
-            yield Strange(folder, f"it is a link to {folder.readlink()}, and orch writes through none")
+            yield UnexpectedPath(folder, f"it is a link to {folder.readlink()}, and orch writes through none")
         elif folder.exists() and not folder.is_dir():
-            yield Strange(folder, "it is no folder")
+            yield UnexpectedPath(folder, "it is no folder")
 
 
-def refuse_strange_places(paths: ResultsPaths) -> None:
+def check_writable_paths(paths: ResultsPaths) -> None:
     """For whoever will write there. Raises DamagedResults."""
-    for found in strange_places(paths):
+    for found in unexpected_paths(paths):
         if not _is_replaced(found.path, paths):
             raise DamagedResults(
                 f"{found.path} is damaged: {found.what}; move it away and run the same command again"
@@ -255,7 +255,7 @@ class ResultsLock:
         UserError where the directory cannot be written, or is no one's of ours.
         """
         check_is_results_dir(self._paths)
-        refuse_strange_places(self._paths)
+        check_writable_paths(self._paths)
         try:
             self._choose()
             self._directory = HeldDirectory(self._paths.root)

@@ -1,4 +1,4 @@
-"""The note beside the lock: who holds it, as others are told. The lock itself is the kernel's."""
+"""The note beside the lock: who holds it, for others to read. The lock itself is the kernel's."""
 
 import json
 import os

@@ -71,7 +71,7 @@ class InResults:
         return self._paths.journal
 
     def opened(self, journal: Journal) -> str | None:
-        return _told_of_the_last(journal)  # the directory may have come from a network file system
+        return _note_on_last_sweep(journal)  # the directory may have come from a network file system
 
     def check(self) -> None:
         self._check()
@@ -112,13 +112,13 @@ class OnLocalDisk:
         return self._folder / "published.sqlite"
 
     def opened(self, journal: Journal) -> str | None:
-        told = _told_of_the_last(journal)
+        message = _note_on_last_sweep(journal)
         journal.remember(SESSION, token_hex(8))
         journal.commit()
         self.publish()
         for kept in self._folder.glob("journal-version-*.sqlite"):  # what it was before it was carried over (ADR 6)
             copy_durably(kept, self._paths.root / kept.name)
-        return told
+        return message
 
     def check(self) -> None:
         self._check()
@@ -234,7 +234,7 @@ def journal_on_disk(paths: ResultsPaths) -> Path | None:
     local = _local(paths)
     if local is None or not local.exists() or not (paths.journal.exists() or paths.checksums.exists()):
         return None
-    return local if _is_newer(local, paths) or inspect(JournalFiles(local)).troubles else None
+    return local if _is_newer(local, paths) or inspect(JournalFiles(local)).faults else None
 
 
 def _local(paths: ResultsPaths) -> Path | None:
@@ -295,8 +295,8 @@ def _is_newer(local: Path, paths: ResultsPaths) -> bool:
         return True
 
 
-def _told_of_the_last(journal: Journal) -> str | None:
-    """What may be missing of the sweep before: it ended without its last copy, and the copy is what we go on with."""
+def _note_on_last_sweep(journal: Journal) -> str | None:
+    """Say what may be missing of the sweep before: it ended without its last copy, and the copy is what we go on with."""
     lives_at, copied_at = journal.meta(LIVES_AT), journal.meta(COPIED_AT)
     if lives_at is None or copied_at is None:
         return None

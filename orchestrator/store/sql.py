@@ -260,13 +260,13 @@ class Planning:
             " FROM cells WHERE cell_id IN (SELECT cell_id FROM trials)"
         )
         shared: dict[tuple[object, ...], KeptLevel] = {}  # cells are many, and have few levels
-        for cell_id, *told in rows:
-            if tuple(told) not in shared:
-                label, config, tuning, fingerprint, planned = told
+        for cell_id, *row in rows:
+            if tuple(row) not in shared:
+                label, config, tuning, fingerprint, planned = row
                 space = {} if tuning is None else json.loads(tuning)["space"]
                 opened = frozenset(name.removeprefix(f"{axis}.") for name in space if name.startswith(f"{axis}."))
-                shared[tuple(told)] = KeptLevel(label, config, opened, fingerprint, bool(planned))
-            yield cell_id, shared[tuple(told)]
+                shared[tuple(row)] = KeptLevel(label, config, opened, fingerprint, bool(planned))
+            yield cell_id, shared[tuple(row)]
 
 
 # From the records that a trial hands out to the values of table rows.

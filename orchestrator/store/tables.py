@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from orchestrator.errors import DamagedResults
 from orchestrator.store import sql
-from orchestrator.store.files import content_of, digest_of, strange
+from orchestrator.store.files import content_of, digest_of, irregularity
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import KEPT, OLDER_JOURNALS, ResultsPaths, may_be_kept
 from orchestrator.store.version import carried_over, holds_every_trial
@@ -131,7 +131,7 @@ def kept_files(journal: Journal, paths: ResultsPaths, known: Mapping[str, KeptFi
 
 def older_journals(paths: ResultsPaths, known: Mapping[str, KeptFile]) -> dict[str, KeptFile]:
     """The copies of journals that were carried over from older versions (ADR 6)."""
-    copies = sorted(path for path in paths.root.glob(OLDER_JOURNALS) if strange(path) is None)
+    copies = sorted(path for path in paths.root.glob(OLDER_JOURNALS) if irregularity(path) is None)
     gone = {name: kept for name, kept in known.items() if "/" not in name}
     return {**{copy.name: KeptFile(digest_of(copy), 0) for copy in copies if copy.name not in gone}, **gone}
 
@@ -141,7 +141,7 @@ def _files(paths: ResultsPaths) -> Iterator[tuple[str, Path]]:
         folder = paths.root / name
         if folder.is_dir() and not folder.is_symlink():
             for path in folder.iterdir():
-                if may_be_kept(f"{name}/{path.name}") and strange(path) is None:
+                if may_be_kept(f"{name}/{path.name}") and irregularity(path) is None:
                     yield path.stem, path
 
 

@@ -36,7 +36,7 @@ def learns_in_part(model_config: str | None) -> bool:
     """
     try:
         config = json.loads(model_config or "")
-    except ValueError:  # a table that nothing vouches for; that it is damaged is told by `orch verify`
+    except ValueError:  # a table that nothing vouches for; that it is damaged is reported by `orch verify`
         return True
     return not isinstance(config, dict) or config.get("tune", "all") != "all"
 
@@ -174,7 +174,7 @@ def table_version(path: Path) -> int | None:
 def is_damaged(journal: Path) -> bool:
     """Whether its page checksums say so: then nothing that the journal says of itself counts."""
     files = JournalFiles(journal)
-    return files.main in {trouble.path for trouble in inspect(files).troubles}
+    return files.main in {fault.path for fault in inspect(files).faults}
 
 
 def _known(paths: ResultsPaths) -> bool:

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from orchestrator.errors import OrchError
 from orchestrator.grid.settings import Destination, Mode
 from orchestrator.outputs import open_outputs
-from orchestrator.store.lock import refuse_strange_places
+from orchestrator.store.lock import check_writable_paths
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.wandb.patience import Patience
 from orchestrator.wandb.process import PENDING, has_key
@@ -130,7 +130,7 @@ def main(
     if mode == "disabled":
         return
     paths = ResultsPaths(results)
-    refuse_strange_places(paths)
+    check_writable_paths(paths)
     paths.wandb.mkdir(parents=True, exist_ok=True)
     online = mode == "online" or (mode == "auto" and has_key())
     # a writer of an earlier invocation may still be at work; two would write the same runs

@@ -70,20 +70,20 @@ class Attaching:
         self._models = to is not None and to.artifacts == "best"
         self._failures = to is not None and to.alert == "failures"
         self._end = to is not None and to.alert == "end"
-        self._whole: set[str] = set()
+        self._complete: set[str] = set()
         """Runs that lack nothing, which is looked up once."""
 
     def look_again(self) -> None:
         """Elsewhere, runs may lack what they have here."""
-        self._whole.clear()
+        self._complete.clear()
 
     def lacks(self, unit: Finished, run_id: str) -> bool:
         """Whether this run lacks something."""
-        if run_id in self._whole:
+        if run_id in self._complete:
             return False
         if self._lacks_model(unit, run_id) or self._alerts_of(unit):
             return True
-        self._whole.add(run_id)
+        self._complete.add(run_id)
         return False
 
     def attach(self, unit: Finished, run: Run) -> None:
@@ -97,7 +97,7 @@ class Attaching:
                 self._ledger.add_beside("model", run.run_id, version)
             if alert is not None:
                 self._ledger.add_beside("alert", _FIRST_FAILURE, run.run_id)
-        self._whole.add(run.run_id)
+        self._complete.add(run.run_id)
 
     def conclude(self, winners: tuple[Winner, ...], read: Callable[[Finished], Run]) -> None:
         """What is to be said when all runs are there. Raises Unreachable, Refused."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 import wandb
 from wandb.plot.custom_chart import CustomChart
 
-from orchestrator.store.files import strange
+from orchestrator.store.files import irregularity
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.wandb.runs import Run
@@ -45,7 +45,7 @@ def read_media(journal: Journal, trial_id: str, paths: ResultsPaths) -> Media:
     return Media(
         confusion=_confusion(journal, trial_id, names) if len(names) <= MAX_CLASSES else (),
         roc=_roc(journal, trial_id, names) if len(names) <= ROC_CLASSES else (),
-        image=image if image.is_file() and strange(image) is None else None,
+        image=image if image.is_file() and irregularity(image) is None else None,
     )
 
 

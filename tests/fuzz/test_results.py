@@ -68,18 +68,18 @@ def test_every_command_tells_of_damage_and_touches_nothing_else(
     gc.freeze()  # so that a collection in a forked process copies nothing of this one
     failed, codes = [], Counter[str]()
     for number in range(FIRST, FIRST + CASES):
-        if troubles := list(_troubles(number, pristine, case, tmp_path / "said", codes)):
-            failed += troubles
+        if failures := list(_failures(number, pristine, case, tmp_path / "said", codes)):
+            failed += failures
             with capsys.disabled():
-                print("\n".join(troubles), flush=True)
+                print("\n".join(failures), flush=True)
     with capsys.disabled():
         print(
-            f"\n{CASES} results directories from case {FIRST} on, {len(failed)} troubles: {dict(sorted(codes.items()))}"
+            f"\n{CASES} results directories from case {FIRST} on, {len(failed)} failures: {dict(sorted(codes.items()))}"
         )
-    assert not failed, f"{len(failed)} troubles, printed above"
+    assert not failed, f"{len(failed)} failures, printed above"
 
 
-def _troubles(number: int, pristine: Place, case: Path, said: Path, codes: Counter[str]) -> Iterator[str]:
+def _failures(number: int, pristine: Place, case: Path, said: Path, codes: Counter[str]) -> Iterator[str]:
     numbers = random.Random(number)
     place = _copied(pristine, case)
     mutations = mutate(place, numbers)

@@ -92,7 +92,7 @@ def test_cut_off_and_gone_on_with_on_the_same_machine_loses_nothing(shared: Shar
     assert (code, "warning" in said, "watching" in said) == (0, False, False)
     assert shared.attempts() == [1, 1, 2]
     assert shared.disk("one") == [], "the results have all of it"
-    assert not inspect(JournalFiles(shared.paths.journal)).troubles
+    assert not inspect(JournalFiles(shared.paths.journal)).faults
 
 
 def test_cut_off_and_gone_on_with_elsewhere_says_what_runs_again(shared: Shared) -> None:

@@ -40,7 +40,7 @@ def rebuild(paths: ResultsPaths, new: Path) -> list[str]:
         journal_schema.create(db)
         db.execute("BEGIN")
         lacking = _fill(db, paths)
-        told = [*_identity(db, paths), *_lost(lacking), *_wait_again(db, lacking)]
+        messages = [*_identity(db, paths), *_lost(lacking), *_wait_again(db, lacking)]
         db.execute("COMMIT")
         count, last = db.execute("SELECT count(*), max(finished_at) FROM trials").fetchone()
     until = "" if last is None else f" after {datetime.fromtimestamp(last / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -48,7 +48,7 @@ def rebuild(paths: ResultsPaths, new: Path) -> list[str]:
         f"journal.sqlite: rebuilt with {count} trials, from the tables",
         f"LOST what ended{until} and is in no table, if anything did: it runs again",
         "LOST what attempts had printed, and which cells `--add-seeds` had given more seeds: no table has that",
-        *told,
+        *messages,
     ]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.errors import DamagedResults
 from orchestrator.store.connection import checked
-from orchestrator.store.files import copy_durably, strange
+from orchestrator.store.files import copy_durably, irregularity
 from orchestrator.store.inspection import JournalFiles, inspect
 from orchestrator.store.integrity.rebuild import rebuild
 from orchestrator.store.integrity.verify import FileVerdict, journal_verdicts, verify
@@ -82,7 +82,7 @@ def _keep_copies(paths: ResultsPaths, damaged: list[FileVerdict], aside: Path) -
         source, target = paths.root / name, aside / (Path("local", Path(name).name) if local else name)
         target.parent.mkdir(parents=True, exist_ok=True)
         for path in {source, source.with_suffix(".safetensors")} if name.startswith("checkpoints/") else {source}:
-            if strange(path) is not None:
+            if irregularity(path) is not None:
                 shutil.move(path, target.with_name(path.name))
                 moved.add(name)
             else:
@@ -96,7 +96,7 @@ def _rebuilt(paths: ResultsPaths, files: JournalFiles) -> Iterator[str]:
     with unfinished(files.main) as file:
         new = Path(file.name)
         with checked(files.main):
-            told = rebuild(paths, new)
+            messages = rebuild(paths, new)
         durable(new)
         for path in (files.log, files.shared):
             path.unlink(missing_ok=True)
@@ -104,15 +104,15 @@ def _rebuilt(paths: ResultsPaths, files: JournalFiles) -> Iterator[str]:
         for path in (files.page_checksums, files.wal_watermark):
             path.unlink(missing_ok=True)
         durable(files.main.parent)
-    yield from told
+    yield from messages
 
 
 def _cleared(files: JournalFiles) -> Iterator[str]:
     """Without what lies beside a journal and is none of it: its next opening makes that anew."""
-    troubled = [trouble.path for trouble in inspect(files).troubles]
-    for path in (files.shared, files.wal_watermark, *troubled):
+    faulty = [fault.path for fault in inspect(files).faults]
+    for path in (files.shared, files.wal_watermark, *faulty):
         path.unlink(missing_ok=True)
-    if troubled.count(files.log) > 1:
+    if faulty.count(files.log) > 1:
         yield "LOST what was committed last, if the tables do not have it: the log beside the journal is of another moment"
     else:
         yield "journal: nothing of it is lost; what lay beside it is made anew"

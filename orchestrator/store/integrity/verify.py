@@ -18,10 +18,10 @@ from orchestrator.errors import DamagedResults, OrchError, UserError
 from orchestrator.store import tables
 from orchestrator.store.connection import checked, connect, look, read_copy
 from orchestrator.store.fetched import read_fetched
-from orchestrator.store.files import digest_of, link_on_the_way, not_permitted, reading, strange
+from orchestrator.store.files import digest_of, irregularity, link_on_the_way, not_permitted, reading
 from orchestrator.store.inspection import Inspected, JournalFiles, inspect, state
 from orchestrator.store.integrity.contradictions import contradictions
-from orchestrator.store.lock import strange_places
+from orchestrator.store.lock import unexpected_paths
 from orchestrator.store.lock_note import living_holder
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import SESSION, journal_on_disk, journal_to_read
@@ -100,7 +100,7 @@ def table_verdicts(paths: ResultsPaths) -> Iterator[FileVerdict]:
     try:
         known = Checksums.read(paths.checksums)
     except DamagedResults:
-        damage = strange(paths.checksums) or "it is not as it was written"
+        damage = irregularity(paths.checksums) or "it is not as it was written"
         yield FileVerdict(paths.checksums.name, f"{damage}: nothing vouches for tables and weights")
         return
     if paths.checksums.exists():
@@ -110,7 +110,7 @@ def table_verdicts(paths: ResultsPaths) -> Iterator[FileVerdict]:
     ids = _journal_ids(paths)
     for table in TABLES:
         path = paths.table(table.name)
-        if (what := strange(path)) is not None:
+        if (what := irregularity(path)) is not None:
             yield FileVerdict(path.name, f"{what}; the journal has its rows")
         elif path.exists():
             found = _table(table, paths, known, ids)
@@ -135,7 +135,7 @@ def _kept(paths: ResultsPaths, name: str, kept: KeptFile) -> FileVerdict:
     what = "weights" if name.startswith("weights/") else "image" if name.startswith("pictures/") else "copy"
     if (link := link_on_the_way(paths.root, name)) is not None:
         return FileVerdict(name, f"{link} is no folder of these results: the {what} cannot be trusted")
-    if (other := strange(path)) is not None:
+    if (other := irregularity(path)) is not None:
         return FileVerdict(name, f"{other}: the {what} cannot be had again without running the trial")
     if not path.exists():
         return FileVerdict(name, f"it is gone: the {what} cannot be had again without running the trial")
@@ -156,9 +156,9 @@ def _table(table: Table, paths: ResultsPaths, known: Checksums, ids: set[str] | 
         what = str(error).partition(" is damaged: ")[2].rpartition(";")[0]
         return FileVerdict(path.name, f"{what}; the journal has its rows")
     if ids is not None and "trial_id" in table.columns:
-        strange = set(pc.unique(found["trial_id"]).to_pylist()) - ids
-        if strange:
-            return FileVerdict(path.name, f"the journal does not know its trial {min(strange)}")
+        foreign = set(pc.unique(found["trial_id"]).to_pylist()) - ids
+        if foreign:
+            return FileVerdict(path.name, f"the journal does not know its trial {min(foreign)}")
     unknown = "" if path.name in known.tables else ", no checksum yet: a sweep or `orch repair` writes it"
     older = ", older than the journal: the next sweep writes it anew" if _is_older(table, paths, ids) else ""
     return FileVerdict(path.name, None, f"{found.num_rows} rows{unknown}{older}")
@@ -186,7 +186,7 @@ def _journal_ids(paths: ResultsPaths) -> set[str] | None:
     """Of all trials; None where the journal cannot tell."""
     try:
         newest = journal_to_read(paths)
-        if inspect(JournalFiles(newest)).troubles:
+        if inspect(JournalFiles(newest)).faults:
             return None
         with closing(_opened(paths, newest)) as db:
             return {trial_id for (trial_id,) in db.execute("SELECT trial_id FROM trials")}
@@ -218,21 +218,19 @@ def journal_verdicts(paths: ResultsPaths, journal: Path) -> list[FileVerdict]:
 
 def _journal_verdicts(paths: ResultsPaths, files: JournalFiles) -> Iterator[FileVerdict]:
     found = inspect(files)
-    troubled = {trouble.path: trouble.what for trouble in found.troubles}
+    faulty = {fault.path: fault.what for fault in found.faults}
     if _is_unused(paths, files):
         yield FileVerdict(
             _name(paths, files.main), None, "empty: the sweep that made it ended before its first statement"
         )
-    elif files.main not in troubled:
+    elif files.main not in faulty:
         rows = _rows(paths, files.main, found)
         yield rows.verdict
         if not rows.copied and has_checksums(paths):
-            troubled |= {
-                path: "it is gone" for path in (files.page_checksums, files.wal_watermark) if not path.exists()
-            }
+            faulty |= {path: "it is gone" for path in (files.page_checksums, files.wal_watermark) if not path.exists()}
     for path in files.every:
-        if path in troubled:
-            yield FileVerdict(_name(paths, path), troubled[path])
+        if path in faulty:
+            yield FileVerdict(_name(paths, path), faulty[path])
         elif path.exists() and path in (files.log, files.page_checksums, files.wal_watermark):
             yield FileVerdict(_name(paths, path), None)
 
@@ -305,7 +303,7 @@ def _verdicts(paths: ResultsPaths) -> Iterator[FileVerdict]:
     yield from table_verdicts(paths)
     yield from kept_verdicts(paths)
     yield from checkpoint_verdicts(paths)
-    for found in strange_places(paths):
+    for found in unexpected_paths(paths):
         yield FileVerdict(found.path.relative_to(paths.root).as_posix(), found.what)
 
 

@@ -21,6 +21,6 @@ def test_who_is_killed_before_the_first_page_checksums_leaves_nothing_that_looks
     path = tmp_path / "journal.sqlite"
     assert subprocess.run([sys.executable, "-c", DIES, str(path)], check=False).returncode == 7
     assert not JournalFiles(path).page_checksums.exists()
-    assert inspect(JournalFiles(path)).troubles == ()
+    assert inspect(JournalFiles(path)).faults == ()
     Journal.create_or_open(path).close()
-    assert inspect(JournalFiles(path)).troubles == ()
+    assert inspect(JournalFiles(path)).faults == ()

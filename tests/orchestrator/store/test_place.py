@@ -52,12 +52,12 @@ def test_the_copy_is_whole_sealed_and_of_the_last_publication(paths: ResultsPath
     keep(journal, "second")
     assert (read(paths.journal), read(journal_to_read(paths)), read(found.published)) == ("first", "second", "first")
     assert inspect(JournalFiles(paths.journal)).sealed
-    assert not inspect(JournalFiles(paths.journal)).troubles
+    assert not inspect(JournalFiles(paths.journal)).faults
     journal.close()
     found.finish()
     assert read(paths.journal) == "second"
     assert journal_to_read(paths) == paths.journal
-    assert not inspect(JournalFiles(paths.journal)).troubles
+    assert not inspect(JournalFiles(paths.journal)).faults
 
 
 def test_what_was_cut_off_here_is_gone_on_with_also_where_the_copy_is_damaged(paths: ResultsPaths) -> None:

@@ -92,14 +92,14 @@ def sample_table(name: str) -> Table:
 def test_a_reader_never_sees_half_a_table(tmp_path: Path) -> None:
     paths = sample.write_sample(tmp_path)
     journal = Journal.read(paths.journal)
-    stop, troubles, reads = threading.Event(), [], 0
+    stop, errors, reads = threading.Event(), [], 0
 
     def write() -> None:
         try:
             while not stop.is_set():
                 export(journal, paths)
         except (DamagedResults, OSError, pa.ArrowException) as error:  # the test fails with it
-            troubles.append(error)
+            errors.append(error)
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -112,7 +112,7 @@ def test_a_reader_never_sees_half_a_table(tmp_path: Path) -> None:
         stop.set()
         writer.join()
         journal.close()
-    assert troubles == []
+    assert errors == []
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".tmp")] == []
 
 
