@@ -89,7 +89,7 @@ Emit = Callable[[Event], bool]
 def attempt(
     trial_task: TrialTask, slot: str, run_trial: RunTrial, context: MakeContext, emit: Emit, state: ProcessState
 ) -> AttemptFinished | AttemptFailed:
-    """Execute the task and emit Started, an EpochDone for each epoch, and Ended or Broke, which it also returns.
+    """Execute the task and emit Started, EpochDone by epoch, and AttemptFinished or AttemptFailed, which it also returns.
 
     Whatever the trial raises is its outcome, a KeyboardInterrupt of its own too. What the process shares is put back
     before the end is reported. state: of this process.

@@ -184,7 +184,9 @@ def test_results_of_an_older_orch_that_are_pushed_again_are_there_once(
     assert (write(paths).there, write(paths).written) == (0, 0)
 
 
-@pytest.mark.parametrize("strange", ["FIFO", "folder", "device", "link", "link to itself", "link to nothing", "hole"])
+@pytest.mark.parametrize(
+    "irregularity", ["FIFO", "folder", "device", "link", "link to itself", "link to nothing", "hole"]
+)
 def test_a_list_of_what_was_sent_that_is_no_file_is_damage_and_repaired(
     server: WandbServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], irregularity: str
 ) -> None:
