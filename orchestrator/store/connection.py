@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from errno import EACCES
 from pathlib import Path
@@ -10,8 +10,8 @@ from shutil import copyfileobj
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
-from orchestrator.store.files import not_permitted, reading, refuse_other_than_file
+from orchestrator.errors import InfrastructureLost, OrchError, UserError
+from orchestrator.store.files import damaged, not_permitted, reading, refuse_other_than_file
 from orchestrator.store.inspection import JournalFiles
 from orchestrator.store.local_disk import is_network
 
@@ -98,7 +98,7 @@ def checked(path: Path) -> Iterator[None]:
     except MemoryError as error:  # what Python makes of SQLITE_NOMEM
         raise _no_memory(error, path) from error
     except UnicodeDecodeError as error:  # SQLite quotes a damaged schema in its message
-        raise _damaged(error, path) from error
+        raise damaged(path, str(error), path.parent) from error
 
 
 @contextmanager
@@ -126,51 +126,46 @@ def _meaning(error: sqlite3.DatabaseError, path: Path) -> OrchError | None:
     the file, the disk or the machine: a statement that is wrong, a value that does not fit, a call out of order.
     """
     if tells_of_damage(error):
-        return _damaged(error, path)
+        return damaged(path, str(error), path.parent)
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    for codes, meaning in _MEANINGS.items():
-        if code in codes or code & 0xFF in codes:
-            return meaning(error, path)
+    return _of_code(code, error, path) or _of_code(code & 0xFF, error, path)
+
+
+def _of_code(code: int, error: Exception, path: Path) -> OrchError | None:
+    match code:
+        case sqlite3.SQLITE_READONLY_ROLLBACK:
+            told = f"{path} has nothing in it yet: its sweep was ended while it made the file; run the sweep again"
+            return UserError(told)
+        case sqlite3.SQLITE_NOMEM | sqlite3.SQLITE_IOERR_NOMEM:
+            return _no_memory(error, path)
+        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_NOLFS | sqlite3.SQLITE_IOERR_FSYNC | sqlite3.SQLITE_IOERR_TRUNCATE:
+            return _no_room(error, path)
+        case sqlite3.SQLITE_IOERR_WRITE | sqlite3.SQLITE_IOERR_SHMSIZE:  # a quota, or a limit on a file's size
+            return _no_room(error, path)
+        case sqlite3.SQLITE_IOERR:
+            return InfrastructureLost(f"cannot read {path}: {error}; check the disk that it lies on, and {_AGAIN}")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
+            return _not_permitted(error, path)
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL:
+            return InfrastructureLost(f"another program keeps {path} locked; close it and run the same command again")
     return None
 
 
-def _damaged(error: Exception, path: Path) -> DamagedResults:
-    return DamagedResults(f"{path} is damaged: {error}; `orch repair {path.parent}` repairs what can be repaired")
-
-
-def _unfinished(_: Exception, path: Path) -> UserError:
-    return UserError(f"{path} has nothing in it yet: its sweep was ended while it made the file; run the sweep again")
+_AGAIN: Final = "run the same command again: everything finished is kept"
 
 
 def _no_memory(error: Exception, path: Path) -> InfrastructureLost:
-    return InfrastructureLost(
-        f"not enough memory to work with {path} ({type(error).__name__}); free some and run the same command again:"
-        " everything finished is kept"
-    )
+    return InfrastructureLost(f"not enough memory to work with {path} ({type(error).__name__}); free some and {_AGAIN}")
 
 
 def _no_room(error: Exception, path: Path) -> InfrastructureLost:
-    return InfrastructureLost(
-        f"cannot write {path}: {error}; free disk space (or raise the quota) and run the same command again:"
-        " everything finished is kept"
-    )
-
-
-def _failing_disk(error: Exception, path: Path) -> InfrastructureLost:
-    return InfrastructureLost(
-        f"cannot read {path}: {error}; check the disk that it lies on, and run the same command again: everything finished"
-        " is kept"
-    )
+    return InfrastructureLost(f"cannot write {path}: {error}; free disk space (or raise the quota) and {_AGAIN}")
 
 
 def _not_permitted(error: Exception, path: Path) -> UserError:
     if path.exists() and not os.access(path, os.R_OK):
         return not_permitted(path, PermissionError(EACCES, os.strerror(EACCES), str(path)))
     return UserError(f"cannot open {path}: {error}; check its permissions, or use another --results")
-
-
-def _locked(_: Exception, path: Path) -> InfrastructureLost:
-    return InfrastructureLost(f"another program keeps {path} locked; close it and run the same command again")
 
 
 _DAMAGE: Final = frozenset(
@@ -183,23 +178,3 @@ _DAMAGE: Final = frozenset(
         sqlite3.SQLITE_IOERR_CORRUPTFS,
     ]
 )
-_MEANINGS: Final[Mapping[frozenset[int], Callable[[Exception, Path], OrchError]]] = {
-    # what an extended code says comes before what its primary one says
-    frozenset({sqlite3.SQLITE_READONLY_ROLLBACK}): _unfinished,
-    frozenset({sqlite3.SQLITE_IOERR_NOMEM, sqlite3.SQLITE_NOMEM}): _no_memory,
-    frozenset(
-        {
-            sqlite3.SQLITE_FULL,
-            sqlite3.SQLITE_NOLFS,
-            sqlite3.SQLITE_IOERR_WRITE,  # a quota, or a limit on a file's size
-            sqlite3.SQLITE_IOERR_FSYNC,
-            sqlite3.SQLITE_IOERR_TRUNCATE,
-            sqlite3.SQLITE_IOERR_SHMSIZE,
-        }
-    ): _no_room,
-    frozenset({sqlite3.SQLITE_IOERR}): _failing_disk,
-    frozenset(
-        {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
-    ): _not_permitted,
-    frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}): _locked,
-}

@@ -125,10 +125,10 @@ def irregularity(path: Path, *, followed: bool = False) -> str | None:
     return f"it is {_KINDS.get(stat.S_IFMT(status.st_mode), 'no regular file')}"
 
 
-def damaged(path: Path, what: str) -> DamagedResults:
-    return DamagedResults(
-        f"{path} is damaged: {what}; `orch repair` of its results directory repairs what can be repaired"
-    )
+def damaged(path: Path, what: str, results: Path | None = None) -> DamagedResults:
+    """What a user is told of a file. results: the directory to be repaired, where it is known."""
+    command = "`orch repair` of its results directory" if results is None else f"`orch repair {results}`"
+    return DamagedResults(f"{path} is damaged: {what}; {command} repairs what can be repaired")
 
 
 _KINDS: Final = {

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from orchestrator.errors import DamagedResults, OrchError
 from orchestrator.store import page_checksums, stamp, wal
-from orchestrator.store.files import content_of, irregularity, reading
+from orchestrator.store.files import content_of, damaged, irregularity, reading
 from orchestrator.store.page_checksums import PageChecksums
 from orchestrator.store.stamp import Stamp, stamps_in
 from orchestrator.store.wal import NOTHING, WalWatermark
@@ -207,6 +207,4 @@ def refuse_damage(path: Path, results: Path | None = None) -> None:
     faults = others if others or empty else inspect(files).faults
     if faults:
         first = faults[0]
-        raise DamagedResults(
-            f"{first.path} is damaged ({first.what}); `orch repair {results or path.parent}` repairs it"
-        )
+        raise damaged(first.path, first.what, results or path.parent)

@@ -18,7 +18,7 @@ from orchestrator.store.connection import checked, checked_io, connect
 from orchestrator.store.inspection import refuse_damage
 from orchestrator.store.journal_writer import JournalWriter
 from orchestrator.store.sql import CellRow, Planning, keep_cell, outcome_values
-from orchestrator.store.version import migrate, migrated_copy
+from orchestrator.store.version import migrate, migrated_copy, version_of
 from results_schema import ATTEMPTS, CLASSES, CURVES, ENDED, ENVIRONMENTS, EPOCHS, VERSION
 
 _LOST: Final = "the sweep that ran it ended before it did"
@@ -50,7 +50,7 @@ class Journal:
                 journal_schema.create(db)
             else:
                 journal_schema.check_intact(db, path)
-                if (found := journal_schema.version_of(db, path)) < VERSION:
+                if (found := version_of(db, path)) < VERSION:
                     migrate(db, path, found, VERSION)
                 journal_schema.check_schema(db, path)
             writer.begin(db)
@@ -66,7 +66,7 @@ class Journal:
         journal = cls(db, path)
         with journal._checked():
             journal_schema.check_version(db, path)
-            if journal_schema.version_of(db, path) < VERSION:
+            if version_of(db, path) < VERSION:
                 with closing(db):
                     journal = cls(migrated_copy(db, VERSION), path)
             journal_schema.check_schema(journal._db, path)

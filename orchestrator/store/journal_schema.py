@@ -5,10 +5,11 @@ from contextlib import closing
 from pathlib import Path
 from secrets import token_hex
 
-from orchestrator.errors import DamagedResults, UserError
+from orchestrator.errors import UserError
 from orchestrator.store import sql
 from orchestrator.store.connection import checked, connect
-from orchestrator.store.version import is_damaged, newer
+from orchestrator.store.files import damaged
+from orchestrator.store.version import is_damaged, newer, version_of
 from results_schema import VERSION
 
 
@@ -46,14 +47,14 @@ def check_intact(db: sqlite3.Connection, path: Path) -> None:
     check_version(db, path)
     verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
-        raise DamagedResults(f"{path} is damaged ({verdict}); `orch repair {path.parent}` repairs what can be repaired")
+        raise damaged(path, verdict, path.parent)
 
 
 def check_version(db: sqlite3.Connection, path: Path) -> None:
     """Raises UserError for a newer one, DamagedResults where there is none."""
     if (found := version_of(db, path)) > VERSION:
         if is_damaged(path):  # a bit has made another number of ours
-            raise DamagedResults(f"{path} is damaged; `orch repair {path.parent}` repairs what can be repaired")
+            raise damaged(path, "it has another version than it was written with", path.parent)
         raise newer(path, found)
 
 
@@ -61,18 +62,4 @@ def check_schema(db: sqlite3.Connection, path: Path) -> None:
     """So that a statement that SQLite refuses from here on is a mistake of this program. Raises DamagedResults."""
     for table, columns in sql.columns().items():
         if missing := columns - sql.columns_there(db, table):
-            raise DamagedResults(
-                f"{path} is damaged: its table {table} has no {min(missing)}; `orch repair {path.parent}` repairs what can"
-                " be repaired"
-            )
-
-
-def version_of(db: sqlite3.Connection, path: Path) -> int:
-    """Of the results. Raises DamagedResults where it does not say."""
-    there = sql.columns_there(db, "meta")
-    found = None
-    if there >= {"key", "value"}:
-        found = db.execute("SELECT value FROM meta WHERE key = 'results_version'").fetchone()
-    if found is None or not str(found[0]).isdecimal():
-        raise DamagedResults(f"{path} has no results version; restore it from a copy, or use another --results")
-    return int(found[0])
+            raise damaged(path, f"its table {table} has no {min(missing)}", path.parent)

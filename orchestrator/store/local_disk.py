@@ -20,41 +20,11 @@ NETWORK_FOLDERS: Final = "ORCH_NETWORK_FOLDERS"
 """Environment variable: folders, separated by colons, that are a network's whatever their file system is called."""
 
 _MOUNTS: Final = Path("/proc/self/mountinfo")
-NETWORK_TYPES: Final = frozenset(
-    [
-        "9p",
-        "acfs",
-        "afs",
-        "afp",
-        "beegfs",
-        "ceph",
-        "cifs",
-        "coda",
-        "davfs",
-        "fhgfs",
-        "fuse",
-        "gfs2",
-        "glusterfs",
-        "gpfs",
-        "lustre",
-        "mfs",
-        "ncpfs",
-        "nfs",
-        "nfs4",
-        "ocfs2",
-        "orangefs",
-        "panfs",
-        "prl_fs",
-        "pvfs2",
-        "smb2",
-        "smb3",
-        "smbfs",
-        "vboxsf",
-        "virtiofs",
-        "vmhgfs",
-        "wekafs",
-    ]
+_TYPES: Final = (
+    "9p acfs afs afp beegfs ceph cifs coda davfs fhgfs fuse gfs2 glusterfs gpfs lustre mfs ncpfs nfs nfs4 ocfs2 "
+    "orangefs panfs prl_fs pvfs2 smb2 smb3 smbfs vboxsf virtiofs vmhgfs wekafs"
 )
+NETWORK_TYPES: Final = frozenset(_TYPES.split())
 _LOCAL_FUSE: Final = frozenset({"fuse.fuse-overlayfs", "fuse.mergerfs", "fuse.ntfs-3g"})
 
 

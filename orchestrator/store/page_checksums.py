@@ -7,8 +7,7 @@ from pathlib import Path
 from struct import Struct
 from typing import IO, Final, Self
 
-from orchestrator.errors import DamagedResults
-from orchestrator.store.files import content_of
+from orchestrator.store.files import content_of, damaged
 from trainables.data.files import replace_whole
 
 
@@ -67,10 +66,10 @@ class PageChecksums:
         head, start = (_OLDER_HEAD, len(_OLDER_MAGIC)) if older else (_HEAD, len(_MAGIC))
         known = (older or body.startswith(_MAGIC)) and len(body) >= start + head.size
         if not known or blake2b(body, digest_size=_OWN_DIGEST).digest() != own:
-            raise DamagedResults(f"{path} is damaged; `orch repair {path.parent}` makes it anew")
+            raise damaged(path, "it is not as it was written", path.parent)
         size, pages, *stamp = head.unpack_from(body, start)
         if not is_page_size(size) or len(body) != start + head.size + pages * DIGEST:
-            raise DamagedResults(f"{path} is damaged; `orch repair {path.parent}` makes it anew")
+            raise damaged(path, "it is not as it was written", path.parent)
         return cls(size, body[start + head.size :], *stamp)
 
     def write(self, path: Path) -> None:

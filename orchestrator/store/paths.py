@@ -6,8 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from orchestrator.errors import DamagedResults
-from orchestrator.store.files import is_plain
+from orchestrator.store.files import damaged, is_plain
 from trainables.data.files import (
     CHECKPOINTS,
     CHECKSUMS,
@@ -126,5 +125,5 @@ class ResultsPaths:
         """Raises DamagedResults where that would be no file there: a journal may say anything."""
         name = f"{trial_id}{KEPT[folder]}"
         if not is_plain(name):
-            raise DamagedResults(f"{self.journal} is damaged: {trial_id!r} is no trial's id; `orch repair {self.root}`")
+            raise damaged(self.journal, f"{trial_id!r} is no trial's id", self.root)
         return self.root / folder / name

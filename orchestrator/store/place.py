@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from orchestrator.errors import DamagedResults, InfrastructureLost, ResultsGone, ResultsRemoved, UserError
 from orchestrator.store import stamp
 from orchestrator.store.connection import checked, connect
-from orchestrator.store.files import copy_durably
+from orchestrator.store.files import copy_durably, damaged
 from orchestrator.store.inspection import JournalFiles, inspect, refuse_damage
 from orchestrator.store.journal import Journal
 from orchestrator.store.local_disk import folder_of, is_network
@@ -223,7 +223,7 @@ def journal_to_read(paths: ResultsPaths) -> Path:
     if local is None or not _is_newer(local, paths):
         return paths.journal
     if _line(local) is None:
-        raise _unreadable(local, paths)
+        raise damaged(local, "it cannot be read", paths.root)
     return local
 
 
@@ -249,13 +249,7 @@ def _local(paths: ResultsPaths) -> Path | None:
 def _refuse(local: Path, paths: ResultsPaths) -> None:
     refuse_damage(local, paths.root)
     if _line(local) is None:
-        raise _unreadable(local, paths)
-
-
-def _unreadable(local: Path, paths: ResultsPaths) -> DamagedResults:
-    return DamagedResults(
-        f"{local} is damaged: it cannot be read; `orch repair {paths.root}` repairs what can be repaired"
-    )
+        raise damaged(local, "it cannot be read", paths.root)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from orchestrator.errors import DamagedResults
 from orchestrator.store import sql
-from orchestrator.store.files import content_of, digest_of, irregularity
+from orchestrator.store.files import content_of, damaged, digest_of, irregularity
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import KEPT, OLDER_JOURNALS, ResultsPaths, may_be_kept
 from orchestrator.store.version import carried_over, holds_every_trial
@@ -66,7 +66,7 @@ class Checksums:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             right = False
         if not right:
-            raise DamagedResults(f"{path} is damaged; `orch repair {path.parent}` makes it anew")
+            raise damaged(path, "it is not as it was written", path.parent)
         return found
 
     def write(self, path: Path) -> None:
@@ -191,14 +191,14 @@ def read(
     try:
         written = pq.read_schema(content)
         if (what := _other_than_declared(table, written)) is not None:
-            raise _damaged(path, what)
+            raise damaged(path, what, paths.root)
         if table is TRIALS and holds_every_trial(written):
             found = carried_over(pq.read_table(content, page_checksum_verification=True))
             return found if where is None else found.filter(where)
         there = None if columns is None else [name for name in columns if name in written.names]
         return pq.read_table(content, columns=there, filters=where, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
-        raise _damaged(path, " ".join(str(error).split())) from error
+        raise damaged(path, " ".join(str(error).split()), paths.root) from error
 
 
 def _other_than_declared(table: Table, written: pa.Schema) -> str | None:
@@ -221,7 +221,7 @@ def intact_content(path: Path, paths: ResultsPaths) -> bytes:
         if right is None or blake2b(content, digest_size=16).hexdigest() in right:
             return content
         if Checksums.read(paths.checksums) == known:  # else an export went on between our two looks
-            raise _damaged(path, "it is not as it was written")
+            raise damaged(path, "it is not as it was written", paths.root)
 
 
 def refuse_damaged_tables(paths: ResultsPaths) -> None:
@@ -232,10 +232,6 @@ def refuse_damaged_tables(paths: ResultsPaths) -> None:
     for table in TABLES:
         with suppress(FileNotFoundError):
             intact_content(paths.table(table.name), paths)
-
-
-def _damaged(path: Path, what: str) -> DamagedResults:
-    return DamagedResults(f"{path} is damaged: {what}; `orch repair {path.parent}` writes it again from the journal")
 
 
 def _write(table: Table, journal: Journal, file: IO[bytes]) -> None:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from orchestrator.errors import DamagedResults, UserError
 from orchestrator.store import sql
 from orchestrator.store.connection import connect, look
-from orchestrator.store.files import reading
+from orchestrator.store.files import damaged, reading
 from orchestrator.store.inspection import JournalFiles, inspect
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.sql import columns_there
@@ -202,7 +202,17 @@ def _journal_version(path: Path) -> int:
     """0 where it does not say: that is damage, which others tell of."""
     try:
         with closing(look(path)) as db:
-            row = db.execute("SELECT value FROM meta WHERE key = 'results_version'").fetchone()
+            return version_of(db, path)
     except (sqlite3.Error, UnicodeDecodeError, DamagedResults):
         return 0
-    return int(row[0]) if row is not None and str(row[0]).isdecimal() else 0
+
+
+def version_of(db: sqlite3.Connection, path: Path) -> int:
+    """Of the results. Raises DamagedResults where it does not say."""
+    there = columns_there(db, "meta")
+    found = None
+    if there >= {"key", "value"}:
+        found = db.execute("SELECT value FROM meta WHERE key = 'results_version'").fetchone()
+    if found is None or not str(found[0]).isdecimal():
+        raise damaged(path, "it has no results version", path.parent)
+    return int(found[0])

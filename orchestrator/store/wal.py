@@ -8,8 +8,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Final, Self
 
-from orchestrator.errors import DamagedResults
-from orchestrator.store.files import content_of
+from orchestrator.store.files import content_of, damaged
 from trainables.data.files import replace_whole
 
 HEADER: Final = 32
@@ -75,7 +74,7 @@ class WalWatermark:
         except ValueError:
             found = None
         if found is None or own != _own(body):
-            raise DamagedResults(f"{path} is damaged; `orch repair {path.parent}` makes it anew")
+            raise damaged(path, "it is not as it was written", path.parent)
         return found
 
     def write(self, descriptor: int) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from orchestrator.errors import DamagedResults
 from orchestrator.store.connection import tells_of_damage
+from orchestrator.store.place import SESSION
 from orchestrator.store.sql import TRIALS_AND_CELLS, among, columns_there
 from results_schema import TRAINED
 
@@ -18,6 +19,8 @@ class Found:
 
     problems: tuple[str, ...]
     trials: int
+    copied: bool
+    """Whether it is, or was, a copy of a journal elsewhere, which has no watermark, and no page checksums for a moment."""
 
 
 def contradictions(db: sqlite3.Connection, *, deep: bool) -> Found:
@@ -40,7 +43,7 @@ def _unreadable(error: Exception) -> DamagedResults:
 def _found(db: sqlite3.Connection, *, deep: bool) -> Found:
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not tables:
-        return Found((), 0)  # a sweep that was killed before its first statement
+        return Found((), 0, copied=False)  # a sweep that was killed before its first statement
     version = db.execute("SELECT value FROM meta WHERE key = 'results_version'").fetchone()
     problems = []
     if deep:
@@ -68,4 +71,5 @@ def _found(db: sqlite3.Connection, *, deep: bool) -> Found:
     for what, query in queries.items():
         if count := db.execute(query).fetchone()[0]:
             problems.append(f"{count} {what}")
-    return Found(tuple(problems), db.execute("SELECT count(*) FROM trials").fetchone()[0])
+    copied = db.execute("SELECT 1 FROM meta WHERE key = ?", (SESSION,)).fetchone() is not None
+    return Found(tuple(problems), db.execute("SELECT count(*) FROM trials").fetchone()[0], copied)

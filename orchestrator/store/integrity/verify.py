@@ -18,13 +18,13 @@ from orchestrator.errors import DamagedResults, OrchError, UserError
 from orchestrator.store import tables
 from orchestrator.store.connection import checked, connect, look, read_copy
 from orchestrator.store.fetched import read_fetched
-from orchestrator.store.files import digest_of, irregularity, link_on_the_way, not_permitted, reading
+from orchestrator.store.files import damaged, digest_of, irregularity, link_on_the_way, not_permitted, reading
 from orchestrator.store.inspection import Inspected, JournalFiles, inspect, state
 from orchestrator.store.integrity.contradictions import contradictions
 from orchestrator.store.lock import unexpected_paths
 from orchestrator.store.lock_note import living_holder
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.place import SESSION, journal_on_disk, journal_to_read
+from orchestrator.store.place import journal_on_disk, journal_to_read
 from orchestrator.store.tables import Checksums, KeptFile
 from orchestrator.store.version import table_version
 from results_schema import TABLES, TRIAL_TABLES, TRIALS, Table
@@ -224,9 +224,9 @@ def _journal_verdicts(paths: ResultsPaths, files: JournalFiles) -> Iterator[File
             _name(paths, files.main), None, "empty: the sweep that made it ended before its first statement"
         )
     elif files.main not in faulty:
-        rows = _rows(paths, files.main, found)
-        yield rows.verdict
-        if not rows.copied and has_checksums(paths):
+        verdict, copied = _rows(paths, files.main, found)
+        yield verdict
+        if not copied and has_checksums(paths):
             faulty |= {path: "it is gone" for path in (files.page_checksums, files.wal_watermark) if not path.exists()}
     for path in files.every:
         if path in faulty:
@@ -246,31 +246,17 @@ def _is_unused(paths: ResultsPaths, files: JournalFiles) -> bool:
     return empty and not any(path.exists() for path in others)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """What the rows say."""
-
-    verdict: FileVerdict
-    copied: bool = True
-    """Whether it is, or was, a copy of a journal elsewhere, which has no watermark, and no page checksums for a moment. Also
-    where that cannot be told.
-    """
-
-
-def _rows(paths: ResultsPaths, journal: Path, inspected: Inspected) -> _Rows:
-    name, sealed = _name(paths, journal), inspected.sealed
+def _rows(paths: ResultsPaths, journal: Path, inspected: Inspected) -> tuple[FileVerdict, bool]:
+    """What the rows say, and whether it may be a copy (`contradictions.Found.copied`)."""
+    name = _name(paths, journal)
     try:
         with closing(_opened(paths, journal, log_is_left=inspected.log_is_left)) as db, checked(journal):
-            found = contradictions(db, deep=not sealed)
-            copied = bool(db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone()) and bool(
-                db.execute("SELECT 1 FROM meta WHERE key = ?", (SESSION,)).fetchone()
-            )
+            found = contradictions(db, deep=not inspected.sealed)
     except DamagedResults as error:
-        return _Rows(FileVerdict(name, str(error)))
-    if found.problems:
-        return _Rows(FileVerdict(name, "; ".join(found.problems)), copied)
-    unsealed = "" if sealed else ", not sealed yet: a sweep or `orch repair` does that"
-    return _Rows(FileVerdict(name, None, f"{found.trials} trials{unsealed}"), copied)
+        return FileVerdict(name, str(error)), True
+    unsealed = "" if inspected.sealed else ", not sealed yet: a sweep or `orch repair` does that"
+    detail = f"{found.trials} trials{unsealed}"
+    return FileVerdict(name, "; ".join(found.problems) or None, "" if found.problems else detail), found.copied
 
 
 def _opened(paths: ResultsPaths, journal: Path, *, log_is_left: bool = False) -> sqlite3.Connection:
@@ -279,7 +265,7 @@ def _opened(paths: ResultsPaths, journal: Path, *, log_is_left: bool = False) ->
     if holder is not None and (holder.pid, holder.host) != (os.getpid(), socket.gethostname()):
         return connect(journal, read_only=True)
     if not journal.stat().st_size:
-        raise DamagedResults(f"{journal} is damaged: it is empty; `orch repair {paths.root}` repairs it")
+        raise damaged(journal, "it is empty", paths.root)
     if not JournalFiles(journal).log.exists():
         return look(journal)
     return read_copy(journal, with_log=not log_is_left)
