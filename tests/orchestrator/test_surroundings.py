@@ -113,13 +113,13 @@ def test_results_that_were_loaded_stay_those_of_their_directory(
 def test_a_name_that_is_no_utf_8(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], where: str
 ) -> None:
-    irregularity = tmp_path / os.fsdecode(b"r\xffx")
-    folder = irregularity if where == "working directory" else tmp_path
+    not_utf8 = tmp_path / os.fsdecode(b"r\xffx")
+    folder = not_utf8 if where == "working directory" else tmp_path
     folder.mkdir(exist_ok=True)
     monkeypatch.chdir(folder)
     processes.write_grid(folder, [0])
-    results = str(irregularity) if where == "results" else "demo"
-    before = sorted({path.name for path in folder.iterdir()} - {irregularity.name})
+    results = str(not_utf8) if where == "results" else "demo"
+    before = sorted({path.name for path in folder.iterdir()} - {not_utf8.name})
     assert run(["sweep", "grid.yaml", "--engine", "inline", "-q", "--results", results]) == 2
     sample.write_sample(tmp_path / "whole").root.rename(results)
     codes = {command: run([command, results]) for command in COMMANDS}
@@ -127,4 +127,4 @@ def test_a_name_that_is_no_utf_8(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 + len(COMMANDS)
     assert all("has a name that is no UTF-8" in line for line in lines), lines
-    assert before == sorted({path.name for path in folder.iterdir()} - {irregularity.name, "demo"})
+    assert before == sorted({path.name for path in folder.iterdir()} - {not_utf8.name, "demo"})

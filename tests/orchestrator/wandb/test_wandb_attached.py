@@ -184,16 +184,14 @@ def test_results_of_an_older_orch_that_are_pushed_again_are_there_once(
     assert (write(paths).there, write(paths).written) == (0, 0)
 
 
-@pytest.mark.parametrize(
-    "irregularity", ["FIFO", "folder", "device", "link", "link to itself", "link to nothing", "hole"]
-)
+@pytest.mark.parametrize("kind", ["FIFO", "folder", "device", "link", "link to itself", "link to nothing", "hole"])
 def test_a_list_of_what_was_sent_that_is_no_file_is_damage_and_repaired(
-    server: WandbServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], irregularity: str
+    server: WandbServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
     paths, outside = write_sample(tmp_path / "demo"), tmp_path / "outside"
     outside.write_text("another's")
     paths.wandb.mkdir()
-    _put(paths.wandb_sent, irregularity, outside)
+    _put(paths.wandb_sent, kind, outside)
     assert orch(["wandb", "push", str(paths.root)]) == 4
     assert "sent.jsonl is damaged: it is " in capsys.readouterr().err
     assert server.account.runs == {}
@@ -215,8 +213,8 @@ def test_a_list_of_what_was_sent_that_has_a_second_name_is_not_written_under_it(
     assert write(paths).written == 0
 
 
-def _put(path: Path, irregularity: str, outside: Path) -> None:
-    match irregularity:
+def _put(path: Path, kind: str, outside: Path) -> None:
+    match kind:
         case "FIFO":
             os.mkfifo(path)
         case "folder":
@@ -226,4 +224,4 @@ def _put(path: Path, irregularity: str, outside: Path) -> None:
             os.truncate(path, 1 << 40)
         case _:
             leads = {"device": Path("/dev/zero"), "link": outside, "link to itself": path}
-            path.symlink_to(leads.get(irregularity, outside.with_name("nowhere")))
+            path.symlink_to(leads.get(kind, outside.with_name("nowhere")))
