@@ -14,9 +14,12 @@ import numpy as np
 from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Failure, FailureKind, Started
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.sql import CellRow, PlannedRow
+from orchestrator.store.sql import PlannedRow
 from orchestrator.store.tables import export
-from trainables.records import Breakdown, ClassRow, Costs, CurveRow, EpochRow, Scores, Seeds, SplitSizes, TrialResult
+from results_schema import CellRow, EnvironmentRow
+from trainables.columns import Scores
+from trainables.records import Breakdown, ClassRow, Costs, CurveRow, EpochRow, Seeds, SplitSizes, TrialResult
+from trainables.tasks.classification import ClassificationScores
 
 BEGIN: Final = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 EPOCHS: Final = 30
@@ -132,12 +135,10 @@ def _run(journal: Journal, cell: MadeUp, seed: int, random: np.random.Generator)
             epoch=epoch,
             lr=0.1 * (1 - epoch / EPOCHS),
             train_loss=2.3 * float(np.exp(-epoch / speed)) + 0.1,
-            val_loss=1.05 - at + 0.004 * epoch,
+            train_accuracy=at,
+            val=ClassificationScores(loss=1.05 - at + 0.004 * epoch, accuracy=at, balanced_accuracy=at),
             seconds=0.5,
             eval_seconds=0.1,
-            train_accuracy=at,
-            val_accuracy=at,
-            val_balanced_accuracy=at,
         )
         journal.epoch_done(EpochDone(trial_id, 1, row))
     diverged = cell.optimizer == "sgd(lr=1.0)" and random.random() < 0.3
@@ -174,7 +175,7 @@ def _result(cell: MadeUp, test: float, random: np.random.Generator) -> TrialResu
             batch_latency_ms_p95=5.0,
             peak_memory_bytes=64_000_000,
         ),
-        sizes=SplitSizes(train=54_000, val=6_000, test=10_000, dropped=0),
+        sizes=SplitSizes(train_size=54_000, val_size=6_000, test_size=10_000, dropped_duplicates=0),
         seeds=Seeds(1, 2, 3, 4),
         device="cpu",
         world_size=1,
@@ -189,7 +190,9 @@ def _diverged(completed: TrialResult) -> TrialResult:
 
 
 def _scores(accuracy: float) -> Scores:
-    return Scores(loss=1 - accuracy, accuracy=accuracy, balanced_accuracy=accuracy, f1_macro=accuracy - 0.002)
+    return ClassificationScores(
+        loss=1 - accuracy, accuracy=accuracy, balanced_accuracy=accuracy, f1_macro=accuracy - 0.002
+    )
 
 
 def _breakdown(accuracy: float, random: np.random.Generator) -> Breakdown:
@@ -215,26 +218,26 @@ def _curves(counts: np.ndarray, rates: np.ndarray, accuracy: float, random: np.r
             yield CurveRow("confusion", index, point, float(other), float(counts[index, other]), other)
 
 
-def _environment() -> dict[str, object]:
-    return {
-        "environment_id": "e" * 16,
-        "started_at": BEGIN,
-        "command": "orch sweep made_up.yaml",
-        "orch_version": "0.1.0",
-        "results_version": 4,
-        "python": "3.11.9",
-        "packages": "{}",
-        "platform": "Linux",
-        "host": "bench-1",
-        "cpu": "none: these results are made up",
-        "cpus": 2,
-        "memory_bytes": 8 * 2**30,
-        "gpus": "[]",
-        "git_commit": None,
-        "git_dirty": None,
-        "cluster": "{}",
-        "grid": "name: made_up\n",
-    }
+def _environment() -> EnvironmentRow:
+    return EnvironmentRow(
+        environment_id="e" * 16,
+        started_at=BEGIN,
+        command="orch sweep made_up.yaml",
+        orch_version="0.1.0",
+        results_version=4,
+        python="3.11.9",
+        packages="{}",
+        platform="Linux",
+        host="bench-1",
+        cpu="none: these results are made up",
+        cpus=2,
+        memory_bytes=8 * 2**30,
+        gpus="[]",
+        git_commit=None,
+        git_dirty=None,
+        cluster="{}",
+        grid="name: made_up\n",
+    )
 
 
 def _trial_id(cell: MadeUp, seed: int) -> str:

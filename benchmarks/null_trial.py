@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import Final
 
 from trainables.context import Context, Signal
-from trainables.records import Breakdown, Costs, EpochRow, Scores, SplitSizes, TrialResult
+from trainables.records import Breakdown, Costs, EpochRow, SplitSizes, TrialResult
 from trainables.spec import TrialTask, derived_seeds
+from trainables.tasks.classification import ClassificationScores
 
-_ROW: Final = EpochRow(epoch=1, lr=0.1, train_loss=1.0, val_loss=1.0, seconds=0.0, eval_seconds=0.0, val_accuracy=0.5)
-_SCORES: Final = Scores(loss=1.0, accuracy=0.5, balanced_accuracy=0.5, cross_entropy=1.0)
+_SCORES: Final = ClassificationScores(loss=1.0, accuracy=0.5, balanced_accuracy=0.5, cross_entropy=1.0)
+_ROW: Final = EpochRow(epoch=1, lr=0.1, train_loss=1.0, val=_SCORES, seconds=0.0, eval_seconds=0.0)
 _COSTS: Final = Costs(
     parameters=1,
     trainable_parameters=1,
@@ -47,7 +48,7 @@ def null_trial(trial_task: TrialTask, context: Context) -> TrialResult:
         test=_SCORES,
         breakdown=Breakdown(),
         costs=_COSTS,
-        sizes=SplitSizes(1, 1, 1, 0),
+        sizes=SplitSizes(train_size=1, val_size=1, test_size=1, dropped_duplicates=0),
         seeds=derived_seeds(trial_task.spec.seed),
         device=context.device.type,
         world_size=context.world_size,

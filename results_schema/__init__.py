@@ -1,13 +1,11 @@
-"""What comes out of a sweep: one pyarrow schema a table, with a unit and a sentence on every column."""
+"""What comes out of a sweep: tables whose rows are records, with a unit and a sentence on every column."""
 
 from typing import Final
 
-from results_schema.attempts import ATTEMPTS
-from results_schema.classes import CLASSES
-from results_schema.column import Table, about, unit
-from results_schema.curves import CURVES
-from results_schema.environments import ENVIRONMENTS
-from results_schema.epochs import EPOCHS
+from results_schema.attempts import ATTEMPTS, AttemptRow
+from results_schema.column import Table, arrow_field
+from results_schema.environments import ENVIRONMENTS, EnvironmentRow
+from results_schema.of_trials import BREAKDOWN, CLASSES, CURVES, EPOCHS
 from results_schema.statuses import (
     BROKEN,
     ENDED,
@@ -20,15 +18,16 @@ from results_schema.statuses import (
     Retryable,
     still_to_run,
 )
-from results_schema.trials import EARLIER_TRIALS, TRIAL_TABLES, TRIALS, TUNING_TRIALS
+from results_schema.trials import EARLIER_TRIALS, TRIAL_TABLES, TRIALS, TUNING_TRIALS, CellRow, TrialRow
 
 VERSION: Final = 6
 """Raised when a table or a column joins (ADR 6). An older journal is carried over, a newer one refused."""
 
-TABLES: Final = (*TRIAL_TABLES, EPOCHS, CLASSES, CURVES, ATTEMPTS, ENVIRONMENTS)
+TABLES: Final = (*TRIAL_TABLES, EPOCHS, *BREAKDOWN, ATTEMPTS, ENVIRONMENTS)
 
 __all__ = [
     "ATTEMPTS",
+    "BREAKDOWN",
     "BROKEN",
     "CLASSES",
     "CURVES",
@@ -47,9 +46,12 @@ __all__ = [
     "TUNING_TRIALS",
     "UNDER_WAY",
     "VERSION",
+    "AttemptRow",
+    "CellRow",
+    "EnvironmentRow",
     "Retryable",
     "Table",
-    "about",
+    "TrialRow",
+    "arrow_field",
     "still_to_run",
-    "unit",
 ]

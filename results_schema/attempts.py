@@ -1,36 +1,44 @@
 """The `attempts` table: every try at every trial."""
 
-import pyarrow as pa
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
 
-from results_schema.column import INT, TEXT, TIME, Table, column
+from results_schema.column import Table
+from trainables.columns import Column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRow:
+    """One try at a trial."""
+
+    attempt: Annotated[int, Column("1", "Counts from 1 over the life of the results directory.")]
+    status: Annotated[str, Column("-", "How it ended; `running` while it lasts, `lost` if its worker died.")]
+    reason: Annotated[
+        str | None, Column("-", "What ended it, and what was decided then; null where it came to its end.")
+    ] = None
+    error: Annotated[str | None, Column("-", "Traceback; null where there is none.")] = None
+    slot: Annotated[str | None, Column("-", "The slot that executed it.")]
+    host: Annotated[str | None, Column("-", "Name of the machine.")]
+    pid: Annotated[int | None, Column("-", "Process that executed it.")]
+    resumed_epoch: Annotated[int | None, Column("1", "Epoch of the checkpoint that it went on from; 0 from the start.")]
+    first_attempt: Annotated[
+        int | None,
+        Column(
+            "1",
+            "Attempt with which the trial was begun: what follows a failure or a stop goes on with it, a trial that had"
+            " come to an end begins anew. Null where an older orch began it.",
+        ),
+    ]
+    started_at: Annotated[datetime, Column("UTC", "When it was handed to the slot.")]
+    finished_at: Annotated[datetime | None, Column("UTC", "When its end was recorded.")] = None
+    environment_id: Annotated[str, Column("-", "Row of `environments` under which it ran.")]
+
 
 ATTEMPTS = Table(
     name="attempts",
     about="One row for each try at a trial, with what ended it.",
     key=("trial_id", "attempt"),
-    schema=pa.schema(
-        [
-            column("trial_id", TEXT, "-", "The trial.", required=True),
-            column("attempt", INT, "1", "Counts from 1 over the life of the results directory.", required=True),
-            column(
-                "status", TEXT, "-", "How it ended; `running` while it lasts, `lost` if its worker died.", required=True
-            ),
-            column("reason", TEXT, "-", "What ended it, and what was decided then."),
-            column("error", TEXT, "-", "Traceback, where there is one."),
-            column("slot", TEXT, "-", "The slot that executed it."),
-            column("host", TEXT, "-", "Name of the machine."),
-            column("pid", INT, "-", "Process that executed it."),
-            column("resumed_epoch", INT, "1", "Epoch of the checkpoint that it went on from; 0 from the start."),
-            column(
-                "first_attempt",
-                INT,
-                "1",
-                "Attempt with which the trial was begun: what follows a failure or a stop goes on with it, a trial that had"
-                " come to an end begins anew. Null where an older orch began it.",
-            ),
-            column("started_at", TIME, "UTC", "When it was handed to the slot.", required=True),
-            column("finished_at", TIME, "UTC", "When its end was recorded."),
-            column("environment_id", TEXT, "-", "Row of `environments` under which it ran.", required=True),
-        ]
-    ),
+    row=AttemptRow,
+    of_trial=True,
 )

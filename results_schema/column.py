@@ -1,27 +1,19 @@
-"""A table is a pyarrow schema whose fields carry a unit and a sentence."""
+"""A table is the columns of its row, a record whose fields say what they mean (`trainables.records`)."""
+
+from __future__ import annotations  # who asks for a table's name alone does not wait for pyarrow
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
-import pyarrow as pa
+from trainables.columns import Column, TableColumn, columns_of
+from trainables.task import tasks
 
-TEXT = pa.string()
-INT = pa.int64()
-REAL = pa.float64()
-FLAG = pa.bool_()
-TIME = pa.timestamp("us", tz="UTC")
-
-
-def column(name: str, type_: pa.DataType, unit: str, about: str, *, required: bool = False) -> pa.Field:
-    """A field with its unit (`1` for a plain number or a share, `-` for text) and one sentence."""
-    return pa.field(name, type_, nullable=not required, metadata={"unit": unit, "about": about})
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
-def unit(field: pa.Field) -> str:
-    return str(field.metadata[b"unit"].decode())
-
-
-def about(field: pa.Field) -> str:
-    return str(field.metadata[b"about"].decode())
+_TRIAL_ID: Final = TableColumn("trial_id", str, False, "The trial.", Column("-", "The trial."))
 
 
 @dataclass(frozen=True)
@@ -32,8 +24,41 @@ class Table:
     about: str
     key: tuple[str, ...]
     """The columns that together name a row."""
-    schema: pa.Schema
+    row: type
+    """The record that a row is."""
+    of_trial: bool = False
+    """Whether each row is a trial's, whose id stands before what the record has."""
+
+    @cached_property
+    def fields(self) -> tuple[TableColumn, ...]:
+        """The columns, with those that tasks declare."""
+        own = columns_of(self.row, [task.scores for task in tasks()])
+        return (_TRIAL_ID, *own) if self.of_trial else tuple(own)
 
     @property
     def columns(self) -> list[str]:
-        return list(self.schema.names)
+        return [field.name for field in self.fields]
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The columns as Arrow's, each with its unit and its sentence."""
+        import pyarrow as pa
+
+        return pa.schema([arrow_field(field) for field in self.fields])
+
+
+def arrow_field(column: TableColumn) -> pa.Field:
+    """A column as Arrow has it."""
+    from datetime import datetime
+
+    import pyarrow as pa
+
+    types = {
+        str: pa.string(),
+        int: pa.int64(),
+        float: pa.float64(),
+        bool: pa.bool_(),
+        datetime: pa.timestamp("us", tz="UTC"),
+    }
+    metadata = {"unit": column.column.unit, "about": column.about}
+    return pa.field(column.name, types[column.type], nullable=column.nullable, metadata=metadata)

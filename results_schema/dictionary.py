@@ -1,9 +1,8 @@
 """The data dictionary: every table and column as a Markdown page, generated from the schemas."""
 
-import pyarrow as pa
-
 import results_schema
-from results_schema.column import Table, about, unit
+from results_schema.column import Table, arrow_field
+from trainables.columns import TableColumn
 
 _HEAD = """\
 # Data dictionary
@@ -57,12 +56,13 @@ def _columns(table: Table) -> list[str]:
     first = results_schema.TRIALS
     if table in results_schema.TRIAL_TABLES and table is not first:
         return [f"The columns are those of [{first.name}](#{first.name})."]
-    return ["| column | type | unit | meaning |", "| --- | --- | --- | --- |", *(_row(field) for field in table.schema)]
+    return ["| column | type | unit | meaning |", "| --- | --- | --- | --- |", *map(_row, table.fields)]
 
 
-def _row(field: pa.Field) -> str:
-    type_ = f"{field.type}" if field.nullable else f"{field.type}, required"
-    return f"| `{field.name}` | {type_} | {_cell(unit(field))} | {_cell(about(field))} |"
+def _row(column: TableColumn) -> str:
+    type_ = arrow_field(column).type
+    required = "" if column.nullable else ", required"
+    return f"| `{column.name}` | {type_}{required} | {_cell(column.column.unit)} | {_cell(column.about)} |"
 
 
 def _cell(text: str) -> str:

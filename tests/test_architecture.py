@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("orchestrator", "trainables", "clusters", "results_schema")
 MAY_IMPORT = {
     "orchestrator": {"orchestrator", "trainables", "clusters", "results_schema"},
-    "trainables": {"trainables", "results_schema"},
+    "trainables": {"trainables"},
     "clusters": {"clusters"},
-    "results_schema": {"results_schema"},
+    "results_schema": {"results_schema", "trainables"},
 }
 MAY_IMPORT_RAY = {
     "orchestrator/engine/ray.py",

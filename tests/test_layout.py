@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES: Final = ("results_schema", "clusters", "trainables", "orchestrator")
+PACKAGES: Final = ("clusters", "trainables", "results_schema", "orchestrator")
 FILES: Final = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for package in PACKAGES

@@ -125,9 +125,9 @@ LAST: Final = "last"
 
 def unsupported(protocol: Protocol, task: Task) -> str | None:
     """Return None, or the reason why this protocol cannot select on this task (the reason of a skipped row)."""
-    if protocol.select in (None, LAST) or protocol.select in task.selections:
+    if protocol.select in (None, LAST) or protocol.select in task.selections():
         return None
-    known = ", ".join(task.selections)
+    known = ", ".join(task.selections())
     return f"the protocol selects on {protocol.select}, which the task {task.name} does not measure; it has {known}"
 
 
@@ -136,8 +136,8 @@ def is_best(history: Sequence[EpochRow], protocol: Protocol, task: Task) -> bool
     if protocol.select == LAST:
         return True
     measure = protocol.select or task.default_selection
-    sign = 1 if task.selections[measure] == "max" else -1
-    values = [_rank(getattr(row, measure), sign) for row in history]
+    sign = 1 if task.selections()[measure] == "higher" else -1
+    values = [_rank(row.measured(measure), sign) for row in history]
     return len(values) == 1 or values[-1] > max(values[:-1])
 
 

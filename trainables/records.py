@@ -1,66 +1,74 @@
-"""The rows that a trial hands out. Plain frozen records: their field names are the column names of the tables."""
+"""The records that a trial hands out. Their fields are columns of the tables (`trainables.columns`)."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Literal, Self
+
+from trainables.columns import Column, Prefix, Rows, Scores
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EpochRow:
-    """One epoch of one trial: a row of the `epochs` table."""
+    """One epoch of one trial."""
 
-    epoch: int
-    """Counts from 1."""
-    lr: float
-    """Learning rate of the epoch's last step."""
-    train_loss: float
-    """Mean training loss over the epoch, as it ran (dropout and augmentation on)."""
-    val_loss: float
-    seconds: float
-    """Training time of the epoch."""
-    eval_seconds: float
-    train_accuracy: float | None = None
-    """The running one, over the batches as they were trained on; of a mixed example its most probable class counts."""
-    val_accuracy: float | None = None
-    val_balanced_accuracy: float | None = None
-    val_mse: float | None = None
-    val_mae: float | None = None
-    val_r2: float | None = None
-    gradient_norm: float | None = None
-    """Mean total 2-norm of the gradients, before they are clipped, over the first and every eighth step of the epoch. None
-    where it is not finite, or the model learns in a way of its own."""
+    epoch: Annotated[int, Column("epoch", "Counts from 1.")]
+    lr: Annotated[float, Column("1", "Learning rate of the epoch's last step.")]
+    train_loss: Annotated[
+        float,
+        Column(
+            "loss",
+            "Mean training loss as it ran, dropout and augmentation on.",
+            "lower",
+            "training loss",
+            may_be_nan=True,
+        ),
+    ]
+    train_accuracy: Annotated[
+        float | None,
+        Column(
+            "1",
+            "Share right over the batches as they were trained on; of a mixed example the most probable class counts."
+            " Null where nothing is right or wrong.",
+            "higher",
+        ),
+    ] = None
+    val: Annotated[Scores, Prefix("val_", "validation examples", each_epoch=True)]
+    gradient_norm: Annotated[
+        float | None,
+        Column(
+            "loss",
+            "Mean 2-norm of all gradients, before they are clipped, of the first and every eighth step of the epoch.",
+        ),
+    ] = None
+    """None where it is not finite, or the model learns in a way of its own."""
+    seconds: Annotated[float, Column("s", "Training time of the epoch.", "lower", measured=False)]
+    eval_seconds: Annotated[float, Column("s", "Evaluation time of the epoch.", "lower", measured=False)]
 
+    def measured(self, column: str) -> float | None:
+        """What stands in a column of `epochs`, such as `val_accuracy`."""
+        validation = column.removeprefix("val_")
+        found: float | None = getattr(self, column) if validation == column else getattr(self.val, validation)
+        return found
 
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Measures of one split. `loss` is the task's plain loss: cross-entropy for classes, squared error for numbers."""
-
-    loss: float
-    accuracy: float | None = None
-    balanced_accuracy: float | None = None
-    precision_macro: float | None = None
-    recall_macro: float | None = None
-    f1_macro: float | None = None
-    f1_weighted: float | None = None
-    roc_auc_macro: float | None = None
-    cross_entropy: float | None = None
-    brier: float | None = None
-    ece: float | None = None
-    mse: float | None = None
-    mae: float | None = None
-    r2: float | None = None
+    @classmethod
+    def of_values(cls, values: Mapping[str, Any], scores: type[Scores]) -> Self:
+        """Undoes `values_of`. scores: of the trial's task. Raises TypeError where one is missing."""
+        own = {each.name: values[each.name] for each in fields(cls) if each.name in values}
+        validation: dict[str, Any] = {each.name: values.get(f"val_{each.name}") for each in fields(scores)}
+        return cls(**own, val=scores(**validation))
 
 
 @dataclass(frozen=True, slots=True)
 class ClassRow:
-    """One class of the test split: a row of the `classes` table."""
+    """One class of the test split."""
 
-    class_index: int
-    class_name: str
-    support: int
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    roc_auc: float | None
+    class_index: Annotated[int, Column("-", "The label.")]
+    class_name: Annotated[str, Column("-", "What the label stands for.")]
+    support: Annotated[int, Column("example", "Test examples of this class.")]
+    precision: Annotated[float | None, Column("1", "Share of the predictions of this class that are right.")]
+    recall: Annotated[float | None, Column("1", "Share of the examples of this class that are found.")]
+    f1: Annotated[float | None, Column("1", "Harmonic mean of precision and recall.")]
+    roc_auc: Annotated[float | None, Column("1", "Area under the ROC against the rest, from all scores.")]
 
 
 CurveKind = Literal["roc", "confusion", "lr_range"]
@@ -68,127 +76,198 @@ CurveKind = Literal["roc", "confusion", "lr_range"]
 
 @dataclass(frozen=True, slots=True)
 class CurveRow:
-    """One point of a curve: a row of the `curves` table.
+    """One point of a curve."""
 
-    For `roc`: `x` is the false positive rate, `y` the true positive rate of `class_index` against the rest.
-    For `confusion`: `class_index` is the true class, `other_index` the predicted one, `y` the count (never zero).
-    For `lr_range`: `x` is the learning rate, `y` the training loss, `class_index` 0.
-    """
-
-    curve: CurveKind
-    class_index: int
-    point: int
-    x: float
-    y: float
-    other_index: int | None = None
+    curve: Annotated[CurveKind, Column("-", "`roc`, `confusion` or `lr_range`.")]
+    class_index: Annotated[int, Column("-", "The class against the rest, or the true class; 0 for `lr_range`.")]
+    point: Annotated[int, Column("-", "Number of the point within the class, from 0.")]
+    x: Annotated[
+        float, Column("1", "False positive rate; `confusion`: the predicted class; `lr_range`: the learning rate.")
+    ]
+    y: Annotated[float, Column("1", "True positive rate; `confusion`: the count; `lr_range`: the mean training loss.")]
+    other_index: Annotated[int | None, Column("-", "For `confusion` the predicted class; null in other curves.")] = None
 
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """What the tables keep of a split class by class."""
+    """What the tables keep of a split beside its scores. A field is a table of its name."""
 
-    classes: tuple[ClassRow, ...] = ()
-    curves: tuple[CurveRow, ...] = ()
+    classes: Annotated[
+        tuple[ClassRow, ...],
+        Rows("One row for each class of each completed trial, measured on the test split.", ("class_index",)),
+    ] = ()
+    curves: Annotated[
+        tuple[CurveRow, ...],
+        Rows(
+            "ROC curves (at most 101 points a class) and the confusion counts that are not zero, on the test split;"
+            " training loss over the learning rate (at most 100 points) of a learning-rate range test.",
+            ("curve", "class_index", "point"),
+        ),
+    ] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
     """What a trial took. Times are from a monotonic clock."""
 
-    parameters: int
-    """Numbers in the model, those that do not learn among them."""
-    trainable_parameters: int
-    """Numbers among them that learn."""
-    model_bytes: int
-    """Memory of the parameters and of what else the model's state holds."""
-    flops: int
-    """Floating-point operations of one forward pass over one example; a multiply-add counts as two."""
-    train_seconds: float
-    eval_seconds: float
-    setup_seconds: float
-    """Loading, splitting, building, compiling."""
-    samples_per_second: float
-    """Training examples a second of training time, over all workers."""
-    latency_ms_p50: float | None
-    """One example, in milliseconds."""
-    latency_ms_p95: float | None
-    batch_latency_ms_p50: float | None
-    """One batch of the protocol's size, in milliseconds."""
-    batch_latency_ms_p95: float | None
-    peak_memory_bytes: int | None
-    """This trial's own peak: of the device's allocator on a GPU, of the process's resident set above its start on a CPU."""
-    device_memory_bytes: int | None = None
-    """All memory of the GPU; None on a CPU."""
-    feature_seconds: float | None = None
-    """What making features with the part of the model that does not learn took; None where none were made."""
-    generation_seconds: float | None = None
-    """What regularizers took to make training examples; None where none did."""
+    parameters: Annotated[
+        int,
+        Column(
+            "1",
+            "Numbers in the model, those that do not learn among them; null where an older orch has not counted these.",
+            "lower",
+        ),
+    ]
+    trainable_parameters: Annotated[int, Column("1", "Numbers among them that learn.", "lower")]
+    model_bytes: Annotated[
+        int, Column("B", "Memory of the model: its parameters and what else its state holds.", "lower")
+    ]
+    flops: Annotated[int, Column("FLOP", "One forward pass over one example; a multiply-add counts as two.", "lower")]
+    train_seconds: Annotated[
+        float, Column("s", "Training time: evaluation, set-up and compilation not counted.", "lower")
+    ]
+    eval_seconds: Annotated[float, Column("s", "Time of all evaluation passes.", "lower")]
+    setup_seconds: Annotated[float, Column("s", "Loading, splitting, building and compiling.", "lower")]
+    feature_seconds: Annotated[
+        float | None,
+        Column(
+            "s",
+            "Making the features that the head of a frozen model learns from, before training and apart from its time; null"
+            " where none were made.",
+            "lower",
+        ),
+    ] = None
+    generation_seconds: Annotated[
+        float | None,
+        Column(
+            "s",
+            "Making training examples (gan_augment), before training and apart from its time; null where none were made.",
+            "lower",
+        ),
+    ] = None
+    total_seconds: Annotated[
+        float,
+        Column(
+            "s",
+            "What training has taken in all: train_seconds, feature_seconds and generation_seconds.",
+            "lower",
+        ),
+    ] = field(init=False)
+    """A trial that does a part of it beforehand is no quicker for that."""
+    samples_per_second: Annotated[
+        float, Column("example/s", "Training examples a second of training time, over all workers.", "higher")
+    ]
+    latency_ms_p50: Annotated[float | None, Column("ms", "Median time of inference on one example.", "lower")]
+    latency_ms_p95: Annotated[float | None, Column("ms", "95th percentile of the same.", "lower")]
+    batch_latency_ms_p50: Annotated[
+        float | None, Column("ms", "Median time of inference on one batch of the protocol's size.", "lower")
+    ]
+    batch_latency_ms_p95: Annotated[float | None, Column("ms", "95th percentile of the same.", "lower")]
+    peak_memory_bytes: Annotated[
+        int | None,
+        Column(
+            "B",
+            "This trial's own peak: allocated on the GPU, or on a CPU resident above what the process held at its start.",
+            "lower",
+        ),
+    ]
+    device_memory_bytes: Annotated[int | None, Column("B", "All memory of the GPU; null on a CPU.")] = None
 
-    @property
-    def total_seconds(self) -> float:
-        """What training has taken in all: a trial that does a part of it beforehand is no quicker for that."""
-        return self.train_seconds + (self.feature_seconds or 0.0) + (self.generation_seconds or 0.0)
+    def __post_init__(self) -> None:
+        total = self.train_seconds + (self.feature_seconds or 0.0) + (self.generation_seconds or 0.0)
+        object.__setattr__(self, "total_seconds", total)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SplitSizes:
-    """Examples in each split, and how many of the pool were dropped because the test split has the same content."""
+    """Examples in each split, and what became of the others."""
 
-    train: int
-    val: int
-    test: int
-    dropped: int
-    unlabelled: int = 0
-    """Training examples beside those, whose labels were hidden."""
-    generated: int = 0
-    """Examples that regularizers made and added to the training split; not in `train`."""
+    train_size: Annotated[int, Column("example", "Examples in the training split.")]
+    val_size: Annotated[int, Column("example", "Examples in the validation split.")]
+    test_size: Annotated[int, Column("example", "Examples in the test split.")]
+    dropped_duplicates: Annotated[
+        int,
+        Column(
+            "example",
+            "Examples left out because the test split has the same content, or one of their group.",
+        ),
+    ]
+    unlabelled_size: Annotated[
+        int,
+        Column("example", "Training examples beside the training split whose labels are hidden (per_class)."),
+    ] = 0
+    generated_size: Annotated[
+        int, Column("example", "Examples that a regularizer made and that were trained on besides.")
+    ] = 0
 
 
 @dataclass(frozen=True, slots=True)
 class CueScores:
     """The test split in two groups: where a planted cue (`spurious`) stands for the example's own class, and elsewhere."""
 
-    agrees_size: int
-    """Test examples whose cue stands for their own class: about one in as many as there are classes."""
-    agrees_accuracy: float | None
-    conflicts_accuracy: float | None
+    agrees_size: Annotated[
+        int,
+        Column(
+            "example",
+            "Test examples whose planted cue (spurious) stands for their own class; null where none is planted.",
+        ),
+    ]
+    agrees_accuracy: Annotated[float | None, Column("1", "Accuracy on those; null where there are none.", "higher")]
+    conflicts_accuracy: Annotated[
+        float | None,
+        Column(
+            "1",
+            "Accuracy on the other test examples, whose cue stands for another class; null where there are none.",
+            "higher",
+        ),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
     """The streams derived from a trial's seed."""
 
-    split: int
-    init: int
-    shuffle: int
-    augment: int
+    split: Annotated[int, Column("-", "Seed of the split.")]
+    init: Annotated[int, Column("-", "Seed of the model's initial weights.")]
+    shuffle: Annotated[int, Column("-", "Seed of the order of the training examples.", stored="order")]
+    augment: Annotated[int, Column("-", "Seed of augmentation and dropout.")]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
     """How a trial that ran to its end came out."""
 
     status: Literal["completed", "diverged"]
     reason: str | None
-    epochs: int
-    """Epochs that ran."""
-    best_epoch: int | None
-    """The selected epoch; its weights are the ones measured. None when diverged before the first selection."""
-    train: Scores | None
-    """One clean pass over the training split, or a fixed 10,000 of it."""
-    val: Scores | None
-    test: Scores | None
     breakdown: Breakdown
-    costs: Costs
+    seeds: Annotated[Seeds, Prefix("seed_")]
+    epochs: Annotated[int, Column("epoch", "Epochs that ran.")]
+    best_epoch: Annotated[
+        int | None,
+        Column("epoch", "The epoch that validation selected; its weights are the ones measured."),
+    ]
+    """None when diverged before the first selection."""
+    lr_lowest_loss: Annotated[
+        float | None,
+        Column("1", "Learning rate of the lowest training loss in a learning-rate range test; null in other trials."),
+    ] = None
+    lr_diverged: Annotated[
+        float | None,
+        Column(
+            "1",
+            "Learning rate from which the loss of a range test is not finite, or a quarter above that of the untrained"
+            " network; null in other trials.",
+            "higher",
+        ),
+    ] = None
+    train: Annotated[Scores | None, Prefix("train_", "training examples in one clean pass")]
+    """One clean pass over the training split, or a fixed 10,000 of it."""
+    val: Annotated[Scores | None, Prefix("val_", "validation examples")]
+    test: Annotated[Scores | None, Prefix("test_", "test examples")]
     sizes: SplitSizes
-    seeds: Seeds
-    device: str
-    """`cpu` or the name of the GPU."""
-    world_size: int
-    threads: int
-    """torch threads of a worker."""
-    lr_lowest_loss: float | None = None
-    """Of a learning-rate range test; so is the next."""
-    lr_diverged: float | None = None
-    cue: CueScores | None = None
+    cue: Annotated[CueScores | None, Prefix("cue_")] = None
     """None where no cue was planted, or the test split was not measured."""
+    costs: Costs
+    world_size: Annotated[int, Column("worker", "Workers that trained it together.", measured=False)]
+    threads: Annotated[int, Column("thread", "torch threads of a worker.", measured=False)]
+    device: Annotated[str, Column("-", "cpu, or the name of the GPU.")]

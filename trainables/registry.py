@@ -78,6 +78,10 @@ class Registry:
         """Return all names of a kind, sorted, without importing any of them. Those of namespaces are not among them."""
         return sorted({*_builtin(kind), *_plugins(kind)})
 
+    def is_built_in(self, kind: str, name: str) -> bool:
+        """Whether a name is of this package, and of no plug-in."""
+        return name in _builtin(kind)
+
     def namespaces(self, kind: str) -> list[ComponentNamespace]:
         """Return the namespaces of a kind, by prefix. Raises BrokenComponent."""
         return [_namespace(kind, prefix) for prefix in sorted(_folders(kind))]

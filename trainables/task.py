@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar
 
+from trainables.columns import Better, Scores, columns_of, scores_in
 from trainables.component import Component
 from trainables.dataset import DataInfo
-from trainables.records import Breakdown, Scores
+from trainables.errors import BrokenComponent
+from trainables.records import Breakdown, EpochRow, TrialResult
+from trainables.registry import registry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,9 +24,27 @@ class Task(Component):
     """Chosen by the data set (`DataInfo.task`), never by the grid."""
 
     kind: ClassVar[str] = "task"
-    selections: ClassVar[dict[str, Literal["max", "min"]]]
-    """The validation measures a protocol may select on (fields of EpochRow), and which way is better."""
+    scores: ClassVar[type[Scores]]
+    """What is measured of a split: its fields are columns of the tables."""
+    loss_score: ClassVar[str]
+    """The score that the plain loss is, by which trials are compared that select on `val_loss`."""
     default_selection: ClassVar[str]
+    """The validation measure that picks the epoch unless the protocol names another; also what a data set is shown by."""
+    has_confusion: ClassVar[bool] = False
+    """Whether `breakdown` counts which class was taken for which."""
+
+    @classmethod
+    def selections(cls) -> dict[str, Better]:
+        """The validation measures that a protocol may select on (columns of `epochs`), and which way each is better."""
+        return {
+            column.name: column.column.better
+            for column in columns_of(EpochRow, [cls.scores])
+            if column.name.startswith("val_") and column.column.better is not None
+        }
+
+    def target_shape(self, data: DataInfo) -> tuple[int, ...]:
+        """The shape of one example's target: none of a label, which is int64; of numbers, which are float32, one axis."""
+        return () if data.classes else (data.targets,)
 
     @abstractmethod
     def outputs(self, data: DataInfo) -> int:
@@ -36,13 +61,63 @@ class Task(Component):
         return None
 
     @abstractmethod
-    def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
-        """Measure a whole split. outputs: (examples, outputs); targets as in Examples. Computed in float64 on the CPU."""
+    def measure(self, outputs: Tensor, targets: Tensor) -> Scores:
+        """All scores of a split. outputs: (examples, outputs); targets as in Examples. Computed in float64 on the CPU.
 
-    def quick_scores(self, outputs: Tensor, targets: Tensor) -> Scores:
-        """What every epoch needs of the validation split; may leave out what is slow to compute."""
-        return self.scores(outputs, targets)
+        Raises TrainablesError where outputs are not finite, or there are no examples.
+        """
+
+    def measure_epoch(self, outputs: Tensor, targets: Tensor) -> Scores:
+        """The loss, and the scores that every epoch has; not finite where outputs are not, so that the caller can tell that
+        the trial has diverged. Raises TrainablesError where there are no examples.
+        """
+        return self.measure(outputs, targets)
 
     def breakdown(self, outputs: Tensor, targets: Tensor, data: DataInfo) -> Breakdown:
         """The rows of the `classes` and `curves` tables for a split; empty where the task has none."""
         return Breakdown()
+
+
+def task_named(name: str) -> Task:
+    """Raises UnknownComponent, BrokenComponent."""
+    task = registry.get("task", name)
+    assert issubclass(task, Task)
+    if task not in (there := tasks()):
+        raise BrokenComponent(f"the task {name!r} of {task.__module__} cannot be used: {_fault(task, there)}")
+    return task()
+
+
+@cache
+def tasks() -> tuple[type[Task], ...]:
+    """Every task whose scores can be columns beside those of the tasks before it, the ones of this package first.
+
+    A plug-in's that is broken is none: who needs it learns from `task_named` why.
+    """
+    found: list[type[Task]] = []
+    names = registry.names("task")
+    for name in sorted(names, key=lambda name: (not registry.is_built_in("task", name), name)):
+        with suppress(BrokenComponent):
+            task = registry.get("task", name)
+            if issubclass(task, Task) and _fault(task, found) is None:
+                found.append(task)
+    return tuple(found)
+
+
+def _fault(task: type[Task], others: Sequence[type[Task]]) -> str | None:
+    """Why a task's scores cannot be columns beside those of others; None where they can."""
+    if not issubclass(getattr(task, "scores", object), Scores):
+        return "it declares no `scores`, a subclass of Scores"
+    own = list(columns_of(TrialResult, [task.scores]))
+    there = {column.name: column for other in others for column in columns_of(TrialResult, [other.scores])}
+    for name, times in Counter(column.name for column in own).items():
+        if times > 1:
+            return f"{name} is a column already"
+    for column in own:
+        if there.get(column.name, column) != column:
+            return f"{column.name} is a column of another task, which declares it otherwise"
+    if task.default_selection not in task.selections():
+        return f"it selects on {task.default_selection}, which it does not measure after every epoch"
+    loss = scores_in(task.scores).get(task.loss_score)
+    if loss is None or loss.better != "lower":
+        return f"its loss is to be {task.loss_score}, which is none of its scores that are better when lower"
+    return None

@@ -1,7 +1,7 @@
 """`orch logs RESULTS TRIAL`: everything that is known of one trial."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -67,7 +67,8 @@ def _as_json(log: "TrialLog") -> str:
             return None
         return value.isoformat() if isinstance(value, datetime) else value
 
-    return json.dumps(plain(asdict(log)), indent=2, allow_nan=False)
+    whole = {**asdict(log), "epochs": [_epoch(epoch) for epoch in log.epochs]}
+    return json.dumps(plain(whole), indent=2, allow_nan=False)
 
 
 def _as_text(log: "TrialLog") -> list[str]:
@@ -108,14 +109,18 @@ def _attempt(attempt: "AttemptLog") -> list[str]:
 
 
 def _epochs(epochs: "tuple[EpochLog, ...]") -> list[str]:
-    numeric = all(epoch.val_accuracy is None for epoch in epochs) and any(epoch.val_mse is not None for epoch in epochs)
-    measure = "val_mse" if numeric else "val_accuracy"
-    names = ("lr", "train_loss", "train_accuracy", "val_loss", measure, "seconds")
+    rows = [_epoch(epoch) for epoch in epochs]
+    measured = [name for name, _ in epochs[0].scores if any(row[name] is not None for row in rows)]
+    names = ("lr", "train_loss", "train_accuracy", "val_loss", *(measured or [epochs[0].scores[0][0]])[:1], "seconds")
     head = "epoch" + "".join(f"{name:>16}" for name in names)
-    return [
-        head,
-        *(f"{epoch.epoch:5}" + "".join(f"{_number(getattr(epoch, n)):>16}" for n in names) for epoch in epochs),
-    ]
+    return [head, *(f"{row['epoch']:5}" + "".join(f"{_number(row[name]):>16}" for name in names) for row in rows)]
+
+
+def _epoch(epoch: "EpochLog") -> dict[str, Any]:
+    """One object, with its scores by their columns."""
+    from dataclasses import asdict
+
+    return {**{name: value for name, value in asdict(epoch).items() if name != "scores"}, **dict(epoch.scores)}
 
 
 def _number(value: float | None) -> str:

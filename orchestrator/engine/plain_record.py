@@ -87,7 +87,7 @@ def plain(record: R) -> R:
     other = {
         field.name: made
         for field in dataclasses.fields(record)
-        if (made := _plain(value := getattr(record, field.name), field.name)) is not value
+        if field.init and (made := _plain(value := getattr(record, field.name), field.name)) is not value
     }
     return dataclasses.replace(record, **other) if other else record
 

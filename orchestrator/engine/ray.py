@@ -25,7 +25,7 @@ from orchestrator.engine.pool import Pool
 from orchestrator.engine.slots import Assignment, Prefetcher, Slot, failed_at, running
 from orchestrator.engine.waiting import FIRST, WaitingNotices, held
 from orchestrator.errors import InfrastructureLost
-from trainables.running_time import running_time
+from trainables.context import running_time
 from trainables.spec import TrialTask
 
 POLL_SECONDS: Final = 0.2

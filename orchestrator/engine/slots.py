@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from orchestrator.engine import AttemptFailed, AttemptFinished, Event, Shape, Started, Work
-from trainables.running_time import running_time
+from trainables.context import running_time
 from trainables.spec import TrialTask
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations  # selections of trials are made without pand
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from orchestrator.grid.measures import is_higher_better
 from results_schema import UNDER_WAY
+from trainables.columns import scores_in
 from trainables.protocol import LAST
+from trainables.task import Task, tasks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +35,8 @@ class Measure:
     """On which it is shown: `validation` as long as trials have still to run. Validation ranks, in any case."""
     beside: tuple[str, ...] = ()
     """Titles of the measures that other trials of the same data set select by."""
+    confusion: bool = False
+    """Whether a confusion matrix belongs to it."""
 
     @property
     def validation(self) -> str:
@@ -53,38 +57,44 @@ class Measure:
         return f"{self.split} {self.title}"
 
     @property
-    def of_classes(self) -> bool:
-        return any(self.name == one.name for one in _OF_CLASSES.values())
-
-    @property
     def higher_is_better(self) -> bool:
-        return bool(is_higher_better(self.name))
+        return bool(is_higher_better(self.validation))
 
 
-ACCURACY: Final = Measure("accuracy", "accuracy", "val_accuracy")
-SQUARED_ERROR: Final = Measure("mean squared error", "mse", "val_mse")
-_OF_CLASSES: Final = {
-    "val_accuracy": ACCURACY,
-    "val_balanced_accuracy": Measure("balanced accuracy", "balanced_accuracy", "val_balanced_accuracy"),
-    "val_loss": Measure("cross-entropy", "cross_entropy", "val_loss"),
-}
-_OF_NUMBERS: Final = {
-    "val_mse": SQUARED_ERROR,
-    "val_loss": SQUARED_ERROR,
-    "val_mae": Measure("mean absolute error", "mae", "val_mae"),
-    "val_r2": Measure("R²", "r2", "val_r2"),
-}
-MEASURES: Final = (*_OF_CLASSES.values(), *dict.fromkeys(_OF_NUMBERS.values()))
-"""All that a protocol can select by."""
+def task_measures(task: type[Task]) -> dict[str, Measure]:
+    """By what the trials of a task can be compared: by what each protocol may select on."""
+    found = {
+        f"val_{name}": Measure(
+            title=score.titled(name),
+            name=name,
+            epoch=f"val_{name}" if score.each_epoch else "val_loss",
+            confusion=task.has_confusion,
+        )
+        for name, score in scores_in(task.scores).items()
+        if score.each_epoch or name == task.loss_score
+    }
+    return {**found, "val_loss": found[f"val_{task.loss_score}"]}
 
 
-def measure_selected(select: str | None, *, numeric: bool) -> Measure:
-    """select: of a protocol; the task's own measure where it names none. numeric: whether targets are numbers."""
-    known, default = (_OF_NUMBERS, SQUARED_ERROR) if numeric else (_OF_CLASSES, ACCURACY)
-    return default if select is None else known.get(select, default)
+def measure_selected(select: str | None, task: type[Task]) -> Measure:
+    """select: of a protocol; the task's own measure where it names none, or one that is not the task's."""
+    known = task_measures(task)
+    return known.get(select or task.default_selection, known[task.default_selection])
 
 
-def measure_among(protocols: Mapping[str, int], *, numeric: bool) -> Measure:
+def task_measured(is_measured: Callable[[str], bool]) -> type[Task]:
+    """Return the task of one data set's trials: the first whose own measure some of them have, or else the first.
+
+    is_measured: whether a column of `trials` has a value.
+    """
+    for task in tasks():
+        name = measure_selected(None, task).name
+        if is_measured(f"val_{name}") or is_measured(f"test_{name}"):
+            return task
+    return tasks()[0]
+
+
+def measure_among(protocols: Mapping[str, int], task: type[Task]) -> Measure:
     """Return what trials of one data set are compared by: what most of them select by; `beside` says what the others do.
 
     protocols: `protocol_config` to the number of trials that have it. Who takes the last epoch names no measure, and is
@@ -93,9 +103,9 @@ def measure_among(protocols: Mapping[str, int], *, numeric: bool) -> Measure:
     named: Counter[Measure] = Counter()
     for text, trials in protocols.items():
         if (select := json.loads(text).get("select")) != LAST:
-            named[measure_selected(select, numeric=numeric)] += trials
+            named[measure_selected(select, task)] += trials
     if not named:
-        return measure_selected(None, numeric=numeric)
+        return measure_selected(None, task)
     (first, _), *others = named.most_common()
     return replace(first, beside=tuple(measure.title for measure, _ in others))
 
@@ -110,10 +120,36 @@ def is_open(statuses: Iterable[str]) -> bool:
 
 # By which measure the trials of each data set are compared, and on which split that is shown.
 
+MEASURES: Final = tuple(dict.fromkeys(measure for task in tasks() for measure in task_measures(task).values()))
+"""All that a protocol can select by."""
+
+OWN: Final = tuple(measure_selected(None, task) for task in tasks())
+"""Of each task, what its trials are compared by unless a protocol says otherwise."""
+
+SHOWN: Final = {
+    name: title
+    for task, own in zip(tasks(), OWN, strict=True)
+    for name, title in (
+        (own.validation, f"val {own.title}"),
+        (own.shown, f"test {own.title}"),
+        *(
+            (f"test_{name}", f"test {score.titled(name)}")
+            for name, score in scores_in(task.scores).items()
+            if score.shown
+        ),
+    )
+}
+"""Columns of `trials` that are shown whatever trials are compared by, with their titles."""
+
 SCORES: Final = [
     "protocol_config",
-    *(f"{split}_{measure.name}" for split in ("train", "val", "test") for measure in MEASURES),
-    *("test_f1_macro", "test_size"),
+    *dict.fromkeys(
+        (
+            *(f"{split}_{measure.name}" for split in ("train", "val", "test") for measure in MEASURES),
+            *SHOWN,
+            "test_size",
+        )
+    ),
 ]
 """Columns of `trials` that a comparison may need."""
 
@@ -128,11 +164,11 @@ def measures_of(trials: pd.DataFrame) -> Mapping[str, Measure]:
 
 def measure_of(trials: pd.DataFrame) -> Measure:
     """Return what the trials of one data set select by, on the test split."""
-    numeric = _has(trials, SQUARED_ERROR) and not _has(trials, ACCURACY)
+    task = task_measured(lambda name: name in trials and bool(trials[name].notna().any()))
     voting = trials[trials["status"] != "skipped"]  # a protocol that its data cannot follow says nothing
     protocols = (trials if voting.empty else voting)["protocol_config"].dropna().value_counts(sort=False)
-    found = measure_among({str(text): int(count) for text, count in protocols.items()}, numeric=numeric)
-    default = SQUARED_ERROR if numeric else ACCURACY
+    found = measure_among({str(text): int(count) for text, count in protocols.items()}, task)
+    default = measure_selected(None, task)
     # a table of before it was measured has no column of it, or an empty one
     return default if _has(trials, default) and not _has(trials, found) else found
 

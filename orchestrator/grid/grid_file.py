@@ -16,8 +16,7 @@ from orchestrator.grid.settings import CheckpointPolicy, Resources, Section, Wan
 from orchestrator.grid.tuning import TuningField
 from trainables import AXES
 from trainables.protocol import LAST, Protocol
-from trainables.registry import registry
-from trainables.task import Task
+from trainables.task import tasks
 
 MAX_SEED: Final = 2**63 - 1
 """What the integer column of the tables holds."""
@@ -147,8 +146,7 @@ class GridFile(Section):
     @classmethod
     def _selects_a_measure(cls, protocol: Protocol) -> Protocol:
         """A measure that no task has is a slip of the pen; one that this data's task lacks makes a skipped cell."""
-        tasks = [registry.get("task", name) for name in registry.names("task")]
-        measures = {measure for task in tasks if issubclass(task, Task) for measure in task.selections}
+        measures = {measure for task in tasks() for measure in task.selections()}
         known = sorted({*measures, LAST})
         if protocol.select is not None and protocol.select not in known:
             message = f"unknown measure {protocol.select!r} to select on; {near(protocol.select, known)}"

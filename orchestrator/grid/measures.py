@@ -1,32 +1,15 @@
 """What a claim may be about: the measured columns of the tables, which way each is better, and what is made of them."""
 
-import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
-
-import pyarrow as pa
 
 from results_schema import EPOCHS, TRIALS
 
 Form = Literal["value", "gap", "time", "diverged"]
 
 _GAP: Final = "_gap"
-_HIGHER: Final = re.compile(
-    r"(accuracy|precision_macro|recall_macro|f1_\w+|roc_auc_macro|r2|samples_per_second|lr_diverged)$"
-)
-_LOWER: Final = re.compile(
-    r"(cross_entropy|brier|ece|mse|mae|loss|seconds|latency_ms_p\d+|parameters|flops|(peak_memory|model)_bytes|_gap|diverged)$"
-)
-_OF_TRIALS: Final = tuple(
-    field.name
-    for field in TRIALS.schema
-    if (pa.types.is_floating(field.type) or pa.types.is_integer(field.type))
-    and not field.name.startswith("seed")
-    and field.name not in {"attempts", "world_size", "threads"}
-)
-_OF_EPOCHS: Final = tuple(
-    field.name for field in EPOCHS.schema if pa.types.is_floating(field.type) and "seconds" not in field.name
-)
+_OF_TRIALS: Final = {column.name: column for column in TRIALS.fields if column.is_measure}
+_OF_EPOCHS: Final = {column.name: column for column in EPOCHS.fields if column.is_measure and column.type is float}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +35,7 @@ class Measure:
     @property
     def higher_is_better(self) -> bool | None:
         """None where more is neither better nor worse, as of a gradient's size."""
-        if self.form in {"gap", "time"}:
-            return False
-        return is_higher_better(self.name)
+        return is_higher_better(self.column) if self.form == "value" else False
 
 
 def measure_named(name: str) -> Measure | None:
@@ -90,7 +71,6 @@ def gaps() -> list[str]:
 
 
 def is_higher_better(name: str) -> bool | None:
-    """Which way a measure is better; None where neither way is."""
-    if _LOWER.search(name):
-        return False
-    return True if _HIGHER.search(name) else None
+    """Which way a column of `trials` or `epochs` is better; None where neither way is."""
+    column = _OF_TRIALS.get(name) or _OF_EPOCHS.get(name)
+    return None if column is None or column.column.better is None else column.column.better == "higher"

@@ -16,11 +16,19 @@ from trainables.data.cache import hashes_at_hand
 from trainables.data.checks import split_faults, with_split_faults
 from trainables.data.subset import SeededSplit
 from trainables.dataset import DataInfo, DataLocation, Dataset, Outline
-from trainables.errors import DataError, DataMissing, UnfitOption, UnknownComponent, WeightsError, each_of, raise_all
+from trainables.errors import (
+    BrokenComponent,
+    DataError,
+    DataMissing,
+    UnfitOption,
+    UnknownComponent,
+    WeightsError,
+    each_of,
+    raise_all,
+)
 from trainables.interfaces import Model
-from trainables.registry import registry
 from trainables.spec import dataset_digest
-from trainables.task import Task
+from trainables.task import Task, task_named
 
 _KINDS: Final = 5
 """Of files that are not read, by their endings, that a warning tells."""
@@ -81,7 +89,7 @@ def locate(
             continue
         try:
             data = _located(level, location, download, dividing)
-        except (DataError, UnknownComponent) as unusable:
+        except (DataError, UnknownComponent, BrokenComponent) as unusable:
             wrong += each_placed(unusable, level)
             continue
         content = meaning(level.parts) if data.fingerprint is None else data.digest
@@ -110,7 +118,7 @@ def _located(level: Level, location: DataLocation, download: bool, dividing: See
     try:
         plain = dataset.info(location)
         info, unsupported = dataset.under_options(plain), dataset.unsupported_reason(plain)
-        task = cast(Task, registry.get("task", info.task)())
+        task = task_named(info.task)
         fingerprint, outline = dataset.fingerprint(location), dataset.outline(location)
         hashes = None if outline is None else hashes_at_hand(dataset, location, fingerprint)
         if outline is not None and unsupported is None:

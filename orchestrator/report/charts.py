@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from orchestrator.evidence.selection import measures_of
+from orchestrator.evidence.selection import MEASURES, OWN, measures_of
 from orchestrator.evidence.stats.effects import Effect, effects
 from orchestrator.evidence.stats.ranks import Ranks, ranks
 from orchestrator.report.page_data import (
@@ -165,19 +165,15 @@ def cell_figures(trials: pd.DataFrame, ranked: pd.DataFrame) -> Cells:
 
 # Learning curves of the cells, with bands over seeds, down-sampled to what a page can carry.
 
-MEASURES: Final = {
-    "val_accuracy": "validation accuracy",
-    "val_balanced_accuracy": "validation balanced accuracy",
-    "val_mse": "validation mean squared error",
-    "val_mae": "validation mean absolute error",
-    "val_r2": "validation R²",
+_TITLES: Final = {
+    **{measure.epoch: f"validation {measure.title}" for measure in MEASURES if measure.epoch != "val_loss"},
     "train_loss": "training loss",
     "val_loss": "validation loss",
     "gradient_norm": "gradient norm",
 }
 """Column of `epochs` to its title."""
-EPOCH_COLUMNS: Final = ["trial_id", "epoch", *MEASURES]
-_USUAL: Final = ("val_accuracy", "val_mse", "train_loss", "val_loss", "gradient_norm")
+EPOCH_COLUMNS: Final = ["trial_id", "epoch", *_TITLES]
+_USUAL: Final = (*(measure.epoch for measure in OWN), "train_loss", "val_loss", "gradient_norm")
 """Drawn whatever the trials select by."""
 
 CURVE_NUMBERS_KEPT: Final = 150_000
@@ -207,7 +203,7 @@ def learning_curves(trials: pd.DataFrame, ranked: pd.DataFrame, epochs: pd.DataF
     points = min(_MAX_POINTS, max(_MIN_POINTS, CURVE_NUMBERS_KEPT // max(1, len(kept) * wide * len(there))))
     of_cell = dict(tuple(rows.groupby("cell_id", sort=False)))
     return Curves(
-        measures=tuple(MEASURES[name] for name in there),
+        measures=tuple(_TITLES[name] for name in there),
         curves=tuple(_curve(place, of_cell[ranked["cell_id"].iloc[place]], there, points) for place in kept),
         left_out=len(having) - len(kept),
     )

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from orchestrator.evidence.selection import MEASURES, Measure, best_first, measures_of
+from orchestrator.evidence.selection import MEASURES, SHOWN, Measure, best_first, measures_of
 from orchestrator.plan.tuned import shown_text
 from orchestrator.report.page import Board
 from orchestrator.report.page_data import Column, DataTable, Field, number
@@ -19,8 +19,6 @@ SHARED_FIRST: Final = "=1"
 ROWS_KEPT: Final = 20_000
 """What a browser still sorts at once."""
 _LONGEST_REASON: Final = 300
-_USUAL: Final = frozenset({"val_accuracy", "test_accuracy", "test_f1_macro", "val_mse", "test_mse", "test_r2"})
-"""Scores of trials that are shown whatever they are compared by."""
 _AXIS_COLUMNS: Final = tuple(Column(axis, "text") for axis in AXES)
 
 
@@ -131,9 +129,8 @@ def _scores(trials: pd.DataFrame, measures: Mapping[str, Measure]) -> dict[str, 
     shown = dict.fromkeys(name for measure in measures.values() for name in (measure.validation, measure.shown))
     splits = ("val",) if any(measure.split == "validation" for measure in measures.values()) else ("val", "test")
     titles = {f"{split}_{one.name}": f"{split} {one.title}" for one in MEASURES for split in splits}
-    if "test" in splits:
-        titles["test_f1_macro"] = "test F1 (macro)"
-    there = [name for name in titles if (name in shown or name in _USUAL) and trials[name].notna().any()]
+    titles |= {name: title for name, title in SHOWN.items() if name.startswith(splits)}
+    there = [name for name in titles if (name in shown or name in SHOWN) and trials[name].notna().any()]
     return {name: Column(titles[name], "number") for name in there}
 
 

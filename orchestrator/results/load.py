@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
@@ -13,7 +12,7 @@ import pyarrow as pa
 
 from orchestrator.errors import UserError
 from orchestrator.evidence.judge import judge, latest_text, measured
-from orchestrator.evidence.selection import ACCURACY, Measure, measures_of
+from orchestrator.evidence.selection import OWN, Measure, measures_of
 from orchestrator.evidence.stats.ranks import performance_profile
 from orchestrator.evidence.text import as_json
 from orchestrator.evidence.verdict import Verdict
@@ -70,45 +69,15 @@ class Results:
     def __init__(self, root: Path) -> None:
         self._paths = results_at(root)
 
-    @cached_property
-    def trials(self) -> pd.DataFrame:
-        """One row for each trial that evaluates and that the grid of the latest sweep names, whatever happened to it."""
-        return self.table("trials")
+    def __getattr__(self, name: str) -> pd.DataFrame:
+        """A table as an attribute: `results.trials`, `results.epochs`."""
+        if name not in _NAMES:
+            raise AttributeError(f"results have no {name!r}; tables: {', '.join(_NAMES)}", name=name, obj=self)
+        found = self.__dict__[name] = self.table(name)
+        return found
 
-    @cached_property
-    def tuning_trials(self) -> pd.DataFrame:
-        """The trials of that grid that tune."""
-        return self.table("tuning_trials")
-
-    @cached_property
-    def earlier_trials(self) -> pd.DataFrame:
-        """Trials that only earlier grids of this directory named, of whatever purpose."""
-        return self.table("earlier_trials")
-
-    @cached_property
-    def epochs(self) -> pd.DataFrame:
-        """One row for each epoch of each trial's latest attempt."""
-        return self.table("epochs")
-
-    @cached_property
-    def classes(self) -> pd.DataFrame:
-        """Scores by class."""
-        return self.table("classes")
-
-    @cached_property
-    def curves(self) -> pd.DataFrame:
-        """ROC curves and confusion counts."""
-        return self.table("curves")
-
-    @cached_property
-    def attempts(self) -> pd.DataFrame:
-        """One row for each try at a trial."""
-        return self.table("attempts")
-
-    @cached_property
-    def environments(self) -> pd.DataFrame:
-        """What the runs of the sweep ran on and under."""
-        return self.table("environments")
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *_NAMES]
 
     @overload
     def table(self, name: str, frame: Literal["pandas"] = "pandas") -> pd.DataFrame: ...
@@ -206,7 +175,7 @@ class Results:
         found = {measure.validation: measure for measure in measures_of(self.trials).values()}
         if len(found) > 1:
             raise UserError(f"data sets are selected by different measures ({', '.join(found)}): say `{given}`")
-        return next(iter(found.values()), ACCURACY)
+        return next(iter(found.values()), OWN[0])
 
     def _grid_with(self, claim: Mapping[str, Any]) -> str:
         """The grid of the latest run, claiming nothing else."""

@@ -11,13 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestrator.errors import UserError
-from orchestrator.evidence.selection import Measure, is_open, measure_among
+from orchestrator.evidence.selection import OWN, SHOWN, Measure, is_open, measure_among, task_measured
 from orchestrator.grid.measures import is_higher_better
 from trainables.errors import alike, meant
+from trainables.task import Task
 
 # What trials are ordered by where nobody says it: what the trials of each data set are selected by.
-
-_OF_CLASSES, _OF_NUMBERS = ("val_accuracy", "test_accuracy"), ("val_mse", "test_mse")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Order:
     @property
     def columns(self) -> list[str]:
         """Return the columns by which trials are ordered; several where data sets are compared by different measures."""
-        return list(dict.fromkeys(measure.validation for measure in self.measures.values())) or ["val_accuracy"]
+        return list(dict.fromkeys(measure.validation for measure in self.measures.values())) or [OWN[0].validation]
 
     @property
     def shown(self) -> list[str]:
@@ -50,7 +49,7 @@ class Order:
         if len(self.columns) > 1:
             by = ", ".join(f"{one.validation} ({dataset})" for dataset, one in self.measures.items())
             yield f"the best of each data set first, by {by}"
-        elif self.columns != ["val_accuracy"]:
+        elif self.columns != [OWN[0].validation]:
             yield f"the best {self.columns[0]} first"
         for dataset, one in self.measures.items():
             if one.beside:
@@ -61,16 +60,16 @@ def order_of(trials: pa.Table) -> Order:
     """trials: all of the directory that evaluate. Those that are planned say it, where some are."""
     planned = trials.filter(pc.fill_null(trials["planned"], False))
     rows = planned if planned.num_rows else trials
-    having = [name for name in (*_OF_CLASSES, *_OF_NUMBERS) if name in trials.column_names]
+    having = [name for measure in OWN for name in (measure.validation, measure.shown) if name in trials.column_names]
     scored = trials.group_by("dataset").aggregate([(name, "count") for name in having]).to_pylist()
-    numeric = {row["dataset"]: _any(row, _OF_NUMBERS) and not _any(row, _OF_CLASSES) for row in scored}
+    of_dataset = {row["dataset"]: _task(row) for row in scored}
     names = rows["dataset"].unique().to_pylist()
-    measures = {name: measure_among(_protocols(rows, name), numeric=numeric[name]) for name in names}
+    measures = {name: measure_among(_protocols(rows, name), of_dataset[name]) for name in names}
     return Order(measures, is_open(planned["status"].unique().to_pylist()))
 
 
-def _any(counted: dict[str, int], names: tuple[str, ...]) -> bool:
-    return any(counted.get(f"{name}_count") for name in names)
+def _task(counted: dict[str, int]) -> type[Task]:
+    return task_measured(lambda column: counted.get(f"{column}_count", 0) > 0)
 
 
 def _protocols(trials: pa.Table, dataset: str) -> dict[str, int]:
@@ -89,12 +88,7 @@ USUAL: Final = (
     "seed",
     "tuned",
     "status",
-    "val_accuracy",
-    "test_accuracy",
-    "test_f1_macro",
-    "val_mse",
-    "test_mse",
-    "test_r2",
+    *SHOWN,
     "total_seconds",
 )
 """Shown unless others are asked for; a measure that no trial has is left out."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from orchestrator.errors import UserError
+from orchestrator.evidence.selection import OWN
 from orchestrator.store.journal import Journal
 from trainables.errors import alike, meant
 
@@ -38,9 +39,9 @@ class EpochLog:
     train_loss: float | None
     train_accuracy: float | None
     val_loss: float | None
-    val_accuracy: float | None
-    val_mse: float | None
     seconds: float
+    scores: tuple[tuple[str, float | None], ...]
+    """By the column of `epochs`: what each task's trials are compared by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +132,15 @@ def _attempts(journal: Journal, trial_id: str) -> tuple[AttemptLog, ...]:
 
 
 def _epochs(journal: Journal, trial_id: str) -> tuple[EpochLog, ...]:
+    own = ("epoch", "lr", "train_loss", "train_accuracy", "val_loss", "seconds")
+    scores = [measure.epoch for measure in OWN]
     rows = journal.query(
-        "SELECT epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy, val_mse, seconds FROM epochs"
-        " WHERE trial_id = ? ORDER BY epoch",
-        (trial_id,),
+        f"SELECT {', '.join((*own, *scores))} FROM epochs WHERE trial_id = ? ORDER BY epoch", (trial_id,)
     )
-    return tuple(EpochLog(*row) for row in rows)
+    return tuple(
+        EpochLog(**dict(zip(own, row, strict=False)), scores=tuple(zip(scores, row[len(own) :], strict=True)))
+        for row in rows
+    )
 
 
 def _time(microseconds: int | None) -> datetime | None:

@@ -7,7 +7,7 @@ attempt and epoch.
 
 import sqlite3
 import weakref
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -17,9 +17,21 @@ from orchestrator.store import journal_schema, sql
 from orchestrator.store.connection import checked, checked_io, connect
 from orchestrator.store.inspection import refuse_damage
 from orchestrator.store.journal_writer import JournalWriter
-from orchestrator.store.sql import CellRow, Planning, keep_cell, outcome_values
+from orchestrator.store.sql import Planning, keep_cell, outcome_values
 from orchestrator.store.version import migrate, migrated_copy, version_of
-from results_schema import ATTEMPTS, CLASSES, CURVES, ENDED, ENVIRONMENTS, EPOCHS, VERSION
+from results_schema import (
+    ATTEMPTS,
+    BREAKDOWN,
+    ENDED,
+    ENVIRONMENTS,
+    EPOCHS,
+    VERSION,
+    AttemptRow,
+    CellRow,
+    EnvironmentRow,
+    Table,
+)
+from trainables.columns import values_of
 
 _LOST: Final = "the sweep that ran it ended before it did"
 
@@ -52,7 +64,9 @@ class Journal:
                 journal_schema.check_intact(db, path)
                 if (found := version_of(db, path)) < VERSION:
                     migrate(db, path, found, VERSION)
+                journal_schema.add_scores(db)
                 journal_schema.check_schema(db, path)
+                journal_schema.refuse_unknown_scores(db, path)
             writer.begin(db)
             db.execute("BEGIN")
         return journal
@@ -66,7 +80,7 @@ class Journal:
         journal = cls(db, path)
         with journal._checked():
             journal_schema.check_version(db, path)
-            if version_of(db, path) < VERSION:
+            if version_of(db, path) < VERSION or journal_schema.lacks_scores(db):
                 with closing(db):
                     journal = cls(migrated_copy(db, VERSION), path)
             journal_schema.check_schema(journal._db, path)
@@ -121,9 +135,9 @@ class Journal:
             else:
                 self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
-    def environment(self, values: dict[str, Any]) -> None:
-        """Keep a row of the `environments` table."""
-        self._write(ENVIRONMENTS.name, [values])
+    def environment(self, row: EnvironmentRow) -> None:
+        """Keep what an invocation runs on and with."""
+        self._write(ENVIRONMENTS, [row])
 
     # what happens to a trial
 
@@ -136,23 +150,18 @@ class Journal:
                 " finished_at = NULL, environment_id = ? WHERE trial_id = ?",
                 (event.attempt, sql.to_sql(event.at), environment_id, event.trial_id),
             )
-        self._write(
-            ATTEMPTS.name,
-            [
-                {
-                    "trial_id": event.trial_id,
-                    "attempt": event.attempt,
-                    "status": "running",
-                    "slot": event.slot,
-                    "host": event.host,
-                    "pid": event.pid,
-                    "resumed_epoch": event.resumed_epoch,
-                    "first_attempt": first,
-                    "started_at": event.at,
-                    "environment_id": environment_id,
-                }
-            ],
+        attempt = AttemptRow(
+            attempt=event.attempt,
+            status="running",
+            slot=event.slot,
+            host=event.host,
+            pid=event.pid,
+            resumed_epoch=event.resumed_epoch,
+            first_attempt=first,
+            started_at=event.at,
+            environment_id=environment_id,
         )
+        self._write(ATTEMPTS, [attempt], event.trial_id)
 
     def tuned(self, trial_id: str, values: str, config: CellRow) -> None:
         """A trial runs, or will run, with these values (JSON) of its cell's open parameters, which make `config`."""
@@ -169,24 +178,17 @@ class Journal:
         self._update_trial(trial_id, {"status": status, "reason": reason})
 
     def epoch_done(self, event: EpochDone) -> None:
-        row = event.row
-        values = {name: getattr(row, name) for name in EPOCHS.columns if name != "trial_id"}
-        self._write(EPOCHS.name, [{"trial_id": event.trial_id, **values}])
+        self._write(EPOCHS, [event.row], event.trial_id)
 
     def attempt_finished(self, event: AttemptFinished) -> None:
         """The attempt came to its end: the trial's row, its classes and curves."""
         values = {**outcome_values(event.result), "finished_at": event.at, **_side_effects(event)}
         self._update_trial(event.trial_id, values)
         with self._checked():
-            for table in (CLASSES, CURVES):
+            for table in BREAKDOWN:
                 self._db.execute(f"DELETE FROM {table.name} WHERE trial_id = ?", (event.trial_id,))
-        breakdown = event.result.breakdown
-        for table, rows in ((CLASSES, breakdown.classes), (CURVES, breakdown.curves)):
-            names = [name for name in table.columns if name != "trial_id"]
-            self._write(
-                table.name,
-                [{"trial_id": event.trial_id, **{name: getattr(row, name) for name in names}} for row in rows],
-            )
+        for table in BREAKDOWN:
+            self._write(table, getattr(event.result.breakdown, table.name), event.trial_id)
         self._end_attempt(event, event.result.status, event.result.reason, None)
 
     def attempt_failed(self, event: AttemptFailed, status: str | None, reason: str) -> None:
@@ -338,7 +340,11 @@ class Journal:
                 (status, reason, error, sql.to_sql(event.at), event.trial_id, event.attempt),
             )
         if event.log:
-            self._write("logs", [{"trial_id": event.trial_id, "attempt": event.attempt, "text": event.log}])
+            with self._checked():
+                self._db.execute(
+                    "INSERT OR REPLACE INTO logs (trial_id, attempt, text) VALUES (?, ?, ?)",
+                    (event.trial_id, event.attempt, event.log),
+                )
 
     def _update_trial(self, trial_id: str, values: dict[str, Any]) -> None:
         with self._checked():
@@ -347,13 +353,15 @@ class Journal:
                 [*(sql.to_sql(value) for value in values.values()), trial_id],
             )
 
-    def _write(self, table: str, rows: list[dict[str, Any]]) -> None:
+    def _write(self, table: Table, rows: Sequence[object], trial_id: str | None = None) -> None:
+        """rows: records of the table's `row`. trial_id: whose they are, where the table's rows are a trial's."""
         if not rows:
             return
+        key = () if trial_id is None else (trial_id,)
+        statement = sql.upsert(table.name, [*("trial_id" for _ in key), *values_of(rows[0])])
+        values = ((*key, *(sql.to_sql(value) for value in values_of(row).values())) for row in rows)
         with self._checked():
-            self._db.executemany(
-                sql.upsert(table, list(rows[0])), ([sql.to_sql(value) for value in row.values()] for row in rows)
-            )
+            self._db.executemany(statement, values)
 
     def _checked(self) -> AbstractContextManager[None]:
         return checked(self._path)

@@ -10,7 +10,8 @@ from orchestrator.store import sql
 from orchestrator.store.connection import checked, connect
 from orchestrator.store.files import damaged
 from orchestrator.store.version import is_damaged, newer, version_of
-from results_schema import VERSION
+from results_schema import EPOCHS, TRIALS, VERSION
+from trainables.columns import TableColumn
 
 
 def refuse_what_is_not_ours(path: Path) -> None:
@@ -63,3 +64,31 @@ def check_schema(db: sqlite3.Connection, path: Path) -> None:
     for table, columns in sql.columns().items():
         if missing := columns - sql.columns_there(db, table):
             raise damaged(path, f"its table {table} has no {min(missing)}", path.parent)
+
+
+def lacks_scores(db: sqlite3.Connection) -> bool:
+    """Whether a task has been installed since this journal was made, whose columns it has not yet."""
+    return any(_lacking(db, table, columns) for table, columns in sql.plug_in_scores().items())
+
+
+def refuse_unknown_scores(db: sqlite3.Connection, path: Path) -> None:
+    """Raises UserError where a journal with all of our columns has more: the tables would be written without them."""
+    for table in (TRIALS.name, EPOCHS.name):
+        if unknown := sql.columns_there(db, table) - sql.columns()[table]:
+            raise UserError(
+                f"{path} has a column {min(unknown)}, of a task that is not installed here: its figures would be missing in"
+                " the tables; install the package that has the task, or use another --results"
+            )
+
+
+def add_scores(db: sqlite3.Connection) -> None:
+    """Give a journal the columns of tasks that have been installed since it was made."""
+    for table, columns in sql.plug_in_scores().items():
+        if lacking := _lacking(db, table, columns):
+            for statement in sql.additions(table, lacking, sql.columns_there(db, table)):
+                db.execute(statement)
+
+
+def _lacking(db: sqlite3.Connection, table: str, columns: list[TableColumn]) -> list[TableColumn]:
+    there = sql.columns_there(db, table)
+    return [column for column in columns if column.name not in there] if there else []

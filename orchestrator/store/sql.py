@@ -3,40 +3,21 @@
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 import pyarrow as pa
 
 from orchestrator.store.kept_labels import KeptLevel
-from results_schema import EARLIER_TRIALS, ENDED, TABLES, TRIALS, TUNING_TRIALS, Table
+from results_schema import EARLIER_TRIALS, ENDED, EPOCHS, TABLES, TRIALS, TUNING_TRIALS, CellRow, Table
 from trainables import AXES
-from trainables.records import CueScores, Scores, TrialResult
+from trainables.columns import TableColumn, columns_of, values_of
+from trainables.records import TrialResult
+from trainables.registry import registry
+from trainables.task import tasks
 
-
-@dataclass(frozen=True, slots=True)
-class CellRow:
-    """What the trials of a cell share, as the journal keeps it."""
-
-    cell_id: str
-    dataset: str
-    model: str
-    optimizer: str
-    regularizer: str
-    dataset_config: str
-    model_config: str
-    optimizer_config: str
-    regularizer_config: str
-    protocol_config: str
-    tuning_config: str | None
-    data_fingerprint: str
-    precision: str
-    compiled: bool
-    deterministic: bool
-
-
-CELL_COLUMNS: Final = tuple(field.name for field in fields(CellRow))
+CELL_COLUMNS: Final = tuple(column.name for column in columns_of(CellRow))
 """What the trials of a cell share: kept once a cell, joined to its trials when read."""
 
 TRIAL_COLUMNS: Final = tuple(name for name in TRIALS.columns if name not in CELL_COLUMNS or name == "cell_id")
@@ -84,12 +65,11 @@ def plan_trial(stays: Collection[str]) -> str:
     )
 
 
-def tables() -> dict[str, list[pa.Field]]:
+def tables() -> dict[str, list[TableColumn]]:
     """The journal's tables that results_schema declares, by name, with their columns; of trials it has one."""
-    own = [field for field in TRIALS.schema if field.name in TRIAL_COLUMNS]
-    shared = [field for field in TRIALS.schema if field.name in CELL_COLUMNS]
-    declared = {table.name: list(table.schema) for table in TABLES if table.name not in _WHICH_TRIALS}
-    return {"cells": shared, **declared, TRIALS.name: own}
+    own = [field for field in TRIALS.fields if field.name in TRIAL_COLUMNS]
+    declared = {table.name: list(table.fields) for table in TABLES if table.name not in _WHICH_TRIALS}
+    return {"cells": list(columns_of(CellRow)), **declared, TRIALS.name: own}
 
 
 def columns() -> dict[str, frozenset[str]]:
@@ -100,6 +80,16 @@ def columns() -> dict[str, frozenset[str]]:
         "meta": frozenset({"key", "value"}),
         "logs": frozenset({"trial_id", "attempt", "text"}),
     }
+
+
+def plug_in_scores() -> dict[str, list[TableColumn]]:
+    """By table, the columns that tasks of other packages declare: a journal of before such a one was there lacks them."""
+    built_in = [task.scores for task in tasks() if registry.is_built_in("task", task.name)]
+    found = {}
+    for table in (TRIALS, EPOCHS):
+        own = {column.name for column in columns_of(table.row, built_in)} | {*table.key}
+        found[table.name] = [column for column in table.fields if column.name not in own]
+    return found
 
 
 def columns_there(db: sqlite3.Connection, table: str) -> frozenset[str]:
@@ -117,7 +107,7 @@ def schema_statements() -> list[str]:
     ]
 
 
-def additions(table: str, fields: list[pa.Field], there: Collection[str]) -> list[str]:
+def additions(table: str, fields: list[TableColumn], there: Collection[str]) -> list[str]:
     """Statements that give a table of an older journal the columns that it lacks. there: its columns; none, no table."""
     if not there:
         return [_create(table, fields)]
@@ -175,19 +165,14 @@ def _select_trials(which: str) -> str:
     return f"SELECT {columns} FROM {TRIALS_AND_CELLS} WHERE {which} ORDER BY trials.rowid"
 
 
-def _create(name: str, fields: list[pa.Field]) -> str:
+def _create(name: str, fields: list[TableColumn]) -> str:
     columns = ", ".join(_column(field) for field in fields)
     return f'CREATE TABLE "{name}" ({columns}, PRIMARY KEY ({", ".join(_KEYS[name])}))'
 
 
-def _column(field: pa.Field) -> str:
-    return f'"{field.name}" {_type(field.type)}{"" if field.nullable else " NOT NULL"}'
-
-
-def _type(type_: pa.DataType) -> str:
-    if pa.types.is_string(type_):
-        return "TEXT"
-    return "REAL" if pa.types.is_floating(type_) else "INTEGER"
+def _column(field: TableColumn) -> str:
+    type_ = {str: "TEXT", float: "REAL"}.get(field.type, "INTEGER")
+    return f'"{field.name}" {type_}{"" if field.nullable else " NOT NULL"}'
 
 
 # How a plan is written into the journal: cell after cell, inside `Journal.planning`.
@@ -210,7 +195,7 @@ class PlannedRow:
 
 def keep_cell(db: sqlite3.Connection, cell: CellRow) -> None:
     """Write what trials share, or what one runs under."""
-    db.execute(upsert("cells", CELL_COLUMNS), [getattr(cell, name) for name in CELL_COLUMNS])
+    db.execute(upsert("cells", CELL_COLUMNS), list(values_of(cell).values()))
 
 
 class Planning:
@@ -271,44 +256,10 @@ class Planning:
 
 # From the records that a trial hands out to the values of table rows.
 
-_SCORES: Final = tuple(field.name for field in fields(Scores) if field.name != "loss")
+_OUTCOME: Final = tuple(column.name for column in columns_of(TrialResult, [task.scores for task in tasks()]))
 
 
 def outcome_values(result: TrialResult) -> dict[str, Any]:
-    """The columns of a trial's row that its result fills, by name."""
-    return {
-        "status": result.status,
-        "reason": result.reason,
-        "epochs": result.epochs,
-        "best_epoch": result.best_epoch,
-        **_split_values("train", result.train),
-        **_split_values("val", result.val),
-        **_split_values("test", result.test),
-        "train_size": result.sizes.train,
-        "val_size": result.sizes.val,
-        "test_size": result.sizes.test,
-        "dropped_duplicates": result.sizes.dropped,
-        "unlabelled_size": result.sizes.unlabelled,
-        **_cue_values(result.cue),
-        "generated_size": result.sizes.generated,
-        **asdict(result.costs),
-        "total_seconds": result.costs.total_seconds,
-        "seed_split": result.seeds.split,
-        "seed_init": result.seeds.init,
-        "seed_order": result.seeds.shuffle,
-        "seed_augment": result.seeds.augment,
-        "world_size": result.world_size,
-        "threads": result.threads,
-        "device": result.device,
-        "lr_lowest_loss": result.lr_lowest_loss,
-        "lr_diverged": result.lr_diverged,
-    }
-
-
-def _split_values(split: str, scores: Scores | None) -> dict[str, Any]:
-    return {f"{split}_{name}": None if scores is None else getattr(scores, name) for name in _SCORES}
-
-
-def _cue_values(cue: CueScores | None) -> dict[str, Any]:
-    names = ("agrees_size", "agrees_accuracy", "conflicts_accuracy")
-    return {f"cue_{name}": None if cue is None else getattr(cue, name) for name in names}
+    """The columns of a trial's row that its result fills: also those that are null, whatever an earlier one left there."""
+    outcome = {"status": result.status, "reason": result.reason}
+    return {**dict.fromkeys(_OUTCOME), **outcome, **values_of(result)}

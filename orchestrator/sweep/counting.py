@@ -27,7 +27,7 @@ from orchestrator.engine.plain_record import error_line
 from trainables.dataset import DataInfo
 from trainables.interfaces import Model
 from trainables.registry import registry
-from trainables.task import Task
+from trainables.task import task_named
 
 START_SECONDS: Final = 120.0
 """What the process is given to come up: torch is large, and a file system may be slow."""
@@ -156,14 +156,11 @@ def counted(model: Model, data: DataInfo) -> int:
     """The same here, with torch. Raises whatever the model raises."""
     from trainables.training.costs import count_flops
 
-    task = registry.get("task", data.task)()
-    assert isinstance(task, Task)
-    return count_flops(model.build(data, task.outputs(data)), data.shape)
+    return count_flops(model.build(data, task_named(data.task).outputs(data)), data.shape)
 
 
 def _is_own(model: Model, data: DataInfo) -> bool:
-    task = registry.get("task", data.task)
-    return type(model).__module__.startswith(_OWN) and task.__module__.startswith(_OWN)
+    return type(model).__module__.startswith(_OWN) and registry.is_built_in("task", data.task)
 
 
 def _answer(model: Model, data: DataInfo) -> int:

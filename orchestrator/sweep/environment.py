@@ -6,7 +6,6 @@ import platform
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -17,38 +16,15 @@ import psutil
 from clusters.nodes import gpu_names
 from clusters.spec import ClusterSpec
 from orchestrator.text import masked
-from results_schema import VERSION
+from results_schema import VERSION, EnvironmentRow
 
 PACKAGES = ("torch", "torchvision", "ray", "numpy", "pyarrow", "scikit-learn", "pydantic", "wandb")
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """A row of the `environments` table; its fields are the columns."""
-
-    environment_id: str
-    started_at: datetime
-    command: str
-    orch_version: str
-    results_version: int
-    python: str
-    packages: str
-    platform: str
-    host: str
-    cpu: str
-    cpus: int
-    memory_bytes: int
-    gpus: str
-    git_commit: str | None
-    git_dirty: bool | None
-    cluster: str
-    grid: str
-
-
-def observe(cluster: ClusterSpec, grid: str) -> Environment:
+def observe(cluster: ClusterSpec, grid: str) -> EnvironmentRow:
     """The environment as it is now."""
     commit = _git("rev-parse", "HEAD")
-    return Environment(
+    return EnvironmentRow(
         environment_id=token_hex(6),
         started_at=datetime.now(UTC),
         command=masked(_command()),

@@ -57,4 +57,4 @@ def headline(result: TrialResult, goal: Goal) -> str:
     value = goal.of_scores(result.val)
     if value is None:
         return f"{result.epochs} epochs"
-    return f"{goal.title} {value:.4f}" if goal.better == "max" else f"{goal.title} {value:.4g}"
+    return f"{goal.title} {value:.4f}" if goal.better == "higher" else f"{goal.title} {value:.4g}"

@@ -3,10 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from trainables.columns import Better, Scores
 from trainables.protocol import LAST, Protocol
-from trainables.records import Scores
 from trainables.task import Task
 
 
@@ -15,8 +14,8 @@ class Goal:
     """The measure of validation that the protocol selects epochs by: tuning looks for it, the best trial is best in it."""
 
     measure: str
-    """Field of EpochRow."""
-    better: Literal["max", "min"]
+    """Column of `epochs`."""
+    better: Better
     last: bool
     """Whether the last epoch counts, or the best."""
 
@@ -24,11 +23,11 @@ class Goal:
     def of(cls, protocol: Protocol, task: Task) -> "Goal":
         last = protocol.select == LAST
         measure = task.default_selection if last or protocol.select is None else protocol.select
-        return cls(measure, task.selections[measure], last)
+        return cls(measure, task.selections()[measure], last)
 
     def score(self, values: Sequence[float | None]) -> float | None:
         """Score the epochs so far; the greater the better. None where there is no finite value."""
-        sign = 1 if self.better == "max" else -1
+        sign = 1 if self.better == "higher" else -1
         finite = [
             sign * value for value in values[-1 if self.last else 0 :] if value is not None and math.isfinite(value)
         ]

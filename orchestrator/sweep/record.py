@@ -15,11 +15,11 @@ from orchestrator.plan.cell import Cell
 from orchestrator.plan.plan import Plan
 from orchestrator.store.journal import Journal
 from orchestrator.store.kept_labels import labels_in_directory
-from orchestrator.store.sql import CellRow, PlannedRow
+from orchestrator.store.sql import PlannedRow
 from orchestrator.sweep.counting import Expectation, FlopCounter
 from orchestrator.sweep.queue import Packing, TrialQueue, Waiting
 from orchestrator.sweep.tuning.tuner import CellTuner, DeferredCell, DeferredCells, DeferredTrial
-from results_schema import ENDED, OPEN, RETRYABLE
+from results_schema import ENDED, OPEN, RETRYABLE, CellRow
 from trainables.component import Component
 from trainables.interfaces import Model
 from trainables.spec import derived_seed, trial_identity

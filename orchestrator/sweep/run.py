@@ -219,7 +219,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
         journal, lock = writing.journal, writing.lock
         environment = observe(cluster, request.grid.read_text(encoding="utf-8"))
         _add_seeds(request, plan, paths, journal, progress)  # what is refused here is no sweep yet
-        journal.environment(asdict(environment))
+        journal.environment(environment)
         if (warning := changed_source(plan, journal)) is not None:
             progress.note(f"warning: {warning}")
         pending = record_plan(plan, journal, examples, packing, progress.note, retry=request.retry)

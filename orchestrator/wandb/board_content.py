@@ -203,7 +203,7 @@ def _sections(trials: pd.DataFrame, paths: ResultsPaths) -> Iterator[Section]:
         axes=tuple((f"{axis}_label", axis) for axis in AXES),
         parallel=(*scored, ("total_seconds", "training in all, s")),
         comparer=True,
-        confusion=any(measure.of_classes and measure.split == "test" for measure in measures),
+        confusion=any(measure.confusion and measure.split == "test" for measure in measures),
         media=("samples",) if any((paths.root / "pictures").glob("*.png")) else (),
     )
 

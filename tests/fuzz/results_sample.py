@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -37,7 +38,7 @@ def make(folder: Path) -> Place:
     _kept(paths)
     sample.write_sample(place.root)
     journal = Journal.create_or_open(paths.journal)
-    journal.environment(sample.environment() | {"environment_id": "0" * 16, "grid": GRID})
+    journal.environment(replace(sample.environment(), environment_id="0" * 16, grid=GRID))
     journal.commit()
     export(journal, paths)
     journal.close()

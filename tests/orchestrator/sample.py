@@ -13,9 +13,14 @@ from pathlib import Path
 from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Failure, FailureKind, Started
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.sql import CellRow, PlannedRow
+from orchestrator.store.sql import PlannedRow
 from orchestrator.store.tables import export
-from trainables.records import Breakdown, ClassRow, Costs, CurveRow, EpochRow, Scores, Seeds, SplitSizes, TrialResult
+from results_schema import CellRow, EnvironmentRow
+from tests.trainables.epoch_rows import epoch_row
+from trainables.columns import Scores
+from trainables.records import Breakdown, ClassRow, Costs, CurveRow, EpochRow, Seeds, SplitSizes, TrialResult
+from trainables.tasks.classification import ClassificationScores
+from trainables.tasks.regression import RegressionScores
 
 BEGIN = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 ENVIRONMENT = "e" * 16
@@ -112,9 +117,16 @@ def write_regression(root: Path) -> ResultsPaths:
     for cell, mse in zip(cells, (0.5, 0.25), strict=True):
         start(journal, cell, 0)
         for epoch in (1, 2):
-            row = EpochRow(epoch, 0.1, 2.0 / epoch, mse * 2 / epoch, 0.5, 0.1, val_mse=mse * 2 / epoch, val_r2=0.5)
+            row = EpochRow(
+                epoch=epoch,
+                lr=0.1,
+                train_loss=2.0 / epoch,
+                val=RegressionScores(loss=mse * 2 / epoch, mse=mse * 2 / epoch, mae=mse / epoch, r2=0.5),
+                seconds=0.5,
+                eval_seconds=0.1,
+            )
             journal.epoch_done(EpochDone(cell.trial_id(0), 1, row))
-        scores = Scores(loss=mse, mse=mse, mae=mse / 2, r2=1 - mse)
+        scores = RegressionScores(loss=mse, mse=mse, mae=mse / 2, r2=1 - mse)
         journal.attempt_finished(
             AttemptFinished(cell.trial_id(0), 1, result(scores, epochs=2, breakdown=Breakdown()), _at(10), "")
         )
@@ -159,26 +171,26 @@ def plan(
     journal.environment(environment())
 
 
-def environment() -> dict[str, object]:
-    return {
-        "environment_id": ENVIRONMENT,
-        "started_at": BEGIN,
-        "command": "orch sweep demo.yaml",
-        "orch_version": "0.1.0",
-        "results_version": 1,
-        "python": "3.11.9",
-        "packages": json.dumps({"torch": "2.15.0", "numpy": "2.3.0"}),
-        "platform": "Linux-6.1",
-        "host": "bench-1",
-        "cpu": "Example CPU",
-        "cpus": 2,
-        "memory_bytes": 8 * 2**30,
-        "gpus": "[]",
-        "git_commit": "0123456789abcdef0123456789abcdef01234567",
-        "git_dirty": True,
-        "cluster": json.dumps({"name": "local", "address": "local"}),
-        "grid": "name: demo\naxes:\n  model: [mlp]  # </script><script>alert('grid')</script>\n",
-    }
+def environment() -> EnvironmentRow:
+    return EnvironmentRow(
+        environment_id=ENVIRONMENT,
+        started_at=BEGIN,
+        command="orch sweep demo.yaml",
+        orch_version="0.1.0",
+        results_version=1,
+        python="3.11.9",
+        packages=json.dumps({"torch": "2.15.0", "numpy": "2.3.0"}),
+        platform="Linux-6.1",
+        host="bench-1",
+        cpu="Example CPU",
+        cpus=2,
+        memory_bytes=8 * 2**30,
+        gpus="[]",
+        git_commit="0123456789abcdef0123456789abcdef01234567",
+        git_dirty=True,
+        cluster=json.dumps({"name": "local", "address": "local"}),
+        grid="name: demo\naxes:\n  model: [mlp]  # </script><script>alert('grid')</script>\n",
+    )
 
 
 def start(journal: Journal, cell: Cell, seed: int, attempt: int = 1) -> None:
@@ -188,16 +200,14 @@ def start(journal: Journal, cell: Cell, seed: int, attempt: int = 1) -> None:
 
 def epochs(journal: Journal, cell: Cell, seed: int, accuracies: Sequence[float], attempt: int = 1) -> None:
     for number, accuracy in enumerate(accuracies, start=1):
-        row = EpochRow(
-            epoch=number,
+        row = epoch_row(
+            number,
             lr=0.1 / number,
             train_loss=1.0 - accuracy,
             val_loss=1.1 - accuracy,
-            seconds=0.5,
-            eval_seconds=0.1,
             train_accuracy=accuracy,
-            val_accuracy=accuracy,
-            val_balanced_accuracy=accuracy,
+            accuracy=accuracy,
+            seconds=0.5,
         )
         journal.epoch_done(EpochDone(cell.trial_id(seed), attempt, row))
 
@@ -207,7 +217,7 @@ def complete(journal: Journal, cell: Cell, seed: int, accuracy: float, attempt: 
     if anew:
         start(journal, cell, seed, attempt)
     epochs(journal, cell, seed, [accuracy - 0.2, accuracy - 0.1, accuracy], attempt)
-    scores = Scores(
+    scores = ClassificationScores(
         loss=1.0 - accuracy,
         accuracy=accuracy,
         balanced_accuracy=accuracy,
@@ -229,7 +239,7 @@ def complete(journal: Journal, cell: Cell, seed: int, accuracy: float, attempt: 
 def diverge(journal: Journal, cell: Cell, seed: int) -> None:
     start(journal, cell, seed)
     epochs(journal, cell, seed, [0.1])
-    row = EpochRow(epoch=2, lr=0.1, train_loss=float("nan"), val_loss=float("inf"), seconds=0.5, eval_seconds=0.1)
+    row = epoch_row(2, train_loss=float("nan"), val_loss=float("inf"), seconds=0.5)
     journal.epoch_done(EpochDone(cell.trial_id(seed), 1, row))
     ended = replace(
         result(None, epochs=2, breakdown=Breakdown()), status="diverged", reason="the loss became NaN in epoch 2"
@@ -282,7 +292,7 @@ def result(scores: Scores | None, *, epochs: int, breakdown: Breakdown) -> Trial
             batch_latency_ms_p95=1.6,
             peak_memory_bytes=1_000_000,
         ),
-        sizes=SplitSizes(train=1257, val=180, test=360, dropped=0),
+        sizes=SplitSizes(train_size=1257, val_size=180, test_size=360, dropped_duplicates=0),
         seeds=Seeds(1, 2, 3, 4),
         device="cpu",
         world_size=1,

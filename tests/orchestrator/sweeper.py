@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -18,9 +19,12 @@ from orchestrator.cli import exit_code
 from orchestrator.cli.display import display
 from orchestrator.errors import OrchError
 from orchestrator.sweep.run import SweepRequest, run_sweep
+from tests.orchestrator import sample
+from tests.trainables.epoch_rows import epoch_row
 from trainables.context import Context
-from trainables.records import Breakdown, Costs, EpochRow, Scores, Seeds, SplitSizes, TrialResult
+from trainables.records import Breakdown, TrialResult
 from trainables.spec import TrialTask
+from trainables.tasks.classification import ClassificationScores
 from trainables.training.trial import run_trial
 
 DIES, DIES_ONCE, RAISES, TIMES_OUT, LEAVES, RUNS_OUT_OF_MEMORY, POISONS_ONCE, OUTLIVES_ITS_LIMIT = range(1, 9)
@@ -34,7 +38,7 @@ def misbehave(trial_task: TrialTask, context: Context) -> TrialResult:
     """A trial of one epoch that ends as its seed says; a seed of 0 is a good trial."""
     seed, first = trial_task.spec.seed, trial_task.attempt == 1
     print(f"seed {seed} speaks")
-    context.report(EpochRow(1, 0.1, 1.0, 1.0, 0.01, 0.01, 0.5, 0.5, 0.5))
+    context.report(epoch_row(train_accuracy=0.5, accuracy=0.5))
     match seed:
         case 1:
             os._exit(1)
@@ -91,12 +95,9 @@ def wait(context: Context, seconds: float, unless: Path = Path("never")) -> None
 
 
 def good_result(context: Context) -> TrialResult:
-    scores = Scores(loss=0.5, accuracy=0.5)
-    costs = Costs(1, 1, 4, 1, 0.01, 0.01, 0.01, 1.0, 1.0, 1.0, 1.0, 1.0, 1)
-    sizes, seeds = SplitSizes(1, 1, 1, 0), Seeds(1, 2, 3, 4)
-    return TrialResult(
-        "completed", None, 1, 1, scores, scores, scores, Breakdown(), costs, sizes, seeds, "cpu", context.world_size, 1
-    )
+    scores = ClassificationScores(loss=0.5, accuracy=0.5)
+    whole = sample.result(scores, epochs=1, breakdown=Breakdown())
+    return replace(whole, world_size=context.world_size)
 
 
 def main(grid: str, engine: str, *options: str) -> int:

@@ -12,11 +12,16 @@ from typing import Any
 from orchestrator.engine import AttemptFinished, EpochDone
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.sql import CellRow, PlannedRow
+from orchestrator.store.sql import PlannedRow
 from orchestrator.store.tables import export
+from results_schema import CellRow
 from tests.orchestrator import sample
 from tests.orchestrator.sample import BEGIN, Cell
-from trainables.records import Breakdown, EpochRow, Scores
+from tests.trainables.epoch_rows import epoch_row
+from trainables.columns import Scores
+from trainables.records import Breakdown
+from trainables.tasks.classification import ClassificationScores
+from trainables.tasks.regression import RegressionScores
 
 SPACE: dict[str, list[Any]] = {"optimizer.lr": [1e-4, 1, "log"], "model.hidden": [[16], [64], [64, 32]]}
 SGD, ADAM, UNDER_WAY = Cell(optimizer="sgd"), Cell(optimizer="adam"), Cell(model="cnn", optimizer="sgd")
@@ -110,15 +115,22 @@ def run(journal: Journal, cell: Cell, number: int, tried: Try, measure: str = "a
         return
     sample.start(journal, cell, seed)
     for epoch in range(1, tried.epochs + 1):
-        row = EpochRow(epoch, 0.1, 1.0, 1.0, 0.5, 0.1, **{f"val_{measure}": tried.score})
+        row = replace(epoch_row(epoch, seconds=0.5), val=_measured(measure, tried.score))
         journal.epoch_done(EpochDone(trial_id, 1, row))
-    scores = None if tried.score is None else Scores(loss=1.0, **{measure: tried.score})
+    scores = None if tried.score is None else _measured(measure, tried.score)
     result = replace(
         sample.result(scores, epochs=tried.epochs, breakdown=Breakdown()), train=None, test=None
     )  # nothing but validation is measured
     if tried.score is None:
         result = replace(result, status="diverged", reason="the loss became NaN in epoch 1")
     journal.attempt_finished(AttemptFinished(trial_id, 1, result, BEGIN, ""))
+
+
+def _measured(measure: str, score: float | None) -> Scores:
+    if measure == "accuracy":
+        return ClassificationScores(loss=1.0, accuracy=score)
+    assert score is not None
+    return RegressionScores(loss=1.0, mse=score, mae=score, r2=None)
 
 
 def _text(values: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from trainables.columns import values_of
 from trainables.context import SingleContext
 from trainables.dataset import DataLocation
 from trainables.protocol import Protocol
@@ -37,7 +38,7 @@ def trial(cache: Path, regularizers: list[dict[str, Any]]) -> dict[str, Any]:
     rows: list[EpochRow] = []
     trial_task = TrialTask(spec.trial_id, attempt=1, spec=spec, location=place, weights=None)
     result = run_trial(trial_task, SingleContext(torch.device("cpu"), rows.append))
-    return {"result": dataclasses.asdict(result), "epochs": [dataclasses.asdict(row) for row in rows]}
+    return {"result": dataclasses.asdict(result), "epochs": [values_of(row) for row in rows]}
 
 
 if __name__ == "__main__":

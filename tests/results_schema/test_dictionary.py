@@ -32,8 +32,8 @@ def test_every_column_has_a_line_with_its_unit_and_sentence(table: results_schem
     assert list(lines) == table.columns
     for field in table.schema:
         cells = [cell.strip() for cell in lines[field.name].strip("|").split(" | ")]
-        assert cells[2] == results_schema.unit(field) != ""
-        assert cells[3] == results_schema.about(field)
+        assert cells[2] == field.metadata[b"unit"].decode() != ""
+        assert cells[3] == field.metadata[b"about"].decode()
         assert cells[3].endswith("."), f"{table.name}.{field.name} has no whole sentence"
         assert ("required" in cells[1]) == (not field.nullable)
     assert set(table.key) <= {field.name for field in table.schema if not field.nullable}

@@ -58,7 +58,7 @@ def test_clips_go_the_whole_way_changed_and_dropped_out(place: DataLocation, mod
     changes = (Augment(crop=1, colour=0.2), Dropout(p=0.2))
     result = run(place, TINY, model, *changes, precision=precision)
     assert result.status == "completed"
-    assert (result.sizes.train, result.sizes.test) == (192 - result.sizes.val, 48)
+    assert (result.sizes.train_size, result.sizes.test_size) == (192 - result.sizes.val_size, 48)
     assert result.test is not None and result.test.accuracy is not None
     assert len(result.breakdown.classes) == 8
     assert result.costs.flops > 0 and (result.costs.latency_ms_p50 or 0) > 0

@@ -275,7 +275,7 @@ def test_it_learns_64_examples_by_heart(kind: str, name: str, place: DataLocatio
     if isinstance(component, Optimizer) and refusal(component, spec, place):
         return
     result, rows = run(place, spec)
-    assert result.sizes.train == 64
+    assert result.sizes.train_size == 64
     assert rows[-1].train_accuracy is not None and rows[-1].train_accuracy >= 0.95
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+from tests.trainables.epoch_rows import epoch_row
 from trainables.protocol import Protocol, is_best, unsupported
 from trainables.records import EpochRow
 from trainables.tasks.classification import Classification
@@ -11,7 +12,7 @@ from trainables.tasks.regression import Regression
 def rows(accuracies: list[float | None], losses: list[float] | None = None) -> list[EpochRow]:
     losses = losses or [0.0] * len(accuracies)
     return [
-        EpochRow(epoch, 0.1, 0.0, loss, 1.0, 1.0, val_accuracy=accuracy)
+        epoch_row(epoch, val_loss=loss, accuracy=accuracy)
         for epoch, (accuracy, loss) in enumerate(zip(accuracies, losses, strict=True), start=1)
     ]
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from trainables.data.subset import SeededSplit
 from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, Outline
 from trainables.errors import BrokenImage, DataError, each_of
+from trainables.task import task_named
 
 _CHUNK: Final = 1024
 
@@ -42,7 +43,7 @@ def _forms(examples: Examples, info: DataInfo) -> Iterator[str]:
     target_type = np.int64 if info.classes else np.float32
     if targets.dtype != target_type:
         yield f"targets are {targets.dtype}, and have to be {np.dtype(target_type)}"
-    target_shape = (len(inputs),) if info.classes else (len(inputs), info.targets)
+    target_shape = (len(inputs), *task_named(info.task).target_shape(info))
     if targets.shape != target_shape:
         yield f"targets have the shape {targets.shape}, and have to have {target_shape}"
     groups = examples.groups

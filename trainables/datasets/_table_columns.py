@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from results_schema import TABLES
 from trainables.data.csv_list import fit_numbers
 from trainables.data.files import printable
 from trainables.data.image_folders import shown_folders
@@ -29,8 +28,8 @@ _TEST_NAME: Final = re.compile(r"(partial-)?test(ing)?([^a-z].*)?", re.IGNORECAS
 """Hubs split large tables: test-00000-of-00003.parquet. Their converter calls the part of a large split partial-test."""
 _POOL_NAME: Final = re.compile(r"(partial-)?(train(ing)?|val(id(ation)?)?)([^a-z].*)?", re.IGNORECASE | re.DOTALL)
 _SPLIT_KEY: Final = "split"
-_OWN: Final = frozenset(f"{table.name}{ENDING}" for table in TABLES)
-"""Tables of a sweep, should its results lie in the same folder."""
+_OWN: Final = b"results_version"
+"""In the metadata of a sweep's tables, should its results lie in the same folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +106,16 @@ def _below(
 
 
 def _tables(folder: Path) -> list[Path]:
-    own = _OWN if is_results(folder) else frozenset()
-    return sorted(path for path in folder.iterdir() if _is_table(path) and path.name not in own)
+    has_own = is_results(folder)
+    return sorted(path for path in folder.iterdir() if _is_table(path) and not (has_own and _is_own(path)))
+
+
+def _is_own(path: Path) -> bool:
+    """Tell a table of a sweep; what cannot be read is none, and whoever reads it as data says what is wrong with it."""
+    try:
+        return _OWN in (pq.read_schema(path).metadata or {})
+    except (pa.ArrowException, OSError):
+        return False
 
 
 def _half_tables(folder: Path) -> list[Path]:

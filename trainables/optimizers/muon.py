@@ -11,8 +11,7 @@ from trainables.component import Count, NonNegative, Positive, Probability
 from trainables.dataset import DataInfo
 from trainables.interfaces import Model, ParameterGroup, Regularizer
 from trainables.optimizers._torch import TorchOptimizer
-from trainables.registry import registry
-from trainables.task import Task
+from trainables.task import task_named
 
 if TYPE_CHECKING:
     import torch
@@ -55,8 +54,7 @@ class Muon(TorchOptimizer):
     def unsupported_reason(self, data: DataInfo, model: Model, regularizers: Sequence[Regularizer]) -> str | None:
         from trainables.training.meta import on_meta_device
 
-        task = registry.get("task", data.task)()
-        assert isinstance(task, Task)
+        task = task_named(data.task)
         try:
             net = on_meta_device(lambda: model.build(data, task.outputs(data)))
         except Exception:  # noqa: BLE001 - whatever is wrong with a model (a plug-in's, say), its trial will tell

@@ -22,8 +22,8 @@ class EarlyStopping(Regularizer):
     def should_stop(self, history: Sequence[EpochRow]) -> bool:
         best, waited = math.inf, 0
         for row in history:
-            if row.val_loss < best - self.min_delta:
-                best, waited = row.val_loss, 0
+            if row.val.loss < best - self.min_delta:
+                best, waited = row.val.loss, 0
             else:
                 waited += 1
         return waited >= self.patience

@@ -30,8 +30,8 @@ class Plateau(Schedule):
         best, factor = math.inf, 1.0
         waited = cooling = 0
         for row in at.history:
-            improved = row.val_loss < best * (1 - self.threshold)
-            best, waited = (row.val_loss, 0) if improved else (best, waited + 1)
+            improved = row.val.loss < best * (1 - self.threshold)
+            best, waited = (row.val.loss, 0) if improved else (best, waited + 1)
             if cooling:
                 cooling, waited = cooling - 1, 0
             if waited > self.patience:

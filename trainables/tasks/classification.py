@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
+from trainables.columns import Score, Scores
 from trainables.dataset import DataInfo
-from trainables.records import Breakdown, ClassRow, CurveRow, Scores
+from trainables.records import Breakdown, ClassRow, CurveRow
 from trainables.task import Task
 
 if TYPE_CHECKING:
@@ -16,16 +18,52 @@ if TYPE_CHECKING:
     from trainables.tasks._metrics import ClassMetrics
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassificationScores(Scores):
+    """A class that the split lacks is left out of macro averages. What is None is not measured after every epoch."""
+
+    accuracy: Annotated[
+        float | None, Score("1", "Share of {examples} that are classified right.", "higher", each_epoch=True)
+    ] = None
+    balanced_accuracy: Annotated[
+        float | None, Score("1", "Mean recall over the classes, on {examples}.", "higher", each_epoch=True)
+    ] = None
+    precision_macro: Annotated[
+        float | None, Score("1", "Precision averaged over the classes, on {examples}.", "higher")
+    ] = None
+    recall_macro: Annotated[float | None, Score("1", "Recall averaged over the classes, on {examples}.", "higher")] = (
+        None
+    )
+    f1_macro: Annotated[
+        float | None, Score("1", "F1 averaged over the classes, on {examples}.", "higher", "F1 (macro)", shown=True)
+    ] = None
+    f1_weighted: Annotated[
+        float | None, Score("1", "F1 averaged over the classes by their support, on {examples}.", "higher")
+    ] = None
+    roc_auc_macro: Annotated[
+        float | None, Score("1", "Area under the ROC, one class against the rest, on {examples}.", "higher")
+    ] = None
+    cross_entropy: Annotated[
+        float | None,
+        Score("nat", "Mean negative log-likelihood of the true class, on {examples}.", "lower", "cross-entropy"),
+    ] = None
+    brier: Annotated[
+        float | None, Score("1", "Mean squared distance of the class probabilities from truth, on {examples}.", "lower")
+    ] = None
+    ece: Annotated[
+        float | None,
+        Score("1", "Expected calibration error over 15 equal bins of confidence, on {examples}.", "lower"),
+    ] = None
+
+
 class Classification(Task):
     """Outputs are logits, one for each class; targets are labels int64 (examples,)."""
 
     name: ClassVar[str] = "classification"
-    selections: ClassVar[dict[str, Literal["max", "min"]]] = {
-        "val_accuracy": "max",
-        "val_balanced_accuracy": "max",
-        "val_loss": "min",
-    }
+    scores: ClassVar[type[Scores]] = ClassificationScores
+    loss_score: ClassVar[str] = "cross_entropy"
     default_selection: ClassVar[str] = "val_accuracy"
+    has_confusion: ClassVar[bool] = True
 
     def outputs(self, data: DataInfo) -> int:
         return len(data.classes)
@@ -44,9 +82,7 @@ class Classification(Task):
         labels = targets.argmax(dim=1) if targets.is_floating_point() else targets
         return (outputs.argmax(dim=1) == labels).sum()
 
-    def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
-        """All measures of a split. Raises TrainablesError where outputs are not finite or there are no examples."""
-
+    def measure(self, outputs: Tensor, targets: Tensor) -> ClassificationScores:
         from trainables.tasks import _metrics
         from trainables.tasks._metrics import ClassMetrics, Predictions
 
@@ -54,7 +90,7 @@ class Classification(Task):
         classes = ClassMetrics.of(_metrics.confusion_matrix(predictions))
         accuracy, balanced_accuracy = _metrics.accuracies(predictions.predicted, predictions.targets)
         cross_entropy = _metrics.cross_entropy(predictions)
-        return Scores(
+        return ClassificationScores(
             loss=cross_entropy,
             accuracy=accuracy,
             balanced_accuracy=balanced_accuracy,
@@ -68,13 +104,7 @@ class Classification(Task):
             ece=_metrics.expected_calibration_error(predictions),
         )
 
-    def quick_scores(self, outputs: Tensor, targets: Tensor) -> Scores:
-        """Loss, accuracy and balanced accuracy.
-
-        The loss is NaN or infinite where outputs are, so that the caller can tell that the trial has diverged. Raises
-        TrainablesError where there are no examples.
-        """
-
+    def measure_epoch(self, outputs: Tensor, targets: Tensor) -> ClassificationScores:
         import torch.nn.functional as F
 
         from trainables.tasks import _metrics
@@ -83,10 +113,10 @@ class Classification(Task):
         logits, labels = outputs.detach().cpu(), targets.detach().cpu()
         accuracy, balanced_accuracy = _metrics.accuracies(logits.argmax(dim=1), labels)
         loss = float(F.cross_entropy(logits.double(), labels))
-        return Scores(loss=loss, accuracy=accuracy, balanced_accuracy=balanced_accuracy)
+        return ClassificationScores(loss=loss, accuracy=accuracy, balanced_accuracy=balanced_accuracy)
 
     def breakdown(self, outputs: Tensor, targets: Tensor, data: DataInfo) -> Breakdown:
-        """A row for each class, its ROC curve, and the confusion cells that are not zero. Raises as `scores`."""
+        """A row for each class, its ROC curve, and the confusion cells that are not zero. Raises as `measure`."""
 
         from trainables.tasks import _metrics
         from trainables.tasks._metrics import ClassMetrics, Predictions

@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
+from trainables.columns import Score, Scores
 from trainables.dataset import DataInfo
-from trainables.records import Scores
 from trainables.task import Task
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegressionScores(Scores):
+    """Averaged over the numbers where an example has several."""
+
+    mse: Annotated[
+        float,
+        Score(
+            "target²",
+            "Mean squared error of a numeric target, on {examples}.",
+            "lower",
+            "mean squared error",
+            each_epoch=True,
+        ),
+    ]
+    mae: Annotated[
+        float,
+        Score(
+            "target",
+            "Mean absolute error of a numeric target, on {examples}.",
+            "lower",
+            "mean absolute error",
+            each_epoch=True,
+        ),
+    ]
+    r2: Annotated[
+        float | None,
+        Score(
+            "1",
+            "Coefficient of determination of a numeric target, on {examples}.",
+            "higher",
+            "R²",
+            each_epoch=True,
+            shown=True,
+        ),
+    ]
+
+
 class Regression(Task):
     """Outputs and targets are numbers, (examples, DataInfo.targets), in the targets' own units."""
 
     name: ClassVar[str] = "regression"
-    selections: ClassVar[dict[str, Literal["max", "min"]]] = {
-        "val_loss": "min",
-        "val_mse": "min",
-        "val_mae": "min",
-        "val_r2": "max",
-    }
+    scores: ClassVar[type[Scores]] = RegressionScores
+    loss_score: ClassVar[str] = "mse"
     default_selection: ClassVar[str] = "val_loss"
 
     def outputs(self, data: DataInfo) -> int:
@@ -36,20 +70,13 @@ class Regression(Task):
         numbers = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
         return F.mse_loss(numbers, _beside(numbers, targets))
 
-    def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
-        """All measures of a split. Raises TrainablesError where outputs are not finite or there are no examples."""
-
+    def measure(self, outputs: Tensor, targets: Tensor) -> RegressionScores:
         from trainables.tasks._metrics import check_finite
 
         check_finite(outputs)
-        return self.quick_scores(outputs, targets)
+        return self.measure_epoch(outputs, targets)
 
-    def quick_scores(self, outputs: Tensor, targets: Tensor) -> Scores:
-        """All measures too; not finite where outputs are not, so that the caller can tell that the trial has diverged.
-
-        Raises TrainablesError where there are no examples.
-        """
-
+    def measure_epoch(self, outputs: Tensor, targets: Tensor) -> RegressionScores:
         from trainables.tasks._metrics import check_examples
 
         check_examples(outputs)
@@ -57,7 +84,7 @@ class Regression(Task):
         true = _beside(predicted, targets.detach().cpu())
         errors = true - predicted
         mse = float(errors.square().mean())
-        return Scores(loss=mse, mse=mse, mae=float(errors.abs().mean()), r2=_r2(errors, true))
+        return RegressionScores(loss=mse, mse=mse, mae=float(errors.abs().mean()), r2=_r2(errors, true))
 
 
 def _beside(outputs: Tensor, targets: Tensor) -> Tensor:

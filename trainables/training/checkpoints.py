@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from trainables.columns import Scores, values_of
 from trainables.context import Context, Signal
 from trainables.data.files import atomic_write, is_hole, open_regular
 from trainables.errors import CheckpointError
@@ -180,8 +181,9 @@ _PART: Final = 1 << 26
 class CheckpointManager:
     """Keeps the checkpoints of one trial. Every rank calls its methods; only the first one touches the disk."""
 
-    def __init__(self, trial_task: TrialTask, checkpoints: Checkpoints, context: Context) -> None:
-        self._trial_task, self._checkpoints, self._context = trial_task, checkpoints, context
+    def __init__(self, trial_task: TrialTask, checkpoints: Checkpoints, scores: type[Scores], context: Context) -> None:
+        """scores: of the trial's task."""
+        self._trial_task, self._checkpoints, self._scores, self._context = trial_task, checkpoints, scores, context
         self._kept_at = time.monotonic()
 
     def restore(self, learner: Learner, streams: RandomStreams) -> TrainingProgress | None:
@@ -198,7 +200,7 @@ class CheckpointManager:
             state = unflattened(contents.state, load(contents.tensors), self._context.device)
             learner.load_state(state["learner"])
             streams.load_state(state["streams"], epoch)
-            progress = _progress(state["progress"])
+            progress = _progress(state["progress"], self._scores)
         except (KeyError, IndexError, ValueError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
             raise CheckpointError(f"does not fit this trial: {' '.join(str(error).split())[:300]}") from error
         if progress.best_epoch == epoch:
@@ -300,7 +302,7 @@ def _kept(progress: TrainingProgress) -> State:
     val = progress.best_val
     is_best = progress.best_epoch == len(progress.history)
     return {
-        "history": [asdict(row) for row in progress.history],
+        "history": [values_of(row) for row in progress.history],
         "best": {} if is_best else progress.best,  # they are the learner's, which are kept anyway
         "best_epoch": progress.best_epoch,
         "best_val": None if val is None else {"outputs": val.outputs, "targets": val.targets},
@@ -309,10 +311,10 @@ def _kept(progress: TrainingProgress) -> State:
     }
 
 
-def _progress(state: State) -> TrainingProgress:
+def _progress(state: State, scores: type[Scores]) -> TrainingProgress:
     val: dict[str, Any] | None = state["best_val"]
     return TrainingProgress(
-        history=[EpochRow(**row) for row in state["history"]],
+        history=[EpochRow.of_values(row, scores) for row in state["history"]],
         best=state["best"],
         best_epoch=state["best_epoch"],
         best_val=None if val is None else Outputs(val["outputs"], val["targets"]),

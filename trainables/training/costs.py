@@ -13,9 +13,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from trainables.context import running_time
 from trainables.process_state.precision import autocast
 from trainables.protocol import Protocol
-from trainables.running_time import running_time
 
 # Time that a trial's work takes.
 

@@ -8,11 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from trainables.columns import Scores
 from trainables.context import Context
 from trainables.data.batches import Batches
 from trainables.process_state.precision import autocast
 from trainables.protocol import Protocol
-from trainables.records import Breakdown, CueScores, Scores, Seeds
+from trainables.records import Breakdown, CueScores, Seeds
 from trainables.task import Task
 from trainables.training.prepare import Prepared
 
@@ -88,7 +89,7 @@ UNMEASURED: Final = Metrics()
 def measure_validation(val: Outputs, task: Task) -> Metrics:
     """Return what a tuning trial is measured by. No other split is read."""
     try:
-        return Metrics(val=task.scores(*_finite("validation", val)))
+        return Metrics(val=task.measure(*_finite("validation", val)))
     except _NotFiniteError as reason:
         return Metrics(diverged=str(reason))
 
@@ -109,13 +110,13 @@ def measure(
         return predict(module, data.batches, indices, protocol, context)
 
     try:
-        train = task.scores(*_finite("training", outputs_of(_some(data.split.train, seeds.split))))
-        val_scores = task.scores(*_finite("validation", val))
+        train = task.measure(*_finite("training", outputs_of(_some(data.split.train, seeds.split))))
+        val_scores = task.measure(*_finite("validation", val))
         test = _finite("test", outputs_of(data.split.test))
     except _NotFiniteError as reason:
         return Metrics(diverged=str(reason))
     breakdown = task.breakdown(*test, data.info)
-    return Metrics(train, val_scores, task.scores(*test), breakdown, _by_cue(task, test, data))
+    return Metrics(train, val_scores, task.measure(*test), breakdown, _by_cue(task, test, data))
 
 
 def _finite(split: str, outputs: Outputs) -> Outputs:

@@ -122,21 +122,16 @@ def _epoch(parts: FitParts, streams: RandomStreams, history: list[EpochRow]) -> 
     result = _learn(parts, streams, history)
     seconds = stopwatch.lap()
     outputs = _validate(parts)
-    val = parts.task.quick_scores(outputs.outputs, outputs.targets)
+    val = parts.task.measure_epoch(outputs.outputs, outputs.targets)
     row = EpochRow(
         epoch=len(history) + 1,
         lr=parts.learner.lr,
         train_loss=result.loss,
-        val_loss=val.loss,
+        train_accuracy=result.accuracy,
+        val=val,
+        gradient_norm=result.gradient_norm,
         seconds=seconds,
         eval_seconds=stopwatch.lap(),
-        train_accuracy=result.accuracy,
-        val_accuracy=val.accuracy,
-        val_balanced_accuracy=val.balanced_accuracy,
-        val_mse=val.mse,
-        val_mae=val.mae,
-        val_r2=val.r2,
-        gradient_norm=result.gradient_norm,
     )
     history.append(row)
     enough = parts.context.report(row)
@@ -208,7 +203,7 @@ def _signal(history: Sequence[EpochRow], regularizers: Sequence[Regularizer]) ->
 
 def _divergence(row: EpochRow) -> str | None:
     """The reason of a diverged trial: a loss that is not finite."""
-    for split, loss in (("training", row.train_loss), ("validation", row.val_loss)):
+    for split, loss in (("training", row.train_loss), ("validation", row.val.loss)):
         if not math.isfinite(loss):
             return f"the {split} loss is {loss:g} in epoch {row.epoch}, at a learning rate of {row.lr:g}"
     return None

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from trainables.context import Signal
+from trainables.context import Signal, running_time
 from trainables.records import EpochRow
-from trainables.running_time import running_time
 
 
 class ProcessGroupContext:

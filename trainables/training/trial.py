@@ -14,9 +14,8 @@ from trainables.errors import CheckpointError
 from trainables.interfaces import Model, Regularizer
 from trainables.process_state.precision import numerics
 from trainables.records import Costs, Seeds, SplitSizes, TrialResult
-from trainables.registry import registry
 from trainables.spec import TrialSpec, TrialTask, derived_seed, derived_seeds
-from trainables.task import Task
+from trainables.task import Task, task_named
 from trainables.training.checkpoints import CheckpointManager
 from trainables.training.costs import PeakMemory, Stopwatch, count_bytes, count_flops, count_parameters, measure_latency
 from trainables.training.evaluate import UNMEASURED, Metrics, measure, measure_validation
@@ -66,7 +65,7 @@ def _run(trial_task: TrialTask, context: Context) -> TrialResult:
         context.device,
         spec.seed,
     )
-    task = _task(data.info)
+    task = task_named(data.info.task)
     setup = stopwatch.lap()
     extended = add_generated(data, spec.regularizers, seeds.augment, context)
     generation = stopwatch.lap()
@@ -82,9 +81,9 @@ def _run(trial_task: TrialTask, context: Context) -> TrialResult:
     if spec.protocol.schedule.is_range_test:
         learner = RangeTest(learner, context)
     setup += stopwatch.lap()
-    checkpoints = (
-        None if trial_task.checkpoints is None else CheckpointManager(trial_task, trial_task.checkpoints, context)
-    )
+    checkpoints = None
+    if trial_task.checkpoints is not None:
+        checkpoints = CheckpointManager(trial_task, trial_task.checkpoints, task.scores, context)
     training = fit(FitParts(learner, task, train_data, spec.regularizers, spec.protocol, seeds, context, checkpoints))
     stopwatch.lap()
     metrics = UNMEASURED
@@ -123,12 +122,6 @@ def _origin(model: Model, data: Prepared) -> dict[str, str]:
             return WeightsOrigin(model=model, shape=(channels, height, width), mean=mean, std=std).metadata()
         case _:
             return {}  # clips
-
-
-def _task(data: DataInfo) -> Task:
-    task = registry.get("task", data.task)()
-    assert isinstance(task, Task)
-    return task
 
 
 def _learner(spec: TrialSpec, real: Prepared, data: Prepared, task: Task, seeds: Seeds, context: Context) -> Learner:
@@ -227,7 +220,12 @@ def _result(
         breakdown=metrics.breakdown,
         costs=costs,
         sizes=SplitSizes(
-            len(split.train), len(split.val), len(split.test), split.dropped, len(data.unlabelled), generated
+            train_size=len(split.train),
+            val_size=len(split.val),
+            test_size=len(split.test),
+            dropped_duplicates=split.dropped,
+            unlabelled_size=len(data.unlabelled),
+            generated_size=generated,
         ),
         seeds=seeds,
         device=torch.cuda.get_device_name(context.device) if on_gpu else context.device.type,

@@ -8,9 +8,9 @@ from orchestrator.errors import DamagedResults
 from orchestrator.store.connection import tells_of_damage
 from orchestrator.store.place import SESSION
 from orchestrator.store.sql import TRIALS_AND_CELLS, among, columns_there
-from results_schema import TRAINED
+from results_schema import TABLES, TRAINED
 
-_OF_TRIALS: Final = ("attempts", "epochs", "classes", "curves", "logs")
+_OF_TRIALS: Final = (*(table.name for table in TABLES if table.of_trial), "logs")
 
 
 @dataclass(frozen=True, slots=True)

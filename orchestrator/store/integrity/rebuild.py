@@ -19,10 +19,10 @@ from orchestrator.store import journal_schema, sql, tables
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import Checksums
 from orchestrator.store.version import holds_every_trial
-from results_schema import ATTEMPTS, CLASSES, CURVES, ENDED, EPOCHS, TABLES, TRIAL_TABLES, TRIALS, Table
+from results_schema import ATTEMPTS, BREAKDOWN, ENDED, EPOCHS, TABLES, TRIAL_TABLES, TRIALS, Table
 
 REASON: Final = "its rows were damaged"
-_OF_A_TRIAL: Final = (EPOCHS, CLASSES, CURVES, ATTEMPTS)
+_OF_A_TRIAL: Final = (EPOCHS, *BREAKDOWN, ATTEMPTS)
 _STAYS: Final = frozenset(
     ("trial_id", "cell_id", "sweep", "planned", "source_digest", "purpose", "tuned", "config_id", "seed", "attempts")
 )
@@ -141,7 +141,7 @@ def _wait_again(db: sqlite3.Connection, lacking: Set[Table]) -> Iterator[str]:
     if lacking.isdisjoint(_OF_A_TRIAL):
         waits += f" AND NOT EXISTS ({attempt} AND attempts.status IS NOT 'running')"
     again = [trial_id for (trial_id,) in db.execute(f"SELECT trial_id FROM trials WHERE {waits}")]
-    for table in (EPOCHS, CLASSES, CURVES):
+    for table in (EPOCHS, *BREAKDOWN):
         db.executemany(f"DELETE FROM {table.name} WHERE trial_id = ?", ((trial_id,) for trial_id in again))
     nothing = ", ".join(f'"{name}" = NULL' for name in sql.TRIAL_COLUMNS if name not in {*_STAYS, "status", "reason"})
     db.execute(f"UPDATE trials SET status = 'pending', reason = ?, {nothing} WHERE {waits}", (REASON,))

@@ -68,7 +68,7 @@ class CellTuner:
     def epoch(self, number: int, row: EpochRow) -> bool:
         """An epoch is over. Whether the trial is to end with it."""
         epochs = self._tries[number].epochs
-        epochs.append(getattr(row, self.goal.measure))
+        epochs.append(row.measured(self.goal.measure))
         score = self.goal.score(epochs)
         return score is not None and self._stopper.stops(number, row.epoch, score)
 

@@ -11,13 +11,14 @@ import torch
 from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Event, FailureKind, RunTrial, Started
 from orchestrator.engine.attempt import LOG_LIMIT, attempt, classify
 from tests.orchestrator.engine.trial_tasks import result, trial_task
+from tests.trainables.epoch_rows import epoch_row
 from trainables.context import Context, SingleContext
 from trainables.errors import BrokenImage, DataMissing, TrialCancelled, TrialTimedOut
 from trainables.process_state.watching import ProcessState
-from trainables.records import EpochRow, TrialResult
+from trainables.records import TrialResult
 from trainables.spec import TrialTask
 
-ROW = EpochRow(1, 0.1, 1.0, 1.0, 0.1, 0.1)
+ROW = epoch_row()
 
 
 def attempted(run_trial: RunTrial) -> tuple[FailureKind | None, list[Event]]:

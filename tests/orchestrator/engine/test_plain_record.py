@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from orchestrator.engine.plain_record import plain
-from trainables.records import EpochRow
+from tests.trainables.epoch_rows import epoch_row
 
-ROW = EpochRow(1, 0.1, 1.0, 1.0, 0.1, 0.1)
+ROW = epoch_row()
 
 
 class Text(str):

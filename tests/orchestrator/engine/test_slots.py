@@ -7,7 +7,7 @@ import pytest
 from orchestrator.engine import Shape
 from orchestrator.engine.slots import Slot, running
 from tests.orchestrator.engine.trial_tasks import ended, started, trial_task
-from trainables.running_time import RunningClock, running_time
+from trainables.context import RunningClock, running_time
 from trainables.spec import TrialTask
 
 LINE: Any = object()

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Event, Failure, FailureKind, Started
 from tests.orchestrator import sample
+from tests.trainables.epoch_rows import epoch_row
 from trainables.dataset import DataLocation
 from trainables.protocol import Protocol
-from trainables.records import Breakdown, EpochRow, TrialResult
+from trainables.records import Breakdown, TrialResult
 from trainables.registry import registry
 from trainables.spec import TrialSpec, TrialTask
 
@@ -36,7 +37,7 @@ def started(trial_id: str = "t", attempt: int = 1) -> Event:
 
 
 def epoch_done(trial_id: str = "t", attempt: int = 1) -> Event:
-    return EpochDone(trial_id, attempt, EpochRow(1, 0.1, 1.0, 1.0, 0.1, 0.1))
+    return EpochDone(trial_id, attempt, epoch_row())
 
 
 def ended(trial_id: str = "t", attempt: int = 1) -> AttemptFinished:

@@ -1,6 +1,7 @@
 """Results of a grid that claims something, with scores of our choice, written through the real journal."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.store.journal import Journal
@@ -29,7 +30,7 @@ def write(root: Path, scores: Scores, *claims: str, skipped: Mapping[Cell, str] 
     journal = Journal.create_or_open(paths.journal)
     seeds = range(max(map(len, scores.values())))
     sample.plan(journal, [*scores, *(skipped or {})], seeds=seeds, skipped=dict(skipped or {}))
-    journal.environment({**sample.environment(), "grid": stated(*claims)})
+    journal.environment(replace(sample.environment(), grid=stated(*claims)))
     for cell, values in scores.items():
         for seed, value in enumerate(values):
             if value == "diverged":

@@ -25,18 +25,27 @@ from orchestrator.wandb.board_content import read_content
 from tests.orchestrator import sample
 from tests.orchestrator.processes import PATIENCE
 from tests.orchestrator.sample import BEGIN, Cell
+from tests.trainables.epoch_rows import epoch_row
+from trainables.columns import Scores
 from trainables.context import Context
 from trainables.protocol import Protocol
-from trainables.records import Breakdown, EpochRow, Scores, TrialResult
+from trainables.records import Breakdown, TrialResult
 from trainables.spec import TrialTask
-from trainables.tasks.classification import Classification
-from trainables.tasks.regression import Regression
+from trainables.tasks.classification import Classification, ClassificationScores
+from trainables.tasks.regression import Regression, RegressionScores
 
 FAIR, LAZY = {"accuracy": 0.80, "balanced_accuracy": 0.78}, {"accuracy": 0.90, "balanced_accuracy": 0.50}
 """Of data where nine in ten are of one class: who always says that one is right nine times in ten."""
 FAIR_LOSS, LAZY_LOSS = FAIR | {"cross_entropy": 0.7, "loss": 0.7}, LAZY | {"cross_entropy": 0.3, "loss": 0.3}
 CLOSE, STEADY = {"mse": 4.0, "mae": 0.5, "r2": 0.3, "loss": 4.0}, {"mse": 2.0, "mae": 1.0, "r2": 0.6, "loss": 2.0}
 """Of numbers: small errors with one that is large, and middling ones."""
+
+
+def measured(values: dict[str, float]) -> Scores:
+    """Of classes or of numbers, whichever these are."""
+    if values.keys() & {"mse", "mae", "r2"}:
+        return RegressionScores(**{"loss": 1.0, "mse": 1.0, "mae": 1.0, "r2": 0.0, **values})
+    return ClassificationScores(**{"loss": 1.0, **values})
 
 
 def write(
@@ -49,18 +58,11 @@ def write(
     for cell, values in scores.items():
         for seed in range(seeds):
             sample.start(journal, cell, seed)
-            val = Scores(**{"loss": 1.0, **values})
-            fields = {f"val_{name}": value for name, value in values.items() if hasattr(EpochRow, f"val_{name}")}
-            journal.epoch_done(
-                EpochDone(
-                    cell.trial_id(seed),
-                    1,
-                    EpochRow(1, 0.1, 1.0, **{"val_loss": val.loss, **fields}, seconds=0.5, eval_seconds=0.1),
-                )
-            )
+            val = measured(values)
+            journal.epoch_done(EpochDone(cell.trial_id(seed), 1, replace(epoch_row(seconds=0.5), val=val)))
             ended = replace(
                 sample.result(val, epochs=1, breakdown=Breakdown()),
-                test=Scores(**{name: value + test for name, value in {"loss": 1.0, **values}.items()}),
+                test=measured({name: value + test for name, value in {"loss": 1.0, **values}.items()}),
             )
             journal.attempt_finished(AttemptFinished(cell.trial_id(seed), 1, ended, BEGIN, ""))
     journal.commit()
@@ -264,8 +266,10 @@ def test_the_best_so_far_is_the_best_by_the_selection_on_validation(
 ) -> None:
     goal, estimate = Goal.of(Protocol(select=select), task), SweepEstimate(expected=2.0)
     for name, values in sorted({"better": better, "worse": worse}.items(), reverse=turned):
-        val = Scores(**{"loss": 1.0, **values})
-        result = replace(sample.result(val, epochs=3, breakdown=Breakdown()), test=Scores(loss=0.0, accuracy=1.0))
+        val = measured(values)
+        result = replace(
+            sample.result(val, epochs=3, breakdown=Breakdown()), test=ClassificationScores(loss=0.0, accuracy=1.0)
+        )
         estimate.concluded(1.0, name, result, goal)
         assert "test" not in headline(result, goal)
     assert estimate.best == f"better: {message}"

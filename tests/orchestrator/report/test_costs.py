@@ -18,10 +18,11 @@ from orchestrator.store.tables import export
 from orchestrator.wandb.runs import finished_trials, read_run
 from tests.orchestrator import sample
 from tests.orchestrator.sample import BEGIN, Cell
-from trainables.records import Breakdown, Costs, Scores
+from trainables.records import Breakdown, Costs
+from trainables.tasks.classification import ClassificationScores
 
 FROZEN, SMALL = Cell(model="frozen"), Cell(model="small")
-SCORES = Scores(loss=0.1, accuracy=0.9, balanced_accuracy=0.9)
+SCORES = ClassificationScores(loss=0.1, accuracy=0.9, balanced_accuracy=0.9)
 
 
 @pytest.fixture

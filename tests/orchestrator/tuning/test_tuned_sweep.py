@@ -22,9 +22,11 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.sweep.run import SweepRequest, SweepSummary, run_sweep
 from results_schema import TRIAL_TABLES
 from tests.orchestrator import sample
+from tests.trainables.epoch_rows import epoch_row
 from trainables.context import Context
-from trainables.records import Breakdown, EpochRow, Scores, TrialResult
+from trainables.records import Breakdown, TrialResult
 from trainables.spec import TrialTask, derived_seed, derived_seeds
+from trainables.tasks.classification import ClassificationScores
 from trainables.training.prepare import prepared
 
 GRID = """\
@@ -70,9 +72,9 @@ def quick(trial_task: TrialTask, context: Context) -> TrialResult:
     ran = 0
     for epoch in range(1, epochs + 1):
         ran, reached = epoch, accuracy * epoch / epochs
-        if context.report(EpochRow(epoch, rate_of(trial_task), 1.0, 1.0, 0.01, 0.01, reached, reached, reached)):
+        if context.report(epoch_row(epoch, lr=rate_of(trial_task), train_accuracy=reached, accuracy=reached)):
             break
-    scores = Scores(loss=1.0, accuracy=accuracy * ran / epochs)
+    scores = ClassificationScores(loss=1.0, accuracy=accuracy * ran / epochs)
     whole = sample.result(scores, epochs=ran, breakdown=Breakdown())
     return whole if trial_task.purpose == "evaluation" else replace(whole, train=None, test=None)
 

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from tests.orchestrator.sample import (
 )
 from tests.orchestrator.tuned_sample import SGD, tuning_id, write_tuned
 from tests.orchestrator.wandb.wandb_session import write
-from trainables.records import EpochRow
+from tests.trainables.epoch_rows import epoch_row
 
 KEY = "feedc0de" * 5
 
@@ -109,7 +110,7 @@ def test_a_trial_that_tunes_is_a_run_of_its_own_type_with_the_values_it_tried(tm
 def test_the_summary_keeps_the_selected_epochs_score_not_the_last_ones(tmp_path: Path):
     paths, journal = write_running(tmp_path / "demo")
     complete(journal, CNN_SGD, 0, accuracy=0.7)
-    journal.epoch_done(EpochDone(CNN_SGD.trial_id(0), 1, EpochRow(4, 0.1, 0.9, 0.9, 0.5, 0.1, val_accuracy=0.1)))
+    journal.epoch_done(EpochDone(CNN_SGD.trial_id(0), 1, epoch_row(4, accuracy=0.1)))
     journal.close()
     write(paths, mode="offline")
     (folder,) = run_folders(paths, CNN_SGD.trial_id(0))
@@ -218,7 +219,7 @@ def test_where_runs_go_is_what_the_latest_grid_says(tmp_path: Path):
     journal = Journal.create_or_open(paths.journal)
     plan(journal, (MLP_SGD,), seeds=(0,))
     text = "name: digits\nwandb: {project: shared, entity: lab, runs: cells}\n"
-    later = environment() | {"environment_id": "f" * 16, "started_at": BEGIN + timedelta(hours=1), "grid": text}
+    later = replace(environment(), environment_id="f" * 16, started_at=BEGIN + timedelta(hours=1), grid=text)
     journal.environment(later)
     journal.close()
     assert destination(paths, None, None) == Destination("shared", "lab", "cells")

@@ -132,7 +132,7 @@ def test_a_trial_learns_from_it_and_repeats_bit_by_bit(place: DataLocation, monk
     assert result.test is not None and (result.test.accuracy or 0) > 0.9  # chance is a third
     assert result.test == again.test and result.val == again.val
     assert [row.train_loss for row in rows] == [row.train_loss for row in same_rows]
-    assert (result.sizes.test, result.sizes.dropped) == (37, 1)
+    assert (result.sizes.test_size, result.sizes.dropped_duplicates) == (37, 1)
     assert not list(place.cache.rglob("*.npy"))
 
 

@@ -94,7 +94,7 @@ def test_training_on_features_gives_what_training_on_images_gives(
 
 def test_each_image_goes_through_the_net_once(place: DataLocation, passes: list[int]) -> None:
     result, _ = run(place)
-    images = result.sizes.train + result.sizes.val + result.sizes.test
+    images = result.sizes.train_size + result.sizes.val_size + result.sizes.test_size
     # and once more the two that show that nothing comes after the head; latencies are of zeros, one and a batch
     assert images + 2 <= sum(passes) < images + 2 + 40 * 65
 
@@ -113,8 +113,8 @@ def test_what_changes_from_epoch_to_epoch_is_computed_each_time(
     augment = [Augment(flip=True)] if case == "augmented" else []
     result, rows = run(place, *augment, tune="frozen" if case == "augmented" else "last")
     # training and validation in both epochs, and the final measures of all three
-    once = result.sizes.train + result.sizes.val
-    assert sum(passes) >= 3 * once + result.sizes.test
+    once = result.sizes.train_size + result.sizes.val_size
+    assert sum(passes) >= 3 * once + result.sizes.test_size
     assert len(rows) == 2
 
 

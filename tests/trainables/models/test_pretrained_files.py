@@ -94,7 +94,7 @@ def test_generated_images_leave_a_net_seeing_pixels_as_it_was_trained_with(place
     again = of("safetensors", weights="kept.safetensors").located(place)
     made = replace(spec, model=again, optimizer=Adam(lr=1e-12), regularizers=(GanAugment(ratio=0.01, steps=1),))
     second = run_trial(replace(trial_task, spec=made, weights=None), SingleContext(CPU, lambda row: None))
-    assert second.sizes.generated > 0
+    assert second.sizes.generated_size > 0
     assert first.test is not None and second.test is not None
     assert second.test.accuracy == first.test.accuracy
     assert second.test.loss == pytest.approx(first.test.loss, abs=1e-4)

@@ -264,4 +264,4 @@ def test_it_sees_every_training_image_and_none_of_validation_or_test(
     seen = numbers((images * 255).round().byte().numpy())
     assert sorted(set(seen)) == sorted([*data.split.train.tolist(), *data.unlabelled.tolist()])
     assert len(set(seen)) == 162 and not {*seen} & {*data.split.val.tolist(), *data.split.test.tolist()}
-    assert (result.sizes.train, result.sizes.unlabelled) == ((162, 0) if per_class is None else (30, 132))
+    assert (result.sizes.train_size, result.sizes.unlabelled_size) == ((162, 0) if per_class is None else (30, 132))

@@ -145,13 +145,13 @@ def data_of(place: DataLocation) -> Prepared:
 def test_a_trial_tells_what_was_made_and_what_it_took(place: DataLocation, tmp_path: Path) -> None:
     result, rows = run(place, QUICK.model_copy(update={"ratio": 0.5}), image=tmp_path / "a.png")
     assert result.status == "completed"
-    assert (result.sizes.train, result.sizes.generated) == (162, 81)
+    assert (result.sizes.train_size, result.sizes.generated_size) == (162, 81)
     assert result.costs.generation_seconds is not None and result.costs.generation_seconds > 0
     assert result.costs.samples_per_second * sum(row.seconds for row in rows) == pytest.approx(2 * (162 + 81))
     assert np.asarray(Image.open(tmp_path / "a.png")).shape == (3 * 9 - 1, 10 * 9 - 1)
 
     plain, _ = run(place, image=tmp_path / "plain.png")
-    assert (plain.sizes.generated, plain.costs.generation_seconds) == (0, None)
+    assert (plain.sizes.generated_size, plain.costs.generation_seconds) == (0, None)
     assert plain.val is not None and plain.val != result.val
     assert not (tmp_path / "plain.png").exists()
 

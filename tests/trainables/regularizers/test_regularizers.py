@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tests.trainables.epoch_rows import epoch_row
 from trainables.dataset import DataInfo
 from trainables.interfaces import Model, Optimizer, Regularizer, TrainingFacts
 from trainables.models._layers import DropoutSite
@@ -133,7 +134,7 @@ def test_early_stopping_waits_for_its_patience(losses: list[float], min_delta: f
     rule = EarlyStopping(patience=2, min_delta=min_delta)
     history: list[EpochRow] = []
     for epoch, loss in enumerate(losses, start=1):
-        history.append(EpochRow(epoch, 0.1, train_loss=0.0, val_loss=loss, seconds=1.0, eval_seconds=1.0))
+        history.append(epoch_row(epoch, val_loss=loss))
         if rule.should_stop(history):
             assert epoch == stops_after
             return

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import (
     ReduceLROnPlateau,
 )
 
+from tests.trainables.epoch_rows import epoch_row
 from trainables.protocol import Protocol
 from trainables.records import EpochRow
 from trainables.registry import registry
@@ -107,7 +108,7 @@ LOSSES = [3.0, 2.0, 1.0, 1.0, 0.99999, 1.2, 0.5, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0
 
 
 def rows(losses: list[float]) -> tuple[EpochRow, ...]:
-    return tuple(EpochRow(number + 1, 1.0, 0.0, loss, 1.0, 1.0) for number, loss in enumerate(losses))
+    return tuple(epoch_row(number + 1, val_loss=loss) for number, loss in enumerate(losses))
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def drawn(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("seed", range(200))
 def test_scores_equal_scikit_learn(seed: int) -> None:
     outputs, targets = drawn(seed)
-    scores = task.scores(outputs, targets)
+    scores = task.measure(outputs, targets)
     true, predicted = targets.numpy(), outputs.argmax(1).numpy()
     probabilities = torch.softmax(outputs.double(), 1).numpy()
     classes = list(range(outputs.shape[1]))
@@ -75,9 +75,9 @@ def test_scores_equal_scikit_learn(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(0, 200, 10))
-def test_quick_scores_are_a_part_of_the_scores(seed: int) -> None:
+def test_scores_of_an_epoch_are_a_part_of_the_scores(seed: int) -> None:
     outputs, targets = drawn(seed)
-    quick, full = task.quick_scores(outputs, targets), task.scores(outputs, targets)
+    quick, full = task.measure_epoch(outputs, targets), task.measure(outputs, targets)
     assert (quick.accuracy, quick.balanced_accuracy) == (full.accuracy, full.balanced_accuracy)
     assert quick.loss == pytest.approx(full.loss, rel=1e-12)
     assert quick.f1_macro is None
@@ -87,7 +87,7 @@ def test_brier_and_calibration_error_by_hand() -> None:
     # Probabilities (0.75, 0.25), (0.75, 0.25), (0.25, 0.75), (0.5, 0.5) with labels 0, 1, 1, 0.
     three = math.log(3)
     outputs = torch.tensor([[three, 0.0], [three, 0.0], [0.0, three], [0.0, 0.0]], dtype=torch.float64)
-    scores = task.scores(outputs, torch.tensor([0, 1, 1, 0]))
+    scores = task.measure(outputs, torch.tensor([0, 1, 1, 0]))
     assert scores.brier == pytest.approx((2 * 0.0625 + 2 * 0.5625 + 2 * 0.0625 + 2 * 0.25) / 4, abs=1e-12)
     # One bin holds 0.75 three times with two hits, another 0.5 once with a hit (the first of two equal outputs).
     assert scores.ece == pytest.approx((abs(2 - 3 * 0.75) + abs(1 - 0.5)) / 4, abs=1e-12)
@@ -96,7 +96,7 @@ def test_brier_and_calibration_error_by_hand() -> None:
 def test_a_calibration_bin_includes_its_right_edge() -> None:
     # 0.6 is the edge between (8/15, 9/15] and (9/15, 10/15], and 0.55 lies in the first: the two gaps cancel in part.
     probabilities = torch.tensor([[0.6, 0.4], [0.55, 0.45]], dtype=torch.float64)
-    scores = task.scores(probabilities.log(), torch.tensor([0, 1]))
+    scores = task.measure(probabilities.log(), torch.tensor([0, 1]))
     exact = torch.softmax(probabilities.log(), 1)[0, 0].item()
     assert exact <= 9 / 15
     assert scores.ece == pytest.approx(abs((1 - 0.6) + (0 - 0.55)) / 2, abs=1e-12)
@@ -104,14 +104,14 @@ def test_a_calibration_bin_includes_its_right_edge() -> None:
 
 def test_perfect_outputs_have_perfect_scores() -> None:
     targets = torch.arange(30) % 3
-    scores = task.scores(100.0 * torch.nn.functional.one_hot(targets).float(), targets)
+    scores = task.measure(100.0 * torch.nn.functional.one_hot(targets).float(), targets)
     assert (scores.accuracy, scores.balanced_accuracy, scores.f1_macro, scores.f1_weighted) == (1, 1, 1, 1)
     assert (scores.roc_auc_macro, scores.brier, scores.ece) == (1, 0, 0)
     assert scores.loss == pytest.approx(0, abs=1e-40)
 
 
 def test_a_certain_mistake_keeps_its_true_loss() -> None:
-    scores = task.scores(torch.tensor([[1000.0, 0.0], [0.0, 0.0]]), torch.tensor([1, 1]))
+    scores = task.measure(torch.tensor([[1000.0, 0.0], [0.0, 0.0]]), torch.tensor([1, 1]))
     assert scores.loss == pytest.approx((1000 + math.log(2)) / 2)
     assert scores.brier == pytest.approx((2 + 0.5) / 2)
 
@@ -126,8 +126,8 @@ def test_an_absent_class_has_a_row_without_measures() -> None:
 def test_one_example_and_one_class_have_no_roc() -> None:
     for outputs in (torch.tensor([[0.3, 0.1, 0.2]]), torch.tensor([[0.3]])):
         targets = torch.tensor([0])
-        assert task.scores(outputs, targets).roc_auc_macro is None
-        assert task.scores(outputs, targets).accuracy == 1
+        assert task.measure(outputs, targets).roc_auc_macro is None
+        assert task.measure(outputs, targets).accuracy == 1
         breakdown = task.breakdown(outputs, targets, described(outputs.shape[1]))
         assert [row.curve for row in breakdown.curves] == ["confusion"]
 
@@ -183,15 +183,15 @@ def test_outputs_that_are_not_finite_are_refused_by_name(bad: float) -> None:
     outputs = torch.zeros(4, 3)
     outputs[2, 1] = bad
     targets = torch.tensor([0, 1, 1, 2])
-    for measure in (task.scores, lambda *split: task.breakdown(*split, described(3))):
+    for measure in (task.measure, lambda *split: task.breakdown(*split, described(3))):
         with pytest.raises(TrainablesError, match="NaN or infinite for 1 of 4 examples"):
             measure(outputs, targets)
     if bad != -math.inf:  # a class may be ruled out by minus infinity without the loss of others becoming infinite
-        assert not math.isfinite(task.quick_scores(outputs, targets).loss)
+        assert not math.isfinite(task.measure_epoch(outputs, targets).loss)
 
 
 def test_an_empty_split_and_foreign_labels_are_refused() -> None:
-    for measure in (task.scores, task.quick_scores):
+    for measure in (task.measure, task.measure_epoch):
         with pytest.raises(TrainablesError, match="without examples"):
             measure(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))
         for label in (-1, 3):
@@ -213,4 +213,4 @@ def test_loss_and_hits_of_hard_and_soft_targets() -> None:
 def test_the_registry_knows_the_tasks() -> None:
     assert registry.get("task", "classification") is Classification
     assert task.outputs(described(7)) == 7
-    assert Classification.default_selection in Classification.selections
+    assert Classification.default_selection in Classification.selections()

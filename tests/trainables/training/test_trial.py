@@ -231,8 +231,8 @@ def test_a_planted_cue_is_what_a_model_learns_where_it_is_always_right(place: Da
     assert cue is not None and result.test is not None
     assert cue.agrees_accuracy is not None and cue.conflicts_accuracy is not None
     assert cue.agrees_accuracy > cue.conflicts_accuracy + 0.1
-    right = cue.agrees_accuracy * cue.agrees_size + cue.conflicts_accuracy * (result.sizes.test - cue.agrees_size)
-    assert right / result.sizes.test == pytest.approx(result.test.accuracy)
+    right = cue.agrees_accuracy * cue.agrees_size + cue.conflicts_accuracy * (result.sizes.test_size - cue.agrees_size)
+    assert right / result.sizes.test_size == pytest.approx(result.test.accuracy)
     assert 10 < cue.agrees_size < 70  # a tenth of 360
 
     plain, _ = run(place, spec_of(place, Mlp(), Adam(), epochs=1))
@@ -242,9 +242,9 @@ def test_a_planted_cue_is_what_a_model_learns_where_it_is_always_right(place: Da
 def test_few_labels_are_few_examples_and_the_rest_is_counted(place: DataLocation) -> None:
     result, _ = run(place, spec_of(place, Mlp(), Adam(), data={"per_class": 10}, epochs=1))
     full, _ = run(place, spec_of(place, Mlp(), Adam(), epochs=1))
-    assert (result.sizes.train, result.sizes.unlabelled) == (100, full.sizes.train - 100)
-    assert (result.sizes.val, result.sizes.test) == (full.sizes.val, full.sizes.test)
-    assert full.sizes.unlabelled == 0
+    assert (result.sizes.train_size, result.sizes.unlabelled_size) == (100, full.sizes.train_size - 100)
+    assert (result.sizes.val_size, result.sizes.test_size) == (full.sizes.val_size, full.sizes.test_size)
+    assert full.sizes.unlabelled_size == 0
 
 
 def test_each_seed_of_a_cross_validation_tests_on_its_fold(place: DataLocation) -> None:

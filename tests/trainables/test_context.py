@@ -11,7 +11,7 @@ STOPPED = 5.0
 """Seconds: more than the clock takes for a slow moment."""
 PROGRAM = """
 import sys, time
-from trainables.running_time import running_time
+from trainables.context import running_time
 before, began = running_time.seconds(), time.monotonic()
 print("began", flush=True)
 sys.stdin.readline()

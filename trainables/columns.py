@@ -1,0 +1,189 @@
+"""How the fields of a record are columns of a table: each says what it means where it is declared, and there alone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from types import NoneType
+from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+
+Better = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Marks a field of a record as a column of a table: `flops: Annotated[int, Column("FLOP", "One forward pass.")]`."""
+
+    unit: str
+    """`1` for a plain number or a share, `-` for text, a flag or an index."""
+    about: str
+    """One sentence. Of scores, `{examples}` in it becomes the split's words."""
+    better: Better | None = None
+    """Which way it is better; None where neither way is."""
+    title: str = ""
+    """As a page writes it, where that is not the name with spaces."""
+    measured: bool = True
+    """Of a number: whether it is something that a claim can be about."""
+    may_be_nan: bool = False
+    """Whether it can be not a number, which the tables keep as null."""
+    stored: str = ""
+    """Its name in the tables, where that is not the field's."""
+
+    def titled(self, name: str) -> str:
+        """As a page writes a field of this name."""
+        return self.title or name.replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score(Column):
+    """Marks a field of `Scores`: a column `train_`, `val_` and `test_` of `trials`."""
+
+    each_epoch: bool = False
+    """Whether validation has it after every epoch too: a column `val_` of `epochs`, by which a protocol may select."""
+    at_end: bool = True
+    """Whether `trials` has it."""
+    shown: bool = False
+    """Whether listings and pages show it of the test split, beside what trials are selected by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """Marks a field that holds a record: what stands before the names of that record's columns."""
+
+    prefix: str
+    examples: str = ""
+    """The words for a split, where the record is `Scores`."""
+    each_epoch: bool = False
+    """Whether it has the scores of every epoch, or those of the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Marks a field that holds records, each of them a row of the table that is named as the field."""
+
+    about: str
+    """One sentence."""
+    key: tuple[str, ...]
+    """The columns that together tell a trial's rows apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A column as a table has it."""
+
+    name: str
+    type: type
+    """str, int, float, bool or datetime."""
+    nullable: bool
+    about: str
+    column: Column
+
+    @property
+    def is_measure(self) -> bool:
+        """Whether a claim can be about it."""
+        return self.type in (int, float) and self.column.measured and self.column.unit != "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """Measures of one split. Each task declares its own (`Task.scores`): fields of a subclass, marked with `Score`."""
+
+    loss: Annotated[
+        float, Score("loss", "The task's plain loss on {examples}.", "lower", "loss", each_epoch=True, at_end=False)
+    ]
+
+
+def columns_of(record: type, scores: Sequence[type[Scores]] = ()) -> Iterator[TableColumn]:
+    """The columns of a record and of the records in it, in order. scores: of every task, for a field that holds `Scores`."""
+    for part in _parts(record):
+        if part.column is not None:
+            nullable = part.optional or part.column.may_be_nan
+            yield TableColumn(part.stored, part.type, nullable, part.column.about, part.column)
+        elif issubclass(part.type, Scores):
+            yield from _score_columns(part.prefix, scores)
+        else:
+            for inner in columns_of(part.type, scores):
+                name, nullable = f"{part.prefix.prefix}{inner.name}", part.optional or inner.nullable
+                yield TableColumn(name, inner.type, nullable, inner.about, inner.column)
+
+
+def scores_in(scores: type[Scores]) -> dict[str, Score]:
+    """What a task measures at the end, by name."""
+    return {part.name: part.column for part in _parts(scores) if isinstance(part.column, Score) and part.column.at_end}
+
+
+def rows_in(record: type) -> Iterator[tuple[str, type, Rows]]:
+    """The fields that hold rows of tables: name, the record of a row, and what is said of it."""
+    for name, hint in get_type_hints(record, include_extras=True).items():
+        kind, *marks = get_args(hint)
+        yield from ((name, get_args(kind)[0], mark) for mark in marks if isinstance(mark, Rows))
+
+
+def values_of(record: Any) -> dict[str, Any]:
+    """The values of a record by the names of their columns; of a record in it that is None there are none."""
+    values: dict[str, Any] = {}
+    for part in _parts(type(record)):
+        value = getattr(record, part.name)
+        if part.column is not None:
+            values[part.stored] = value
+        elif isinstance(value, Scores):
+            names = (inner.name for inner in _parts(type(value)) if _is_of(inner.column, part.prefix))
+            values |= {f"{part.prefix.prefix}{name}": getattr(value, name) for name in names}
+        elif value is not None:
+            values |= {f"{part.prefix.prefix}{name}": inner for name, inner in values_of(value).items()}
+    return values
+
+
+def _score_columns(prefix: Prefix, scores: Sequence[type[Scores]]) -> Iterator[TableColumn]:
+    """Of all tasks; null where a trial's task lacks it. Tasks that share a score have one column."""
+    seen: set[str] = set()
+    for part in (part for of_task in scores for part in _parts(of_task)):
+        if part.name not in seen and part.column is not None and _is_of(part.column, prefix):
+            seen.add(part.name)
+            about = part.column.about.replace("{examples}", prefix.examples)
+            yield TableColumn(f"{prefix.prefix}{part.name}", part.type, True, about, part.column)
+
+
+def _is_of(column: Column | None, prefix: Prefix) -> bool:
+    return isinstance(column, Score) and (column.each_epoch if prefix.each_epoch else column.at_end)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A field of a record: a column, or a record in it."""
+
+    name: str
+    type: type
+    optional: bool
+    column: Column | None
+    prefix: Prefix
+
+    @property
+    def stored(self) -> str:
+        return self.name if self.column is None else self.column.stored or self.name
+
+
+_NO_PREFIX: Final = Prefix("")
+_known: Final[dict[type, tuple[_Part, ...]]] = {}
+
+
+def _parts(record: type) -> tuple[_Part, ...]:
+    """The fields that are columns or hold records; any other is none of the tables'."""
+    if record not in _known:  # each row that is written asks
+        hints = get_type_hints(record, include_extras=True)
+        found = (_part(each.name, hints[each.name]) for each in fields(record))
+        _known[record] = tuple(part for part in found if part.column is not None or is_dataclass(part.type))
+    return _known[record]
+
+
+def _part(name: str, hint: Any) -> _Part:
+    marks: tuple[Any, ...] = ()
+    if get_origin(hint) is Annotated:
+        hint, *marks = get_args(hint)  # type: ignore[assignment]
+    members = [member for member in get_args(hint) if member is not NoneType] if NoneType in get_args(hint) else [hint]
+    optional = len(members) != 1 or members[0] is not hint
+    kind = members[0]
+    if get_origin(kind) is Literal:
+        kind = type(get_args(kind)[0])
+    if not isinstance(kind, type):
+        kind = object  # a tuple of records: nothing of a row
+    column = next((mark for mark in marks if isinstance(mark, Column)), None)
+    return _Part(name, kind, optional, column, next((mark for mark in marks if isinstance(mark, Prefix)), _NO_PREFIX))
