@@ -33,13 +33,13 @@ import ray
 from clusters.ray_cluster import RayCluster
 from orchestrator.engine import Shape
 from orchestrator.engine.code import CODE
-from orchestrator.engine.placement import Placed
-from orchestrator.engine.worker import Single
+from orchestrator.engine.placement import Placement
+from orchestrator.engine.worker import SlotProcessClient
 
 cluster = RayCluster(spec, CODE)
 cluster.open()
 try:
-    single = Single("slot-1", Placed(Shape(1, 1, 0.0), (cluster.nodes[0].node_id,)), never, 0.0)
+    single = SlotProcessClient("slot-1", Placement(Shape(1, 1, 0.0), (cluster.nodes[0].node_id,)), never, 0.0)
     ray.get(single.connect())
     assert single.failure() is None, "nothing was submitted"
     single.submit([])
