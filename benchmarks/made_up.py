@@ -16,7 +16,7 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.sql import PlannedRow
 from orchestrator.store.tables import export
-from results_schema import CellRow, EnvironmentRow
+from results_schema import VERSION, CellRow, EnvironmentRow
 from trainables.columns import Scores
 from trainables.records import Breakdown, ClassRow, Costs, CurveRow, EpochRow, Seeds, SplitSizes, TrialResult
 from trainables.tasks.classification import ClassificationScores
@@ -224,7 +224,7 @@ def _environment() -> EnvironmentRow:
         started_at=BEGIN,
         command="orch sweep made_up.yaml",
         orch_version="0.1.0",
-        results_version=4,
+        results_version=VERSION,
         python="3.11.9",
         packages="{}",
         platform="Linux",

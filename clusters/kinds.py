@@ -69,7 +69,7 @@ class Attach(ClusterKind):
 
     @classmethod
     def has(cls, address: str) -> bool:
-        return not Local.has(address) and not Jobs.has(address)
+        return not any(kind.has(address) for kind in KINDS.values() if kind is not cls)
 
 
 KINDS: Final[dict[str, type[ClusterKind]]] = {kind.name: kind for kind in (Local, Attach, Jobs)}

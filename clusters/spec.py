@@ -85,7 +85,7 @@ class ClusterSpec(_Part):
     @classmethod
     def _reachable(cls, address: str) -> str:
         """Whatever splits it into host and port later can do so."""
-        if address not in ("local", "auto"):
+        if ":" in address:
             parts = urlsplit(address if "://" in address else f"//{address}")
             if not parts.hostname or not parts.port:  # raises ValueError, too: no IPv6 address, a port above 65535
                 raise ValueError("no port")

@@ -48,7 +48,7 @@ class Table:
 
 
 def arrow_field(column: TableColumn) -> pa.Field:
-    """A column as Arrow has it."""
+    """Return a column as Arrow has it."""
     from datetime import datetime
 
     import pyarrow as pa

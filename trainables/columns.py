@@ -92,7 +92,7 @@ class Scores:
 
 
 def columns_of(record: type, scores: Sequence[type[Scores]] = ()) -> Iterator[TableColumn]:
-    """The columns of a record and of the records in it, in order. scores: of every task, for a field that holds `Scores`."""
+    """Return the columns of a record and of the records in it. scores: of every task, for a field that holds `Scores`."""
     for part in _parts(record):
         if part.column is not None:
             nullable = part.optional or part.column.may_be_nan
@@ -106,19 +106,24 @@ def columns_of(record: type, scores: Sequence[type[Scores]] = ()) -> Iterator[Ta
 
 
 def scores_in(scores: type[Scores]) -> dict[str, Score]:
-    """What a task measures at the end, by name."""
+    """Return what a task measures at the end, by name."""
     return {part.name: part.column for part in _parts(scores) if isinstance(part.column, Score) and part.column.at_end}
 
 
+def score_types(scores: type[Scores]) -> dict[str, type]:
+    """Return the type of each score, by name."""
+    return {part.name: part.type for part in _parts(scores) if isinstance(part.column, Score)}
+
+
 def rows_in(record: type) -> Iterator[tuple[str, type, Rows]]:
-    """The fields that hold rows of tables: name, the record of a row, and what is said of it."""
+    """Return the fields that hold rows of tables: name, the record of a row, and what is said of it."""
     for name, hint in get_type_hints(record, include_extras=True).items():
         kind, *marks = get_args(hint)
         yield from ((name, get_args(kind)[0], mark) for mark in marks if isinstance(mark, Rows))
 
 
 def values_of(record: Any) -> dict[str, Any]:
-    """The values of a record by the names of their columns; of a record in it that is None there are none."""
+    """Return the values of a record by the names of their columns; a record in it that is None has none."""
     values: dict[str, Any] = {}
     for part in _parts(type(record)):
         value = getattr(record, part.name)
@@ -133,7 +138,7 @@ def values_of(record: Any) -> dict[str, Any]:
 
 
 def _score_columns(prefix: Prefix, scores: Sequence[type[Scores]]) -> Iterator[TableColumn]:
-    """Of all tasks; null where a trial's task lacks it. Tasks that share a score have one column."""
+    """Return those of all tasks; null where a trial's task lacks it. Tasks that share a score have one column."""
     seen: set[str] = set()
     for part in (part for of_task in scores for part in _parts(of_task)):
         if part.name not in seen and part.column is not None and _is_of(part.column, prefix):
@@ -166,7 +171,7 @@ _known: Final[dict[type, tuple[_Part, ...]]] = {}
 
 
 def _parts(record: type) -> tuple[_Part, ...]:
-    """The fields that are columns or hold records; any other is none of the tables'."""
+    """Return the fields that are columns or hold records; any other is none of the tables'."""
     if record not in _known:  # each row that is written asks
         hints = get_type_hints(record, include_extras=True)
         found = (_part(each.name, hints[each.name]) for each in fields(record))

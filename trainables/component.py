@@ -58,7 +58,7 @@ class Component(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True, protected_namespaces=())
 
     kind: ClassVar[str]
-    """The axis or role: `dataset`, `model`, `optimizer`, `regularizer`, `schedule`."""
+    """The axis or role: `dataset`, `model`, `optimizer`, `regularizer`, `schedule`, `task`."""
     name: ClassVar[str]
     """How a grid names it."""
     version: ClassVar[int] = 1

@@ -240,7 +240,8 @@ class Examples:
     """A decoded data set.
 
     inputs: uint8 in 0..255 or float32 in 0..1, shape (examples, *DataInfo.shape).
-    targets: int64 (examples,) for classes, float32 (examples, DataInfo.targets) for numbers.
+    targets: int64 (examples,) for classes, float32 for numbers: (examples, DataInfo.targets), or as the task says
+    (`Task.target_shape`).
     official_test: bool (examples,), true where an example belongs to the official test split.
     groups: int64 (examples,), equal and at least 0 for examples that have to stay in one split, such as a person's; or
     None where each stands for itself.

@@ -30,11 +30,11 @@ class Model(Component):
     inputs: ClassVar[frozenset[Input]] = frozenset({"image"})
     """The kinds of example it reads."""
     has_dropout: ClassVar[bool] = True
-    """Whether `build` places `layers.DropoutSite` modules, which the `dropout` regularizer switches on."""
+    """Whether `build` places `models._layers.DropoutSite` modules, which the `dropout` regularizer switches on."""
 
     @property
     def has_stochastic_depth(self) -> bool:
-        """Whether `build` places `layers.StochasticDepthSite` modules, which `stochastic_depth` switches on."""
+        """Whether `build` places `models._layers.StochasticDepthSite` modules, which `stochastic_depth` switches on."""
         return False
 
     @property

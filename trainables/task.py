@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.columns import Better, Scores, columns_of, scores_in
+from trainables.columns import Better, Scores, columns_of, score_types, scores_in
 from trainables.component import Component
 from trainables.dataset import DataInfo
 from trainables.errors import BrokenComponent
@@ -74,7 +74,7 @@ class Task(Component):
         return self.measure(outputs, targets)
 
     def breakdown(self, outputs: Tensor, targets: Tensor, data: DataInfo) -> Breakdown:
-        """The rows of the `classes` and `curves` tables for a split; empty where the task has none."""
+        """Return the rows that the tables keep of a split beside its scores; none where the task has none."""
         return Breakdown()
 
 
@@ -104,10 +104,18 @@ def tasks() -> tuple[type[Task], ...]:
 
 
 def _fault(task: type[Task], others: Sequence[type[Task]]) -> str | None:
-    """Why a task's scores cannot be columns beside those of others; None where they can."""
-    if not issubclass(getattr(task, "scores", object), Scores):
+    """Return why a task's scores cannot be columns beside those of others; None where they can."""
+    try:
+        return _mismatch(task, others)
+    except Exception as raised:  # noqa: BLE001 - a plug-in's class may be anything, and holds up nobody who does without it
+        return f"its scores cannot be read: {raised!r}"
+
+
+def _mismatch(task: type[Task], others: Sequence[type[Task]]) -> str | None:
+    scores = getattr(task, "scores", None)
+    if not isinstance(scores, type) or not issubclass(scores, Scores):
         return "it declares no `scores`, a subclass of Scores"
-    own = list(columns_of(TrialResult, [task.scores]))
+    own = list(columns_of(TrialResult, [scores]))
     there = {column.name: column for other in others for column in columns_of(TrialResult, [other.scores])}
     for name, times in Counter(column.name for column in own).items():
         if times > 1:
@@ -115,9 +123,12 @@ def _fault(task: type[Task], others: Sequence[type[Task]]) -> str | None:
     for column in own:
         if there.get(column.name, column) != column:
             return f"{column.name} is a column of another task, which declares it otherwise"
+    for name, kind in score_types(scores).items():
+        if kind is not float:
+            return f"its score {name} is no float"
     if task.default_selection not in task.selections():
         return f"it selects on {task.default_selection}, which it does not measure after every epoch"
-    loss = scores_in(task.scores).get(task.loss_score)
+    loss = scores_in(scores).get(task.loss_score)
     if loss is None or loss.better != "lower":
         return f"its loss is to be {task.loss_score}, which is none of its scores that are better when lower"
     return None

@@ -17,8 +17,6 @@ from trainables.task import Task, tasks
 if TYPE_CHECKING:
     import pandas as pd
 
-"""Statuses of trials that a sweep has still to bring to an end."""
-
 Split = Literal["validation", "test"]
 
 
@@ -62,7 +60,7 @@ class Measure:
 
 
 def task_measures(task: type[Task]) -> dict[str, Measure]:
-    """By what the trials of a task can be compared: by what each protocol may select on."""
+    """Return what the trials of a task can be compared by: whatever a protocol may select on."""
     found = {
         f"val_{name}": Measure(
             title=score.titled(name),
@@ -77,7 +75,7 @@ def task_measures(task: type[Task]) -> dict[str, Measure]:
 
 
 def measure_selected(select: str | None, task: type[Task]) -> Measure:
-    """select: of a protocol; the task's own measure where it names none, or one that is not the task's."""
+    """Return what a protocol selects by (`select`): the task's own measure where it names none, or none of the task's."""
     known = task_measures(task)
     return known.get(select or task.default_selection, known[task.default_selection])
 

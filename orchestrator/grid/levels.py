@@ -201,7 +201,7 @@ class ComponentValues:
 
     @property
     def given(self) -> tuple[type[Component], dict[str, Value]]:
-        """What it is, for `reads.Remembered`."""
+        """What it is, for `values.Remembered`."""
         return self._param_grid.component, self.values
 
     def at(self, key: str) -> At:

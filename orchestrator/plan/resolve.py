@@ -119,6 +119,8 @@ def _located(level: Level, location: DataLocation, download: bool, dividing: See
         plain = dataset.info(location)
         info, unsupported = dataset.under_options(plain), dataset.unsupported_reason(plain)
         task = task_named(info.task)
+        if unsupported is None and task.target_shape(plain) != task.target_shape(info):
+            unsupported = f"resize changes images, and the targets of {plain.name} lie on their pixels"
         fingerprint, outline = dataset.fingerprint(location), dataset.outline(location)
         hashes = None if outline is None else hashes_at_hand(dataset, location, fingerprint)
         if outline is not None and unsupported is None:

@@ -1,4 +1,4 @@
-"""The truth about every trial and attempt: an SQLite file that only this module and `planning` write.
+"""The truth about every trial and attempt: an SQLite file that a sweep writes by way of this module and `sql.Planning`.
 
 A change is *finished* when it is committed. Commits are batched by the caller: what is committed (`commit`) survives the
 machine, and what is flushed (`flush`), which is cheap, this process. All writes are idempotent by trial id,

@@ -16,7 +16,7 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.sql import among
 from orchestrator.wandb.attachment import collection_in, end_alert, failure_alert, model_of
 from orchestrator.wandb.ledger import Ledger
-from orchestrator.wandb.runs import Finished, Run, finished_trials
+from orchestrator.wandb.runs import Run, RunUnit, finished_trials
 from orchestrator.wandb.tracker import Tracker
 from results_schema import OPEN, RETRYABLE
 from trainables import AXES
@@ -77,7 +77,7 @@ class Attaching:
         """Elsewhere, runs may lack what they have here."""
         self._complete.clear()
 
-    def lacks(self, unit: Finished, run_id: str) -> bool:
+    def lacks(self, unit: RunUnit, run_id: str) -> bool:
         """Whether this run lacks something."""
         if run_id in self._complete:
             return False
@@ -86,7 +86,7 @@ class Attaching:
         self._complete.add(run_id)
         return False
 
-    def attach(self, unit: Finished, run: Run) -> None:
+    def attach(self, unit: RunUnit, run: Run) -> None:
         """What it lacks. Raises Unreachable, Refused."""
         done = run.summary.get("status") == "completed"
         model = model_of(run, unit.trial_id, self._paths) if done and self._lacks_model(unit, run.run_id) else None
@@ -99,7 +99,7 @@ class Attaching:
                 self._ledger.add_beside("alert", _FIRST_FAILURE, run.run_id)
         self._complete.add(run.run_id)
 
-    def conclude(self, winners: tuple[Winner, ...], read: Callable[[Finished], Run]) -> None:
+    def conclude(self, winners: tuple[Winner, ...], read: Callable[[RunUnit], Run]) -> None:
         """What is to be said when all runs are there. Raises Unreachable, Refused."""
         if not self._models and not self._end:
             return
@@ -125,14 +125,14 @@ class Attaching:
         best = " ".join(winner.message for winner in winners)
         self._tracker.attach(run, None, end_alert(self._journal.counts(), str(run.config["sweep"]), best))
 
-    def _lacks_model(self, unit: Finished, run_id: str) -> bool:
+    def _lacks_model(self, unit: RunUnit, run_id: str) -> bool:
         return (
             self._models
             and self._ledger.beside("model", run_id) is None
             and self._paths.weights(unit.trial_id).is_file()
         )
 
-    def _alerts_of(self, unit: Finished) -> bool:
+    def _alerts_of(self, unit: RunUnit) -> bool:
         if not self._failures or self._ledger.beside("alert", _FIRST_FAILURE) is not None:
             return False
         failed = self._journal.query(
@@ -140,5 +140,5 @@ class Attaching:
         )
         return (unit.trial_id,) in failed
 
-    def _id(self, unit: Finished) -> str:
+    def _id(self, unit: RunUnit) -> str:
         return unit.run_id(self._journal.directory_id)

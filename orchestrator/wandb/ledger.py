@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
 from orchestrator.store.files import content_of, make_own
-from orchestrator.wandb.runs import Finished
+from orchestrator.wandb.runs import RunUnit
 from trainables.data.files import open_to_append
 
 State = Literal["live", "begun", "online", "offline", "superseded"]
@@ -71,16 +71,16 @@ class Ledger:
         """Return what was noted of it when W&B had it; None where W&B has it not."""
         return self._beside.get((kind, of))
 
-    def earlier(self, trial: Finished, run_id: str) -> list[str]:
+    def earlier(self, trial: RunUnit, run_id: str) -> list[str]:
         """Runs at W&B of other ends of the trial, which are not superseded yet."""
         others = [other for other in self._runs.get(trial.trial_id, {}) if other in self._sent and other != run_id]
         return [other for other in others if self._states[other] != "superseded"]
 
-    def in_folders(self, trial: Finished) -> list[str]:
+    def in_folders(self, trial: RunUnit) -> list[str]:
         """Runs of all ends of the trial that were written offline."""
         return [run_id for run_id in self._runs.get(trial.trial_id, {}) if self._states[run_id] == "offline"]
 
-    def add(self, trial: Finished, run_id: str, state: State) -> None:
+    def add(self, trial: RunUnit, run_id: str, state: State) -> None:
         self._keep({"trial_id": trial.trial_id, "run_id": run_id, "mode": state}, elsewhere=state != "offline")
 
     def add_beside(self, kind: Beside, of: str, about: str) -> None:

@@ -9,7 +9,7 @@ from typing import Final, Literal
 from orchestrator.store.journal import Journal
 from orchestrator.wandb.ledger import Ledger
 from orchestrator.wandb.open_run import OpenRun
-from orchestrator.wandb.runs import Finished, Run, Running, running_trials
+from orchestrator.wandb.runs import Run, Running, RunUnit, running_trials
 from orchestrator.wandb.tracker import Refused, RunStatus, Tracker, Unreachable
 
 LONG_SECONDS: Final = 60.0
@@ -40,16 +40,16 @@ class LiveRuns:
         ledger: Ledger,
         *,
         when: Literal["auto", "on", "off"],
-        read: Callable[[Finished], Run],
-        refused: Callable[[Finished, str, Refused], None],
-        held_back: Callable[[Finished], bool],
+        read: Callable[[RunUnit], Run],
+        refused: Callable[[RunUnit, str, Refused], None],
+        held_back: Callable[[RunUnit], bool],
         arrives_in_seconds: float,
     ) -> None:
         """arrives_in_seconds: after so long, W&B is asked whether the rows that it was given are there."""
         self._journal, self._tracker, self._ledger, self._when = journal, tracker, ledger, when
         self._read, self._refused, self._held_back = read, refused, held_back
         self._arrives_in = arrives_in_seconds
-        self._open: dict[Finished, _Live] = {}
+        self._open: dict[RunUnit, _Live] = {}
         self._used = False
         self._again_at = 0.0
 
@@ -68,7 +68,7 @@ class LiveRuns:
             self._check(now)
         self._again_at = time.monotonic() + _EVERY_SECONDS
 
-    def take(self, unit: Finished) -> OpenRun | None:
+    def take(self, unit: RunUnit) -> OpenRun | None:
         """Hand over the run of a trial that has ended, for another to complete; None where it is not open."""
         live = self._open.pop(unit, None)
         return None if live is None else live.opened
@@ -131,5 +131,5 @@ class LiveRuns:
     def _is_due(self, live: _Live, now: float) -> bool:
         return live.logged > 0 and now - live.logged_at >= self._arrives_in
 
-    def _id(self, unit: Finished) -> str:
+    def _id(self, unit: RunUnit) -> str:
         return unit.run_id(self._journal.directory_id)

@@ -39,7 +39,7 @@ _SUMMARY: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class RunUnit:
     """A trial that came to an end, or is on the way to it, and which end; or a cell whose trials all have."""
 
     trial_id: str
@@ -57,7 +57,7 @@ class Finished:
 class Running:
     """A trial that has been begun and has not come to its end."""
 
-    unit: Finished
+    unit: RunUnit
     runs: bool
     """False while it waits for its next attempt."""
     epochs: int
@@ -87,13 +87,13 @@ class Run:
     succeeded: bool
 
 
-def finished_trials(journal: Journal) -> Iterator[Finished]:
+def finished_trials(journal: Journal) -> Iterator[RunUnit]:
     """Return every trial whose latest attempt came to an end, in the order of the ends."""
     rows = journal.query(
         f"SELECT trials.trial_id, coalesce(began.started_at, trials.finished_at) FROM {_WITH_BEGINNING}"
         f" WHERE trials.finished_at IS NOT NULL AND trials.status IN {sql.among(ENDED)} ORDER BY trials.finished_at"
     )
-    return (Finished(trial_id, end_of([(trial_id, at)])) for trial_id, at in rows)
+    return (RunUnit(trial_id, end_of([(trial_id, at)])) for trial_id, at in rows)
 
 
 def running_trials(journal: Journal, now: datetime) -> Iterator[Running]:
@@ -110,7 +110,7 @@ def running_trials(journal: Journal, now: datetime) -> Iterator[Running]:
     for trial_id, began, started, runs, epochs, seconds, protocol in rows:
         wanted = json.loads(protocol).get("epochs") or 0
         so_far = now.timestamp() - started / 1e6
-        unit = Finished(trial_id, end_of([(trial_id, began)]))
+        unit = RunUnit(trial_id, end_of([(trial_id, began)]))
         yield Running(unit, bool(runs), epochs, so_far, seconds / epochs * wanted if epochs else 0.0)
 
 
@@ -119,7 +119,7 @@ def end_of(trials: Iterable[tuple[str, int]]) -> str:
     return blake2b(repr(sorted(trials)).encode(), digest_size=4).hexdigest()
 
 
-def read_run(journal: Journal, trial: Finished, directory_id: str) -> Run:
+def read_run(journal: Journal, trial: RunUnit, directory_id: str) -> Run:
     """The run of a trial that has finished."""
     trial_id = trial.trial_id
     statement = f"SELECT * FROM ({sql.select_every_trial()}) WHERE trial_id = ?"
@@ -252,7 +252,7 @@ def _cut(text: str, length: int) -> str:
 _NOT_AVERAGED: Final = ("attempts",)
 
 
-def finished_cells(journal: Journal) -> Iterator[Finished]:
+def finished_cells(journal: Journal) -> Iterator[RunUnit]:
     """Yield every cell whose planned trials have all ended. With other trials, or one that ran again, it has another end."""
     rows = journal.query(
         f"SELECT cell_id, trial_id, finished_at, status IN {sql.among(ENDED)} FROM trials"
@@ -261,15 +261,15 @@ def finished_cells(journal: Journal) -> Iterator[Finished]:
     cells = [(cell_id, list(trials)) for cell_id, trials in groupby(rows, key=itemgetter(0))]
     ended = [(cell_id, trials) for cell_id, trials in cells if all(done for *_, done in trials)]
     for cell_id, trials in sorted(ended, key=lambda cell: max(at for _, _, at, _ in cell[1])):
-        yield Finished(cell_id, end_of((trial_id, at) for _, trial_id, at, _ in trials))
+        yield RunUnit(cell_id, end_of((trial_id, at) for _, trial_id, at, _ in trials))
 
 
-def read_cell(journal: Journal, cell: Finished, directory_id: str) -> tuple[Run, str | None]:
+def read_cell(journal: Journal, cell: RunUnit, directory_id: str) -> tuple[Run, str | None]:
     """The run of a cell, and the completed trial whose confusion matrix and ROC curves stand for it."""
     statement = f"SELECT * FROM ({sql.select(TRIALS)}) WHERE cell_id = ? ORDER BY seed"
     rows = [dict(zip(TRIALS.columns, row, strict=True)) for row in journal.query(statement, (cell.trial_id,))]
     done = [row for row in rows if row["status"] == "completed"]
-    runs = [read_run(journal, Finished(row["trial_id"], ""), directory_id) for row in done]
+    runs = [read_run(journal, RunUnit(row["trial_id"], ""), directory_id) for row in done]
     statuses = Counter(row["status"] for row in rows)
     row = rows[0]
     counts: dict[str, Value] = {f"trials_{status}": count for status, count in statuses.items()}

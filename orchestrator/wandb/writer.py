@@ -14,7 +14,7 @@ from orchestrator.wandb.ledger import Ledger
 from orchestrator.wandb.live import LiveRuns
 from orchestrator.wandb.open_run import Media, read_media
 from orchestrator.wandb.patience import Patience
-from orchestrator.wandb.runs import Finished, Run, finished_cells, finished_trials, read_cell, read_run
+from orchestrator.wandb.runs import Run, RunUnit, finished_cells, finished_trials, read_cell, read_run
 from orchestrator.wandb.tracker import Refused, RunStatus, Tracker, Unreachable
 
 # Runs that W&B answered and refused: those that their owners have deleted there never come back, others are tried
@@ -40,11 +40,11 @@ class Refusals:
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self._of: dict[Finished, _Refusal] = {}
+        self._of: dict[RunUnit, _Refusal] = {}
         self._in_a_row = 0
         """Those that were deleted not counted."""
 
-    def note(self, unit: Finished, run_id: str, failed: Refused, pause: float) -> None:
+    def note(self, unit: RunUnit, run_id: str, failed: Refused, pause: float) -> None:
         """pause: seconds until it is tried again. Raises what it is given where too many were refused in a row."""
         deleted = _DELETED in str(failed)
         self._of[unit] = _Refusal(str(failed), math.inf if deleted else time.monotonic() + pause)
@@ -58,13 +58,13 @@ class Refusals:
         """A run was not refused."""
         self._in_a_row = 0
 
-    def has_deferred(self, unit: Finished, now: float) -> bool:
+    def has_deferred(self, unit: RunUnit, now: float) -> bool:
         return unit in self._of and self._of[unit].again_at > now
 
-    def is_deleted(self, unit: Finished) -> bool:
+    def is_deleted(self, unit: RunUnit) -> bool:
         return unit in self._of and self._of[unit].again_at == math.inf
 
-    def why(self, unit: Finished) -> str:
+    def why(self, unit: RunUnit) -> str:
         return self._of[unit].why if unit in self._of else ""
 
 
@@ -161,24 +161,24 @@ class Writer:
         """Attach models and alerts, once all runs are there. Raises Unreachable."""
         self._attaching.conclude(winners, lambda unit: self._read(unit)[0])
 
-    def _why(self, left: list[Finished]) -> str:
+    def _why(self, left: list[RunUnit]) -> str:
         if not left:
             return ""
         return self._failure or next((why for unit in left if (why := self._refusals.why(unit))), "")
 
-    def _finished(self) -> list[Finished]:
+    def _finished(self) -> list[RunUnit]:
         return list(finished_cells(self._journal) if self._to.runs == "cells" else finished_trials(self._journal))
 
-    def _pending(self) -> list[Finished]:
+    def _pending(self) -> list[RunUnit]:
         return [unit for unit in self._finished() if not self._is_there(unit) or self._lacks(unit)]
 
-    def _lacks(self, unit: Finished) -> bool:
+    def _lacks(self, unit: RunUnit) -> bool:
         return self._attaching.lacks(unit, self._run_id(unit))
 
-    def _is_there(self, unit: Finished) -> bool:
+    def _is_there(self, unit: RunUnit) -> bool:
         return self._ledger.state(self._run_id(unit)) in (("online",) if self._online else ("online", "offline"))
 
-    def _write(self, pending: list[Finished], *, last: bool) -> None:
+    def _write(self, pending: list[RunUnit], *, last: bool) -> None:
         if not self._online:
             for unit in pending:
                 self._write_offline(unit)
@@ -206,7 +206,7 @@ class Writer:
         self._ledger.settle(replace(self._tracker.place, entity=self._tracker.entity))
         self._attaching.look_again()
 
-    def _send(self, pending: list[Finished]) -> None:
+    def _send(self, pending: list[RunUnit]) -> None:
         """Raises Unreachable; runs that W&B has confirmed are then on the list."""
         if not pending:
             return
@@ -214,7 +214,7 @@ class Writer:
         runs = {unit: self._run_id(unit) for unit in pending}
         there = self._tracker.arrived(list(runs.values()))
         for begin in range(0, len(pending), _AT_ONCE):
-            rows: dict[Finished, int] = {}
+            rows: dict[RunUnit, int] = {}
             for unit in pending[begin : begin + _AT_ONCE]:
                 run, media = self._read(unit)
                 known, state = there.get(run.run_id), self._ledger.state(run.run_id)
@@ -230,7 +230,7 @@ class Writer:
                 self._live.tick()
             self._confirm_all({unit: (runs[unit], count) for unit, count in rows.items()})
 
-    def _sent(self, unit: Finished, run: Run, media: Media, there: int | None) -> bool:
+    def _sent(self, unit: RunUnit, run: Run, media: Media, there: int | None) -> bool:
         """False where W&B answers and refuses this one run, such as one that its owner has deleted there."""
         try:
             opened = self._live.take(unit) or self._tracker.begin(run, there)
@@ -241,12 +241,12 @@ class Writer:
         self._refusals.taken()
         return True
 
-    def _refused(self, unit: Finished, run_id: str, failed: Refused) -> None:
+    def _refused(self, unit: RunUnit, run_id: str, failed: Refused) -> None:
         self._live.lost()  # the service was ended to get rid of that run
         self._tracker.arrived([run_id])
         self._refusals.note(unit, run_id, failed, self._pause)
 
-    def _attach(self, pending: list[Finished]) -> None:
+    def _attach(self, pending: list[RunUnit]) -> None:
         for unit in pending:
             if self._is_there(unit) and self._lacks(unit):
                 try:
@@ -255,7 +255,7 @@ class Writer:
                     self._refused(unit, self._run_id(unit), failed)
                 self._live.tick()
 
-    def _confirm_all(self, sent: dict[Finished, tuple[str, int]]) -> None:
+    def _confirm_all(self, sent: dict[RunUnit, tuple[str, int]]) -> None:
         """Ask W&B whether it has taken the rows: that a call returned does not say so."""
         ends, pause = time.monotonic() + self._patience.counted_seconds, 0.1
         while sent:
@@ -272,7 +272,7 @@ class Writer:
                 time.sleep(pause)
                 pause = min(2 * pause, 2.0)
 
-    def _confirm(self, unit: Finished, run_id: str) -> None:
+    def _confirm(self, unit: RunUnit, run_id: str) -> None:
         if earlier := self._ledger.earlier(unit, run_id):
             self._tracker.supersede(earlier)
             for other in earlier:
@@ -281,18 +281,18 @@ class Writer:
         self._ledger.add(unit, run_id, "online")
         self._tracker.forget(run_id)  # of a writer that was killed
 
-    def _forget_folders(self, unit: Finished, run_id: str) -> None:
+    def _forget_folders(self, unit: RunUnit, run_id: str) -> None:
         for written in {run_id, *self._ledger.in_folders(unit)}:
             self._tracker.forget(written, offline=True)
 
-    def _write_offline(self, unit: Finished) -> None:
+    def _write_offline(self, unit: RunUnit) -> None:
         run, media = self._read(unit)
         self._forget_folders(unit, run.run_id)  # the trial ran again, or we were killed while writing it
         self._tracker.write_offline(run, media)
         self._ledger.add(unit, run.run_id, "offline")
         self._written += 1
 
-    def _read(self, unit: Finished) -> tuple[Run, Media]:
+    def _read(self, unit: RunUnit) -> tuple[Run, Media]:
         directory = self._journal.directory_id
         if self._to.runs == "cells":
             run, shown = read_cell(self._journal, unit, directory)
@@ -301,7 +301,7 @@ class Writer:
         run = replace(run, tags=tuple(dict.fromkeys((*run.tags, *self._to.tags))))
         return run, Media() if shown is None else read_media(self._journal, shown, self._paths)
 
-    def _run_id(self, unit: Finished) -> str:
+    def _run_id(self, unit: RunUnit) -> str:
         return unit.run_id(self._journal.directory_id)
 
 

@@ -181,12 +181,30 @@ def test_results_of_before_it_was_installed_go_on_with_it(tmp_path: Path) -> Non
     assert kept.to_list() == before["finished_at"].to_list()  # not one of them ran again
 
 
+def test_what_moves_pixels_without_their_targets_is_a_reason_to_skip(place: Path) -> None:
+    grid = GRID.partition("claims:")[0] % "[{name: digit_masks, resize: 16}, digit_masks]"
+    (place / "moved.yaml").write_text(grid.replace("[none]", "[{name: augment, flip: true}]"))
+    planned = run(place, ORCH, "plan", "moved.yaml", site=place / "site")
+    assert planned.returncode == 0, planned.stderr
+    assert "resize changes images, and the targets of digit_masks lie on their pixels" in planned.stdout
+    assert "targets of digit_masks lie on the pixels of its images, and would not be moved with them" in planned.stdout
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
         (("mean_iou", "accuracy"), "train_accuracy is a column of another task, which declares it otherwise"),
         (("mean_iou", "seconds"), "train_seconds is a column already"),
         (("scores: ClassVar[type[Scores]] = ", "others: ClassVar[type[Scores]] = "), "declares no `scores`"),
+        (("scores: ClassVar[type[Scores]] = SegmentationScores", "def scores(self): ..."), "declares no `scores`"),
+        (
+            ("    mean_iou: Annotated[\n        float", "    mean_iou: Annotated[\n        list"),
+            "its score mean_iou is no float",
+        ),
+        (
+            ("    mean_iou: Annotated[\n        float", "    mean_iou: Annotated[\n        Nowhere"),
+            "scores cannot be read",
+        ),
         (('"val_mean_iou"', '"val_best"'), "selects on val_best"),
         (('loss_score: ClassVar[str] = "pixel_', 'loss_score: ClassVar[str] = "'), "its loss is to be cross_entropy"),
     ],

@@ -70,10 +70,10 @@ def _are_names(value: Any) -> bool:
 
 
 class ImageTable(ImageSource):
-    """The rows of one Parquet file, or of all below a folder (`data.table_files`).
+    """The rows of one Parquet file, or of all below a folder (`_table_columns.table_files`).
 
     The image column holds encoded images as bytes, or paths, or a struct with fields `bytes` and `path`. Labels are
-    whole numbers, texts or booleans. Class names are those in the files' metadata (`data.class_names`), else the sorted
+    whole numbers, texts or booleans. Class names are those in the files' metadata (`class_names`), else the sorted
     labels.
     """
 

@@ -18,7 +18,7 @@ class Discriminator(nn.Module):
     """
 
     def __init__(self, classifier: nn.Module) -> None:
-        """classifier: a sequence of layers that ends with fully connected ones (`layers.fully_connected`)."""
+        """classifier: a sequence of layers that ends with fully connected ones (`_layers.fully_connected`)."""
         super().__init__()
         assert isinstance(classifier, nn.Sequential)
         *convolutions, fully_connected = classifier

@@ -5,5 +5,5 @@ the figures of those after it. `watching.ProcessState` is taken when a process i
 and put back where it can be (ADR 15).
 
 To have one more thing watched: a line in `torch_settings.SETTINGS` or `python_settings.SETTINGS`, if it has a value that
-can be read and set; or else a class like those of `code`, `hooks` and `left_behind`, named in `watching.KINDS`.
+can be read and set; or else a class like those of `code`, `torch_settings` and `left_behind`, named in `watching.KINDS`.
 """

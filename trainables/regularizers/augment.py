@@ -14,6 +14,7 @@ from pydantic import Field
 from trainables.component import Probability
 from trainables.dataset import DataInfo
 from trainables.interfaces import Model, Regularizer, unit
+from trainables.task import task_named
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +41,8 @@ class Augment(Regularizer):
             return f"a crop with {self.crop} pixels of padding can miss the whole image: {data.name} has {size}"
         if data.directed and (self.flip or self.rotation):
             return f"an example of {data.name} that is mirrored or turned belongs to another class"
+        if (self.crop or self.flip or self.rotation) and len(task_named(data.task).target_shape(data)) > 1:
+            return f"targets of {data.name} lie on the pixels of its images, and would not be moved with them"
         return None
 
     def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

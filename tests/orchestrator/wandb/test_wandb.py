@@ -17,7 +17,7 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.wandb.ledger import Ledger
 from orchestrator.wandb.process import WandbWriter, has_key, surroundings
 from orchestrator.wandb.push import destination
-from orchestrator.wandb.runs import Finished
+from orchestrator.wandb.runs import RunUnit
 from tests.orchestrator.sample import (
     BEGIN,
     CNN_ADAM,
@@ -170,7 +170,7 @@ def test_a_key_is_found_in_the_environment_and_in_netrc(tmp_path: Path, monkeypa
 
 def test_a_line_that_a_crash_cut_off_is_sent_again_and_spoils_no_other(tmp_path: Path):
     path = tmp_path / "wandb" / "sent.jsonl"
-    first, second, third = (Finished(name, "7") for name in ("a", "b", "c"))
+    first, second, third = (RunUnit(name, "7") for name in ("a", "b", "c"))
     ledger = Ledger(path)
     ledger.add(first, "a-1", "offline")
     ledger.add(second, "b-1", "online")
@@ -186,7 +186,7 @@ def test_a_line_that_a_crash_cut_off_is_sent_again_and_spoils_no_other(tmp_path:
 
 def test_other_ends_of_a_trial_are_superseded_once_rows_may_have_left(tmp_path: Path):
     ledger = Ledger(tmp_path / "sent.jsonl")
-    first, second, third = (Finished("a", end) for end in ("1", "2", "3"))
+    first, second, third = (RunUnit("a", end) for end in ("1", "2", "3"))
     assert len({one.run_id("d") for one in (first, second, third)}) == 3
     ledger.add(first, "a-1", "offline")
     assert ledger.earlier(second, "a-2") == []
