@@ -2,10 +2,9 @@
 
 from typing import Final
 
-from results_schema.attempts import ATTEMPTS, AttemptRow
 from results_schema.column import Table, arrow_field
 from results_schema.environments import ENVIRONMENTS, EnvironmentRow
-from results_schema.of_trials import BREAKDOWN, CLASSES, CURVES, EPOCHS
+from results_schema.of_trials import ATTEMPTS, BREAKDOWN, CLASSES, CURVES, EPOCHS, AttemptRow
 from results_schema.statuses import (
     BROKEN,
     ENDED,

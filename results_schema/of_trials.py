@@ -1,9 +1,11 @@
-"""The tables that each trial adds rows to: its epochs, and whatever `trainables.records.Breakdown` holds."""
+"""The tables that each trial adds rows to: its attempts, their epochs, and whatever `Breakdown` holds."""
 
-from typing import Final
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Final
 
 from results_schema.column import Table
-from trainables.columns import rows_in
+from trainables.columns import Column, rows_in
 from trainables.records import Breakdown, EpochRow
 
 EPOCHS: Final = Table(
@@ -19,3 +21,39 @@ BREAKDOWN: Final = tuple(
 )
 _NAMED: Final = {table.name: table for table in BREAKDOWN}
 CLASSES, CURVES = _NAMED["classes"], _NAMED["curves"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRow:
+    """One try at a trial."""
+
+    attempt: Annotated[int, Column("1", "Counts from 1 over the life of the results directory.")]
+    status: Annotated[str, Column("-", "How it ended; `running` while it lasts, `lost` if its worker died.")]
+    reason: Annotated[
+        str | None, Column("-", "What ended it, and what was decided then; null where it came to its end.")
+    ] = None
+    error: Annotated[str | None, Column("-", "Traceback; null where there is none.")] = None
+    slot: Annotated[str | None, Column("-", "The slot that executed it.")]
+    host: Annotated[str | None, Column("-", "Name of the machine.")]
+    pid: Annotated[int | None, Column("-", "Process that executed it.")]
+    resumed_epoch: Annotated[int | None, Column("1", "Epoch of the checkpoint that it went on from; 0 from the start.")]
+    first_attempt: Annotated[
+        int | None,
+        Column(
+            "1",
+            "Attempt with which the trial was begun: what follows a failure or a stop goes on with it, a trial that had"
+            " come to an end begins anew. Null where an older orch began it.",
+        ),
+    ]
+    started_at: Annotated[datetime, Column("UTC", "When it was handed to the slot.")]
+    finished_at: Annotated[datetime | None, Column("UTC", "When its end was recorded.")] = None
+    environment_id: Annotated[str, Column("-", "Row of `environments` under which it ran.")]
+
+
+ATTEMPTS = Table(
+    name="attempts",
+    about="One row for each try at a trial, with what ended it.",
+    key=("trial_id", "attempt"),
+    row=AttemptRow,
+    of_trial=True,
+)

@@ -1,10 +1,19 @@
 """What a sweep would do, without doing any of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from clusters.environment import prepare_environment
+from clusters.errors import ClusterError
+from clusters.nodes import Node, local_nodes
+from clusters.spec import ClusterSpec
+from orchestrator.engine import Shape
+from orchestrator.engine.placement import never_fits
 from orchestrator.errors import Problem
 from orchestrator.grid import read_grid
+from orchestrator.plan.cell import Cell
 from orchestrator.plan.counts import ExistingResults, PlanCounts
 from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.plan import Plan
@@ -13,8 +22,8 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import journal_to_read
 from orchestrator.store.version import check_is_results_dir
+from orchestrator.sweep.queue import Packing
 from orchestrator.sweep.record import NO_ROOM, changed_source
-from orchestrator.sweep.room import room_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +89,62 @@ def _known(paths: ResultsPaths, plan: Plan) -> tuple[ExistingResults | None, str
             return kept, changed_source(plan, journal)
     finally:
         journal.close()
+
+
+# What a cluster has room for, asked before anything runs.
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What one cluster has room for."""
+
+    lacks: Callable[[Cell], str | None]
+    """Why a trial of the cell has no room there; None where it has."""
+    assumed: str | None = None
+    """What is taken for granted, where the cluster could not be asked."""
+
+
+def room_of(cluster: ClusterSpec) -> Room:
+    """Return what there is: this machine's size is known; a cluster whose Ray runs is asked, which starts nothing there."""
+    if cluster.access.starts_ray:
+        return _among(local_nodes(cluster), cluster)
+    if cluster.autoscaling:
+        return Room(
+            _anywhere, f"{cluster.name} adds nodes when they are asked for: all trials are taken to have room there"
+        )
+    try:
+        return _among(_nodes(cluster), cluster)
+    except ClusterError as error:
+        return Room(
+            _anywhere,
+            f"{cluster.name} cannot be asked what it has room for ({error}): all trials are taken to have room there",
+        )
+
+
+def _anywhere(_: Cell) -> None:
+    return None
+
+
+def _among(nodes: tuple[Node, ...], cluster: ClusterSpec) -> Room:
+    packing = Packing(cluster.slots.gpu_share)
+
+    @cache
+    def reason(shape: Shape) -> str | None:
+        found = never_fits(shape, nodes, cluster.name)
+        return None if found is None else f"{NO_ROOM}{found}"
+
+    return Room(lambda cell: reason(packing.shape(cell)))
+
+
+def _nodes(cluster: ClusterSpec) -> tuple[Node, ...]:
+    """Raises ClusterError."""
+    prepare_environment(cluster)  # Ray reads it when it is imported
+    from clusters.ray_cluster import RayCluster
+    from orchestrator.engine.code import CODE
+
+    ray = RayCluster(cluster.model_copy(update={"code": "installed"}), CODE)  # nothing of ours is to run there
+    try:
+        ray.open()
+        return ray.nodes
+    finally:
+        ray.close()

@@ -16,18 +16,18 @@ import pyarrow.parquet as pq
 
 from orchestrator.errors import DamagedResults, OrchError, UserError
 from orchestrator.store import tables
-from orchestrator.store.connection import checked, connect, look, read_copy
+from orchestrator.store.connection import checked, connect, look, read_copy, tells_of_damage
 from orchestrator.store.fetched import read_fetched
 from orchestrator.store.files import damaged, digest_of, irregularity, link_on_the_way, not_permitted, reading
 from orchestrator.store.inspection import Inspected, JournalFiles, inspect, state
-from orchestrator.store.integrity.contradictions import contradictions
 from orchestrator.store.lock import unexpected_paths
 from orchestrator.store.lock_note import living_holder
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.place import journal_on_disk, journal_to_read
+from orchestrator.store.place import SESSION, journal_on_disk, journal_to_read
+from orchestrator.store.sql import TRIALS_AND_CELLS, among, columns_there
 from orchestrator.store.tables import Checksums, KeptFile
 from orchestrator.store.version import table_version
-from results_schema import TABLES, TRIAL_TABLES, TRIALS, Table
+from results_schema import TABLES, TRAINED, TRIAL_TABLES, TRIALS, Table
 
 # What is found of a file of a results directory.
 
@@ -247,7 +247,7 @@ def _is_unused(paths: ResultsPaths, files: JournalFiles) -> bool:
 
 
 def _rows(paths: ResultsPaths, journal: Path, inspected: Inspected) -> tuple[FileVerdict, bool]:
-    """What the rows say, and whether it may be a copy (`contradictions.Found.copied`)."""
+    """What the rows say, and whether it may be a copy (`RowsFound.copied`)."""
     name = _name(paths, journal)
     try:
         with closing(_opened(paths, journal, log_is_left=inspected.log_is_left)) as db, checked(journal):
@@ -304,3 +304,70 @@ def left_on(paths: ResultsPaths) -> str | None:
     """The cluster on which the journal stayed, as its sweep ran while this copy of its tables was fetched."""
     note = read_fetched(paths)
     return note.cluster if note is not None and note.running and not paths.journal.exists() else None
+
+
+# Rows of a journal that cannot all be true.
+
+_OF_TRIALS: Final = (*(table.name for table in TABLES if table.of_trial), "logs")
+
+
+@dataclass(frozen=True, slots=True)
+class RowsFound:
+    """What a look at the rows gave."""
+
+    problems: tuple[str, ...]
+    trials: int
+    copied: bool
+    """Whether it is, or was, a copy of a journal elsewhere, which has no watermark, and no page checksums for a moment."""
+
+
+def contradictions(db: sqlite3.Connection, *, deep: bool) -> RowsFound:
+    """deep: look at SQLite's own structure too, where no page checksums vouch for it. Raises DamagedResults."""
+    try:
+        return _found(db, deep=deep)
+    except UnicodeDecodeError as error:
+        raise _unreadable(error) from error
+    except sqlite3.DatabaseError as error:
+        # here a table or a column may be gone, which SQLite takes for a statement that is wrong
+        if tells_of_damage(error) or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+            raise _unreadable(error) from error
+        raise
+
+
+def _unreadable(error: Exception) -> DamagedResults:
+    return DamagedResults(f"it cannot be read: {error}")
+
+
+def _found(db: sqlite3.Connection, *, deep: bool) -> RowsFound:
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables:
+        return RowsFound((), 0, copied=False)  # a sweep that was killed before its first statement
+    version = db.execute("SELECT value FROM meta WHERE key = 'results_version'").fetchone()
+    problems = []
+    if deep:
+        verdict = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        problems += [] if verdict == "ok" else [str(verdict)]
+    if version is None or not str(version[0]).isdecimal():
+        problems.append("it does not say which version it has")
+    cells = TRIALS_AND_CELLS if "config_id" in columns_there(db, "trials") else "trials JOIN cells USING (cell_id)"
+    queries = {
+        "trials without their cell": f"SELECT count(*) FROM trials WHERE trial_id NOT IN (SELECT trial_id FROM {cells})",
+        "ended trials without the attempt that ended them": (
+            "SELECT count(*) FROM trials WHERE attempts > 0 AND NOT EXISTS (SELECT 1 FROM attempts"
+            " WHERE attempts.trial_id = trials.trial_id AND attempts.attempt = trials.attempts)"
+        ),
+        "epochs beyond the end of their trial": (
+            "SELECT count(*) FROM epochs JOIN trials USING (trial_id)"
+            f" WHERE trials.status IN {among(TRAINED)} AND epochs.epoch > trials.epochs"
+        ),
+    }
+    for table in _OF_TRIALS:
+        if table in tables:
+            queries[f"{table} of a trial that is not there"] = (
+                f"SELECT count(*) FROM {table} WHERE trial_id NOT IN (SELECT trial_id FROM trials)"
+            )
+    for what, query in queries.items():
+        if count := db.execute(query).fetchone()[0]:
+            problems.append(f"{count} {what}")
+    copied = db.execute("SELECT 1 FROM meta WHERE key = ?", (SESSION,)).fetchone() is not None
+    return RowsFound(tuple(problems), db.execute("SELECT count(*) FROM trials").fetchone()[0], copied)
