@@ -32,8 +32,8 @@ def command(results: Path, as_json: bool) -> int:
             say(f"{state:8} {verdict.file}{f': {says}' if says else ''}")
     damaged = [verdict for verdict in verdicts if not verdict.intact]
     if as_json:
-        files = [{**asdict(verdict), "intact": verdict.intact} for verdict in verdicts]
-        say(json.dumps({"intact": not damaged, "files": files}, indent=2))
+        files = [{**asdict(verdict), "whole": verdict.intact} for verdict in verdicts]
+        say(json.dumps({"whole": not damaged, "files": files}, indent=2))
     elif damaged:
         say(f"{len(damaged)} damaged; `orch repair {results}` repairs what can be repaired", err=True)
     return 4 if damaged else 0

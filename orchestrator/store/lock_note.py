@@ -54,8 +54,8 @@ class Holder:
     pid: int
     since: str
     """ISO 8601."""
-    born: str
-    """When the process began, as `born` has it."""
+    born: str = ""
+    """When the process began, as `born` has it; empty in the note of an earlier orch."""
 
     @classmethod
     def own(cls) -> Self:
@@ -68,7 +68,9 @@ class Holder:
 
     def lives(self) -> bool:
         """A sweep that was killed leaves its note behind; on another machine the note has to be believed."""
-        return self.host != socket.gethostname() or born(self.pid) == self.born
+        if self.host != socket.gethostname():
+            return True
+        return born(self.pid) == self.born if self.born else _began_before(self.pid, self.since)
 
 
 def write_note(paths: ResultsPaths, holder: Holder) -> None:
@@ -102,3 +104,10 @@ def _place(note: Path) -> list[int]:
 def _is_sensible(holder: Holder) -> bool:
     texts = all(isinstance(text, str) for text in (holder.user, holder.host, holder.since, holder.born))
     return texts and type(holder.pid) is int and 0 < holder.pid < 2**31
+
+
+def _began_before(pid: int, since: str) -> bool:
+    try:
+        return psutil.Process(pid).create_time() <= datetime.fromisoformat(since).timestamp() + 1
+    except (psutil.Error, ValueError, OverflowError):
+        return False

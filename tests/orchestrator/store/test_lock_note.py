@@ -103,8 +103,11 @@ def test_a_directory_that_was_renamed_keeps_its_note(paths: ResultsPaths, tmp_pa
     assert read_note(ResultsPaths(tmp_path / "after")) == own
 
 
-def test_a_note_that_does_not_say_when_its_process_began_is_none(paths: ResultsPaths) -> None:
-    note = asdict(Holder.own())
+@pytest.mark.parametrize("since", [f"2001-01-01{DAY}", "yesterday", "9" * 400])
+def test_a_note_of_an_earlier_orch_says_no_start(paths: ResultsPaths, since: str) -> None:
+    note = asdict(replace(Holder.own(), since=since))
     del note["born"]
     paths.lock_holder.write_text(json.dumps(note))
-    assert read_note(paths) is None
+    found = read_note(paths)
+    assert found is not None
+    assert not found.lives(), "the process of this number began later, or nobody knows when"
