@@ -59,7 +59,7 @@ def _run_in(context: Context, place: DataLocation, channels: tuple[int, ...] = (
 
 
 def losses(rows: list[EpochRow]) -> list[float]:
-    return [loss for row in rows for loss in (row.train_loss, row.val_loss)]
+    return [loss for row in rows for loss in (row.train_loss, row.val.loss)]
 
 
 def test_a_trial_has_the_same_losses_as_on_the_cpu(place: DataLocation) -> None:

@@ -118,7 +118,7 @@ def test_names_of_a_users_folders_neither_break_lines_nor_steer_the_terminal(tmp
         ("{name: image_folder, path: x, colour: 3}", "unknown parameter of image_folder 'colour'"),
         ("{name: image_folder, path: [a, b]}", "means 2 data sets, one for each value of a list; name one"),
         ("[digits, mnist]", "is not one data set; give a name, or a mapping"),
-        ("", "has to be a name or a mapping"),
+        ("", "is not one data set; give a name, or a mapping"),
         ("{name: digits", "not valid YAML"),
         ("digits\nmodel: mlp", "is not one data set"),
         ("{name: image_folder, path: nowhere}", "nowhere is not there; looked for"),

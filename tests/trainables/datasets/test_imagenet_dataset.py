@@ -168,8 +168,8 @@ def test_two_workers_learn_what_one_does(place: DataLocation) -> None:
         assert [row.train_loss for row in training.history] == pytest.approx(
             [row.train_loss for row in alone.history], rel=1e-4
         )
-        assert [row.val_loss for row in training.history] == pytest.approx(
-            [row.val_loss for row in alone.history], rel=1e-4
+        assert [row.val.loss for row in training.history] == pytest.approx(
+            [row.val.loss for row in alone.history], rel=1e-4
         )
 
 

@@ -83,7 +83,7 @@ def test_training_on_features_gives_what_training_on_images_gives(
     slow, slow_rows = run(place, weights=tmp_path / "slow.safetensors")
     for one, other in zip(quick_rows, slow_rows, strict=True):
         assert one.train_loss == pytest.approx(other.train_loss, rel=1e-3)
-        assert one.val_loss == pytest.approx(other.val_loss, rel=1e-3)
+        assert one.val.loss == pytest.approx(other.val.loss, rel=1e-3)
     assert quick.test is not None and slow.test is not None
     assert quick.test.loss == pytest.approx(slow.test.loss, rel=1e-3)
     assert quick.costs.parameters == slow.costs.parameters and quick.costs.flops == slow.costs.flops

@@ -224,7 +224,7 @@ def test_a_trial_learns_digits_repeats_itself_and_keeps_weights_and_samples(
     assert shown.shape == (89, 89) and shown.std() > 20
 
     again, rows_again = run(TrialTask("a", 2, spec, place, None, image=tmp_path / "b.png"))
-    assert [row.val_loss for row in rows] == [row.val_loss for row in rows_again]
+    assert [row.val.loss for row in rows] == [row.val.loss for row in rows_again]
     assert again.test == result.test
     assert (tmp_path / "b.png").read_bytes() == image.read_bytes()
 

@@ -100,7 +100,7 @@ def test_validation_and_test_are_read_as_they_are_and_measured_by_the_plain_loss
     assert len(of_val) == 2, "after each epoch"
     for index, row in zip(of_val, rows, strict=True):
         assert torch.equal(seen[False][index], val)
-        assert row.val_loss == pytest.approx(float(F.cross_entropy(answers[index].double(), val_labels)), rel=1e-6)
+        assert row.val.loss == pytest.approx(float(F.cross_entropy(answers[index].double(), val_labels)), rel=1e-6)
     of_test = [place for place, inputs in enumerate(seen[False]) if inputs.shape == test.shape]
     assert len(of_test) == 1 and torch.equal(seen[False][of_test[0]], test)
     assert result.test is not None
@@ -124,7 +124,7 @@ def test_training_sees_no_image_as_it_is_stored(tmp_path: Path) -> None:
 def test_the_same_trial_twice_gives_the_same_figures(tmp_path: Path, regularizers: tuple[Regularizer, ...]) -> None:
     def figures() -> list[object]:
         result, rows, _, _ = trial(tmp_path, *regularizers)
-        return [result.status, result.test, *((row.train_loss, row.train_accuracy, row.val_loss) for row in rows)]
+        return [result.status, result.test, *((row.train_loss, row.train_accuracy, row.val.loss) for row in rows)]
 
     first = figures()
     assert first[0] == "completed"

@@ -158,7 +158,7 @@ def group(
 
 def curves(outcome: TrainingResult | BaseException) -> list[float]:
     assert isinstance(outcome, TrainingResult), outcome
-    return [value for row in outcome.history for value in (row.train_loss, row.val_loss, row.train_accuracy or 0)]
+    return [value for row in outcome.history for value in (row.train_loss, row.val.loss, row.train_accuracy or 0)]
 
 
 @pytest.mark.parametrize(("train", "batch_size"), [(90, 30), (100, 25), (91, 31), (97, 33)])

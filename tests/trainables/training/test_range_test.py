@@ -104,7 +104,7 @@ def test_a_trial_that_does_not_diverge_is_measured_like_any_other(tmp_path: Path
     assert result.status == "completed"
     assert result.lr_diverged is None
     assert result.best_epoch is not None and result.val is not None and result.test is not None
-    assert result.val.accuracy == pytest.approx(rows[result.best_epoch - 1].val_accuracy)
+    assert result.val.accuracy == pytest.approx(rows[result.best_epoch - 1].val.accuracy)
     assert result.test.accuracy is not None and result.test.accuracy > 0.7
     assert rows[-1].lr == pytest.approx(0.3)
     assert {"roc", "confusion", "lr_range"} == {row.curve for row in result.breakdown.curves}

@@ -72,7 +72,7 @@ def run(
 
 def trained(result: TrialResult, rows: list[EpochRow]) -> object:
     """All that must not differ between two runs."""
-    curves = [(row.lr, row.train_loss, row.train_accuracy, row.val_loss, row.val_accuracy) for row in rows]
+    curves = [(row.lr, row.train_loss, row.train_accuracy, row.val.loss, row.val.accuracy) for row in rows]
     return curves, result.best_epoch, result.train, result.val, result.test, result.breakdown, result.sizes
 
 
@@ -147,9 +147,9 @@ def test_the_weights_of_the_selected_epoch_are_kept_and_measured(place: DataLoca
     spec = spec_of(place, Mlp(hidden=(16,)), jumpy, epochs=6, keep_weights="best")
     path = tmp_path / "weights.safetensors"
     result, rows = run(place, spec, weights=path)
-    best = max(rows, key=lambda row: (row.val_accuracy, -row.epoch))
+    best = max(rows, key=lambda row: (row.val.accuracy, -row.epoch))
     assert result.best_epoch == best.epoch < 6
-    assert result.val is not None and result.val.accuracy == best.val_accuracy
+    assert result.val is not None and result.val.accuracy == best.val.accuracy
 
     data = prepared(spec.dataset, place, spec.fingerprint, spec.protocol.splits, derived_seeds(0).split, CPU)
     module = spec.model.build(data.info, 10).eval()
@@ -162,7 +162,7 @@ def test_the_weights_of_the_selected_epoch_are_kept_and_measured(place: DataLoca
 
 def test_selecting_on_the_loss_takes_the_epoch_with_the_smallest(place: DataLocation) -> None:
     result, rows = run(place, spec_of(place, Mlp(hidden=(16,)), Sgd(lr=1.5), epochs=5, select="val_loss"))
-    assert result.best_epoch == min(rows, key=lambda row: row.val_loss).epoch
+    assert result.best_epoch == min(rows, key=lambda row: row.val.loss).epoch
 
 
 def test_a_trial_that_diverges_says_when_and_never_reads_the_test_split(place: DataLocation, tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_few_labels_are_few_examples_and_the_rest_is_counted(place: DataLocation
 
 def test_each_seed_of_a_cross_validation_tests_on_its_fold(place: DataLocation) -> None:
     sizes = [run(place, spec_of(place, seed=seed, data={"folds": 3}, epochs=1))[0].sizes for seed in range(3)]
-    assert [size.test for size in sizes] == [599] * 3  # of 1,797
+    assert [size.test_size for size in sizes] == [599] * 3  # of 1,797
 
 
 def test_a_trial_with_options_gives_the_same_figures_whatever_ran_before_it(
