@@ -152,9 +152,8 @@ class OnLocalDisk:
     def _replace_copy(self, number: int) -> None:
         copy = JournalFiles(self._paths.journal)
         self._check()
-        copy.page_checksums.unlink(
-            missing_ok=True
-        )  # a copy without page checksums is intact, one with another's is not
+        # a copy without page checksums is intact, one with another's is not
+        copy.page_checksums.unlink(missing_ok=True)
         copy_durably(self.published, copy.main)
         for old in (copy.log, copy.shared, copy.wal_watermark):  # of a sweep that ran there before it was a network
             old.unlink(missing_ok=True)
