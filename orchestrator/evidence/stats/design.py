@@ -1,0 +1,121 @@
+"""How the test pictures of a claim's trials were come by, and what it makes of the variance of a mean over seeds."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.evidence.stats.crossed import MeanSquares
+
+Scope = Literal["these pictures", "pictures like these"]
+"""What a verdict is about: the test pictures that there are, or all from which they could have been drawn."""
+
+PREDICTIONS: Final = (
+    "without predictions nothing tells what these seeds owe to the test pictures that they share: "
+    "run with protocol.keep_predictions, or claim it of these pictures"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedPictures:
+    """All seeds are tested on the same pictures: an official test split, or one whose seed is fixed."""
+
+    contrast: NDArray[np.float64] | None = None
+    """(seeds, pictures): the claim's contrast on each picture, of accuracies the difference of right (1) and wrong (0), of
+    other measures that of `pseudo_values`; None where predictions were not kept."""
+    largest: float | None = None
+    """Without predictions: an upper bound of the contrast's variance over pictures, divided by their number, as
+    `largest_variance` has it of accuracies."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedrawnPictures:
+    """Each seed draws its test pictures anew, out of the pool from which it draws those that train."""
+
+    ratio: float
+    """Test pictures over training pictures; validation pictures are neither."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """Each seed is tested on another fold of the pool; after the last, the pool is cut anew."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoPictures:
+    """A measure of training, of time or of cost, that no test picture is part of."""
+
+
+Design = FixedPictures | RedrawnPictures | Folds | NoPictures
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """Of the mean of one stratum."""
+
+    of_seeds: float
+    """Variance that more seeds make smaller: as much as that of n independent values."""
+    lasting: float
+    """Variance that no number of seeds makes smaller."""
+    df: float
+    method: str
+    withheld: str | None = None
+    """Why no verdict may be given."""
+
+    @property
+    def variance(self) -> float:
+        return self.of_seeds + self.lasting
+
+
+def component(values: NDArray[np.float64], design: Design, scope: Scope) -> Component:
+    """What the mean of a stratum owes to what. values: (n,), n >= 2."""
+    n, square = values.size, float(values.var(ddof=1))
+    alone = Component(square / n, 0.0, n - 1, "Student's t over seeds")
+    if scope == "these pictures":
+        return alone
+    match design:
+        case NoPictures():
+            return alone
+        case RedrawnPictures(ratio):  # Nadeau and Bengio (2003), "Inference for the Generalization Error", section 3
+            return Component(square / n, square * ratio, n - 1, "corrected resampled t")
+        case Folds(count):
+            # More rounds over the folds are no other pictures. A mean over rounds varies no more than one round does, so
+            # the variance of one holds; that of Bouckaert and Frank (2004), 1 / n + 1 / (folds - 1), is even above it.
+            lasting = square * max(0.0, 1 / count - 1 / n)
+            return Component(square / n, lasting, min(n, count) - 1, "Student's t over folds")
+        case FixedPictures(contrast, largest):
+            if contrast is not None:
+                return _crossed(values, contrast)
+            if largest is None:
+                return Component(square / n, 0.0, n - 1, alone.method, PREDICTIONS)
+            df = (square / n + largest) ** 2 / ((square / n) ** 2 / (n - 1)) if square else np.inf
+            return Component(square / n, largest, df, "seeds and the most that pictures may bring")
+
+
+def _crossed(values: NDArray[np.float64], contrast: NDArray[np.float64]) -> Component:
+    if contrast.shape[0] != values.size or contrast.shape[1] < 2:
+        raise ValueError(f"a contrast of {values.size} seeds and two pictures or more, not of shape {contrast.shape}")
+    squares = MeanSquares.of(contrast)
+    seeds, pictures = squares.of_seeds, squares.of_pictures
+    df = (seeds + pictures) ** 2 / (seeds**2 / (squares.n - 1)) if seeds > 0 else float(squares.m - 1)
+    return Component(seeds, pictures, df, "seeds and pictures crossed (Obuchowski and Rockette, Hillis)")
+
+
+def largest_variance(weights: NDArray[np.float64], accuracies: NDArray[np.float64], pictures: int) -> float:
+    """The most that the choice of pictures can bring to the variance of a contrast of mean accuracies.
+
+    weights, accuracies: (arms,), positive weights for one side. What varies is the weighted sum of misses. It does most
+    where the arms of one side miss the same pictures and those of the other side none of them, and then
+    E[d^2] <= sum over sides of (sum |w|) (sum |w| misses), as the share of seeds that miss a picture lies within 0 and 1.
+    The same holds of hits in place of misses, so the smaller of the two bounds does.
+    """
+
+    def bound(shares: NDArray[np.float64]) -> float:
+        size = np.abs(weights)
+        squares = sum(size[side].sum() * (size[side] @ shares[side]) for side in (weights > 0, weights < 0))
+        return float(squares - (weights @ shares) ** 2)
+
+    return max(0.0, min(bound(accuracies), bound(1 - accuracies))) / pictures
