@@ -44,7 +44,7 @@ def display(*, quiet: bool, verbose: bool) -> Iterator[Progress]:
         yield PlainProgress(terminal)
 
 
-class PlainProgress:
+class PlainProgress(Progress):
     """A line for each step and for each trial that has come to its end."""
 
     def __init__(self, console: Console) -> None:
@@ -56,9 +56,6 @@ class PlainProgress:
     def finished(self, label: str, status: str, detail: str, snapshot: Snapshot) -> None:
         left = "" if snapshot.remaining is None else f", about {duration(snapshot.remaining)} left"
         self.note(f"[{_done(snapshot)}/{snapshot.total}{left}] {status.replace('_', ' ')}: {label}: {detail}")
-
-    def update(self, snapshot: Snapshot) -> None:
-        return
 
 
 class LiveProgress:

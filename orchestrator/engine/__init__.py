@@ -185,3 +185,4 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give everything back, within a few seconds, whatever happened."""
+        return

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import torch
 
-from orchestrator.engine import AttemptFailed, Event, RunTrial, Shape, Started, Work
+from orchestrator.engine import AttemptFailed, Engine, Event, RunTrial, Shape, Started, Work
 from orchestrator.engine.attempt import attempt
 from orchestrator.engine.isolated import attempt_isolated
 from orchestrator.errors import InfrastructureLost, UserError
@@ -18,7 +18,7 @@ from trainables.training.warm_up import warm_up
 T = TypeVar("T")
 
 
-class InlineEngine:
+class InlineEngine(Engine):
     """Executes every trial where it is called from. Trials of more than one worker are refused."""
 
     def __init__(self, run_trial: RunTrial) -> None:
@@ -33,9 +33,6 @@ class InlineEngine:
                 self._run_shape(work, shapes[0])
         finally:
             torch.set_num_threads(threads)
-
-    def close(self) -> None:
-        return
 
     def _run_shape(self, work: Work, shape: Shape) -> None:
         if shape.workers > 1:

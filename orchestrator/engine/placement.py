@@ -27,21 +27,6 @@ class Placement:
     nodes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What each worker of a slot takes from its node."""
-
-    cpus: float
-    gpus: float
-    """Below 1: a share of one device; else whole devices."""
-    alone: bool
-    """Nothing else may use what it works on: whole devices; on a node without one, the whole node."""
-
-
-def need_of(shape: Shape) -> Need:
-    return Need(shape.cpus, shape.gpus, shape.alone)
-
-
 class FreeResources:
     """What is free on each node."""
 
@@ -50,21 +35,20 @@ class FreeResources:
         for slot in placement:
             for node_id in slot.nodes:
                 if node_id in self._rooms:  # else the node has gone, and what it held with it
-                    self._rooms[node_id].take(need_of(slot.shape))
+                    self._rooms[node_id].take(slot.shape)
 
     def place(self, shape: Shape, strategy: Strategy = "pack") -> Placement | None:
         """Take the room for a slot of this shape; None where it does not fit now.
 
         pack: on as few nodes as can be; spread: on as many. A slot of one worker goes where most CPUs are free.
         """
-        need = need_of(shape)
         trial = {node_id: room.copy() for node_id, room in self._rooms.items()}
         chosen: list[str] = []
         for rank in range(shape.workers):
-            node_id = _choose(trial, need, chosen, shape.workers - rank, strategy)
+            node_id = _choose(trial, shape, chosen, shape.workers - rank, strategy)
             if node_id is None:
                 return None
-            trial[node_id].take(need)
+            trial[node_id].take(shape)
             chosen.append(node_id)
         self._rooms = trial
         return Placement(shape, tuple(sorted(chosen, key=chosen.index)))
@@ -74,8 +58,7 @@ def never_fits(shape: Shape, nodes: Sequence[Node], cluster: str) -> str | None:
     """Return why a slot of this shape fits on no node, nor over all of them, even when they are idle; None where it does."""
     if FreeResources(nodes, ()).place(shape) is not None:
         return None
-    need = need_of(shape)
-    wanted = f"{need.cpus:g} CPUs and {need.gpus:g} GPUs" + (
+    wanted = f"{shape.cpus:g} CPUs and {shape.gpus:g} GPUs" + (
         f" for each of {shape.workers} workers" * (shape.workers > 1)
     )
     there = " and ".join(dict.fromkeys(f"{node.cpus:g} CPUs, {node.gpus} GPUs" for node in nodes)) or "no node"
@@ -97,35 +80,35 @@ class _NodeResources:
         other.cpus, other.devices = self.cpus, list(self.devices)
         return other
 
-    def fits(self, need: Need) -> int:
-        """Return how many workers of this need fit beside each other."""
-        if need.alone and not need.gpus:
-            return int(self.cpus >= self.node.cpus - _CLOSE and self.cpus >= need.cpus)
-        by_cpu = int((self.cpus + _CLOSE) / need.cpus)
-        if not need.gpus:
+    def fits(self, shape: Shape) -> int:
+        """Return how many workers of such a slot fit beside each other."""
+        if shape.alone and not shape.gpus:
+            return int(self.cpus >= self.node.cpus - _CLOSE and self.cpus >= shape.cpus)
+        by_cpu = int((self.cpus + _CLOSE) / shape.cpus)
+        if not shape.gpus:
             return by_cpu
-        if need.gpus < 1:
-            return min(by_cpu, sum(int((free + _CLOSE) / need.gpus) for free in self.devices))
-        return min(by_cpu, sum(free >= 1 - _CLOSE for free in self.devices) // math.ceil(need.gpus - _CLOSE))
+        if shape.gpus < 1:
+            return min(by_cpu, sum(int((free + _CLOSE) / shape.gpus) for free in self.devices))
+        return min(by_cpu, sum(free >= 1 - _CLOSE for free in self.devices) // math.ceil(shape.gpus - _CLOSE))
 
-    def take(self, need: Need) -> None:
-        """Take one worker's need; also where it does not fit, since a node may have shrunk under its slots."""
-        self.cpus -= self.node.cpus if need.alone and not need.gpus else need.cpus
-        if not need.gpus or not self.devices:
+    def take(self, shape: Shape) -> None:
+        """Take what one worker of a slot needs; also where it does not fit, since a node may have shrunk under its slots."""
+        self.cpus -= self.node.cpus if shape.alone and not shape.gpus else shape.cpus
+        if not shape.gpus or not self.devices:
             return
-        if need.gpus < 1:  # the fullest device that has room, as Ray does
-            fitting = [free for free in self.devices if free >= need.gpus - _CLOSE] or self.devices
-            self.devices[self.devices.index(min(fitting))] -= need.gpus
+        if shape.gpus < 1:  # the fullest device that has room, as Ray does
+            fitting = [free for free in self.devices if free >= shape.gpus - _CLOSE] or self.devices
+            self.devices[self.devices.index(min(fitting))] -= shape.gpus
             return
-        for _ in range(math.ceil(need.gpus - _CLOSE)):
+        for _ in range(math.ceil(shape.gpus - _CLOSE)):
             self.devices[self.devices.index(max(self.devices))] = 0.0
 
 
 def _choose(
-    rooms: dict[str, _NodeResources], need: Need, chosen: Sequence[str], left: int, strategy: Strategy
+    rooms: dict[str, _NodeResources], shape: Shape, chosen: Sequence[str], left: int, strategy: Strategy
 ) -> str | None:
     """The node for the next worker of a slot, of which `left` are still to be placed."""
-    fitting = {node_id: room.fits(need) for node_id, room in rooms.items()}
+    fitting = {node_id: room.fits(shape) for node_id, room in rooms.items()}
     fitting = {node_id: count for node_id, count in fitting.items() if count}
     if not fitting:
         return None

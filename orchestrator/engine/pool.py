@@ -7,7 +7,7 @@ from typing import Final
 from clusters.nodes import Node
 from clusters.spec import ClusterSpec
 from orchestrator.engine import RunTrial, Shape
-from orchestrator.engine.placement import FreeResources, Placement, need_of, never_fits
+from orchestrator.engine.placement import FreeResources, Placement, never_fits
 from orchestrator.engine.slots import Slot, SlotClient
 from orchestrator.engine.worker import SlotProcessClient
 from orchestrator.engine.worker_group import WorkerGroup
@@ -101,12 +101,11 @@ class Pool:
         self._opened += 1
         shape = placement.shape
         name = f"{'gang' if shape.workers > 1 else 'slot'}-{self._opened}"
-        need = need_of(shape)
         client: SlotClient
         if shape.workers > 1:
             client = WorkerGroup(name, placement, self._run_trial, self._spec.distributed)
         else:
-            client = SlotProcessClient(name, placement, self._run_trial, need.gpus)
+            client = SlotProcessClient(name, placement, self._run_trial)
         slot = Slot(name, shape, client, placement.nodes)
         slot.reference = client.connect()
         self._slots[name] = slot

@@ -20,7 +20,6 @@ from clusters.ray_cluster import RayCluster
 from clusters.spec import ClusterSpec
 from orchestrator.engine import Event, ExchangeResult, Failure, FailureKind, RunTrial, Shape, Started, Work, spoils
 from orchestrator.engine.code import CODE
-from orchestrator.engine.placement import need_of
 from orchestrator.engine.pool import Pool
 from orchestrator.engine.slots import Assignment, Prefetcher, Slot, failed_at, running
 from orchestrator.engine.waiting import FIRST, WaitingNotices, held
@@ -114,9 +113,7 @@ class RayEngine:
             return
         self._asked = now
         wanted = [(slot.shape, 1) for slot in self._pool] + [(shape, work.waiting(shape)) for shape in work.shapes()]
-        workers = (
-            (float(shape.cpus), need_of(shape).gpus) for shape, count in wanted for _ in range(count * shape.workers)
-        )
+        workers = ((float(shape.cpus), shape.gpus) for shape, count in wanted for _ in range(count * shape.workers))
         self._cluster.want(tuple(islice(workers, MAX_ASKED)))
 
     # tasks and events
@@ -254,11 +251,10 @@ class RayEngine:
         for slot in self._pool:
             if slot.silent_for() <= limit:
                 continue
-            need = need_of(slot.shape)
             usage = self._cluster.usage()
             text = (
                 f"{slot.name} has not come up within {limit:g} s (start_timeout): each of its {slot.shape.workers} workers"
-                f" needs {need.cpus:g} CPUs and {need.gpus:g} GPUs of {self._spec.name!r};"
+                f" needs {slot.shape.cpus:g} CPUs and {slot.shape.gpus:g} GPUs of {self._spec.name!r};"
                 f" {'are they in use by others?' if usage is None else held(usage)}"
             )
             if not any(other.came_up for other in self._pool):

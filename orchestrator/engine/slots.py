@@ -1,10 +1,11 @@
 """The driver's view of slots: what each has been assigned, and how to talk to it."""
 
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from orchestrator.engine import AttemptFailed, AttemptFinished, Event, Shape, Started, Work
 from trainables.context import running_time
@@ -21,27 +22,44 @@ class Assignment:
     """When, in the driver's running time, the slot said that it began."""
 
 
-class SlotClient(Protocol):
-    """The connection to a slot's process or worker group. References are Ray's; only ray.py waits for them."""
+WAIT: Final = 1.0
+"""Seconds that an exchange waits in the slot for the first event."""
+
+
+class SlotClient(ABC):
+    """The connection to a slot's process or worker group, by an actor that has its tasks and its events.
+
+    References are Ray's; only ray.py waits for them.
+    """
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
 
     def connect(self) -> Any:
         """A reference to an `ExchangeResult`, ready as soon as the slot can be handed tasks."""
+        return self._actor.exchange.remote([], 0.0)
 
     def exchange(self, trial_tasks: Sequence[TrialTask]) -> Any:
         """A reference to an `ExchangeResult`, ready when there is an event or after a second."""
+        return self._actor.exchange.remote(trial_tasks, WAIT)
 
     def submit(self, trial_tasks: Sequence[TrialTask]) -> None:
         """Hand over tasks while an exchange is under way."""
+        self._actor.submit.remote(trial_tasks)
 
     def stop(self, trial_id: str) -> None:
         """Tell a trial to stop at the end of its epoch."""
+        self._actor.stop.remote(trial_id)
 
     def withdraw(self) -> Any:
         """A reference to the ids of the trials that were handed over, had not been begun, and now never will be."""
+        return self._actor.withdraw.remote()
 
+    @abstractmethod
     def failure(self) -> str | None:
         """Return why the slot cannot be used any more, where that shows otherwise than by a failed exchange."""
 
+    @abstractmethod
     def close(self, *, graceful: bool) -> None:
         """Give the slot's resources back; graceful lets its processes end by themselves."""
 

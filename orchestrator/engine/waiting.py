@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.engine.placement import need_of
 from orchestrator.engine.slots import Slot
 from orchestrator.text import counted
 
@@ -34,10 +33,10 @@ class WaitingNotices:
             return None
         self._noted_at = time.monotonic()
         longest = max(silent, key=Slot.silent_for)
-        need = need_of(longest.shape)
+        shape = longest.shape
         return (
             f"waiting for room on {self._cluster!r} for {longest.silent_for():.0f} s: "
-            f"{counted(len(silent), 'slot')} of {longest.shape.workers} x {need.cpus:g} CPUs and {need.gpus:g} GPUs;"
+            f"{counted(len(silent), 'slot')} of {shape.workers} x {shape.cpus:g} CPUs and {shape.gpus:g} GPUs;"
             f" {held(usage)}. The sweep waits for {self._limit:g} s (start_timeout)"
         )
 

@@ -26,6 +26,7 @@ from orchestrator.engine import (
     spoils,
 )
 from orchestrator.engine.placement import Placement
+from orchestrator.engine.slots import SlotClient
 from trainables.context import SingleContext
 from trainables.spec import TrialTask
 
@@ -165,43 +166,28 @@ class SlotProcess:
 
 # A slot of one worker: a Ray actor.
 
-WAIT: Final = 1.0
-"""Seconds that an exchange waits in the slot for the first event."""
 _LOOK: Final = 1.0
 """Seconds between two looks at what became of submissions."""
 
 
-class SlotProcessClient:
+class SlotProcessClient(SlotClient):
     """The client of a `SlotProcess` in an actor of its own."""
 
-    def __init__(self, name: str, placement: Placement, run_trial: RunTrial, gpus: float) -> None:
-        """gpus: what it takes of its node's."""
+    def __init__(self, name: str, placement: Placement, run_trial: RunTrial) -> None:
         (node,) = placement.nodes
         actor = ray.remote(SlotProcess).options(
             num_cpus=placement.shape.cpus,
-            num_gpus=gpus,
+            num_gpus=placement.shape.gpus,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
             max_concurrency=2,  # an exchange that waits, and a submission beside it
             max_restarts=0,  # the engine replaces a slot itself, and knows what it was assigned
         )
-        self._actor: Any = actor.remote(name, placement.shape, run_trial)
+        super().__init__(actor.remote(name, placement.shape, run_trial))
         self._submissions: list[Any] = []
         self._looked = time.monotonic()
 
-    def connect(self) -> Any:
-        return self._actor.exchange.remote([], 0.0)
-
-    def exchange(self, trial_tasks: Sequence[TrialTask]) -> Any:
-        return self._actor.exchange.remote(trial_tasks, WAIT)
-
     def submit(self, trial_tasks: Sequence[TrialTask]) -> None:
         self._submissions.append(self._actor.submit.remote(trial_tasks))
-
-    def stop(self, trial_id: str) -> None:
-        self._actor.stop.remote(trial_id)
-
-    def withdraw(self) -> Any:
-        return self._actor.withdraw.remote()
 
     def failure(self) -> str | None:
         """Tasks that did not get there would be waited for without end: one may have no meaning in the slot's process."""

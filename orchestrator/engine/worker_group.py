@@ -34,6 +34,7 @@ from orchestrator.engine import (
     spoils,
 )
 from orchestrator.engine.placement import Placement
+from orchestrator.engine.slots import SlotClient
 from orchestrator.engine.worker import own_bytes
 from orchestrator.text import last_line
 from trainables.process_state.change import SideEffects
@@ -192,8 +193,6 @@ def _verdict(ends: dict[int, AttemptFinished | AttemptFailed]) -> AttemptFinishe
     return replace(verdict, side_effects=reduce(SideEffects.joined, effects)) if effects else verdict
 
 
-WAIT: Final = 1.0
-"""Seconds that an exchange waits at the mailbox for the first event."""
 GRACEFUL_SECONDS: Final = 10.0
 """What the ranks are given to leave their loops when the slot is given back."""
 MAILBOX_SECONDS: Final = 2.0
@@ -212,7 +211,7 @@ class RankConfig:
     """An empty folder: Train insists on one and keeps nothing in it."""
 
 
-class WorkerGroup:
+class WorkerGroup(SlotClient):
     """The client of a worker group: its mailbox, and the Train run in a thread (its `fit` blocks until the run ends)."""
 
     def __init__(self, name: str, placement: Placement, run_trial: RunTrial, spec: DistributedSpec) -> None:
@@ -225,28 +224,13 @@ class WorkerGroup:
             max_concurrency=2 * shape.workers + 4,
             scheduling_strategy=here,  # it must not go with a node that goes
         )
-        self._mailbox: Any = mailbox.remote(shape.workers)
-        self._setting = RankConfig(self._mailbox, name, shape, run_trial, self._storage)
+        super().__init__(mailbox.remote(shape.workers))
+        self._setting = RankConfig(self._actor, name, shape, run_trial, self._storage)
         self._placement, self._spec = placement, spec
         self._ended: str | None = None
         self._closing = False
         self._thread = RayThread(target=self._run, name=f"{name}-train", daemon=True)
         self._thread.start()
-
-    def connect(self) -> Any:
-        return self._mailbox.exchange.remote([], 0.0)
-
-    def exchange(self, trial_tasks: Sequence[TrialTask]) -> Any:
-        return self._mailbox.exchange.remote(trial_tasks, WAIT)
-
-    def submit(self, trial_tasks: Sequence[TrialTask]) -> None:
-        self._mailbox.submit.remote(trial_tasks)
-
-    def stop(self, trial_id: str) -> None:
-        self._mailbox.stop.remote(trial_id)
-
-    def withdraw(self) -> Any:
-        return self._mailbox.withdraw.remote()
 
     def failure(self) -> str | None:
         return None if self._closing else self._ended
@@ -255,12 +239,12 @@ class WorkerGroup:
         self._closing = True
         with contextlib.suppress(ray.exceptions.RayError):  # gone already
             if graceful:
-                self._mailbox.close.remote()
+                self._actor.close.remote()
                 self._thread.join(GRACEFUL_SECONDS)
-            reservation = ray.get(self._mailbox.reservation.remote(), timeout=MAILBOX_SECONDS)
+            reservation = ray.get(self._actor.reservation.remote(), timeout=MAILBOX_SECONDS)
             if reservation is not None:
                 ray.util.remove_placement_group(reservation)  # gone already, unless the run failed as it came up
-            ray.kill(self._mailbox)  # ranks that are left see it go and end themselves
+            ray.kill(self._actor)  # ranks that are left see it go and end themselves
         shutil.rmtree(self._storage, ignore_errors=True)
 
     def _run(self) -> None:

@@ -13,7 +13,7 @@ from orchestrator.grid.claims import Claim
 from orchestrator.grid.mistakes import Gathering, Mistake, mistake, near, shown
 from orchestrator.grid.rules import Exclude, ExcludeField, Override, OverrideField, labels_of, set_by
 from orchestrator.grid.settings import CheckpointPolicy, Resources, Section, Wandb
-from orchestrator.grid.tuning import TuningField
+from orchestrator.grid.tuning import TuningSpec
 from trainables import AXES
 from trainables.protocol import LAST, Protocol
 from trainables.task import tasks
@@ -127,7 +127,7 @@ class GridFile(Section):
     """Axes that are walked level by level instead of combined."""
     overrides: Listed[OverrideField] = ()
     """Other settings for some of the cells."""
-    tuning: TuningField | None = None
+    tuning: TuningSpec | None = None
     claims: Listed[Claim] = ()
     """What the results are said to show, before the grid is run."""
     wandb: Wandb = Wandb()

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from itertools import product
 from math import prod
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, Self, cast
 
-from pydantic import Field, JsonValue, PlainValidator, ValidationInfo
+from pydantic import Field, JsonValue, PlainValidator, ValidationInfo, model_validator
 
 from clusters.yaml_file import YamlList, YamlMapping
 from orchestrator.grid.axes import Reading, read_before
@@ -83,22 +83,53 @@ class Opened:
         return f"{self.axis}.{self.key}"
 
 
-@dataclass(frozen=True)
-class TuningSpec:
-    """How the open parameters of each cell are tuned before its seeds run."""
+# Reading `tuning`: every value that may be tried is checked where it stands.
 
-    trials: int
+_SCALES: Final = ("log", "linear")
+_FORMS: Final = "write [low, high, log], [low, high, linear] or a list of values"
+
+
+_Space = Annotated[
+    dict[str, list[JsonValue]],
+    Field(min_length=1, json_schema_extra={"propertyNames": {"pattern": f"^({'|'.join(LEARNING_AXES)})\\."}}),
+]
+
+
+def _space(written: Any, info: ValidationInfo) -> tuple[Opened, ...]:
+    if not isinstance(written, YamlMapping) or not written:
+        raise ValueError("it has to be a mapping that names a parameter such as optimizer.lr")
+
+    def read(path: str) -> Opened:
+        return _Parameter(path, list(written), read_before(info)).read(written[path])
+
+    return tuple(each(read, ((path, path) for path in written)))
+
+
+class TuningSpec(Section):
+    """How each cell's open parameters are tuned on validation before its seeds run."""
+
+    trials: Annotated[int, Field(ge=1, le=100_000)] = 16
     """The budget of each cell."""
-    search: Literal["random", "tpe", "grid"]
-    scheduler: Literal["none", "asha"]
-    seed: int
-    """Of the search, and of the tuning trials' training: apart from the trials' own seeds (DomainBed's rule)."""
-    space: tuple[Opened, ...]
+    search: Literal["random", "tpe", "grid"] = "random"
+    """How values are looked for: at random, by a tree-structured Parzen estimator, or point by point."""
+    scheduler: Literal["none", "asha"] = "none"
+    """Whether trials that do badly are stopped early (asynchronous successive halving)."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the search and of the tuning trials, apart from the seeds of the cells."""
+    space: Annotated[tuple[Opened, ...], PlainValidator(_space, json_schema_input_type=_Space)]
+    """Dotted names such as optimizer.lr, each with a range [1e-4, 1, log], [8, 64, linear], or a list of values."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.search == "grid" and self.count > self.trials:
+            raise mistake(f"the listed values have {self.count} combinations, more than trials: {self.trials}")
+        return self
 
     def of(self, components: Collection[tuple[str, type[Component]]]) -> "TuningSpec":
         """What of it a cell has. components: (axis, component) of each of its parts."""
         having = {(axis, key) for axis, component in components for key in component.model_fields}
-        return replace(self, space=tuple(opened for opened in self.space if (opened.axis, opened.key) in having))
+        space = tuple(opened for opened in self.space if (opened.axis, opened.key) in having)
+        return self.model_construct(**{**dict(self), "space": space})  # fields alone: nothing that is cached
 
     @cached_property
     def digest(self) -> bytes:
@@ -108,13 +139,8 @@ class TuningSpec:
 
     def parameters(self) -> dict[str, Any]:
         """As the grid has it, for tables."""
-        return {
-            "trials": self.trials,
-            "search": self.search,
-            "scheduler": self.scheduler,
-            "seed": self.seed,
-            "space": {opened.name: opened.domain.written() for opened in self.space},
-        }
+        space = {opened.name: opened.domain.written() for opened in self.space}
+        return {**self.model_dump(exclude={"space"}), "space": space}
 
     def summary(self) -> str:
         """Say how it is tuned, for display."""
@@ -153,54 +179,6 @@ class TuningSpec:
             opened.domain.points(each) if isinstance(opened.domain, Range) else opened.domain.values()
             for opened in self.space
         ]
-
-
-# Reading `tuning`: every value that may be tried is checked where it stands.
-
-_SCALES: Final = ("log", "linear")
-_FORMS: Final = "write [low, high, log], [low, high, linear] or a list of values"
-
-
-_Space = Annotated[
-    dict[str, list[JsonValue]],
-    Field(min_length=1, json_schema_extra={"propertyNames": {"pattern": f"^({'|'.join(LEARNING_AXES)})\\."}}),
-]
-
-
-def _space(written: Any, info: ValidationInfo) -> tuple[Opened, ...]:
-    if not isinstance(written, YamlMapping) or not written:
-        raise ValueError("it has to be a mapping that names a parameter such as optimizer.lr")
-
-    def read(path: str) -> Opened:
-        return _Parameter(path, list(written), read_before(info)).read(written[path])
-
-    return tuple(each(read, ((path, path) for path in written)))
-
-
-class WrittenTuning(Section):
-    """How each cell's open parameters are tuned on validation before its seeds run."""
-
-    trials: Annotated[int, Field(ge=1, le=100_000)] = 16
-    """The budget of each cell."""
-    search: Literal["random", "tpe", "grid"] = "random"
-    """How values are looked for: at random, by a tree-structured Parzen estimator, or point by point."""
-    scheduler: Literal["none", "asha"] = "none"
-    """Whether trials that do badly are stopped early (asynchronous successive halving)."""
-    seed: Annotated[int, Field(ge=0)] = 0
-    """Of the search and of the tuning trials, apart from the seeds of the cells."""
-    space: Annotated[tuple[Opened, ...], PlainValidator(_space, json_schema_input_type=_Space)]
-    """Dotted names such as optimizer.lr, each with a range [1e-4, 1, log], [8, 64, linear], or a list of values."""
-
-
-def _tuning(written: Any, info: ValidationInfo) -> TuningSpec:
-    read = WrittenTuning.model_validate(written, context=info.context)
-    spec = TuningSpec(read.trials, read.search, read.scheduler, read.seed, read.space)
-    if spec.search == "grid" and spec.count > spec.trials:
-        raise mistake(f"the listed values have {spec.count} combinations, more than trials: {spec.trials}")
-    return spec
-
-
-TuningField = Annotated[TuningSpec, PlainValidator(_tuning, json_schema_input_type=WrittenTuning)]
 
 
 class _Parameter:

@@ -33,26 +33,20 @@ class Snapshot:
 
 
 class Progress(Protocol):
-    """Receives what happens in a sweep, for whoever shows it."""
+    """Receives what happens in a sweep, for whoever shows it; what a class does not take in is dropped."""
 
     def note(self, text: str) -> None:
         """A step of the sweep, or something that the user should know."""
+        return
 
     def finished(self, label: str, status: str, detail: str, snapshot: Snapshot) -> None:
         """A trial has come to a status; `detail` is its headline figure or its reason."""
+        return
 
     def update(self, snapshot: Snapshot) -> None:
         """A few times a second."""
+        return
 
 
-class SilentProgress:
+class SilentProgress(Progress):
     """Drops everything that it receives."""
-
-    def note(self, text: str) -> None:
-        return
-
-    def finished(self, label: str, status: str, detail: str, snapshot: Snapshot) -> None:
-        return
-
-    def update(self, snapshot: Snapshot) -> None:
-        return

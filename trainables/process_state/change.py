@@ -1,7 +1,9 @@
 """What a trial changed of its process. Imports nothing heavy: it travels to the driver."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Protocol
 
 
 class After(IntEnum):
@@ -40,3 +42,14 @@ class SideEffects:
     def joined(self, other: "SideEffects") -> "SideEffects":
         """Join the side effects of two workers of one trial."""
         return SideEffects(tuple(dict.fromkeys(self.changes + other.changes)))
+
+
+class Watch(Protocol):
+    """A kind of state, as it is when this is made."""
+
+    def begin(self) -> None:
+        """A trial begins: what has come since the last one ended is not its doing."""
+        return
+
+    def settle(self) -> Iterator[Change]:
+        """A trial has ended: what is not as it was, each put back where it can be."""

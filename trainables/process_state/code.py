@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from trainables.process_state.change import After, Change
+from trainables.process_state.change import After, Change, Watch
 from trainables.process_state.compiler import is_its_name
 
 _WATCHED: Final = (
@@ -43,7 +43,7 @@ _CLASSES_OF: Final = ("torch.nn", "torch.optim", "torch.autograd", _OWN)
 methods each."""
 
 
-class Code:
+class Code(Watch):
     """All of it as it is when this is made; modules that are loaded later, as they are when they are first seen."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from trainables.process_state.change import After, Change
+from trainables.process_state.change import After, Change, Watch
 from trainables.process_state.compiler import its_processes, its_threads
 
 _LOOK_SECONDS: Final = 0.02
@@ -19,7 +19,7 @@ _MANY_FILES: Final = 64
 """Files that one trial may leave open: decoded data stay mapped, and libraries keep what they need."""
 
 
-class Threads:
+class Threads(Watch):
     """A thread that goes on computes beside the next trial, may change what that one uses, and keeps a process from ending.
     One that waits and ends with its process (tqdm has such) does none of it.
     """
@@ -45,7 +45,7 @@ class Threads:
                 yield Change("left a thread running", After.REPLACE)
 
 
-class Processes:
+class Processes(Watch):
     """The child processes that a trial started and did not wait for: they are ended."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Processes:
             yield Change("left a process running")
 
 
-class OpenFiles:
+class OpenFiles(Watch):
     """Many of them at once: a process has room for some thousand."""
 
     def __init__(self) -> None:

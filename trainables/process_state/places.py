@@ -8,22 +8,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from trainables.process_state.change import After, Change
+from trainables.process_state.change import After, Change, Watch
 
 _FIRST_KEPT: Final = 64
 """Copies of the standard streams are kept from this number on, where nobody closes them in passing."""
 _STREAMS: Final = {1: "stdout", 2: "stderr"}
 
 
-class WorkingDirectory:
+class WorkingDirectory(Watch):
     """Held open: its name may be another's by now."""
 
     def __init__(self) -> None:
         self._folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._identity = _identity(self._folder)
-
-    def begin(self) -> None:
-        return
 
     def settle(self) -> Iterator[Change]:
         here = Path().stat()
@@ -32,29 +29,23 @@ class WorkingDirectory:
             yield Change("changed the working directory")
 
 
-class Umask:
+class Umask(Watch):
     """The umask, which cannot be read without being set: so it is set to what it was."""
 
     def __init__(self) -> None:
         self._before = os.umask(0o077)
         os.umask(self._before)
 
-    def begin(self) -> None:
-        return
-
     def settle(self) -> Iterator[Change]:
         if os.umask(self._before) != self._before:
             yield Change("changed the umask")
 
 
-class ModulePath:
+class ModulePath(Watch):
     """Places where modules are looked for. What is added behind them hides nothing, and code that added it needs it."""
 
     def __init__(self) -> None:
         self._before = list(sys.path)
-
-    def begin(self) -> None:
-        return
 
     def settle(self) -> Iterator[Change]:
         if sys.path[: len(self._before)] != self._before:
@@ -62,15 +53,12 @@ class ModulePath:
             yield Change("changed where modules are looked for")
 
 
-class StandardStreams:
+class StandardStreams(Watch):
     """What the first three file descriptors are, and Python's two streams over them."""
 
     def __init__(self) -> None:
         self._kept = {number: kept for number in (0, 1, 2) if (kept := _copy(number)) is not None}
         self._identities = {number: _identity(kept) for number, kept in self._kept.items()}
-
-    def begin(self) -> None:
-        return
 
     def settle(self) -> Iterator[Change]:
         for number, kept in self._kept.items():

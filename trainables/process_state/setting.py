@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from trainables.process_state.change import After, Change
+from trainables.process_state.change import After, Change, Watch
 
 T = TypeVar("T")
 
@@ -19,14 +19,11 @@ class Setting(Generic[T]):
     write: Callable[[T], object]
 
 
-class Settings:
+class Settings(Watch):
     """Values as they are when this is made."""
 
     def __init__(self, settings: tuple[Setting[Any], ...]) -> None:
         self._before = [(setting, setting.read(), setting.read) for setting in settings]
-
-    def begin(self) -> None:
-        return
 
     def settle(self) -> Iterator[Change]:
         """Put back what is another now."""

@@ -9,21 +9,18 @@ from torch.backends import cuda, cudnn, mha, mkldnn, opt_einsum
 from torch.nn.modules import module
 from torch.optim import optimizer  # torch removes the name from its package, and the module stays
 
-from trainables.process_state.change import After, Change
+from trainables.process_state.change import After, Change, Watch
 from trainables.process_state.setting import Setting
 
 # Hooks of torch that act on every module, or every optimizer, of the process.
 
 
-class GlobalHooks:
+class GlobalHooks(Watch):
     """The global hooks that are there when this is made."""
 
     def __init__(self) -> None:
         self._tables = [*_tables(module), *_tables(optimizer)]
         self._before = [list(table.items()) for table in self._tables]
-
-    def begin(self) -> None:
-        return
 
     def settle(self) -> Iterator[Change]:
         for table, before in zip(self._tables, self._before, strict=True):

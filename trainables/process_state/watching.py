@@ -1,27 +1,16 @@
 """A process's state, taken when it is warm and compared after each trial."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from trainables.process_state import python_settings, torch_settings
-from trainables.process_state.change import After, Change, SideEffects
+from trainables.process_state.change import After, Change, SideEffects, Watch
 from trainables.process_state.code import Code
 from trainables.process_state.left_behind import OpenFiles, Processes, Threads
 from trainables.process_state.places import ModulePath, StandardStreams, Umask, WorkingDirectory
 from trainables.process_state.setting import Settings
 from trainables.process_state.torch_settings import GlobalHooks
-
-
-class Watch(Protocol):
-    """A kind of state, as it is when this is made."""
-
-    def begin(self) -> None:
-        """A trial begins: what has come since the last one ended is not its doing."""
-
-    def settle(self) -> Iterator[Change]:
-        """A trial has ended: what is not as it was, each put back where it can be."""
-
 
 KINDS: Final[tuple[Callable[[], Watch], ...]] = (
     partial(Settings, python_settings.SETTINGS),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clusters.nodes import Node
 from orchestrator.engine import Shape
-from orchestrator.engine.placement import FreeResources, Placement, Strategy, need_of, never_fits
+from orchestrator.engine.placement import FreeResources, Placement, Strategy, never_fits
 
 
 def node(name: str, cpus: float, gpus: int = 0) -> Node:
@@ -90,9 +90,8 @@ def test_no_node_is_ever_promised_twice(nodes: list[tuple[int, int]], shapes: li
             continue
         assert len(slot.nodes) == shape.workers
         for name in slot.nodes:
-            need = need_of(shape)
-            cpus[name] += need.cpus
-            gpus[name] += need.gpus
+            cpus[name] += shape.cpus
+            gpus[name] += shape.gpus
     for one in there:
         assert cpus[one.node_id] <= one.cpus
         assert gpus[one.node_id] <= one.gpus + 1e-6

@@ -39,7 +39,7 @@ from orchestrator.engine.worker import SlotProcessClient
 cluster = RayCluster(spec, CODE)
 cluster.open()
 try:
-    single = SlotProcessClient("slot-1", Placement(Shape(1, 1, 0.0), (cluster.nodes[0].node_id,)), never, 0.0)
+    single = SlotProcessClient("slot-1", Placement(Shape(1, 1, 0.0), (cluster.nodes[0].node_id,)), never)
     ray.get(single.connect())
     assert single.failure() is None, "nothing was submitted"
     single.submit([])

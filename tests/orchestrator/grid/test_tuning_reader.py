@@ -127,5 +127,6 @@ def test_ids_of_tuned_cells_hold() -> None:
         Opened("optimizer", "lr", Range(1e-4, 1, log=True, whole=False)),
         Opened("model", "hidden", Choice(("[8]", "[16, 8]"))),
     )
-    assert TuningSpec(16, "random", "asha", 0, space).digest.hex() == "35e4d03fec01f430abaa8466aa3a67b9"
+    spec = TuningSpec.model_construct(trials=16, search="random", scheduler="asha", seed=0, space=space)
+    assert spec.digest.hex() == "35e4d03fec01f430abaa8466aa3a67b9"
     assert tuning_identity(bytes(range(8)), 3) == "776221e6aa12a02d"

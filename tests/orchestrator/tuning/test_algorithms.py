@@ -23,7 +23,7 @@ def spec(
     scheduler: Literal["none", "asha"] = "none",
     seed: int = 0,
 ) -> TuningSpec:
-    return TuningSpec(trials, search, scheduler, seed, space)
+    return TuningSpec.model_construct(trials=trials, search=search, scheduler=scheduler, seed=seed, space=space)
 
 
 def test_random_values_have_the_distribution_that_was_asked_for() -> None:
