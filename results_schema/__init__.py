@@ -19,7 +19,7 @@ from results_schema.statuses import (
 )
 from results_schema.trials import EARLIER_TRIALS, TRIAL_TABLES, TRIALS, TUNING_TRIALS, CellRow, TrialRow
 
-VERSION: Final = 6
+VERSION: Final = 7
 """Raised when a table or a column joins (ADR 6). An older journal is carried over, a newer one refused."""
 
 TABLES: Final = (*TRIAL_TABLES, EPOCHS, *BREAKDOWN, ATTEMPTS, ENVIRONMENTS)

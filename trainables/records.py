@@ -242,6 +242,9 @@ class TrialResult:
     breakdown: Breakdown
     seeds: Annotated[Seeds, Prefix("seed_")]
     epochs: Annotated[int, Column("epoch", "Epochs that ran.")]
+    steps: Annotated[int | None, Column("step", "Optimizer steps; null where an older orch has not counted them.")] = (
+        None
+    )
     best_epoch: Annotated[
         int | None,
         Column("epoch", "The epoch that validation selected; its weights are the ones measured."),

@@ -17,7 +17,7 @@ from orchestrator.cli.terminal import say
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(results: Path, grid: Path | None, as_json: bool) -> int:
-    """A verdict on each claim of the grid whose results are in RESULTS: supported, contradicted or inconclusive.
+    """A verdict on each claim of the grid whose results are in RESULTS: supported, contradicted, inconclusive or confounded.
 
     Each with its effect, interval, corrected p, number of pairs, and what would decide it. Ends with 0 whatever the
     verdicts are, 2 where a claim cannot be read, 4 for damaged results (after showing what can be shown).

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from orchestrator.errors import DamagedResults, UserError
-from orchestrator.evidence.pairing import Units, trials_of, units_of
+from orchestrator.evidence.arms import ArmFacts, Priors, comparison, facts_of, test_priors
+from orchestrator.evidence.pairing import Side, Units, trials_of, units_of
 from orchestrator.evidence.post_hoc import ClaimHistory
 from orchestrator.evidence.stats.ranks import time_to_target
 from orchestrator.evidence.verdict import MAX_SEEDS, Evidence, Verdict, verdicts
@@ -20,7 +22,9 @@ from orchestrator.grid.reader import read_text
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import results_at
-from results_schema import ENVIRONMENTS, EPOCHS, TRAINED, TRIALS
+from results_schema import CLASSES, ENVIRONMENTS, EPOCHS, TRAINED, TRIALS
+
+_SUPPORTS: Final = ["trial_id", "class_index", "support"]
 
 # One number for each trial, by the measure of a claim.
 
@@ -105,6 +109,7 @@ def judge(paths: ResultsPaths, grid: Path | GridSpec | None = None, *, alone: bo
     planned = trials[trials["planned"]] if trials["planned"].any() else trials
     recorded = ClaimHistory(environments)
     epochs = cache(partial(_epochs, tables))  # large, and few claims need it
+    priors = test_priors(planned, lambda ids: tables.wanted(CLASSES, _SUPPORTS, [("trial_id", "in", ids)]))
     evidence = []
     for claim in spec.claims:
         found, notes = _units(claim, planned, epochs)
@@ -118,6 +123,7 @@ def judge(paths: ResultsPaths, grid: Path | GridSpec | None = None, *, alone: bo
                 post_hoc=recorded.is_post_hoc(claim.digest, trials[about]),
                 looks=recorded.looks(trials[trials["trial_id"].isin(found.trial_ids)], trials[about]),
                 cells=frozenset(planned["cell_id"][trials_of(claim, planned)]),
+                arms=comparison(claim, [_facts(side, planned, priors) for side in found.sides]),
                 notes=tuple(notes),
             )
         )
@@ -128,6 +134,10 @@ def judge(paths: ResultsPaths, grid: Path | GridSpec | None = None, *, alone: bo
         dropped=tuple(dict.fromkeys(dropped.values())),
         damage=tuple(tables.damage),
     )
+
+
+def _facts(side: Side, planned: pd.DataFrame, priors: Priors) -> ArmFacts:
+    return facts_of(side.name, planned[planned["trial_id"].isin(side.trial_ids)], priors)
 
 
 def latest_text(environments: pd.DataFrame, paths: ResultsPaths) -> str:

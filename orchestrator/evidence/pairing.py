@@ -94,6 +94,8 @@ class Side:
     """Status to the number of its trials; those that are skipped are not among them."""
     skipped: str | None
     """The reason of a trial that was skipped, where one was."""
+    trial_ids: frozenset[str]
+    """Its trials of the blocks that count or will."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,7 @@ def units_of(claim: Claim, trials: pd.DataFrame, values: "pd.Series[float]") -> 
         of_side = broken[broken.index.isin(about.index[np.logical_or.reduce(side)])]
         return int(_blocks_of(of_side, block).nunique())
 
+    trial_ids = frozenset(used["trial_id"][_blocks_of(used, block).isin(blocks.index)])
     return Units(
         differences=np.asarray(units, dtype=np.float64),
         seeds=int(units.index.get_level_values("seed").nunique()),
@@ -185,9 +188,9 @@ def units_of(claim: Claim, trials: pd.DataFrame, values: "pd.Series[float]") -> 
         lacking=_counts(without["status"]),
         flattering=broken_blocks(favoured=True),
         belittling=broken_blocks(favoured=False),
-        trial_ids=frozenset(used["trial_id"][_blocks_of(used, block).isin(blocks.index)]),
+        trial_ids=trial_ids,
         sides=tuple(
-            _side(claim, term, there[place], about[mask], within)
+            _side(claim, term, there[place], about[mask], within, trial_ids)
             for place, (term, mask) in enumerate(zip(terms, masks, strict=True))
         ),
     )
@@ -231,7 +234,14 @@ def _blocks_of(rows: pd.DataFrame, block: list[str]) -> pd.MultiIndex:
     return pd.MultiIndex.from_frame(rows[block])
 
 
-def _side(claim: Claim, term: Term, there: "pd.Series[float]", rows: pd.DataFrame, within: pd.DataFrame) -> Side:
+def _side(
+    claim: Claim,
+    term: Term,
+    there: "pd.Series[float]",
+    rows: pd.DataFrame,
+    within: pd.DataFrame,
+    trial_ids: frozenset[str],
+) -> Side:
     skipped = within[(within["status"] == "skipped") & _rows(term, within)]["reason"].dropna()
     return Side(
         name=term.name,
@@ -239,6 +249,7 @@ def _side(claim: Claim, term: Term, there: "pd.Series[float]", rows: pd.DataFram
         finite=int(np.isfinite(there.astype("float64")).sum()),
         statuses=_counts(rows["status"]),
         skipped=str(skipped.iloc[0]) if len(skipped) else None,
+        trial_ids=trial_ids & set(rows["trial_id"]),
     )
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from orchestrator.evidence.arms import Difference
 from orchestrator.evidence.verdict import Verdict
 from orchestrator.text import counted
 
@@ -32,8 +33,9 @@ def withdrawn(dropped: Sequence[str]) -> str:
 
 
 def outcome_of(verdict: Verdict) -> str:
-    """`supported`, `supported (post hoc)`, or `inconclusive (not decidable with 5 seeds, needs 8)`."""
-    about = "; ".join(filter(None, (verdict.undecidable, "post hoc" if verdict.post_hoc else None)))
+    """`supported`, `supported (post hoc)`, `inconclusive (not decidable with 5 seeds, needs 8)`, `confounded (by ...)`."""
+    confounded = f"by {' and '.join(verdict.confounded)}" if verdict.outcome == "confounded" else None
+    about = "; ".join(filter(None, (confounded, verdict.undecidable, "post hoc" if verdict.post_hoc else None)))
     return f"{verdict.outcome} ({about})" if about else verdict.outcome
 
 
@@ -45,6 +47,8 @@ def lines_of(verdict: Verdict) -> Iterator[str]:
         yield f"  {effect_of(verdict)}; {sureness_of(verdict)}"
     if verdict.post_hoc:
         yield "  post hoc: it was written, or changed, after trials that it is about had come to their end"
+    if verdict.differs:
+        yield f"  what else differs: {'; '.join(verdict.differs)}"
     yield from (f"  {note}" for note in verdict.notes)
     if verdict.decide is not None:
         yield f"  what would decide it: {verdict.decide}"
@@ -106,11 +110,19 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
             {"arm": side.name, "mean": _plain(side.mean), "trials": dict(side.statuses), "skipped": side.skipped}
             for side in units.sides
         ],
+        "differs": [_difference(one) for one in verdict.evidence.arms.differences],
+        "confounded_by": list(verdict.confounded),
         "left_out": units.waiting,
         "undecidable": verdict.undecidable,
         "decide": verdict.decide,
         "notes": list(verdict.notes),
     }
+
+
+def _difference(one: Difference) -> dict[str, Any]:
+    arms = [{"arm": arm, "value": value} for arm, value in one.arms.items()]
+    ratio = None if one.ratio is None else _plain(one.ratio)
+    return {"what": one.what, "arms": arms, "ratio": ratio, "forbidden": one.forbidden, "text": one.words}
 
 
 def number(value: float) -> str:

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from orchestrator.evidence.arms import NOT_COMPARED, Comparison
 from orchestrator.evidence.pairing import Units
 from orchestrator.evidence.stats.paired import ROUNDING, PairedTest, holm, paired, seeds_to_decide
 from orchestrator.grid.claims import ALPHA, Claim, min_seeds
@@ -52,7 +53,8 @@ class Family:
 MAX_SEEDS: Final = 100
 """Seeds of a cell that are run for a claim's sake: what needs more is too small to matter, or needs another grid."""
 
-Outcome = Literal["supported", "contradicted", "inconclusive"]
+Outcome = Literal["supported", "contradicted", "inconclusive", "confounded"]
+"""`confounded`: its arms differ in what the claim says that they have in common."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Evidence:
     """How often seeds were added after a look at its data."""
     cells: frozenset[str]
     """Ids of the cells that it is about."""
+    arms: Comparison = NOT_COMPARED
+    """What else differs between its arms."""
     notes: tuple[str, ...] = ()
 
 
@@ -104,6 +108,16 @@ class Verdict:
     @property
     def post_hoc(self) -> bool:
         return self.evidence.post_hoc
+
+    @property
+    def differs(self) -> tuple[str, ...]:
+        """What else differs between its arms, in words."""
+        return tuple(one.words for one in self.evidence.arms.differences)
+
+    @property
+    def confounded(self) -> tuple[str, ...]:
+        """What of it the claim forbids."""
+        return self.evidence.arms.confounded
 
 
 def bound_of(claim: Claim) -> float:
@@ -146,6 +160,12 @@ def _verdict(
         shows = "what is claimed" if outcome == "supported" else "the opposite"
         notes.append(f"the pairs that are left show {shows}, but {broken} broke on the side that they favour")
         outcome = "inconclusive"
+    if not still_to_run(units.lacking) and units.blocks:
+        if evidence.arms.confounded:
+            outcome = "confounded"
+        elif evidence.arms.unmeasured:
+            notes.append(f"whether it is fair cannot be told, for no trial has {'; '.join(evidence.arms.unmeasured)}")
+            outcome = "inconclusive"
     seeds = _seeds(claim, evidence, len(family)) if outcome == "inconclusive" else None
     shown, most = None if test is None else test[0], _most(claim)
     return Verdict(
@@ -161,7 +181,7 @@ def _verdict(
         test="" if test is None else test[1].test,
         evidence=evidence,
         undecidable=_undecidable(evidence, family) if outcome == "inconclusive" else None,
-        decide=_decide(claim, evidence, seeds) if outcome == "inconclusive" else None,
+        decide=_decide(claim, evidence, seeds) if outcome in {"inconclusive", "confounded"} else None,
         seeds=seeds,
         notes=tuple(notes),
     )
@@ -221,6 +241,10 @@ def _decide(claim: Claim, evidence: Evidence, seeds: int | None) -> str:
             return f"no trial has a value of {claim.on.name}; claim something on a measure that these data have"
         message = " and ".join(f"{side.name} ({_status_counts(side.statuses)})" for side in units.sides)
         return f"never completed together: {message}; `orch sweep GRID --retry` runs again what failed"
+    if evidence.arms.confounded:
+        return "arms that are alike in what `fair` asks: levels, budgets or epochs that make them so"
+    if evidence.arms.unmeasured:
+        return "no seeds: a `fair` that asks for what these tables have, or trials that are run anew by this orch"
     if _broken(units, float(np.mean(units.differences)), bound_of(claim)):
         return (
             "no seeds: `orch sweep GRID --retry` runs again what failed, and a claim on `diverged` counts what diverged"
@@ -243,7 +267,7 @@ def _seeds(claim: Claim, evidence: Evidence, family: int) -> int | None:
     seeds: trials have still to run, nothing can be compared, what is left out is what matters, or no number would do.
     """
     units, bound = evidence.units, bound_of(claim)
-    if not units.blocks or still_to_run(units.lacking):
+    if not units.blocks or still_to_run(units.lacking) or evidence.arms.unmeasured:
         return None
     if _broken(units, float(np.mean(units.differences)), bound):
         return None

@@ -21,6 +21,7 @@ from pydantic import (
 
 from clusters.yaml_file import At, YamlList, YamlMapping, YamlText
 from orchestrator.grid.axes import OfAxes, Reading, read_before
+from orchestrator.grid.fair import Fair
 from orchestrator.grid.levels import AxisEntry, ComponentValues, Parts, acting, label_of, shown_in
 from orchestrator.grid.measures import Measure, measure_named, measure_names, reachable, time_to
 from orchestrator.grid.mistakes import Gathering, Mistake, each, mistake, near, shown
@@ -259,6 +260,8 @@ class Claim(Section):
     """Which way it changes along `over`."""
     where: _Arm = Arm()
     """The cells that the claim is about; all when not given."""
+    fair: Fair | None = None
+    """What its arms have to have in common beside that: where they do not, the claim is confounded."""
 
     @model_validator(mode="wrap")
     @classmethod

@@ -22,7 +22,7 @@ class ClaimView:
     id: str
     text: str
     outcome: str
-    """supported, contradicted or inconclusive."""
+    """supported, contradicted, inconclusive or confounded."""
     verdict_text: str
     """The same, with whether it is post hoc, and whether its seeds can decide it at all."""
     on: str
@@ -84,6 +84,6 @@ def _shown(verdict: Verdict, *, hidden: bool) -> ClaimView:
         low=number(verdict.low) if known else None,
         high=number(verdict.high) if known else None,
         bound=verdict.bound,
-        notes=verdict.notes,
+        notes=(*(f"what else differs: {what}" for what in verdict.differs), *verdict.notes),
         decide=verdict.decide,
     )

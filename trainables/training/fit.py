@@ -57,6 +57,8 @@ class TrainingResult:
     """Why it diverged, where it did and was not meant to."""
     examples: int
     """Examples trained on, over all epochs and workers."""
+    steps: int
+    """Optimizer steps."""
     val: Outputs | None
     """What the selected weights gave for the validation split; None where no epoch was selected."""
 
@@ -98,7 +100,13 @@ def fit(parts: FitParts) -> TrainingResult:
     if progress.best:
         module.load_state_dict(progress.best)
     diverged = None if parts.protocol.schedule.is_range_test else _divergence(history[-1])
-    return TrainingResult(tuple(history), progress.best_epoch, diverged, progress.examples, progress.best_val)
+    steps = len(history) * _steps_of_an_epoch(parts)
+    return TrainingResult(tuple(history), progress.best_epoch, diverged, progress.examples, steps, progress.best_val)
+
+
+def _steps_of_an_epoch(parts: FitParts) -> int:
+    examples = len(parts.data.split.train) * parts.learner.passes
+    return steps_of(examples, parts.protocol.batch_size, parts.context.shard)
 
 
 def _begun(parts: FitParts, streams: RandomStreams) -> TrainingProgress:
@@ -153,7 +161,7 @@ def _learn(parts: FitParts, streams: RandomStreams, history: Sequence[EpochRow])
         context.shard,
         len(parts.data.info.classes),
     )
-    steps = steps_of(len(train), protocol.batch_size, context.shard)
+    steps = _steps_of_an_epoch(parts)
     losses = torch.zeros((), dtype=torch.float64, device=context.device)
     correct: Tensor | None = torch.zeros((), dtype=torch.int64, device=context.device)
     norms: list[Tensor] = []

@@ -213,6 +213,7 @@ def _result(
         status="diverged" if diverged else "completed",
         reason=diverged,
         epochs=len(training.history),
+        steps=training.steps,
         best_epoch=training.best_epoch,
         train=metrics.train,
         val=metrics.val,

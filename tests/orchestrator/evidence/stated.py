@@ -1,6 +1,6 @@
 """Results of a grid that claims something, with scores of our choice, written through the real journal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
 from tests.orchestrator import sample
 from tests.orchestrator.sample import Cell
+from trainables.records import TrialResult
 
 GRID = """\
 name: demo
@@ -24,8 +25,17 @@ Scores = Mapping[Cell, Sequence[float | str | None]]
 """For each seed of a cell its accuracy, a status in place of it, or None where it has not run yet."""
 
 
-def write(root: Path, scores: Scores, *claims: str, skipped: Mapping[Cell, str] | None = None) -> ResultsPaths:
-    """claims: each as it stands between the braces."""
+Change = Callable[[TrialResult], TrialResult]
+
+
+def write(
+    root: Path,
+    scores: Scores,
+    *claims: str,
+    skipped: Mapping[Cell, str] | None = None,
+    changes: Mapping[Cell, Change] | None = None,
+) -> ResultsPaths:
+    """claims: each as it stands between the braces. changes: makes other results of those of a cell's completed trials."""
     paths = ResultsPaths(root)
     journal = Journal.create_or_open(paths.journal)
     seeds = range(max(map(len, scores.values())))
@@ -38,7 +48,8 @@ def write(root: Path, scores: Scores, *claims: str, skipped: Mapping[Cell, str] 
             elif value == "failed":
                 sample.fail(journal, cell, seed)
             elif value is not None:
-                sample.complete(journal, cell, seed, accuracy=float(value))
+                change = (changes or {}).get(cell, lambda ended: ended)
+                sample.complete(journal, cell, seed, accuracy=float(value), change=change)
     journal.commit()
     export(journal, paths)
     journal.close()
