@@ -5,6 +5,7 @@ from typing import Final
 from results_schema.column import Table, arrow_field
 from results_schema.environments import ENVIRONMENTS, EnvironmentRow
 from results_schema.of_trials import ATTEMPTS, BREAKDOWN, CLASSES, CURVES, EPOCHS, AttemptRow
+from results_schema.predictions import EXAMPLES, OF_EXAMPLES, PREDICTIONS
 from results_schema.statuses import (
     BROKEN,
     ENDED,
@@ -23,6 +24,7 @@ VERSION: Final = 7
 """Raised when a table or a column joins (ADR 6). An older journal is carried over, a newer one refused."""
 
 TABLES: Final = (*TRIAL_TABLES, EPOCHS, *BREAKDOWN, ATTEMPTS, ENVIRONMENTS)
+"""Those whose rows the journal has, written anew with each export. `OF_EXAMPLES` are not among them."""
 
 __all__ = [
     "ATTEMPTS",
@@ -34,8 +36,11 @@ __all__ = [
     "ENDED",
     "ENVIRONMENTS",
     "EPOCHS",
+    "EXAMPLES",
     "FINAL",
+    "OF_EXAMPLES",
     "OPEN",
+    "PREDICTIONS",
     "RETRYABLE",
     "STATUSES",
     "TABLES",

@@ -53,10 +53,11 @@ def arrow_field(column: TableColumn) -> pa.Field:
 
     import pyarrow as pa
 
+    wide = column.column.bits == 64
     types = {
         str: pa.string(),
-        int: pa.int64(),
-        float: pa.float64(),
+        int: pa.int64() if wide else pa.int32(),
+        float: pa.float64() if wide else pa.float32(),
         bool: pa.bool_(),
         datetime: pa.timestamp("us", tz="UTC"),
     }

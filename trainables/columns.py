@@ -26,6 +26,8 @@ class Column:
     """Whether it can be not a number, which the tables keep as null."""
     stored: str = ""
     """Its name in the tables, where that is not the field's."""
+    bits: Literal[32, 64] = 64
+    """Of a number, as a table has it."""
 
     def titled(self, name: str) -> str:
         """As a page writes a field of this name."""

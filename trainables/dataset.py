@@ -293,6 +293,12 @@ class Dataset(DataOptions):
         """
         return None
 
+    def sources(self, location: DataLocation) -> Sequence[str] | None:
+        """Return the file of each example, as users know it, in the order of the examples; None where there are none, or
+        they are not there any more. For people to read: nothing is opened by it.
+        """
+        return None
+
     def unreadable(self, location: DataLocation) -> Sequence[DataError]:
         """Return what only reading every example whole finds, where that is asked for because something else is wrong."""
         return ()

@@ -106,6 +106,8 @@ class Protocol(Component):
     trial_timeout: Annotated[Seconds | None, NotIdentity()] = None
     """Seconds that one trial may take."""
     keep_weights: Annotated[Literal["none", "best"], NotIdentity()] = "none"
+    keep_predictions: Annotated[bool, NotIdentity()] = True
+    """Whether the tables keep what each trial said of each test example."""
 
     @model_validator(mode="after")
     def _warms_up_in_time(self) -> "Protocol":

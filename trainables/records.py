@@ -224,6 +224,24 @@ class CueScores:
 
 
 @dataclass(frozen=True, slots=True)
+class Predictions:
+    """What a trial said of each example of its test split, packed (`trainables.training.predictions`)."""
+
+    split_id: Annotated[
+        str,
+        Column(
+            "-",
+            "The test split that `predictions` has this trial's answers to (`examples`); null where none are kept.",
+        ),
+    ]
+    examples: int
+    """In the test split."""
+    answers: bytes
+    split: bytes | None
+    """The examples themselves; None where whoever asked for the trial has them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Seeds:
     """The streams derived from a trial's seed."""
 
@@ -270,6 +288,8 @@ class TrialResult:
     sizes: SplitSizes
     cue: Annotated[CueScores | None, Prefix("cue_")] = None
     """None where no cue was planted, or the test split was not measured."""
+    predictions: Predictions | None = None
+    """None where the protocol or the task keeps none, and on every rank but the first."""
     costs: Costs
     world_size: Annotated[int, Column("worker", "Workers that trained it together.", measured=False)]
     threads: Annotated[int, Column("thread", "torch threads of a worker.", measured=False)]

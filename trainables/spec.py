@@ -51,6 +51,8 @@ class TrialTask:
     """A tuning trial is measured on validation alone: it never reads the test split."""
     checkpoints: Checkpoints | None = None
     """None where none are kept."""
+    split_is_known: bool = False
+    """Whether the sweep has the examples of its test split already, which then need not travel."""
 
     def resumed_at(self, epoch: int) -> TrialTask:
         """The same, going on from this epoch."""

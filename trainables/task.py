@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,7 +18,21 @@ from trainables.records import Breakdown, EpochRow, TrialResult
 from trainables.registry import registry
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What is kept of a split, example by example, in its order: each array is (examples,)."""
+
+    predicted: NDArray[np.float32]
+    """The index of a class, or the number that a task predicts."""
+    targets: NDArray[np.float32]
+    """The truth in the same terms, which `predicted` equals where it is right."""
+    probability: NDArray[np.float64] | None = None
+    """Of the truth, 0 to 1; None where the task has no such thing."""
 
 
 class Task(Component):
@@ -72,6 +87,13 @@ class Task(Component):
         the trial has diverged. Raises TrainablesError where there are no examples.
         """
         return self.measure(outputs, targets)
+
+    def answers(self, outputs: Tensor, targets: Tensor) -> Answers | None:
+        """Return what is kept of each example of the test split: one number of what was predicted, and one of the truth.
+
+        None, as here, where an example is not told by one number: then nothing is kept. Finite outputs, as `measure`.
+        """
+        return None
 
     def breakdown(self, outputs: Tensor, targets: Tensor, data: DataInfo) -> Breakdown:
         """Return the rows that the tables keep of a split beside its scores; none where the task has none."""

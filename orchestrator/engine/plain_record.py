@@ -74,7 +74,7 @@ def _or_else(make: Callable[[], str], otherwise: str) -> str:
 
 R = TypeVar("R", bound="DataclassInstance")
 
-_PLAIN: Final = frozenset({int, float, bool, type(None)})
+_PLAIN: Final = frozenset({int, float, bool, bytes, type(None)})
 _MAX: Final = 2**63
 """No table has a column for a whole number of this size."""
 

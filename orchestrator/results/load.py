@@ -1,7 +1,7 @@
 """`orchestrator.load`: a results directory in a notebook."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, overload
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from orchestrator.errors import UserError
 from orchestrator.evidence.judge import judge, latest_text, measured
@@ -21,6 +22,8 @@ from orchestrator.grid.measures import reachable, time_to
 from orchestrator.grid.reader import read_text
 from orchestrator.results.ranked import ranked_cells
 from orchestrator.store.local_path import local_path, whole_path
+from orchestrator.store.predictions.parts import Answered, PartTrial
+from orchestrator.store.predictions.reading import examples_of, predicted_trials, predictions_of
 from orchestrator.store.reading import results_at, table_of
 from results_schema import ENVIRONMENTS, TABLES, TRAINED, Table
 from trainables import AXES, AxisName
@@ -95,6 +98,38 @@ class Results:
 
             return pl.DataFrame(found)
         return found.to_pandas()
+
+    @property
+    def examples(self) -> pd.DataFrame:
+        """The examples of every test split that predictions are kept of, with their targets, groups and sources."""
+        found: pd.DataFrame = examples_of(self._paths).to_pandas()
+        return found
+
+    def predictions(self, trials: str | Iterable[str] | None = None) -> pd.DataFrame:
+        """What trials said of each example of their test split; of all trials that have predictions where none are named.
+
+            found = load("results/demo")
+            wrong = found.predictions(found.trials["trial_id"][:3]).merge(found.examples).query("predicted != target")
+
+        `trial_id` and `split_id` are categories. Those of a sweep that runs join some at a time. Raises UserError for a
+        trial that has none.
+        """
+        there = predicted_trials(self._paths)
+        named = there if trials is None else [trials] if isinstance(trials, str) else list(trials)
+        if unknown := [trial_id for trial_id in named if trial_id not in there]:
+            raise UserError(
+                f"no predictions are kept of trial {unknown[0]}; `orch verify` says of which there are some"
+            )
+        said = list(predictions_of(self._paths, named))
+        return pd.DataFrame(
+            {
+                "trial_id": _repeated([trial.trial_id for trial, _ in said], said),
+                "split_id": _repeated([trial.split_id for trial, _ in said], said),
+                "position": _joined([np.arange(trial.examples, dtype=np.int32) for trial, _ in said], np.int32),
+                "predicted": _joined([answered.predicted for _, answered in said], np.float32),
+                "probability": _joined([_probability(answered) for _, answered in said], np.float32),
+            }
+        )
 
     def cells(self) -> pd.DataFrame:
         """One row for each cell, data set by data set, the best first: `orchestrator.results.ranked.ranked_cells`.
@@ -204,6 +239,21 @@ def _plain(value: Any) -> Any:
         case np.generic():
             return value.item()
     return value
+
+
+def _repeated(names: list[str], said: list[tuple[PartTrial, Answered]]) -> pd.Series:
+    """A name for each row, as a category."""
+    rows = [trial.examples for trial, _ in said]
+    return pd.Series(names, dtype="category").repeat(rows).reset_index(drop=True)
+
+
+def _joined(parts: list[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
+    return np.concatenate(parts) if parts else np.empty(0, kind)
+
+
+def _probability(answered: Answered) -> NDArray[np.float32]:
+    missing = np.full(len(answered.predicted), np.nan, np.float32)
+    return missing if answered.probability is None else answered.probability
 
 
 def _table(name: str) -> Table:

@@ -17,6 +17,7 @@ from orchestrator.store import journal_schema, sql
 from orchestrator.store.connection import checked, checked_io, connect
 from orchestrator.store.inspection import refuse_damage
 from orchestrator.store.journal_writer import JournalWriter
+from orchestrator.store.predictions import waiting
 from orchestrator.store.sql import Planning, keep_cell, outcome_values
 from orchestrator.store.version import migrate, migrated_copy, version_of
 from results_schema import (
@@ -181,7 +182,7 @@ class Journal:
         self._write(EPOCHS, [event.row], event.trial_id)
 
     def attempt_finished(self, event: AttemptFinished) -> None:
-        """The attempt came to its end: the trial's row, its classes and curves."""
+        """The attempt came to its end: the trial's row, its classes, curves and predictions."""
         values = {**outcome_values(event.result), "finished_at": event.at, **_side_effects(event)}
         self._update_trial(event.trial_id, values)
         with self._checked():
@@ -189,7 +190,14 @@ class Journal:
                 self._db.execute(f"DELETE FROM {table.name} WHERE trial_id = ?", (event.trial_id,))
         for table in BREAKDOWN:
             self._write(table, getattr(event.result.breakdown, table.name), event.trial_id)
+        with self._checked():
+            waiting.keep(self._db, event.trial_id, event.attempt, event.result.predictions)
         self._end_attempt(event, event.result.status, event.result.reason, None)
+
+    def predictions_written(self, written: Iterable[waiting.Attempt]) -> None:
+        """What these attempts said stands in parts of the table, and waits here no more."""
+        with self._checked():
+            waiting.forget(self._db, written)
 
     def attempt_failed(self, event: AttemptFailed, status: str | None, reason: str) -> None:
         """The attempt broke; the trial's status is now `status`, or it waits again where that is None."""

@@ -15,6 +15,7 @@ from trainables.data.files import (
     IMAGES,
     JOURNAL,
     LOCK_HOLDER,
+    PREDICTIONS,
     WANDB,
     WEIGHTS,
 )
@@ -106,13 +107,18 @@ class ResultsPaths:
         """A folder for each trial that has some."""
         return self.root / CHECKPOINTS
 
+    @property
+    def predictions(self) -> Path:
+        """A folder of Parquet files (`store.predictions`), which readers of Parquet take for one table."""
+        return self.root / PREDICTIONS
+
     def table(self, name: str) -> Path:
         return self.root / f"{name}.parquet"
 
     @property
     def folders(self) -> tuple[Path, ...]:
         """Those that orch makes in it."""
-        return (*(self.root / name for name in KEPT), self.checkpoints, self.wandb, self.damaged)
+        return (*(self.root / name for name in KEPT), self.predictions, self.checkpoints, self.wandb, self.damaged)
 
     def weights(self, trial_id: str) -> Path:
         return self._of_trial(WEIGHTS, trial_id)

@@ -37,6 +37,13 @@ _WHICH_TRIALS: Final = {
 _KEYS: Final = {"cells": ("cell_id",), **{table.name: table.key for table in TABLES}}
 
 
+PREDICTIONS: Final[Mapping[str, str]] = {
+    "waiting_predictions": "trial_id TEXT PRIMARY KEY, attempt INTEGER NOT NULL, split_id TEXT, examples INTEGER NOT NULL,"
+    " answers BLOB",
+    "test_splits": "split_id TEXT PRIMARY KEY, examples INTEGER NOT NULL, content BLOB NOT NULL",
+}
+"""What the journal has of `predictions` until a part of that table has it, and of `examples` for good."""
+
 CALL_AS: Final = (
     f"UPDATE cells SET ({', '.join(AXES)}) ="
     f" (SELECT {', '.join(AXES)} FROM cells AS own WHERE own.cell_id = ?2) WHERE cell_id = ?1"
@@ -79,6 +86,8 @@ def columns() -> dict[str, frozenset[str]]:
         **declared,
         "meta": frozenset({"key", "value"}),
         "logs": frozenset({"trial_id", "attempt", "text"}),
+        "waiting_predictions": frozenset({"trial_id", "attempt", "split_id", "examples", "answers"}),
+        "test_splits": frozenset({"split_id", "examples", "content"}),
     }
 
 
@@ -104,7 +113,13 @@ def schema_statements() -> list[str]:
         *(_create(name, fields) for name, fields in tables().items()),
         "CREATE TABLE logs (trial_id TEXT, attempt INTEGER, text TEXT, PRIMARY KEY (trial_id, attempt)) WITHOUT ROWID",
         "CREATE INDEX trials_by_status ON trials (status)",
+        *prediction_tables(),
     ]
+
+
+def prediction_tables() -> Iterator[str]:
+    """Statements that make them where they are not there."""
+    return (f"CREATE TABLE IF NOT EXISTS {name} ({columns})" for name, columns in PREDICTIONS.items())
 
 
 def additions(table: str, fields: list[TableColumn], there: Collection[str]) -> list[str]:

@@ -19,8 +19,11 @@ from orchestrator.store import sql
 from orchestrator.store.files import content_of, damaged, digest_of, irregularity
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import KEPT, OLDER_JOURNALS, ResultsPaths, may_be_kept
+from orchestrator.store.predictions.parts import is_part
+from orchestrator.store.predictions.waiting import Attempt
+from orchestrator.store.predictions.writing import lacks_splits, write_examples, write_parts
 from orchestrator.store.version import carried_over, holds_every_trial
-from results_schema import ENDED, TABLES, TRIALS, VERSION, Table
+from results_schema import ENDED, EXAMPLES, TABLES, TRIALS, VERSION, Table
 from trainables.data.files import durable, remove_unfinished, replace_whole, unfinished
 
 # `checksums.json`: what the tables and the kept files of a results directory have to be, bit for bit (ADR 8).
@@ -47,6 +50,8 @@ class Checksums:
     tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """More than one while an export puts its files in place: the file is the old one, or `ABSENT`, or the new one."""
     kept: Mapping[str, KeptFile] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
+    """Those that make `predictions.parquet`: the name of each is its checksum."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -57,10 +62,12 @@ class Checksums:
             return cls()
         try:
             content = json.loads(text)["content"]
+            parts = content.get("parts", [])
             found = cls(
                 content["directory_id"],
                 {name: tuple(digests) for name, digests in content["tables"].items()},
                 {name: KeptFile(*values) for name, values in content["kept"].items()},
+                tuple(parts),
             )
             right = found._text() == text and found._is_sensible()
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -73,11 +80,15 @@ class Checksums:
         replace_whole(self._text(), path)
 
     def may_become(self, tables: Mapping[str, str], root: Path) -> Self:
-        """Each of these tables is as it is now in `root`, or has this digest. Raises OSError."""
+        """Each of these tables is as it is now in `root`, or has this digest; others stay. Raises OSError."""
         both = {
             name: tuple(dict.fromkeys((*self._allowed_now(root / name), digest))) for name, digest in tables.items()
         }
-        return replace(self, tables=both)
+        return replace(self, tables={**self.tables, **both})
+
+    def with_tables(self, tables: Mapping[str, str]) -> Self:
+        """Each of these tables has this digest; others stay."""
+        return replace(self, tables={**self.tables, **{name: (digest,) for name, digest in tables.items()}})
 
     def may_be_absent(self, table: str) -> bool:
         return ABSENT in self.tables.get(table, (ABSENT,))
@@ -91,18 +102,13 @@ class Checksums:
         """Whoever wrote it may have given it a right checksum: each value is of its type, and each name is one of orch's."""
         digests = [*chain.from_iterable(self.tables.values()), *(kept.digest for kept in self.kept.values())]
         texts = all(isinstance(text, str) for text in (self.directory_id, *digests))
-        return (
-            texts and all(type(kept.attempt) is int for kept in self.kept.values()) and all(map(may_be_kept, self.kept))
-        )
+        attempts = all(type(kept.attempt) is int for kept in self.kept.values())
+        return texts and attempts and all(map(may_be_kept, self.kept)) and all(map(is_part, self.parts))
 
     def _text(self) -> bytes:
-        content = json.dumps(
-            {
-                "directory_id": self.directory_id,
-                "tables": dict(self.tables),
-                "kept": {name: [kept.digest, kept.attempt] for name, kept in sorted(self.kept.items())},
-            }
-        )
+        kept = {name: [kept.digest, kept.attempt] for name, kept in sorted(self.kept.items())}
+        values = {"directory_id": self.directory_id, "tables": dict(self.tables), "kept": kept}
+        content = json.dumps(values | ({"parts": list(self.parts)} if self.parts else {}))
         digest = blake2b(content.encode(), digest_size=16).hexdigest()
         return f'{{"checksum": "{digest}", "content": {content}}}\n'.encode()
 
@@ -151,10 +157,14 @@ BATCHES: Final = 25
 """Batches of so many rows that make a row group: what an export holds in memory."""
 
 
-def export(journal: Journal, paths: ResultsPaths, check: Callable[[], None] = lambda: None) -> None:
-    """Write every table anew. A reader sees the old file or the new one, never half of one.
+def export(
+    journal: Journal, paths: ResultsPaths, check: Callable[[], None] = lambda: None, *, everything: bool = True
+) -> tuple[Attempt, ...]:
+    """Write every table anew, and predictions that wait as parts of theirs. A reader sees the old file or the new one, never
+    half of one. Return the attempts whose predictions stand in parts now: the journal need not have them any more.
 
-    check: raises where they must not be put in place any more.
+    check: raises where they must not be put in place any more. everything: also predictions that are too few for a part
+    while a sweep runs.
 
     The checksums allow both before the first is in place, and only the new ones once all are: whoever kills us, no table
     that is intact is taken for damaged. For the one who holds the results' lock. Raises DamagedResults, OSError.
@@ -168,14 +178,23 @@ def export(journal: Journal, paths: ResultsPaths, check: Callable[[], None] = la
                 _write(table, journal, files[table.name])
             kept = {**kept_files(journal, paths, known.kept), **older_journals(paths, known.kept)}
             directory_id = journal.directory_id
+            check()
+            new = write_parts(journal, paths, known.parts, everything=everything)
+            examples = paths.table(EXAMPLES.name)
+            if (everything or new.written) and lacks_splits(journal, examples):
+                files[EXAMPLES.name] = written.enter_context(unfinished(examples))
+                write_examples(journal, files[EXAMPLES.name])
         digests = {paths.table(name).name: digest_of(Path(file.name)) for name, file in files.items()}
-        known = replace(known, directory_id=directory_id, kept=kept)
+        known = replace(known, directory_id=directory_id, kept=kept, parts=new.parts)
         check()
         known.may_become(digests, paths.root).write(paths.checksums)
         for name, file in files.items():
             Path(file.name).replace(paths.table(name))
         durable(paths.root)
-        replace(known, tables={name: (digest,) for name, digest in digests.items()}).write(paths.checksums)
+        known.with_tables(digests).write(paths.checksums)
+    for name in new.superseded:
+        (paths.predictions / name).unlink(missing_ok=True)
+    return new.written
 
 
 def read(

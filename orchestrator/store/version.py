@@ -106,6 +106,8 @@ def _carry_over(db: sqlite3.Connection, version: int) -> None:
             there = sql.columns_there(db, table)
             for statement in sql.additions(table, fields, there):
                 db.execute(statement)
+        for statement in sql.prediction_tables():
+            db.execute(statement)
         # before tuning there was, every trial was there to be evaluated
         db.execute("UPDATE trials SET purpose = 'evaluation' WHERE purpose IS NULL")
         if counts_a_part:

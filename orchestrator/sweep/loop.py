@@ -13,6 +13,7 @@ from orchestrator.plan.tuned import TunedCell, UnfitValues, shown, with_values
 from orchestrator.store.checkpoints import CheckpointStore
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.predictions.waiting import Written
 from orchestrator.sweep.estimate import SweepEstimate, headline
 from orchestrator.sweep.failures import Failures
 from orchestrator.sweep.goal import Goal
@@ -29,6 +30,10 @@ DISPLAY_PERIOD: Final = 0.25
 """Seconds between two looks at the display."""
 
 
+_SplitKey = tuple[bytes, bytes, int]
+"""What decides a trial's test split: data set, `protocol.splits`, seed."""
+
+
 class Sweep:
     """Implements the engine's `Work`: hands out trials, records what happens to them, decides on retries."""
 
@@ -43,8 +48,15 @@ class Sweep:
         stop: Callable[[], None],
         draining: Callable[[], bool] = bool,
         checkpoints: CheckpointStore | None = None,
+        written: Written | None = None,
     ) -> None:
-        """stop: raises Interrupted when the sweep has to end. draining: whether no trial is to be begun any more."""
+        """stop: raises Interrupted when the sweep has to end. draining: whether no trial is to be begun any more.
+
+        written: is told by whoever writes tables.
+        """
+        self._written = written or Written()
+        self._known_splits: set[_SplitKey] = set()
+        """Test splits whose examples a trial of this sweep has handed out."""
         self._checkpoints = checkpoints or CheckpointStore(paths, None)
         self._draining = draining
         self._journal, self._paths, self._location = journal, paths, location
@@ -107,7 +119,16 @@ class Sweep:
             )
         weights = self._paths.weights(waiting.trial_id) if spec.protocol.keep_weights == "best" else None
         image = self._paths.image(waiting.trial_id)
-        return TrialTask(waiting.trial_id, attempt, spec, self._location, weights, image, checkpoints=checkpoints)
+        return TrialTask(
+            waiting.trial_id,
+            attempt,
+            spec,
+            self._location,
+            weights,
+            image,
+            checkpoints=checkpoints,
+            split_is_known=_split_key(waiting) in self._known_splits,
+        )
 
     def requeue(self, trial_task: TrialTask) -> None:
         trial = self._running_trials.pop(trial_task.trial_id)
@@ -152,6 +173,8 @@ class Sweep:
                     return self._deferred.tuner(waiting.cell).epoch(waiting.tuning, event.row)
             case AttemptFinished():
                 self._journal.attempt_finished(event)
+                if event.result.predictions is not None:
+                    self._known_splits.add(_split_key(waiting))
                 self._note_side_effects(event, trial)
                 detail = headline(event.result, _goal(waiting))
                 self._conclude(event.trial_id, event.result.status, detail, event.result)
@@ -170,6 +193,7 @@ class Sweep:
     def tick(self) -> None:
         now = time.monotonic()
         if now - self._committed >= COMMIT_PERIOD:
+            self._journal.predictions_written(self._written.take())
             self._journal.commit()
             self._checkpoints.committed()
             self._committed = now
@@ -313,6 +337,10 @@ class Sweep:
         self._counts[new] += 1
         if not self._counts[old]:
             del self._counts[old]
+
+
+def _split_key(waiting: Waiting) -> _SplitKey:
+    return waiting.cell.data.digest or b"", waiting.cell.protocol.splits.digest(), waiting.seed
 
 
 def _running(trial: RunningTrial) -> Running:

@@ -24,6 +24,7 @@ from orchestrator.store.checkpoints import CheckpointStore
 from orchestrator.store.journal import Journal
 from orchestrator.store.local_path import whole_path
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.predictions.waiting import Written
 from orchestrator.sweep.environment import observe
 from orchestrator.sweep.loop import Sweep
 from orchestrator.sweep.queue import Packing
@@ -235,6 +236,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
 
         checkpoints = CheckpointStore(paths, grid.checkpoints)
         checkpoints.tidy(journal.statuses)
+        written = Written()
         sweep = Sweep(
             journal,
             pending,
@@ -245,17 +247,19 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
             stop=stop,
             draining=draining.asked,
             checkpoints=checkpoints,
+            written=written,
         )
         had = sweep.left
         for shape, reason in without_room.items():
             sweep.reject(shape, reason)
-        with reported(grid, paths, writing.place, progress, left=sweep.left) as exported:
+        with reported(grid, paths, writing.place, progress, left=sweep.left, written=written) as exported:
             if sweep.left:
                 execute(request, cluster, sweep, journal, stopping, progress)
                 if sweep.left and draining.asked():
                     raise stopped_by_request(journal)
             journal.commit()
             checkpoints.committed()
+        journal.predictions_written(written.take())
         nothing_could_run = journal.counts().keys() == {"skipped"} or (had > 0 and not anywhere)
         return _summary(grid.name, paths, journal, sweep, began, exported.seconds, nothing_could_run=nothing_could_run)
 

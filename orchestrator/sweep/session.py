@@ -14,6 +14,7 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.lock import ResultsLock
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import JournalPlace, place_of
+from orchestrator.store.predictions.waiting import Written
 from orchestrator.store.tables import export, refuse_damaged_tables
 from orchestrator.sweep.stop import Stopping
 from orchestrator.wandb.process import WandbWriter
@@ -30,8 +31,9 @@ PATIENCE: Final = 20.0
 class Exporter:
     """A thread that reads the committed journal, has it copied where others look, and writes the tables."""
 
-    def __init__(self, paths: ResultsPaths, place: JournalPlace) -> None:
-        self._paths, self._place = paths, place
+    def __init__(self, paths: ResultsPaths, place: JournalPlace, written: Written | None = None) -> None:
+        """written: is told whose predictions the journal need not have any more."""
+        self._paths, self._place, self._written = paths, place, written or Written()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="export", daemon=True)
         self.failure: str | None = None
@@ -56,7 +58,7 @@ class Exporter:
         if self._abandoned:
             return
         try:
-            self._export()
+            self._export(everything=True)
         except OSError as error:
             raise InfrastructureLost(
                 f"cannot write the tables of {self._paths.root}: {error}; the journal has everything: the same command"
@@ -67,18 +69,18 @@ class Exporter:
         wait = self._first
         while not self._stop.wait(wait):
             try:
-                self._export()
+                self._export(everything=False)
                 self.failure = None
             except Exception as error:  # noqa: BLE001 - the sweep goes on; the final export raises what still holds
                 self.failure = str(error)
             wait = max(PERIOD, PATIENCE * self.seconds)
 
-    def _export(self) -> None:
+    def _export(self, *, everything: bool) -> None:
         began = time.monotonic()
         self._place.publish()
         journal = Journal.read(self._place.published)
         try:
-            export(journal, self._paths, self._place.check)
+            self._written.add(export(journal, self._paths, self._place.check, everything=everything))
         finally:
             journal.close()
         self.seconds = time.monotonic() - began
@@ -137,13 +139,14 @@ def open_session(paths: ResultsPaths, progress: Progress, stopping: Stopping) ->
 
 @contextmanager
 def reported(
-    grid: GridSpec, paths: ResultsPaths, place: JournalPlace, progress: Progress, *, left: int
+    grid: GridSpec, paths: ResultsPaths, place: JournalPlace, progress: Progress, *, left: int, written: Written
 ) -> Iterator[Exporter]:
     """Tables that are fresh while the sweep runs and complete when it ends, however it ends; and the W&B writer.
 
+    written: as `Exporter` has it.
     left: trials that have still to run. The tables of an earlier sweep do not know of them, and would be read as its end.
     """
-    exporter, writer = Exporter(paths, place), WandbWriter()
+    exporter, writer = Exporter(paths, place, written), WandbWriter()
     exporter.start(at_once=left > 0 and paths.table(TRIALS.name).exists())
     try:
         writer.start(paths, grid.wandb.mode, grid.wandb.destination(grid.name))

@@ -81,11 +81,12 @@ FETCHED: Final = ".fetched.json"
 """In a copy of a cluster's results."""
 WEIGHTS: Final = "weights"
 IMAGES: Final = "pictures"
+PREDICTIONS: Final = "predictions.parquet"
 CHECKPOINTS: Final = "checkpoints"
 WANDB: Final = "wandb"
 DAMAGED: Final = "damaged"
 
-FOLDERS: Final = frozenset({WEIGHTS, IMAGES, CHECKPOINTS, WANDB, DAMAGED})
+FOLDERS: Final = frozenset({WEIGHTS, IMAGES, PREDICTIONS, CHECKPOINTS, WANDB, DAMAGED})
 """All that it has."""
 
 

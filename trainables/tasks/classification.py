@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from trainables.columns import Score, Scores
 from trainables.dataset import DataInfo
 from trainables.records import Breakdown, ClassRow, CurveRow
-from trainables.task import Task
+from trainables.task import Answers, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -114,6 +114,20 @@ class Classification(Task):
         accuracy, balanced_accuracy = _metrics.accuracies(logits.argmax(dim=1), labels)
         loss = float(F.cross_entropy(logits.double(), labels))
         return ClassificationScores(loss=loss, accuracy=accuracy, balanced_accuracy=balanced_accuracy)
+
+    def answers(self, outputs: Tensor, targets: Tensor) -> Answers:
+        """The class of the greatest output, and the probability of the true one."""
+        import numpy as np
+
+        from trainables.tasks._metrics import Predictions
+
+        predictions = Predictions.of(outputs, targets)
+        truth = predictions.targets
+        return Answers(
+            predictions.predicted.numpy().astype(np.float32),
+            truth.numpy().astype(np.float32),
+            predictions.probabilities.gather(1, truth[:, None])[:, 0].numpy(),
+        )
 
     def breakdown(self, outputs: Tensor, targets: Tensor, data: DataInfo) -> Breakdown:
         """A row for each class, its ROC curve, and the confusion cells that are not zero. Raises as `measure`."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from trainables.columns import Score, Scores
 from trainables.dataset import DataInfo
-from trainables.task import Task
+from trainables.task import Answers, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,6 +85,14 @@ class Regression(Task):
         errors = true - predicted
         mse = float(errors.square().mean())
         return RegressionScores(loss=mse, mse=mse, mae=float(errors.abs().mean()), r2=_r2(errors, true))
+
+    def answers(self, outputs: Tensor, targets: Tensor) -> Answers | None:
+        """The number itself; None where there are several to predict."""
+        if outputs.shape[1] != 1:
+            return None
+        predicted = outputs.detach().cpu().float()
+        true = _beside(predicted, targets.detach().cpu())
+        return Answers(predicted[:, 0].numpy(), true[:, 0].numpy())
 
 
 def _beside(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from trainables.data.batches import Batches
 from trainables.process_state.precision import autocast
 from trainables.protocol import Protocol
 from trainables.records import Breakdown, CueScores, Seeds
-from trainables.task import Task
+from trainables.task import Answers, Task
 from trainables.training.prepare import Prepared
 
 _MAX_EXAMPLES: Final = 1000
@@ -79,6 +79,8 @@ class Metrics:
     test: Scores | None = None
     breakdown: Breakdown = field(default_factory=Breakdown)
     cue: CueScores | None = None
+    answers: Answers | None = None
+    """To the test split; None where they are not kept, and on every rank but the first."""
     diverged: str | None = None
     """Why the selected weights cannot be measured, if they cannot."""
 
@@ -116,7 +118,8 @@ def measure(
     except _NotFiniteError as reason:
         return Metrics(diverged=str(reason))
     breakdown = task.breakdown(*test, data.info)
-    return Metrics(train, val_scores, task.measure(*test), breakdown, _by_cue(task, test, data))
+    answers = task.answers(*test) if protocol.keep_predictions and context.rank == 0 else None
+    return Metrics(train, val_scores, task.measure(*test), breakdown, _by_cue(task, test, data), answers)
 
 
 def _finite(split: str, outputs: Outputs) -> Outputs:

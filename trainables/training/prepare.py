@@ -14,7 +14,7 @@ from torch import nn
 from trainables.context import Context
 from trainables.data.autoencoder import autoencoded
 from trainables.data.batches import Batches
-from trainables.data.cache import contents
+from trainables.data.cache import Contents, contents
 from trainables.data.cue import drawn_cues, planted
 from trainables.data.splits import Split, stream
 from trainables.data.statistics import pixel_scale
@@ -24,6 +24,7 @@ from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, Stream
 from trainables.errors import DataError
 from trainables.interfaces import Regularizer, TrainingFacts
 from trainables.protocol import Protocol, Splits
+from trainables.training.predictions import split_identity
 
 
 def _none() -> NDArray[np.int64]:
@@ -40,8 +41,47 @@ class Prepared:
     facts: TrainingFacts
     unlabelled: NDArray[np.int64] = field(default_factory=_none)
     """Training examples without a label (`per_class`), as indices for `batches`; their targets there are -100."""
+    tested: "TestedExamples | None" = None
+    """Which examples the test split has; None where nobody asked."""
     cues: NDArray[np.int64] | None = None
     """The class that each example's planted cue stands for (`spurious`), (examples,); None where none is planted."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestedExamples:
+    """Which examples a test split has."""
+
+    split_id: str
+    groups: NDArray[np.int64] | None
+    """(test examples,): as in `Examples`; and so are the next two."""
+    hashes: NDArray[np.uint64]
+    indices: NDArray[np.int64]
+    count: int
+    """Examples in the whole data set."""
+    dataset: Dataset
+    location: DataLocation
+
+    def sources(self) -> list[str]:
+        """Return each example's file, or a digest of its content where the files are others by now than were decoded."""
+        names = self.dataset.sources(self.location)
+        if names is None or len(names) != self.count:
+            return [f"{digest:016x}" for digest in self.hashes.tolist()]
+        return [names[index] for index in self.indices.tolist()]
+
+
+def _tested(
+    dataset: Dataset, location: DataLocation, fingerprint: str, found: Contents, test: NDArray[np.int64]
+) -> TestedExamples:
+    groups, count = found.examples.groups, len(found.examples)
+    return TestedExamples(
+        split_identity(dataset, fingerprint, test, count),
+        None if groups is None else groups[test],
+        found.hashes[test],
+        test,
+        count,
+        dataset,
+        location,
+    )
 
 
 @runtime_checkable
@@ -91,7 +131,8 @@ def prepared(
     counts = np.bincount(trial_split.targets[train], minlength=len(info.classes)) if info.classes else np.empty(0)
     mean, std = (tuple(float(value) for value in each) for each in (batches.statistics.mean, batches.statistics.std))
     facts = TrainingFacts(tuple(int(count) for count in counts), mean, std)
-    return Prepared(info, trial_split.split, batches, facts, trial_split.unlabelled, cues)
+    tested = _tested(dataset, location, fingerprint, found, trial_split.split.test)
+    return Prepared(info, trial_split.split, batches, facts, trial_split.unlabelled, tested, cues)
 
 
 def _changed(

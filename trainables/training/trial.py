@@ -13,9 +13,9 @@ from trainables.dataset import DataInfo, ImageArray
 from trainables.errors import CheckpointError
 from trainables.interfaces import Model, Regularizer
 from trainables.process_state.precision import numerics
-from trainables.records import Costs, Seeds, SplitSizes, TrialResult
+from trainables.records import Costs, Predictions, Seeds, SplitSizes, TrialResult
 from trainables.spec import TrialSpec, TrialTask, derived_seed, derived_seeds
-from trainables.task import Task, task_named
+from trainables.task import Answers, Task, task_named
 from trainables.training.checkpoints import CheckpointManager
 from trainables.training.costs import PeakMemory, Stopwatch, count_bytes, count_flops, count_parameters, measure_latency
 from trainables.training.evaluate import UNMEASURED, Metrics, measure, measure_validation
@@ -23,6 +23,7 @@ from trainables.training.fit import FitParts, TrainingResult, fit
 from trainables.training.generation import add_generated
 from trainables.training.image import save_image
 from trainables.training.learner import Learner, LearnerParts, OwnLearner, SupervisedLearner
+from trainables.training.predictions import SplitExamples, pack_answers
 from trainables.training.prepare import CachesFeatures, Prepared, prepared
 from trainables.training.range_test import RangeFound, RangeTest
 from trainables.training.weights import save_weights
@@ -97,6 +98,8 @@ def _run(trial_task: TrialTask, context: Context) -> TrialResult:
         _keep(trial_task, learner, data, extended.image)
     costs = _costs(spec, data.info, task, learner, training, times, memory, context)
     result = _result(training, metrics, costs, data, extended.count, seeds, context)
+    if metrics.answers is not None:
+        result = replace(result, predictions=_predictions(metrics.answers, data, trial_task.split_is_known))
     return _with_range(result, learner.found()) if isinstance(learner, RangeTest) else result
 
 
@@ -112,6 +115,14 @@ def _keep(trial_task: TrialTask, learner: Learner, data: Prepared, made: ImageAr
         image = made
     if image is not None:
         save_image(image, trial_task.image)
+
+
+def _predictions(answers: Answers, data: Prepared, known: bool) -> Predictions:
+    """known: whether the examples of this split need not be handed out again."""
+    tested = data.tested
+    assert tested is not None, "it is prepared with its data"
+    split = None if known else SplitExamples(answers.targets, tested.groups, tested.sources()).packed()
+    return Predictions(tested.split_id, len(answers.predicted), pack_answers(answers), split)
 
 
 def _origin(model: Model, data: Prepared) -> dict[str, str]:

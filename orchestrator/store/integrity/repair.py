@@ -12,7 +12,8 @@ from orchestrator.store.connection import checked
 from orchestrator.store.files import copy_durably, irregularity
 from orchestrator.store.inspection import JournalFiles, inspect
 from orchestrator.store.integrity.rebuild import rebuild
-from orchestrator.store.integrity.verify import FileVerdict, journal_verdicts, verify
+from orchestrator.store.integrity.verdict import FileVerdict
+from orchestrator.store.integrity.verify import journal_verdicts, verify
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import LIVES_AT, JournalPlace, place_of

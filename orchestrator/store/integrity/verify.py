@@ -20,6 +20,8 @@ from orchestrator.store.connection import checked, connect, look, read_copy, tel
 from orchestrator.store.fetched import read_fetched
 from orchestrator.store.files import damaged, digest_of, irregularity, link_on_the_way, not_permitted, reading
 from orchestrator.store.inspection import Inspected, JournalFiles, inspect, state
+from orchestrator.store.integrity.predictions import KeptAnswers, prediction_verdicts
+from orchestrator.store.integrity.verdict import FileVerdict
 from orchestrator.store.lock import unexpected_paths
 from orchestrator.store.lock_note import living_holder
 from orchestrator.store.paths import ResultsPaths
@@ -28,25 +30,6 @@ from orchestrator.store.sql import TRIALS_AND_CELLS, among, columns_there
 from orchestrator.store.tables import Checksums, KeptFile
 from orchestrator.store.version import table_version
 from results_schema import TABLES, TRAINED, TRIAL_TABLES, TRIALS, Table
-
-# What is found of a file of a results directory.
-
-
-@dataclass(frozen=True, slots=True)
-class FileVerdict:
-    """One file, or what is missing in place of one."""
-
-    file: str
-    """Within the results directory."""
-    damage: str | None
-    """What is wrong and what is lost by it; None where the file is intact."""
-    detail: str = ""
-    """What else there is to say."""
-
-    @property
-    def intact(self) -> bool:
-        return self.damage is None
-
 
 # Checkpoints of trials that have not ended, against the checksums inside them.
 
@@ -194,6 +177,18 @@ def _journal_ids(paths: ResultsPaths) -> set[str] | None:
         return None
 
 
+def _kept_answers(paths: ResultsPaths) -> KeptAnswers | None:
+    """None where the journal cannot tell."""
+    try:
+        newest = journal_to_read(paths)
+        if inspect(JournalFiles(newest)).faults:
+            return None
+        with closing(_opened(paths, newest)) as db:
+            return KeptAnswers.read(db)
+    except Exception:  # noqa: BLE001 - said of the journal itself
+        return None
+
+
 # A journal against its page checksums, its watermark, and its own rows.
 
 _LOOKS = 10
@@ -287,6 +282,7 @@ def _verdicts(paths: ResultsPaths) -> Iterator[FileVerdict]:
     if (local := journal_on_disk(paths)) is not None:
         yield from journal_verdicts(paths, local)
     yield from table_verdicts(paths)
+    yield from prediction_verdicts(paths, _kept_answers(paths))
     yield from kept_verdicts(paths)
     yield from checkpoint_verdicts(paths)
     for found in unexpected_paths(paths):

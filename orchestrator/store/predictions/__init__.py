@@ -1,0 +1,1 @@
+"""What trials said of their test examples: in the journal until it stands in a part of the table, which is written once."""
