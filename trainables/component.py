@@ -6,6 +6,7 @@ is. Its canonical form is part of a trial's identity, so a changed meaning needs
 
 import json
 from dataclasses import dataclass
+from enum import Flag, auto
 from functools import cache
 from hashlib import blake2b
 from typing import Annotated, Any, ClassVar, Self
@@ -27,6 +28,16 @@ class AddedLater:
 @dataclass(frozen=True)
 class NotIdentity:
     """Marks a parameter that does not change what is trained (a path, a time limit): never in the canonical form."""
+
+
+class PerWorker(Flag):
+    """What each worker of a trial does by itself, so that the training depends on how many there are (ADR 23)."""
+
+    NOTHING = 0
+    STATISTICS = auto()
+    """Normalises by its own part of a batch (batch norm). Workers share this under `protocol.sync_batch_norm`."""
+    DRAWS = auto()
+    """Draws random numbers of its own, or mixes the examples of its own part."""
 
 
 Positive = Annotated[float, Field(gt=0)]

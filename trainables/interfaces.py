@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from trainables.component import Component
+from trainables.component import Component, PerWorker
 from trainables.context import Context
 from trainables.dataset import DataInfo, DataLocation, Examples, ImageArray, Input
 from trainables.records import EpochRow
@@ -38,6 +38,11 @@ class Model(Component):
         return False
 
     @property
+    def per_worker(self) -> PerWorker:
+        """What its workers do apart while it trains. A model that does not say may hold batch norm anywhere."""
+        return PerWorker.STATISTICS | (PerWorker.DRAWS if self.has_own_learner else PerWorker.NOTHING)
+
+    @property
     def has_own_learner(self) -> bool:
         """Whether it has a training step of its own."""
         return self._has_method("learner")
@@ -61,6 +66,10 @@ class Model(Component):
         """Return None, or the reason why it cannot follow this protocol (the reason of a skipped row)."""
         if protocol.accumulate > 1 and self.has_own_learner:
             return f"{self.name} learns a batch in a way of its own, which cannot be cut in parts; leave accumulate out"
+        if protocol.sync_batch_norm and self.has_own_learner:
+            return (
+                f"{self.name} learns a batch in a way of its own, and shares no statistics; leave sync_batch_norm out"
+            )
         return None
 
     @abstractmethod
@@ -152,6 +161,13 @@ class Regularizer(Component):
     changes_targets: ClassVar[bool] = False
     """Whether `on_loss` changes what the targets are. It then acts before those that weigh classes or examples,
     wherever the grid lists it: smoothed targets can be weighed, weighed ones no longer be smoothed."""
+
+    @property
+    def per_worker(self) -> PerWorker:
+        """What workers do apart under it. What changes batches, or layers, is taken to draw or to mix, however little."""
+        acts = (type(self).on_batch, type(self).on_model)
+        apart = acts != (Regularizer.on_batch, Regularizer.on_model)
+        return PerWorker.DRAWS if apart else PerWorker.NOTHING
 
     def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
         """Return None, or the reason why it cannot work on this data with this model (the reason of a skipped row)."""

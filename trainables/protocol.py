@@ -100,6 +100,8 @@ class Protocol(Component):
     accumulate: Annotated[Count, AddedLater(keeps=1)] = 1
     """Parts, of two examples at least, in which a worker learns its share of a batch before it takes the step, to need less
     memory. Batch norm has the statistics of a part."""
+    sync_batch_norm: Annotated[bool, AddedLater(keeps=False)] = False
+    """Whether batch norm has the statistics of the whole batch, over all workers, and not of each worker's part."""
     select: str | None = None
     """The validation measure that picks the epoch, such as val_accuracy, or last; the task's default when not given."""
     splits: Splits = Field(default_factory=Splits)
@@ -108,6 +110,15 @@ class Protocol(Component):
     keep_weights: Annotated[Literal["none", "best"], NotIdentity()] = "none"
     keep_predictions: Annotated[bool, NotIdentity()] = True
     """Whether the tables keep what each trial said of each test example."""
+
+    @model_validator(mode="after")
+    def _meets_in_every_batch_norm(self) -> "Protocol":
+        """Workers that pass a net a different number of times would wait for each other for ever."""
+        if self.sync_batch_norm and self.accumulate > 1:
+            raise ValueError("sync_batch_norm goes without accumulate: workers may cut a batch in unequally many parts")
+        if self.sync_batch_norm and self.compile:
+            raise ValueError("sync_batch_norm goes without compile: workers may compile for unequally many sizes")
+        return self
 
     @model_validator(mode="after")
     def _warms_up_in_time(self) -> "Protocol":

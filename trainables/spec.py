@@ -4,11 +4,13 @@ from __future__ import annotations  # who only reads results (`orch status`) com
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from hashlib import blake2b
+from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from trainables.component import Component
+from trainables.component import Component, PerWorker
 from trainables.dataset import Dataset
 from trainables.interfaces import Model, Optimizer, Regularizer
 from trainables.protocol import Protocol
@@ -77,16 +79,20 @@ class TrialSpec:
     seed: int
     fingerprint: str
     """Of the data set's content."""
+    workers: int = 1
+    """Processes that train it together."""
 
     @property
     def cell_id(self) -> str:
-        return cell_identity(
+        cell = cell_identity(
             dataset_digest(self.dataset, self.fingerprint),
             self.model.digest(),
             self.optimizer.digest(),
             combined_digest(self.regularizers),
             self.protocol.digest(),
-        ).hex()
+        )
+        apart = done_apart(self.model, self.regularizers)
+        return identity_of_workers(cell, counted_workers(self.workers, self.protocol, apart)).hex()
 
     @property
     def trial_id(self) -> str:
@@ -114,6 +120,28 @@ def cell_identity(dataset: bytes, model: bytes, optimizer: bytes, regularizer: b
     return blake2b(version + dataset + model + optimizer + regularizer + protocol, digest_size=8).digest()
 
 
+def done_apart(model: Model, regularizers: Iterable[Regularizer]) -> PerWorker:
+    """What the workers of a trial with these components do each by itself."""
+    return reduce(or_, (regularizer.per_worker for regularizer in regularizers), model.per_worker)
+
+
+def counted_workers(workers: int, protocol: Protocol, apart: PerWorker) -> int:
+    """How many workers belong to a trial's identity: 1 where any number of them trains it alike (ADR 23)."""
+    if protocol.sync_batch_norm:
+        apart &= ~PerWorker.STATISTICS
+    return workers if apart else 1
+
+
+def identity_of_workers(cell: bytes, counted: int) -> bytes:
+    """8 bytes that stand for a cell trained by so many workers; by 1 it is the cell as it is.
+
+    Made of the cell's identity without them, so that results of before workers counted can be given their ids.
+    """
+    if counted == 1:
+        return cell
+    return blake2b(b"workers" + cell + counted.to_bytes(8, "big"), digest_size=8).digest()
+
+
 def trial_identity(cell: bytes, seed: int) -> str:
     """16 hex digits that stand for a trial."""
     return blake2b(cell + seed.to_bytes(8, "big"), digest_size=8).hexdigest()
@@ -122,6 +150,11 @@ def trial_identity(cell: bytes, seed: int) -> str:
 def tuning_identity(cell: bytes, number: int) -> str:
     """16 hex digits that stand for a tuning trial: what it is to try is not known before."""
     return blake2b(b"tuning" + cell + number.to_bytes(8, "big"), digest_size=8).hexdigest()
+
+
+def tuned_identity(cell: bytes, values: str) -> str:
+    """16 hex digits that stand for a cell under values (JSON) of its open parameters."""
+    return blake2b(cell + values.encode(), digest_size=8).hexdigest()
 
 
 def derived_seeds(seed: int) -> Seeds:

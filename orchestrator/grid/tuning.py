@@ -131,6 +131,10 @@ class TuningSpec(Section):
         space = tuple(opened for opened in self.space if (opened.axis, opened.key) in having)
         return self.model_construct(**{**dict(self), "space": space})  # fields alone: nothing that is cached
 
+    def opens(self, *axes: str) -> bool:
+        """Whether a parameter of one of these axes is tuned."""
+        return any(opened.axis in axes for opened in self.space)
+
     @cached_property
     def digest(self) -> bytes:
         """Part of the identity of every cell that is tuned so."""

@@ -8,9 +8,18 @@ from orchestrator.grid.levels import Level
 from orchestrator.grid.settings import Resources
 from orchestrator.grid.tuning import TuningSpec
 from orchestrator.plan.resolve import LocatedData
+from trainables.component import PerWorker
 from trainables.interfaces import Model, Optimizer, Regularizer
 from trainables.protocol import Protocol
-from trainables.spec import TrialSpec, cell_identity, trial_identity, tuning_identity
+from trainables.spec import (
+    TrialSpec,
+    cell_identity,
+    counted_workers,
+    done_apart,
+    identity_of_workers,
+    trial_identity,
+    tuning_identity,
+)
 
 
 class Settings(NamedTuple):
@@ -22,6 +31,26 @@ class Settings(NamedTuple):
     """Of the protocol, and of the tuning where there is one."""
     tuning: TuningSpec | None = None
     """How the cell's open parameters are tuned; None where nothing is."""
+
+
+def identity_of(dataset: bytes, model: Level, optimizer: Level, regularizer: Level, settings: Settings) -> bytes:
+    """8 bytes that stand for a cell of these levels, as `TrialSpec.cell_id` has them where nothing is tuned.
+
+    dataset: the digest of the data. Components are only built where there are workers to ask them about.
+    """
+    digests = (model.digest, optimizer.digest, regularizer.combined_digest, settings.digest)
+    cell = cell_identity(dataset, *digests)
+    return identity_of_workers(cell, _counted_workers(model, regularizer, settings))
+
+
+def _counted_workers(model: Level, regularizer: Level, settings: Settings) -> int:
+    workers = settings.resources.workers
+    if workers == 1:
+        return 1
+    if settings.tuning is not None and settings.tuning.opens("model", "regularizer"):  # each try may be another net
+        return counted_workers(workers, settings.protocol, PerWorker.STATISTICS | PerWorker.DRAWS)
+    apart = done_apart(cast(Model, model.config), cast(tuple[Regularizer, ...], regularizer.configs))
+    return counted_workers(workers, settings.protocol, apart)
 
 
 class Cell(NamedTuple):
@@ -64,13 +93,7 @@ class Cell(NamedTuple):
     @property
     def identity(self) -> bytes:
         """8 bytes; in hex, the cell's id. Raises DataMissing where the data is not there."""
-        return cell_identity(
-            self.data.digest,
-            self.model.digest,
-            self.optimizer.digest,
-            self.regularizer.combined_digest,
-            self.settings.digest,
-        )
+        return identity_of(self.data.digest, self.model, self.optimizer, self.regularizer, self.settings)
 
     @property
     def cell_id(self) -> str:
@@ -102,4 +125,5 @@ class Cell(NamedTuple):
             protocol=self.protocol,
             seed=seed,
             fingerprint=self.data.fingerprint,
+            workers=self.resources.workers,
         )

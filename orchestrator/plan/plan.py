@@ -14,7 +14,7 @@ from orchestrator.grid import GridSpec
 from orchestrator.grid.claims import min_seeds
 from orchestrator.grid.levels import Level, meaning
 from orchestrator.grid.rules import Override
-from orchestrator.plan.cell import Cell, Settings
+from orchestrator.plan.cell import Cell, Settings, identity_of
 from orchestrator.plan.combine import Combination, GridIterator
 from orchestrator.plan.counts import ExistingResults, PlanCounts
 from orchestrator.plan.extra_seeds import AddedSeeds
@@ -25,7 +25,7 @@ from trainables import LEARNING_AXES
 from trainables.component import Component
 from trainables.data.subset import SeededSplit
 from trainables.dataset import DataLocation
-from trainables.spec import cell_identity, trial_identity
+from trainables.spec import trial_identity
 
 # What holds for a cell beside its levels: protocol and resources under the overrides, and what of it is tuned.
 
@@ -142,7 +142,7 @@ class Plan:
         if not self._may_repeat:
             yield from map(self._cell, self._walk)
             return
-        seen: set[tuple[object, ...]] = set()
+        seen: set[bytes] = set()
         for skipped in (False, True):  # a cell that runs goes before an equal one that is excluded
             for cell in map(self._cell, self._walk):
                 if (cell.skip is not None) is skipped and (key := _key(cell)) not in seen:
@@ -254,13 +254,7 @@ class Plan:
             return b""
         if overriding and self._changes_components:
             return self._resolved(combination).identity
-        return cell_identity(
-            data.digest,
-            self._models.of(model).digest,
-            optimizer.digest,
-            regularizer.combined_digest,
-            self._settings.of(combination).digest,
-        )
+        return identity_of(data.digest, self._models.of(model), optimizer, regularizer, self._settings.of(combination))
 
     def _cell(self, combination: Combination) -> Cell:
         cell = self._resolved(combination)
@@ -340,6 +334,6 @@ def _outlook(cell: Cell, lacks: Lacks) -> _CellOutcome:
     return _CellOutcome(None, lacks(cell), cell.tuning.count if cell.tuning else 0)
 
 
-def _key(cell: Cell) -> tuple[object, ...]:
-    data = id(cell.data) if cell.data.missing else cell.data.digest
-    return (data, cell.model.digest, cell.optimizer.digest, cell.regularizer.combined_digest, cell.settings.digest)
+def _key(cell: Cell) -> bytes:
+    data = id(cell.data).to_bytes(16, "big") if cell.data.missing else cell.data.digest
+    return identity_of(data, cell.model, cell.optimizer, cell.regularizer, cell.settings)

@@ -64,7 +64,8 @@ class Support:
 
     def of_protocol(self, model: Level, optimizer: Level, protocol: Protocol) -> str | None:
         """The reason why a model or an optimizer cannot follow this protocol, or None."""
-        asked = [model.parts[0]] if protocol.accumulate > 1 else []  # all that a model may refuse
+        refusable = protocol.accumulate > 1 or protocol.sync_batch_norm  # all that a model may refuse
+        asked = [model.parts[0]] if refusable else []
         if (
             cast(type[Optimizer], optimizer.parts[0].component).unsupported_protocol_reason
             is not Optimizer.unsupported_protocol_reason

@@ -7,7 +7,7 @@ attempt and epoch.
 
 import sqlite3
 import weakref
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -18,6 +18,7 @@ from orchestrator.store.connection import checked, checked_io, connect
 from orchestrator.store.inspection import refuse_damage
 from orchestrator.store.journal_writer import JournalWriter
 from orchestrator.store.predictions import waiting
+from orchestrator.store.rekeying.trials import renamed_trials
 from orchestrator.store.sql import Planning, keep_cell, outcome_values
 from orchestrator.store.version import migrate, migrated_copy, version_of
 from results_schema import (
@@ -73,8 +74,11 @@ class Journal:
         return journal
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """For anyone, also while a sweep writes. Raises DamagedResults, FileNotFoundError."""
+    def read(cls, path: Path, *, as_planned: bool = False) -> Self:
+        """For anyone, also while a sweep writes. Raises DamagedResults, FileNotFoundError.
+
+        as_planned: trials of an older orch have the ids under which a plan of now looks for them.
+        """
         if not path.exists() and not path.is_symlink():
             raise FileNotFoundError(path)
         db = connect(path, read_only=True)
@@ -83,7 +87,7 @@ class Journal:
             journal_schema.check_version(db, path)
             if version_of(db, path) < VERSION or journal_schema.lacks_scores(db):
                 with closing(db):
-                    journal = cls(migrated_copy(db, VERSION), path)
+                    journal = cls(migrated_copy(db, path, VERSION, as_planned=as_planned), path)
             journal_schema.check_schema(journal._db, path)
         return journal
 
@@ -223,6 +227,11 @@ class Journal:
     def statuses(self) -> dict[str, str]:
         """Trial id to status, of every trial that the directory knows."""
         return dict(self.query("SELECT trial_id, status FROM trials"))
+
+    def renamed_trials(self) -> Mapping[str, str]:
+        """Old trial id to new, of those that an older orch knew by another (ADR 23)."""
+        with self._checked():
+            return renamed_trials(self._db)
 
     def skipped_for(self, reason: str) -> frozenset[str]:
         """Trials that were skipped for a reason that begins so."""

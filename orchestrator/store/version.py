@@ -21,6 +21,7 @@ from orchestrator.store.connection import connect, look
 from orchestrator.store.files import damaged, reading
 from orchestrator.store.inspection import JournalFiles, inspect
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.rekeying.trials import rekey
 from orchestrator.store.sql import columns_there
 from results_schema import EARLIER_TRIALS, TABLES, TRIALS, TUNING_TRIALS, VERSION, Table
 
@@ -28,6 +29,10 @@ from results_schema import EARLIER_TRIALS, TABLES, TRIALS, TUNING_TRIALS, VERSIO
 
 SPLIT: Final = 5
 """Version of the results from which on trials stand in three tables, and `parameters` counts what does not learn too."""
+
+
+COUNTS_WORKERS: Final = 7
+"""Version of the results from which on the number of workers may belong to what a trial is (ADR 23)."""
 
 
 def learns_in_part(model_config: str | None) -> bool:
@@ -87,18 +92,21 @@ def migrate(db: sqlite3.Connection, path: Path, found: int, version: int) -> Non
     """
     with closing(connect(path.with_name(f"{path.stem}-version-{found}{path.suffix}"))) as copy:
         db.backup(copy)
-    _carry_over(db, version)
+    _carry_over(db, version, renamed=found < COUNTS_WORKERS)
 
 
-def migrated_copy(db: sqlite3.Connection, version: int) -> sqlite3.Connection:
-    """An older journal as one of this version, in memory: for those who read and must not change it."""
+def migrated_copy(db: sqlite3.Connection, path: Path, version: int, *, as_planned: bool) -> sqlite3.Connection:
+    """An older journal as one of this version, in memory: for those who read and must not change it.
+
+    as_planned: with the ids that a sweep would give its trials. Without, they have those of the tables beside it.
+    """
     copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     db.backup(copy)
-    _carry_over(copy, version)
+    _carry_over(copy, version, renamed=as_planned and version_of(copy, path) < COUNTS_WORKERS)
     return copy
 
 
-def _carry_over(db: sqlite3.Connection, version: int) -> None:
+def _carry_over(db: sqlite3.Connection, version: int, *, renamed: bool) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
         counts_a_part = "trainable_parameters" not in sql.columns_there(db, "trials")
@@ -112,6 +120,8 @@ def _carry_over(db: sqlite3.Connection, version: int) -> None:
         db.execute("UPDATE trials SET purpose = 'evaluation' WHERE purpose IS NULL")
         if counts_a_part:
             _count_all(db)
+        if renamed:
+            rekey(db)
         db.execute("UPDATE meta SET value = ? WHERE key = 'results_version'", (str(version),))
     except BaseException:
         db.rollback()

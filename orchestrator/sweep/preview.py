@@ -78,7 +78,7 @@ def preview(
 def _known(paths: ResultsPaths, plan: Plan) -> tuple[ExistingResults | None, str | None]:
     """Return what there is, and whether code has changed since; nothing where no sweep has run."""
     try:
-        journal = Journal.read(journal_to_read(paths))
+        journal = Journal.read(journal_to_read(paths), as_planned=True)
     except FileNotFoundError:
         return None, None
     try:

@@ -22,7 +22,7 @@ from orchestrator.sweep.tuning.tuner import CellTuner, DeferredCell, DeferredCel
 from results_schema import ENDED, OPEN, RETRYABLE, CellRow
 from trainables.component import Component
 from trainables.interfaces import Model
-from trainables.spec import derived_seed, trial_identity
+from trainables.spec import derived_seed, trial_identity, tuned_identity
 
 # The source of a component: its own file, and what that imports of its own package where it builds something.
 
@@ -90,12 +90,11 @@ def cell_row(cell: Cell) -> CellRow:
 
 def tuned_row(cell: Cell, tuned: Cell, values: str) -> CellRow:
     """Return what a trial of the cell runs under, with the values of its open parameters. values: JSON."""
-    config_id = blake2b(cell.identity + values.encode(), digest_size=8).hexdigest()
     row = cell_row(cell)
     made = cell_row(tuned)
     return replace(
         row,
-        cell_id=config_id,
+        cell_id=tuned_identity(cell.identity, values),
         model_config=made.model_config,
         optimizer_config=made.optimizer_config,
         regularizer_config=made.regularizer_config,

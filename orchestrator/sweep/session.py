@@ -15,8 +15,11 @@ from orchestrator.store.lock import ResultsLock
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import JournalPlace, place_of
 from orchestrator.store.predictions.waiting import Written
+from orchestrator.store.rekeying.files import rename_files
+from orchestrator.store.rekeying.trials import RENAMES_DUE
 from orchestrator.store.tables import export, refuse_damaged_tables
 from orchestrator.sweep.stop import Stopping
+from orchestrator.wandb.ledger import rename_runs
 from orchestrator.wandb.process import WandbWriter
 from results_schema import TRIALS
 
@@ -125,6 +128,7 @@ def open_session(paths: ResultsPaths, progress: Progress, stopping: Stopping) ->
         try:
             if (message := place.opened(journal)) is not None:
                 progress.note(message)
+            _finish_renaming(journal, paths)
             yield SweepSession(lock, place, journal)
         except BaseException:
             journal.close()
@@ -135,6 +139,16 @@ def open_session(paths: ResultsPaths, progress: Progress, stopping: Stopping) ->
             raise
         journal.close()
         place.finish()
+
+
+def _finish_renaming(journal: Journal, paths: ResultsPaths) -> None:
+    """What an older orch has left of trials that have another id now has it too (ADR 23)."""
+    try:
+        if journal.meta(RENAMES_DUE) is not None:
+            rename_runs(paths.wandb_sent, journal.renamed_trials())
+        rename_files(journal, paths)
+    except OSError as error:
+        raise InfrastructureLost(f"cannot rename files in {paths.root}: {error}; the same command goes on") from error
 
 
 @contextmanager

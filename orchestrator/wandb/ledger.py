@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
@@ -115,6 +116,29 @@ class Ledger:
         self._runs.setdefault(trial_id, {})[run_id] = None
         if state != "offline":
             self._sent.add(run_id)
+
+
+def rename_runs(path: Path, trials: Mapping[str, str]) -> None:
+    """Have the list say of trials that have another id now what it says of them under the old one: nothing of them is sent
+    again. trials: old id to new. What was still on its way is looked for under the new id, and sent there.
+
+    Raises OSError, and as `content_of` does.
+    """
+    lines = _lines(_content(path))
+    more = [_renamed(line, trials) for line in lines if line["mode"] not in ("live", "begun")]
+    added = [line for line in more if line is not None and line not in lines]
+    if added:
+        with open_to_append(path) as file:
+            file.write(b"".join(b"\n" + json.dumps(line).encode() for line in added) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _renamed(line: dict[str, Any], trials: Mapping[str, str]) -> dict[str, Any] | None:
+    """None where it is on another trial."""
+    trial, _, rest = line["run_id"].partition("-")
+    new = trials.get(trial)
+    return None if new is None else {**line, "trial_id": line["trial_id"] and new, "run_id": f"{new}-{rest}"}
 
 
 def _content(path: Path) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.component import Count, Counts
+from trainables.component import Count, Counts, PerWorker
 from trainables.dataset import DataInfo, Input
 from trainables.interfaces import Model
 
@@ -23,6 +23,10 @@ class FrameModel(Model):
     """Batch normalisation after each convolution, over all frames (Ioffe and Szegedy 2015)."""
     features: Count = 64
     """Numbers that are told of a frame."""
+
+    @property
+    def per_worker(self) -> PerWorker:
+        return PerWorker.STATISTICS if self.batch_norm else PerWorker.NOTHING
 
     def unsupported_reason(self, data: DataInfo) -> str | None:
         return super().unsupported_reason(data) or left_of_frame(self.name, len(self.channels), data)

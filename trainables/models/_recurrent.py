@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from trainables.component import AddedLater, Count, Depth
+from trainables.component import AddedLater, Count, Depth, PerWorker
 from trainables.dataset import DataInfo, Input
 from trainables.interfaces import Model
 from trainables.models._choices import Cell, Read
@@ -33,6 +33,10 @@ class SequenceModel(Model):
     """Side of a patch in pixels, where patches are read."""
     bidirectional: Annotated[bool, AddedLater(keeps=False)] = False
     """Whether each layer also reads from the end, with a state of its own (Schuster and Paliwal 1997)."""
+
+    @property
+    def per_worker(self) -> PerWorker:
+        return PerWorker.NOTHING
 
     def unsupported_reason(self, data: DataInfo) -> str | None:
         if reason := super().unsupported_reason(data):

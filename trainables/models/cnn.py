@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from trainables.component import AddedLater, AnyCounts, Count, Counts
+from trainables.component import AddedLater, AnyCounts, Count, Counts, PerWorker
 from trainables.dataset import DataInfo
 from trainables.interfaces import Model
 from trainables.models._choices import Attention
@@ -79,6 +79,10 @@ class Cnn(Model):
         if self.pool_padding == "same" and self._stride() == 1 and self.pool_size % 2 == 0:
             raise ValueError("pool_padding same with a pool_stride of 1 needs an odd pool_size, such as 3")
         return self
+
+    @property
+    def per_worker(self) -> PerWorker:
+        return PerWorker.STATISTICS if self.batch_norm else PerWorker.NOTHING
 
     def unsupported_reason(self, data: DataInfo) -> str | None:
         if reason := super().unsupported_reason(data):

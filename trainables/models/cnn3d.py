@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.component import Counts
+from trainables.component import Counts, PerWorker
 from trainables.dataset import DataInfo, Input
 from trainables.interfaces import Model
 from trainables.models._frames import left_of_frame
@@ -27,6 +27,10 @@ class Cnn3d(Model):
     """Feature maps of each convolution."""
     batch_norm: bool = True
     """Batch normalisation after each convolution (Ioffe and Szegedy 2015); the paper has none."""
+
+    @property
+    def per_worker(self) -> PerWorker:
+        return PerWorker.STATISTICS if self.batch_norm else PerWorker.NOTHING
 
     def unsupported_reason(self, data: DataInfo) -> str | None:
         return super().unsupported_reason(data) or left_of_frame(self.name, len(self.channels), data)

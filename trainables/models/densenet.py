@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from pydantic import AfterValidator, Field
 
-from trainables.component import Count, Depth
+from trainables.component import Count, Depth, PerWorker
 from trainables.dataset import DataInfo
 from trainables.interfaces import Model
 
@@ -41,6 +41,10 @@ class Densenet(Model):
     """Maps that each layer adds, k."""
     compression: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of the maps that go on from one block to the next, theta."""
+
+    @property
+    def per_worker(self) -> PerWorker:
+        return PerWorker.STATISTICS
 
     def unsupported_reason(self, data: DataInfo) -> str | None:
         if reason := super().unsupported_reason(data):

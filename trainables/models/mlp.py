@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.component import Counts
+from trainables.component import Counts, PerWorker
 from trainables.dataset import DataInfo
 from trainables.interfaces import Model
 
@@ -19,6 +19,10 @@ class Mlp(Model):
 
     hidden: Counts = (128,)
     """Units of each hidden layer."""
+
+    @property
+    def per_worker(self) -> PerWorker:
+        return PerWorker.NOTHING
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
         from torch import nn

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import AfterValidator
 
-from trainables.component import AddedLater, Count, Depth
+from trainables.component import AddedLater, Count, Depth, PerWorker
 from trainables.dataset import DataInfo
 from trainables.interfaces import Model
 
@@ -41,6 +41,10 @@ class Resnet(Model):
     """Feature maps of the first stage."""
     residual: Annotated[bool, AddedLater(keeps=True)] = True
     """Whether each block's input is added to its result; false gives the plain network of the paper's comparison."""
+
+    @property
+    def per_worker(self) -> PerWorker:
+        return PerWorker.STATISTICS
 
     @property
     def has_stochastic_depth(self) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import model_validator
 
-from trainables.component import Count, Depth, Positive
+from trainables.component import Count, Depth, PerWorker, Positive
 from trainables.dataset import DataInfo
 from trainables.interfaces import Model
 
@@ -41,6 +41,10 @@ class Vit(Model):
         if self.width % self.heads:
             raise ValueError(f"a width of {self.width} cannot be shared among {self.heads} heads")
         return self
+
+    @property
+    def per_worker(self) -> PerWorker:
+        return PerWorker.NOTHING
 
     @property
     def has_stochastic_depth(self) -> bool:

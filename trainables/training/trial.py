@@ -26,6 +26,7 @@ from trainables.training.learner import Learner, LearnerParts, OwnLearner, Super
 from trainables.training.predictions import SplitExamples, pack_answers
 from trainables.training.prepare import CachesFeatures, Prepared, prepared
 from trainables.training.range_test import RangeFound, RangeTest
+from trainables.training.sync_batch_norm import synchronised
 from trainables.training.weights import save_weights
 from trainables.training.weights_origin import WeightsOrigin
 
@@ -142,6 +143,8 @@ def _learner(spec: TrialSpec, real: Prepared, data: Prepared, task: Task, seeds:
     module = spec.model.build(data.info, task.outputs(data.info))
     spec.model.prepare(module, data.facts)
     module = module.to(context.device)
+    if spec.protocol.sync_batch_norm and context.world_size > 1:
+        module = synchronised(module, context.device)
     if data.info.input == "image":
         module = module.to(memory_format=torch.channels_last)
     unlabelled = UnlabelledBatches(

@@ -26,6 +26,7 @@ from orchestrator.store.lock import unexpected_paths
 from orchestrator.store.lock_note import living_holder
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import SESSION, journal_on_disk, journal_to_read
+from orchestrator.store.rekeying.trials import renamed_trials
 from orchestrator.store.sql import TRIALS_AND_CELLS, among, columns_there
 from orchestrator.store.tables import Checksums, KeptFile
 from orchestrator.store.version import table_version
@@ -172,7 +173,9 @@ def _journal_ids(paths: ResultsPaths) -> set[str] | None:
         if inspect(JournalFiles(newest)).faults:
             return None
         with closing(_opened(paths, newest)) as db:
-            return {trial_id for (trial_id,) in db.execute("SELECT trial_id FROM trials")}
+            # tables of before its trials were renamed are right until the next export
+            renamed = set(renamed_trials(db))
+            return renamed | {trial_id for (trial_id,) in db.execute("SELECT trial_id FROM trials")}
     except Exception:  # noqa: BLE001 - said of the journal itself
         return None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 from pydantic import Field
 from torch import Tensor, nn
 
-from trainables.component import Count
+from trainables.component import Count, PerWorker
 from trainables.context import Context
 from trainables.data.content import remembered
 from trainables.dataset import DataInfo, DataLocation
@@ -43,6 +43,15 @@ class Pretrained(Model):
     """default, none (freshly initialised, to compare with), or the path of a safetensors file."""
     content: Annotated[str, Field(pattern=r"^[\w.-]{4,100}$")] | None = None
     """Digest of the weights. It is found out where it is not given; given, other weights are refused."""
+
+    @property
+    def per_worker(self) -> PerWorker:
+        return PerWorker.NOTHING if self.tune == "frozen" else super().per_worker
+
+    def unsupported_protocol_reason(self, protocol: "Protocol") -> str | None:
+        if protocol.sync_batch_norm and self.tune != "frozen":
+            return f"{self.name} keeps statistics that it was trained with; leave sync_batch_norm out"
+        return super().unsupported_protocol_reason(protocol)
 
     def unsupported_reason(self, data: DataInfo) -> str | None:
         return super().unsupported_reason(data) or unreadable(data) or self._unsuitable(data)

@@ -10,6 +10,7 @@ from typing import ClassVar, Final
 import torch
 from torch import nn
 
+from trainables.component import PerWorker
 from trainables.dataset import DataInfo
 from trainables.errors import said_by
 from trainables.interfaces import Model
@@ -19,6 +20,8 @@ from trainables.training.meta import on_meta_device
 
 _LEAVES_OUT_BRANCHES: Final = ("convnext", "efficientnet", "maxvit", "swin")
 """Architectures in which torchvision places stochastic depth."""
+_WITHOUT_BATCH_NORM: Final = ("alexnet", "convnext", "squeezenet", "swin", "vit")
+"""Architectures without batch norm, as is `vgg` without `_bn` behind it."""
 _MIN: Final = 2
 """Examples of a batch: more than one value for each batch norm, however small the maps."""
 _USUAL: Final = (32, 64, 96, 112, 128, 224, 299)
@@ -41,6 +44,12 @@ class TorchvisionModel(Model):
     @property
     def has_stochastic_depth(self) -> bool:
         return self.name.partition(":")[2].startswith(_LEAVES_OUT_BRANCHES)
+
+    @property
+    def per_worker(self) -> PerWorker:
+        member = self.name.partition(":")[2]
+        without = member.startswith(_WITHOUT_BATCH_NORM) or (member.startswith("vgg") and not member.endswith("_bn"))
+        return PerWorker.NOTHING if without else PerWorker.STATISTICS
 
     def unsupported_reason(self, data: DataInfo) -> str | None:
         if reason := super().unsupported_reason(data):
