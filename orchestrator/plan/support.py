@@ -1,6 +1,6 @@
 """Why a combination cannot work: what its components say of each other and of the data."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import cast
 
 from orchestrator.grid.levels import ComponentValues, Level
@@ -18,23 +18,16 @@ class Support:
 
     def __init__(self) -> None:
         self._of_settings: dict[tuple[int, int, int], str | None] = {}
-        self._models: dict[LocatedData, Remembered[str | None]] = {}
-        self._regularizers: dict[LocatedData, Remembered[str | None]] = {}
-        self._optimizers: dict[LocatedData, Remembered[str | None]] = {}
-        self._protocols: dict[int, Remembered[str | None]] = {}
+        self._of_components: dict[tuple[str, LocatedData | int], Remembered[str | None]] = {}
+        """For an axis, beside data or a protocol."""
 
     def of_model(self, data: LocatedData, model: Level) -> str | None:
         """The reason why a model cannot work on this data, or None. Nothing is known of data that is missing."""
-        if data.info is None:
-            return None
         info = data.info
-        if data not in self._models:
-
-            def unsupported_reason(component: Model) -> str | None:
-                return component.unsupported_reason(info)
-
-            self._models[data] = Remembered(unsupported_reason)
-        return self._models[data](model.parts[0].given)
+        if info is None:
+            return None
+        reason = self._remembered("model", data, lambda component: component.unsupported_reason(info))
+        return reason(model.parts[0].given)
 
     def of_regularizers(self, data: LocatedData, model: Level, regularizer: Level) -> str | None:
         """The first regularizer's reason why it cannot work with this model on this data, or None."""
@@ -47,20 +40,15 @@ class Support:
 
     def of_optimizer(self, data: LocatedData, model: Level, optimizer: Level, regularizer: Level) -> str | None:
         """The reason why an optimizer cannot train this model with these regularizers, or None."""
-        part = optimizer.parts[0]
-        if (
-            data.info is None
-            or cast(type[Optimizer], part.component).unsupported_reason is Optimizer.unsupported_reason
-        ):
+        info, part = data.info, optimizer.parts[0]
+        if info is None or cast(type[Optimizer], part.component).unsupported_reason is Optimizer.unsupported_reason:
             return None
-        info = data.info
-        if data not in self._optimizers:
 
-            def unsupported_reason(component: Optimizer, model: Model, *regularizers: Regularizer) -> str | None:
-                return component.unsupported_reason(info, model, regularizers)
+        def unsupported_reason(component: Optimizer, model: Model, *regularizers: Regularizer) -> str | None:
+            return component.unsupported_reason(info, model, regularizers)
 
-            self._optimizers[data] = Remembered(unsupported_reason)
-        return self._optimizers[data](part.given, model.parts[0].given, *(each.given for each in regularizer.parts))
+        reason = self._remembered("optimizer", data, unsupported_reason)
+        return reason(part.given, model.parts[0].given, *(each.given for each in regularizer.parts))
 
     def of_protocol(self, model: Level, optimizer: Level, protocol: Protocol) -> str | None:
         """The reason why a model or an optimizer cannot follow this protocol, or None."""
@@ -71,13 +59,10 @@ class Support:
             is not Optimizer.unsupported_protocol_reason
         ):
             asked.append(optimizer.parts[0])
-        if asked and id(protocol) not in self._protocols:
-
-            def unsupported_reason(component: Model | Optimizer) -> str | None:
-                return component.unsupported_protocol_reason(protocol)
-
-            self._protocols[id(protocol)] = Remembered(unsupported_reason)
-        return next(filter(None, (self._protocols[id(protocol)](part.given) for part in asked)), None)
+        if not asked:
+            return None
+        reason = self._remembered("", id(protocol), lambda component: component.unsupported_protocol_reason(protocol))
+        return next(filter(None, (reason(part.given) for part in asked)), None)
 
     def of_settings(self, data: LocatedData, protocol: Protocol, resources: Resources) -> str | None:
         """The reason why this protocol cannot be followed on this data with these resources, or None."""
@@ -90,24 +75,23 @@ class Support:
         """Return all parameters of a component that any answer so far depends on: of a data set, all that it has."""
         if issubclass(component, Dataset):
             return frozenset(component.model_fields)
-        asked: Iterable[Remembered[str | None]] = (
-            *self._models.values(),
-            *self._regularizers.values(),
-            *self._optimizers.values(),
-            *self._protocols.values(),
-        )
-        return frozenset(name for remembered in asked for name in remembered.reads(component))
+        return frozenset(name for asked in self._of_components.values() for name in asked.reads(component))
 
     def _regularizer(self, data: LocatedData, info: DataInfo, model: Level, part: ComponentValues) -> str | None:
         if part.component.unsupported_reason is Regularizer.unsupported_reason:  # type: ignore[attr-defined] # a regularizer's class
             return None
-        if data not in self._regularizers:
+        reason = self._remembered(
+            "regularizer", data, lambda component, model: component.unsupported_reason(info, model)
+        )
+        return reason(part.given, model.parts[0].given)
 
-            def unsupported_reason(component: Regularizer, model: Model) -> str | None:
-                return component.unsupported_reason(info, model)
-
-            self._regularizers[data] = Remembered(unsupported_reason)
-        return self._regularizers[data](part.given, model.parts[0].given)
+    def _remembered(
+        self, axis: str, beside: LocatedData | int, function: Callable[..., str | None]
+    ) -> Remembered[str | None]:
+        key = axis, beside
+        if key not in self._of_components:
+            self._of_components[key] = Remembered(function)
+        return self._of_components[key]
 
 
 def _unsettled(data: LocatedData, protocol: Protocol, resources: Resources) -> str | None:
