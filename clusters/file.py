@@ -10,9 +10,8 @@ from pydantic import ValidationError
 
 from clusters.errors import ClusterSpecError
 from clusters.kinds import KINDS, kind_of
-from clusters.located import Keys, find, model_at
 from clusters.spec import ClusterSpec
-from clusters.yaml_file import At, NotYaml, YamlMapping, parse
+from clusters.yaml_file import At, Keys, NotYaml, YamlMapping, find, model_at, parse
 
 _MAX_BYTES: Final = 100_000
 _MAX_VALUES: Final = 1_000

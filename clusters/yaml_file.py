@@ -1,14 +1,16 @@
 """A YAML 1.2 file as plain values that know where they were written. Cluster files are read with it, and grids.
 
 Read from the parser's events and not from loaded objects: every key keeps its position, and nothing that a tag or an
-alias could make of a file is ever built.
+alias could make of a file is ever built. At the end: where in it the errors of pydantic stand.
 """
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self, get_args
 
+from pydantic import BaseModel
 from ruamel.yaml import YAML, events
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -235,3 +237,55 @@ def core_scalar(text: str) -> bool | int | float | str | None:
     if infinite := _INFINITE.fullmatch(text):
         return math.copysign(math.inf, -1 if infinite[1] == "-" else 1)
     return math.nan if text in _NAN else text
+
+
+Keys = tuple[int | str, ...]
+"""Where in a file, or in a part of it: keys and numbers of entries from the top down."""
+
+
+class Found(NamedTuple):
+    """What an error is about."""
+
+    keys: Keys
+    """Those of its location that stand in the file."""
+    key_at: At
+    """The place of the last of them."""
+    at: At
+    """The place of its value."""
+
+
+def find(value: Any, at: At, location: Keys) -> Found:
+    """Return where a location leads, from a value and its place on.
+
+    pydantic adds to a location which alternative of a type it tried, and names what is missing.
+    """
+    keys: Keys = ()
+    key_at = at
+    for step in location:
+        match value, step:
+            case YamlMapping(), str() if step in value:
+                key_at, at, value = value.keys_at[step], value.places[step], value[step]
+            case YamlList(), int() if step < len(value):
+                key_at, at, value = value.places[step], value.places[step], value[step]
+            case _:
+                continue
+        keys = (*keys, step)
+    return Found(keys, key_at, at)
+
+
+def model_at(model: type[BaseModel], keys: Keys) -> type[BaseModel] | None:
+    """Return the model of what stands there in a file of the given one; None where that is no mapping of known keys."""
+    models = [model]
+    for key in keys:
+        if isinstance(key, str):  # the entries of a list have no field of their own
+            fields = [part.model_fields[key] for part in models if key in part.model_fields]
+            models = [inner for field in fields for inner in _models_in((field.annotation, *field.metadata))]
+    return models[0] if models else None
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield those that a type is made of; of what a validator makes, those that it reads."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in annotation if isinstance(annotation, tuple) else get_args(annotation):
+        yield from _models_in(getattr(part, "json_schema_input_type", part))

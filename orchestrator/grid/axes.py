@@ -1,18 +1,107 @@
-"""The levels of each axis as they are written, under `axes` and in each cell of `include`."""
+"""The levels of each axis as they are written, under `axes` and in each cell of `include`.
 
+A level is a component as the user wrote it: a name, or a mapping with a name and parameters.
+"""
+
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, cast
 
-from pydantic import PlainValidator, ValidationInfo, model_validator
+from pydantic import PlainValidator, ValidationError, ValidationInfo, model_validator
 
 from clusters.yaml_file import At, YamlList, YamlMapping, YamlText
-from orchestrator.grid.components import read_entry
 from orchestrator.grid.levels import AxisEntry, Labels, ParameterGrid
-from orchestrator.grid.mistakes import each, mistake
+from orchestrator.grid.mistakes import Gathering, Mistake, as_mistakes, each, flattened, mistake, shown
 from orchestrator.grid.settings import Section
+from orchestrator.grid.values import Value, invalid_combination, split, validated, value_of
 from trainables import AXES
+from trainables.component import Component
+from trainables.errors import UnknownComponent
+from trainables.registry import registry
+
+
+def read_entry(axis: str, written: Any) -> AxisEntry:
+    """An entry of an axis. Raises Mistakes."""
+    if axis != "regularizer" or not isinstance(written, YamlList):
+        param_grid = read_param_grid(axis, written)
+        return AxisEntry((param_grid,), param_grid.at)
+    if not written:
+        raise mistake("an empty list of regularizers; write none")
+    param_grids = each(partial(read_param_grid, axis), enumerate(written))
+    counts = Counter(param_grid.component.name for param_grid in param_grids)
+    with Gathering() as gathering:  # of two dropouts together the one would undo the other in silence
+        for name in sorted(name for name, count in counts.items() if count > 1 and name != "none"):
+            gathering.add(Mistake(f"{name} stands twice among the regularizers of one level; keep one of them"))
+    return AxisEntry(tuple(param_grids), written.at)
+
+
+def read_component(kind: str, written: Any) -> tuple[type[Component], YamlMapping]:
+    """The component that is named, and its parameters as they stand. Raises Mistakes."""
+    match written:
+        case YamlText():
+            name, parameters = written, YamlMapping(written.at)
+        case YamlMapping() if isinstance(written.get("name"), YamlText):
+            name, parameters = written["name"], written.without("name")
+        case YamlMapping() if "name" in written:
+            raise mistake(f"the name of {_one(kind)} has to be text", "name")
+        case YamlMapping():
+            raise mistake(f"{_one(kind)} written as a mapping needs the key name")
+        case _:
+            raise mistake(f"{_one(kind)} has to be a name or a mapping with a name, not {shown(written)}")
+    try:
+        return registry.get(kind, str(name)), parameters
+    except UnknownComponent as unknown:
+        raise mistake(unknown.__str__, at=name.at) from None
+
+
+def _one(kind: str) -> str:
+    return f"an {kind}" if kind == "optimizer" else f"a {kind}"
+
+
+def read_param_grid(kind: str, written: Any) -> ParameterGrid:
+    """A component with all values of its parameters, each validated where it stands. Raises Mistakes."""
+    component, parameters = read_component(kind, written)
+    fields = component.model_fields
+    missing = [key for key, field in fields.items() if field.is_required() and key not in parameters]
+    with Gathering() as gathering:
+        gathering.known(parameters, fields, f"parameter of {component.name}")
+        if missing:
+            gathering.add(Mistake(f"{component.name} needs {' and '.join(missing)}"))
+        else:
+            with gathering.below():
+                given = _values(component, parameters.without(*(parameters.keys() - fields.keys())), written)
+    param_grid = ParameterGrid(component, given, _base(component, given, written), written.at, parameters.keys_at)
+    if reason := invalid_combination(component, param_grid.values):
+        raise mistake(f"{component.name}: {reason}")
+    return param_grid
+
+
+def _values(
+    component: type[Component], parameters: YamlMapping, level: YamlText | YamlMapping
+) -> dict[str, tuple[Value, ...]]:
+    written = {key: split(component, key, value, parameters.places[key]) for key, value in parameters.items()}
+    first = {key: values[0][0] for key, values in written.items()}
+    given: dict[str, tuple[Value, ...]] = {}
+    with Gathering() as gathering:
+        for key, values in written.items():
+            others = {name: value for name, value in first.items() if name != key}
+            valid = []
+            for value, at in values:
+                with gathering.below():
+                    valid.append(validated(component, key, value, others, at, level.at))
+            given[key] = tuple(value_of(one, key) for one in valid if one is not None)
+    return given
+
+
+def _base(component: type[Component], given: dict[str, tuple[Value, ...]], level: YamlText | YamlMapping) -> Component:
+    """The component with the first of each value; what is wrong with them together is raised."""
+    try:
+        return component(**{key: values[0].python for key, values in given.items()})
+    except ValidationError as error:
+        raise as_mistakes(flattened(error), None, level.at, component.name) from None
+
 
 Read = TypeVar("Read")
 Entries = Mapping[str, tuple[AxisEntry, ...]]

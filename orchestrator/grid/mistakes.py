@@ -13,8 +13,7 @@ from typing import Any, Final, NamedTuple, Self, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from clusters.located import Keys, find, model_at
-from clusters.yaml_file import At
+from clusters.yaml_file import At, Keys, find, model_at
 from orchestrator.errors import GridError, Problem
 from orchestrator.text import counted
 from trainables.errors import alike, meant

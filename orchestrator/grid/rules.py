@@ -8,8 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, PlainValidator, ValidationInfo
 
 from clusters.yaml_file import At, YamlList, YamlMapping
-from orchestrator.grid.axes import OfAxes, Reading, read_before
-from orchestrator.grid.components import read_component
+from orchestrator.grid.axes import OfAxes, Reading, read_before, read_component
 from orchestrator.grid.levels import ComponentValues, Labels, Level, ParameterGrid, meaning
 from orchestrator.grid.mistakes import Gathering, Mistakes, each, mistake, near
 from orchestrator.grid.settings import SECTIONS, Section, Setting, changed

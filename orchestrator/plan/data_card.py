@@ -6,7 +6,7 @@ from typing import cast
 
 from clusters.yaml_file import YamlList
 from orchestrator.errors import GridError, UserError
-from orchestrator.grid.components import read_entry
+from orchestrator.grid.axes import read_entry
 from orchestrator.grid.mistakes import Mistakes, grid_error
 from orchestrator.grid.source import parse_source
 from orchestrator.plan.prepare import data_location

@@ -21,9 +21,8 @@ from typing import BinaryIO, Final
 from clusters.spec import ClusterSpec
 from orchestrator.errors import DamagedResults, InfrastructureLost, UserError
 from orchestrator.plan.progress import Progress
-from orchestrator.remote.archive import PACK
+from orchestrator.remote.archive import PACK, PIECE_BYTES, Piece, is_sent, max_unpacked
 from orchestrator.remote.jobs import ask
-from orchestrator.remote.piece import PIECE_BYTES, Piece, is_sent, max_unpacked
 from orchestrator.remote.request import RESULTS
 from orchestrator.store.fetched import FetchedFrom, read_fetched, write_fetched
 from orchestrator.store.files import link_on_the_way, not_permitted

@@ -137,7 +137,7 @@ def main(
     with _alone(paths), staging(paths.wandb_staging):
         remove_unfinished(paths.wandb)
         # the SDK makes temporary folders while it is imported
-        from orchestrator.wandb.writing import write
+        from orchestrator.wandb.writer import write
 
         patience = Patience(answer_seconds, finish_seconds, parcel_seconds)
         stop = _end_of_input() if follow else None

@@ -1,4 +1,7 @@
-"""Which runs W&B has, which it still needs, and when it is asked again."""
+"""Which runs W&B has, which it still needs, and when it is asked again; and all that one process writes.
+
+When W&B has all of them, something is said of the whole.
+"""
 
 import math
 import time
@@ -9,7 +12,8 @@ from typing import Final
 from orchestrator.grid.settings import Destination
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.wandb.attaching import Attaching, Winner
+from orchestrator.store.place import journal_to_read
+from orchestrator.wandb.attaching import Attaching, Winner, read_winners
 from orchestrator.wandb.ledger import Ledger
 from orchestrator.wandb.live import LiveRuns
 from orchestrator.wandb.open_run import Media, read_media
@@ -309,3 +313,50 @@ def _wait(stop: Callable[[], bool]) -> None:
     ends = time.monotonic() + POLL_SECONDS
     while time.monotonic() < ends and not stop():
         time.sleep(0.05)
+
+
+Say = Callable[[str], None]
+
+
+def write(
+    paths: ResultsPaths,
+    to: Destination,
+    patience: Patience,
+    *,
+    online: bool,
+    report: bool,
+    stop: Callable[[], bool] | None,
+    say: Say,
+) -> tuple[WriteResult, str]:
+    """What was written, and the report's address; empty where there is none. stop: whether the sweep is over; None where
+    what has ended is written and no more.
+    """
+    tracker = Tracker(paths.root, to, patience)
+    journal = Journal.read(journal_to_read(paths))
+    try:
+        writer = Writer(paths, journal, tracker, to, patience, online=online, follow=stop is not None, say=say)
+        if report:  # which asks for the account anyway
+            writer.settle()
+        written = writer.follow(stop or (lambda: True))
+        say(f"{written.written} runs written" + (f", {written.pending} pending" if written.pending else ""))
+        if not (online and report and written.finished) or written.pending != written.deleted:
+            return written, ""
+        changed = bool(written.written or written.there)
+        return written, _conclude(paths, tracker, writer, to.project, changed, say)
+    finally:
+        journal.close()
+        tracker.close()
+
+
+def _conclude(paths: ResultsPaths, tracker: Tracker, writer: Writer, project: str, changed: bool, say: Say) -> str:
+    """What is said when W&B has all runs. The address of the sweep's report; empty where something could not be said."""
+    from orchestrator.wandb.board import Board
+
+    try:
+        writer.conclude(read_winners(paths))
+        address = Board(paths).save(tracker.entity, project, changed=changed)
+    except Unreachable as away:
+        say(f"the W&B report is not written ({away}); `orch wandb push {paths.root}` writes it")
+        return ""
+    say(f"report: {address}")
+    return address

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, PlainValidator
 
-from clusters.located import Keys, find, model_at
-from clusters.yaml_file import At, parse
+from clusters.yaml_file import At, Keys, find, model_at, parse
 
 FILE = """\
 name: x

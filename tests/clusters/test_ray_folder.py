@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from clusters import ray_folder
-from clusters.ray_folder import RayFolder, remove_abandoned
+from clusters import temporary
+from clusters.temporary import RayFolder, remove_abandoned
 
 
 @pytest.fixture(autouse=True)
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(ray_folder, "_ROOT", tmp_path)
+    monkeypatch.setattr(temporary, "_ROOT", tmp_path)
     return tmp_path
 
 
@@ -34,8 +34,8 @@ def test_a_folder_is_ours_alone_and_goes_with_all_that_is_in_it(root: Path) -> N
 
 def test_what_a_killed_sweep_has_left_is_removed(root: Path) -> None:
     script = (
-        "import os, sys; from pathlib import Path; from clusters import ray_folder\n"
-        "ray_folder._ROOT = Path(sys.argv[1]); folder = ray_folder.RayFolder(); os.kill(os.getpid(), 9)"
+        "import os, sys; from pathlib import Path; from clusters import temporary\n"
+        "temporary._ROOT = Path(sys.argv[1]); folder = temporary.RayFolder(); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", script, str(root)], check=False)
     (left,) = root.iterdir()

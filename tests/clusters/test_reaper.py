@@ -7,18 +7,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from clusters import ray_folder
-from clusters.ray_folder import RayFolder
+from clusters import temporary
 from clusters.reaper import Reaper
+from clusters.temporary import RayFolder
 
 SWEEP = """
 import subprocess, sys, time
 from pathlib import Path
-from clusters import ray_folder
+from clusters import temporary
 from clusters.reaper import Reaper
 
-ray_folder._ROOT = Path(sys.argv[1])
-folder = ray_folder.RayFolder()
+temporary._ROOT = Path(sys.argv[1])
+folder = temporary.RayFolder()
 reaper = Reaper(str(folder.path), folder.lock)
 command = [sys.executable, "-c", "import time; time.sleep(600)"]
 with reaper.marking():
@@ -45,7 +45,7 @@ def test_a_killed_sweep_leaves_nothing_and_what_is_not_of_its_ray_lives(tmp_path
 
 
 def test_who_is_dismissed_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_folder, "_ROOT", tmp_path)
+    monkeypatch.setattr(temporary, "_ROOT", tmp_path)
     folder = RayFolder()
     reaper = Reaper(str(folder.path), folder.lock)
     with reaper.marking():

@@ -32,9 +32,9 @@ wandb: {mode: disabled}
 BEGINS = """\
 import sys
 from pathlib import Path
-from clusters import ray_folder
+from clusters import temporary
 from orchestrator.cli import run
-ray_folder._ROOT = Path("/proc/sys")
+temporary._ROOT = Path("/proc/sys")
 sys.exit(run(sys.argv[1:]))
 """
 """`orch` on a machine whose `/tmp` cannot be written to."""

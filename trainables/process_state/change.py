@@ -1,9 +1,9 @@
-"""What a trial changed of its process. Imports nothing heavy: it travels to the driver."""
+"""What a trial changed of its process, and what can be read and set. Imports nothing heavy: it travels to the driver."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 
 class After(IntEnum):
@@ -53,3 +53,45 @@ class Watch(Protocol):
 
     def settle(self) -> Iterator[Change]:
         """A trial has ended: what is not as it was, each put back where it can be."""
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting(Generic[T]):
+    """A value that all trials of a process share."""
+
+    name: str
+    """As it stands after "changed"."""
+    read: Callable[[], T]
+    write: Callable[[T], object]
+
+
+class Settings(Watch):
+    """Values as they are when this is made."""
+
+    def __init__(self, settings: tuple[Setting[Any], ...]) -> None:
+        self._before = [(setting, setting.read(), setting.read) for setting in settings]
+
+    def settle(self) -> Iterator[Change]:
+        """Put back what is another now."""
+        for setting, before, read in self._before:
+            if _read(read) != before:
+                yield Change(f"changed {setting.name}", _put_back(setting, before))
+
+
+def _put_back(setting: Setting[T], before: T) -> After:
+    try:
+        setting.write(before)
+    except Exception:  # noqa: BLE001 - whether it is as it was is what is looked at
+        return After.UNFIT
+    return After.PUT_BACK if _read(setting.read) == before else After.UNFIT
+
+
+def _read(read: Callable[[], object]) -> object:
+    """Nothing equals what cannot be read."""
+    try:
+        return read()
+    except Exception:  # noqa: BLE001 - what a trial has changed may raise anything
+        return object()

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from trainables.process_state.setting import Setting
+from trainables.process_state.change import Setting
 
 _LIMITS: Final = (
     resource.RLIMIT_AS,

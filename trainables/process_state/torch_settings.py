@@ -9,8 +9,7 @@ from torch.backends import cuda, cudnn, mha, mkldnn, opt_einsum
 from torch.nn.modules import module
 from torch.optim import optimizer  # torch removes the name from its package, and the module stays
 
-from trainables.process_state.change import After, Change, Watch
-from trainables.process_state.setting import Setting
+from trainables.process_state.change import After, Change, Setting, Watch
 
 # Hooks of torch that act on every module, or every optimizer, of the process.
 

@@ -5,11 +5,10 @@ from functools import partial
 from typing import Final
 
 from trainables.process_state import python_settings, torch_settings
-from trainables.process_state.change import After, Change, SideEffects, Watch
+from trainables.process_state.change import After, Change, Settings, SideEffects, Watch
 from trainables.process_state.code import Code
 from trainables.process_state.left_behind import OpenFiles, Processes, Threads
 from trainables.process_state.places import ModulePath, StandardStreams, Umask, WorkingDirectory
-from trainables.process_state.setting import Settings
 from trainables.process_state.torch_settings import GlobalHooks
 
 KINDS: Final[tuple[Callable[[], Watch], ...]] = (

@@ -13,7 +13,7 @@ from clusters.spec import ClusterSpec
 from orchestrator.errors import DamagedResults, UserError
 from orchestrator.plan.progress import SilentProgress
 from orchestrator.remote import archive, fetch
-from orchestrator.remote.piece import Piece
+from orchestrator.remote.archive import Piece
 from orchestrator.remote.request import Answer
 from tests.orchestrator.sample import write_sample
 

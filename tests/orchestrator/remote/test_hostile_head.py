@@ -19,7 +19,7 @@ from clusters.spec import ClusterSpec
 from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
 from orchestrator.plan.progress import SilentProgress
 from orchestrator.remote import archive, fetch
-from orchestrator.remote.piece import Piece, is_sent
+from orchestrator.remote.archive import Piece, is_sent
 from orchestrator.remote.request import Answer, answer_in
 from orchestrator.store.fetched import read_fetched
 from orchestrator.store.paths import ResultsPaths

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from orchestrator.grid.settings import Destination
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.wandb import writing
+from orchestrator.wandb import writer
 from orchestrator.wandb.__main__ import main
 from orchestrator.wandb.process import command
 from orchestrator.wandb.runs import finished_cells, finished_trials
@@ -19,7 +19,7 @@ from tests.orchestrator.sample import Cell
 from tests.wandb_server import WandbServer
 from tests.wandb_server.account import Run
 
-assert writing, "the SDK is imported before the first writer, whose temporary folders go when it ends"
+assert writer, "the SDK is imported before the first writer, whose temporary folders go when it ends"
 
 
 @dataclass(frozen=True)
