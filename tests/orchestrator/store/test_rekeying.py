@@ -28,7 +28,7 @@ axes:
   model: [{name: mlp, hidden: [4]}, {name: cnn, channels: [2], hidden: [], batch_norm: true}]
   optimizer: sgd
 seeds: 2
-protocol: {epochs: 1, keep_weights: best}
+protocol: {epochs: 1, keep_weights: best, keep_predictions: false}
 resources: {workers: %d}
 tuning: {trials: 2, space: {optimizer.lr: [0.01, 0.1, log]}}
 wandb: {mode: disabled}
