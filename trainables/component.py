@@ -66,7 +66,9 @@ Counts = Annotated[AnyCounts, Field(min_length=1)]
 class Component(BaseModel):
     """Base of all components. Fields are validated strictly: no text is read as a number, no fraction as a whole one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True, protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, strict=True, protected_namespaces=(), defer_build=True
+    )
 
     kind: ClassVar[str]
     """The axis or role: `dataset`, `model`, `optimizer`, `regularizer`, `schedule`, `task`."""

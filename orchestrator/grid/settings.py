@@ -61,7 +61,7 @@ Tag = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_one_lin
 class Section(BaseModel):
     """A section of the grid, validated strictly."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True, defer_build=True)
 
     noun: ClassVar[str] = "key of {}"
     """What its keys are called where one is not known."""

@@ -30,7 +30,7 @@ class Axes(NamedTuple):
 class GridSpec(BaseModel):
     """What a grid file says. Read with `orchestrator.grid.read_grid`."""
 
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, extra="forbid", defer_build=True)
 
     path: Path
     """The file."""

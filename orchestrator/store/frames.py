@@ -1,19 +1,23 @@
 """Reads tables for a page: one that is damaged is reported, and shown from the journal where that can be."""
 
+from __future__ import annotations  # pyarrow.compute is imported where rows are filtered
+
 import operator
 from collections.abc import Sequence
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from orchestrator.errors import DamagedResults, OrchError
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import has_one_of_trials, table_from_journal
 from orchestrator.store.tables import read
 from results_schema import TRIAL_TABLES, TRIALS, Table
+
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
 
 Filters = Sequence[tuple[str, str, Any]]
 """Conditions on rows, as pyarrow takes them: `("status", "=", "completed")`, `("trial_id", "in", [...])`."""
@@ -81,6 +85,8 @@ def _matching(where: Filters) -> pc.Expression | None:
 
 
 def _condition(name: str, sign: str, value: Any) -> pc.Expression:
+    import pyarrow.compute as pc
+
     field = pc.field(name)
     # an array with its type: a list without a value has none, and then equals no column
     return field == value if sign == "=" else field.isin(pa.array(value, pa.string()))

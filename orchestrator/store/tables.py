@@ -1,5 +1,7 @@
 """From the journal to Parquet: whole files, each in place at once, checked against results_schema."""
 
+from __future__ import annotations  # pyarrow.compute takes 60 ms, and only a type of it is needed here
+
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,10 +10,9 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any, Final, Self
+from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestrator.errors import DamagedResults
@@ -25,6 +26,9 @@ from orchestrator.store.predictions.writing import lacks_splits, write_examples,
 from orchestrator.store.version import carried_over, holds_every_trial
 from results_schema import ENDED, EXAMPLES, TABLES, TRIALS, VERSION, Table
 from trainables.data.files import durable, remove_unfinished, replace_whole, unfinished
+
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
 
 # `checksums.json`: what the tables and the kept files of a results directory have to be, bit for bit (ADR 8).
 

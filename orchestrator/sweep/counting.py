@@ -22,7 +22,6 @@ from typing import Final, Self
 import psutil
 
 from clusters.signals import WARNINGS, children_deaf_to
-from orchestrator.engine.isolated import death_message
 from orchestrator.engine.plain_record import error_line
 from trainables.dataset import DataInfo
 from trainables.interfaces import Model
@@ -139,6 +138,8 @@ class _Process:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._line.close()
+        from orchestrator.engine.isolated import death_message  # with multiprocessing, which `orch plan` does without
+
         return death_message(code)
 
     def _received(self) -> bytes:

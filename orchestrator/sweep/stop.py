@@ -11,8 +11,6 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Final, Literal
 
-import psutil
-
 from clusters.signals import ENDING
 from orchestrator.errors import Interrupted, Stopped, UserError
 from orchestrator.outputs import last_words
@@ -103,6 +101,8 @@ class ExitWatchdog:
 
     def open(self) -> None:
         """Raises ValueError outside the main thread."""
+        import psutil  # noqa: F401  # before there is a hurry; `orch --help` does without
+
         self._before = signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
         self._thread.start()
 
@@ -133,6 +133,8 @@ class ExitWatchdog:
 
     def _end(self, number: int) -> None:
         own = os.getsid(0)
+        import psutil  # imported since `open`
+
         for process in psutil.Process().children(recursive=True):
             with suppress(psutil.NoSuchProcess, ProcessLookupError):
                 if os.getsid(process.pid) == own:  # the reaper, and the writer of W&B, have sessions of their own

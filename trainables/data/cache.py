@@ -19,7 +19,6 @@ from secrets import token_hex
 from typing import Any, Final
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from trainables.data.checks import check_examples
@@ -113,6 +112,8 @@ def _folder_name(dataset: Dataset, fingerprint: str) -> str:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Lock a folder, which one process at a time makes; the system releases the lock when its holder dies."""
+    from filelock import FileLock  # 40 ms, and most commands find what they need
+
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         tag_cache(folder.parent)

@@ -17,8 +17,6 @@ from trainables.data.files import (
     printable,
     read_regular,
 )
-from trainables.data.images import has_image_ending
-from trainables.data.video import has_video_ending
 from trainables.dataset import LeftOut
 
 # Files among the images that are not read, counted by their endings: a user would take them for part of the data.
@@ -116,6 +114,10 @@ def _is_wandb(folder: str | Path) -> bool:
 
 def _holds_own_alone(folder: str | Path, depth: int) -> bool:
     """Recognise a folder such as `results`, where each sweep's results lie; what lies beside them is no class either."""
+    # a plan of a data set that is no folder has no need of Pillow
+    from trainables.data.images import has_image_ending
+    from trainables.data.video import has_video_ending
+
     shown = [entry for entry in _entries(folder) if not entry.name.startswith(".")]
     within = [entry for entry in shown if os.path.isdir(entry.path)]  # noqa: PTH112 - passes over a link to itself
     if Path(folder).name == _USUAL and any(is_results(entry.path) for entry in within):
