@@ -112,6 +112,9 @@ class TuningSpec(Section):
     """The budget of each cell."""
     search: Literal["random", "tpe", "grid"] = "random"
     """How values are looked for: at random, by a tree-structured Parzen estimator, or point by point."""
+    generation: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Trials of `tpe` that are chosen together, from all generations before; a quarter of the trials, 4 at least, when not
+    given."""
     scheduler: Literal["none", "asha"] = "none"
     """Whether trials that do badly are stopped early (asynchronous successive halving)."""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -123,6 +126,10 @@ class TuningSpec(Section):
     def _fits(self) -> Self:
         if self.search == "grid" and self.count > self.trials:
             raise mistake(f"the listed values have {self.count} combinations, more than trials: {self.trials}")
+        if self.generation is not None and self.search != "tpe":
+            raise mistake(f"only tpe looks in generations; {self.search} has none", "generation")
+        if self.generation is not None and self.generation > self.trials:
+            raise mistake(f"a generation of {self.generation} is more than trials: {self.trials}", "generation")
         return self
 
     def of(self, components: Collection[tuple[str, type[Component]]]) -> "TuningSpec":
@@ -144,7 +151,8 @@ class TuningSpec(Section):
     def parameters(self) -> dict[str, Any]:
         """As the grid has it, for tables."""
         space = {opened.name: opened.domain.written() for opened in self.space}
-        return {**self.model_dump(exclude={"space"}), "space": space}
+        generation = {"generation": self.together} if self.search == "tpe" else {}
+        return {**self.model_dump(exclude={"space", "generation"}), **generation, "space": space}
 
     def summary(self) -> str:
         """Say how it is tuned, for display."""
@@ -158,9 +166,17 @@ class TuningSpec(Section):
         return self.trials if self.search != "grid" else prod(len(points) for points in self._grid)
 
     @property
-    def at_once(self) -> int:
-        """Tuning trials of one cell that may be under way at once: an estimator learns from those that have ended."""
-        return max(4, self.trials // 4) if self.search == "tpe" else self.count
+    def together(self) -> int:
+        """Tuning trials of one cell that make a generation, which begins when all before it have ended: what is chosen does
+        not depend on how many run at once. Where nothing is learnt from others, all are one.
+        """
+        if self.search != "tpe":
+            return self.count
+        return self.generation or min(self.trials, max(4, self.trials // 4))
+
+    def before(self, number: int) -> int:
+        """How many tuning trials have to have ended before this one begins."""
+        return number // self.together * self.together
 
     def combinations(self) -> Iterator[dict[str, Any]]:
         """The points of a grid search, in order."""

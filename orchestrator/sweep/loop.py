@@ -236,8 +236,7 @@ class Sweep:
         """A tuning trial has ended: another one, or the trials of its cell, may begin."""
         assert waiting.tuning is not None
         self._deferred.tuner(waiting.cell).ended(waiting.tuning, completed=completed)
-        held = self._deferred.take_held(waiting.cell)
-        if held is not None:
+        for held in self._deferred.take_held(waiting.cell):
             self._queue.add(held)
         self._settle()
 

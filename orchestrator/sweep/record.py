@@ -216,9 +216,10 @@ def record_plan(
                 if kept.has_to_run(row)
             ]
             if cell.tuning is not None:
-                first, held = first[: cell.tuning.at_once], first[cell.tuning.at_once :]
                 tuner, trials = _restored(cell, tuning, kept, journal), [_deferred(row, kept) for row in rows]
-                pending.deferred.add(DeferredCell(tuner, trials, expected, frozenset(ENDED - kept.runs), held))
+                deferred = DeferredCell(tuner, trials, expected, frozenset(ENDED - kept.runs), first)
+                pending.deferred.add(deferred)
+                first = deferred.take_held()
             for waiting in first:
                 pending.queue.add(waiting)
         planning.name_levels(labels_in_directory)

@@ -84,31 +84,43 @@ class GridSearch:
 
 
 class TpeSearch:
-    """Ten trials at random, then where good ones are more likely than bad ones."""
+    """Ten trials at random, then where good ones are more likely than bad ones: generation by generation.
+
+    A generation is a function of the seed and of all generations before it: the number of slots, the order in which trials
+    end and a sweep that was killed change nothing of it.
+    """
 
     def __init__(self, spec: TuningSpec) -> None:
         import optuna
-        from ray.tune.search.optuna import OptunaSearch
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._space = spec.space
-        space = OptunaSearch.convert_search_space({opened.name: _domain(opened.domain) for opened in spec.space})
-        self._search = OptunaSearch(space=space, metric=_METRIC, mode="max", seed=spec.seed % 2**32)
-        self._asked: set[int] = set()
+        self._spec = spec
+        self._told: dict[int, tuple[dict[str, Any], float]] = {}
+        self._generations: dict[int, list[dict[str, Any]]] = {}
 
     def suggest(self, number: int) -> dict[str, Any]:
-        self._asked.add(number)
-        drawn = self._search.suggest(str(number))
-        assert drawn is not None, "it waits for nobody"
-        return _values(self._space, drawn)
+        first = self._spec.before(number)
+        if first not in self._generations:
+            self._generations[first] = self._generation(first)
+        return self._generations[first][number - first]
 
     def tell(self, number: int, values: dict[str, Any], score: float | None) -> None:
-        if number in self._asked:
-            self._asked.discard(number)
-            result = None if score is None else {_METRIC: score}
-            self._search.on_trial_complete(str(number), result=result, error=score is None)
-        elif score is not None:
-            self._search.add_evaluated_point(_drawn(self._space, values), score)
+        if score is not None:
+            self._told[number] = values, score
+
+    def _generation(self, first: int) -> list[dict[str, Any]]:
+        """Of the trials from this number on."""
+        from ray.tune.search.optuna import OptunaSearch
+
+        spec = self._spec
+        space = OptunaSearch.convert_search_space({opened.name: _domain(opened.domain) for opened in spec.space})
+        digest = blake2b(f"{spec.seed}:{first}".encode(), digest_size=4).digest()
+        search = OptunaSearch(space=space, metric=_METRIC, mode="max", seed=int.from_bytes(digest, "big"))
+        for number in sorted(number for number in self._told if number < first):
+            values, score = self._told[number]
+            search.add_evaluated_point(_drawn(spec.space, values), score)
+        drawn = [search.suggest(str(number)) for number in range(first, min(first + spec.together, spec.count))]
+        return [_values(spec.space, one) for one in drawn if one is not None]
 
 
 class Halving:

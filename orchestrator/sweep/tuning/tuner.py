@@ -44,6 +44,10 @@ class CellTuner:
         """Whether all trials have ended."""
         return all(each.ended for each in self._tries)
 
+    def may_begin(self, number: int) -> bool:
+        """Whether all trials have ended of which this one learns."""
+        return all(each.ended for each in self._tries[: self.spec.before(number)])
+
     def restore(self, number: int, values: str | None, epochs: Sequence[float | None], ended: str | None) -> None:
         """What the journal has of a trial. values: JSON. ended: its status, or None where it has to run (again)."""
         if values is not None:
@@ -132,11 +136,17 @@ class DeferredCell:
     ended: frozenset[str]
     """Statuses of trials that do not run again."""
     held: list[Waiting]
-    """Tuning trials that wait until others have ended."""
+    """Tuning trials that wait until all of an earlier generation have ended."""
 
     @property
     def cell(self) -> Cell:
         return self.tuner.cell
+
+    def take_held(self) -> list[Waiting]:
+        """Those that may begin."""
+        begin = [waiting for waiting in self.held if waiting.tuning is None or self.tuner.may_begin(waiting.tuning)]
+        self.held = self.held[len(begin) :]
+        return begin
 
     def waiting(self, values: str | None) -> Iterator[DeferredTrial]:
         """All but the trials that came to their end under these values (JSON), or at all where there are no values."""
@@ -160,10 +170,9 @@ class DeferredCells:
         """Return the tuner of a cell whose tuning is not done."""
         return self._cells[cell.cell_id].tuner
 
-    def take_held(self, cell: Cell) -> Waiting | None:
-        """A tuning trial may begin, since another has ended; None where no other is left."""
-        held = self._cells[cell.cell_id].held
-        return held.pop(0) if held else None
+    def take_held(self, cell: Cell) -> list[Waiting]:
+        """The tuning trials that may begin now that another has ended: those of the next generation, or none."""
+        return self._cells[cell.cell_id].take_held()
 
     def take_done(self) -> Iterator[DeferredCell]:
         """Take out the cells whose tuning is done."""

@@ -87,6 +87,14 @@ def test_kinds_of_spaces(tmp_path: Path) -> None:
             "overrides: [{when: {model: mlp}, set: {optimizer.lr: 0.1}}]\ntuning: {space: {optimizer.lr: [1, 2]}}\n",
             ["grid.yaml:7:13: optimizer.lr is tuned, so overrides[0] cannot set it"],
         ),
+        (
+            "tuning: {generation: 4, space: {optimizer.lr: [1, 2]}}\n",
+            ["grid.yaml:7:22: only tpe looks in generations; random has none"],
+        ),
+        (
+            "tuning: {search: tpe, trials: 8, generation: 9, space: {optimizer.lr: [1, 2]}}\n",
+            ["grid.yaml:7:46: a generation of 9 is more than trials: 8"],
+        ),
         ("tuning: [1]\n", ["grid.yaml:7:9: tuning has to be a mapping"]),
     ],
 )

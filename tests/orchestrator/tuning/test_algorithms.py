@@ -22,8 +22,11 @@ def spec(
     search: Literal["random", "tpe", "grid"] = "random",
     scheduler: Literal["none", "asha"] = "none",
     seed: int = 0,
+    generation: int | None = None,
 ) -> TuningSpec:
-    return TuningSpec.model_construct(trials=trials, search=search, scheduler=scheduler, seed=seed, space=space)
+    return TuningSpec.model_construct(
+        trials=trials, search=search, scheduler=scheduler, seed=seed, generation=generation, space=space
+    )
 
 
 def test_random_values_have_the_distribution_that_was_asked_for() -> None:

@@ -2,8 +2,11 @@
 
 import json
 import math
+import random
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ import pandas as pd
 import pytest
 import torch
 
+from orchestrator.engine import RunTrial, Work
+from orchestrator.engine.inline import InlineEngine
 from orchestrator.grid import read_grid
 from orchestrator.plan.counts import ExistingResults
 from orchestrator.plan.plan import Plan
@@ -24,6 +29,7 @@ from results_schema import TRIAL_TABLES
 from tests.orchestrator import sample
 from tests.trainables.epoch_rows import epoch_row
 from trainables.context import Context
+from trainables.process_state.watching import ProcessState
 from trainables.records import Breakdown, TrialResult
 from trainables.spec import TrialTask, derived_seed, derived_seeds
 from trainables.tasks.classification import ClassificationScores
@@ -82,6 +88,63 @@ def quick(trial_task: TrialTask, context: Context) -> TrialResult:
 def run(grid: Path, run_trial: Any = quick, progress: Any = None, **options: Any) -> SweepSummary:
     request = SweepRequest(grid=grid, engine="inline", run_trial=run_trial, **options)
     return run_sweep(request, progress or SilentProgress())
+
+
+class Slots(InlineEngine):
+    """So many trials are under way at once; they end in an order of chance."""
+
+    def __init__(self, run_trial: RunTrial, count: int) -> None:
+        super().__init__(run_trial)
+        self._count, self._random = count, random.Random(count)
+
+    def run(self, work: Work) -> None:
+        under_way: list[TrialTask] = []
+        while True:
+            while len(under_way) < self._count and (shapes := work.shapes()):
+                taken = work.take(shapes[0])
+                under_way += [] if taken is None else [taken]
+            if not under_way:
+                return
+            ends = under_way.pop(self._random.randrange(len(under_way)))
+            self._attempt(work, ends, torch.device("cpu"), ProcessState())
+            work.tick()
+
+
+class StopsAfter(SilentProgress):
+    """Ends the sweep as a signal would, after so many trials."""
+
+    def __init__(self, trials: int) -> None:
+        self._trials = trials
+
+    def finished(self, label: str, status: str, detail: str, snapshot: Snapshot) -> None:
+        if snapshot.counts["completed"] == self._trials:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("options", ["search: tpe,", "search: tpe, generation: 5,", "search: random,"])
+def test_the_number_of_slots_changes_no_choice(write: Write, monkeypatch: pytest.MonkeyPatch, options: str) -> None:
+    grid = write(options=options)
+    grid.write_text(grid.read_text().replace("trials: 6", "trials: 18"))
+    found: dict[int, dict[str, str]] = {}
+    for slots in (1, 2, 4):
+        engine = partial(Slots, count=slots)
+        monkeypatch.setattr("orchestrator.engine.inline.InlineEngine", engine)
+        shutil.rmtree("results", ignore_errors=True)
+        if slots == 2:  # in the middle of a generation of either cell
+            with pytest.raises(KeyboardInterrupt):
+                run(grid, progress=StopsAfter(27))
+        assert run(grid).counts == {"completed": 40}
+        found[slots] = dict(zip(table()["trial_id"], table()["tuned"], strict=True))
+    assert found[1] == found[2] == found[4]
+    assert len(set(found[1].values())) >= 18
+
+
+def test_a_generation_begins_when_all_before_it_have_ended(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.engine.inline.InlineEngine", partial(Slots, count=4))
+    run(write("[sgd]", options="search: tpe, generation: 3,"))
+    trials = table()[lambda rows: rows["purpose"] == "tuning"].sort_values("started_at")
+    first, second = trials[:3], trials[3:]
+    assert first["finished_at"].max() <= second["started_at"].min()
 
 
 def table() -> pd.DataFrame:
@@ -144,16 +207,9 @@ def test_a_plan_counts_what_tunes(write: Write) -> None:
 
 
 def test_a_sweep_that_was_stopped_goes_on_with_the_values_that_it_had(write: Write) -> None:
-    class StopsInTheMiddle(SilentProgress):
-        """Ends the sweep as a signal would, after four trials."""
-
-        def finished(self, label: str, status: str, detail: str, snapshot: Snapshot) -> None:
-            if snapshot.counts["completed"] == 4:
-                raise KeyboardInterrupt
-
     grid = write("[sgd]", options="search: tpe,")
     with pytest.raises(KeyboardInterrupt):
-        run(grid, progress=StopsInTheMiddle())
+        run(grid, progress=StopsAfter(4))
     journal = Journal.read(ResultsPaths(Path("results/tuned")).journal)
     before = journal.tuned_values()
     assert journal.counts() == {"completed": 4, "pending": 4}
