@@ -24,8 +24,10 @@ from orchestrator.errors import GridError
 from orchestrator.grid import GridSpec
 from orchestrator.grid.grid_file import GridFile
 from orchestrator.grid.reader import read_text
+from orchestrator.store.paths import ResultsPaths
 from tests.orchestrator.evidence.stated import write
 from tests.orchestrator.sample import Cell
+from tests.orchestrator.store.predictions import made
 from trainables.dataset import DataInfo
 
 ROOT = Path(__file__).parents[1]
@@ -80,6 +82,7 @@ def shown_by(snippet: str, names: dict[str, Any], document: str) -> Any:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("documents")
     write(folder / "results" / "demo", SCORES, "better: {model: cnn}, than: {model: mlp}, on: test_accuracy")
+    made.add(ResultsPaths(folder / "results" / "demo"))
     return folder
 
 
@@ -89,7 +92,7 @@ def test_snippets_of_pandas_md_run_one_after_another(folder: Path, monkeypatch: 
     snippets = snippets_of("docs/pandas.md")
     for snippet in snippets:
         shown_by(snippet, names, "docs/pandas.md")
-    assert len(snippets) == 11
+    assert len(snippets) == 13
     assert names["verdict"].outcome == "supported"
 
 

@@ -88,6 +88,10 @@ class Task(Component):
         """
         return self.measure(outputs, targets)
 
+    def keeps_answers(self, data: DataInfo) -> bool:
+        """Whether `answers` gives any."""
+        return type(self).answers is not Task.answers
+
     def answers(self, outputs: Tensor, targets: Tensor) -> Answers | None:
         """Return what is kept of each example of the test split: one number of what was predicted, and one of the truth.
 

@@ -81,6 +81,7 @@ def _as_json(seen: "Preview") -> dict[str, Any]:
         "trials": counts.trials,
         "tuning_trials": counts.tuning_trials,
         "done": counts.done,
+        "without_predictions": counts.unpredicted,
         "failed": counts.failed,
         "to_run": counts.to_run,
         "skipped": counts.skipped_trials,
@@ -108,6 +109,8 @@ def _print(seen: "Preview") -> None:
     if counts.tuning_trials:
         table.add_row(f"{counts.tuning_trials:,}", f"of them for tuning: {seen.tuning}")
     table.add_row(f"{counts.done:,}", "done already")
+    if counts.unpredicted:
+        table.add_row(f"{counts.unpredicted:,}", "of them without predictions; they do not run again for those")
     if counts.failed:
         table.add_row(f"{counts.failed:,}", "failed before; they run again with --retry")
     table.add_row(f"{counts.to_run:,}", "to run")

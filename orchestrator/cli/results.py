@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from orchestrator.results.query import TrialQuery
+    from orchestrator.store.paths import ResultsPaths
 
 _EXAMPLE = "Example: orch results results/demo --where model=cnn --where 'test_accuracy>0.9' --limit 10"
 _WIDE: Final = 10_000
@@ -34,6 +35,11 @@ _WIDE: Final = 10_000
 )
 @click.option("--columns", metavar="A,B,C", help="Show these columns.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Show the first N rows.")
+@click.option(
+    "--wrong",
+    metavar="TRIAL",
+    help="Show the test examples that this trial is most confidently wrong about (the beginning of its id is enough).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, all columns unless --columns is given.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, all columns unless --columns is given.")
 def command(
@@ -43,11 +49,15 @@ def command(
     where: tuple[str, ...],
     columns: str | None,
     limit: int | None,
+    wrong: str | None,
     as_json: bool,
     as_csv: bool,
 ) -> None:
     """The trials of the directory RESULTS as a table. Those that tune are shown with --where purpose=tuning, and those
     that only earlier grids named with --where planned=no.
+
+    With --wrong, single test examples instead: those whose true class a trial gave the least probability, or whose number
+    it missed by most, which keep_predictions has kept.
 
     The columns are those of trials.parquet; docs/data-dictionary.md says what each one means.
     """
@@ -57,8 +67,14 @@ def command(
 
     if as_json and as_csv:
         raise UserError("--json and --csv exclude each other")
+    paths = results_at(results)
+    if wrong is not None:
+        if sort or direction or where or columns is not None:
+            raise UserError("--wrong has an order and columns of its own: of the other options it takes --limit alone")
+        _print_wrong(paths, wrong, limit, as_json=as_json, as_csv=as_csv)
+        return
     names = tuple(name.strip() for name in columns.split(",") if name.strip()) if columns is not None else ()
-    trials = every_trial(results_at(results))
+    trials = every_trial(paths)
     query = TrialQuery(sort, direction, where, names, limit)
     chosen = choose(trials, query, all_columns=as_json or as_csv)
     if as_json:
@@ -69,6 +85,23 @@ def command(
         _print_table(chosen)
         message = "; ".join([f"{chosen.num_rows} of {trials.num_rows} trials", *_notes(trials, query)])
         say(message, err=True)
+
+
+def _print_wrong(paths: "ResultsPaths", trial: str, limit: int | None, *, as_json: bool, as_csv: bool) -> None:
+    from orchestrator.results.wrong import SHOWN, trial_with_predictions, wrong_examples
+
+    found = wrong_examples(paths, trial_with_predictions(paths, trial))
+    shown = found.table(SHOWN if limit is None and not (as_json or as_csv) else limit)
+    if as_json:
+        _print_json(shown)
+    elif as_csv:
+        _print_csv(shown)
+    else:
+        _print_table(shown)
+        say(
+            f"{shown.num_rows} of {found.count} that are wrong, of {found.examples} test examples of {found.trial_id}",
+            err=True,
+        )
 
 
 def _notes(trials: "pa.Table", query: "TrialQuery") -> Iterator[str]:

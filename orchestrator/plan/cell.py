@@ -91,6 +91,13 @@ class Cell(NamedTuple):
         return Shape(self.resources.workers, self.resources.cpus, self.resources.gpus)
 
     @property
+    def keeps_predictions(self) -> bool:
+        """Whether its trials leave what they say of each test example."""
+        data = self.data
+        keeps = data.task is not None and data.info is not None and data.task.keeps_answers(data.info)
+        return keeps and self.protocol.keep_predictions
+
+    @property
     def identity(self) -> bytes:
         """8 bytes; in hex, the cell's id. Raises DataMissing where the data is not there."""
         return identity_of(self.data.digest, self.model, self.optimizer, self.regularizer, self.settings)

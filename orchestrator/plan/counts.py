@@ -25,6 +25,9 @@ class PlanCounts:
     without_room: dict[str, int] = field(default_factory=dict)
     """Reason to the number of trials that would, and have no room on the cluster."""
 
+    unpredicted: int = 0
+    """Trials among `done` of which no predictions are kept, although the grid has them kept: they do not run again."""
+
     @property
     def nothing_can_run(self) -> bool:
         """Whether no trial has run or could: all are skipped."""
@@ -38,3 +41,5 @@ class ExistingResults:
     cell_ids: Collection[str]
     statuses: Mapping[str, str]
     """Trial id to status."""
+    unpredicted: Collection[str] = frozenset()
+    """Trials that were completed, and of which no predictions are kept."""

@@ -204,7 +204,12 @@ class Plan:
             failed=failed,
             to_run=(cells - skipped.total()) * seeds + tuning + added - done - failed - without.total(),
             without_room=dict(without),
+            unpredicted=self._unpredicted(kept) if kept and kept.unpredicted else 0,
         )
+
+    def _unpredicted(self, kept: ExistingResults) -> int:
+        keeping = (cell for cell in self.among(kept.cell_ids) if cell.keeps_predictions)
+        return sum(trial in kept.unpredicted for cell in keeping for trial in cell.trial_ids(self.seeds_of(cell)))
 
     def _added(self, kept: ExistingResults) -> int:
         cells = self.among(self.added.cells)

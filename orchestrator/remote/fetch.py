@@ -29,6 +29,7 @@ from orchestrator.store.files import link_on_the_way, not_permitted
 from orchestrator.store.inspection import JournalFiles
 from orchestrator.store.lock import ResultsLock
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.predictions.parts import parts_in
 
 # An archive from a head, unpacked: all that is in it is looked at before anything is written.
 
@@ -292,3 +293,7 @@ def _replace(unpacked: Path, members: tuple[TarInfo, ...], paths: ResultsPaths) 
         target = paths.root / member.name
         target.parent.mkdir(parents=True, exist_ok=True)
         (unpacked / member.name).replace(target)
+    fetched = {member.name for member in members}
+    for left in parts_in(paths.predictions):  # others have taken its place there
+        if f"{paths.predictions.name}/{left}" not in fetched:
+            (paths.predictions / left).unlink()

@@ -17,6 +17,7 @@ from orchestrator.report import charts, summary
 from orchestrator.report import tables as grids
 from orchestrator.report.charts import axis_effects, cell_figures, rank_figures
 from orchestrator.report.claims import claim_section
+from orchestrator.report.gallery import galleries
 from orchestrator.report.page import Invocation, Page, Source
 from orchestrator.report.page_data import Breakdowns
 from orchestrator.report.tuning import SETTINGS, tuning_section
@@ -146,6 +147,7 @@ def read_page(paths: ResultsPaths) -> Page:
         cells=cell_figures(trials, ranked),
         curves=curves,
         breakdowns=broken_down,
+        galleries=() if under_way else galleries(paths, tables, trials, ranked),
         effects=shares,
         ranks=() if under_way else rank_figures(trials),
         tuning=tuning_section(tuning, trials, settings),

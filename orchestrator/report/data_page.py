@@ -36,7 +36,7 @@ def write_data_page(card: DataCard, images: tuple[ClassImages, ...], output: Pat
 
 def render(card: DataCard, images: tuple[ClassImages, ...]) -> str:
     """The page as HTML that needs nothing else."""
-    shown = [ClassGallery(group.name, tuple(map(_address, group.images))) for group in images]
+    shown = [ClassGallery(group.name, tuple(map(address, group.images))) for group in images]
     return environment().get_template("data.html.j2").render(card=card, shown=shown, rows=_rows(card))
 
 
@@ -50,7 +50,8 @@ def _rows(card: DataCard) -> list[tuple[str, tuple[int, ...], int, float]]:
     ]
 
 
-def _address(array: ImageArray) -> str:
+def address(array: ImageArray) -> str:
+    """The image as an address that holds all of it. array: an input, as in `Examples`."""
     pixels = _bytes(array)
     image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
     enlarged = max(1, -(-_MIN_SIDE // min(image.size)))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from orchestrator.report.claims import ClaimSection
+from orchestrator.report.gallery import Gallery
 from orchestrator.report.page_data import Breakdowns, Cells, Curves, DataTable, Effects, RankFigure, Tuning
 from orchestrator.report.summary import Notice, WinningCell
 
@@ -56,6 +57,8 @@ class Page:
     cells: Cells
     curves: Curves
     breakdowns: Breakdowns
+    galleries: tuple[Gallery, ...]
+    """In the page itself, and not among what its script reads."""
     effects: tuple[Effects, ...]
     ranks: tuple[RankFigure, ...]
     tuning: Tuning | None

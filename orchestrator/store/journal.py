@@ -203,6 +203,11 @@ class Journal:
         with self._checked():
             waiting.forget(self._db, written)
 
+    def give_up_predictions(self, there: Collection[str]) -> list[str]:
+        """Trials that had predictions, which neither wait here nor are those of `there`: from now on they have none."""
+        with self._checked():
+            return waiting.give_up(self._db, there)
+
     def attempt_failed(self, event: AttemptFailed, status: str | None, reason: str) -> None:
         """The attempt broke; the trial's status is now `status`, or it waits again where that is None."""
         self._update_trial(
@@ -232,6 +237,11 @@ class Journal:
         """Old trial id to new, of those that an older orch knew by another (ADR 23)."""
         with self._checked():
             return renamed_trials(self._db)
+
+    def unpredicted(self) -> frozenset[str]:
+        """Trials that were completed and evaluate, of which no predictions are kept."""
+        which = "status = 'completed' AND purpose IS NOT 'tuning' AND split_id IS NULL"
+        return frozenset(trial_id for (trial_id,) in self.query(f"SELECT trial_id FROM trials WHERE {which}"))
 
     def skipped_for(self, reason: str) -> frozenset[str]:
         """Trials that were skipped for a reason that begins so."""

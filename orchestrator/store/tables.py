@@ -252,7 +252,7 @@ def refuse_damaged_tables(paths: ResultsPaths) -> None:
 
     Raises DamagedResults, UserError and InfrastructureLost where one cannot be read.
     """
-    for table in TABLES:
+    for table in (*TABLES, EXAMPLES):
         with suppress(FileNotFoundError):
             intact_content(paths.table(table.name), paths)
 

@@ -85,7 +85,7 @@ def _known(paths: ResultsPaths, plan: Plan) -> tuple[ExistingResults | None, str
         with journal.one_moment():
             plan.added = AddedSeeds.read(journal)
             waiting = dict.fromkeys(journal.skipped_for(NO_ROOM), "pending")  # they run where there is room
-            kept = ExistingResults(journal.cell_ids(), journal.statuses() | waiting)
+            kept = ExistingResults(journal.cell_ids(), journal.statuses() | waiting, journal.unpredicted())
             return kept, changed_source(plan, journal)
     finally:
         journal.close()

@@ -66,8 +66,8 @@ def test_results_that_lie_among_the_images_are_not_read(swept: Path) -> None:
 )
 def test_results_that_are_half_lost_are_results_still(swept: Path, lost: list[str]) -> None:
     for pattern in lost:
-        for file in (swept / "results" / "birds").glob(pattern):
-            file.unlink()
+        for path in (swept / "results" / "birds").glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     assert is_results(swept / "results" / "birds")
     assert ImageFolderSource(swept).classes == ("crow", "owl")
 
@@ -112,5 +112,6 @@ def test_clips_leave_results_out_too(swept: Path) -> None:
 
 def test_every_folder_of_results_is_known() -> None:
     paths = ResultsPaths(Path("r"))
-    named = (paths.weights("t").parent, paths.image("t").parent, paths.checkpoints, paths.wandb, paths.damaged)
+    kept = (paths.weights("t").parent, paths.image("t").parent, paths.predictions)
+    named = (*kept, paths.checkpoints, paths.wandb, paths.damaged)
     assert {path.name for path in named} == FOLDERS

@@ -64,10 +64,7 @@ def content_hashes(dataset: Dataset, location: DataLocation, fingerprint: str) -
 
 def kept_info(dataset: Dataset, location: DataLocation, fingerprint: str) -> DataInfo:
     """Return what `info` said when the data was decoded, whatever lies there by now; raises what `decoded` does."""
-    written = json.loads(read_regular(_ready(dataset.as_decoded(), location, fingerprint) / _META, _LONGEST_META))[
-        "info"
-    ]
-    return DataInfo(**{**written, "shape": tuple(written["shape"]), "classes": tuple(written["classes"])})
+    return kept_in(_ready(dataset.as_decoded(), location, fingerprint))
 
 
 def hashes_at_hand(dataset: Dataset, location: DataLocation, fingerprint: str) -> NDArray[np.uint64] | None:
@@ -78,6 +75,24 @@ def hashes_at_hand(dataset: Dataset, location: DataLocation, fingerprint: str) -
     except (OSError, ValueError, EOFError):
         return None
     return hashes
+
+
+def examples_at_hand(dataset: Dataset, location: DataLocation, fingerprint: str) -> "Contents | None":
+    """Return what `contents` does, where the data has been decoded before, and not compared with its checksum."""
+    folder = location.cache.absolute() / _folder_name(dataset.as_decoded(), fingerprint)
+    try:
+        inputs, targets, official_test, groups, hashes = _opened(folder)
+        info = kept_in(folder)
+    except (OSError, ValueError, EOFError, KeyError, TypeError):
+        return None
+    grouped = None if (groups[:1] == _NO_GROUP).all() else groups
+    return Contents(info, Examples(inputs, targets, official_test, grouped), hashes)
+
+
+def kept_in(folder: Path) -> DataInfo:
+    """Return what a decoded data set says of itself. Raises OSError, ValueError, KeyError, TypeError."""
+    written = json.loads(read_regular(folder / _META, _LONGEST_META))["info"]
+    return DataInfo(**{**written, "shape": tuple(written["shape"]), "classes": tuple(written["classes"])})
 
 
 def refuse_other_content(dataset: Dataset, location: DataLocation, fingerprint: str) -> None:

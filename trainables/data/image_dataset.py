@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from trainables.component import NotIdentity
 from trainables.data.content import LARGE, digest_of_arrays, remembered, stamps, total_size
+from trainables.data.files import printable
 from trainables.data.images import Choice, EncodedImage, Header, Shape, decode, raise_broken, read_header, whole
 from trainables.data.memory import check_memory
 from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, LeftOut, Outline, Size
@@ -58,6 +59,10 @@ class ImageSource(ABC):
         """Return for each of `targets` whether it is none of these, which errors have named."""
         names = (image.name for image in chain.from_iterable(self.batches()))
         return np.array([name not in broken for name in names], np.bool_)
+
+    def names_within(self) -> list[str] | None:
+        """Return the path of each image within the data set's folder; None where they are no files of their own."""
+        return None
 
     def left_out(self) -> tuple[LeftOut, ...]:
         """Return what lies among them and is not read."""
@@ -139,6 +144,13 @@ class ImageDataset(Dataset):
         groups = self._groups(source, location)
         whole = Outline(source.classes, source.targets, source.official_test, groups, source.left_out())
         return whole.only(source.all_but(without)) if without else whole
+
+    def sources(self, location: DataLocation) -> Sequence[str] | None:
+        try:
+            names = self._source(location).names_within()
+        except DataError:  # gone since they were decoded
+            return None
+        return None if names is None else [printable(name) for name in names]
 
     def unreadable(self, location: DataLocation) -> Sequence[DataError]:
         try:

@@ -86,6 +86,9 @@ class Regression(Task):
         mse = float(errors.square().mean())
         return RegressionScores(loss=mse, mse=mse, mae=float(errors.abs().mean()), r2=_r2(errors, true))
 
+    def keeps_answers(self, data: DataInfo) -> bool:
+        return data.targets == 1
+
     def answers(self, outputs: Tensor, targets: Tensor) -> Answers | None:
         """The number itself; None where there are several to predict."""
         if outputs.shape[1] != 1:

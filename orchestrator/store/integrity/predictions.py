@@ -1,8 +1,10 @@
 """Predictions and examples against their checksums, against each other, and against the trials that they are of."""
 
+import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -13,6 +15,7 @@ import pyarrow.parquet as pq
 from orchestrator.errors import DamagedResults
 from orchestrator.store.files import irregularity, reading
 from orchestrator.store.integrity.verdict import FileVerdict
+from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.predictions.parts import Part, PartTrial, is_part, refuse_changed
 from orchestrator.store.predictions.reading import examples_of, split_sizes
@@ -65,8 +68,8 @@ def prediction_verdicts(paths: ResultsPaths, kept: KeptAnswers | None) -> Iterat
         sizes = split_sizes(examples_of(paths)) if examples.intact else None
     if paths.predictions.is_symlink() or (paths.predictions.exists() and not paths.predictions.is_dir()):
         return  # of which `unexpected_paths` tells
-    parts = _Parts(paths, known, kept, sizes)
-    for name in sorted({*known.parts, *parts.others()}):
+    parts = _Parts(paths, known.parts, known.directory_id, kept, sizes)
+    for name in parts.names():
         yield parts.verdict(name)
     if kept is not None and (lacking := kept.lacking(frozenset(parts.trials))) and not parts.unread:
         yield FileVerdict(PREDICTIONS_FOLDER, f"{_named(lacking)} had predictions, which are gone")
@@ -79,22 +82,24 @@ class _Parts:
     """Looks at one part after another, and remembers whose predictions were there."""
 
     def __init__(
-        self, paths: ResultsPaths, known: Checksums, kept: KeptAnswers | None, sizes: Mapping[str, int] | None
+        self,
+        paths: ResultsPaths,
+        listed: Collection[str],
+        directory_id: str,
+        kept: KeptAnswers | None,
+        sizes: Mapping[str, int] | None,
     ) -> None:
-        """sizes: examples of each test split; None where that cannot be told."""
-        self._paths, self._listed, self._kept, self._sizes = paths, known.parts, kept, sizes
-        self._directory_id = known.directory_id
+        """listed: the parts that make the table. sizes: examples of each test split; None where that cannot be told."""
+        self._paths, self._listed, self._kept, self._sizes = paths, listed, kept, sizes
+        self._directory_id = directory_id
         self.trials: dict[str, str] = {}
         """Trial to the part that has its predictions."""
         self.unread = False
         """Whether a part could not be read, so that nobody knows whose predictions it has."""
 
-    def others(self) -> list[str]:
-        """Names in the folder that are not listed, but for what is being written."""
-        if not self._paths.predictions.is_dir():
-            return []
-        names = (path.name for path in self._paths.predictions.iterdir())
-        return [name for name in names if not name.startswith(".") and name not in self._listed]
+    def names(self) -> list[str]:
+        """Of all that is listed, or lies there, but for what is being written."""
+        return sorted({*self._listed, *_visible(self._paths.predictions)})
 
     def verdict(self, name: str) -> FileVerdict:
         shown, path = f"{PREDICTIONS_FOLDER}/{name}", self._paths.predictions / name
@@ -116,7 +121,7 @@ class _Parts:
         return FileVerdict(shown, problem, "" if problem else f"{rows} rows of {len(part.trials)} trials")
 
     def _unlisted(self, shown: str, part: Part) -> FileVerdict:
-        if part.directory_id != self._directory_id:
+        if self._directory_id not in ("", part.directory_id):
             return FileVerdict(shown, "it has predictions of other results: who reads the folder takes them for these")
         return FileVerdict(shown, None, "not listed yet: a sweep takes it up, or removes it where others have its rows")
 
@@ -144,6 +149,11 @@ class _Parts:
         return None
 
 
+def _visible(folder: Path) -> list[str]:
+    """What a reader of the folder takes for a part."""
+    return [path.name for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
+
+
 def _contradiction(path: Path, part: Part) -> str | None:
     """Whether the rows are of other trials than the part says; a row group is held at a time."""
     names = ["trial_id", "split_id", "position"]
@@ -165,6 +175,42 @@ def _contradiction(path: Path, part: Part) -> str | None:
             edges = np.column_stack([starts, ends]).ravel()
             found += zip(*(rows[name].take(pa.array(edges)).to_pylist() for name in names), strict=True)
     return None if found == list(said) else "its rows are of other trials than it says"
+
+
+# What `orch repair` does with them: nothing else has what a part had.
+
+
+def set_damaged_aside(paths: ResultsPaths, journal: Journal, aside: Path) -> Iterator[str]:
+    """List the parts that are whole and of this journal, move all others to `aside`, and have the journal know whose
+    predictions are gone. What was done, line by line. Raises OSError.
+    """
+    known = Checksums()
+    with suppress(DamagedResults):
+        known = Checksums.read(paths.checksums)
+    ours = [name for name in _visible(paths.predictions) if is_part(name)]
+    sizes = dict(journal.query("SELECT split_id, examples FROM test_splits"))
+    trials = dict(journal.query("SELECT trial_id, split_id FROM trials"))
+    listed = known.parts if paths.checksums.exists() else tuple(sorted(ours))
+    parts = _Parts(paths, listed, journal.directory_id, KeptAnswers(trials, frozenset()), sizes)
+    stays = []
+    for name in parts.names():
+        verdict = parts.verdict(name)
+        if verdict.intact and name in listed:
+            stays.append(name)
+        elif not verdict.intact:
+            yield f"LOST {verdict.file}: {verdict.damage}"
+            _move(paths.predictions / name, aside / PREDICTIONS_FOLDER / name)
+    if stays or known.parts:
+        replace(known, directory_id=journal.directory_id, parts=tuple(stays)).write(paths.checksums)
+    there = {trial_id for trial_id, name in parts.trials.items() if name in stays}
+    if gone := journal.give_up_predictions(there):
+        yield f"LOST the predictions of {_named(gone)}, which have none any more"
+
+
+def _move(path: Path, target: Path) -> None:
+    if path.exists() or path.is_symlink():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(path, target)
 
 
 def _examples(paths: ResultsPaths, known: Checksums) -> FileVerdict | None:

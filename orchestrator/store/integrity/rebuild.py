@@ -17,9 +17,11 @@ import pyarrow.compute as pc
 from orchestrator.errors import DamagedResults
 from orchestrator.store import journal_schema, sql, tables
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.predictions.reading import examples_of
+from orchestrator.store.predictions.writing import splits_of
 from orchestrator.store.tables import Checksums
 from orchestrator.store.version import holds_every_trial
-from results_schema import ATTEMPTS, BREAKDOWN, ENDED, EPOCHS, TABLES, TRIAL_TABLES, TRIALS, Table
+from results_schema import ATTEMPTS, BREAKDOWN, ENDED, EPOCHS, EXAMPLES, TABLES, TRIAL_TABLES, TRIALS, Table
 
 REASON: Final = "its rows were damaged"
 _OF_A_TRIAL: Final = (EPOCHS, *BREAKDOWN, ATTEMPTS)
@@ -40,7 +42,7 @@ def rebuild(paths: ResultsPaths, new: Path) -> list[str]:
         journal_schema.create(db)
         db.execute("BEGIN")
         lacking = _fill(db, paths)
-        messages = [*_identity(db, paths), *_lost(lacking), *_wait_again(db, lacking)]
+        messages = [*_identity(db, paths), *_lost(lacking), *_examples(db, paths), *_wait_again(db, lacking)]
         db.execute("COMMIT")
         count, last = db.execute("SELECT count(*), max(finished_at) FROM trials").fetchone()
     until = "" if last is None else f" after {datetime.fromtimestamp(last / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -132,6 +134,16 @@ def _lost(lacking: Set[Table]) -> Iterator[str]:
             yield f"LOST the trials of {table.name}.parquet, which is damaged too, or gone: a sweep of their grid runs them"
         elif table in lacking:
             yield f"LOST the rows of {table.name}.parquet, which is damaged too, or gone"
+
+
+def _examples(db: sqlite3.Connection, paths: ResultsPaths) -> Iterator[str]:
+    """Which examples each test split has: without that, predictions of it mean nothing."""
+    try:
+        for split_id, split in splits_of(examples_of(paths)):
+            row = (split_id, len(split), split.packed())
+            db.execute("INSERT OR IGNORE INTO test_splits (split_id, examples, content) VALUES (?, ?, ?)", row)
+    except DamagedResults:
+        yield f"LOST the rows of {EXAMPLES.name}.parquet, which is damaged too"
 
 
 def _wait_again(db: sqlite3.Connection, lacking: Set[Table]) -> Iterator[str]:

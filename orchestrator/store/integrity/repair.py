@@ -11,6 +11,7 @@ from orchestrator.errors import DamagedResults
 from orchestrator.store.connection import checked
 from orchestrator.store.files import copy_durably, irregularity
 from orchestrator.store.inspection import JournalFiles, inspect
+from orchestrator.store.integrity.predictions import set_damaged_aside
 from orchestrator.store.integrity.rebuild import rebuild
 from orchestrator.store.integrity.verdict import FileVerdict
 from orchestrator.store.integrity.verify import journal_verdicts, verify
@@ -26,11 +27,12 @@ def repair(paths: ResultsPaths, check: Callable[[], None]) -> Iterator[str]:
 
     Raises UserError, OSError, DamagedResults, InfrastructureLost, LockedResults.
     """
-    damaged = [verdict for verdict in verify(paths) if not verdict.intact]
-    if not damaged:
+    found = [verdict for verdict in verify(paths) if not verdict.intact]
+    if not found:
         if not JournalFiles(paths.journal).page_checksums.exists() or not paths.checksums.exists():
             _write(paths, place_of(paths, check))  # what an older orch left has no checksums
         return
+    damaged = [verdict for verdict in found if not verdict.file.startswith(paths.predictions.name)]
     aside = paths.damaged / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%f")
     moved = _keep_copies(paths, damaged, aside)
     yield f"copies of the damaged files are in {aside}"
@@ -52,6 +54,8 @@ def repair(paths: ResultsPaths, check: Callable[[], None]) -> Iterator[str]:
     if on_copy:
         with closing(Journal.create_or_open(place.journal)) as journal:
             journal.remember(LIVES_AT, None)  # what is there no more
+    with closing(Journal.create_or_open(place.journal)) as journal:
+        yield from set_damaged_aside(paths, journal, aside)
     for verdict in damaged:
         kept = "/" in verdict.file and not Path(verdict.file).is_absolute()  # a journal on local disk is
         if kept or verdict.file.startswith("journal-version-"):

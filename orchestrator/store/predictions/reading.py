@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from orchestrator.errors import DamagedResults
 from orchestrator.store.files import damaged
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.predictions.parts import Answered, Part, PartTrial, parts_in, rows_of
+from orchestrator.store.predictions.parts import Answered, Part, PartTrial, refuse_changed, rows_of
 from orchestrator.store.tables import Checksums, intact_content
 from results_schema import EXAMPLES
 
@@ -40,7 +41,7 @@ def predicted_trials(paths: ResultsPaths) -> dict[str, PartTrial]:
 
     Raises DamagedResults.
     """
-    trials = (trial for name in _listed(paths) for trial in Part.read(paths.predictions / name).trials)
+    trials = (trial for path in _listed(paths) for trial in _part(path).trials)
     return {trial.trial_id: trial for trial in trials}
 
 
@@ -49,9 +50,9 @@ def predictions_of(paths: ResultsPaths, trial_ids: Collection[str]) -> Iterator[
     trial's. Raises DamagedResults.
     """
     wanted = set(trial_ids)
-    for name in _listed(paths):
-        path = paths.predictions / name
-        if any(trial.trial_id in wanted for trial in Part.read(path).trials):
+    for path in _listed(paths):
+        if any(trial.trial_id in wanted for trial in _part(path).trials):
+            refuse_changed(path)
             yield from rows_of(path, wanted)
 
 
@@ -109,8 +110,14 @@ def split_sizes(examples: pa.Table) -> dict[str, int]:
     return dict(Counter(examples["split_id"].to_pylist()))
 
 
-def _listed(paths: ResultsPaths) -> tuple[str, ...]:
+def _listed(paths: ResultsPaths) -> list[Path]:
     """The parts that make the table. One that is put in place only now is of the next look."""
-    if not parts_in(paths.predictions):
-        return ()
-    return Checksums.read(paths.checksums).parts
+    return [paths.predictions / name for name in Checksums.read(paths.checksums).parts]
+
+
+def _part(path: Path) -> Part:
+    """Raises DamagedResults, where it is gone too."""
+    try:
+        return Part.read(path)
+    except FileNotFoundError as error:
+        raise damaged(path, "it is gone", path.parent.parent) from error

@@ -1,7 +1,7 @@
 """Predictions in the journal: committed with their trial, and there until a part of `predictions` has them (ADR 22)."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from threading import Lock
 from typing import NamedTuple
 
@@ -38,6 +38,17 @@ def keep(db: sqlite3.Connection, trial_id: str, attempt: int, predictions: Predi
 def forget(db: sqlite3.Connection, written: Iterable[Attempt]) -> None:
     """What stands in a part, unless a later attempt has said something else since."""
     db.executemany("DELETE FROM waiting_predictions WHERE trial_id = ? AND attempt = ?", written)
+
+
+def give_up(db: sqlite3.Connection, there: Collection[str]) -> list[str]:
+    """Trials that had predictions, which neither wait here nor are those of `there`: from now on they have none."""
+    rows = db.execute(
+        "SELECT trial_id FROM trials WHERE split_id IS NOT NULL"
+        " AND trial_id NOT IN (SELECT trial_id FROM waiting_predictions) ORDER BY rowid"
+    )
+    gone = [trial_id for (trial_id,) in rows if trial_id not in there]
+    db.executemany("UPDATE trials SET split_id = NULL WHERE trial_id = ?", ((trial_id,) for trial_id in gone))
+    return gone
 
 
 class Written:

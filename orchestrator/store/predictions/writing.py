@@ -195,7 +195,9 @@ def splits_of(examples: pa.Table) -> Iterator[tuple[str, SplitExamples]]:
     """The test splits in an `examples.parquet`, one after another. Raises DamagedResults where one is not whole."""
     positions = examples["position"].to_numpy()
     starts = np.flatnonzero(positions == 0).tolist()
-    if len(positions) and (not starts or starts[0] != 0):
+    if not len(positions):
+        return
+    if not starts or starts[0] != 0:
         raise DamagedResults("its first test split has no beginning")
     seen = set[str]()
     for start, end in zip(starts, [*starts[1:], len(positions)], strict=True):
