@@ -57,6 +57,14 @@ class TrialRow:
             " The configurations hold them too.",
         ),
     ]
+    repetition: Annotated[
+        int | None,
+        Column(
+            "-",
+            "Which repetition of the cell's tuning it belongs to, from 0: as one of its trials, or as one that runs with its"
+            " choice. Null where a cell is tuned once, or not at all.",
+        ),
+    ]
     config_id: Annotated[
         str | None,
         Column("-", "Hash of the configuration with those values; null where nothing is tuned."),

@@ -153,6 +153,14 @@ class GridFile(Section):
             raise mistake(message, "select")
         return protocol
 
+    @field_validator("tuning")
+    @classmethod
+    def _every_choice_is_run(cls, tuning: TuningSpec | None, info: ValidationInfo) -> TuningSpec | None:
+        if tuning is not None and (without := tuning.without_seeds(info.data.get("seeds") or range(MAX_SEED))):
+            message = f"no seed is {without[0]} modulo {tuning.repetitions}, so nothing would run with what repetition"
+            raise mistake(f"{message} {without[0]} chooses; give more seeds, or fewer repetitions", "repetitions")
+        return tuning
+
     @field_validator("exclude", "overrides")
     @classmethod
     def _numbered(cls, rules: tuple[Rule, ...], info: ValidationInfo) -> tuple[Rule, ...]:

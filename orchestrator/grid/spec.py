@@ -72,6 +72,8 @@ class GridSpec(BaseModel):
         """The same grid with so many seeds: 0 to count - 1, or the first of a list. Raises UserError."""
         if count > MAX_SEED:
             raise UserError(f"--seeds {count} are more than there are: the greatest seed is {MAX_SEED}")
+        if self.tuning is not None and self.tuning.without_seeds(self.seeds[:count]):
+            raise UserError(f"--seeds {count} leaves repetitions of tuning without a seed that runs with their choice")
         if isinstance(self.seeds, range):
             return self.model_copy(update={"seeds": range(count)})
         if count > len(self.seeds):

@@ -19,6 +19,7 @@ from orchestrator.grid.settings import Section
 from orchestrator.grid.values import holds_whole_numbers, others_of, validated
 from trainables import LEARNING_AXES, LearningAxis
 from trainables.component import Component
+from trainables.spec import derived_seed
 
 VERSION: Final = 1
 """Raised when tuning comes to find other values for the same configuration."""
@@ -119,6 +120,9 @@ class TuningSpec(Section):
     """Whether trials that do badly are stopped early (asynchronous successive halving)."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of the search and of the tuning trials, apart from the seeds of the cells."""
+    repetitions: Annotated[int, Field(ge=1, le=1_000)] = 1
+    """How often each cell is tuned, each time by draws and trainings of its own; seed s runs with what repetition s modulo
+    so many has chosen."""
     space: Annotated[tuple[Opened, ...], PlainValidator(_space, json_schema_input_type=_Space)]
     """Dotted names such as optimizer.lr, each with a range [1e-4, 1, log], [8, 64, linear], or a list of values."""
 
@@ -152,23 +156,46 @@ class TuningSpec(Section):
         """As the grid has it, for tables."""
         space = {opened.name: opened.domain.written() for opened in self.space}
         generation = {"generation": self.together} if self.search == "tpe" else {}
-        return {**self.model_dump(exclude={"space", "generation"}), **generation, "space": space}
+        repetitions = {"repetitions": self.repetitions} if self.repetitions > 1 else {}
+        plain = self.model_dump(exclude={"space", "generation", "repetitions"})
+        return {**plain, **generation, **repetitions, "space": space}
 
     def summary(self) -> str:
         """Say how it is tuned, for display."""
         names = ", ".join(opened.name for opened in self.space)
         stops = "" if self.scheduler == "none" else f", stopped early by {self.scheduler}"
-        return f"{self.search} search over {names}, {self.trials} trials for each cell{stops}"
+        times = f", {self.repetitions} times over" if self.repetitions > 1 else ""
+        return f"{self.search} search over {names}, {self.trials} trials for each cell{times}{stops}"
+
+    def repetition_of(self, seed: int) -> int:
+        """The one with whose choice a seed runs."""
+        return seed % self.repetitions
+
+    def without_seeds(self, seeds: Sequence[int]) -> list[int]:
+        """The repetitions whose choice no seed runs with."""
+        if isinstance(seeds, range):  # 0, 1, ...: as long as a user likes
+            return list(range(min(len(seeds), self.repetitions), self.repetitions))
+        return sorted(set(range(self.repetitions)) - {self.repetition_of(seed) for seed in seeds})
+
+    def repetition(self, index: int) -> "TuningSpec":
+        """One of them by itself. The first is what a cell has that is tuned once."""
+        seed = self.seed if index == 0 else derived_seed(f"repetition {index}", self.seed)
+        return self.model_construct(**{**dict(self), "seed": seed, "repetitions": 1})
+
+    @property
+    def total(self) -> int:
+        """Tuning trials of one cell, over all repetitions."""
+        return self.count * self.repetitions
 
     @property
     def count(self) -> int:
-        """Tuning trials of one cell: the budget, or the points of the grid that fit into it."""
+        """Tuning trials of one repetition: the budget, or the points of the grid that fit into it."""
         return self.trials if self.search != "grid" else prod(len(points) for points in self._grid)
 
     @property
     def together(self) -> int:
-        """Tuning trials of one cell that make a generation, which begins when all before it have ended: what is chosen does
-        not depend on how many run at once. Where nothing is learnt from others, all are one.
+        """Tuning trials of one repetition that make a generation, which begins when all before it have ended: what is chosen
+        does not depend on how many run at once. Where nothing is learnt from others, all are one.
         """
         if self.search != "tpe":
             return self.count

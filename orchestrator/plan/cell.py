@@ -119,7 +119,7 @@ class Cell(NamedTuple):
     def tuning_ids(self) -> Iterator[str]:
         """The ids of its tuning trials, which have no seed of their own but a number. Empty where nothing is tuned."""
         identity = self.identity if self.tuning else b""
-        return (tuning_identity(identity, number) for number in range(self.tuning.count if self.tuning else 0))
+        return (tuning_identity(identity, number) for number in range(self.tuning.total if self.tuning else 0))
 
     def spec(self, seed: int) -> TrialSpec:
         """Return what a worker is handed. Raises DataMissing where the data is not there."""

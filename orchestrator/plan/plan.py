@@ -336,7 +336,7 @@ class _CellOutcome(NamedTuple):
 def _outlook(cell: Cell, lacks: Lacks) -> _CellOutcome:
     if cell.skip is not None:
         return _CellOutcome(cell.skip, None, 0)
-    return _CellOutcome(None, lacks(cell), cell.tuning.count if cell.tuning else 0)
+    return _CellOutcome(None, lacks(cell), cell.tuning.total if cell.tuning else 0)
 
 
 def _key(cell: Cell) -> bytes:

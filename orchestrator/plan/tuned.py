@@ -22,8 +22,13 @@ def shown(values: Mapping[str, Any]) -> str:
 
 
 def shown_text(values: str | None) -> str:
-    """The same of the `tuned` column (JSON); empty where a row has none."""
-    return "" if values is None else shown(json.loads(values))
+    """The same of the `tuned` column (JSON); empty where a row has none. Of a cell for which repetitions of its tuning have
+    chosen differently, a line for each choice: `optimizer.lr=0.012 | 0.03`.
+    """
+    chosen = [json.loads(line) for line in (values or "").splitlines()]
+    if len(chosen) < 2:
+        return shown(chosen[0] if chosen else {})
+    return " ".join(f"{name}={' | '.join(shown_value(one.get(name)) for one in chosen)}" for name in chosen[0])
 
 
 def shown_value(value: Any) -> str:

@@ -90,6 +90,7 @@ _TRIAL_COLUMNS: Final = [
     "cell_id",
     "purpose",
     "tuned",
+    "repetition",
     "sweep",
     "planned",
     *AXES,

@@ -111,6 +111,7 @@ CELLS_KEPT: Final = 40
 TRIALS_KEPT: Final = 100
 """Best trials of a cell in a figure."""
 EDGES_KEPT: Final = 20
+_REPETITION: Final = ["cell_id", "repetition"]
 _ROWS_KEPT: Final = 20_000
 _OTHERS: Final = {"values do not fit": {"skipped"}, "still to run": OPEN}
 """Columns that are left out where no cell has such trials."""
@@ -135,6 +136,8 @@ class _Tuned:
     dataset: str
     axes: tuple[str, ...]
     label: str
+    repetition: int | None
+    """Of its tuning, where it has several."""
     measure: Measure
     domains: dict[str, Domain]
     epochs: int
@@ -181,14 +184,19 @@ def tuning_section(tuning: pd.DataFrame, evaluation: pd.DataFrame, settings: pd.
 
 def _cells(tuning: pd.DataFrame, evaluation: pd.DataFrame, settings: pd.DataFrame) -> Iterator[_Tuned]:
     """Data set by data set in the order of the plan, the best first in each among those that select by the same."""
-    chosen = evaluation[evaluation["tuned"].notna()].groupby("cell_id")["tuned"].first()
+    chosen = _with_repetition(evaluation[evaluation["tuned"].notna()]).groupby(_REPETITION)["tuned"].first()
     by_cell = {row["cell_id"]: row for _, row in settings.iterrows()}
     for _, rows in tuning.groupby("dataset", sort=False):
         found = [
-            _cell(part, by_cell[cell_id], chosen.get(cell_id), measure_of(part))
-            for cell_id, part in rows.groupby("cell_id", sort=False)
+            _cell(part, by_cell[cell_id], chosen.get((cell_id, repetition)), measure_of(part))
+            for (cell_id, repetition), part in _with_repetition(rows).groupby(_REPETITION, sort=False)
         ]
         yield from sorted(found, key=lambda cell: (cell.measure.title, *_rank(cell.best.score, cell.measure)))
+
+
+def _with_repetition(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of a cell that is tuned once it is -1."""
+    return rows.assign(repetition=rows["repetition"].fillna(-1).astype(int))
 
 
 def _cell(rows: pd.DataFrame, settings: "pd.Series[str]", chosen: str | None, measure: Measure) -> _Tuned:
@@ -211,10 +219,12 @@ def _cell(rows: pd.DataFrame, settings: "pd.Series[str]", chosen: str | None, me
     values = None if chosen is None else json.loads(chosen)
     places = [place for place, trial in enumerate(trials) if trial.score is not None and trial.values == values]
     first = rows.iloc[0]
+    repetition = int(first["repetition"]) if first["repetition"] >= 0 else None
     return _Tuned(
         dataset=str(first["dataset"]),
         axes=tuple(str(first[axis]) for axis in AXES),
-        label=short_label(first),
+        label=short_label(first) + ("" if repetition is None else f" · repetition {repetition}"),
+        repetition=repetition,
         measure=measure,
         domains={name: domain_of(written) for name, written in json.loads(settings["tuning_config"])["space"].items()},
         epochs=epochs,
@@ -236,7 +246,8 @@ def _summary(settings: pd.DataFrame) -> str:
         stops = "" if config["scheduler"] == "none" else f", stopped early by {config['scheduler']}"
         by = "" if select is None else f", chosen by {select}"
         most = "at most " if config["search"] == "grid" else ""
-        sentences.append(f"{config['search']} search, {most}{config['trials']} trials for each cell{stops}{by}")
+        times = f", {config['repetitions']} times over" if config.get("repetitions", 1) > 1 else ""
+        sentences.append(f"{config['search']} search, {most}{config['trials']} trials for each cell{times}{stops}{by}")
     return "; ".join(dict.fromkeys(sentences))
 
 
@@ -289,8 +300,10 @@ def _tried(cell: _Tuned, name: str, domain: Domain) -> Tried:
 def _grid(cells: list[_Tuned]) -> DataTable:
     titles = {cell.measure.title for cell in cells}
     others = {title: statuses for title, statuses in _OTHERS.items() if any(cell.count(statuses) for cell in cells)}
+    repeated = any(cell.repetition is not None for cell in cells)
     columns = (
         *(Column(axis, "text") for axis in AXES),
+        *((Column("repetition", "count"),) if repeated else ()),
         Column("chosen", "text"),
         Column("at an edge", "text"),
         Column(f"validation {titles.pop() if len(titles) == 1 else 'score'}", "number"),
@@ -302,6 +315,7 @@ def _grid(cells: list[_Tuned]) -> DataTable:
     rows = tuple(
         (
             *cell.axes,
+            *((cell.repetition,) if repeated else ()),
             "" if cell.chosen is None else shown(cell.best.values),
             ", ".join(name for name, _ in cell.edges()),
             cell.best.score,

@@ -70,7 +70,7 @@ def _ranked(trials: pd.DataFrame, measure: Measure) -> pd.DataFrame:
     more = by_cell.agg(train=("_train", "mean"), **{name: (name, "mean") for name in COSTS})
     groups = trials.groupby("cell_id", sort=False)
     about = groups.agg(
-        **{axis: (axis, "first") for axis in AXES}, tuned=("tuned", "first"), trials=("trial_id", "size")
+        **{axis: (axis, "first") for axis in AXES}, tuned=("tuned", _choices), trials=("trial_id", "size")
     )
     about["statuses"] = _statuses(trials)
     found = board.join(more.astype("float64"), on="cell_id").join(about, on="cell_id")
@@ -78,6 +78,11 @@ def _ranked(trials: pd.DataFrame, measure: Measure) -> pd.DataFrame:
     found["gap"] = (ahead if measure.higher_is_better else -ahead).round(12) + 0.0  # of equal means no -1e-17, nor -0
     found["validation"] = found["selected_by"]
     return found.assign(measure=measure.shown)
+
+
+def _choices(tuned: "pd.Series[str]") -> str | None:
+    """JSON of what tuning chose for a cell; of one that is tuned in repetitions, a line for each choice."""
+    return "\n".join(dict.fromkeys(tuned.dropna())) or None
 
 
 def _statuses(trials: pd.DataFrame) -> "pd.Series[str]":

@@ -63,8 +63,8 @@ def plan_trial(stays: Collection[str]) -> str:
     """
     ended = f"(trials.status IN {among(stays)} OR (trials.status = 'skipped' AND trials.purpose = 'tuning'))"
     return (
-        "INSERT INTO trials (trial_id, cell_id, purpose, sweep, seed, source_digest, planned, status, reason, attempts)"
-        " VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, 0)"
+        "INSERT INTO trials (trial_id, cell_id, purpose, sweep, seed, source_digest, repetition, planned, status,"
+        " reason, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, 0)"
         " ON CONFLICT (trial_id) DO UPDATE SET planned = 1, sweep = excluded.sweep,"
         f" status = CASE WHEN {ended} THEN trials.status ELSE excluded.status END,"
         f" reason = CASE WHEN {ended} THEN trials.reason ELSE excluded.reason END,"
@@ -206,6 +206,8 @@ class PlannedRow:
     seed: int
     source_digest: str
     skipped: str | None
+    repetition: int | None = None
+    """Of the cell's tuning, where it has several."""
 
 
 def keep_cell(db: sqlite3.Connection, cell: CellRow) -> None:
@@ -233,6 +235,7 @@ class Planning:
                     self._sweep,
                     trial.seed,
                     trial.source_digest,
+                    trial.repetition,
                     "pending" if trial.skipped is None else "skipped",
                     trial.skipped,
                 )

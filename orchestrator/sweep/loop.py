@@ -19,7 +19,7 @@ from orchestrator.sweep.failures import Failures
 from orchestrator.sweep.goal import Goal
 from orchestrator.sweep.queue import RunningTrial, Waiting
 from orchestrator.sweep.record import NO_ROOM, PendingWork, tuned_row
-from orchestrator.sweep.tuning.tuner import DeferredCell
+from orchestrator.sweep.tuning.tuner import CellTuner, DeferredCell
 from trainables.dataset import DataLocation
 from trainables.records import TrialResult
 from trainables.spec import TrialTask
@@ -163,14 +163,14 @@ class Sweep:
                 trial.begun = True
                 self._failures.begun(trial, event.host)
                 if waiting.tuning is not None:
-                    self._deferred.tuner(waiting.cell).begun(waiting.tuning)
+                    self._deferred.tuner(waiting).begun(waiting.tuning)
                 self._journal.started(event, self._environment_id)
                 self._move("pending", "running")
             case EpochDone():
                 trial.epoch = event.row.epoch
                 self._journal.epoch_done(event)
                 if waiting.tuning is not None:
-                    return self._deferred.tuner(waiting.cell).epoch(waiting.tuning, event.row)
+                    return self._deferred.tuner(waiting).epoch(waiting.tuning, event.row)
             case AttemptFinished():
                 self._journal.attempt_finished(event)
                 if event.result.predictions is not None:
@@ -218,7 +218,7 @@ class Sweep:
     def _as_it_runs(self, waiting: Waiting) -> Cell:
         """The cell under the values that tuning tries, or has chosen. Raises UnfitValues."""
         if waiting.tuning is not None:
-            tuned = with_values(waiting.cell, self._deferred.tuner(waiting.cell).suggest(waiting.tuning))
+            tuned = with_values(waiting.cell, self._deferred.tuner(waiting).suggest(waiting.tuning))
             self._keep_values(waiting.trial_id, waiting.cell, tuned)
             return tuned.cell
         return waiting.cell if waiting.tuned is None else with_values(waiting.cell, waiting.tuned).cell
@@ -235,8 +235,8 @@ class Sweep:
     def _tuned(self, waiting: Waiting, *, completed: bool) -> None:
         """A tuning trial has ended: another one, or the trials of its cell, may begin."""
         assert waiting.tuning is not None
-        self._deferred.tuner(waiting.cell).ended(waiting.tuning, completed=completed)
-        for held in self._deferred.take_held(waiting.cell):
+        self._deferred.tuner(waiting).ended(waiting.tuning, completed=completed)
+        for held in self._deferred.take_held(waiting):
             self._queue.add(held)
         self._settle()
 
@@ -255,9 +255,13 @@ class Sweep:
             self._keep_values(trial.trial_id, cell, tuned)
             if trial.status != "pending":  # it ran with what an earlier tuning chose
                 self._set_aside(trial.trial_id, trial.status, "pending", None)
-            waiting = Waiting(-deferred.expected, next(self._later), trial.trial_id, trial.seed, cell, tuned=values)
+            waiting = Waiting(
+                *(-deferred.expected, next(self._later), trial.trial_id, trial.seed, cell),
+                repetition=deferred.tuner.repetition,
+                tuned=values,
+            )
             self._queue.add(waiting)
-        self._progress.note(f"{cell.label}: tuning chose {shown(values)}")
+        self._progress.note(f"{cell.label}: {_named(deferred.tuner)} chose {shown(values)}")
 
     def _leave_untuned(self, deferred: DeferredCell) -> None:
         reason = f"none of the {deferred.tuner.spec.count} tuning trials of its cell came to its end with a score"
@@ -273,9 +277,9 @@ class Sweep:
         """Return a trial's label, for display."""
         if waiting.tuning is None:
             return f"{waiting.cell.label} seed {waiting.seed}"
-        tuner = self._deferred.tuner(waiting.cell)
+        tuner = self._deferred.tuner(waiting)
         values = shown(tuner.suggest(waiting.tuning))
-        return f"{waiting.cell.label} tuning {waiting.tuning + 1}/{tuner.spec.count} {values}"
+        return f"{waiting.cell.label} {_named(tuner)} {waiting.tuning + 1}/{tuner.spec.count} {values}"
 
     # inside
 
@@ -345,6 +349,12 @@ def _split_key(waiting: Waiting) -> _SplitKey:
 def _running(trial: RunningTrial) -> Running:
     waiting = trial.waiting
     return Running(waiting.trial_id, trial.label, trial.epoch, waiting.cell.protocol.epochs)
+
+
+def _named(tuner: CellTuner) -> str:
+    """`tuning`, or `tuning (repetition 0)` of several."""
+    several = tuner.cell.tuning is not None and tuner.cell.tuning.repetitions > 1
+    return f"tuning (repetition {tuner.repetition})" if several else "tuning"
 
 
 def _goal(waiting: Waiting) -> Goal:

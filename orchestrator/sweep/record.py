@@ -8,6 +8,7 @@ from functools import cache
 from hashlib import blake2b
 from importlib.util import find_spec
 from inspect import getsourcefile
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -105,19 +106,22 @@ def trial_rows(cell: Cell, seeds: Sequence[int]) -> Iterator[PlannedRow]:
     """The cell's trials, one for each seed."""
     cell_id, source = cell.cell_id, cell_source(cell)
     identity = cell.identity
-    return (
-        PlannedRow(trial_identity(identity, seed), cell_id, "evaluation", seed, source, cell.skip) for seed in seeds
-    )
+    several = cell.tuning if cell.tuning is not None and cell.tuning.repetitions > 1 else None
+    for seed in seeds:
+        repetition = None if several is None else several.repetition_of(seed)
+        yield PlannedRow(trial_identity(identity, seed), cell_id, "evaluation", seed, source, cell.skip, repetition)
 
 
 def tuning_rows(cell: Cell) -> Iterator[PlannedRow]:
     """The trials that tune the cell before those; none of a cell that is skipped, or has nothing to tune."""
     if cell.tuning is None or cell.skip is not None:
         return
-    cell_id, source = cell.cell_id, cell_source(cell)
-    seed = derived_seed("tuning", cell.tuning.seed)
-    for trial_id in cell.tuning_ids():
-        yield PlannedRow(trial_id, cell_id, "tuning", seed, source, None)
+    cell_id, source, ids = cell.cell_id, cell_source(cell), cell.tuning_ids()
+    for repetition in range(cell.tuning.repetitions):
+        seed = derived_seed("tuning", cell.tuning.repetition(repetition).seed)
+        of_several = repetition if cell.tuning.repetitions > 1 else None
+        for trial_id in islice(ids, cell.tuning.count):
+            yield PlannedRow(trial_id, cell_id, "tuning", seed, source, None, of_several)
 
 
 def changed_source(plan: Plan, journal: Journal) -> str | None:
@@ -208,28 +212,58 @@ def record_plan(
             if not runs:
                 continue
             expected = _expected(cell, expectation, examples)
-            first = [
-                Waiting(
-                    -expected, len(pending.queue) + number, row.trial_id, row.seed, cell, number if tuning else None
-                )
-                for number, row in enumerate(tuning or rows)
-                if kept.has_to_run(row)
-            ]
-            if cell.tuning is not None:
-                tuner, trials = _restored(cell, tuning, kept, journal), [_deferred(row, kept) for row in rows]
-                deferred = DeferredCell(tuner, trials, expected, frozenset(ENDED - kept.runs), first)
+            if cell.tuning is None:
+                for waiting in _waiting(cell, rows, kept, expected, len(pending.queue)):
+                    pending.queue.add(waiting)
+                continue
+            for deferred in _tunings(cell, tuning, rows, kept, journal, expected, pending.queue):
                 pending.deferred.add(deferred)
-                first = deferred.take_held()
-            for waiting in first:
-                pending.queue.add(waiting)
+                for waiting in deferred.take_held():
+                    pending.queue.add(waiting)
         planning.name_levels(labels_in_directory)
     journal.commit()
     return pending
 
 
-def _restored(cell: Cell, tuning: Sequence[PlannedRow], kept: _ExistingResults, journal: Journal) -> CellTuner:
-    """The cell's tuner as earlier sweeps have left it."""
-    tuner = CellTuner(cell)
+def _waiting(
+    cell: Cell, rows: Sequence[PlannedRow], kept: _ExistingResults, expected: float, place: int
+) -> list[Waiting]:
+    """Those of the rows that have to run; of a tuning, all of one repetition. place: of the first in the plan's order."""
+    return [
+        Waiting(
+            *(-expected, place + number, row.trial_id, row.seed, cell),
+            tuning=number if row.purpose == "tuning" else None,
+            repetition=row.repetition or 0,
+        )
+        for number, row in enumerate(rows)
+        if kept.has_to_run(row)
+    ]
+
+
+def _tunings(
+    cell: Cell,
+    tuning: Sequence[PlannedRow],
+    rows: Sequence[PlannedRow],
+    kept: _ExistingResults,
+    journal: Journal,
+    expected: float,
+    queue: TrialQueue,
+) -> Iterator[DeferredCell]:
+    """The repetitions of a cell's tuning in which anything has to run, with the seeds that wait for their choice."""
+    assert cell.tuning is not None
+    for repetition in range(cell.tuning.repetitions):
+        own = [row for row in rows if cell.tuning.repetition_of(row.seed) == repetition]
+        part = tuning[repetition * cell.tuning.count :][: cell.tuning.count]
+        if any(kept.has_to_run(row) for row in (*part, *own)):
+            tuner = _restored(CellTuner(cell, repetition), part, kept, journal)
+            held = _waiting(cell, part, kept, expected, len(queue))
+            yield DeferredCell(
+                tuner, [_deferred(row, kept) for row in own], expected, frozenset(ENDED - kept.runs), held
+            )
+
+
+def _restored(tuner: CellTuner, tuning: Sequence[PlannedRow], kept: _ExistingResults, journal: Journal) -> CellTuner:
+    """The tuner as earlier sweeps have left it. tuning: the trials of its repetition."""
     for number, row in enumerate(tuning):
         values = kept.tuned.get(row.trial_id)
         if kept.has_to_run(row):

@@ -26,7 +26,10 @@ from results_schema import ATTEMPTS, BREAKDOWN, ENDED, EPOCHS, EXAMPLES, TABLES,
 REASON: Final = "its rows were damaged"
 _OF_A_TRIAL: Final = (EPOCHS, *BREAKDOWN, ATTEMPTS)
 _STAYS: Final = frozenset(
-    ("trial_id", "cell_id", "sweep", "planned", "source_digest", "purpose", "tuned", "config_id", "seed", "attempts")
+    (
+        *("trial_id", "cell_id", "sweep", "planned", "source_digest", "purpose", "tuned", "repetition", "config_id"),
+        *("seed", "attempts"),
+    )
 )
 """What is known of a trial before it runs."""
 _NAMED: Final = 20

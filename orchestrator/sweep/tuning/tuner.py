@@ -1,4 +1,4 @@
-"""The tuning of one cell: what its trials try, how they come out, and what is chosen. Pure: asked and told by the sweep."""
+"""One tuning of a cell: what its trials try, how they come out, and what is chosen. Pure: asked and told by the sweep."""
 
 import json
 import math
@@ -28,12 +28,12 @@ class _Try:
 
 
 class CellTuner:
-    """Knows the trials of one cell by their numbers, 0 to `spec.count - 1`."""
+    """Knows the trials of one repetition of a cell's tuning by their numbers, 0 to `spec.count - 1`."""
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: Cell, repetition: int = 0) -> None:
         assert cell.tuning is not None and cell.data.task is not None
-        self.cell = cell
-        self.spec: TuningSpec = cell.tuning
+        self.cell, self.repetition = cell, repetition
+        self.spec: TuningSpec = cell.tuning.repetition(repetition)
         self.goal = Goal.of(cell.protocol, cell.data.task)
         self._tries = [_Try() for _ in range(self.spec.count)]
         self._unreported: list[int] = []
@@ -127,7 +127,7 @@ class DeferredTrial:
 
 @dataclass(slots=True)
 class DeferredCell:
-    """A tuned cell until its tuning is done."""
+    """A tuned cell until a repetition of its tuning is done, with the seeds that run with what that chooses."""
 
     tuner: CellTuner
     trials: list[DeferredTrial]
@@ -159,25 +159,28 @@ class DeferredCell:
 
 @dataclass(slots=True)
 class DeferredCells:
-    """All cells of a sweep whose tuning is not done, by cell id."""
+    """All cells of a sweep whose tuning is not done, by cell id and repetition."""
 
-    _cells: dict[str, DeferredCell] = field(default_factory=dict)
+    _cells: dict[tuple[str, int], DeferredCell] = field(default_factory=dict)
 
     def add(self, deferred: DeferredCell) -> None:
-        self._cells[deferred.cell.cell_id] = deferred
+        self._cells[deferred.cell.cell_id, deferred.tuner.repetition] = deferred
 
-    def tuner(self, cell: Cell) -> CellTuner:
-        """Return the tuner of a cell whose tuning is not done."""
-        return self._cells[cell.cell_id].tuner
+    def tuner(self, waiting: Waiting) -> CellTuner:
+        """The tuner that a tuning trial belongs to."""
+        return self._of(waiting).tuner
 
-    def take_held(self, cell: Cell) -> list[Waiting]:
+    def take_held(self, ended: Waiting) -> list[Waiting]:
         """The tuning trials that may begin now that another has ended: those of the next generation, or none."""
-        return self._cells[cell.cell_id].take_held()
+        return self._of(ended).take_held()
 
     def take_done(self) -> Iterator[DeferredCell]:
         """Take out the cells whose tuning is done."""
-        done = [cell_id for cell_id, deferred in self._cells.items() if deferred.tuner.done]
-        return (self._cells.pop(cell_id) for cell_id in done)
+        done = [key for key, deferred in self._cells.items() if deferred.tuner.done]
+        return (self._cells.pop(key) for key in done)
+
+    def _of(self, waiting: Waiting) -> DeferredCell:
+        return self._cells[waiting.cell.cell_id, waiting.repetition]
 
     @property
     def cells(self) -> Iterator[Cell]:

@@ -95,6 +95,18 @@ def test_kinds_of_spaces(tmp_path: Path) -> None:
             "tuning: {search: tpe, trials: 8, generation: 9, space: {optimizer.lr: [1, 2]}}\n",
             ["grid.yaml:7:46: a generation of 9 is more than trials: 8"],
         ),
+        (
+            "seeds: 2\ntuning: {repetitions: 3, space: {optimizer.lr: [1, 2]}}\n",
+            ["grid.yaml:8:23: no seed is 2 modulo 3, so nothing would run with what repetition 2 chooses"],
+        ),
+        (
+            "seeds: [0, 3, 6]\ntuning: {repetitions: 3, space: {optimizer.lr: [1, 2]}}\n",
+            ["grid.yaml:8:23: no seed is 1 modulo 3"],
+        ),
+        (
+            "tuning: {repetitions: 0, space: {optimizer.lr: [1, 2]}}\n",
+            ["grid.yaml:7:23: tuning.repetitions has to be at least 1"],
+        ),
         ("tuning: [1]\n", ["grid.yaml:7:9: tuning has to be a mapping"]),
     ],
 )

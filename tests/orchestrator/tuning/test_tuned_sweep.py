@@ -17,11 +17,15 @@ import torch
 
 from orchestrator.engine import RunTrial, Work
 from orchestrator.engine.inline import InlineEngine
+from orchestrator.errors import UserError
 from orchestrator.grid import read_grid
 from orchestrator.plan.counts import ExistingResults
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.prepare import data_location
 from orchestrator.plan.progress import SilentProgress, Snapshot
+from orchestrator.report.contents import read_page
+from orchestrator.report.markdown import markdown
+from orchestrator.results.load import load
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.sweep.run import SweepRequest, SweepSummary, run_sweep
@@ -193,6 +197,53 @@ def test_again_runs_nothing_and_more_seeds_run_with_what_was_chosen(write: Write
     assert (longer.ran, longer.counts) == (2, {"completed": 18})
     evaluation = table()[lambda rows: rows["purpose"] == "evaluation"]
     assert (evaluation.groupby("cell_id")["tuned"].nunique() == 1).all()
+
+
+def test_each_repetition_draws_and_chooses_by_itself(write: Write) -> None:
+    def noisy(trial_task: TrialTask, context: Context) -> TrialResult:
+        """On validation, a seed likes a rate of its own best: repetitions choose differently."""
+        likes = derived_seed("liking", trial_task.spec.seed) % 100 / 25 - 4
+        accuracy = 1 - abs(math.log10(rate_of(trial_task)) - likes) / 10
+        context.report(epoch_row(1, lr=rate_of(trial_task), train_accuracy=accuracy, accuracy=accuracy))
+        whole = sample.result(ClassificationScores(loss=1.0, accuracy=accuracy), epochs=1, breakdown=Breakdown())
+        return whole if trial_task.purpose == "evaluation" else replace(whole, train=None, test=None)
+
+    grid = write("[sgd]", seeds=5, options="repetitions: 3,")
+    assert run(grid, noisy, max_trials=23).counts == {"completed": 18 + 5}
+    trials = table()
+    tuning, evaluation = (trials[trials["purpose"] == purpose] for purpose in ("tuning", "evaluation"))
+    assert tuning.groupby("repetition").size().to_dict() == {0: 6, 1: 6, 2: 6}
+    assert tuning["seed"].nunique() == 3, "each repetition trains with a seed, and so a split, of its own"
+    assert len(set(rates(tuning))) == 18, "and draws its own values"
+    assert (evaluation["repetition"] == evaluation["seed"] % 3).all()
+    for repetition, part in tuning.groupby("repetition"):
+        best = json.loads(part.loc[part["val_accuracy"].idxmax(), "tuned"])["optimizer.lr"]
+        assert set(rates(evaluation[evaluation["repetition"] == repetition])) == {best}
+    assert len(set(rates(evaluation))) == 3
+    assert run(grid, noisy).ran == 0
+    grid = write("[sgd]", seeds=7, options="repetitions: 3,")
+    assert run(grid, noisy).ran == 2, "more seeds run with what their repetition has chosen"
+    cells = load(Path("results/tuned")).cells()
+    assert len(cells["tuned"].iloc[0].splitlines()) == 3
+    page = markdown(read_page(ResultsPaths(Path("results/tuned"))))
+    assert "6 trials for each cell, 3 times over" in page
+    assert "| repetition |" in page
+
+
+def test_the_first_repetition_is_what_a_cell_has_that_is_tuned_once(write: Write) -> None:
+    run(write("[sgd]", seeds=2))
+    once = table()
+    assert once["repetition"].isna().all()
+    run(write("[sgd]", seeds=2, options="repetitions: 2,"))
+    latest = table()[lambda rows: rows["planned"]]
+    first = latest[(latest["purpose"] == "tuning") & (latest["repetition"] == 0)]
+    assert sorted(rates(first)) == sorted(rates(once[once["purpose"] == "tuning"]))
+    assert set(once["trial_id"]).isdisjoint(latest["trial_id"])
+
+
+def test_fewer_seeds_than_repetitions_are_refused(write: Write) -> None:
+    with pytest.raises(UserError, match="--seeds 1 leaves repetitions"):
+        run(write("[sgd]", options="repetitions: 2,"), seeds=1)
 
 
 def test_a_plan_counts_what_tunes(write: Write) -> None:
