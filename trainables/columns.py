@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from types import NoneType
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 
@@ -132,11 +133,18 @@ def values_of(record: Any) -> dict[str, Any]:
         if part.column is not None:
             values[part.stored] = value
         elif isinstance(value, Scores):
-            names = (inner.name for inner in _parts(type(value)) if _is_of(inner.column, part.prefix))
-            values |= {f"{part.prefix.prefix}{name}": getattr(value, name) for name in names}
+            names = _score_names(type(value), part.prefix)  # type: ignore[arg-type]  # its records have no hash, and it has
+            values |= {column: getattr(value, name) for name, column in names}
         elif value is not None:
             values |= {f"{part.prefix.prefix}{name}": inner for name, inner in values_of(value).items()}
     return values
+
+
+@cache
+def _score_names(scores: type[Scores], prefix: Prefix) -> tuple[tuple[str, str], ...]:
+    """The fields that stand behind this prefix, and the names of their columns."""
+    names = [part.name for part in _parts(scores) if _is_of(part.column, prefix)]
+    return tuple((name, f"{prefix.prefix}{name}") for name in names)
 
 
 def _score_columns(prefix: Prefix, scores: Sequence[type[Scores]]) -> Iterator[TableColumn]:

@@ -49,6 +49,7 @@ class Task(Component):
     """Whether `breakdown` counts which class was taken for which."""
 
     @classmethod
+    @cache
     def selections(cls) -> dict[str, Better]:
         """The validation measures that a protocol may select on (columns of `epochs`), and which way each is better."""
         return {
