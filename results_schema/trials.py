@@ -28,6 +28,14 @@ class CellRow:
     tuning_config: Annotated[
         str | None, Column("JSON", "How the cell's open parameters are tuned; null where none is open.")
     ]
+    varied: Annotated[
+        str | None,
+        Column(
+            "-",
+            "What the seeds of the cell vary, of split, init, order and augment; null where that is all. The rest is as the"
+            " first seed has it.",
+        ),
+    ] = None
     precision: Annotated[str, Column("-", "fp32, bf16 or tf32.")]
     compiled: Annotated[bool, Column("-", "Whether the model was compiled (protocol.compile).")]
     deterministic: Annotated[bool, Column("-", "Whether only deterministic algorithms were allowed.")]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations  # who only reads results (`orch status`) comes by here and must not wait for torch
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from hashlib import blake2b
 from operator import or_
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from trainables.component import Component, PerWorker
 from trainables.dataset import Dataset
@@ -67,6 +68,24 @@ TRAINING_VERSION: Final = 1
 """Raised when the training loop, the splits or the metrics come to give other figures for the same configuration."""
 
 
+Source = Literal["split", "init", "order", "augment"]
+"""What a trial's seed decides: a source of variance between the trials of a cell (Bouthillier et al. 2021)."""
+SOURCES: Final[tuple[Source, ...]] = get_args(Source)
+
+
+@dataclass(frozen=True)
+class Variation:
+    """The seeds of a cell vary some of the sources; the others are as the first seed has them."""
+
+    sources: tuple[Source, ...]
+    """In the order of `SOURCES`, and not all of them."""
+    first: int
+
+    def seed(self, source: Source, seed: int) -> int:
+        """The seed that this source has of a trial with this seed."""
+        return seed if source in self.sources else self.first
+
+
 @dataclass(frozen=True)
 class TrialSpec:
     """What a trainable executes."""
@@ -81,6 +100,18 @@ class TrialSpec:
     """Of the data set's content."""
     workers: int = 1
     """Processes that train it together."""
+    variation: Variation | None = None
+    """None where its seed decides everything."""
+
+    @property
+    def seeds(self) -> Seeds:
+        """The streams that it draws from."""
+        return derived_seeds(self.seed, self.variation)
+
+    @property
+    def fold_seed(self) -> int:
+        """What picks its fold of a cross-validation, which is part of the split."""
+        return self.seed if self.variation is None else self.variation.seed("split", self.seed)
 
     @property
     def cell_id(self) -> str:
@@ -89,7 +120,7 @@ class TrialSpec:
             self.model.digest(),
             self.optimizer.digest(),
             combined_digest(self.regularizers),
-            self.protocol.digest(),
+            settings_digest(self.protocol, self.variation),
         )
         apart = done_apart(self.model, self.regularizers)
         return identity_of_workers(cell, counted_workers(self.workers, self.protocol, apart)).hex()
@@ -102,6 +133,14 @@ class TrialSpec:
 def dataset_digest(dataset: Dataset, fingerprint: str) -> bytes:
     """A data set is its configuration and its content."""
     return blake2b(dataset.digest() + fingerprint.encode(), digest_size=16).digest()
+
+
+def settings_digest(protocol: Protocol, variation: Variation | None) -> bytes:
+    """What holds for a cell beside its components: the protocol, and what its seeds vary where that is not all."""
+    if variation is None:
+        return protocol.digest()
+    varied = json.dumps([*variation.sources, variation.first])
+    return blake2b(protocol.digest() + varied.encode(), digest_size=16).digest()
 
 
 def combined_digest(components: Sequence[Component]) -> bytes:
@@ -157,14 +196,10 @@ def tuned_identity(cell: bytes, values: str) -> str:
     return blake2b(cell + values.encode(), digest_size=8).hexdigest()
 
 
-def derived_seeds(seed: int) -> Seeds:
+def derived_seeds(seed: int, variation: Variation | None = None) -> Seeds:
     """Independent streams for split, initialisation, data order and augmentation (63 bits each)."""
-
     return Seeds(
-        derived_seed("split", seed),
-        derived_seed("init", seed),
-        derived_seed("order", seed),
-        derived_seed("augment", seed),
+        *(derived_seed(source, seed if variation is None else variation.seed(source, seed)) for source in SOURCES)
     )
 
 

@@ -40,6 +40,11 @@ _WIDE: Final = 10_000
     metavar="TRIAL",
     help="Show the test examples that this trial is most confidently wrong about (the beginning of its id is enough).",
 )
+@click.option(
+    "--variance",
+    is_flag=True,
+    help="Show how much each source of variance brings: of trials whose seeds vary one of them alone (seeds: {vary: ...}).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, all columns unless --columns is given.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, all columns unless --columns is given.")
 def command(
@@ -50,11 +55,14 @@ def command(
     columns: str | None,
     limit: int | None,
     wrong: str | None,
+    variance: bool,
     as_json: bool,
     as_csv: bool,
 ) -> None:
     """The trials of the directory RESULTS as a table. Those that tune are shown with --where purpose=tuning, and those
     that only earlier grids named with --where planned=no.
+
+    With --variance, a row for each cell and source of variance: the deviation that it brings to what the grid compares by.
 
     With --wrong, single test examples instead: those whose true class a trial gave the least probability, or whose number
     it missed by most, which keep_predictions has kept.
@@ -72,6 +80,11 @@ def command(
         if sort or direction or where or columns is not None:
             raise UserError("--wrong has an order and columns of its own: of the other options it takes --limit alone")
         _print_wrong(paths, wrong, limit, as_json=as_json, as_csv=as_csv)
+        return
+    if variance:
+        if sort or direction or where or columns is not None or limit is not None:
+            raise UserError("--variance is a table of its own: of the other options it takes --json and --csv alone")
+        _print_variance(paths, as_json=as_json, as_csv=as_csv)
         return
     names = tuple(name.strip() for name in columns.split(",") if name.strip()) if columns is not None else ()
     trials = every_trial(paths)
@@ -102,6 +115,18 @@ def _print_wrong(paths: "ResultsPaths", trial: str, limit: int | None, *, as_jso
             f"{shown.num_rows} of {found.count} that are wrong, of {found.examples} test examples of {found.trial_id}",
             err=True,
         )
+
+
+def _print_variance(paths: "ResultsPaths", *, as_json: bool, as_csv: bool) -> None:
+    from orchestrator.results.variance import variance_table
+
+    found = variance_table(paths)
+    if as_json:
+        _print_json(found)
+    elif as_csv:
+        _print_csv(found)
+    else:
+        _print_table(found)
 
 
 def _notes(trials: "pa.Table", query: "TrialQuery") -> Iterator[str]:

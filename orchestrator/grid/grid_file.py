@@ -12,14 +12,13 @@ from orchestrator.grid.axes import WrittenAxes, WrittenCell, read_before
 from orchestrator.grid.claims import Claim
 from orchestrator.grid.mistakes import Gathering, Mistake, mistake, near, shown
 from orchestrator.grid.rules import Exclude, ExcludeField, Override, OverrideField, labels_of, set_by
+from orchestrator.grid.seeds import MAX_SEED, GridSeeds, SeedsField
 from orchestrator.grid.settings import CheckpointPolicy, Resources, Section, Wandb
 from orchestrator.grid.tuning import TuningSpec
 from trainables import AXES
 from trainables.protocol import LAST, Protocol
 from trainables.task import tasks
 
-MAX_SEED: Final = 2**63 - 1
-"""What the integer column of the tables holds."""
 _MAX_CLAIMS: Final = 500
 """Of one grid; a family of more decides nothing."""
 _NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
@@ -37,36 +36,6 @@ def _name(written: Any) -> str:
         f"{shown(written)} is no name for a sweep{hint}: a letter or digit first, then letters, digits and . _ -, "
         "at most 100 characters"
     )
-
-
-def _seeds(written: Any) -> Sequence[int]:
-    if not isinstance(written, YamlList):
-        if _is_whole(written) and 1 <= written <= MAX_SEED:
-            return range(written)
-        raise mistake(f"seeds has to be a whole number of at least 1, or a list of seeds, not {_seed(written)}")
-    if not written:
-        raise mistake("seeds is an empty list; write at least one")
-    seeds: dict[int, None] = {}
-    with Gathering() as gathering:
-        for index, seed in enumerate(written):
-            if not _is_whole(seed) or not 0 <= seed <= MAX_SEED:
-                message = f"a seed has to be a whole number of at least 0, not {_seed(seed)}"
-                gathering.add(Mistake(message, (index,)))
-            elif seed in seeds:
-                gathering.add(Mistake(f"the seed {seed} stands twice", (index,)))
-            else:
-                seeds[seed] = None
-    return tuple(seeds)
-
-
-def _seed(value: Any) -> str:
-    """What was written for seeds, with the bound that it breaks where nobody would guess that."""
-    too_great = _is_whole(value) and value > MAX_SEED
-    return f"{shown(value)}; the greatest seed is {MAX_SEED}" if too_great else shown(value)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _zips(written: Any) -> tuple[tuple[str, ...], ...]:
@@ -93,12 +62,13 @@ def _policy(written: Any) -> Any:
     return None
 
 
-_Seeds = (
-    Annotated[int, Field(ge=1)]
-    | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
-)
 _Axis = Annotated[str, Field(json_schema_extra={"enum": list(AXES)})]
 _Zip = Annotated[list[_Axis], Field(min_length=2, json_schema_extra={"uniqueItems": True})]
+
+
+def _values(info: ValidationInfo) -> Sequence[int]:
+    """The seeds; where they are wrong, as many as there are."""
+    return info.data["seeds"].values if "seeds" in info.data else range(MAX_SEED)
 
 
 class GridFile(Section):
@@ -113,10 +83,8 @@ class GridFile(Section):
     name: Annotated[str, PlainValidator(_name, json_schema_input_type=Annotated[str, Field(pattern=f"^{_NAME}$")])]
     """Of the sweep."""
     axes: WrittenAxes
-    seeds: Annotated[Sequence[int], PlainValidator(_seeds, json_schema_input_type=_Seeds)] = Field(
-        default_factory=lambda: range(1)
-    )
-    """How many trials each cell has (seeds 0, 1, ...), or the seeds themselves."""
+    seeds: SeedsField = Field(default_factory=lambda: GridSeeds(range(1)))
+    """How many trials each cell has (seeds 0, 1, ...), or the seeds themselves, or how many and what they vary."""
     protocol: Protocol = Field(default_factory=Protocol)
     resources: Resources = Resources()
     include: Listed[WrittenCell] = ()
@@ -156,7 +124,7 @@ class GridFile(Section):
     @field_validator("tuning")
     @classmethod
     def _every_choice_is_run(cls, tuning: TuningSpec | None, info: ValidationInfo) -> TuningSpec | None:
-        if tuning is not None and (without := tuning.without_seeds(info.data.get("seeds") or range(MAX_SEED))):
+        if tuning is not None and (without := tuning.without_seeds(_values(info))):
             message = f"no seed is {without[0]} modulo {tuning.repetitions}, so nothing would run with what repetition"
             raise mistake(f"{message} {without[0]} chooses; give more seeds, or fewer repetitions", "repetitions")
         return tuning

@@ -48,7 +48,7 @@ def _read(root: YamlMapping, path: Path) -> GridSpec:
     idle = _idle_keys(wandb.places, file.wandb, file.protocol, file.overrides) if wandb else ()
     added = tuple(_expanded(cell.entries, labels, ()) for cell in file.include)
     warnings = tuple(_warnings(path, axes, (*file.exclude, *file.overrides), reading, idle))
-    expanded = {"axes": axes, "include": added}
+    expanded = {"axes": axes, "include": added, "seeds": file.seeds.values, "vary": file.seeds.vary}
     return GridSpec(**{**dict(file), **expanded}, path=path, warnings=warnings, written=root)
 
 

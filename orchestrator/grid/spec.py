@@ -10,12 +10,13 @@ from clusters.yaml_file import YamlMapping
 from orchestrator.errors import Problem, UserError
 from orchestrator.grid.axis import Axis
 from orchestrator.grid.claims import Claim
-from orchestrator.grid.grid_file import MAX_SEED
 from orchestrator.grid.mistakes import Mistakes, grid_error
 from orchestrator.grid.rules import Exclude, Override
+from orchestrator.grid.seeds import MAX_SEED
 from orchestrator.grid.settings import CheckpointPolicy, Resources, Wandb, changed
 from orchestrator.grid.tuning import TuningSpec
 from trainables.protocol import Protocol
+from trainables.spec import SOURCES, Source, Variation
 
 
 class Axes(NamedTuple):
@@ -39,6 +40,8 @@ class GridSpec(BaseModel):
     axes: Annotated[Axes, SkipValidation]
     seeds: Annotated[Sequence[int], SkipValidation]
     """All different, none negative."""
+    vary: tuple[Source, ...] = SOURCES
+    """What differs from seed to seed."""
     protocol: Protocol
     resources: Resources
     exclude: Annotated[tuple[Exclude, ...], SkipValidation] = ()
@@ -67,6 +70,11 @@ class GridSpec(BaseModel):
         except Mistakes as wrong:
             raise grid_error(self.path, wrong.placed(self.written, self.written.at)) from None
         return self._tested_apart(cast(Protocol, protocol)), cast(Resources, resources)
+
+    @property
+    def variation(self) -> Variation | None:
+        """What the seeds vary, where that is not all."""
+        return None if self.vary == SOURCES else Variation(self.vary, self.seeds[0])
 
     def with_seeds(self, count: int) -> "GridSpec":
         """The same grid with so many seeds: 0 to count - 1, or the first of a list. Raises UserError."""

@@ -13,6 +13,7 @@ from trainables.interfaces import Model, Optimizer, Regularizer
 from trainables.protocol import Protocol
 from trainables.spec import (
     TrialSpec,
+    Variation,
     cell_identity,
     counted_workers,
     done_apart,
@@ -28,9 +29,11 @@ class Settings(NamedTuple):
     protocol: Protocol
     resources: Resources
     digest: bytes
-    """Of the protocol, and of the tuning where there is one."""
+    """Of the protocol, of what seeds vary where that is not all, and of the tuning where there is one."""
     tuning: TuningSpec | None = None
     """How the cell's open parameters are tuned; None where nothing is."""
+    variation: Variation | None = None
+    """What of its trials their seeds vary; None where that is all."""
 
 
 def identity_of(dataset: bytes, model: Level, optimizer: Level, regularizer: Level, settings: Settings) -> bytes:
@@ -121,8 +124,11 @@ class Cell(NamedTuple):
         identity = self.identity if self.tuning else b""
         return (tuning_identity(identity, number) for number in range(self.tuning.total if self.tuning else 0))
 
-    def spec(self, seed: int) -> TrialSpec:
-        """Return what a worker is handed. Raises DataMissing where the data is not there."""
+    def spec(self, seed: int, *, tunes: bool = False) -> TrialSpec:
+        """Return what a worker is handed. Raises DataMissing where the data is not there.
+
+        tunes: whether the seed is none of the cell's, and decides everything of a tuning trial.
+        """
         assert self.data.digest and self.data.fingerprint is not None
         return TrialSpec(
             dataset=self.data.dataset,
@@ -133,4 +139,5 @@ class Cell(NamedTuple):
             seed=seed,
             fingerprint=self.data.fingerprint,
             workers=self.resources.workers,
+            variation=None if tunes else self.settings.variation,
         )

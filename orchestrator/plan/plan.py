@@ -25,7 +25,7 @@ from trainables import LEARNING_AXES
 from trainables.component import Component
 from trainables.data.subset import SeededSplit
 from trainables.dataset import DataLocation
-from trainables.spec import trial_identity
+from trainables.spec import settings_digest, trial_identity
 
 # What holds for a cell beside its levels: protocol and resources under the overrides, and what of it is tuned.
 
@@ -50,11 +50,12 @@ class EffectiveSettings:
 
     def _make(self, overrides: Sequence[Override], parts: _Parts) -> Settings:
         protocol, resources = self._grid.settings(overrides)
-        tuning = self._grid.tuning.of(parts) if self._grid.tuning else None
+        tuning, variation = self._grid.tuning.of(parts) if self._grid.tuning else None, self._grid.variation
+        digest = settings_digest(protocol, variation)
         if tuning is None:
-            return Settings(protocol, resources, protocol.digest())
-        digest = blake2b(protocol.digest() + tuning.digest, digest_size=16).digest()
-        return Settings(protocol, resources, digest, tuning)
+            return Settings(protocol, resources, digest, variation=variation)
+        digest = blake2b(digest + tuning.digest, digest_size=16).digest()
+        return Settings(protocol, resources, digest, tuning, variation)
 
 
 def untunable(cell: Cell) -> str | None:

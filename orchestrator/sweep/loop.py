@@ -112,7 +112,10 @@ class Sweep:
             self._estimate.begin()
         self._attempts[waiting.trial_id] = attempt = self._attempts.get(waiting.trial_id, 0) + 1
         self._running_trials[waiting.trial_id] = RunningTrial(waiting, self._label(waiting), attempt, node)
-        spec, checkpoints = cell.spec(waiting.seed), self._checkpoints.of(waiting.trial_id)
+        spec, checkpoints = (
+            cell.spec(waiting.seed, tunes=waiting.tuning is not None),
+            self._checkpoints.of(waiting.trial_id),
+        )
         if waiting.tuning is not None:
             return TrialTask(
                 waiting.trial_id, attempt, spec, self._location, None, purpose="tuning", checkpoints=checkpoints

@@ -14,7 +14,7 @@ from trainables.errors import CheckpointError
 from trainables.interfaces import Model, Regularizer
 from trainables.process_state.precision import numerics
 from trainables.records import Costs, Predictions, Seeds, SplitSizes, TrialResult
-from trainables.spec import TrialSpec, TrialTask, derived_seed, derived_seeds
+from trainables.spec import TrialSpec, TrialTask, derived_seed
 from trainables.task import Answers, Task, task_named
 from trainables.training.checkpoints import CheckpointManager
 from trainables.training.costs import PeakMemory, Stopwatch, count_bytes, count_flops, count_parameters, measure_latency
@@ -55,7 +55,7 @@ class _Times:
 
 
 def _run(trial_task: TrialTask, context: Context) -> TrialResult:
-    spec, seeds = trial_task.spec, derived_seeds(trial_task.spec.seed)
+    spec, seeds = trial_task.spec, trial_task.spec.seeds
     stopwatch, memory = Stopwatch(context.device), PeakMemory(context.device)
     splits = spec.protocol.splits
     data = prepared(
@@ -65,7 +65,7 @@ def _run(trial_task: TrialTask, context: Context) -> TrialResult:
         splits,
         seeds.split,
         context.device,
-        spec.seed,
+        spec.fold_seed,
     )
     task = task_named(data.info.task)
     setup = stopwatch.lap()

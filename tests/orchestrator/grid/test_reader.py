@@ -125,6 +125,17 @@ protocol: {epochs: 0, precission: fp32, schedule: {name: step, gamma: 2}, trial_
         ("seeds: true", "6:8: seeds has to be a whole number of at least 1, or a list of seeds, not true"),
         ("seeds: 1.0", "6:8: seeds has to be a whole number of at least 1, or a list of seeds, not 1.0"),
         ("seeds:", "6:7: seeds has to be a whole number of at least 1, or a list of seeds, not null"),
+        ("seeds: {vary: [init]}", "6:8: seeds needs count, how many there are"),
+        ("seeds: {count: 0}", "6:16: seeds.count has to be a whole number of at least 1, not 0"),
+        ("seeds: {count: [1]}", "6:16: seeds.count has to be a whole number of at least 1, not [1]"),
+        ("seeds: {count: 2, vary: []}", "6:25: seeds.vary has to be a list of split, init, order, augment"),
+        ("seeds: {count: 2, vary: init}", "6:25: seeds.vary has to be a list of split, init, order, augment"),
+        (
+            "seeds: {count: 2, vary: [inti]}",
+            '6:26: unknown source of variance "inti"; did you mean init?',
+        ),
+        ("seeds: {count: 2, vary: [init, init]}", "6:32: init stands twice in seeds.vary"),
+        ("seeds: {count: 2, very: [init]}", "6:19: unknown key of seeds 'very'; did you mean vary?"),
         ("seeds: []", "6:8: seeds is an empty list; write at least one"),
         ("seeds: [1, 2, 1]", "6:15: the seed 1 stands twice"),
         (

@@ -1,0 +1,108 @@
+"""What a grid says of its seeds: which there are, and what of a trial they vary."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, NamedTuple
+
+from pydantic import Field, PlainValidator
+
+from clusters.yaml_file import YamlList, YamlMapping
+from orchestrator.grid.mistakes import Gathering, Mistake, mistake, near, shown
+from orchestrator.grid.settings import Section
+from trainables.spec import SOURCES, Source
+
+MAX_SEED: Final = 2**63 - 1
+"""What the integer column of the tables holds."""
+
+
+class GridSeeds(NamedTuple):
+    """The seeds of a grid's cells."""
+
+    values: Sequence[int]
+    """All different, none negative."""
+    vary: tuple[Source, ...] = SOURCES
+    """What differs from seed to seed, in the order of `SOURCES`; all else is as the first seed has it."""
+
+
+class VariedSeeds(Section):
+    """Seeds that vary only some of what a seed decides."""
+
+    count: Annotated[int, Field(ge=1, le=MAX_SEED)]
+    """How many: 0, 1, ..."""
+    vary: Annotated[tuple[Source, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True})] = SOURCES
+    """What differs from seed to seed: the split, initial weights, the order of examples, what is drawn while training."""
+
+
+def _seeds(written: Any) -> GridSeeds:
+    if isinstance(written, YamlMapping):
+        return _varied(written)
+    if not isinstance(written, YamlList):
+        if _is_count(written):
+            return GridSeeds(range(written))
+        raise mistake(f"seeds has to be a whole number of at least 1, or a list of seeds, not {_seed(written)}")
+    return GridSeeds(_listed(written))
+
+
+def _listed(written: YamlList) -> tuple[int, ...]:
+    if not written:
+        raise mistake("seeds is an empty list; write at least one")
+    seeds: dict[int, None] = {}
+    with Gathering() as gathering:
+        for index, seed in enumerate(written):
+            if not _is_whole(seed) or not 0 <= seed <= MAX_SEED:
+                message = f"a seed has to be a whole number of at least 0, not {_seed(seed)}"
+                gathering.add(Mistake(message, (index,)))
+            elif seed in seeds:
+                gathering.add(Mistake(f"the seed {seed} stands twice", (index,)))
+            else:
+                seeds[seed] = None
+    return tuple(seeds)
+
+
+def _varied(written: YamlMapping) -> GridSeeds:
+    known = tuple(VariedSeeds.model_fields)
+    with Gathering() as gathering:
+        gathering.known(written, known, "key of seeds")
+        if "count" not in written:
+            gathering.add(Mistake("seeds needs count, how many there are"))
+        elif not _is_count(written["count"]):
+            message = f"seeds.count has to be a whole number of at least 1, not {_seed(written['count'])}"
+            gathering.add(Mistake(message, ("count",)))
+        vary = SOURCES
+        with gathering.below("vary"):
+            vary = _sources(written["vary"]) if "vary" in written else SOURCES
+    return GridSeeds(range(written["count"]), vary)
+
+
+def _sources(written: Any) -> tuple[Source, ...]:
+    if not isinstance(written, list) or not written:
+        raise mistake(f"seeds.vary has to be a list of {', '.join(SOURCES)}")
+    with Gathering() as gathering:
+        for index, source in enumerate(written):
+            if source not in SOURCES:
+                message = f"unknown source of variance {shown(source)}; {near(str(source), SOURCES)}"
+                gathering.add(Mistake(message, (index,)))
+            elif source in written[:index]:
+                gathering.add(Mistake(f"{source} stands twice in seeds.vary", (index,)))
+    return tuple(source for source in SOURCES if source in written)
+
+
+def _seed(value: Any) -> str:
+    """What was written for seeds, with the bound that it breaks where nobody would guess that."""
+    too_great = _is_whole(value) and value > MAX_SEED
+    return f"{shown(value)}; the greatest seed is {MAX_SEED}" if too_great else shown(value)
+
+
+def _is_count(value: Any) -> bool:
+    return _is_whole(value) and 1 <= value <= MAX_SEED
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_Seeds = (
+    Annotated[int, Field(ge=1)]
+    | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
+    | VariedSeeds
+)
+SeedsField = Annotated[GridSeeds, PlainValidator(_seeds, json_schema_input_type=_Seeds)]
