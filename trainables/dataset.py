@@ -4,11 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from trainables.component import AddedLater, Component, Count, Probability
 from trainables.errors import DataError
@@ -28,9 +28,9 @@ def _pair(size: Any) -> Any:
 Size = Annotated[tuple[Count, Count], BeforeValidator(_pair, json_schema_input_type=Count | tuple[Count, Count])]
 """Height and width in pixels. A single number stands for a square."""
 
-_OF_A_TRIAL: Final = ("preprocess", "per_class", "imbalance", "label_noise", "spurious", "folds")
+_OF_A_TRIAL: Final = ("preprocess", "per_class", "imbalance", "skew", "label_noise", "spurious", "folds")
 """What is done when a trial is prepared, and leaves the decoded data as it is."""
-_OF_CLASSES: Final = ("per_class", "imbalance", "label_noise", "spurious")
+_OF_CLASSES: Final = ("per_class", "imbalance", "skew", "label_noise", "spurious")
 """What has no meaning without classes."""
 _OF_PIXELS: Final = ("denoise", "resize", "grayscale", "pixel_noise", "spurious")
 """What needs all images decoded."""
@@ -64,6 +64,29 @@ def cue_corners(height: int, width: int) -> list[tuple[int, int]]:
     ]
 
 
+Part = Literal["train", "validation", "test"]
+_PARTS: Final[tuple[Part, ...]] = get_args(Part)
+
+
+def _listed(parts: Any) -> Any:
+    return tuple(parts) if isinstance(parts, list) else parts  # as in `_pair`
+
+
+def _in_order(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    if len(set(parts)) < len(parts):
+        raise ValueError("it names a split twice")
+    return tuple(part for part in _PARTS if part in parts)
+
+
+Parts = Annotated[
+    tuple[Part, ...],
+    Field(min_length=1),
+    BeforeValidator(_listed, json_schema_input_type=list[Part]),
+    AfterValidator(_in_order),
+]
+"""Splits, each once; equal whatever their order."""
+
+
 class DataOptions(Component):
     """Parameters of every data set. Each at its default leaves the data as it is."""
 
@@ -81,6 +104,8 @@ class DataOptions(Component):
     """Labelled training images of each class; the other training images are unlabelled."""
     imbalance: Annotated[float, Field(gt=0, le=1), AddedLater(keeps=1.0)] = 1.0
     """Share of the last class's training images that is kept; the share falls exponentially from the first class."""
+    skew: Annotated[Parts, AddedLater(keeps=["train"])] = ("train",)
+    """What imbalance makes uneven: any of train, validation and test."""
     label_noise: Annotated[Probability, AddedLater(keeps=0.0)] = 0.0
     """Share of the training labels that are replaced by another class, drawn uniformly."""
     spurious: Annotated[float | None, Field(ge=0, le=1), AddedLater(keeps=None)] = None

@@ -105,6 +105,8 @@ class Protocol(Component):
     select: str | None = None
     """The validation measure that picks the epoch, such as val_accuracy, or last; the task's default when not given."""
     splits: Splits = Field(default_factory=Splits)
+    validation_per_class: Annotated[Count | None, AddedLater(keeps=None)] = None
+    """Examples of each class that are validated on, in place of the share `splits.validation`."""
     trial_timeout: Annotated[Seconds | None, NotIdentity()] = None
     """Seconds that one trial may take."""
     keep_weights: Annotated[Literal["none", "best"], NotIdentity()] = "none"

@@ -99,7 +99,7 @@ class Plan:
         """download: fetch what is missing and can be downloaded. Raises GridError where data cannot be used."""
         self.grid = grid
         levels = [level for cells in (grid.axes, *grid.include) for level in cells.dataset]
-        self.dividing = SeededSplit(grid.protocol.splits, grid.seeds[0])
+        self.dividing = SeededSplit(grid.protocol.splits, grid.seeds[0], grid.protocol.validation_per_class)
         self._located = locate(levels, location, grid.path, download, self.dividing)
         self._models = LocatedModels((grid.axes, *grid.include), location, grid.path, download)
         self._walk = GridIterator(grid)

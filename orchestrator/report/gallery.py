@@ -25,7 +25,6 @@ from trainables.dataset import DataLocation, Dataset
 from trainables.errors import DataError, TrainablesError
 from trainables.protocol import Splits
 from trainables.registry import registry
-from trainables.spec import derived_seeds
 from trainables.training.predictions import split_identity
 
 MOST: Final = 12
@@ -202,7 +201,7 @@ class _Images:
         return "" if found is None else address(np.asarray(found.inputs[found.test[position]]))
 
     def _row(self, trial_id: str) -> dict[str, Any]:
-        columns = ["dataset_config", "data_fingerprint", "protocol_config", "seed"]
+        columns = ["dataset_config", "data_fingerprint", "protocol_config", "seed", "seed_split"]
         rows = self._tables.wanted(TRIALS, columns, [("trial_id", "in", [trial_id])]).to_dict("records")
         return {str(name): value for name, value in rows[0].items()} if rows else {}
 
@@ -223,17 +222,24 @@ class _TestInputs:
             assert isinstance(dataset, Dataset)
             splits = Splits.from_parameters(json.loads(trial["protocol_config"])["splits"])
             location = DataLocation(None, None, cache_folder())
-            return cls._divided(dataset, location, str(trial["data_fingerprint"]), splits, int(trial["seed"]), split_id)
+            seeds = int(trial["seed_split"]), int(trial["seed"])
+            return cls._divided(dataset, location, str(trial["data_fingerprint"]), splits, seeds, split_id)
         return None
 
     @classmethod
     def _divided(
-        cls, dataset: Dataset, location: DataLocation, fingerprint: str, splits: Splits, seed: int, split_id: str
+        cls,
+        dataset: Dataset,
+        location: DataLocation,
+        fingerprint: str,
+        splits: Splits,
+        seeds: tuple[int, int],
+        split_id: str,
     ) -> Self | None:
+        """seeds: of the split, and the trial's own, which picks its fold."""
         there = examples_at_hand(dataset, location, fingerprint)
         if there is None or not hasattr(there.examples, "inputs"):
             return None
-        classes, split_seed = there.info.classes, derived_seeds(seed).split
-        test = divided(dataset, there.examples, there.hashes, classes, splits, split_seed, seed).split.test
+        test = divided(dataset, there.examples, there.hashes, there.info.classes, splits, *seeds).split.test
         same = split_identity(dataset, fingerprint, test, len(there.examples)) == split_id
         return cls(there.examples.inputs, test) if same else None

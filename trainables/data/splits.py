@@ -131,6 +131,8 @@ def split(
     task_has_classes: bool,
     splits: Splits,
     seed: int,
+    *,
+    validation_per_class: int | None = None,
 ) -> Split:
     """Divide the examples.
 
@@ -141,10 +143,12 @@ def split(
     one is trained on. Groups stay whole, and the shares are met as nearly as they allow. With `splits.test_seed` the
     test split is drawn from that, and from `seed` only what is left of the rest.
 
-    hashes: (examples,), equal where the inputs are. Raises DataError when a split would stay empty.
+    hashes: (examples,), equal where the inputs are. validation_per_class: in place of the validation share, at least so many
+    examples of each class that has as many; of groups, as many as make up their share. Raises DataError when a split would
+    stay empty.
     """
     if splits.test_seed is not None and not examples.official_test.any():
-        return _tested_apart(examples, hashes, task_has_classes, splits, seed)
+        return _tested_apart(examples, hashes, task_has_classes, splits, seed, validation_per_class)
     grouped = examples.groups is not None
     alike = hashes if examples.groups is None else joined(hashes, examples.groups)
     official = np.flatnonzero(examples.official_test)
@@ -158,7 +162,7 @@ def split(
         labels = examples.targets[pool] if task_has_classes else np.zeros(len(pool))
         parts = _assigned_groups(contents.members, labels, splits.validation, test_share, seed)
     else:
-        parts = _assigned(contents, splits.validation, test_share, seed)[contents.members]
+        parts = _assigned(contents, splits.validation, test_share, seed, validation_per_class)[contents.members]
     result = Split(
         train=pool[parts == _TRAIN],
         val=pool[parts == _VAL],
@@ -175,6 +179,7 @@ def _tested_apart(
     task_has_classes: bool,
     splits: Splits,
     seed: int,
+    validation_per_class: int | None,
 ) -> Split:
     """A test split that is the same whatever the seed; the seed divides the rest, of which each part keeps its size."""
     own = Splits(validation=splits.validation, test=splits.test)
@@ -182,7 +187,8 @@ def _tested_apart(
     tested = np.zeros(len(examples.official_test), dtype=np.bool_)
     tested[fixed] = True
     rest = Splits(validation=splits.validation / (1 - splits.test))
-    return split(replace(examples, official_test=tested), hashes, task_has_classes, rest, seed)
+    rest_of = replace(examples, official_test=tested)
+    return split(rest_of, hashes, task_has_classes, rest, seed, validation_per_class=validation_per_class)
 
 
 def _contents(hashes: NDArray[np.uint64] | Indices, labels: NDArray[np.generic] | None) -> _Contents:
@@ -194,13 +200,18 @@ def _contents(hashes: NDArray[np.uint64] | Indices, labels: NDArray[np.generic] 
     return _Contents(class_of, size.astype(np.int64), members.astype(np.int64))
 
 
-def _assigned(contents: _Contents, val_share: float, test_share: float, seed: int) -> NDArray[np.int8]:
-    """The part of each content: in each class, shuffled, the first ones are tested on, the next validated on."""
+def _assigned(
+    contents: _Contents, val_share: float, test_share: float, seed: int, val_count: int | None = None
+) -> NDArray[np.int8]:
+    """The part of each content: in each class, shuffled, the first ones are tested on, the next validated on.
+
+    val_count: examples of each class to validate on, at least, in place of the share.
+    """
     class_of, size = contents.class_of, contents.size
     distinct = np.bincount(class_of)
     examples = np.bincount(class_of, weights=size)
     test_end = np.rint(examples * test_share)
-    val_end = test_end + np.rint(examples * val_share)
+    val_end = test_end + (np.rint(examples * val_share) if val_count is None else val_count)
 
     smallest = np.maximum(1, np.minimum(test_end, val_end - test_end) if test_share else val_end)
     order = _shuffled(contents, smallest[class_of], seed)
@@ -215,7 +226,13 @@ def _assigned(contents: _Contents, val_share: float, test_share: float, seed: in
 
     wanted_test, wanted_both = contents_up_to(test_end), contents_up_to(val_end)
     test_count = _test_counts(wanted_test, distinct) if test_share else np.zeros_like(distinct)
-    val_stop = _val_stops(wanted_both - wanted_test, test_count, distinct)
+    wanted_val = wanted_both - wanted_test
+    if val_count is not None:
+        before_val = (before - before[starts][ordered_class])[np.minimum(starts + test_count, len(order) - 1)]
+        taken = before - before[starts][ordered_class] - before_val[ordered_class]
+        chosen = (rank >= test_count[ordered_class]) & (taken < val_count)
+        wanted_val = np.bincount(ordered_class[chosen], minlength=len(distinct))
+    val_stop = _val_stops(wanted_val, test_count, distinct)
     parts = np.empty(len(order), dtype=np.int8)
     parts[order] = np.where(
         rank < test_count[ordered_class], _TEST, np.where(rank < val_stop[ordered_class], _VAL, _TRAIN)

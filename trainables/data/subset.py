@@ -14,7 +14,7 @@ from trainables.protocol import Splits
 from trainables.spec import derived_seeds
 
 # What a trial is given to learn from, where it is to be less or worse than the training split: few labels, a long
-# tail, wrong labels. Validation and test are never touched.
+# tail, wrong labels. Validation and test are touched only where they are to be as uneven, or to have a number of examples.
 
 Indices = NDArray[np.int64]
 
@@ -78,6 +78,7 @@ class SeededSplit:
 
     splits: Splits
     seed: int
+    validation_per_class: int | None = None
 
     def of(
         self,
@@ -87,7 +88,9 @@ class SeededSplit:
         classes: Sequence[str],
     ) -> "TrialSplit":
         """Raises as `divided`."""
-        return divided(options, examples, hashes, classes, self.splits, derived_seeds(self.seed).split, self.seed)
+        seeds = derived_seeds(self.seed).split, self.seed
+        chosen = self.validation_per_class
+        return divided(options, examples, hashes, classes, self.splits, *seeds, validation_per_class=chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +112,28 @@ def divided(
     splits: Splits,
     split_seed: int,
     seed: int,
+    *,
+    validation_per_class: int | None = None,
 ) -> TrialSplit:
-    """Split, then take away from training alone.
+    """Split, then take away: from training, and from validation and test where they are to be as uneven.
 
     classes: their names; empty where the task has none. split_seed: what everything random is derived from but the
-    folds, which all seeds of one cross-validation share. seed: the trial's own. Raises DataError (UnfitOption) where the
-    data does not allow what is asked for.
+    folds, which all seeds of one cross-validation share. seed: the trial's own. validation_per_class: examples of each
+    class to validate on, in place of a share. Raises DataError (UnfitOption) where the data does not allow what is asked
+    for.
     """
     if options.folds is not None:
         examples = replace(examples, official_test=_fold(options.folds, examples, hashes, bool(classes), seed))
-    parts = split(examples, hashes, bool(classes), splits, split_seed)
+    wanted = validation_per_class if classes else None
+    parts = split(examples, hashes, bool(classes), splits, split_seed, validation_per_class=wanted)
     if classes:
         _refuse_lost_classes(parts, examples.targets, classes)
     taught = _TrainingSubset(parts.train, np.empty(0, np.int64), examples.targets)
     if options.of_classes():
         taught = _less(options, parts.train, examples.targets.astype(np.int64), classes, split_seed)
     parts = replace(parts, train=taught.train)
+    if wanted is not None or (classes and options.imbalance < 1):
+        parts = _measured(options, parts, examples, classes, splits, split_seed, wanted)
     refuse_leaks(parts, taught.unlabelled, hashes, examples.groups)
     return TrialSplit(parts, taught.unlabelled, taught.targets)
 
@@ -145,13 +154,55 @@ def _less(
     if options.per_class is not None:
         train = per_class_subset(train, targets, classes, options.per_class, stream("per_class", split_seed))
         unlabelled = np.setdiff1d(whole, train)
-    if options.imbalance < 1:
+    if options.imbalance < 1 and "train" in options.skew:
         train = long_tail(train, targets, classes, options.imbalance, stream("imbalance", split_seed))
     if options.label_noise:
         generator = stream("label_noise", split_seed)
         targets = label_noise(targets, train, len(classes), options.label_noise, generator)
     targets[unlabelled] = HIDDEN
     return _TrainingSubset(train, unlabelled, targets)
+
+
+def _measured(
+    options: DataOptions,
+    parts: Split,
+    examples: Divisible,
+    classes: Sequence[str],
+    splits: Splits,
+    split_seed: int,
+    validation_per_class: int | None,
+) -> Split:
+    """Validation with so many examples of each class, then both with a long tail where that is asked for."""
+    labels = examples.targets.astype(np.int64)
+    if validation_per_class is not None:
+        generator = stream("validation_per_class", split_seed)
+        parts = replace(parts, val=_validated(parts.val, labels, classes, validation_per_class, generator))
+    if options.imbalance == 1:
+        return parts
+    if "validation" in options.skew:
+        generator = stream("imbalance of validation", split_seed)
+        parts = replace(parts, val=long_tail(parts.val, labels, classes, options.imbalance, generator))
+    if "test" in options.skew:
+        # a test split that is the same for all trials stays so
+        fixed = 0 if examples.official_test.any() and options.folds is None else splits.test_seed
+        generator = stream("imbalance of test", split_seed if fixed is None else fixed)
+        parts = replace(parts, test=long_tail(parts.test, labels, classes, options.imbalance, generator))
+    return parts
+
+
+def _validated(
+    val: Indices, labels: Indices, names: Sequence[str], per_class: int, generator: np.random.Generator
+) -> Indices:
+    """So many validation examples of each class. Copies and groups, which stay together, may have brought more."""
+    try:
+        return per_class_subset(val, labels, names, per_class, generator)
+    except UnfitOption:
+        counts = (f"{name} has {int((labels[val] == label).sum())}" for label, name in enumerate(names))
+        raise UnfitOption(
+            "validation_per_class",
+            f"protocol.validation_per_class is {per_class}, and not every class has as many to validate on:"
+            f" {', '.join(counts)}; give a smaller number, or more images",
+        ) from None
 
 
 def _fold(

@@ -108,6 +108,7 @@ def prepared(
     split_seed: int,
     device: torch.device,
     seed: int = 0,
+    validation_per_class: int | None = None,
 ) -> Prepared:
     """Decode (or map what is decoded), split, and scale by the training split alone. Raises DataError.
 
@@ -118,7 +119,8 @@ def prepared(
     if reason is not None:
         raise DataError(reason)
     examples = found.examples
-    trial_split = divided(dataset, examples, found.hashes, info.classes, splits, split_seed, seed)
+    seeds, per_class = (split_seed, seed), validation_per_class
+    trial_split = divided(dataset, examples, found.hashes, info.classes, splits, *seeds, validation_per_class=per_class)
     train = trial_split.split.train
     if isinstance(examples, StreamedExamples):
         labelled = replace(examples, targets=trial_split.targets)

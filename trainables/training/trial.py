@@ -66,6 +66,7 @@ def _run(trial_task: TrialTask, context: Context) -> TrialResult:
         seeds.split,
         context.device,
         spec.fold_seed,
+        spec.protocol.validation_per_class,
     )
     task = task_named(data.info.task)
     setup = stopwatch.lap()
