@@ -5,7 +5,8 @@ import logging
 import shlex
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -98,26 +99,20 @@ class JobsCluster:
 
     def output(self, job_id: str) -> tuple[JobEnd, str]:
         """Wait for a job's end; how it ended, and what it printed."""
-        try:
+        with self._answering():
             while (end := self._end(job_id)) is None:
                 time.sleep(LOOK_SECONDS)
             return end, self._client.get_job_logs(job_id)
-        except Exception as error:
-            raise ClusterLost(f"{self._address} does not answer any more: {first_line(error)}") from error
 
     def log(self, job_id: str) -> str:
         """Return what a job has printed so far."""
-        try:
+        with self._answering():
             return self._client.get_job_logs(job_id)
-        except Exception as error:
-            raise ClusterLost(f"{self._address} does not answer any more: {first_line(error)}") from error
 
     def jobs(self, sweep: str) -> list[Job]:
         """The jobs of a sweep, of all for an empty name, the latest first."""
-        try:
+        with self._answering():
             known = self._client.list_jobs()
-        except Exception as error:
-            raise ClusterLost(f"{self._address} does not answer any more: {first_line(error)}") from error
         found = [_job(job) for job in known if job.submission_id and _sweep_of(job)]
         found = [job for job in found if sweep in ("", job.sweep)]
         return sorted(found, key=lambda job: -job.started)
@@ -125,6 +120,13 @@ class JobsCluster:
     def forget(self, job_id: str) -> None:
         """Take a job that has ended from the cluster's list."""
         self._client.delete_job(job_id)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            raise ClusterLost(f"{self._address} does not answer any more: {first_line(error)}") from error
 
     def _end(self, job_id: str) -> JobEnd | None:
         details: Any = self._client.get_job_info(job_id)

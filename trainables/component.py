@@ -48,17 +48,18 @@ Depth = Annotated[int, Field(ge=1, le=10_000)]
 """Layers or blocks. Each costs time and memory before it has a weight, and a file of weights may ask for any number."""
 
 
-def _as_tuple(value: Any) -> Any:
-    match value:
-        case int():
+def or_one(kind: type, schema: Any) -> BeforeValidator:
+    """Validates a tuple, of which a single value of this kind may stand without brackets."""
+
+    def as_tuple(value: Any) -> Any:
+        if isinstance(value, kind):
             return (value,)
-        case list():  # pydantic no longer knows that it came from JSON
-            return tuple(value)
-        case _:
-            return value
+        return tuple(value) if isinstance(value, list) else value  # pydantic no longer knows that it came from JSON
+
+    return BeforeValidator(as_tuple, json_schema_input_type=schema)
 
 
-AnyCounts = Annotated[tuple[Count, ...], BeforeValidator(_as_tuple, json_schema_input_type=Count | tuple[Count, ...])]
+AnyCounts = Annotated[tuple[Count, ...], or_one(int, Count | tuple[Count, ...])]
 Counts = Annotated[AnyCounts, Field(min_length=1)]
 """Sizes in order. A single one may stand without brackets: `hidden: 64` is `hidden: [64]`."""
 

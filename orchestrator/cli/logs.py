@@ -1,5 +1,6 @@
 """`orch logs RESULTS TRIAL`: everything that is known of one trial."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +32,8 @@ def command(results: Path | None, trial: str | None, cluster: Path | None, as_js
     from orchestrator.results.trial_log import read_trial_log
     from orchestrator.store.reading import open_journal, results_at
 
-    journal = open_journal(results_at(results))
-    try:
+    with closing(open_journal(results_at(results))) as journal:
         log = read_trial_log(journal, trial)
-    finally:
-        journal.close()
     say(_as_json(log) if as_json else "\n".join(_as_text(log)))
     return 0
 

@@ -1,5 +1,6 @@
 """`orch status RESULTS`: how far a sweep is, also while it runs."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,11 +37,8 @@ def command(results: Path | None, cluster: Path | None, as_json: bool) -> int:
     from orchestrator.store.reading import open_journal, results_at
 
     paths = results_at(results)
-    journal = open_journal(paths)
-    try:
+    with closing(open_journal(paths)) as journal:
         progress = read_progress(paths, journal)
-    finally:
-        journal.close()
     say(_as_json(progress) if as_json else _as_text(progress, results))
     return 0
 

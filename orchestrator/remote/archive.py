@@ -11,7 +11,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from typing import Final
 
@@ -116,15 +116,13 @@ def _piece(results: Path, token: str, number: int) -> Piece:
         _remove_old(results.parent)
         _pack(results, archive, running)
     with open_regular(archive) as opened:
-        digest = sha256()
-        while part := opened.read(2**20):
-            digest.update(part)
+        digest = file_digest(opened, "sha256").hexdigest()
         size = opened.tell()
         opened.seek(number * PIECE_BYTES)
         content = opened.read(PIECE_BYTES)
     if (number + 1) * PIECE_BYTES >= size:
         archive.unlink()
-    return Piece(results.name, size, digest.hexdigest(), running, b64encode(content).decode())
+    return Piece(results.name, size, digest, running, b64encode(content).decode())
 
 
 def _pack(results: Path, archive: Path, running: bool) -> None:

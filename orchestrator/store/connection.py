@@ -42,7 +42,7 @@ def look(path: Path) -> sqlite3.Connection:
     _refuse_others(path, followed=True)
     if path.is_symlink():
         return _elsewhere(path.resolve())
-    lasting = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+    lasting = "" if JournalFiles(path).log.exists() else "&immutable=1"
     with checked(path):
         return sqlite3.connect(
             f"{path.resolve().as_uri()}?mode=ro{lasting}", uri=True, isolation_level=None, check_same_thread=False
@@ -51,7 +51,7 @@ def look(path: Path) -> sqlite3.Connection:
 
 def _elsewhere(path: Path) -> sqlite3.Connection:
     """What a link leads to, which is not ours: nothing is made beside it."""
-    return read_copy(path) if path.with_name(f"{path.name}-wal").exists() else look(path)
+    return read_copy(path) if JournalFiles(path).log.exists() else look(path)
 
 
 def _refuse_others(path: Path, *, followed: bool) -> None:
@@ -62,8 +62,8 @@ def _refuse_others(path: Path, *, followed: bool) -> None:
 
 def _cannot_be_shared(path: Path) -> bool:
     """Whether there is a log, and not the file by which SQLite shares it: on a disk that cannot be written none is made."""
-    log, shared = (path.with_name(f"{path.name}-{ending}") for ending in ("wal", "shm"))
-    return log.exists() and log.stat().st_size > 0 and not shared.exists()
+    files = JournalFiles(path)
+    return files.log.exists() and files.log.stat().st_size > 0 and not files.shared.exists()
 
 
 def read_copy(path: Path, *, with_log: bool = True) -> sqlite3.Connection:
@@ -71,10 +71,9 @@ def read_copy(path: Path, *, with_log: bool = True) -> sqlite3.Connection:
 
     Raises as `checked` does.
     """
-    log = path.with_name(f"{path.name}-wal")
     memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     with checked_io(path), TemporaryDirectory(prefix="orch-") as folder:
-        for source in (path, log) if with_log else (path,):
+        for source in (path, JournalFiles(path).log) if with_log else (path,):
             with suppress(FileNotFoundError), reading(source) as content, Path(folder, source.name).open("xb") as copy:
                 copyfileobj(content, copy)
         with closing(sqlite3.connect(Path(folder, path.name))) as db:

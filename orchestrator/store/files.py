@@ -7,9 +7,10 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import ELOOP
-from hashlib import blake2b
+from hashlib import blake2b, file_digest
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
+from shutil import copyfileobj
 from typing import Final
 
 from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
@@ -54,8 +55,7 @@ _CHUNK: Final = 1 << 20
 def copy_durably(source: Path, target: Path) -> None:
     """Put the content of another file in place, as `replace_whole` does. Raises as `reading` does, and OSError."""
     with reading(source) as content, being_written(target) as file:
-        while chunk := content.read(_CHUNK):
-            file.write(chunk)
+        copyfileobj(content, file, _CHUNK)
 
 
 def make_own(path: Path) -> None:
@@ -73,11 +73,8 @@ def content_of(path: Path) -> bytes:
 
 def digest_of(path: Path) -> str:
     """32 hex digits of a file's content. Raises as `reading` does."""
-    digest = blake2b(digest_size=16)
     with reading(path) as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest()
 
 
 @contextmanager

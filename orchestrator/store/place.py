@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
-from typing import Final, Protocol
+from typing import Final
 
 from orchestrator.errors import DamagedResults, InfrastructureLost, ResultsGone, ResultsRemoved, UserError
 from orchestrator.store import stamp
@@ -31,67 +31,49 @@ COPIED_AT: Final = "copied_at"
 """Key in `meta` of a copy alone: when, as ISO 8601."""
 
 
-class JournalPlace(Protocol):
-    """What the sweep asks of it."""
+def _nothing() -> None:
+    return
+
+
+class JournalPlace:
+    """What the sweep asks of it. The journal lies where its results are."""
+
+    def __init__(self, paths: ResultsPaths, check: Callable[[], None] = _nothing) -> None:
+        """check: raises LockedResults where the results have another holder by now."""
+        self._paths, self._check = paths, check
 
     @property
     def journal(self) -> Path:
         """The file that the sweep writes."""
+        return self._paths.journal
 
     @property
     def published(self) -> Path:
         """What the tables are made of: they never tell more than the journal that lies beside them."""
+        return self._paths.journal
 
     def opened(self, journal: Journal) -> str | None:
         """The sweep has the journal open. What its user should know of the one before."""
+        return _note_on_last_sweep(journal)  # the directory may have come from a network file system
 
     def check(self) -> None:
         """Raises LockedResults, ResultsGone where what would be put in place now is not for these results any more."""
+        self._check()
 
     def publish(self) -> None:
         """Let others have what is committed. Raises InfrastructureLost, LockedResults."""
+        self._check()
 
     def finish(self) -> None:
         """The journal is closed, and the sweep at its end. Raises InfrastructureLost, LockedResults."""
 
 
-class InResults:
-    """The journal lies where its results are."""
-
-    def __init__(self, paths: ResultsPaths, check: Callable[[], None] = lambda: None) -> None:
-        """check: as `place_of` has it."""
-        self._paths, self._check = paths, check
-
-    @property
-    def journal(self) -> Path:
-        return self._paths.journal
-
-    @property
-    def published(self) -> Path:
-        return self._paths.journal
-
-    def opened(self, journal: Journal) -> str | None:
-        return _note_on_last_sweep(journal)  # the directory may have come from a network file system
-
-    def check(self) -> None:
-        self._check()
-
-    def publish(self) -> None:
-        self._check()
-
-    def finish(self) -> None:
-        return
-
-
-class OnLocalDisk:
+class OnLocalDisk(JournalPlace):
     """The journal lies on this machine's disk; the results have a copy of it, replaced as a whole."""
 
     def __init__(self, paths: ResultsPaths, check: Callable[[], None], *, repairing: bool = False) -> None:
-        """check: raises LockedResults where the results have another holder by now. repairing: damage is not refused.
-
-        Fetches the newest journal.
-        """
-        self._paths, self._check = paths, check
+        """Fetches the newest journal. repairing: damage is not refused."""
+        super().__init__(paths, check)
         self._folder = folder_of(paths)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not repairing and (found := journal_on_disk(paths)) is not None:
@@ -112,16 +94,13 @@ class OnLocalDisk:
         return self._folder / "published.sqlite"
 
     def opened(self, journal: Journal) -> str | None:
-        message = _note_on_last_sweep(journal)
+        message = super().opened(journal)
         journal.remember(SESSION, token_hex(8))
         journal.commit()
         self.publish()
         for kept in self._folder.glob("journal-version-*.sqlite"):  # what it was before it was carried over (ADR 6)
             copy_durably(kept, self._paths.root / kept.name)
         return message
-
-    def check(self) -> None:
-        self._check()
 
     def publish(self) -> None:
         self._publish(ended=False)
@@ -206,7 +185,7 @@ def place_of(paths: ResultsPaths, check: Callable[[], None], *, repairing: bool 
     Raises UserError, DamagedResults, InfrastructureLost.
     """
     if not is_network(paths.root):
-        return InResults(paths, check)
+        return JournalPlace(paths, check)
     try:
         return OnLocalDisk(paths, check, repairing=repairing)
     except OSError as error:
@@ -303,10 +282,6 @@ def _note_on_last_sweep(journal: Journal) -> str | None:
         f" that waited or ran then, is only in {path} there, and runs again. To keep it, stop this sweep and run the command"
         f" on {host}"
     )
-
-
-def _nothing() -> None:
-    return
 
 
 def _now() -> str:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -81,11 +81,8 @@ class Exporter:
     def _export(self, *, everything: bool) -> None:
         began = time.monotonic()
         self._place.publish()
-        journal = Journal.read(self._place.published)
-        try:
+        with closing(Journal.read(self._place.published)) as journal:
             self._written.add(export(journal, self._paths, self._place.check, everything=everything))
-        finally:
-            journal.close()
         self.seconds = time.monotonic() - began
 
 

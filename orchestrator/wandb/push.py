@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
@@ -76,11 +77,8 @@ def push(paths: ResultsPaths, to: Destination, say: Callable[[str], None]) -> Pu
 
 def destination(paths: ResultsPaths, project: str | None, entity: str | None) -> Destination:
     """Return what the grid of the latest sweep says, and the options above it. Raises UserError, DamagedResults."""
-    journal = open_journal(paths)
-    try:
+    with closing(open_journal(paths)) as journal:
         grids = [row[0] for row in journal.query("SELECT grid FROM environments ORDER BY started_at DESC LIMIT 1")]
-    finally:
-        journal.close()
     if not grids:
         raise UserError(f"no sweep has begun in {paths.root}; run `orch sweep GRID` first")
     of_grid = _of_grid(str(grids[0]), paths.root.name)

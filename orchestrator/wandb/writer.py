@@ -6,6 +6,7 @@ When W&B has all of them, something is said of the whole.
 import math
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -331,9 +332,10 @@ def write(
     """What was written, and the report's address; empty where there is none. stop: whether the sweep is over; None where
     what has ended is written and no more.
     """
-    tracker = Tracker(paths.root, to, patience)
-    journal = Journal.read(journal_to_read(paths))
-    try:
+    with (
+        closing(Tracker(paths.root, to, patience)) as tracker,
+        closing(Journal.read(journal_to_read(paths))) as journal,
+    ):
         writer = Writer(paths, journal, tracker, to, patience, online=online, follow=stop is not None, say=say)
         if report:  # which asks for the account anyway
             writer.settle()
@@ -343,9 +345,6 @@ def write(
             return written, ""
         changed = bool(written.written or written.there)
         return written, _conclude(paths, tracker, writer, to.project, changed, say)
-    finally:
-        journal.close()
-        tracker.close()
 
 
 def _conclude(paths: ResultsPaths, tracker: Tracker, writer: Writer, project: str, changed: bool, say: Say) -> str:

@@ -17,6 +17,7 @@ import pytest
 import torch
 from PIL import Image
 from pydantic import PrivateAttr
+from safetensors.torch import load_file
 from torch import nn
 
 from tests.trainables.few import FewDigits
@@ -35,7 +36,6 @@ from trainables.registry import registry
 from trainables.schedule import Schedule
 from trainables.spec import TrialSpec, TrialTask, derived_seeds
 from trainables.training.trial import run_trial
-from trainables.training.weights import load_weights
 
 CPU: Final = torch.device("cpu")
 DATA: Final = (FewDigits(), FewDigits(side=16, frames=4), FewDigits(side=32, channels=3))
@@ -216,7 +216,7 @@ def test_a_model_takes_three_steps_and_its_kept_weights_predict_the_same(
     spec = spec_of(place, model, watch, keep_weights="best")
     result, rows = run(place, spec, tmp_path / "weights.safetensors")
     assert result.status == "completed" and np.isfinite(rows[0].train_loss)
-    kept, data = load_weights(tmp_path / "weights.safetensors"), spec.dataset.info(place)
+    kept, data = load_file(tmp_path / "weights.safetensors"), spec.dataset.info(place)
     inputs = torch.rand(5, *data.shape)
     fresh = first_weights(spec, data).eval()
     before = fresh(inputs)

@@ -3,7 +3,6 @@
 import inspect
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.cache import contents
-from trainables.data.images import raise_broken
+from trainables.data.images import broken_among, raise_broken
 from trainables.data.statistics import in_chunks, moments
 from trainables.data.streaming import Decoding
 from trainables.data.subset import SeededSplit
 from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, LeftOut, StreamedExamples
-from trainables.errors import BrokenImage, DataError, first_line
+from trainables.errors import DataError, first_line
 
 # What a data set holds, for a person to look at before training on it: after Gebru et al. 2021, "Datasheets for
 # Datasets" (composition), as far as it can be counted.
@@ -152,24 +151,11 @@ class DataView:
 
     def refuse_unfit(self, dividing: SeededSplit) -> None:
         """Read every image whole and divide them. Raises DataError."""
-        raise_broken(self._broken())
+        if not isinstance(self._examples, Examples):  # those have been decoded
+            decoder = self._examples.decoder
+            every = [range(len(self._examples))]
+            raise_broken(broken_among(every, lambda index: decoder.decode(index, None), _THREADS))
         dividing.of(self._dataset, self._examples, self._hashes, self._info.classes)
-
-    def _broken(self) -> list[BrokenImage]:
-        """Find broken examples of those that are decoded while they are used; the others have been decoded."""
-        if isinstance(self._examples, Examples):
-            return []
-        decoder = self._examples.decoder
-
-        def broken(index: int) -> BrokenImage | None:
-            try:
-                decoder.decode(index, None)
-            except BrokenImage as found:
-                return found
-            return None
-
-        with ThreadPoolExecutor(_THREADS) as threads:
-            return [found for found in threads.map(broken, range(len(self._examples))) if found is not None]
 
     def card(self) -> DataCard:
         """Counted over all examples. Raises BrokenImage."""

@@ -4,6 +4,7 @@ import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ from trainables.data.content import digest_of_files
 from trainables.data.files import printable
 from trainables.data.image_dataset import ImageSource
 from trainables.data.image_folders import SplitFolder, check_class_names, listed_groups, shown_folders, split_folders
-from trainables.data.images import EncodedImage, Header, raise_broken
+from trainables.data.images import EncodedImage, Header, read_each
 from trainables.data.recordings import Recording, images_in, recordings
-from trainables.errors import BrokenImage, DataError, DataMissing
+from trainables.errors import DataError, DataMissing
 
 # Which frames of a recording make its clips.
 
@@ -82,15 +83,7 @@ class ClipSource(ImageSource):
                 yield [next(frames) for _ in range(self._length)]
 
     def headers(self) -> list[Header]:
-        headers: list[Header] = []
-        broken: list[BrokenImage] = []
-        for found in self._found:
-            try:
-                headers += found.recording.headers()
-            except BrokenImage as damage:
-                broken.append(damage)
-        raise_broken(broken)
-        return headers
+        return list(chain.from_iterable(read_each(lambda found: list(found.recording.headers()), self._found)))
 
     def groups(self, key: str) -> NDArray[np.int64]:
         """Return each recording's group. key: the path of a CSV file, with the paths of recordings within the folder."""
@@ -107,15 +100,7 @@ class ClipSource(ImageSource):
     @cached_property
     def _numbers(self) -> list[NDArray[np.int64]]:
         """Return the frames of each recording's clips. Raises BrokenVideo naming every one that cannot be opened."""
-        numbers: list[NDArray[np.int64]] = []
-        broken: list[BrokenImage] = []
-        for found in self._found:
-            try:
-                numbers.append(sampled(found.recording.count(), self._length, self._stride))
-            except BrokenImage as damage:
-                broken.append(damage)
-        raise_broken(broken)
-        return numbers
+        return read_each(lambda found: sampled(found.recording.count(), self._length, self._stride), self._found)
 
     def refuse_unfit(self) -> None:
         counts = np.bincount(self.targets[~self.official_test], minlength=len(self.classes))

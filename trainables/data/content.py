@@ -2,10 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from hashlib import blake2b
+from hashlib import blake2b, file_digest
 from os import cpu_count
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -91,7 +91,6 @@ def _changed(before: Sequence[str], known: Stamps, after: Sequence[str], now: St
 
 LARGE: Final = 2 * 1024**3
 """Bytes of files above which names and sizes stand for the content."""
-_CHUNK: Final = 1 << 20
 _FORMAT: Final = 3
 """Raised when anything that is remembered comes to be computed in another way."""
 
@@ -114,8 +113,8 @@ def digest_of_files(named: Iterable[tuple[str, str]]) -> str:
         # the lengths keep the end of a name or a file from being taken for the start of the next
         digest.update(f"{len(name)}:{size}:".encode() + name)
         if not large:
-            for chunk in _chunks(path):
-                digest.update(chunk)
+            with path.open("rb") as file:
+                file_digest(file, lambda: digest)
     return digest.hexdigest()
 
 
@@ -170,12 +169,6 @@ def _remember(entry: Path, text: str) -> None:
 
 def _check(text: bytes) -> bytes:
     return blake2b(text, digest_size=8).hexdigest().encode()
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
 
 
 # What tells apart the contents of many files: a hash of each, remembered while the files do not change.

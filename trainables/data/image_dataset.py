@@ -16,7 +16,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from trainables.component import NotIdentity
 from trainables.data.content import LARGE, digest_of_arrays, remembered, stamps, total_size
 from trainables.data.files import printable
-from trainables.data.images import Choice, EncodedImage, Header, Shape, decode, raise_broken, read_header, whole
+from trainables.data.images import (
+    Choice,
+    EncodedImage,
+    Header,
+    Shape,
+    broken_among,
+    decode,
+    raise_broken,
+    read_each,
+    read_header,
+    whole,
+)
 from trainables.data.memory import check_memory
 from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, LeftOut, Outline, Size
 from trainables.errors import BrokenImage, DataError, DataMissing, UnfitOption, raise_all
@@ -70,15 +81,7 @@ class ImageSource(ABC):
 
     def headers(self) -> list[Header]:
         """Read headers of as many images as tell the sizes and colours of all. Raises BrokenImage naming all broken ones."""
-        headers: list[Header] = []
-        broken: list[BrokenImage] = []
-        for image in chain.from_iterable(self.batches()):
-            try:
-                headers.append(read_header(image))
-            except BrokenImage as found:
-                broken.append(found)
-        raise_broken(broken)
-        return headers
+        return read_each(read_header, chain.from_iterable(self.batches()))
 
 
 class Survey(BaseModel):
@@ -156,7 +159,7 @@ class ImageDataset(Dataset):
         try:
             source = self._source(location)
             if total_size(stamps(source.files)) <= LARGE:
-                raise_broken(broken_among(source.batches()))
+                raise_broken(broken_among(source.batches(), lambda image: decode(image, _TINY), _threads()))
         except OSError as refused:
             return [DataError(f"cannot read the data: {refused}")]
         except BrokenImage as broken:
@@ -279,7 +282,7 @@ def decoded_images(
     inputs = np.empty((count, *shape), np.uint8)
     broken: list[BrokenImage] = []
     start = 0
-    with ThreadPoolExecutor(min(_MAX_THREADS, cpu_count() or 1)) as threads:
+    with ThreadPoolExecutor(_threads()) as threads:
         for batch in batches:
             rows = inputs[start : start + len(batch)]
             parts = [slice(first, first + _PART) for first in range(0, len(batch), _PART)]
@@ -296,19 +299,8 @@ def decoded_images(
     return inputs
 
 
-def broken_among(batches: Iterator[list[EncodedImage]]) -> list[BrokenImage]:
-    """Return all that cannot be decoded, in their order. Every file is read whole."""
-    with ThreadPoolExecutor(min(_MAX_THREADS, cpu_count() or 1)) as threads:
-        found = (threads.map(_broken_one, batch, chunksize=_PART) for batch in batches)
-        return [broken for broken in chain.from_iterable(found) if broken is not None]
-
-
-def _broken_one(image: EncodedImage) -> BrokenImage | None:
-    try:
-        decode(image, _TINY)
-    except BrokenImage as broken:
-        return broken
-    return None
+def _threads() -> int:
+    return min(_MAX_THREADS, cpu_count() or 1)
 
 
 def _decode_into(

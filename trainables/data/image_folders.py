@@ -15,7 +15,7 @@ from trainables.data.content import digest_of_files
 from trainables.data.csv_list import listed, listed_numbers
 from trainables.data.files import printable
 from trainables.data.image_dataset import ImageSource
-from trainables.data.images import EncodedImage, has_image_ending, raise_broken
+from trainables.data.images import EncodedImage, has_image_ending, read_each
 from trainables.data.own_folders import SkippedFiles, is_own, is_within_results
 from trainables.dataset import LeftOut
 from trainables.errors import BrokenImage, DataError, DataMissing
@@ -48,7 +48,11 @@ def split_folders(root: Path) -> list[SplitFolder]:
     fault = _fault(named, folders)
     if fault is not None:
         raise DataError(f"{root} has {_listed(named)}, as splits are called, but {fault}{_way_out(root, named)}")
-    splits = [SplitFolder(folder, folder.name.lower() in _TEST) for folder in named]
+    return _splits(named)
+
+
+def _splits(folders: list[Path]) -> list[SplitFolder]:
+    splits = [SplitFolder(folder, folder.name.lower() in _TEST) for folder in folders]
     return sorted(splits, key=lambda split: (split.test, split.path))
 
 
@@ -89,8 +93,7 @@ def numbered_folders(root: Path) -> list[SplitFolder]:
         raise DataError(
             f"{root} has {_listed(named)}, as splits are called, and {_listed(others)} beside; move the others elsewhere"
         )
-    splits = [SplitFolder(folder, folder.name.lower() in _TEST) for folder in named]
-    return sorted(splits, key=lambda split: (split.test, split.path))
+    return _splits(named)
 
 
 def is_folder(entry: "os.DirEntry[str]") -> bool:
@@ -203,48 +206,50 @@ class FoundImages(ImageSource):
             raise BrokenImage(printable(str(refused.filename)), refused.strerror or repr(refused)) from refused
 
 
-def images_below(folder: Path, label: str, test: bool, skipped: SkippedFiles) -> Iterator[Found]:
+def images_below(folder: Path, label: str, test: bool, skipped: SkippedFiles) -> list[Found]:
     """All, by name; what else lies there goes to the skipped files. Raises BrokenImage naming every one that is no file."""
-    broken: list[BrokenImage] = []
-    for entry in sorted(_below(str(folder), frozenset(), skipped), key=lambda entry: entry.path):
-        why = _why_no_file(entry)
-        if why is not None:
-            broken.append(BrokenImage(printable(entry.path), why))
-        yield Found(label, entry.path, entry.path.removeprefix(f"{folder}/"), test)
-    raise_broken(broken)
+    entries = sorted(_below(str(folder), frozenset(), skipped), key=lambda entry: entry.path)
+    read_each(refuse_what_is_no_file, entries)
+    return [Found(label, entry.path, entry.path.removeprefix(f"{folder}/"), test) for entry in entries]
 
 
-def _why_no_file(entry: "os.DirEntry[str]") -> str | None:
+def refuse_what_is_no_file(entry: "os.DirEntry[str]", error: type[BrokenImage] = BrokenImage) -> None:
+    """Raises the error."""
     if is_folder(entry):
-        return "it is a folder, with no images in it"
-    if entry.is_symlink():
-        return None if os.path.isfile(entry.path) else "it is a link that leads to no file"  # noqa: PTH113
-    return None if entry.is_file() else "it is no regular file"
+        raise error(printable(entry.path), "it is a folder, with no images in it")
+    # unlike DirEntry.is_file, os.path.isfile passes over a link to itself
+    if not (os.path.isfile(entry.path) if entry.is_symlink() else entry.is_file()):  # noqa: PTH113
+        why = "it is a link that leads to no file" if entry.is_symlink() else "it is no regular file"
+        raise error(printable(entry.path), why)
 
 
-def _below(folder: str, above: frozenset[tuple[int, int]], skipped: SkippedFiles) -> Iterator["os.DirEntry[str]"]:
-    """Whatever is called as images are, in a folder and those within, a folder only where it holds none.
+Above = frozenset[tuple[int, int]]
+"""The folders on the way to another, so that a link back ends."""
 
-    above: the folders on the way, so that a link back ends.
-    """
+
+def entries_below(folder: str, above: Above) -> tuple[list["os.DirEntry[str]"], Above]:
+    """What a folder holds and a user put there; nothing where a link has led back. Then `above` of what is below it."""
     status = Path(folder).stat()
     here = (status.st_dev, status.st_ino)
     if here in above:
-        return
+        return [], above
     with os.scandir(folder) as entries:
-        for entry in entries:
-            if not is_shown(entry.name):
-                continue
-            inner = is_folder(entry)
-            if inner and is_own(entry.path):
-                continue
-            within = list(_below(entry.path, above | {here}, skipped)) if inner else []
-            if within:
-                yield from within
-            elif has_image_ending(entry.name):
-                yield entry
-            elif not inner:
-                skipped.add(entry.path)
+        shown = [entry for entry in entries if is_shown(entry.name) and not (is_folder(entry) and is_own(entry.path))]
+    return shown, above | {here}
+
+
+def _below(folder: str, above: Above, skipped: SkippedFiles) -> Iterator["os.DirEntry[str]"]:
+    """Whatever is called as images are, in a folder and those within, a folder only where it holds none."""
+    entries, above = entries_below(folder, above)
+    for entry in entries:
+        inner = is_folder(entry)
+        within = list(_below(entry.path, above, skipped)) if inner else []
+        if within:
+            yield from within
+        elif has_image_ending(entry.name):
+            yield entry
+        elif not inner:
+            skipped.add(entry.path)
 
 
 # Images below a folder with a number to predict for each: no class folders are needed.

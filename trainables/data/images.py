@@ -7,13 +7,15 @@ counts.
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,8 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from trainables.errors import BrokenImage
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Shape = tuple[int, int, int]
 """Channels (1 grey, 3 RGB), height, width."""
 Box = tuple[float, float, float, float]
@@ -198,6 +202,34 @@ def _broken(encoded: EncodedImage, damage: Exception) -> BrokenImage:
 
 def _is_empty(path: Path) -> bool:
     return path.is_file() and path.stat().st_size == 0
+
+
+def read_each(read: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """What is read of each. Raises BrokenImage naming all that are broken."""
+    results: list[Result] = []
+    broken: list[BrokenImage] = []
+    for item in items:
+        try:
+            results.append(read(item))
+        except BrokenImage as found:
+            broken.append(found)
+    raise_broken(broken)
+    return results
+
+
+def broken_among(batches: Iterable[Iterable[Item]], read: Callable[[Item], object], threads: int) -> list[BrokenImage]:
+    """Return what reading raises, in the order of the items. No more than a batch is held at a time."""
+
+    def broken(item: Item) -> BrokenImage | None:
+        try:
+            read(item)
+        except BrokenImage as found:
+            return found
+        return None
+
+    with ThreadPoolExecutor(threads) as pool:
+        found = chain.from_iterable(pool.map(broken, batch) for batch in batches)
+        return [one for one in found if one is not None]
 
 
 def raise_broken(found: Sequence[BrokenImage]) -> None:

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainables.data.files import printable
-from trainables.data.image_folders import is_folder, is_shown
+from trainables.data.image_folders import Above, entries_below, is_folder, is_shown, refuse_what_is_no_file
 from trainables.data.images import EncodedImage, Header, has_image_ending, read_header
-from trainables.data.own_folders import is_own
 from trainables.data.video import count_frames, has_video_ending, video_frames, video_header
-from trainables.errors import BrokenImage, BrokenVideo
+from trainables.errors import BrokenVideo
 
 
 class Recording(ABC):
@@ -91,22 +90,16 @@ def images_in(folder: Path) -> tuple[str, ...]:
         return _frames([entry for entry in entries if is_shown(entry.name)])
 
 
-def _below(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[Recording]:
-    """above: the folders on the way, so that a link back ends."""
-    status = Path(folder).stat()
-    here = (status.st_dev, status.st_ino)
-    if here in above:
-        return
-    with os.scandir(folder) as entries:
-        shown = [entry for entry in entries if is_shown(entry.name) and not (is_folder(entry) and is_own(entry.path))]
+def _below(folder: str, above: Above) -> Iterator[Recording]:
+    shown, above = entries_below(folder, above)
     frames = _frames(shown)
     if frames:
         yield FrameFolder(folder, frames)
     for entry in shown:
         if is_folder(entry):
-            yield from _below(entry.path, above | {here})
+            yield from _below(entry.path, above)
         elif has_video_ending(entry.name) and entry.name not in frames:
-            _refuse_what_is_no_file(entry, BrokenVideo)
+            refuse_what_is_no_file(entry, BrokenVideo)
             yield Video(entry.path)
 
 
@@ -116,14 +109,8 @@ def _frames(entries: "list[os.DirEntry[str]]") -> tuple[str, ...]:
     if all(has_video_ending(entry.name) for entry in images):
         return ()
     for entry in images:
-        _refuse_what_is_no_file(entry, BrokenImage)
+        refuse_what_is_no_file(entry)
     return tuple(sorted((entry.name for entry in images), key=_natural))
-
-
-def _refuse_what_is_no_file(entry: "os.DirEntry[str]", error: type[BrokenImage]) -> None:
-    if not os.path.isfile(entry.path):  # noqa: PTH113 - unlike DirEntry.is_file, it passes over a link to itself
-        why = "it is a link that leads to no file" if entry.is_symlink() else "it is no regular file"
-        raise error(printable(entry.path), why)
 
 
 def _natural(name: str) -> tuple[list[int | str], str]:

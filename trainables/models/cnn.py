@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from trainables.component import AddedLater, AnyCounts, Count, Counts, PerWorker
+from trainables.component import AddedLater, AnyCounts, Count, Counts, PerWorker, or_one
 from trainables.dataset import DataInfo
 from trainables.interfaces import Model
 from trainables.models._choices import Attention
@@ -19,21 +19,7 @@ if TYPE_CHECKING:
 Padding = Literal["same", "valid"]
 
 
-def _several(value: Any) -> Any:
-    match value:
-        case str():
-            return (value,)
-        case list():  # pydantic no longer knows that it came from JSON
-            return tuple(value)
-        case _:
-            return value
-
-
-Paddings = Annotated[
-    tuple[Padding, ...],
-    BeforeValidator(_several, json_schema_input_type=Padding | tuple[Padding, ...]),
-    Field(min_length=1),
-]
+Paddings = Annotated[tuple[Padding, ...], or_one(str, Padding | tuple[Padding, ...]), Field(min_length=1)]
 
 
 class Cnn(Model):

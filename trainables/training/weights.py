@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, load_file, save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from trainables.data.files import atomic_write
@@ -19,11 +19,6 @@ def save_weights(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str,
     # safetensors takes neither tensors that share memory nor other layouts than row by row
     plain = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in state.items()}
     atomic_write(save(plain, dict(metadata)), path)
-
-
-def load_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors by name, on the CPU. Raises OSError, safetensors.SafetensorError."""
-    return load_file(path)
 
 
 def load_checked(path: Path, content: str | None) -> dict[str, Tensor]:

@@ -1,11 +1,11 @@
 """What kept weights say of themselves: the model they are of, and the inputs they were trained with."""
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -15,23 +15,13 @@ from pydantic import (
     model_validator,
 )
 
-from trainables.component import Count
+from trainables.component import Count, or_one
 from trainables.errors import BrokenComponent, UnknownComponent
 from trainables.interfaces import Model
 from trainables.registry import registry
 
 _KEY: Final = "orch"
 """Of the metadata in a safetensors header."""
-
-
-def _as_tuple(value: Any) -> Any:
-    match value:
-        case int() | float():
-            return (float(value),)
-        case list():  # pydantic no longer knows that it came from JSON
-            return tuple(value)
-        case _:
-            return value
 
 
 def _model(value: Any) -> Model | None:
@@ -62,11 +52,7 @@ AnyModel = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object", "required": ["name"]}, {"type": "null"}]}),
 ]
 """A model by its name, or a mapping of its name and parameters; null where the weights say it."""
-PerChannel = Annotated[
-    tuple[float, ...],
-    Field(min_length=1),
-    BeforeValidator(_as_tuple, json_schema_input_type=float | tuple[float, ...]),
-]
+PerChannel = Annotated[tuple[float, ...], Field(min_length=1), or_one(Real, float | tuple[float, ...])]
 """A number for each channel, or one for all, which may stand without brackets."""
 
 

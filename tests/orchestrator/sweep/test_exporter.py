@@ -8,7 +8,7 @@ import pytest
 from orchestrator.errors import DamagedResults
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.place import InResults
+from orchestrator.store.place import JournalPlace
 from orchestrator.sweep import session
 from orchestrator.sweep.session import Exporter
 from tests.orchestrator import sample
@@ -31,7 +31,7 @@ def until(what: str, path: Path, exists: bool = True) -> None:
 
 def test_tables_appear_while_the_sweep_runs(running: tuple[ResultsPaths, Journal]) -> None:
     paths, journal = running
-    exports = Exporter(paths, InResults(paths))
+    exports = Exporter(paths, JournalPlace(paths))
     exports.start()
     until("no table was written", paths.table("environments"))  # the last of an export
     for name in ("trials", "environments"):
@@ -46,7 +46,7 @@ def test_tables_appear_while_the_sweep_runs(running: tuple[ResultsPaths, Journal
 def test_a_failure_is_remembered_and_the_next_refresh_is_tried(running: tuple[ResultsPaths, Journal]) -> None:
     paths, journal = running
     paths.table("trials").mkdir()
-    exports = Exporter(paths, InResults(paths))
+    exports = Exporter(paths, JournalPlace(paths))
     exports.start()
     for _ in range(200):
         if exports.failure is not None:
@@ -56,7 +56,7 @@ def test_a_failure_is_remembered_and_the_next_refresh_is_tried(running: tuple[Re
     with pytest.raises(DamagedResults, match="it is a folder"):
         exports.finish()
     paths.table("trials").rmdir()
-    again = Exporter(paths, InResults(paths))
+    again = Exporter(paths, JournalPlace(paths))
     again.start()
     again.finish()
     assert paths.table("trials").is_file()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from trainables.context import SingleContext
 from trainables.dataset import DataInfo, DataLocation
@@ -20,7 +21,7 @@ from trainables.regularizers.augment import Augment
 from trainables.regularizers.dropout import Dropout
 from trainables.spec import TrialSpec, TrialTask
 from trainables.training.trial import run_trial
-from trainables.training.weights import load_weights, save_weights
+from trainables.training.weights import save_weights
 from trainables.training.weights_origin import WeightsOrigin
 
 DIGITS = DataInfo("digits", "image", (1, 8, 8), "classification", tuple("0123456789"))
@@ -87,7 +88,7 @@ def test_training_on_features_gives_what_training_on_images_gives(
     assert quick.test is not None and slow.test is not None
     assert quick.test.loss == pytest.approx(slow.test.loss, rel=1e-3)
     assert quick.costs.parameters == slow.costs.parameters and quick.costs.flops == slow.costs.flops
-    one, other = load_weights(tmp_path / "quick.safetensors"), load_weights(tmp_path / "slow.safetensors")
+    one, other = load_file(tmp_path / "quick.safetensors"), load_file(tmp_path / "slow.safetensors")
     assert one.keys() == other.keys()
     assert all(torch.allclose(one[name].float(), other[name].float(), atol=1e-3) for name in one)
 

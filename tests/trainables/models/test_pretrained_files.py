@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from trainables.context import SingleContext
@@ -27,7 +27,7 @@ from trainables.registry import registry
 from trainables.regularizers.gan_augment import GanAugment
 from trainables.spec import TrialSpec, TrialTask
 from trainables.training.trial import run_trial
-from trainables.training.weights import load_weights, save_weights
+from trainables.training.weights import save_weights
 from trainables.training.weights_origin import WeightsOrigin, origin_of
 
 GREY = DataInfo("images", "image", (1, 8, 8), "classification", tuple("abcde"))
@@ -105,7 +105,7 @@ def test_another_number_of_classes_gives_a_new_head_alone(place: DataLocation, t
     model = of("safetensors", weights=str(path)).located(place)
     module = model.build(GREY, 5)
     model.prepare(module, TrainingFacts((1,) * 5, (0.3,), (0.4,)))
-    state, weights = module.state_dict(), load_weights(path)
+    state, weights = module.state_dict(), load_file(path)
     head = [name for name in weights if state[f"net.{name}"].shape != weights[name].shape]
     assert len(head) == 2
     assert all(state[f"net.{name}"].equal(value) for name, value in weights.items() if name not in head)

@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.trainables.numbered import Numbered, numbers
@@ -34,7 +35,6 @@ from trainables.training.costs import count_parameters
 from trainables.training.learner import Learner, LearnerParts
 from trainables.training.prepare import prepared
 from trainables.training.trial import run_trial
-from trainables.training.weights import load_weights
 
 CPU = torch.device("cpu")
 SMALL = Sgan(channels=(4,), hidden=(6,), generator_channels=(5,), latent=3)
@@ -219,7 +219,7 @@ def test_a_trial_learns_digits_repeats_itself_and_keeps_weights_and_samples(
     assert result.test is not None and (result.test.accuracy or 0) > 0.9
     data = DataInfo("digits", "image", (1, 8, 8), "classification", tuple("0123456789"))
     assert result.costs.parameters == count_parameters(Cnn(channels=(8, 16), hidden=(32,)).build(data, 10))
-    model.build(data, 10).load_state_dict(load_weights(weights))
+    model.build(data, 10).load_state_dict(load_file(weights))
     shown = np.asarray(Image.open(image))
     assert shown.shape == (89, 89) and shown.std() > 20
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import distributed
 
 from tests.trainables.training.test_resume import CPU, NET, STOPPED_IN, Ran, StoppedError, same, spec_of, task_of
@@ -22,7 +23,6 @@ from trainables.spec import TrialTask
 from trainables.training.checkpoints import newest
 from trainables.training.process_group import ProcessGroupContext
 from trainables.training.trial import run_trial
-from trainables.training.weights import load_weights
 
 
 class Stops(ProcessGroupContext):
@@ -51,7 +51,7 @@ def run(trial_task: TrialTask, stop_in: int = 0) -> Ran:
         return Ran(context.rows, None, {})
     distributed.barrier()  # the first rank has written the weights
     assert trial_task.weights is not None
-    return Ran(context.rows, result, load_weights(trial_task.weights))
+    return Ran(context.rows, result, load_file(trial_task.weights))
 
 
 def main(rank: int, folder: Path) -> None:

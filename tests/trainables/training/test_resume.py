@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 
 from tests.trainables.few import FewDigits
 from trainables.context import SingleContext
@@ -44,7 +45,6 @@ from trainables.regularizers.weight_decay import WeightDecay
 from trainables.spec import Checkpoints, TrialSpec, TrialTask
 from trainables.training.checkpoints import epochs, newest
 from trainables.training.trial import run_trial
-from trainables.training.weights import load_weights
 
 CPU = torch.device("cpu")
 STOPPED_IN = 4
@@ -146,7 +146,7 @@ def run(trial_task: TrialTask, stop_in: int = 0) -> Ran:
     except StoppedError:
         return Ran(rows, None, {})
     assert trial_task.weights is not None
-    return Ran(rows, result, load_weights(trial_task.weights) if trial_task.weights.exists() else {})
+    return Ran(rows, result, load_file(trial_task.weights) if trial_task.weights.exists() else {})
 
 
 def same(one: Ran, other: Ran) -> bool:

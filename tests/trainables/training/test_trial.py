@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 from trainables.context import SingleContext
 from trainables.data import autoencoder
@@ -32,7 +33,6 @@ from trainables.regularizers.weight_decay import WeightDecay
 from trainables.spec import TrialSpec, TrialTask, derived_seeds
 from trainables.training.prepare import prepared
 from trainables.training.trial import run_trial
-from trainables.training.weights import load_weights
 
 CPU = torch.device("cpu")
 
@@ -153,7 +153,7 @@ def test_the_weights_of_the_selected_epoch_are_kept_and_measured(place: DataLoca
 
     data = prepared(spec.dataset, place, spec.fingerprint, spec.protocol.splits, derived_seeds(0).split, CPU)
     module = spec.model.build(data.info, 10).eval()
-    module.load_state_dict(load_weights(path))
+    module.load_state_dict(load_file(path))
     correct = count = 0
     for inputs, labels in data.batches.evaluation(data.split.test, 100, lambda n: slice(0, n)):
         correct, count = correct + int((module(inputs).argmax(1) == labels).sum()), count + len(labels)
