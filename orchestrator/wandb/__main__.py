@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from filelock import FileLock, Timeout
+from pydantic import TypeAdapter
 
 from orchestrator.errors import OrchError
 from orchestrator.grid.settings import Destination, Mode
@@ -93,15 +94,8 @@ def _alone(paths: ResultsPaths) -> Iterator[None]:
 
 @click.command()
 @click.argument("results", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("to")
 @click.option("--mode", type=click.Choice(["auto", "online", "offline", "disabled"]), default="auto", show_default=True)
-@click.option("--project", required=True)
-@click.option("--entity")
-@click.option("--runs", type=click.Choice(["trials", "cells"]), default="trials", show_default=True)
-@click.option("--live", type=click.Choice(["auto", "on", "off"]), default="auto", show_default=True)
-@click.option("--tag", "tags", multiple=True)
-@click.option("--notes")
-@click.option("--artifacts", type=click.Choice(["best", "none"]), default="none", show_default=True)
-@click.option("--alert", type=click.Choice(["end", "failures", "none"]), default="none", show_default=True)
 @click.option("--answer-seconds", type=float, default=30.0, show_default=True, help="Then runs are pending.")
 @click.option("--finish-seconds", type=float, default=_FINISH_SECONDS, show_default=True, help="The same, of one run.")
 @click.option(
@@ -115,15 +109,17 @@ def _alone(paths: ResultsPaths) -> Iterator[None]:
 @click.option("--follow", is_flag=True, help="Go on until standard input ends.")
 def main(
     results: Path,
+    to: str,
     mode: Mode,
     answer_seconds: float,
     finish_seconds: float,
     parcel_seconds: float,
     report: bool,
     follow: bool,
-    **to: Any,
 ) -> None:
     """Write the trials of RESULTS as W&B runs, each once. Ends with PENDING where W&B does not have all of them.
+
+    TO is a `Destination` in JSON.
 
     Prints one JSON object: how many runs were written, were there already, are pending and why; and the report's address.
     """
@@ -141,7 +137,8 @@ def main(
 
         patience = Patience(answer_seconds, finish_seconds, parcel_seconds)
         stop = _end_of_input() if follow else None
-        written, address = write(paths, Destination(**to), patience, online=online, report=report, stop=stop, say=_say)
+        where = TypeAdapter(Destination).validate_json(to)
+        written, address = write(paths, where, patience, online=online, report=report, stop=stop, say=_say)
     click.echo(json.dumps({**asdict(written), "report": address}))
     if written.pending or (online and report and written.finished and not address):
         sys.exit(PENDING)

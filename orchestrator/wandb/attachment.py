@@ -1,6 +1,5 @@
 """What a run may have beside its rows: the weights that its trial kept, and an alert. Knows no tracker."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -99,7 +98,3 @@ def end_alert(counts: Mapping[str, int], sweep: str, best: str) -> Alert:
 def _words(run: Run) -> str:
     words = {"failed": "failed", "timed_out": "timed out", "out_of_memory": "run out of memory"}
     return words[str(run.summary["status"])]
-
-
-def as_json(origin: Origin) -> str:
-    return json.dumps({"weights": origin.weights, "content": origin.content}, indent=2)

@@ -91,10 +91,7 @@ class Ledger:
     def _keep(self, line: dict[str, Any], *, elsewhere: bool) -> None:
         if elsewhere and self._place is not None:
             line["to"] = asdict(self._place)
-        with open_to_append(self._path) as file:
-            file.write(b"\n" * self._cut + json.dumps(line).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _append(self._path, b"\n" * self._cut + json.dumps(line).encode() + b"\n")
         self._cut = False
         self._lines.append(line)
         self._take(line)
@@ -128,10 +125,7 @@ def rename_runs(path: Path, trials: Mapping[str, str]) -> None:
     more = [_renamed(line, trials) for line in lines if line["mode"] not in ("live", "begun")]
     added = [line for line in more if line is not None and line not in lines]
     if added:
-        with open_to_append(path) as file:
-            file.write(b"".join(b"\n" + json.dumps(line).encode() for line in added) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _append(path, b"".join(b"\n" + json.dumps(line).encode() for line in added) + b"\n")
 
 
 def _renamed(line: dict[str, Any], trials: Mapping[str, str]) -> dict[str, Any] | None:
@@ -139,6 +133,13 @@ def _renamed(line: dict[str, Any], trials: Mapping[str, str]) -> dict[str, Any] 
     trial, _, rest = line["run_id"].partition("-")
     new = trials.get(trial)
     return None if new is None else {**line, "trial_id": line["trial_id"] and new, "run_id": f"{new}-{rest}"}
+
+
+def _append(path: Path, content: bytes) -> None:
+    with open_to_append(path) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _content(path: Path) -> bytes:

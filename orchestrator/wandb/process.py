@@ -1,9 +1,11 @@
 """The process that writes W&B runs, as the sweep sees it: started, told the end, and never waited for for long."""
 
+import json
 import netrc
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from stat import S_IMODE, S_IRWXG, S_IRWXO
 from typing import Final, Literal
@@ -39,11 +41,7 @@ WANDB_FORK_FROM), said by each of our runs itself (WANDB_MODE), or makes the SDK
 
 def command(paths: ResultsPaths, mode: Mode, to: Destination) -> list[str]:
     """What starts the process. No key is in it: the SDK finds that where its user has put it."""
-    start = [sys.executable, "-m", "orchestrator.wandb", str(paths.root), "--mode", mode]
-    named = {"project": to.project, "entity": to.entity, "runs": to.runs, "live": to.live, "notes": to.notes}
-    options = [f"--{name}={value}" for name, value in named.items() if value is not None]
-    options += [f"--tag={tag}" for tag in to.tags]
-    return [*start, *options, f"--artifacts={to.artifacts}", f"--alert={to.alert}"]
+    return [sys.executable, "-m", "orchestrator.wandb", str(paths.root), json.dumps(asdict(to)), "--mode", mode]
 
 
 def surroundings() -> dict[str, str]:

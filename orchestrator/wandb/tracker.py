@@ -1,5 +1,6 @@
 """The W&B SDK, as the writer uses it: one run after another, each with settings of its own and within bounded time."""
 
+import json
 import shutil
 import threading
 from collections.abc import Collection, Iterator
@@ -14,7 +15,7 @@ import wandb
 
 from orchestrator.grid.settings import Destination
 from orchestrator.text import masked, one_line
-from orchestrator.wandb.attachment import Alert, Model, Origin, as_json
+from orchestrator.wandb.attachment import Alert, Model, Origin
 from orchestrator.wandb.ledger import Place
 from orchestrator.wandb.open_run import Media, OpenRun
 from orchestrator.wandb.patience import Patience
@@ -43,16 +44,8 @@ def use_origin(tracked: "wandb.Run", origin: Origin) -> None:
     """Say what the weights were before: an artifact of the origin's name and digest, for weights are not sent twice."""
     made = wandb.Artifact(origin.name, _TYPE, metadata={"content": origin.content})
     with made.new_file("origin.json") as file:
-        file.write(as_json(origin))
+        json.dump({"weights": origin.weights, "content": origin.content}, file, indent=2)
     tracked.use_artifact(made)
-
-
-def crown(api: "wandb.Api", version: str) -> None:
-    """Give a version the alias `best`; within its collection W&B takes it from whichever version has it."""
-    found = api.artifact(version, type=_TYPE)
-    if BEST not in found.aliases:
-        found.aliases.append(BEST)
-        found.save()
 
 
 _JOB_TYPES: Final = {"evaluation": "sweep"}
@@ -95,10 +88,8 @@ class Tracker:
     def entity(self) -> str:
         """Where runs go: the key's own where none was named. Raises Unreachable."""
         if self._entity is None:
-            try:
+            with self._answering():
                 entity = self._api().default_entity
-            except Exception as error:  # the SDK raises whatever its transport does
-                raise self._away(error) from error
             if not entity:
                 raise Unreachable("this key has no default entity; name one: `wandb: {entity: ...}`, or --entity")
             self._entity = str(entity)
@@ -161,9 +152,12 @@ class Tracker:
             self.forget(run.run_id)
 
     def crown(self, version: str) -> None:
-        """Let a version of a model, and no other, have the alias `best`. Raises Unreachable."""
+        """Give a version of a model the alias `best`, which W&B takes from any other of it. Raises Unreachable."""
         with self._answering():
-            crown(self._api(), f"{self.entity}/{self._project}/{version}")
+            found = self._api().artifact(f"{self.entity}/{self._project}/{version}", type=_TYPE)
+            if BEST not in found.aliases:
+                found.aliases.append(BEST)
+                found.save()
 
     def write_offline(self, run: Run, media: Media) -> None:
         """Write a run into a folder, which `wandb sync` sends."""

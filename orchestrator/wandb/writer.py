@@ -316,9 +316,6 @@ def _wait(stop: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-Say = Callable[[str], None]
-
-
 def write(
     paths: ResultsPaths,
     to: Destination,
@@ -327,7 +324,7 @@ def write(
     online: bool,
     report: bool,
     stop: Callable[[], bool] | None,
-    say: Say,
+    say: Callable[[str], None],
 ) -> tuple[WriteResult, str]:
     """What was written, and the report's address; empty where there is none. stop: whether the sweep is over; None where
     what has ended is written and no more.
@@ -347,7 +344,9 @@ def write(
         return written, _conclude(paths, tracker, writer, to.project, changed, say)
 
 
-def _conclude(paths: ResultsPaths, tracker: Tracker, writer: Writer, project: str, changed: bool, say: Say) -> str:
+def _conclude(
+    paths: ResultsPaths, tracker: Tracker, writer: Writer, project: str, changed: bool, say: Callable[[str], None]
+) -> str:
     """What is said when W&B has all runs. The address of the sweep's report; empty where something could not be said."""
     from orchestrator.wandb.board import Board
 

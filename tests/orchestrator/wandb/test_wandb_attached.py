@@ -34,7 +34,7 @@ def keep_weights(paths: ResultsPaths) -> None:
 def test_each_run_has_its_weights_once_and_the_winners_are_the_best(server: WandbServer, tmp_path: Path) -> None:
     paths = write_sample(tmp_path / "demo")
     keep_weights(paths)
-    done = write(paths, "--artifacts=best", report=True)
+    done = write(paths, artifacts="best", report=True)
     assert (done.code, done.written) == (0, 9), done.log
     versions = {made.name: made for made in server.account.versions("model")}
     assert len(versions) == 3
@@ -44,9 +44,9 @@ def test_each_run_has_its_weights_once_and_the_winners_are_the_best(server: Wand
     assert (winner["trial_id"], winner["status"]) == (CNN_SGD.trial_id(0), "completed")
     assert all(run.state in ("finished", "failed") for run in server.account.runs.values())
     asked = server.requests["CreateArtifact"]
-    assert write(paths, "--artifacts=best", report=True).code == 0
+    assert write(paths, artifacts="best", report=True).code == 0
     paths.wandb_sent.unlink()
-    assert write(paths, "--artifacts=best", report=True).code == 0
+    assert write(paths, artifacts="best", report=True).code == 0
     assert len(server.account.versions("model")) == 3
     assert server.requests["CreateArtifact"] == asked + 3
 
@@ -54,7 +54,7 @@ def test_each_run_has_its_weights_once_and_the_winners_are_the_best(server: Wand
 def test_the_first_failure_is_reported_once(server: WandbServer, tmp_path: Path) -> None:
     paths = write_sample(tmp_path / "demo")
     for _ in range(2):
-        assert write(paths, "--alert=failures").code == 0
+        assert write(paths, alert="failures").code == 0
     alerts = [alert for run in server.account.runs.values() for alert in run.alerts]
     assert [alert["severity"] for alert in alerts] == ["ERROR"]
     assert run_of(server, paths, CNN_ADAM, 0).alerts + run_of(server, paths, CNN_ADAM, 1).alerts == alerts
@@ -63,8 +63,8 @@ def test_the_first_failure_is_reported_once(server: WandbServer, tmp_path: Path)
 
 def test_tags_notes_and_where_a_trial_ran_are_of_every_run(server: WandbServer, tmp_path: Path) -> None:
     paths = write_sample(tmp_path / "demo")
-    many = tuple(f"--tag=t{number}" for number in range(300))
-    assert write(paths, "--tag=paper", "--tag=mlp", *many, "--notes=second try").code == 0
+    many = tuple(f"t{number}" for number in range(300))
+    assert write(paths, tags=("paper", "mlp", *many), notes="second try").code == 0
     run = run_of(server, paths, MLP_SGD, 0)
     assert {"paper", "mlp", "completed", "t299"} <= set(run.about["tags"])
     assert run.about["notes"] == "second try"
@@ -75,11 +75,11 @@ def test_a_push_to_another_project_sends_what_is_missing_there(server: WandbServ
     paths = write_sample(tmp_path / "demo")
     assert write(paths).written == 9
     assert write(paths).written == 0
-    assert write(paths, "--entity=lab").written == 0
+    assert write(paths, entity="lab").written == 0
     known = len(Ledger(paths.wandb_sent)._lines)
     assert known >= 18
     server.account.runs.clear()  # of the other project, which this server does not tell apart by run
-    assert write(paths, "--project=other").written == 9
+    assert write(paths, project="other").written == 9
     assert {run.project for run in server.account.runs.values()} == {"other"}
     assert write(paths).written == 0
 
@@ -122,7 +122,7 @@ def test_a_push_knows_what_the_grid_says_of_runs(tmp_path: Path) -> None:
 
 def test_the_end_of_all_trials_is_reported_once_and_not_before(server: WandbServer, tmp_path: Path) -> None:
     paths, journal = write_running(tmp_path / "demo")
-    assert write(paths, "--alert=end", report=True).code == 0
+    assert write(paths, alert="end", report=True).code == 0
     assert server.requests["NotifyScriptableRunAlert"] == 0
     for cell, seed in ((CNN_SGD, 0), (CNN_SGD, 1), (MLP_SGD, 1)):
         complete(journal, cell, seed, accuracy=0.8)
@@ -130,7 +130,7 @@ def test_the_end_of_all_trials_is_reported_once_and_not_before(server: WandbServ
     export(journal, paths)
     journal.close()
     for _ in range(2):
-        assert write(paths, "--alert=end", report=True).code == 0
+        assert write(paths, alert="end", report=True).code == 0
     (alert,) = [alert for run in server.account.runs.values() for alert in run.alerts]
     assert (alert["title"], alert["severity"]) == ("demo: the sweep has ended", "INFO")
     assert alert["text"].startswith("4 trials: 4 completed. digits: mlp")

@@ -13,7 +13,7 @@ from tests.orchestrator.sample import CNN_SGD, MLP_ADAM, MLP_SGD, write_sample
 from tests.orchestrator.wandb.wandb_session import Following, Session, write
 from tests.wandb_server import WandbServer
 
-OPTIONS = ("--artifacts=best", "--alert=failures")
+OPTIONS = {"artifacts": "best", "alert": "failures"}
 KEPT = ((MLP_SGD, 0), (CNN_SGD, 0), (MLP_ADAM, 1))
 STEPS = ["CreateArtifact", "CreateArtifactManifest", "CreateArtifactFiles", "upload", "CommitArtifact"]
 
@@ -37,7 +37,7 @@ def sample(root: Path) -> ResultsPaths:
 
 
 def push(paths: ResultsPaths, patience: int = 30) -> Session:
-    return write(paths, *OPTIONS, report=True, patience=patience)
+    return write(paths, report=True, patience=patience, **OPTIONS)
 
 
 def has_each_once(server: WandbServer, *, alerts: int = 1) -> None:
@@ -120,7 +120,7 @@ def test_a_writer_that_is_killed_while_it_sends_weights_is_gone_on_with(
 ) -> None:
     paths = sample(tmp_path / "demo")
     server.fail("silent", step)
-    first = Following(paths, *OPTIONS)
+    first = Following(paths, **OPTIONS)
     server.wait_for(step, 1)
     first.kill()
     server.heal()

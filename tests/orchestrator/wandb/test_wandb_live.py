@@ -16,8 +16,6 @@ from tests.orchestrator.wandb.wandb_session import Following, folders, write
 from tests.wandb_server import WandbServer
 from tests.wandb_server.account import HISTORY, SUMMARY, Run
 
-LIVE = "--live=on"
-
 
 def _longer(*values: object) -> list[Any]:
     """`make chaos-tests` runs them too."""
@@ -77,7 +75,7 @@ def has_rows(server: WandbServer, count: int, cell: Cell = MLP_SGD) -> Callable[
 def test_rows_are_there_while_the_trial_trains_and_the_rest_when_it_has_ended(
     server: WandbServer, sweep: Sweep
 ) -> None:
-    writer = Following(sweep.paths, LIVE)
+    writer = Following(sweep.paths, live="on")
     sweep.train(0.7)
     until(has_rows(server, 1))
     run = server.run(MLP_SGD.trial_id(0))
@@ -101,7 +99,7 @@ def test_rows_are_there_while_the_trial_trains_and_the_rest_when_it_has_ended(
 
 def test_what_a_run_is_called_is_known_before_its_trial_ends(server: WandbServer, sweep: Sweep) -> None:
     """A push that knows nothing of the live writer, from a copy perhaps, finds the same run."""
-    writer = Following(sweep.paths, LIVE)
+    writer = Following(sweep.paths, live="on")
     sweep.train(0.7, 0.8)
     until(has_rows(server, 2))
     writer.kill()
@@ -114,13 +112,13 @@ def test_what_a_run_is_called_is_known_before_its_trial_ends(server: WandbServer
 
 @pytest.mark.parametrize("with_service", [True, *_longer(False)])
 def test_a_writer_that_is_killed_is_gone_on_with(server: WandbServer, sweep: Sweep, with_service: bool) -> None:
-    first = Following(sweep.paths, LIVE)
+    first = Following(sweep.paths, live="on")
     sweep.train(0.7)
     until(has_rows(server, 1))
     first.kill(with_service=with_service)
     left = list(sweep.paths.wandb_staging.rglob("*"))
     sweep.go_on(0.7, 0.8)
-    second = Following(sweep.paths, LIVE)
+    second = Following(sweep.paths, live="on")
     until(has_rows(server, 2))
     sweep.end()
     assert second.end().code == 0
@@ -133,7 +131,7 @@ def test_a_writer_that_is_killed_is_gone_on_with(server: WandbServer, sweep: Swe
 
 @pytest.mark.parametrize("fault", ["401", "refused", *_longer("silent", "429", "500", "lost")])
 def test_a_fault_in_the_middle_of_a_run_loses_and_doubles_no_row(server: WandbServer, sweep: Sweep, fault: str) -> None:
-    writer = Following(sweep.paths, LIVE)
+    writer = Following(sweep.paths, live="on")
     sweep.train(0.7)
     until(has_rows(server, 1))
     server.refuse() if fault == "refused" else server.fail(fault)  # type: ignore[arg-type]
@@ -153,7 +151,7 @@ def test_rows_that_w_and_b_drops_in_silence_are_noticed_while_the_trial_trains(
     server: WandbServer, sweep: Sweep
 ) -> None:
     """A 401 ends the SDK's stream, and nothing says so."""
-    writer = Following(sweep.paths, LIVE, patience=4)
+    writer = Following(sweep.paths, live="on", patience=4)
     sweep.train(0.7)
     until(has_rows(server, 1))
     server.fail("401", "file_stream")
@@ -170,7 +168,7 @@ def test_an_attempt_that_fails_goes_on_in_its_run_and_epochs_that_run_again_are_
     server: WandbServer, sweep: Sweep, rows: int
 ) -> None:
     """Whether it goes on from a checkpoint or from the start. rows: that the failed attempt came to."""
-    writer = Following(sweep.paths, LIVE)
+    writer = Following(sweep.paths, live="on")
     sweep.train(*(0.7, 0.8, 0.9)[:rows])
     until(has_rows(server, rows))
     fail(sweep.journal, MLP_SGD, 0, status=None, anew=False)
@@ -185,7 +183,7 @@ def test_an_attempt_that_fails_goes_on_in_its_run_and_epochs_that_run_again_are_
 def test_a_sweep_that_is_stopped_leaves_its_run_open_and_the_next_one_goes_on_in_it(
     server: WandbServer, sweep: Sweep
 ) -> None:
-    first = Following(sweep.paths, LIVE)
+    first = Following(sweep.paths, live="on")
     sweep.train(0.7, 0.8)
     until(has_rows(server, 2))
     sweep.journal.cancel_running("stopped by SIGINT")
@@ -194,7 +192,7 @@ def test_a_sweep_that_is_stopped_leaves_its_run_open_and_the_next_one_goes_on_in
     run = server.run(MLP_SGD.trial_id(0))
     assert run.state == "preempted"
     plan(sweep.journal, (MLP_SGD,), seeds=(0,))
-    second = Following(sweep.paths, LIVE)
+    second = Following(sweep.paths, live="on")
     sweep.train(0.7, 0.8, attempt=2)
     until(lambda: run.state == "running")
     sweep.end(attempt=2)
@@ -203,7 +201,7 @@ def test_a_sweep_that_is_stopped_leaves_its_run_open_and_the_next_one_goes_on_in
 
 
 def test_a_trial_that_had_failed_and_runs_again_is_a_run_of_its_own(server: WandbServer, sweep: Sweep) -> None:
-    writer = Following(sweep.paths, LIVE)
+    writer = Following(sweep.paths, live="on")
     sweep.train(0.7)
     until(has_rows(server, 1))
     fail(sweep.journal, MLP_SGD, 0, anew=False)
@@ -224,7 +222,7 @@ def test_a_run_that_its_owner_has_deleted_while_it_was_live_holds_up_no_other(
     sweep.train(0.7, cell=CNN_SGD)
     (unit,) = (trial.unit for trial in running_trials(sweep.journal, BEGIN))
     server.account.deleted.add(unit.run_id(sweep.journal.directory_id))
-    writer = Following(sweep.paths, LIVE)
+    writer = Following(sweep.paths, live="on")
     sweep.train(0.7)
     until(has_rows(server, 1))
     sweep.end()
@@ -242,14 +240,14 @@ def test_short_trials_are_sent_when_they_have_ended_unless_asked_for(sweep: Swee
 
 def test_counts_lag_behind_and_nothing_comes_of_it(server: WandbServer, sweep: Sweep) -> None:
     """W&B counts rows some seconds after they arrived: a writer that takes up a run may be told of fewer."""
-    first = Following(sweep.paths, LIVE)
+    first = Following(sweep.paths, live="on")
     sweep.train(0.7, 0.8)
     until(has_rows(server, 2))
     first.kill()
     run = server.run(MLP_SGD.trial_id(0))
     del run.streams[HISTORY][1:]
     run.streams[SUMMARY] = list(run.streams[HISTORY])
-    second = Following(sweep.paths, LIVE)
+    second = Following(sweep.paths, live="on")
     until(has_rows(server, 2))
     sweep.end()
     assert second.end().code == 0
@@ -267,7 +265,7 @@ def test_of_more_trials_than_runs_may_be_open_the_others_are_sent_at_their_ends(
         start(journal, MLP_SGD, seed)
         epochs(journal, MLP_SGD, seed, (0.7,))
     journal.commit()
-    writer = Following(paths, LIVE)
+    writer = Following(paths, live="on")
     until(lambda: sum(len(run.history) == 1 for run in list(server.account.runs.values())) == MAX_OPEN)
     time.sleep(3)  # for another look into the journal
     assert len(server.account.runs) == MAX_OPEN

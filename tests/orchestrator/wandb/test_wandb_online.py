@@ -237,7 +237,7 @@ def test_a_cell_whose_seeds_are_taken_back_and_added_again(server: WandbServer, 
             for seed in seeds:
                 complete(journal, MLP_SGD, seed, accuracy=0.9)
         journal.commit()
-        assert write(paths, "--runs", "cells").code == 0
+        assert write(paths, runs="cells").code == 0
         seen.append(run_id_of(paths, MLP_SGD.cell_id))
     journal.close()
     assert seen[0] == seen[2] != seen[1]
@@ -247,7 +247,7 @@ def test_a_cell_whose_seeds_are_taken_back_and_added_again(server: WandbServer, 
 
 def test_cells_have_the_mean_of_their_seeds_and_the_band(server: WandbServer, tmp_path: Path) -> None:
     paths = write_sample(tmp_path / "demo")
-    assert write(paths, "--runs", "cells").written == 4  # the others have trials that never ended
+    assert write(paths, runs="cells").written == 4  # the others have trials that never ended
     run = server.account.runs[run_id_of(paths, MLP_SGD.cell_id)]
     assert run.about["displayName"] == "digits · mlp · sgd lr=0.1 · none · 2 seeds"
     last = run.history[-1]

@@ -4,11 +4,12 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 from click.testing import CliRunner
 
-from orchestrator.grid.settings import Destination
+from orchestrator.grid.settings import Destination, Mode
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.wandb import writer
@@ -38,12 +39,12 @@ class Session:
 
 
 def write(
-    paths: ResultsPaths, *options: str, mode: str = "online", report: bool = False, patience: int = 30
+    paths: ResultsPaths, *, mode: Mode = "online", report: bool = False, patience: int = 30, **to: Any
 ) -> Session:
-    """Without the report unless asked for. patience: seconds."""
+    """Without the report unless asked for. patience: seconds. to: fields of the destination."""
+    _, _, _, *asked = command(paths, mode, Destination(**{"project": "demo", **to}))
     waits = ["--answer-seconds", str(patience), "--finish-seconds", str(patience)]
-    asked = [str(paths.root), "--mode", mode, "--project", "demo", *waits]
-    done = CliRunner().invoke(main, [*asked, "--report" if report else "--no-report", *options])
+    done = CliRunner().invoke(main, [*asked, *waits, "--report" if report else "--no-report"])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.output
     return Session(done.exit_code, done.stderr, **json.loads(done.stdout))
 
@@ -51,12 +52,12 @@ def write(
 class Following:
     """The writer as a process of its own beside a sweep that runs."""
 
-    def __init__(self, paths: ResultsPaths, *options: str, patience: int = 10) -> None:
-        start = command(paths, "online", Destination("demo"))
+    def __init__(self, paths: ResultsPaths, *, patience: int = 10, **to: Any) -> None:
+        start = command(paths, "online", Destination("demo", **to))
         waits = [f"--answer-seconds={patience}", f"--finish-seconds={patience}", "--parcel-seconds=1"]
         self._log = paths.wandb_log
         self._process = subprocess.Popen(
-            [*start, *waits, "--no-report", "--follow", *options],
+            [*start, *waits, "--no-report", "--follow"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=paths.wandb_log.open("ab"),
