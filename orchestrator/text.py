@@ -37,11 +37,6 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def last_line(text: str) -> str:
-    """Return the last line that a program printed; empty where it printed nothing."""
-    return next(reversed(text.strip().splitlines()), "")
-
-
 # Values of the environment that are secret, and texts without them.
 
 _SECRET: Final = re.compile(

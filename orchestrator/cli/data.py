@@ -65,8 +65,7 @@ def _print(card: "DataCard") -> None:
 
     from rich.text import Text
 
-    # rich reads NO_COLOR, COLUMNS and the terminal's width itself; what is piped on is not cut
-    terminal = console(sys.stdout, 10_000)
+    terminal = console(sys.stdout)
     shape = " x ".join(map(str, card.shape))
     classes = f", {len(card.classes)} classes" if card.classes else ""
     terminal.print(Text(f"{card.name}: {card.examples:,} examples of {shape}{classes}, {card.task}", style="bold"))

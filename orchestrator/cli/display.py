@@ -32,7 +32,7 @@ _STYLES = {
 @contextmanager
 def display(*, quiet: bool, verbose: bool) -> Iterator[Progress]:
     """The progress to hand to a sweep."""
-    terminal = console(sys.stderr)  # this very stream: a trial's own output is caught elsewhere
+    terminal = console(sys.stderr, None)  # this very stream: a trial's own output is caught elsewhere
     if quiet:
         yield SilentProgress()
     elif terminal.is_terminal and not verbose:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from orchestrator.store.paths import ResultsPaths
 
 _EXAMPLE = "Example: orch results results/demo --where model=cnn --where 'test_accuracy>0.9' --limit 10"
-_WIDE: Final = 10_000
-"""Columns of a terminal that is none: what is piped on is not cut."""
 
 
 @click.command(epilog=_EXAMPLE)
@@ -165,8 +163,7 @@ def _print_csv(chosen: "pa.Table") -> None:
 def _print_table(chosen: "pa.Table") -> None:
     import sys
 
-    # rich reads NO_COLOR, COLUMNS and the terminal's width itself
-    console(sys.stdout, _WIDE).print(_table(chosen))
+    console(sys.stdout).print(_table(chosen))
 
 
 def _table(chosen: "pa.Table") -> "Table":

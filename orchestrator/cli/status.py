@@ -48,11 +48,7 @@ def _as_json(progress: "Progress") -> str:
     from dataclasses import asdict
     from datetime import datetime
 
-    def plain(value: object) -> str:
-        assert isinstance(value, datetime)
-        return value.isoformat()
-
-    return json.dumps({**asdict(progress), "planned": progress.planned}, default=plain, indent=2)
+    return json.dumps({**asdict(progress), "planned": progress.planned}, default=datetime.isoformat, indent=2)
 
 
 def _as_text(progress: "Progress", results: Path) -> str:

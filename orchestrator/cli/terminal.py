@@ -21,8 +21,11 @@ def say(text: object, *, err: bool = False, before: str = "") -> None:
     click.echo(f"{before}{shown(text)}", err=err)
 
 
-def console(file: IO[str], width: int | None = None) -> "Console":
-    """A console for tables and live displays on a stream. width: of a stream that is no terminal."""
+def console(file: IO[str], width: int | None = 10_000) -> "Console":
+    """A console for tables and live displays on a stream. rich reads NO_COLOR, COLUMNS and a terminal's width itself.
+
+    width: of a stream that is no terminal; what is piped on is not cut.
+    """
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
 

@@ -9,6 +9,7 @@ opens a slot only where it fits: nothing ever waits for resources that another w
 import contextlib
 import re
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final
@@ -18,12 +19,13 @@ import ray
 from clusters.errors import ClusterError
 from clusters.ray_cluster import RayCluster
 from clusters.spec import ClusterSpec
+from clusters.usage import Usage
 from orchestrator.engine import Event, ExchangeResult, Failure, FailureKind, RunTrial, Shape, Started, Work, spoils
 from orchestrator.engine.code import CODE
 from orchestrator.engine.pool import Pool
 from orchestrator.engine.slots import Assignment, Prefetcher, Slot, failed_at, running
-from orchestrator.engine.waiting import FIRST, WaitingNotices, held
 from orchestrator.errors import InfrastructureLost
+from orchestrator.text import counted
 from trainables.context import running_time
 from trainables.spec import TrialTask
 
@@ -240,7 +242,7 @@ class RayEngine:
             self._break(slot, [assignment], work, Failure(FailureKind.TIMED_OUT, message))
 
     def _tell_who_is_waited_for(self, work: Work) -> None:
-        if any(slot.silent_for() > FIRST for slot in self._pool):
+        if any(slot.silent_for() > FIRST_NOTICE for slot in self._pool):
             words = self._waiting.next(self._pool, self._cluster.usage())
             if words is not None:
                 work.note(words)
@@ -297,3 +299,45 @@ def _lost(error: Exception) -> Failure:
     if isinstance(error, ray.exceptions.ActorUnavailableError):
         return Failure(FailureKind.NODE_LOST, "its process cannot be reached: its node, or the network to it, has gone")
     return Failure(FailureKind.WORKER_LOST, f"the worker's process died: {detail[1] if detail else text[:500]}")
+
+
+# What is said while slots of the sweep's own wait for what others hold.
+
+FIRST_NOTICE: Final = 4.0
+"""Seconds after which a slot that has not come up may wait for others; its process takes some to start."""
+NOTICE_AGAIN: Final = 60.0
+"""Seconds until that is said again."""
+_SHOWN: Final = 5
+"""Holders that are named."""
+
+
+class WaitingNotices:
+    """Tells that slots wait, for what, and who holds it: soon, and then now and again."""
+
+    def __init__(self, cluster: str, limit: float) -> None:
+        """limit: seconds for which they wait."""
+        self._cluster, self._limit = cluster, limit
+        self._noted_at = -NOTICE_AGAIN
+
+    def next(self, slots: Iterable[Slot], usage: Usage | None) -> str | None:
+        """What is to be said now. usage: as it was seen last; None where it is not known."""
+        silent = [slot for slot in slots if slot.silent_for() > FIRST_NOTICE]
+        if not silent or usage is None or not usage.waiting or time.monotonic() - self._noted_at < NOTICE_AGAIN:
+            return None
+        self._noted_at = time.monotonic()
+        longest = max(silent, key=Slot.silent_for)
+        shape = longest.shape
+        return (
+            f"waiting for room on {self._cluster!r} for {longest.silent_for():.0f} s: "
+            f"{counted(len(silent), 'slot')} of {shape.workers} x {shape.cpus:g} CPUs and {shape.gpus:g} GPUs;"
+            f" {held(usage)}. The sweep waits for {self._limit:g} s (start_timeout)"
+        )
+
+
+def held(usage: Usage) -> str:
+    """Return what is free, and who holds the rest."""
+    free = f"{usage.free_cpus:g} of {usage.cpus:g} CPUs and {usage.free_gpus:g} of {usage.gpus:g} GPUs are free"
+    if not usage.holders:
+        return f"{free}, and Ray names nobody else who uses it"
+    more = f" and {len(usage.holders) - _SHOWN} more" if len(usage.holders) > _SHOWN else ""
+    return f"{free}; as far as Ray tells it is used by {'; '.join(usage.holders[:_SHOWN])}{more}"

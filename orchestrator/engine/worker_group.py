@@ -19,6 +19,7 @@ from typing import Any, Final
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from clusters.errors import last_line
 from clusters.nodes import NODE_LABEL
 from clusters.ray_thread import RayThread
 from clusters.spec import DistributedSpec
@@ -36,7 +37,6 @@ from orchestrator.engine import (
 from orchestrator.engine.placement import Placement
 from orchestrator.engine.slots import SlotClient
 from orchestrator.engine.worker import own_bytes
-from orchestrator.text import last_line
 from trainables.process_state.change import SideEffects
 from trainables.spec import TrialTask
 

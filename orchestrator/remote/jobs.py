@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from clusters.code import lay_out
 from clusters.environment import prepare_environment
-from clusters.errors import ClusterError
+from clusters.errors import ClusterError, last_line
 from clusters.spec import ClusterSpec
 from clusters.temporary import temporary_folder
 from orchestrator.engine.code import CODE
@@ -21,7 +21,6 @@ from orchestrator.grid import read_grid
 from orchestrator.plan.progress import Progress
 from orchestrator.remote.request import CLUSTER, GRID, RESULTS, Answer, Request, answer_in, cluster_text, last_answer
 from orchestrator.sweep.run import SweepRequest
-from orchestrator.text import last_line
 from orchestrator.wandb.settings import Wish, wished
 
 if TYPE_CHECKING:

@@ -16,10 +16,11 @@ from dataclasses import asdict, dataclass, field, replace
 from tempfile import TemporaryFile
 from typing import Final, Literal
 
+from clusters.errors import last_line
 from orchestrator.errors import Interrupted, OrchError
 from orchestrator.plan.progress import Progress, Snapshot
 from orchestrator.sweep.stop import signal_of
-from orchestrator.text import clean, last_line, masked
+from orchestrator.text import clean, masked
 from results_schema import RETRYABLE
 
 SECONDS: Final = 30.0

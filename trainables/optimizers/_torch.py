@@ -21,7 +21,7 @@ class TorchOptimizer(Optimizer):
 
     torch_name: ClassVar[str]
     """Of the class, which is not imported to describe it: who only plans has no torch."""
-    implementation: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    implementation: ClassVar[Mapping[str, Any]] = MappingProxyType({"foreach": True})
     """How the step is computed: `fused` is one kernel over all parameters, `foreach` one for each operation."""
 
     def build(self, groups: list[ParameterGroup]) -> torch.optim.Optimizer:

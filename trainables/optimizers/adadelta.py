@@ -1,6 +1,5 @@
 """Adadelta (Zeiler 2012, algorithm 1)."""
 
-from types import MappingProxyType
 from typing import ClassVar
 
 from trainables.component import NonNegative, Positive, Probability
@@ -12,7 +11,6 @@ class Adadelta(TorchOptimizer):
 
     name: ClassVar[str] = "adadelta"
     torch_name: ClassVar[str] = "Adadelta"
-    implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 1.0
     """Learning rate; the paper has none, which is 1."""

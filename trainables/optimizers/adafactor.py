@@ -1,6 +1,5 @@
 """Adafactor (Shazeer and Stern 2018, algorithms 4 and 5): Adam's second moments kept as one row and one column."""
 
-from types import MappingProxyType
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -14,7 +13,6 @@ class Adafactor(TorchOptimizer):
 
     name: ClassVar[str] = "adafactor"
     torch_name: ClassVar[str] = "Adafactor"
-    implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 1e-2
     """The greatest relative step; at step t it is 1 / sqrt(t) where that is smaller."""

@@ -1,6 +1,5 @@
 """Adagrad (Duchi et al. 2011, eq. 1, with the diagonal of the outer products)."""
 
-from types import MappingProxyType
 from typing import ClassVar
 
 from trainables.component import NonNegative, Positive
@@ -12,7 +11,6 @@ class Adagrad(TorchOptimizer):
 
     name: ClassVar[str] = "adagrad"
     torch_name: ClassVar[str] = "Adagrad"
-    implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 1e-2
     """Learning rate."""

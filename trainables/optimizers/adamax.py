@@ -1,6 +1,5 @@
 """Adamax: Adam by the greatest gradient in place of the mean square (Kingma and Ba 2015, algorithm 2)."""
 
-from types import MappingProxyType
 from typing import ClassVar
 
 from trainables.component import NonNegative, Positive, Probability
@@ -12,7 +11,6 @@ class Adamax(TorchOptimizer):
 
     name: ClassVar[str] = "adamax"
     torch_name: ClassVar[str] = "Adamax"
-    implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 2e-3
     """Learning rate."""

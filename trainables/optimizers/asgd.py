@@ -1,6 +1,5 @@
 """Averaged stochastic gradient descent (Polyak and Juditsky 1992)."""
 
-from types import MappingProxyType
 from typing import ClassVar
 
 from trainables.component import NonNegative, Positive
@@ -16,7 +15,6 @@ class Asgd(TorchOptimizer):
 
     name: ClassVar[str] = "asgd"
     torch_name: ClassVar[str] = "ASGD"
-    implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 1e-2
     """Learning rate that the others fall from."""

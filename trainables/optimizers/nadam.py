@@ -1,6 +1,5 @@
 """NAdam: Adam with Nesterov's momentum (Dozat 2016, algorithm 2)."""
 
-from types import MappingProxyType
 from typing import ClassVar
 
 from trainables.component import NonNegative, Positive, Probability
@@ -12,7 +11,6 @@ class NAdam(TorchOptimizer):
 
     name: ClassVar[str] = "nadam"
     torch_name: ClassVar[str] = "NAdam"
-    implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 2e-3
     """Learning rate."""

@@ -1,6 +1,5 @@
 """RAdam: Adam whose step waits for the variance of its second moment (Liu et al. 2020, algorithm 2)."""
 
-from types import MappingProxyType
 from typing import ClassVar
 
 from trainables.component import NonNegative, Positive, Probability
@@ -12,7 +11,6 @@ class RAdam(TorchOptimizer):
 
     name: ClassVar[str] = "radam"
     torch_name: ClassVar[str] = "RAdam"
-    implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 1e-3
     """Learning rate."""

@@ -1,6 +1,5 @@
 """RMSprop (Tieleman and Hinton 2012, lecture 6.5 of "Neural Networks for Machine Learning")."""
 
-from types import MappingProxyType
 from typing import Annotated, ClassVar
 
 from trainables.component import AddedLater, NonNegative, Positive, Probability
@@ -12,7 +11,6 @@ class RmsProp(TorchOptimizer):
 
     name: ClassVar[str] = "rmsprop"
     torch_name: ClassVar[str] = "RMSprop"
-    implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 1e-3
     """Learning rate."""

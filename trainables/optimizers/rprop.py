@@ -1,6 +1,5 @@
 """Resilient back-propagation (Riedmiller and Braun 1993): the signs of the gradients alone."""
 
-from types import MappingProxyType
 from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
@@ -17,7 +16,6 @@ class Rprop(TorchOptimizer):
 
     name: ClassVar[str] = "rprop"
     torch_name: ClassVar[str] = "Rprop"
-    implementation = MappingProxyType({"foreach": True})
 
     lr: Positive = 1e-2
     """The first step size."""

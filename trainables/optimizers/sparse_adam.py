@@ -1,6 +1,7 @@
 """Adam for sparse gradients (Kingma and Ba 2015), each of whose steps updates the rows that took part."""
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import ClassVar
 
 from trainables.component import Positive, Probability
@@ -14,6 +15,7 @@ class SparseAdam(TorchOptimizer):
 
     name: ClassVar[str] = "sparse_adam"
     torch_name: ClassVar[str] = "SparseAdam"
+    implementation = MappingProxyType({})
 
     lr: Positive = 1e-3
     """Learning rate."""
