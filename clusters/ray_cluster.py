@@ -17,14 +17,13 @@ import ray
 
 from clusters.code import Code, lay_out
 from clusters.errors import ClusterError, ClusterLost, ClusterUnreachable, last_line
-from clusters.node_watch import NodeWatch, Workers, nodes_now
+from clusters.node_watch import NodeWatch, Usage, Workers, nodes_now
 from clusters.nodes import Node, local_size
 from clusters.ray_thread import ray_is_waited_for
 from clusters.reaper import Reaper
 from clusters.signals import ENDING, children_deaf_to
 from clusters.spec import ClusterSpec
 from clusters.temporary import RayFolder, remove_abandoned, temporary_folder
-from clusters.usage import Usage
 
 # Joins a Ray that runs: as a driver on one of its machines, with our code sent along to the others.
 

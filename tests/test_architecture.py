@@ -25,7 +25,6 @@ MAY_IMPORT_RAY = {
     "orchestrator/engine/worker_group_backend.py",
     "clusters/ray_cluster.py",
     "clusters/node_watch.py",
-    "clusters/usage.py",
     "clusters/jobs.py",
     "clusters/probe.py",
     "orchestrator/sweep/tuning/algorithms.py",  # Tune's searchers and schedulers, not its loop

@@ -17,9 +17,9 @@ from typing import Final
 import ray
 
 from clusters.errors import ClusterError
+from clusters.node_watch import Usage
 from clusters.ray_cluster import RayCluster
 from clusters.spec import ClusterSpec
-from clusters.usage import Usage
 from orchestrator.engine import Event, ExchangeResult, Failure, FailureKind, RunTrial, Shape, Started, Work, spoils
 from orchestrator.engine.code import CODE
 from orchestrator.engine.pool import Pool

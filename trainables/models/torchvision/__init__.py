@@ -14,7 +14,7 @@ from trainables.component import PerWorker
 from trainables.dataset import DataInfo
 from trainables.errors import said_by
 from trainables.interfaces import Model
-from trainables.models.torchvision.stem import Stem
+from trainables.models._choices import Stem
 from trainables.registry import ComponentNamespace
 from trainables.training.meta import on_meta_device
 
