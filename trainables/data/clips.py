@@ -103,9 +103,7 @@ class ClipSource(ImageSource):
         return read_each(lambda found: sampled(found.recording.count(), self._length, self._stride), self._found)
 
     def refuse_unfit(self) -> None:
-        counts = np.bincount(self.targets[~self.official_test], minlength=len(self.classes))
-        empty = [printable(name) for name, count in zip(self.classes, counts, strict=True) if not count]
-        if empty:
+        if empty := self.not_learnt():
             raise DataError(
                 f"{self._root} has no clips to learn from in the class folder{'s' * (len(empty) > 1)} {', '.join(empty)}; "
                 f"add videos (endings such as .mp4, .avi, .mkv) or folders of images, or remove the folder"

@@ -75,6 +75,11 @@ class ImageSource(ABC):
         """Return the path of each image within the data set's folder; None where they are no files of their own."""
         return None
 
+    def not_learnt(self) -> list[str]:
+        """Return the classes that have nothing to learn from."""
+        counts = np.bincount(self.targets[~self.official_test], minlength=len(self.classes))
+        return [printable(name) for name, count in zip(self.classes, counts, strict=True) if not count]
+
     def left_out(self) -> tuple[LeftOut, ...]:
         """Return what lies among them and is not read."""
         return ()

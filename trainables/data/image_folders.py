@@ -303,9 +303,7 @@ class ImageFolderSource(FoundImages):
         self.targets = np.array([index[found.label] for found in self._found], np.int64)
 
     def refuse_unfit(self) -> None:
-        counts = np.bincount(self.targets[~self.official_test], minlength=len(self.classes))
-        empty = [printable(name) for name, count in zip(self.classes, counts, strict=True) if not count]
-        if empty:
+        if empty := self.not_learnt():
             where = "to learn from " if self.official_test.any() else ""
             raise DataError(
                 f"{self._root} has no images {where}in the class folder{'s' * (len(empty) > 1)} {', '.join(empty)}; "

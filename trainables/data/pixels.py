@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 """As in Examples: uint8 in 0..255 or float32 in 0..1, (examples, ..., channels, height, width)."""
 
-_LUMA: Final = (0.299, 0.587, 0.114)
+LUMA: Final = (0.299, 0.587, 0.114)
 """Of red, green and blue (ITU-R BT.601-7, section 2.5.1)."""
 _PART: Final = 1 << 20
 """Numbers that are worked on at a time: they stay in the processor's cache."""
@@ -45,7 +45,7 @@ def shown(inputs: Pixels, options: DataOptions) -> StoredImages:
     Raises UnfitOption where they would not fit into memory.
     """
     content = inputs
-    if options.grayscale and inputs.shape[-3] == len(_LUMA):
+    if options.grayscale and inputs.shape[-3] == len(LUMA):
         content = in_parts(content, _grey, (*inputs.shape[1:-3], 1, *inputs.shape[-2:]))
     if options.resize is not None and options.resize != content.shape[-2:]:
         size = options.resize
@@ -109,7 +109,7 @@ def _filter(denoise: str | None) -> Callable[[Tensor], Tensor] | None:
 def _grey(images: Tensor) -> Tensor:
     import torch
 
-    return (images * torch.tensor(_LUMA).view(3, 1, 1)).sum(1, keepdim=True)
+    return (images * torch.tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
 
 
 def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:

@@ -6,10 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Random changes to a batch of images, drawn for each example apart and made for all at once on the device.
+from trainables.data.pixels import LUMA
 
-_LUMA = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in grey (ITU-R BT.601)."""
+# Random changes to a batch of images, drawn for each example apart and made for all at once on the device.
 
 # A batch is (examples, planes, height, width) here: the planes of an example, its channels or those of all its frames,
 # are changed alike. Rows and images are moved whole by index_select, 2 to 3 times faster than gathering pixels.
@@ -59,8 +58,8 @@ def recoloured(inputs: Tensor, strength: float, generator: torch.Generator) -> T
     inputs = inputs * brightness
     mean = inputs.mean(dim=tuple(range(1, inputs.ndim)), keepdim=True)
     inputs = torch.lerp(mean, inputs, contrast)
-    if inputs.shape[-3] == len(_LUMA):
-        grey = (inputs * inputs.new_tensor(_LUMA).view(-1, 1, 1)).sum(dim=-3, keepdim=True)
+    if inputs.shape[-3] == len(LUMA):
+        grey = (inputs * inputs.new_tensor(LUMA).view(-1, 1, 1)).sum(dim=-3, keepdim=True)
         inputs = torch.lerp(grey, inputs, saturation)
     return inputs.clamp(0, 1)
 

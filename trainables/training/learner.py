@@ -229,8 +229,8 @@ class SupervisedLearner(Learner):
         ]
         self._casting = autocast(parts.protocol, parts.context.device)
         self._accumulate = parts.protocol.accumulate
-        self._wrapped = parts.context.wrap(parts.module)
-        self._forward = _forward(self._wrapped, parts)
+        self._wrapped = parts.context.wrap(parts.module)  # its gradients are averaged over the ranks
+        self._forward = compiled(self._wrapped, parts) if parts.protocol.compile else self._wrapped
 
     def step(self, inputs: Tensor, targets: Tensor) -> StepResult:
         if self._reevaluates:
@@ -349,11 +349,3 @@ def _loss(parts: LearnerParts) -> Loss:
     for regularizer in sorted(parts.regularizers, key=lambda each: each.changes_targets):
         loss = regularizer.on_loss(loss, parts.facts)
     return loss
-
-
-def _forward(wrapped: nn.Module, parts: LearnerParts) -> Callable[[Tensor], Tensor]:
-    """The module as it is trained: with gradients averaged over the ranks, compiled where the protocol asks for it."""
-    if not parts.protocol.compile:
-        return wrapped
-
-    return compiled(wrapped, parts)

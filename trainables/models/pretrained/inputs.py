@@ -8,10 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainables.data.pixels import LUMA
 from trainables.dataset import DataInfo
-
-_LUMA: Final = (0.299, 0.587, 0.114)
-"""Rec. ITU-R BT.601: what red, green and blue add to brightness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ class PixelInputs(nn.Module):
         own_mean, own_std = _each(mean or (0.0,)), _each(std or (1.0,))
         form_mean, form_std = _each(self.form.mean), _each(self.form.std)
         if self._to_grey:
-            luma = _each(_LUMA)
+            luma = _each(LUMA)
             scale, shift = luma * own_std / form_std, ((luma * own_mean).sum(0, keepdim=True) - form_mean) / form_std
         else:
             scale, shift = own_std / form_std, (own_mean - form_mean) / form_std
