@@ -28,7 +28,7 @@ from trainables.data.cache import cache_folder
 from trainables.errors import DataMissing
 
 if TYPE_CHECKING:
-    from clusters.probe import Probed
+    from clusters.node_watch import Probed
 
 # What `orch doctor` says of one thing that it looked at.
 
@@ -106,7 +106,7 @@ def _joined(spec: ClusterSpec) -> Iterator[CheckResult]:
         )
         yield CheckResult("cluster", "ok", found)
         if not spec.access.starts_ray:
-            from clusters.probe import probe
+            from clusters.node_watch import probe
 
             for probed in probe(nodes, spec):
                 yield from _node(probed, spec)

@@ -26,7 +26,6 @@ MAY_IMPORT_RAY = {
     "clusters/ray_cluster.py",
     "clusters/node_watch.py",
     "clusters/jobs.py",
-    "clusters/probe.py",
     "orchestrator/sweep/tuning/algorithms.py",  # Tune's searchers and schedulers, not its loop
 }
 MAY_IMPORT_WANDB = {f"orchestrator/wandb/{name}.py" for name in ("tracker", "open_run", "board")}
