@@ -80,7 +80,7 @@ class Mailbox:
                 self._stopped.discard(event.trial_id)
             return stops and isinstance(event, EpochDone)
 
-    def exchange(self, trial_tasks: Sequence[TrialTask], timeout: float) -> list[Event]:
+    def swap(self, trial_tasks: Sequence[TrialTask], timeout: float) -> list[Event]:
         """Leave tasks and fetch all events; waits up to `timeout` seconds while there is none."""
         self.submit(trial_tasks)
         with self._news:
@@ -102,7 +102,7 @@ def own_bytes() -> int:
 _DIED: Final = "the thread of its process that runs trials has ended"
 
 
-class SlotProcess:
+class SlotProcess(Mailbox):
     """Long-lived: pays for its imports once and keeps data warm from trial to trial."""
 
     def __init__(self, name: str, shape: Shape, run_trial: RunTrial) -> None:
@@ -110,29 +110,19 @@ class SlotProcess:
 
         from trainables.training.warm_up import warm_up
 
+        super().__init__()
         self._name, self._shape, self._run_trial = name, shape, run_trial
         self._device = torch.device("cuda" if shape.gpus > 0 else "cpu")
-        self._mailbox = Mailbox()
         self._spent = False
         """Whether the process has to be replaced before another trial runs."""
         warm_up()
         self._thread = threading.Thread(target=self._work, name=f"{name}-trials", daemon=True)
         self._thread.start()
 
-    def submit(self, trial_tasks: Sequence[TrialTask]) -> None:
-        self._mailbox.submit(trial_tasks)
-
-    def stop(self, trial_id: str) -> None:
-        self._mailbox.stop(trial_id)
-
-    def withdraw(self) -> list[str]:
-        """Take back what has not been begun."""
-        return self._mailbox.withdraw()
-
     def exchange(self, trial_tasks: Sequence[TrialTask], timeout: float) -> ExchangeResult:
         """Leave tasks and fetch all events; waits up to `timeout` seconds while there is none."""
         alive = self._thread.is_alive()  # asked before: then its last words are among the events
-        events = self._mailbox.exchange(trial_tasks, timeout)
+        events = self.swap(trial_tasks, timeout)
         failure = None if alive or self._spent else _DIED
         return ExchangeResult(events, own_bytes(), usable=not self._spent, failure=failure)
 
@@ -144,7 +134,7 @@ class SlotProcess:
         torch.set_num_threads(self._shape.cpus)  # per thread, so set in the one that computes
         state = ProcessState()
         while True:
-            trial_task = self._mailbox.next_task()
+            trial_task = self.next_task()
             assert trial_task is not None, "waits for ever"
             if spoils(self._attempt(trial_task, state)):
                 self._spent = True  # what has been handed over goes back
@@ -159,7 +149,7 @@ class SlotProcess:
             slot=self._name,
             run_trial=self._run_trial,
             context=lambda report: SingleContext(self._device, report, limit),
-            emit=self._mailbox.emit,
+            emit=self.emit,
             state=state,
         )
 

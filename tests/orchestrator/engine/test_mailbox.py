@@ -20,21 +20,21 @@ def test_tasks_go_in_and_events_come_out_in_their_order() -> None:
 
     thread = threading.Thread(target=slot, daemon=True)
     thread.start()
-    events = mailbox.exchange([trial_task("a"), trial_task("b")], timeout=5)
+    events = mailbox.swap([trial_task("a"), trial_task("b")], timeout=5)
     mailbox.submit([trial_task("c")])
     thread.join(5)
-    events += mailbox.exchange([], timeout=0)
+    events += mailbox.swap([], timeout=0)
     assert [(type(event).__name__, event.trial_id) for event in events] == [
         (name, trial) for trial in "abc" for name in ("Started", "AttemptFinished")
     ]
-    assert mailbox.exchange([], timeout=0) == []
+    assert mailbox.swap([], timeout=0) == []
 
 
 def test_an_exchange_ends_at_once_when_something_happens() -> None:
     mailbox = Mailbox()
     threading.Timer(0.05, mailbox.emit, [epoch_done()]).start()
     began = time.monotonic()
-    events = mailbox.exchange([], timeout=60)
+    events = mailbox.swap([], timeout=60)
     assert isinstance(events[0], EpochDone)
     assert time.monotonic() - began < 30  # not the whole wait
 
