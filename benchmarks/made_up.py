@@ -14,15 +14,29 @@ import numpy as np
 from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Failure, FailureKind, Started
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.predictions.writing import write_parts
 from orchestrator.store.sql import PlannedRow
-from orchestrator.store.tables import export
+from orchestrator.store.tables import Checksums, export
 from results_schema import VERSION, CellRow, EnvironmentRow
 from trainables.columns import Scores
-from trainables.records import Breakdown, ClassRow, Costs, CurveRow, EpochRow, Seeds, SplitSizes, TrialResult
+from trainables.records import (
+    Breakdown,
+    ClassRow,
+    Costs,
+    CurveRow,
+    EpochRow,
+    Predictions,
+    Seeds,
+    SplitSizes,
+    TrialResult,
+)
+from trainables.task import Answers
 from trainables.tasks.classification import ClassificationScores
+from trainables.training.predictions import SplitExamples, pack_answers
 
 BEGIN: Final = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 EPOCHS: Final = 30
+_PART_TRIALS: Final = 100
 CLASSES: Final = ("shirt", "trouser", "pullover", "dress", "coat", "sandal", "jacket", "sneaker", "bag", "boot")
 DATASETS: Final = {"fashion_mnist": 0.0, "kmnist": 0.03}
 MODELS: Final = {
@@ -96,8 +110,13 @@ class MadeUp:
         )
 
 
-def write_made_up(root: Path, *, seeds: int = 5, variants: int = 1) -> ResultsPaths:
-    """2 x 5 x 5 x 4 cells, each so many times under other names of its regularizer; 1 in 50 trials breaks."""
+def write_made_up(
+    root: Path, *, seeds: int = 5, variants: int = 1, broken_down: bool = True, examples: int = 0
+) -> ResultsPaths:
+    """2 x 5 x 5 x 4 cells, each so many times under other names of its regularizer; 1 in 50 trials breaks.
+
+    broken_down: whether trials have curves and counts of classes. examples: test examples that each has predictions of.
+    """
     paths = ResultsPaths(root)
     journal = Journal.create_or_open(paths.journal)
     regularizers = [f"{name} #{copy}" if copy else name for copy in range(variants) for name in REGULARIZERS]
@@ -111,15 +130,25 @@ def write_made_up(root: Path, *, seeds: int = 5, variants: int = 1) -> ResultsPa
             planning.add(cell.row(), trials)
     journal.environment(_environment())
     random = np.random.default_rng(0)
-    for cell, seed in product(cells, range(seeds)):
-        _run(journal, cell, seed, random)
+    parts: tuple[str, ...] = ()
+    for count, (cell, seed) in enumerate(product(cells, range(seeds)), 1):
+        _run(journal, cell, seed, random, broken_down, examples)
+        if examples and count % _PART_TRIALS == 0:  # as the exports of a sweep do
+            journal.commit()
+            written = write_parts(journal, paths, parts, everything=False)
+            parts = written.parts
+            journal.predictions_written(written.written)
     journal.commit()
-    export(journal, paths)
+    if parts:
+        Checksums(directory_id=journal.directory_id, parts=parts).write(paths.checksums)
+    journal.predictions_written(export(journal, paths))
     journal.close()
     return paths
 
 
-def _run(journal: Journal, cell: MadeUp, seed: int, random: np.random.Generator) -> None:
+def _run(
+    journal: Journal, cell: MadeUp, seed: int, random: np.random.Generator, broken_down: bool, examples: int
+) -> None:
     trial_id = _trial_id(cell, seed)
     journal.started(Started(trial_id, 1, "slot-0", "bench-1", 4242, BEGIN), "e" * 16)
     if random.random() < 0.01:
@@ -143,6 +172,10 @@ def _run(journal: Journal, cell: MadeUp, seed: int, random: np.random.Generator)
         journal.epoch_done(EpochDone(trial_id, 1, row))
     diverged = cell.optimizer == "sgd(lr=1.0)" and random.random() < 0.3
     completed = _result(cell, best, random)
+    if not broken_down:
+        completed = replace(completed, breakdown=Breakdown())
+    if examples and not diverged:
+        completed = replace(completed, predictions=_predictions(best, examples, random))
     ended = _diverged(completed) if diverged else completed
     journal.attempt_finished(AttemptFinished(trial_id, 1, ended, BEGIN + timedelta(minutes=2), ""))
 
@@ -181,6 +214,17 @@ def _result(cell: MadeUp, test: float, random: np.random.Generator) -> TrialResu
         world_size=1,
         threads=1,
     )
+
+
+def _predictions(accuracy: float, examples: int, random: np.random.Generator) -> Predictions:
+    """Of one test split, the same for all. As sure as a net is that is right as often, and less so where it is wrong."""
+    targets = (np.arange(examples) * 7 % len(CLASSES)).astype(np.float32)
+    right = random.random(examples) < accuracy
+    guesses = np.where(right, targets, (targets + random.integers(1, len(CLASSES), examples)) % len(CLASSES))
+    odds = random.normal(np.where(right, 4.0, -2.0), 2.0)
+    answers = Answers(guesses.astype(np.float32), targets, 1 / (1 + np.exp(-odds)))
+    split = SplitExamples(targets, None, [f"{number:05d}.png" for number in range(examples)])
+    return Predictions("5" * 16, examples, pack_answers(answers), split.packed())
 
 
 def _diverged(completed: TrialResult) -> TrialResult:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 
 from trainables.errors import first_line
-from trainables.records import CurveRow
+from trainables.records import CurveRow, Predictions
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -74,7 +74,7 @@ def _or_else(make: Callable[[], str], otherwise: str) -> str:
 
 R = TypeVar("R", bound="DataclassInstance")
 
-_PLAIN: Final = frozenset({int, float, bool, bytes, type(None)})
+_PLAIN: Final = frozenset({int, float, bool, type(None), Predictions})
 _MAX: Final = 2**63
 """No table has a column for a whole number of this size."""
 
@@ -82,7 +82,7 @@ _MAX: Final = 2**63
 def plain(record: R) -> R:
     """The same record with numpy's and torch's numbers as Python's. Raises TypeError for what is no number and no text.
 
-    Curves, which are long, are made by this package alone and left as they are.
+    Curves and predictions, which are long, are made by this package alone and left as they are.
     """
     other = {
         field.name: made

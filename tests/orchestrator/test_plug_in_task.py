@@ -125,6 +125,19 @@ def test_every_column_is_filled_for_each_task_or_says_where_it_is_null(place: Pa
             assert not is_empty or score in of_others or "null" in column.about.lower(), (described.name, column.name)
 
 
+def test_classes_and_numbers_are_kept_in_one_table_and_masks_are_not(place: Path) -> None:
+    trials = table(place).set_index("trial_id")
+    said = table(place, "predictions").merge(table(place, "examples"), on=["split_id", "position"])
+    assert set(trials.loc[said["trial_id"].unique(), "dataset"]) == {"digits", "brightness"}
+    error = (said["predicted"].astype(float) - said["target"].astype(float)).pow(2).groupby(said["trial_id"]).mean()
+    right = (said["predicted"] == said["target"]).groupby(said["trial_id"]).mean()
+    numbers, classes = trials[trials["dataset"] == "brightness"], trials[trials["dataset"] == "digits"]
+    assert error[numbers.index].tolist() == pytest.approx(numbers["test_mse"].tolist(), rel=1e-9)
+    assert right[classes.index].tolist() == pytest.approx(classes["test_accuracy"].tolist(), abs=1e-12)
+    assert said.loc[said["trial_id"].isin(numbers.index), "probability"].isna().all()
+    assert trials["split_id"].isna().equals(trials["dataset"] == "digit_masks")
+
+
 def test_the_epoch_with_its_best_measure_is_selected(place: Path) -> None:
     epochs, trials = table(place, "epochs"), table(place).set_index("trial_id")
     for trial_id, rows in epochs[epochs["val_mean_iou"].notna()].groupby("trial_id"):

@@ -120,6 +120,14 @@ def test_two_workers_measure_the_whole_split(mixed: Path) -> None:
     assert (rows["train_size"] + rows["val_size"] + rows["test_size"] + rows["dropped_duplicates"] == 1797).all()
 
 
+def test_two_workers_keep_what_they_said_of_the_whole_split_in_its_order(mixed: Path) -> None:
+    rows = table(mixed, "trials").query("status == 'completed'").set_index("trial_id")
+    said = table(mixed, "predictions").merge(table(mixed, "examples"), on=["split_id", "position"])
+    right = said.assign(right=said["predicted"] == said["target"]).groupby("trial_id")["right"]
+    assert (right.size()[rows.index] == rows["test_size"]).all()
+    assert right.mean()[rows.index].tolist() == pytest.approx(rows["test_accuracy"].tolist(), abs=1e-12)
+
+
 def test_trials_in_slots_are_bit_equal_to_trials_in_this_process(mixed: Path, alone: Path) -> None:
     on_ray, inline = (
         measured(frame[frame["model"].str.startswith("mlp")])

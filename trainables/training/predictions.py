@@ -113,8 +113,10 @@ def _packed(*arrays: NDArray[Any]) -> bytes:
 def _unpacked(packed: bytes, arrays: int, most: int) -> list[NDArray[Any]]:
     """Raises ValueError, where it unpacks to more than `most` bytes too."""
     try:
-        content = zlib.decompressobj().decompress(packed, most + arrays * _HEADER)
-        read = BytesIO(content)
+        unpacking = zlib.decompressobj()
+        read = BytesIO(unpacking.decompress(packed, most + arrays * _HEADER))
+        if not unpacking.eof:
+            raise ValueError("it cannot be unpacked: it is cut off, or longer than it says")
         found = [np.load(read, allow_pickle=False) for _ in range(arrays)]
     except (zlib.error, EOFError, OSError) as error:
         raise ValueError(f"it cannot be unpacked: {error}") from error

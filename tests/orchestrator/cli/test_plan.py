@@ -84,6 +84,7 @@ def test_what_is_done_failed_and_waiting_is_told_apart(grid: Path, tmp_path: Pat
     journal.close()
     counted = json.loads(plan(grid, "--results", results, "--json").stdout)
     assert [counted[key] for key in ("done", "failed", "to_run", "skipped", "trials")] == [2, 1, 3, 10, 16]
+    assert counted["without_predictions"] == 1  # the completed one, which an orch ran that kept none
     # a cell that is no longer excluded has not run, though the journal says that its trials are final
     grid.write_text(GRID.replace("exclude:", "#"))
     counted = json.loads(plan(grid, "--results", results, "--json").stdout)

@@ -7,6 +7,7 @@ import tarfile
 from hashlib import sha256
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from clusters.spec import ClusterSpec
@@ -15,7 +16,12 @@ from orchestrator.plan.progress import SilentProgress
 from orchestrator.remote import archive, fetch
 from orchestrator.remote.archive import Piece
 from orchestrator.remote.request import Answer
-from tests.orchestrator.sample import write_sample
+from orchestrator.store.integrity.verify import verify
+from orchestrator.store.journal import Journal
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.tables import export
+from tests.orchestrator.sample import MLP_SGD, write_sample
+from tests.orchestrator.store.predictions import made
 
 CLUSTER = ClusterSpec(name="far", kind="jobs", address="http://127.0.0.1:8265")
 
@@ -69,6 +75,23 @@ def test_it_can_be_fetched_again(head: Head, tmp_path: Path) -> None:
     (tmp_path / "here" / "trials.parquet").write_bytes(b"old")
     fetch.fetch(CLUSTER, "demo", tmp_path / "here", SilentProgress())
     assert (tmp_path / "here" / "trials.parquet").read_bytes() == (head.root / "demo" / "trials.parquet").read_bytes()
+
+
+def test_predictions_come_along_and_are_there_once_when_a_trial_has_run_again(head: Head, tmp_path: Path) -> None:
+    there, here = ResultsPaths(head.root / "demo"), ResultsPaths(tmp_path / "here")
+    made.add(there)
+    fetch.fetch(CLUSTER, "demo", here.root, SilentProgress())
+    assert len(pd.read_parquet(here.predictions)) == 6 * made.EXAMPLES
+    journal = Journal.create_or_open(there.journal)
+    made.complete(journal, MLP_SGD, 0, attempt=2, said=made.predictions(9))
+    journal.commit()
+    journal.predictions_written(export(journal, there))
+    journal.close()
+    fetch.fetch(CLUSTER, "demo", here.root, SilentProgress())
+    found = pd.read_parquet(here.predictions).set_index("trial_id")["predicted"]
+    assert len(found) == 6 * made.EXAMPLES
+    assert found[MLP_SGD.trial_id(0)].tolist() == made.answers(9).predicted.tolist()
+    assert all(verdict.intact for verdict in verify(here))
 
 
 def test_what_was_damaged_on_the_way_is_not_written(
