@@ -141,6 +141,7 @@ SHOWN: Final = {
 
 SCORES: Final = [
     "protocol_config",
+    "data_fingerprint",
     *dict.fromkeys(
         (
             *(f"{split}_{measure.name}" for split in ("train", "val", "test") for measure in MEASURES),

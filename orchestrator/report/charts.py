@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from orchestrator.evidence.selection import MEASURES, OWN, measures_of
 from orchestrator.evidence.stats.effects import Effect, effects
-from orchestrator.evidence.stats.ranks import Ranks, ranks
+from orchestrator.evidence.stats.ranks import MIN_BLOCKS, ranks
 from orchestrator.report.page_data import (
     LEFT_OVER,
     Axis,
@@ -245,8 +245,6 @@ def _curve(place: int, rows: pd.DataFrame, names: list[str], points: int) -> Cel
 
 LEVELS_KEPT: Final = 40
 """Of an axis in a diagram of ranks."""
-_ENOUGH_DATA_SETS: Final = 5
-"""With fewer, Nemenyi's test tells nothing apart."""
 _ENOUGH_SEEDS: Final = 5
 """To draw some of them again and again says nothing of how unsure a share is where there are fewer."""
 _WIDEST: Final = 0.5
@@ -306,9 +304,14 @@ def _ranked(trials: pd.DataFrame, axis: str) -> Iterator[RankFigure]:
     wide = scored.pivot_table(index=[*others, "seed"], columns=axis, values="score", sort=False, dropna=False)
     wide = wide.dropna(axis=0, how="all").dropna(axis=1, how="all")
     there = wide.dropna()
-    by = ["dataset"] if trials["dataset"].nunique() >= _ENOUGH_DATA_SETS else ["dataset", "seed"]
-    blocks = there.groupby(level=by, sort=False).mean()
-    if not 3 <= blocks.shape[1] <= LEVELS_KEPT or len(blocks) < 2:
+    content = trials.drop_duplicates("dataset").set_index("dataset")["data_fingerprint"]
+    # variants of one content are one block, as their pictures are the same
+    variants = there.groupby(level="dataset", sort=False).mean()
+    blocks = variants.groupby(content.reindex(variants.index).fillna(variants.index.to_series()), sort=False).mean()
+    if not 3 <= blocks.shape[1] <= LEVELS_KEPT or blocks.empty:
+        return
+    if len(blocks) < MIN_BLOCKS:
+        yield RankFigure(axis, (), (), 0.0, (), len(blocks), "", len(wide) - len(there), _too_few_sets(len(blocks)))
         return
     found = ranks(blocks)
     place = {str(level): at for at, level in enumerate(found.average.index)}
@@ -319,19 +322,16 @@ def _ranked(trials: pd.DataFrame, axis: str) -> Iterator[RankFigure]:
         critical_difference=float(f"{found.critical_difference:.4g}"),
         groups=tuple((place[group[0]], place[group[-1]]) for group in found.groups),
         blocks=found.blocks,
-        block="data sets" if by == ["dataset"] else "seeds of the data sets",
         p=f"{found.p:.2g}",
         left_out=len(wide) - len(there),
-        lacking=_out_of_reach(found, blocks.shape[1]),
+        lacking="",
     )
 
 
-def _out_of_reach(found: Ranks, levels: int) -> str:
-    if found.critical_difference < levels - 1:
-        return ""
+def _too_few_sets(blocks: int) -> str:
     return (
-        f"No diagram: average ranks of {levels} levels are at most {levels - 1} apart, and over {found.blocks} blocks only"
-        f" more than {found.critical_difference:.2f} would tell levels apart."
+        f"No diagram: average ranks are over data sets of different content, and it takes {MIN_BLOCKS};"
+        f" here {'is 1' if blocks == 1 else f'are {blocks}'}. Seeds and variants of one set are none."
     )
 
 

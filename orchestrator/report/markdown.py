@@ -51,7 +51,7 @@ def _lines(page: Page) -> Iterator[str]:
             yield _text(ranks.lacking)
             continue
         yield (
-            f"Over {ranks.blocks} {ranks.block}; Friedman p = {ranks.p}; levels"
+            f"Over {ranks.blocks} data sets; Friedman p = {ranks.p}; levels"
             f" whose ranks differ by more than {ranks.critical_difference:.2f} differ (Nemenyi, 5 %).\n"
         )
         yield from _rows(("level", "average rank"), list(zip(ranks.levels, ranks.average, strict=True)))

@@ -170,8 +170,7 @@ class RankFigure:
     groups: tuple[tuple[int, int], ...]
     """First and last of each set of neighbours that cannot be told apart."""
     blocks: int
-    block: str
-    """What a block is: `data sets`, or `seeds of the data sets`."""
+    """Data sets of different content."""
     p: str
     left_out: int
     """Places of the grid that do not count, since a level did not complete there."""

@@ -50,7 +50,10 @@ def winners(trials: pd.DataFrame, ranked: pd.DataFrame, shares: tuple[Effects, .
 def _winner(dataset: str, cells: pd.DataFrame, measure: Measure, effects: Effects | None) -> WinningCell:
     cell = cells[cells["n"] > 0].iloc[0]
     seeds = int(cell["n"])
-    over = f"over {counted(seeds, 'seed')}"
+    hit = int(broken(cells).iloc[0])
+    over = f"over {counted(seeds + hit, 'seed')}" + (
+        f", {hit} of them broken and counted as {cell['counted_as']:.4g}" if hit else ""
+    )
     interval = "" if pd.isna(cell["low"]) else f"{_figure(cell['low'])} to {_figure(cell['high'])}"
     return WinningCell(
         dataset=dataset,
@@ -83,6 +86,9 @@ def _sure(cells: pd.DataFrame, measure: Measure) -> str:
         )
     if left := others - differ - ties:
         parts.append(_unable(ranked, left, others))
+    parts.append(
+        f"chosen as the best of {others + 1}, it owes a part of its score to luck, and would lose that on fresh seeds"
+    )
     return "; ".join(parts)
 
 

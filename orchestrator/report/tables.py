@@ -65,9 +65,14 @@ def _summary(cells: pd.DataFrame, alike: list[str], measure: Measure) -> Iterato
     if alike:
         yield "all have " + ", ".join(f"{axis} {cells[axis].iloc[0]}" for axis in alike)
     if hit := int((broken(cells) > 0).sum()):
-        yield f"{hit} {'has' if hit == 1 else 'have'} trials that diverged or failed"
+        yield f"{hit} {'has' if hit == 1 else 'have'} trials that diverged or failed{_counted_as(cells)}"
     if measure.beside:
         yield f"ranked by validation {measure.title}, though some select by {', '.join(measure.beside)}"
+
+
+def _counted_as(cells: pd.DataFrame) -> str:
+    values = cells["counted_as"].dropna()
+    return f", which count as {values.iloc[0]:.4g} in mean, rank and p" if len(values) else ""
 
 
 def _places(cells: pd.DataFrame) -> list[str]:

@@ -134,9 +134,10 @@ class Results:
     def cells(self) -> pd.DataFrame:
         """One row for each cell, data set by data set, the best first: `orchestrator.results.ranked.ranked_cells`.
 
-        Means over seeds with 95 % bootstrap intervals, ties with the best, spread over the binomial floor, how many trials
-        diverged or failed, and costs. `measure` names the column whose mean is shown: of the test split when no trial has
-        still to run, of validation before. Trials that the grid no longer names, and those that tune, are left out.
+        Means over seeds with 95 % intervals, in which a trial that broke counts as `counted_as`, ties with the best,
+        spread over the binomial floor, how many trials diverged or failed, and costs. `measure` names the column whose mean
+        is shown: of the test split when no trial has still to run, of validation before. Trials that the grid no longer
+        names, and those that tune, are left out.
         """
         return ranked_cells(self.trials)
 

@@ -67,14 +67,16 @@ def _ranked(trials: pd.DataFrame, measure: Measure) -> pd.DataFrame:
         board = board.assign(p=np.nan, ties=False)
     done = trials.assign(_train=trials[measure.train].astype("float64")).where(trials["status"] == "completed")
     by_cell = done.assign(cell_id=trials["cell_id"]).groupby("cell_id", sort=False)
-    more = by_cell.agg(train=("_train", "mean"), **{name: (name, "mean") for name in COSTS})
+    more = by_cell.agg(
+        train=("_train", "mean"), _done=(measure.shown, "mean"), **{name: (name, "mean") for name in COSTS}
+    )
     groups = trials.groupby("cell_id", sort=False)
     about = groups.agg(
         **{axis: (axis, "first") for axis in AXES}, tuned=("tuned", _choices), trials=("trial_id", "size")
     )
     about["statuses"] = _statuses(trials)
     found = board.join(more.astype("float64"), on="cell_id").join(about, on="cell_id")
-    ahead = found["train"] - found["mean"]
+    ahead = found["train"] - found.pop("_done")
     found["gap"] = (ahead if measure.higher_is_better else -ahead).round(12) + 0.0  # of equal means no -1e-17, nor -0
     found["validation"] = found["selected_by"]
     return found.assign(measure=measure.shown)

@@ -40,6 +40,8 @@ class Cell:
     """What its protocol selects by."""
     tuning: str | None = None
     """How it is tuned, JSON."""
+    content: str = "f" * 32
+    """The fingerprint of its data."""
 
     @property
     def cell_id(self) -> str:
@@ -70,7 +72,7 @@ class Cell:
                 {"epochs": 3, "batch_size": 64, "splits": {"validation": 0.1, "test": 0.2}, "select": self.select}
             ),
             tuning_config=self.tuning,
-            data_fingerprint="f" * 32,
+            data_fingerprint=self.content,
             precision="fp32",
             compiled=False,
             deterministic=False,

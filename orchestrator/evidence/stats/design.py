@@ -53,13 +53,37 @@ Design = FixedPictures | RedrawnPictures | Folds | NoPictures
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """What is known of one stratum's values, and stays so where seeds are added."""
+
+    n: int
+    square: float
+    """Variance of the values."""
+    of_pictures: float | None
+    """What the choice of the pictures that all seeds share brings to the variance of the mean; None where nothing tells."""
+    pictures: int = 0
+    """How many of them were looked at."""
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64], design: Design) -> "Spread":
+        """values: (n,), n >= 2. Raises ValueError where the contrast on pictures is not one of these seeds."""
+        n, square = values.size, float(values.var(ddof=1))
+        if not isinstance(design, FixedPictures) or design.contrast is None:
+            return cls(n, square, design.largest if isinstance(design, FixedPictures) else None)
+        if design.contrast.shape[0] != n or design.contrast.shape[1] < 2:
+            raise ValueError(f"a contrast of {n} seeds and two pictures or more, not of shape {design.contrast.shape}")
+        squares = MeanSquares.of(design.contrast)
+        return cls(n, square, squares.of_pictures, squares.m)
+
+
+@dataclass(frozen=True, slots=True)
 class Component:
-    """Of the mean of one stratum."""
+    """Of the variance of one stratum's mean."""
 
     of_seeds: float
-    """Variance that more seeds make smaller: as much as that of n independent values."""
+    """What more seeds make smaller: as much as that of n independent values."""
     lasting: float
-    """Variance that no number of seeds makes smaller."""
+    """What no number of seeds makes smaller."""
     df: float
     method: str
     withheld: str | None = None
@@ -70,38 +94,31 @@ class Component:
         return self.of_seeds + self.lasting
 
 
-def component(values: NDArray[np.float64], design: Design, scope: Scope) -> Component:
-    """What the mean of a stratum owes to what. values: (n,), n >= 2."""
-    n, square = values.size, float(values.var(ddof=1))
-    alone = Component(square / n, 0.0, n - 1, "Student's t over seeds")
+def component(spread: Spread, design: Design, scope: Scope) -> Component:
+    """What the mean of a stratum owes to what."""
+    n, square = spread.n, spread.square
+    of_seeds = square / n
+    alone = Component(of_seeds, 0.0, n - 1, "Student's t over seeds")
     if scope == "these pictures":
         return alone
     match design:
         case NoPictures():
             return alone
         case RedrawnPictures(ratio):  # Nadeau and Bengio (2003), "Inference for the Generalization Error", section 3
-            return Component(square / n, square * ratio, n - 1, "corrected resampled t")
+            return Component(of_seeds, square * ratio, n - 1, "corrected resampled t")
         case Folds(count):
             # More rounds over the folds are no other pictures. A mean over rounds varies no more than one round does, so
             # the variance of one holds; that of Bouckaert and Frank (2004), 1 / n + 1 / (folds - 1), is even above it.
             lasting = square * max(0.0, 1 / count - 1 / n)
-            return Component(square / n, lasting, min(n, count) - 1, "Student's t over folds")
-        case FixedPictures(contrast, largest):
-            if contrast is not None:
-                return _crossed(values, contrast)
-            if largest is None:
-                return Component(square / n, 0.0, n - 1, alone.method, PREDICTIONS)
-            df = (square / n + largest) ** 2 / ((square / n) ** 2 / (n - 1)) if square else np.inf
-            return Component(square / n, largest, df, "seeds and the most that pictures may bring")
-
-
-def _crossed(values: NDArray[np.float64], contrast: NDArray[np.float64]) -> Component:
-    if contrast.shape[0] != values.size or contrast.shape[1] < 2:
-        raise ValueError(f"a contrast of {values.size} seeds and two pictures or more, not of shape {contrast.shape}")
-    squares = MeanSquares.of(contrast)
-    seeds, pictures = squares.of_seeds, squares.of_pictures
-    df = (seeds + pictures) ** 2 / (seeds**2 / (squares.n - 1)) if seeds > 0 else float(squares.m - 1)
-    return Component(seeds, pictures, df, "seeds and pictures crossed (Obuchowski and Rockette, Hillis)")
+            return Component(of_seeds, lasting, min(n, count) - 1, "Student's t over folds")
+        case FixedPictures():
+            if spread.of_pictures is None:
+                return Component(of_seeds, 0.0, n - 1, alone.method, PREDICTIONS)
+            known = design.contrast is not None
+            # where seeds bring nothing, pictures alone are the sample
+            df = (of_seeds + spread.of_pictures) ** 2 / (of_seeds**2 / (n - 1)) if of_seeds else spread.pictures - 1.0
+            method = "seeds and pictures crossed (Hillis)" if known else "seeds, and the most that pictures may bring"
+            return Component(of_seeds, spread.of_pictures, df if df > 0 else n - 1, method)
 
 
 def largest_variance(weights: NDArray[np.float64], accuracies: NDArray[np.float64], pictures: int) -> float:

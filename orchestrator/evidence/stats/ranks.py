@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -55,6 +55,11 @@ def performance_profile(times: pd.DataFrame, ratios: Sequence[float]) -> pd.Data
     return pd.DataFrame(shares, index=pd.Index(ratios, name="ratio"), columns=times.columns)
 
 
+MIN_BLOCKS: Final = 5
+"""Data sets below which average ranks are not compared: Friedman's statistic is near its distribution from more than ten on,
+and needs exact tables below (Demsar 2006, section 3.2.2); two or three data sets are no sample of anything."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ranks:
     """Arms in the order of their average ranks, the best first."""
@@ -74,15 +79,19 @@ class Ranks:
 
 
 def ranks(scores: pd.DataFrame, *, higher_is_better: bool = True, alpha: float = 0.05) -> Ranks:
-    """Rank arms (columns) within each block (row: a data set, or a data set and a seed), and compare average ranks.
+    """Rank arms (columns) within each block (row: a data set of a content of its own), and compare average ranks.
+
+    Seeds of one data set, and variants of one content, are no blocks: they agree on what holds for that content alone, so
+    that over two data sets of ten seeds some pair "differs" in most worlds where none does over data sets. A block's score
+    is their mean.
 
     Demsar, "Statistical Comparisons of Classifiers over Multiple Data Sets", JMLR 7 (2006), sections 3.2.2 and 3.2.4;
     Friedman by scipy, Nemenyi's p-values by scikit-posthocs. Ties share their ranks. Raises ValueError below three
-    arms or two blocks (two arms are compared in pairs: `paired`), and where a score is missing.
+    arms or `MIN_BLOCKS` blocks (two arms are compared in pairs: `scope`), and where a score is missing.
     """
     blocks, arms = scores.shape
-    if arms < 3 or blocks < 2:
-        raise ValueError(f"ranks need three arms and two blocks; there are {arms} and {blocks}")
+    if arms < 3 or blocks < MIN_BLOCKS:
+        raise ValueError(f"ranks need three arms and {MIN_BLOCKS} blocks; there are {arms} and {blocks}")
     if scores.isna().any(axis=None):
         raise ValueError("ranks need a score of each arm in each block; leave out what was not completed, and say so")
     from scipy.stats import friedmanchisquare, studentized_range

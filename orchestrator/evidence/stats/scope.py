@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.evidence.stats.design import Component, Design, Scope, component
+from orchestrator.evidence.stats.design import Component, Design, Scope, Spread, component
 from orchestrator.evidence.stats.paired import ROUNDING, paired
 from orchestrator.evidence.stats.skew import cautious_skewness, p_value, reaches, third_cumulant
 
@@ -29,6 +29,12 @@ class Stratum:
     design: Design
     weight: float = 1.0
     """The effect is the sum of each stratum's mean by its weight: weights of a mean over strata add up to 1."""
+
+    @property
+    def spread(self) -> Spread:
+        """Values that are equal but for their last bits have none."""
+        equal = np.ptp(self.values) <= ROUNDING * np.abs(self.values).max()
+        return Spread.of(np.zeros_like(self.values) if equal else self.values, self.design)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +60,14 @@ class ScopedTest:
     """Why no verdict may be given, whatever p is."""
 
 
-def scoped_test(strata: Sequence[Stratum], bound: float, scope: Scope, confidence: float = 0.95) -> ScopedTest:
+def scoped_test(
+    strata: Sequence[Stratum], bound: float, scope: Scope, *, confidence: float = 0.95, signs: bool = True
+) -> ScopedTest:
     """Test the effect against the bound.
 
     t is that of Student, skewness allowed for (`stats.skew`). p is at least 2 / 2^n of n values: what is smaller than the
-    chance that all signs agree rests on tails that nobody has seen. Where the differences from the bound are all of one
+    chance that all signs agree rests on tails that nobody has seen. signs: without, it may be smaller. Where the differences
+    from the bound are all of one
     size, or zero, they are as symmetric as their mean is zero, and the sign-flip test is exact. Raises ValueError without
     strata and where a value is not finite.
     """
@@ -71,32 +80,26 @@ def scoped_test(strata: Sequence[Stratum], bound: float, scope: Scope, confidenc
     effect = sum(stratum.weight * float(stratum.values.mean()) for stratum in strata) if least else nan
     if least < 2:
         return ScopedTest(effect, nan, nan, 1.0, nan, n, nan, nan, "none: there are no two pairs", None)
-    parts = [component(_without_rounding(stratum.values), stratum.design, scope) for stratum in strata]
-    squared = [stratum.weight**2 for stratum in strata]
-    variance = sum(square * part.variance for square, part in zip(squared, parts, strict=True))
-    error, df = float(np.sqrt(variance)), _df(squared, parts)
+    weights = [stratum.weight for stratum in strata]
+    parts = [component(stratum.spread, stratum.design, scope) for stratum in strata]
+    error, df, lasting = combined(weights, parts)
     low, high = _interval(strata, effect, error, df, confidence) if least >= MIN else (nan, nan)
     p, method = _p(strata, effect, bound, error, df, scope)
-    lasting = sum(square * part.lasting for square, part in zip(squared, parts, strict=True))
+    p = max(p, 2.0 / 2.0**n) if signs else p
     return ScopedTest(
-        *(effect, low, high, p, df, n, error, float(lasting)),
+        *(effect, low, high, p, df, n, error, lasting),
         method=method or "; ".join(dict.fromkeys(part.method for part in parts)),
         withheld=next((part.withheld for part in parts if part.withheld), None),
     )
 
 
-def _without_rounding(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values that are equal but for their last bits have no spread."""
-    equal = np.ptp(values) <= ROUNDING * np.abs(values).max()
-    return np.full_like(values, values.mean()) if equal else values
-
-
-def _df(squared: Sequence[float], parts: Sequence[Component]) -> float:
-    shares = np.array([square * part.variance for square, part in zip(squared, parts, strict=True)])
-    if not shares.sum() > 0:
-        return float(min(part.df for part in parts))
-    dfs = np.array([part.df for part in parts])
-    return float(shares.sum() ** 2 / np.sum(shares**2 / dfs))
+def combined(weights: Sequence[float], parts: Sequence[Component]) -> tuple[float, float, float]:
+    """Standard error of the weighted sum, degrees of freedom, and what of its square no number of seeds makes smaller."""
+    squared = np.square(np.asarray(weights, dtype=np.float64))
+    shares = squared * [part.variance for part in parts]
+    dfs = np.array([part.df for part in parts], dtype=np.float64)
+    df = float(shares.sum() ** 2 / np.sum(shares**2 / dfs)) if shares.sum() > 0 else float(dfs.min())
+    return float(np.sqrt(shares.sum())), df, float(squared @ [part.lasting for part in parts])
 
 
 def _skewness(strata: Sequence[Stratum], error: float) -> tuple[float, float]:
@@ -132,7 +135,6 @@ def _p(
         if np.ptp(sizes) <= ROUNDING * sizes.max():
             found = paired(flipped)
             return found.p, found.test
-    floor = 2.0 / 2.0**n
     if error == 0:
-        return floor, "all signs agree"
-    return max(floor, p_value(beyond / error, df, *_skewness(strata, error))), None
+        return 2.0 / 2.0**n, "all signs agree"
+    return p_value(beyond / error, df, *_skewness(strata, error)), None

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 CAUTION: Final = 0.75
 """Standard errors by which skewness may be worse than the sample shows, for a test. Found by simulation
-(`benchmarks/null_study.py`): the least at which 6 to 30 values of a log-normal distribution (sigma 1) stay below 5 %."""
+(`benchmarks/evidence_study.py`): the least at which 6 to 30 values of a log-normal distribution (sigma 1) stay below 5 %."""
 
 
 def third_cumulant(values: NDArray[np.float64]) -> float:

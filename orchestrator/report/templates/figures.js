@@ -132,7 +132,7 @@ const figures = (() => {
     const at = set.levels.map((_, place) => place), half = set.critical_difference / 2, worst = set.levels.length;
     const dots = {
       type: "scatter", mode: "markers", x: set.average, y: at, marker: { color: SERIES[0], size: 11 }, error_x: { type: "data", symmetric: false, array: set.average.map((rank) => Math.min(half, worst - rank)), arrayminus: set.average.map((rank) => Math.min(half, rank - 1)), color: SERIES[0], thickness: 2, width: 5 },
-      customdata: set.levels.map((level, place) => `<b>${plain(level)}</b><br>average rank ${set.average[place].toFixed(2)} over ${set.blocks} ${plain(set.block)}`), hovertemplate: "%{customdata}<extra></extra>",
+      customdata: set.levels.map((level, place) => `<b>${plain(level)}</b><br>average rank ${set.average[place].toFixed(2)} over ${set.blocks} data sets`), hovertemplate: "%{customdata}<extra></extra>",
     };
     // a bar beside the rows for each set of neighbours that cannot be told apart
     const step = 0.04 * (worst - 1), right = worst + step;

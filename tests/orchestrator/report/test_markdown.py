@@ -13,8 +13,8 @@ def test_it_says_what_came_first_and_what_broke(tmp_path: Path):
     paths = write_sample(tmp_path / "demo")
     assert run(["report", str(paths.root), "--format", "md"]) == 0
     text = (paths.root / "report.md").read_text(encoding="utf-8")
-    assert "- digits: **cnn · sgd lr=0.1 · none**, 0.9900, mean test accuracy over 1 seed" in text
-    assert "| 2 | mlp | adam lr=0.003 | 0.96 | 2 | 2 completed |" in text
+    assert "- digits: **mlp · adam lr=0.003 · none**, 0.9600, mean test accuracy over 2 seeds" in text
+    assert "| 4 | cnn | sgd lr=0.1 | 0.495 | 1 | 1 completed, 1 diverged |" in text
     assert "2 cells have trials that broke (1 diverged, 1 failed, 1 out of memory)" in text
 
 

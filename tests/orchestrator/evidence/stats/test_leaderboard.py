@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from orchestrator.evidence.stats.leaderboard import COLUMNS, leaderboard, mean_interval
+from orchestrator.evidence.stats.design import NoPictures, RedrawnPictures
+from orchestrator.evidence.stats.leaderboard import COLUMNS, leaderboard, mean_interval, rivals
 from orchestrator.evidence.stats.paired import holm
+from orchestrator.evidence.stats.scope import Stratum, scoped_test
 
 SEEDS = range(8)
 SPREAD = np.random.default_rng(1).normal(0, 0.004, (3, len(SEEDS)))
@@ -47,11 +49,12 @@ def test_the_order_and_the_ties() -> None:
 def test_the_figures() -> None:
     found, scores = board(), {name: part["test_accuracy"].to_numpy() for name, part in TRIALS.groupby("cell_id")}
     first, *others = found.index[:3]
-    right = mean_interval(scores["bad"], resamples=2_000)
+    right = mean_interval(scores["bad"])
     assert (
         found.loc["bad", ["mean", "low", "high", "spread", "n"]] == [right.mean, right.low, right.high, right.spread, 8]
     ).all()
-    p = holm([stats.ttest_rel(scores[first], scores[other]).pvalue for other in others])
+    strata = [[Stratum(scores[first] - scores[other], NoPictures())] for other in others]
+    p = holm([scoped_test(one, 0, "these pictures", signs=False).p for one in strata])
     assert found.loc[others, "p"].to_list() == pytest.approx(p.tolist(), rel=1e-6)
     assert found.loc["good", "over_floor"] == pytest.approx(
         scores["good"].std(ddof=1) / np.sqrt(scores["good"].mean() * (1 - scores["good"].mean()) / 1000)
@@ -63,11 +66,39 @@ def test_what_broke_is_counted() -> None:
     assert row[["diverged", "failed", "timed_out", "out_of_memory", "waiting", "n"]].to_list() == [2, 1, 0, 1, 1, 0]
 
 
-def test_a_cell_of_which_a_part_broke_is_ranked_by_the_rest() -> None:
+def test_what_broke_counts_in_mean_and_rank() -> None:
     trials = TRIALS.copy()
-    trials.loc[(trials["cell_id"] == "good") & (trials["seed"] == 0), ["status", "test_accuracy"]] = ["failed", np.nan]
-    row = board(trials).loc["good"]
-    assert (row["n"], row["failed"], row["ties"]) == (7, 1, True)
+    broke = (trials["cell_id"] == "good") & (trials["seed"] < 6)
+    trials.loc[broke, ["status", "test_accuracy", "val_accuracy"]] = ["diverged", np.nan, np.nan]
+    found = board(trials)
+    assert list(found.index) == ["as good", "bad", "good", "broke"]
+    row = found.loc["good"]
+    assert (row["n"], row["diverged"], row["rank"], row["counted_as"], row["ties"]) == (2, 6, 3, 0, False)
+    assert row["mean"] == pytest.approx(TRIALS[TRIALS["cell_id"] == "good"]["test_accuracy"].iloc[6:].sum() / 8)
+    assert row["low"] < 0.3 < row["high"]
+    assert np.isnan(found.loc["bad", "counted_as"])
+
+
+def test_of_losses_what_broke_counts_as_the_worst_seen() -> None:
+    trials = TRIALS.rename(columns={"val_accuracy": "val_mse", "test_accuracy": "test_mse"})
+    trials.loc[(trials["cell_id"] == "bad") & (trials["seed"] == 0), ["status", "test_mse"]] = ["failed", np.nan]
+    found = leaderboard(trials, measure="test_mse", selection="val_mse", higher_is_better=False)
+    assert found["counted_as"].iloc[0] == trials["test_mse"].max()
+
+
+def test_rivals_of_the_first_are_those_not_told_from_it() -> None:
+    found = leaderboard(TRIALS, measure="test_accuracy", selection="val_accuracy")
+    assert set(rivals(found)) == {"good", "as good"} and rivals(found)[0] == found["cell_id"].iloc[0]
+    few = leaderboard(TRIALS[TRIALS["seed"] < 2], measure="test_accuracy", selection="val_accuracy")
+    assert set(rivals(few)) == {"good", "as good", "bad"}, "two seeds rule nothing out"
+
+
+def test_redrawn_splits_tell_less_apart() -> None:
+    def p(design: NoPictures | RedrawnPictures) -> "pd.Series[float]":
+        found = leaderboard(TRIALS, measure="test_accuracy", selection="val_accuracy", design=design)
+        return found.set_index("cell_id")["p"].drop("broke").dropna()
+
+    assert (p(RedrawnPictures(0.25)) > p(NoPictures())).all()
 
 
 def test_one_seed_tells_nothing_apart() -> None:
@@ -101,12 +132,12 @@ def test_cells_that_are_alike_are_told_apart_in_no_more_sweeps_than_one_in_twent
             for n, one in enumerate(scores)
         ]
         trials = pd.concat(cells, ignore_index=True)
-        found = leaderboard(trials, measure="test_accuracy", selection="val_accuracy", resamples=10)
+        found = leaderboard(trials, measure="test_accuracy", selection="val_accuracy")
         wrong += (found["p"] <= 0.05).any()
     assert wrong <= stats.binom.ppf(0.999, sweeps, 0.05)
 
 
-def test_a_score_that_is_not_finite_is_no_score() -> None:
+def test_a_score_that_is_not_finite_counts_as_the_worst() -> None:
     trials = TRIALS.copy()
     trials.loc[0, "test_accuracy"] = np.inf
-    assert board(trials).loc["bad", "n"] == 7
+    assert board(trials).loc["bad", "mean"] == pytest.approx(TRIALS["test_accuracy"].iloc[1:8].sum() / 8)

@@ -14,6 +14,7 @@ from orchestrator.evidence.stats.design import (
     Folds,
     NoPictures,
     RedrawnPictures,
+    Spread,
     component,
     largest_variance,
 )
@@ -44,7 +45,8 @@ def test_seeds_and_pictures_crossed_are_two_modalities_of_readers_and_cases() ->
     assert pictures > 0
 
     contrast = right[0] - right[1]
-    found = component(contrast.mean(axis=1), FixedPictures(contrast), "pictures like these")
+    design = FixedPictures(contrast)
+    found = component(Spread.of(contrast.mean(axis=1), design), design, "pictures like these")
     assert contrast.mean() ** 2 / found.variance == pytest.approx(f, abs=1e-6)
     assert found.df == pytest.approx(df, abs=1e-6)
     assert (MeanSquares.of(contrast).seeds / 2, MeanSquares.of(contrast).both / 2) == pytest.approx(
