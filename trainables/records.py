@@ -69,6 +69,10 @@ class ClassRow:
     recall: Annotated[float | None, Column("1", "Share of the examples of this class that are found.")]
     f1: Annotated[float | None, Column("1", "Harmonic mean of precision and recall.")]
     roc_auc: Annotated[float | None, Column("1", "Area under the ROC against the rest, from all scores.")]
+    average_precision: Annotated[
+        float | None,
+        Column("1", "Average precision against the rest, from all scores: precision summed over the steps of recall."),
+    ] = None
 
 
 CurveKind = Literal["roc", "confusion", "lr_range"]

@@ -7,7 +7,18 @@ import pytest
 import torch
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from trainables.tasks._metrics import ClassMetrics, Predictions, RocCurve, expected_calibration_error, roc_auc_macro
+from trainables.tasks._metrics import (
+    ClassMetrics,
+    Predictions,
+    RocCurve,
+    average_precision_macro,
+    expected_calibration_error,
+    kappa,
+    matthews,
+    rankings,
+    roc_auc_macro,
+    top_accuracy,
+)
 
 
 def curve(*points: tuple[float, float]) -> RocCurve:
@@ -61,4 +72,33 @@ def test_a_thousand_classes_most_of_them_absent() -> None:
     outputs = torch.zeros(60, 1000)
     targets = torch.arange(60) % 3
     outputs[torch.arange(60), targets] = 5.0
-    assert roc_auc_macro(Predictions.of(outputs, targets)) == 1
+    ranked = rankings(Predictions.of(outputs, targets))
+    assert roc_auc_macro(ranked) == average_precision_macro(ranked) == 1
+
+
+def test_matthews_of_two_classes_is_the_coefficient_of_the_four_counts() -> None:
+    # 90 of 95 and 1 of 5: accuracy is 0.91, and next to nothing of the rare class is found.
+    true_positives, false_negatives, false_positives, true_negatives = 1, 4, 5, 90
+    confusion = np.array([[true_negatives, false_positives], [false_negatives, true_positives]])
+    product = (true_positives + false_positives) * (true_positives + false_negatives)
+    product *= (true_negatives + false_positives) * (true_negatives + false_negatives)
+    expected = (true_positives * true_negatives - false_positives * false_negatives) / product**0.5
+    assert matthews(confusion) == pytest.approx(expected, abs=1e-12)
+    assert expected < 0.15
+
+
+def test_kappa_of_the_example_in_cohens_paper() -> None:
+    # The worked example of Cohen 1960, 200 cases: 0.70 agree, 0.41 would by chance.
+    confusion = np.array([[88, 14, 18], [10, 40, 10], [2, 6, 12]])
+    assert kappa(confusion) == pytest.approx((0.70 - 0.41) / (1 - 0.41), abs=1e-12)
+
+
+def test_what_always_says_the_same_agrees_by_chance_alone() -> None:
+    always = np.array([[70, 0, 0], [20, 0, 0], [10, 0, 0]])
+    assert (matthews(always), kappa(always)) == (0, 0)
+    assert (matthews(np.array([[9, 0], [0, 0]])), kappa(np.array([[9, 0], [0, 0]]))) == (0, None)
+
+
+def test_of_equal_outputs_the_first_five_are_the_greatest() -> None:
+    assert top_accuracy(torch.zeros(10, 10), torch.arange(10)) == 0.5
+    assert top_accuracy(torch.zeros(10, 5), torch.arange(10) % 5) is None

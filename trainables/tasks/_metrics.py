@@ -8,6 +8,7 @@ A class with no example in the split is left out of macro averages, as scikit-le
 present.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,8 @@ from trainables.errors import TrainablesError
 
 CALIBRATION_BINS: Final = 15
 ROC_POINTS: Final = 101
+TOP: Final = 5
+"""Classes among which the true one has to be for `top_accuracy`."""
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -144,31 +147,108 @@ def confusion_matrix(predictions: Predictions) -> Integers:
     return np.bincount(places.numpy(), minlength=predictions.classes**2).reshape(-1, predictions.classes)
 
 
-def roc_curve(predictions: Predictions, index: int) -> RocCurve | None:
-    """The ROC curve of class `index` against the rest; None where all examples are of the class or none is.
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranking:
+    """One class against the rest: the examples from the most probable to the least, cut after each distinct probability.
 
-    A point for each distinct probability (Fawcett, An introduction to ROC analysis, 2006, algorithm 1).
+    Fawcett, An introduction to ROC analysis, 2006, algorithm 1. Both are int64 (distinct probabilities,) and count what
+    lies before the cut.
     """
-    positive = (predictions.targets == index).numpy()
-    positives, examples = int(positive.sum()), len(predictions)
-    if not 0 < positives < examples:
-        return None
-    scores = predictions.probabilities[:, index].numpy()
-    order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # of runs of equal scores, which are one point
-    true_positives = np.cumsum(positive[order])[ends]
-    false_positives = ends + 1 - true_positives
-    return RocCurve(
-        np.append(0.0, false_positives / (examples - positives)), np.append(0.0, true_positives / positives)
-    )
+
+    true_positives: Integers
+    false_positives: Integers
+
+    @classmethod
+    def of(cls, predictions: Predictions, index: int) -> "Ranking":
+        """Of class `index`."""
+        scores = predictions.probabilities[:, index].numpy()
+        order = np.argsort(-scores, kind="stable")
+        ranked = scores[order]
+        ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # of runs of equal scores, which are one cut
+        true_positives = np.cumsum((predictions.targets == index).numpy()[order])[ends]
+        return cls(true_positives, ends + 1 - true_positives)
+
+    @property
+    def roc_curve(self) -> RocCurve | None:
+        """None where all examples are of the class, or none is."""
+        positives, negatives = self.true_positives[-1], self.false_positives[-1]
+        if not positives or not negatives:
+            return None
+        return RocCurve(
+            np.append(0.0, self.false_positives / negatives), np.append(0.0, self.true_positives / positives)
+        )
+
+    @property
+    def average_precision(self) -> float | None:
+        """Precision at each cut, weighed by how much recall rises there; None where no example is of the class.
+
+        Zhu, Recall, precision and average precision, 2004. Nothing is interpolated between cuts, where a
+        straight line would promise what no threshold reaches (Davis and Goadrich, ICML 2006, section 4).
+        """
+        positives = self.true_positives[-1]
+        if not positives:
+            return None
+        precision = self.true_positives / (self.true_positives + self.false_positives)
+        return float(precision @ np.diff(self.true_positives, prepend=0) / positives)
 
 
-def roc_auc_macro(predictions: Predictions) -> float | None:
+def rankings(predictions: Predictions) -> list[Ranking]:
+    """Return that of each class, in label order."""
+    return [Ranking.of(predictions, index) for index in range(predictions.classes)]
+
+
+def roc_auc_macro(ranked: Sequence[Ranking]) -> float | None:
     """Mean area under the one-against-rest curves of the classes that have one; None where none has."""
-    curves = (roc_curve(predictions, index) for index in range(predictions.classes))
+    curves = (ranking.roc_curve for ranking in ranked)
     areas = [curve.area for curve in curves if curve is not None]
     return float(np.mean(areas)) if areas else None
+
+
+def average_precision_macro(ranked: Sequence[Ranking]) -> float:
+    """Mean over the classes that have examples."""
+    found = (ranking.average_precision for ranking in ranked)
+    return float(np.mean([each for each in found if each is not None]))
+
+
+def top_accuracy(outputs: Tensor, targets: Tensor, most: int = TOP) -> float | None:
+    """Share of examples whose true class is among the `most` with the greatest outputs; None where every class is.
+
+    outputs: (examples, classes). Of equal outputs the first counts as the greater, as it does for `argmax`.
+    """
+    classes = outputs.shape[1]
+    if classes <= most:
+        return None
+    values, labels = outputs.detach().cpu(), targets.detach().cpu()[:, None]
+    own = values.gather(1, labels)
+    ahead = (values > own) | ((values == own) & (torch.arange(classes) < labels))
+    return float((ahead.sum(dim=1) < most).double().mean())
+
+
+# Agreement of predictions and truth beyond what chance would give, from counts (true class, predicted class).
+
+
+def matthews(confusion: Integers) -> float:
+    """Matthews' correlation coefficient of several classes, -1 to 1; 0 where truth or predictions are of one class.
+
+    R_K of Gorodkin, Comparing two K-category assignments by a K-category correlation coefficient, 2004.
+    """
+    counts = confusion.astype(np.float64)
+    true, predicted, examples = counts.sum(axis=1), counts.sum(axis=0), counts.sum()
+    spread = (examples**2 - true @ true) * (examples**2 - predicted @ predicted)
+    covariance = np.trace(counts) * examples - true @ predicted
+    return float(covariance / np.sqrt(spread)) if spread > 0 else 0.0
+
+
+def kappa(confusion: Integers) -> float | None:
+    """Agreement beyond chance over the most that there could be; None where truth and predictions are of the same class.
+
+    Cohen, A coefficient of agreement for nominal scales, 1960, equation 1.
+    """
+    counts = confusion.astype(np.float64)
+    examples = counts.sum()
+    observed = np.trace(counts) / examples
+    by_chance = counts.sum(axis=1) @ counts.sum(axis=0) / examples**2
+    return float((observed - by_chance) / (1 - by_chance)) if by_chance < 1 else None
 
 
 def accuracies(predicted: Tensor, targets: Tensor) -> tuple[float, float]:

@@ -43,6 +43,45 @@ class ClassificationScores(Scores):
     roc_auc_macro: Annotated[
         float | None, Score("1", "Area under the ROC, one class against the rest, on {examples}.", "higher")
     ] = None
+    average_precision_macro: Annotated[
+        float | None,
+        Score(
+            "1",
+            "Average precision (area under the precision-recall curve, summed step by step), one class against the rest,"
+            " averaged over the classes, on {examples}.",
+            "higher",
+            "average precision (macro)",
+        ),
+    ] = None
+    top5_accuracy: Annotated[
+        float | None,
+        Score(
+            "1",
+            "Share of {examples} whose class is among the five with the greatest outputs; null with five classes or fewer.",
+            "higher",
+            "top-5 accuracy",
+        ),
+    ] = None
+    matthews: Annotated[
+        float | None,
+        Score(
+            "1",
+            "Matthews' correlation coefficient of predicted and true class (of several classes: Gorodkin's), -1 to 1, on"
+            " {examples}; 0 where either is always the same class.",
+            "higher",
+            "Matthews coefficient",
+        ),
+    ] = None
+    kappa: Annotated[
+        float | None,
+        Score(
+            "1",
+            "Cohen's kappa: agreement of predicted and true class beyond chance, at most 1, on {examples}; null where both"
+            " are always the same class.",
+            "higher",
+            "Cohen's kappa",
+        ),
+    ] = None
     cross_entropy: Annotated[
         float | None,
         Score("nat", "Mean negative log-likelihood of the true class, on {examples}.", "lower", "cross-entropy"),
@@ -87,7 +126,8 @@ class Classification(Task):
         from trainables.tasks._metrics import ClassMetrics, Predictions
 
         predictions = Predictions.of(outputs, targets)
-        classes = ClassMetrics.of(_metrics.confusion_matrix(predictions))
+        confusion = _metrics.confusion_matrix(predictions)
+        classes, ranked = ClassMetrics.of(confusion), _metrics.rankings(predictions)
         accuracy, balanced_accuracy = _metrics.accuracies(predictions.predicted, predictions.targets)
         cross_entropy = _metrics.cross_entropy(predictions)
         return ClassificationScores(
@@ -98,7 +138,11 @@ class Classification(Task):
             recall_macro=classes.macro(classes.recall),
             f1_macro=classes.macro(classes.f1),
             f1_weighted=classes.weighted(classes.f1),
-            roc_auc_macro=_metrics.roc_auc_macro(predictions),
+            roc_auc_macro=_metrics.roc_auc_macro(ranked),
+            average_precision_macro=_metrics.average_precision_macro(ranked),
+            top5_accuracy=_metrics.top_accuracy(outputs, targets),
+            matthews=_metrics.matthews(confusion),
+            kappa=_metrics.kappa(confusion),
             cross_entropy=cross_entropy,
             brier=_metrics.brier_score(predictions),
             ece=_metrics.expected_calibration_error(predictions),
@@ -140,15 +184,18 @@ class Classification(Task):
         measures = ClassMetrics.of(confusion)
         classes: list[ClassRow] = []
         curves: list[CurveRow] = []
-        for index, name in enumerate(data.classes):
-            curve = _metrics.roc_curve(predictions, index)
-            classes.append(_class_row(index, name, measures, None if curve is None else curve.area))
+        for index, (name, ranking) in enumerate(zip(data.classes, _metrics.rankings(predictions), strict=True)):
+            curve = ranking.roc_curve
+            area = None if curve is None else curve.area
+            classes.append(_class_row(index, name, measures, area, ranking.average_precision))
             if curve is not None:
                 curves += _roc_rows(index, curve.thinned())
         return Breakdown(tuple(classes), (*curves, *_confusion_rows(confusion)))
 
 
-def _class_row(index: int, name: str, measures: ClassMetrics, roc_auc: float | None) -> ClassRow:
+def _class_row(
+    index: int, name: str, measures: ClassMetrics, roc_auc: float | None, average_precision: float | None
+) -> ClassRow:
     support = int(measures.support[index])
     if support == 0:
         return ClassRow(index, name, support, precision=None, recall=None, f1=None, roc_auc=None)
@@ -160,6 +207,7 @@ def _class_row(index: int, name: str, measures: ClassMetrics, roc_auc: float | N
         recall=float(measures.recall[index]),
         f1=float(measures.f1[index]),
         roc_auc=roc_auc,
+        average_precision=average_precision,
     )
 
 

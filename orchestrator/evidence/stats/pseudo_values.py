@@ -110,7 +110,7 @@ BY_NAME: Final[Mapping[str, Measured]] = {
     "precision_macro": precision_macro,
     "f1_macro": f1_macro,
     "f1_weighted": f1_weighted,
-    "cohen_kappa": cohen_kappa,
+    "kappa": cohen_kappa,
     "matthews": matthews,
 }
 """Measures that predicted classes alone give, by the names that scores have."""

@@ -34,6 +34,8 @@ RENAMES_DUE: Final = "renames_due"
 
 _ANYTHING: Final = PerWorker.STATISTICS | PerWorker.DRAWS
 _MAX_VALUES: Final = 1_000_000
+_MOST_TRIALS: Final = 100_000
+"""Of a tuning: more than that no grid could ask for."""
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 """Names of files are made of ids, and a journal may say anything."""
 
@@ -85,24 +87,25 @@ def rekey(db: sqlite3.Connection) -> None:
 
 
 def _renaming(db: sqlite3.Connection) -> _Renaming:
-    rows = db.execute(
-        "SELECT trial_id, trials.cell_id, seed, purpose, tuned, config_id, world_size, environment_id,"
-        " model_config, regularizer_config, tuning_config FROM trials JOIN cells ON cells.cell_id = trials.cell_id"
-    ).fetchall()
+    """Only of trials that more than one worker may have trained: a large journal mostly has none."""
     known: dict[str, set[int]] = {}
-    for row in rows:
-        if row[6] is not None:
-            known.setdefault(row[1], set()).add(row[6])
-    planned = _PlannedWorkers(db)
-    found = _Renaming()
-    for trial_id, cell_id, seed, purpose, tuned, config_id, world_size, environment, *configs in rows:
+    for cell_id, size in db.execute("SELECT DISTINCT cell_id, world_size FROM trials WHERE world_size IS NOT NULL"):
+        known.setdefault(cell_id, set()).add(size)
+    planned, apart, found = _PlannedWorkers(db), _CellsApart(db), _Renaming()
+    rows = db.execute(
+        "SELECT trial_id, cell_id, seed, purpose, tuned, config_id, world_size, environment_id FROM trials"
+        " WHERE world_size IS NULL OR world_size > 1"
+    )
+    for trial_id, cell_id, seed, purpose, tuned, config_id, world_size, environment in rows:
+        if not _ID.fullmatch(cell_id):
+            continue
         others = known.get(cell_id, set())
         workers = world_size or (next(iter(others)) if len(others) == 1 else planned.of(environment))
-        counted = 1 if workers == 1 else counted_workers(workers, Protocol(), _done_apart(*configs))
+        counted = 1 if workers == 1 else counted_workers(workers, Protocol(), apart.of(cell_id))
         if counted == 1:
             continue
         old, cell = bytes.fromhex(cell_id), identity_of_workers(bytes.fromhex(cell_id), counted)
-        number = _number(old, trial_id, configs[-1]) if purpose == "tuning" else None
+        number = _number(old, trial_id, apart.tuning_of(cell_id)) if purpose == "tuning" else None
         if number is None and trial_id != trial_identity(old, seed):
             continue  # not made of this cell: what it is, nobody knows
         new = trial_identity(cell, seed) if number is None else tuning_identity(cell, number)
@@ -114,9 +117,34 @@ def _renaming(db: sqlite3.Connection) -> _Renaming:
     return found
 
 
+class _CellsApart:
+    """What the workers of each cell did apart, asked of those that several workers have trained."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._known: dict[str, tuple[str, str, str | None]] = {}
+
+    def of(self, cell_id: str) -> PerWorker:
+        return _done_apart(*self._configs(cell_id))
+
+    def tuning_of(self, cell_id: str) -> str | None:
+        """How the cell is tuned (JSON)."""
+        return self._configs(cell_id)[-1]
+
+    def _configs(self, cell_id: str) -> tuple[str, str, str | None]:
+        if cell_id not in self._known:
+            statement = "SELECT model_config, regularizer_config, tuning_config FROM cells WHERE cell_id = ?"
+            self._known[cell_id] = self._db.execute(statement, (cell_id,)).fetchone() or ("", "", None)
+        return self._known[cell_id]
+
+
 def _number(cell: bytes, trial_id: str, tuning_config: str | None) -> int | None:
-    count = 0 if tuning_config is None else int(json.loads(tuning_config)["trials"])
-    return next((number for number in range(count) if tuning_identity(cell, number) == trial_id), None)
+    try:
+        count = 0 if tuning_config is None else int(json.loads(tuning_config)["trials"])
+    except (ValueError, KeyError, TypeError):  # what else is wrong with a journal is not said here
+        return None
+    numbers = range(min(count, _MOST_TRIALS))
+    return next((number for number in numbers if tuning_identity(cell, number) == trial_id), None)
 
 
 @cache

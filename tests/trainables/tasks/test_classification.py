@@ -36,6 +36,7 @@ def drawn(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+@pytest.mark.filterwarnings("ignore:A single label was found:UserWarning")
 @pytest.mark.parametrize("seed", range(200))
 def test_scores_equal_scikit_learn(seed: int) -> None:
     outputs, targets = drawn(seed)
@@ -65,6 +66,18 @@ def test_scores_equal_scikit_learn(seed: int) -> None:
     areas = [oracle.roc_auc_score(true == label, probabilities[:, label]) for label in present if len(present) > 1]
     assert scores.roc_auc_macro == (pytest.approx(np.mean(areas), abs=1e-6) if areas else None)
 
+    precisions = [oracle.average_precision_score(true == label, probabilities[:, label]) for label in present]
+    assert scores.average_precision_macro == pytest.approx(np.mean(precisions), abs=1e-12)
+    assert scores.matthews == pytest.approx(oracle.matthews_corrcoef(true, predicted), abs=1e-12)
+    same = len({*true, *predicted}) == 1
+    kappa = pytest.approx(oracle.cohen_kappa_score(true, predicted, labels=classes), abs=1e-12)
+    assert scores.kappa == (None if same else kappa)
+    if len(classes) <= 5:
+        assert scores.top5_accuracy is None
+    elif seed % 3 == 0:  # with ties scikit-learn takes the last of the classes, and here it is the first, as in argmax
+        expected_top = oracle.top_k_accuracy_score(true, outputs.numpy(), k=5, labels=classes)
+        assert scores.top5_accuracy == pytest.approx(expected_top, abs=1e-12)
+
     rows = task.breakdown(outputs, targets, described(len(classes))).classes
     by_class = oracle.precision_recall_fscore_support(true, predicted, labels=classes, zero_division=0)
     for row, precision, recall, f1, support in zip(rows, *by_class, strict=True):
@@ -72,6 +85,8 @@ def test_scores_equal_scikit_learn(seed: int) -> None:
         if support:
             assert (row.precision, row.recall, row.f1) == pytest.approx((precision, recall, f1), abs=1e-6)
     assert [row.roc_auc for row in rows if row.roc_auc is not None] == pytest.approx(areas, abs=1e-6)
+    found = [row.average_precision for row in rows if row.average_precision is not None]
+    assert found == pytest.approx(precisions, abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(0, 200, 10))
@@ -107,6 +122,7 @@ def test_perfect_outputs_have_perfect_scores() -> None:
     scores = task.measure(100.0 * torch.nn.functional.one_hot(targets).float(), targets)
     assert (scores.accuracy, scores.balanced_accuracy, scores.f1_macro, scores.f1_weighted) == (1, 1, 1, 1)
     assert (scores.roc_auc_macro, scores.brier, scores.ece) == (1, 0, 0)
+    assert (scores.average_precision_macro, scores.matthews, scores.kappa) == (1, 1, 1)
     assert scores.loss == pytest.approx(0, abs=1e-40)
 
 

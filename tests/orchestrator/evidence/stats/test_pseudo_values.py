@@ -20,7 +20,7 @@ RIGHT: dict[str, Callable[..., float]] = {
     "precision_macro": partial(metrics.precision_score, average="macro"),
     "f1_macro": partial(metrics.f1_score, average="macro"),
     "f1_weighted": partial(metrics.f1_score, average="weighted"),
-    "cohen_kappa": metrics.cohen_kappa_score,
+    "kappa": metrics.cohen_kappa_score,
     "matthews": metrics.matthews_corrcoef,
 }
 
