@@ -38,7 +38,8 @@ def trial(cache: Path, regularizers: list[dict[str, Any]]) -> dict[str, Any]:
     rows: list[EpochRow] = []
     trial_task = TrialTask(spec.trial_id, attempt=1, spec=spec, location=place, weights=None)
     result = run_trial(trial_task, SingleContext(torch.device("cpu"), rows.append))
-    return {"result": dataclasses.asdict(result), "epochs": [values_of(row) for row in rows]}
+    told = dataclasses.replace(result, predictions=None)  # which are bytes
+    return {"result": dataclasses.asdict(told), "epochs": [values_of(row) for row in rows]}
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def test_results_of_before_there_were_checksums(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("grid.yaml").write_text(GRID % (2, 1))
+    Path("grid.yaml").write_text((GRID % (2, 1)).replace("{epochs: 1}", "{epochs: 1, keep_predictions: false}"))
     sweep = ["sweep", "grid.yaml", "--engine", "inline", "-q", "--json"]
     assert run(sweep) == 0
     paths = ResultsPaths(Path("results/sweep"))
