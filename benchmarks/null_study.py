@@ -21,9 +21,10 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from benchmarks.table import markdown
+from orchestrator.evidence.finding import Evidence
 from orchestrator.evidence.judge import measured
 from orchestrator.evidence.pairing import units_of
-from orchestrator.evidence.verdict import Evidence, Verdict, verdicts
+from orchestrator.evidence.verdict import Verdict, verdicts
 from orchestrator.grid.reader import read_text
 from orchestrator.grid.spec import GridSpec
 
@@ -115,6 +116,11 @@ def scores(random: np.random.Generator, effect: float = 0.0) -> pd.DataFrame:
                 "model_config": json.dumps({"name": model}),
                 "optimizer_config": json.dumps(optimizer),
                 "regularizer_config": json.dumps([{"name": "none"}]),
+                "protocol_config": "{}",
+                "split_design": "redrawn",
+                "train_size": 1437,
+                "val_size": 180,
+                "test_size": 180,
                 "test_accuracy": accuracy,
                 "train_accuracy": accuracy + random.normal(0.05, NOISE),
             }

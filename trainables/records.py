@@ -182,9 +182,12 @@ class Costs:
         object.__setattr__(self, "total_seconds", total)
 
 
+SplitDesign = Literal["official", "fixed", "redrawn", "fold"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitSizes:
-    """Examples in each split, and what became of the others."""
+    """Examples in each split, how those of the test split were chosen, and what became of the others."""
 
     train_size: Annotated[int, Column("example", "Examples in the training split.")]
     val_size: Annotated[int, Column("example", "Examples in the validation split.")]
@@ -196,6 +199,14 @@ class SplitSizes:
             "Examples left out because the test split has the same content, or one of their group.",
         ),
     ]
+    split_design: Annotated[
+        SplitDesign | None,
+        Column(
+            "-",
+            "How the test examples were come by: `official`; `fixed` by splits.test_seed; `redrawn` by each seed; `fold`."
+            " Null where an older orch has not said it.",
+        ),
+    ] = None
     unlabelled_size: Annotated[
         int,
         Column("example", "Training examples beside the training split whose labels are hidden (per_class)."),

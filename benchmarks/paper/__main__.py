@@ -22,13 +22,16 @@ from orchestrator.store.reading import results_at
 ROOT: Final = Path(__file__).parents[2]
 GRIDS: Final = ROOT / "examples" / "paper"
 DOCUMENT: Final = ROOT / "docs" / "paper.md"
+CAVEATS: Final = Path(__file__).with_name("caveats.md")
+"""What the grids test other than their sentences say, until they are designed anew."""
 _INTRODUCTION: Final = """# A study as claims
 
 The study that inspired this program says which networks, regularizers and optimizers do better in image recognition, and
 when, without a single figure. Here are its conclusions as claims, each stated in a grid of `examples/paper/` before it ran,
 with the verdicts as they fell, contradictions included. Small networks on small data, two cores: a verdict is one on these
-cells, not on all networks. Written by `make paper`, which anyone can run; [claims.md](claims.md) says how a verdict comes
-about.
+cells, not on all networks, and some claims test something other than the sentence that they stand for
+([which](#what-these-claims-do-not-test)). Written by `make paper`, which anyone can run; [claims.md](claims.md) says how a
+verdict comes about.
 """
 
 
@@ -42,23 +45,24 @@ def document(judged: Sequence[tuple[Path, Judgement | str]]) -> str:
     here = ", ".join(f"{key} {value}" for key, value in machine().items() if key != "load_before")
     every = [verdict for _, found in judged if not isinstance(found, str) for verdict in found.verdicts]
     message = summary(every) if every else "nothing has been run"
-    return "\n".join([_INTRODUCTION, here, "", f"**{message}.**", "", *_table(judged), "", *_details(judged)])
+    summed = [_INTRODUCTION, here, "", f"**{message}.**", "", *_table(judged), ""]
+    return "\n".join([*summed, CAVEATS.read_text(encoding="utf-8"), *_details(judged)])
 
 
 def _table(judged: Sequence[tuple[Path, Judgement | str]]) -> Iterator[str]:
-    yield "| claim | verdict | on | effect | 95 % interval | p (Holm) | n | grid |"
-    yield "| --- | --- | --- | ---: | ---: | ---: | ---: | --- |"
+    yield "| claim | verdict | scope | on | effect | 95 % interval | p (Holm) | n | grid |"
+    yield "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | --- |"
     for grid, found in judged:
         where = f"[{grid.stem}](../examples/paper/{grid.name})"
         if isinstance(found, str):
-            yield f"| {grid.stem} | not run | | | | | | {where} |"
+            yield f"| {grid.stem} | not run | | | | | | | {where} |"
             continue
         for verdict in found.verdicts:
             p = "" if verdict.corrected is None else number(verdict.corrected)
             interval = f"{number(verdict.low)} to {number(verdict.high)}"
-            figures = f"{number(verdict.effect)} | {interval} | {p} | {len(verdict.units.differences)}"
+            figures = f"{number(verdict.effect)} | {interval} | {p} | {verdict.units.pairs}"
             claim, on = f"{verdict.claim.id}: {verdict.claim.text}", verdict.claim.on.name
-            yield f"| {claim} | **{outcome_of(verdict)}** | {on} | {figures} | {where} |"
+            yield f"| {claim} | **{outcome_of(verdict)}** | {verdict.scope} | {on} | {figures} | {where} |"
 
 
 def _details(judged: Sequence[tuple[Path, Judgement | str]]) -> Iterator[str]:

@@ -87,6 +87,15 @@ def _as_json(seen: "Preview") -> dict[str, Any]:
         "skipped": counts.skipped_trials,
         "skipped_cells": [{"reason": reason, "cells": cells} for reason, cells in counts.skipped.items()],
         "without_room": [{"reason": reason, "trials": trials} for reason, trials in counts.without_room.items()],
+        "claims": [
+            {
+                "id": arms.claim,
+                "differs": list(arms.differences),
+                "confounded_by": list(arms.forbidden),
+                "not_known_yet": list(arms.unknown),
+            }
+            for arms in seen.arms
+        ],
         "assumed": seen.assumed,
         "missing": list(seen.missing),
         "not_looked_at": list(seen.unread),
@@ -125,3 +134,8 @@ def _print(seen: "Preview") -> None:
     terminal = console(sys.stdout, _WIDE)
     terminal.print(Text(f"{seen.name}, beside what {seen.results} holds"))
     terminal.print(table)
+    for arms in seen.arms:
+        if arms.differences:
+            terminal.print(Text(f"{arms.claim}: what else differs: {'; '.join(arms.differences)}"))
+        if arms.forbidden:
+            terminal.print(Text(f"{arms.claim} would be confounded (by {' and '.join(arms.forbidden)})"))

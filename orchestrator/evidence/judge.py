@@ -1,6 +1,6 @@
 """All claims of a results directory, beside what its tables hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -11,10 +11,13 @@ import pandas as pd
 
 from orchestrator.errors import DamagedResults, UserError
 from orchestrator.evidence.arms import ArmFacts, Priors, comparison, facts_of, test_priors
+from orchestrator.evidence.decide import MAX_SEEDS
+from orchestrator.evidence.finding import Evidence
 from orchestrator.evidence.pairing import Side, Units, trials_of, units_of
+from orchestrator.evidence.pictures import KeptPictures
 from orchestrator.evidence.post_hoc import ClaimHistory
 from orchestrator.evidence.stats.ranks import time_to_target
-from orchestrator.evidence.verdict import MAX_SEEDS, Evidence, Verdict, verdicts
+from orchestrator.evidence.verdict import Verdict, verdicts
 from orchestrator.grid import GridSpec, read_grid
 from orchestrator.grid.claims import Claim
 from orchestrator.grid.measures import Measure, is_higher_better
@@ -22,6 +25,7 @@ from orchestrator.grid.reader import read_text
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import results_at
+from orchestrator.store.version import table_version
 from results_schema import CLASSES, ENVIRONMENTS, EPOCHS, TRAINED, TRIALS
 
 _SUPPORTS: Final = ["trial_id", "class_index", "support"]
@@ -86,7 +90,10 @@ class Judgement:
     """What `orch claims` shows."""
 
     sweep: str
+    """Its name; of several results all names."""
     verdicts: tuple[Verdict, ...]
+    results: tuple[Path, ...]
+    """Of each verdict, whose trials it is about."""
     dropped: tuple[str, ...]
     """Claims of earlier grids on these data that this one has no more; p is corrected for them too."""
     damage: tuple[str, ...]
@@ -99,6 +106,49 @@ def judge(paths: ResultsPaths, grid: Path | GridSpec | None = None, *, alone: bo
     alone: without correction for the claims of earlier grids.
     Raises UserError (no sweep has begun here), GridError (a claim that cannot be read), DamagedResults.
     """
+    return _judged([_stated(paths, grid)], alone=alone)
+
+
+def judge_together(every: Sequence[ResultsPaths]) -> Judgement:
+    """The claims of several results as one family: p is corrected over all of them.
+
+    Raises as `judge`, and UserError where they are no family: a directory or an id comes twice, the tables are of
+    different versions, or one claim is made on two measures.
+    """
+    _refuse_versions(every)
+    stated = [_stated(paths, None) for paths in every]
+    _refuse_same(stated)
+    return _judged(stated)
+
+
+@dataclass(frozen=True)
+class _Stated:
+    """What one results directory claims, and what there is on it."""
+
+    root: Path
+    sweep: str
+    claims: Sequence[Claim]
+    evidence: Sequence[Evidence]
+    dropped: Mapping[str, str]
+    """By digest, what earlier grids here claimed."""
+    damage: tuple[str, ...]
+
+
+def _judged(stated: Sequence[_Stated], *, alone: bool = False) -> Judgement:
+    claims = [claim for one in stated for claim in one.claims]
+    made = {claim.digest for claim in claims}
+    dropped = {digest: name for one in stated for digest, name in one.dropped.items() if digest not in made}
+    evidence = [on for one in stated for on in one.evidence]
+    return Judgement(
+        sweep=", ".join(one.sweep for one in stated),
+        verdicts=verdicts(claims, evidence, 0 if alone else len(dropped)),
+        results=tuple(one.root for one in stated for _ in one.claims),
+        dropped=tuple(dict.fromkeys(dropped.values())),
+        damage=tuple(line for one in stated for line in one.damage),
+    )
+
+
+def _stated(paths: ResultsPaths, grid: Path | GridSpec | None) -> _Stated:
     tables = TablesRead(paths)
     environments = tables.needed(ENVIRONMENTS, ENVIRONMENTS.columns)
     latest = latest_text(environments, paths)
@@ -110,9 +160,10 @@ def judge(paths: ResultsPaths, grid: Path | GridSpec | None = None, *, alone: bo
     recorded = ClaimHistory(environments)
     epochs = cache(partial(_epochs, tables))  # large, and few claims need it
     priors = test_priors(planned, lambda ids: tables.wanted(CLASSES, _SUPPORTS, [("trial_id", "in", ids)]))
+    pictures = KeptPictures(paths)
     evidence = []
     for claim in spec.claims:
-        found, notes = _units(claim, planned, epochs)
+        found, notes = _units(claim, planned, epochs, pictures)
         about = trials_of(claim, trials)
         others = int((about & (trials["status"] == "completed") & ~trials["trial_id"].isin(planned["trial_id"])).sum())
         if others:
@@ -128,12 +179,37 @@ def judge(paths: ResultsPaths, grid: Path | GridSpec | None = None, *, alone: bo
             )
         )
     dropped = recorded.dropped({claim.digest for claim in spec.claims}, trials)
-    return Judgement(
-        sweep=spec.name,
-        verdicts=verdicts(spec.claims, evidence, 0 if alone else len(dropped)),
-        dropped=tuple(dict.fromkeys(dropped.values())),
-        damage=tuple(tables.damage),
-    )
+    return _Stated(paths.root, spec.name, spec.claims, evidence, dropped, (*tables.damage, *pictures.damage))
+
+
+def _refuse_versions(every: Sequence[ResultsPaths]) -> None:
+    roots = [paths.root.resolve() for paths in every]
+    if twice := [paths.root for paths, root in zip(every, roots, strict=True) if roots.count(root) > 1]:
+        raise UserError(f"{twice[0]} is given twice; its claims are one family as they are")
+    versions = {paths.root: table_version(paths.table(TRIALS.name)) for paths in every}
+    known = {root: version for root, version in versions.items() if version is not None}
+    if len(set(known.values())) > 1:
+        listed = ", ".join(f"{root} has {version}" for root, version in known.items())
+        raise UserError(
+            f"these results are of different versions of the tables ({listed}), whose columns need not mean the same;"
+            " `orch sweep GRID` with this orch brings each to its own"
+        )
+
+
+def _refuse_same(stated: Sequence[_Stated]) -> None:
+    """Nobody could say which of two claims a verdict is of."""
+    by_id: dict[str, _Stated] = {}
+    by_text: dict[str, tuple[_Stated, Claim]] = {}
+    for one in stated:
+        for claim in one.claims:
+            if (other := by_id.setdefault(claim.id, one)) is not one:
+                raise UserError(f"both {other.root} and {one.root} claim {claim.id}; give one of them another id")
+            where, same = by_text.setdefault(claim.text.casefold(), (one, claim))
+            if where is not one and same.on != claim.on:
+                raise UserError(
+                    f"{same.id} of {where.root} and {claim.id} of {one.root} say the same of {same.on.name} and of"
+                    f" {claim.on.name}; one claim is on one measure"
+                )
 
 
 def _facts(side: Side, planned: pd.DataFrame, priors: Priors) -> ArmFacts:
@@ -161,14 +237,22 @@ def _epochs(tables: TablesRead) -> pd.DataFrame | None:
         return None
 
 
-def _units(claim: Claim, planned: pd.DataFrame, epochs: Callable[[], pd.DataFrame | None]) -> tuple[Units, list[str]]:
+def _units(
+    claim: Claim, planned: pd.DataFrame, epochs: Callable[[], pd.DataFrame | None], pictures: KeptPictures
+) -> tuple[Units, list[str]]:
     """And what else has to be said: a table that cannot be read leaves open the claims that need it, and no others."""
-    if claim.on.table != "epochs":
-        return units_of(claim, planned, measured(claim.on, planned, pd.DataFrame(columns=EPOCHS.columns))), []
-    if (rows := epochs()) is None:
-        nothing = pd.Series(float("nan"), index=planned["trial_id"])
-        return units_of(claim, planned, nothing), ["it needs the table of epochs, which cannot be read"]
-    return units_of(claim, planned, measured(claim.on, planned, rows)), []
+    rows = pd.DataFrame(columns=EPOCHS.columns)
+    if claim.on.table == "epochs":
+        if (read := epochs()) is None:
+            nothing = pd.Series(float("nan"), index=planned["trial_id"])
+            return units_of(claim, planned, nothing), ["it needs the table of epochs, which cannot be read"]
+        rows = read
+    values = measured(claim.on, planned, rows)
+    try:
+        return units_of(claim, planned, values, pictures), []
+    except DamagedResults as damaged:  # found while they are read
+        pictures.damage.append(str(damaged))
+        return units_of(claim, planned, values), []
 
 
 # Which cells get more seeds, so that claims which are open may be decided.

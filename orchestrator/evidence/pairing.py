@@ -6,17 +6,17 @@ cells. The blocks of one seed share their split and their images, so their mean 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from orchestrator.errors import UserError
-from orchestrator.evidence.stats.paired import ROUNDING
+from orchestrator.evidence.stats.scope import Stratum
+from orchestrator.evidence.strata import Contributions, Trials, unknown
 from orchestrator.grid.claims import Arm, Claim, LevelPattern
 from orchestrator.grid.rules import Pattern
 from orchestrator.grid.values import json_of
@@ -98,12 +98,24 @@ class Side:
     """Its trials of the blocks that count or will."""
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A part of the trials, with the effect that they alone show."""
+
+    axis: str | None
+    """The axis whose level it is; None of a place that the claim names."""
+    name: str
+    strata: tuple[Stratum, ...]
+
+
 @dataclass(frozen=True)
 class Units:
     """What there is to decide a claim with."""
 
-    differences: NDArray[np.float64]
-    """One for each unit, in the direction that the claim says."""
+    strata: tuple[Stratum, ...]
+    """What the claim's test is of: a value for each seed of each pool of pictures, in the direction that the claim says."""
+    pairs: int
+    """Units: seeds of data sets, or seeds where data sets are compared."""
     seeds: int
     """Different seeds among them."""
     planned: int
@@ -121,6 +133,14 @@ class Units:
     trial_ids: frozenset[str]
     """Trials of the blocks that count or will."""
     sides: tuple[Side, ...]
+    places: tuple[Level, ...] = ()
+    """Of an interaction, and of a difference along an order: the difference in each place."""
+    levels: tuple[Level, ...] = ()
+    """The effect at each level of each axis that it is averaged over."""
+    data_sets: int = 1
+    """Of different content."""
+    repetitions: int = 0
+    """Of tuning: where there are several, each is a unit; where there is one, all seeds share what it chose."""
 
 
 def terms_of(claim: Claim) -> tuple[Term, ...]:
@@ -146,6 +166,13 @@ def terms_of(claim: Claim) -> tuple[Term, ...]:
     return tuple(Term(weight, (side,), str(side)) for weight, side in sides)
 
 
+def rows_of_terms(claim: Claim, trials: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield each term's name and trials."""
+    within = trials[rows_of(claim.where, trials)]
+    for term in terms_of(claim):
+        yield term.name, within[_rows(term, within)]
+
+
 def trials_of(claim: Claim, trials: pd.DataFrame) -> "pd.Series[bool]":
     """Return the trials that the claim is about."""
     masks = [_rows(term, trials) for term in terms_of(claim)]
@@ -153,9 +180,12 @@ def trials_of(claim: Claim, trials: pd.DataFrame) -> "pd.Series[bool]":
     return about & rows_of(claim.where, trials)
 
 
-def units_of(claim: Claim, trials: pd.DataFrame, values: "pd.Series[float]") -> Units:
+def units_of(
+    claim: Claim, trials: pd.DataFrame, values: "pd.Series[float]", contributions: Contributions = unknown
+) -> Units:
     """trials: those of the grid that evaluate. values: by trial_id, of `measured`. Raises UserError where arms overlap."""
-    within = trials[rows_of(claim.where, trials)]
+    within = trials.reindex(columns=[*trials.columns, *_MAY_LACK.difference(trials.columns)])
+    within = within[rows_of(claim.where, within)]
     about = within[within["status"] != "skipped"].assign(value=lambda rows: values.reindex(rows["trial_id"]).to_numpy())
     terms = terms_of(claim)
     masks = [_rows(term, about) for term in terms]
@@ -168,7 +198,6 @@ def units_of(claim: Claim, trials: pd.DataFrame, values: "pd.Series[float]") -> 
     whole = pd.concat([blocks[place, "whole"] for place in range(len(terms))], axis=1).all(axis=1)
     lacking = blocks[~whole]
     there = pd.DataFrame({place: blocks[place, "value"][whole] for place in range(len(terms))})
-    units = _difference(claim, terms, there).groupby(level=unit).mean()
     used = about[np.logical_or.reduce([mask.to_numpy() for mask in masks])]
     without = used[used["value"].isna() & _blocks_of(used, block).isin(lacking.index)]
     broken = without[without["status"].isin(BROKEN)]
@@ -178,10 +207,16 @@ def units_of(claim: Claim, trials: pd.DataFrame, values: "pd.Series[float]") -> 
         of_side = broken[broken.index.isin(about.index[np.logical_or.reduce(side)])]
         return int(_blocks_of(of_side, block).nunique())
 
+    counting = [about[mask].assign(term=number) for number, mask in enumerate(masks)]
+    counted = Trials(
+        _counting(pd.concat(counting), there.index, unit, block), unit == ["seed"], claim.on, contributions
+    )
     trial_ids = frozenset(used["trial_id"][_blocks_of(used, block).isin(blocks.index)])
     return Units(
-        differences=np.asarray(units, dtype=np.float64),
-        seeds=int(units.index.get_level_values("seed").nunique()),
+        strata=counted.strata([term.weight for term in terms], bound_of(claim)),
+        pairs=int(counted.rows["unit"].nunique()),
+        seeds=int(there.index.get_level_values("seed").nunique()),
+        repetitions=_repetitions(counted.rows),
         planned=int(blocks.index.get_level_values("seed").nunique()),
         blocks=len(there),
         waiting=len(lacking),
@@ -193,7 +228,60 @@ def units_of(claim: Claim, trials: pd.DataFrame, values: "pd.Series[float]") -> 
             _side(claim, term, there[place], about[mask], within, trial_ids)
             for place, (term, mask) in enumerate(zip(terms, masks, strict=True))
         ),
+        places=tuple(_places(claim, terms, counted)),
+        levels=tuple(_levels(claim, terms, counted)),
+        data_sets=int(counted.rows["data_fingerprint"].nunique()),
     )
+
+
+def _places(claim: Claim, terms: Sequence[Term], counted: Trials) -> Iterator[Level]:
+    """The difference in the first place of an interaction and in the second; along an order at each of its levels."""
+    if claim.first is None:
+        return
+    places = claim.over.arms if claim.over else (claim.more_where, claim.less_where) if claim.more_where else ()
+    for number, place in enumerate(places):
+        weights = [0.0] * len(terms)
+        weights[2 * number : 2 * number + 2] = _sign(claim), -_sign(claim)
+        yield Level(None, str(place), counted.strata(weights))
+
+
+def _levels(claim: Claim, terms: Sequence[Term], counted: Trials) -> Iterator[Level]:
+    weights = [term.weight for term in terms]
+    for axis in AXES:
+        labels = counted.rows[axis].unique()
+        if axis in claim.compared or len(labels) < 2:
+            continue
+        for label in labels:
+            yield Level(axis, str(label), counted.among(counted.rows[axis] == label).strata(weights))
+
+
+_MAY_LACK: Final = pd.Index(
+    ["split_design", "train_size", "val_size", "test_size", "unlabelled_size", "varied", "repetition", "tuning_config"]
+)
+"""Columns that a table of an older orch has not."""
+
+
+def bound_of(claim: Claim) -> float:
+    """Return what the effect has to exceed."""
+    return -claim.margin if claim.sense == "not_worse" else claim.margin
+
+
+def _counting(rows: pd.DataFrame, there: pd.Index, unit: list[str], block: list[str]) -> pd.DataFrame:
+    """Those of blocks that count, numbered by unit and block.
+
+    Where tuning was repeated, a repetition is the unit: its seeds share the values that it chose.
+    """
+    kept = rows[_blocks_of(rows, block).isin(there)]
+    kept = kept.assign(block=kept.groupby(block).ngroup())
+    if kept["repetition"].nunique() > 1:
+        kept["seed"] = kept.groupby("seed")["repetition"].transform("max").fillna(kept["seed"]).astype(int)
+    return kept.assign(unit=kept.groupby(unit).ngroup())
+
+
+def _repetitions(rows: pd.DataFrame) -> int:
+    """Of tuning: what is tuned once has no number of it."""
+    numbered = int(rows["repetition"].nunique())
+    return numbered or int(rows["tuning_config"].notna().any())
 
 
 def _sign(claim: Claim) -> int:
@@ -255,23 +343,6 @@ def _side(
 
 def _counts(statuses: "pd.Series[str]") -> dict[str, int]:
     return {str(status): int(count) for status, count in statuses.value_counts().items()}
-
-
-def _difference(claim: Claim, terms: tuple[Term, ...], there: pd.DataFrame) -> "pd.Series[float]":
-    columns = [there[place].astype("float64") for place in range(len(terms))]
-    if claim.on.form == "time":  # two infinite times are equal; of others it counts which is the shorter
-        first, than = columns
-        with np.errstate(invalid="ignore"):
-            ahead = np.where(first == than, 0.0, np.sign(than - first))
-        return pd.Series(ahead * -terms[0].weight, index=there.index)
-    bound = -claim.margin if claim.sense == "not_worse" else claim.margin
-    total = pd.Series(0.0, index=there.index)
-    size = pd.Series(abs(bound), index=there.index)
-    for term, column in zip(terms, columns, strict=True):
-        total = total + term.weight * column
-        size = size + (term.weight * column).abs()
-    # what rounding makes of values that are equal, or as far apart as the claim says, decides nothing
-    return total.mask((total - bound).abs() <= ROUNDING * size, bound)
 
 
 def _favoured(claim: Claim) -> list[bool]:

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from orchestrator.evidence.arms import Difference
+from orchestrator.evidence.finding import Shown
+from orchestrator.evidence.stats.scope import ScopedTest
 from orchestrator.evidence.verdict import Verdict
 from orchestrator.text import counted
 
@@ -45,6 +47,8 @@ def lines_of(verdict: Verdict) -> Iterator[str]:
     yield f"  {verdict.claim.on.name}: {arms_of(verdict)}"
     if not math.isnan(verdict.effect):
         yield f"  {effect_of(verdict)}; {sureness_of(verdict)}"
+        if (narrow := narrow_of(verdict)) is not None:
+            yield f"  {narrow}"
     if verdict.post_hoc:
         yield "  post hoc: it was written, or changed, after trials that it is about had come to their end"
     if verdict.differs:
@@ -66,22 +70,39 @@ def arms_of(verdict: Verdict) -> str:
 
 
 def effect_of(verdict: Verdict) -> str:
-    """`difference 0.026 [0.021, 0.031], claimed: more than 0.005`."""
+    """`on pictures like these: difference 0.026 [0.021, 0.031], claimed: more than 0.005`."""
     name = {
         "interaction": "difference of differences",
         "trend": "change from first to last",
         "time to target": "share of pairs in which it is faster, less those in which it is slower,",
     }.get(verdict.claim.kind, "difference")
-    interval = "" if math.isnan(verdict.low) else f" [{number(verdict.low)}, {number(verdict.high)}]"
-    return f"{name} {number(verdict.effect)}{interval}, claimed: more than {number(verdict.bound)}"
+    interval = _interval(verdict.low, verdict.high)
+    return f"{verdict.scope}: {name} {number(verdict.effect)}{interval}, claimed: more than {number(verdict.bound)}"
+
+
+def _interval(low: float, high: float) -> str:
+    return "" if math.isnan(low) else f" [{number(low)}, {number(high)}]"
 
 
 def sureness_of(verdict: Verdict) -> str:
-    """`p = 0.004 after Holm, n = 10 (10 seeds)`."""
+    """`p = 0.004 after Holm, n = 10 (10 seeds), corrected resampled t`."""
     units = verdict.units
-    pairs = f"n = {len(units.differences)} ({counted(units.seeds, 'seed')})"
+    pairs = f"n = {units.pairs} ({counted(units.seeds, 'seed')})"
+    if verdict.found.withheld:
+        return f"withheld: {verdict.found.withheld}; {pairs}"
     return (
         pairs if verdict.corrected is None else f"p = {number(verdict.corrected)} after Holm, {pairs}, {verdict.test}"
+    )
+
+
+def narrow_of(verdict: Verdict) -> str | None:
+    """What these pictures alone show, where the verdict is about more; it decides nothing."""
+    narrow = verdict.found.narrow
+    if narrow is None or not verdict.claim.on.reads_test or math.isnan(narrow.error):
+        return None
+    return (
+        f"on these test pictures alone: {number(narrow.effect)}{_interval(narrow.low, narrow.high)},"
+        f" p = {number(narrow.p)} before Holm"
     )
 
 
@@ -104,7 +125,13 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
         "p": verdict.p,
         "p_corrected": verdict.corrected,
         "test": verdict.test,
-        "n": len(units.differences),
+        "df": None if verdict.found.test is None else _plain(verdict.found.test.df),
+        "scope": verdict.scope,
+        "withheld": verdict.found.withheld,
+        "these_pictures": _test(verdict.found.narrow),
+        "places": [_place(one) for one in verdict.found.places],
+        "levels": [{"axis": one.level.axis, **_place(one)} for one in verdict.found.levels],
+        "n": units.pairs,
         "seeds": units.seeds,
         "arms": [
             {"arm": side.name, "mean": _plain(side.mean), "trials": dict(side.statuses), "skipped": side.skipped}
@@ -116,6 +143,21 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
         "undecidable": verdict.undecidable,
         "decide": verdict.decide,
         "notes": list(verdict.notes),
+    }
+
+
+def _test(test: ScopedTest | None) -> dict[str, Any] | None:
+    if test is None:
+        return None
+    return {"effect": _plain(test.effect), "low": _plain(test.low), "high": _plain(test.high), "p": test.p}
+
+
+def _place(one: Shown) -> dict[str, Any]:
+    return {
+        "name": one.level.name,
+        "effect": one.test.effect,
+        "low": _plain(one.test.low),
+        "high": _plain(one.test.high),
     }
 
 

@@ -1,75 +1,22 @@
-"""What a claim's units show: its effect, how sure it is, the verdict, and what would decide an open one.
+"""The verdict on each claim of a family, from what its trials show.
 
-The test is two-sided about the margin, so that a claim can fail as well as hold; the p-values of all claims of a grid
-are corrected together (Holm 1979), those that cannot be tested yet and those that a later grid dropped among them: a family
-does not grow as trials end, and does not shrink as claims fail.
+The test is two-sided about the margin, so that a claim can fail as well as hold.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
-import numpy as np
-
-from orchestrator.evidence.arms import NOT_COMPARED, Comparison
+from orchestrator.evidence.decide import Open, broken, open_claim, status_counts
+from orchestrator.evidence.family import Family
+from orchestrator.evidence.finding import Evidence, Finding, finding_of, interval_of, turns
 from orchestrator.evidence.pairing import Units
-from orchestrator.evidence.stats.paired import ROUNDING, PairedTest, holm, paired, seeds_to_decide
-from orchestrator.grid.claims import ALPHA, Claim, min_seeds
-from orchestrator.text import counted
+from orchestrator.grid.claims import ALPHA, Claim
 from results_schema import still_to_run
-
-# The claims that are corrected together, and how few pairs can decide none of them.
-
-
-class Family:
-    """All claims that were made of the same data, the withdrawn ones among them."""
-
-    def __init__(self, p_values: Sequence[float]) -> None:
-        """p_values: 1 where a claim cannot be tested."""
-        self._p = p_values
-        self.corrected: list[float] = holm(p_values).tolist()
-        """In the same order."""
-
-    def __len__(self) -> int:
-        return len(self._p)
-
-    def min_pairs(self, there: int, looks: int) -> int:
-        """Fewer pairs give a claim no verdict, even where all are for it. there: pairs that it has.
-
-        As many as `orch plan` says of the grid's claims, but for those that are decided and stay before it in Holm's steps,
-        and for looks at the data.
-        """
-        pairs = there
-        while pairs < min_seeds((len(self) - self._before(2 / 2**pairs)) * (looks + 1)):
-            pairs += 1
-        return pairs
-
-    def _before(self, p: float) -> int:
-        """Return how many are decided by a smaller p than this one."""
-        return sum(other < p and corrected <= ALPHA for other, corrected in zip(self._p, self.corrected, strict=True))
-
-
-MAX_SEEDS: Final = 100
-"""Seeds of a cell that are run for a claim's sake: what needs more is too small to matter, or needs another grid."""
 
 Outcome = Literal["supported", "contradicted", "inconclusive", "confounded"]
 """`confounded`: its arms differ in what the claim says that they have in common."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What there is on a claim."""
-
-    units: Units
-    post_hoc: bool
-    looks: int
-    """How often seeds were added after a look at its data."""
-    cells: frozenset[str]
-    """Ids of the cells that it is about."""
-    arms: Comparison = NOT_COMPARED
-    """What else differs between its arms."""
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,27 +25,12 @@ class Verdict:
 
     claim: Claim
     outcome: Outcome
-    effect: float
-    """Positive where it is as claimed; not a number where no pair has completed."""
-    low: float
-    high: float
-    """The 95 % interval of the effect."""
-    bound: float
-    """What the effect has to exceed."""
-    p: float | None
-    """Of an effect equal to the bound; None where there are no two units."""
+    found: Finding
     corrected: float | None
-    """Over all claims on these data, and over all looks at the data of this one."""
-    size: float
-    """The standardised effect of `stats.paired`."""
-    test: str
+    """p over all claims on these data, and over all looks at the data of this one; None where there is none."""
     evidence: Evidence
-    undecidable: str | None
-    """That so few seeds can decide nothing here, whatever they show, and how many could; None where they can."""
-    decide: str | None
-    """What would decide it."""
-    seeds: int | None
-    """So many in all may decide it, where seeds are what it lacks."""
+    open: Open | None
+    """Why it is neither supported nor contradicted, where it is not."""
     notes: tuple[str, ...]
 
     @property
@@ -108,6 +40,60 @@ class Verdict:
     @property
     def post_hoc(self) -> bool:
         return self.evidence.post_hoc
+
+    @property
+    def effect(self) -> float:
+        """Positive where it is as claimed; not a number where no pair has completed."""
+        return self.found.effect
+
+    @property
+    def low(self) -> float:
+        """Of the 95 % interval of the effect within the claim's scope; not a number where there is none."""
+        return interval(self.claim, self.found)[0]
+
+    @property
+    def high(self) -> float:
+        return interval(self.claim, self.found)[1]
+
+    @property
+    def bound(self) -> float:
+        """What the effect has to exceed."""
+        return self.found.bound
+
+    @property
+    def p(self) -> float | None:
+        """Of `Finding.p`."""
+        return self.found.p
+
+    @property
+    def size(self) -> float:
+        """The standardised effect of `Finding`."""
+        return self.found.size
+
+    @property
+    def test(self) -> str:
+        """Which one, for display."""
+        return "" if self.found.test is None else self.found.test.method
+
+    @property
+    def scope(self) -> str:
+        """What it is about, in words."""
+        return self.found.words
+
+    @property
+    def undecidable(self) -> str | None:
+        """Of `Open`."""
+        return None if self.open is None or self.outcome == "confounded" else self.open.undecidable
+
+    @property
+    def decide(self) -> str | None:
+        """What would decide it."""
+        return None if self.open is None else self.open.decide
+
+    @property
+    def seeds(self) -> int | None:
+        """So many in all may decide it, where seeds are what it lacks."""
+        return None if self.open is None else self.open.seeds
 
     @property
     def differs(self) -> tuple[str, ...]:
@@ -120,86 +106,52 @@ class Verdict:
         return self.evidence.arms.confounded
 
 
-def bound_of(claim: Claim) -> float:
-    """Return what the effect has to exceed."""
-    return -claim.margin if claim.sense == "not_worse" else claim.margin
-
-
 def verdicts(claims: Sequence[Claim], evidence: Sequence[Evidence], dropped: int = 0) -> tuple[Verdict, ...]:
     """Return the verdict of each claim. dropped: how many others were made of the same data, and withdrawn."""
-    tests = [_tested(claim, one.units) for claim, one in zip(claims, evidence, strict=True)]
-    family = Family([1.0 if test is None else test[1].p for test in tests] + [1.0] * dropped)
+    found = [finding_of(claim, one.units) for claim, one in zip(claims, evidence, strict=True)]
+    family = Family([1.0 if one.p is None else one.p for one in found] + [1.0] * dropped)
     return tuple(
-        _verdict(claim, one, test, min(1.0, p * (one.looks + 1)), family)
-        for claim, one, test, p in zip(claims, evidence, tests, family.corrected, strict=False)
+        _verdict(claim, one, shows, min(1.0, p * (one.looks + 1)), family)
+        for claim, one, shows, p in zip(claims, evidence, found, family.corrected, strict=False)
     )
 
 
-def _tested(claim: Claim, units: Units) -> tuple[PairedTest, PairedTest] | None:
-    """The effect with its interval, and the test about the bound; None where there is too little to test."""
-    if len(units.differences) < 2:
-        return None
-    bound = bound_of(claim)
-    beyond = units.differences - bound
-    beyond[np.abs(beyond) <= ROUNDING * abs(bound)] = 0.0  # a mean of differences that are the bound
-    return paired(units.differences, method="t"), paired(beyond)
-
-
-def _verdict(
-    claim: Claim, evidence: Evidence, test: tuple[PairedTest, PairedTest] | None, corrected: float, family: Family
-) -> Verdict:
-    units, bound = evidence.units, bound_of(claim)
-    effect = float(np.mean(units.differences)) if len(units.differences) else float("nan")
+def _verdict(claim: Claim, evidence: Evidence, found: Finding, corrected: float, family: Family) -> Verdict:
+    units = evidence.units
     outcome: Outcome = "inconclusive"
-    if test is not None and corrected <= ALPHA:
-        outcome = "supported" if effect > bound else "contradicted"
+    if found.p is not None and corrected <= ALPHA:
+        outcome = "supported" if found.holds else "contradicted"
     if still_to_run(units.lacking):
         outcome = "inconclusive"  # who looks as often as trials end finds something that is not there
-    notes = [*evidence.notes, *_left_out(units), *_looked(evidence.looks)]
-    if outcome != "inconclusive" and (broken := _broken(units, effect, bound)):
+    notes = [*evidence.notes, *_left_out(units), *_looked(evidence.looks), *_tuned(units), *_elsewhere(found)]
+    if outcome != "inconclusive" and (lost := broken(units, found)):
         shows = "what is claimed" if outcome == "supported" else "the opposite"
-        notes.append(f"the pairs that are left show {shows}, but {broken} broke on the side that they favour")
+        notes.append(f"the pairs that are left show {shows}, but {lost} broke on the side that they favour")
         outcome = "inconclusive"
+    notes += turns(found, open_=outcome == "inconclusive")
     if not still_to_run(units.lacking) and units.blocks:
         if evidence.arms.confounded:
             outcome = "confounded"
         elif evidence.arms.unmeasured:
             notes.append(f"whether it is fair cannot be told, for no trial has {'; '.join(evidence.arms.unmeasured)}")
             outcome = "inconclusive"
-    seeds = _seeds(claim, evidence, len(family)) if outcome == "inconclusive" else None
-    shown, most = None if test is None else test[0], _most(claim)
     return Verdict(
         claim=claim,
         outcome=outcome,
-        effect=effect,
-        low=float("nan") if shown is None else max(shown.low, -most),
-        high=float("nan") if shown is None else min(shown.high, most),
-        bound=bound,
-        p=None if test is None else test[1].p,
-        corrected=None if test is None else corrected,
-        size=float("nan") if shown is None else shown.effect,
-        test="" if test is None else test[1].test,
+        found=found,
+        corrected=None if found.p is None else corrected,
         evidence=evidence,
-        undecidable=_undecidable(evidence, family) if outcome == "inconclusive" else None,
-        decide=_decide(claim, evidence, seeds) if outcome in {"inconclusive", "confounded"} else None,
-        seeds=seeds,
+        open=open_claim(claim, evidence, found, family) if outcome in {"inconclusive", "confounded"} else None,
         notes=tuple(notes),
     )
 
 
-def _undecidable(evidence: Evidence, family: Family) -> str | None:
-    """`not decidable with 5 seeds, needs 8`; None where there is nothing to decide, or trials have still to run."""
-    units = evidence.units
-    pairs = len(units.differences)
-    if not pairs or still_to_run(units.lacking):
-        return None
-    least = family.min_pairs(pairs, evidence.looks)
-    if least <= pairs:
-        return None
-    of_seed, left_out = divmod(pairs, units.planned)
-    if left_out or not of_seed:  # of some seeds no pair, or not that of each data set, came to a value
-        return f"not decidable with the {counted(pairs, 'pair')} that came to a value, needs {least}"
-    return f"not decidable with {counted(units.planned, 'seed')}, needs {math.ceil(least / of_seed)}"
+def interval(claim: Claim, found: Finding) -> tuple[float, float]:
+    """The 95 % interval of the effect, within what there can be; not numbers where there is none, or it is withheld."""
+    if found.test is None or found.withheld:
+        return math.nan, math.nan
+    most = _most(claim)
+    return max(found.test.low, -most), min(found.test.high, most)
 
 
 def _most(claim: Claim) -> float:
@@ -215,80 +167,25 @@ def _looked(looks: int) -> Iterator[str]:
         yield f"seeds were added {times} after a look at the data, so p is multiplied by {looks + 1}"
 
 
-def _broken(units: Units, effect: float, bound: float) -> int:
-    """How many pairs are left out for a trial that broke on the side that the others favour: these decide nothing then."""
-    return units.flattering if effect > bound else units.belittling
-
-
-def _decide(claim: Claim, evidence: Evidence, seeds: int | None) -> str:
-    """Return what would decide an open claim. seeds: of `_seeds`."""
-    units = evidence.units
-    absent = [side for side in units.sides if not side.statuses]
-    if absent:
-        return "; ".join(
-            f"every trial of {side.name} is skipped ({side.skipped})"
-            if side.skipped
-            else f"no trial of {side.name} is in these results: `orch sweep GRID` runs what is missing"
-            for side in absent
-        )
-    if not units.blocks and not units.waiting:
-        return "its arms are nowhere in cells that differ in nothing else; compare levels that the grid combines alike"
-    if waiting := still_to_run(units.lacking):
-        message = f"{counted(waiting, 'trial')} of it {'has' if waiting == 1 else 'have'} still to run"
-        return f"{message}: `orch sweep GRID` goes on"
-    if not units.blocks:
-        if units.lacking.keys() == {"completed"}:
-            return f"no trial has a value of {claim.on.name}; claim something on a measure that these data have"
-        message = " and ".join(f"{side.name} ({_status_counts(side.statuses)})" for side in units.sides)
-        return f"never completed together: {message}; `orch sweep GRID --retry` runs again what failed"
-    if evidence.arms.confounded:
-        return "arms that are alike in what `fair` asks: levels, budgets or epochs that make them so"
-    if evidence.arms.unmeasured:
-        return "no seeds: a `fair` that asks for what these tables have, or trials that are run anew by this orch"
-    if _broken(units, float(np.mean(units.differences)), bound_of(claim)):
-        return (
-            "no seeds: `orch sweep GRID --retry` runs again what failed, and a claim on `diverged` counts what diverged"
-        )
-    if seeds is None:
-        return "no number of seeds within reason: the effect is too close to what would make no difference"
-    if units.planned < 2:
-        return f"one seed tells nothing of the spread between seeds: `orch sweep GRID --seeds {seeds}`"
-    if seeds > MAX_SEEDS:
-        return f"about {seeds:,} seeds in place of {units.planned}: more than --add-seeds runs for so small an effect"
-    return (
-        f"about {seeds} seeds in place of {units.planned}: `orch sweep GRID --add-seeds` runs those of its cells alone"
-    )
-
-
-def _seeds(claim: Claim, evidence: Evidence, family: int) -> int | None:
-    """Return how many seeds in all would decide it with a power of 0.8, if spread and effect are what they seem.
-
-    They are added after one look more, and as many of them come to a value as did so far. None where it does not lack
-    seeds: trials have still to run, nothing can be compared, what is left out is what matters, or no number would do.
-    """
-    units, bound = evidence.units, bound_of(claim)
-    if not units.blocks or still_to_run(units.lacking) or evidence.arms.unmeasured:
-        return None
-    if _broken(units, float(np.mean(units.differences)), bound):
-        return None
-    tests = family * (evidence.looks + 2)
-    if len(units.differences) < 2:
-        needed: int | None = min_seeds(tests)
-    else:
-        needed = seeds_to_decide(units.differences, bound, alpha=ALPHA / tests)
-    if needed is None:
-        return None
-    in_each = len(units.differences) / units.planned
-    return max(int(np.ceil(max(needed, min_seeds(tests)) / in_each)), units.planned + 1)
+def _tuned(units: Units) -> Iterator[str]:
+    if units.repetitions > 1:
+        yield f"n counts the {units.repetitions} repetitions of tuning: seeds of one share the values that it chose"
+    elif units.repetitions:
+        yield "tuning chose once for all seeds: it is about these values, and another choice may show another effect"
 
 
 def _left_out(units: Units) -> Iterator[str]:
     if units.waiting:
-        message = _status_counts(
+        message = status_counts(
             {"without a value" if status == "completed" else status: n for status, n in units.lacking.items()}
         )
         yield f"{units.waiting} of {units.waiting + units.blocks} pairs left out ({message})"
 
 
-def _status_counts(statuses: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in statuses.items())
+def _elsewhere(found: Finding) -> Iterator[str]:
+    """The difference in each place, of what is said to be larger in one."""
+    if not found.places:
+        return
+    yield f"the difference at {', at '.join(map(interval_of, found.places))}"
+    if found.claimed is not None and found.beyond and not found.holds:
+        yield f"it is larger at {found.claimed.level.name} and not above 0 there, so it does not help more but harm less"

@@ -260,6 +260,8 @@ class Claim(Section):
     """Which way it changes along `over`."""
     where: _Arm = Arm()
     """The cells that the claim is about; all when not given."""
+    scope: Literal["these_pictures", "pictures_like_these"] = "pictures_like_these"
+    """What the verdict is about: these test pictures, or all that could have been drawn in their place."""
     fair: Fair | None = None
     """What its arms have to have in common beside that: where they do not, the claim is confounded."""
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from orchestrator.errors import OrchError
 from orchestrator.evidence.judge import judge
-from orchestrator.evidence.text import arms_of, effect_of, outcome_of, summary, sureness_of, withdrawn
+from orchestrator.evidence.text import arms_of, effect_of, narrow_of, outcome_of, summary, sureness_of, withdrawn
 from orchestrator.evidence.verdict import Verdict
 from orchestrator.report.page_data import number
 from orchestrator.store.paths import ResultsPaths
@@ -84,6 +84,16 @@ def _shown(verdict: Verdict, *, hidden: bool) -> ClaimView:
         low=number(verdict.low) if known else None,
         high=number(verdict.high) if known else None,
         bound=verdict.bound,
-        notes=(*(f"what else differs: {what}" for what in verdict.differs), *verdict.notes),
+        notes=(
+            *_shown_alone(verdict, known),
+            *(f"what else differs: {what}" for what in verdict.differs),
+            *verdict.notes,
+        ),
         decide=verdict.decide,
     )
+
+
+def _shown_alone(verdict: Verdict, known: bool) -> tuple[str, ...]:
+    """What these test pictures alone show, unless figures of the test split are hidden."""
+    narrow = narrow_of(verdict) if known else None
+    return () if narrow is None else (narrow,)

@@ -22,6 +22,7 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import journal_to_read
 from orchestrator.store.version import check_is_results_dir
+from orchestrator.sweep.planned_arms import PlannedArms, planned_arms
 from orchestrator.sweep.queue import Packing
 from orchestrator.sweep.record import NO_ROOM, changed_source
 
@@ -44,6 +45,8 @@ class Preview:
     warnings: tuple[Problem, ...]
     assumed: str | None
     """What is taken for granted of the cluster, where it could not be asked what it has room for."""
+    arms: tuple[PlannedArms, ...]
+    """What else differs between the arms of each claim."""
     changed: str | None
     """A warning where the code of finished cells has changed since they ran."""
 
@@ -71,6 +74,7 @@ def preview(
         tuple(data.level.label for data in plan.data if data.unread),
         plan.warnings,
         room.assumed,
+        planned_arms(plan),
         changed,
     )
 

@@ -310,7 +310,7 @@ def result(scores: Scores | None, *, epochs: int, breakdown: Breakdown) -> Trial
             batch_latency_ms_p95=1.6,
             peak_memory_bytes=1_000_000,
         ),
-        sizes=SplitSizes(train_size=1257, val_size=180, test_size=360, dropped_duplicates=0),
+        sizes=SplitSizes(train_size=1257, val_size=180, test_size=360, dropped_duplicates=0, split_design="redrawn"),
         seeds=Seeds(1, 2, 3, 4),
         device="cpu",
         world_size=1,

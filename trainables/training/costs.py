@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainables.context import running_time
+from trainables.dataset import DataInfo
+from trainables.interfaces import Model, Regularizer
 from trainables.process_state.precision import autocast
 from trainables.protocol import Protocol
 
@@ -54,6 +56,15 @@ def count_bytes(module: nn.Module) -> int:
     """Memory of what a module has to be loaded with: its parameters and buffers, each tensor once."""
     held = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
     return sum(tensor.numel() * tensor.element_size() for tensor in held.values())
+
+
+def model_sizes(model: Model, regularizers: Iterable[Regularizer], data: DataInfo, outputs: int) -> tuple[int, int]:
+    """Parameters and `count_flops` of a model as trials would build it. Raises whatever a component raises."""
+    with torch.random.fork_rng(devices=[]):
+        module = model.build(data, outputs)
+    for regularizer in regularizers:
+        regularizer.on_model(module)
+    return count_parameters(module), count_flops(module, data.shape)
 
 
 def count_flops(module: nn.Module, shape: tuple[int, ...]) -> int:

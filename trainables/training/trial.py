@@ -13,11 +13,11 @@ from trainables.dataset import DataInfo, ImageArray
 from trainables.errors import CheckpointError
 from trainables.interfaces import Model, Regularizer
 from trainables.process_state.precision import numerics
-from trainables.records import Costs, Predictions, Seeds, SplitSizes, TrialResult
+from trainables.records import Costs, Predictions, Seeds, SplitDesign, SplitSizes, TrialResult
 from trainables.spec import TrialSpec, TrialTask, derived_seed
 from trainables.task import Answers, Task, task_named
 from trainables.training.checkpoints import CheckpointManager
-from trainables.training.costs import PeakMemory, Stopwatch, count_bytes, count_flops, count_parameters, measure_latency
+from trainables.training.costs import PeakMemory, Stopwatch, count_bytes, count_parameters, measure_latency, model_sizes
 from trainables.training.evaluate import UNMEASURED, Metrics, measure, measure_validation
 from trainables.training.fit import FitParts, TrainingResult, fit
 from trainables.training.generation import add_generated
@@ -99,7 +99,7 @@ def _run(trial_task: TrialTask, context: Context) -> TrialResult:
     if context.rank == 0 and training.best_epoch is not None:
         _keep(trial_task, learner, data, extended.image)
     costs = _costs(spec, data.info, task, learner, training, times, memory, context)
-    result = _result(training, metrics, costs, data, extended.count, seeds, context)
+    result = _result(training, metrics, costs, data, split_design(spec, data.info), extended.count, seeds, context)
     if metrics.answers is not None:
         result = replace(result, predictions=_predictions(metrics.answers, data, trial_task.split_is_known))
     return _with_range(result, learner.found()) if isinstance(learner, RangeTest) else result
@@ -205,11 +205,7 @@ def _costs(
 @lru_cache(maxsize=256)
 def _flops(model: Model, regularizers: tuple[Regularizer, ...], data: DataInfo, outputs: int) -> int:
     """Counted once for all trials of a model: the seed and the optimizer do not change it."""
-    with torch.random.fork_rng(devices=[]):
-        module = model.build(data, outputs)
-    for regularizer in regularizers:
-        regularizer.on_model(module)
-    return count_flops(module, data.shape)
+    return model_sizes(model, regularizers, data, outputs)[1]
 
 
 def _result(
@@ -217,6 +213,7 @@ def _result(
     metrics: Metrics,
     costs: Costs,
     data: Prepared,
+    design: SplitDesign,
     generated: int,
     seeds: Seeds,
     context: Context,
@@ -240,6 +237,7 @@ def _result(
             val_size=len(split.val),
             test_size=len(split.test),
             dropped_duplicates=split.dropped,
+            split_design=design,
             unlabelled_size=len(data.unlabelled),
             generated_size=generated,
         ),
@@ -249,6 +247,15 @@ def _result(
         threads=torch.get_num_threads(),
         cue=metrics.cue,
     )
+
+
+def split_design(spec: TrialSpec, data: DataInfo) -> SplitDesign:
+    """How the test split is come by: folds are of all examples, those of an official test split among them."""
+    if spec.dataset.folds is not None:
+        return "fold"
+    if data.official_test:
+        return "official"
+    return "redrawn" if spec.protocol.splits.test_seed is None else "fixed"
 
 
 def _with_range(result: TrialResult, found: RangeFound) -> TrialResult:

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from orchestrator.cli import run
 from orchestrator.cli.plan import command
 from orchestrator.errors import DamagedResults, GridError, UserError
 from orchestrator.grid import read_grid
@@ -197,3 +198,38 @@ def test_the_examples_plan_as_they_stand(tmp_path: Path) -> None:
     shutil.copy(ROOT / "examples" / "own_images.yaml", tmp_path)
     own = json.loads(plan(tmp_path / "own_images.yaml", "--results", tmp_path / "none", "--json").stdout)
     assert (own["cells"], own["trials"], own["to_run"], own["warnings"]) == (18, 54, 54, [])
+
+
+def test_what_else_differs_between_arms_is_told_before_anything_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grid = tmp_path / "grid.yaml"
+    grid.write_text("""\
+name: unfair
+axes:
+  dataset: [{name: digits, per_class: 10}, {name: digits, per_class: 20}]
+  model: [{name: mlp, hidden: [8]}, {name: mlp, hidden: [64]}]
+  optimizer: [{name: sgd, lr: 0.1}]
+seeds: 8
+overrides:
+  - {when: {model: {name: mlp, hidden: [64]}}, set: {resources.workers: 2}}
+claims:
+  - {id: H1, text: wider, better: {model: "mlp(hidden=64)"}, than: {model: "mlp(hidden=8)"}, on: test_accuracy,
+     where: {dataset: {name: digits, per_class: 10}}, fair: {parameters: 1.2, steps: equal, converged: true}}
+  - {id: H2, text: more data, on: test_accuracy,
+     better: {dataset: {name: digits, per_class: 20}}, than: {dataset: {name: digits, per_class: 10}}}
+""")
+    assert run(["plan", str(grid), "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["claims"]
+    assert (
+        first["differs"][0] == "parameters: mlp(hidden=64) 4,810, mlp(hidden=8) 610 (7.89 times)"
+    )  # 65 and 9 of a row by hand
+    assert first["differs"][-1] == "workers (world size): mlp(hidden=64) 2, mlp(hidden=8) 1 (2 times)"
+    assert first["confounded_by"] == ["parameters"]
+    assert first["not_known_yet"] == ["cut-off training of mlp(hidden=64) and mlp(hidden=8)"]
+    assert second["differs"] == [
+        "optimizer steps: digits(per_class=20) 40, digits(per_class=10) 20 (2 times)",
+        "training examples: digits(per_class=20) 200, digits(per_class=10) 100 (2 times)",
+    ]
+    assert run(["plan", str(grid)]) == 0
+    assert "H1 would be confounded (by parameters)" in capsys.readouterr().out

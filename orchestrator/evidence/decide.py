@@ -1,0 +1,127 @@
+"""What would decide an open claim: seeds, and how many, or something else."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from orchestrator.evidence.family import Family
+from orchestrator.evidence.finding import Evidence, Finding, interval_of
+from orchestrator.evidence.pairing import Units
+from orchestrator.evidence.stats.more_seeds import TOO_CLOSE, SeedsNeeded, seeds_needed
+from orchestrator.grid.claims import ALPHA, Claim, min_seeds
+from orchestrator.text import counted
+from results_schema import still_to_run
+
+MAX_SEEDS: Final = 100
+"""Seeds of a cell that are run for a claim's sake: what needs more is too small to matter, or needs another grid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Why a claim is open."""
+
+    undecidable: str | None
+    """That so few seeds can decide nothing here, whatever they show, and how many could; None where they can."""
+    decide: str
+    """What would decide it."""
+    seeds: int | None
+    """So many in all may decide it, where seeds are what it lacks."""
+
+
+def open_claim(claim: Claim, evidence: Evidence, found: Finding, family: Family) -> Open:
+    """What would decide it, beside what the other claims of the family show."""
+    other = _other_than_seeds(claim, evidence, found)
+    if other is not None:
+        return Open(_undecidable(evidence, family), other, None)
+    needed = _needed(evidence, found, len(family))
+    if needed.pairs is None:
+        return Open(_undecidable(evidence, family), needed.reason or TOO_CLOSE, None)
+    units = evidence.units
+    in_each = units.pairs / units.planned
+    seeds = max(math.ceil(needed.pairs / in_each), units.planned + 1)
+    return Open(_undecidable(evidence, family), _so_many(units, seeds), seeds)
+
+
+def _other_than_seeds(claim: Claim, evidence: Evidence, found: Finding) -> str | None:
+    """What it lacks, where that is not seeds."""
+    units = evidence.units
+    absent = [side for side in units.sides if not side.statuses]
+    if absent:
+        return "; ".join(
+            f"every trial of {side.name} is skipped ({side.skipped})"
+            if side.skipped
+            else f"no trial of {side.name} is in these results: `orch sweep GRID` runs what is missing"
+            for side in absent
+        )
+    if not units.blocks and not units.waiting:
+        return "its arms are nowhere in cells that differ in nothing else; compare levels that the grid combines alike"
+    if waiting := still_to_run(units.lacking):
+        message = f"{counted(waiting, 'trial')} of it {'has' if waiting == 1 else 'have'} still to run"
+        return f"{message}: `orch sweep GRID` goes on"
+    if not units.blocks:
+        if units.lacking.keys() == {"completed"}:
+            return f"no trial has a value of {claim.on.name}; claim something on a measure that these data have"
+        message = " and ".join(f"{side.name} ({status_counts(side.statuses)})" for side in units.sides)
+        return f"never completed together: {message}; `orch sweep GRID --retry` runs again what failed"
+    if evidence.arms.confounded:
+        return "arms that are alike in what `fair` asks: levels, budgets or epochs that make them so"
+    if evidence.arms.unmeasured:
+        return "no seeds: a `fair` that asks for what these tables have, or trials that are run anew by this orch"
+    if broken(units, found):
+        return (
+            "no seeds: `orch sweep GRID --retry` runs again what failed, and a claim on `diverged` counts what diverged"
+        )
+    if found.withheld:
+        return "trials whose predictions are kept, a measure that they tell (test_accuracy), or `scope: these_pictures`"
+    if found.claimed is not None and found.beyond and not found.holds:
+        return f"whether there is an effect at {interval_of(found.claimed)}: claim that by itself, with `where`"
+    return None
+
+
+def broken(units: Units, found: Finding) -> int:
+    """How many pairs are left out for a trial that broke on the side that the others favour: these decide nothing then."""
+    return units.flattering if found.beyond else units.belittling
+
+
+def _needed(evidence: Evidence, found: Finding, family: int) -> SeedsNeeded:
+    """Pairs in all that would decide it with a power of 0.8, if spread and effect are what they seem.
+
+    They are added after one look more, and as many of them come to a value as did so far.
+    """
+    tests = family * (evidence.looks + 2)
+    least = min_seeds(tests)
+    strata = evidence.units.strata
+    if min(stratum.values.size for stratum in strata) < 2:
+        return SeedsNeeded(least)
+    needed = seeds_needed(strata, found.bound, found.scope, alpha=ALPHA / tests)
+    return SeedsNeeded(max(needed.pairs, least)) if needed.pairs is not None else needed
+
+
+def _so_many(units: Units, seeds: int) -> str:
+    if units.planned < 2:
+        return f"one seed tells nothing of the spread between seeds: `orch sweep GRID --seeds {seeds}`"
+    if seeds > MAX_SEEDS:
+        return f"about {seeds:,} seeds in place of {units.planned}: more than --add-seeds runs for so small an effect"
+    return (
+        f"about {seeds} seeds in place of {units.planned}: `orch sweep GRID --add-seeds` runs those of its cells alone"
+    )
+
+
+def _undecidable(evidence: Evidence, family: Family) -> str | None:
+    """`not decidable with 5 seeds, needs 8`; None where there is nothing to decide, or trials have still to run."""
+    units = evidence.units
+    if not units.pairs or still_to_run(units.lacking):
+        return None
+    least = family.min_pairs(units.pairs, evidence.looks)
+    if least <= units.pairs:
+        return None
+    of_seed, left_out = divmod(units.pairs, units.planned)
+    if left_out or not of_seed:  # of some seeds no pair, or not that of each data set, came to a value
+        return f"not decidable with the {counted(units.pairs, 'pair')} that came to a value, needs {least}"
+    return f"not decidable with {counted(units.planned, 'seed')}, needs {math.ceil(least / of_seed)}"
+
+
+def status_counts(statuses: Mapping[str, int]) -> str:
+    """`8 completed, 2 timed out`."""
+    return ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in statuses.items())

@@ -1,0 +1,110 @@
+"""What else differs between the arms of a grid's claims, as far as that is known before anything has run."""
+
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.plan.cell import Cell
+from orchestrator.plan.plan import Plan
+from orchestrator.sweep.record import cell_row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from orchestrator.evidence.arms import Comparison
+
+_LOOKED_AT: Final = 2_000
+"""Cells of a grid that are looked at, the first ones."""
+_BUILT: Final = 50
+"""Models that are built, to count what they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedArms:
+    """One claim, and what else differs between its arms."""
+
+    claim: str
+    """Its id."""
+    differences: tuple[str, ...]
+    """In words."""
+    forbidden: tuple[str, ...]
+    """What of it the claim's `fair` does not allow."""
+    unknown: tuple[str, ...]
+    """Conditions of `fair` that only trials tell."""
+
+
+def planned_arms(plan: Plan) -> tuple[PlannedArms, ...]:
+    """Of each claim of the grid. Models of claims are built here, which imports torch; nothing is trained."""
+    if not plan.grid.claims:
+        return ()
+    from orchestrator.evidence.arms import comparison, facts_of
+    from orchestrator.evidence.pairing import rows_of_terms
+
+    cells = _frame(plan)
+    found: list[PlannedArms] = []
+    for claim in plan.grid.claims:
+        arms = [facts_of(name, rows, {}) for name, rows in rows_of_terms(claim, cells)] if len(cells) else []
+        if arms:
+            found.append(_shown(claim.id, comparison(claim, arms)))
+    return tuple(found)
+
+
+def _shown(claim: str, found: "Comparison") -> PlannedArms:
+    return PlannedArms(
+        claim, tuple(dict.fromkeys(one.words for one in found.differences)), found.confounded, found.unmeasured
+    )
+
+
+def _frame(plan: Plan) -> "pd.DataFrame":
+    """A row for each cell that runs, with the columns of `trials` that are known of it."""
+    import pandas as pd
+
+    sizes = _Sizes()
+    running = (cell for cell in plan.cells() if cell.skip is None and cell.data.missing is None)
+    return pd.DataFrame([_row(cell, sizes) for cell in islice(running, _LOOKED_AT)])
+
+
+def _row(cell: Cell, sizes: "_Sizes") -> dict[str, object]:
+    parameters, flops = sizes.of(cell)
+    examples = _examples(cell)
+    batches = None if examples is None else -(-examples // cell.protocol.batch_size)
+    return {
+        **asdict(cell_row(cell)),
+        "trial_id": cell.cell_id,
+        "parameters": parameters,
+        "flops": flops,
+        "train_size": examples,
+        "steps": None if batches is None else batches * cell.protocol.epochs,
+        "world_size": cell.resources.workers,
+    }
+
+
+def _examples(cell: Cell) -> int | None:
+    """Labelled training examples, where the options say how many; else splitting alone tells."""
+    wanted, info = cell.data.dataset.per_class, cell.data.info
+    return None if wanted is None or info is None else wanted * len(info.classes)
+
+
+class _Sizes:
+    """Parameters and operations of the models of cells, each model counted once on each kind of data."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], tuple[int | None, int | None]] = {}
+
+    def of(self, cell: Cell) -> tuple[int | None, int | None]:
+        key = (cell.model.digest, cell.data.info, cell.regularizer.combined_digest)
+        if key not in self._known:
+            self._known[key] = (None, None) if len(self._known) >= _BUILT else _counted(cell)
+        return self._known[key]
+
+
+def _counted(cell: Cell) -> tuple[int | None, int | None]:
+    """Nothing where the model cannot be built here, as without its weights: its trials will say why."""
+    from trainables.training.costs import model_sizes
+
+    assert cell.data.info is not None and cell.data.task is not None
+    spec = cell.spec(0)
+    try:
+        return model_sizes(spec.model, spec.regularizers, cell.data.info, cell.data.task.outputs(cell.data.info))
+    except Exception:  # noqa: BLE001 - a component may raise whatever it likes
+        return None, None
