@@ -31,7 +31,7 @@ MOST: Final = 12
 """Pictures of a row."""
 _TRIALS: Final = 5
 """Of the best cell, whose wrong answers are looked at."""
-_CELLS: Final = 1_000
+_CELLS: Final = 200
 """Cells that are asked what they get wrong, at most."""
 _DATASETS: Final = 20
 """Data sets with galleries, at most."""
@@ -95,7 +95,8 @@ def _gallery(
     kept: Mapping[str, PartTrial],
 ) -> Gallery:
     own = done[done["dataset"] == dataset]
-    cells = [cell for cell in ranked.loc[ranked["dataset"] == dataset, "cell_id"] if (own["cell_id"] == cell).any()]
+    there = set(own["cell_id"])
+    cells = [cell for cell in ranked.loc[ranked["dataset"] == dataset, "cell_id"] if cell in there]
     best = own[own["cell_id"] == cells[0]].sort_values("seed")
     found = [wrong_examples(paths, trial_id) for trial_id in best["trial_id"].head(_TRIALS)]
     label = " ".join(str(best[axis].iloc[0]) for axis in AXES if axis != "dataset")

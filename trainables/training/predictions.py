@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.dataset import DataOptions, Dataset
+from trainables.errors import BrokenComponent
 from trainables.task import Answers
 
 SIGNIFICANT_BITS: Final = 11
@@ -35,6 +36,18 @@ def rounded(probability: NDArray[np.float64]) -> NDArray[np.float32]:
     mantissa, exponent = np.frexp(np.where(low, probability, 1 - probability))
     short = np.ldexp(np.rint(np.ldexp(mantissa, SIGNIFICANT_BITS)), exponent - SIGNIFICANT_BITS)
     return np.asarray(np.where(low, short, 1 - short), np.float32)
+
+
+def refuse_unfit(answers: Answers, examples: int) -> None:
+    """Raises BrokenComponent where a task, which may be a plug-in's, says something else than a number for each example."""
+    arrays = {"predicted": answers.predicted, "targets": answers.targets}
+    if answers.probability is not None:
+        arrays["probability"] = answers.probability  # type: ignore[assignment]
+    for name, array in arrays.items():
+        if array.shape != (examples,) or array.dtype.kind not in "uif" or not np.isfinite(array).all():
+            raise BrokenComponent(
+                f"the task's answers have no finite number for each of {examples} test examples: {name}"
+            )
 
 
 def pack_answers(answers: Answers) -> bytes:

@@ -23,7 +23,7 @@ from trainables.training.fit import FitParts, TrainingResult, fit
 from trainables.training.generation import add_generated
 from trainables.training.image import save_image
 from trainables.training.learner import Learner, LearnerParts, OwnLearner, SupervisedLearner
-from trainables.training.predictions import SplitExamples, pack_answers
+from trainables.training.predictions import SplitExamples, pack_answers, refuse_unfit
 from trainables.training.prepare import CachesFeatures, Prepared, prepared
 from trainables.training.range_test import RangeFound, RangeTest
 from trainables.training.sync_batch_norm import synchronised
@@ -123,6 +123,7 @@ def _predictions(answers: Answers, data: Prepared, known: bool) -> Predictions:
     """known: whether the examples of this split need not be handed out again."""
     tested = data.tested
     assert tested is not None, "it is prepared with its data"
+    refuse_unfit(answers, len(tested.indices))
     split = None if known else SplitExamples(answers.targets, tested.groups, tested.sources()).packed()
     return Predictions(tested.split_id, len(answers.predicted), pack_answers(answers), split)
 

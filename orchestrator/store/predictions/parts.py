@@ -22,7 +22,7 @@ _PART: Final = re.compile(r"part-([0-9a-f]{32})\.parquet")
 _TRIALS: Final = b"trials"
 """Key of the file's metadata: whose rows it has, in their order."""
 _OF: Final = b"directory_id"
-ROWS: Final = 1 << 20
+ROWS: Final = 1 << 17
 """Rows that make a row group, at least: what a reader and a writer hold. A trial's rows are in one group."""
 
 

@@ -46,8 +46,9 @@ def predicted_trials(paths: ResultsPaths) -> dict[str, PartTrial]:
 
 
 def predictions_of(paths: ResultsPaths, trial_ids: Collection[str]) -> Iterator[tuple[PartTrial, Answered]]:
-    """What trials said, one after another in no order; none of those that have none. A million rows are held at a time, or a
-    trial's. Raises DamagedResults.
+    """What trials said, one after another in no order; nothing of those that have none. A row group is held at a time.
+
+    Raises DamagedResults.
     """
     wanted = set(trial_ids)
     for path in _listed(paths):

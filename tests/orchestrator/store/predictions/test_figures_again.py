@@ -7,7 +7,13 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    cohen_kappa_score,
+    f1_score,
+    matthews_corrcoef,
+)
 
 import orchestrator
 from orchestrator.plan.progress import SilentProgress
@@ -47,6 +53,8 @@ def test_measures_of_the_test_split_follow_from_the_predictions(results: Path) -
         assert balanced_accuracy_score(target, predicted) == pytest.approx(row.test_balanced_accuracy, abs=1e-12)
         assert f1_score(target, predicted, average="macro") == pytest.approx(row.test_f1_macro, abs=1e-12)
         assert f1_score(target, predicted, average="weighted") == pytest.approx(row.test_f1_weighted, abs=1e-12)
+        assert matthews_corrcoef(target, predicted) == pytest.approx(row.test_matthews, abs=1e-12)
+        assert cohen_kappa_score(target, predicted) == pytest.approx(row.test_kappa, abs=1e-12)
         # a relative error of 2^-11 in the probability is one of as much in its logarithm
         cross_entropy = -np.log(own["probability"].to_numpy(float)).mean()
         assert cross_entropy == pytest.approx(row.test_cross_entropy, abs=2**-11)
