@@ -114,7 +114,7 @@ def test_the_first_recipe_of_the_readme() -> None:
 def test_the_recipes_of_pandas_md() -> None:
     names: dict[str, Any] = {}
     shown = [shown_by(snippet, names, "docs/pandas.md") for snippet in snippets_of("docs/pandas.md")]
-    groups, curves, rates, tuning, ever, polars, duck, several, loaded = shown[:9]
+    groups, curves, rates, tuning, ever, hardest, polars, duck, several, sure, loaded = shown[:11]
     assert_over_seeds(groups, "mean", "count", "test_accuracy")
     assert_curves(curves)
     assert_over_seeds(rates, "mean", "count", "val_accuracy")
@@ -126,6 +126,14 @@ def test_the_recipes_of_pandas_md() -> None:
     assert_over_seeds(duck, "accuracy", "trials", "test_accuracy")
     assert several.groupby("filename").size().tolist() == [CELLS] * 2
     assert several["trials"].tolist() == [SEEDS] * (2 * CELLS)
+    assert len(hardest) == 10
+    assert hardest.is_monotonic_increasing
+    assert hardest.between(0, 1).all()
+    trials = names["results"].trials
+    examples = trials.groupby("model")["test_size"].sum()
+    assert sure.groupby("model")["answers"].sum().to_dict() == examples.to_dict()
+    right = sure[sure["correct"]].set_index("model")["answers"] / examples
+    np.testing.assert_allclose(right, trials.groupby("model")["test_accuracy"].mean().loc[right.index], atol=1e-9)
     assert names["results"].cells()["n"].tolist() == [SEEDS] * CELLS
     assert loaded is not None
 
