@@ -8,9 +8,11 @@ from typing import Final
 import numpy as np
 
 from orchestrator.evidence.stats.design import Scope, component
-from orchestrator.evidence.stats.paired import MAX
 from orchestrator.evidence.stats.scope import Stratum, combined
 from orchestrator.evidence.stats.skew import cautious_skewness, needed, third_cumulant
+
+MAX: Final = 10_000
+"""A difference that needs more is nothing that seeds decide."""
 
 PICTURES: Final = "no number of seeds decides it: more test pictures would, or folds in place of redrawn splits"
 TOO_CLOSE: Final = "no number of seeds within reason: the effect is too close to what would make no difference"

@@ -1,47 +1,60 @@
-"""How many seeds would decide it, against statsmodels and by simulation."""
+"""How many seeds it takes, by simulation of the test that decides."""
 
 import numpy as np
 import pytest
-from statsmodels.stats.power import TTestPower
+from numpy.typing import NDArray
 
-from orchestrator.evidence.stats.paired import MAX, paired, seeds_to_decide
-
-
-def standardised(size: float, n: int = 8) -> np.ndarray:
-    """Differences whose mean is `size` of their standard deviations."""
-    values = np.random.default_rng(1).normal(size=n)
-    return (values - values.mean()) / values.std(ddof=1) + size
+from orchestrator.evidence.stats.design import FixedPictures, Folds, NoPictures, RedrawnPictures
+from orchestrator.evidence.stats.more_seeds import PICTURES, TOO_CLOSE, seeds_needed
+from orchestrator.evidence.stats.scope import Stratum, scoped_test
 
 
-@pytest.mark.parametrize("size", [0.3, 0.5, 0.8, 1.1, 30.0])
-def test_the_least_number_with_the_power(size: float) -> None:
-    found = seeds_to_decide(standardised(size))
+def standardised(mean: float, n: int = 12) -> NDArray[np.float64]:
+    """n symmetric values of this mean, whose standard deviation is 1."""
+    values = np.arange(n) - (n - 1) / 2
+    return values / values.std(ddof=1) + mean
+
+
+@pytest.mark.parametrize("effect", [0.6, 0.9])
+def test_so_many_decide_it_with_the_power_asked_for(effect: float) -> None:
+    found = seeds_needed([Stratum(standardised(effect), NoPictures())], 0, "these pictures").pairs
     assert found is not None
-    power = TTestPower()
-    if found > 6:  # what a sign-flip test needs for 5 %
-        assert power.power(size, found, 0.05) >= 0.8 > power.power(size, found - 1, 0.05)
-    else:
-        assert found == 6
+    random = np.random.default_rng(1)
+    decided = [
+        scoped_test([Stratum(random.normal(effect, 1, found), NoPictures())], 0, "these pictures").p <= 0.05
+        for _ in range(1_000)
+    ]
+    assert np.mean(decided) == pytest.approx(0.8, abs=0.06)
 
 
-def test_the_sign_flip_test_has_that_power() -> None:
-    random, n = np.random.default_rng(2), seeds_to_decide(standardised(0.9))
-    assert n is not None
-    decided = np.mean([paired(random.normal(0.9, 1, n)).p <= 0.05 for _ in range(300)])
-    assert decided == pytest.approx(0.8, abs=0.08)
+def test_a_bound_moves_it() -> None:
+    values = standardised(0.8)
+    assert seeds_needed([Stratum(values + 1, NoPictures())], 1, "these pictures") == seeds_needed(
+        [Stratum(values, NoPictures())], 0, "these pictures"
+    )
+    assert seeds_needed([Stratum(standardised(0.0), NoPictures())], 0, "these pictures").reason == TOO_CLOSE
 
 
-def test_the_bound_is_what_it_is_told_from() -> None:
-    assert seeds_to_decide(standardised(0.8)) == seeds_to_decide(standardised(1.3), 0.5)
-    assert seeds_to_decide(standardised(0.5), 0.5) is None
+def test_redrawn_splits_and_shared_pictures_set_a_limit() -> None:
+    """The least effect that 10,000 seeds tell is some 2.8 standard errors of what stays: sqrt(0.25) spreads."""
+    for effect, decided in ((1.3, False), (1.5, True)):
+        found = seeds_needed([Stratum(standardised(effect), RedrawnPictures(0.25))], 0, "pictures like these")
+        assert (found.pairs is not None) is decided
+        assert found.reason == (None if decided else PICTURES)
+    shared = [Stratum(standardised(0.5), FixedPictures(largest=0.25))]
+    assert seeds_needed(shared, 0, "pictures like these").reason == PICTURES
+    assert seeds_needed(shared, 0, "these pictures").pairs is not None
+    folds = seeds_needed([Stratum(standardised(0.7, 5), Folds(5))], 0, "pictures like these")
+    assert folds.reason == PICTURES, "after the last fold the pictures are used up"
 
 
-def test_where_no_number_would_do() -> None:
-    assert seeds_to_decide([0.3]) is None
-    assert seeds_to_decide([-1.0, 1.0]) is None
-    assert seeds_to_decide(standardised(1 / MAX)) is None
+def test_more_strata_need_fewer_seeds_of_each() -> None:
+    one = seeds_needed([Stratum(standardised(0.6), NoPictures())], 0, "these pictures").pairs
+    two = seeds_needed([Stratum(standardised(0.6), NoPictures(), 0.5)] * 2, 0, "these pictures").pairs
+    assert one is not None and two is not None
+    assert two / 2 < one
 
 
-def test_without_spread_only_the_signs_count() -> None:
-    assert seeds_to_decide([0.1, 0.1]) == 6
-    assert seeds_to_decide([0.1, 0.1], alpha=0.01) == 8
+def test_equal_differences_need_no_more_than_their_signs() -> None:
+    assert seeds_needed([Stratum(np.full(3, 0.1), NoPictures())], 0, "these pictures").pairs == 6
+    assert seeds_needed([Stratum(np.full(3, 0.1), NoPictures())], 0, "these pictures", alpha=0.01).pairs == 8

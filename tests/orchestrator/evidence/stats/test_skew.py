@@ -42,7 +42,7 @@ def share(kind: str, n: int, effect: float = 0.0, studies: int = 2_000) -> float
 @pytest.mark.parametrize("kind", ["normal", "exponential", "log-normal"])
 @pytest.mark.parametrize("n", [6, 10, 30])
 def test_the_level_holds(kind: str, n: int) -> None:
-    """In 2,000 studies, to four standard errors; `benchmarks/null_study.py` has it of more."""
+    """In 2,000 studies, to four standard errors; `benchmarks/evidence_study.py` has it of more."""
     assert share(kind, n) <= 0.05 + 4 * (0.05 * 0.95 / 2_000) ** 0.5
 
 
