@@ -14,7 +14,8 @@ class Column:
     """Marks a field of a record as a column of a table: `flops: Annotated[int, Column("FLOP", "One forward pass.")]`."""
 
     unit: str
-    """`1` for a plain number or a share, `-` for text, a flag or an index."""
+    """`1` for a plain number, a share or a flag whose share of trials a claim may be about, `-` for text, any other flag or
+    an index."""
     about: str
     """One sentence. Of scores, `{examples}` in it becomes the split's words."""
     better: Better | None = None
@@ -82,7 +83,7 @@ class TableColumn:
     @property
     def is_measure(self) -> bool:
         """Whether a claim can be about it."""
-        return self.type in (int, float) and self.column.measured and self.column.unit != "-"
+        return self.type in (int, float, bool) and self.column.measured and self.column.unit != "-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from trainables.protocol import Protocol
 
 
+Place = tuple[slice | int, ...]
+"""Some of the numbers of each input of a batch, as an index into (batch, *shape)."""
+
+
 class Model(Component):
     """A level of the `model` axis.
 
@@ -88,6 +92,10 @@ class Model(Component):
     def located(self, location: DataLocation) -> Self:
         """This model with the files that it reads found, checked and identified. Raises WeightsError."""
         return self
+
+    def sequence_ends(self, data: DataInfo) -> tuple[Place, Place] | None:
+        """Where the first and the last step stand in a batch of inputs, of a model that reads them step by step."""
+        return None
 
     def missing(self, location: DataLocation) -> str | None:
         """Return what `fetch` would download, in words; None where nothing is missing."""

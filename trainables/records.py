@@ -41,6 +41,16 @@ class EpochRow:
         ),
     ] = None
     """None where it is not finite, or the model learns in a way of its own."""
+    exploding_steps: Annotated[
+        float | None,
+        Column(
+            "1",
+            "Share of these steps whose norm is not finite, or more than ten times the median of the epoch's.",
+            "lower",
+        ),
+    ] = None
+    """Ten times the usual size is the upper end of what Pascanu et al. 2013 (section 3.2) clip at. None where none is
+    measured."""
     seconds: Annotated[float, Column("s", "Training time of the epoch.", "lower", measured=False)]
     eval_seconds: Annotated[float, Column("s", "Evaluation time of the epoch.", "lower", measured=False)]
 
@@ -175,6 +185,15 @@ class Costs:
             "lower",
         ),
     ]
+    activation_bytes: Annotated[
+        int | None,
+        Column(
+            "B",
+            "What autograd keeps of one training batch (of its part on a worker, or in an accumulated step) for the backward"
+            " pass, the batch among it and the model not; null where the model learns in a way of its own.",
+            "lower",
+        ),
+    ] = None
     device_memory_bytes: Annotated[int | None, Column("B", "All memory of the GPU; null on a CPU.")] = None
 
     def __post_init__(self) -> None:
@@ -283,6 +302,28 @@ class TrialResult:
         Column("epoch", "The epoch that validation selected; its weights are the ones measured."),
     ]
     """None when diverged before the first selection."""
+    stuck: Annotated[
+        bool | None,
+        Column(
+            "1",
+            "Whether the weights measured have a training loss (one clean pass) no better, by a hundredth, than the best"
+            " answer that is the same for every example: the shares of the classes, or the mean target. Null where it"
+            " diverged or tunes, and in a range test; a claim is about the share of trials.",
+            "lower",
+        ),
+    ] = None
+    gradient_reach_first: Annotated[
+        float | None,
+        Column(
+            "1",
+            "Of a net that reads its input step by step: size of the loss's gradient by what the first step reads, over that"
+            " by what the last step reads, before training; mean norms over 32 training examples. Null of other nets.",
+        ),
+    ] = None
+    gradient_reach_last: Annotated[
+        float | None,
+        Column("1", "The same after training, with the weights measured; null where it diverged, too."),
+    ] = None
     lr_lowest_loss: Annotated[
         float | None,
         Column("1", "Learning rate of the lowest training loss in a learning-rate range test; null in other trials."),

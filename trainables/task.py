@@ -89,6 +89,12 @@ class Task(Component):
         """
         return self.measure(outputs, targets)
 
+    def constant_loss(self, targets: Tensor) -> float | None:
+        """The plain loss of the best answer that is the same for every example of a split: what a net reaches that has
+        learnt nothing of its inputs. None, as here, where the task does not say.
+        """
+        return None
+
     def keeps_answers(self, data: DataInfo) -> bool:
         """Whether `answers` gives any."""
         return type(self).answers is not Task.answers

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from trainables.component import Count, Counts, PerWorker
 from trainables.dataset import DataInfo, Input
-from trainables.interfaces import Model
+from trainables.interfaces import Model, Place
 
 if TYPE_CHECKING:
     from trainables.models._frames_net import FrameNetwork
+
+
+FRAME_ENDS: Final[tuple[Place, Place]] = ((slice(None), 0), (slice(None), -1))
+"""The first and the last frame of each clip of a batch."""
 
 
 class FrameModel(Model):

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from trainables.component import AddedLater, Count, Depth, PerWorker
 from trainables.dataset import DataInfo, Input
-from trainables.interfaces import Model
+from trainables.interfaces import Model, Place
 from trainables.models._choices import Cell, Read
+from trainables.models._frames import FRAME_ENDS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,6 +52,19 @@ class SequenceModel(Model):
 
         recurrence = Recurrence(self.cell, self.hidden, self.layers, self.bidirectional)
         return SequenceNetwork(recurrence, self._numbers(data), self.read, self.patch, outputs)
+
+    def sequence_ends(self, data: DataInfo) -> tuple[Place, Place]:
+        if data.input == "clip":
+            return FRAME_ENDS
+        every = slice(None)
+        match self.read:
+            case "rows":
+                return (every, every, 0), (every, every, -1)
+            case "columns":
+                return (every, every, every, 0), (every, every, every, -1)
+            case "patches":
+                first, last = slice(self.patch), slice(-self.patch, None)
+                return (every, every, first, first), (every, every, last, last)
 
     def _numbers(self, data: DataInfo) -> int:
         """Numbers in one step."""

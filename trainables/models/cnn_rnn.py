@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import Count, Depth
 from trainables.dataset import DataInfo
+from trainables.interfaces import Place
 from trainables.models._choices import Cell
-from trainables.models._frames import FrameModel
+from trainables.models._frames import FRAME_ENDS, FrameModel
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,6 +30,9 @@ class CnnRnn(FrameModel):
     """Recurrent layers stacked on each other."""
     bidirectional: bool = False
     """Whether each layer also reads from the end, with a state of its own (Schuster and Paliwal 1997)."""
+
+    def sequence_ends(self, data: DataInfo) -> tuple[Place, Place]:
+        return FRAME_ENDS
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:
         from trainables.models._frames_net import CnnRnnNetwork

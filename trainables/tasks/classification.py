@@ -159,6 +159,13 @@ class Classification(Task):
         loss = float(F.cross_entropy(logits.double(), labels))
         return ClassificationScores(loss=loss, accuracy=accuracy, balanced_accuracy=balanced_accuracy)
 
+    def constant_loss(self, targets: Tensor) -> float:
+        """Of the shares of the classes: their entropy, in nats."""
+        import torch
+
+        shares = torch.bincount(targets.detach().cpu()).double() / len(targets)
+        return float(torch.special.entr(shares).sum())
+
     def answers(self, outputs: Tensor, targets: Tensor) -> Answers:
         """The class of the greatest output, and the probability of the true one."""
         import numpy as np

@@ -69,6 +69,10 @@ def _batch_size(batches: Batches, device: torch.device) -> int:
 _CLEAN_TRAIN: Final = 10_000
 """Training examples that are measured, at most."""
 
+_GAINED: Final = 0.01
+"""Share of the loss of a constant answer that a net has to get rid of: one that gives the shares of the classes comes a
+little below it by chance."""
+
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
@@ -79,6 +83,8 @@ class Metrics:
     test: Scores | None = None
     breakdown: Breakdown = field(default_factory=Breakdown)
     cue: CueScores | None = None
+    stuck: bool | None = None
+    """Whether training has led to no better loss than an answer that never changes; None where that is not known."""
     answers: Answers | None = None
     """To the test split; None where they are not kept, and on every rank but the first."""
     diverged: str | None = None
@@ -112,20 +118,27 @@ def measure(
         return predict(module, data.batches, indices, protocol, context)
 
     try:
-        train = task.measure(*_finite("training", outputs_of(_some(data.split.train, seeds.split))))
+        trained = _finite("training", outputs_of(_some(data.split.train, seeds.split)))
+        train = task.measure(*trained)
         val_scores = task.measure(*_finite("validation", val))
         test = _finite("test", outputs_of(data.split.test))
     except _NotFiniteError as reason:
         return Metrics(diverged=str(reason))
     breakdown = task.breakdown(*test, data.info)
     answers = task.answers(*test) if protocol.keep_predictions and context.rank == 0 else None
-    return Metrics(train, val_scores, task.measure(*test), breakdown, _by_cue(task, test, data), answers)
+    cue, stuck = _by_cue(task, test, data), _is_stuck(train.loss, task.constant_loss(trained.targets))
+    return Metrics(train, val_scores, task.measure(*test), breakdown, cue, stuck, answers)
 
 
 def _finite(split: str, outputs: Outputs) -> Outputs:
     if not bool(torch.isfinite(outputs.outputs).all()):
         raise _NotFiniteError(f"the outputs on the {split} split are not all finite with the selected weights")
     return outputs
+
+
+def _is_stuck(loss: float, constant: float | None) -> bool | None:
+    """constant: the loss of the best answer that never changes. Where that is 0 there is nothing to learn."""
+    return None if not constant else loss > (1 - _GAINED) * constant
 
 
 def _by_cue(task: Task, test: Outputs, data: Prepared) -> CueScores | None:

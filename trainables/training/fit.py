@@ -26,6 +26,8 @@ from trainables.training.random import RandomStreams
 
 _GRADIENTS_MEASURED: Final = 8
 """One step of so many has its gradients measured, the first of an epoch among them."""
+_EXPLODING: Final = 10
+"""Times the median: the upper end of what Pascanu et al. 2013 (section 3.2) have found to be good bounds for clipping."""
 _ENDS: Final[dict[Signal, tuple[type[TrialStopped], str]]] = {
     Signal.TIMED_OUT: (TrialTimedOut, "another worker of this trial has reached the time limit"),
     Signal.CANCELLED: (TrialCancelled, "another worker of this trial was told to stop"),
@@ -70,6 +72,7 @@ class _EpochResult:
     loss: float
     accuracy: float | None
     gradient_norm: float | None
+    exploding_steps: float | None
     examples: int
 
 
@@ -138,6 +141,7 @@ def _epoch(parts: FitParts, streams: RandomStreams, history: list[EpochRow]) -> 
         train_accuracy=result.accuracy,
         val=val,
         gradient_norm=result.gradient_norm,
+        exploding_steps=result.exploding_steps,
         seconds=seconds,
         eval_seconds=stopwatch.lap(),
     )
@@ -186,13 +190,24 @@ def _over_all_ranks(
 ) -> _EpochResult:
     examples = int(context.all_reduce(torch.tensor(count, device=context.device)))
     accuracy = None if correct is None else float(context.all_reduce(correct)) / examples
-    return _EpochResult(float(context.all_reduce(losses)) / examples, accuracy, _mean_norm(norms), examples)
+    loss = float(context.all_reduce(losses)) / examples
+    # gradients are averaged over the ranks before they are measured, so that each rank has the same norms
+    measured = torch.stack(tuple(norms)).double().cpu() if norms else torch.empty(0, dtype=torch.float64)
+    return _EpochResult(loss, accuracy, _mean_norm(measured), exploding(measured), examples)
 
 
-def _mean_norm(norms: Sequence[Tensor]) -> float | None:
-    """Gradients are averaged over the ranks before they are measured, so that each rank has the same norms."""
-    mean = float(torch.stack(tuple(norms)).double().mean()) if norms else math.nan
+def _mean_norm(norms: Tensor) -> float | None:
+    mean = float(norms.mean())
     return mean if math.isfinite(mean) else None
+
+
+def exploding(norms: Tensor) -> float | None:
+    """Return the share of the norms (steps,) that are not finite or far beyond the median of those that are."""
+    if not len(norms):
+        return None
+    finite = norms[norms.isfinite()]
+    bound = _EXPLODING * finite.median() if len(finite) else math.inf
+    return float((~norms.isfinite() | (norms > bound)).double().mean())
 
 
 def _validate(parts: FitParts) -> Outputs:

@@ -1,5 +1,6 @@
 """One trial from its task to its result: data, split, statistics, build, fit, measure."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -25,6 +26,7 @@ from trainables.training.image import save_image
 from trainables.training.learner import Learner, LearnerParts, OwnLearner, SupervisedLearner
 from trainables.training.predictions import SplitExamples, pack_answers, refuse_unfit
 from trainables.training.prepare import CachesFeatures, Prepared, prepared
+from trainables.training.probes import activation_bytes, gradient_reach
 from trainables.training.range_test import RangeFound, RangeTest
 from trainables.training.sync_batch_norm import synchronised
 from trainables.training.weights import save_weights
@@ -87,6 +89,8 @@ def _run(trial_task: TrialTask, context: Context) -> TrialResult:
     checkpoints = None
     if trial_task.checkpoints is not None:
         checkpoints = CheckpointManager(trial_task, trial_task.checkpoints, task.scores, context)
+    at_first = gradient_reach(spec.model, learner.module, task, train_data, spec.protocol, context.device)
+    setup += stopwatch.lap()
     training = fit(FitParts(learner, task, train_data, spec.regularizers, spec.protocol, seeds, context, checkpoints))
     stopwatch.lap()
     metrics = UNMEASURED
@@ -96,10 +100,14 @@ def _run(trial_task: TrialTask, context: Context) -> TrialResult:
         else:
             metrics = measure(learner.module, training.val, task, data, spec.protocol, seeds, context)
     times = _Times(setup, features, generation if extended.count else None, stopwatch.lap())
+    at_last = None
+    if not training.diverged and not metrics.diverged:
+        at_last = gradient_reach(spec.model, learner.module, task, train_data, spec.protocol, context.device)
     if context.rank == 0 and training.best_epoch is not None:
         _keep(trial_task, learner, data, extended.image)
     costs = _costs(spec, data.info, task, learner, training, times, memory, context)
     result = _result(training, metrics, costs, data, split_design(spec, data.info), extended.count, seeds, context)
+    result = replace(result, gradient_reach_first=at_first, gradient_reach_last=at_last)
     if metrics.answers is not None:
         result = replace(result, predictions=_predictions(metrics.answers, data, trial_task.split_is_known))
     return _with_range(result, learner.found()) if isinstance(learner, RangeTest) else result
@@ -199,8 +207,17 @@ def _costs(
         batch_latency_ms_p50=batch.p50,
         batch_latency_ms_p95=batch.p95,
         peak_memory_bytes=peak,
+        activation_bytes=None
+        if spec.model.has_own_learner
+        else _activation_bytes(learner, data, spec, batch_size, context),
         device_memory_bytes=memory.whole,
     )
+
+
+def _activation_bytes(learner: Learner, data: DataInfo, spec: TrialSpec, batch_size: int, context: Context) -> int:
+    """Of as many examples as go through the net at once."""
+    part = math.ceil(batch_size / spec.protocol.accumulate)
+    return activation_bytes(learner.module, data.shape, part, spec.protocol, context.device)
 
 
 @lru_cache(maxsize=256)
@@ -247,6 +264,7 @@ def _result(
         world_size=context.world_size,
         threads=torch.get_num_threads(),
         cue=metrics.cue,
+        stuck=metrics.stuck,
     )
 
 
@@ -266,6 +284,7 @@ def _with_range(result: TrialResult, found: RangeFound) -> TrialResult:
         result,
         status="completed",
         reason=None,
+        stuck=None,
         breakdown=replace(result.breakdown, curves=curves),
         lr_lowest_loss=found.lr_lowest_loss,
         lr_diverged=found.lr_diverged,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.evidence.judge import measured
-from orchestrator.grid.measures import time_to
+from orchestrator.grid.measures import measure_named, time_to
 
 
 def test_what_diverged_never_gets_there_and_data_without_the_measure_have_no_time() -> None:
@@ -31,3 +31,13 @@ def test_what_diverged_never_gets_there_and_data_without_the_measure_have_no_tim
     times = measured(time_to(0.9, "val_accuracy", "epochs"), trials, epochs)
     assert times[["there", "diverged", "never"]].to_list() == [2, np.inf, np.inf]
     assert times[["failed", "numeric"]].isna().all()
+
+
+def test_a_claim_on_stuck_is_about_the_share_of_trials_that_are() -> None:
+    on = measure_named("stuck")
+    assert on is not None and on.higher_is_better is False
+    statuses = ["completed", "completed", "completed", "diverged"]
+    trials = pd.DataFrame({"trial_id": [*"abcd"], "status": statuses, "stuck": [True, False, None, None]})
+    shares = measured(on, trials, pd.DataFrame())
+    assert shares[["a", "b"]].to_list() == [1, 0]
+    assert shares[["c", "d"]].isna().all()
