@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.machine import machine
+from benchmarks.paper import sentences
 from orchestrator.errors import OrchError
 from orchestrator.evidence.judge import Judgement, judge
 from orchestrator.evidence.text import lines_of, number, outcome_of, summary
@@ -46,7 +47,9 @@ def document(judged: Sequence[tuple[Path, Judgement | str]]) -> str:
     every = [verdict for _, found in judged if not isinstance(found, str) for verdict in found.verdicts]
     message = summary(every) if every else "nothing has been run"
     summed = [_INTRODUCTION, here, "", f"**{message}.**", "", *_table(judged), ""]
-    return "\n".join([*summed, CAVEATS.read_text(encoding="utf-8"), *_details(judged)])
+    outcomes = {verdict.claim.id: outcome_of(verdict) for verdict in every}
+    about = [*sentences.section(outcomes), CAVEATS.read_text(encoding="utf-8")]
+    return "\n".join([*summed, *about, *_details(judged)])
 
 
 def _table(judged: Sequence[tuple[Path, Judgement | str]]) -> Iterator[str]:
@@ -86,7 +89,7 @@ def _judged(grid: Path, results: Path) -> Judgement | str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    grids = {path.stem: path for path in sorted(GRIDS.glob("*.yaml"))}
+    grids = {path.stem: path for path in sorted(GRIDS.glob("*.yaml")) if path != sentences.FILE}
     parser.add_argument("--only", default="", help=f"of {','.join(grids)}")
     parser.add_argument("--seeds", type=int, help="so many in place of each grid's own")
     parser.add_argument("--data", type=Path, help="the data folder; ORCH_DATA when not given")
