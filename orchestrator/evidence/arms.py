@@ -14,10 +14,13 @@ import pandas as pd
 
 from orchestrator.grid.claims import Claim
 from orchestrator.grid.fair import CONVERGED, EQUAL
+from orchestrator.plan.tuned import shown_text
 from orchestrator.text import counted
 
 _SAME_PRIOR: Final = 0.01
 """Total variation distance up to which two test splits have the same shares of classes: splits that are drawn differ so."""
+_CHOICES: Final = 4
+"""Of tuning that are listed, the most frequent first."""
 Amount = float | None
 Priors = Mapping[str, Sequence[float]]
 """Trial id to the shares of the classes in its test split, of trials where they are known."""
@@ -102,6 +105,17 @@ def _prior(priors: Sequence[Sequence[float]]) -> tuple[float, ...] | None:
     if not priors or len({len(shares) for shares in priors}) > 1:
         return None
     return tuple(float(share) for share in np.mean(priors, axis=0))
+
+
+def chosen(name: str, trials: pd.DataFrame) -> str | None:
+    """`tuning chose for sgd: optimizer.lr=0.045 (6 trials), optimizer.lr=0.038 (4 trials)`; None where nothing was tuned."""
+    texts = trials["tuned"].dropna()
+    if texts.empty:
+        return None
+    counts = texts.value_counts()
+    listed = ", ".join(f"{shown_text(str(text))} ({counted(n, 'trial')})" for text, n in counts.head(_CHOICES).items())
+    more = f" and {len(counts) - _CHOICES} other choices" if len(counts) > _CHOICES else ""
+    return f"tuning chose for {name}: {listed}{more}"
 
 
 def test_priors(trials: pd.DataFrame, classes: Callable[[list[str]], pd.DataFrame]) -> Priors:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.errors import DamagedResults, UserError
-from orchestrator.evidence.arms import ArmFacts, Priors, comparison, facts_of, test_priors
+from orchestrator.evidence.arms import ArmFacts, Priors, chosen, comparison, facts_of, test_priors
 from orchestrator.evidence.decide import MAX_SEEDS
 from orchestrator.evidence.finding import Evidence
 from orchestrator.evidence.pairing import Side, Units, trials_of, units_of
@@ -168,6 +168,7 @@ def _stated(paths: ResultsPaths, grid: Path | GridSpec | None) -> _Stated:
         others = int((about & (trials["status"] == "completed") & ~trials["trial_id"].isin(planned["trial_id"])).sum())
         if others:
             notes.append(f"{others} completed trials of earlier grids are not counted")
+        notes += filter(None, (chosen(side.name, _of(side, planned)) for side in found.sides))
         evidence.append(
             Evidence(
                 units=found,
@@ -213,7 +214,11 @@ def _refuse_same(stated: Sequence[_Stated]) -> None:
 
 
 def _facts(side: Side, planned: pd.DataFrame, priors: Priors) -> ArmFacts:
-    return facts_of(side.name, planned[planned["trial_id"].isin(side.trial_ids)], priors)
+    return facts_of(side.name, _of(side, planned), priors)
+
+
+def _of(side: Side, planned: pd.DataFrame) -> pd.DataFrame:
+    return planned[planned["trial_id"].isin(side.trial_ids)]
 
 
 def latest_text(environments: pd.DataFrame, paths: ResultsPaths) -> str:

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from orchestrator.cli import run
 from orchestrator.errors import GridError
+from orchestrator.evidence.arms import chosen
 from orchestrator.grid.reader import read_text
 from orchestrator.report.contents import read_page
 from orchestrator.store.paths import ResultsPaths
@@ -219,3 +221,10 @@ def test_a_claim_without_conditions_keeps_the_digest_that_it_had() -> None:
     plain, asking = read_text(stated(WINS, f"{WINS}, fair: {{steps: equal}}"), Path("grid.yaml")).claims
     assert plain.digest == "717783a775790691"
     assert asking.digest != plain.digest
+
+
+def test_what_tuning_chose_is_told() -> None:
+    texts = ['{"optimizer.lr": 0.045}'] * 6 + ['{"optimizer.lr": 0.038}'] * 4 + [None]
+    told = chosen("sgd", pd.DataFrame({"tuned": texts}))
+    assert told == "tuning chose for sgd: optimizer.lr=0.045 (6 trials), optimizer.lr=0.038 (4 trials)"
+    assert chosen("sgd", pd.DataFrame({"tuned": [None]})) is None
