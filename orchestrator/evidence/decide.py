@@ -70,7 +70,8 @@ def _other_than_seeds(claim: Claim, evidence: Evidence, found: Finding) -> str |
         return "no seeds: a `fair` that asks for what these tables have, or trials that are run anew by this orch"
     if broken(units, found):
         return (
-            "no seeds: `orch sweep GRID --retry` runs again what failed, and a claim on `diverged` counts what diverged"
+            "no seeds: `orch sweep GRID --retry` runs again what failed, and claims on `diverged` and on `stuck` count"
+            " what diverged and what is stuck"
         )
     if found.withheld:
         return "trials whose predictions are kept, a measure that they tell (test_accuracy), or `scope: these_pictures`"

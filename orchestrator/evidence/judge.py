@@ -17,6 +17,7 @@ from orchestrator.evidence.pairing import Side, Units, trials_of, units_of
 from orchestrator.evidence.pictures import KeptPictures
 from orchestrator.evidence.post_hoc import ClaimHistory
 from orchestrator.evidence.stats.ranks import time_to_target
+from orchestrator.evidence.stuck import set_apart
 from orchestrator.evidence.verdict import Verdict, verdicts
 from orchestrator.grid import GridSpec, read_grid
 from orchestrator.grid.claims import Claim
@@ -252,12 +253,13 @@ def _units(
             nothing = pd.Series(float("nan"), index=planned["trial_id"])
             return units_of(claim, planned, nothing), ["it needs the table of epochs, which cannot be read"]
         rows = read
-    values = measured(claim.on, planned, rows)
+    apart = set_apart(claim.on, planned)
+    values = measured(claim.on, apart, rows)
     try:
-        return units_of(claim, planned, values, pictures), []
+        return units_of(claim, apart, values, pictures), []
     except DamagedResults as damaged:  # found while they are read
         pictures.damage.append(str(damaged))
-        return units_of(claim, planned, values), []
+        return units_of(claim, apart, values), []
 
 
 # Which cells get more seeds, so that claims which are open may be decided.

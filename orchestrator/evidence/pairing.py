@@ -17,6 +17,7 @@ import pandas as pd
 from orchestrator.errors import UserError
 from orchestrator.evidence.stats.scope import Stratum
 from orchestrator.evidence.strata import Contributions, Trials, unknown
+from orchestrator.evidence.stuck import STUCK
 from orchestrator.grid.claims import Arm, Claim, LevelPattern
 from orchestrator.grid.rules import Pattern
 from orchestrator.grid.values import json_of
@@ -200,7 +201,7 @@ def units_of(
     there = pd.DataFrame({place: blocks[place, "value"][whole] for place in range(len(terms))})
     used = about[np.logical_or.reduce([mask.to_numpy() for mask in masks])]
     without = used[used["value"].isna() & _blocks_of(used, block).isin(lacking.index)]
-    broken = without[without["status"].isin(BROKEN)]
+    broken = without[without["status"].isin([*BROKEN, STUCK])]
 
     def broken_blocks(*, favoured: bool) -> int:
         side = [mask.to_numpy() for mask, good in zip(masks, _favoured(claim), strict=True) if good == favoured]

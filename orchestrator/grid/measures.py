@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from results_schema import EPOCHS, TRIALS
+from trainables.columns import Score
 
 Form = Literal["value", "gap", "time", "diverged"]
 
@@ -31,6 +32,12 @@ class Measure:
     def reads_test(self) -> bool:
         """Whether it tells anything of the test split."""
         return self.form == "gap" or self.column.startswith(("test_", "cue_"))
+
+    @property
+    def is_score(self) -> bool:
+        """Whether it says how well a trial has learnt, on some split."""
+        column = _OF_TRIALS.get(self.column) or _OF_EPOCHS.get(self.column)
+        return self.form == "gap" or (self.form == "value" and column is not None and isinstance(column.column, Score))
 
     @property
     def higher_is_better(self) -> bool | None:
