@@ -49,7 +49,7 @@ def has_each_once(server: WandbServer, *, alerts: int = 1) -> None:
         (content,) = [data for name, data in made.files.items() if name.endswith("weights.safetensors")]
         assert content.startswith(json.loads(made.about["metadata"])["trial_id"].encode())
     (best,) = [made for (_, alias), made in server.account.aliases.items() if alias == "best"]
-    assert json.loads(server.account.artifacts[best].about["metadata"])["trial_id"] == CNN_SGD.trial_id(0)
+    assert json.loads(server.account.artifacts[best].about["metadata"])["trial_id"] == MLP_ADAM.trial_id(1)
     sent = [alert for run in server.account.runs.values() for alert in run.alerts]
     assert [alert["severity"] for alert in sent] == ["ERROR"] * alerts
     runs = server.account.runs.values()

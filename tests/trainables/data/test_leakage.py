@@ -91,8 +91,8 @@ def cache_of_first(function: Callable[..., TrialSplit]) -> Callable[..., TrialSp
     """Gives each time what the function gave the first time."""
     kept: list[TrialSplit] = []
 
-    def first(*arguments: Any) -> TrialSplit:
-        kept.append(function(*arguments))
+    def first(*arguments: Any, **named: Any) -> TrialSplit:
+        kept.append(function(*arguments, **named))
         return kept[0]
 
     return first

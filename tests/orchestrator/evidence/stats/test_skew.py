@@ -11,13 +11,17 @@ from orchestrator.evidence.stats.scope import Stratum, scoped_test
 from orchestrator.evidence.stats.skew import needed, third_cumulant, transformed
 
 
-@given(st.floats(-20, 20), st.floats(-3, 3))
+def floats(least: float, greatest: float) -> st.SearchStrategy[float]:
+    return st.floats(least, greatest, allow_subnormal=False)  # which are zero where torch has been set so
+
+
+@given(floats(-20, 20), floats(-3, 3))
 def test_the_inverse_is_the_inverse(t: float, skewness: float) -> None:
     # around its inflexion the cubic is flat, and its inverse loses two thirds of the digits
     assert needed(transformed(t, skewness), skewness) == pytest.approx(t, abs=1e-3)
 
 
-@given(st.floats(-20, 20), st.floats(0.01, 5), st.floats(-3, 3))
+@given(floats(-20, 20), floats(0.01, 5), floats(-3, 3))
 def test_it_grows_with_t(t: float, more: float, skewness: float) -> None:
     assert transformed(t + more, skewness) >= transformed(t, skewness) - 1e-9
 
