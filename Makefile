@@ -39,9 +39,11 @@ lint: $(VENV)/.installed-dev  ## ruff, mypy and bandit
 	$(BIN)/mypy
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive orchestrator trainables clusters results_schema
 
-# one for each core and no more than four: each holds torch, and Ray's tests go one after another (tests/conftest.py)
+# one more than there are cores and no more than four: each holds torch, and waits for other processes a third of its time;
+# Ray's tests go one after another in one of them (tests/conftest.py)
+TESTERS ?= $(shell echo $$(( $$(nproc) < 3 ? $$(nproc) + 1 : 4 )))
 test: lint  ## lint, then the tests
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 MINUTES ?= 5
 chaos: $(VENV)/.installed-dev  ## disturb sweeps at random for MINUTES; goes on where it stopped, adds to docs/chaos.md

@@ -22,7 +22,7 @@ from tests.fuzz.results_commands import Ended, forked, load_all, started
 from tests.fuzz.results_mutations import Place, mutate
 from tests.fuzz.results_sample import TRIAL, make, make_outside
 
-CASES: Final = min(3000, int(os.environ.get("ORCH_FUZZ_CASES", "200")))
+CASES: Final = min(3000, int(os.environ.get("ORCH_FUZZ_CASES", "100")))
 FIRST: Final = int(os.environ.get("ORCH_FUZZ_FIRST", "0"))
 LONG: Final = "ORCH_FUZZ_CASES" in os.environ
 AS_STARTED: Final = 40
