@@ -1,7 +1,8 @@
 """Runs that are stuck while the others of their cell train: a claim on scores is about runs that train.
 
 Their scores are those of no answer at all: a mean with some of them in it is one of two kinds of runs, of which no test of
-few seeds holds its level (docs/statistics.md). Where most runs of a cell are stuck, that is what it does: its scores count.
+few seeds holds its level (docs/statistics.md). Where half of a cell's runs or more are stuck, that is what it does: their
+scores count.
 """
 
 from typing import Final
@@ -12,7 +13,7 @@ from orchestrator.grid.measures import Measure
 
 STUCK: Final = "stuck"
 """Stands for `completed` in the counts of a claim that leaves such a run out."""
-_MOST: Final = 0.5
+_HALF: Final = 0.5
 
 
 def set_apart(on: Measure, trials: pd.DataFrame) -> pd.DataFrame:
@@ -22,4 +23,4 @@ def set_apart(on: Measure, trials: pd.DataFrame) -> pd.DataFrame:
     completed = trials["status"] == "completed"
     stuck = completed & trials["stuck"].fillna(False).astype(bool)
     share = stuck.where(completed).astype("float64").groupby(trials["cell_id"]).transform("mean")
-    return trials.assign(status=trials["status"].mask(stuck & (share <= _MOST), STUCK))
+    return trials.assign(status=trials["status"].mask(stuck & (share < _HALF), STUCK))

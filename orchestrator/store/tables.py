@@ -189,13 +189,14 @@ def export(
                 files[EXAMPLES.name] = written.enter_context(unfinished(examples))
                 write_examples(journal, files[EXAMPLES.name])
         digests = {paths.table(name).name: digest_of(Path(file.name)) for name, file in files.items()}
-        known = replace(known, directory_id=directory_id, kept=kept, parts=new.parts)
+        known = replace(known, directory_id=directory_id, kept=kept)
         check()
         known.may_become(digests, paths.root).write(paths.checksums)
         for name, file in files.items():
             Path(file.name).replace(paths.table(name))
         durable(paths.root)
-        known.with_tables(digests).write(paths.checksums)
+        # parts are listed once the examples that they are of are in place
+        replace(known, parts=new.parts).with_tables(digests).write(paths.checksums)
     for name in new.superseded:
         (paths.predictions / name).unlink(missing_ok=True)
     return new.written

@@ -1,6 +1,6 @@
 """Results directories with anything changed in them: each command tells what is wrong, ends, and touches nothing else.
 
-`make fuzz` tries 3,000 where the test suite tries 200. A case that fails is printed with its number, and
+`make fuzz` tries 3,000 where the test suite tries 100. A case that fails is printed with its number, and
 `ORCH_FUZZ_FIRST=<number> ORCH_FUZZ_CASES=1 pytest tests/fuzz/test_results.py` runs it again, alone.
 """
 

@@ -46,7 +46,8 @@ class PartsWritten:
     """What became of the predictions that waited."""
 
     parts: tuple[str, ...]
-    """All that make the table now, by name; to be listed before anything else is done."""
+    """All that make the table now, by name; to be listed once `examples.parquet` has their test splits, and before the
+    journal forgets."""
     written: tuple[Attempt, ...]
     """Whose predictions they have, of those that waited."""
     superseded: tuple[str, ...]

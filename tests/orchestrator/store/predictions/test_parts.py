@@ -124,6 +124,27 @@ def test_whoever_is_killed_before_a_part_is_listed_doubles_nothing(
     assert damages(paths) == {}
 
 
+def test_whoever_is_killed_before_the_examples_are_in_place_leaves_no_damage(
+    journal: Journal, paths: ResultsPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = Path.replace
+
+    def until_the_examples(file: Path, target: Path) -> Path:
+        if target == paths.table("examples"):
+            raise KilledError
+        return put(file, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", until_the_examples)
+        with pytest.raises(KilledError):
+            export(journal, paths)
+    assert not paths.table("examples").exists()
+    assert damages(paths) == {}
+    exported(journal, paths)
+    assert len(pd.read_parquet(paths.predictions)) == 2 * made.EXAMPLES
+    assert damages(paths) == {}
+
+
 def test_whoever_is_killed_before_the_journal_forgets_doubles_nothing(journal: Journal, paths: ResultsPaths) -> None:
     export(journal, paths)
     assert waiting(journal) == 2
