@@ -138,8 +138,8 @@ def leaderboard(
 def rivals(board: pd.DataFrame) -> tuple[str, ...]:
     """Ids of the cells that may be the best: the first of a leaderboard, then all that are not told from it.
 
-    The first is chosen among several for scores that luck is part of, so its mean is too high, by some tenths of a point
-    where validation and test share that luck (the winner's curse); these cells on fresh seeds give one that is not.
+    The first is chosen among several for scores that luck is part of, so its mean is too high where validation and test
+    share that luck (the winner's curse); these cells on fresh seeds give one that is not.
     """
     ranked = board[board["n"] > 0]
     return tuple(str(cell_id) for cell_id in ranked.loc[~(ranked["p"] <= ALPHA), "cell_id"])

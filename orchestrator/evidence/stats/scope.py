@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.evidence.stats.design import Component, Design, Scope, Spread, component
-from orchestrator.evidence.stats.paired import ROUNDING, paired
+from orchestrator.evidence.stats.paired import ROUNDING, sign_flip
 from orchestrator.evidence.stats.skew import cautious_skewness, p_value, reaches, third_cumulant
 
 MIN: Final = 3
@@ -67,9 +67,8 @@ def scoped_test(
 
     t is that of Student, skewness allowed for (`stats.skew`). p is at least 2 / 2^n of n values: what is smaller than the
     chance that all signs agree rests on tails that nobody has seen. signs: without, it may be smaller. Where the differences
-    from the bound are all of one
-    size, or zero, they are as symmetric as their mean is zero, and the sign-flip test is exact. Raises ValueError without
-    strata and where a value is not finite.
+    from the bound are all of one size, or zero, they are as symmetric as their mean is zero, and the sign-flip test is
+    exact. Raises ValueError without strata and where a value is not finite.
     """
     if not strata:
         raise ValueError("a test is of one stratum at least")
@@ -133,8 +132,7 @@ def _p(
         flipped[np.abs(flipped) <= ROUNDING * np.abs(flipped).max()] = 0.0
         sizes = np.abs(flipped[flipped != 0])
         if np.ptp(sizes) <= ROUNDING * sizes.max():
-            found = paired(flipped)
-            return found.p, found.test
+            return sign_flip(flipped)
     if error == 0:
         return 2.0 / 2.0**n, "all signs agree"
     return p_value(beyond / error, df, *_skewness(strata, error)), None
