@@ -104,19 +104,26 @@ def run(arguments: Sequence[str]) -> int:
         code = orch.main(args=list(arguments), prog_name="orch", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code
-    except (click.Abort, KeyboardInterrupt) as stopped:
-        number = signal_of(stopped)
+    except (Exception, KeyboardInterrupt) as error:  # a signal may come as anything  # noqa: BLE001
+        return _answered(error)
+    return code if isinstance(code, int) else 0
+
+
+def _answered(error: BaseException) -> int:
+    """Say what went wrong and return its exit code; raises the error where it is a fault of the program."""
+    if not isinstance(error, Interrupted) and (number := signal_of(error)) is not None:
         say(f"stopped by {signal.Signals(number).name}; the same command begins again", err=True)
         return 128 + number
-    except click.ClickException as wrong:
-        written = StringIO()
-        wrong.show(written)
-        say(written.getvalue().rstrip("\n"), err=True)
-        return wrong.exit_code
-    except OrchError as error:
-        say(error, err=True)
-        return exit_code(error)
-    return code if isinstance(code, int) else 0
+    match error:
+        case click.ClickException():
+            written = StringIO()
+            error.show(written)
+            say(written.getvalue().rstrip("\n"), err=True)
+            return error.exit_code
+        case OrchError():
+            say(error, err=True)
+            return exit_code(error)
+    raise error
 
 
 def _refuse_secrets(arguments: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """`orch sweep GRID`: run what is missing of a grid."""
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -182,7 +183,7 @@ def _on_head(
         except KeyboardInterrupt as stopped:
             unheard = "; nobody is notified of its end" if notifier.wanted else ""
             say(f"\nthe sweep goes on there{unheard}: {message}", err=True)
-            return 128 + signal_of(stopped)
+            return 128 + (signal_of(stopped) or signal.SIGINT)
         ended(answer.code, f"{submitted.name} has ended on {cluster.name}", None)
     if answer.output:
         say(answer.output.rstrip("\n"))

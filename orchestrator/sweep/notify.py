@@ -143,21 +143,17 @@ class _Watched:
 
 
 def _code(error: BaseException) -> int:
-    match error:
-        case Interrupted():
-            return 128 + error.signal_number
-        case OrchError():
-            return error.exit_code
-        case KeyboardInterrupt():
-            return 128 + signal_of(error)
-        case _:
-            return 1
+    if isinstance(error, Interrupted):
+        return 128 + error.signal_number
+    if (number := signal_of(error)) is not None:
+        return 128 + number
+    return error.exit_code if isinstance(error, OrchError) else 1
 
 
 def _words(error: BaseException) -> str:
     """Return what the sweep says of it; a signal that came before there was one has only its number."""
-    if isinstance(error, KeyboardInterrupt):
-        return str(Interrupted(signal_of(error)))
+    if not isinstance(error, Interrupted) and (number := signal_of(error)) is not None:
+        return str(Interrupted(number))
     return str(error) or type(error).__name__
 
 

@@ -156,22 +156,31 @@ class StoppedEarly(KeyboardInterrupt):
         self.number = number
 
 
+_early: int | None = None
+"""The last one that came. Whom it interrupts may make another error of it, or lose it: pydantic reports a model that
+cannot be built, an object that is being deleted passes nothing on."""
+
+
 def stop_early() -> None:
     """Let signals end a process that begins as Ctrl-C does, with a line, until `Stopping` takes them."""
     for number in ENDING:
-        if signal.getsignal(number) is signal.SIG_DFL:  # else Python's own, nohup, or somebody else's
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):  # else nohup, or somebody else's
             signal.signal(number, _raise)
 
 
-def signal_of(stopped: BaseException) -> int:
-    """Return what ended a command early. stopped: what reached its end: KeyboardInterrupt, or what click has made of it."""
-    for error in (stopped, stopped.__cause__, stopped.__context__):
-        if isinstance(error, StoppedEarly):
-            return error.number
-    return signal.SIGINT
+def signal_of(error: BaseException) -> int | None:
+    """Return the signal that ended a command early; None where none did. error: what reached the command's end."""
+    for cause in (error, error.__cause__, error.__context__):  # click makes an Abort of it
+        if isinstance(cause, StoppedEarly):
+            return cause.number
+        if isinstance(cause, KeyboardInterrupt):
+            return signal.SIGINT
+    return _early
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
+    global _early  # noqa: PLW0603
+    _early = number
     raise StoppedEarly(number)
 
 
@@ -182,7 +191,7 @@ class Stopping:
     """
 
     def __init__(self) -> None:
-        self._received: int | None = None
+        self._received = _early
         self._watchdog: ExitWatchdog | None = None
         self._before: dict[int, Any] = {}
 

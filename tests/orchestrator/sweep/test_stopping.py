@@ -112,6 +112,55 @@ def test_before_a_sweep_has_begun_too(number: signal.Signals) -> None:
     assert ended.stdout == f"{int(number)}\n"
 
 
+MADE_INTO_ANOTHER = """
+import os, signal, sys
+from orchestrator.cli import group
+from orchestrator.sweep.stop import stop_early
+stop_early()
+
+def interrupted(**_):
+    try:
+        os.kill(os.getpid(), int(sys.argv[1]))
+    except KeyboardInterrupt:
+        pass
+    raise ValueError('Error building "literal" validator')
+
+group.orch.main = interrupted
+sys.exit(group.run(["plan"]))
+"""
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_before_a_sweep_has_begun_also_where_a_library_makes_another_error_of_it(number: signal.Signals) -> None:
+    asked = [sys.executable, "-c", MADE_INTO_ANOTHER, str(int(number))]
+    ended = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert ended.returncode == 128 + number, ended.stderr
+    assert ended.stderr == f"stopped by {number.name}; the same command begins again\n"
+
+
+LOST = """
+import os, sys
+from orchestrator.errors import Interrupted
+from orchestrator.sweep.stop import Stopping, stop_early
+stop_early()
+try:
+    os.kill(os.getpid(), int(sys.argv[1]))
+except KeyboardInterrupt:
+    pass
+try:
+    with Stopping() as stopping:
+        stopping.check()
+except Interrupted as stopped:
+    print(stopped.signal_number)
+"""
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_that_a_library_loses_ends_the_sweep_as_it_begins(number: signal.Signals) -> None:
+    ended = subprocess.run([sys.executable, "-c", LOST, str(int(number))], capture_output=True, text=True, check=True)
+    assert ended.stdout == f"{int(number)}\n"
+
+
 DEAF = """
 import os, signal, subprocess, sys
 from clusters.signals import WARNINGS, children_deaf_to

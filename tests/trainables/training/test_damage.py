@@ -51,20 +51,25 @@ def flipped(path: Path, bit: int) -> bytes:
 def test_every_flipped_bit_and_every_lost_end_is_seen(stopped: TrialTask) -> None:
     folder = folder_of(stopped)
     random = np.random.default_rng(0)
+    whole = read(folder, STOPPED_IN - 1)
     for suffix in ("json", "safetensors"):
         path = folder / f"epoch-{STOPPED_IN - 1}.{suffix}"
         good = path.read_bytes()
         for bit in random.integers(8 * len(good), size=300).tolist():
             path.write_bytes(flipped(path, bit))
-            with pytest.raises(CheckpointError):
-                read(folder, STOPPED_IN - 1)
+            try:
+                found = read(folder, STOPPED_IN - 1)
+            except CheckpointError:
+                found = None
+            # JSON says some things in two ways: 1e-05 and 1E-05
+            assert found is None or found == whole, f"bit {bit} of the {suffix}"
             path.write_bytes(good)
         for length in random.integers(len(good), size=50).tolist():
             path.write_bytes(good[:length])
             with pytest.raises(CheckpointError):
                 read(folder, STOPPED_IN - 1)
             path.write_bytes(good)
-    read(folder, STOPPED_IN - 1)
+    assert read(folder, STOPPED_IN - 1) == whole
 
 
 def another_format(trial_task: TrialTask) -> None:
