@@ -64,7 +64,7 @@ format: $(VENV)/.installed-dev  ## let ruff mend what it can
 
 docs: $(VENV)/.installed  ## write the generated documents anew
 	$(BIN)/python -m results_schema > docs/data-dictionary.md
-	$(BIN)/python -m orchestrator.cli.reference > docs/cli.md
+	$(BIN)/python -m orchestrator.cli.terminal.reference > docs/cli.md
 
 bench-null: $(VENV)/.installed-dev  ## what a trial costs beyond its training, beside Ray Tune
 	$(BIN)/python benchmarks/null_trials.py --trials 1000 --peers

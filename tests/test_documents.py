@@ -18,8 +18,8 @@ from ruamel.yaml import YAML
 from clusters.errors import ClusterSpecError
 from clusters.file import parse_cluster
 from clusters.spec import ClusterSpec
-from orchestrator.cli.group import orch
-from orchestrator.cli.reference import every_command
+from orchestrator.cli.terminal.group import orch
+from orchestrator.cli.terminal.reference import every_command
 from orchestrator.errors import GridError
 from orchestrator.grid import GridSpec
 from orchestrator.grid.grid_file import GridFile

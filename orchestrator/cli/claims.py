@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import say
+from orchestrator.cli.terminal.path import PATH
 
 if TYPE_CHECKING:
     from orchestrator.evidence.judge import Judgement

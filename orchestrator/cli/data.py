@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from orchestrator.cli.path import FILE, PATH
 from orchestrator.cli.terminal import console, say
+from orchestrator.cli.terminal.path import FILE, PATH
 from orchestrator.text import one_line
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import say
+from orchestrator.cli.terminal.path import PATH
 
 
 @click.command(epilog="Example: orch fetch --cluster jobs.yaml demo")
@@ -18,8 +18,8 @@ def command(name: str | None, cluster: Path, results: Path | None) -> None:
     Tables, page, images and weights come along, checked by their checksum; checkpoints stay. The same command again
     brings what is newer.
     """
-    from orchestrator.cli.display import display
-    from orchestrator.cli.on_head import remote_results
+    from orchestrator.cli.head import remote_results
+    from orchestrator.cli.terminal.display import display
     from orchestrator.remote.fetch import fetch
 
     with display(quiet=False, verbose=True) as progress:

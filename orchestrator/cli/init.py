@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import say
+from orchestrator.cli.terminal.path import PATH
 
 
 @click.command(epilog="Example: orch init birds.yaml")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import say
+from orchestrator.cli.terminal.path import PATH
 from trainables import AXES
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def command(results: Path | None, trial: str | None, cluster: Path | None, as_js
 
 
 def _from_head(cluster: Path, name: str | None, trial: str | None, as_json: bool) -> int:
-    from orchestrator.cli.on_head import remote_results, show
+    from orchestrator.cli.head import remote_results, show
     from orchestrator.remote.request import RESULTS
 
     if trial is not None:

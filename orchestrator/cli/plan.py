@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import console, say
+from orchestrator.cli.terminal.path import PATH
 
 if TYPE_CHECKING:
     from clusters.spec import ClusterSpec
@@ -32,7 +32,7 @@ def command(grid: Path, results: Path | None, data: Path | None, cluster: Path |
     Writes nothing, downloads nothing and starts nothing; a cluster whose Ray runs is asked what it has room for. Ends with
     0, and with 2 for a mistake in the input, or where no trial could run.
     """
-    from orchestrator.cli.on_head import remote
+    from orchestrator.cli.head import remote
     from orchestrator.sweep.preview import preview
 
     if (head := remote(cluster)) is not None:
@@ -63,7 +63,7 @@ def command(grid: Path, results: Path | None, data: Path | None, cluster: Path |
 
 def _on_head(cluster: "ClusterSpec", grid: Path, as_json: bool) -> int:
     """Plan on the head: this machine need not have the data, and its fingerprints are the cluster's."""
-    from orchestrator.cli.on_head import show
+    from orchestrator.cli.head import show
     from orchestrator.grid import read_grid
     from orchestrator.remote.request import CLUSTER, GRID, RESULTS
 

@@ -5,8 +5,8 @@ from typing import Literal
 
 import click
 
-from orchestrator.cli.path import FILE, PATH
 from orchestrator.cli.terminal import say
+from orchestrator.cli.terminal.path import FILE, PATH
 
 
 @click.command(epilog="Example: orch report results/demo --output demo.html; orch report results/demo --format md")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import console, say
+from orchestrator.cli.terminal.path import PATH
 
 if TYPE_CHECKING:
     import pyarrow as pa

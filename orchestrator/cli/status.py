@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import say
+from orchestrator.cli.terminal.path import PATH
 from orchestrator.text import counted, duration
 from trainables.errors import first_line
 
@@ -26,7 +26,7 @@ def command(results: Path | None, cluster: Path | None, as_json: bool) -> int:
     can be used from another terminal while the sweep runs.
     """
     if cluster is not None:
-        from orchestrator.cli.on_head import remote_results, show
+        from orchestrator.cli.head import remote_results, show
         from orchestrator.remote.request import RESULTS
 
         asked = ["status", RESULTS, *(["--json"] if as_json else [])]

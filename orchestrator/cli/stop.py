@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import say
+from orchestrator.cli.terminal.path import PATH
 
 
 @click.command(epilog="Example: orch stop results/demo --wait; the command of the sweep goes on.")
@@ -20,7 +20,7 @@ def command(results: Path | None, cluster: Path | None, now: bool, wait: bool) -
     runs.
     """
     if cluster is not None:
-        from orchestrator.cli.on_head import remote_results, show
+        from orchestrator.cli.head import remote_results, show
         from orchestrator.remote.request import RESULTS
 
         options = [option for option, given in (("--now", now), ("--wait", wait)) if given]

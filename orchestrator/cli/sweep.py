@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.path import PATH
 from orchestrator.cli.terminal import say
+from orchestrator.cli.terminal.path import PATH
 
 if TYPE_CHECKING:
     from clusters.spec import ClusterSpec
@@ -99,8 +99,8 @@ def command(
     2 for a mistake in the input or where no trial could run, 3 when the cluster was lost, 4 for damaged results, 5 when
     another sweep runs here.
     """
-    from orchestrator.cli.display import display
-    from orchestrator.cli.on_head import remote
+    from orchestrator.cli.head import remote
+    from orchestrator.cli.terminal.display import display
     from orchestrator.sweep.notify import Notice, Notifier, notifying
     from orchestrator.sweep.run import SweepRequest, run_sweep
 
@@ -160,7 +160,7 @@ def _on_head(
     request: "SweepRequest", cluster: "ClusterSpec", notifier: "Notifier", *, detach: bool, as_json: bool, quiet: bool
 ) -> int:
     """Submit the sweep, and show what it says until it ends, or until nobody wants to see it any more."""
-    from orchestrator.cli.display import display
+    from orchestrator.cli.terminal.display import display
     from orchestrator.remote.jobs import follow, submit
     from orchestrator.sweep.notify import notifying
     from orchestrator.sweep.stop import signal_of

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.path import PATH
+from orchestrator.cli.terminal.path import PATH
 
 
 @click.command(epilog="Example: orch verify results/demo")

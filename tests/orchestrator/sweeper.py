@@ -16,7 +16,7 @@ from typing import cast
 import click
 
 from orchestrator.cli import exit_code
-from orchestrator.cli.display import display
+from orchestrator.cli.terminal.display import display
 from orchestrator.errors import OrchError
 from orchestrator.sweep.run import SweepRequest, run_sweep
 from tests.orchestrator import sample

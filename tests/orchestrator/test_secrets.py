@@ -95,7 +95,7 @@ import os, sys
 sys.path.insert(0, {str(SWEEPER.parents[2])!r})
 from pathlib import Path
 from tests.orchestrator.sweeper import misbehave
-from orchestrator.cli.display import display
+from orchestrator.cli.terminal.display import display
 from orchestrator.sweep.run import SweepRequest
 from orchestrator.sweep.run import run_sweep
 

@@ -9,28 +9,33 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from orchestrator.cli.group import COMMANDS, orch
-from orchestrator.cli.reference import WIDTH, every_command, markdown
+from orchestrator.cli.terminal.group import COMMANDS, orch
+from orchestrator.cli.terminal.reference import WIDTH, every_command, markdown
 
 PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 CONTEXTS = list(every_command())
 
 
 def test_the_committed_page_is_the_generated_one() -> None:
-    again = "run: python -m orchestrator.cli.reference > docs/cli.md"
+    again = "run: python -m orchestrator.cli.terminal.reference > docs/cli.md"
     assert PAGE.read_text(encoding="utf-8") == markdown(), again
 
 
 def test_the_module_prints_the_page_whatever_the_terminal_is() -> None:
     narrow = os.environ | {"COLUMNS": "50", "LC_ALL": "C", "PYTHONUTF8": "0"}
     printed = subprocess.run(
-        [sys.executable, "-m", "orchestrator.cli.reference"],
+        [sys.executable, "-m", "orchestrator.cli.terminal.reference"],
         capture_output=True,
         check=True,
         cwd=PAGE.parents[1],
         env=narrow,
     ).stdout
     assert printed.decode("utf-8") == PAGE.read_text(encoding="utf-8")
+
+
+def test_a_file_of_the_folder_is_a_command() -> None:
+    files = {path.stem for path in (PAGE.parents[1] / "orchestrator" / "cli").glob("*.py")}
+    assert files == {*COMMANDS, "__init__"}
 
 
 def test_every_command_is_there_once() -> None:

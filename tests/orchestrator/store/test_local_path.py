@@ -8,8 +8,8 @@ import pytest
 
 from orchestrator import load
 from orchestrator.cli import run
-from orchestrator.cli.group import COMMANDS
-from orchestrator.cli.path import LocalPath
+from orchestrator.cli.terminal.group import COMMANDS
+from orchestrator.cli.terminal.path import LocalPath
 from orchestrator.errors import UserError
 from orchestrator.store.local_path import VARIABLES, local_path
 
