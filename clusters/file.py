@@ -1,6 +1,7 @@
 """Reads a cluster file."""
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +14,9 @@ from clusters.kinds import KINDS, kind_of
 from clusters.spec import ClusterSpec
 from clusters.yaml_file import At, Keys, NotYaml, YamlMapping, find, model_at, parse
 
+_OTHER: Final = re.compile(r"[^\w.\- ]")
+"""What a cluster's name does not have."""
+_MAX_NAME: Final = 64
 _MAX_BYTES: Final = 100_000
 _MAX_VALUES: Final = 1_000
 _LONGEST: Final = 4_096
@@ -20,9 +24,14 @@ _LONGEST: Final = 4_096
 
 
 def read_cluster(path: Path | None) -> ClusterSpec:
-    """The cluster of a file; `local.yaml` when no file is given. Raises ClusterSpecError with all problems."""
+    """The cluster of a file, which is called as the file is where that does not say; `local.yaml` when no file is given.
+
+    Raises ClusterSpecError with all problems.
+    """
     text, name = (files("clusters").joinpath("local.yaml").read_text(), "local.yaml") if path is None else _text(path)
     spec = parse_cluster(text, name)
+    if path is not None and "name" not in spec.model_fields_set:
+        spec = spec.model_copy(update={"name": _OTHER.sub("-", path.stem)[:_MAX_NAME]})
     if path is None or spec.token_file is None:
         return spec
     try:

@@ -47,6 +47,7 @@ class ClusterSpec(_Part):
     """Where a sweep runs."""
 
     name: Annotated[str, Field(pattern=r"^[\w.\- ]{1,64}$")] = "local"
+    """For messages and tables. Where it is absent, the file's name without its ending."""
     kind: Kind = "local"
     """local: Ray is started on this machine; attach: this is a machine of a cluster whose Ray runs; jobs: the sweep goes
     to a cluster as a Ray job. Where it is absent, the address tells."""

@@ -60,7 +60,8 @@ def check_cluster(file: Path | None, *, start_ray: bool) -> Iterator[CheckResult
         fix = "reach it through a tunnel: ssh -N -L 8265:127.0.0.1:8265 HEAD, address: http://127.0.0.1:8265"
         yield CheckResult("token", "note", f"it travels unencrypted to {spec.address}", fix)
     if not start_ray:
-        yield CheckResult("cluster", "ok", f"{spec.name} ({spec.kind}, {spec.address}), not tried")
+        where = "this machine" if spec.access.starts_ray else f"{spec.kind}, {spec.address}"
+        yield CheckResult("cluster", "ok", f"{spec.name} ({where}), not tried")
     elif spec.access.submits:
         yield from _head(spec)
     else:

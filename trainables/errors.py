@@ -37,8 +37,17 @@ def said_by(error: Exception) -> str:
 
 
 def alike(name: str, known: Iterable[str], *, most: int = 2, likeness: float = 0.6) -> list[str]:
-    """Known names that are spelt much like this one, the likest first. likeness: from 0 to 1, that of equal names."""
-    return difflib.get_close_matches(name, list(known), n=most, cutoff=likeness)
+    """Known names that are spelt much like this one, the likest first; where some differ in nothing but case and dashes,
+    those alone. likeness: from 0 to 1, that of equal names.
+    """
+    names = list(known)
+    same = [one for one in names if bare(one) == bare(name)]
+    return same[:most] or difflib.get_close_matches(name, names, n=most, cutoff=likeness)
+
+
+def bare(name: str) -> str:
+    """Return a name without what people write one way or another: `AdamW` is `adamw`, `ResNet-50` is `resnet50`."""
+    return "".join(letter for letter in name.casefold() if letter not in "-_ ")
 
 
 def meant(names: Iterable[str], otherwise: str) -> str:
@@ -54,16 +63,23 @@ class TrainablesError(Exception):
 class UnknownComponent(TrainablesError):
     """A level names a component that does not exist."""
 
-    def __init__(self, kind: str, name: str, known: Sequence[str], prefix: str = "") -> None:
-        """prefix: of the namespace whose member is named, `torchvision:`; `name` and `known` are without it."""
-        super().__init__(kind, name, tuple(known), prefix)
+    def __init__(
+        self, kind: str, name: str, known: Sequence[str], prefix: str = "", elsewhere: Sequence[str] = ()
+    ) -> None:
+        """prefix: of the namespace whose member is named, `torchvision:`; `name` and `known` are without it.
+        elsewhere: whole names that are called so behind another prefix, or without one.
+        """
+        super().__init__(kind, name, tuple(known), prefix, tuple(elsewhere))
         self.kind, self.name, self.known, self.prefix = kind, name, tuple(known), prefix
+        self.elsewhere = tuple(elsewhere)
 
     def __str__(self) -> str:
         # near names are looked for here: of thousands of wrong names only some are reported
         near, known = (
-            [f"{self.prefix}{name}" for name in names] for names in (alike(self.name, self.known), self.known)
+            [f"{self.prefix}{name}" for name in names]
+            for names in (() if self.elsewhere else alike(self.name, self.known), self.known)
         )
+        near += self.elsewhere
         return f"unknown {self.kind} {self.prefix + self.name!r}; {meant(near, 'known: ' + ', '.join(known))}"
 
 

@@ -17,7 +17,7 @@ from types import new_class
 from typing import ClassVar, Final
 
 from trainables.component import Component
-from trainables.errors import BrokenComponent, UnknownComponent
+from trainables.errors import BrokenComponent, UnknownComponent, bare
 
 # Components that exist by the dozen: one class of the same parameters under many names, `torchvision:resnet18`.
 
@@ -97,7 +97,7 @@ class Registry:
         if colon and prefix in _folders(kind):
             return _from_family(kind, prefix, member)
         known = [*self.names(kind), *(f"{folder}:NAME" for folder in sorted(_folders(kind)))]
-        raise UnknownComponent(kind, name, known)
+        raise UnknownComponent(kind, name, known, elsewhere=_called_so(kind, name))
 
 
 registry: Final = Registry()
@@ -157,8 +157,18 @@ def _from_family(kind: str, prefix: str, member: str) -> type[Component]:
     namespace = _namespace(kind, prefix)
     known = namespace.members()
     if member not in known:
-        raise UnknownComponent(kind, member, known, f"{prefix}:")
+        raise UnknownComponent(kind, member, known, f"{prefix}:", _called_so(kind, f"{prefix}:{member}"))
     return _checked(kind, f"{prefix}:{member}", namespace.member(member))
+
+
+def _called_so(kind: str, name: str) -> list[str]:
+    """Names that are this one, but for case, dashes and the prefix; those without a prefix first."""
+    prefix, _, member = name.rpartition(":")
+    if found := [known for known in registry.names(kind) if bare(known) == bare(member)]:
+        return found  # and no library is imported to look for more
+    members = ((folder, known) for folder in sorted(_folders(kind)) for known in _namespace(kind, folder).members())
+    found = [f"{folder}:{known}" for folder, known in members if bare(known) == bare(member)]
+    return [known for known in found if known.startswith(f"{prefix}:")] or found
 
 
 def _from_entry_point(kind: str, entry: EntryPoint) -> type[Component]:

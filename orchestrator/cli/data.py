@@ -20,7 +20,7 @@ _MAX_CLASSES: Final = 100
 """Classes whose images are on the page: with more it would grow to many megabytes."""
 
 
-@click.command(epilog="Example: orch data '{name: image_folder, path: birds}' --html birds.html")
+@click.command(epilog="Example: orch data digits, or orch data ~/birds --html birds.html")
 @click.argument("dataset")
 @click.option("--data", type=PATH, help="Data folder; ORCH_DATA when not given.")
 @click.option("--html", "-o", type=FILE, help="Write a page with images to this file.")
@@ -34,8 +34,9 @@ _MAX_CLASSES: Final = 100
 def command(dataset: str, data: Path | None, html: Path | None, whole: bool, as_json: bool) -> None:
     """The card of a data set: counts, classes, duplicates, mean and spread, licence and source.
 
-    DATASET is a name (`orch list dataset`), or a level as a grid would hold it. It is decoded where it has not been; it
-    has to be on this machine, since nothing is downloaded. All that is wrong with it is reported at once, with exit code 2;
+    DATASET is a name (`orch list dataset`), a folder with a folder of images for each class, or a level as a grid would
+    hold it: '{name: image_folder, path: birds, size: 64}'. It is decoded where it has not been; it has to be on this
+    machine, since nothing is downloaded. All that is wrong with it is reported at once, with exit code 2;
     with `--all` that is all that a sweep under the default protocol would find.
     """
     from orchestrator.plan.data_card import look_at

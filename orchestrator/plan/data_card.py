@@ -14,9 +14,10 @@ from orchestrator.text import one_line
 from trainables.data.card import ClassImages, DataCard, DataView
 from trainables.data.checks import with_split_faults
 from trainables.data.subset import SeededSplit
-from trainables.dataset import Dataset
+from trainables.dataset import DataLocation, Dataset
 from trainables.errors import DataError
 from trainables.protocol import Splits
+from trainables.registry import registry
 
 
 def look_at(
@@ -24,13 +25,13 @@ def look_at(
 ) -> tuple[DataCard, tuple[ClassImages, ...]]:
     """The card of a data set, and images of each class.
 
-    level: a name, or a level as a grid would hold it, `{name: image_folder, path: birds}`; a relative path is looked for
-    in the working folder, then in the data folder. Raises UserError: no such data set, parameters that it does not
-    have, files that are missing or damaged. whole: whether every image is read whole and all are divided, so that what
-    a sweep would find is found.
+    level: a name, a folder of images, or a level as a grid would hold it, `{name: image_folder, path: birds}`; a relative
+    path is looked for in the working folder, then in the data folder. Raises UserError: no such data set, parameters that
+    it does not have, files that are missing or damaged. whole: whether every image is read whole and all are divided, so
+    that what a sweep would find is found.
     """
     location = replace(data_location(data, None), beside=Path.cwd())
-    dataset, dividing = read_level(level), SeededSplit(Splits(), seed=0)
+    dataset, dividing = folder_of_images(level, location) or read_level(level), SeededSplit(Splits(), seed=0)
     try:
         view = DataView(dataset, location)
         if whole:
@@ -39,6 +40,29 @@ def look_at(
     except DataError as error:
         errors = with_split_faults(error, dataset, location, dividing)
         raise UserError("\n".join(one_line(str(part)) for part in errors)) from error
+
+
+def folder_of_images(text: str, location: DataLocation) -> Dataset | None:
+    """The data set that a path means; None where it is none. A data set's own name goes before that of a folder.
+
+    Raises UserError where it can be nothing but a path, and leads to no folder that can be named in a grid.
+    """
+    if text in registry.names("dataset") or not text.strip():
+        return None
+    try:
+        text.encode()
+        folder = location.find(str(Path(text).expanduser()))
+    except (OSError, RuntimeError, ValueError) as refused:
+        raise UserError(f"{text!r} is no data set: {refused}") from None
+    if folder is not None and folder.is_dir():
+        return cast(Dataset, registry.get("dataset", "image_folder").from_parameters({"path": str(folder)}))
+    if text.startswith(("/", "./", "../", "~")):
+        raise UserError(
+            f"{text} is {'not there' if folder is None else 'a file, no folder'}; a data set is a folder with a folder of"
+            " images for each class, a name of `orch list dataset`, or a level as a grid would hold it, such as"
+            " '{name: image_parquet, path: birds.parquet}'"
+        )
+    return None
 
 
 def read_level(text: str) -> Dataset:

@@ -34,6 +34,8 @@ from orchestrator.store.predictions.parts import parts_in
 # An archive from a head, unpacked: all that is in it is looked at before anything is written.
 
 _READ_AT_ONCE: Final = 1 << 20
+_NAMELESS: Final = "local"
+"""What an older orch called a cluster whose file has no name."""
 """Bytes: more than any header of ours has. A name or an attribute that is said to be longer would fill the memory."""
 _NOT_AN_ARCHIVE: Final = (
     tarfile.TarError,
@@ -236,7 +238,7 @@ def _refuse_own(paths: ResultsPaths, cluster: ClusterSpec) -> None:
         raise UserError(
             f"{paths.root} was not fetched from a cluster; give --results, so that nothing is replaced there"
         )
-    if note is not None and note.cluster != cluster.name:
+    if note is not None and note.cluster not in {cluster.name, _NAMELESS}:
         raise UserError(f"{paths.root} was fetched from another cluster; give --results")
 
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
@@ -15,7 +16,7 @@ from orchestrator.errors import UserError
 from orchestrator.evidence.judge import judge, latest_text, measured
 from orchestrator.evidence.selection import OWN, Measure, measures_of
 from orchestrator.evidence.stats.ranks import performance_profile
-from orchestrator.evidence.text import as_json
+from orchestrator.evidence.text import as_json, lines_of
 from orchestrator.evidence.verdict import Verdict
 from orchestrator.grid import measures
 from orchestrator.grid.measures import reachable, time_to
@@ -25,6 +26,7 @@ from orchestrator.store.local_path import local_path, whole_path
 from orchestrator.store.predictions.parts import Answered, PartTrial
 from orchestrator.store.predictions.reading import examples_of, predicted_trials, predictions_of
 from orchestrator.store.reading import results_at, table_of
+from orchestrator.text import clean
 from results_schema import ENVIRONMENTS, TABLES, TRAINED, Table
 from trainables import AXES, AxisName
 
@@ -161,7 +163,7 @@ class Results:
         *,
         margin: float = 0.0,
         where: Mapping[str, Any] | None = None,
-    ) -> Verdict:
+    ) -> "Comparison":
         """Whether the cells of `first` are better than those of `than`, as a claim of a grid says it (docs/claims.md).
 
             load("results/demo").compare({"model": "cnn"}, {"model": "mlp"}, where={"dataset": "digits"})
@@ -173,7 +175,7 @@ class Results:
         """
         claim: dict[str, Any] = {
             "id": "compare",
-            "text": "a comparison",
+            "text": f"{_said(first)} is better than {_said(than)}",
             "better": _plain(first),
             "than": _plain(than),
             "on": _plain(on) if on is not None else f"test_{self._measure('on').name}",
@@ -181,7 +183,7 @@ class Results:
         claim |= {"margin": _plain(margin)} if margin else {}
         claim |= {"where": _plain(where)} if where else {}
         (verdict,) = judge(self._paths, read_text(self._grid_with(claim), Path("compare")), alone=True).verdicts
-        return verdict
+        return Comparison(*(getattr(verdict, field.name) for field in fields(verdict)))
 
     def profile(
         self,
@@ -226,6 +228,19 @@ class Results:
     def __repr__(self) -> str:
         done = int((self.trials["status"] == "completed").sum())
         return f"<results in {self._paths.root}: {done} of {len(self.trials)} trials completed>"
+
+
+class Comparison(Verdict):
+    """A verdict that a notebook shows in the words of `orch claims`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return clean("\n".join(lines_of(self)))
+
+
+def _said(arm: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in _plain(arm).items())
 
 
 def _plain(value: Any) -> Any:

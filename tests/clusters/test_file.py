@@ -72,6 +72,23 @@ def test_a_bad_file_is_refused_with_its_name_and_the_key(tmp_path: Path, text: s
 
 
 @pytest.mark.parametrize(
+    ("file", "text", "name"),
+    [
+        ("gpu.yaml", "address: auto", "gpu"),
+        ("our.lab.yaml", "address: head:6379", "our.lab"),
+        ("machine", "cpus: 2", "machine"),
+        ("a;b\x1b[31m\nc.yaml", "cpus: 2", "a-b--31m-c"),
+        (f"{'x' * 200}.yaml", "cpus: 2", "x" * 64),
+        ("gpu.yaml", "name: lab", "lab"),
+        ("gpu.yaml", "name: local", "local"),
+    ],
+)
+def test_a_cluster_without_a_name_is_called_as_its_file(tmp_path: Path, file: str, text: str, name: str) -> None:
+    (tmp_path / file).write_text(text)
+    assert read_cluster(tmp_path / file).name == name
+
+
+@pytest.mark.parametrize(
     ("text", "kind", "address"),
     [
         ("{}", "local", "local"),

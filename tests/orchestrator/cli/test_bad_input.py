@@ -171,6 +171,30 @@ def test_a_near_name_is_offered(name: str, folder: Path, capsys: pytest.CaptureF
     assert f"did you mean {near}" in refused(["sweep", "grid.yaml"], capsys).replace("'", "")
 
 
+@pytest.mark.parametrize(
+    ("known", "written", "meant"),
+    [
+        ("sgd", "SGD", "sgd"),
+        ("sgd", "AdamW", "adamw"),
+        ("sgd", "RMSprop", "rmsprop"),
+        ("sgd", "Adam-W", "adamw"),
+        ("mlp", "MLP", "mlp"),
+        ("mlp", "ResNet", "resnet"),
+        ("mlp", "resnet50", "pretrained:resnet50 or torchvision:resnet50"),
+        ("mlp", "ResNet-50", "pretrained:resnet50 or torchvision:resnet50"),
+        ("mlp", "torchvision:ResNet50", "torchvision:resnet50"),
+        ("mlp", "timm:vit_b_16", "pretrained:vit_b_16 or torchvision:vit_b_16"),
+        ("mlp", "torchvision:mlp", "mlp"),
+        ("mlp", "alexnet", "pretrained:alexnet or torchvision:alexnet"),
+    ],
+)
+def test_a_name_is_offered_for_its_letters_before_one_that_is_only_near(
+    known: str, written: str, meant: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "grid.yaml").write_text(changed(f"[{known}]", f"['{written}']"))
+    assert f"{written!r}; did you mean {meant}?" in refused(["sweep", "grid.yaml"], capsys)
+
+
 def test_all_mistakes_are_reported_at_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "grid.yaml").write_text(changed("[mlp]", "[mpl]").replace("epochs: 1", "epochs: 0"))
     assert run(["sweep", "grid.yaml"]) == 2

@@ -57,6 +57,30 @@ def test_the_card_of_digits_is_what_scikit_learn_holds() -> None:
     assert card["targets"] == [] and card["shape"] == [1, 8, 8]
 
 
+def test_a_folder_is_a_data_set_by_its_path(birds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_level = data(f"{{name: image_folder, path: {birds}}}", "--json").stdout
+    assert data(birds, "--json").stdout == by_level
+    assert data("birds", "--data", birds.parent, "--json").stdout == by_level
+    monkeypatch.chdir(birds.parent)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for path in ("birds", "./birds", "birds/", "../data/birds", "~/data/birds"):
+        assert data(path, "--json").stdout == by_level
+
+
+def test_a_folder_of_any_name_is_one_and_goes_behind_a_data_sets_own_name(
+    birds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(birds.parent)
+    for name in ("{name: digits", "a\nb: *c", "$(touch x)", "digits"):
+        birds.rename(birds.parent / name)
+        card = json.loads(data(name, "--json").stdout)
+        assert card["examples"] == (1797 if name == "digits" else 16)
+        (birds.parent / name).rename(birds)
+    birds.rename(birds.parent / "digits")
+    assert json.loads(data("./digits", "--json").stdout)["examples"] == 16
+    assert [path.name for path in birds.parent.iterdir()] == ["digits"]
+
+
 def test_duplicates_within_and_across_splits_are_counted_and_named(birds: Path) -> None:
     level = f"{{name: image_folder, path: {birds}}}"
     card = json.loads(data(level, "--json").stdout)
@@ -114,6 +138,13 @@ def test_names_of_a_users_folders_neither_break_lines_nor_steer_the_terminal(tmp
     ("level", "message"),
     [
         ("digit", "unknown dataset 'digit'; did you mean digits?"),
+        ("Fashion-MNIST", "unknown dataset 'Fashion-MNIST'; did you mean fashion_mnist?"),
+        ("./nowhere", "./nowhere is not there; a data set is a folder with a folder of images for each class"),
+        ("/etc/passwd", "/etc/passwd is a file, no folder; a data set is"),
+        ("~nobody-of-that-name/x", "is no data set"),
+        ("/" + 5000 * "x", "is no data set"),
+        (".", "has no class folders"),
+        ("\udcff", "is no data set"),
         ("{name: image_folder}", "image_folder needs path"),
         ("{name: image_folder, path: x, colour: 3}", "unknown parameter of image_folder 'colour'"),
         ("{name: image_folder, path: [a, b]}", "means 2 data sets, one for each value of a list; name one"),
@@ -125,7 +156,11 @@ def test_names_of_a_users_folders_neither_break_lines_nor_steer_the_terminal(tmp
         ("mnist", "mnist was not found"),
     ],
 )
-def test_what_cannot_be_shown_is_the_users_error(level: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_shown_is_the_users_error(
+    level: str, message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
     assert run(["data", level]) == 2
     shown = capsys.readouterr()
     assert shown.out == "" and message in shown.err and "Traceback" not in shown.err

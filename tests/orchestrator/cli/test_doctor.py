@@ -40,6 +40,21 @@ def test_each_problem_comes_with_its_fix_and_the_exit_code(tmp_path: Path):
     assert "\x1b[" not in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("address: auto\n", "lab (attach, auto), not tried"),
+        ("name: ours\naddress: auto\n", "ours (attach, auto), not tried"),
+        ("cpus: 1\n", "lab (this machine), not tried"),
+    ],
+)
+def test_a_cluster_is_called_as_its_file_where_it_has_no_name(tmp_path: Path, text: str, found: str):
+    (tmp_path / "lab.yaml").write_text(text)
+    done = doctor("--quick", "--json", "--results", tmp_path, "--cluster", tmp_path / "lab.yaml")
+    said = {check["about"]: check["found"] for check in json.loads(done.stdout)["findings"]}
+    assert said["cluster"] == found
+
+
 def test_an_empty_data_folder_has_digits_and_says_how_to_get_the_rest(tmp_path: Path):
     found = {check.about: check for check in check_data(tmp_path)}
     assert found["data: digits"].state == "ok"

@@ -114,6 +114,14 @@ def test_results_of_this_machine_and_of_another_cluster_are_never_replaced(head:
         fetch.fetch(CLUSTER.model_copy(update={"name": "other"}), "demo", tmp_path / "here", SilentProgress())
 
 
+def test_what_was_fetched_when_a_cluster_had_no_name_is_fetched_again(head: Head, tmp_path: Path) -> None:
+    nameless = CLUSTER.model_copy(update={"name": "local"})
+    fetch.fetch(nameless, "demo", tmp_path / "here", SilentProgress())
+    fetch.fetch(CLUSTER, "demo", tmp_path / "here", SilentProgress())
+    with pytest.raises(UserError, match="another cluster"):
+        fetch.fetch(nameless, "demo", tmp_path / "here", SilentProgress())
+
+
 def answering(monkeypatch: pytest.MonkeyPatch, archived: bytes = b"", **changes: object) -> None:
     """A head that says what it likes, in the form that is expected."""
     message = {"name": "demo", "size": len(archived), "sha256": sha256(archived).hexdigest(), "running": False}

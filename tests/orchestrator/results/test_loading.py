@@ -60,6 +60,16 @@ def test_claims_and_a_comparison_say_the_same_but_for_when_they_were_made(result
     assert (bool(claims.loc[0, "post_hoc"]), verdict.post_hoc) == (False, True)
 
 
+def test_a_comparison_is_shown_in_the_words_of_the_command(results: Results) -> None:
+    shown = repr(results.compare({"model": "cnn"}, {"model": "mlp"}))
+    first, arms, effect, *_ = shown.splitlines()
+    assert first == "compare  supported (post hoc): model cnn is better than model mlp"
+    assert arms.startswith("  test_accuracy: ") and "mlp" in arms
+    assert "difference 0." in effect and "p = " in effect
+    assert not any(made in shown for made in ("Verdict(", "Claim(", "Finding(", "array("))
+    assert max(map(len, shown.splitlines())) < 250
+
+
 def test_a_comparison_by_another_measure_within_some_cells(results: Results) -> None:
     verdict = results.compare(
         {"model": "cnn"}, {"model": "mlp"}, "test_cross_entropy", margin=10.0, where={"dataset": "digits"}

