@@ -114,7 +114,7 @@ def test_before_a_sweep_has_begun_too(number: signal.Signals) -> None:
 
 MADE_INTO_ANOTHER = """
 import os, signal, sys
-from orchestrator.cli import group
+from orchestrator.cli.terminal import group
 from orchestrator.sweep.stop import stop_early
 stop_early()
 
