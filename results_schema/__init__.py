@@ -18,7 +18,7 @@ from results_schema.statuses import (
     Retryable,
     still_to_run,
 )
-from results_schema.trials import EARLIER_TRIALS, TRIAL_TABLES, TRIALS, TUNING_TRIALS, CellRow, TrialRow
+from results_schema.trials import EARLIER_TRIALS, EVALUATION, TRIAL_TABLES, TRIALS, TUNING_TRIALS, CellRow, TrialRow
 
 VERSION: Final = 7
 """Raised when a table or a column joins (ADR 6). An older journal is carried over, a newer one refused."""
@@ -36,6 +36,7 @@ __all__ = [
     "ENDED",
     "ENVIRONMENTS",
     "EPOCHS",
+    "EVALUATION",
     "EXAMPLES",
     "FINAL",
     "OF_EXAMPLES",

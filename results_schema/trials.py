@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from results_schema.column import Table
 from results_schema.statuses import STATUSES
 from trainables.columns import Column
 from trainables.records import TrialResult
+
+EVALUATION: Final = "evaluation"
+"""The purpose of a trial that is compared with others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """How the fields of a record are columns of a table: each says what it means where it is declared, and there alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from types import NoneType
@@ -46,6 +46,9 @@ class Score(Column):
     """Whether `trials` has it."""
     shown: bool = False
     """Whether listings and pages show it of the test split, beside what trials are selected by."""
+    chance: Callable[[int], float] | None = None
+    """Of so many classes, what answers score that know nothing of the inputs, and so what a trial counts as that broke; None
+    where nobody can say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,9 @@ _EXAMPLE = "Example: orch results results/demo --where model=cnn --where 'test_a
     is_flag=True,
     help="Show how much each source of variance brings: of trials whose seeds vary one of them alone (seeds: {vary: ...}).",
 )
+@click.option(
+    "--cells", is_flag=True, help="Show the leaderboard: a row for each cell, the best of each data set first."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, all columns unless --columns is given.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, all columns unless --columns is given.")
 def command(
@@ -54,6 +57,7 @@ def command(
     limit: int | None,
     wrong: str | None,
     variance: bool,
+    cells: bool,
     as_json: bool,
     as_csv: bool,
 ) -> None:
@@ -61,6 +65,8 @@ def command(
     that only earlier grids named with --where planned=no.
 
     With --variance, a row for each cell and source of variance: the deviation that it brings to what the grid compares by.
+
+    With --cells, the leaderboard: means over seeds, with what their intervals are about and what counts for what broke.
 
     With --wrong, single test examples instead: those whose true class a trial gave the least probability, or whose number
     it missed by most, which keep_predictions has kept.
@@ -79,10 +85,11 @@ def command(
             raise UserError("--wrong has an order and columns of its own: of the other options it takes --limit alone")
         _print_wrong(paths, wrong, limit, as_json=as_json, as_csv=as_csv)
         return
-    if variance:
-        if sort or direction or where or columns is not None or limit is not None:
-            raise UserError("--variance is a table of its own: of the other options it takes --json and --csv alone")
-        _print_variance(paths, as_json=as_json, as_csv=as_csv)
+    if variance or cells:
+        if sort or direction or where or columns is not None or limit is not None or variance == cells:
+            name = "--variance" if variance else "--cells"
+            raise UserError(f"{name} is a table of its own: of the other options it takes --json and --csv alone")
+        (_print_variance if variance else _print_cells)(paths, as_json=as_json, as_csv=as_csv)
         return
     names = tuple(name.strip() for name in columns.split(",") if name.strip()) if columns is not None else ()
     trials = every_trial(paths)
@@ -125,6 +132,21 @@ def _print_variance(paths: "ResultsPaths", *, as_json: bool, as_csv: bool) -> No
         _print_csv(found)
     else:
         _print_table(found)
+
+
+def _print_cells(paths: "ResultsPaths", *, as_json: bool, as_csv: bool) -> None:
+    from orchestrator.results.cell_table import USUAL, cell_table
+
+    found = cell_table(paths)
+    if as_json:
+        _print_json(found.cells)
+    elif as_csv:
+        _print_csv(found.cells)
+    else:
+        usual = [name for name in USUAL if found.cells[name].null_count < found.cells.num_rows]
+        _print_table(found.cells.select(usual))
+        for note in found.notes:
+            say(note, err=True)
 
 
 def _notes(trials: "pa.Table", query: "TrialQuery") -> Iterator[str]:

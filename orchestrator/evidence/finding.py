@@ -3,19 +3,16 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from orchestrator.evidence.arms import NOT_COMPARED, Comparison
 from orchestrator.evidence.pairing import Level, Units, bound_of
-from orchestrator.evidence.stats.design import Scope
+from orchestrator.evidence.stats.design import NARROW, WIDE, Scope
 from orchestrator.evidence.stats.scope import ScopedTest, scoped_test
 from orchestrator.grid.claims import Claim
 from orchestrator.text import counted
-
-NARROW: Final[Scope] = "these pictures"
-WIDE: Final[Scope] = "pictures like these"
 
 
 @dataclass(frozen=True)

@@ -140,8 +140,15 @@ SHOWN: Final = {
 """Columns of `trials` that are shown whatever trials are compared by, with their titles."""
 
 SCORES: Final = [
+    "dataset_config",
     "protocol_config",
     "data_fingerprint",
+    "varied",
+    "split_design",
+    "split_id",
+    "train_size",
+    "val_size",
+    "unlabelled_size",
     *dict.fromkeys(
         (
             *(f"{split}_{measure.name}" for split in ("train", "val", "test") for measure in MEASURES),

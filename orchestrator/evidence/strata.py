@@ -96,20 +96,8 @@ class Trials:
         return sums["part"].mask(equal, bound)
 
     def _design(self, rows: pd.DataFrame, seeds: pd.Index) -> Design:
-        if self.on.reads_test:
-            return self._test_design(rows, seeds)
-        if self.on.column.startswith("val_"):  # a part of what is not tested, which each seed draws anew
-            return RedrawnPictures(_ratio(rows, "val_size"))
-        return NoPictures()
-
-    def _test_design(self, rows: pd.DataFrame, seeds: pd.Index) -> Design:
-        of_each = rows.groupby(["dataset_config", "protocol_config"], sort=False).head(1)
-        designs = {split_design(row) for _, row in of_each.iterrows()}
-        if designs & {"official", "fixed"} or _share_a_split(rows):
-            return FixedPictures(self._contrast(rows, seeds), self._largest(rows))
-        if "redrawn" in designs:
-            return RedrawnPictures(_ratio(rows, "test_size"))
-        return Folds(min(_config(text)["folds"] for text in rows["dataset_config"].unique()))
+        found = drawn(rows, self.on)
+        return FixedPictures(self._contrast(rows, seeds), self._largest(rows)) if found is None else found
 
     def _contrast(self, rows: pd.DataFrame, seeds: pd.Index) -> NDArray[np.float64] | None:
         """(seeds, pictures)"""
@@ -131,6 +119,22 @@ class Trials:
         arms = rows.assign(part=rows["part"] / rows["seed"].nunique()).groupby("term")
         weights, accuracies = arms["part"].sum().to_numpy(), arms["value"].mean().to_numpy()
         return largest_variance(weights, accuracies, int(rows["test_size"].min()))
+
+
+def drawn(rows: pd.DataFrame, on: Measure) -> Design | None:
+    """Return how the pictures were come by that a measure reads; None of test pictures that all seeds share.
+
+    rows: of `trials`, of one pool of pictures.
+    """
+    if not on.reads_test:  # what is validated on is a part of what is not tested, which each seed draws anew
+        return RedrawnPictures(_ratio(rows, "val_size")) if on.column.startswith("val_") else NoPictures()
+    of_each = rows.groupby(["dataset_config", "protocol_config"], sort=False).head(1)
+    designs = {split_design(row) for _, row in of_each.iterrows()}
+    if designs & {"official", "fixed"} or _share_a_split(rows):
+        return None
+    if "redrawn" in designs:
+        return RedrawnPictures(_ratio(rows, "test_size"))
+    return Folds(min(_config(text)["folds"] for text in rows["dataset_config"].unique()))
 
 
 def _share_a_split(rows: pd.DataFrame) -> bool:

@@ -81,3 +81,10 @@ def is_higher_better(name: str) -> bool | None:
     """Which way a column of `trials` or `epochs` is better; None where neither way is."""
     column = _OF_TRIALS.get(name) or _OF_EPOCHS.get(name)
     return None if column is None or column.column.better is None else column.column.better == "higher"
+
+
+def chance_of(name: str, classes: int) -> float | None:
+    """What answers that know nothing score in a column of `trials`, of so many classes; None where nobody can say."""
+    column = _OF_TRIALS.get(name)
+    score = column.column if column is not None else None
+    return score.chance(classes) if isinstance(score, Score) and score.chance is not None and classes > 0 else None

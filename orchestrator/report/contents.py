@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestrator.errors import OrchError
+from orchestrator.evidence.pictures import KeptPictures
 from orchestrator.evidence.selection import SCORES, is_open
 from orchestrator.report import charts, summary
 from orchestrator.report import tables as grids
@@ -21,7 +22,7 @@ from orchestrator.report.gallery import galleries
 from orchestrator.report.page import Invocation, Page, Source
 from orchestrator.report.page_data import Breakdowns
 from orchestrator.report.tuning import SETTINGS, tuning_section
-from orchestrator.results.ranked import COSTS, ranked_cells
+from orchestrator.results.ranked import COSTS, class_counts, ranked_cells
 from orchestrator.store.files import reading
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
@@ -124,7 +125,9 @@ def read_page(paths: ResultsPaths) -> Page:
     tunes = every["purpose"] == "tuning"
     trials, tuning = every[~tunes], every[tunes]
     under_way = is_open(trials["status"])
-    ranked = ranked_cells(trials)
+    pictures = KeptPictures(paths)
+    ranked = ranked_cells(trials, class_counts(trials, tables), pictures)
+    tables.damage += pictures.damage
     shares = () if under_way else axis_effects(trials)
     environments = tables.wanted(ENVIRONMENTS, ENVIRONMENTS.columns)
     claims, unjudged = claim_section(paths, environments["grid"].dropna(), under_way=under_way)

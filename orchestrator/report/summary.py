@@ -8,7 +8,7 @@ import pandas as pd
 from orchestrator.evidence.selection import Measure, is_open, measures_of
 from orchestrator.grid.claims import ALPHA, min_seeds
 from orchestrator.report.page_data import LEFT_OVER, Effects
-from orchestrator.results.ranked import broken, tuned_label
+from orchestrator.results.ranked import broken, counted_as, tuned_label
 from orchestrator.text import counted
 from results_schema import BROKEN, OPEN, RETRYABLE
 
@@ -52,15 +52,16 @@ def _winner(dataset: str, cells: pd.DataFrame, measure: Measure, effects: Effect
     seeds = int(cell["n"])
     hit = int(broken(cells).iloc[0])
     over = f"over {counted(seeds + hit, 'seed')}" + (
-        f", {hit} of them broken and counted as {cell['counted_as']:.4g}" if hit else ""
+        f", {hit} of them broken and counted as {counted_as(cells)}" if hit else ""
     )
     interval = "" if pd.isna(cell["low"]) else f"{_figure(cell['low'])} to {_figure(cell['high'])}"
+    about = f" (interval: {cell['scope']})" if interval else ""
     return WinningCell(
         dataset=dataset,
         label=tuned_label(cell),
         score=_figure(cell["mean"]),
         interval=interval,
-        title=f"mean {measure.score} {over}; chosen by validation {measure.title}{_beside(measure)}",
+        title=f"mean {measure.score} {over}{about}; chosen by validation {measure.title}{_beside(measure)}",
         sure=_sure(cells, measure),
         matters="" if effects is None else _matters(effects),
     )
@@ -84,7 +85,10 @@ def _sure(cells: pd.DataFrame, measure: Measure) -> str:
         parts.append(
             f"{_differences(differ, ties, others)} at 5 %, after Holm's correction{_overtaken(ranked, measure)}"
         )
-    if left := others - differ - ties:
+    left = others - differ - ties
+    if left and (reasons := list(ranked["withheld"].dropna())):
+        parts.append(f"it is told from {'none' if left == others else f'{left} more'}: {reasons[0]}")
+    elif left:
         parts.append(_unable(ranked, left, others))
     parts.append(
         f"chosen as the best of {others + 1}, it owes a part of its score to luck, and would lose that on fresh seeds"
@@ -140,7 +144,7 @@ def failure_summary(ranked: pd.DataFrame) -> str:
     kinds = ", ".join(f"{int(ranked[name].sum())} {name.replace('_', ' ')}" for name in BROKEN if ranked[name].sum())
     none = f"; {lost} of them without a completed trial, listed last" if lost else ""
     cells = "1 cell has" if hit == 1 else f"{hit} cells have"
-    return f"{cells} trials that broke ({kinds}){none}. A cell is ranked by the trials that completed."
+    return f"{cells} trials that broke ({kinds}){none}. They count in means and ranks."
 
 
 def _of_validation(trials: pd.DataFrame) -> str:

@@ -9,7 +9,7 @@ from orchestrator.evidence.selection import MEASURES, SHOWN, Measure, best_first
 from orchestrator.plan.tuned import shown_text
 from orchestrator.report.page import Board
 from orchestrator.report.page_data import Column, DataTable, Field, number
-from orchestrator.results.ranked import broken
+from orchestrator.results.ranked import broken, counted_as, scope_of
 from orchestrator.text import counted
 from results_schema import UNDER_WAY
 from trainables import AXES, LEARNING_AXES
@@ -65,14 +65,12 @@ def _summary(cells: pd.DataFrame, alike: list[str], measure: Measure) -> Iterato
     if alike:
         yield "all have " + ", ".join(f"{axis} {cells[axis].iloc[0]}" for axis in alike)
     if hit := int((broken(cells) > 0).sum()):
-        yield f"{hit} {'has' if hit == 1 else 'have'} trials that diverged or failed{_counted_as(cells)}"
+        counts = f", which count as {value} in mean, rank and p" if (value := counted_as(cells)) else ""
+        yield f"{hit} {'has' if hit == 1 else 'have'} trials that diverged or failed{counts}"
+    if scope := scope_of(cells):
+        yield scope
     if measure.beside:
         yield f"ranked by validation {measure.title}, though some select by {', '.join(measure.beside)}"
-
-
-def _counted_as(cells: pd.DataFrame) -> str:
-    values = cells["counted_as"].dropna()
-    return f", which count as {values.iloc[0]:.4g} in mean, rank and p" if len(values) else ""
 
 
 def _places(cells: pd.DataFrame) -> list[str]:

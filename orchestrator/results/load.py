@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from orchestrator.errors import UserError
 from orchestrator.evidence.judge import judge, latest_text, measured
+from orchestrator.evidence.pictures import KeptPictures
 from orchestrator.evidence.selection import OWN, Measure, measures_of
 from orchestrator.evidence.stats.ranks import performance_profile
 from orchestrator.evidence.text import as_json, lines_of
@@ -21,7 +22,8 @@ from orchestrator.evidence.verdict import Verdict
 from orchestrator.grid import measures
 from orchestrator.grid.measures import reachable, time_to
 from orchestrator.grid.reader import read_text
-from orchestrator.results.ranked import ranked_cells
+from orchestrator.results.ranked import class_counts, ranked_cells
+from orchestrator.store.frames import TablesRead
 from orchestrator.store.local_path import local_path, whole_path
 from orchestrator.store.predictions.parts import Answered, PartTrial
 from orchestrator.store.predictions.reading import examples_of, predicted_trials, predictions_of
@@ -136,12 +138,13 @@ class Results:
     def cells(self) -> pd.DataFrame:
         """One row for each cell, data set by data set, the best first: `orchestrator.results.ranked.ranked_cells`.
 
-        Means over seeds with 95 % intervals, in which a trial that broke counts as `counted_as`, ties with the best,
-        spread over the binomial floor, how many trials diverged or failed, and costs. `measure` names the column whose mean
-        is shown: of the test split when no trial has still to run, of validation before. Trials that the grid no longer
-        names, and those that tune, are left out.
+        Means over seeds with 95 % intervals about `scope`, in which a trial that broke counts as `counted_as`; ties with the
+        best, spread over the binomial floor, how many trials broke, and costs. `measure` names the column whose mean is
+        shown: of the test split when no trial has still to run, of validation before. Trials that the grid no longer names,
+        and those that tune, are left out.
         """
-        return ranked_cells(self.trials)
+        tables, pictures = TablesRead(self._paths), KeptPictures(self._paths)
+        return ranked_cells(self.trials, class_counts(self.trials, tables), pictures)
 
     def claims(self) -> pd.DataFrame:
         """One row for each claim of the grid, with its verdict: what `orch claims --json` prints.

@@ -56,15 +56,20 @@ class TablesRead:
                 found = self._journalled(table, where)
             except OrchError:
                 raise damaged from None
-            self.damage.append(f"{damaged}; what is shown here is from the journal")
+            self._note(f"{damaged}; what is shown here is from the journal")
         return found.select([name for name in columns if name in found.column_names])
 
     def _found_or_empty(self, table: Table, columns: list[str], where: Filters) -> pa.Table:
         try:
             return self._found(table, columns, where)
         except OrchError as unreadable:
-            self.damage.append(str(unreadable))
+            self._note(str(unreadable))
             return table.schema.empty_table().select(columns)
+
+    def _note(self, damage: str) -> None:
+        """A table may be looked at more than once."""
+        if damage not in self.damage:
+            self.damage.append(damage)
 
     def _journalled(self, table: Table, where: Filters) -> pa.Table:
         return _filtered(table_from_journal(self._paths, table), where)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from orchestrator.evidence.selection import SCORES, best_first, measure_of
 from orchestrator.grid.settings import Destination
-from orchestrator.results.ranked import COSTS, ranked_cells, short_label
+from orchestrator.results.ranked import COSTS, class_counts, evaluating, ranked_cells, short_label
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
@@ -38,9 +38,10 @@ class Winner:
 
 def read_winners(paths: ResultsPaths) -> tuple[Winner, ...]:
     """Raises UserError, DamagedResults."""
-    every = TablesRead(paths).every_trial(_COLUMNS)
-    trials = every[every["planned"].fillna(False).astype(bool) & (every["purpose"] != "tuning")]
-    ranked = ranked_cells(trials)
+    tables = TablesRead(paths)
+    every = tables.every_trial(_COLUMNS)
+    trials = evaluating(every)
+    ranked = ranked_cells(trials, class_counts(trials, tables))  # who is first is not for pictures to say
     found = [_winner(trials, cells.iloc[0]) for _, cells in ranked.groupby("dataset", sort=False)]
     return tuple(winner for winner in found if winner is not None)
 

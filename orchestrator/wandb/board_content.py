@@ -6,10 +6,20 @@ from typing import Final
 
 import pandas as pd
 
+from orchestrator.evidence.pictures import KeptPictures
 from orchestrator.evidence.selection import SCORES, Measure, is_open, measures_of
 from orchestrator.report import summary as page_summary
 from orchestrator.report.claims import claim_section
-from orchestrator.results.ranked import COSTS, broken, ranked_cells, tuned_label
+from orchestrator.results.ranked import (
+    COSTS,
+    broken,
+    class_counts,
+    counted_as,
+    evaluating,
+    ranked_cells,
+    scope_of,
+    tuned_label,
+)
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import open_journal
@@ -77,8 +87,8 @@ def read_content(paths: ResultsPaths) -> Content:
     """Raises UserError, DamagedResults."""
     tables = TablesRead(paths)
     every = tables.every_trial(_COLUMNS)
-    trials = every[every["planned"].fillna(False).astype(bool) & (every["purpose"] != "tuning")]
-    ranked = ranked_cells(trials)
+    trials = evaluating(every)
+    ranked = ranked_cells(trials, class_counts(trials, tables), KeptPictures(paths))
     journal = open_journal(paths)
     results_id = journal.directory_id
     journal.close()
@@ -120,7 +130,11 @@ def _tables(tables: TablesRead, trials: pd.DataFrame, ranked: pd.DataFrame) -> I
     for dataset, cells in ranked.groupby("dataset", sort=False):
         measure = measures[str(dataset)]
         more = f" The first {_MAX_CELLS} of {len(cells)} cells." if len(cells) > _MAX_CELLS else ""
-        yield f"Leaderboard of {dataset}", _leaderboard(cells.head(_MAX_CELLS), measure) + more
+        broke = f"What diverged or failed counts as {counted}." if (counted := counted_as(cells)) else ""
+        about = f"{scope[0].upper()}{scope[1:]}." if (scope := scope_of(cells)) else ""
+        words = _plain(" ".join(filter(None, (about, broke))))
+        board = _leaderboard(cells.head(_MAX_CELLS), measure) + more
+        yield f"Leaderboard of {dataset}", f"{words}\n\n{board}" if words else board
         if measure.split == "validation":  # a confusion matrix is of the test split
             continue
         first = cells.iloc[0]

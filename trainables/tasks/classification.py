@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import log
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from trainables.columns import Score, Scores
@@ -18,30 +19,63 @@ if TYPE_CHECKING:
     from trainables.tasks._metrics import ClassMetrics
 
 
+# What answers score that know nothing of the inputs: each class is said as often, with the same probability. Classes count
+# as equally frequent, which macro averages of recall, precision and average precision make of those that are not.
+
+
+def _right(classes: int) -> float:
+    return 1 / classes
+
+
+def _among_five(classes: int) -> float:
+    return min(1.0, 5 / classes)
+
+
+def _half(_: int) -> float:
+    return 0.5
+
+
+def _no_agreement(_: int) -> float:
+    return 0.0
+
+
+def _entropy(classes: int) -> float:
+    return log(classes)
+
+
+def _wrong(classes: int) -> float:
+    return 1 - 1 / classes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassificationScores(Scores):
     """A class that the split lacks is left out of macro averages. What is None is not measured after every epoch."""
 
     accuracy: Annotated[
-        float | None, Score("1", "Share of {examples} that are classified right.", "higher", each_epoch=True)
+        float | None,
+        Score("1", "Share of {examples} that are classified right.", "higher", each_epoch=True, chance=_right),
     ] = None
     balanced_accuracy: Annotated[
-        float | None, Score("1", "Mean recall over the classes, on {examples}.", "higher", each_epoch=True)
+        float | None,
+        Score("1", "Mean recall over the classes, on {examples}.", "higher", each_epoch=True, chance=_right),
     ] = None
     precision_macro: Annotated[
-        float | None, Score("1", "Precision averaged over the classes, on {examples}.", "higher")
+        float | None, Score("1", "Precision averaged over the classes, on {examples}.", "higher", chance=_right)
     ] = None
-    recall_macro: Annotated[float | None, Score("1", "Recall averaged over the classes, on {examples}.", "higher")] = (
-        None
-    )
+    recall_macro: Annotated[
+        float | None, Score("1", "Recall averaged over the classes, on {examples}.", "higher", chance=_right)
+    ] = None
     f1_macro: Annotated[
-        float | None, Score("1", "F1 averaged over the classes, on {examples}.", "higher", "F1 (macro)", shown=True)
+        float | None,
+        Score("1", "F1 averaged over the classes, on {examples}.", "higher", "F1 (macro)", shown=True, chance=_right),
     ] = None
     f1_weighted: Annotated[
-        float | None, Score("1", "F1 averaged over the classes by their support, on {examples}.", "higher")
+        float | None,
+        Score("1", "F1 averaged over the classes by their support, on {examples}.", "higher", chance=_right),
     ] = None
     roc_auc_macro: Annotated[
-        float | None, Score("1", "Area under the ROC, one class against the rest, on {examples}.", "higher")
+        float | None,
+        Score("1", "Area under the ROC, one class against the rest, on {examples}.", "higher", chance=_half),
     ] = None
     average_precision_macro: Annotated[
         float | None,
@@ -51,6 +85,7 @@ class ClassificationScores(Scores):
             " averaged over the classes, on {examples}.",
             "higher",
             "average precision (macro)",
+            chance=_right,
         ),
     ] = None
     top5_accuracy: Annotated[
@@ -60,6 +95,7 @@ class ClassificationScores(Scores):
             "Share of {examples} whose class is among the five with the greatest outputs; null with five classes or fewer.",
             "higher",
             "top-5 accuracy",
+            chance=_among_five,
         ),
     ] = None
     matthews: Annotated[
@@ -70,6 +106,7 @@ class ClassificationScores(Scores):
             " {examples}; 0 where either is always the same class.",
             "higher",
             "Matthews coefficient",
+            chance=_no_agreement,
         ),
     ] = None
     kappa: Annotated[
@@ -80,14 +117,24 @@ class ClassificationScores(Scores):
             " are always the same class.",
             "higher",
             "Cohen's kappa",
+            chance=_no_agreement,
         ),
     ] = None
     cross_entropy: Annotated[
         float | None,
-        Score("nat", "Mean negative log-likelihood of the true class, on {examples}.", "lower", "cross-entropy"),
+        Score(
+            "nat",
+            "Mean negative log-likelihood of the true class, on {examples}.",
+            "lower",
+            "cross-entropy",
+            chance=_entropy,
+        ),
     ] = None
     brier: Annotated[
-        float | None, Score("1", "Mean squared distance of the class probabilities from truth, on {examples}.", "lower")
+        float | None,
+        Score(
+            "1", "Mean squared distance of the class probabilities from truth, on {examples}.", "lower", chance=_wrong
+        ),
     ] = None
     ece: Annotated[
         float | None,

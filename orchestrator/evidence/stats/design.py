@@ -10,6 +10,8 @@ from orchestrator.evidence.stats.crossed import MeanSquares
 
 Scope = Literal["these pictures", "pictures like these"]
 """What a verdict is about: the test pictures that there are, or all from which they could have been drawn."""
+NARROW: Final[Scope] = "these pictures"
+WIDE: Final[Scope] = "pictures like these"
 
 PREDICTIONS: Final = (
     "without predictions nothing tells what these seeds owe to the test pictures that they share: "

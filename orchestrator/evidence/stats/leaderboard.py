@@ -1,15 +1,14 @@
 """Cells of one data set, ranked, with intervals and ties."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from orchestrator.evidence.stats.design import Design, NoPictures
+from orchestrator.evidence.stats.design import NARROW, WIDE, Design, NoPictures
 from orchestrator.evidence.stats.paired import holm
 from orchestrator.evidence.stats.scope import Stratum, scoped_test
 from orchestrator.grid.claims import ALPHA, min_seeds
@@ -47,13 +46,16 @@ class Interval:
     spread: float
     """Standard deviation of the sample; not a number below two values."""
     n: int
+    withheld: str | None = None
+    """Why it is about these pictures alone, where it is."""
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+def mean_interval(values: Sequence[float], confidence: float = 0.95, design: Design = NoPictures()) -> Interval:  # noqa: B008 - it is frozen
     """Student's interval of a mean, wider on the side to which skewed values are blind (Hall 1992, `stats.skew`).
 
-    Of 3, 5, 10 and 20 normal values it holds the mean in 96 to 97 % of cases, of exponential ones in 93, 93, 95
-    and 96 % (`benchmarks/evidence_study.py`). Raises ValueError where a value is not finite.
+    design: how the pictures of the values were come by; about pictures like these, or, where there are none or nothing tells
+    what they bring, about the seeds alone. Of 3, 5, 10 and 20 normal values it holds the mean in 96 to 97 % of cases, of
+    exponential ones in 93, 93, 95 and 96 % (`benchmarks/evidence_study.py`). Raises ValueError where a value is not finite.
     """
     sample = np.asarray(values, dtype=np.float64)
     if not np.isfinite(sample).all():
@@ -61,9 +63,9 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     if sample.size < 2:
         nan = float("nan")
         return Interval(float(sample[0]) if sample.size else nan, nan, nan, nan, sample.size)
-    found = scoped_test([Stratum(sample, NoPictures())], 0.0, "these pictures", confidence=confidence)
+    found = scoped_test([Stratum(sample, design)], 0.0, WIDE, confidence=confidence)
     spread = float(sample.std(ddof=1)) if np.ptp(sample) else 0.0
-    return Interval(found.effect, found.low, found.high, spread, sample.size)
+    return Interval(found.effect, found.low, found.high, spread, sample.size, found.withheld)
 
 
 COLUMNS: Final = (
@@ -79,6 +81,8 @@ COLUMNS: Final = (
     "p",
     "selected_by",
     "counted_as",
+    "scope",
+    "withheld",
     *BROKEN,
     "waiting",
 )
@@ -87,33 +91,51 @@ MIN_PAIRS: Final = 3
 """Fewer cannot tell two cells apart: of scores that come in steps, two differences are equal too often."""
 
 
+Designs = Callable[[Mapping[str, float], Sequence[int]], Design]
+"""Of a weighted sum of cells, at these seeds, in their order: how its test pictures were come by. Cells are named by their
+ids."""
+
+
+def no_pictures(_: Mapping[str, float], __: Sequence[int]) -> Design:
+    """Nothing is known of pictures, or there are none."""
+    return NoPictures()
+
+
 def leaderboard(
     trials: pd.DataFrame,
     *,
     measure: str,
     selection: str,
     higher_is_better: bool = True,
-    design: Design = NoPictures(),  # noqa: B008 - it is frozen
+    chance: float | None = None,
+    designs: Designs = no_pictures,
 ) -> pd.DataFrame:
     """Rank the cells of one data set, a row for each, the best first; those without a score stand last.
 
     Cells are ranked by the mean of `selection` (a validation measure), and shown with `measure` (a test measure): the
-    test split chooses nothing. A trial that broke counts in means, in p and in the rank as `worst` has it, or who fails
-    often and is good by chance where it does not would come first; `counted_as` has that value, where one did.
+    test split chooses nothing. A trial that broke counts in means, in p and in the rank as `broken_value` has it, or who
+    fails often and is good by chance where it does not would come first; `counted_as` has that value, where one did.
+    chance: what answers that know nothing score in both measures.
 
-    Columns: `COLUMNS`; `low` and `high` of `mean_interval`, over seeds; `over_floor` for accuracies, of completed trials;
-    `n`: completed trials; `selected_by`: the mean of `selection`; `p`: that of the cell against the first, on `measure`,
-    seed by seed, about pictures like these after `design` (the default: about these), corrected after Holm over the table,
-    none below `MIN_PAIRS`; `ties`: whether it is the first, or is not told from it by seeds that could: as many as decide
-    one of as many claims (`min_seeds`). What fewer do not tell apart may be anything but alike, and ties with nothing; nor
-    does a cell of which trials broke.
+    Columns: `COLUMNS`; `low` and `high` of `mean_interval`; `over_floor` for accuracies, of completed trials; `n`: completed
+    trials; `selected_by`: the mean of `selection`; `p`: that of the cell against the first, on `measure`, seed by seed,
+    about pictures like these after `designs` (the default: about these), corrected after Holm over the table, none below
+    `MIN_PAIRS`, and none where it is withheld; `ties`: whether it is the first, or is not told from it by seeds that could:
+    as many as decide one of as many claims (`min_seeds`). What fewer do not tell apart may be anything but alike, and ties
+    with nothing; nor does a cell of which trials broke. `scope`: what the interval is about, where there is one; `withheld`:
+    why that is these pictures alone, and why there is no p.
     """
     if trials.empty:
         return pd.DataFrame(columns=list(COLUMNS))
-    floors = {name: worst(trials, name, higher_is_better=higher_is_better) for name in (measure, selection)}
-    counted = trials.assign(**{name: _with_broken(trials, name, floors[name]) for name in (measure, selection)})
+    floors = {
+        name: broken_value(trials, name, higher_is_better=higher_is_better, chance=chance)
+        for name in (measure, selection)
+    }
+    counted = trials.assign(**{name: with_broken(trials, name, floors[name]) for name in (measure, selection)})
+    by_seed = counted.pivot_table(index="seed", columns="cell_id", values=measure, aggfunc="mean", sort=False)
+    by_seed = by_seed.reindex(columns=counted["cell_id"].unique())
     table = pd.DataFrame(
-        _cell(str(cell_id), part, measure, selection, floors[measure])
+        _cell(str(cell_id), part, by_seed[cell_id].dropna(), measure, selection, floors[measure], designs)
         for cell_id, part in counted.groupby("cell_id", sort=False)
     )
     ranked = table["n"] > 0
@@ -124,13 +146,14 @@ def leaderboard(
     table["p"], table["ties"] = np.nan, False
     if ranked.any():
         first = str(table["cell_id"].iloc[0])
-        others = [str(cell_id) for cell_id in table.loc[ranked, "cell_id"] if cell_id != first]
-        differences = _differences(counted, measure, first, others)
-        adjusted = holm([_p(differences[other], design) for other in others])
-        pairs = table["cell_id"].map({other: len(differences[other]) for other in others})
-        corrected = table["cell_id"].map(dict(zip(others, adjusted.tolist(), strict=True)))
-        table["p"] = corrected.where(pairs >= MIN_PAIRS)
-        alike = (pairs >= min_seeds(max(1, len(others)))) & ~(table["p"] <= ALPHA) & table["counted_as"].isna()
+        there = set(table.loc[ranked, "cell_id"]) - {first}
+        others = [str(cell_id) for cell_id in by_seed.columns if cell_id in there]  # in the order in which all are read
+        pairs = {other: (by_seed[first] - by_seed[other]).dropna() for other in others}
+        found = {other: _p(first, other, pairs[other], designs) for other in others}
+        adjusted = dict(zip(others, holm([1.0 if p is None else p for p in found.values()]).tolist(), strict=True))
+        table["p"] = table["cell_id"].map({other: adjusted[other] for other, p in found.items() if p is not None})
+        enough = table["cell_id"].map({other: len(pairs[other]) for other in others}) >= min_seeds(max(1, len(others)))
+        alike = enough & (table["p"] > ALPHA) & table["counted_as"].isna()
         table["ties"] = ranked & (alike | (table["cell_id"] == first))
     return table[list(COLUMNS)].reset_index(drop=True)
 
@@ -145,57 +168,68 @@ def rivals(board: pd.DataFrame) -> tuple[str, ...]:
     return tuple(str(cell_id) for cell_id in ranked.loc[~(ranked["p"] <= ALPHA), "cell_id"])
 
 
-def worst(trials: pd.DataFrame, measure: str, *, higher_is_better: bool) -> float:
-    """What a trial counts as that broke: 0 of a score between 0 and 1, of which more is better; else the worst seen.
+def broken_value(trials: pd.DataFrame, measure: str, *, higher_is_better: bool, chance: float | None = None) -> float:
+    """What a trial counts as that diverged or failed: chance, as that is all that a net gives which has learnt nothing.
 
-    An accuracy of 0 is less than chance gives, but how many classes there are is not known here, and no rank depends on
-    it where cells are better than chance.
+    A loss has no end: of measures of which less is better it is the worst seen, where that is worse. Where chance is not
+    known: 0 of a score between 0 and 1, else the worst seen.
     """
     seen = trials.loc[trials["status"] == "completed", measure].astype("float64")
     seen = seen[np.isfinite(seen)]
     if seen.empty:
         return float("nan")
+    if chance is not None:
+        return chance if higher_is_better else max(chance, float(seen.max()))
     if higher_is_better and seen.min() >= 0 and seen.max() <= 1:
         return 0.0
     return float(seen.min() if higher_is_better else seen.max())
 
 
-def _with_broken(trials: pd.DataFrame, measure: str, floor: float) -> "pd.Series[float]":
+def with_broken(trials: pd.DataFrame, measure: str, floor: float) -> "pd.Series[float]":
+    """The values of completed trials, and of those that broke `floor`; none of the others."""
     values = trials[measure].astype("float64").where(trials["status"] == "completed")
     return values.mask(trials["status"].isin(BROKEN) | np.isinf(values), floor)
 
 
-def _cell(cell_id: str, part: pd.DataFrame, measure: str, selection: str, floor: float) -> dict[str, object]:
+def _cell(
+    cell_id: str,
+    part: pd.DataFrame,
+    values: "pd.Series[float]",
+    measure: str,
+    selection: str,
+    floor: float,
+    designs: Designs,
+) -> dict[str, object]:
+    """values: of the measure, by seed."""
     done = part[(part["status"] == "completed") & part[measure].notna()]
-    found = mean_interval(part[measure].dropna().to_list())
+    values = values if len(done) else values.head(0)
+    found = mean_interval(values.to_list(), design=designs({cell_id: 1.0}, list(values.index)))
     sizes = done["test_size"].dropna() if measure == "test_accuracy" and "test_size" in done else pd.Series(dtype=float)
     counts = Counter(part["status"])
     return {
         "cell_id": cell_id,
-        "mean": found.mean if len(done) else float("nan"),
-        "low": found.low if len(done) else float("nan"),
-        "high": found.high if len(done) else float("nan"),
-        "spread": found.spread if len(done) else float("nan"),
+        "mean": found.mean,
+        "low": found.low,
+        "high": found.high,
+        "spread": found.spread,
         "over_floor": over_floor(done[measure].to_list(), int(sizes.iloc[0])) if len(sizes) else float("nan"),
         "n": len(done),
         "selected_by": float(part[selection].mean()) if len(done) else float("nan"),
         "counted_as": floor if any(counts[status] for status in BROKEN) and len(done) else float("nan"),
+        "scope": None if np.isnan(found.low) else NARROW if found.withheld else WIDE,
+        "withheld": found.withheld,
         **{status: counts[status] for status in BROKEN},
         "waiting": still_to_run(counts),
     }
 
 
-def _differences(
-    trials: pd.DataFrame, measure: str, first: str, others: Sequence[str]
-) -> dict[str, NDArray[np.float64]]:
-    """Return the differences of the first to each other cell, over the seeds that both have."""
-    by_seed = trials.pivot_table(index="seed", columns="cell_id", values=measure, aggfunc="mean", sort=False)
-    by_seed = by_seed.reindex(columns=[first, *others])
-    return {other: (by_seed[first] - by_seed[other]).dropna().to_numpy(np.float64) for other in others}
+def _p(first: str, other: str, differences: "pd.Series[float]", designs: Designs) -> float | None:
+    """None where too few seeds are there, or it is withheld.
 
-
-def _p(differences: NDArray[np.float64], design: Design) -> float:
-    """p may be smaller than signs alone allow: a few seeds would tell no cell of a long table from another."""
+    p may be smaller than signs alone allow: a few seeds would tell no cell of a long table from another.
+    """
     if len(differences) < MIN_PAIRS:
-        return 1.0
-    return scoped_test([Stratum(differences, design)], 0.0, "pictures like these", signs=False).p
+        return None
+    design = designs({first: 1.0, other: -1.0}, list(differences.index))
+    found = scoped_test([Stratum(np.asarray(differences, dtype=np.float64), design)], 0.0, WIDE, signs=False)
+    return None if found.withheld else found.p

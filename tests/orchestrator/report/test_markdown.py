@@ -14,7 +14,7 @@ def test_it_says_what_came_first_and_what_broke(tmp_path: Path):
     assert run(["report", str(paths.root), "--format", "md"]) == 0
     text = (paths.root / "report.md").read_text(encoding="utf-8")
     assert "- digits: **mlp · adam lr=0.003 · none**, 0.9600, mean test accuracy over 2 seeds" in text
-    assert "| 4 | cnn | sgd lr=0.1 | 0.495 | 1 | 1 completed, 1 diverged |" in text
+    assert "| 4 | cnn | sgd lr=0.1 | 0.6617 | 1 | 1 completed, 1 diverged |" in text
     assert "2 cells have trials that broke (1 diverged, 1 failed, 1 out of memory)" in text
 
 

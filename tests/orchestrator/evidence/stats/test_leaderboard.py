@@ -95,7 +95,7 @@ def test_rivals_of_the_first_are_those_not_told_from_it() -> None:
 
 def test_redrawn_splits_tell_less_apart() -> None:
     def p(design: NoPictures | RedrawnPictures) -> "pd.Series[float]":
-        found = leaderboard(TRIALS, measure="test_accuracy", selection="val_accuracy", design=design)
+        found = leaderboard(TRIALS, measure="test_accuracy", selection="val_accuracy", designs=lambda *_: design)
         return found.set_index("cell_id")["p"].drop("broke").dropna()
 
     assert (p(RedrawnPictures(0.25)) > p(NoPictures())).all()
