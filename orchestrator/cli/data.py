@@ -72,6 +72,10 @@ def _print(card: "DataCard") -> None:
     terminal.print(Text(f"{card.name}: {card.examples:,} examples of {shape}{classes}, {card.task}", style="bold"))
     for about, value in (("source", card.source), ("licence", card.licence or "not stated")):
         terminal.print(Text(f"{about}: {value}"))
+    if card.given:
+        terminal.print(
+            Text(f"read as: {', '.join(f'{name}={one_line(str(value))}' for name, value in card.given.items())}")
+        )
     terminal.print(Text(f"fingerprint: {card.fingerprint}"))
     _print_splits(card, terminal)
     _print_classes(card, terminal)

@@ -120,13 +120,16 @@ def write_files(data: Path) -> None:
 
     generator = np.random.default_rng(0)
     rows: list[dict[str, Any]] = []
+    lines = ["image,label"]
     for label, index in product(range(3), range(20)):
         for path in (f"images/{label}/{index}.png", *(f"clips/{label}/{index}/{frame}.png" for frame in range(4))):
             pixels = generator.integers(0, 255, (12, 12, 3), np.uint8)
             (data / path).parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(data / path)
+        lines.append(f"images/{label}/{index}.png,{label}")
         rows.append({"image": (data / f"images/{label}/{index}.png").read_bytes(), "label": label})
     pq.write_table(pa.Table.from_pylist(rows), data / "images.parquet")
+    (data / "images.csv").write_text("\n".join(lines))
 
 
 @pytest.fixture(autouse=True)
@@ -255,9 +258,9 @@ def test_a_data_set_is_read_and_learnt_from_or_says_what_is_missing(name: str, p
 
 def readable(dataset: type[Dataset], place: DataLocation) -> Dataset:
     """The data set on the files that it can read of those that are there."""
-    for path in ("images", "images.parquet", "clips"):
-        found = dataset.from_parameters({"path": path}).located(place)
+    for path in ("images", "images.parquet", "images.csv", "clips"):
         try:
+            found = dataset.from_parameters({"path": path}).located(place)
             found.load(place)
         except (DataError, ValueError) as refused:
             error = refused

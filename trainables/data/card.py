@@ -76,6 +76,8 @@ class DataCard:
     """The paper or the kind of source, as its file names it."""
     licence: str
     parameters: dict[str, Any]
+    given: dict[str, Any]
+    """Those that are not at their defaults, with what was found for them: paths, and columns of a file."""
     fingerprint: str
     input: str
     shape: tuple[int, ...]
@@ -168,6 +170,7 @@ class DataView:
             source=first_line(sys.modules[type(dataset).__module__].__doc__ or "").rstrip("."),
             licence=dataset.licence,
             parameters=dataset.parameters(),
+            given=_given(dataset),
             fingerprint=self._fingerprint,
             input=info.input,
             shape=info.shape,
@@ -239,6 +242,13 @@ class DataView:
         for first, second in equal.pairs(_MAX_LISTED):
             same = bool(np.array_equal(targets[first], targets[second]))
             yield Duplicate(first, second, str(names[first]), str(names[second]), same)
+
+
+def _given(dataset: Dataset) -> dict[str, Any]:
+    fields = type(dataset).model_fields
+    return {
+        name: value for name, value in dataset.parameters().items() if getattr(dataset, name) != fields[name].default
+    }
 
 
 class _Equal:

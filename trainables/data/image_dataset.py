@@ -115,8 +115,6 @@ class ImageDataset(Dataset):
     """What every image is resized to; may be left out where all have one size."""
     channels: Literal[1, 3] | None = None
     """1 is grey, 3 is RGB; unless given, 1 where all images are grey, else 3."""
-    groups: Annotated[str | None, Field(min_length=1), NotIdentity()] = None
-    """What says which images belong together (a person's, say) and have to stay in one split."""
 
     licence: ClassVar[str] = "the user's own"
 
@@ -185,8 +183,8 @@ class ImageDataset(Dataset):
         return []
 
     def _groups(self, source: ImageSource, location: DataLocation) -> NDArray[np.int64] | None:
-        key = self.located(location).groups
-        return None if key is None else source.groups(key)
+        """The group of each image, as in Examples. Raises UnfitOption."""
+        return None
 
     def _source(self, location: DataLocation) -> ImageSource:
         located = self.located(location)
@@ -238,15 +236,28 @@ class ImageDataset(Dataset):
         return (self.channels or (1 if survey.grey else 3), *(self.size or survey.smallest))
 
 
+class GroupedImages(ImageDataset):
+    """Images of which something beside them may say who belongs together."""
+
+    groups: Annotated[str | None, Field(min_length=1), NotIdentity()] = None
+    """What says which images belong together (a person's, say) and have to stay in one split."""
+
+    def _groups(self, source: ImageSource, location: DataLocation) -> NDArray[np.int64] | None:
+        key = self.located(location).groups
+        return None if key is None else source.groups(key)
+
+
 def located_file(dataset: ImageData, option: str, location: DataLocation, exists: Callable[[Path], bool]) -> ImageData:
     """The data set, whose own path is absolute, with that of an option. Raises UnfitOption where it is not there.
 
-    It is looked for where the path is, and then within the data set's folder.
+    It is looked for where the path is, and then within the data set's folder, or beside its file.
     """
     named: str | None = getattr(dataset, option)
     if named is None:
         return dataset
-    within = Path(dataset.path) / named
+    path = Path(dataset.path)
+    base = path if path.is_dir() else path.parent
+    within = base / named
     try:
         found = location.find(str(Path(named).expanduser())) or (within if exists(within) else None)
     except (OSError, RuntimeError, ValueError) as refused:
@@ -256,7 +267,7 @@ def located_file(dataset: ImageData, option: str, location: DataLocation, exists
         raise UnfitOption(
             option,
             f"{dataset.name}: the {kind} {named} is not there; it was looked for beside the grid, in the data folder and in "
-            f"{dataset.path}",
+            f"{base}",
         )
     return dataset.model_copy(update={option: str(found)})
 

@@ -23,8 +23,10 @@ from trainables.errors import BrokenImage, DataError, DataMissing
 # Where class folders lie: in the root itself, or in its folders `train`, `val` and `test`.
 
 _TRAIN: Final = frozenset({"train", "training"})
-_POOL: Final = _TRAIN | {"val", "valid", "validation"}
-_TEST: Final = frozenset({"test", "testing"})
+POOL: Final = _TRAIN | {"val", "valid", "validation"}
+"""What splits are called that the protocol divides anew, in lower case."""
+TEST: Final = frozenset({"test", "testing"})
+"""What the official test split is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def split_folders(root: Path) -> list[SplitFolder]:
     Raises DataError where the names tell of splits and the content does not bear them out, OSError.
     """
     folders = shown_folders(root)
-    named = [folder for folder in folders if folder.name.lower() in _POOL | _TEST]
+    named = [folder for folder in folders if folder.name.lower() in POOL | TEST]
     if not _are_splits(named, folders):
         return [SplitFolder(root, False)]
     fault = _fault(named, folders)
@@ -52,7 +54,7 @@ def split_folders(root: Path) -> list[SplitFolder]:
 
 
 def _splits(folders: list[Path]) -> list[SplitFolder]:
-    splits = [SplitFolder(folder, folder.name.lower() in _TEST) for folder in folders]
+    splits = [SplitFolder(folder, folder.name.lower() in TEST) for folder in folders]
     return sorted(splits, key=lambda split: (split.test, split.path))
 
 
@@ -86,7 +88,7 @@ def numbered_folders(root: Path) -> list[SplitFolder]:
     Raises DataError where other folders stand beside those two, OSError.
     """
     folders = shown_folders(root)
-    named = [folder for folder in folders if folder.name.lower() in _POOL | _TEST]
+    named = [folder for folder in folders if folder.name.lower() in POOL | TEST]
     if not any(folder.name.lower() in _TRAIN for folder in named) or len(named) < 2:
         return [SplitFolder(root, False)]
     if others := [folder for folder in folders if folder not in named]:

@@ -9,11 +9,11 @@ from pydantic import Field
 
 from trainables.component import Count
 from trainables.data.clips import ClipSource
-from trainables.data.image_dataset import ImageDataset, decoded_images, located_file
+from trainables.data.image_dataset import GroupedImages, decoded_images, located_file
 from trainables.dataset import DataInfo, DataLocation, Examples
 
 
-class ClipFolder(ImageDataset):
+class ClipFolder(GroupedImages):
     """`path/CLASS/**/video.mp4` or `path/CLASS/**/clip/frame1.png`, or so below `path/train` and `path/test`.
 
     Videos are decoded with PyAV (`pip install 'orch-grid[video]'`); a folder of images is a clip in the order of their

@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from trainables.component import NotIdentity
-from trainables.data.image_dataset import ImageDataset, ImageSource, located_file
+from trainables.data.image_dataset import GroupedImages, ImageSource, located_file
 from trainables.data.image_folders import ImageFolderSource, NumberedFolder
 from trainables.dataset import DataLocation
 
 
-class ImageFolder(ImageDataset):
+class ImageFolder(GroupedImages):
     """`path/CLASS/**/image.png`, or `path/train/CLASS/...` and `path/test/CLASS/...`, the official test split.
 
     Images of the usual formats of pixels (`data.images`); hidden files, and images outside of class folders, are

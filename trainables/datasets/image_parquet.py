@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from trainables.component import NotIdentity
-from trainables.data.image_dataset import ImageDataset, ImageSource, located_file
+from trainables.data.image_dataset import GroupedImages, ImageSource, located_file
 from trainables.dataset import DataLocation
 from trainables.datasets._image_table import ImageTable
 
 
-class ImageParquet(ImageDataset):
+class ImageParquet(GroupedImages):
     """One Parquet file, or a folder of them, of which `test.parquet`, `test-*.parquet`, `test/*.parquet` are the test split.
 
     Files may lie in folders called as splits or in those of Hive's layout, whose names are columns (`label=owl`,

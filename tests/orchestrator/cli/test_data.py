@@ -104,6 +104,24 @@ def test_the_text_tells_the_same(birds: Path) -> None:
     assert any(line.split() == ["owl", "8", "2"] for line in done.stdout.splitlines())
 
 
+def test_labels_of_a_csv_file_are_read_and_the_columns_are_told(birds: Path) -> None:
+    table = birds.parent / "labels.csv"
+    lines = [f"{path.relative_to(birds)};{path.parent.name}" for path in sorted(birds.glob("train/*/*.png"))]
+    table.write_text("\n".join(["file;kind", *lines]))
+    done = data("{name: image_csv, path: labels.csv, images: birds}", "--data", birds.parent)
+    assert done.exit_code == 0, done.output
+    assert "image_csv: 12 examples of 1 x 5 x 6, 2 classes, classification" in done.stdout
+    read_as = next(line for line in done.stdout.splitlines() if line.startswith("read as: "))
+    assert read_as.endswith(f"path={table}, images={birds}, image=file, label=kind")
+    table.write_text(table.read_text() + "\n../x.png;owl\ntest/owl/0.png;")
+    refused = data("{name: image_csv, path: labels.csv, images: birds}", "--data", birds.parent)
+    assert isinstance(refused.exception, UserError)
+    assert str(refused.exception).splitlines() == [
+        f"{table}:15: there is no label; give one, or remove the line",
+        f"{table}:14: ../x.png: it leads out of {birds}, below which alone images are read",
+    ]
+
+
 @pytest.mark.parametrize("option", ["--html", "-o"])
 def test_the_page_holds_everything_and_needs_nothing_else(birds: Path, tmp_path: Path, option: str) -> None:
     page = tmp_path / "birds.html"
