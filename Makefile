@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 # without byte code on disk every process compiles torch anew, for 3 s: the first run keeps it for all others
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test chaos chaos-tests fuzz audit lint format docs bench-null bench-grid bench-plan bench-gpu validation paper clean
+.PHONY: help install demo test chaos chaos-tests fuzz audit lint format docs site bench-null bench-grid bench-plan bench-gpu validation paper clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -65,6 +65,9 @@ format: $(VENV)/.installed-dev  ## let ruff mend what it can
 docs: $(VENV)/.installed  ## write the generated documents anew
 	$(BIN)/python -m results_schema > docs/data-dictionary.md
 	$(BIN)/python -m orchestrator.cli.terminal.reference > docs/cli.md
+
+site: $(VENV)/.installed-dev  ## build the documentation into build/site, without a network; any warning fails
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs build/site
 
 bench-null: $(VENV)/.installed-dev  ## what a trial costs beyond its training, beside Ray Tune
 	$(BIN)/python benchmarks/null_trials.py --trials 1000 --peers

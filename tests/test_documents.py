@@ -181,6 +181,14 @@ def test_the_examples_of_each_help_are_accepted() -> None:
 
 
 @pytest.mark.usefixtures("nothing_runs")
+def test_the_workflow_of_ci_md_calls_commands_as_they_are() -> None:
+    (workflow,) = [YAML(typ="safe", pure=True).load(text) for text in snippets_of("docs/ci.md", "yml")]
+    ran = commands_in([step["run"] for step in workflow["jobs"]["quick"]["steps"] if "run" in step])
+    assert len(ran) == 4
+    assert {line: said for line in ran if (said := complaint(line)) is not None} == {}
+
+
+@pytest.mark.usefixtures("nothing_runs")
 @pytest.mark.parametrize(
     ("line", "message"),
     [
