@@ -12,22 +12,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestrator.errors import OrchError
-from orchestrator.evidence.pictures import KeptPictures
-from orchestrator.evidence.selection import SCORES, is_open
 from orchestrator.report import charts, summary
 from orchestrator.report import tables as grids
-from orchestrator.report.charts import axis_effects, cell_figures, rank_figures
-from orchestrator.report.claims import claim_section
 from orchestrator.report.gallery import galleries
 from orchestrator.report.page import Invocation, Page, Source
-from orchestrator.report.page_data import Breakdowns
+from orchestrator.report.parts import Parts
 from orchestrator.report.tuning import SETTINGS, tuning_section
-from orchestrator.results.ranked import COSTS, class_counts, ranked_cells
 from orchestrator.store.files import reading
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
 from results_schema import CLASSES, CURVES, ENVIRONMENTS, EPOCHS, TRIALS, TUNING_TRIALS
-from trainables import AXES
 
 # On what the trials ran: the rows of the `environments` table in words.
 
@@ -86,23 +80,6 @@ def commands(environments: pd.DataFrame) -> tuple[str, ...]:
     return (f"pip install orch-grid=={latest['orch_version']}", str(latest["command"]))
 
 
-_TRIAL_COLUMNS: Final = [
-    "trial_id",
-    "cell_id",
-    "purpose",
-    "tuned",
-    "repetition",
-    "sweep",
-    "planned",
-    *AXES,
-    "seed",
-    "status",
-    "reason",
-    "epochs",
-    "best_epoch",
-    *SCORES,
-    *COSTS,
-]
 _SHOWS: Final = {
     TRIALS: "leaderboards, heat maps, gaps, costs, effects, ranks, claims, failures",
     TUNING_TRIALS: "tuning, failures",
@@ -115,65 +92,39 @@ _SHOWS: Final = {
 
 def read_page(paths: ResultsPaths) -> Page:
     """What the tables say; where some cannot be read, what can be shown without them. Raises UserError, DamagedResults."""
-    tables = TablesRead(paths)
-    every = tables.every_trial(_TRIAL_COLUMNS)
-    every["planned"] = every["planned"].fillna(False).astype(bool)
-    if every["planned"].any():
-        unplanned, every = every[~every["planned"]], every[every["planned"]]
-    else:
-        unplanned = every[:0]
-    tunes = every["purpose"] == "tuning"
-    trials, tuning = every[~tunes], every[tunes]
-    under_way = is_open(trials["status"])
-    pictures = KeptPictures(paths)
-    ranked = ranked_cells(trials, class_counts(trials, tables), pictures)
-    tables.damage += pictures.damage
-    shares = () if under_way else axis_effects(trials)
-    environments = tables.wanted(ENVIRONMENTS, ENVIRONMENTS.columns)
-    claims, unjudged = claim_section(paths, environments["grid"].dropna(), under_way=under_way)
-    curves = charts.learning_curves(trials, ranked, tables.wanted(EPOCHS, charts.EPOCH_COLUMNS))
-    broken_down = charts.NONE if under_way else _breakdowns(tables, trials, ranked)
-    settings = _tuning_settings(tables) if len(tuning) else every[:0]
+    parts = Parts(paths)
+    tables, trials, ranked = parts.tables, parts.trials, parts.ranked
+    curves, (claims, unjudged) = parts.curves, parts.claims
+    broken_down = charts.NONE if parts.under_way else parts.breakdowns(parts.broken_down)
+    settings = _tuning_settings(tables) if len(parts.tuning) else parts.every[:0]
     damage = [*tables.damage, *([unjudged] if unjudged else [])]
     return Page(
-        sweep=str(trials["sweep"].iloc[-1]) if len(trials) else paths.root.name,
-        open=under_way,
+        sweep=parts.sweep,
+        open=parts.under_way,
         written=_written(paths),
         trials=len(trials),
         cell_count=len(ranked),
-        unplanned=int((unplanned["purpose"] != "tuning").sum()),
+        unplanned=int((parts.unplanned["purpose"] != "tuning").sum()),
         counts=tuple((str(status), int(count)) for status, count in trials["status"].value_counts().items()),
         notices=tuple(summary.notices(trials, ranked, damage, str(paths.root))),
-        winners=summary.winners(trials, ranked, shares),
+        winners=summary.winners(trials, ranked, parts.effects),
         failures=summary.failure_summary(ranked),
         claims=claims,
-        boards=grids.boards(trials, ranked),
-        cells=cell_figures(trials, ranked),
+        boards=parts.boards,
+        cells=parts.cells,
         curves=curves,
         breakdowns=broken_down,
-        galleries=() if under_way else galleries(paths, tables, trials, ranked),
-        effects=shares,
-        ranks=() if under_way else rank_figures(trials),
-        tuning=tuning_section(tuning, trials, settings),
+        galleries=() if parts.under_way else galleries(paths, tables, trials, ranked),
+        effects=parts.effects,
+        ranks=parts.ranks,
+        tuning=tuning_section(parts.tuning, trials, settings),
         all_trials=grids.trial_grid(trials),
-        problems=grids.problem_grid(every),
-        invocations=invocations(environments),
-        reproduce=commands(environments),
+        problems=grids.problem_grid(parts.every),
+        invocations=invocations(parts.environments),
+        reproduce=commands(parts.environments),
         sources=tuple(_sources(paths)),
         damage=tuple(tables.damage),
     )
-
-
-def _breakdowns(tables: TablesRead, trials: pd.DataFrame, ranked: pd.DataFrame) -> Breakdowns:
-    """The tables of classes and curves are large: only the rows of the cells that are shown are read."""
-    done = trials[trials["status"] == "completed"]
-    first = list(done.groupby("dataset", sort=False)["trial_id"].first()) if len(done) else []
-    of_first = tables.wanted(CLASSES, charts.CLASS_COLUMNS, [("trial_id", "in", first)])
-    classes = charts.classes_of(trials, of_first)
-    kept = charts.cells_kept(ranked, {dataset: len(indices) for dataset, (indices, _) in classes.items()})
-    shown = list(done.loc[done["cell_id"].isin(ranked["cell_id"].iloc[kept]), "trial_id"])
-    curves = tables.wanted(CURVES, charts.CURVE_COLUMNS, [("trial_id", "in", shown)])
-    return charts.breakdowns(trials, ranked, kept, classes, curves)
 
 
 def _tuning_settings(tables: TablesRead) -> pd.DataFrame:

@@ -1,0 +1,121 @@
+"""The parts of a page, each computed from the tables when it is first asked for: a figure needs one of them."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Final
+
+import pandas as pd
+
+from orchestrator.evidence.pictures import KeptPictures
+from orchestrator.evidence.selection import SCORES, is_open
+from orchestrator.report import charts, tables
+from orchestrator.report.charts import axis_effects, cell_figures, rank_figures
+from orchestrator.report.claims import ClaimSection, claim_section
+from orchestrator.report.page import Board
+from orchestrator.report.page_data import Breakdowns, Cells, Curves, Effects, RankFigure
+from orchestrator.results.ranked import COSTS, class_counts, ranked_cells
+from orchestrator.store.frames import TablesRead
+from orchestrator.store.paths import ResultsPaths
+from results_schema import CLASSES, CURVES, ENVIRONMENTS, EPOCHS
+from trainables import AXES
+
+_TRIAL_COLUMNS: Final = [
+    "trial_id",
+    "cell_id",
+    "purpose",
+    "tuned",
+    "repetition",
+    "sweep",
+    "planned",
+    *AXES,
+    "seed",
+    "status",
+    "reason",
+    "epochs",
+    "best_epoch",
+    *SCORES,
+    *COSTS,
+]
+
+
+class Parts:
+    """What the tables of one results directory say. Raises UserError, DamagedResults without the table of trials."""
+
+    def __init__(self, paths: ResultsPaths) -> None:
+        self.paths = paths
+        self.tables = TablesRead(paths)
+        every = self.tables.every_trial(_TRIAL_COLUMNS)
+        every["planned"] = every["planned"].fillna(False).astype(bool)
+        if every["planned"].any():
+            self.unplanned, self.every = every[~every["planned"]], every[every["planned"]]
+        else:
+            self.unplanned, self.every = every[:0], every
+        tunes = self.every["purpose"] == "tuning"
+        self.trials, self.tuning = self.every[~tunes], self.every[tunes]
+        self.under_way = is_open(self.trials["status"])
+        """Whether trials have still to run: then nothing of the test split is shown."""
+
+    @property
+    def damage(self) -> list[str]:
+        """One line for each table that was found damaged so far."""
+        return self.tables.damage
+
+    @property
+    def sweep(self) -> str:
+        return str(self.trials["sweep"].iloc[-1]) if len(self.trials) else self.paths.root.name
+
+    @cached_property
+    def ranked(self) -> pd.DataFrame:
+        pictures = KeptPictures(self.paths)
+        found = ranked_cells(self.trials, class_counts(self.trials, self.tables), pictures)
+        self.tables.damage += pictures.damage
+        return found
+
+    @cached_property
+    def cells(self) -> Cells:
+        return cell_figures(self.trials, self.ranked)
+
+    @cached_property
+    def boards(self) -> tuple[Board, ...]:
+        return tables.boards(self.trials, self.ranked)
+
+    @cached_property
+    def curves(self) -> Curves:
+        return charts.learning_curves(self.trials, self.ranked, self.tables.wanted(EPOCHS, charts.EPOCH_COLUMNS))
+
+    @cached_property
+    def effects(self) -> tuple[Effects, ...]:
+        return () if self.under_way else axis_effects(self.trials)
+
+    @cached_property
+    def ranks(self) -> tuple[RankFigure, ...]:
+        return () if self.under_way else rank_figures(self.trials)
+
+    @cached_property
+    def environments(self) -> pd.DataFrame:
+        return self.tables.wanted(ENVIRONMENTS, ENVIRONMENTS.columns)
+
+    @cached_property
+    def claims(self) -> tuple[ClaimSection | None, str | None]:
+        """The claims, or why they cannot be judged."""
+        return claim_section(self.paths, self.environments["grid"].dropna(), under_way=self.under_way)
+
+    @cached_property
+    def classes(self) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
+        """Of each data set that has classes and a completed trial, their indices and names."""
+        done = self.trials[self.trials["status"] == "completed"]
+        first = list(done.groupby("dataset", sort=False)["trial_id"].first()) if len(done) else []
+        of_first = self.tables.wanted(CLASSES, charts.CLASS_COLUMNS, [("trial_id", "in", first)])
+        return charts.classes_of(self.trials, of_first)
+
+    @cached_property
+    def broken_down(self) -> list[int]:
+        """Places in `ranked` of the cells that a page shows class by class."""
+        return charts.cells_kept(self.ranked, {dataset: len(indices) for dataset, (indices, _) in self.classes.items()})
+
+    def breakdowns(self, places: Sequence[int]) -> Breakdowns:
+        """Of the cells in these places. The tables of classes and curves are large: only the rows of these are read."""
+        done = self.trials[self.trials["status"] == "completed"]
+        shown = list(done.loc[done["cell_id"].isin(self.ranked["cell_id"].iloc[list(places)]), "trial_id"])
+        curves = self.tables.wanted(CURVES, charts.CURVE_COLUMNS, [("trial_id", "in", shown)])
+        return charts.breakdowns(self.trials, self.ranked, list(places), self.classes, curves)
