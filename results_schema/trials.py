@@ -73,7 +73,8 @@ class TrialRow:
         Column(
             "-",
             "Which repetition of the cell's tuning it belongs to, from 0: as one of its trials, or as one that runs with its"
-            " choice. Null where a cell is tuned once, or not at all.",
+            " choice. Of tuning trials within folds it is the seed of the trial that tests on that fold. Null where a cell"
+            " is tuned once, or not at all.",
         ),
     ]
     config_id: Annotated[

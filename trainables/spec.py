@@ -102,6 +102,8 @@ class TrialSpec:
     """Processes that train it together."""
     variation: Variation | None = None
     """None where its seed decides everything."""
+    held_out: int | None = None
+    """The seed whose fold of a cross-validation it stays out of, where that is not its own: it tunes within that fold."""
 
     @property
     def seeds(self) -> Seeds:
@@ -111,7 +113,9 @@ class TrialSpec:
     @property
     def fold_seed(self) -> int:
         """What picks its fold of a cross-validation, which is part of the split."""
-        return self.seed if self.variation is None else self.variation.seed("split", self.seed)
+        if self.held_out is not None:
+            return self.held_out
+        return split_seed(self.seed, self.variation)
 
     @property
     def cell_id(self) -> str:
@@ -186,14 +190,23 @@ def trial_identity(cell: bytes, seed: int) -> str:
     return blake2b(cell + seed.to_bytes(8, "big"), digest_size=8).hexdigest()
 
 
-def tuning_identity(cell: bytes, number: int) -> str:
-    """16 hex digits that stand for a tuning trial: what it is to try is not known before."""
-    return blake2b(b"tuning" + cell + number.to_bytes(8, "big"), digest_size=8).hexdigest()
+def tuning_identity(cell: bytes, number: int, held_out: int | None = None) -> str:
+    """16 hex digits that stand for a tuning trial: what it is to try is not known before.
+
+    held_out: the seed whose fold it stays out of, where the cell is tuned within each fold.
+    """
+    fold = b"" if held_out is None else held_out.to_bytes(8, "big")
+    return blake2b(b"tuning" + cell + fold + number.to_bytes(8, "big"), digest_size=8).hexdigest()
 
 
 def tuned_identity(cell: bytes, values: str) -> str:
     """16 hex digits that stand for a cell under values (JSON) of its open parameters."""
     return blake2b(cell + values.encode(), digest_size=8).hexdigest()
+
+
+def split_seed(seed: int, variation: Variation | None) -> int:
+    """What decides the split of a trial with this seed, and picks its fold."""
+    return seed if variation is None else variation.seed("split", seed)
 
 
 def derived_seeds(seed: int, variation: Variation | None = None) -> Seeds:

@@ -160,12 +160,13 @@ class TuningSpec(Section):
         plain = self.model_dump(exclude={"space", "generation", "repetitions"})
         return {**plain, **generation, **repetitions, "space": space}
 
-    def summary(self) -> str:
-        """Say how it is tuned, for display."""
+    def summary(self, *, in_folds: bool = False) -> str:
+        """Say how it is tuned, for display. in_folds: whether some data is cross-validated."""
         names = ", ".join(opened.name for opened in self.space)
         stops = "" if self.scheduler == "none" else f", stopped early by {self.scheduler}"
         times = f", {self.repetitions} times over" if self.repetitions > 1 else ""
-        return f"{self.search} search over {names}, {self.trials} trials for each cell{times}{stops}"
+        each = "cell and fold" if in_folds else "cell"
+        return f"{self.search} search over {names}, {self.trials} trials for each {each}{times}{stops}"
 
     def repetition_of(self, seed: int) -> int:
         """The one with whose choice a seed runs."""
@@ -181,11 +182,6 @@ class TuningSpec(Section):
         """One of them by itself. The first is what a cell has that is tuned once."""
         seed = self.seed if index == 0 else derived_seed(f"repetition {index}", self.seed)
         return self.model_construct(**{**dict(self), "seed": seed, "repetitions": 1})
-
-    @property
-    def total(self) -> int:
-        """Tuning trials of one cell, over all repetitions."""
-        return self.count * self.repetitions
 
     @property
     def count(self) -> int:

@@ -18,6 +18,7 @@ from trainables.spec import (
     counted_workers,
     done_apart,
     identity_of_workers,
+    split_seed,
     trial_identity,
     tuning_identity,
 )
@@ -119,15 +120,47 @@ class Cell(NamedTuple):
         identity = self.identity
         return (trial_identity(identity, seed) for seed in seeds)
 
-    def tuning_ids(self) -> Iterator[str]:
-        """The ids of its tuning trials, which have no seed of their own but a number. Empty where nothing is tuned."""
-        identity = self.identity if self.tuning else b""
-        return (tuning_identity(identity, number) for number in range(self.tuning.total if self.tuning else 0))
+    # how it is tuned: once, in repetitions, or within each fold that one of its seeds tests on
 
-    def spec(self, seed: int, *, tunes: bool = False) -> TrialSpec:
+    @property
+    def tunes_in_folds(self) -> bool:
+        """Whether each fold has a tuning of its own, which never sees what that fold tests on."""
+        return self.tuning is not None and self.data.dataset.folds is not None
+
+    def tunings(self, seeds: Sequence[int]) -> Sequence[int]:
+        """The numbers of its tunings: of repetitions from 0, in folds the seeds that pick each fold. None where none is."""
+        if self.tuning is None:
+            return ()
+        if not self.tunes_in_folds:
+            return range(self.tuning.repetitions)
+        return seeds if self.settings.variation is None else list(dict.fromkeys(map(self.tuning_of, seeds)))
+
+    def tuning_of(self, seed: int) -> int:
+        """The number of the tuning with whose choice a seed runs."""
+        assert self.tuning is not None
+        return split_seed(seed, self.settings.variation) if self.tunes_in_folds else self.tuning.repetition_of(seed)
+
+    def tuning_total(self, seeds: Sequence[int]) -> int:
+        """How many trials tune it."""
+        return 0 if self.tuning is None else self.tuning.count * len(self.tunings(seeds))
+
+    def tuning_ids(self, seeds: Sequence[int]) -> Iterator[str]:
+        """The ids of its tuning trials, tuning after tuning: they have no seed of their own but a number."""
+        if self.tuning is None:
+            return
+        identity, count = self.identity, self.tuning.count
+        for tuning in self.tunings(seeds):
+            for number in range(count):
+                if self.tunes_in_folds:
+                    yield tuning_identity(identity, number, held_out=tuning)
+                else:
+                    yield tuning_identity(identity, tuning * count + number)
+
+    def spec(self, seed: int, *, tunes: int | None = None) -> TrialSpec:
         """Return what a worker is handed. Raises DataMissing where the data is not there.
 
-        tunes: whether the seed is none of the cell's, and decides everything of a tuning trial.
+        tunes: the number of the tuning that it is a trial of; the seed is then none of the cell's, and decides everything
+        but the fold.
         """
         assert self.data.digest and self.data.fingerprint is not None
         return TrialSpec(
@@ -139,5 +172,6 @@ class Cell(NamedTuple):
             seed=seed,
             fingerprint=self.data.fingerprint,
             workers=self.resources.workers,
-            variation=None if tunes else self.settings.variation,
+            variation=None if tunes is not None else self.settings.variation,
+            held_out=tunes if self.tunes_in_folds else None,
         )

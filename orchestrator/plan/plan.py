@@ -64,8 +64,8 @@ def untunable(cell: Cell) -> str | None:
         return None
     if not cell.tuning.space:
         return "tuning.space names no parameter of this cell, which would stand untuned beside tuned ones"
-    if cell.data.dataset.folds is not None:
-        return "tuning on one fold would see what another fold tests on; tune without `folds`"
+    if cell.tunes_in_folds and cell.tuning.repetitions > 1:
+        return "each fold is tuned by itself; tune without `repetitions`, or without `folds`"
     if cell.protocol.schedule.is_range_test:
         return "a learning-rate range test has no outcome to tune for"
     return None
@@ -213,8 +213,12 @@ class Plan:
         return sum(trial in kept.unpredicted for cell in keeping for trial in cell.trial_ids(self.seeds_of(cell)))
 
     def _added(self, kept: ExistingResults) -> int:
-        cells = self.among(self.added.cells)
-        return sum(len(self.seeds_of(cell)) - len(self.grid.seeds) for cell in cells)
+        return sum(map(self._added_to, self.among(self.added.cells)))
+
+    def _added_to(self, cell: Cell) -> int:
+        """Count the trials that a cell has for seeds beyond the grid's."""
+        seeds, own = self.seeds_of(cell), self.grid.seeds
+        return len(seeds) - len(own) + cell.tuning_total(seeds) - cell.tuning_total(own)
 
     def _ended(self, kept: ExistingResults, lacks: Lacks) -> Counter[str]:
         """Count by reason, of cells without room, the trials that ended where they had room, less those that were added."""
@@ -223,18 +227,18 @@ class Plan:
             if (reason := lacks(cell)) is not None:
                 known = self._known_of(cell, kept)
                 ended[reason] += known.total() - sum(known[status] for status in OPEN | {"skipped"})
-                ended[reason] -= len(self.seeds_of(cell)) - len(self.grid.seeds)
+                ended[reason] -= self._added_to(cell)
         return ended
 
     def _tally(self, lacks: Lacks) -> "Counter[_CellOutcome]":
         """Return what becomes of cells, to the number of such cells."""
         if self._may_repeat:
-            return Counter(_outlook(cell, lacks) for cell in self.cells())
+            return Counter(_outlook(cell, lacks, self.grid.seeds) for cell in self.cells())
         while True:
             looked_at = {component: self._support.reads(component) for component in self._components}
             tally: Counter[_CellOutcome] = Counter()
             for combination, count in self._walk.alike(looked_at):
-                tally[_outlook(self._cell(combination), lacks)] += count
+                tally[_outlook(self._cell(combination), lacks, self.grid.seeds)] += count
             if looked_at == {component: self._support.reads(component) for component in self._components}:
                 return tally
 
@@ -248,7 +252,8 @@ class Plan:
     def _known_of(self, cell: Cell, kept: ExistingResults) -> Counter[str]:
         """The same of one cell; a tuning trial that was skipped, for what it drew, is done."""
         known = Counter(kept.statuses[trial] for trial in cell.trial_ids(self.seeds_of(cell)) if trial in kept.statuses)
-        tuning = [kept.statuses[trial] for trial in cell.tuning_ids() if trial in kept.statuses]
+        tuning_ids = cell.tuning_ids(self.seeds_of(cell))
+        tuning = [kept.statuses[trial] for trial in tuning_ids if trial in kept.statuses]
         known.update("completed" if status == "skipped" else status for status in tuning)
         return known
 
@@ -334,10 +339,10 @@ class _CellOutcome(NamedTuple):
     """How many trials tune it."""
 
 
-def _outlook(cell: Cell, lacks: Lacks) -> _CellOutcome:
+def _outlook(cell: Cell, lacks: Lacks, seeds: Sequence[int]) -> _CellOutcome:
     if cell.skip is not None:
         return _CellOutcome(cell.skip, None, 0)
-    return _CellOutcome(None, lacks(cell), cell.tuning.total if cell.tuning else 0)
+    return _CellOutcome(None, lacks(cell), cell.tuning_total(seeds))
 
 
 def _key(cell: Cell) -> bytes:

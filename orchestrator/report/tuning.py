@@ -136,8 +136,8 @@ class _Tuned:
     dataset: str
     axes: tuple[str, ...]
     label: str
-    repetition: int | None
-    """Of its tuning, where it has several."""
+    tuning: str
+    """Which of the cell's tunings, `repetition 1` or `fold of seed 1`; empty where it has one."""
     measure: Measure
     domains: dict[str, Domain]
     epochs: int
@@ -174,7 +174,7 @@ def tuning_section(tuning: pd.DataFrame, evaluation: pd.DataFrame, settings: pd.
     edges = [f"{cell.dataset} · {cell.label}: {words}" for cell in cells for _, words in cell.edges()]
     return Tuning(
         trials=len(tuning),
-        summary=_summary(settings[settings["cell_id"].isin(tuning["cell_id"])]),
+        summary=_summary(settings[settings["cell_id"].isin(tuning["cell_id"])], _in_folds(tuning, evaluation)),
         figures=tuple(_figures(cells)),
         edges=tuple(edges[:EDGES_KEPT]),
         edges_left_out=max(0, len(edges) - EDGES_KEPT),
@@ -184,14 +184,34 @@ def tuning_section(tuning: pd.DataFrame, evaluation: pd.DataFrame, settings: pd.
 
 def _cells(tuning: pd.DataFrame, evaluation: pd.DataFrame, settings: pd.DataFrame) -> Iterator[_Tuned]:
     """Data set by data set in the order of the plan, the best first in each among those that select by the same."""
-    chosen = _with_repetition(evaluation[evaluation["tuned"].notna()]).groupby(_REPETITION)["tuned"].first()
+    folds = _in_folds(tuning, evaluation)
+    chosen = _by_tuning(evaluation[evaluation["tuned"].notna()], folds).groupby(_REPETITION)["tuned"].first()
     by_cell = {row["cell_id"]: row for _, row in settings.iterrows()}
     for _, rows in tuning.groupby("dataset", sort=False):
         found = [
-            _cell(part, by_cell[cell_id], chosen.get((cell_id, repetition)), measure_of(part))
-            for (cell_id, repetition), part in _with_repetition(rows).groupby(_REPETITION, sort=False)
+            _cell(part, by_cell[cell_id], chosen.get((cell_id, tuning)), measure_of(part), cell_id in folds)
+            for (cell_id, tuning), part in _with_repetition(rows).groupby(_REPETITION, sort=False)
         ]
         yield from sorted(found, key=lambda cell: (cell.measure.title, *_rank(cell.best.score, cell.measure)))
+
+
+def _in_folds(tuning: pd.DataFrame, evaluation: pd.DataFrame) -> "dict[str, set[int]]":
+    """Return the cells that are tuned within each fold, with the seeds that pick these.
+
+    Theirs are tunings with a number, and seeds without: each runs with the choice of its own fold.
+    """
+    numbered = tuning[tuning["repetition"].notna()].groupby("cell_id")["repetition"]
+    repeated = set(evaluation.loc[evaluation["repetition"].notna(), "cell_id"])
+    return {str(cell): set(numbers.astype(int)) for cell, numbers in numbered if cell not in repeated}
+
+
+def _by_tuning(evaluation: pd.DataFrame, folds: "dict[str, set[int]]") -> pd.DataFrame:
+    """The rows with the number of the tuning whose choice they run with."""
+    rows = _with_repetition(evaluation)
+    for cell, seeds in folds.items():  # where seeds do not vary the split, they share one fold
+        own = rows["cell_id"] == cell
+        rows.loc[own, "repetition"] = rows.loc[own, "seed"].where(rows.loc[own, "seed"].isin(seeds), min(seeds))
+    return rows
 
 
 def _with_repetition(rows: pd.DataFrame) -> pd.DataFrame:
@@ -199,7 +219,9 @@ def _with_repetition(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(repetition=rows["repetition"].fillna(-1).astype(int))
 
 
-def _cell(rows: pd.DataFrame, settings: "pd.Series[str]", chosen: str | None, measure: Measure) -> _Tuned:
+def _cell(
+    rows: pd.DataFrame, settings: "pd.Series[str]", chosen: str | None, measure: Measure, in_folds: bool
+) -> _Tuned:
     epochs = int(json.loads(settings["protocol_config"])["epochs"])
     done = rows["status"] == "completed"
     ran = rows["epochs"].fillna(0)
@@ -219,12 +241,13 @@ def _cell(rows: pd.DataFrame, settings: "pd.Series[str]", chosen: str | None, me
     values = None if chosen is None else json.loads(chosen)
     places = [place for place, trial in enumerate(trials) if trial.score is not None and trial.values == values]
     first = rows.iloc[0]
-    repetition = int(first["repetition"]) if first["repetition"] >= 0 else None
+    number_of = int(first["repetition"])
+    tuning = "" if number_of < 0 else f"{'fold of seed' if in_folds else 'repetition'} {number_of}"
     return _Tuned(
         dataset=str(first["dataset"]),
         axes=tuple(str(first[axis]) for axis in AXES),
-        label=short_label(first) + ("" if repetition is None else f" · repetition {repetition}"),
-        repetition=repetition,
+        label=short_label(first) + (f" · {tuning}" if tuning else ""),
+        tuning=tuning,
         measure=measure,
         domains={name: domain_of(written) for name, written in json.loads(settings["tuning_config"])["space"].items()},
         epochs=epochs,
@@ -238,16 +261,20 @@ def _rank(score: float | None, measure: Measure) -> tuple[bool, float]:
     return score is None, 0.0 if score is None else -score if measure.higher_is_better else score
 
 
-def _summary(settings: pd.DataFrame) -> str:
+def _summary(settings: pd.DataFrame, folds: Collection[str]) -> str:
     """`tpe search, 12 trials for each cell, stopped early by asha`."""
     sentences = []
-    for text, protocol in settings[["tuning_config", "protocol_config"]].drop_duplicates().itertuples(index=False):
+    asked = settings.assign(folds=settings["cell_id"].isin(folds))[["tuning_config", "protocol_config", "folds"]]
+    for text, protocol, in_folds in asked.drop_duplicates().itertuples(index=False):
         config, select = json.loads(text), json.loads(protocol).get("select")
         stops = "" if config["scheduler"] == "none" else f", stopped early by {config['scheduler']}"
         by = "" if select is None else f", chosen by {select}"
         most = "at most " if config["search"] == "grid" else ""
         times = f", {config['repetitions']} times over" if config.get("repetitions", 1) > 1 else ""
-        sentences.append(f"{config['search']} search, {most}{config['trials']} trials for each cell{times}{stops}{by}")
+        each = "cell and fold" if in_folds else "cell"
+        sentences.append(
+            f"{config['search']} search, {most}{config['trials']} trials for each {each}{times}{stops}{by}"
+        )
     return "; ".join(dict.fromkeys(sentences))
 
 
@@ -300,10 +327,10 @@ def _tried(cell: _Tuned, name: str, domain: Domain) -> Tried:
 def _grid(cells: list[_Tuned]) -> DataTable:
     titles = {cell.measure.title for cell in cells}
     others = {title: statuses for title, statuses in _OTHERS.items() if any(cell.count(statuses) for cell in cells)}
-    repeated = any(cell.repetition is not None for cell in cells)
+    several = any(cell.tuning for cell in cells)
     columns = (
         *(Column(axis, "text") for axis in AXES),
-        *((Column("repetition", "count"),) if repeated else ()),
+        *((Column("tuning", "text"),) if several else ()),
         Column("chosen", "text"),
         Column("at an edge", "text"),
         Column(f"validation {titles.pop() if len(titles) == 1 else 'score'}", "number"),
@@ -315,7 +342,7 @@ def _grid(cells: list[_Tuned]) -> DataTable:
     rows = tuple(
         (
             *cell.axes,
-            *((cell.repetition,) if repeated else ()),
+            *((cell.tuning,) if several else ()),
             "" if cell.chosen is None else shown(cell.best.values),
             ", ".join(name for name, _ in cell.edges()),
             cell.best.score,

@@ -113,7 +113,7 @@ class Sweep:
         self._attempts[waiting.trial_id] = attempt = self._attempts.get(waiting.trial_id, 0) + 1
         self._running_trials[waiting.trial_id] = RunningTrial(waiting, self._label(waiting), attempt, node)
         spec, checkpoints = (
-            cell.spec(waiting.seed, tunes=waiting.tuning is not None),
+            cell.spec(waiting.seed, tunes=None if waiting.tuning is None else waiting.repetition),
             self._checkpoints.of(waiting.trial_id),
         )
         if waiting.tuning is not None:
@@ -355,7 +355,9 @@ def _running(trial: RunningTrial) -> Running:
 
 
 def _named(tuner: CellTuner) -> str:
-    """`tuning`, or `tuning (repetition 0)` of several."""
+    """`tuning`, `tuning (repetition 0)` of several, or `tuning (fold of seed 0)`."""
+    if tuner.cell.tunes_in_folds:
+        return f"tuning (fold of seed {tuner.repetition})"
     several = tuner.cell.tuning is not None and tuner.cell.tuning.repetitions > 1
     return f"tuning (repetition {tuner.repetition})" if several else "tuning"
 

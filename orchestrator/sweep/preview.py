@@ -69,7 +69,9 @@ def preview(
         spec.name,
         paths.root,
         plan.counts(kept, room.lacks),
-        spec.tuning.summary() if spec.tuning else None,
+        spec.tuning.summary(in_folds=any(data.dataset.folds is not None for data in plan.data))
+        if spec.tuning
+        else None,
         plan.missing,
         tuple(data.level.label for data in plan.data if data.unread),
         plan.warnings,

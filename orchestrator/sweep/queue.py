@@ -75,7 +75,7 @@ class Waiting:
     tuning: int | None = field(compare=False, default=None)
     """Number of a tuning trial in its repetition, which has its values when it is taken."""
     repetition: int = field(compare=False, default=0)
-    """Of the cell's tuning: which it is part of, or whose choice it runs with."""
+    """Number of the cell's tuning (`Cell.tunings`) that it is part of, or whose choice it runs with."""
     tuned: "Values | None" = field(compare=False, default=None)
     """The values that tuning has chosen for the cell."""
     alone: bool = field(compare=False, default=False)

@@ -113,14 +113,15 @@ def trial_rows(cell: Cell, seeds: Sequence[int]) -> Iterator[PlannedRow]:
         yield PlannedRow(trial_identity(identity, seed), cell_id, "evaluation", seed, source, cell.skip, repetition)
 
 
-def tuning_rows(cell: Cell) -> Iterator[PlannedRow]:
+def tuning_rows(cell: Cell, seeds: Sequence[int]) -> Iterator[PlannedRow]:
     """The trials that tune the cell before those; none of a cell that is skipped, or has nothing to tune."""
     if cell.tuning is None or cell.skip is not None:
         return
-    cell_id, source, ids = cell.cell_id, cell_source(cell), cell.tuning_ids()
-    for repetition in range(cell.tuning.repetitions):
+    cell_id, source, ids = cell.cell_id, cell_source(cell), cell.tuning_ids(seeds)
+    numbered = cell.tunes_in_folds or cell.tuning.repetitions > 1
+    for repetition in cell.tunings(seeds):
         seed = derived_seed("tuning", cell.tuning.repetition(repetition).seed)
-        of_several = repetition if cell.tuning.repetitions > 1 else None
+        of_several = repetition if numbered else None
         for trial_id in islice(ids, cell.tuning.count):
             yield PlannedRow(trial_id, cell_id, "tuning", seed, source, None, of_several)
 
@@ -207,7 +208,7 @@ def record_plan(
         expectation = Expectation(journal.seconds_by_cell(), counter.count, alike=plan.of_one_model)
         for cell in plan.cells():
             rows = list(trial_rows(cell, plan.seeds_of(cell)))
-            tuning = list(tuning_rows(cell))
+            tuning = list(tuning_rows(cell, plan.seeds_of(cell)))
             planning.add(cell_row(cell), [*tuning, *rows])
             runs = cell.skip is None and any(kept.has_to_run(row) for row in (*tuning, *rows))
             if not runs:
@@ -250,11 +251,14 @@ def _tunings(
     expected: float,
     queue: TrialQueue,
 ) -> Iterator[DeferredCell]:
-    """The repetitions of a cell's tuning in which anything has to run, with the seeds that wait for their choice."""
+    """The tunings of a cell in which anything has to run, with the seeds that wait for their choice."""
     assert cell.tuning is not None
-    for repetition in range(cell.tuning.repetitions):
-        own = [row for row in rows if cell.tuning.repetition_of(row.seed) == repetition]
-        part = tuning[repetition * cell.tuning.count :][: cell.tuning.count]
+    waiting: dict[int, list[PlannedRow]] = {}
+    for row in rows:
+        waiting.setdefault(cell.tuning_of(row.seed), []).append(row)
+    for place, repetition in enumerate(cell.tunings([row.seed for row in rows])):
+        own = waiting.get(repetition, [])
+        part = tuning[place * cell.tuning.count :][: cell.tuning.count]
         if any(kept.has_to_run(row) for row in (*part, *own)):
             tuner = _restored(CellTuner(cell, repetition), part, kept, journal)
             held = _waiting(cell, part, kept, expected, len(queue))

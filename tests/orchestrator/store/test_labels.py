@@ -36,7 +36,9 @@ def swept(tmp_path: Path) -> Swept:
         made = Plan(grid, place)
         with journal.planning("demo") as planning:
             for cell in made.cells():
-                planning.add(cell_row(cell), [*tuning_rows(cell), *trial_rows(cell, made.seeds_of(cell))])
+                planning.add(
+                    cell_row(cell), [*tuning_rows(cell, made.seeds_of(cell)), *trial_rows(cell, made.seeds_of(cell))]
+                )
             planning.name_levels(labels_in_directory)
         return {axis: labels(journal, axis) for axis in AXES}
 

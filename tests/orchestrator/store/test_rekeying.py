@@ -54,7 +54,7 @@ def planned(folder: Path, workers: int) -> dict[tuple[str, str, int], str]:
     found = {}
     for cell in plan.cells():
         name = cell.model.label.partition("(")[0]
-        found |= {(name, "tuning", number): trial for number, trial in enumerate(cell.tuning_ids())}
+        found |= {(name, "tuning", number): trial for number, trial in enumerate(cell.tuning_ids((0, 1)))}
         found |= {(name, "evaluation", seed): cell.trial_id(seed) for seed in (0, 1)}
     return found
 

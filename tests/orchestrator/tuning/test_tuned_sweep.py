@@ -227,7 +227,7 @@ def test_each_repetition_draws_and_chooses_by_itself(write: Write) -> None:
     assert len(cells["tuned"].iloc[0].splitlines()) == 3
     page = markdown(read_page(ResultsPaths(Path("results/tuned"))))
     assert "6 trials for each cell, 3 times over" in page
-    assert "| repetition |" in page
+    assert "| repetition 2 |" in page
 
 
 def test_the_first_repetition_is_what_a_cell_has_that_is_tuned_once(write: Write) -> None:
