@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.cli.terminal import say
+from orchestrator.cli.terminal.completion import RESULTS
 from orchestrator.cli.terminal.path import PATH
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: orch claims results/stills; orch claims results/stills results/clips --json")
-@click.argument("results", type=PATH, nargs=-1, required=True)
+@click.argument("results", type=RESULTS, nargs=-1, required=True)
 @click.option(
     "--grid",
     type=PATH,

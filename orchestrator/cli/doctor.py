@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from orchestrator.cli.terminal import say
+from orchestrator.cli.terminal.completion import RESULTS
 from orchestrator.cli.terminal.path import FILE, PATH
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _MARKS: Final = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": (
 @click.command(epilog="Example: orch doctor --data ~/data --cluster clusters/gpu.yaml")
 @click.option("--cluster", type=FILE, help="Cluster file to check.")
 @click.option("--data", type=PATH, envvar="ORCH_DATA", help="Data folder to check.  [env: ORCH_DATA]")
-@click.option("--results", type=PATH, default=Path("results"), show_default=True)
+@click.option("--results", type=RESULTS, default=Path("results"), show_default=True)
 @click.option("--quick", is_flag=True, help="Do not start or join Ray.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with `usable` and `findings`.")
 @click.pass_context

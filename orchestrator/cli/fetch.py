@@ -5,13 +5,14 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.terminal import say
+from orchestrator.cli.terminal.completion import RESULTS
 from orchestrator.cli.terminal.path import PATH
 
 
 @click.command(epilog="Example: orch fetch --cluster jobs.yaml demo")
 @click.argument("name", required=False)
 @click.option("--cluster", type=PATH, required=True, help="Cluster file of kind jobs.")
-@click.option("--results", type=PATH, help="Where to; results/NAME when not given.")
+@click.option("--results", type=RESULTS, help="Where to; results/NAME when not given.")
 def command(name: str | None, cluster: Path, results: Path | None) -> None:
     """Copy the results of the sweep NAME, the only one there when not given, from the cluster's head to this machine.
 

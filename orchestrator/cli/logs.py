@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.terminal import say
+from orchestrator.cli.terminal.completion import RESULTS, TRIAL
 from orchestrator.cli.terminal.path import PATH
 from trainables import AXES
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: orch logs results/demo 3fa9, or orch logs --cluster jobs.yaml demo")
-@click.argument("results", type=PATH, required=False)
-@click.argument("trial", required=False)
+@click.argument("results", type=RESULTS, required=False)
+@click.argument("trial", type=TRIAL, required=False)
 @click.option("--cluster", type=PATH, help="Cluster file (kind jobs): ask its head.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(results: Path | None, trial: str | None, cluster: Path | None, as_json: bool) -> int:

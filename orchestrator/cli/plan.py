@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from orchestrator.cli.terminal import console, say
+from orchestrator.cli.terminal.completion import RESULTS
 from orchestrator.cli.terminal.path import PATH
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _WIDE: Final = 10_000
 
 @click.command(epilog="Example: orch plan grid.yaml --data ~/data")
 @click.argument("grid", type=PATH)
-@click.option("--results", type=PATH, help="Results directory; results/NAME when not given.")
+@click.option("--results", type=RESULTS, help="Results directory; results/NAME when not given.")
 @click.option("--data", type=PATH, help="Data folder; ORCH_DATA when not given.")
 @click.option(
     "--cluster",

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.terminal.path import PATH
+from orchestrator.cli.terminal.completion import RESULTS
 
 
 @click.command(epilog="Example: orch repair results/demo; then the command of the sweep runs what was lost.")
-@click.argument("results", type=PATH)
+@click.argument("results", type=RESULTS)
 def command(results: Path) -> int:
     """Repair the directory RESULTS, as far as that can be done.
 

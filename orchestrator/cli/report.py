@@ -6,11 +6,12 @@ from typing import Literal
 import click
 
 from orchestrator.cli.terminal import say
-from orchestrator.cli.terminal.path import FILE, PATH
+from orchestrator.cli.terminal.completion import RESULTS
+from orchestrator.cli.terminal.path import FILE
 
 
 @click.command(epilog="Example: orch report results/demo --output demo.html; orch report results/demo --format md")
-@click.argument("results", type=PATH)
+@click.argument("results", type=RESULTS)
 @click.option("--output", type=FILE, help="[default: RESULTS/report.html or report.md]")
 @click.option(
     "--format",

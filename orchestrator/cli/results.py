@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from orchestrator.cli.terminal import console, say
-from orchestrator.cli.terminal.path import PATH
+from orchestrator.cli.terminal.completion import RESULTS, TRIAL
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,7 +20,7 @@ _EXAMPLE = "Example: orch results results/demo --where model=cnn --where 'test_a
 
 
 @click.command(epilog=_EXAMPLE)
-@click.argument("results", type=PATH)
+@click.argument("results", type=RESULTS)
 @click.option(
     "--sort",
     metavar="COLUMN",
@@ -35,6 +35,7 @@ _EXAMPLE = "Example: orch results results/demo --where model=cnn --where 'test_a
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Show the first N rows.")
 @click.option(
     "--wrong",
+    type=TRIAL,
     metavar="TRIAL",
     help="Show the test examples that this trial is most confidently wrong about (the beginning of its id is enough).",
 )

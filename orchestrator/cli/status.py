@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.cli.terminal import say
+from orchestrator.cli.terminal.completion import RESULTS
 from orchestrator.cli.terminal.path import PATH
 from orchestrator.text import counted, duration
 from trainables.errors import first_line
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: orch status results/demo, or orch status --cluster jobs.yaml demo")
-@click.argument("results", type=PATH, required=False)
+@click.argument("results", type=RESULTS, required=False)
 @click.option("--cluster", type=PATH, help="Cluster file (kind jobs): ask its head.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with `counts` by status.")
 def command(results: Path | None, cluster: Path | None, as_json: bool) -> int:

@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.terminal import say
+from orchestrator.cli.terminal.completion import RESULTS
 from orchestrator.cli.terminal.path import PATH
 
 
 @click.command(epilog="Example: orch stop results/demo --wait; the command of the sweep goes on.")
-@click.argument("results", type=PATH, required=False)
+@click.argument("results", type=RESULTS, required=False)
 @click.option("--cluster", type=PATH, help="Cluster file (kind jobs): ask its head.")
 @click.option("--now", is_flag=True, help="Cancel what runs, as Ctrl-C does; it runs again when the sweep goes on.")
 @click.option("--wait", is_flag=True, help="Wait until the sweep has ended.")

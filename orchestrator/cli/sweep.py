@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.cli.terminal import say
+from orchestrator.cli.terminal.completion import RESULTS
 from orchestrator.cli.terminal.path import PATH
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def _words(context: click.Context, _: click.Parameter, command: str | None) -> l
     show_default=True,
     help="inline: one trial after another in this process, for a debugger.",
 )
-@click.option("--results", type=PATH, help="Results directory; results/NAME when not given.")
+@click.option("--results", type=RESULTS, help="Results directory; results/NAME when not given.")
 @click.option("--data", type=PATH, help="Data folder; ORCH_DATA when not given.")
 @click.option(
     "--max-trials",

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.terminal.path import PATH
+from orchestrator.cli.terminal.completion import RESULTS
 
 
 @click.command(epilog="Example: orch verify results/demo")
-@click.argument("results", type=PATH)
+@click.argument("results", type=RESULTS)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(results: Path, as_json: bool) -> int:
     """Check every file of the directory RESULTS, and write nothing.

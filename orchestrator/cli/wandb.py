@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.terminal import say
-from orchestrator.cli.terminal.path import PATH
+from orchestrator.cli.terminal.completion import RESULTS
 
 
 @click.group()
@@ -14,7 +14,7 @@ def command() -> None:
 
 
 @command.command(epilog="Example: orch wandb push results/demo")
-@click.argument("results", type=PATH)
+@click.argument("results", type=RESULTS)
 @click.option("--project", help="[default: the grid's]")
 @click.option("--entity", help="User or team.  [default: the grid's, else the key's own]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -10,7 +10,6 @@ from typing import Final
 
 from orchestrator.errors import UserError
 from orchestrator.store.paths import ResultsPaths
-from trainables.data.cache import cache_folder
 from trainables.data.files import unfinished
 from trainables.errors import DataMissing
 
@@ -84,6 +83,8 @@ def journals_folder() -> Path:
     # a cluster's homes are mostly a network's, and so is the cache folder then
     folders = [Path(f"/var/tmp/orch-{os.getuid()}/journals")]  # noqa: S108 # nosec B108
     with suppress(DataMissing):  # a user without a home
+        from trainables.data.cache import cache_folder  # brings numpy along, which reading a journal does without
+
         folders.insert(0, cache_folder() / "journals")
     for folder in folders:
         if not is_network(folder) and _ours(folder.parent):

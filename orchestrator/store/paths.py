@@ -1,5 +1,6 @@
 """Every file name of a results directory."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -31,6 +32,15 @@ def may_be_kept(name: str) -> bool:
     folder, _, file = name.rpartition("/")
     ours = file.endswith(KEPT[folder]) if folder in KEPT else not folder and fnmatchcase(file, OLDER_JOURNALS)
     return ours and is_plain(file)
+
+
+def results_in(folder: Path, beginning: str = "") -> list[Path]:
+    """Return the results directories in a folder whose names begin so, by name; none where it cannot be read."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder) if entry.name.startswith(beginning))
+    except OSError:
+        return []
+    return [folder / name for name in names if os.access(folder / name / JOURNAL, os.R_OK)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,11 @@ from orchestrator.store.files import not_permitted
 from orchestrator.store.inspection import JournalFiles, refuse_log_that_was_left
 from orchestrator.store.journal import Journal
 from orchestrator.store.local_path import whole_path
-from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.paths import ResultsPaths, results_in
 from orchestrator.store.place import journal_to_read
 from orchestrator.store.tables import checked_rows, read
 from orchestrator.store.version import SPLIT, check_is_results_dir, part_of, table_version
 from results_schema import TRIAL_TABLES, TRIALS, VERSION, Table
-from trainables.data.files import JOURNAL
 from trainables.errors import meant
 
 
@@ -91,9 +90,6 @@ def table_from_journal(paths: ResultsPaths, table: Table) -> pa.Table:
 def _near(root: Path) -> str:
     """A hint with the results directories that lie in or beside this one."""
     for folder in (root, root / "results", root.parent):
-        if not folder.is_dir():
-            continue
-        found = sorted(path.parent for path in folder.glob(f"*/{JOURNAL}"))
-        if found:
+        if found := results_in(folder):
             return f"; {meant(map(str, found[:3]), '')}"
     return ""

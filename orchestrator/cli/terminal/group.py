@@ -104,6 +104,8 @@ def run(arguments: Sequence[str]) -> int:
         code = orch.main(args=list(arguments), prog_name="orch", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code
+    except SystemExit as done:  # a shell has been told what to offer after TAB
+        return done.code if isinstance(done.code, int) else 1
     except (Exception, KeyboardInterrupt) as error:  # a signal may come as anything  # noqa: BLE001
         return _answered(error)
     return code if isinstance(code, int) else 0
