@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar, cast
 from pydantic import PlainValidator, ValidationError, ValidationInfo, model_validator
 
 from clusters.yaml_file import At, YamlList, YamlMapping, YamlText
+from orchestrator.grid.display import KEY, read_display
 from orchestrator.grid.levels import AxisEntry, Labels, ParameterGrid
 from orchestrator.grid.mistakes import Gathering, Mistake, as_mistakes, each, flattened, mistake, shown
 from orchestrator.grid.settings import Section
@@ -64,6 +65,9 @@ def read_param_grid(kind: str, written: Any) -> ParameterGrid:
     """A component with all values of its parameters, each validated where it stands. Raises Mistakes."""
     component, parameters = read_component(kind, written)
     fields = component.model_fields
+    display = read_display(kind, component, written) if kind in AXES else None
+    if display is not None:
+        parameters = parameters.without(KEY)
     missing = [key for key, field in fields.items() if field.is_required() and key not in parameters]
     with Gathering() as gathering:
         gathering.known(parameters, fields, f"parameter of {component.name}")
@@ -72,7 +76,8 @@ def read_param_grid(kind: str, written: Any) -> ParameterGrid:
         else:
             with gathering.below():
                 given = _values(component, parameters.without(*(parameters.keys() - fields.keys())), written)
-    param_grid = ParameterGrid(component, given, _base(component, given, written), written.at, parameters.keys_at)
+    places = written.keys_at if isinstance(written, YamlMapping) else {}
+    param_grid = ParameterGrid(component, given, _base(component, given, written), written.at, places, display)
     if reason := invalid_combination(component, param_grid.values):
         raise mistake(f"{component.name}: {reason}")
     return param_grid

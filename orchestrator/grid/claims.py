@@ -114,9 +114,7 @@ def _called(reading: Reading, axis: str, label: str) -> LevelPattern:
     for parts in _levels(reading, axis):
         if label == _label(reading, axis, parts):
             names = reading.labels[axis]
-            return LevelPattern(
-                str(label), tuple(_pattern(part, names.shown(part.component)) for part in acting(parts))
-            )
+            return LevelPattern(str(label), tuple(_pattern(part, names.telling(part)) for part in acting(parts)))
         if len(parts) == 1 and (keys := shown_in(parts[0].component, parts[0].values, label)):
             return LevelPattern(str(label), (_pattern(parts[0], keys),))
     return LevelPattern(str(label))

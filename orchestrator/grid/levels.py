@@ -29,33 +29,74 @@ class Labels:
     """How the levels of one axis are called.
 
     Shown are the parameters that differ among the levels of the same component; where none differs, those that the grid
-    gives. One that joined a component later is left out at its default: earlier results keep their labels.
+    gives. One that joined a component later is left out at its default: earlier results keep their labels. A level with a
+    `display` is called so, with what differs among the levels of that name.
     """
 
     def __init__(self, param_grids: Iterable["ParameterGrid"]) -> None:
-        self._shown: dict[type[Component], dict[str, dict[str, str]]] = {}
+        self._shown: dict[type[Component], _Shown] = {}
+        self._named: dict[type[Component], dict[str, _Named]] = {}
         grouped: dict[type[Component], list[ParameterGrid]] = {}
         for param_grid in param_grids:
             grouped.setdefault(param_grid.component, []).append(param_grid)
         for component, members in grouped.items():
-            differing = {key: texts for key in members[0].values if len(texts := _texts(members, key)) > 1}
+            differing = _differing(members)
             given = {key: _texts(members, key) for member in members for key in member.given}
             self._shown[component] = {
                 key: short_texts(texts) for key, texts in (differing or dict(sorted(given.items()))).items()
             }
+            names = dict.fromkeys(member.display for member in members if member.display is not None)
+            self._named[component] = {
+                name: _Named([member for member in members if member.display == name]) for name in names
+            }
 
-    def shown(self, component: type[Component]) -> list[str]:
-        """The parameters that its labels show."""
-        return list(self._shown[component])
+    @property
+    def displays(self) -> frozenset[str]:
+        """The names that levels give themselves."""
+        return frozenset(name for named in self._named.values() for name in named)
 
-    def of(self, component: type[Component], values: dict[str, Value]) -> str:
-        """The label of a component with these values."""
+    def telling(self, part: "ComponentValues") -> list[str]:
+        """The parameters that tell a part from all others of the axis."""
+        named = self._named[part.component].get(self._display(part) or "")
+        return list(self._shown[part.component].keys() | (set() if named is None else named.given))
+
+    def of(self, part: "ComponentValues") -> str:
+        """The label of a part."""
+        component, values = part.component, part.values
+        display = self._display(part)
+        all_shown = self._shown[component] if display is None else self._named[component][display].shown
         shown = [
             f"{key}={texts[values[key].text]}"
-            for key, texts in self._shown[component].items()
+            for key, texts in all_shown.items()
             if not _is_as_before(component, key, values[key])
         ]
-        return f"{component.name}({','.join(shown)})" if shown else component.name
+        name = component.name if display is None else display
+        return f"{name}({','.join(shown)})" if shown else name
+
+    def _display(self, part: "ComponentValues") -> str | None:
+        """An equal level that is written again without its name has it too."""
+        named = self._named[part.component]
+        return next((name for name, group in named.items() if group.holds(part)), part.display) if named else None
+
+
+_Shown = dict[str, dict[str, str]]
+"""Parameter to the JSON of each of its values to the short form."""
+
+
+class _Named:
+    """The levels that have one `display`."""
+
+    def __init__(self, members: "list[ParameterGrid]") -> None:
+        self._members = members
+        self.shown: _Shown = {key: short_texts(texts) for key, texts in _differing(members).items()}
+        self.given = frozenset(key for member in members for key in member.given)
+
+    def holds(self, part: "ComponentValues") -> bool:
+        return any(member.holds(part) for member in self._members)
+
+
+def _differing(members: "list[ParameterGrid]") -> dict[str, dict[str, None]]:
+    return {key: texts for key in members[0].values if len(texts := _texts(members, key)) > 1}
 
 
 def shown_in(component: type[Component], values: dict[str, Value], label: str) -> list[str]:
@@ -107,12 +148,17 @@ class ParameterGrid:
         base: Component,
         at: At,
         places: dict[str, At],
+        display: str | None = None,
     ) -> None:
-        """base: the component with the first of each given value. at, places: of the level and of each key."""
+        """base: the component with the first of each given value. at, places: of the level and of each key.
+
+        display: what its levels are called, if the grid says so.
+        """
         self.component = component
         self.given = given
         self.at = at
         self.places = places
+        self.display = display
         self.values: dict[str, tuple[Value, ...]] = {
             key: given[key] if key in given else (value_of(base, key),) for key in sorted(component.model_fields)
         }
@@ -154,7 +200,7 @@ class ParameterGrid:
         """Return the same component with other lists of values."""
         first = {key: values[0].python for key, values in self.values.items()}
         base = self.component.model_construct(**{**first, **{key: values[0].python for key, values in given.items()}})
-        return ParameterGrid(self.component, given, base, self.at, self.places)
+        return ParameterGrid(self.component, given, base, self.at, self.places, self.display)
 
     def overlaps(self, other: "ParameterGrid") -> bool:
         """Whether some combination is in both."""
@@ -200,6 +246,11 @@ class ComponentValues:
         return self._param_grid.component
 
     @property
+    def display(self) -> str | None:
+        """What the grid calls it, if anything."""
+        return self._param_grid.display
+
+    @property
     def given(self) -> tuple[type[Component], dict[str, Value]]:
         """What it is, for `values.Remembered`."""
         return self._param_grid.component, self.values
@@ -243,7 +294,7 @@ def acting(parts: Parts) -> Parts:
 
 def label_of(parts: Parts, labels: Labels) -> str:
     """What a level of these parts is called."""
-    return "+".join([labels.of(part.component, part.values) for part in acting(parts)])
+    return "+".join([labels.of(part) for part in acting(parts)])
 
 
 class Level:

@@ -10,6 +10,7 @@ from clusters.yaml_file import At, YamlMapping
 from orchestrator.errors import Problem, UserError
 from orchestrator.grid.axes import Entries, Reading
 from orchestrator.grid.axis import Axis
+from orchestrator.grid.display import ambiguous
 from orchestrator.grid.grid_file import GridFile
 from orchestrator.grid.levels import Labels
 from orchestrator.grid.mistakes import flattened, grid_error, reported
@@ -40,6 +41,8 @@ def _read(root: YamlMapping, path: Path) -> GridSpec:
         file = GridFile.model_validate(root, context=reading)
     except ValidationError as error:
         raise grid_error(path, reported(flattened(error), root, root.at, "", GridFile)) from None
+    if unclear := [fault for axis in AXES for fault in ambiguous(axis, reading.param_grids(axis))]:
+        raise grid_error(path, unclear)
     labels = labels_of(reading, file.overrides)
     axes = _expanded(file.axes.entries, labels, file.zip)
     if unequal := list(_unequal(axes, file.zip)):

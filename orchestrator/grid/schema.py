@@ -16,6 +16,7 @@ from pydantic_core.core_schema import ModelSchema
 
 from orchestrator.grid.axes import WrittenAxes, WrittenCell
 from orchestrator.grid.claims import WrittenArm
+from orchestrator.grid.display import DISPLAY_SCHEMA, KEY
 from orchestrator.grid.grid_file import GridFile
 from orchestrator.grid.rules import WrittenSelector
 from trainables import AXES
@@ -220,8 +221,9 @@ def _mapping(component: type[Component], definitions: Schema, lists: bool = True
     described = component.model_json_schema(schema_generator=_Generator)
     definitions |= described.pop("$defs", {})
     properties = {key: _expandable(schema) if lists else schema for key, schema in described["properties"].items()}
+    display = {KEY: DISPLAY_SCHEMA} if lists else {}
     return described | {
-        "properties": {"name": name or {"const": component.name}, **properties},
+        "properties": {"name": name or {"const": component.name}, **display, **properties},
         "required": ["name", *described.get("required", [])],
     }
 

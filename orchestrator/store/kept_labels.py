@@ -1,7 +1,8 @@
 """Labels that hold in a results directory, whatever grids it has seen: there a label means one configuration.
 
 A grid's own labels show what differs among its levels. Where the directory also keeps levels that the latest grid does
-not have, those labels may mean either, so that what differs among all of them is shown.
+not have, those labels may mean either, so that what differs among all of them is shown. What a user has called a level
+(`display`) it stays, while no level of the latest grid is called so.
 """
 
 import json
@@ -52,6 +53,8 @@ class _Part:
     planned: bool
     label: str | None
     """As the grid called it; None where that cannot be told apart from the label of the whole level."""
+    named: bool = False
+    """Whether that is a name of the user's."""
 
     @property
     def meaning(self) -> tuple[_Values, str]:
@@ -59,16 +62,22 @@ class _Part:
         return self.values, self.content
 
 
-def labels_in_directory(axis: str, levels: Collection[KeptLevel]) -> dict[KeptLevel, str]:
-    """The label of each level. levels: all of one axis that the directory has."""
-    parts = {level: tuple(_parts(level)) for level in levels}
+def labels_in_directory(
+    axis: str, levels: Collection[KeptLevel], displays: Collection[str] = ()
+) -> dict[KeptLevel, str]:
+    """The label of each level. levels: all of one axis that the directory has. displays: the names of the latest grid."""
+    parts = {level: tuple(_parts(level, displays)) for level in levels}
     by_name: dict[str, list[_Part]] = {}
     for part in (part for of_level in parts.values() for part in of_level):
         by_name.setdefault(part.name, []).append(part)
     whole = {name: _with_defaults(axis, found) for name, found in by_name.items()}
     naming = {name: _Naming(set(found.values())) for name, found in whole.items()}
 
+    taken = {level.label for level in levels if level.planned}
+
     def label(level: KeptLevel) -> str:
+        if any(part.named for part in parts[level]) and (level.planned or level.label not in taken):
+            return level.label
         if level.planned and all(naming[part.name].is_clear for part in parts[level]):
             return level.label
         return "+".join(naming[part.name].of(whole[part.name][part]) for part in parts[level])
@@ -86,7 +95,8 @@ class _Naming:
         self._shown = {key: _short(filter(None, found)) for key, found in texts.items() if len(found) > 1}
         contents = Counter(given for given, _ in {part.meaning for part in parts})
         self._changed = {given for given, count in contents.items() if count > 1}
-        self._given = "" if len(values) > 1 else min((_inner(part.label) for part in parts if part.label), default="")
+        plain = [part.label for part in parts if part.label and not part.named]
+        self._given = "" if len(values) > 1 else min(map(_inner, plain), default="")
         self._latest = {part.meaning: part.label for part in parts if part.planned}
         self.is_clear = all(self._latest.get(part.meaning) for part in parts)
         """Whether the latest grid has all that the directory has of the component, so that its labels tell all apart."""
@@ -107,7 +117,13 @@ def _inner(label: str) -> str:
     return label.partition("(")[2].removesuffix(")")
 
 
-def _parts(level: KeptLevel) -> Iterator[_Part]:
+def _is_named(label: str, component: str, displays: Collection[str]) -> bool:
+    """Whether a label is a name that a user gave: of the latest grid, or of an earlier one, which begins as no other."""
+    base = label.partition("(")[0]
+    return base in displays or base != component or label in displays
+
+
+def _parts(level: KeptLevel, displays: Collection[str]) -> Iterator[_Part]:
     """Those that act: `none` beside others is nothing."""
     config = json.loads(level.config)
     every = config if isinstance(config, list) else [config]
@@ -118,7 +134,8 @@ def _parts(level: KeptLevel) -> Iterator[_Part]:
         values = {
             key: _TUNED if key in level.opened else json_of(value) for key, value in part.items() if key != "name"
         }
-        yield _Part(part["name"], tuple(sorted(values.items())), level.content, level.planned, label)
+        named = label is not None and _is_named(label, part["name"], displays if level.planned else ())
+        yield _Part(part["name"], tuple(sorted(values.items())), level.content, level.planned, label, named)
 
 
 def _with_defaults(axis: str, parts: Iterable[_Part]) -> dict[_Part, _Part]:

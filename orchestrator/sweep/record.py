@@ -222,7 +222,8 @@ def record_plan(
                 pending.deferred.add(deferred)
                 for waiting in deferred.take_held():
                     pending.queue.add(waiting)
-        planning.name_levels(labels_in_directory)
+        displays = {axis.name: axis.labels.displays for axis in plan.grid.axes}
+        planning.name_levels(lambda axis, levels: labels_in_directory(axis, levels, displays[axis]))
     journal.commit()
     return pending
 

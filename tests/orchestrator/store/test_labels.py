@@ -39,7 +39,8 @@ def swept(tmp_path: Path) -> Swept:
                 planning.add(
                     cell_row(cell), [*tuning_rows(cell, made.seeds_of(cell)), *trial_rows(cell, made.seeds_of(cell))]
                 )
-            planning.name_levels(labels_in_directory)
+            displays = {axis.name: axis.labels.displays for axis in grid.axes}
+            planning.name_levels(lambda axis, levels: labels_in_directory(axis, levels, displays[axis]))
         return {axis: labels(journal, axis) for axis in AXES}
 
     return plan
@@ -229,3 +230,50 @@ def test_two_ways_to_write_one_path_are_two_labels() -> None:
         for path in paths
     ]
     assert len(set(labels_in_directory("dataset", set(kept)).values())) == len(paths)
+
+
+# Names that a user gives levels: `display`.
+
+
+def test_a_name_is_kept_beside_what_other_grids_have(swept: Swept) -> None:
+    first = swept(optimizer="[{name: sgd, lr: 0.1, display: Slow}, {name: adam, lr: [0.1, 0.2], display: Ours}]")
+    assert set(first["optimizer"].values()) == {"Slow", "Ours(lr=0.1)", "Ours(lr=0.2)"}
+    second = swept(optimizer="[{name: sgd, lr: 0.2}, {name: sgd, lr: 0.3, display: Quick}]")
+    # what no grid has any more keeps its name, and what has none shows what differs
+    assert set(second["optimizer"].values()) == {"Slow", "Ours(lr=0.1)", "Ours(lr=0.2)", "sgd(lr=0.2)", "Quick"}
+
+
+def test_another_name_renames_finished_rows_and_no_name_takes_it_away(swept: Swept) -> None:
+    level = "{name: sgd, lr: 0.1, display: %s}"
+    assert set(swept(optimizer=level % "Slow")["optimizer"].values()) == {"Slow"}
+    assert set(swept(optimizer=level % "Careful")["optimizer"].values()) == {"Careful"}
+    assert set(swept(optimizer="{name: sgd, lr: 0.1}")["optimizer"].values()) == {"sgd(lr=0.1)"}
+
+
+def test_a_name_goes_to_the_level_that_has_it_in_the_latest_grid(swept: Swept) -> None:
+    swept(optimizer="{name: sgd, lr: 0.1, display: SGD}")
+    found = swept(optimizer="{name: sgd, lr: 0.2, display: SGD}")["optimizer"]
+    assert {json.loads(key)[0][0]["lr"]: label for key, label in found.items()} == {0.1: "sgd(lr=0.1)", 0.2: "SGD"}
+    third = swept(optimizer="adam")["optimizer"]
+    assert set(third.values()) == {"sgd(lr=0.1)", "SGD", "adam"}
+
+
+def test_names_of_images_that_have_changed(swept: Swept, tmp_path: Path) -> None:
+    draw(tmp_path / "pets", 10)
+    level = "{name: image_folder, path: pets, display: Pets}"
+    assert set(swept(dataset=level)["dataset"].values()) == {"Pets"}
+    draw(tmp_path / "pets", 20)
+    found = swept(dataset=level)["dataset"]
+    assert len(found) == 2 and "Pets" in found.values()
+    assert next(label for label in found.values() if label != "Pets").startswith("image_folder(")
+
+
+def test_names_within_regularizers_applied_together(swept: Swept) -> None:
+    level = "[[{name: dropout, p: 0.1, display: Drop}, {name: weight_decay, value: 1e-5}], none]"
+    assert set(swept(regularizer=level)["regularizer"].values()) == {"Drop+weight_decay(value=1e-05)", "none"}
+    other = "[[{name: dropout, p: 0.2, display: Drop}, {name: weight_decay, value: 1e-5}], none]"
+    assert set(swept(regularizer=other)["regularizer"].values()) == {
+        "Drop+weight_decay(value=1e-05)",
+        "dropout(p=0.1)+weight_decay(value=1e-05)",
+        "none",
+    }
