@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from orchestrator.cli.terminal import console, say
+from orchestrator.cli.terminal import say
 from orchestrator.cli.terminal.completion import RESULTS, TRIAL
+from orchestrator.cli.terminal.listing import print_listing
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from rich.table import Table
 
     from orchestrator.results.query import TrialQuery
     from orchestrator.store.paths import ResultsPaths
@@ -101,7 +101,7 @@ def command(
     elif as_csv:
         _print_csv(chosen)
     else:
-        _print_table(chosen)
+        print_listing(chosen, chosen=bool(names))
         message = "; ".join([f"{chosen.num_rows} of {trials.num_rows} trials", *_notes(trials, query)])
         say(message, err=True)
 
@@ -116,7 +116,7 @@ def _print_wrong(paths: "ResultsPaths", trial: str, limit: int | None, *, as_jso
     elif as_csv:
         _print_csv(shown)
     else:
-        _print_table(shown)
+        print_listing(shown)
         say(
             f"{shown.num_rows} of {found.count} that are wrong, of {found.examples} test examples of {found.trial_id}",
             err=True,
@@ -132,7 +132,7 @@ def _print_variance(paths: "ResultsPaths", *, as_json: bool, as_csv: bool) -> No
     elif as_csv:
         _print_csv(found)
     else:
-        _print_table(found)
+        print_listing(found)
 
 
 def _print_cells(paths: "ResultsPaths", *, as_json: bool, as_csv: bool) -> None:
@@ -145,7 +145,7 @@ def _print_cells(paths: "ResultsPaths", *, as_json: bool, as_csv: bool) -> None:
         _print_csv(found.cells)
     else:
         usual = [name for name in USUAL if found.cells[name].null_count < found.cells.num_rows]
-        _print_table(found.cells.select(usual))
+        print_listing(found.cells.select(usual))
         for note in found.notes:
             say(note, err=True)
 
@@ -181,44 +181,3 @@ def _print_csv(chosen: "pa.Table") -> None:
     writer.writeheader()
     writer.writerows(plain_rows(chosen))
     say(written.getvalue().removesuffix("\n"))
-
-
-def _print_table(chosen: "pa.Table") -> None:
-    import sys
-
-    console(sys.stdout).print(_table(chosen))
-
-
-def _table(chosen: "pa.Table") -> "Table":
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from orchestrator.results.query import plain_rows
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for field in chosen.schema:
-        numeric = str(field.type) in {"int64", "double"}
-        table.add_column(
-            Text(field.name),
-            justify="right" if numeric else "left",
-            no_wrap=numeric or field.name in {"trial_id", "status"},
-            overflow="fold",
-        )
-    for row in plain_rows(chosen):
-        table.add_row(*(Text(_shown(name, value)) for name, value in row.items()))
-    return table
-
-
-def _shown(name: str, value: Any) -> str:
-    from orchestrator.plan.tuned import shown_text
-
-    if value is None:
-        return ""
-    if name == "tuned":
-        return shown_text(value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.2f}" if name.endswith("seconds") else f"{value:.4g}" if abs(value) >= 10 else f"{value:.4f}"
-    return str(value)

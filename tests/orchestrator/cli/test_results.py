@@ -34,7 +34,7 @@ def test_the_best_test_accuracy_comes_first_and_the_unmeasured_last(demo: Path):
     assert found == [0.99, 0.97, 0.95, 0.94, 0.9, 0.8, *[None] * 6]
 
 
-def test_the_terminal_table_says_what_happened_to_every_trial(demo: Path):
+def test_the_table_for_a_program_says_what_happened_to_every_trial(demo: Path):
     text = results(demo).stdout
     lines = [line for line in text.splitlines() if "digits" in line]
     assert len(lines) == 12
@@ -136,11 +136,11 @@ def test_a_flipped_bit_in_the_table_is_noticed(tmp_path: Path):
 def test_tuned_values_are_readable_and_tuning_trials_are_shown_when_asked_for(tmp_path: Path):
     root = write_tuned(tmp_path / "tuned").root
     done = results(root)
-    assert "model.hidden=[64, 32] optimizer.lr=0.9 " in done.stdout
+    assert "\tmodel.hidden=[64, 32] optimizer.lr=0.9\t" in done.stdout
     assert "12 of them tune and are not shown without --where purpose=tuning" in done.stderr
     tuning = results(root, "--where", "purpose=tuning").stdout
-    head = tuning.split("─")[0].split()
+    head = tuning.splitlines()[0].split("\t")
     assert "epochs" in head
     assert not {"seed", "test_accuracy", "purpose"} & set(head), "they have no seed of their own"
-    assert "purpose" in results(root, "--where", "purpose!=").stdout.split("─")[0]
+    assert "purpose" in results(root, "--where", "purpose!=").stdout.splitlines()[0]
     assert rows(root, "--limit", 1)[0]["tuned"] == '{"model.hidden": [64, 32], "optimizer.lr": 0.9}'
