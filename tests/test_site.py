@@ -15,6 +15,7 @@ import pytest
 
 import orchestrator
 import results_schema
+from clusters.spec import ClusterSpec, DistributedSpec, SlotSpec
 from orchestrator.cli.terminal.reference import every_command
 from tests.test_documents import ROOT
 
@@ -116,6 +117,13 @@ def test_every_column_has_an_anchor(pages: dict[str, Page]) -> None:
     assert len(columns) > 150
     assert columns - pages["data-dictionary.html"].ids == set()
     assert {table.name for table in tables} - pages["data-dictionary.html"].ids == set()
+
+
+def test_every_key_of_a_cluster_file_has_an_anchor(pages: dict[str, Page]) -> None:
+    sections = {"keys": ClusterSpec, "slots": SlotSpec, "distributed": DistributedSpec}
+    keys = {f"{name}.{key}" for name, section in sections.items() for key in section.model_fields}
+    assert len(keys) > 20
+    assert keys - pages["cluster-file.html"].ids == set()
 
 
 def names_of(module: ModuleType) -> set[str]:

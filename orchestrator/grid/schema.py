@@ -77,7 +77,7 @@ def shared_parameters(component: type[Component]) -> tuple[ParameterDoc, ...]:
 def _parameters(component: type[Component]) -> tuple[ParameterDoc, ...]:
     about = field_docs(component)
     return tuple(
-        ParameterDoc(name, _type(field.annotation), _default(component, name, field), about.get(name, ""))
+        ParameterDoc(name, type_in_words(field.annotation), _default(component, name, field), about.get(name, ""))
         for name, field in component.model_fields.items()
     )
 
@@ -130,16 +130,19 @@ _WORDS: dict[Any, str] = {
 }
 
 
-def _type(annotation: Any) -> str:
+def type_in_words(annotation: Any) -> str:
+    """Return what a user writes for a field of this type, such as `number` or `list of whole numbers`."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _type(arguments[0])
+        return type_in_words(arguments[0])
     if origin is Literal:
         return ", ".join(str(argument) for argument in arguments)
     if origin in (Union, UnionType):
-        return " or ".join(dict.fromkeys(_type(argument) for argument in arguments))
+        return " or ".join(dict.fromkeys(type_in_words(argument) for argument in arguments))
     if origin in (tuple, list):
-        members = " or ".join(dict.fromkeys(_type(argument) for argument in arguments if argument is not Ellipsis))
+        members = " or ".join(
+            dict.fromkeys(type_in_words(argument) for argument in arguments if argument is not Ellipsis)
+        )
         return f"list of {members}s"
     return _WORDS.get(annotation, getattr(annotation, "__name__", str(annotation)).lower())
 

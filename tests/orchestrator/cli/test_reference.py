@@ -9,6 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from orchestrator.cli.terminal import cluster_reference
 from orchestrator.cli.terminal.group import COMMANDS, orch
 from orchestrator.cli.terminal.reference import WIDTH, every_command, markdown
 
@@ -36,6 +37,13 @@ def test_the_module_prints_the_page_whatever_the_terminal_is() -> None:
 def test_a_file_of_the_folder_is_a_command() -> None:
     files = {path.stem for path in (PAGE.parents[1] / "orchestrator" / "cli").glob("*.py")}
     assert files == {*COMMANDS, "__init__"}
+
+
+def test_the_page_of_cluster_files_is_the_generated_one() -> None:
+    again = "run: python -m orchestrator.cli.terminal.cluster_reference > docs/cluster-file.md"
+    page = (PAGE.parent / "cluster-file.md").read_text(encoding="utf-8")
+    assert page == cluster_reference.markdown(), again
+    assert " |  |\n" not in page, "every key has a sentence"
 
 
 def test_every_command_is_there_once() -> None:
