@@ -8,14 +8,14 @@ import typing as _typing
 
 if _typing.TYPE_CHECKING:
     from orchestrator.errors import OrchError
-    from orchestrator.results.load import Results, load
+    from orchestrator.notebook.load import Results, load
 
 __all__ = ["OrchError", "Results", "load"]
 
 _WHERE: _typing.Final = {
     "OrchError": "orchestrator.errors",
-    "Results": "orchestrator.results.load",
-    "load": "orchestrator.results.load",
+    "Results": "orchestrator.notebook.load",
+    "load": "orchestrator.notebook.load",
 }
 
 

@@ -31,10 +31,10 @@ MAY_IMPORT_RAY = {
 MAY_IMPORT_WANDB = {f"orchestrator/wandb/{name}.py" for name in ("tracker", "open_run", "board")}
 NOT_IN_THE_DRIVER = {
     *("torch", "torchvision", "torchmetrics", "sklearn", "scipy", "pandas", "safetensors", "optuna"),
-    *("wandb", "ray.train", "ray.tune", "ray.data"),
+    *("wandb", "matplotlib", "ray.train", "ray.tune", "ray.data"),
 }
 """What a driver has no use for before its tables are written: 700 MB and 3 s of imports."""
-HEAVY = ("torch", "ray", "wandb", "pandas", "pydantic", "numpy", "pyarrow")
+HEAVY = ("torch", "ray", "wandb", "pandas", "pydantic", "numpy", "pyarrow", "matplotlib")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 
@@ -82,13 +82,19 @@ def test_wandb_stays_in_its_writer() -> None:
     assert importers("wandb") | importers("wandb_workspaces") == MAY_IMPORT_WANDB
 
 
+def test_matplotlib_stays_in_the_figures() -> None:
+    assert {file.rpartition("/")[0] for file in importers("matplotlib")} == {"orchestrator/figures"}
+
+
 def test_the_plan_knows_no_engine_that_runs_and_the_engines_know_no_store() -> None:
     for path in (ROOT / "orchestrator" / "engine").rglob("*.py"):
         layers = {".".join(module.split(".")[:2]) for module in imported(path) if module.startswith("orchestrator.")}
         assert layers <= {"orchestrator.engine", "orchestrator.errors", "orchestrator.text"}, path
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["status", "--help"], ["sweep", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["status", "--help"], ["sweep", "--help"], ["figure", "--help"]]
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     script = (
         "import json, sys; from orchestrator.cli import run; code = run(sys.argv[1:]);"

@@ -96,6 +96,13 @@ def test_snippets_of_pandas_md_run_one_after_another(folder: Path, monkeypatch: 
     assert names["verdict"].outcome == "supported"
 
 
+def test_the_snippet_of_figures_md_draws_and_saves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    (snippet,) = snippets_of("docs/figures.md")
+    shown_by(snippet, {}, "docs/figures.md")
+    assert Path("curves.pdf").read_bytes().startswith(b"%PDF")
+
+
 def test_the_model_of_contributing_md_is_one() -> None:
     names: dict[str, Any] = {}
     (snippet,) = snippets_of("CONTRIBUTING.md")

@@ -41,7 +41,7 @@ NUMBERS_KEPT: Final = 300_000
 """Of all cells together: some 1 MB."""
 CLASSES_KEPT: Final = 100
 """Counts of more classes are left to the Parquet table."""
-_CURVES_KEPT: Final = 10
+CURVES_KEPT: Final = 10
 _RATES: Final = np.round(np.linspace(0, 1, 25) ** 2, 4)
 """Close to each other where the curves bend."""
 
@@ -66,7 +66,7 @@ def cells_kept(ranked: pd.DataFrame, sizes: dict[str, int]) -> list[int]:
     for dataset, size in sizes.items():
         places = ranked.index[(ranked["dataset"] == dataset) & (ranked["n"] > 0)]
         if 0 < size <= CLASSES_KEPT:
-            kept += list(places[: max(1, int(share / (size**2 + len(_RATES) * min(size, _CURVES_KEPT))))])
+            kept += list(places[: max(1, int(share / (size**2 + len(_RATES) * min(size, CURVES_KEPT))))])
     return kept
 
 
@@ -76,8 +76,9 @@ def breakdowns(
     kept: list[int],
     classes: dict[str, tuple[tuple[int, ...], tuple[str, ...]]],
     curves: pd.DataFrame,
+    most: int = CURVES_KEPT,
 ) -> Breakdowns:
-    """curves: rows of `curves` of the trials of the cells in `kept`."""
+    """curves: rows of `curves` of the trials of the cells in `kept`. most: classes of a cell whose ROC curves are kept."""
     of_trial = trials.set_index("trial_id")["cell_id"]
     by_cell = dict(tuple(curves.assign(cell_id=curves["trial_id"].map(of_trial)).groupby("cell_id", sort=False)))
     found = []
@@ -85,7 +86,7 @@ def breakdowns(
         rows = by_cell.get(ranked["cell_id"].iloc[place])
         if rows is not None:
             indices, _ = classes[str(ranked["dataset"].iloc[place])]
-            found.append(_breakdown(place, rows, indices))
+            found.append(_breakdown(place, rows, indices, most))
     names = [classes.get(dataset, ((), ()))[1] for dataset in dict.fromkeys(trials["dataset"])]
     able = int(((ranked["n"] > 0) & ranked["dataset"].isin(list(classes))).sum())
     return Breakdowns(
@@ -96,7 +97,7 @@ def breakdowns(
     )
 
 
-def _breakdown(cell: int, rows: pd.DataFrame, indices: tuple[int, ...]) -> Breakdown:
+def _breakdown(cell: int, rows: pd.DataFrame, indices: tuple[int, ...], most: int) -> Breakdown:
     place = {index: at for at, index in enumerate(indices)}
     counts = np.zeros((len(indices), len(indices)), dtype=np.int64)
     confused = rows[rows["curve"] == "confusion"]
@@ -107,11 +108,11 @@ def _breakdown(cell: int, rows: pd.DataFrame, indices: tuple[int, ...]) -> Break
         cell=cell,
         seeds=int(rows["trial_id"].nunique()),
         counts=tuple(tuple(map(int, row)) for row in counts),
-        rocs=_rocs(rows[rows["curve"] == "roc"], place),
+        rocs=_rocs(rows[rows["curve"] == "roc"], place, most),
     )
 
 
-def _rocs(rows: pd.DataFrame, place: dict[int, int]) -> tuple[Roc, ...]:
+def _rocs(rows: pd.DataFrame, place: dict[int, int], most: int) -> tuple[Roc, ...]:
     """Averaged vertically (Fawcett, "An introduction to ROC analysis", 2006, section 8.1). Where a curve rises straight
     up, its top counts: of equal x, `interp` takes the last."""
     if rows.empty:
@@ -123,7 +124,7 @@ def _rocs(rows: pd.DataFrame, place: dict[int, int]) -> tuple[Roc, ...]:
     means = {place[index]: np.mean(drawn, axis=0) for index, drawn in of_class.items()}
     widths = np.diff(_RATES)
     areas = {index: float(np.sum(widths * (line[1:] + line[:-1]) / 2)) for index, line in means.items()}
-    least = sorted(sorted(means, key=lambda index: areas[index])[:_CURVES_KEPT])
+    least = sorted(sorted(means, key=lambda index: areas[index])[:most])
     every = [(-1, np.mean(list(means.values()), axis=0)), *((index, means[index]) for index in least)]
     return tuple(Roc(index, tuple(round(1000 * value) for value in line.tolist())) for index, line in every)
 

@@ -13,6 +13,7 @@ from orchestrator.report.charts import axis_effects, cell_figures, rank_figures
 from orchestrator.report.claims import ClaimSection, claim_section
 from orchestrator.report.page import Board
 from orchestrator.report.page_data import Breakdowns, Cells, Curves, Effects, RankFigure
+from orchestrator.report.precision_recall import CLASS_COLUMNS, PrecisionRecall, precision_recall
 from orchestrator.results.ranked import COSTS, class_counts, ranked_cells
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
@@ -113,9 +114,24 @@ class Parts:
         """Places in `ranked` of the cells that a page shows class by class."""
         return charts.cells_kept(self.ranked, {dataset: len(indices) for dataset, (indices, _) in self.classes.items()})
 
-    def breakdowns(self, places: Sequence[int]) -> Breakdowns:
-        """Of the cells in these places. The tables of classes and curves are large: only the rows of these are read."""
+    def breakdowns(self, places: Sequence[int], most: int = charts.CURVES_KEPT) -> Breakdowns:
+        """Of the cells in these places. The tables of classes and curves are large: only the rows of these are read.
+
+        most: classes of a cell whose ROC curves are there, those with the smallest areas.
+        """
+        return charts.breakdowns(self.trials, self.ranked, list(places), self.classes, self._curves(places), most)
+
+    def precision_recall(self, place: int) -> tuple[PrecisionRecall, ...]:
+        """Of each class of the cell in this place of `ranked`; none where no curve is kept of it."""
+        shown = self._completed([place])
+        classes = self.tables.wanted(CLASSES, CLASS_COLUMNS, [("trial_id", "in", shown)])
+        indices, _ = self.classes[str(self.ranked["dataset"].iloc[place])]
+        return precision_recall(self._curves([place]), classes, indices)
+
+    def _curves(self, places: Sequence[int]) -> pd.DataFrame:
+        return self.tables.wanted(CURVES, charts.CURVE_COLUMNS, [("trial_id", "in", self._completed(places))])
+
+    def _completed(self, places: Sequence[int]) -> list[str]:
+        """Ids of the completed trials of the cells in these places."""
         done = self.trials[self.trials["status"] == "completed"]
-        shown = list(done.loc[done["cell_id"].isin(self.ranked["cell_id"].iloc[list(places)]), "trial_id"])
-        curves = self.tables.wanted(CURVES, charts.CURVE_COLUMNS, [("trial_id", "in", shown)])
-        return charts.breakdowns(self.trials, self.ranked, list(places), self.classes, curves)
+        return list(done.loc[done["cell_id"].isin(self.ranked["cell_id"].iloc[list(places)]), "trial_id"])

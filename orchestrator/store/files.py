@@ -156,6 +156,17 @@ def _refuse_hole(path: Path, status: os.stat_result) -> None:
 # Names of files that were read out of a file, or came from another machine: what they may lead to.
 
 
+def own_folder(path: Path) -> Path:
+    """A folder that is made where it is missing, and no link. Raises UserError where it cannot be."""
+    try:
+        if path.is_symlink():
+            raise UserError(f"{path} is a link, and orch writes through none; move it away, or name another place")
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {path}: {error.strerror}; name another place") from error
+    return path
+
+
 def leads_out(name: object) -> str | None:
     """Why this is no name of a file below a folder; None where it is one. Nothing is looked at on the disk."""
     if not isinstance(name, str) or not name or not name.isprintable():

@@ -86,6 +86,11 @@ class ResultsPaths:
         return self.root / "report.html"
 
     @property
+    def figures(self) -> Path:
+        """Folder of what `orch figure` writes."""
+        return self.root / "figures"
+
+    @property
     def wandb(self) -> Path:
         """Folder of offline runs, and of the list of runs that were written."""
         return self.root / WANDB

@@ -9,7 +9,7 @@ import pytest
 
 import orchestrator
 import orchestrator.errors
-import orchestrator.results.load
+import orchestrator.notebook.load
 
 LATE = ("pandas", "torch", "numpy", "pyarrow", "pydantic", "ray", "wandb")
 FRESH = f"""
@@ -31,8 +31,8 @@ def test_each_name_is_what_its_room_has() -> None:
     offered = {name: getattr(orchestrator, name) for name in orchestrator.__all__}
     assert offered == {
         "OrchError": orchestrator.errors.OrchError,
-        "Results": orchestrator.results.load.Results,
-        "load": orchestrator.results.load.load,
+        "Results": orchestrator.notebook.load.Results,
+        "load": orchestrator.notebook.load.load,
     }
 
 

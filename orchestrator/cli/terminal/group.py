@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "results": "The trials of a sweep as a table.",
     "logs": "What became of one trial.",
     "report": "Write a sweep's report as one HTML file.",
+    "figure": "Draw a figure for a paper, with its caption.",
     "claims": "Verdicts on what a grid claims.",
     "wandb": "Send to W&B what it does not have yet.",
     "fetch": "Copy a sweep's results from a cluster.",

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from orchestrator.notebook.load import load
 
 from orchestrator.grid import read_grid
 from orchestrator.plan.counts import ExistingResults
@@ -19,7 +20,6 @@ from orchestrator.plan.prepare import data_location
 from orchestrator.plan.progress import SilentProgress, Snapshot
 from orchestrator.report.contents import read_page
 from orchestrator.report.markdown import markdown
-from orchestrator.results.load import load
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.sweep.preview import preview

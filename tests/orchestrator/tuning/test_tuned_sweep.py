@@ -19,13 +19,13 @@ from orchestrator.engine import RunTrial, Work
 from orchestrator.engine.inline import InlineEngine
 from orchestrator.errors import UserError
 from orchestrator.grid import read_grid
+from orchestrator.notebook.load import load
 from orchestrator.plan.counts import ExistingResults
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.prepare import data_location
 from orchestrator.plan.progress import SilentProgress, Snapshot
 from orchestrator.report.contents import read_page
 from orchestrator.report.markdown import markdown
-from orchestrator.results.load import load
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.sweep.run import SweepRequest, SweepSummary, run_sweep

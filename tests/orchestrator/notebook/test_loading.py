@@ -10,7 +10,7 @@ import pytest
 
 import orchestrator
 from orchestrator.errors import DamagedResults, GridError, UserError
-from orchestrator.results.load import Results
+from orchestrator.notebook.load import Results
 from results_schema import TABLES
 from tests.orchestrator.evidence.stated import write
 from tests.orchestrator.sample import Cell

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.grid.measures import time_to
-from orchestrator.results.load import speed_profile
+from orchestrator.notebook.load import speed_profile
 
 # data set, optimizer, seed, status, the epoch in which 0.9 is reached (0: never)
 RUNS = [

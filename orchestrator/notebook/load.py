@@ -35,6 +35,8 @@ from trainables import AXES, AxisName
 if TYPE_CHECKING:
     import polars as pl
 
+    from orchestrator.figures.sheet import Sheet
+
 # Which level of an axis reaches a target sooner, over everything that it was run with.
 
 
@@ -158,6 +160,22 @@ class Results:
         frame.attrs["dropped"] = list(judged.dropped)
         return frame
 
+    def figure(self, kind: str, **options: str | int | None) -> "Sheet":
+        """Return a figure for a paper, one of matplotlib's, with its `caption`: what `orch figure` draws.
+
+            load("results/demo").figure("leaderboard", width="column").savefig("leaderboard.pdf")
+
+        kind: `leaderboard`, `heatmap`, `curves`, `roc`, `pr`, `confusion`, `pareto`, `effects` or `average-ranks`. options:
+        `width`, `dataset`, `cells`, `measure`, `rows`, `columns`, `cost`, `place` and `class_name`, as the command has them.
+        Raises UserError where there is nothing to draw, with what is missing. Warns of tables that are damaged.
+        """
+        from orchestrator.figures.draw import draw
+
+        sheet, damage = draw(self._paths, kind, options)
+        for line in damage:
+            warnings.warn(line, stacklevel=2)
+        return sheet
+
     def compare(
         self,
         first: Mapping[str, Any],
@@ -201,7 +219,7 @@ class Results:
 
             load("results/demo").profile("optimizer", reach=0.95).plot(drawstyle="steps-post")
 
-        A performance profile: `orchestrator.results.load.speed_profile`. of: what the grid selects by when it is not given.
+        A performance profile: `orchestrator.notebook.load.speed_profile`. of: what the grid selects by when it is not given.
         Raises UserError where it is no column of `epochs` that has a better and a worse.
         """
         of = of if of is not None else self._measure("of").epoch

@@ -1,0 +1,56 @@
+"""`orch figure RESULTS KIND`: a figure for a paper, and its caption."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator.cli.terminal import say
+from orchestrator.cli.terminal.completion import RESULTS
+from orchestrator.cli.terminal.path import FILE
+from orchestrator.figures.request import FORMS, KINDS, WIDTHS, Form
+
+
+@click.command(epilog="Example: orch figure results/demo leaderboard --width column -o leaderboard.pdf")
+@click.argument("results", type=RESULTS)
+@click.argument("kind", type=click.Choice(KINDS))
+@click.option("--format", "form", type=click.Choice(FORMS), help="[default: what the output's name ends with, or pdf]")
+@click.option("-o", "--output", type=FILE, help="[default: RESULTS/figures/KIND.pdf, .svg or .png]")
+@click.option(
+    "--width",
+    type=click.Choice(list(WIDTHS)),
+    help="3.25, 5.5 or 6.75 inches: one of two columns, a single one, or both.  [default: text]",
+)
+@click.option("--dataset", help="One data set in place of all.")
+@click.option("--cells", type=click.IntRange(min=1), help="How many of the best cells: leaderboard (20), curves (6).")
+@click.option("--measure", help="What curves are of, such as 'training loss'.")
+@click.option("--rows", metavar="AXES", help="Axes of a heat map's rows, with commas between them.")
+@click.option("--columns", metavar="AXES", help="Axes of its columns.")
+@click.option("--cost", metavar="COLUMN", help="What pareto sets against the score.  [default: total_seconds]")
+@click.option("--place", type=click.IntRange(min=1), help="The cell in this place: roc, pr, confusion.  [default: 1]")
+@click.option("--class", "class_name", metavar="NAME", help="One class against the rest: roc, pr.")
+def command(results: Path, kind: str, form: Form | None, output: Path | None, **options: Any) -> int:
+    """Draw a figure of the directory RESULTS for a paper: what the page shows, in one style, fonts embedded.
+
+    Prints the file's path, and a caption to stand in LaTeX: what is shown, how many seeds, what is averaged, and
+    what is missing. The same results give the same file, byte by byte. Ends with 2 where there is nothing to draw, and
+    says what is missing; with 4 where a table is damaged (after drawing what can be drawn).
+    """
+    from orchestrator.errors import UserError
+    from orchestrator.figures.draw import draw
+    from orchestrator.store.files import own_folder
+    from orchestrator.store.reading import results_at
+
+    named = None if output is None else next((one for one in FORMS if output.suffix == f".{one}"), None)
+    if output is not None and (form or named) is None:
+        raise UserError(f"the name {output} tells no format: let it end in .pdf, .svg or .png, or give --format")
+    chosen = form or named or "pdf"
+    paths = results_at(results)
+    sheet, damage = draw(paths, kind, options)
+    target = output or own_folder(paths.figures) / f"{kind}.{chosen}"
+    sheet.write(target, chosen)
+    say(target)
+    say(sheet.latex_caption)
+    for line in damage:
+        say(line, err=True)
+    return 4 if damage else 0
