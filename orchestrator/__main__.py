@@ -54,6 +54,8 @@ class _Ending:
     """Python's own for an error that nobody has caught."""
 
     def leave(self) -> None:
+        import sys
+
         try:
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()

@@ -136,7 +136,7 @@ def test_every_module_that_is_run_is_there() -> None:
         for found in re.findall(r"python -m ([a-z_.]+\w)", text_of(document))
     }
     assert len(ran) > 5
-    homes = {"pytest", "venv", "pip"}
+    homes = {"pytest", "venv", "pip", "pdb"}
     modules = {(document, name.replace(".", "/")) for document, name in ran if name not in homes}
     assert {
         one for one in modules if not any((ROOT / f"{one[1]}{end}").exists() for end in (".py", "/__main__.py"))

@@ -57,6 +57,13 @@ def _words(context: click.Context, _: click.Parameter, command: str | None) -> l
     is_flag=True,
     help="Add seeds to the cells of claims that are open, as many as would decide them; later sweeps go on with them.",
 )
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="TRIAL",
+    help="Run this trial alone, if it has not ended (the beginning of its id is enough); of a tuned cell, its tuning first."
+    " Repeatable.",
+)
 @click.option("--retry", is_flag=True, help="Run failed, timed-out and out-of-memory trials again.")
 @click.option(
     "--wandb",
@@ -85,6 +92,7 @@ def command(
     max_trials: int,
     seeds: int | None,
     add_seeds: bool,
+    only: tuple[str, ...],
     retry: bool,
     wandb_mode: str | None,
     notify: list[str],
@@ -114,6 +122,7 @@ def command(
         max_trials=max_trials,
         seeds=seeds,
         add_seeds=add_seeds,
+        only=only,
         retry=retry,
         wandb_mode=wandb_mode,
     )
@@ -130,7 +139,8 @@ def command(
     if head is not None:
         return _on_head(request, head, notifier, detach=detach, as_json=as_json, quiet=quiet)
     with notifying(notifier) as ended:
-        with display(quiet=quiet, verbose=verbose) as progress:
+        # a display that is drawn anew would paint over a debugger's prompt
+        with display(quiet=quiet, verbose=verbose or engine == "inline") as progress:
             summary = run_sweep(request, notifier.watching(progress))
         ended(summary.exit_code, summary.as_text(), summary.counts)
     if as_json:

@@ -5,10 +5,11 @@ import io
 import os
 import signal
 import socket
+from bdb import BdbQuit
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, cast
+from typing import Final, TextIO, cast
 
 import torch
 
@@ -33,7 +34,7 @@ from orchestrator.engine.plain_record import (
     trace_of,
     truncated,
 )
-from orchestrator.text import masked
+from orchestrator.text import clean, masked
 from trainables.context import Context
 from trainables.errors import DataError, TrialCancelled, TrialTimedOut, WeightsError
 from trainables.process_state.change import SideEffects
@@ -56,9 +57,11 @@ class CapturedOutput(io.TextIOBase):
 
     encoding = "utf-8"
 
-    def __init__(self) -> None:
+    def __init__(self, shown: TextIO | None = None) -> None:
+        """shown: the terminal of who debugs the trial, and sees what it writes at once."""
         self._parts: deque[str] = deque()
         self._length = 0
+        self._shown = shown
 
     def writable(self) -> bool:
         return True
@@ -66,11 +69,17 @@ class CapturedOutput(io.TextIOBase):
     def write(self, text: str) -> int:
         if not isinstance(text, str):
             raise TypeError(f"a text is to be written, not {type(text).__name__}")
+        if self._shown is not None:
+            self._shown.write(clean(masked(text)))
         self._parts.append(text[-_HELD:])
         self._length += len(self._parts[-1])
         while self._length - len(self._parts[0]) >= _HELD:
             self._length -= len(self._parts.popleft())
         return len(text)
+
+    def flush(self) -> None:
+        if self._shown is not None:
+            self._shown.flush()
 
     def close(self) -> None:
         return
@@ -80,6 +89,10 @@ class CapturedOutput(io.TextIOBase):
         return masked(encodable("".join(self._parts)))[-LOG_LIMIT:]
 
 
+_NOBODY_THERE: Final = (
+    "BdbQuit: it reached a breakpoint() where nobody can answer; `orch debug RESULTS TRIAL` runs it before your eyes"
+)
+
 MakeContext = Callable[[Callable[[EpochRow], bool]], Context]
 """Makes the trial's context around a function that takes its epoch rows."""
 Emit = Callable[[Event], bool]
@@ -87,14 +100,20 @@ Emit = Callable[[Event], bool]
 
 
 def attempt(
-    trial_task: TrialTask, slot: str, run_trial: RunTrial, context: MakeContext, emit: Emit, state: ProcessState
+    trial_task: TrialTask,
+    slot: str,
+    run_trial: RunTrial,
+    context: MakeContext,
+    emit: Emit,
+    state: ProcessState,
+    shown: TextIO | None = None,
 ) -> AttemptFinished | AttemptFailed:
     """Execute the task and emit Started, EpochDone by epoch, and AttemptFinished or AttemptFailed, which it also returns.
 
     Whatever the trial raises is its outcome, a KeyboardInterrupt of its own too. What the process shares is put back
-    before the end is reported. state: of this process.
+    before the end is reported. state: of this process. shown: where what it prints is to be seen at once.
     """
-    printed, here = CapturedOutput(), os.getpid()
+    printed, here = CapturedOutput(shown), os.getpid()
     # Ray's processes do not hear it (`clusters.ray_cluster`); those that a trial starts, such as loaders, are ended by it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     state.begin()
@@ -167,6 +186,8 @@ def classify(raised: BaseException) -> Failure:
     if kind in (FailureKind.TIMED_OUT, FailureKind.CANCELLED):
         return Failure(kind, truncated(line, MESSAGE_LIMIT))
     message = line if kind is FailureKind.DATA else f"{name_of(raised)}: {line}"
+    if issubclass(type(raised), BdbQuit):
+        message = _NOBODY_THERE
     return Failure(kind, truncated(message, MESSAGE_LIMIT), truncated(masked(trace_of(raised)), TRACE_LIMIT))
 
 

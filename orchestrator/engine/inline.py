@@ -1,17 +1,21 @@
 """Trials one after another in this process: for small grids, and for a debugger."""
 
+import signal
+import sys
+from bdb import BdbQuit
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TextIO, TypeVar
 
 import torch
 
 from orchestrator.engine import AttemptFailed, Engine, Event, RunTrial, Shape, Started, Work
 from orchestrator.engine.attempt import attempt
 from orchestrator.engine.isolated import attempt_isolated
-from orchestrator.errors import InfrastructureLost, UserError
-from trainables.context import SingleContext
+from orchestrator.errors import InfrastructureLost, Interrupted, UserError
+from trainables.context import Context, SingleContext
 from trainables.process_state.change import After
 from trainables.process_state.watching import ProcessState
+from trainables.records import TrialResult
 from trainables.spec import TrialTask
 from trainables.training.warm_up import warm_up
 
@@ -55,17 +59,38 @@ class InlineEngine(Engine):
         end = attempt(
             trial_task,
             slot="inline",
-            run_trial=self._run_trial,
+            run_trial=proxy.unless_left(self._run_trial),
             context=lambda report: SingleContext(
                 device, report, trial_task.spec.protocol.trial_timeout, proxy.cancelled
             ),
             emit=proxy.on_event,
             state=state,
+            shown=_terminal(),
         )
         if end.side_effects is not None and end.side_effects.after is After.UNFIT:
             raise InfrastructureLost(
                 f"trial {trial_task.trial_id} {end.side_effects}, which cannot be put back: the others need another process"
             )
+
+
+_CHAIN: Final = 20
+"""Errors that were raised one from another, and more than anybody raises."""
+
+
+def _terminal() -> TextIO | None:
+    """The output of who sits here, and may talk to a debugger; None where nobody does."""
+    ours = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+    return sys.stdout if ours else None
+
+
+def _left_debugger(raised: BaseException) -> bool:
+    """Whether a debugger was left with `q`, whatever the trial has made of that."""
+    cause: BaseException | None = raised
+    for _ in range(_CHAIN):
+        if cause is None or isinstance(cause, BdbQuit):
+            break
+        cause = cause.__cause__ or cause.__context__
+    return isinstance(cause, BdbQuit)
 
 
 class _WorkProxy:
@@ -89,6 +114,19 @@ class _WorkProxy:
             # the trial may end this process, and the next sweep has to know whose end it was
             self._passed(self._work.keep)
         return stops
+
+    def unless_left(self, run_trial: RunTrial) -> RunTrial:
+        """The same, where leaving a debugger ends the sweep as Ctrl-C does."""
+
+        def run(trial_task: TrialTask, context: Context) -> TrialResult:
+            try:
+                return run_trial(trial_task, context)
+            except BaseException as raised:
+                if self._raised is None and _left_debugger(raised):
+                    self._raised = Interrupted(signal.SIGINT)
+                raise
+
+        return run
 
     def cancelled(self) -> bool:
         self._passed(self._work.tick)

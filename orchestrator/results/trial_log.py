@@ -69,7 +69,7 @@ class TrialLog:
 
 def read_trial_log(journal: Journal, prefix: str) -> TrialLog:
     """The trial whose id begins so. Raises UserError where none or several do."""
-    trial_id = _find(journal, prefix.strip().lower())
+    trial_id = find_trial(journal, prefix)
     columns = (
         "trial_id",
         "cell_id",
@@ -92,7 +92,9 @@ def read_trial_log(journal: Journal, prefix: str) -> TrialLog:
     return TrialLog(**row, attempts=_attempts(journal, trial_id), epochs=_epochs(journal, trial_id))
 
 
-def _find(journal: Journal, prefix: str) -> str:
+def find_trial(journal: Journal, prefix: str) -> str:
+    """The whole id of the trial whose id begins so. Raises UserError where none or several do."""
+    prefix = prefix.strip().lower()
     found = [
         str(row[0])
         for row in journal.query(

@@ -219,28 +219,30 @@ class Planning:
     """Takes the cells of a plan one after another, so that no list of them is ever held."""
 
     def __init__(self, db: sqlite3.Connection, sweep: str, again: Collection[str]) -> None:
+        """again: statuses that wait again although they had ended."""
         self._db, self._sweep = db, sweep
-        self._plan_trial = plan_trial(ENDED - set(again))
+        self._plan_trial, self._plan_other = plan_trial(ENDED - set(again)), plan_trial(ENDED)
 
-    def add(self, cell: CellRow, trials: Iterable[PlannedRow]) -> None:
-        """A cell and its trials. What has already ended keeps its status; what was under way waits again."""
+    def add(self, cell: CellRow, trials: Iterable[PlannedRow], others: Iterable[PlannedRow] = ()) -> None:
+        """A cell and its trials. What has already ended keeps its status; what was under way waits again.
+
+        others: trials of the cell that do not run now, whatever is to wait again.
+        """
         keep_cell(self._db, cell)
-        self._db.executemany(
-            self._plan_trial,
-            (
-                (
-                    trial.trial_id,
-                    trial.cell_id,
-                    trial.purpose,
-                    self._sweep,
-                    trial.seed,
-                    trial.source_digest,
-                    trial.repetition,
-                    "pending" if trial.skipped is None else "skipped",
-                    trial.skipped,
-                )
-                for trial in trials
-            ),
+        self._db.executemany(self._plan_trial, map(self._values, trials))
+        self._db.executemany(self._plan_other, map(self._values, others))
+
+    def _values(self, trial: PlannedRow) -> tuple[Any, ...]:
+        return (
+            trial.trial_id,
+            trial.cell_id,
+            trial.purpose,
+            self._sweep,
+            trial.seed,
+            trial.source_digest,
+            trial.repetition,
+            "pending" if trial.skipped is None else "skipped",
+            trial.skipped,
         )
 
     def name_levels(self, naming: Naming) -> None:

@@ -2,7 +2,7 @@
 
 import ast
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import blake2b
@@ -196,8 +196,11 @@ def record_plan(
     note: Callable[[str], None],
     *,
     retry: bool,
+    only: Collection[str] | None = None,
 ) -> PendingWork:
-    """examples: how many each data set has, by its label. note: tells the user something."""
+    """examples: how many each data set has, by its label. note: tells the user something. only: what runs, of all that is
+    planned, with the tuning that it waits for; None for all.
+    """
     again = RETRYABLE if retry else frozenset()
     # the plan says anew what is skipped
     kept = _ExistingResults(
@@ -207,10 +210,15 @@ def record_plan(
     with FlopCounter(note) as counter, journal.planning(plan.grid.name, again) as planning:
         expectation = Expectation(journal.seconds_by_cell(), counter.count, alike=plan.of_one_model)
         for cell in plan.cells():
-            rows = list(trial_rows(cell, plan.seeds_of(cell)))
-            tuning = list(tuning_rows(cell, plan.seeds_of(cell)))
-            planning.add(cell_row(cell), [*tuning, *rows])
-            runs = cell.skip is None and any(kept.has_to_run(row) for row in (*tuning, *rows))
+            seeds, others = plan.seeds_of(cell), []
+            rows, tuning = list(trial_rows(cell, seeds)), list(tuning_rows(cell, seeds))
+            parts = _parts(cell, seeds, tuning)
+            now = [*tuning, *rows]
+            if only is not None:
+                every, now = now, _named(cell, parts, rows, only, kept)
+                rows, others = [row for row in rows if row in now], [row for row in every if row not in now]
+            planning.add(cell_row(cell), now, others)
+            runs = cell.skip is None and any(kept.has_to_run(row) for row in now)
             if not runs:
                 continue
             expected = _expected(cell, expectation, examples)
@@ -218,7 +226,7 @@ def record_plan(
                 for waiting in _waiting(cell, rows, kept, expected, len(pending.queue)):
                     pending.queue.add(waiting)
                 continue
-            for deferred in _tunings(cell, tuning, rows, kept, journal, expected, pending.queue):
+            for deferred in _tunings(cell, parts, rows, kept, journal, expected, pending.queue):
                 pending.deferred.add(deferred)
                 for waiting in deferred.take_held():
                     pending.queue.add(waiting)
@@ -226,6 +234,26 @@ def record_plan(
         planning.name_levels(lambda axis, levels: labels_in_directory(axis, levels, displays[axis]))
     journal.commit()
     return pending
+
+
+_Parts = Mapping[int, Sequence[PlannedRow]]
+"""The tunings of a cell by their numbers, each with its trials."""
+
+
+def _parts(cell: Cell, seeds: Sequence[int], tuning: Sequence[PlannedRow]) -> _Parts:
+    count = 0 if cell.tuning is None else cell.tuning.count
+    return {number: tuning[place * count :][:count] for place, number in enumerate(cell.tunings(seeds))}
+
+
+def _named(
+    cell: Cell, parts: _Parts, rows: Sequence[PlannedRow], only: Collection[str], kept: _ExistingResults
+) -> list[PlannedRow]:
+    """Those of a cell's trials that are named, and the tunings that they wait for."""
+    named = [row for row in rows if row.trial_id in only]
+    if cell.tuning is None:
+        return named
+    waiting = {cell.tuning_of(row.seed) for row in named if kept.has_to_run(row)}
+    return [*(row for number, part in parts.items() if number in waiting for row in part), *named]
 
 
 def _waiting(
@@ -245,7 +273,7 @@ def _waiting(
 
 def _tunings(
     cell: Cell,
-    tuning: Sequence[PlannedRow],
+    parts: _Parts,
     rows: Sequence[PlannedRow],
     kept: _ExistingResults,
     journal: Journal,
@@ -257,10 +285,9 @@ def _tunings(
     waiting: dict[int, list[PlannedRow]] = {}
     for row in rows:
         waiting.setdefault(cell.tuning_of(row.seed), []).append(row)
-    for place, repetition in enumerate(cell.tunings([row.seed for row in rows])):
+    for repetition, part in parts.items():
         own = waiting.get(repetition, [])
-        part = tuning[place * cell.tuning.count :][: cell.tuning.count]
-        if any(kept.has_to_run(row) for row in (*part, *own)):
+        if own and any(kept.has_to_run(row) for row in (*part, *own)):
             tuner = _restored(CellTuner(cell, repetition), part, kept, journal)
             held = _waiting(cell, part, kept, expected, len(queue))
             yield DeferredCell(

@@ -27,6 +27,7 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.predictions.waiting import Written
 from orchestrator.sweep.environment import observe
 from orchestrator.sweep.loop import Sweep
+from orchestrator.sweep.only import named_trials, outcome_of, tell_of_ended
 from orchestrator.sweep.queue import Packing
 from orchestrator.sweep.record import changed_source, record_plan
 from orchestrator.sweep.session import open_session, reported
@@ -66,6 +67,8 @@ class SweepRequest:
     seeds: int | None = None
     add_seeds: bool = False
     """Whether open claims get as many more seeds as would decide them."""
+    only: tuple[str, ...] = ()
+    """Beginnings of the ids of trials that are to run alone; empty for all."""
     retry: bool = False
     wandb_mode: str | None = None
     run_trial: RunTrial = run_trial
@@ -148,7 +151,7 @@ class SweepSummary:
     name: str
     results: Path
     counts: dict[str, int]
-    """Planned trials by status."""
+    """Planned trials by status; with `--only` those that it names."""
     ran: int
     """Trials that came to an end in this sweep."""
     skipped: dict[str, int]
@@ -161,11 +164,15 @@ class SweepSummary:
     """From there to the last row in the journal."""
     export_seconds: float
     """Of the final export."""
+    others: int = 0
+    """Planned trials that `--only` left to run; none of them is counted in `counts`."""
 
     def as_text(self) -> str:
         """Format it for the end of a sweep."""
         counts = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(self.counts.items()))
-        return "\n".join([f"{self.name}: {self._done()}; {counts}", *self._reasons(), f"tables in {self.results}"])
+        others = f"; {counted(self.others, 'other')} still to run" if self.others else ""
+        first = f"{self.name}: {self._done()}; {counts}{others}"
+        return "\n".join([first, *self._reasons(), f"tables in {self.results}"])
 
     def _done(self) -> str:
         if self.ran:
@@ -220,10 +227,13 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
         journal, lock = writing.journal, writing.lock
         environment = observe(cluster, request.grid.read_text(encoding="utf-8"))
         _add_seeds(request, plan, paths, journal, progress)  # what is refused here is no sweep yet
+        statuses = journal.statuses() if request.only else {}
+        only = named_trials(plan, statuses, request.only) if request.only else None
         journal.environment(environment)
         if (warning := changed_source(plan, journal)) is not None:
             progress.note(f"warning: {warning}")
-        pending = record_plan(plan, journal, examples, packing, progress.note, retry=request.retry)
+        pending = record_plan(plan, journal, examples, packing, progress.note, retry=request.retry, only=only)
+        tell_of_ended(only or frozenset(), statuses, progress.note, retry=request.retry)
         writing.place.publish()  # from here on it is known elsewhere what waits
         draining = StopRequest(paths)
         source = SourceWatch(progress.note)
@@ -260,31 +270,20 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
             journal.commit()
             checkpoints.committed()
         journal.predictions_written(written.take())
-        nothing_could_run = journal.counts().keys() == {"skipped"} or (had > 0 and not anywhere)
-        return _summary(grid.name, paths, journal, sweep, began, exported.seconds, nothing_could_run=nothing_could_run)
-
-
-def _summary(
-    name: str,
-    paths: ResultsPaths,
-    journal: Journal,
-    sweep: Sweep,
-    began: float,
-    export_seconds: float,
-    *,
-    nothing_could_run: bool,
-) -> SweepSummary:
-    return SweepSummary(
-        name=name,
-        results=paths.root,
-        counts=journal.counts(),
-        ran=sweep.ran,
-        skipped=journal.skipped_reasons(),
-        nothing_could_run=nothing_could_run,
-        startup_seconds=(sweep.first_task or time.monotonic()) - began,
-        run_seconds=0.0 if sweep.first_task is None else sweep.last_row - sweep.first_task,
-        export_seconds=export_seconds,
-    )
+        counts, skipped = (journal.counts(), journal.skipped_reasons()) if only is None else outcome_of(only, journal)
+        nothing_could_run = counts.keys() == {"skipped"} or (had > 0 and not anywhere)
+        return SweepSummary(
+            name=grid.name,
+            results=paths.root,
+            counts=counts,
+            ran=sweep.ran,
+            skipped=skipped,
+            nothing_could_run=nothing_could_run,
+            startup_seconds=(sweep.first_task or time.monotonic()) - began,
+            run_seconds=0.0 if sweep.first_task is None else sweep.last_row - sweep.first_task,
+            export_seconds=exported.seconds,
+            others=0 if only is None else still_to_run(journal.counts()) - still_to_run(counts),
+        )
 
 
 def _tell_of_many_runs(grid: GridSpec, plan: Plan, progress: Progress) -> None:

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "status": "How far a sweep is.",
     "results": "The trials of a sweep as a table.",
     "logs": "What became of one trial.",
+    "debug": "Run one trial here, for a debugger.",
     "report": "Write a sweep's report as one HTML file.",
     "figure": "Draw a figure for a paper, with its caption.",
     "claims": "Verdicts on what a grid claims.",

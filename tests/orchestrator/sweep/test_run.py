@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from errno import ENOSPC
 from pathlib import Path
 
@@ -13,8 +14,13 @@ import pytest
 
 from orchestrator.cli import run as cli_run
 from orchestrator.errors import DamagedResults, InfrastructureLost, UserError
+from orchestrator.grid import read_grid
+from orchestrator.plan.cell import Cell
+from orchestrator.plan.plan import Plan
+from orchestrator.plan.prepare import data_location
 from orchestrator.plan.progress import SilentProgress, Snapshot
 from orchestrator.store import tables
+from orchestrator.store.journal import Journal
 from orchestrator.sweep.run import SweepRequest, SweepSummary, run_sweep
 from tests.orchestrator.processes import ORCH, environment
 from tests.orchestrator.sweeper import LEAVES, RAISES, RUNS_OUT_OF_MEMORY, misbehave
@@ -261,3 +267,80 @@ def test_a_numeric_target_of_a_plugin_arrives_in_the_tables(tmp_path: Path) -> N
     assert pd.isna(trial["test_accuracy"]) and pd.isna(trial["test_cross_entropy"])
     epochs = pd.read_parquet(tmp_path / "results/numbers/epochs.parquet")
     assert epochs["val_mse"].notna().all() and epochs["val_accuracy"].isna().all()
+
+
+def test_named_trials_run_alone_and_only_where_they_are_missing(write: Write) -> None:
+    grid = write("[{name: sgd, lr: [0.1, 0.05]}]", seeds=3)
+    with pytest.raises(UserError, match="--only zz: no trial of the grid has an id that begins so"):
+        run(grid, only=("zz",))
+    with pytest.raises(UserError, match=r"--only : 6 trials begin so: .* give more digits"):
+        run(grid, only=("",))
+    ids = list(all_trials(grid))
+    first = run(grid, only=(ids[4][:6], ids[1].upper()))
+    assert (first.ran, first.counts, first.others, first.exit_code) == (2, {"completed": 2}, 4, 0)
+    assert "; 2 completed; 4 others still to run" in first.as_text()
+    assert statuses(grid) == {trial: "completed" if trial in (ids[1], ids[4]) else "pending" for trial in ids}
+    notes = Notes()
+    again = run_sweep(SweepRequest(grid=grid, engine="inline", only=(ids[4], ids[0])), notes)
+    assert (again.ran, again.counts, again.others) == (1, {"completed": 2}, 3)
+    assert [text for text in notes.texts if "does not run again" in text] == [
+        f"{ids[4]} is completed and does not run again; `orch debug RESULTS {ids[4]}` runs it without recording it"
+    ]
+    rest = run(grid)
+    assert (rest.ran, rest.counts, rest.others) == (3, {"completed": 6}, 0)
+    assert "others" not in rest.as_text()
+
+
+def test_a_named_trial_of_an_earlier_grid_is_refused_and_nothing_changes(write: Write) -> None:
+    grid = write("[{name: sgd, lr: [0.1, 0.05]}]")
+    run(grid)
+    before = statuses(grid)
+    later = write("[{name: sgd, lr: [0.1, 0.2]}]")
+    gone = next(trial for trial in before if trial not in all_trials(later))
+    with pytest.raises(UserError, match=f"--only {gone}: the grid no longer names {gone}"):
+        run(later, only=(gone,))
+    assert statuses(grid) == before
+
+
+def test_of_failed_trials_the_named_one_alone_runs_again(write: Write) -> None:
+    grid = write(seeds=[RAISES, LEAVES, 0])
+    assert run(grid, run_trial=misbehave).counts == {"failed": 2, "completed": 1}
+    raises, leaves, _ = all_trials(grid)
+    notes = Notes()
+    kept = run_sweep(SweepRequest(grid=grid, engine="inline", run_trial=misbehave, only=(raises,)), notes)
+    assert (kept.ran, kept.counts, kept.exit_code) == (0, {"failed": 1}, 1)
+    assert f"{raises} ended before (failed): --retry runs it again" in notes.texts
+    Path("mended").touch()
+    mended = run(grid, run_trial=misbehave, only=(raises,), retry=True)
+    assert (mended.ran, mended.counts, mended.exit_code) == (1, {"completed": 1}, 0)
+    assert statuses(grid)[leaves] == "failed"
+
+
+def test_a_named_trial_that_is_skipped_says_why(write: Write) -> None:
+    grid = write("[sgd, adam]", exclude="[{optimizer: adam}]")
+    skipped = next(trial for trial, cell in all_trials(grid).items() if cell.skip)
+    summary = run(grid, only=(skipped,))
+    assert (summary.ran, summary.counts, summary.exit_code) == (0, {"skipped": 1}, 2)
+    assert list(summary.skipped.values()) == [1] and "nothing could run" in summary.as_text()
+    assert set(statuses(grid).values()) == {"skipped", "pending"}
+
+
+class Notes(SilentProgress):
+    """Keeps what a sweep says."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def all_trials(grid: Path) -> dict[str, Cell]:
+    """Trial id to its cell, in the plan's order."""
+    plan = Plan(read_grid(grid), data_location(None, grid))
+    return {trial.trial_id: trial.cell for trial in plan.trials()}
+
+
+def statuses(grid: Path) -> dict[str, str]:
+    with closing(Journal.read(grid.parent / "results" / "sweep" / "journal.sqlite")) as journal:
+        return journal.statuses()

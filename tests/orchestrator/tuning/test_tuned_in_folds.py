@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from orchestrator.notebook.load import load
 
 from orchestrator.grid import read_grid
+from orchestrator.notebook.load import load
 from orchestrator.plan.counts import ExistingResults
 from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.plan import Plan

@@ -241,6 +241,24 @@ def test_the_first_repetition_is_what_a_cell_has_that_is_tuned_once(write: Write
     assert set(once["trial_id"]).isdisjoint(latest["trial_id"])
 
 
+def test_a_named_trial_of_a_tuned_cell_runs_behind_its_own_tuning_alone(write: Write) -> None:
+    grid = write(seeds="3")
+    plan = Plan(read_grid(grid), data_location(None, grid))
+    cell, *others = plan.cells()
+    named, tunes = cell.trial_id(plan.grid.seeds[1]), next(cell.tuning_ids(plan.seeds_of(cell)))
+    with pytest.raises(UserError, match=f"{tunes} tunes its cell, as a part of it"):
+        run(grid, only=(tunes,))
+    summary = run(grid, only=(named,))
+    assert (summary.ran, summary.counts, summary.exit_code) == (
+        cell.tuning_total(plan.seeds_of(cell)) + 1,
+        {"completed": 1},
+        0,
+    )
+    rest = run(grid)
+    budget = sum(other.tuning_total(plan.seeds_of(other)) for other in others)
+    assert rest.ran == 2 + budget + 3 * len(others)
+
+
 def test_fewer_seeds_than_repetitions_are_refused(write: Write) -> None:
     with pytest.raises(UserError, match="--seeds 1 leaves repetitions"):
         run(write("[sgd]", options="repetitions: 2,"), seeds=1)
