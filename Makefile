@@ -82,8 +82,9 @@ bench-plan: $(VENV)/.installed-dev  ## a plan of 1,000,000 trials
 validation: $(VENV)/.installed-dev  ## the catalogue beside published figures: docs/validation.md (hours)
 	$(BIN)/python -m benchmarks.validation
 
-paper: $(VENV)/.installed-dev  ## a study as claims, with verdicts: docs/paper.md (two to three hours, resumable)
-	$(BIN)/python -m benchmarks.paper
+# some hours; GRIDS=stills,clips runs these alone, and what docs/paper/ has does not run again. Needs ORCH_DATA
+paper: $(VENV)/.installed-dev  ## a study as claims, with verdicts: docs/paper.md; GRIDS=clips,long in pieces, resumable
+	$(BIN)/python -m benchmarks.paper $(if $(GRIDS),--only $(GRIDS))
 
 bench-gpu: $(VENV)/.installed-dev  ## the Fashion-MNIST grid on one GPU, and the GPU checks
 	$(BIN)/python benchmarks/gpu.py

@@ -110,16 +110,17 @@ def judge(paths: ResultsPaths, grid: Path | GridSpec | None = None, *, alone: bo
     return _judged([_stated(paths, grid)], alone=alone)
 
 
-def judge_together(every: Sequence[ResultsPaths]) -> Judgement:
+def judge_together(every: Sequence[ResultsPaths], *, to_run: int = 0) -> Judgement:
     """The claims of several results as one family: p is corrected over all of them.
 
+    to_run: further claims of the family, of which nothing has run yet; p is corrected for them too.
     Raises as `judge`, and UserError where they are no family: a directory or an id comes twice, the tables are of
     different versions, or one claim is made on two measures.
     """
     _refuse_versions(every)
     stated = [_stated(paths, None) for paths in every]
     _refuse_same(stated)
-    return _judged(stated)
+    return _judged(stated, to_run=to_run)
 
 
 @dataclass(frozen=True)
@@ -135,14 +136,14 @@ class _Stated:
     damage: tuple[str, ...]
 
 
-def _judged(stated: Sequence[_Stated], *, alone: bool = False) -> Judgement:
+def _judged(stated: Sequence[_Stated], *, alone: bool = False, to_run: int = 0) -> Judgement:
     claims = [claim for one in stated for claim in one.claims]
     made = {claim.digest for claim in claims}
     dropped = {digest: name for one in stated for digest, name in one.dropped.items() if digest not in made}
     evidence = [on for one in stated for on in one.evidence]
     return Judgement(
         sweep=", ".join(one.sweep for one in stated),
-        verdicts=verdicts(claims, evidence, 0 if alone else len(dropped)),
+        verdicts=verdicts(claims, evidence, to_run + (0 if alone else len(dropped))),
         results=tuple(one.root for one in stated for _ in one.claims),
         dropped=tuple(dict.fromkeys(dropped.values())),
         damage=tuple(line for one in stated for line in one.damage),

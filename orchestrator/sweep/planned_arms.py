@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.plan.cell import Cell
 from orchestrator.plan.plan import Plan
 from orchestrator.sweep.record import cell_row
+from trainables.data.subset import long_tail_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +68,7 @@ def _frame(plan: Plan) -> "pd.DataFrame":
 def _row(cell: Cell, sizes: "_Sizes") -> dict[str, object]:
     parameters, flops = sizes.of(cell)
     examples = _examples(cell)
-    batches = None if examples is None else -(-examples // cell.protocol.batch_size)
+    batches = None if examples is None or _learns_its_own_way(cell) else -(-examples // cell.protocol.batch_size)
     return {
         **asdict(cell_row(cell)),
         "trial_id": cell.cell_id,
@@ -81,8 +82,16 @@ def _row(cell: Cell, sizes: "_Sizes") -> dict[str, object]:
 
 def _examples(cell: Cell) -> int | None:
     """Labelled training examples, where the options say how many; else splitting alone tells."""
-    wanted, info = cell.data.dataset.per_class, cell.data.info
-    return None if wanted is None or info is None else wanted * len(info.classes)
+    options, info = cell.data.dataset, cell.data.info
+    if options.per_class is None or info is None:
+        return None
+    counts = [options.per_class] * len(info.classes)
+    return sum(long_tail_counts(counts, options.imbalance if "train" in options.skew else 1.0))
+
+
+def _learns_its_own_way(cell: Cell) -> bool:
+    """Whether the model decides by itself how many steps an epoch has."""
+    return hasattr(cell.model.config, "learner")
 
 
 class _Sizes:

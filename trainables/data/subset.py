@@ -50,12 +50,17 @@ def long_tail(
     split, the last class keeps `factor` of what the first one keeps. Numbers are rounded down, as published.
     """
     members = _by_class(train, labels, len(names))
-    shares = factor ** (np.arange(len(names)) / max(1, len(names) - 1))
-    # so that a product that is a whole number stays one: 4,500 * 0.1 ** 2 is 45.00000000000001
-    kept = [max(1, int(np.floor(len(mine) * share + 1e-6))) for mine, share in zip(members, shares, strict=True)]
+    kept = long_tail_counts([len(mine) for mine in members], factor)
     return np.sort(
         np.concatenate([generator.permutation(mine)[:count] for mine, count in zip(members, kept, strict=True)])
     )
+
+
+def long_tail_counts(counts: Sequence[int], factor: float) -> list[int]:
+    """Return how many `long_tail` keeps of each class. counts: how many there are of each."""
+    shares = factor ** (np.arange(len(counts)) / max(1, len(counts) - 1))
+    # so that a product that is a whole number stays one: 4,500 * 0.1 ** 2 is 45.00000000000001
+    return [max(1, int(np.floor(count * share + 1e-6))) for count, share in zip(counts, shares, strict=True)]
 
 
 def label_noise(
