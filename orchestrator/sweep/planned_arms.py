@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.plan.cell import Cell
 from orchestrator.plan.plan import Plan
 from orchestrator.sweep.record import cell_row
-from trainables.data.subset import long_tail_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +81,8 @@ def _row(cell: Cell, sizes: "_Sizes") -> dict[str, object]:
 
 def _examples(cell: Cell) -> int | None:
     """Labelled training examples, where the options say how many; else splitting alone tells."""
+    from trainables.data.subset import long_tail_counts
+
     options, info = cell.data.dataset, cell.data.info
     if options.per_class is None or info is None:
         return None
