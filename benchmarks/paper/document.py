@@ -64,7 +64,7 @@ def document(grids: Sequence[Grid]) -> str:
     parts = [
         [_INTRODUCTION],
         _summary(verdicts, to_run, len(waiting)),
-        _chapters(by_id),
+        _chapters({claim.id: claim.text for grid in grids for claim in grid.spec.claims}, by_id),
         [_HOW],
         _unlike_the_survey(verdicts),
         _not_run(waiting),
@@ -82,25 +82,25 @@ def _summary(verdicts: Sequence[Verdict], to_run: int, grids: int) -> Iterator[s
     yield f"{len(every)} sentences that can be tested, {with_claims} of them with claims. **{ran}{waits}.**\n"
 
 
-def _chapters(verdicts: Mapping[str, Verdict]) -> Iterator[str]:
+def _chapters(texts: Mapping[str, str], verdicts: Mapping[str, Verdict]) -> Iterator[str]:
     yield "## The survey, sentence by sentence\n"
     for chapter, sentences in read_sentences().items():
         yield f"### {chapter.capitalize()}\n"
         yield "| the survey says | claim | verdict | scope | n | effect | 95 % interval | p | what else differs |"
         yield "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | --- |"
         for sentence in sentences:
-            yield from _rows(sentence, verdicts)
+            yield from _rows(sentence, texts, verdicts)
         yield ""
 
 
-def _rows(sentence: Sentence, verdicts: Mapping[str, Verdict]) -> Iterator[str]:
+def _rows(sentence: Sentence, texts: Mapping[str, str], verdicts: Mapping[str, Verdict]) -> Iterator[str]:
     if not sentence.claims:
         yield f"| {sentence.says} | none: {sentence.none} | | | | | | | |"
     for place, claim in enumerate(sentence.claims):
         says = "" if place else sentence.says
         verdict = verdicts.get(claim)
         if verdict is None:
-            yield f"| {says} | {claim} | not run | | | | | | |"
+            yield f"| {says} | {claim}: {texts.get(claim, '')} | not run | | | | | | |"
             continue
         p = "" if verdict.corrected is None else number(verdict.corrected)
         about = f"{claim}: {verdict.claim.text} ({verdict.claim.on.name})"
