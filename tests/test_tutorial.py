@@ -70,10 +70,12 @@ def test_every_block_of_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.Mo
     blocks = BLOCK.findall(text_of(PAGE))
     for language, fenced, indented in blocks:
         reader.follow(language, fenced or indented)
-    assert len(reader.ran) >= 11
+    assert len(reader.ran) == 14
     assert reader.compared == 1
     assert reader.names["verdict"].outcome == "supported"
     assert list(reader.names["cells"]["n"]) == [6, 6]
     assert len(reader.names["wrong"]) > 0
     assert (tmp_path / "results" / "fabrics" / "report.html").stat().st_size > 100_000
     assert (tmp_path / "fabrics.html").exists()
+    for figure in ("leaderboard.pdf", "confusion.pdf"):
+        assert (tmp_path / figure).read_bytes().startswith(b"%PDF")
