@@ -110,6 +110,8 @@ class Protocol(Component):
     trial_timeout: Annotated[Seconds | None, NotIdentity()] = None
     """Seconds that one trial may take."""
     keep_weights: Annotated[Literal["none", "best"], NotIdentity()] = "none"
+    """best: the weights of each trial's selected epoch are kept, in weights/TRIAL_ID.safetensors of the results. Trials
+    that had ended before it was asked for have none, and do not run again for it: `orch plan` counts them."""
     keep_predictions: Annotated[bool, NotIdentity()] = True
     """Whether the tables keep what each trial said of each test example."""
 

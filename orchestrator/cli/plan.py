@@ -8,11 +8,14 @@ import click
 from orchestrator.cli.terminal import console, say
 from orchestrator.cli.terminal.completion import RESULTS
 from orchestrator.cli.terminal.path import PATH
+from orchestrator.text import duration
 
 if TYPE_CHECKING:
     from clusters.spec import ClusterSpec
     from orchestrator.sweep.preview import Preview
 
+_REASONS: Final = 5
+"""Why trials are left behind: so many reasons are shown."""
 _WIDE: Final = 10_000
 """Columns where there is no terminal: what is piped on is not cut."""
 
@@ -83,6 +86,9 @@ def _as_json(seen: "Preview") -> dict[str, Any]:
         "tuning_trials": counts.tuning_trials,
         "done": counts.done,
         "without_predictions": counts.unpredicted,
+        "without_weights": len(counts.unweighted),
+        "without_weights_seconds": sum(counts.unweighted),
+        "left_behind": [{"trials": left.trials, "why": left.why} for left in seen.left],
         "failed": counts.failed,
         "to_run": counts.to_run,
         "skipped": counts.skipped_trials,
@@ -121,6 +127,16 @@ def _print(seen: "Preview") -> None:
     table.add_row(f"{counts.done:,}", "done already")
     if counts.unpredicted:
         table.add_row(f"{counts.unpredicted:,}", "of them without predictions; they do not run again for those")
+    if counts.unweighted:
+        again = duration(sum(counts.unweighted))
+        table.add_row(
+            f"{len(counts.unweighted):,}",
+            f"of them without weights: they do not run again for those; in another --results they would take {again}",
+        )
+    for left in seen.left[:_REASONS]:
+        table.add_row(f"{left.trials:,}", Text(left.text.partition(" ")[2]))
+    if more := seen.left[_REASONS:]:
+        table.add_row(f"{sum(left.trials for left in more):,}", "finished trials are left behind for other reasons")
     if counts.failed:
         table.add_row(f"{counts.failed:,}", "failed before; they run again with --retry")
     table.add_row(f"{counts.to_run:,}", "to run")

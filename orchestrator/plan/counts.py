@@ -28,6 +28,10 @@ class PlanCounts:
     unpredicted: int = 0
     """Trials among `done` of which no predictions are kept, although the grid has them kept: they do not run again."""
 
+    unweighted: tuple[float, ...] = ()
+    """Of each trial among `done` whose weights the grid has kept and are not there, the seconds that it took: none of them
+    runs again."""
+
     @property
     def nothing_can_run(self) -> bool:
         """Whether no trial has run or could: all are skipped."""
@@ -43,3 +47,5 @@ class ExistingResults:
     """Trial id to status."""
     unpredicted: Collection[str] = frozenset()
     """Trials that were completed, and of which no predictions are kept."""
+    unweighted: Mapping[str, float] = field(default_factory=dict)
+    """Trials that were completed and have no file of weights, with the seconds that they took."""

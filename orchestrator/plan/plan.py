@@ -161,10 +161,14 @@ class Plan:
         """The grid's seeds, and what has been added to them for this cell."""
         return self.added.of(cell.cell_id, self.grid.seeds) if self.added.cells else self.grid.seeds
 
-    def among(self, cell_ids: Collection[str]) -> Iterator[Cell]:
+    def resolved(self) -> Iterator[Cell]:
+        """Yield the cell of every combination, without a look at whether it runs; equal ones may come again."""
+        return map(self._resolved, self._walk)
+
+    def among(self, cell_ids: Collection[str], *, skipped: bool = False) -> Iterator[Cell]:
         """The cells that run and whose ids are among these, each once; a cell whose data is missing has none.
 
-        For few ids in a large grid: no cell is made that is not among them.
+        For few ids in a large grid: no cell is made that is not among them. skipped: those that do not run are wanted too.
         """
         wanted = {bytes.fromhex(cell_id) for cell_id in cell_ids}
         combinations = iter(self._walk)
@@ -173,7 +177,7 @@ class Plan:
             if identity not in wanted:
                 continue
             cell = self._cell(combination)
-            if cell.skip is None:
+            if cell.skip is None or skipped:
                 yield cell
                 wanted.discard(identity)
 
@@ -206,11 +210,19 @@ class Plan:
             to_run=(cells - skipped.total()) * seeds + tuning + added - done - failed - without.total(),
             without_room=dict(without),
             unpredicted=self._unpredicted(kept) if kept and kept.unpredicted else 0,
+            unweighted=tuple(self._unweighted(kept)) if kept and kept.unweighted else (),
         )
 
     def _unpredicted(self, kept: ExistingResults) -> int:
         keeping = (cell for cell in self.among(kept.cell_ids) if cell.keeps_predictions)
         return sum(trial in kept.unpredicted for cell in keeping for trial in cell.trial_ids(self.seeds_of(cell)))
+
+    def _unweighted(self, kept: ExistingResults) -> Iterator[float]:
+        """Seconds of each trial whose weights the grid has kept, and of which there are none."""
+        for cell in self.among(kept.cell_ids):
+            if cell.protocol.keep_weights != "none":
+                ids = cell.trial_ids(self.seeds_of(cell))
+                yield from (kept.unweighted[trial] for trial in ids if trial in kept.unweighted)
 
     def _added(self, kept: ExistingResults) -> int:
         return sum(map(self._added_to, self.among(self.added.cells)))

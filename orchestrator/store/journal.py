@@ -297,8 +297,7 @@ class Journal:
         """Cell id to the mean measured seconds of its finished trials, for expecting the next."""
         return dict(
             self.query(
-                "SELECT cell_id, avg(coalesce(total_seconds, train_seconds) + eval_seconds + setup_seconds) FROM trials"
-                " WHERE train_seconds IS NOT NULL GROUP BY cell_id"
+                f"SELECT cell_id, avg({sql.TRIAL_SECONDS}) FROM trials WHERE train_seconds IS NOT NULL GROUP BY cell_id"
             )
         )
 

@@ -135,6 +135,11 @@ class ResultsPaths:
         """Those that orch makes in it."""
         return (*(self.root / name for name in KEPT), self.predictions, self.checkpoints, self.wandb, self.damaged)
 
+    @property
+    def all_weights(self) -> Path:
+        """A file for each trial whose weights are kept."""
+        return self.root / WEIGHTS
+
     def weights(self, trial_id: str) -> Path:
         return self._of_trial(WEIGHTS, trial_id)
 

@@ -26,6 +26,9 @@ TRIAL_COLUMNS: Final = tuple(name for name in TRIALS.columns if name not in CELL
 TRIALS_AND_CELLS: Final = "trials JOIN cells ON cells.cell_id = coalesce(trials.config_id, trials.cell_id)"
 """Each trial with the configuration that it ran under: its cell's, or the one that tuning made of it."""
 
+TRIAL_SECONDS: Final = "coalesce(total_seconds, train_seconds) + eval_seconds + setup_seconds"
+"""What a trial took of its slot; null where it came to no end."""
+
 _FLAGS: Final = frozenset({None, 0, 1})
 _WHICH_TRIALS: Final = {
     TRIALS.name: "trials.planned AND trials.purpose IS NOT 'tuning'",

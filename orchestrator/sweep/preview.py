@@ -1,6 +1,7 @@
 """What a sweep would do, without doing any of it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,9 @@ from orchestrator.plan.prepare import data_location, load_cluster
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import journal_to_read
+from orchestrator.store.sql import TRIAL_SECONDS
 from orchestrator.store.version import check_is_results_dir
+from orchestrator.sweep.left_behind import LeftBehind, left_behind
 from orchestrator.sweep.planned_arms import PlannedArms, planned_arms
 from orchestrator.sweep.queue import Packing
 from orchestrator.sweep.record import NO_ROOM, changed_source
@@ -49,6 +52,8 @@ class Preview:
     """What else differs between the arms of each claim."""
     changed: str | None
     """A warning where the code of finished cells has changed since they ran."""
+    left: tuple[LeftBehind, ...]
+    """Finished trials that the grid does not name, and by what."""
 
 
 def preview(
@@ -63,7 +68,7 @@ def preview(
     plan = Plan(spec, data_location(data, grid, where))
     paths = ResultsPaths(results or Path("results") / spec.name)
     check_is_results_dir(paths)
-    kept, changed = _known(paths, plan)  # with the seeds that were added there
+    kept, changed, left = _known(paths, plan)  # with the seeds that were added there
     room = room_of(where)
     return Preview(
         spec.name,
@@ -78,23 +83,36 @@ def preview(
         room.assumed,
         planned_arms(plan),
         changed,
+        left,
     )
 
 
-def _known(paths: ResultsPaths, plan: Plan) -> tuple[ExistingResults | None, str | None]:
-    """Return what there is, and whether code has changed since; nothing where no sweep has run."""
+def _known(paths: ResultsPaths, plan: Plan) -> tuple[ExistingResults | None, str | None, tuple[LeftBehind, ...]]:
+    """Return what there is, whether code has changed since, and what is left behind; nothing where no sweep has run."""
     try:
         journal = Journal.read(journal_to_read(paths), as_planned=True)
     except FileNotFoundError:
-        return None, None
+        return None, None, ()
     try:
         with journal.one_moment():
             plan.added = AddedSeeds.read(journal)
             waiting = dict.fromkeys(journal.skipped_for(NO_ROOM), "pending")  # they run where there is room
-            kept = ExistingResults(journal.cell_ids(), journal.statuses() | waiting, journal.unpredicted())
-            return kept, changed_source(plan, journal)
+            kept = ExistingResults(
+                journal.cell_ids(), journal.statuses() | waiting, journal.unpredicted(), _unweighted(paths, journal)
+            )
+            return kept, changed_source(plan, journal), left_behind(plan, journal)
     finally:
         journal.close()
+
+
+def _unweighted(paths: ResultsPaths, journal: Journal) -> dict[str, float]:
+    """Completed trials that evaluate and have no file of weights, with their seconds."""
+    there: set[str] = set()
+    with suppress(FileNotFoundError):
+        there = {path.stem for path in paths.all_weights.iterdir()}
+    which = "status = 'completed' AND purpose IS NOT 'tuning'"
+    rows = journal.query(f"SELECT trial_id, {TRIAL_SECONDS} FROM trials WHERE {which}")
+    return {trial: seconds or 0.0 for trial, seconds in rows if trial not in there}
 
 
 # What a cluster has room for, asked before anything runs.

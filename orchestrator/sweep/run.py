@@ -26,6 +26,7 @@ from orchestrator.store.local_path import whole_path
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.predictions.waiting import Written
 from orchestrator.sweep.environment import observe
+from orchestrator.sweep.left_behind import left_behind
 from orchestrator.sweep.loop import Sweep
 from orchestrator.sweep.only import named_trials, outcome_of, tell_of_ended
 from orchestrator.sweep.queue import Packing
@@ -232,6 +233,8 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
         journal.environment(environment)
         if (warning := changed_source(plan, journal)) is not None:
             progress.note(f"warning: {warning}")
+        for left in left_behind(plan, journal, of_latest=True)[:_REASONS_SHOWN]:
+            progress.note(f"warning: {left.text}; they stay, and count no more")
         pending = record_plan(plan, journal, examples, packing, progress.note, retry=request.retry, only=only)
         tell_of_ended(only or frozenset(), statuses, progress.note, retry=request.retry)
         writing.place.publish()  # from here on it is known elsewhere what waits
