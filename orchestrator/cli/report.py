@@ -10,33 +10,35 @@ from orchestrator.cli.terminal.completion import RESULTS
 from orchestrator.cli.terminal.path import FILE
 
 
-@click.command(epilog="Example: orch report results/demo --output demo.html; orch report results/demo --format md")
+@click.command(epilog="Example: orch report results/demo --output demo.html; orch report results/demo --format latex")
 @click.argument("results", type=RESULTS)
-@click.option("--output", type=FILE, help="[default: RESULTS/report.html or report.md]")
+@click.option("--output", type=FILE, help="[default: RESULTS/report.html, .md or .tex]")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["html", "md"]),
+    type=click.Choice(["html", "md", "latex"]),
     default="html",
     show_default=True,
-    help="A page with figures and tables, or Markdown with the tables.",
+    help="A page with figures and tables; Markdown with the tables; leaderboards and claims for LaTeX.",
 )
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
-def command(results: Path, output: Path | None, form: Literal["html", "md"], show: bool) -> int:
+def command(results: Path, output: Path | None, form: Literal["html", "md", "latex"], show: bool) -> int:
     """Write a page with figures and tables of the directory RESULTS; it needs no network and no other file.
 
     Prints the path of the page. Ends with 4 where a table is damaged (after writing what can be shown).
     """
     from orchestrator.report.contents import read_page
     from orchestrator.report.html import render
+    from orchestrator.report.latex import latex
     from orchestrator.report.markdown import markdown
     from orchestrator.report.template import write_page
     from orchestrator.store.reading import results_at
 
     paths = results_at(results)
     page = read_page(paths)
-    target = output or (paths.report if form == "html" else paths.report.with_suffix(".md"))
-    write_page(render(page) if form == "html" else markdown(page), target)
+    write, ending = {"html": (render, ".html"), "md": (markdown, ".md"), "latex": (latex, ".tex")}[form]
+    target = output or paths.report.with_suffix(ending)
+    write_page(write(page), target)
     say(target)
     for damage in page.damage:
         say(damage, err=True)

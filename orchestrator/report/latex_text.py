@@ -13,11 +13,11 @@ _SPELT: Final = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    "`": r"\textasciigrave{}",
+    "`": r"\`{}",
     '"': "''",  # babel's shorthands make a command of it
     "[": "{[}",  # what begins a row of a table with it, or with a star, is an option of the row before
     "*": "{*}",
-    "·": r"\textperiodcentered{}",
+    "·": r"\ensuremath{\cdot}",
     "–": r"\textendash{}",
     "—": r"\textemdash{}",
     "…": r"\ldots{}",

@@ -54,12 +54,12 @@ def _winner(dataset: str, cells: pd.DataFrame, measure: Measure, effects: Effect
     over = f"over {counted(seeds + hit, 'seed')}" + (
         f", {hit} of them broken and counted as {counted_as(cells)}" if hit else ""
     )
-    interval = "" if pd.isna(cell["low"]) else f"{_figure(cell['low'])} to {_figure(cell['high'])}"
+    interval = "" if pd.isna(cell["low"]) else f"{figure_text(cell['low'])} to {figure_text(cell['high'])}"
     about = f" (interval: {cell['scope']})" if interval else ""
     return WinningCell(
         dataset=dataset,
         label=tuned_label(cell),
-        score=_figure(cell["mean"]),
+        score=figure_text(cell["mean"]),
         interval=interval,
         title=f"mean {measure.score} {over}{about}; chosen by validation {measure.title}{_beside(measure)}",
         sure=_sure(cells, measure),
@@ -113,7 +113,7 @@ def _unable(ranked: pd.DataFrame, left: int, others: int) -> str:
     )
 
 
-def _figure(value: float) -> str:
+def figure_text(value: float) -> str:
     """Format a number as the page's tables do."""
     return f"{value:.4g}" if value and not 1e-3 <= abs(value) < 1000 else f"{value:.4f}"
 

@@ -16,6 +16,9 @@ from trainables import AXES, LEARNING_AXES
 
 SHARED_FIRST: Final = "=1"
 """The place of cells that are not told from the first by seeds that could."""
+SEEDS: Final = "n"
+P: Final = "p (Holm)"
+"""Titles of columns that a paper's table keeps."""
 ROWS_KEPT: Final = 20_000
 """What a browser still sorts at once."""
 _LONGEST_REASON: Final = 300
@@ -49,11 +52,11 @@ def _board_columns(cells: pd.DataFrame, varying: list[str], measure: Measure) ->
         **{axis: Column(axis, "text") for axis in varying},
         **_tuned(cells),
         "interval": Column(measure.score, "interval"),
-        "n": Column("n", "count"),
+        "n": Column(SEEDS, "count"),
         "statuses": Column("trials", "text"),
         "spread": Column("± sd", "number"),
         **({"over_floor": Column("sd / floor", "ratio")} if cells["over_floor"].notna().any() else {}),
-        **({"p": Column("p (Holm)", "number"), "validation": Column("validation", "number")} if after else {}),
+        **({"p": Column(P, "number"), "validation": Column("validation", "number")} if after else {}),
         "gap": Column(" − ".join(gap), "number"),
         "total_seconds": Column("training s", "seconds"),
         "parameters": Column("parameters", "count"),

@@ -95,7 +95,7 @@ def test_a_long_name_is_cut_in_the_middle_unless_two_become_one():
         ("{~^\\}", r"\{\textasciitilde{}\textasciicircum{}\textbackslash{}\}"),
         ("--lr, ,,", "-{}-lr, ,{},"),
         ("[x]*", "{[}x]{*}"),
-        ('"`|<>', r"''\textasciigrave{}\textbar{}\textless{}\textgreater{}"),
+        ('"`|<>', r"''\`{}\textbar{}\textless{}\textgreater{}"),
         ("\x07\u202e\n", r"\textbackslash{}x07\textbackslash{}u202e\textbackslash{}n"),
         ("é ß ż", "é ß ż"),
         ("αΩ ± 中", r"\ensuremath{\alpha}\ensuremath{\Omega} \ensuremath{\pm} [U+4E2D]"),
