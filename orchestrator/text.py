@@ -28,6 +28,16 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun if count == 1 else plural}"
 
 
+def size(count: int) -> str:
+    """`812 B`, `14.2 MiB`."""
+    value, unit = float(count), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            break
+        value /= 1024
+    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
 def duration(seconds: float) -> str:
     """`42 s`, `3 min 5 s` or `2 h 10 min`."""
     minutes, rest = divmod(round(seconds), 60)

@@ -33,6 +33,8 @@ COMMANDS: Final = {
     "wandb": "Send to W&B what it does not have yet.",
     "fetch": "Copy a sweep's results from a cluster.",
     "stop": "Stop a running sweep gracefully.",
+    "du": "Where the bytes of a sweep are.",
+    "clean": "Remove files of trials that no grid names.",
     "verify": "Check that every file of a sweep is intact.",
     "repair": "Repair damaged results.",
 }

@@ -1,0 +1,78 @@
+"""`orch du RESULTS`: where the bytes of a results directory are."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from orchestrator.cli.terminal import say
+from orchestrator.cli.terminal.completion import RESULTS
+from orchestrator.text import counted, size
+
+if TYPE_CHECKING:
+    from orchestrator.results.disk_usage import DiskUsage
+
+_CELLS: Final = 10
+"""Cells that are shown."""
+
+
+@click.command(epilog="Example: orch du results/demo; orch clean results/demo removes what no grid names.")
+@click.argument("results", type=RESULTS)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with every cell.")
+def command(results: Path, as_json: bool) -> None:
+    """What the files of the directory RESULTS take: by kind, and by the cells whose trials left them.
+
+    Links are not followed. Decoded data is not part of it: it is kept once a machine, in ORCH_CACHE, and is safe to delete
+    while nothing runs.
+    """
+    from contextlib import closing
+
+    from orchestrator.errors import UserError
+    from orchestrator.results.disk_usage import disk_usage
+    from orchestrator.store.files import not_permitted
+    from orchestrator.store.reading import open_journal, results_at
+
+    paths = results_at(results)
+    try:
+        if not paths.journal.exists():
+            found = disk_usage(paths, None)
+        else:
+            with closing(open_journal(paths)) as journal:
+                found = disk_usage(paths, journal)
+    except PermissionError as error:
+        raise not_permitted(results, error) from error
+    except OSError as error:
+        raise UserError(f"cannot look through {results}: {error}") from error
+    say(_as_json(found) if as_json else "\n".join(_as_text(found, results)))
+
+
+def _as_json(found: "DiskUsage") -> str:
+    import json
+    from dataclasses import asdict
+
+    return json.dumps({"bytes": found.bytes, **asdict(found), "decoded_data": _cache()}, indent=2)
+
+
+def _as_text(found: "DiskUsage", results: Path) -> list[str]:
+    lines = [f"{results}: {size(found.bytes)}", ""]
+    lines += [f"  {size(kind.bytes):>10}  {kind.what} ({counted(kind.files, 'file')})" for kind in found.kinds]
+    if found.printed:
+        lines.append(f"  {size(found.printed):>10}  of the journal is what trials printed")
+    if found.cells:
+        lines += ["", "weights, pictures, checkpoints and predictions by cell"]
+        lines += [
+            f"  {size(cell.bytes):>10}  {cell.label} ({counted(cell.trials, 'trial')})" for cell in found.cells[:_CELLS]
+        ]
+    if more := found.cells[_CELLS:]:
+        lines.append(f"  {size(sum(cell.bytes for cell in more)):>10}  {counted(len(more), 'other cell')}")
+    return [*lines, "", f"decoded data is kept once a machine, in {_cache()}"]
+
+
+def _cache() -> str | None:
+    from orchestrator.errors import UserError
+    from orchestrator.plan.prepare import data_location
+
+    try:
+        return str(data_location(None, None).cache)
+    except UserError:
+        return None
