@@ -23,8 +23,8 @@ LAYERS: Final = {
         "tasks",
     ),
     "orchestrator": (
-        *("", "engine", "grid", "store", "plan", "evidence", "results", "report", "figures", "notebook", "wandb"),
-        *("sweep", "remote"),
+        *("", "engine", "grid", "store", "plan", "evidence", "results", "report", "figures", "notebook"),
+        *("wandb", "conversion", "sweep", "remote"),
         *("doctor", "cli", "__main__"),
     ),
 }

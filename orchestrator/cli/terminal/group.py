@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "report": "Write a sweep's report as one HTML file.",
     "figure": "Draw a figure for a paper, with its caption.",
     "claims": "Verdicts on what a grid claims.",
+    "convert": "Write results for TensorBoard, MLflow or a spreadsheet.",
     "wandb": "Send to W&B what it does not have yet.",
     "fetch": "Copy a sweep's results from a cluster.",
     "stop": "Stop a running sweep gracefully.",

@@ -1,0 +1,1 @@
+"""Results for other programs: TensorBoard, MLflow, spreadsheets. A second one adds what is new."""
