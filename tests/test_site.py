@@ -3,6 +3,7 @@
 import inspect
 import subprocess
 import sys
+from dataclasses import dataclass
 from functools import cache
 from html.parser import HTMLParser
 from importlib import import_module
@@ -48,22 +49,38 @@ class Page(HTMLParser):
             self.fetched.add(given[FETCHED[tag]])
 
 
+@dataclass(frozen=True)
+class Built:
+    """The site, as `make site` builds it."""
+
+    folder: Path
+    exit_code: int
+    warnings: str
+
+
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built as `make site` builds it."""
-    target = tmp_path_factory.mktemp("site")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    folder = tmp_path_factory.mktemp("site")
     options = ["--fail-on-warning", "--keep-going", "--quiet", "--builder", "html"]
-    built = subprocess.run(
-        [sys.executable, "-m", "sphinx", *options, "docs", str(target)], cwd=ROOT, capture_output=True, text=True
+    ended = subprocess.run(
+        [sys.executable, "-m", "sphinx", *options, "docs", str(folder)], cwd=ROOT, capture_output=True, text=True
     )
-    assert built.stderr == ""
-    assert built.returncode == 0
-    return target
+    return Built(folder, ended.returncode, ended.stderr)
+
+
+@pytest.fixture(scope="module")
+def site(built: Built) -> Path:
+    return built.folder
 
 
 @pytest.fixture(scope="module")
 def pages(site: Path) -> dict[str, Page]:
     return {file.relative_to(site).as_posix(): Page(file) for file in site.rglob("*.html")}
+
+
+def test_there_is_no_warning(built: Built) -> None:
+    assert built.warnings == ""
+    assert built.exit_code == 0
 
 
 def test_the_recipe_of_make_is_the_one_that_is_tested() -> None:
