@@ -11,6 +11,8 @@ from typing import Final
 
 import pytest
 
+from orchestrator.cli.terminal.completion import ResultsPath, TrialId
+from orchestrator.cli.terminal.reference import every_command
 from orchestrator.plan.progress import SilentProgress
 from orchestrator.store.paths import results_in
 from orchestrator.sweep.run import SweepRequest, run_sweep
@@ -59,6 +61,16 @@ def offered(folder: Path, *words: str) -> list[str]:
 def trials_of(root: Path) -> list[str]:
     with sqlite3.connect(root / "journal.sqlite") as db:
         return [trial_id for (trial_id,) in db.execute("SELECT trial_id FROM trials ORDER BY trial_id")]
+
+
+def test_every_command_takes_results_and_trials_so_that_they_complete() -> None:
+    taken = [(context, one) for context in every_command() for one in context.command.params]
+    results = [(context, one) for context, one in taken if one.name == "results"]
+    assert len(results) > 12
+    assert [context.command_path for context, one in results if not isinstance(one.type, ResultsPath)] == []
+    trials = [(context, one) for context, one in taken if one.name in ("trial", "wrong")]
+    assert len(trials) >= 3
+    assert [context.command_path for context, one in trials if not isinstance(one.type, TrialId)] == []
 
 
 def test_results_are_offered_from_here_and_from_the_folder_that_is_typed(swept: Path) -> None:
