@@ -89,6 +89,10 @@ class Model(Component):
         Raises WeightsError.
         """
 
+    def kept_state(self, module: nn.Module) -> dict[str, Tensor]:
+        """What of a trained module's state has to be kept, for `prepare` to find the rest again."""
+        return dict(module.state_dict())
+
     def located(self, location: DataLocation) -> Self:
         """This model with the files that it reads found, checked and identified. Raises WeightsError."""
         return self

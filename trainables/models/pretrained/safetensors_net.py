@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator
-from torch import nn
+from torch import Tensor, nn
 
-from trainables.dataset import DataInfo
+from trainables.dataset import DataInfo, DataLocation
 from trainables.errors import WeightsError, said_by
 from trainables.interfaces import Model
-from trainables.models.pretrained.base import Pretrained, names_file
+from trainables.models.pretrained.base import UNTRAINED, Pretrained, found, names_file
 from trainables.models.pretrained.inputs import InputForm
 from trainables.models.pretrained.loading import mismatch
 from trainables.training.meta import on_meta_device
 from trainables.training.weights import WeightsHeader, read_header
-from trainables.training.weights_origin import AnyModel, PerChannel, origin_of
+from trainables.training.weights_origin import AnyModel, PerChannel, lacks_backbone, origin_of
 
 _ANY: DataInfo = DataInfo("the weights", "image", (3, 1, 1), "classification", ("one", "other"))
 
@@ -67,6 +67,27 @@ class PretrainedSafetensors(Pretrained):
     def reads_file(self) -> bool:
         return True
 
+    def missing(self, location: DataLocation) -> str | None:
+        published = self._published_net(found(self.weights, location))
+        return None if published is None else published.missing(location)
+
+    def fetch(self, location: DataLocation) -> None:
+        if (published := self._published_net(found(self.weights, location))) is not None:
+            published.fetch(location)
+
+    def _weights(self) -> dict[str, Tensor]:
+        own, published = super()._weights(), self._published_net(Path(self.weights))
+        return own if published is None else {**published.backbone(), **own}
+
+    def _published_net(self, path: Path) -> Pretrained | None:
+        """The model whose published weights a file lacks; None where it is whole. Raises WeightsError."""
+        if not lacks_backbone(_header(path).metadata):
+            return None
+        model = self._origin(path).model
+        if not isinstance(model, Pretrained) or model.reads_file or model.weights == UNTRAINED:
+            raise WeightsError(f"{path} lacks weights that {model.name} publishes none of")
+        return model
+
     def _form(self, data: DataInfo) -> InputForm:
         origin = self._origin(Path(self.weights))
         channels, height, width = origin.shape or data.shape[-3:]
@@ -88,7 +109,9 @@ class PretrainedSafetensors(Pretrained):
         raise NotImplementedError("weights are always a file")
 
     def _refuse(self, path: Path) -> None:
-        origin = self._origin(path)
+        origin, published = self._origin(path), self._published_net(path)
+        if published is not None:
+            published.located(DataLocation(None, None, path.parent))  # raises where they are not installed
         if origin.shape is None:
             return
         side = (self.size, self.size) if self.size else origin.shape[1:]
@@ -106,7 +129,10 @@ class PretrainedSafetensors(Pretrained):
             return reason
         try:
             net = on_meta_device(lambda: model.build(data, max(len(data.classes), data.targets)))
-            reason = mismatch(net, _header(path).shapes, _header(path).whole)
+            shapes = _header(path).shapes
+            if self._published_net(path) is not None:  # which has what the file lacks, in these shapes
+                shapes = {**{name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}, **shapes}
+            reason = mismatch(net, shapes, _header(path).whole)
         except RecursionError:
             raise
         except Exception as unfit:  # noqa: BLE001 - torch raises anything at sizes that a header may well claim
