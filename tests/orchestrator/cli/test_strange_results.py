@@ -23,6 +23,8 @@ COMMANDS = {
     "sweep": ["sweep", "grid.yaml", "--engine", "inline", "-q", "--results", "strange"],
     "plan": ["plan", "grid.yaml", "--results", "strange"],
     "logs": ["logs", "strange", "3fa9"],
+    "figure": ["figure", "strange", "leaderboard"],
+    **{f"convert {form}": ["convert", "strange", form] for form in ("tensorboard", "csv")},
     **{name: [name, "strange"] for name in ("status", "results", "report", "verify", "repair", "stop")},
 }
 
