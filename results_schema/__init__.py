@@ -18,9 +18,19 @@ from results_schema.statuses import (
     Retryable,
     still_to_run,
 )
-from results_schema.trials import EARLIER_TRIALS, EVALUATION, TRIAL_TABLES, TRIALS, TUNING_TRIALS, CellRow, TrialRow
+from results_schema.trials import (
+    CONFIRMATION,
+    CONFIRMATION_TRIALS,
+    EARLIER_TRIALS,
+    EVALUATION,
+    TRIAL_TABLES,
+    TRIALS,
+    TUNING_TRIALS,
+    CellRow,
+    TrialRow,
+)
 
-VERSION: Final = 7
+VERSION: Final = 8
 """Raised when a table or a column joins (ADR 6). An older journal is carried over, a newer one refused."""
 
 TABLES: Final = (*TRIAL_TABLES, EPOCHS, *BREAKDOWN, ATTEMPTS, ENVIRONMENTS)
@@ -31,6 +41,8 @@ __all__ = [
     "BREAKDOWN",
     "BROKEN",
     "CLASSES",
+    "CONFIRMATION",
+    "CONFIRMATION_TRIALS",
     "CURVES",
     "EARLIER_TRIALS",
     "ENDED",

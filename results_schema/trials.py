@@ -11,6 +11,8 @@ from trainables.records import TrialResult
 
 EVALUATION: Final = "evaluation"
 """The purpose of a trial that is compared with others."""
+CONFIRMATION: Final = "confirmation"
+"""That of a trial on a fresh seed, which tells how good a cell is that those have chosen, and chooses nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,8 @@ class TrialRow:
         str | None,
         Column(
             "-",
-            "evaluation, or tuning: it looks for values of its cell's open parameters, and never reads the test split.",
+            "evaluation; tuning: it looks for values of its cell's open parameters, and never reads the test split; or"
+            " confirmation: it runs a chosen cell on a fresh seed (`--confirm`), and chooses nothing.",
         ),
     ]
     tuned: Annotated[
@@ -122,5 +125,13 @@ EARLIER_TRIALS = Table(
     row=TrialRow,
 )
 
-TRIAL_TABLES = (TRIALS, TUNING_TRIALS, EARLIER_TRIALS)
+CONFIRMATION_TRIALS = Table(
+    name="confirmation_trials",
+    about="One row for each trial of the grid of the latest run that confirms: the cell that came first, or a rival of it,"
+    " on a fresh seed (`orch sweep GRID --confirm`). They choose nothing, and are in no rank, claim or share of variance.",
+    key=("trial_id",),
+    row=TrialRow,
+)
+
+TRIAL_TABLES = (TRIALS, TUNING_TRIALS, EARLIER_TRIALS, CONFIRMATION_TRIALS)
 """They have the same columns, and each trial stands in one of them."""

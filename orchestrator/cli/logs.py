@@ -75,6 +75,8 @@ def _as_text(log: "TrialLog") -> list[str]:
 
     lines = [f"trial {log.trial_id} of cell {log.cell_id}{'' if log.planned else ' (of an earlier grid)'}"]
     lines += [f"  {name:12} {getattr(log, name)}" for name in AXES]
+    if log.purpose == "confirmation":
+        lines.append(f"  {'purpose':12} confirmation: a fresh seed of a cell that others have chosen")
     if log.purpose == "tuning":
         lines.append(f"  {'purpose':12} tuning: it tries values for its cell, and never reads the test split")
     else:

@@ -84,6 +84,7 @@ def _as_json(seen: "Preview") -> dict[str, Any]:
         "cells": counts.cells,
         "trials": counts.trials,
         "tuning_trials": counts.tuning_trials,
+        "confirmation_trials": counts.confirmation_trials,
         "done": counts.done,
         "without_predictions": counts.unpredicted,
         "without_weights": len(counts.unweighted),
@@ -124,6 +125,8 @@ def _print(seen: "Preview") -> None:
     table.add_row(f"{counts.trials:,}", "trials")
     if counts.tuning_trials:
         table.add_row(f"{counts.tuning_trials:,}", f"of them for tuning: {seen.tuning}")
+    if counts.confirmation_trials:
+        table.add_row(f"{counts.confirmation_trials:,}", "of them on fresh seeds, to confirm what came first")
     table.add_row(f"{counts.done:,}", "done already")
     if counts.unpredicted:
         table.add_row(f"{counts.unpredicted:,}", "of them without predictions; they do not run again for those")

@@ -47,6 +47,11 @@ _EXAMPLE = "Example: orch results results/demo --where model=cnn --where 'test_a
 @click.option(
     "--cells", is_flag=True, help="Show the leaderboard: a row for each cell, the best of each data set first."
 )
+@click.option(
+    "--confirmed",
+    is_flag=True,
+    help="Show what came first on its fresh seeds, beside its rivals (`orch sweep GRID --confirm`).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, all columns unless --columns is given.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, all columns unless --columns is given.")
 def command(
@@ -59,6 +64,7 @@ def command(
     wrong: str | None,
     variance: bool,
     cells: bool,
+    confirmed: bool,
     as_json: bool,
     as_csv: bool,
 ) -> None:
@@ -86,11 +92,13 @@ def command(
             raise UserError("--wrong has an order and columns of its own: of the other options it takes --limit alone")
         _print_wrong(paths, wrong, limit, as_json=as_json, as_csv=as_csv)
         return
-    if variance or cells:
-        if sort or direction or where or columns is not None or limit is not None or variance == cells:
-            name = "--variance" if variance else "--cells"
+    own = {"--variance": (variance, _print_variance), "--cells": (cells, _print_cells)}
+    own |= {"--confirmed": (confirmed, _print_confirmed)}
+    if asked := {name: show for name, (is_asked, show) in own.items() if is_asked}:
+        (name, show), *others = asked.items()
+        if sort or direction or where or columns is not None or limit is not None or others:
             raise UserError(f"{name} is a table of its own: of the other options it takes --json and --csv alone")
-        (_print_variance if variance else _print_cells)(paths, as_json=as_json, as_csv=as_csv)
+        show(paths, as_json=as_json, as_csv=as_csv)
         return
     names = tuple(name.strip() for name in columns.split(",") if name.strip()) if columns is not None else ()
     trials = every_trial(paths)
@@ -150,16 +158,30 @@ def _print_cells(paths: "ResultsPaths", *, as_json: bool, as_csv: bool) -> None:
             say(note, err=True)
 
 
+def _print_confirmed(paths: "ResultsPaths", *, as_json: bool, as_csv: bool) -> None:
+    from orchestrator.results.confirmed import confirmed, confirmed_table
+
+    found = confirmed(paths)
+    if as_json:
+        _print_json(confirmed_table(found))
+    elif as_csv:
+        _print_csv(confirmed_table(found))
+    elif not found:
+        say(f"nothing is confirmed in {paths.root}; `orch sweep GRID --confirm` runs what came first on fresh seeds")
+    for one in () if as_json or as_csv else found:
+        say("\n  ".join(one.lines))
+
+
 def _notes(trials: "pa.Table", query: "TrialQuery") -> Iterator[str]:
-    from orchestrator.results.query import of_latest, order_of, without_tuning
+    from orchestrator.results.query import of_latest, of_purpose, only_evaluating, order_of
 
     latest = of_latest(trials)
     if (earlier := trials.num_rows - latest.num_rows) and not query.names("planned"):
         yield f"{earlier} of them are of earlier grids and not shown without --where planned=no"
-    evaluating = without_tuning(latest)
-    if (tuning := latest.num_rows - evaluating.num_rows) and not query.names("purpose"):
-        yield f"{tuning} of them tune and are not shown without --where purpose=tuning"
-    yield from order_of(evaluating).notes(sorted_by=query.sort, columns=bool(query.columns))
+    for purpose, verb in (("tuning", "tune"), ("confirmation", "confirm")):
+        if (others := of_purpose(latest, purpose)) and not query.names("purpose"):
+            yield f"{others} of them {verb} and are not shown without --where purpose={purpose}"
+    yield from order_of(only_evaluating(latest)).notes(sorted_by=query.sort, columns=bool(query.columns))
 
 
 def _print_json(chosen: "pa.Table") -> None:

@@ -12,6 +12,7 @@ from orchestrator.cli.terminal.path import PATH
 
 if TYPE_CHECKING:
     from clusters.spec import ClusterSpec
+    from orchestrator.results.confirmed import Confirmation
     from orchestrator.sweep.notify import Notice, Notifier
     from orchestrator.sweep.run import SweepRequest
 
@@ -64,6 +65,15 @@ def _words(context: click.Context, _: click.Parameter, command: str | None) -> l
     help="Run this trial alone, if it has not ended (the beginning of its id is enough); of a tuned cell, its tuning first."
     " Repeatable.",
 )
+@click.option(
+    "--confirm",
+    is_flag=False,
+    flag_value=0,
+    type=click.IntRange(min=0),
+    metavar="[N]",
+    help="Run the cell that came first, and those not told from it, on fresh seeds: N, or as many as the grid has; what they"
+    " show is told at the end, and by `orch results RESULTS --confirmed`.",
+)
 @click.option("--retry", is_flag=True, help="Run failed, timed-out and out-of-memory trials again.")
 @click.option(
     "--wandb",
@@ -93,6 +103,7 @@ def command(
     seeds: int | None,
     add_seeds: bool,
     only: tuple[str, ...],
+    confirm: int | None,
     retry: bool,
     wandb_mode: str | None,
     notify: list[str],
@@ -113,6 +124,11 @@ def command(
     from orchestrator.sweep.notify import Notice, Notifier, notifying
     from orchestrator.sweep.run import SweepRequest, run_sweep
 
+    if confirm is not None and (add_seeds or only):
+        other = "--add-seeds" if add_seeds else "--only"
+        raise click.UsageError(
+            f"--confirm and {other} exclude each other: what comes first is known when all has ended"
+        )
     request = SweepRequest(
         grid=grid,
         cluster=cluster,
@@ -123,6 +139,7 @@ def command(
         seeds=seeds,
         add_seeds=add_seeds,
         only=only,
+        confirm=confirm,
         retry=retry,
         wandb_mode=wandb_mode,
     )
@@ -143,13 +160,24 @@ def command(
         with display(quiet=quiet, verbose=verbose or engine == "inline") as progress:
             summary = run_sweep(request, notifier.watching(progress))
         ended(summary.exit_code, summary.as_text(), summary.counts)
+    found = _confirmed(summary.results) if confirm is not None else ()
     if as_json:
         import json
 
-        say(json.dumps(summary.as_json()))
+        more = {} if confirm is None else {"confirmation": [cell.as_json() for one in found for cell in one.cells]}
+        say(json.dumps(summary.as_json() | more))
     elif not quiet:
         say(summary.as_text(), err=True)
+        for one in found:
+            say("\n  ".join(one.lines))
     return summary.exit_code
+
+
+def _confirmed(results: Path) -> "tuple[Confirmation, ...]":
+    from orchestrator.results.confirmed import confirmed
+    from orchestrator.store.paths import ResultsPaths
+
+    return confirmed(ResultsPaths(results))
 
 
 def _about(request: "SweepRequest", *, elsewhere: bool) -> "Notice":

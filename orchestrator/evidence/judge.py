@@ -27,7 +27,7 @@ from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import results_at
 from orchestrator.store.version import table_version
-from results_schema import CLASSES, ENVIRONMENTS, EPOCHS, TRAINED, TRIALS
+from results_schema import CLASSES, ENVIRONMENTS, EPOCHS, EVALUATION, TRAINED, TRIALS
 
 _SUPPORTS: Final = ["trial_id", "class_index", "support"]
 
@@ -231,8 +231,10 @@ def latest_text(environments: pd.DataFrame, paths: ResultsPaths) -> str:
 
 
 def _evaluating(trials: pd.DataFrame) -> pd.DataFrame:
-    """Trials that tune read no test split, and choose nothing here."""
-    return trials[trials["purpose"] != "tuning"].assign(planned=trials["planned"].fillna(False).astype(bool))
+    """Trials that tune read no test split, and those that confirm were chosen by the others: a claim is of none of them."""
+    return trials[trials["purpose"].fillna(EVALUATION) == EVALUATION].assign(
+        planned=trials["planned"].fillna(False).astype(bool)
+    )
 
 
 def _epochs(tables: TablesRead) -> pd.DataFrame | None:

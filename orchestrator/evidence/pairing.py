@@ -268,12 +268,16 @@ def bound_of(claim: Claim) -> float:
 
 
 def _counting(rows: pd.DataFrame, there: pd.Index, unit: list[str], block: list[str]) -> pd.DataFrame:
-    """Those of blocks that count, numbered by unit and block.
+    """Those of blocks that count, numbered by unit and block."""
+    return numbered(rows[_blocks_of(rows, block).isin(there)], unit, block)
+
+
+def numbered(rows: pd.DataFrame, unit: list[str], block: list[str]) -> pd.DataFrame:
+    """With the numbers of their units and blocks, as `strata.Trials` takes them.
 
     Where tuning was repeated, a repetition is the unit: its seeds share the values that it chose.
     """
-    kept = rows[_blocks_of(rows, block).isin(there)]
-    kept = kept.assign(block=kept.groupby(block).ngroup())
+    kept = rows.assign(block=rows.groupby(block).ngroup())
     if kept["repetition"].nunique() > 1:
         kept["seed"] = kept.groupby("seed")["repetition"].transform("max").fillna(kept["seed"]).astype(int)
     return kept.assign(unit=kept.groupby(unit).ngroup())

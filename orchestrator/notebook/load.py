@@ -22,6 +22,7 @@ from orchestrator.evidence.verdict import Verdict
 from orchestrator.grid import measures
 from orchestrator.grid.measures import reachable, time_to
 from orchestrator.grid.reader import read_text
+from orchestrator.results.confirmed import confirmed, confirmed_table
 from orchestrator.results.ranked import class_counts, ranked_cells
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.local_path import local_path, whole_path
@@ -147,6 +148,14 @@ class Results:
         """
         tables, pictures = TablesRead(self._paths), KeptPictures(self._paths)
         return ranked_cells(self.trials, class_counts(self.trials, tables), pictures)
+
+    def confirmed(self) -> pd.DataFrame:
+        """One row for each cell that came first, and for each rival, on fresh seeds: what `--confirm` found.
+
+        Empty where it was never asked for. Columns: `orchestrator.results.confirmed.ConfirmedCell`.
+        """
+        found: pd.DataFrame = confirmed_table(confirmed(self._paths)).to_pandas()
+        return found
 
     def claims(self) -> pd.DataFrame:
         """One row for each claim of the grid, with its verdict: what `orch claims --json` prints.

@@ -22,6 +22,8 @@ class PlanCounts:
     """Trials that failed, timed out or ran out of memory; they run again with `--retry` only."""
     to_run: int
     """Trials that would run now, without `--retry`."""
+    confirmation_trials: int = 0
+    """Trials that confirm, on fresh seeds."""
     without_room: dict[str, int] = field(default_factory=dict)
     """Reason to the number of trials that would, and have no room on the cluster."""
 

@@ -16,6 +16,7 @@ from orchestrator.grid.levels import Level, meaning
 from orchestrator.grid.rules import Override
 from orchestrator.plan.cell import Cell, Settings, identity_of
 from orchestrator.plan.combine import Combination, GridIterator
+from orchestrator.plan.confirmation import ConfirmationSeeds
 from orchestrator.plan.counts import ExistingResults, PlanCounts
 from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.resolve import LocatedData, LocatedModels, locate
@@ -108,6 +109,8 @@ class Plan:
         self._by_level: dict[Level, LocatedData] = {}
         self.added = AddedSeeds()
         """Seeds that some cells have beyond the grid's."""
+        self.confirming = ConfirmationSeeds()
+        """Fresh seeds of the cells that were chosen by those."""
 
     @property
     def data(self) -> tuple[LocatedData, ...]:
@@ -158,7 +161,15 @@ class Plan:
                 yield PlannedTrial(cell, seed, trial_identity(identity, seed))
 
     def seeds_of(self, cell: Cell) -> Sequence[int]:
-        """The grid's seeds, and what has been added to them for this cell."""
+        """The grid's seeds, and what has been added to them for this cell; those that confirm it last."""
+        fresh = self.fresh_seeds_of(cell)
+        return (*self._choosing(cell), *fresh) if fresh else self._choosing(cell)
+
+    def fresh_seeds_of(self, cell: Cell) -> Sequence[int]:
+        """Those that confirm it."""
+        return self.confirming.of(cell.cell_id, self._choosing(cell)) if self.confirming.cells else ()
+
+    def _choosing(self, cell: Cell) -> Sequence[int]:
         return self.added.of(cell.cell_id, self.grid.seeds) if self.added.cells else self.grid.seeds
 
     def resolved(self) -> Iterator[Cell]:
@@ -196,13 +207,14 @@ class Plan:
         known = self._known(kept) if kept else Counter()
         if kept and without:
             without -= self._ended(kept, lacks)
-        added = self._added(kept) if kept and self.added.cells else 0
+        added = self._added(kept) if kept and (self.added.cells or self.confirming.cells) else 0
         failed = sum(count for status, count in known.items() if status in RETRYABLE)
         done = sum(count for status, count in known.items() if status not in RETRYABLE | OPEN | {"skipped"})
         return PlanCounts(
             cells=cells,
             trials=cells * seeds + tuning + added,
             tuning_trials=tuning,
+            confirmation_trials=self._confirming() if kept and self.confirming.cells else 0,
             skipped=dict(skipped),
             skipped_trials=sum(skipped.values()) * seeds,
             done=done,
@@ -224,8 +236,11 @@ class Plan:
                 ids = cell.trial_ids(self.seeds_of(cell))
                 yield from (kept.unweighted[trial] for trial in ids if trial in kept.unweighted)
 
+    def _confirming(self) -> int:
+        return sum(len(self.fresh_seeds_of(cell)) for cell in self.among(self.confirming.cells))
+
     def _added(self, kept: ExistingResults) -> int:
-        return sum(map(self._added_to, self.among(self.added.cells)))
+        return sum(map(self._added_to, self.among({*self.added.cells, *self.confirming.cells})))
 
     def _added_to(self, cell: Cell) -> int:
         """Count the trials that a cell has for seeds beyond the grid's."""

@@ -18,10 +18,11 @@ from orchestrator.report.gallery import galleries
 from orchestrator.report.page import Invocation, Page, Source
 from orchestrator.report.parts import Parts
 from orchestrator.report.tuning import SETTINGS, tuning_section
+from orchestrator.results.confirmed import Confirmation, confirmed
 from orchestrator.store.files import reading
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
-from results_schema import CLASSES, CURVES, ENVIRONMENTS, EPOCHS, TRIALS, TUNING_TRIALS
+from results_schema import CLASSES, CONFIRMATION_TRIALS, CURVES, ENVIRONMENTS, EPOCHS, EVALUATION, TRIALS, TUNING_TRIALS
 
 # On what the trials ran: the rows of the `environments` table in words.
 
@@ -83,6 +84,7 @@ def commands(environments: pd.DataFrame) -> tuple[str, ...]:
 _SHOWS: Final = {
     TRIALS: "leaderboards, heat maps, gaps, costs, effects, ranks, claims, failures",
     TUNING_TRIALS: "tuning, failures",
+    CONFIRMATION_TRIALS: "confirmation",
     EPOCHS: "learning curves",
     CLASSES: "names of the classes",
     CURVES: "ROC curves, confusion matrices",
@@ -98,16 +100,18 @@ def read_page(paths: ResultsPaths) -> Page:
     broken_down = charts.NONE if parts.under_way else parts.breakdowns(parts.broken_down)
     settings = _tuning_settings(tables) if len(parts.tuning) else parts.every[:0]
     damage = [*tables.damage, *([unjudged] if unjudged else [])]
+    found = _confirmed(paths, damage)
     return Page(
         sweep=parts.sweep,
         open=parts.under_way,
         written=_written(paths),
         trials=len(trials),
         cell_count=len(ranked),
-        unplanned=int((parts.unplanned["purpose"] != "tuning").sum()),
+        unplanned=int((parts.unplanned["purpose"].fillna(EVALUATION) == EVALUATION).sum()),
         counts=tuple((str(status), int(count)) for status, count in trials["status"].value_counts().items()),
         notices=tuple(summary.notices(trials, ranked, damage, str(paths.root))),
         winners=summary.winners(trials, ranked, parts.effects),
+        confirmed=found,
         failures=summary.failure_summary(ranked),
         claims=claims,
         boards=parts.boards,
@@ -125,6 +129,15 @@ def read_page(paths: ResultsPaths) -> Page:
         sources=tuple(_sources(paths)),
         damage=tuple(tables.damage),
     )
+
+
+def _confirmed(paths: ResultsPaths, damage: list[str]) -> tuple[Confirmation, ...]:
+    """None where its tables cannot be read, which is added to `damage`."""
+    try:
+        return confirmed(paths)
+    except OrchError as error:
+        damage.append(f"what was confirmed cannot be shown: {error}")
+        return ()
 
 
 def _tuning_settings(tables: TablesRead) -> pd.DataFrame:

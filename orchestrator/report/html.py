@@ -45,7 +45,7 @@ def _hash(text: str) -> Markup:
 
 def _embedded(value: object) -> Markup:
     """Values as JSON that cannot end the script element which holds them."""
-    plain = cleaned(TypeAdapter(type(value)).dump_python(value, mode="json", exclude={"galleries"}))
+    plain = cleaned(TypeAdapter(type(value)).dump_python(value, mode="json", exclude={"galleries", "confirmed"}))
     return htmlsafe_json_dumps(plain, dumps=partial(json.dumps, allow_nan=False, separators=(",", ":")))
 
 

@@ -32,6 +32,8 @@ def _lines(page: Page) -> Iterator[str]:
             f"- {_text(winner.dataset)}: **{_text(winner.label)}**, {winner.score}{interval}, {_text(winner.title)}."
             f" {_sentence(winner.sure)} {_sentence(winner.matters)}".rstrip()
         )
+    for one in page.confirmed:
+        yield from (f"{'  ' * (number > 0)}- {_text(line)}." for number, line in enumerate(one.lines))
     if page.boards:
         yield f"- {page.failures}"
     for board in page.boards:

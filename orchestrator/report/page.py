@@ -6,6 +6,7 @@ from orchestrator.report.claims import ClaimSection
 from orchestrator.report.gallery import Gallery
 from orchestrator.report.page_data import Breakdowns, Cells, Curves, DataTable, Effects, RankFigure, Tuning
 from orchestrator.report.summary import Notice, WinningCell
+from orchestrator.results.confirmed import Confirmation
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Page:
     counts: tuple[tuple[str, int], ...]
     notices: tuple[Notice, ...]
     winners: tuple[WinningCell, ...]
+    confirmed: tuple[Confirmation, ...]
+    """What came first, on fresh seeds."""
     failures: str
     claims: ClaimSection | None
     boards: tuple[Board, ...]

@@ -17,7 +17,7 @@ from orchestrator.report.precision_recall import CLASS_COLUMNS, PrecisionRecall,
 from orchestrator.results.ranked import COSTS, class_counts, ranked_cells
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
-from results_schema import CLASSES, CURVES, ENVIRONMENTS, EPOCHS
+from results_schema import CLASSES, CURVES, ENVIRONMENTS, EPOCHS, EVALUATION
 from trainables import AXES
 
 _TRIAL_COLUMNS: Final = [
@@ -51,8 +51,8 @@ class Parts:
             self.unplanned, self.every = every[~every["planned"]], every[every["planned"]]
         else:
             self.unplanned, self.every = every[:0], every
-        tunes = self.every["purpose"] == "tuning"
-        self.trials, self.tuning = self.every[~tunes], self.every[tunes]
+        purposes = self.every["purpose"].fillna(EVALUATION)
+        self.trials, self.tuning = self.every[purposes == EVALUATION], self.every[purposes == "tuning"]
         self.under_way = is_open(self.trials["status"])
         """Whether trials have still to run: then nothing of the test split is shown."""
 

@@ -92,6 +92,7 @@ def _sure(cells: pd.DataFrame, measure: Measure) -> str:
         parts.append(_unable(ranked, left, others))
     parts.append(
         f"chosen as the best of {others + 1}, it owes a part of its score to luck, and would lose that on fresh seeds"
+        " (`orch sweep GRID --confirm`)"
     )
     return "; ".join(parts)
 

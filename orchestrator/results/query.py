@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from orchestrator.errors import UserError
 from orchestrator.evidence.selection import OWN, SHOWN, Measure, is_open, measure_among, task_measured
 from orchestrator.grid.measures import is_higher_better
+from results_schema import EVALUATION
 from trainables.errors import alike, meant
 from trainables.task import Task
 
@@ -127,14 +128,14 @@ class TrialQuery:
 
 
 def choose(trials: pa.Table, query: TrialQuery, *, all_columns: bool = False) -> pa.Table:
-    """The rows and columns asked for; of trials that tune none, unless a condition names `purpose`, and of those that only
-    earlier grids named none, unless one names `planned`.
+    """The rows and columns asked for; of trials that tune or confirm none, unless a condition names `purpose`, and of those
+    that only earlier grids named none, unless one names `planned`.
 
     Raises UserError (an unknown column, with near names; a value of another type).
     """
-    order = order_of(of_latest(without_tuning(trials)))
+    order = order_of(of_latest(only_evaluating(trials)))
     if not query.names("purpose"):
-        trials = without_tuning(trials)
+        trials = only_evaluating(trials)
     if not query.names("planned"):
         trials = of_latest(trials)
     for condition in query.where:
@@ -148,11 +149,18 @@ def choose(trials: pa.Table, query: TrialQuery, *, all_columns: bool = False) ->
     return trials.select(list(query.columns) or everything)
 
 
-def without_tuning(trials: pa.Table) -> pa.Table:
+def only_evaluating(trials: pa.Table) -> pa.Table:
     """The trials that evaluate. A table of before there was tuning has no other."""
     if "purpose" not in trials.column_names:
         return trials
-    return trials.filter(pc.fill_null(pc.not_equal(trials["purpose"], "tuning"), True))
+    return trials.filter(pc.fill_null(pc.equal(trials["purpose"], EVALUATION), True))
+
+
+def of_purpose(trials: pa.Table, purpose: str) -> int:
+    """How many trials are there for something else."""
+    if "purpose" not in trials.column_names:
+        return 0
+    return int(pc.sum(pc.equal(trials["purpose"], purpose)).as_py() or 0)
 
 
 def of_latest(trials: pa.Table) -> pa.Table:
@@ -173,12 +181,12 @@ def _plain(value: Any) -> Any:
 
 
 def _usual(trials: pa.Table, order: Order) -> list[str]:
-    tuning = trials.num_rows - without_tuning(trials).num_rows
+    tuning = of_purpose(trials, "tuning")
     # those that tune have no seed of their own, and may be stopped early
     usual = ["epochs" if name == "seed" and tuning == trials.num_rows > 0 else name for name in USUAL]
     scores = usual.index("status") + 1
     usual[scores:scores] = [name for name in order.shown if name not in usual]
-    mixed = ["purpose"] if 0 < tuning < trials.num_rows else []
+    mixed = ["purpose"] if 0 < only_evaluating(trials).num_rows < trials.num_rows else []
     planned = [] if pc.all(trials["planned"]).as_py() is not False else ["planned"]
     hidden = [name for name in usual if order.open and name.startswith("test_")]
     there = [name for name in usual if name in trials.column_names and name not in hidden]

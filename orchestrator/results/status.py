@@ -10,7 +10,7 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.lock_note import Holder, living_holder
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import COPIED_AT
-from results_schema import RETRYABLE, still_to_run
+from results_schema import CONFIRMATION, RETRYABLE, still_to_run
 from trainables import AXES
 
 FAILURES_SHOWN: Final = 5
@@ -135,6 +135,7 @@ def _label(values: tuple[object, ...]) -> str:
     *levels, seed, purpose, tuned = values
     assert tuned is None or isinstance(tuned, str)
     trial = f"tuning {shown_text(tuned)}" if purpose == "tuning" else f"seed {seed}"
+    trial = f"confirmation, {trial}" if purpose == CONFIRMATION else trial
     return " / ".join([*map(str, levels), trial])
 
 

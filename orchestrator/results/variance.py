@@ -14,6 +14,7 @@ from orchestrator.errors import UserError
 from orchestrator.evidence.selection import measures_of
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import every_trial
+from results_schema import EVALUATION
 from trainables import AXES
 from trainables.spec import SOURCES
 
@@ -43,7 +44,7 @@ def variance_table(paths: ResultsPaths) -> pa.Table:
     where no seeds vary some sources alone, DamagedResults.
     """
     trials = every_trial(paths).to_pandas()
-    evaluating = trials[trials["purpose"] != "tuning"]
+    evaluating = trials[trials["purpose"].fillna(EVALUATION) == EVALUATION]
     if "varied" not in evaluating or not evaluating["varied"].notna().any():
         raise UserError(
             f"{paths.root} has no trials whose seeds vary one source alone; sweep the grid into it once more for each"

@@ -14,6 +14,7 @@ from orchestrator.errors import DamagedResults, OrchError
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import has_one_of_trials, table_from_journal
 from orchestrator.store.tables import read
+from orchestrator.store.version import is_before
 from results_schema import TRIAL_TABLES, TRIALS, Table
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class TablesRead:
         try:
             found = read(table, self._paths, columns, _matching(where))
         except FileNotFoundError:
-            found = self._journalled(table, where)
+            empty = table.schema.empty_table()
+            found = empty if is_before(table, self._paths) else self._journalled(table, where)
         except DamagedResults as damaged:
             try:
                 found = self._journalled(table, where)

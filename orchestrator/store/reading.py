@@ -14,7 +14,7 @@ from orchestrator.store.local_path import whole_path
 from orchestrator.store.paths import ResultsPaths, results_in
 from orchestrator.store.place import journal_to_read
 from orchestrator.store.tables import checked_rows, read
-from orchestrator.store.version import SPLIT, check_is_results_dir, part_of, table_version
+from orchestrator.store.version import SPLIT, check_is_results_dir, is_before, part_of, table_version
 from results_schema import TRIAL_TABLES, TRIALS, VERSION, Table
 from trainables.errors import meant
 
@@ -64,6 +64,8 @@ def table_of(paths: ResultsPaths, table: Table) -> pa.Table:
     try:
         return read(table, paths)
     except FileNotFoundError:
+        if is_before(table, paths):
+            return table.schema.empty_table()
         return table_from_journal(paths, table)
 
 

@@ -10,7 +10,17 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 
 from orchestrator.store.kept_labels import KeptLevel
-from results_schema import EARLIER_TRIALS, ENDED, EPOCHS, TABLES, TRIALS, TUNING_TRIALS, CellRow, Table
+from results_schema import (
+    CONFIRMATION_TRIALS,
+    EARLIER_TRIALS,
+    ENDED,
+    EPOCHS,
+    TABLES,
+    TRIALS,
+    TUNING_TRIALS,
+    CellRow,
+    Table,
+)
 from trainables import AXES
 from trainables.columns import TableColumn, columns_of, values_of
 from trainables.records import TrialResult
@@ -31,9 +41,10 @@ TRIAL_SECONDS: Final = "coalesce(total_seconds, train_seconds) + eval_seconds + 
 
 _FLAGS: Final = frozenset({None, 0, 1})
 _WHICH_TRIALS: Final = {
-    TRIALS.name: "trials.planned AND trials.purpose IS NOT 'tuning'",
+    TRIALS.name: "trials.planned AND coalesce(trials.purpose, 'evaluation') NOT IN ('tuning', 'confirmation')",
     TUNING_TRIALS.name: "trials.planned AND trials.purpose IS 'tuning'",
     EARLIER_TRIALS.name: "NOT trials.planned",
+    CONFIRMATION_TRIALS.name: "trials.planned AND trials.purpose IS 'confirmation'",
 }
 """Which of the journal's trials stand in each table of trials."""
 
@@ -68,7 +79,7 @@ def plan_trial(stays: Collection[str]) -> str:
     return (
         "INSERT INTO trials (trial_id, cell_id, purpose, sweep, seed, source_digest, repetition, planned, status,"
         " reason, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, 0)"
-        " ON CONFLICT (trial_id) DO UPDATE SET planned = 1, sweep = excluded.sweep,"
+        " ON CONFLICT (trial_id) DO UPDATE SET planned = 1, sweep = excluded.sweep, purpose = excluded.purpose,"
         f" status = CASE WHEN {ended} THEN trials.status ELSE excluded.status END,"
         f" reason = CASE WHEN {ended} THEN trials.reason ELSE excluded.reason END,"
         f" source_digest = CASE WHEN {ended} THEN trials.source_digest ELSE excluded.source_digest END"
@@ -199,13 +210,16 @@ Naming = Callable[[str, Collection[KeptLevel]], Mapping[KeptLevel, str]]
 """Of an axis and all of its levels here, the label of each."""
 
 
+Purpose = Literal["evaluation", "tuning", "confirmation"]
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedRow:
     """A trial that the grid names. `skipped` is the reason why it cannot run, or None."""
 
     trial_id: str
     cell_id: str
-    purpose: Literal["evaluation", "tuning"]
+    purpose: Purpose
     seed: int
     source_digest: str
     skipped: str | None

@@ -22,7 +22,7 @@ from orchestrator.store.inspection import JournalFiles, inspect
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.rekeying.trials import rekey
 from orchestrator.store.sql import columns_there
-from results_schema import EARLIER_TRIALS, TABLES, TRIALS, TUNING_TRIALS, VERSION, Table
+from results_schema import CONFIRMATION_TRIALS, EARLIER_TRIALS, TABLES, TRIALS, TUNING_TRIALS, VERSION, Table
 
 # What an older orch has written of trials, as this one has it (ADR 14).
 
@@ -32,6 +32,16 @@ SPLIT: Final = 5
 
 COUNTS_WORKERS: Final = 7
 """Version of the results from which on the number of workers may belong to what a trial is (ADR 23)."""
+
+
+CONFIRMS: Final = 8
+"""Version of the results from which on trials may confirm, which have a table of their own (ADR 25)."""
+
+
+def is_before(table: Table, paths: ResultsPaths) -> bool:
+    """Whether a table that is not there is one that the orch which wrote those beside it did not have: it has no rows."""
+    beside = paths.table(TRIALS.name)
+    return table is CONFIRMATION_TRIALS and (table_version(beside) or VERSION) < CONFIRMS
 
 
 def learns_in_part(model_config: str | None) -> bool:
@@ -74,6 +84,8 @@ def part_of(table: Table, trials: pa.Table) -> pa.Table:
     planned = pc.fill_null(_column(trials, "planned"), False)
     if table is EARLIER_TRIALS:
         return trials.filter(pc.invert(planned))
+    if table is CONFIRMATION_TRIALS:  # there was no such trial then
+        return trials.slice(0, 0)
     tunes = pc.fill_null(pc.equal(_column(trials, "purpose"), "tuning"), False)
     return trials.filter(pc.and_(planned, tunes if table is TUNING_TRIALS else pc.invert(tunes)))
 

@@ -15,6 +15,7 @@ from orchestrator.engine.placement import never_fits
 from orchestrator.errors import Problem
 from orchestrator.grid import read_grid
 from orchestrator.plan.cell import Cell
+from orchestrator.plan.confirmation import ConfirmationSeeds
 from orchestrator.plan.counts import ExistingResults, PlanCounts
 from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.plan import Plan
@@ -95,7 +96,7 @@ def _known(paths: ResultsPaths, plan: Plan) -> tuple[ExistingResults | None, str
         return None, None, ()
     try:
         with journal.one_moment():
-            plan.added = AddedSeeds.read(journal)
+            plan.added, plan.confirming = AddedSeeds.read(journal), ConfirmationSeeds.read(journal)
             waiting = dict.fromkeys(journal.skipped_for(NO_ROOM), "pending")  # they run where there is room
             kept = ExistingResults(
                 journal.cell_ids(), journal.statuses() | waiting, journal.unpredicted(), _unweighted(paths, journal)

@@ -16,7 +16,7 @@ from orchestrator.plan.cell import Cell
 from orchestrator.plan.plan import Plan
 from orchestrator.store.journal import Journal
 from orchestrator.store.kept_labels import labels_in_directory
-from orchestrator.store.sql import PlannedRow
+from orchestrator.store.sql import PlannedRow, Purpose
 from orchestrator.sweep.counting import Expectation, FlopCounter
 from orchestrator.sweep.queue import Packing, TrialQueue, Waiting
 from orchestrator.sweep.tuning.tuner import CellTuner, DeferredCell, DeferredCells, DeferredTrial
@@ -103,14 +103,15 @@ def tuned_row(cell: Cell, tuned: Cell, values: str) -> CellRow:
     )
 
 
-def trial_rows(cell: Cell, seeds: Sequence[int]) -> Iterator[PlannedRow]:
-    """The cell's trials, one for each seed."""
+def trial_rows(cell: Cell, seeds: Sequence[int], fresh: Sequence[int] = ()) -> Iterator[PlannedRow]:
+    """The cell's trials, one for each seed. fresh: the seeds that confirm it."""
     cell_id, source = cell.cell_id, cell_source(cell)
     identity = cell.identity
     several = cell.tuning if cell.tuning is not None and cell.tuning.repetitions > 1 else None
     for seed in seeds:
         repetition = None if several is None else several.repetition_of(seed)
-        yield PlannedRow(trial_identity(identity, seed), cell_id, "evaluation", seed, source, cell.skip, repetition)
+        purpose: Purpose = "confirmation" if seed in fresh else "evaluation"
+        yield PlannedRow(trial_identity(identity, seed), cell_id, purpose, seed, source, cell.skip, repetition)
 
 
 def tuning_rows(cell: Cell, seeds: Sequence[int]) -> Iterator[PlannedRow]:
@@ -211,7 +212,7 @@ def record_plan(
         expectation = Expectation(journal.seconds_by_cell(), counter.count, alike=plan.of_one_model)
         for cell in plan.cells():
             seeds, others = plan.seeds_of(cell), []
-            rows, tuning = list(trial_rows(cell, seeds)), list(tuning_rows(cell, seeds))
+            rows, tuning = list(trial_rows(cell, seeds, plan.fresh_seeds_of(cell))), list(tuning_rows(cell, seeds))
             parts = _parts(cell, seeds, tuning)
             now = [*tuning, *rows]
             if only is not None:

@@ -25,6 +25,7 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.local_path import whole_path
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.predictions.waiting import Written
+from orchestrator.sweep.confirm import confirming
 from orchestrator.sweep.environment import observe
 from orchestrator.sweep.left_behind import left_behind
 from orchestrator.sweep.loop import Sweep
@@ -70,6 +71,8 @@ class SweepRequest:
     """Whether open claims get as many more seeds as would decide them."""
     only: tuple[str, ...] = ()
     """Beginnings of the ids of trials that are to run alone; empty for all."""
+    confirm: int | None = None
+    """How many fresh seeds the cell that came first and its rivals run on: 0, as many as the grid has; None: none."""
     retry: bool = False
     wandb_mode: str | None = None
     run_trial: RunTrial = run_trial
@@ -228,6 +231,11 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
         journal, lock = writing.journal, writing.lock
         environment = observe(cluster, request.grid.read_text(encoding="utf-8"))
         _add_seeds(request, plan, paths, journal, progress)  # what is refused here is no sweep yet
+        plan.confirming = confirming(plan, paths, journal, request.confirm, progress.note)
+        if plan.confirming.cells:
+            kept = ExistingResults(cell_ids=(), statuses={})
+            _check(plan.counts(kept).trials, request, "with those that confirm, ")
+            plan.confirming.keep(journal)
         statuses = journal.statuses() if request.only else {}
         only = named_trials(plan, statuses, request.only) if request.only else None
         journal.environment(environment)

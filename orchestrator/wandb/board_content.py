@@ -10,6 +10,7 @@ from orchestrator.evidence.pictures import KeptPictures
 from orchestrator.evidence.selection import SCORES, Measure, is_open, measures_of
 from orchestrator.report import summary as page_summary
 from orchestrator.report.claims import claim_section
+from orchestrator.results.confirmed import confirmed
 from orchestrator.results.ranked import (
     COSTS,
     broken,
@@ -102,7 +103,7 @@ def read_content(paths: ResultsPaths) -> Content:
         description=f"{len(ranked)} cells, {len(trials)} trials. Written by orch for results {results_id}; "
         "comments stay when it is updated.",
         results_id=results_id,
-        summary=tuple(_summary(trials, ranked)),
+        summary=(*_summary(trials, ranked), *(f"{line}." for one in confirmed(paths) for line in one.lines)),
         tables=(*claims, *_tables(tables, trials, ranked)),
         models=tuple(_models(trials)),
         sections=tuple(_sections(trials, paths)),

@@ -15,7 +15,7 @@ from orchestrator.plan.tuned import shown_text
 from orchestrator.store import sql
 from orchestrator.store.journal import Journal
 from orchestrator.text import counted
-from results_schema import ENDED, EPOCHS, TRAINED, TRIALS, UNDER_WAY
+from results_schema import CONFIRMATION, ENDED, EPOCHS, TRAINED, TRIALS, UNDER_WAY
 from trainables import AXES
 
 Value = str | int | float | bool | list[Any] | None
@@ -129,6 +129,8 @@ def read_run(journal: Journal, trial: RunUnit, directory_id: str) -> Run:
     which = f"seed {row['seed']}"
     if row["purpose"] == "tuning":
         which = f"tuning {shown_text(row['tuned']) or trial_id}"
+    elif row["purpose"] == CONFIRMATION:
+        which = f"confirmation, seed {row['seed']}"
     return Run(
         run_id=trial.run_id(directory_id),
         name=name_of(label, which),
@@ -256,7 +258,7 @@ def finished_cells(journal: Journal) -> Iterator[RunUnit]:
     """Yield every cell whose planned trials have all ended. With other trials, or one that ran again, it has another end."""
     rows = journal.query(
         f"SELECT cell_id, trial_id, finished_at, status IN {sql.among(ENDED)} FROM trials"
-        " WHERE planned AND purpose IS NOT 'tuning' AND status != 'skipped' ORDER BY cell_id"
+        " WHERE planned AND coalesce(purpose, 'evaluation') = 'evaluation' AND status != 'skipped' ORDER BY cell_id"
     )
     cells = [(cell_id, list(trials)) for cell_id, trials in groupby(rows, key=itemgetter(0))]
     ended = [(cell_id, trials) for cell_id, trials in cells if all(done for *_, done in trials)]

@@ -20,7 +20,7 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.predictions.reading import examples_of
 from orchestrator.store.predictions.writing import splits_of
 from orchestrator.store.tables import Checksums
-from orchestrator.store.version import holds_every_trial
+from orchestrator.store.version import holds_every_trial, is_before
 from results_schema import ATTEMPTS, BREAKDOWN, ENDED, EPOCHS, EXAMPLES, TABLES, TRIAL_TABLES, TRIALS, Table
 
 REASON: Final = "its rows were damaged"
@@ -52,7 +52,7 @@ def rebuild(paths: ResultsPaths, new: Path) -> list[str]:
     return [
         f"journal.sqlite: rebuilt with {count} trials, from the tables",
         f"LOST what ended{until} and is in no table, if anything did: it runs again",
-        "LOST what attempts had printed, and which cells `--add-seeds` had given more seeds: no table has that",
+        "LOST what attempts had printed, and which cells `--add-seeds` or `--confirm` had given seeds: no table has that",
         *messages,
     ]
 
@@ -64,7 +64,8 @@ def _fill(db: sqlite3.Connection, paths: ResultsPaths) -> set[Table]:
         TABLES
     ):  # of a trial in two, as an export leaves them that was cut off, the one written later
         if (found := _intact(table, paths)) is None:
-            lacking.add(table)
+            if paths.table(table.name).exists() or not is_before(table, paths):
+                lacking.add(table)
         elif table not in TRIAL_TABLES:
             _insert(db, table.name, found)
         else:

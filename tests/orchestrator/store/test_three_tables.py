@@ -17,12 +17,12 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import every_trial, table_of
 from orchestrator.store.tables import export
 from orchestrator.store.version import learns_in_part
-from results_schema import EARLIER_TRIALS, TRIAL_TABLES, TRIALS, TUNING_TRIALS, Table
+from results_schema import CONFIRMATION_TRIALS, EARLIER_TRIALS, TRIAL_TABLES, TRIALS, TUNING_TRIALS, Table
 from tests.orchestrator import tuned_sample
 from tests.orchestrator.sample import Cell
 
 JOINED = ("trainable_parameters", "model_bytes", "feature_seconds", "total_seconds")
-LATEST, ROWS = (tuned_sample.SGD,), {TRIALS: 2, TUNING_TRIALS: 4, EARLIER_TRIALS: 12}
+LATEST, ROWS = (tuned_sample.SGD,), {TRIALS: 2, TUNING_TRIALS: 4, EARLIER_TRIALS: 12, CONFIRMATION_TRIALS: 0}
 
 
 @pytest.fixture
@@ -44,7 +44,8 @@ def as_version_4(paths: ResultsPaths) -> pa.Table:
     """Leave what an orch of before would have. The rows of its table."""
     rows = every_trial(paths).drop_columns(list(JOINED))
     pq.write_table(rows.replace_schema_metadata({"results_version": "4"}), paths.table("trials"))
-    for path in (paths.table("tuning_trials"), paths.table("earlier_trials"), paths.checksums):
+    others = (paths.table(table.name) for table in TRIAL_TABLES[1:])
+    for path in (*others, paths.checksums):
         path.unlink()
     with closing(sqlite3.connect(paths.journal)) as db, db:
         for column in JOINED:
@@ -117,6 +118,28 @@ def test_each_of_them_is_told_of_and_repaired(
     assert len(TablesRead(paths).every_trial(["trial_id"])) == sum(ROWS.values()), "the journal has its rows"
     assert run(["repair", str(paths.root)]) == 0
     assert_parted(paths, of_before=False)
+
+
+@pytest.mark.parametrize("left", ["both", "tables"])
+def test_results_of_before_trials_confirmed_have_none_that_do(
+    paths: ResultsPaths, left: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table that the orch of then did not write is not one that is lost."""
+    for table in (TRIALS, TUNING_TRIALS, EARLIER_TRIALS):
+        rows = pq.read_table(paths.table(table.name))
+        pq.write_table(rows.replace_schema_metadata({"results_version": "7"}), paths.table(table.name))
+    paths.table(CONFIRMATION_TRIALS.name).unlink()
+    paths.checksums.unlink()
+    if left == "tables":
+        for path in paths.root.glob("journal*"):
+            path.unlink()
+    tables = TablesRead(paths)
+    assert len(tables.every_trial(["trial_id"])) == sum(ROWS.values())
+    assert tables.damage == []
+    assert_parted(paths, of_before=False)
+    if left == "tables":
+        run(["repair", str(paths.root)])
+        assert CONFIRMATION_TRIALS.name not in capsys.readouterr().out
 
 
 def test_every_trial_of_the_journal_is_in_one_of_them(paths: ResultsPaths) -> None:
