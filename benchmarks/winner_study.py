@@ -1,6 +1,6 @@
 """Is the winner's score too high, and does `--confirm` mend it? Made-up sweeps of cells that are all alike.
 
-`python -m benchmarks.winner_study` (ten minutes on one core). Validation and test of a trial share a part of its luck, as
+`python -m benchmarks.winner_study` (two minutes on one core). Validation and test of a trial share a part of its luck, as
 where initial weights decide how good a net gets. Each sweep goes through what ranks cells, names rivals and confirms.
 """
 
@@ -25,7 +25,7 @@ SPREAD: Final = 0.01
 """Standard deviation of a trial's luck on either split."""
 SHARED: Final = (0.0, 0.5, 1.0)
 """Part of the variance that validation and test have in common."""
-CELLS: Final = (2, 12, 50)
+CELLS: Final = (2, 12)
 SEEDS: Final = 10
 TEST, TRAIN = 200, 2_000
 
@@ -87,7 +87,7 @@ def study(cells: int, shared: float, sweeps: int, seed: int) -> tuple[float, flo
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--sweeps", type=int, default=200)
+    options.add_argument("--sweeps", type=int, default=100)
     options.add_argument("--seed", type=int, default=13)
     given = options.parse_args()
     rows = []

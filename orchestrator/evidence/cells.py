@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from orchestrator.evidence.stats.design import Design, FixedPictures, NoPictures, largest_variance
+from orchestrator.evidence.stats.design import PREDICTIONS, Design, FixedPictures, NoPictures, largest_variance
 from orchestrator.evidence.strata import Contributions, drawn
 from orchestrator.grid.measures import Measure
 
@@ -36,12 +36,16 @@ class CellPictures:
         self._smallest = done["test_size"].min()
         self._first: tuple[str, Brought] | None = None
         """The cell that others are compared with."""
+        self._lacking = PREDICTIONS
         self._together: dict[str, Brought] = {}
 
     def __call__(self, weights: Mapping[str, float], seeds: Sequence[int]) -> Design:
         if self._drawn is not None:
             return self._drawn
-        return FixedPictures(self._contrast(weights, seeds), self._largest(weights, seeds))
+        contrast = self._contrast(weights, seeds)
+        if contrast is None:
+            return FixedPictures(largest=self._largest(weights, seeds), lacking=self._lacking)
+        return FixedPictures(contrast)
 
     def _contrast(self, weights: Mapping[str, float], seeds: Sequence[int]) -> NDArray[np.float64] | None:
         """(seeds, pictures)"""
@@ -80,7 +84,10 @@ class CellPictures:
         rows = pd.concat([self._cells[other] for other in wanted])
         done = rows[rows["status"] == "completed"]
         brought = self._contributions(self._on, list(done["trial_id"]))
-        values = {} if brought is None else dict(brought)
+        if isinstance(brought, str):
+            self._lacking = brought
+            return
+        values = dict(brought)
         for other in wanted:
             of_cell = self._cells[other]
             there = [values.get(trial_id) for trial_id in of_cell["trial_id"]]

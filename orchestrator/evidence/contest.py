@@ -1,15 +1,14 @@
 """Cells of one data set against one another, on seeds that they share: what is left of a leaderboard on fresh seeds."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from orchestrator.evidence.pairing import numbered
 from orchestrator.evidence.stats.scope import Stratum
-from orchestrator.evidence.strata import Contributions, Trials
+from orchestrator.evidence.strata import Brought, Contributions, Trials
 from orchestrator.grid.measures import Measure
 
 _OF_A_SPLIT: Final = ["split_design", "train_size", "val_size", "test_size", "unlabelled_size", "data_fingerprint"]
@@ -50,16 +49,16 @@ def strata_of(
 def _with_broken(contributions: Contributions, floors: Mapping[str, float]) -> Contributions:
     """floors: of the trials that broke, what they count as, by id."""
 
-    def brought(on: Measure, trial_ids: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float32]]] | None:
+    def brought(on: Measure, trial_ids: Sequence[str]) -> Brought | str:
         found = contributions(on, [trial_id for trial_id in trial_ids if trial_id not in floors])
-        return None if found is None else _and_broken(found, [one for one in trial_ids if one in floors], floors)
+        return (
+            found if isinstance(found, str) else _and_broken(found, [one for one in trial_ids if one in floors], floors)
+        )
 
     return brought
 
 
-def _and_broken(
-    found: Iterator[tuple[str, NDArray[np.float32]]], broken: Sequence[str], floors: Mapping[str, float]
-) -> Iterator[tuple[str, NDArray[np.float32]]]:
+def _and_broken(found: Brought, broken: Sequence[str], floors: Mapping[str, float]) -> Brought:
     pictures = 0
     for trial_id, values in found:
         pictures = values.size

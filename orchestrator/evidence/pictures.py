@@ -1,6 +1,6 @@
 """What each test picture brings to a measure of a trial, from the predictions that are kept."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Final
 
@@ -8,11 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.errors import DamagedResults
+from orchestrator.evidence.stats.design import PREDICTIONS
 from orchestrator.evidence.stats.pseudo_values import BY_NAME, pseudo_values
+from orchestrator.evidence.stats.ranking_values import average_precision_values, roc_area_values
+from orchestrator.evidence.strata import Brought
 from orchestrator.grid.measures import Measure
+from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.predictions.parts import Answered, PartTrial
 from orchestrator.store.predictions.reading import examples_of, predicted_trials, predictions_of, refuse_other_length
+from results_schema import CLASSES
 
 _KEPT: Final = 1 << 26
 """Numbers that are held between two looks at the same trials, of one measure: 256 MiB."""
@@ -25,19 +30,31 @@ class KeptPictures:
         self._paths = paths
         self._name = ""
         self._kept: dict[str, NDArray[np.float32]] = {}
+        self._counted: dict[str, int] = {}
         self.damage: list[str] = []
         """One line where they are damaged; they are then taken as not there."""
 
-    def __call__(self, on: Measure, trial_ids: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float32]]] | None:
-        """Each trial with what each picture brings, (pictures,), whose mean is the measure.
-
-        None where that is not known of all of them, or where they were tested on different pictures.
-        """
+    def __call__(self, on: Measure, trial_ids: Sequence[str]) -> Brought | str:
+        """Each trial with what each picture brings, (pictures,), whose mean is the measure; or why that is not known."""
         name = on.column.removeprefix("test_")
+        if name not in {*BY_NAME, *_SINGLE, *_OF_TWO_CLASSES}:
+            return _NOT_TOLD.format(on.name)
         splits = {self._trials[trial].split_id if trial in self._trials else None for trial in trial_ids}
-        if len(splits) != 1 or None in splits or name not in {*BY_NAME, *_SINGLE}:
-            return None
-        return self._brought(name, trial_ids, str(splits.pop()))
+        if None in splits or not splits:
+            return PREDICTIONS
+        if len(splits) > 1:
+            return _OTHER_PICTURES
+        if name in _OF_TWO_CLASSES and self._classes(trial_ids[0]) != _TWO:
+            return _ALL_CLASSES.format(on.name)
+        brought = self._brought(name, trial_ids, str(splits.pop()))
+        return brought if name not in _OF_TWO_CLASSES else _or_too_few(brought, on.name)
+
+    def _classes(self, trial: str) -> int:
+        """How many there are; 0 where no table tells."""
+        if trial not in self._counted:
+            rows = TablesRead(self._paths).wanted(CLASSES, ["trial_id"], [("trial_id", "in", [trial])])
+            self._counted[trial] = len(rows)
+        return self._counted[trial]
 
     @cached_property
     def _trials(self) -> dict[str, PartTrial]:
@@ -47,7 +64,7 @@ class KeptPictures:
             self.damage.append(str(damaged))
             return {}
 
-    def _brought(self, name: str, trial_ids: Sequence[str], split_id: str) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    def _brought(self, name: str, trial_ids: Sequence[str], split_id: str) -> Brought:
         if name != self._name:
             self._name, self._kept = name, {}
         known = {trial: self._kept[trial] for trial in trial_ids if trial in self._kept}
@@ -63,13 +80,26 @@ class KeptPictures:
             yield trial.trial_id, found
 
 
+def _or_too_few(brought: Brought, name: str) -> Brought | str:
+    """Of areas: where a class has a single picture, there is none without that."""
+    found = list(brought)
+    return _TOO_FEW.format(name) if any(not values.size for _, values in found) else iter(found)
+
+
 def _of_one(name: str, targets: NDArray[np.float32], answered: Answered) -> NDArray[np.float64]:
     if name == "accuracy":
         return np.asarray(answered.predicted == targets, dtype=np.float64)
     if name in _SINGLE:
         return _SINGLE[name](targets.astype(np.float64), answered)
+    if name in _OF_TWO_CLASSES:
+        return _OF_TWO_CLASSES[name](targets == 1, _of_truth(answered))
     true, said = targets.astype(np.int64), answered.predicted.astype(np.int64)
     return pseudo_values(BY_NAME[name], true, said, int(max(true.max(), said.max())) + 1)
+
+
+def _of_truth(answered: Answered) -> NDArray[np.float64]:
+    assert answered.probability is not None, "classes are said with probabilities"
+    return answered.probability.astype(np.float64)
 
 
 def _squared(targets: NDArray[np.float64], answered: Answered) -> NDArray[np.float64]:
@@ -80,5 +110,39 @@ def _absolute(targets: NDArray[np.float64], answered: Answered) -> NDArray[np.fl
     return np.abs(answered.predicted - targets)
 
 
-_SINGLE: Final = {"mse": _squared, "mae": _absolute}
+def _surprise(_: NDArray[np.float64], answered: Answered) -> NDArray[np.float64]:
+    return -np.log(np.maximum(_of_truth(answered), np.finfo(np.float32).tiny))
+
+
+def _brier(_: NDArray[np.bool_], of_truth: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The other class lacks what the true one does."""
+    return 2 * (1 - of_truth) ** 2
+
+
+def _roc_area(second: NDArray[np.bool_], of_truth: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The area of either class is the same."""
+    found = roc_area_values(second, np.where(second, of_truth, 1 - of_truth))
+    return np.empty(0) if found is None else found
+
+
+def _average_precision(second: NDArray[np.bool_], of_truth: NDArray[np.float64]) -> NDArray[np.float64]:
+    of_second = np.where(second, of_truth, 1 - of_truth)
+    both = average_precision_values(second, of_second), average_precision_values(~second, 1 - of_second)
+    return np.empty(0) if both[0] is None or both[1] is None else (both[0] + both[1]) / 2
+
+
+_SINGLE: Final = {"mse": _squared, "mae": _absolute, "cross_entropy": _surprise}
 """Means over pictures that predictions give."""
+_OF_TWO_CLASSES: Final = {"brier": _brier, "roc_auc_macro": _roc_area, "average_precision_macro": _average_precision}
+"""Measures of the probabilities of all classes: of two, that of the true one tells the other."""
+_TWO: Final = 2
+_INSTEAD: Final = "claim it of these pictures, or claim another measure"
+_NOT_TOLD: Final = f"{{}} cannot be told picture by picture from the predictions that are kept: {_INSTEAD}"
+_ALL_CLASSES: Final = (
+    "of more than two classes {} is made of the probabilities of all of them, and predictions keep that of the true class:"
+    f" {_INSTEAD}"
+)
+_TOO_FEW: Final = f"{{}} needs two pictures of each class to tell what one of them brings: {_INSTEAD}"
+_OTHER_PICTURES: Final = (
+    "its trials were tested on different pictures, which no seeds have in common: claim it of cells that share a split"
+)

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.evidence.stats.design import (
+    PREDICTIONS,
     Design,
     FixedPictures,
     Folds,
@@ -24,13 +25,15 @@ from orchestrator.evidence.stats.paired import ROUNDING
 from orchestrator.evidence.stats.scope import Stratum
 from orchestrator.grid.measures import Measure
 
-Contributions = Callable[[Measure, Sequence[str]], Iterator[tuple[str, NDArray[np.float32]]] | None]
+Brought = Iterator[tuple[str, NDArray[np.float32]]]
+Contributions = Callable[[Measure, Sequence[str]], Brought | str]
 """Of trials that were tested on the same pictures, each one's id with what each picture brings to the measure,
-(pictures,), whose mean is the measure. None where that is not known of all of them."""
+(pictures,), whose mean is the measure; or why that is not known of all of them."""
 
 
-def unknown(_: Measure, __: Sequence[str]) -> None:
+def unknown(_: Measure, __: Sequence[str]) -> str:
     """No predictions are kept."""
+    return PREDICTIONS
 
 
 _ALIKE: Final = 0.02
@@ -97,13 +100,18 @@ class Trials:
 
     def _design(self, rows: pd.DataFrame, seeds: pd.Index) -> Design:
         found = drawn(rows, self.on)
-        return FixedPictures(self._contrast(rows, seeds), self._largest(rows)) if found is None else found
+        if found is not None:
+            return found
+        contrast = self._contrast(rows, seeds)
+        if isinstance(contrast, str):
+            return FixedPictures(largest=self._largest(rows), lacking=contrast)
+        return FixedPictures(contrast)
 
-    def _contrast(self, rows: pd.DataFrame, seeds: pd.Index) -> NDArray[np.float64] | None:
-        """(seeds, pictures)"""
+    def _contrast(self, rows: pd.DataFrame, seeds: pd.Index) -> NDArray[np.float64] | str:
+        """(seeds, pictures), or why it is not known."""
         brought = self.contributions(self.on, list(rows["trial_id"].unique()))
-        if brought is None:
-            return None
+        if isinstance(brought, str):
+            return brought
         places = seeds.get_indexer(pd.Index(rows["seed"]))
         of_trial = dict(zip(rows["trial_id"], zip(places, rows["part"], strict=True), strict=True))
         contrast: NDArray[np.float64] | None = None
@@ -111,7 +119,7 @@ class Trials:
             contrast = np.zeros((len(seeds), values.size)) if contrast is None else contrast
             place, part = of_trial[trial]
             contrast[place] += part * values
-        return contrast
+        return PREDICTIONS if contrast is None else contrast
 
     def _largest(self, rows: pd.DataFrame) -> float | None:
         if self.on.name != "test_accuracy" or rows["test_size"].isna().any():

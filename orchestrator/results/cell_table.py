@@ -31,6 +31,7 @@ def cell_table(paths: ResultsPaths) -> CellTable:
     tables, pictures = TablesRead(paths), KeptPictures(paths)
     trials = evaluating(tables.every_trial(_COLUMNS))
     ranked = ranked_cells(trials, class_counts(trials, tables), pictures)
+    ranked["rank"] = ranked["rank"].astype("Int64")
     notes = []
     for dataset, cells in ranked.groupby("dataset", sort=False):
         broke = f"what diverged or failed counts as {value}" if (value := counted_as(cells)) else ""

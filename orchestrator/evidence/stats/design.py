@@ -27,8 +27,10 @@ class FixedPictures:
     """(seeds, pictures): the claim's contrast on each picture, of accuracies the difference of right (1) and wrong (0), of
     other measures that of `pseudo_values`; None where predictions were not kept."""
     largest: float | None = None
-    """Without predictions: an upper bound of the contrast's variance over pictures, divided by their number, as
+    """Without a contrast: an upper bound of the contrast's variance over pictures, divided by their number, as
     `largest_variance` has it of accuracies."""
+    lacking: str = PREDICTIONS
+    """Why there is no contrast, where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def component(spread: Spread, design: Design, scope: Scope) -> Component:
             return Component(of_seeds, lasting, min(n, count) - 1, "Student's t over folds")
         case FixedPictures():
             if spread.of_pictures is None:
-                return Component(of_seeds, 0.0, n - 1, alone.method, PREDICTIONS)
+                return Component(of_seeds, 0.0, n - 1, alone.method, design.lacking)
             known = design.contrast is not None
             # where seeds bring nothing, pictures alone are the sample
             df = (of_seeds + spread.of_pictures) ** 2 / (of_seeds**2 / (n - 1)) if of_seeds else spread.pictures - 1.0

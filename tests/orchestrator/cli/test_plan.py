@@ -258,3 +258,40 @@ claims:
     )  # 530, and 100 + 84 + 72 + 61 + 52 + 44 + 37 + 31 + 27 + 23 = 531
     assert gan["confounded_by"] == []
     assert gan["not_known_yet"] == ["optimizer steps of sgan"]
+
+
+def test_how_arms_are_tested_and_validated_is_told_where_names_and_labels_tell(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """40 images of each of two classes: 8 are tested on and 8 validated on, of a tail of a quarter 2 of the second class."""
+    for kind, light in (("dark", 40), ("light", 200)):
+        (tmp_path / "images" / kind).mkdir(parents=True)
+        for number in range(40):
+            pixels = np.random.default_rng(light + number).integers(0, 256, (4, 4), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / kind / f"{number}.png")
+    grid = tmp_path / "grid.yaml"
+    grid.write_text(f"""\
+name: skewed
+axes:
+  dataset:
+    - {{name: image_folder, path: {tmp_path}/images}}
+    - {{name: image_folder, path: {tmp_path}/images, imbalance: 0.25, skew: [train, validation, test]}}
+  model: [{{name: mlp, hidden: [8]}}]
+  optimizer: [{{name: sgd, lr: 0.1}}]
+seeds: 8
+protocol: {{splits: {{validation: 0.2, test: 0.2}}}}
+claims:
+  - {{id: H1, text: a tail harms, on: test_accuracy, fair: {{test_prior: equal, validation_labels: equal}},
+     better: {{dataset: {{name: image_folder, imbalance: 1.0}}}}, than: {{dataset: {{name: image_folder, imbalance: 0.25}}}}}}
+""")
+    assert run(["plan", str(grid), "--json"]) == 0
+    (claim,) = json.loads(capsys.readouterr().out)["claims"]
+    told = {words.partition(":")[0]: words.partition(": ")[2] for words in claim["differs"]}
+    assert (
+        "16" in told["validation labels"]
+        and "10" in told["validation labels"]
+        and "1.6 times" in told["validation labels"]
+    )
+    assert "50 % to 50 % a class" in told["test prior"] and "20 % to 80 % a class" in told["test prior"]
+    assert "48" in told["training examples"]
+    assert claim["confounded_by"] == ["validation labels", "test prior"]
