@@ -21,7 +21,7 @@ from orchestrator.results.ranked import COSTS, class_counts, evaluating, ranked_
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.text import counted
-from results_schema import BROKEN, CONFIRMATION, OPEN
+from results_schema import BROKEN, CONFIRMATION_TRIALS, OPEN
 from trainables import AXES
 
 _COLUMNS: Final = [
@@ -115,11 +115,10 @@ def confirmed(paths: ResultsPaths) -> tuple[Confirmation, ...]:
     Raises UserError, DamagedResults.
     """
     tables = TablesRead(paths)
-    every = tables.every_trial(_COLUMNS)
-    fresh = every[every["planned"].fillna(False).astype(bool) & (every["purpose"] == CONFIRMATION)]
+    fresh = tables.needed(CONFIRMATION_TRIALS, _COLUMNS)
     if fresh.empty:
         return ()
-    trials, pictures = evaluating(every), KeptPictures(paths)
+    trials, pictures = evaluating(tables.every_trial(_COLUMNS)), KeptPictures(paths)
     classes = class_counts(trials, tables)
     ranked, measures = ranked_cells(trials, classes, pictures), measures_of(trials)
     found = []

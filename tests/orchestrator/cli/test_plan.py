@@ -282,7 +282,8 @@ seeds: 8
 protocol: {{splits: {{validation: 0.2, test: 0.2}}}}
 claims:
   - {{id: H1, text: a tail harms, on: test_accuracy, fair: {{test_prior: equal, validation_labels: equal}},
-     better: {{dataset: {{name: image_folder, imbalance: 1.0}}}}, than: {{dataset: {{name: image_folder, imbalance: 0.25}}}}}}
+     better: {{dataset: {{name: image_folder, imbalance: 1.0}}}},
+     than: {{dataset: {{name: image_folder, imbalance: 0.25}}}}}}
 """)
     assert run(["plan", str(grid), "--json"]) == 0
     (claim,) = json.loads(capsys.readouterr().out)["claims"]

@@ -29,7 +29,7 @@ MEASURES = ("cross_entropy", "brier", "roc_auc_macro", "average_precision_macro"
 
 def swept(folder: Path, dataset: str) -> Path:
     claims = "".join(
-        f'  - {{id: {name}, text: t, better: {{model: "mlp(hidden=32)"}}, than: {{model: "mlp(hidden=8)"}}, on: test_{name}}}\n'
+        f"  - {{id: {name}, text: t, on: test_{name}, better: {{model: mlp(hidden=32)}}, than: {{model: mlp(hidden=8)}}}}\n"
         for name in MEASURES
     )
     grid, root = folder / "grid.yaml", folder / "results"
