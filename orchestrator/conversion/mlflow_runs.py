@@ -31,14 +31,15 @@ def write_runs(trials: EndedTrials, folder: Path, sweep: str) -> Converted:
     """folder: one that is there. Raises UserError where its path has signs that steer."""
     client = _client(folder)
     experiment = _experiment(client, folder, sweep)
-    there = {run.data.tags.get(_RUN_ID, ""): run for run in _runs(client, experiment)}
-    of_trials = {run.data.tags.get(_TRIAL_ID): run.info.run_id for run in there.values()}
+    runs = list(_runs(client, experiment))
+    there = {run.data.tags.get(_RUN_ID) for run in runs}
     written = 0
     for run_id, unit in trials.units.items():
         if run_id in there:
             continue
-        if (earlier := of_trials.get(unit.trial_id)) is not None:  # another end, or one that was not written whole
-            client.delete_run(earlier)
+        for earlier in runs:  # another end of the trial, or one that was not written whole
+            if earlier.data.tags.get(_TRIAL_ID) == unit.trial_id:
+                client.delete_run(earlier.info.run_id)
         _write(client, experiment, trials.read(unit), run_id)
         written += 1
     return Converted(written, len(trials.units) - written, trials.waiting, "run")

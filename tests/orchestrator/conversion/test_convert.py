@@ -259,6 +259,10 @@ def test_mlflow_reads_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert shown.info.status == "FINISHED"
     assert convert(paths, "mlflow")[1].written == 0
     assert runs().keys() == first.keys()
+    for cell in names:  # as a conversion leaves them that is killed
+        client.delete_tag(first[cell.trial_id(0)].info.run_id, "orch.run_id")
+    assert convert(paths, "mlflow")[1].written == 2
+    assert len(client.search_runs([shown.info.experiment_id])) == 3
     complete(journal, MLP_SGD, 1, accuracy=0.8)
     complete(journal, MLP_SGD, 0, accuracy=0.5, attempt=2)
     journal.commit()
