@@ -1,7 +1,7 @@
 """`orch clean RESULTS`: remove the files of trials that no grid names."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,9 +11,6 @@ from orchestrator.cli.terminal.path import PATH
 
 if TYPE_CHECKING:
     from orchestrator.store.integrity.cleaning import Remains
-
-_NAMED: Final = 3
-"""Files of a kind that the list names."""
 
 
 @click.command(
@@ -86,9 +83,8 @@ def _listed(found: "list[Remains]", results: Path) -> list[str]:
         return [f"{results}: no file is there that no grid names"]
     lines = [f"{results}: {size(sum(one.bytes for one in found))} of trials that no grid names"]
     for one in found:
-        more = len(one.names) - _NAMED
-        others = f" and {counted(more, 'other')}" if more > 0 else ""
-        lines.append(f"  {size(one.bytes):>10}  {one.what}: {', '.join(one.names[:_NAMED])}{others}")
+        first = one.names[0].rpartition("/")[2]
+        lines.append(f"  {size(one.bytes):>10}  {one.what} ({counted(len(one.names), 'entry')}, such as {first})")
     return lines
 
 

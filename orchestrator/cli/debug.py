@@ -74,8 +74,6 @@ def _look_into(raised: Exception) -> int:
 
 
 def _described(trial: "KeptTrial", device: str) -> "Iterator[str]":
-    from dataclasses import asdict
-
     spec = trial.spec
     reason = f": {trial.reason}" if trial.reason else ""
     yield f"trial {trial.trial_id} ({trial.status}{reason}), on {device}; nothing is recorded"
@@ -87,8 +85,7 @@ def _described(trial: "KeptTrial", device: str) -> "Iterator[str]":
     others = _own(spec.protocol)
     sizes = f"epochs={spec.protocol.epochs}, batch_size={spec.protocol.batch_size}"
     yield f"  {'protocol':12} {sizes}{f', {others}' if others else ''}"
-    seeds = ", ".join(f"{name} {seed}" for name, seed in asdict(spec.seeds).items())
-    yield f"  {'seed':12} {spec.seed} ({seeds})"
+    yield f"  {'seed':12} {spec.seed}"
     if trial.tunes:
         yield "  it tunes: the test split is not read"
     if trial.untuned:

@@ -102,7 +102,8 @@ def test_a_list_comes_first_and_nothing_goes_without_a_yes(capsys: pytest.Captur
     before = files()
     code, out, _ = command(capsys, "clean", "results/demo")
     assert code == 0 and files() == before
-    assert "weights: " in out and "checkpoints: " in out
+    assert "weights (2 entries, such as " in out and "checkpoints (2 entries, such as " in out
+    assert max(map(len, out.splitlines())) <= 80
     assert out.endswith("nothing was removed; --yes removes it without a question\n")
     told = json.loads(command(capsys, "clean", "results/demo", "--json")[1])
     assert told["removed"] is False and files() == before

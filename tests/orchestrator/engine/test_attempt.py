@@ -1,7 +1,9 @@
 """Every way an attempt can end becomes an event."""
 
+import io
 import signal
 import sys
+from bdb import BdbQuit
 from collections.abc import Callable
 from datetime import UTC
 
@@ -145,3 +147,33 @@ def test_what_a_trial_starts_can_be_terminated() -> None:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     assert signal.SIGTERM not in masks[0]
+
+
+def test_a_breakpoint_where_nobody_can_answer_says_what_to_do() -> None:
+    failed, events = attempted(raising(BdbQuit()))
+    assert failed is FailureKind.ERROR
+    end = events[-1]
+    assert isinstance(end, AttemptFailed)
+    assert end.failure.message.startswith("BdbQuit: it reached a breakpoint() where nobody can answer; `orch debug")
+
+
+def test_what_a_trial_prints_is_shown_at_once_where_somebody_sits_and_kept_all_the_same() -> None:
+    shown = io.StringIO()
+
+    def run_trial(_: TrialTask, context: Context) -> TrialResult:
+        print("a line, and \x1b[31mred")
+        assert shown.getvalue() == "a line, and \\x1b[31mred\n"
+        context.report(ROW)
+        return result()
+
+    end = attempt(
+        trial_task(),
+        "inline",
+        run_trial,
+        lambda report: SingleContext(torch.device("cpu"), report),
+        lambda _: False,
+        ProcessState(),
+        shown,
+    )
+    assert isinstance(end, AttemptFinished), end
+    assert end.log.startswith("a line, and \x1b[31mred\n")
