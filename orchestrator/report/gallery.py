@@ -11,7 +11,6 @@ import pandas as pd
 import pyarrow as pa
 
 from orchestrator.errors import OrchError, UserError
-from orchestrator.report.data_page import address
 from orchestrator.results.wrong import WrongExamples, wrong_examples
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
@@ -199,6 +198,8 @@ class _Images:
         if split_id not in self._inputs:
             self._inputs[split_id] = _TestInputs.found(self._row(trial_id), split_id)
         found = self._inputs[split_id]
+        from orchestrator.report.data_page import address  # with torch, which no figure needs
+
         return "" if found is None else address(np.asarray(found.inputs[found.test[position]]))
 
     def _row(self, trial_id: str) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Files of figures: their style, size and bytes, whatever names stand in them."""
 
 import re
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -38,6 +40,15 @@ def test_equal_results_make_equal_bytes(form: Form, kind: str, paths: ResultsPat
     assert b"CreationDate" not in first
     assert b"<dc:date>" not in first
     assert len(first) < 300_000
+
+
+def test_a_figure_is_drawn_without_what_trains(paths: ResultsPaths):
+    script = (
+        "import sys; from orchestrator.cli import run; code = run(sys.argv[1:]);"
+        "sys.exit(code or len({'torch', 'ray', 'wandb', 'matplotlib.pyplot'} & set(sys.modules)))"
+    )
+    arguments = ["figure", str(paths.root), "leaderboard", "--format", "svg"]
+    subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, check=True)
 
 
 def test_fonts_are_embedded_as_truetype(paths: ResultsPaths):
