@@ -54,6 +54,8 @@ class RayEngine:
         self._cluster = RayCluster(spec, CODE, running_time.seconds)
         self._pool = Pool(spec, run_trial)
         self._failed_starts = 0
+        self._told = False
+        """Whether it was said that slots start."""
         self._stalled: float | None = None
         """Running time since which nothing can run."""
         self._asked = 0.0
@@ -107,7 +109,15 @@ class RayEngine:
         for shape in work.shapes():
             idle = sum(1 for slot in self._pool if slot.shape == shape and slot.idle)
             self._pool.open(shape, work.waiting(shape) - idle)
+        self._tell_of_the_start(work)
         self._ask_for_room(work)
+
+    def _tell_of_the_start(self, work: Work) -> None:
+        """Say once what the first seconds are spent on: a slot imports torch before it takes a trial."""
+        if self._told or not (count := len(self._pool)):
+            return
+        self._told = True
+        work.note(f"starting {count} slot{'s' * (count > 1)}")
 
     def _ask_for_room(self, work: Work) -> None:
         now = time.monotonic()

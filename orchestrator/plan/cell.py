@@ -1,6 +1,6 @@
 """A cell of a plan: its levels, what holds for it, and its identity."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, cast
 
 from orchestrator.engine import Shape
@@ -88,6 +88,16 @@ class Cell(NamedTuple):
     def label(self) -> str:
         """Join the labels of its levels, for display."""
         return f"{self.dataset.label} {self.model.label} {self.optimizer.label} {self.regularizer.label}"
+
+    def label_on(self, axes: Collection[str]) -> str:
+        """The same of some axes alone, such as those on which a sweep's cells differ; of the model where none is named."""
+        levels = {
+            "dataset": self.dataset,
+            "model": self.model,
+            "optimizer": self.optimizer,
+            "regularizer": self.regularizer,
+        }
+        return " ".join(level.label for axis, level in levels.items() if axis in axes) or self.model.label
 
     @property
     def shape(self) -> Shape:

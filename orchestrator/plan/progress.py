@@ -12,7 +12,10 @@ class Running:
     trial_id: str
     label: str
     epoch: int
+    """The last that has ended; 0 while the first is under way, or the data is made ready."""
     epochs: int
+    score: float | None = None
+    """What trials are selected by, on validation after that epoch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class SweepEstimate:
             return
         score = goal.score([goal.of_scores(result.val)])
         if score is not None and (goal.measure not in self._best or score > self._best[goal.measure][0]):
-            self._best[goal.measure] = (score, f"{label}: {headline(result, goal)}")
+            self._best[goal.measure] = (score, f"{headline(result, goal)}: {label}")
 
 
 def headline(result: TrialResult, goal: Goal) -> str:

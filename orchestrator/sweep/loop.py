@@ -61,6 +61,7 @@ class Sweep:
         self._draining = draining
         self._journal, self._paths, self._location = journal, paths, location
         self._packing, self._queue, self._deferred = pending.packing, pending.queue, pending.deferred
+        self._varying = pending.varying
         self._environment_id, self._progress, self._stop = environment_id, progress, stop
         self._attempts = journal.attempts()
         self._in_doubt = journal.lost_inline()
@@ -170,7 +171,7 @@ class Sweep:
                 self._journal.started(event, self._environment_id)
                 self._move("pending", "running")
             case EpochDone():
-                trial.epoch = event.row.epoch
+                trial.epoch, trial.score = event.row.epoch, event.row.measured(_goal(waiting).measure)
                 self._journal.epoch_done(event)
                 if waiting.tuning is not None:
                     return self._deferred.tuner(waiting).epoch(waiting.tuning, event.row)
@@ -264,7 +265,8 @@ class Sweep:
                 tuned=values,
             )
             self._queue.add(waiting)
-        self._progress.note(f"{cell.label}: {_named(deferred.tuner)} chose {shown(values)}")
+        name = cell.label_on(self._varying)
+        self._progress.note(f"{name}: {_named(deferred.tuner)} chose {shown(values)}")
 
     def _leave_untuned(self, deferred: DeferredCell) -> None:
         reason = f"none of the {deferred.tuner.spec.count} tuning trials of its cell came to its end with a score"
@@ -277,12 +279,13 @@ class Sweep:
         self._move(old, new)
 
     def _label(self, waiting: Waiting) -> str:
-        """Return a trial's label, for display."""
+        """Return a trial's label, for display: what tells it from the others of this sweep."""
+        name = waiting.cell.label_on(self._varying)
         if waiting.tuning is None:
-            return f"{waiting.cell.label} seed {waiting.seed}"
+            return f"{name} seed {waiting.seed}"
         tuner = self._deferred.tuner(waiting)
         values = shown(tuner.suggest(waiting.tuning))
-        return f"{waiting.cell.label} {_named(tuner)} {waiting.tuning + 1}/{tuner.spec.count} {values}"
+        return f"{name} {_named(tuner)} {waiting.tuning + 1}/{tuner.spec.count} {values}"
 
     # inside
 
@@ -351,7 +354,7 @@ def _split_key(waiting: Waiting) -> _SplitKey:
 
 def _running(trial: RunningTrial) -> Running:
     waiting = trial.waiting
-    return Running(waiting.trial_id, trial.label, trial.epoch, waiting.cell.protocol.epochs)
+    return Running(waiting.trial_id, trial.label, trial.epoch, waiting.cell.protocol.epochs, trial.score)
 
 
 def _named(tuner: CellTuner) -> str:

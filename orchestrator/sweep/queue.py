@@ -155,4 +155,6 @@ class RunningTrial:
     node: str = ""
     """Id of the slot's node; empty where it has several, or none is known."""
     epoch: int = 0
+    score: float | None = None
+    """What it is selected by, after that epoch."""
     begun: bool = False

@@ -21,6 +21,7 @@ from orchestrator.sweep.counting import Expectation, FlopCounter
 from orchestrator.sweep.queue import Packing, TrialQueue, Waiting
 from orchestrator.sweep.tuning.tuner import CellTuner, DeferredCell, DeferredCells, DeferredTrial
 from results_schema import ENDED, OPEN, RETRYABLE, CellRow
+from trainables import AXES
 from trainables.component import Component
 from trainables.interfaces import Model
 from trainables.spec import derived_seed, trial_identity, tuned_identity
@@ -169,6 +170,8 @@ class PendingWork:
     packing: Packing
     queue: TrialQueue
     deferred: DeferredCells = field(default_factory=DeferredCells)
+    varying: set[str] = field(default_factory=set)
+    """The axes on which the cells that run differ: what is said of a trial while it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +213,7 @@ def record_plan(
     pending = PendingWork(packing, TrialQueue(packing))
     with FlopCounter(note) as counter, journal.planning(plan.grid.name, again) as planning:
         expectation = Expectation(journal.seconds_by_cell(), counter.count, alike=plan.of_one_model)
+        first: CellRow | None = None
         for cell in plan.cells():
             seeds, others = plan.seeds_of(cell), []
             rows, tuning = list(trial_rows(cell, seeds, plan.fresh_seeds_of(cell))), list(tuning_rows(cell, seeds))
@@ -218,7 +222,11 @@ def record_plan(
             if only is not None:
                 every, now = now, _named(cell, parts, rows, only, kept)
                 rows, others = [row for row in rows if row in now], [row for row in every if row not in now]
-            planning.add(cell_row(cell), now, others)
+            described = cell_row(cell)
+            planning.add(described, now, others)
+            if cell.skip is None:
+                first = first or described
+                pending.varying.update(axis for axis in AXES if getattr(described, axis) != getattr(first, axis))
             runs = cell.skip is None and any(kept.has_to_run(row) for row in now)
             if not runs:
                 continue

@@ -1,7 +1,7 @@
 """How a sweep's progress looks: live on a terminal, plain lines elsewhere. All of it on standard error."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.terminal import console
-from orchestrator.plan.progress import Progress, SilentProgress, Snapshot
+from orchestrator.plan.progress import Progress, Running, SilentProgress, Snapshot
 from orchestrator.text import duration
 from results_schema import still_to_run
 
@@ -54,8 +54,9 @@ class PlainProgress(Progress):
         self._console.print(text, soft_wrap=True, markup=False)
 
     def finished(self, label: str, status: str, detail: str, snapshot: Snapshot) -> None:
+        said = f"{detail}: {label}" if status == "completed" else f"{label}: {detail}"
         left = "" if snapshot.remaining is None else f", about {duration(snapshot.remaining)} left"
-        self.note(f"[{_done(snapshot)}/{snapshot.total}{left}] {status.replace('_', ' ')}: {label}: {detail}")
+        self.note(f"[{_done(snapshot)}/{snapshot.total}{left}] {status.replace('_', ' ')}: {said}")
 
 
 class LiveProgress:
@@ -90,15 +91,28 @@ def _drawing(snapshot: Snapshot) -> Group:
         for status, count in sorted(snapshot.counts.items())
     )
     rows: list[RenderableType] = [head, counts]
-    rows += [
-        Text(f"  {trial.label}  epoch {trial.epoch}/{trial.epochs}", style="cyan", overflow="ellipsis", no_wrap=True)
-        for trial in snapshot.running[:MAX_RUNNING]
-    ]
+    if snapshot.running:
+        rows += _slots(snapshot.running[:MAX_RUNNING])
+    elif not done and snapshot.counts.get("pending"):
+        rows.append(Text("  no trial has begun yet: slots start, and load what they need", style="dim"))
     if len(snapshot.running) > MAX_RUNNING:
         rows.append(Text(f"  and {len(snapshot.running) - MAX_RUNNING} more", style="cyan"))
     if snapshot.best:
-        rows.append(Text(f"best so far: {snapshot.best}", style="bold", overflow="ellipsis", no_wrap=True))
+        rows += [
+            Text(f"best: {best}", style="bold", overflow="ellipsis", no_wrap=True) for best in snapshot.best.split("; ")
+        ]
     return Group(*rows)
+
+
+def _slots(running: Sequence[Running]) -> list[Text]:
+    """What each slot does: how far it is, how good, then which trial, whose end is cut where there is no room."""
+    epochs = [f"epoch {trial.epoch}/{trial.epochs}" if trial.epoch else "preparing" for trial in running]
+    scores = ["" if trial.score is None else f"{trial.score:.4f}" for trial in running]
+    wide, widest = max(map(len, epochs)), max(map(len, scores))
+    return [
+        Text(f"  {epoch:<{wide}}  {score:>{widest}}  {trial.label}", style="cyan", overflow="ellipsis", no_wrap=True)
+        for epoch, score, trial in zip(epochs, scores, running, strict=True)
+    ]
 
 
 def _done(snapshot: Snapshot) -> int:

@@ -33,7 +33,7 @@ def test_a_line_for_each_trial_and_a_summary_on_standard_error(
     assert output == ""
     lines = [line for line in errors.splitlines() if line.startswith("[")]
     assert [re.sub(r", about .* left", "", line).partition("]")[0] for line in lines] == ["[1/2", "[2/2"]
-    assert all(re.search(r"completed: digits .* seed \d: validation accuracy 0\.\d{4}$", line) for line in lines), lines
+    assert all(re.search(r"completed: validation accuracy 0\.\d{4}: .* seed \d$", line) for line in lines), lines
     assert "2 completed" in errors
     assert "results/seen" in errors
     assert "\x1b" not in errors  # not a terminal: no colours and nothing that is drawn over
@@ -62,7 +62,7 @@ def test_a_trial_that_did_not_end_well_shows_in_the_exit_code(
     Path("grid.yaml").write_text(GRID.replace("epochs: 1", "epochs: 500, trial_timeout: 0.1s"))
     assert run(sweep) == 1
     errors = capsys.readouterr().err
-    assert "timed out: digits" in errors
+    assert "timed out: mlp" in errors
     assert "2 timed out" in errors
     assert run(sweep) == 1  # nothing is left to run, and it is still not well
     assert run([*sweep, "--seeds", "1"]) == 1

@@ -272,7 +272,7 @@ def test_the_best_so_far_is_the_best_by_the_selection_on_validation(
         )
         estimate.concluded(1.0, name, result, goal)
         assert "test" not in headline(result, goal)
-    assert estimate.best == f"better: {message}"
+    assert estimate.best == f"{message}: better"
 
 
 def test_a_longer_sweep_hides_the_test_split_again_while_it_runs(
