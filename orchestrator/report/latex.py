@@ -34,7 +34,10 @@ def _lines(page: Page) -> Iterator[str]:
 
 def _leaderboard(page: Page, board: Board, label: str) -> Iterator[str]:
     titles = [column.title for column in board.grid.columns]
-    kept = [at for at, column in enumerate(board.grid.columns) if _is_kept(column)]
+    # a paper names the rows before it gives their scores, where the page has the score in sight first
+    order = {"place": 0, "text": 1}
+    places = [at for at, column in enumerate(board.grid.columns) if _is_kept(column)]
+    kept = sorted(places, key=lambda at: order.get(board.grid.columns[at].kind, 2))
     columns = [board.grid.columns[at] for at in kept]
     rows = board.grid.rows[:ROWS_KEPT]
     measure = next(column.title for column in columns if column.kind == "interval")

@@ -94,6 +94,8 @@ def _ties(board: Board) -> str:
 
 
 def _table(grid: DataTable) -> Iterator[str]:
+    if grid.alike:
+        yield f"{_sentence(grid.alike)}\n"
     yield from _rows([column.title for column in grid.columns], grid.rows[:ROWS_KEPT])
     left = len(grid.rows) + grid.left_out - ROWS_KEPT
     if left > 0:

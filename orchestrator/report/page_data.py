@@ -1,7 +1,7 @@
 """What the charts of the page show, as plain values: the page's scripts read these fields by name."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -217,6 +217,16 @@ class DataTable:
     rows: tuple[tuple[Field, ...], ...]
     left_out: int = 0
     """Rows that the page does not carry; the Parquet table has them."""
+    alike: str = ""
+    """What all rows have, and no column therefore: `all have dataset mnist, seed 0`."""
+
+
+def alike_in(levels: Mapping[str, Sequence[object]]) -> tuple[tuple[str, ...], str]:
+    """Return the axes on which the rows of a table differ, and in words what all have on the others. levels: by axis."""
+    same = {axis: str(values[0]) for axis, values in levels.items() if len(values) > 1 and len(set(values)) == 1}
+    varying = tuple(axis for axis in levels if axis not in same) or ("model",)
+    named = [f"{axis} {level}" for axis, level in same.items() if axis not in varying]
+    return varying, f"all have {', '.join(named)}" if named else ""
 
 
 # What the section on tuning shows, as plain values.

@@ -1,6 +1,7 @@
 """The tables of the page: leaderboards, trials, and what went wrong."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import pandas as pd
@@ -8,7 +9,7 @@ import pandas as pd
 from orchestrator.evidence.selection import MEASURES, SHOWN, Measure, best_first, measures_of
 from orchestrator.plan.tuned import shown_text
 from orchestrator.report.page import Board
-from orchestrator.report.page_data import Column, DataTable, Field, number
+from orchestrator.report.page_data import Column, DataTable, Field, alike_in, number
 from orchestrator.results.ranked import broken, counted_as, scope_of
 from orchestrator.text import counted
 from results_schema import UNDER_WAY
@@ -35,23 +36,26 @@ def boards(trials: pd.DataFrame, ranked: pd.DataFrame) -> tuple[Board, ...]:
 
 def _board(dataset: str, cells: pd.DataFrame, measure: Measure) -> Board:
     kept = cells.head(ROWS_KEPT)
-    varying = [axis for axis in LEARNING_AXES if kept[axis].nunique() > 1] or ["model"]
+    varying, alike = alike_in({axis: list(cells[axis]) for axis in LEARNING_AXES})
     columns = _board_columns(cells, varying, measure)
     shown = _readable(kept).assign(place=_places(kept))
     shown["interval"] = pd.Series(list(kept[["mean", "low", "high"]].to_numpy()), index=kept.index, dtype=object)
-    summary = "; ".join(_summary(cells, [axis for axis in LEARNING_AXES if axis not in varying], measure))
+    summary = "; ".join(_summary(cells, alike, measure))
     return Board(dataset, summary, _grid(tuple(columns.values()), shown, columns, left_out=len(cells) - len(kept)))
 
 
-def _board_columns(cells: pd.DataFrame, varying: list[str], measure: Measure) -> dict[str, Column]:
-    """Return columns by the names that they have in `cells`. Until all trials have ended only validation is there."""
+def _board_columns(cells: pd.DataFrame, varying: Iterable[str], measure: Measure) -> dict[str, Column]:
+    """Return columns by the names that they have in `cells`, the score before the names that may be long.
+
+    Until all trials have ended only validation is there.
+    """
     after = measure.split == "test"
     gap = ("train", measure.split) if measure.higher_is_better else (measure.split, "train")
     return {
         "place": Column("place", "place"),
+        "interval": Column(measure.score, "interval"),
         **{axis: Column(axis, "text") for axis in varying},
         **_tuned(cells),
-        "interval": Column(measure.score, "interval"),
         "n": Column(SEEDS, "count"),
         "statuses": Column("trials", "text"),
         "spread": Column("± sd", "number"),
@@ -63,10 +67,10 @@ def _board_columns(cells: pd.DataFrame, varying: list[str], measure: Measure) ->
     }
 
 
-def _summary(cells: pd.DataFrame, alike: list[str], measure: Measure) -> Iterator[str]:
+def _summary(cells: pd.DataFrame, alike: str, measure: Measure) -> Iterator[str]:
     yield counted(len(cells), "cell")
     if alike:
-        yield "all have " + ", ".join(f"{axis} {cells[axis].iloc[0]}" for axis in alike)
+        yield alike
     if hit := int((broken(cells) > 0).sum()):
         counts = f", which count as {value} in mean, rank and p" if (value := counted_as(cells)) else ""
         yield f"{hit} {'has' if hit == 1 else 'have'} trials that diverged or failed{counts}"
@@ -86,17 +90,18 @@ def _places(cells: pd.DataFrame) -> list[str]:
 def trial_grid(trials: pd.DataFrame) -> DataTable:
     """Return all planned trials, the best of each data set first."""
     measures = measures_of(trials)
+    varying, alike = alike_in({axis: list(trials[axis]) for axis in AXES})
     columns = {
         "trial_id": Column("trial", "text"),
-        **dict(zip(AXES, _AXIS_COLUMNS, strict=True)),
+        **_scores(trials, measures),
+        **{axis: Column(axis, "text") for axis in varying},
         **_tuned(trials),
         "seed": Column("seed", "label"),
         "status": Column("status", "status"),
-        **_scores(trials, measures),
         "epochs": Column("epochs", "count"),
         "total_seconds": Column("training s", "seconds"),
     }
-    return _grid(tuple(columns.values()), _readable(_ranked(trials, measures)), columns)
+    return replace(_grid(tuple(columns.values()), _readable(_ranked(trials, measures)), columns), alike=alike)
 
 
 def problem_grid(trials: pd.DataFrame) -> DataTable:

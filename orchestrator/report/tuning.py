@@ -11,7 +11,7 @@ import pandas as pd
 
 from orchestrator.evidence.selection import Measure, measure_of
 from orchestrator.plan.tuned import shown, shown_value
-from orchestrator.report.page_data import Column, DataTable, Tried, Tuning, TuningFigure, number
+from orchestrator.report.page_data import Column, DataTable, Tried, Tuning, TuningFigure, alike_in, number
 from orchestrator.results.ranked import short_label
 from results_schema import BROKEN, OPEN
 from trainables import AXES
@@ -328,12 +328,13 @@ def _grid(cells: list[_Tuned]) -> DataTable:
     titles = {cell.measure.title for cell in cells}
     others = {title: statuses for title, statuses in _OTHERS.items() if any(cell.count(statuses) for cell in cells)}
     several = any(cell.tuning for cell in cells)
+    varying, alike = alike_in(dict(zip(AXES, zip(*(cell.axes for cell in cells), strict=True), strict=True)))
     columns = (
-        *(Column(axis, "text") for axis in AXES),
+        Column(f"validation {titles.pop() if len(titles) == 1 else 'score'}", "number"),
+        *(Column(axis, "text") for axis in varying),
         *((Column("tuning", "text"),) if several else ()),
         Column("chosen", "text"),
         Column("at an edge", "text"),
-        Column(f"validation {titles.pop() if len(titles) == 1 else 'score'}", "number"),
         Column("tuning trials", "count"),
         Column("stopped early", "count"),
         Column("failed or diverged", "count"),
@@ -341,11 +342,11 @@ def _grid(cells: list[_Tuned]) -> DataTable:
     )
     rows = tuple(
         (
-            *cell.axes,
+            cell.best.score,
+            *(level for axis, level in zip(AXES, cell.axes, strict=True) if axis in varying),
             *((cell.tuning,) if several else ()),
             "" if cell.chosen is None else shown(cell.best.values),
             ", ".join(name for name, _ in cell.edges()),
-            cell.best.score,
             len(cell.trials),
             sum(trial.stopped for trial in cell.trials),
             cell.count(BROKEN),
@@ -353,4 +354,4 @@ def _grid(cells: list[_Tuned]) -> DataTable:
         )
         for cell in cells[:_ROWS_KEPT]
     )
-    return DataTable(columns, rows, max(0, len(cells) - _ROWS_KEPT))
+    return DataTable(columns, rows, max(0, len(cells) - _ROWS_KEPT), alike)

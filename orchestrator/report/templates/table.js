@@ -36,17 +36,8 @@ const tables = (() => {
     return field;
   }
 
-  // On a phone the score stands beside the place, before the names that may be long
-  function forScreen(grid) {
-    const score = grid.columns.findIndex((column) => column.kind === "interval");
-    if (!look.narrow() || score < 2) return grid;
-    const order = [0, score, ...grid.columns.keys()].filter((at, place) => place < 2 || (at !== 0 && at !== score));
-    return { columns: order.map((at) => grid.columns[at]), rows: grid.rows.map((row) => order.map((at) => row[at])) };
-  }
-
   // matches: whether a row, as title to value, is within the filters of the page
-  function table(root, whole, matches) {
-    const grid = forScreen(whole);
+  function table(root, grid, matches) {
     const words = grid.rows.map((row) => row.map((value, at) => `${value ?? ""} ${shown(value, grid.columns[at].kind)}`).join(" ").toLowerCase());
     const ends = grid.columns.map((column, at) => (column.kind === "interval" ? range(grid, at) : null));
     const titles = grid.columns.map((column) => column.title);

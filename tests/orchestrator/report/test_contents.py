@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.cli import run
 from orchestrator.report.contents import read_page
+from orchestrator.report.html import render
 from orchestrator.report.page import Page
 from orchestrator.report.page_data import DataTable
 from orchestrator.store.journal import Journal
@@ -27,6 +28,7 @@ from tests.orchestrator.sample import (
     write_running,
     write_sample,
 )
+from trainables import AXES
 
 MLP, CNN, RESNET, VIT = (Cell(model=model) for model in ("mlp", "cnn", "resnet", "vit"))
 WAVE = [0.01 * (seed % 5) for seed in range(10)]
@@ -281,3 +283,24 @@ def test_many_cells_keep_the_best_curves_and_count_the_rest(tmp_path: Path, monk
     assert (len(page.curves.curves), page.curves.left_out) == (20, 10)
     first = page.cells.cells[page.curves.curves[0].cell]
     assert page.cells.axes[1].levels[first.at[1]] == "mlp hidden=29"
+
+
+def test_the_score_stands_second_and_what_all_rows_have_above(tmp_path: Path):
+    long = Cell(model="cnn", optimizer="image_folder(folds=5,groups=elpv/modules.csv,path=elpv/folder,size=48-48)")
+    short = Cell(model="mlp", optimizer=long.optimizer)
+    page = read_page(write(tmp_path / "demo", {long: LOW, short: HIGH}))
+    titles = [column.title for column in page.boards[0].grid.columns]
+    assert titles[:3] == ["place", "test accuracy", "model"] and "optimizer" not in titles
+    assert f"all have optimizer {long.optimizer}, regularizer none" in page.boards[0].summary
+    trials = page.all_trials
+    titles = [column.title for column in trials.columns]
+    assert titles[:3] == ["trial", "val accuracy", "test accuracy"] and "model" in titles
+    assert not {"dataset", "optimizer", "regularizer"} & set(titles)
+    assert trials.alike == f"all have dataset digits, optimizer {long.optimizer}, regularizer none"
+    text = render(page)
+    assert f"<p>All have dataset digits, optimizer {long.optimizer}, regularizer none.</p>" in text
+
+
+def test_of_cells_that_are_all_alike_the_model_is_named(tmp_path: Path):
+    page = read_page(write(tmp_path / "demo", {MLP: LOW}))
+    assert [column.title for column in page.all_trials.columns if column.title in AXES] == ["model"]

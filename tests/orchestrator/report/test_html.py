@@ -103,14 +103,14 @@ def test_every_chart_and_table_has_a_name_for_those_who_cannot_see_it(text: str)
 def test_a_browser_filters_and_sorts_without_a_word_or_a_request(evil: Path):
     with opened(evil) as page:
         board = page.locator('[data-table="boards.0.grid"]')
-        assert [row[1] for row in rows(board)] == ["cnn", "cnn", "mlp", EVIL, EVIL, "mlp"], "what diverged counts as 0"
+        assert [row[2] for row in rows(board)] == ["cnn", "cnn", "mlp", EVIL, EVIL, "mlp"], "what diverged counts as 0"
         assert page.locator(".claim .verdict").all_inner_texts() == ["supported"]
 
         board.get_by_role("button", name="model").click()
-        assert [row[1] for row in rows(board)] == [EVIL, EVIL, "cnn", "cnn", "mlp", "mlp"]
+        assert [row[2] for row in rows(board)] == [EVIL, EVIL, "cnn", "cnn", "mlp", "mlp"]
         board.get_by_role("button", name="test accuracy").click()
         board.get_by_role("button", name="test accuracy").click()
-        means = [float(row[3].split(" ")[0]) for row in rows(board)]
+        means = [float(row[1].split(" ")[0]) for row in rows(board)]
         assert means == sorted(means, reverse=True)
         assert board.locator("th[aria-sort=descending]").inner_text().startswith("test accuracy")
 
@@ -121,11 +121,11 @@ def test_a_browser_filters_and_sorts_without_a_word_or_a_request(evil: Path):
         )
 
         board.get_by_role("searchbox").fill("diverged")
-        assert [row[1] for row in rows(board)] == ["mlp"]
+        assert [row[2] for row in rows(board)] == ["mlp"]
         board.get_by_role("searchbox").fill("")
 
         page.locator('[data-filter="1"]').select_option(label=EVIL)
-        assert [row[1] for row in rows(board)] == [EVIL, EVIL]
+        assert [row[2] for row in rows(board)] == [EVIL, EVIL]
         assert page.locator("[data-filtered]").inner_text() == "2 of 6 cells"
         (heat,) = traces(page, "heat")
         assert len(heat["z"]) == 1
@@ -219,6 +219,17 @@ def test_the_page_fits_a_phone_in_both_themes(evil: Path, scheme: str):
         assert (page.evaluate("getComputedStyle(document.body).backgroundColor") == light) == (scheme == "light")
         page.get_by_role("button", name="Light or dark").click()
         assert (page.evaluate("getComputedStyle(document.body).backgroundColor") == light) == (scheme == "dark")
+
+
+@needs_a_browser
+@pytest.mark.parametrize("width", [390, 1200, 1920])
+def test_the_score_is_seen_without_scrolling(evil: Path, width: int):
+    with opened(evil, viewport={"width": width, "height": 900}) as page:
+        board = page.locator('[data-table="boards.0.grid"]')
+        frame, score = board.locator(".scroll").bounding_box(), board.locator("th").nth(1).bounding_box()
+        assert frame is not None and score is not None
+        assert board.locator("th").nth(1).inner_text().startswith("test accuracy")
+        assert score["x"] + score["width"] <= frame["x"] + frame["width"]
 
 
 @needs_a_browser

@@ -77,7 +77,7 @@ def test_the_leaderboard_has_means_intervals_ties_and_p(tmp_path: Path):
     assert alignment is not None
     assert alignment[1] == "rllrr"
     assert [row[0] for row in board[1:]] == ["=1", "=1", "3"]
-    first = page.boards[0].grid.rows[0][2]
+    first = page.boards[0].grid.rows[0][1]
     assert board[1][2] == f"\\textbf{{{first[0]:.4f}}} {{[}}{first[1]:.4f}, {first[2]:.4f}]"
     assert "textbf" not in board[3][2]
     assert board[3][3:] == ["10", "\\ensuremath{<}0.001"]

@@ -14,7 +14,7 @@ def test_it_says_what_came_first_and_what_broke(tmp_path: Path):
     assert run(["report", str(paths.root), "--format", "md"]) == 0
     text = (paths.root / "report.md").read_text(encoding="utf-8")
     assert "- digits: **mlp · adam lr=0.003 · none**, 0.9600, mean test accuracy over 2 seeds" in text
-    assert "| 4 | cnn | sgd lr=0.1 | 0.6617 | 1 | 1 completed, 1 diverged |" in text
+    assert "| 4 | 0.6617 | cnn | sgd lr=0.1 | 1 | 1 completed, 1 diverged |" in text
     assert "2 cells have trials that broke (1 diverged, 1 failed, 1 out of memory)" in text
 
 
@@ -25,5 +25,5 @@ def test_names_stay_text_and_claims_are_reported(tmp_path: Path):
     assert run(["report", str(paths.root), "--format", "md", "--output", str(tmp_path / "it.md")]) == 0
     text = (tmp_path / "it.md").read_text(encoding="utf-8")
     assert "<script>" not in text
-    assert "| 2 | \\<script\\>\\|\\`alert\\` |" in text
+    assert " | \\<script\\>\\|\\`alert\\` | 10 |" in text
     assert "- **H1 inconclusive**: as said" in text
