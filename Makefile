@@ -66,6 +66,7 @@ docs: $(VENV)/.installed  ## write the generated documents anew
 	$(BIN)/python -m results_schema > docs/data-dictionary.md
 	$(BIN)/python -m orchestrator.cli.terminal.reference > docs/cli.md
 	$(BIN)/python -m orchestrator.cli.terminal.cluster_reference > docs/cluster-file.md
+	$(BIN)/python -m orchestrator.grid.page > docs/grid.md
 
 site: $(VENV)/.installed-dev  ## build the documentation into build/site, without a network; any warning fails
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs build/site

@@ -72,7 +72,7 @@ class Splits(Component):
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Of the examples that are not in an official test split."""
     test: Annotated[float, Field(gt=0, lt=1)] = 0.2
-
+    """Of all examples, to test on; not used where the data has an official test split, or `folds`."""
     test_seed: Annotated[Annotated[int, Field(ge=0)] | None, AddedLater(keeps=None)] = None
     """Draws the test split, which is then the same for all trials; from each trial's own seed when not given."""
 
@@ -89,12 +89,17 @@ class Protocol(Component):
     kind = "protocol"
     name = "protocol"
     epochs: Count = 10
+    """How often training goes through all training examples."""
     batch_size: Count = 64
     """The global batch, over all workers."""
     precision: Precision = "fp32"
+    """Of the arithmetic: fp32; bf16 (automatic mixed precision); tf32 (fp32 with products of 10 bits on a GPU)."""
     compile: bool = False
+    """Whether the net is compiled (`torch.compile`)."""
     deterministic: bool = False
+    """Whether torch takes deterministic algorithms alone, which may be slower."""
     schedule: AnySchedule = Field(default_factory=lambda: _schedule("constant"))
+    """How the learning rate changes over the training."""
     clip: Annotated[Positive | None, AddedLater(keeps=None)] = None
     """Greatest 2-norm of all gradients of a step, which are shortened to it (Pascanu et al. 2013); null leaves them."""
     accumulate: Annotated[Count, AddedLater(keeps=1)] = 1
@@ -105,6 +110,7 @@ class Protocol(Component):
     select: str | None = None
     """The validation measure that picks the epoch, such as val_accuracy, or last; the task's default when not given."""
     splits: Splits = Field(default_factory=Splits)
+    """Shares of the examples that are validated and tested on."""
     validation_per_class: Annotated[Count | None, AddedLater(keeps=None)] = None
     """Examples of each class that are validated on, in place of the share `splits.validation`."""
     trial_timeout: Annotated[Seconds | None, NotIdentity()] = None

@@ -118,9 +118,13 @@ class OfAxes(Section, Generic[Read]):
 
     noun: ClassVar[str] = "axis"
     dataset: Read = cast(Any, None)
+    """Data sets, by name or as a mapping with a name and parameters; any where it is not named."""
     model: Read = cast(Any, None)
+    """Models, in the same way."""
     optimizer: Read = cast(Any, None)
+    """Optimizers, in the same way."""
     regularizer: Read = cast(Any, None)
+    """Regularizers, in the same way."""
 
 
 @dataclass
@@ -176,9 +180,13 @@ class WrittenAxes(Section):
     noun: ClassVar[str] = "axis"
     lacking: ClassVar[Mapping[str, str]] = {axis: f"the axis {axis}" for axis in AXES}
     dataset: Levels
+    """Data sets: `orch list dataset`, and the options that any takes."""
     model: Levels
+    """Models: `orch list model`."""
     optimizer: Levels
+    """Optimizers: `orch list optimizer`."""
     regularizer: Levels = ()
+    """Regularizers, or lists of some that are applied together: `orch list regularizer`; `none` when not given."""
 
     @model_validator(mode="before")
     @classmethod

@@ -83,10 +83,13 @@ class GridFile(Section):
     name: Annotated[str, PlainValidator(_name, json_schema_input_type=Annotated[str, Field(pattern=f"^{_NAME}$")])]
     """Of the sweep."""
     axes: WrittenAxes
+    """What is combined: levels of a data set, a model, an optimizer and regularizers."""
     seeds: SeedsField = Field(default_factory=lambda: GridSeeds(range(1)))
     """How many trials each cell has (seeds 0, 1, ...), or the seeds themselves, or how many and what they vary."""
     protocol: Protocol = Field(default_factory=Protocol)
+    """What all trials share: epochs, batches, splits, and which epoch is selected."""
     resources: Resources = Resources()
+    """What one trial needs of a machine. No part of what a trial is, but for workers of models that learn apart."""
     include: Listed[WrittenCell] = ()
     """Whole cells to add, even where they are excluded."""
     exclude: Listed[ExcludeField] = ()
@@ -96,13 +99,16 @@ class GridFile(Section):
     overrides: Listed[OverrideField] = ()
     """Other settings for some of the cells."""
     tuning: TuningSpec | None = None
+    """Parameters that are tuned on validation, cell by cell, before the seeds run."""
     claims: Listed[Claim] = ()
     """What the results are said to show, before the grid is run."""
     wandb: Wandb = Wandb()
+    """Where Weights & Biases runs go."""
     checkpoints: Annotated[
         CheckpointPolicy | None,
         BeforeValidator(_policy, json_schema_input_type=CheckpointPolicy | Literal["none"]),
     ] = CheckpointPolicy()
+    """How often the state of a running trial is kept, so that it goes on from there; none keeps nothing."""
 
     @model_validator(mode="before")
     @classmethod

@@ -7,7 +7,7 @@ import textwrap
 from dataclasses import dataclass, replace
 from functools import cache
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -178,11 +178,13 @@ def grid_schema() -> Schema:
         several = [{"type": "array", "items": one, "minItems": 1}] if axis == "regularizer" else []
         definitions[f"{axis}_level"] = {"anyOf": [one, *several]}
         level = {"$ref": f"#/$defs/{axis}_level"}
-        for model in (WrittenAxes, WrittenSelector):
-            definitions[model.__name__]["properties"][axis] = _one_or_list(level)
-        definitions[WrittenCell.__name__]["properties"][axis] = level
         # levels stand in a claim as components, or as the tables call them
-        definitions[WrittenArm.__name__]["properties"][axis] = _one_or_list({"anyOf": [level, {"type": "string"}]})
+        called = _one_or_list({"anyOf": [level, {"type": "string"}]})
+        several_levels = _one_or_list(level)
+        placed = {WrittenAxes: several_levels, WrittenSelector: several_levels, WrittenCell: level, WrittenArm: called}
+        for model, takes in placed.items():
+            properties: Schema = definitions[model.__name__]["properties"]
+            properties[axis] = takes | {"description": properties[axis]["description"]}
     for name in (WrittenSelector.__name__, WrittenArm.__name__):
         definitions[name]["minProperties"] = 1
     schedules = [registry.get("schedule", name) for name in registry.names("schedule")]
@@ -219,6 +221,9 @@ def _member_names(namespace: ComponentNamespace) -> Schema:
     return {"enum": [f"{namespace.prefix}:{name}" for name in namespace.members() if name not in namespace.alone()]}
 
 
+_NAMES_IT: Final[Schema] = {"description": "Which component it is."}
+
+
 def _mapping(component: type[Component], definitions: Schema, lists: bool = True, name: Schema | None = None) -> Schema:
     """A component with its parameters; `lists`: each parameter also takes a list of its values."""
     described = component.model_json_schema(schema_generator=_Generator)
@@ -226,7 +231,7 @@ def _mapping(component: type[Component], definitions: Schema, lists: bool = True
     properties = {key: _expandable(schema) if lists else schema for key, schema in described["properties"].items()}
     display = {KEY: DISPLAY_SCHEMA} if lists else {}
     return described | {
-        "properties": {"name": name or {"const": component.name}, **display, **properties},
+        "properties": {"name": (name or {"const": component.name}) | _NAMES_IT, **display, **properties},
         "required": ["name", *described.get("required", [])],
     }
 

@@ -21,3 +21,4 @@ class Adagrad(TorchOptimizer):
     initial_accumulator_value: NonNegative = 0.0
     """What the sum of squared gradients begins with."""
     eps: Positive = 1e-10
+    """Added to what gradients are divided by, so that it is never 0."""

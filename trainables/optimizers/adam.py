@@ -19,6 +19,7 @@ class Adam(TorchOptimizer):
     betas: tuple[Probability, Probability] = (0.9, 0.999)
     """Decay of the running means of gradients and of their squares."""
     eps: Positive = 1e-8
+    """Added to what gradients are divided by, so that it is never 0."""
     weight_decay: Annotated[NonNegative, AddedLater(keeps=0.0)] = 0.0
     """Times each parameter is added to its gradient; adamw keeps it apart from the gradient."""
     amsgrad: Annotated[bool, AddedLater(keeps=False)] = False

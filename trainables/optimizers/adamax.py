@@ -17,5 +17,6 @@ class Adamax(TorchOptimizer):
     betas: tuple[Probability, Probability] = (0.9, 0.999)
     """Decay of the running mean of gradients and of the greatest one."""
     eps: Positive = 1e-8
+    """Added to what gradients are divided by, so that it is never 0."""
     weight_decay: NonNegative = 0.0
     """Times each parameter is added to its gradient."""

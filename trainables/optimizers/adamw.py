@@ -19,6 +19,7 @@ class AdamW(TorchOptimizer):
     betas: tuple[Probability, Probability] = (0.9, 0.999)
     """Decay of the running means of gradients and of their squares."""
     eps: Positive = 1e-8
+    """Added to what gradients are divided by, so that it is never 0."""
     weight_decay: NonNegative = 0.01
     """Share of each parameter taken off at every step, times the learning rate."""
     amsgrad: Annotated[bool, AddedLater(keeps=False)] = False

@@ -34,11 +34,13 @@ class Muon(TorchOptimizer):
     weight_decay: NonNegative = 0.1
     """Share of each matrix taken off at every step, times the learning rate."""
     momentum: Probability = 0.95
+    """Share of the steps before that a step keeps."""
     nesterov: bool = True
     """Look ahead along the momentum, where there is any."""
     ns_coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315)
     """Of the polynomial of a Newton-Schulz iteration, which makes the momentum orthogonal."""
     eps: Positive = 1e-7
+    """Added to the norm of an update before it is made orthogonal, so that it is never 0."""
     ns_steps: Annotated[Count, Field(lt=100)] = 5
     """Newton-Schulz iterations."""
     adjust_lr_fn: Literal["original", "match_rms_adamw", "spectral_unclamped"] | None = None
@@ -48,6 +50,7 @@ class Muon(TorchOptimizer):
     adamw_betas: tuple[Probability, Probability] = (0.9, 0.999)
     """Of AdamW: decay of the running means of gradients and of their squares."""
     adamw_eps: Positive = 1e-8
+    """The same of the AdamW that takes all other parameters."""
     adamw_weight_decay: NonNegative = 0.01
     """Of AdamW: share of each parameter taken off at every step, times its learning rate."""
 

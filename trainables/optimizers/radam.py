@@ -17,6 +17,7 @@ class RAdam(TorchOptimizer):
     betas: tuple[Probability, Probability] = (0.9, 0.999)
     """Decay of the running means of gradients and of their squares."""
     eps: Positive = 1e-8
+    """Added to what gradients are divided by, so that it is never 0."""
     weight_decay: NonNegative = 0.0
     """Times each parameter is added to its gradient, or taken off apart from it (decoupled_weight_decay)."""
     decoupled_weight_decay: bool = False

@@ -17,7 +17,9 @@ class RmsProp(TorchOptimizer):
     alpha: Probability = 0.99
     """Decay of the running mean of squared gradients."""
     momentum: Probability = 0.0
+    """Share of the steps before that a step keeps; 0 keeps none."""
     eps: Positive = 1e-8
+    """Added to what gradients are divided by, so that it is never 0."""
     weight_decay: Annotated[NonNegative, AddedLater(keeps=0.0)] = 0.0
     """Times each parameter is added to its gradient."""
     centered: Annotated[bool, AddedLater(keeps=False)] = False

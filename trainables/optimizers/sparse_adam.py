@@ -22,6 +22,7 @@ class SparseAdam(TorchOptimizer):
     betas: tuple[Probability, Probability] = (0.9, 0.999)
     """Decay of the running means of gradients and of their squares."""
     eps: Positive = 1e-8
+    """Added to what gradients are divided by, so that it is never 0."""
 
     def unsupported_reason(self, data: DataInfo, model: Model, regularizers: Sequence[Regularizer]) -> str | None:
         return f"sparse_adam updates sparse gradients alone, and those of {model.name} are dense; use adam"

@@ -48,6 +48,7 @@ class PretrainedSafetensors(Pretrained):
     mean: PerChannel | None = None
     """Inputs were (pixels - mean) / std, of pixels in 0..1; when not given, what the file says."""
     std: PerChannel | None = None
+    """Deviation of the pixels that the weights were trained on, for each channel; as the file says when not given."""
 
     @field_validator("weights")
     @classmethod
