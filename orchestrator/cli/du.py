@@ -19,31 +19,38 @@ _CELLS: Final = 10
 @click.command(epilog="Example: orch du results/demo; orch clean results/demo removes what no grid names.")
 @click.argument("results", type=RESULTS)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with every cell.")
-def command(results: Path, as_json: bool) -> None:
+def command(results: Path, as_json: bool) -> int:
     """What the files of the directory RESULTS take: by kind, and by the cells whose trials left them.
 
     Links are not followed. Decoded data is not part of it: it is kept once a machine, in ORCH_CACHE, and is safe to delete
-    while nothing runs.
+    while nothing runs. Ends with 4 where the journal cannot be read (after showing the kinds).
     """
     from contextlib import closing
 
-    from orchestrator.errors import UserError
+    from orchestrator.errors import DamagedResults, UserError
     from orchestrator.results.disk_usage import disk_usage
     from orchestrator.store.files import not_permitted
     from orchestrator.store.reading import open_journal, results_at
 
-    paths = results_at(results)
+    paths, damage = results_at(results), None
     try:
         if not paths.journal.exists():
             found = disk_usage(paths, None)
         else:
-            with closing(open_journal(paths)) as journal:
-                found = disk_usage(paths, journal)
+            try:
+                with closing(open_journal(paths)) as journal:
+                    found = disk_usage(paths, journal)
+            except DamagedResults as damaged:
+                found, damage = disk_usage(paths, None), damaged
     except PermissionError as error:
         raise not_permitted(results, error) from error
     except OSError as error:
         raise UserError(f"cannot look through {results}: {error}") from error
     say(_as_json(found) if as_json else "\n".join(_as_text(found, results)))
+    if damage is not None:
+        say(damage, err=True)
+        return damage.exit_code
+    return 0
 
 
 def _as_json(found: "DiskUsage") -> str:

@@ -38,6 +38,7 @@ READING: Final = {
     "report --format md": ["report", "demo", "--format", "md"],
     "claims": ["claims", "demo"],
     "stop": ["stop", "demo"],
+    "du": ["du", "demo"],
     "wandb push": ["wandb", "push", "demo"],
     "load": ["load", "demo"],
 }

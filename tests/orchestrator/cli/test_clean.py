@@ -98,6 +98,16 @@ def test_the_bytes_are_where_they_are(capsys: pytest.CaptureFixture[str]) -> Non
     assert max(map(len, out.splitlines())) <= 100
 
 
+def test_of_a_damaged_journal_the_kinds_are_told_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    content = bytearray(PATHS.journal.read_bytes())
+    content[: len(content) // 2] = b"x" * (len(content) // 2)
+    PATHS.journal.write_bytes(content)
+    code, out, errors = command(capsys, "du", "results/demo")
+    assert code == 4 and "weights (4 files)" in out and "by cell" not in out
+    assert "journal.sqlite is damaged" in errors
+    assert command(capsys, "clean", "results/demo", "--yes")[0] == 4
+
+
 def test_a_list_comes_first_and_nothing_goes_without_a_yes(capsys: pytest.CaptureFixture[str]) -> None:
     before = files()
     code, out, _ = command(capsys, "clean", "results/demo")
