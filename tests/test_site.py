@@ -1,6 +1,7 @@
 """`make site`: no warning, no link that leads nowhere, nothing from the network, anchors for all that has a name."""
 
 import inspect
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -18,7 +19,11 @@ import orchestrator
 import results_schema
 from clusters.spec import ClusterSpec, DistributedSpec, SlotSpec
 from orchestrator.cli.terminal.reference import every_command
+from orchestrator.grid.grid_file import GridFile
+from orchestrator.grid.schema import documented, grid_schema, shared_parameters
 from tests.test_documents import ROOT
+from trainables.protocol import Protocol
+from trainables.registry import registry
 
 pytest.importorskip("sphinx", reason="the site is built by the packages of the group docs")
 
@@ -26,6 +31,14 @@ INTERFACES: Final = ("component", "interfaces", "schedule", "dataset", "task", "
 """Modules of `trainables` that whoever writes a component reads."""
 MADE_FOR_THEM: Final = ("trainables.context.RunningClock", "trainables.context.SingleContext")
 """What the training loop hands to a component, and no component makes."""
+SECTIONS: Final = {
+    "dataset": "data-sets",
+    "model": "models",
+    "optimizer": "optimizers",
+    "regularizer": "regularizers",
+    "schedule": "schedules",
+}
+"""Kinds of component to where docs/grid.md has them."""
 FETCHED: Final = {"script": "src", "img": "src", "iframe": "src", "link": "href"}
 """What a browser fetches by itself, without anybody's click."""
 NOT_FETCHED: Final = {"search", "index", "next", "prev", "canonical", "author", "copyright"}
@@ -141,6 +154,37 @@ def test_every_key_of_a_cluster_file_has_an_anchor(pages: dict[str, Page]) -> No
     keys = {f"{name}.{key}" for name, section in sections.items() for key in section.model_fields}
     assert len(keys) > 20
     assert keys - pages["cluster-file.html"].ids == set()
+
+
+def keys_in(schema: Any) -> set[str]:
+    """Those of every mapping that a JSON Schema describes, wherever in it."""
+    if isinstance(schema, list):
+        return set().union(*map(keys_in, schema))
+    if not isinstance(schema, dict):
+        return set()
+    return set(schema.get("properties", {})).union(*map(keys_in, schema.values()))
+
+
+def test_every_key_of_a_grid_has_an_anchor(pages: dict[str, Page]) -> None:
+    anchors = pages["grid.html"].ids
+    assert {f"the-file.{key}" for key in GridFile.model_fields} - anchors == set()
+    assert {f"protocol.{key}" for key in Protocol.model_fields} - anchors == set()
+    keys = keys_in(grid_schema()) - {"display"}  # of any level: the page begins with it
+    assert len(keys) > 150
+    assert keys - {"name"} - {anchor.rpartition(".")[2] for anchor in anchors} == set()
+
+
+def test_every_parameter_of_a_component_has_an_anchor(pages: dict[str, Page]) -> None:
+    anchors = pages["grid.html"].ids
+    expected = set()
+    for kind, section in SECTIONS.items():
+        shared = {parameter.name for parameter in shared_parameters(registry.get(kind, registry.names(kind)[0]))}
+        expected |= {f"{section}.{name}" for name in shared}
+        for component in documented(kind):
+            heading = re.sub(r"[^a-z0-9_-]", "", component.name.lower())
+            expected |= {f"{heading}.{one.name}" for one in component.parameters if one.name not in shared}
+    assert len(expected) > 150
+    assert sorted(expected - anchors) == []
 
 
 def names_of(module: ModuleType) -> set[str]:
