@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from orchestrator.cli.terminal import console, say
 from orchestrator.text import one_line
+from trainables import AXES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 _WHOLE: Final = frozenset({"trial_id", "status"})
 """Columns that are never folded: an id in two pieces cannot be copied."""
-_LEVELS: Final = frozenset({"dataset", "model", "optimizer", "regularizer"})
 _LEAST: Final = 9
 """Signs that a folded column keeps."""
 _PARAMETERS: Final = re.compile(r"\([^()]*(\([^()]*\)[^()]*)*\)")
@@ -118,7 +118,7 @@ def _is_constant(column: _Column) -> bool:
 
 def _shortened(columns: Sequence[_Column]) -> tuple[list[_Column], list[str]]:
     """The columns with levels in as few words as tell them apart in each, and how to read these."""
-    found = [_short(column) if column.name in _LEVELS else column for column in columns]
+    found = [_short(column) if column.name in AXES else column for column in columns]
     shorter = [column.name for column, other in zip(found, columns, strict=True) if column is not other]
     return found, [f"shortened: {', '.join(shorter)}; whole in --csv, or where there is more room"] if shorter else []
 

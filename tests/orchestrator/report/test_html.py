@@ -103,7 +103,9 @@ def test_every_chart_and_table_has_a_name_for_those_who_cannot_see_it(text: str)
 def test_a_browser_filters_and_sorts_without_a_word_or_a_request(evil: Path):
     with opened(evil) as page:
         board = page.locator('[data-table="boards.0.grid"]')
-        assert [row[2] for row in rows(board)] == ["cnn", "cnn", "mlp", "mlp", EVIL, EVIL], "what diverged counts as chance"
+        assert [row[2] for row in rows(board)] == ["cnn", "cnn", "mlp", "mlp", EVIL, EVIL], (
+            "what diverged counts as chance"
+        )
         assert page.locator(".claim .verdict").all_inner_texts() == ["supported"]
 
         board.get_by_role("button", name="model").click()
