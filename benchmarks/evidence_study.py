@@ -4,7 +4,7 @@
 
 `level`: worlds (`null_worlds.py`) in which nothing differs, by 6, 10, 20 and 30 seeds: the share with any verdict. `power`:
 an effect of 1.5 spreads of paired differences at 10 seeds. `coverage`: of the intervals that are shown. `looks`: studies
-that stop when they are decided, beside studies of a fixed number of seeds. `null_study.py` has whole sweeps.
+that stop when they are decided, beside studies of a fixed number of seeds. `null_study.py` has whole sweeps, also such.
 """
 
 import argparse
@@ -22,8 +22,9 @@ from orchestrator.evidence.stats.effects import effects
 from orchestrator.evidence.stats.leaderboard import mean_interval
 from orchestrator.evidence.stats.paired import holm
 from orchestrator.evidence.stats.scope import scoped_test
-from orchestrator.evidence.stats.sequential import bounds, planned_looks
+from orchestrator.evidence.stats.sequential import bounds
 from orchestrator.grid.claims import ALPHA
+from orchestrator.grid.looks import LookPlan
 
 SEEDS: Final = (6, 10, 20, 30)
 MOST: Final = 40
@@ -134,7 +135,7 @@ def _shares_held(sizes: tuple[int, ...], studies: int, seed: int) -> Iterator[tu
 
 @cache
 def _limits() -> tuple[tuple[int, ...], list[float]]:
-    sizes = planned_looks(MOST)
+    sizes = LookPlan.until(MOST, 1).sizes
     return sizes, bounds(sizes, MOST, ALPHA)
 
 

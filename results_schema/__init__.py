@@ -30,7 +30,7 @@ from results_schema.trials import (
     TrialRow,
 )
 
-VERSION: Final = 8
+VERSION: Final = 9
 """Raised when a table or a column joins (ADR 6). An older journal is carried over, a newer one refused."""
 
 TABLES: Final = (*TRIAL_TABLES, EPOCHS, *BREAKDOWN, ATTEMPTS, ENVIRONMENTS)

@@ -29,6 +29,14 @@ class EnvironmentRow:
     git_dirty: Annotated[bool | None, Column("-", "Whether that checkout had changes; null where there is none.")]
     cluster: Annotated[str, Column("JSON", "The cluster specification.")]
     grid: Annotated[str, Column("YAML", "The grid file as it stood.")]
+    looks: Annotated[
+        str | None,
+        Column(
+            "-",
+            "Seeds of a cell after each of which claims were to be looked at, where seeds are added until they are"
+            " decided, such as 8,11,15; 10+13,17 where a fixed number, 10, came before. Null where the number is fixed.",
+        ),
+    ] = None
 
 
 ENVIRONMENTS = Table(

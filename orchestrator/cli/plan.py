@@ -83,6 +83,8 @@ def _as_json(seen: "Preview") -> dict[str, Any]:
         "results": str(seen.results),
         "cells": counts.cells,
         "trials": counts.trials,
+        "most_trials": seen.most_trials,
+        "looks": None if seen.looks is None else list(seen.looks.all_sizes),
         "tuning_trials": counts.tuning_trials,
         "confirmation_trials": counts.confirmation_trials,
         "done": counts.done,
@@ -122,7 +124,13 @@ def _print(seen: "Preview") -> None:
     table.add_column(justify="right", style="bold")
     table.add_column(overflow="fold")
     table.add_row(f"{counts.cells:,}", "cells")
-    table.add_row(f"{counts.trials:,}", "trials")
+    table.add_row(f"{counts.trials:,}", "trials" if seen.looks is None else "trials at least")
+    if seen.looks is not None and seen.most_trials is not None:
+        sizes = ", ".join(map(str, seen.looks.sizes))
+        until = (
+            f"at most: claims are looked at after {sizes} seeds of their cells, which get no more once all are decided"
+        )
+        table.add_row(f"{seen.most_trials:,}", until)
     if counts.tuning_trials:
         table.add_row(f"{counts.tuning_trials:,}", f"of them for tuning: {seen.tuning}")
     if counts.confirmation_trials:

@@ -59,6 +59,8 @@ def _as_text(progress: "Progress", results: Path) -> str:
         lines.append(f"  {'(of them tune)':14} {progress.tuning:>8}")
     if progress.unplanned:
         lines.append(f"  {'(of earlier grids, kept)':14} {progress.unplanned}")
+    if progress.look is not None:
+        lines.append(f"  {progress.look}")
     if progress.running:
         lines += ["", "running" if progress.holder else "was running when the sweep ended"]
         lines += [

@@ -56,7 +56,7 @@ def _words(context: click.Context, _: click.Parameter, command: str | None) -> l
 @click.option(
     "--add-seeds",
     is_flag=True,
-    help="Add seeds to the cells of claims that are open, as many as would decide them; later sweeps go on with them.",
+    help="Add seeds to the cells of claims that are open, look by look until they are decided; later sweeps have them too.",
 )
 @click.option(
     "--only",

@@ -3,18 +3,16 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from orchestrator.evidence.family import Family
 from orchestrator.evidence.finding import Evidence, Finding, interval_of
 from orchestrator.evidence.pairing import Units
 from orchestrator.evidence.stats.more_seeds import TOO_CLOSE, SeedsNeeded, seeds_needed
+from orchestrator.evidence.stats.sequential import bounds
 from orchestrator.grid.claims import ALPHA, Claim, min_seeds
+from orchestrator.grid.looks import MOST_ADDED, LookPlan
 from orchestrator.text import counted
 from results_schema import still_to_run
-
-MAX_SEEDS: Final = 100
-"""Seeds of a cell that are run for a claim's sake: what needs more is too small to matter, or needs another grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +30,45 @@ class Open:
 def open_claim(claim: Claim, evidence: Evidence, found: Finding, family: Family) -> Open:
     """What would decide it, beside what the other claims of the family show."""
     other = _other_than_seeds(claim, evidence, found)
+    if evidence.plan is not None and evidence.looks and other is None:
+        return _between_looks(evidence, evidence.plan, found, len(family))
+    undecidable = None if evidence.looks else _undecidable(evidence, family)
+    if other is None and found.claimed is not None and found.beyond and not found.holds:
+        other = f"whether there is an effect at {interval_of(found.claimed)}: claim that by itself, with `where`"
     if other is not None:
-        return Open(_undecidable(evidence, family), other, None)
-    needed = _needed(evidence, found, len(family))
+        return Open(undecidable, other, None)
+    seeds = _in_all(evidence.units, needed := _needed(evidence, found, len(family)))
+    if seeds is None:
+        return Open(undecidable, needed.reason or TOO_CLOSE, None)
+    return Open(undecidable, _so_many(evidence.units, seeds), seeds)
+
+
+def _between_looks(evidence: Evidence, plan: LookPlan, found: Finding, family: int) -> Open:
+    """What is left of a plan of looks. To a fixed number of seeds none are added that seem to decide nothing."""
+    had = evidence.looks[-1].seeds
+    needed = _needed(evidence, found, family)
+    seeds = _in_all(evidence.units, needed)
+    following = plan.next(had)
+    if following is not None and plan.before is not None:
+        if seeds is None:
+            return Open(None, needed.reason or TOO_CLOSE, None)
+        if seeds > MOST_ADDED:
+            return Open(None, _so_many(evidence.units, seeds), None)
+    if following is not None:
+        number = len(evidence.looks) + 1
+        message = f"look {number} of at most {len(plan.all_sizes)}, at {following} of at most {plan.most} seeds"
+        return Open(
+            None, f"{message}: `orch sweep GRID{'' if plan.before is None else ' --add-seeds'}` goes on", following
+        )
+    about = needed.reason or TOO_CLOSE if seeds is None else f"about {max(seeds, had + 1):,} might have been enough"
+    return Open(None, f"{had} seeds, the most that were planned, have not decided it; {about}", None)
+
+
+def _in_all(units: Units, needed: SeedsNeeded) -> int | None:
+    """Seeds for so many pairs; None where no number would do."""
     if needed.pairs is None:
-        return Open(_undecidable(evidence, family), needed.reason or TOO_CLOSE, None)
-    units = evidence.units
-    in_each = units.pairs / units.planned
-    seeds = max(math.ceil(needed.pairs / in_each), units.planned + 1)
-    return Open(_undecidable(evidence, family), _so_many(units, seeds), seeds)
+        return None
+    return max(math.ceil(needed.pairs * units.planned / units.pairs), units.planned + 1)
 
 
 def _other_than_seeds(claim: Claim, evidence: Evidence, found: Finding) -> str | None:
@@ -75,8 +103,6 @@ def _other_than_seeds(claim: Claim, evidence: Evidence, found: Finding) -> str |
         )
     if found.withheld:
         return "trials whose predictions are kept, a measure that they tell (test_accuracy), or `scope: these_pictures`"
-    if found.claimed is not None and found.beyond and not found.holds:
-        return f"whether there is an effect at {interval_of(found.claimed)}: claim that by itself, with `where`"
     return None
 
 
@@ -90,19 +116,21 @@ def _needed(evidence: Evidence, found: Finding, family: int) -> SeedsNeeded:
 
     They are added after one look more, and as many of them come to a value as did so far.
     """
-    tests = family * (evidence.looks + 2)
+    plan, strata = evidence.plan, evidence.units.strata
+    anew = 0 if plan is not None and evidence.looks and evidence.looks[-1].seeds != plan.before else 1
+    tests = family * (evidence.additions + 1 + anew)
     least = min_seeds(tests)
-    strata = evidence.units.strata
     if min(stratum.values.size for stratum in strata) < 2:
         return SeedsNeeded(least)
-    needed = seeds_needed(strata, found.bound, found.scope, alpha=ALPHA / tests)
+    alpha = ALPHA / tests if plan is None else bounds(plan.sizes, plan.most, ALPHA / tests)[-1]
+    needed = seeds_needed(strata, found.bound, found.scope, alpha=alpha)
     return SeedsNeeded(max(needed.pairs, least)) if needed.pairs is not None else needed
 
 
 def _so_many(units: Units, seeds: int) -> str:
     if units.planned < 2:
         return f"one seed tells nothing of the spread between seeds: `orch sweep GRID --seeds {seeds}`"
-    if seeds > MAX_SEEDS:
+    if seeds > MOST_ADDED:
         return f"about {seeds:,} seeds in place of {units.planned}: more than --add-seeds runs for so small an effect"
     return (
         f"about {seeds} seeds in place of {units.planned}: `orch sweep GRID --add-seeds` runs those of its cells alone"
@@ -114,7 +142,7 @@ def _undecidable(evidence: Evidence, family: Family) -> str | None:
     units = evidence.units
     if not units.pairs or still_to_run(units.lacking):
         return None
-    least = family.min_pairs(units.pairs, evidence.looks)
+    least = family.min_pairs(units.pairs, evidence.additions)
     if least <= units.pairs:
         return None
     of_seed, left_out = divmod(units.pairs, units.planned)

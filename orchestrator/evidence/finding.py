@@ -12,7 +12,18 @@ from orchestrator.evidence.pairing import Level, Units, bound_of
 from orchestrator.evidence.stats.design import NARROW, WIDE, Scope
 from orchestrator.evidence.stats.scope import ScopedTest, scoped_test
 from orchestrator.grid.claims import Claim
+from orchestrator.grid.looks import LookPlan
 from orchestrator.text import counted
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What there was on a claim when each of its cells had so many seeds."""
+
+    seeds: int
+    units: Units
+    additions: int
+    """As `Evidence` has them."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +31,16 @@ class Evidence:
     """What there is on a claim."""
 
     units: Units
+    """Where seeds are added until claims are decided, of the seeds of the latest look."""
     post_hoc: bool
-    looks: int
-    """How often seeds were added after a look at its data."""
+    additions: int
+    """How often seeds were added after a look at its data, other than by one plan of looks."""
     cells: frozenset[str]
-    """Ids of the cells that it is about."""
+    """Ids of the cells that it is about, and that run."""
+    plan: LookPlan | None = None
+    """When it is looked at, where seeds are added until claims are decided."""
+    looks: tuple[Look, ...] = ()
+    """Those that have been, in their order."""
     arms: Comparison = NOT_COMPARED
     """What else differs between its arms."""
     notes: tuple[str, ...] = ()
@@ -93,26 +109,29 @@ class Finding:
         return max(self.test.p, helps.p) if helps.effect > 0 else helps.p
 
 
-def finding_of(claim: Claim, units: Units) -> Finding:
-    """What a claim's units show. Its scope is that of the measure where that reads no picture."""
+def finding_of(claim: Claim, units: Units, confidence: float = 0.95) -> Finding:
+    """What a claim's units show. Its scope is that of the measure where that reads no picture. confidence: of intervals."""
     scope: Scope = NARROW if claim.scope == "these_pictures" else WIDE
     bound = bound_of(claim)
-    places = tuple(_shown(level, scope) for level in units.places if level.strata)
+
+    def shown(level: Level) -> Shown:
+        return Shown(level, scoped_test(level.strata, 0.0, scope, confidence=confidence))
+
+    def test(scope: Scope) -> ScopedTest | None:
+        return scoped_test(units.strata, bound, scope, confidence=confidence) if units.strata else None
+
+    places = tuple(shown(level) for level in units.places if level.strata)
     return Finding(
         scope=scope,
         words=_words(claim, units, scope),
         bound=bound,
-        test=scoped_test(units.strata, bound, scope) if units.strata else None,
-        narrow=scoped_test(units.strata, bound, NARROW) if units.strata and scope != NARROW else None,
+        test=test(scope),
+        narrow=test(NARROW) if scope != NARROW else None,
         places=places,
         claimed=places[-1 if claim.over is not None and claim.rises else 0] if places else None,
-        levels=tuple(_shown(level, scope) for level in units.levels if level.strata),
+        levels=tuple(shown(level) for level in units.levels if level.strata),
         size=_size(units),
     )
-
-
-def _shown(level: Level, scope: Scope) -> Shown:
-    return Shown(level, scoped_test(level.strata, 0.0, scope))
 
 
 def _words(claim: Claim, units: Units, scope: Scope) -> str:

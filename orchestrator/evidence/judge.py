@@ -1,7 +1,7 @@
 """All claims of a results directory, beside what its tables hold."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Final
@@ -11,8 +11,7 @@ import pandas as pd
 
 from orchestrator.errors import DamagedResults, UserError
 from orchestrator.evidence.arms import ArmFacts, Priors, chosen, comparison, facts_of, test_priors
-from orchestrator.evidence.decide import MAX_SEEDS
-from orchestrator.evidence.finding import Evidence
+from orchestrator.evidence.finding import Evidence, Look
 from orchestrator.evidence.pairing import Side, Units, trials_of, units_of
 from orchestrator.evidence.pictures import KeptPictures
 from orchestrator.evidence.post_hoc import ClaimHistory
@@ -25,9 +24,8 @@ from orchestrator.grid.measures import Measure, is_higher_better
 from orchestrator.grid.reader import read_text
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.reading import results_at
 from orchestrator.store.version import table_version
-from results_schema import CLASSES, ENVIRONMENTS, EPOCHS, EVALUATION, TRAINED, TRIALS
+from results_schema import CLASSES, ENVIRONMENTS, EPOCHS, EVALUATION, TRAINED, TRIALS, still_to_run
 
 _SUPPORTS: Final = ["trial_id", "class_index", "support"]
 
@@ -165,24 +163,61 @@ def _stated(paths: ResultsPaths, grid: Path | GridSpec | None) -> _Stated:
     pictures = KeptPictures(paths)
     evidence = []
     for claim in spec.claims:
-        found, notes = _units(claim, planned, epochs, pictures)
         about = trials_of(claim, trials)
+        notes: list[str] = []
+        units = partial(_units, claim, epochs=epochs, pictures=pictures, notes=notes)
+        there = evidence_on(claim, trials, planned, recorded, units)
+        found = there.units
         others = int((about & (trials["status"] == "completed") & ~trials["trial_id"].isin(planned["trial_id"])).sum())
         if others:
             notes.append(f"{others} completed trials of earlier grids are not counted")
         notes += filter(None, (chosen(side.name, _of(side, planned)) for side in found.sides))
         evidence.append(
-            Evidence(
-                units=found,
-                post_hoc=recorded.is_post_hoc(claim.digest, trials[about]),
-                looks=recorded.looks(trials[trials["trial_id"].isin(found.trial_ids)], trials[about]),
-                cells=frozenset(planned["cell_id"][trials_of(claim, planned)]),
+            replace(
+                there,
                 arms=comparison(claim, [_facts(side, planned, priors) for side in found.sides]),
-                notes=tuple(notes),
+                notes=tuple(dict.fromkeys(notes)),
             )
         )
     dropped = recorded.dropped({claim.digest for claim in spec.claims}, trials)
     return _Stated(paths.root, spec.name, spec.claims, evidence, dropped, (*tables.damage, *pictures.damage))
+
+
+def evidence_on(
+    claim: Claim,
+    trials: pd.DataFrame,
+    planned: pd.DataFrame,
+    recorded: ClaimHistory,
+    units_of: Callable[[pd.DataFrame], Units],
+) -> Evidence:
+    """Where seeds are added until claims are decided, with each look whose trials have ended.
+
+    trials: all of the directory, of which `planned` are those of its grid. units_of: what some of those give.
+    """
+    about, plan = trials[trials_of(claim, trials)], recorded.plan
+    own = planned[trials_of(claim, planned) & (planned["status"] != "skipped")]
+
+    def additions(units: Units) -> int:
+        return recorded.additions(trials[trials["trial_id"].isin(units.trial_ids)], about)
+
+    def first(seeds: int) -> Units:
+        return units_of(planned[planned["seed"].isin(recorded.first_seeds(seeds))])
+
+    looks: list[Look] = []
+    had = own.groupby("cell_id")["seed"].nunique().min()  # some of its cells may have more, for other claims' sake
+    for seeds in plan.all_sizes if plan is not None else ():
+        if not seeds <= had or still_to_run((units := first(seeds)).lacking):
+            break
+        looks.append(Look(seeds, units, additions(units)))
+    shown = looks[-1].units if looks else units_of(planned) if plan is None else first(plan.all_sizes[0])
+    return Evidence(
+        units=shown,
+        post_hoc=recorded.is_post_hoc(claim.digest, about),
+        additions=additions(shown),
+        cells=frozenset(own["cell_id"]),
+        plan=plan,
+        looks=tuple(looks),
+    )
 
 
 def _refuse_versions(every: Sequence[ResultsPaths]) -> None:
@@ -247,45 +282,25 @@ def _epochs(tables: TablesRead) -> pd.DataFrame | None:
 
 
 def _units(
-    claim: Claim, planned: pd.DataFrame, epochs: Callable[[], pd.DataFrame | None], pictures: KeptPictures
-) -> tuple[Units, list[str]]:
-    """And what else has to be said: a table that cannot be read leaves open the claims that need it, and no others."""
+    claim: Claim,
+    planned: pd.DataFrame,
+    *,
+    epochs: Callable[[], pd.DataFrame | None],
+    pictures: KeptPictures,
+    notes: list[str],
+) -> Units:
+    """notes: what else has to be said joins it. A table that cannot be read leaves open the claims that need it alone."""
     rows = pd.DataFrame(columns=EPOCHS.columns)
     if claim.on.table == "epochs":
         if (read := epochs()) is None:
             nothing = pd.Series(float("nan"), index=planned["trial_id"])
-            return units_of(claim, planned, nothing), ["it needs the table of epochs, which cannot be read"]
+            notes.append("it needs the table of epochs, which cannot be read")
+            return units_of(claim, planned, nothing)
         rows = read
     apart = set_apart(claim.on, planned)
     values = measured(claim.on, apart, rows)
     try:
-        return units_of(claim, apart, values, pictures), []
+        return units_of(claim, apart, values, pictures)
     except DamagedResults as damaged:  # found while they are read
         pictures.damage.append(str(damaged))
-        return units_of(claim, apart, values), []
-
-
-# Which cells get more seeds, so that claims which are open may be decided.
-
-
-def more_seeds(paths: ResultsPaths, grid: Path, note: Callable[[str], None]) -> dict[str, int]:
-    """Cell id to the seeds that it should have in all, for the cells of claims that lack seeds and nothing else.
-
-    A claim of which trials have still to run gets none: they run first. Raises GridError, DamagedResults.
-    """
-    try:
-        judged = judge(results_at(paths.root), grid)
-    except UserError as nothing:
-        note(f"no seeds are added: {nothing}")
-        return {}
-    wanted: dict[str, int] = {}
-    for verdict in judged.verdicts:
-        if verdict.outcome != "inconclusive":
-            continue
-        if verdict.seeds is None or verdict.seeds > MAX_SEEDS:
-            note(f"{verdict.claim.id} gets no more seeds: {verdict.decide}")
-            continue
-        for cell in verdict.evidence.cells:
-            wanted[cell] = max(wanted.get(cell, 0), verdict.seeds)
-        note(f"{verdict.claim.id} is open: {len(verdict.evidence.cells)} cells get {verdict.seeds} seeds in all")
-    return wanted
+        return units_of(claim, apart, values)

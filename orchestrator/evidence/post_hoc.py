@@ -1,4 +1,4 @@
-"""Whether a claim was made before its data: the grid's text is kept of every sweep, with the time at which it began.
+"""Whether a claim was made before its data, and its seeds: of every sweep is kept when it began, its grid and its looks.
 
 A claim is post hoc where some trial that it is about came to its end under a sweep that began before any sweep whose
 grid had this claim. Nothing is added to the tables for it: `environments` has every grid as it stood, and `trials` says
@@ -6,14 +6,16 @@ under which of them each trial ran.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from orchestrator.errors import GridError
 from orchestrator.grid.claims import claim_digest
+from orchestrator.grid.looks import LookPlan
 from orchestrator.grid.source import parse_source
+from orchestrator.plan.extra_seeds import first_seeds
 from results_schema import TRAINED
 
 
@@ -25,7 +27,12 @@ class ClaimHistory:
         self._number = {name: number for number, name in enumerate(ordered["environment_id"])}
         read = {text: _claims_in(text) for text in ordered["grid"].unique()}
         self._claims = [read[text] for text in ordered["grid"]]
-        self._seeds = [_seeds_of(str(row.grid), str(row.command)) for row in ordered.itertuples()]
+        self._plans = [LookPlan.parse(text) if isinstance(text, str) else None for text in _looks(ordered)]
+        self._fixed = [_seeds_of(str(row.grid), str(row.command)) for row in ordered.itertuples()]
+        self._seeds = [
+            fixed if plan is None else first_seeds(fixed, plan.most)
+            for plan, fixed in zip(self._plans, self._fixed, strict=True)
+        ]
         added = ("--add-seeds" in str(command).split() for command in ordered["command"])
         self._adding = [number for number, adds in enumerate(added) if adds]
 
@@ -35,15 +42,34 @@ class ClaimHistory:
         ran = self._ran(about)
         return bool(ran) and (first is None or min(ran) < first)
 
-    def looks(self, counted: pd.DataFrame, about: pd.DataFrame) -> int:
-        """Return how often seeds were added to a claim's trials when some had shown something already.
+    @property
+    def plan(self) -> LookPlan | None:
+        """When claims are looked at, by the latest sweep."""
+        return self._plans[-1] if self._plans else None
+
+    def first_seeds(self, count: int) -> frozenset[int]:
+        """So many seeds that a cell of the latest sweep got before others."""
+        return frozenset(first_seeds(self._fixed[-1], count))
+
+    def additions(self, counted: pd.DataFrame, about: pd.DataFrame) -> int:
+        """Return how often seeds were added to a claim's trials, by another plan, when some had shown something already.
 
         counted: those that count now. about: those too that an earlier grid had, and that this one replaced by others.
-        Whoever adds seeds until a verdict comes gets one in the end, so this has to count against it.
+        Whoever adds seeds until a verdict comes, or plans the looks anew, gets one in the end, so this has to count against
+        it. Seeds that are added as a plan of looks has it do not: its looks share one error.
         """
         ran = self._ran(about)
-        if not ran:
-            return 0
+        return max(self._seeds_added(counted, ran), self._plans_changed(ran)) if ran else 0
+
+    def _plans_changed(self, ran: Collection[int]) -> int:
+        """How many other numbers of seeds there were, where one was until claims are decided."""
+        until = [None if plan is None or plan.before is not None else str(plan) for plan in self._plans]
+        others = {until[number] or str(self._fixed[number]) for number in ran if number >= 0}
+        if until[-1] is not None:
+            return len(others - {until[-1]})
+        return len(others & set(filter(None, until)))
+
+    def _seeds_added(self, counted: pd.DataFrame, ran: Collection[int]) -> int:
         trained = counted.loc[counted["status"].isin(TRAINED), ["seed", "environment_id"]].drop_duplicates()
         under = (self._number.get(name, -1) for name in trained["environment_id"])
         added = {self._added(int(seed), number) for seed, number in zip(trained["seed"], under, strict=True)}
@@ -70,18 +96,24 @@ class ClaimHistory:
         return {digest: name for claims in since for digest, name in claims.items() if digest not in digests}
 
 
-def _seeds_of(text: str, command: str) -> Collection[int]:
-    """The seeds that a sweep had for every cell."""
-    asked = re.search(r"--seeds[= ](\d+)", command)
-    if asked:
-        return range(int(asked[1]))
+def _looks(environments: pd.DataFrame) -> Sequence[object]:
+    """None in those that an earlier orch wrote."""
+    return list(environments["looks"]) if "looks" in environments else [None] * len(environments)
+
+
+def _seeds_of(text: str, command: str) -> Sequence[int]:
+    """The seeds that a sweep had for every cell, where their number was fixed."""
     try:
         given = parse_source(text, Path("grid")).get("seeds")
     except GridError:
-        return ()
-    if given is None:
-        return range(1)
-    return given if isinstance(given, list) else range(given) if isinstance(given, int) else ()
+        given = ()
+    if isinstance(given, dict):
+        given = given.get("count", 0)
+    seeds = range(1) if given is None else range(given) if isinstance(given, int) else tuple(given)
+    asked = re.search(r"--seeds[= ](\d+)", command)
+    if not asked:
+        return seeds
+    return seeds[: int(asked[1])] if isinstance(seeds, tuple) and seeds else range(int(asked[1]))
 
 
 def _claims_in(text: str) -> dict[str, str]:

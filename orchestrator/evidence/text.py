@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from orchestrator.evidence.arms import Difference
-from orchestrator.evidence.finding import Shown
+from orchestrator.evidence.finding import Evidence, Shown
 from orchestrator.evidence.stats.scope import ScopedTest
 from orchestrator.evidence.verdict import Verdict
 from orchestrator.text import counted
@@ -22,6 +22,9 @@ def summary(verdicts: Sequence[Verdict]) -> str:
         sum(verdict.undecidable is not None for verdict in verdicts),
     )
     message = f"{counted(len(verdicts), 'claim')}: {', '.join(counts)}"
+    if (plan := next((one.evidence.plan for one in verdicts if one.evidence.plan), None)) is not None:
+        seeds = max((one.evidence.looks[-1].seeds for one in verdicts if one.evidence.looks), default=0)
+        message += f"; seeds are added until they are decided, so far {seeds} of at most {plan.most}"
     if few:
         message += f"; {few} cannot be decided with so few seeds"
     return f"{message}; {late} {'is' if late == 1 else 'are'} post hoc" if late else message
@@ -139,11 +142,19 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
         ],
         "differs": [_difference(one) for one in verdict.evidence.arms.differences],
         "confounded_by": list(verdict.confounded),
+        "looks": _looks(verdict.evidence),
         "left_out": units.waiting,
         "undecidable": verdict.undecidable,
         "decide": verdict.decide,
         "notes": list(verdict.notes),
     }
+
+
+def _looks(evidence: Evidence) -> dict[str, Any] | None:
+    if evidence.plan is None:
+        return None
+    taken = [look.seeds for look in evidence.looks]
+    return {"taken": taken, "planned": list(evidence.plan.all_sizes), "most": evidence.plan.most}
 
 
 def _test(test: ScopedTest | None) -> dict[str, Any] | None:

@@ -10,7 +10,8 @@ from typing import Literal
 
 from orchestrator.evidence.decide import Open, broken, open_claim, status_counts
 from orchestrator.evidence.family import Family
-from orchestrator.evidence.finding import Evidence, Finding, finding_of, interval_of, turns
+from orchestrator.evidence.finding import Evidence, Finding, interval_of, turns
+from orchestrator.evidence.looks import ended, moments
 from orchestrator.evidence.pairing import Units
 from orchestrator.grid.claims import ALPHA, Claim
 from results_schema import still_to_run
@@ -108,11 +109,11 @@ class Verdict:
 
 def verdicts(claims: Sequence[Claim], evidence: Sequence[Evidence], dropped: int = 0) -> tuple[Verdict, ...]:
     """Return the verdict of each claim. dropped: how many others were made of the same data, and withdrawn."""
-    found = [finding_of(claim, one.units) for claim, one in zip(claims, evidence, strict=True)]
-    family = Family([1.0 if one.p is None else one.p for one in found] + [1.0] * dropped)
+    followed = ended([moments(claim, one) for claim, one in zip(claims, evidence, strict=True)], dropped)
+    family = Family([1.0 if one.p is None else one.p for one in followed] + [1.0] * dropped)
     return tuple(
-        _verdict(claim, one, shows, min(1.0, p * (one.looks + 1)), family)
-        for claim, one, shows, p in zip(claims, evidence, found, family.corrected, strict=False)
+        _verdict(claim, one.evidence, one.found, p, family)
+        for claim, one, p in zip(claims, followed, family.corrected, strict=False)
     )
 
 
@@ -123,7 +124,7 @@ def _verdict(claim: Claim, evidence: Evidence, found: Finding, corrected: float,
         outcome = "supported" if found.holds else "contradicted"
     if still_to_run(units.lacking):
         outcome = "inconclusive"  # who looks as often as trials end finds something that is not there
-    notes = [*evidence.notes, *_left_out(units), *_looked(evidence.looks), *_tuned(units), *_elsewhere(found)]
+    notes = [*evidence.notes, *_left_out(units), *_looked(evidence), *_tuned(units), *_elsewhere(found)]
     if outcome != "inconclusive" and (lost := broken(units, found)):
         shows = "what is claimed" if outcome == "supported" else "the opposite"
         notes.append(f"the pairs that are left show {shows}, but {lost} broke on the side that they favour")
@@ -161,10 +162,17 @@ def _most(claim: Claim) -> float:
     return 2.0 if claim.kind == "interaction" else 1.0
 
 
-def _looked(looks: int) -> Iterator[str]:
-    if looks:
-        times = "once" if looks == 1 else f"{looks} times"
-        yield f"seeds were added {times} after a look at the data, so p is multiplied by {looks + 1}"
+def _looked(evidence: Evidence) -> Iterator[str]:
+    if evidence.plan is not None and evidence.looks:
+        taken, plan = len(evidence.looks), evidence.plan
+        at = (
+            f"look {taken} of at most {len(plan.all_sizes)}, at {evidence.looks[-1].seeds} of at most {plan.most} seeds"
+        )
+        yield f"{at}: p and interval hold over all looks together"
+    if additions := evidence.additions:
+        times = "once" if additions == 1 else f"{additions} times"
+        by = "seeds were added" if evidence.plan is None else "the number of seeds was planned anew"
+        yield f"{by} {times} after a look at the data, so p is multiplied by {additions + 1}"
 
 
 def _tuned(units: Units) -> Iterator[str]:

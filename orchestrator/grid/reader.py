@@ -10,14 +10,17 @@ from clusters.yaml_file import At, YamlMapping
 from orchestrator.errors import Problem, UserError
 from orchestrator.grid.axes import Entries, Reading
 from orchestrator.grid.axis import Axis
+from orchestrator.grid.claims import min_seeds
 from orchestrator.grid.display import ambiguous
 from orchestrator.grid.grid_file import GridFile
 from orchestrator.grid.levels import Labels
-from orchestrator.grid.mistakes import flattened, grid_error, reported
+from orchestrator.grid.looks import LookPlan
+from orchestrator.grid.mistakes import Placed, flattened, grid_error, reported
 from orchestrator.grid.rules import Exclude, Override, labels_of
 from orchestrator.grid.settings import Wandb
 from orchestrator.grid.source import parse_source, read_source
 from orchestrator.grid.spec import Axes, GridSpec
+from orchestrator.text import counted
 from trainables import AXES
 from trainables.protocol import Protocol
 
@@ -47,11 +50,16 @@ def _read(root: YamlMapping, path: Path) -> GridSpec:
     axes = _expanded(file.axes.entries, labels, file.zip)
     if unequal := list(_unequal(axes, file.zip)):
         raise grid_error(path, [(root["zip"].places[index], message) for index, message in unequal])
+    if never := list(_never_decided(root, file, axes)):
+        raise grid_error(path, never)
     wandb = root.get("wandb")
     idle = _idle_keys(wandb.places, file.wandb, file.protocol, file.overrides) if wandb else ()
     added = tuple(_expanded(cell.entries, labels, ()) for cell in file.include)
     warnings = tuple(_warnings(path, axes, (*file.exclude, *file.overrides), reading, idle))
-    expanded = {"axes": axes, "include": added, "seeds": file.seeds.values, "vary": file.seeds.vary}
+    most, seeds = file.seeds.most, file.seeds.values
+    if most is not None:
+        seeds = range(LookPlan.until(most, len(file.claims)).sizes[0])
+    expanded = {"axes": axes, "include": added, "seeds": seeds, "most": most, "vary": file.seeds.vary}
     return GridSpec(**{**dict(file), **expanded}, path=path, warnings=warnings, written=root)
 
 
@@ -68,6 +76,22 @@ def _unequal(axes: Axes, zips: Sequence[Sequence[str]]) -> Iterator[tuple[int, s
         if len(set(counts.values())) > 1:
             message = " and ".join(f"{axis} has {count}" for axis, count in counts.items())
             yield index, f"zip walks axes level by level, so they need equally many levels: {message}"
+
+
+def _never_decided(root: YamlMapping, file: GridFile, axes: Axes) -> Iterator[Placed]:
+    """What leaves claims open however many seeds are added until they are decided."""
+    most, claims = file.seeds.most, len(file.claims)
+    if most is None:
+        return
+    places, least = root["seeds"].places, min_seeds(max(1, claims))
+    if not claims:
+        yield places["until"], "seeds.until: decided needs claims: say under `claims` what is to be decided"
+    elif most * len(axes.dataset) < least:
+        message = f"seeds.most: {most} cannot decide any of {counted(claims, 'claim')}"
+        yield places["most"], f"{message}, whatever they show; it takes at least {least}"
+    if file.tuning is not None and file.tuning.repetitions > 1:
+        message = "tuning.repetitions are what claims are decided by, and more seeds are no more of them"
+        yield root["tuning"].places["repetitions"], f"{message}; give a fixed number of seeds, or 1 repetition"
 
 
 # What the section `wandb` asks for and cannot have: each is allowed, and nothing would come of it.

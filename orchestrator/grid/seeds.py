@@ -1,11 +1,12 @@
-"""What a grid says of its seeds: which there are, and what of a trial they vary."""
+"""What a grid says of its seeds: which there are, or how many at most, and what of a trial they vary."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import Field, PlainValidator
 
 from clusters.yaml_file import YamlList, YamlMapping
+from orchestrator.grid.looks import MOST
 from orchestrator.grid.mistakes import Gathering, Mistake, mistake, near, shown
 from orchestrator.grid.settings import Section
 from trainables.spec import SOURCES, Source
@@ -18,9 +19,11 @@ class GridSeeds(NamedTuple):
     """The seeds of a grid's cells."""
 
     values: Sequence[int]
-    """All different, none negative."""
+    """All different, none negative. Where seeds are added until claims are decided, all that there may be."""
     vary: tuple[Source, ...] = SOURCES
     """What differs from seed to seed, in the order of `SOURCES`; all else is as the first seed has it."""
+    most: int | None = None
+    """So many at most, where they are added until claims are decided; None where their number is fixed."""
 
 
 class VariedSeeds(Section):
@@ -32,9 +35,20 @@ class VariedSeeds(Section):
     """What differs from seed to seed: the split, initial weights, the order of examples, what is drawn while training."""
 
 
+class SeedsUntilDecided(Section):
+    """Seeds that are added until the grid's claims are decided."""
+
+    until: Literal["decided"]
+    """A cell has no more seeds once every claim about it is decided."""
+    most: Annotated[int, Field(ge=2, le=MOST)]
+    """How many seeds a cell has at most."""
+    vary: Annotated[tuple[Source, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True})] = SOURCES
+    """What differs from seed to seed, as beside `count`."""
+
+
 def _seeds(written: Any) -> GridSeeds:
     if isinstance(written, YamlMapping):
-        return _varied(written)
+        return _until(written) if {"until", "most"} & written.keys() else _varied(written)
     if not isinstance(written, YamlList):
         if _is_count(written):
             return GridSeeds(range(written))
@@ -73,6 +87,30 @@ def _varied(written: YamlMapping) -> GridSeeds:
     return GridSeeds(range(written["count"]), vary)
 
 
+def _until(written: YamlMapping) -> GridSeeds:
+    most: Any = written.get("most")
+    with Gathering() as gathering:
+        if "count" in written:
+            message = "seeds has count and until; keep count for a fixed number, or until and most"
+            gathering.add(Mistake(message, ("count",), of_key=True))
+        gathering.known([key for key in written if key != "count"], SeedsUntilDecided.model_fields, "key of seeds")
+        if "until" not in written:
+            message = "seeds.most goes with until: decided; a fixed number of seeds is count"
+            gathering.add(Mistake(message, ("most",), of_key=True))
+        elif written["until"] != "decided":
+            message = f"seeds.until has to be decided, not {shown(written['until'])}"
+            gathering.add(Mistake(message, ("until",)))
+        if "most" not in written:
+            gathering.add(Mistake("seeds needs most, how many seeds a cell has at most, such as most: 40"))
+        elif not _is_whole(most) or not 2 <= most <= MOST:
+            message = f"seeds.most has to be a whole number from 2 to {MOST:,}, not {shown(most)}"
+            gathering.add(Mistake(message, ("most",)))
+        vary = SOURCES
+        with gathering.below("vary"):
+            vary = _sources(written["vary"]) if "vary" in written else SOURCES
+    return GridSeeds(range(written["most"]), vary, written["most"])
+
+
 def _sources(written: Any) -> tuple[Source, ...]:
     if not isinstance(written, list) or not written:
         raise mistake(f"seeds.vary has to be a list of {', '.join(SOURCES)}")
@@ -104,5 +142,6 @@ _Seeds = (
     Annotated[int, Field(ge=1)]
     | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
     | VariedSeeds
+    | SeedsUntilDecided
 )
 SeedsField = Annotated[GridSeeds, PlainValidator(_seeds, json_schema_input_type=_Seeds)]

@@ -10,6 +10,7 @@ from clusters.yaml_file import YamlMapping
 from orchestrator.errors import Problem, UserError
 from orchestrator.grid.axis import Axis
 from orchestrator.grid.claims import Claim
+from orchestrator.grid.looks import LookPlan
 from orchestrator.grid.mistakes import Mistakes, grid_error
 from orchestrator.grid.rules import Exclude, Override
 from orchestrator.grid.seeds import MAX_SEED
@@ -39,7 +40,9 @@ class GridSpec(BaseModel):
     """Of the sweep, and of its results directory."""
     axes: Annotated[Axes, SkipValidation]
     seeds: Annotated[Sequence[int], SkipValidation]
-    """All different, none negative."""
+    """All different, none negative. Where they are added until claims are decided, those of the first look."""
+    most: int | None = None
+    """So many a cell has at most, where they are added until claims are decided; None where their number is fixed."""
     vary: tuple[Source, ...] = SOURCES
     """What differs from seed to seed."""
     protocol: Protocol
@@ -76,14 +79,19 @@ class GridSpec(BaseModel):
         """What the seeds vary, where that is not all."""
         return None if self.vary == SOURCES else Variation(self.vary, self.seeds[0])
 
+    @property
+    def looks(self) -> LookPlan | None:
+        """When the claims are looked at, where seeds are added until they are decided."""
+        return None if self.most is None else LookPlan.until(self.most, len(self.claims))
+
     def with_seeds(self, count: int) -> "GridSpec":
-        """The same grid with so many seeds: 0 to count - 1, or the first of a list. Raises UserError."""
+        """The same grid with so many seeds, a fixed number: 0 to count - 1, or the first of a list. Raises UserError."""
         if count > MAX_SEED:
             raise UserError(f"--seeds {count} are more than there are: the greatest seed is {MAX_SEED}")
         if self.tuning is not None and self.tuning.without_seeds(self.seeds[:count]):
             raise UserError(f"--seeds {count} leaves repetitions of tuning without a seed that runs with their choice")
         if isinstance(self.seeds, range):
-            return self.model_copy(update={"seeds": range(count)})
+            return self.model_copy(update={"seeds": range(count), "most": None})
         if count > len(self.seeds):
             raise UserError(f"--seeds {count} asks for more seeds than the list in {self.path} has ({len(self.seeds)})")
         return self.model_copy(update={"seeds": self.seeds[:count]})

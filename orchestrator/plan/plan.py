@@ -135,7 +135,7 @@ class Plan:
     @property
     def _doubtful(self) -> tuple[Problem, ...]:
         claims, least = self.grid.claims, min_seeds(max(1, len(self.grid.claims)))
-        if not claims or len(self.grid.seeds) * len(self.data) >= least:
+        if not claims or self.grid.most is not None or len(self.grid.seeds) * len(self.data) >= least:
             return self.grid.warnings
         at = claims[0].at
         message = f"{len(self.grid.seeds)} seeds cannot decide any of {len(claims)} claims; it takes at least {least}"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from orchestrator.plan.extra_seeds import LatestLook
 from orchestrator.plan.tuned import shown_text
 from orchestrator.store import sql
 from orchestrator.store.journal import Journal
@@ -56,6 +57,8 @@ class Progress:
     """The latest first."""
     holder: Holder | None
     eta_seconds: float | None
+    look: LatestLook | None = None
+    """The latest look at the claims, where seeds are added until they are decided."""
     copied_at: str | None = None
     """ISO 8601: when the copy that this was read from was made, where the journal lies on another machine's disk."""
 
@@ -82,6 +85,7 @@ def read_progress(paths: ResultsPaths, journal: Journal) -> Progress:
         failures=_failures(journal),
         holder=holder,
         eta_seconds=None if holder is None else _eta(journal, counts),
+        look=LatestLook.read(journal),
         copied_at=journal.meta(COPIED_AT),
     )
 

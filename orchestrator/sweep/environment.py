@@ -15,14 +15,15 @@ import psutil
 
 from clusters.nodes import gpu_names
 from clusters.spec import ClusterSpec
+from orchestrator.grid.looks import LookPlan
 from orchestrator.text import masked
 from results_schema import VERSION, EnvironmentRow
 
 PACKAGES = ("torch", "torchvision", "ray", "numpy", "pyarrow", "scikit-learn", "pydantic", "wandb")
 
 
-def observe(cluster: ClusterSpec, grid: str) -> EnvironmentRow:
-    """The environment as it is now."""
+def observe(cluster: ClusterSpec, grid: str, looks: LookPlan | None) -> EnvironmentRow:
+    """The environment as it is now. looks: when claims are looked at, where seeds are added until they are decided."""
     commit = _git("rev-parse", "HEAD")
     return EnvironmentRow(
         environment_id=token_hex(6),
@@ -42,6 +43,7 @@ def observe(cluster: ClusterSpec, grid: str) -> EnvironmentRow:
         git_dirty=None if commit is None else bool(_git("status", "--porcelain", "--untracked-files=no")),
         cluster=masked(cluster.model_dump_json()),
         grid=masked(grid),
+        looks=None if looks is None else str(looks),
     )
 
 

@@ -86,6 +86,13 @@ class Sweep:
         """Trials that wait, for a slot or for their cell's tuning."""
         return len(self._queue) + self._deferred.left
 
+    def go_on(self, pending: PendingWork) -> None:
+        """Have more trials run, when none is left. pending: of the same results."""
+        self._queue, self._deferred = pending.queue, pending.deferred
+        self._counts = Counter(self._journal.counts())
+        self._settle()
+        self._estimate.expected += self._queue.expected + self._deferred.expected
+
     # what the engine asks
 
     def shapes(self) -> Sequence[Shape]:

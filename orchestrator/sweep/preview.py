@@ -14,6 +14,7 @@ from orchestrator.engine import Shape
 from orchestrator.engine.placement import never_fits
 from orchestrator.errors import Problem
 from orchestrator.grid import read_grid
+from orchestrator.grid.looks import LookPlan
 from orchestrator.plan.cell import Cell
 from orchestrator.plan.confirmation import ConfirmationSeeds
 from orchestrator.plan.counts import ExistingResults, PlanCounts
@@ -25,8 +26,10 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import journal_to_read
 from orchestrator.store.sql import TRIAL_SECONDS
 from orchestrator.store.version import check_is_results_dir
+from orchestrator.sweep.adding import plan_of_looks
 from orchestrator.sweep.left_behind import LeftBehind, left_behind
 from orchestrator.sweep.planned_arms import PlannedArms, planned_arms
+from orchestrator.sweep.planned_seeds import most_trials
 from orchestrator.sweep.queue import Packing
 from orchestrator.sweep.record import NO_ROOM, changed_source
 
@@ -40,6 +43,10 @@ class Preview:
     results: Path
     """The results directory that was looked at; it need not exist."""
     counts: PlanCounts
+    looks: LookPlan | None
+    """When claims are looked at, where seeds are added until they are decided."""
+    most_trials: int | None
+    """How many trials there may be then; None where their number is fixed."""
     tuning: str | None
     """What is tuned and how, in words; None where nothing is."""
     missing: tuple[str, ...]
@@ -69,12 +76,14 @@ def preview(
     plan = Plan(spec, data_location(data, grid, where))
     paths = ResultsPaths(results or Path("results") / spec.name)
     check_is_results_dir(paths)
-    kept, changed, left = _known(paths, plan)  # with the seeds that were added there
+    kept, changed, left, looks = _known(paths, plan)  # with the seeds that were added there
     room = room_of(where)
     return Preview(
         spec.name,
         paths.root,
         plan.counts(kept, room.lacks),
+        looks,
+        None if looks is None else most_trials(plan, looks.most),
         spec.tuning.summary(in_folds=any(data.dataset.folds is not None for data in plan.data))
         if spec.tuning
         else None,
@@ -88,12 +97,14 @@ def preview(
     )
 
 
-def _known(paths: ResultsPaths, plan: Plan) -> tuple[ExistingResults | None, str | None, tuple[LeftBehind, ...]]:
-    """Return what there is, whether code has changed since, and what is left behind; nothing where no sweep has run."""
+def _known(
+    paths: ResultsPaths, plan: Plan
+) -> tuple[ExistingResults | None, str | None, tuple[LeftBehind, ...], LookPlan | None]:
+    """Return what there is, whether code has changed since, what is left behind, and when claims are looked at."""
     try:
         journal = Journal.read(journal_to_read(paths), as_planned=True)
     except FileNotFoundError:
-        return None, None, ()
+        return None, None, (), plan.grid.looks
     try:
         with journal.one_moment():
             plan.added, plan.confirming = AddedSeeds.read(journal), ConfirmationSeeds.read(journal)
@@ -101,7 +112,9 @@ def _known(paths: ResultsPaths, plan: Plan) -> tuple[ExistingResults | None, str
             kept = ExistingResults(
                 journal.cell_ids(), journal.statuses() | waiting, journal.unpredicted(), _unweighted(paths, journal)
             )
-            return kept, changed_source(plan, journal), left_behind(plan, journal)
+            until = plan.grid.most is not None
+            looks = plan_of_looks(plan.grid, journal, add_seeds=False) if until else None
+            return kept, changed_source(plan, journal), left_behind(plan, journal), looks
     finally:
         journal.close()
 

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from orchestrator.engine.opening import ray_engine
 from orchestrator.engine.placement import never_fits
 from orchestrator.errors import InfrastructureLost, Interrupted, ResultsGone, ResultsRemoved, Stopped, UserError
 from orchestrator.grid import GridSpec, read_grid
+from orchestrator.grid.looks import LookPlan
 from orchestrator.plan.counts import ExistingResults
 from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.plan import Plan
@@ -25,13 +26,15 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.local_path import whole_path
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.predictions.waiting import Written
+from orchestrator.sweep.adding import AddingSeeds, plan_of_looks
 from orchestrator.sweep.confirm import confirming
 from orchestrator.sweep.environment import observe
 from orchestrator.sweep.left_behind import left_behind
 from orchestrator.sweep.loop import Sweep
 from orchestrator.sweep.only import named_trials, outcome_of, tell_of_ended
+from orchestrator.sweep.planned_seeds import most_trials
 from orchestrator.sweep.queue import Packing
-from orchestrator.sweep.record import changed_source, record_plan
+from orchestrator.sweep.record import PendingWork, changed_source, record_plan
 from orchestrator.sweep.session import open_session, reported
 from orchestrator.sweep.source_watch import SourceWatch
 from orchestrator.sweep.stop import Stopping, StopRequest
@@ -68,7 +71,7 @@ class SweepRequest:
     max_trials: int = 100_000
     seeds: int | None = None
     add_seeds: bool = False
-    """Whether open claims get as many more seeds as would decide them."""
+    """Whether seeds are added until the claims are decided, where the grid has a fixed number."""
     only: tuple[str, ...] = ()
     """Beginnings of the ids of trials that are to run alone; empty for all."""
     confirm: int | None = None
@@ -88,10 +91,11 @@ def execute(
     journal: Journal,
     stopping: Stopping,
     progress: Progress,
+    more: Callable[[], bool] = bool,
 ) -> None:
-    """Run the queue. Whatever ends it early, what was running is recorded as cancelled."""
+    """Run the queue, and what there is more. Whatever ends it early, what was running is recorded as cancelled."""
     try:
-        _run(request, cluster, sweep, stopping, progress)
+        _run(request, cluster, sweep, stopping, progress, more)
     except Stopped as stopped:
         journal.cancel_running(str(stopped))
         raise stopped_by_request(journal) from None
@@ -113,11 +117,22 @@ def execute(
             journal.commit()  # the final export, which comes next, reads what is committed
 
 
-def _run(request: SweepRequest, cluster: ClusterSpec, sweep: Sweep, stopping: Stopping, progress: Progress) -> None:
+def _run(
+    request: SweepRequest,
+    cluster: ClusterSpec,
+    sweep: Sweep,
+    stopping: Stopping,
+    progress: Progress,
+    more: Callable[[], bool],
+) -> None:
     try:
+        if not sweep.left and not more():
+            return
         with _engine(request, cluster, sweep, progress) as engine:
             stopping.retake()
             engine.run(sweep)
+            while not sweep.left and more():  # some are left where it was asked to stop
+                engine.run(sweep)
     except SystemExit:  # Ray's own handler of SIGTERM, in place from its start to our `retake`
         raise Interrupted(signal.SIGTERM) from None
     except InfrastructureLost:
@@ -229,21 +244,25 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
     _tell_of_many_runs(grid, plan, progress)
     with Stopping() as stopping, open_session(paths, progress, stopping) as writing:
         journal, lock = writing.journal, writing.lock
-        environment = observe(cluster, request.grid.read_text(encoding="utf-8"))
-        _add_seeds(request, plan, paths, journal, progress)  # what is refused here is no sweep yet
+        looks = _plan_seeds(request, plan, journal)  # what is refused here is no sweep yet
         plan.confirming = confirming(plan, paths, journal, request.confirm, progress.note)
         if plan.confirming.cells:
             kept = ExistingResults(cell_ids=(), statuses={})
             _check(plan.counts(kept).trials, request, "with those that confirm, ")
             plan.confirming.keep(journal)
+        environment = observe(cluster, request.grid.read_text(encoding="utf-8"), looks)
         statuses = journal.statuses() if request.only else {}
         only = named_trials(plan, statuses, request.only) if request.only else None
         journal.environment(environment)
         if (warning := changed_source(plan, journal)) is not None:
             progress.note(f"warning: {warning}")
-        for left in left_behind(plan, journal, of_latest=True)[:_REASONS_SHOWN]:
-            progress.note(f"warning: {left.text}; they stay, and count no more")
-        pending = record_plan(plan, journal, examples, packing, progress.note, retry=request.retry, only=only)
+        for behind in left_behind(plan, journal, of_latest=True)[:_REASONS_SHOWN]:
+            progress.note(f"warning: {behind.text}; they stay, and count no more")
+
+        def record(*, retry: bool = False) -> PendingWork:
+            return record_plan(plan, journal, examples, packing, progress.note, retry=retry, only=only)
+
+        pending = record(retry=request.retry)
         tell_of_ended(only or frozenset(), statuses, progress.note, retry=request.retry)
         writing.place.publish()  # from here on it is known elsewhere what waits
         draining = StopRequest(paths)
@@ -254,6 +273,10 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
             draining.check()
             lock.check()
             source.look()
+
+        def stopped() -> bool:
+            stop()
+            return draining.asked()
 
         checkpoints = CheckpointStore(paths, grid.checkpoints)
         checkpoints.tidy(journal.statuses)
@@ -271,12 +294,23 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
             written=written,
         )
         had = sweep.left
-        for shape, reason in without_room.items():
-            sweep.reject(shape, reason)
-        with reported(grid, paths, writing.place, progress, left=sweep.left, written=written) as exported:
-            if sweep.left:
-                execute(request, cluster, sweep, journal, stopping, progress)
-                if sweep.left and draining.asked():
+
+        def left() -> int:
+            for shape, reason in without_room.items():
+                sweep.reject(shape, reason)
+            return sweep.left
+
+        def go_on() -> int:
+            sweep.go_on(record())
+            return left()
+
+        with reported(grid, paths, writing.place, progress, left=left(), written=written) as exported:
+            adding = None
+            if looks is not None and only is None and (request.add_seeds or grid.most is not None):
+                adding = AddingSeeds(plan, paths, journal, exported.fresh, go_on, progress.note, stopped)
+            if sweep.left or adding is not None:
+                execute(request, cluster, sweep, journal, stopping, progress, adding or bool)
+                if draining.asked() and (sweep.left or (adding is not None and not adding.done)):
                     raise stopped_by_request(journal)
             journal.commit()
             checkpoints.committed()
@@ -302,18 +336,16 @@ def _tell_of_many_runs(grid: GridSpec, plan: Plan, progress: Progress) -> None:
         progress.note(f"{runs:,} W&B runs are many: {CELLS_INSTEAD}")
 
 
-def _add_seeds(request: SweepRequest, plan: Plan, paths: ResultsPaths, journal: Journal, progress: Progress) -> None:
-    """Plan the seeds that were added here, and those that are added now. Raises UserError where these are too many."""
-    added = AddedSeeds.read(journal)
-    if request.add_seeds:
-        from orchestrator.evidence.judge import more_seeds  # pandas and scipy, which no other sweep needs
-
-        added = added.joined(more_seeds(paths, request.grid, progress.note))
-    plan.added = added
-    if added.cells:
+def _plan_seeds(request: SweepRequest, plan: Plan, journal: Journal) -> LookPlan | None:
+    """Have the plan know of seeds that were added, and return when claims are looked at. Raises UserError for too many."""
+    looks = plan_of_looks(plan.grid, journal, add_seeds=request.add_seeds)
+    plan.added = AddedSeeds.read(journal)
+    if plan.added.cells:
         kept = ExistingResults(cell_ids=(), statuses={})
-        _check(plan.counts(kept).trials, request, "with the seeds that are added, ")
-        added.keep(journal)
+        _check(plan.counts(kept).trials, request, "with the seeds that were added, ")
+    if looks is not None and (request.add_seeds or plan.grid.most is not None):
+        _check(most_trials(plan, looks.most), request, "with the seeds that may be added, ")
+    return looks
 
 
 def _read(request: SweepRequest, progress: Progress) -> tuple[GridSpec, ClusterSpec]:

@@ -42,6 +42,7 @@ class Exporter:
         self.failure: str | None = None
         """Why the latest refresh did not succeed. The final export, in the main thread, raises."""
         self._abandoned, self._first = False, PERIOD
+        self._writing = threading.Lock()
         self.seconds = 0.0
         """What the latest export took."""
 
@@ -49,6 +50,13 @@ class Exporter:
         """at_once: write the tables without waiting for the first period."""
         self._first = 0.0 if at_once else PERIOD
         self._thread.start()
+
+    @contextmanager
+    def fresh(self) -> Iterator[None]:
+        """Write all tables now, and leave them so while they are read. Raises as `finish`."""
+        with self._writing:
+            self._export_all()
+            yield
 
     def abandon(self) -> None:
         """The results directory is not in its place any more: what is left for `finish` is to stop."""
@@ -58,8 +66,10 @@ class Exporter:
         """Stop refreshing and export a last time. Raises DamagedResults, ResultsGone, InfrastructureLost (a full disk)."""
         self._stop.set()
         self._thread.join()
-        if self._abandoned:
-            return
+        if not self._abandoned:
+            self._export_all()
+
+    def _export_all(self) -> None:
         try:
             self._export(everything=True)
         except OSError as error:
@@ -72,7 +82,8 @@ class Exporter:
         wait = self._first
         while not self._stop.wait(wait):
             try:
-                self._export(everything=False)
+                with self._writing:
+                    self._export(everything=False)
                 self.failure = None
             except Exception as error:  # noqa: BLE001 - the sweep goes on; the final export raises what still holds
                 self.failure = str(error)

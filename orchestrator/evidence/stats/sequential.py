@@ -3,7 +3,7 @@
 Who looks at p after every few seeds and stops when it is small finds something in far more than 5 % of worlds in which there
 is nothing. Here the error is spent as seeds come in: up to n of at most N seeds, alpha n / N of it (Kim and DeMets 1987,
 "Design and Analysis of Group Sequential Tests Based on the Type I Error Spending Rate Function"; the spending functions of
-Lan and DeMets 1983), so that neither the number of looks nor their places have to be known before, `most` alone has.
+Lan and DeMets 1983), so that neither the number of looks nor their places matter, if they do not depend on what is seen.
 
 A claim's p over all looks so far (`sequential_p`) is the least alpha at which one of them had crossed its bound (Liu and
 Anderson 2008, "On Adaptive Extensions of Group Sequential Trials for Clinical Investigations"). In a world without effect it
@@ -15,111 +15,90 @@ them resemble each other more than that, which makes the bounds cautious.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import ceil
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.grid.claims import ALPHA, min_seeds
-
-STEP: Final = 1.3
-"""Each look has so many times the seeds of the one before, at least two more."""
 NODES: Final = 101
 """Of the numerical integration between two looks: more change no bound by 1e-6."""
 SMALLEST: Final = 1e-9
 """No p over looks is told from a smaller one."""
+LARGEST: Final = 0.999
+"""Nor from a larger one, but for 1."""
+KNOTS: Final = 50
+"""Levels up to 10 %, and beyond, for which bounds are computed; between them they are interpolated, to 1e-6 of a p."""
+HALVINGS: Final = 50
+"""Of the range in which a bound is searched."""
+
+Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a claim's test said of the first seeds."""
+def sequential_p(p_values: Sequence[float], sizes: Sequence[int], most: int) -> float:
+    """A claim's p over all looks at it so far.
 
-    seeds: int
-    p: float
-    """Two-sided, as of a study of so many seeds that nobody had looked at before."""
-
-
-def planned_looks(most: int, claims: int = 1) -> tuple[int, ...]:
-    """Numbers of seeds after which to look. claims: of the family.
-
-    The first is the least at which seeds that all agree may decide one of them: that of `min_seeds` for the share of the
-    error which is spent by then. Fewer seeds can show nothing. The last is `most`.
+    p_values: two-sided, each as of a study of so many seeds that nobody had looked at before, of the first looks. sizes:
+    seeds of all looks that are planned, in their order, up to `most`. Raises ValueError where there is no look, the sizes
+    do not rise, or a p is not within 0 and 1.
     """
-    first = next((n for n in range(2, most) if min_seeds(ceil(claims * most / n)) <= n), most)
-    looks = [first]
-    while looks[-1] < most:
-        looks.append(min(most, max(looks[-1] + 2, ceil(looks[-1] * STEP))))
-    return tuple(looks)
-
-
-def next_look(seeds: int, most: int, claims: int = 1) -> int | None:
-    """How many seeds to have before the next look, from so many; None where the study has ended undecided."""
-    return next((n for n in planned_looks(most, claims) if n > seeds), None)
-
-
-def sequential_p(looks: Sequence[Look], most: int) -> float:
-    """A claim's p over all looks at it, of which each is at another number of seeds; those beyond `most` count for nothing.
-
-    Raises ValueError where there is none to count, two are at the same number, or a p is not within 0 and 1.
-    """
-    ordered = sorted((look for look in looks if look.seeds <= most), key=lambda look: look.seeds)
-    sizes = [look.seeds for look in ordered]
-    if not ordered or len(set(sizes)) < len(sizes):
-        raise ValueError(f"looks are at different numbers of seeds, up to {most}; there are {sizes}")
-    if not all(0 <= look.p <= 1 for look in ordered):
+    if not p_values or len(p_values) > len(sizes) or list(sizes) != sorted({n for n in sizes if 0 < n <= most}):
+        raise ValueError(f"looks are at different numbers of seeds, up to {most}; there are {list(sizes)}")
+    if not all(0 <= p <= 1 for p in p_values):
         raise ValueError("a p-value lies within 0 and 1")
-    return min(_crossed_at(sizes[: place + 1], look.p, most) for place, look in enumerate(ordered))
-
-
-def decided(family: Sequence[float]) -> list[bool]:
-    """Which claims need no more seeds. family: `sequential_p` of each, 1 of those that cannot be tested yet."""
-    from orchestrator.evidence.stats.paired import holm
-
-    return [bool(corrected <= ALPHA) for corrected in holm(family)]
-
-
-def _crossed_at(sizes: Sequence[int], p: float, most: int) -> float:
-    """The alpha at which p is the bound of the last of these looks."""
-    low, high = np.log(SMALLEST), 0.0
-    if p <= bounds(sizes, most, SMALLEST)[-1]:
-        return SMALLEST
-    if p > bounds(sizes, most, 0.999)[-1]:
-        return 1.0
-    while high - low > 1e-5:
-        middle = (low + high) / 2
-        low, high = (low, middle) if p <= bounds(sizes, most, float(np.exp(middle)))[-1] else (middle, high)
-    return float(min(1.0, np.exp(high)))
+    curves = _curves(tuple(sizes), most)
+    return min(_crossed_at(p, limits) for p, limits in zip(p_values, curves, strict=False))
 
 
 def bounds(sizes: Sequence[int], most: int, alpha: float) -> list[float]:
-    """The p which a look has to be at or below, for each look, in the order of their numbers of seeds.
+    """The p which a look has to be at or below, for each look, in the order of their numbers of seeds."""
+    return [float(limits[0]) for limits in _bounds(sizes, most, np.array([alpha]))]
+
+
+def _levels() -> Floats:
+    few, many = np.geomspace(SMALLEST, 0.1, KNOTS), np.linspace(0.1, LARGEST, KNOTS)
+    return np.concatenate([few, many[1:]])
+
+
+@lru_cache(maxsize=64)
+def _curves(sizes: tuple[int, ...], most: int) -> tuple[Floats, ...]:
+    """(knots,) for each look: its bounds at the levels of `_levels`."""
+    return tuple(_bounds(sizes, most, _levels()))
+
+
+def _crossed_at(p: float, limits: Floats) -> float:
+    """The alpha at which p is the bound."""
+    from scipy.interpolate import CubicSpline
+
+    if p <= limits[0]:
+        return SMALLEST
+    if p > limits[-1]:
+        return 1.0
+    return float(min(1.0, np.exp(CubicSpline(np.log(limits), np.log(_levels()))(np.log(p)))))
+
+
+def _bounds(sizes: Sequence[int], most: int, alphas: Floats) -> list[Floats]:
+    """(alphas,) for each look.
 
     By the recursion of Armitage, McPherson and Rowe (1969) over the part of the motion that has crossed no bound yet.
     """
-    from scipy.optimize import brentq
-    from scipy.stats import norm
+    from scipy.special import ndtr
 
-    times = np.asarray(sizes, dtype=np.float64) / most
-    points, weights = np.zeros(1), np.ones(1)  # the motion is at 0, at the time 0
-    found, before, spent = [], 0.0, 0.0
-    for time in times:
-        step, share = np.sqrt(time - before), alpha * time - spent
-
-        def beyond(
-            bound: float,
-            points: NDArray[np.float64] = points,
-            weights: NDArray[np.float64] = weights,
-            step: float = step,
-        ) -> float:
-            return float(weights @ (norm.sf((bound - points) / step) + norm.sf((bound + points) / step)))
-
-        bound = float(brentq(lambda at: beyond(at) - share, 0.0, 12.0 * np.sqrt(time), xtol=1e-10))  # noqa: B023
-        found.append(float(2 * norm.sf(bound / np.sqrt(time))))
-        nodes, sizes_of = np.polynomial.legendre.leggauss(NODES)
-        there = bound * nodes
-        density = norm.pdf((there[:, None] - points) / step) @ weights / step
-        points, weights = there, density * sizes_of * bound
-        before, spent = time, alpha * time
+    found: list[Floats] = []
+    points, weights = np.zeros((alphas.size, 1)), np.ones((alphas.size, 1))  # the motion is at 0, at the time 0
+    nodes, of_nodes = np.polynomial.legendre.leggauss(NODES)
+    before = 0.0
+    for time in np.asarray(sizes, dtype=np.float64) / most:
+        step, share = np.sqrt(time - before), alphas * (time - before)
+        low, high = np.zeros(alphas.size), np.full(alphas.size, 12.0 * np.sqrt(time))
+        for _ in range(HALVINGS):
+            bound = (low + high) / 2
+            at = bound[:, None]
+            beyond = (weights * (ndtr((points - at) / step) + ndtr(-(points + at) / step))).sum(axis=1)
+            low, high = np.where(beyond > share, bound, low), np.where(beyond > share, high, bound)
+        found.append(2 * ndtr(-high / np.sqrt(time)))
+        there = high[:, None] * nodes
+        motion = np.exp(-0.5 * ((there[:, :, None] - points[:, None, :]) / step) ** 2) / np.sqrt(2 * np.pi)
+        weights = (motion @ weights[:, :, None])[:, :, 0] / step * of_nodes * high[:, None]
+        points, before = there, time
     return found

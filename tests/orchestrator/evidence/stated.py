@@ -36,8 +36,11 @@ def write(
     changes: Mapping[Cell, Change] | None = None,
     letter: str = "H",
     text: str = "as said",
+    looks: str | None = None,
 ) -> ResultsPaths:
-    """claims: each as it stands between the braces; their ids are `letter` and a number, and `text` is what they say.
+    """looks: when they are looked at.
+
+    claims: each as it stands between the braces; their ids are `letter` and a number, and `text` is what they say.
 
     changes: makes other results of those of a cell's completed trials.
     """
@@ -45,7 +48,7 @@ def write(
     journal = Journal.create_or_open(paths.journal)
     seeds = range(max(map(len, scores.values())))
     sample.plan(journal, [*scores, *(skipped or {})], seeds=seeds, skipped=dict(skipped or {}))
-    journal.environment(replace(sample.environment(), grid=stated(*claims, letter=letter, text=text)))
+    journal.environment(replace(sample.environment(), grid=stated(*claims, letter=letter, text=text), looks=looks))
     for cell, values in scores.items():
         for seed, value in enumerate(values):
             if value == "diverged":

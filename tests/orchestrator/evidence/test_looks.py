@@ -68,22 +68,22 @@ def test_seeds_that_are_added_after_a_look_count(
     sweeps: list[tuple[str, str]], under: list[tuple[int, range]], looks: int
 ) -> None:
     about = trials(*under)
-    assert recorded(*sweeps).looks(about, about) == looks
+    assert recorded(*sweeps).additions(about, about) == looks
 
 
 def test_seeds_that_replace_others_count() -> None:
     """Whoever draws other seeds until they tell what is wanted looks as often."""
     about = trials((0, range(3)), (1, range(3, 6)))
     sweeps = recorded(("[0, 1, 2]", ""), ("[3, 4, 5]", ""))
-    assert sweeps.looks(about[about["seed"] >= 3], about) == 1
+    assert sweeps.additions(about[about["seed"] >= 3], about) == 1
 
 
 def test_failures_are_no_look() -> None:
     about = pd.concat([trials((0, range(5)), status="failed"), trials((1, range(5, 10)))])
-    assert recorded(("5", ""), ("10", "")).looks(about, about) == 0
+    assert recorded(("5", ""), ("10", "")).additions(about, about) == 0
 
 
-def evidence(looks: int = 0) -> Evidence:
+def evidence(additions: int = 0) -> Evidence:
     units = Units(
         strata=(Stratum(0.01 + 0.03 * np.cos(np.arange(10)), NoPictures()),),
         pairs=10,
@@ -97,7 +97,7 @@ def evidence(looks: int = 0) -> Evidence:
         trial_ids=frozenset(),
         sides=(),
     )
-    return Evidence(units=units, post_hoc=False, looks=looks, cells=frozenset())
+    return Evidence(units=units, post_hoc=False, additions=additions, cells=frozenset())
 
 
 def test_a_claim_that_is_withdrawn_still_counts() -> None:
@@ -111,7 +111,7 @@ def test_a_claim_that_is_withdrawn_still_counts() -> None:
 
 def test_the_seeds_that_would_decide_allow_for_one_look_more() -> None:
     (claim,) = read_text(stated(CLAIM), Path("grid")).claims
-    ((first,), (third,)) = (verdicts([claim], [evidence(looks)]) for looks in (0, 2))
+    ((first,), (third,)) = (verdicts([claim], [evidence(additions)]) for additions in (0, 2))
     assert first.seeds is not None
     assert third.seeds is not None
     assert 10 < first.seeds < third.seeds

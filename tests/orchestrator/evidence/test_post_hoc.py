@@ -111,23 +111,24 @@ def test_seeds_that_are_added_for_one_claim_leave_the_others_as_they_were(sweep,
 
 
 def test_seeds_that_are_added_go_to_the_cells_of_open_claims_and_stay(
-    sweep, claims, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    sweep, claims, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    claim = UNITS % "test_accuracy"
-    assert sweep(claim, options=("--add-seeds",))["ran"] == 6, "there is nothing to look at yet"
-    monkeypatch.setattr("sys.argv", ["orch", "sweep", "grid.yaml", "--add-seeds"])
+    claim = UNITS % "val_accuracy, scope: these_pictures"
+    assert sweep(claim)["ran"] == 6
     first = claims()["claims"][0]
-    assert first["n"] == 2
+    assert (first["n"], first["looks"]) == (2, None)
     assert "--add-seeds" in first["decide"]
     added = sweep(claim, options=("--add-seeds",))
-    assert added["ran"] > 0
-    assert added["ran"] % 2 == 0, "two cells of three"
     then = claims()["claims"][0]
-    assert then["n"] == 2 + added["ran"] / 2
-    assert then["p_corrected"] == pytest.approx(min(1, 2 * then["p"]))
-    assert any("after a look at the data" in note for note in then["notes"])
-    monkeypatch.setattr("sys.argv", ["orch", "sweep", "grid.yaml"])
-    assert sweep(claim)["counts"] == {"completed": 6 + added["ran"]}, "planned without the option too"
+    assert then["verdict"] == "supported"
+    assert then["looks"]["planned"] == [2, 9, 12, 16, 21, 28, 37, 40]
+    assert then["looks"]["taken"][-1] == then["n"] == 2 + added["ran"] / 2, "two cells of three"
+    assert then["p"] < then["p_corrected"] <= 0.05
+    assert any("planned anew once after a look at the data, so p is multiplied by 2" in note for note in then["notes"])
+    counts = {"completed": 6 + added["ran"]}
+    assert sweep(claim)["counts"] == counts, "planned without the option too"
+    assert sweep(claim, options=("--add-seeds",))["counts"] == counts, "what is decided gets no more"
+    assert claims()["claims"][0] == then
     capsys.readouterr()
     assert run(["plan", "grid.yaml", "--json"]) == 0
     planned = json.loads(capsys.readouterr().out)
@@ -139,7 +140,7 @@ def test_seeds_are_not_added_beyond_max_trials(sweep, capsys: pytest.CaptureFixt
     sweep(claim)
     capsys.readouterr()
     assert run(["sweep", "grid.yaml", "--engine", "inline", "--add-seeds", "--max-trials", "7", "-q"]) == 2
-    assert "with the seeds that are added" in capsys.readouterr().err
+    assert "with the seeds that may be added" in capsys.readouterr().err
     journal = Journal.read(Path("results/demo/journal.sqlite"))
     ((sweeps,),) = journal.query("SELECT count(*) FROM environments")
     journal.close()
