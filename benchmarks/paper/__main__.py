@@ -15,7 +15,7 @@ from typing import Final
 
 from benchmarks.paper import pictures, sentences
 from benchmarks.paper.document import Grid, document
-from benchmarks.paper.kept import KEPT, is_finished, keep, restore
+from benchmarks.paper.kept import KEPT, bring_to_now, is_finished, is_of_now, keep, restore
 from orchestrator.store.paths import ResultsPaths
 
 ROOT: Final = Path(__file__).parents[2]
@@ -41,8 +41,14 @@ def _run(name: str, grid: Path, options: argparse.Namespace) -> None:
 
 def _there(name: str, results: Path) -> ResultsPaths | None:
     """Where the tables of a grid are that has run: here, or as they were kept; None where it has not."""
-    found = (ResultsPaths(folder / name) for folder in (results, KEPT))
-    return next((paths for paths in found if is_finished(paths)), None)
+    here, kept = ResultsPaths(results / name), ResultsPaths(KEPT / name)
+    if is_finished(here) and is_of_now(here):
+        return here
+    if not is_finished(kept):
+        return None
+    if not is_of_now(kept):
+        bring_to_now(kept)
+    return kept
 
 
 def main() -> None:

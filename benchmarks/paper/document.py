@@ -150,7 +150,8 @@ def _cost(ran: Sequence[tuple[Grid, ResultsPaths]]) -> Iterator[str]:
     yield "| grid | trials | of them tuning | completed | hours of trials | orch, torch | machine |"
     yield "| --- | ---: | ---: | ---: | ---: | --- | --- |"
     for grid, results in ran:
-        trials = pd.concat([pd.read_parquet(results.table(table.name)) for table in TRIAL_TABLES], ignore_index=True)
+        tables = [path for table in TRIAL_TABLES if (path := results.table(table.name)).exists()]
+        trials = pd.concat(map(pd.read_parquet, tables), ignore_index=True)
         where = pd.read_parquet(results.table(ENVIRONMENTS.name)).iloc[-1]
         tuning, done = (trials["purpose"] == "tuning").sum(), (trials["status"] == "completed").sum()
         hours = trials["total_seconds"].sum() / 3600

@@ -7,6 +7,7 @@ of `curves`, the largest table, are left out: no claim is on them.
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,8 @@ import pyarrow.parquet as pq
 
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import Checksums, digest_of
-from results_schema import TABLES, TRIALS, still_to_run
+from orchestrator.store.version import table_version
+from results_schema import TABLES, TRIALS, VERSION, still_to_run
 
 KEPT: Final = Path(__file__).parents[2] / "docs" / "paper"
 _LEFT_OUT: Final = "curves"
@@ -50,6 +52,19 @@ def restore(kept: ResultsPaths, results: ResultsPaths) -> None:
     subprocess.run(
         [sys.executable, "-m", "orchestrator", "repair", str(results.root)], check=False
     )  # it says how it went
+
+
+def is_of_now(results: ResultsPaths) -> bool:
+    """Whether its tables are of this version: those of several are no family."""
+    return table_version(results.table(TRIALS.name)) == VERSION
+
+
+def bring_to_now(kept: ResultsPaths) -> None:
+    """Write tables that an earlier orch has left as this one writes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        again = ResultsPaths(Path(folder) / kept.root.name)
+        restore(kept, again)
+        keep(again, kept)
 
 
 def _copy(source: ResultsPaths, target: ResultsPaths) -> None:
