@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.paper.document import Grid, document
-from benchmarks.paper.kept import is_finished, keep, restore
+from benchmarks.paper.kept import bring_to_now, is_finished, is_of_now, keep, restore
 from benchmarks.paper.pictures import SIDE, made, write
 from benchmarks.paper.sentences import FILE, Sentence, read_sentences
 from orchestrator.cli import run
@@ -160,6 +160,9 @@ def test_from_kept_tables_nothing_runs_again_and_verdicts_are_the_same(
     assert is_finished(ran)
     keep(ran, kept)
     assert not kept.journal.exists()
+    bring_to_now(kept)  # as tables of an earlier orch are: written anew from a journal that was made of them
+    assert is_of_now(kept)
+    assert is_finished(kept)
     restore(kept, again)
     assert all(verdict.intact for verdict in verify(again))
     verdicts = [as_json(judge(paths).verdicts[0]) for paths in (ran, kept, again)]
