@@ -219,6 +219,8 @@ name: documented
 axes: {dataset: digits, model: mlp, optimizer: sgd}
 """
 """What a part of a grid is completed with, where its first line names no example that it is from."""
+TO_DECIDE: Final = "examples/claims.yaml"
+"""The same, where it adds seeds until claims are decided: one that has claims."""
 
 
 def is_of_a_cluster(block: dict[str, Any]) -> bool:
@@ -228,7 +230,9 @@ def is_of_a_cluster(block: dict[str, Any]) -> bool:
 def completed(text: str) -> str:
     """A part of a grid as a whole one: with the sections, and the axes, that it lacks and the other grid has."""
     yaml, written = YAML(), StringIO()
-    grid, other = yaml.load(text), yaml.load(example_of(text) or MIN)
+    grid = yaml.load(text)
+    decides = isinstance(seeds := grid.get("seeds"), dict) and "until" in seeds
+    other = yaml.load(example_of(text) or (text_of(TO_DECIDE) if decides else MIN))
     for key, section in other.items():
         grid.setdefault(key, section)
     for axis, levels in other["axes"].items():

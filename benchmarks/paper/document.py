@@ -25,7 +25,7 @@ none does. A claim was stated in a grid of `examples/paper/`, in the direction o
 stand as they fell, contradictions and what could not be decided among them. Small networks on small pictures, two cores: a
 verdict is one on these cells, not on all networks. Written by `make paper`, which anyone can run and stop;
 [claims.md](claims.md) says how a verdict comes about and [statistics.md](statistics.md) how often it is wrong. The tables
-behind it are in `docs/paper/`: `orch claims docs/paper/clips` judges one of them by itself.
+behind it are in `docs/paper/`: `orch claims docs/paper/long` judges one of them by itself.
 """
 _HOW: Final = """## How to read it
 
