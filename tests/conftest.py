@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +15,8 @@ ROOT = Path(__file__).parents[1]
 
 def pytest_configure() -> None:
     hear_signals()
+    # Ray gives its workers the niceness 15: beside two other processes that test they would hardly ever run
+    os.environ.setdefault("RAY_worker_niceness", "0")
 
 
 @pytest.hookimpl(optionalhook=True)
