@@ -87,10 +87,10 @@ def _left_debugger(raised: BaseException) -> bool:
     """Whether a debugger was left with `q`, whatever the trial has made of that."""
     cause: BaseException | None = raised
     for _ in range(_CHAIN):
-        if cause is None or isinstance(cause, BdbQuit):
+        if cause is None or issubclass(type(cause), BdbQuit):  # a class of its own may lie to `isinstance`
             break
         cause = cause.__cause__ or cause.__context__
-    return isinstance(cause, BdbQuit)
+    return cause is not None and issubclass(type(cause), BdbQuit)
 
 
 class _WorkProxy:

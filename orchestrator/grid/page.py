@@ -37,6 +37,7 @@ seeds: 3
 _SECTIONS: Final = {
     "WrittenAxes": ("axes", ""),
     "VariedSeeds": ("seeds as a mapping", ""),
+    "SeedsUntilDecided": ("seeds until claims are decided", "More in [claims](claims.md#seeds-until-all-is-decided)."),
     "Protocol": ("protocol", ""),
     "Splits": ("protocol.splits", ""),
     "Resources": ("resources", ""),

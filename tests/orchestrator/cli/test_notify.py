@@ -90,7 +90,7 @@ def test_the_first_failure_is_reported_once(sweep: list[str], monkeypatch: pytes
     assert run(sweep) == 1
     first, end = [message["in"] for message in heard()]
     assert (first["event"], first["outcome"], first["exit_code"]) == ("failure", "running", None)
-    assert "timed out: digits" in first["message"]
+    assert "timed out: mlp(" in first["message"]
     assert (end["event"], end["outcome"], end["exit_code"]) == ("end", "failed", 1)
     assert end["counts"] == {"timed_out": 2}
 

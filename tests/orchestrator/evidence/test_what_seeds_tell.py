@@ -86,7 +86,7 @@ def test_two_values_have_no_interval(tmp_path: Path) -> None:
     page = read_page(write(tmp_path / "demo", {Cell(model="cnn"): [0.9, 0.92], Cell(): [0.8, 0.8]}))
     assert page.winners[0].interval == ""
     assert [(cell.low, cell.high) for cell in page.cells.cells] == [(None, None)] * 2
-    assert (page.boards[0].grid.rows[1][2], page.cells.cells[1].n) == ((0.8, None, None), 2)
+    assert (page.boards[0].grid.rows[1][1], page.cells.cells[1].n) == ((0.8, None, None), 2)
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_what_the_reader_refuses_is_marked(
 
 def test_every_parameter_says_what_it_is(validator: jsonschema.Draft202012Validator) -> None:
     models = validator.schema["$defs"]["model"]["anyOf"]
-    cnn = next(model for model in models if model.get("properties", {}).get("name") == {"const": "cnn"})
+    cnn = next(model for model in models if model.get("properties", {}).get("name", {}).get("const") == "cnn")
     assert cnn["properties"]["channels"]["description"] == "Feature maps of each convolution."
     assert cnn["properties"]["channels"]["default"] == [32, 64]
     protocol = validator.schema["$defs"]["Protocol"]["properties"]
