@@ -20,7 +20,8 @@ from benchmarks.null_trial import null_trial
 from benchmarks.peer import peer, run
 from benchmarks.table import markdown
 from orchestrator.plan.progress import Progress, SilentProgress
-from orchestrator.sweep.run import EngineName, SweepRequest, SweepSummary, run_sweep
+from orchestrator.sweep.run import EngineName, SweepRequest, run_sweep
+from orchestrator.sweep.summary import SweepSummary
 
 BEST, USUAL = "Ray Tune at its best", "Ray Tune as most people write it"
 PEERS = {BEST: ("benchmarks.peers.null_tune_best", 1000), USUAL: ("benchmarks.peers.null_tune_usual", 32)}

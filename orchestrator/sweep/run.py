@@ -2,11 +2,11 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from clusters.nodes import local_nodes
 from clusters.spec import ClusterSpec
@@ -31,17 +31,18 @@ from orchestrator.sweep.confirm import confirming
 from orchestrator.sweep.environment import observe
 from orchestrator.sweep.left_behind import left_behind
 from orchestrator.sweep.loop import Sweep
-from orchestrator.sweep.only import named_trials, outcome_of, tell_of_ended
+from orchestrator.sweep.only import named_trials, tell_of_ended
 from orchestrator.sweep.planned_seeds import most_trials
 from orchestrator.sweep.queue import Packing
 from orchestrator.sweep.record import PendingWork, changed_source, record_plan
 from orchestrator.sweep.session import open_session, reported
 from orchestrator.sweep.source_watch import SourceWatch
 from orchestrator.sweep.stop import Stopping, StopRequest
-from orchestrator.text import command_line, counted, one_line
+from orchestrator.sweep.summary import REASONS_SHOWN, SweepSummary, summary_of
+from orchestrator.text import command_line, counted
 from orchestrator.wandb.process import CELLS_INSTEAD, MANY_RUNS, open_key_files
 from orchestrator.wandb.settings import wished
-from results_schema import FINAL, still_to_run
+from results_schema import still_to_run
 from trainables.context import Context
 from trainables.dataset import DataLocation
 from trainables.records import TrialResult
@@ -160,67 +161,6 @@ def stopped_by_request(journal: Journal) -> Stopped:
 
 # How a sweep ended.
 
-_REASONS_SHOWN: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class SweepSummary:
-    """How a sweep ended."""
-
-    name: str
-    results: Path
-    counts: dict[str, int]
-    """Planned trials by status; with `--only` those that it names."""
-    ran: int
-    """Trials that came to an end in this sweep."""
-    skipped: dict[str, int]
-    """Reason to the number of planned trials that were skipped for it, the most frequent first."""
-    nothing_could_run: bool
-    """Whether no planned trial could run, or none of those that were left."""
-    startup_seconds: float
-    """From the beginning to the first trial handed to a slot that was ready."""
-    run_seconds: float
-    """From there to the last row in the journal."""
-    export_seconds: float
-    """Of the final export."""
-    others: int = 0
-    """Planned trials that `--only` left to run; none of them is counted in `counts`."""
-
-    def as_text(self) -> str:
-        """Format it for the end of a sweep."""
-        counts = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(self.counts.items()))
-        others = f"; {counted(self.others, 'other')} still to run" if self.others else ""
-        first = f"{self.name}: {self._done()}; {counts}{others}"
-        return "\n".join([first, *self._reasons(), f"tables in {self.results}"])
-
-    def _done(self) -> str:
-        if self.ran:
-            return f"ran {counted(self.ran, 'trial')} in {self.run_seconds:.1f} s"
-        if self.nothing_could_run:
-            return "nothing could run"
-        return "nothing was left that can run" if self.skipped else "nothing was left to run"
-
-    def _reasons(self) -> Iterator[str]:
-        for reason, trials in list(self.skipped.items())[:_REASONS_SHOWN]:
-            yield f"  {trials} × {one_line(reason)}"
-        if (more := len(self.skipped) - _REASONS_SHOWN) > 0:
-            yield f"  and {more} more reasons: `orch results {self.results} --where status=skipped --columns reason`"
-
-    def as_json(self) -> dict[str, object]:
-        """Format it for `--json`."""
-        return {**asdict(self), "results": str(self.results)}
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether every planned trial is completed, skipped or diverged."""
-        return self.counts.keys() <= FINAL
-
-    @property
-    def exit_code(self) -> int:
-        if not self.succeeded:
-            return 1
-        return UserError.exit_code if self.nothing_could_run else 0
-
 
 def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
     """Run what is missing of a grid. Raises the errors of `orchestrator.errors`.
@@ -245,19 +185,12 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
     with Stopping() as stopping, open_session(paths, progress, stopping) as writing:
         journal, lock = writing.journal, writing.lock
         looks = _plan_seeds(request, plan, journal)  # what is refused here is no sweep yet
-        plan.confirming = confirming(plan, paths, journal, request.confirm, progress.note)
-        if plan.confirming.cells:
-            kept = ExistingResults(cell_ids=(), statuses={})
-            _check(plan.counts(kept).trials, request, "with those that confirm, ")
-            plan.confirming.keep(journal)
+        _plan_confirmation(request, plan, paths, journal, progress)
         environment = observe(cluster, request.grid.read_text(encoding="utf-8"), looks)
         statuses = journal.statuses() if request.only else {}
         only = named_trials(plan, statuses, request.only) if request.only else None
         journal.environment(environment)
-        if (warning := changed_source(plan, journal)) is not None:
-            progress.note(f"warning: {warning}")
-        for behind in left_behind(plan, journal, of_latest=True)[:_REASONS_SHOWN]:
-            progress.note(f"warning: {behind.text}; they stay, and count no more")
+        _warn(plan, journal, progress)
 
         def record(*, retry: bool = False) -> PendingWork:
             return record_plan(plan, journal, examples, packing, progress.note, retry=retry, only=only)
@@ -315,25 +248,33 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
             journal.commit()
             checkpoints.committed()
         journal.predictions_written(written.take())
-        counts, skipped = (journal.counts(), journal.skipped_reasons()) if only is None else outcome_of(only, journal)
-        nothing_could_run = counts.keys() == {"skipped"} or (had > 0 and not anywhere)
-        return SweepSummary(
-            name=grid.name,
-            results=paths.root,
-            counts=counts,
-            ran=sweep.ran,
-            skipped=skipped,
-            nothing_could_run=nothing_could_run,
-            startup_seconds=(sweep.first_task or time.monotonic()) - began,
-            run_seconds=0.0 if sweep.first_task is None else sweep.last_row - sweep.first_task,
-            export_seconds=exported.seconds,
-            others=0 if only is None else still_to_run(journal.counts()) - still_to_run(counts),
-        )
+        no_room = had > 0 and not anywhere
+        seconds = exported.seconds
+        return summary_of(grid.name, paths, journal, sweep, only, began=began, export_seconds=seconds, no_room=no_room)
 
 
 def _tell_of_many_runs(grid: GridSpec, plan: Plan, progress: Progress) -> None:
     if grid.wandb.mode != "disabled" and grid.wandb.runs == "trials" and (runs := plan.counts().trials) > MANY_RUNS:
         progress.note(f"{runs:,} W&B runs are many: {CELLS_INSTEAD}")
+
+
+def _warn(plan: Plan, journal: Journal, progress: Progress) -> None:
+    """Say what is other than at the sweep before, and is meant or is not."""
+    if (warning := changed_source(plan, journal)) is not None:
+        progress.note(f"warning: {warning}")
+    for behind in left_behind(plan, journal, of_latest=True)[:REASONS_SHOWN]:
+        progress.note(f"warning: {behind.text}; they stay, and count no more")
+
+
+def _plan_confirmation(
+    request: SweepRequest, plan: Plan, paths: ResultsPaths, journal: Journal, progress: Progress
+) -> None:
+    """Have the plan know of fresh seeds. Raises UserError for too many, or where nothing can be confirmed."""
+    plan.confirming = confirming(plan, paths, journal, request.confirm, progress.note)
+    if plan.confirming.cells:
+        kept = ExistingResults(cell_ids=(), statuses={})
+        _check(plan.counts(kept).trials, request, "with those that confirm, ")
+        plan.confirming.keep(journal)
 
 
 def _plan_seeds(request: SweepRequest, plan: Plan, journal: Journal) -> LookPlan | None:

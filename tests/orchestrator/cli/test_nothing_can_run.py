@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import run
-from orchestrator.sweep.run import SweepSummary
+from orchestrator.sweep.summary import SweepSummary
 
 GRID = """\
 name: big

@@ -10,7 +10,8 @@ from orchestrator.cli import run as cli_run
 from orchestrator.plan.progress import SilentProgress
 from orchestrator.store.journal import Journal
 from orchestrator.sweep.preview import preview
-from orchestrator.sweep.run import SweepRequest, SweepSummary, run_sweep
+from orchestrator.sweep.run import SweepRequest, run_sweep
+from orchestrator.sweep.summary import SweepSummary
 from tests.orchestrator.sweeper import misbehave
 
 GRID = """\

@@ -8,7 +8,8 @@ import pytest
 from orchestrator.errors import UserError
 from orchestrator.plan.progress import SilentProgress
 from orchestrator.sweep.record import NO_ROOM
-from orchestrator.sweep.run import SweepRequest, SweepSummary, run_sweep
+from orchestrator.sweep.run import SweepRequest, run_sweep
+from orchestrator.sweep.summary import SweepSummary
 
 GRID = """\
 name: sweep

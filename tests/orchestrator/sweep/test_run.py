@@ -21,7 +21,8 @@ from orchestrator.plan.prepare import data_location
 from orchestrator.plan.progress import SilentProgress, Snapshot
 from orchestrator.store import tables
 from orchestrator.store.journal import Journal
-from orchestrator.sweep.run import SweepRequest, SweepSummary, run_sweep
+from orchestrator.sweep.run import SweepRequest, run_sweep
+from orchestrator.sweep.summary import SweepSummary
 from tests.orchestrator.processes import ORCH, environment
 from tests.orchestrator.sweeper import LEAVES, RAISES, RUNS_OUT_OF_MEMORY, misbehave
 from tests.trainables.test_plugin import install

@@ -23,7 +23,8 @@ from orchestrator.report.markdown import markdown
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.sweep.preview import preview
-from orchestrator.sweep.run import SweepRequest, SweepSummary, run_sweep
+from orchestrator.sweep.run import SweepRequest, run_sweep
+from orchestrator.sweep.summary import SweepSummary
 from results_schema import TRIAL_TABLES
 from tests.orchestrator import sample
 from tests.trainables.epoch_rows import epoch_row

@@ -28,7 +28,8 @@ from orchestrator.report.contents import read_page
 from orchestrator.report.markdown import markdown
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.sweep.run import SweepRequest, SweepSummary, run_sweep
+from orchestrator.sweep.run import SweepRequest, run_sweep
+from orchestrator.sweep.summary import SweepSummary
 from results_schema import TRIAL_TABLES
 from tests.orchestrator import sample
 from tests.trainables.epoch_rows import epoch_row
