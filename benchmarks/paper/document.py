@@ -59,7 +59,7 @@ def document(grids: Sequence[Grid]) -> str:
     ran = [(grid, grid.results) for grid in grids if grid.results is not None]
     waiting = [grid for grid in grids if grid.results is None]
     to_run = sum(len(grid.spec.claims) for grid in waiting)
-    verdicts = judge_together([results for _, results in ran], to_run=to_run).verdicts if ran else ()
+    verdicts = judge_together([results for _, results in ran]).verdicts if ran else ()
     by_id = {verdict.claim.id: verdict for verdict in verdicts}
     parts = [
         [_INTRODUCTION],

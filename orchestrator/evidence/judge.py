@@ -108,17 +108,16 @@ def judge(paths: ResultsPaths, grid: Path | GridSpec | None = None, *, alone: bo
     return _judged([_stated(paths, grid)], alone=alone)
 
 
-def judge_together(every: Sequence[ResultsPaths], *, to_run: int = 0) -> Judgement:
+def judge_together(every: Sequence[ResultsPaths]) -> Judgement:
     """The claims of several results as one family: p is corrected over all of them.
 
-    to_run: further claims of the family, of which nothing has run yet; p is corrected for them too.
     Raises as `judge`, and UserError where they are no family: a directory or an id comes twice, the tables are of
     different versions, or one claim is made on two measures.
     """
     _refuse_versions(every)
     stated = [_stated(paths, None) for paths in every]
     _refuse_same(stated)
-    return _judged(stated, to_run=to_run)
+    return _judged(stated)
 
 
 @dataclass(frozen=True)
@@ -128,20 +127,23 @@ class _Stated:
     root: Path
     sweep: str
     claims: Sequence[Claim]
+    family: int
+    """Claims of its whole study."""
     evidence: Sequence[Evidence]
     dropped: Mapping[str, str]
     """By digest, what earlier grids here claimed."""
     damage: tuple[str, ...]
 
 
-def _judged(stated: Sequence[_Stated], *, alone: bool = False, to_run: int = 0) -> Judgement:
+def _judged(stated: Sequence[_Stated], *, alone: bool = False) -> Judgement:
     claims = [claim for one in stated for claim in one.claims]
     made = {claim.digest for claim in claims}
     dropped = {digest: name for one in stated for digest, name in one.dropped.items() if digest not in made}
     evidence = [on for one in stated for on in one.evidence]
+    others = max(0, *(one.family - len(claims) for one in stated)) + (0 if alone else len(dropped))
     return Judgement(
         sweep=", ".join(one.sweep for one in stated),
-        verdicts=verdicts(claims, evidence, to_run + (0 if alone else len(dropped))),
+        verdicts=verdicts(claims, evidence, others),
         results=tuple(one.root for one in stated for _ in one.claims),
         dropped=tuple(dict.fromkeys(dropped.values())),
         damage=tuple(line for one in stated for line in one.damage),
@@ -180,7 +182,9 @@ def _stated(paths: ResultsPaths, grid: Path | GridSpec | None) -> _Stated:
             )
         )
     dropped = recorded.dropped({claim.digest for claim in spec.claims}, trials)
-    return _Stated(paths.root, spec.name, spec.claims, evidence, dropped, (*tables.damage, *pictures.damage))
+    return _Stated(
+        paths.root, spec.name, spec.claims, spec.tests, evidence, dropped, (*tables.damage, *pictures.damage)
+    )
 
 
 def evidence_on(

@@ -107,10 +107,10 @@ class Verdict:
         return self.evidence.arms.confounded
 
 
-def verdicts(claims: Sequence[Claim], evidence: Sequence[Evidence], dropped: int = 0) -> tuple[Verdict, ...]:
-    """Return the verdict of each claim. dropped: how many others were made of the same data, and withdrawn."""
-    followed = ended([moments(claim, one) for claim, one in zip(claims, evidence, strict=True)], dropped)
-    family = Family([1.0 if one.p is None else one.p for one in followed] + [1.0] * dropped)
+def verdicts(claims: Sequence[Claim], evidence: Sequence[Evidence], others: int = 0) -> tuple[Verdict, ...]:
+    """Return the verdict of each claim. others: further claims of the family, of which there is nothing to look at."""
+    followed = ended([moments(claim, one) for claim, one in zip(claims, evidence, strict=True)], others)
+    family = Family([1.0 if one.p is None else one.p for one in followed] + [1.0] * others)
     return tuple(
         _verdict(claim, one.evidence, one.found, p, family)
         for claim, one, p in zip(claims, followed, family.corrected, strict=False)

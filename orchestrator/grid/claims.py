@@ -324,9 +324,9 @@ class Claim(Section):
         return frozenset(axis for arm in self.arms for axis in arm.axes)
 
 
-def min_seeds(param_grid: int) -> int:
+def min_seeds(claims: int) -> int:
     """Fewer pairs cannot decide one of so many claims: of n signs the two most extreme patterns have the share 2 / 2^n."""
-    return ceil(log2(2 * param_grid / ALPHA))
+    return ceil(log2(2 * claims / ALPHA))
 
 
 def claim_digest(written: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from trainables.protocol import LAST, Protocol
 from trainables.task import tasks
 
 _MAX_CLAIMS: Final = 500
+_MAX_FAMILY: Final = 100_000
 """Of one grid; a family of more decides nothing."""
 _NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 _NEVER_EMPTY: Final = frozenset({"name", "axes", "seeds"})
@@ -102,6 +103,8 @@ class GridFile(Section):
     """Parameters that are tuned on validation, cell by cell, before the seeds run."""
     claims: Listed[Claim] = ()
     """What the results are said to show, before the grid is run."""
+    family: Annotated[int, Field(ge=1, le=_MAX_FAMILY)] | None = None
+    """How many claims a study of several grids makes in all: p is corrected for so many, whatever has run of the others."""
     wandb: Wandb = Wandb()
     """Where Weights & Biases runs go."""
     checkpoints: Annotated[
@@ -166,3 +169,15 @@ class GridFile(Section):
                     gathering.add(Mistake(message, at=claim.at))
                 seen.setdefault(claim.id, claim.at)
         return claims
+
+    @field_validator("family")
+    @classmethod
+    def _holds_the_claims(cls, family: int | None, info: ValidationInfo) -> int | None:
+        claims = len(info.data.get("claims", ()))
+        if family is not None and "claims" in info.data and not claims:
+            raise mistake("family says how many claims a study makes in all, and this grid makes none")
+        if family is not None and family < claims:
+            raise mistake(
+                f"family is {family}, and this grid alone makes {claims} claims; it counts those of all grids"
+            )
+        return family

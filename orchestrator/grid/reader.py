@@ -80,11 +80,11 @@ def _unequal(axes: Axes, zips: Sequence[Sequence[str]]) -> Iterator[tuple[int, s
 
 def _never_decided(root: YamlMapping, file: GridFile, axes: Axes) -> Iterator[Placed]:
     """What leaves claims open however many seeds are added until they are decided."""
-    most, claims = file.seeds.most, len(file.claims)
+    most, claims = file.seeds.most, max(len(file.claims), file.family or 0)
     if most is None:
         return
     places, least = root["seeds"].places, min_seeds(max(1, claims))
-    if not claims:
+    if not file.claims:
         yield places["until"], "seeds.until: decided needs claims: say under `claims` what is to be decided"
     elif most * len(axes.dataset) < least:
         message = f"seeds.most: {most} cannot decide any of {counted(claims, 'claim')}"

@@ -56,6 +56,8 @@ class GridSpec(BaseModel):
     tuning: Annotated[TuningSpec | None, SkipValidation] = None
     claims: Annotated[tuple[Claim, ...], SkipValidation] = ()
     """What is claimed of the results; no part of any trial's identity."""
+    family: int | None = None
+    """Claims of the whole study, where it has more grids than this one."""
     wandb: Wandb
     checkpoints: CheckpointPolicy | None = CheckpointPolicy()
     """None where none are kept."""
@@ -78,6 +80,11 @@ class GridSpec(BaseModel):
     def variation(self) -> Variation | None:
         """What the seeds vary, where that is not all."""
         return None if self.vary == SOURCES else Variation(self.vary, self.seeds[0])
+
+    @property
+    def tests(self) -> int:
+        """Claims that p is corrected for, one at least: this grid's and those of other grids of its study."""
+        return max(1, len(self.claims), self.family or 0)
 
     @property
     def looks(self) -> LookPlan | None:

@@ -134,11 +134,14 @@ class Plan:
 
     @property
     def _doubtful(self) -> tuple[Problem, ...]:
-        claims, least = self.grid.claims, min_seeds(max(1, len(self.grid.claims)))
+        claims, least = self.grid.claims, min_seeds(self.grid.tests)
         if not claims or self.grid.most is not None or len(self.grid.seeds) * len(self.data) >= least:
             return self.grid.warnings
         at = claims[0].at
-        message = f"{len(self.grid.seeds)} seeds cannot decide any of {len(claims)} claims; it takes at least {least}"
+        family = "" if self.grid.tests == len(claims) else f" of a family of {self.grid.tests}"
+        message = (
+            f"{len(self.grid.seeds)} seeds cannot decide any of {len(claims)} claims{family}; it takes at least {least}"
+        )
         return (*self.grid.warnings, Problem(str(self.grid.path), at.line, at.column, message))
 
     def cells(self) -> Iterator[Cell]:

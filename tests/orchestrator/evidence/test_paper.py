@@ -35,7 +35,7 @@ def test_a_grid_has_claims_and_seeds_that_can_decide_them_among_all(path: Path) 
     grid = read_grid(path)
     assert grid.claims
     assert not grid.warnings
-    assert len(grid.seeds) >= min_seeds(len(CLAIMS))
+    assert (grid.most or len(grid.seeds)) * len(grid.axes.dataset) >= min_seeds(len(CLAIMS))
 
 
 def test_no_id_stands_in_two_grids() -> None:
@@ -84,6 +84,11 @@ def _write_idx(path: Path, values: NDArray[np.uint8]) -> None:
     path.parent.mkdir(exist_ok=True)
     header = bytes([0, 0, 8, values.ndim]) + b"".join(size.to_bytes(4, "big") for size in values.shape)
     path.write_bytes(gzip.compress(header + values.tobytes(), compresslevel=1))
+
+
+def test_each_grid_says_how_many_claims_all_of_them_make() -> None:
+    grids = [read_grid(path) for path in GRIDS]
+    assert {grid.family for grid in grids} == {sum(len(grid.claims) for grid in grids)}
 
 
 @pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
@@ -178,9 +183,12 @@ def test_claims_that_have_not_run_count_in_the_family(tmp_path: Path) -> None:
     grid.write_text(_SMALL)
     ran = ResultsPaths(tmp_path / "ran")
     assert run(["sweep", str(grid), "--results", str(ran.root), "--engine", "inline", "-q"]) == 0
-    (alone,), (among,) = judge_together([ran]).verdicts, judge_together([ran], to_run=3).verdicts
+    (alone,) = judge_together([ran]).verdicts
+    grid.write_text(f"{_SMALL}family: 4\n")
+    assert run(["sweep", str(grid), "--results", str(ran.root), "--engine", "inline", "-q"]) == 0
+    (among,), (together,) = judge(ran).verdicts, judge_together([ran]).verdicts
     assert alone.p is not None and alone.corrected is not None
-    assert among.corrected == pytest.approx(min(1.0, 4 * alone.corrected))
+    assert among.corrected == together.corrected == pytest.approx(min(1.0, 4 * alone.corrected))
     page = document([Grid(grid, ran), Grid(GRIDS[0], None)])
     assert "## small" in page
     assert f"- [{GRIDS[0].stem}](../examples/paper/{GRIDS[0].name})" in page
