@@ -24,8 +24,8 @@ from benchmarks.table import markdown
 from benchmarks.watched import watched
 
 TO_PAGE_SECONDS: Final = 20.0
-MEGABYTES: Final = 8.0
-TO_OPEN_SECONDS: Final = 3.0
+MEGABYTES_BESIDE_DATA: Final = 3.0
+TO_OPEN_SECONDS: Final = 2.0
 SHAPES: Final = {"200 cells x 5 seeds": (5, 1), "1,000 cells x 1 seed": (1, 5)}
 """Seeds, and how often each cell is there under another name."""
 
@@ -38,6 +38,8 @@ class Figures:
     to_page_seconds: float
     peak_mb: float
     page_mb: float
+    data_mb: float
+    """Of the page, the values that its charts and tables show."""
     to_open_seconds: float | None
     """None where there is no Chromium."""
 
@@ -45,7 +47,7 @@ class Figures:
     def within(self) -> bool:
         return (
             self.to_page_seconds <= TO_PAGE_SECONDS
-            and self.page_mb <= MEGABYTES
+            and self.page_mb - self.data_mb <= MEGABYTES_BESIDE_DATA
             and (self.to_open_seconds or 0) <= TO_OPEN_SECONDS
         )
 
@@ -55,9 +57,17 @@ def measure(folder: Path) -> list[Figures]:
     for what, (seeds, variants) in SHAPES.items():
         paths = write_made_up(folder / f"{seeds}-seeds", seeds=seeds, variants=variants)
         run = watched(["-m", "orchestrator", "report", str(paths.root)])
-        size = paths.report.stat().st_size / 1e6
-        figures.append(Figures(what, run.seconds, run.peak_mb, size, _to_open(paths.report)))
+        page = paths.report.read_bytes()
+        figures.append(
+            Figures(what, run.seconds, run.peak_mb, len(page) / 1e6, _data(page) / 1e6, _to_open(paths.report))
+        )
     return figures
+
+
+def _data(page: bytes) -> int:
+    """Bytes of the values that the page embeds."""
+    _, after = page.split(b'id="page-data">')
+    return after.index(b"</script>")
 
 
 def _to_open(page: Path) -> float | None:
@@ -100,12 +110,24 @@ def main() -> None:
                 f"{one.to_page_seconds:.1f}",
                 f"{one.peak_mb:.0f}",
                 f"{one.page_mb:.2f}",
+                f"{one.data_mb:.2f}",
                 _shown(one.to_open_seconds),
             )
             for one in figures
         ]
-        limits = ("at most", f"{TO_PAGE_SECONDS:.0f}", "", f"{MEGABYTES:.0f}", f"{TO_OPEN_SECONDS:.0f}")
-        print(markdown(("1,000 trials", "tables to page, s", "peak MB", "page, MB", "opens in, s"), [*rows, limits]))
+        limits = (
+            "at most",
+            f"{TO_PAGE_SECONDS:.0f}",
+            "",
+            f"{MEGABYTES_BESIDE_DATA:.0f} + data",
+            "",
+            f"{TO_OPEN_SECONDS:.0f}",
+        )
+        print(
+            markdown(
+                ("1,000 trials", "tables to page, s", "peak MB", "page, MB", "data, MB", "opens in, s"), [*rows, limits]
+            )
+        )
         print(f"\n{where}")
     raise SystemExit(not all(one.within for one in figures))
 

@@ -1,7 +1,6 @@
 """Writes one self-contained HTML file: `orch report`."""
 
 import json
-import re
 from base64 import b64encode
 from functools import partial
 from hashlib import sha256
@@ -11,6 +10,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 from pydantic import TypeAdapter
 
+from orchestrator.report import plotly
 from orchestrator.report.page import Page
 from orchestrator.report.template import cleaned, environment, part
 
@@ -19,15 +19,13 @@ _SCRIPTS: Final = ("look.js", "table.js", "figures.js", "curves.js", "tuning.js"
 
 _STYLES_OF_PLOTLY: Final = ("", " ")
 """Plotly makes a style element without text, whose rules a script adds; the other is what is left of that for maps."""
-_STYLE_FOR_MAPS: Final = re.compile(r"(\.textContent=)'\.maplibregl-map\{[^']*'")
-"""Rules for maps, which the page has none of: 60 kB that its policy would have to let through."""
 
 
 def render(page: Page) -> str:
     """The page as HTML that needs nothing else, and that lets a browser run and apply only what is ours."""
     templates = environment()
     style = Markup("").join(part(templates, name) for name in _STYLES)
-    scripts = [_plotly(), Markup("").join(part(templates, name) for name in _SCRIPTS)]
+    scripts = [_library(), Markup("").join(part(templates, name) for name in _SCRIPTS)]
     return templates.get_template("report.html.j2").render(
         page=page,
         style=style,
@@ -49,8 +47,5 @@ def _embedded(value: object) -> Markup:
     return htmlsafe_json_dumps(plain, dumps=partial(json.dumps, allow_nan=False, separators=(",", ":")))
 
 
-def _plotly() -> Markup:
-    from plotly.offline import get_plotlyjs
-
-    script = _STYLE_FOR_MAPS.sub(r"\1' '", get_plotlyjs(), count=1)
-    return Markup(script)  # noqa: S704 - the library's own script # nosec B704
+def _library() -> Markup:
+    return Markup(plotly.script())  # noqa: S704 - the library's own script # nosec B704
