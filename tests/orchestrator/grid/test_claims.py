@@ -38,8 +38,12 @@ def read(folder: Path, text: str) -> GridSpec:
 
 
 def problems(folder: Path, claims: str, axes: str = AXES) -> list[str]:
+    return mistakes(folder, f"{axes}claims:\n{claims}")
+
+
+def mistakes(folder: Path, text: str) -> list[str]:
     with pytest.raises(GridError) as caught:
-        read(folder, f"{axes}claims:\n{claims}")
+        read(folder, text)
     return [line.removeprefix(f"{folder}/grid.yaml:") for line in str(caught.value).splitlines()]
 
 
@@ -150,30 +154,32 @@ _ONE = "claims:\n  - {id: H1, text: a, better: {model: cnn}, than: {model: mlp},
 
 
 def test_of_a_family_seeds_have_to_decide_one_of_all_its_claims(tmp_path: Path) -> None:
-    grid = read(tmp_path, f"{AXES.replace('seeds: 3', 'seeds: 8')}family: 400\n{_ONE}")
+    grid = read(tmp_path, f"{AXES.replace('seeds: 3', 'seeds: 8')}family: 50000\n{_ONE}")
     message = [str(warning) for warning in Plan(grid, data_location(None, grid.path, None)).warnings]
-    assert grid.tests == 400
-    assert any("8 seeds cannot decide any of 1 claims of a family of 400; it takes at least 14" in line for line in message)
+    assert grid.tests == 50_000
+    assert any(
+        "8 seeds cannot decide any of 1 claims of a family of 50000; it takes at least 21" in line for line in message
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (f"family: 0\n{_ONE}", "8:9: family has to be at least 1, not 0"),
-        (f"family: many\n{_ONE}", "8:9: family has to be a whole number, not 'many'"),
+        (f"family: many\n{_ONE}", '8:9: family has to be a whole number, not "many"'),
         ("family: 3\n", "8:9: family says how many claims a study makes in all, and this grid makes none"),
         (
-            f"family: 1\n{_ONE}  - {{id: H2, text: b, better: {{model: mlp}}, than: {{model: cnn}}, on: test_loss}}\n",
+            f"family: 1\n{_ONE}  - {{id: H2, text: b, better: {{model: mlp}}, than: {{model: cnn}}, on: test_accuracy}}\n",
             "8:9: family is 1, and this grid alone makes 2 claims; it counts those of all grids",
         ),
     ],
 )
 def test_a_family_holds_the_claims_of_its_grid(tmp_path: Path, text: str, message: str) -> None:
-    assert problems(tmp_path, text) == [message]
+    assert mistakes(tmp_path, AXES + text) == [message]
 
 
 def test_more_seeds_than_there_may_be_cannot_decide_a_large_family(tmp_path: Path) -> None:
     seeds = AXES.replace("seeds: 3", "seeds: {until: decided, most: 8}")
-    assert problems(tmp_path, f"family: 400\n{_ONE}", seeds) == [
-        "7:31: seeds.most: 8 cannot decide any of 400 claims, whatever they show; it takes at least 14"
+    assert mistakes(tmp_path, f"{seeds}family: 50000\n{_ONE}") == [
+        "7:31: seeds.most: 8 cannot decide any of 50000 claims, whatever they show; it takes at least 21"
     ]

@@ -213,3 +213,36 @@ def test_more_trials_than_are_allowed_are_refused_before_anything_runs(
     grid(tmp_path)
     assert run(["sweep", "grid.yaml", "--engine", "inline", "--max-trials", "52"]) == 2
     assert "with the seeds that may be added, grid.yaml has 53 trials" in capsys.readouterr().err
+
+
+FOLDS = """\
+name: until
+axes:
+  dataset: {name: digits, per_class: 8, folds: 11}
+  model: [{name: mlp, hidden: [[4], [5]]}, {name: cnn, channels: [2]}]
+  optimizer: adam
+seeds: {until: decided, most: 11}
+protocol: {epochs: 1, batch_size: 64, keep_predictions: false}
+tuning: {trials: 2, space: {optimizer.lr: [0.0001, 0.0002, log]}}
+wandb: {mode: disabled}
+claims:
+  - {id: H1, text: one more, better: {model: mlp(hidden=5)}, than: {model: mlp(hidden=4)}, on: test_accuracy}
+"""
+
+
+def test_each_fold_that_is_added_is_tuned_and_its_tuning_trials_count_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "grid.yaml").write_text(FOLDS)
+    monkeypatch.chdir(tmp_path)
+    planned = told(capsys, "plan", "grid.yaml", "--json")
+    of_cell = 1 + 2  # a trial of each fold, and two that tune for it
+    assert (planned["trials"], planned["most_trials"]) == (3 * 7 * of_cell, 2 * 11 * of_cell + 7 * of_cell)
+    ended = told(capsys, "sweep", "grid.yaml", "--engine", "inline", "--json", "-q")
+    assert ended["counts"] == {"completed": planned["most_trials"]}
+    tuning = pd.read_parquet("results/until/tuning_trials.parquet")
+    assert tuning.groupby("model")["repetition"].nunique().to_dict() == {
+        "mlp(hidden=4)": 11,
+        "mlp(hidden=5)": 11,
+        "cnn(channels=2)": 7,
+    }
