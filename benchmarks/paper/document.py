@@ -23,21 +23,25 @@ The study that inspired this program says which networks, regularizers and optim
 when, without a single figure. Here are its sentences, in our words, each with the claims that test it or the reason why
 none does. A claim was stated in a grid of `examples/paper/`, in the direction of the survey, before the grid ran; verdicts
 stand as they fell, contradictions and what could not be decided among them. Small networks on small pictures, two cores: a
-verdict is one on these cells, not on all networks. Written by `make paper`, which anyone can run and stop;
-[claims.md](claims.md) says how a verdict comes about and [statistics.md](statistics.md) how often it is wrong. The tables
-behind it are in `docs/paper/`: `orch claims docs/paper/long` judges one of them by itself.
+verdict is one on these cells, not on all networks. Three grids (regularization, filters, clips) had run once before, with
+twelve seeds and other pictures of the same data; that decided little, they were made anew with the rule below, and nothing
+of the first runs is counted here. Written by `make paper`, which anyone can run and stop; [claims.md](claims.md) says how a
+verdict comes about and [statistics.md](statistics.md) how often it is wrong. The tables behind it are in `docs/paper/`:
+`orch claims docs/paper/long` judges one of them by itself.
 """
 _HOW: Final = """## How to read it
 
-- **n** is the units that a verdict rests on: seeds (each with another fold of the data, or another training) of each data
-  set; repetitions of the tuning where something was tuned.
-- **effect** is positive where it is as the survey says. **p** is after Holm over all claims of this page, those of grids
-  that have not run yet among them.
+- **n** is the units that a verdict rests on: seeds of each data set, each with another fold of the data or, where pictures
+  are fixed, another training. Where rates are tuned they are tuned anew in each fold. Most grids take seeds until their
+  claims are decided, up to 40 of each cell: p and intervals allow for each look.
+- **effect** is positive where it is as the survey says. Who says *better* here says by how much, a point of accuracy in most
+  claims, so that *contradicted* also says: by less than that, if at all. **p** is after Holm over all claims of this page,
+  those of grids that have not run yet among them.
 - Arms are of one size within a fifth unless size is the subject, are trained until validation has come to rest, and where
   rates are compared they are tuned with equal budgets. A claim says so (`fair`), and where it turns out otherwise its
   verdict is *confounded*. What differs beside that is told.
-- Pictures: digits (scikit-learn's), MNIST, Fashion-MNIST and a JPEG copy of CIFAR-10, scaled down, a few hundred of each to
-  learn from; digits that move, and pictures made of digits.
+- Pictures: MNIST, Fashion-MNIST and a JPEG copy of CIFAR-10, scaled down, a few hundred of each to learn from; digits that
+  move, and pictures made of scikit-learn's digits.
 """
 
 

@@ -18,6 +18,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
+from trainables.dataset import DataLocation
+from trainables.datasets.digits import Digits
+
 FOLDER: Final = Path(__file__).parents[2] / "examples" / "paper" / "pictures"
 SIDE: Final = 16
 SEED: Final = 20261130
@@ -40,11 +43,8 @@ def made() -> Mapping[str, tuple[Pictures, Pictures]]:
     away. `diverse`: 600 digits, each once, at a place of its own. `narrow`: 60 of them, each at ten places, and the
     same test.
     """
-    from sklearn.datasets import load_digits
-
-    digits, labels = load_digits(return_X_y=True)
-    images = (digits.reshape(-1, 8, 8) * (255 / 16)).round().astype(np.uint8)
-    labels = labels.astype(np.int64)
+    digits = Digits().load(DataLocation(data=None, beside=None, cache=FOLDER))  # none of these is looked at
+    images, labels = digits.inputs[:, 0], digits.targets
     random = np.random.RandomState(SEED)  # its streams never change (NEP 19)
     order = random.permutation(len(images))
     test, training = order[:_TEST], order[_TEST:]

@@ -19,7 +19,7 @@ from orchestrator.grid.looks import LookPlan
 from orchestrator.text import masked
 from results_schema import VERSION, EnvironmentRow
 
-PACKAGES = ("torch", "torchvision", "ray", "numpy", "pyarrow", "scikit-learn", "pydantic", "wandb")
+PACKAGES = ("torch", "torchvision", "ray", "numpy", "pyarrow", "pydantic", "wandb")
 
 
 def observe(cluster: ClusterSpec, grid: str, looks: LookPlan | None) -> EnvironmentRow:

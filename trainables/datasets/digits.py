@@ -1,6 +1,11 @@
-"""Handwritten digits that scikit-learn ships (Alpaydin and Kaynak 1998, UCI "Optical Recognition of ... Digits")."""
+"""The embedded handwritten digits (Alpaydin and Kaynak 1998, UCI "Optical Recognition of Handwritten Digits").
 
+They are those of the test part that scikit-learn's `load_digits` has, and lie beside this file.
+"""
+
+from pathlib import Path
 from typing import ClassVar, Final
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -8,8 +13,9 @@ from trainables.data.content import digest_of_arrays
 from trainables.dataset import DataInfo, DataLocation, Dataset, Examples
 from trainables.errors import DataError
 
+_FILE: Final = Path(__file__).with_name("_digits.npz")
 _CONTENT: Final = "5061355c4455ff29f5424e0620e08da0"
-"""Digest of the decoded examples; known beforehand, so that a plan need not import scikit-learn."""
+"""Digest of the decoded examples; known beforehand, so that a plan need not read them."""
 _WHITE: Final = 16
 """The greatest value of a pixel, which counts the set bits of a 4 x 4 block."""
 
@@ -27,11 +33,13 @@ class Digits(Dataset):
         return _CONTENT
 
     def load(self, location: DataLocation) -> Examples:
-        from sklearn.datasets import load_digits  # slow to import
-
-        pixels, labels = load_digits(return_X_y=True)
-        inputs = np.round(pixels.reshape(-1, 1, 8, 8) * (255 / _WHITE)).astype(np.uint8)
+        try:
+            with np.load(_FILE, allow_pickle=False) as arrays:
+                pixels, labels = arrays["pixels"], arrays["labels"]
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as unreadable:
+            raise DataError(f"{_FILE} cannot be read ({unreadable}); install orch again") from unreadable
+        inputs = np.round(pixels[:, np.newaxis] * (255 / _WHITE)).astype(np.uint8)
         targets = labels.astype(np.int64)
         if digest_of_arrays([inputs, targets]) != _CONTENT:
-            raise DataError("scikit-learn's digits are not the published ones; install scikit-learn again")
+            raise DataError(f"{_FILE} does not hold the published digits; install orch again")
         return Examples(inputs, targets, np.zeros(len(inputs), dtype=bool))

@@ -85,9 +85,9 @@ def ranks(scores: pd.DataFrame, *, higher_is_better: bool = True, alpha: float =
     that over two data sets of ten seeds some pair "differs" in most worlds where none does over data sets. A block's score
     is their mean.
 
-    Demsar, "Statistical Comparisons of Classifiers over Multiple Data Sets", JMLR 7 (2006), sections 3.2.2 and 3.2.4;
-    Friedman by scipy, Nemenyi's p-values by scikit-posthocs. Ties share their ranks. Raises ValueError below three
-    arms or `MIN_BLOCKS` blocks (two arms are compared in pairs: `scope`), and where a score is missing.
+    Demsar, "Statistical Comparisons of Classifiers over Multiple Data Sets", JMLR 7 (2006), sections 3.2.2 and 3.2.4.
+    Ties share their ranks. Raises ValueError below three arms or `MIN_BLOCKS` blocks (two arms are compared in pairs:
+    `scope`), and where a score is missing.
     """
     blocks, arms = scores.shape
     if arms < 3 or blocks < MIN_BLOCKS:
@@ -99,24 +99,19 @@ def ranks(scores: pd.DataFrame, *, higher_is_better: bool = True, alpha: float =
     with np.errstate(invalid="ignore"):  # all arms alike in all blocks: no statistic
         p = float(friedmanchisquare(*(scores[arm].to_numpy() for arm in scores)).pvalue)
     average = scores.rank(axis=1, ascending=not higher_is_better).mean().sort_values(kind="stable")
-    reach = (
-        float(studentized_range.ppf(1 - alpha, arms, np.inf)) / np.sqrt(2) * np.sqrt(arms * (arms + 1) / (6 * blocks))
-    )
+    unit = float(np.sqrt(arms * (arms + 1) / (12 * blocks)))  # in which differences are studentized
+    reach = float(studentized_range.ppf(1 - alpha, arms, np.inf)) * unit
+    apart = np.abs(np.subtract.outer(average.to_numpy(), average.to_numpy())) / unit
+    p_values = np.asarray(studentized_range.sf(apart, arms, np.inf))
+    np.fill_diagonal(p_values, 1.0)
     return Ranks(
         average=average,
         blocks=blocks,
         p=1.0 if np.isnan(p) else p,
-        critical_difference=float(reach),
-        p_values=_nemenyi(scores).loc[list(average.index), list(average.index)],
-        groups=_groups(average, float(reach)),
+        critical_difference=reach,
+        p_values=pd.DataFrame(p_values, index=average.index, columns=average.index),
+        groups=_groups(average, reach),
     )
-
-
-def _nemenyi(scores: pd.DataFrame) -> pd.DataFrame:
-    from scikit_posthocs import posthoc_nemenyi_friedman  # it imports matplotlib, for plots that we do not draw
-
-    found: pd.DataFrame = posthoc_nemenyi_friedman(scores.to_numpy())
-    return found.set_axis(scores.columns, axis=0).set_axis(scores.columns, axis=1)
 
 
 def _groups(average: "pd.Series[float]", reach: float) -> tuple[tuple[str, ...], ...]:
