@@ -49,9 +49,9 @@ def test_autorank_s(seed: int) -> None:
 
 @pytest.mark.parametrize("arms", [3, 5, 9])
 def test_nemenyi_s_p_values_as_scikit_posthocs_has_them(arms: int) -> None:
-    scores = pd.DataFrame(np.random.default_rng(arms).normal(size=(11, arms)).round(1) + 0.5 * np.arange(arms))
+    scores = pd.DataFrame(np.random.default_rng(arms).normal(size=(11, arms)).round(1) + np.arange(arms))
     found = ranks(scores).p_values.sort_index().sort_index(axis=1)
-    assert 0 < found.to_numpy().min() < 0.05
+    assert found.to_numpy().min() < 0.05
     np.testing.assert_allclose(found.to_numpy(), posthoc_nemenyi_friedman(scores.to_numpy()).to_numpy(), atol=1e-12)
 
 
