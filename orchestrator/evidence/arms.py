@@ -14,6 +14,7 @@ import pandas as pd
 
 from orchestrator.grid.claims import Claim
 from orchestrator.grid.fair import CONVERGED, EQUAL
+from orchestrator.grid.tuning import POINTS
 from orchestrator.plan.tuned import shown_text
 from orchestrator.text import counted
 
@@ -91,7 +92,8 @@ def _budget(tuning: object) -> str:
     repeated = asked.get("repetitions") or 1
     more = f", {repeated} times" if repeated > 1 else ""
     stops = "" if asked["scheduler"] == "none" else f", stopped early by {asked['scheduler']}"
-    return f"{asked['search']} search, {counted(asked['trials'], 'trial')} of each cell{more}{stops}"
+    trials = asked.get(POINTS, asked["trials"])  # tables of before do not have the points
+    return f"{asked['search']} search, {counted(trials, 'trial')} of each cell{more}{stops}"
 
 
 def _unconverged(trials: pd.DataFrame) -> Amount:

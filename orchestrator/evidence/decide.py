@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from orchestrator.evidence.family import Family
 from orchestrator.evidence.finding import Evidence, Finding, interval_of
 from orchestrator.evidence.pairing import Units
-from orchestrator.evidence.stats.more_seeds import TOO_CLOSE, SeedsNeeded, seeds_needed
+from orchestrator.evidence.stats.more_seeds import FOLDED, TOO_CLOSE, SeedsNeeded, seeds_needed
 from orchestrator.evidence.stats.sequential import bounds
 from orchestrator.grid.claims import ALPHA, Claim, min_seeds
 from orchestrator.grid.looks import MOST_ADDED, LookPlan
@@ -31,7 +31,7 @@ def open_claim(claim: Claim, evidence: Evidence, found: Finding, family: Family)
     """What would decide it, beside what the other claims of the family show."""
     other = _other_than_seeds(claim, evidence, found)
     if evidence.plan is not None and evidence.looks and other is None:
-        return _between_looks(evidence, evidence.plan, found, len(family))
+        return _between_looks(claim, evidence, evidence.plan, found, len(family))
     undecidable = None if evidence.looks else _undecidable(evidence, family)
     if other is None and found.claimed is not None and found.beyond and not found.holds:
         other = f"whether there is an effect at {interval_of(found.claimed)}: claim that by itself, with `where`"
@@ -39,11 +39,17 @@ def open_claim(claim: Claim, evidence: Evidence, found: Finding, family: Family)
         return Open(undecidable, other, None)
     seeds = _in_all(evidence.units, needed := _needed(evidence, found, len(family)))
     if seeds is None:
-        return Open(undecidable, needed.reason or TOO_CLOSE, None)
+        return Open(undecidable, _no_seeds(claim, needed), None)
     return Open(undecidable, _so_many(evidence.units, seeds), seeds)
 
 
-def _between_looks(evidence: Evidence, plan: LookPlan, found: Finding, family: int) -> Open:
+def _no_seeds(claim: Claim, needed: SeedsNeeded) -> str:
+    """What would decide it, where no number of seeds does."""
+    wider = ", or a wider `margin`" if needed.reason == FOLDED and claim.kind == "non-inferiority" else ""
+    return f"{needed.reason or TOO_CLOSE}{wider}"
+
+
+def _between_looks(claim: Claim, evidence: Evidence, plan: LookPlan, found: Finding, family: int) -> Open:
     """What is left of a plan of looks. To a fixed number of seeds none are added that seem to decide nothing."""
     had = evidence.looks[-1].seeds
     needed = _needed(evidence, found, family)
@@ -51,7 +57,7 @@ def _between_looks(evidence: Evidence, plan: LookPlan, found: Finding, family: i
     following = plan.next(had)
     if following is not None and plan.before is not None:
         if seeds is None:
-            return Open(None, needed.reason or TOO_CLOSE, None)
+            return Open(None, _no_seeds(claim, needed), None)
         if seeds > MOST_ADDED:
             return Open(None, _so_many(evidence.units, seeds), None)
     if following is not None:
@@ -60,7 +66,7 @@ def _between_looks(evidence: Evidence, plan: LookPlan, found: Finding, family: i
         return Open(
             None, f"{message}: `orch sweep GRID{'' if plan.before is None else ' --add-seeds'}` goes on", following
         )
-    about = needed.reason or TOO_CLOSE if seeds is None else f"about {max(seeds, had + 1):,} might have been enough"
+    about = _no_seeds(claim, needed) if seeds is None else f"about {max(seeds, had + 1):,} might have been enough"
     return Open(None, f"{had} seeds, the most that were planned, have not decided it; {about}", None)
 
 

@@ -24,6 +24,9 @@ from trainables.spec import derived_seed
 VERSION: Final = 1
 """Raised when tuning comes to find other values for the same configuration."""
 
+POINTS: Final = "points"
+"""In tables, beside what a grid asks for: how many tuning trials of a cell a grid search makes of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Range:
@@ -153,12 +156,16 @@ class TuningSpec(Section):
         return blake2b(canonical.encode(), digest_size=16).digest()
 
     def parameters(self) -> dict[str, Any]:
-        """As the grid has it, for tables."""
+        """As the grid has it."""
         space = {opened.name: opened.domain.written() for opened in self.space}
         generation = {"generation": self.together} if self.search == "tpe" else {}
         repetitions = {"repetitions": self.repetitions} if self.repetitions > 1 else {}
         plain = self.model_dump(exclude={"space", "generation", "repetitions"})
         return {**plain, **generation, **repetitions, "space": space}
+
+    def recorded(self) -> dict[str, Any]:
+        """The same for tables, with how many points a grid search has, which may be fewer than its budget."""
+        return {**self.parameters(), **({POINTS: self.count} if self.search == "grid" else {})}
 
     def summary(self, *, in_folds: bool = False) -> str:
         """Say how it is tuned, for display. in_folds: whether some data is cross-validated."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from orchestrator.grid.levels import Level
+from orchestrator.grid.tuning import POINTS
 from orchestrator.plan.cell import Cell
 from orchestrator.plan.plan import Plan
 from orchestrator.store.journal import Journal
@@ -197,6 +198,7 @@ def _rebuilt(axis: str, config: str, label: str, content: str) -> _Part:
 
 
 def _tuning(said: dict[str, Any]) -> _Part:
+    said = {key: value for key, value in said.items() if key != POINTS}  # no part of what a grid asks for
     values = {key: json.dumps(value) for key, value in _flat(said)}
     return _Part(json.dumps(said, sort_keys=True), "", f"tuned {bool(said)}", "as it was", values)
 

@@ -82,7 +82,7 @@ def cell_row(cell: Cell) -> CellRow:
         optimizer_config=_json(cell.optimizer.config),
         regularizer_config=json.dumps([_values(part) for part in cell.regularizer.configs]),
         protocol_config=json.dumps(cell.protocol.parameters()),
-        tuning_config=json.dumps(cell.tuning.parameters()) if cell.tuning else None,
+        tuning_config=json.dumps(cell.tuning.recorded()) if cell.tuning else None,
         varied=",".join(variation.sources) if (variation := cell.settings.variation) is not None else None,
         data_fingerprint=cell.data.fingerprint or "",
         precision=cell.protocol.precision,

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +15,14 @@ from trainables.data.files import open_regular, printable
 from trainables.errors import UnfitOption
 
 _PATH: Final = "path"
+_SEPARATORS: Final = ",;\t|"
 _NAMED: Final = 3
 """How many images without a line an error names."""
+
+
+def separator(first: str) -> str:
+    """What divides the first line of a CSV file into most columns; of equals a comma before a semicolon, a tab and `|`."""
+    return max(_SEPARATORS, key=lambda sign: len(next(csv.reader([first], delimiter=sign), ())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,8 @@ def _read(file: Path, option: str, column: str) -> dict[str, Entry]:
             open_regular(file) as opened,
             TextIOWrapper(opened, newline="", encoding="utf-8-sig", errors="surrogateescape") as lines,
         ):
-            rows = csv.DictReader(lines)
+            first = lines.readline()
+            rows = csv.DictReader(chain([first], lines), delimiter=separator(first))
             missing = [name for name in (_PATH, column) if name not in (rows.fieldnames or ())]
             if missing:
                 raise UnfitOption(

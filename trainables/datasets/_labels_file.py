@@ -5,13 +5,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
+from trainables.data.csv_list import separator
 from trainables.data.files import open_regular, printable
 from trainables.errors import DataError, UnfitOption, alike, meant
 
-_SEPARATORS: Final = ",;\t|"
 _LONGEST: Final = 1 << 20
 """Signs of a line; who has more has taken another file, or hopes to fill the memory."""
 _FOREIGN: Final = re.compile("[\ud800-\udfff]")
@@ -142,9 +143,7 @@ def _parsed(file: Path, text: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
     first = next(text, "")
     if not first.strip():
         raise DataError(f"{file}:1: the first line has to name the columns, as in `image,label`; it is empty")
-    # the sign that divides the first line into most cells; of equals the first
-    separator = max(_SEPARATORS, key=lambda sign: len(next(csv.reader([first], delimiter=sign))))
-    reader = csv.reader(_after(first, text), delimiter=separator, strict=True)
+    reader = csv.reader(chain([first], text), delimiter=separator(first), strict=True)
     number = 1
     try:
         for row in reader:
@@ -153,11 +152,6 @@ def _parsed(file: Path, text: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
     except csv.Error as damage:
         hint = "; a quotation mark may be missing" if reader.line_num > number or "limit" in str(damage) else ""
         raise DataError(f"{file}:{number}: it is no line of a CSV file: {damage}{hint}") from damage
-
-
-def _after(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
 
 
 def _text_lines(file: Path, text: TextIOWrapper) -> Iterator[str]:

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from orchestrator.cli.terminal import console, say
@@ -21,6 +22,9 @@ _WHOLE: Final = frozenset({"trial_id", "status"})
 _LEAST: Final = 9
 """Signs that a folded column keeps."""
 _PARAMETERS: Final = re.compile(r"\([^()]*(\([^()]*\)[^()]*)*\)")
+_LEVELS: Final = re.compile(r"[^+]*\+|[^+]+$")
+_WORDS: Final = re.compile(r"[^,(_ -]*[,(_ -]|[^,(_ -]+$")
+"""A cell in pieces, each with the sign behind which a line may be broken."""
 _LATER: Final = ("total_seconds", "test_balanced_accuracy", "test_f1_macro", "test_loss")
 """What is left out first where there is no room, and said."""
 
@@ -188,5 +192,23 @@ def _table(columns: Sequence[_Column], widths: Sequence[int]) -> "Table":
             Text(column.header), justify="right" if column.numeric else "left", width=width, overflow="fold"
         )
     for row in zip(*(column.cells for column in columns), strict=True):
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(folded(cell, width)) for cell, width in zip(row, widths, strict=True)))
     return table
+
+
+def folded(cell: str, width: int) -> str:
+    """In lines of at most this width, broken between levels where that is enough (`dropout+` and `weight_decay`), else
+    behind a sign that ends a word. What has none is left for the table to cut.
+    """
+    from rich.cells import cell_len
+
+    if cell_len(cell) <= width:
+        return cell
+    levels = _LEVELS.findall(cell)
+    parts = chain.from_iterable([level] if cell_len(level) <= width else _WORDS.findall(level) for level in levels)
+    lines = [""]
+    for part in parts:
+        if lines[-1] and cell_len(lines[-1] + part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from orchestrator.evidence.stats.design import Scope, component
+from orchestrator.evidence.stats.design import Folds, Scope, component
 from orchestrator.evidence.stats.scope import Stratum, combined
 from orchestrator.evidence.stats.skew import cautious_skewness, needed, third_cumulant
 
@@ -15,6 +15,7 @@ MAX: Final = 10_000
 """A difference that needs more is nothing that seeds decide."""
 
 PICTURES: Final = "no number of seeds decides it: more test pictures would, or folds in place of redrawn splits"
+FOLDED: Final = "no number of seeds decides it: a further round of folds tests the same pictures; more pictures would"
 TOO_CLOSE: Final = "no number of seeds within reason: the effect is too close to what would make no difference"
 
 SEEN: Final = 0.4
@@ -54,12 +55,17 @@ def seeds_needed(
         factor *= 2
     if factor * n > MAX:
         seeds_alone = scope != "these pictures" and _Plan(strata, beyond, bound, "these pictures").power(MAX / n, alpha)
-        return SeedsNeeded(None, PICTURES if seeds_alone >= power else TOO_CLOSE)
+        return SeedsNeeded(None, _pictures_needed(strata) if seeds_alone >= power else TOO_CLOSE)
     low, high = factor / 2, factor
     while (high - low) * n > 1:
         middle = (low + high) / 2
         low, high = (low, middle) if plan.power(middle, alpha) >= power else (middle, high)
     return SeedsNeeded(max(least, ceil(high * n)))
+
+
+def _pictures_needed(strata: Sequence[Stratum]) -> str:
+    """What would decide it, where it is the pictures that are too few: folds already test on each of them."""
+    return FOLDED if any(isinstance(stratum.design, Folds) for stratum in strata) else PICTURES
 
 
 class _Plan:

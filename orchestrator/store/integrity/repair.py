@@ -14,7 +14,7 @@ from orchestrator.store.inspection import JournalFiles, inspect
 from orchestrator.store.integrity.predictions import set_damaged_aside
 from orchestrator.store.integrity.rebuild import rebuild
 from orchestrator.store.integrity.verdict import FileVerdict
-from orchestrator.store.integrity.verify import journal_verdicts, verify
+from orchestrator.store.integrity.verify import journal_verdicts, only_tables, verify
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import LIVES_AT, JournalPlace, place_of
@@ -28,6 +28,8 @@ def repair(paths: ResultsPaths, check: Callable[[], None]) -> Iterator[str]:
     Raises UserError, OSError, DamagedResults, InfrastructureLost, LockedResults.
     """
     found = [verdict for verdict in verify(paths) if not verdict.intact]
+    if only_tables(paths):  # to go on from them takes a journal
+        found.append(FileVerdict(paths.journal.name, "none was kept beside the tables"))
     if not found:
         if not JournalFiles(paths.journal).page_checksums.exists() or not paths.checksums.exists():
             _write(paths, place_of(paths, check))  # what an older orch left has no checksums

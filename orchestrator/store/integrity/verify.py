@@ -91,18 +91,23 @@ def table_verdicts(paths: ResultsPaths) -> Iterator[FileVerdict]:
         yield FileVerdict(paths.checksums.name, None)
     elif must:
         yield FileVerdict(paths.checksums.name, "it is gone: nothing vouches for tables and weights")
-    ids = _journal_ids(paths)
+    ids, rows = _journal_ids(paths), _rows_are(paths)
     for table in TABLES:
         path = paths.table(table.name)
         if (what := irregularity(path)) is not None:
-            yield FileVerdict(path.name, f"{what}; the journal has its rows")
+            yield FileVerdict(path.name, f"{what}; {rows}")
         elif path.exists():
             found = _table(table, paths, known, ids)
             if not found.intact and (later := _journal_ids(paths)) != ids:  # a sweep has planned trials since
                 found = _table(table, paths, known, later)
             yield found
         elif not known.may_be_absent(path.name):
-            yield FileVerdict(path.name, "it is gone; the journal has its rows")
+            yield FileVerdict(path.name, f"it is gone; {rows}")
+
+
+def _rows_are(paths: ResultsPaths) -> str:
+    """Where the rows are of a table that is damaged."""
+    return "copy it again from where it was kept" if only_tables(paths) else "the journal has its rows"
 
 
 def kept_verdicts(paths: ResultsPaths) -> Iterator[FileVerdict]:
@@ -138,7 +143,7 @@ def _table(table: Table, paths: ResultsPaths, known: Checksums, ids: set[str] | 
         found = tables.read(table, paths)
     except DamagedResults as error:
         what = str(error).partition(" is damaged: ")[2].rpartition(";")[0]
-        return FileVerdict(path.name, f"{what}; the journal has its rows")
+        return FileVerdict(path.name, f"{what}; {_rows_are(paths)}")
     if ids is not None and "trial_id" in table.columns:
         foreign = set(pc.unique(found["trial_id"]).to_pylist()) - ids
         if foreign:
@@ -296,7 +301,17 @@ def _no_journal(paths: ResultsPaths) -> FileVerdict:
     name = paths.journal.name
     if (cluster := left_on(paths)) is not None:
         return FileVerdict(name, None, f"on {cluster}, where the sweep ran when this was fetched: here are its tables")
+    if only_tables(paths):
+        return FileVerdict(
+            name, None, "none was kept: here are tables alone, each as its checksum has it or named below"
+        )
     return FileVerdict(name, "it is gone: what runs or waits is not known any more")
+
+
+def only_tables(paths: ResultsPaths) -> bool:
+    """Whether tables and their checksums were kept without any file of a journal: a copy to read, which lacks nothing."""
+    left = any(path.exists() or path.is_symlink() for path in JournalFiles(paths.journal).every)
+    return paths.checksums.exists() and not left and journal_on_disk(paths) is None
 
 
 def left_on(paths: ResultsPaths) -> str | None:

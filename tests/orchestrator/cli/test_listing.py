@@ -70,6 +70,23 @@ def test_what_had_no_room_is_named_and_scores_that_choose_stay() -> None:
     assert all(f"{0.9 - number / 100:.4f}" in line for number, line in enumerate(body))
 
 
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (20, ["dropout+weight_decay"]),
+        (19, ["dropout+", "weight_decay"]),
+        (12, ["dropout+", "weight_decay"]),
+        (11, ["dropout+", "weight_", "decay"]),
+    ],
+)
+def test_what_is_too_long_is_broken_between_its_parts(width: int, lines: list[str]) -> None:
+    names = ["dropout+weight_decay", "dropout", "none", "l1"]
+    rows = table(regularizer=names).select(["trial_id", "regularizer"])
+    found = [line[18:].strip() for line in printed(rows, 16 + width + 4, chosen=True)]
+    start = found.index(lines[0])
+    assert found[start : start + len(lines)] == lines
+
+
 @pytest.mark.parametrize("width", [30, 50])
 def test_an_id_is_whole_however_narrow_it_is(width: int) -> None:
     lines = printed(table(), width)

@@ -329,6 +329,17 @@ def test_a_file_says_whose_images_belong_together(place: DataLocation, birds: Pa
     assert len(set(renamed.load(place).groups.tolist())) == 2
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_its_columns_may_be_divided_as_spreadsheets_do(place: DataLocation, birds: Path, separator: str) -> None:
+    with_commas = with_people(place, birds, PEOPLE).load(place).groups
+    lines = PEOPLE.replace(",", separator).replace(
+        "ann", f"ann{separator}"
+    )  # a cell more than there are columns is none
+    found = with_people(place, birds, "\ufeff" + lines, "again.csv").load(place).groups
+    assert found is not None and with_commas is not None
+    assert found.tolist() == with_commas.tolist()
+
+
 def test_the_file_may_lie_among_the_images(place: DataLocation, birds: Path) -> None:
     (birds / "whose.csv").write_text(PEOPLE)
     assert ImageFolder(path="birds", size=(4, 4), groups="whose.csv").load(place).groups is not None
@@ -385,6 +396,14 @@ def test_a_file_says_which_number_each_image_has(place: DataLocation, ages: Path
     ages.write_text(ages.read_text().replace("30", "31"))
     assert dataset.fingerprint(place) != before
     assert dataset.canonical() == ImageFolder(path="faces").canonical()
+
+
+def test_numbers_with_a_comma_as_some_spreadsheets_write_them_are_told_as_such(place: DataLocation, ages: Path) -> None:
+    ages.write_text("path;target\nc.png;30\na/b.png;4.5\na/d/e.png;2\n")
+    assert ImageFolder(path="faces", target="ages.csv").load(place).targets[:, 0].tolist() == [4.5, 2, 30]
+    ages.write_text("path;target\nc.png;30\na/b.png;4,5\na/d/e.png;2\n")
+    with pytest.raises(UnfitOption, match=r"ages\.csv:3: '4,5' is no number"):
+        ImageFolder(path="faces", target="ages.csv").info(place)
 
 
 def _pairs(examples: Examples) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from orchestrator.evidence.stats.design import FixedPictures, Folds, NoPictures, RedrawnPictures
-from orchestrator.evidence.stats.more_seeds import PICTURES, TOO_CLOSE, seeds_needed
+from orchestrator.evidence.stats.more_seeds import FOLDED, PICTURES, TOO_CLOSE, seeds_needed
 from orchestrator.evidence.stats.scope import Stratum, scoped_test
 
 
@@ -44,8 +44,14 @@ def test_redrawn_splits_and_shared_pictures_set_a_limit() -> None:
     shared = [Stratum(standardised(0.5), FixedPictures(largest=0.25))]
     assert seeds_needed(shared, 0, "pictures like these").reason == PICTURES
     assert seeds_needed(shared, 0, "these pictures").pairs is not None
-    folds = seeds_needed([Stratum(standardised(0.7, 5), Folds(5))], 0, "pictures like these")
-    assert folds.reason == PICTURES, "after the last fold the pictures are used up"
+
+
+def test_folds_are_a_limit_too_once_each_has_been_tested_on() -> None:
+    used_up = seeds_needed([Stratum(standardised(0.7, 5), Folds(5))], 0, "pictures like these")
+    assert used_up.reason == FOLDED, "it would be odd to advise what there is"
+    left = seeds_needed([Stratum(standardised(1.4, 7), Folds(20))], 0, "pictures like these")
+    assert left.pairs is not None
+    assert 7 < left.pairs <= 20, "further folds of the round are further pictures"
 
 
 def test_more_strata_need_fewer_seeds_of_each() -> None:
