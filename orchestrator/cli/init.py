@@ -10,9 +10,12 @@ from orchestrator.cli.terminal.path import PATH
 
 @click.command(epilog="Example: orch init birds.yaml")
 @click.argument("file", default="grid.yaml", type=PATH)
-def command(file: Path) -> None:
+@click.option(
+    "--from-wandb", "sweep", type=PATH, help="Make it of this W&B sweep file; comments say what has no place."
+)
+def command(file: Path, sweep: Path | None) -> None:
     """Write a commented starter grid to FILE (grid.yaml unless given). Never overwrites."""
     from orchestrator.grid.reader import write_starter
 
-    write_starter(file)
+    write_starter(file, sweep=sweep)
     say(f"wrote {file}; see what it would run with: orch plan {file}", err=True)

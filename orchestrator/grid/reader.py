@@ -146,9 +146,18 @@ def _warnings(
 # The commented grid that `orch init` writes.
 
 
-def write_starter(path: Path) -> None:
-    """Write a valid grid to start from, named after the file. Never overwrites. Raises UserError."""
-    text = Path(__file__).with_name("starter.yaml").read_text(encoding="utf-8").format(name=_grid_name(path), file=path)
+def write_starter(path: Path, *, sweep: Path | None = None) -> None:
+    """Write a valid grid to start from, named after the file. Never overwrites. Raises UserError.
+
+    sweep: a W&B sweep file that it is made of. What of that no grid may have raises GridError; the file is there then.
+    """
+    if sweep is None:
+        starter = Path(__file__).with_name("starter.yaml").read_text(encoding="utf-8")
+        text = starter.format(name=_grid_name(path), file=path)
+    else:
+        from orchestrator.grid.from_wandb import grid_of_sweep
+
+        text = grid_of_sweep(sweep, _grid_name(path))
     try:
         with path.open("x", encoding="utf-8") as fresh:
             fresh.write(text)
@@ -156,6 +165,8 @@ def write_starter(path: Path) -> None:
         raise UserError(f"{path} exists; orch init does not overwrite it, give another name") from None
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+    if sweep is not None:
+        read_text(text, path)
 
 
 def _grid_name(path: Path) -> str:
