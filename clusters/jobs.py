@@ -117,6 +117,11 @@ class JobsCluster:
         found = [job for job in found if sweep in ("", job.sweep)]
         return sorted(found, key=lambda job: -job.started)
 
+    def stop(self, job_id: str) -> None:
+        """End a job's process."""
+        with self._answering():
+            self._client.stop_job(job_id)
+
     def forget(self, job_id: str) -> None:
         """Take a job that has ended from the cluster's list."""
         self._client.delete_job(job_id)

@@ -91,7 +91,9 @@ _JOINS: Final = "\u200c\u200d"
 
 def one_line(text: str) -> str:
     """Escape what would break the line or steer a terminal: names of files and classes may hold anything."""
-    return text if text.isprintable() else "".join(map(_shown, text))
+    if text.isprintable():
+        return text
+    return text.translate({ord(sign): _shown(sign) for sign in set(text) if not sign.isprintable()})
 
 
 def clean(text: str) -> str:

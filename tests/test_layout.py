@@ -24,7 +24,7 @@ LAYERS: Final = {
     ),
     "orchestrator": (
         *("", "engine", "grid", "store", "plan", "evidence", "results", "report", "figures", "notebook"),
-        *("wandb", "conversion", "sweep", "remote"),
+        *("wandb", "conversion", "watch", "sweep", "remote"),
         *("doctor", "cli", "__main__"),
     ),
 }

@@ -9,7 +9,7 @@ import click
 from orchestrator.cli.terminal import say
 from orchestrator.cli.terminal.completion import RESULTS
 from orchestrator.cli.terminal.path import PATH
-from orchestrator.text import counted, duration
+from orchestrator.text import duration
 from trainables.errors import first_line
 
 if TYPE_CHECKING:
@@ -73,18 +73,8 @@ def _as_text(progress: "Progress", results: Path) -> str:
             f"  {trial.trial_id}  {trial.label}: {trial.status}: {first_line(trial.reason)}"
             for trial in progress.failures
         ]
-    lines += ["", _who(progress)]
-    if progress.copied_at is not None:
-        lines.append(f"this is what was copied here at {progress.copied_at}; the journal is on the sweep's machine")
-    return "\n".join(lines)
-
-
-def _who(progress: "Progress") -> str:
-    if progress.holder is None:
-        return "no sweep runs here" + (
-            f"; {counted(progress.open, 'trial')} {'waits' if progress.open == 1 else 'wait'} for one"
-            if progress.open
-            else ""
-        )
     left = "" if progress.eta_seconds is None else f"; about {duration(progress.eta_seconds)} left"
-    return f"the sweep of {progress.holder}{left}"
+    lines += ["", f"{progress.sweeper}{left}"]
+    if progress.of_a_copy is not None:
+        lines.append(progress.of_a_copy)
+    return "\n".join(lines)

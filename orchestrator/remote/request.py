@@ -12,12 +12,14 @@ from clusters.spec import ClusterSpec
 
 RESULTS: Final = "RESULTS"
 """Stands in a command for the sweep's results directory, which only the head can name."""
+LOOKS: Final = "looks"
+"""A command of ours alone: one look after another at the results."""
 GRID: Final = "grid"
 """The folder of the grid, beside the code."""
 CLUSTER: Final = "cluster.yaml"
 _REQUEST: Final = "request.json"
 _MARK: Final = "orch-answer: "
-_LONGEST: Final = 256 * 2**20
+LONGEST: Final = 256 * 2**20
 """Bytes of an answer, as far as it is unpacked."""
 
 
@@ -64,7 +66,7 @@ def answer_in(line: str) -> Answer | None:
         return None
     try:
         packed = base64.b64decode(line.removeprefix(_MARK), validate=True)
-        answer = Answer(**json.loads(zlib.decompressobj().decompress(packed, _LONGEST)))
+        answer = Answer(**json.loads(zlib.decompressobj().decompress(packed, LONGEST)))
     except (ValueError, TypeError, RecursionError, zlib.error):
         return None
     return answer if _is_whole(answer) else None

@@ -1,8 +1,9 @@
 """How far a sweep is: what its journal and its lock say at this moment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from orchestrator.plan.extra_seeds import LatestLook
 from orchestrator.plan.tuned import shown_text
@@ -11,12 +12,15 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.lock_note import Holder, living_holder
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import COPIED_AT
+from orchestrator.text import counted
 from results_schema import CONFIRMATION, RETRYABLE, still_to_run
 from trainables import AXES
 
 FAILURES_SHOWN: Final = 5
 
-_LABELS: Final = ", ".join((*(f"cells.{axis}" for axis in AXES), "trials.seed", "trials.purpose", "trials.tuned"))
+_LABELS: Final = ", ".join(
+    ("trials.trial_id", *(f"cells.{axis}" for axis in AXES), "trials.seed", "trials.purpose", "trials.tuned")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +28,19 @@ class RunningTrial:
     """A trial that a slot executes."""
 
     trial_id: str
+    levels: tuple[str, ...]
+    """Of each axis."""
+    name: str
+    """What tells it from the others of its cell: `seed 3`."""
     label: str
+    """All of that."""
     epoch: int
     """Epochs finished in this attempt."""
+    epochs: int | None
+    """What the protocol has; None where it cannot be read."""
     since: datetime
+    slot: str | None
+    host: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +48,8 @@ class FailedTrial:
     """A trial that broke, and why."""
 
     trial_id: str
+    levels: tuple[str, ...]
+    name: str
     label: str
     status: str
     reason: str
@@ -71,9 +86,24 @@ class Progress:
         """Trials that are still to be executed."""
         return still_to_run(self.counts)
 
+    @property
+    def sweeper(self) -> str:
+        """Say who sweeps here, or that nobody does."""
+        if self.holder is not None:
+            return f"the sweep of {self.holder}"
+        wait = f"{counted(self.open, 'trial')} {'waits' if self.open == 1 else 'wait'} for one"
+        return f"no sweep runs here; {wait}" if self.open else "no sweep runs here"
 
-def read_progress(paths: ResultsPaths, journal: Journal) -> Progress:
-    """Raises DamagedResults."""
+    @property
+    def of_a_copy(self) -> str | None:
+        """Say that this is not the journal itself; None where it is."""
+        if self.copied_at is None:
+            return None
+        return f"this is what was copied here at {self.copied_at}; the journal is on the sweep's machine"
+
+
+def read_progress(paths: ResultsPaths, journal: Journal, failures: int = FAILURES_SHOWN) -> Progress:
+    """failures: how many there are at most. Raises DamagedResults."""
     counts = journal.counts()
     holder = living_holder(paths)
     return Progress(
@@ -82,7 +112,7 @@ def read_progress(paths: ResultsPaths, journal: Journal) -> Progress:
         tuning=int(next(journal.query("SELECT count(*) FROM trials WHERE purpose = 'tuning' AND planned"))[0]),
         unplanned=_unplanned(journal, counts),
         running=_running(journal),
-        failures=_failures(journal),
+        failures=_failures(journal, failures),
         holder=holder,
         eta_seconds=None if holder is None else _eta(journal, counts),
         look=LatestLook.read(journal),
@@ -103,20 +133,26 @@ def _unplanned(journal: Journal, counts: dict[str, int]) -> int:
 
 def _running(journal: Journal) -> tuple[RunningTrial, ...]:
     rows = journal.query(
-        f"SELECT trials.trial_id, {_LABELS}, (SELECT max(epoch) FROM epochs WHERE epochs.trial_id = trials.trial_id),"
-        " started_at FROM trials JOIN cells USING (cell_id) WHERE status = 'running' ORDER BY started_at"
-    )
-    return tuple(RunningTrial(row[0], _label(row[1:8]), row[8] or 0, _time(row[9])) for row in rows)
-
-
-def _failures(journal: Journal) -> tuple[FailedTrial, ...]:
-    rows = journal.query(
-        f"SELECT trials.trial_id, {_LABELS}, status, reason, finished_at FROM trials JOIN cells USING (cell_id)"
-        f" WHERE status IN {sql.among(RETRYABLE)} AND planned ORDER BY finished_at DESC LIMIT ?",
-        (FAILURES_SHOWN,),
+        f"SELECT {_LABELS}, (SELECT max(epoch) FROM epochs WHERE epochs.trial_id = trials.trial_id),"
+        " json_extract(protocol_config, '$.epochs'), trials.started_at, slot, host"
+        " FROM trials JOIN cells USING (cell_id)"
+        " LEFT JOIN attempts ON attempts.trial_id = trials.trial_id AND attempts.attempt = trials.attempts"
+        " WHERE trials.status = 'running' ORDER BY trials.started_at"
     )
     return tuple(
-        FailedTrial(row[0], _label(row[1:8]), row[8], row[9] or "", _time(row[10]) if row[10] else None) for row in rows
+        RunningTrial(*_named(row), epoch or 0, epochs, _time(since), slot, host)
+        for *row, epoch, epochs, since, slot, host in rows
+    )
+
+
+def _failures(journal: Journal, most: int) -> tuple[FailedTrial, ...]:
+    rows = journal.query(
+        f"SELECT {_LABELS}, status, reason, finished_at FROM trials JOIN cells USING (cell_id)"
+        f" WHERE status IN {sql.among(RETRYABLE)} AND planned ORDER BY finished_at DESC LIMIT ?",
+        (most,),
+    )
+    return tuple(
+        FailedTrial(*_named(row), status, reason or "", _time(at) if at else None) for *row, status, reason, at in rows
     )
 
 
@@ -135,12 +171,22 @@ def _eta(journal: Journal, counts: dict[str, int]) -> float | None:
     return max(0.0, left * passed / int(row[0]))
 
 
-def _label(values: tuple[object, ...]) -> str:
-    *levels, seed, purpose, tuned = values
-    assert tuned is None or isinstance(tuned, str)
-    trial = f"tuning {shown_text(tuned)}" if purpose == "tuning" else f"seed {seed}"
-    trial = f"confirmation, {trial}" if purpose == CONFIRMATION else trial
-    return " / ".join([*map(str, levels), trial])
+class _Named(NamedTuple):
+    """How a trial is called."""
+
+    trial_id: str
+    levels: tuple[str, ...]
+    name: str
+    label: str
+
+
+def _named(row: Sequence[Any]) -> _Named:
+    """row: the columns of `_LABELS`."""
+    trial_id, *labels, seed, purpose, tuned = row
+    levels = tuple(map(str, labels))
+    name = f"tuning {shown_text(tuned)}" if purpose == "tuning" else f"seed {seed}"
+    name = f"confirmation, {name}" if purpose == CONFIRMATION else name
+    return _Named(trial_id, levels, name, " / ".join([*levels, name]))
 
 
 def _time(microseconds: int) -> datetime:

@@ -40,7 +40,7 @@ TRIAL_SECONDS: Final = "coalesce(total_seconds, train_seconds) + eval_seconds + 
 """What a trial took of its slot; null where it came to no end."""
 
 _FLAGS: Final = frozenset({None, 0, 1})
-_WHICH_TRIALS: Final = {
+WHICH_TRIALS: Final = {
     TRIALS.name: "trials.planned AND coalesce(trials.purpose, 'evaluation') NOT IN ('tuning', 'confirmation')",
     TUNING_TRIALS.name: "trials.planned AND trials.purpose IS 'tuning'",
     EARLIER_TRIALS.name: "NOT trials.planned",
@@ -89,7 +89,7 @@ def plan_trial(stays: Collection[str]) -> str:
 def tables() -> dict[str, list[TableColumn]]:
     """The journal's tables that results_schema declares, by name, with their columns; of trials it has one."""
     own = [field for field in TRIALS.fields if field.name in TRIAL_COLUMNS]
-    declared = {table.name: list(table.fields) for table in TABLES if table.name not in _WHICH_TRIALS}
+    declared = {table.name: list(table.fields) for table in TABLES if table.name not in WHICH_TRIALS}
     return {"cells": list(columns_of(CellRow)), **declared, TRIALS.name: own}
 
 
@@ -126,7 +126,8 @@ def schema_statements() -> list[str]:
         "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
         *(_create(name, fields) for name, fields in tables().items()),
         "CREATE TABLE logs (trial_id TEXT, attempt INTEGER, text TEXT, PRIMARY KEY (trial_id, attempt)) WITHOUT ROWID",
-        "CREATE INDEX trials_by_status ON trials (status)",
+        # whoever counts trials while a sweep writes reads this alone, and no row; older journals have it on the status
+        "CREATE INDEX trials_by_status ON trials (status, planned, purpose)",
         *prediction_tables(),
     ]
 
@@ -147,8 +148,8 @@ def additions(table: str, fields: list[TableColumn], there: Collection[str]) -> 
 
 def select(table: Table) -> str:
     """All rows of a table with its columns in the order of the schema."""
-    if table.name in _WHICH_TRIALS:
-        return _select_trials(_WHICH_TRIALS[table.name])
+    if table.name in WHICH_TRIALS:
+        return _select_trials(WHICH_TRIALS[table.name])
     columns = ", ".join(f'"{name}"' for name in table.columns)
     return f'SELECT {columns} FROM "{table.name}" ORDER BY rowid'
 

@@ -6,16 +6,17 @@ import sys
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from typing import Final
 
 from orchestrator.errors import OrchError, UserError
 from orchestrator.remote.archive import PACK, pack
-from orchestrator.remote.request import CLUSTER, RESULTS, Answer, Request
+from orchestrator.remote.request import CLUSTER, LOOKS, RESULTS, Answer, Request
 from trainables.data.files import JOURNAL
 
 
 def main(folder: Path) -> int:
     """Run the command and print its answer as the last line of the log; the exit code is the command's."""
-    from orchestrator.cli import exit_code, run
+    from orchestrator.cli import exit_code
 
     request = Request.read(folder)
     sys.argv = list(request.shown)
@@ -26,7 +27,7 @@ def main(folder: Path) -> int:
         if not request.live:
             redirected.enter_context(redirect_stderr(errors))
         try:
-            code = _pack(request) if request.arguments[0] == PACK else run(_arguments(request))
+            code = _OWN.get(request.arguments[0], _command)(request)
         except OrchError as error:
             print(error, file=sys.stderr)
             code = exit_code(error)
@@ -44,6 +45,24 @@ def _pack(request: Request) -> int:
     _, results, token, number = _arguments(request)
     print(pack(Path(results), token, int(number)))
     return 0
+
+
+def _looks(request: Request) -> int:
+    from orchestrator.remote.looks import print_looks
+
+    _, results = _arguments(request)
+    print_looks(Path(results), lambda line: print(line, file=sys.stderr, flush=True))
+    return 0
+
+
+def _command(request: Request) -> int:
+    from orchestrator.cli import run
+
+    return run(_arguments(request))
+
+
+_OWN: Final = {PACK: _pack, LOOKS: _looks}
+"""What is asked for that is no command of a user's."""
 
 
 def _arguments(request: Request) -> list[str]:

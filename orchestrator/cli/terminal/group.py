@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "schema": "Print the JSON Schema of grid files.",
     "doctor": "Check this machine, and say how to mend it.",
     "status": "How far a sweep is.",
+    "watch": "A sweep as a page that follows it.",
     "results": "The trials of a sweep as a table.",
     "logs": "What became of one trial.",
     "debug": "Run one trial here, for a debugger.",
