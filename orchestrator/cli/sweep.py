@@ -89,6 +89,7 @@ def _words(context: click.Context, _: click.Parameter, command: str | None) -> l
     help="Call this at the first failure and at the end, without a shell; docs/faults.md says what it is told."
     "  [env: ORCH_NOTIFY]",
 )
+@click.option("--watch", is_flag=True, help="Serve a page that follows the sweep, as `orch watch` does.")
 @click.option("--detach", is_flag=True, help="With a cluster of kind jobs: return once the sweep has been submitted.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
@@ -107,6 +108,7 @@ def command(
     retry: bool,
     wandb_mode: str | None,
     notify: list[str],
+    watch: bool,
     detach: bool,
     as_json: bool,
     quiet: bool,
@@ -123,6 +125,7 @@ def command(
     from orchestrator.cli.terminal.display import display
     from orchestrator.sweep.notify import Notice, Notifier, notifying
     from orchestrator.sweep.run import SweepRequest, run_sweep
+    from orchestrator.watch.beside import watched
 
     if confirm is not None and (add_seeds or only):
         other = "--add-seeds" if add_seeds else "--only"
@@ -151,13 +154,19 @@ def command(
             "with --detach nobody is here to call the command to notify when the sweep ends: leave one of them out (an"
             " empty ORCH_NOTIFY in front of the command is none)"
         )
-    about = _about(request, elsewhere=head is not None) if notify else Notice(str(grid))
+    if detach and watch:
+        raise click.UsageError(f"with --detach nothing stays here; `orch watch --cluster {cluster} NAME` watches it")
+    about = _about(request, elsewhere=head is not None) if notify or watch else Notice(str(grid))
     notifier = Notifier(notify, about, lambda text: say(text, err=True))
     if head is not None:
-        return _on_head(request, head, notifier, detach=detach, as_json=as_json, quiet=quiet)
+        return _on_head(request, head, notifier, watch=watch, detach=detach, as_json=as_json, quiet=quiet)
+    at = about.results if watch else None  # of a grid that cannot be read there is none
     with notifying(notifier) as ended:
         # a display that is drawn anew would paint over a debugger's prompt
-        with display(quiet=quiet, verbose=verbose or engine == "inline") as progress:
+        with (
+            display(quiet=quiet, verbose=verbose or engine == "inline") as progress,
+            watched(None if at is None else [at], progress.note),
+        ):
             summary = run_sweep(request, notifier.watching(progress))
         ended(summary.exit_code, summary.as_text(), summary.counts)
     found = _confirmed(summary.results) if confirm is not None else ()
@@ -196,13 +205,21 @@ def _about(request: "SweepRequest", *, elsewhere: bool) -> "Notice":
 
 
 def _on_head(
-    request: "SweepRequest", cluster: "ClusterSpec", notifier: "Notifier", *, detach: bool, as_json: bool, quiet: bool
+    request: "SweepRequest",
+    cluster: "ClusterSpec",
+    notifier: "Notifier",
+    *,
+    watch: bool,
+    detach: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> int:
     """Submit the sweep, and show what it says until it ends, or until nobody wants to see it any more."""
     from orchestrator.cli.terminal.display import display
     from orchestrator.remote.jobs import follow, submit
     from orchestrator.sweep.notify import notifying
     from orchestrator.sweep.stop import signal_of
+    from orchestrator.watch.beside import watched
 
     with notifying(notifier) as ended:
         submitted = submit(request, cluster, as_json=as_json)
@@ -216,7 +233,8 @@ def _on_head(
             say(message)
             return 0
         try:
-            with display(quiet=quiet, verbose=True) as progress:
+            there = ["--cluster", str(submitted.file), submitted.name] if watch else None
+            with display(quiet=quiet, verbose=True) as progress, watched(there, progress.note):
                 progress.note(f"submitted job {submitted.job_id} to {cluster.name}; Ctrl-C leaves it running")
                 answer = follow(submitted, progress)
         except KeyboardInterrupt as stopped:

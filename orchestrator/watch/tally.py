@@ -95,8 +95,8 @@ class Tally:
     def update(self, journal: Journal, counts: Mapping[str, int]) -> bool:
         """Read what has changed since the last time; whether anything has. counts: of `Journal.counts`.
 
-        A trial changes by way of a status that is open, or by an attempt, and a new plan comes with another invocation. To be
-        called within one moment of the journal. Raises DamagedResults.
+        A trial changes by way of an open status or by an attempt, and a new plan comes with another invocation. To be called
+        within one moment of the journal. Raises DamagedResults.
         """
         plan = (journal.directory_id, sum(counts.values()), *journal.query("SELECT max(rowid) FROM environments"))
         now = dict(journal.query(f"SELECT rowid, status FROM trials WHERE status IN {sql.among(OPEN)}"))

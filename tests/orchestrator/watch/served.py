@@ -4,7 +4,6 @@ import asyncio
 import gc
 import http.client
 import json
-import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -80,7 +79,7 @@ class Page:
 def open_files() -> int:
     """Of this process."""
     gc.collect()
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @contextmanager

@@ -199,7 +199,9 @@ STEPS = st.lists(
 
 @settings(max_examples=15, deadline=None)
 @given(steps=STEPS)
-def test_looks_one_after_another_see_what_a_first_look_sees(tmp_path_factory: pytest.TempPathFactory, steps: list[Step]):
+def test_looks_one_after_another_see_what_a_first_look_sees(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[Step]
+):
     paths = ResultsPaths(tmp_path_factory.mktemp("steps") / "demo")
     reader = ResultsReader(paths.root)
     with closing(Journal.create_or_open(paths.journal)) as journal:
@@ -240,7 +242,7 @@ def test_only_what_moves_is_read_again(tmp_path: Path, monkeypatch: pytest.Monke
     asked: list[str] = []
     query = Journal.query
 
-    def watched(journal: Journal, statement: str, parameters: tuple[object, ...] = ()):  # noqa: ANN202
+    def watched(journal: Journal, statement: str, parameters: tuple[object, ...] = ()):
         asked.append(statement)
         return query(journal, statement, parameters)
 

@@ -53,7 +53,9 @@ def test_the_page_and_its_files_are_served_with_a_strict_policy(page: Page, name
     assert (head_status, head["content-length"], nothing) == (200, str(len(body)), b"")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST", "[::1]", "127.0.0.1:1", "localhost:65535", "[::1]:80"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "LOCALHOST", "[::1]", "127.0.0.1:1", "localhost:65535", "[::1]:80"]
+)
 def test_this_machine_may_have_any_of_its_names(page: Page, host: str):
     assert page.ask(Host=host)[0] == 200
 
@@ -182,11 +184,17 @@ RAW = [
 @pytest.mark.parametrize("raw", RAW, ids=range(len(RAW)))
 def test_what_is_no_request_for_the_page_is_refused(page: Page, raw: bytes):
     said = page.say(raw.replace(b"TOKEN", page.path.encode()))
-    assert said == b"" or said.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400", b"HTTP/1.1 404", b"HTTP/1.1 405")), said[:200]
+    assert said == b"" or said.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400", b"HTTP/1.1 404", b"HTTP/1.1 405")), said[
+        :200
+    ]
 
 
 def test_a_thousand_hostile_requests_read_nothing_and_write_nothing(
-    page: Page, results: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture
+    page: Page,
+    results: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ):
     draw = random.Random(14)
     before = {file: file.stat().st_mtime_ns for file in results.rglob("*")}
@@ -199,7 +207,8 @@ def test_a_thousand_hostile_requests_read_nothing_and_write_nothing(
         token = "".join(draw.choices("abcdefghijklmnopqrstuvwxyz0123456789-_", k=43))
         host, method = draw.choice(hosts), draw.choice(methods)
         own = draw.random() < 0.5 and (host != "127.0.0.1" or method not in ("GET", "HEAD"))
-        path = f"{page.path if own else f'/{token}/'}{draw.choice(['', 'events', 'watch.js', '../../etc/passwd', 'x' * 3000])}"
+        name = draw.choice(["", "events", "watch.js", "../../etc/passwd", "x" * 3000])
+        path = f"{page.path if own else f'/{token}/'}{name}"
         status, _, body = page.ask(method, path, Host=host, X_Huge="a" * draw.choice([0, 10, 6000]))
         assert status == (404 if method in ("GET", "HEAD") else 405)
         assert len(body) < 60
