@@ -1,7 +1,7 @@
 """Tables of the grids that have run, as `docs/paper/` keeps them: who has the repository goes on from there.
 
 A folder a grid: a results directory without its journal, which `orch repair` makes anew from the tables (ADR 18). The rows
-of `curves`, the largest table, are left out: no claim is on them.
+of `curves` are left out, the largest table, and those of `epochs` where no claim of the grid is on them.
 """
 
 import shutil
@@ -15,13 +15,14 @@ from typing import Final
 import pandas as pd
 import pyarrow.parquet as pq
 
+from orchestrator.evidence.judge import latest_text
+from orchestrator.grid.reader import read_text
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import Checksums, digest_of
 from orchestrator.store.version import table_version
-from results_schema import TABLES, TRIALS, VERSION, still_to_run
+from results_schema import CURVES, ENVIRONMENTS, EPOCHS, TRIALS, VERSION, still_to_run
 
 KEPT: Final = Path(__file__).parents[2] / "docs" / "paper"
-_LEFT_OUT: Final = "curves"
 
 
 def is_finished(results: ResultsPaths) -> bool:
@@ -38,11 +39,18 @@ def keep(results: ResultsPaths, kept: ResultsPaths) -> None:
     shutil.rmtree(kept.root, ignore_errors=True)
     kept.root.mkdir(parents=True)
     _copy(results, kept)
-    (empty,) = (table for table in TABLES if table.name == _LEFT_OUT)
-    left_out = kept.table(empty.name)
-    pq.write_table(empty.schema.empty_table(), left_out, compression="zstd")
-    checksums = Checksums.read(results.checksums)
-    replace(checksums, kept={}).with_tables({left_out.name: digest_of(left_out)}).write(kept.checksums)
+    empty = {kept.table(table.name): table for table in (CURVES, *([] if _reads_epochs(results) else [EPOCHS]))}
+    for path, table in empty.items():
+        pq.write_table(table.schema.empty_table(), path, compression="zstd")
+    checksums = replace(Checksums.read(results.checksums), kept={})
+    checksums.with_tables({path.name: digest_of(path) for path in empty}).write(kept.checksums)
+
+
+def _reads_epochs(results: ResultsPaths) -> bool:
+    """Whether a verdict on the latest grid needs the epochs of its trials."""
+    environments = pd.read_parquet(results.table(ENVIRONMENTS.name))
+    claims = read_text(latest_text(environments, results), results.root).claims
+    return any(claim.on.table == "epochs" for claim in claims)
 
 
 def restore(kept: ResultsPaths, results: ResultsPaths) -> None:
