@@ -1,6 +1,6 @@
 """How often claims are decided where nothing differs, and how often where something does: sweeps of made-up scores.
 
-    python benchmarks/null_study.py [--sweeps 200] [--seed 0] [--json] [--until]
+    python benchmarks/null_study.py [--sweeps 200] [--seed 0] [--json] [--until [--only TEXT]]
 
 Each sweep is a grid of two data sets, four models, two optimizers and ten seeds, with six claims of every kind that compares
 scores. All trials of a seed share its split, so their scores move together. Without an effect, a sweep counts that gives any
@@ -8,7 +8,7 @@ verdict but `inconclusive`. With one, a single claim (a grid of its own) is abou
 spread of the paired differences. The shares come with their 95 % intervals (Clopper and Pearson 1934).
 
 --until: sweeps whose seeds are added until their claims are decided (`until: decided`), by what judges and what adds there,
-beside sweeps of the fixed number of seeds that decides as many.
+beside sweeps of the fixed number of seeds that decides as many. --only: the lines that have this text, with the same sweeps.
 """
 
 import argparse
@@ -264,9 +264,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--until", action="store_true")
+    parser.add_argument("--only", default="", metavar="TEXT")
     options = parser.parse_args()
     if options.until:
-        ends = [until_study(what, options.sweeps, options.seed) for what in UNTIL]
+        ends = [until_study(what, options.sweeps, options.seed) for what in UNTIL if options.only in what]
         print(json.dumps([asdict(one) for one in ends]) if options.json else _until_table(ends))
         return
     shares = study(options.sweeps, options.seed)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from types import new_class
 from typing import ClassVar, Final
@@ -165,10 +166,20 @@ def _called_so(kind: str, name: str) -> list[str]:
     """Names that are this one, but for case, dashes and the prefix; those without a prefix first."""
     prefix, _, member = name.rpartition(":")
     if found := [known for known in registry.names(kind) if bare(known) == bare(member)]:
-        return found  # and no library is imported to look for more
-    members = ((folder, known) for folder in sorted(_folders(kind)) for known in _namespace(kind, folder).members())
+        return found
+    members = ((folder, known) for folder in sorted(_folders(kind)) for known in _names_within(kind, folder))
     found = [f"{folder}:{known}" for folder, known in members if bare(known) == bare(member)]
     return [known for known in found if known.startswith(f"{prefix}:")] or found
+
+
+def _names_within(kind: str, folder: str) -> Sequence[str]:
+    """The members of a namespace, for a hint. A file `_FOLDER_names.py` beside the folder says them without importing what
+    the namespace wraps.
+    """
+    light = f"trainables.{kind}s._{folder}_names"
+    found: Sequence[str]
+    found = _namespace(kind, folder).members() if find_spec(light) is None else import_module(light).names()
+    return found
 
 
 def _from_entry_point(kind: str, entry: EntryPoint) -> type[Component]:

@@ -34,8 +34,9 @@ _MAX_CLASSES: Final = 100
 def command(dataset: str, data: Path | None, html: Path | None, whole: bool, as_json: bool) -> None:
     """The card of a data set: counts, classes, duplicates, mean and spread, licence and source.
 
-    DATASET is a name (`orch list dataset`), a folder with a folder of images for each class, or a level as a grid would
-    hold it: '{name: image_folder, path: birds, size: 64}'. It is decoded where it has not been; it has to be on this
+    DATASET is a name (`orch list dataset`), a folder with a folder of images for each class, a CSV file that names images
+    and their labels, a Parquet file of images, or a level as a grid would hold it: '{name: image_folder, path: birds,
+    size: 64}'. It is decoded where it has not been; it has to be on this
     machine, since nothing is downloaded. All that is wrong with it is reported at once, with exit code 2;
     with `--all` that is all that a sweep under the default protocol would find.
     """

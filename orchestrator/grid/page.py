@@ -21,7 +21,8 @@ A level of an axis is the name of a component, or a mapping with its `name` and 
 parameter takes one is a level for each value; several such lists are combined. Any level may have a `display`: what
 tables, pages, W&B and messages call it, in place of its name and parameters (a level that expands is called
 `DISPLAY(lr=0.1)`). It is no part of a trial's identity: another display runs nothing again, and renames rows that are
-there. Each level has one name of its own, of at most 60 signs without markup.
+there. Each level has one name of its own, of at most 60 signs without markup. `exclude`, `when` and claims take it as they
+take the name of a component.
 
 ```yaml
 name: demo

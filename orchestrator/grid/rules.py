@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, ValidationInfo
 
-from clusters.yaml_file import At, YamlList, YamlMapping
+from clusters.yaml_file import At, YamlList, YamlMapping, YamlText
 from orchestrator.grid.axes import OfAxes, Reading, read_before, read_component
 from orchestrator.grid.levels import ComponentValues, Labels, Level, ParameterGrid, meaning
 from orchestrator.grid.mistakes import Gathering, Mistakes, each, mistake, near
@@ -177,9 +177,21 @@ def _text(component: type[Component], key: str, value: Any, at: At, param_grids:
     return ""
 
 
+def _named(axis: str, written: Any, param_grids: Sequence[ParameterGrid]) -> Pattern:
+    """What `read_pattern` reads, or the `display` of levels of the grid. Raises Mistakes."""
+    levels = next((one for one in param_grids if isinstance(written, YamlText) and one.display == written), None)
+    if levels is None:
+        return read_pattern(axis, written, param_grids)
+    if any(one.component.name == written and one.display != written for one in param_grids):
+        message = f"{str(written)!r} is the display of one level and the component of another"
+        raise mistake(f"{message}; name one by its parameters, or give that level another display")
+    texts = {key: frozenset(value.text for value in values) for key, values in levels.values.items()}
+    return Pattern(levels.component, texts)
+
+
 def _axis_selector(written: Any, info: ValidationInfo) -> AxisSelector:
     axis = str(info.field_name)
-    read = partial(read_pattern, axis, param_grids=read_before(info).param_grids(axis))
+    read = partial(_named, axis, param_grids=read_before(info).param_grids(axis))
     if not isinstance(written, YamlList):
         return AxisSelector((read(written),))
     if not written:

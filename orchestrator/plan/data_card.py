@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 from clusters.yaml_file import YamlList
 from orchestrator.errors import GridError, UserError
@@ -31,7 +31,7 @@ def look_at(
     that what a sweep would find is found.
     """
     location = replace(data_location(data, None), beside=Path.cwd())
-    dataset, dividing = folder_of_images(level, location) or read_level(level), SeededSplit(Splits(), seed=0)
+    dataset, dividing = images_at(level, location) or read_level(level), SeededSplit(Splits(), seed=0)
     try:
         view = DataView(dataset, location)
         if whole:
@@ -42,25 +42,31 @@ def look_at(
         raise UserError("\n".join(one_line(str(part)) for part in errors)) from error
 
 
-def folder_of_images(text: str, location: DataLocation) -> Dataset | None:
-    """The data set that a path means; None where it is none. A data set's own name goes before that of a folder.
+_OF_FILES: Final = {".csv": "image_csv", ".tsv": "image_csv", ".parquet": "image_parquet"}
+"""The data set that reads such a file of a user's, by its ending."""
 
-    Raises UserError where it can be nothing but a path, and leads to no folder that can be named in a grid.
+
+def images_at(text: str, location: DataLocation) -> Dataset | None:
+    """The data set that a path means; None where it is none. A data set's own name goes before that of a path.
+
+    Raises UserError where it can be nothing but a path, and leads to nothing that can be named in a grid.
     """
     if text in registry.names("dataset") or not text.strip():
         return None
     try:
         text.encode()
-        folder = location.find(str(Path(text).expanduser()))
+        path = location.find(str(Path(text).expanduser()))
     except (OSError, RuntimeError, ValueError) as refused:
         raise UserError(f"{text!r} is no data set: {refused}") from None
-    if folder is not None and folder.is_dir():
-        return cast(Dataset, registry.get("dataset", "image_folder").from_parameters({"path": str(folder)}))
+    if path is not None:
+        name = "image_folder" if path.is_dir() else _OF_FILES.get(path.suffix.lower())
+        if name is not None:
+            return cast(Dataset, registry.get("dataset", name).from_parameters({"path": str(path)}))
     if text.startswith(("/", "./", "../", "~")):
         raise UserError(
-            f"{text} is {'not there' if folder is None else 'a file, no folder'}; a data set is a folder with a folder of"
-            " images for each class, a name of `orch list dataset`, or a level as a grid would hold it, such as"
-            " '{name: image_parquet, path: birds.parquet}'"
+            f"{text} is {'not there' if path is None else 'a file of another kind'}; a data set is a folder with a folder of"
+            " images for each class, a CSV or Parquet file of images, a name of `orch list dataset`, or a level as a grid"
+            " would hold it, such as '{name: image_csv, path: labels.csv, label: diagnosis}'"
         )
     return None
 

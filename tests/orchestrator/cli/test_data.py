@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
@@ -122,6 +124,21 @@ def test_labels_of_a_csv_file_are_read_and_the_columns_are_told(birds: Path) -> 
     ]
 
 
+def test_a_file_is_a_data_set_by_its_path(birds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = sorted(birds.glob("train/*/*.png"))
+    table = birds.parent / "labels.csv"
+    table.write_text(
+        "\n".join(["image,label", *(f"birds/{each.relative_to(birds)},{each.parent.name}" for each in images)])
+    )
+    stored = {"image": [each.read_bytes() for each in images], "label": [each.parent.name for each in images]}
+    pq.write_table(pa.table(stored), birds.parent / "birds.parquet")
+    monkeypatch.chdir(birds.parent)
+    for name, path in (("image_csv", "labels.csv"), ("image_csv", str(table)), ("image_parquet", "./birds.parquet")):
+        done = data(path)
+        assert done.exit_code == 0, done.output
+        assert f"{name}: 12 examples of 1 x 5 x 6, 2 classes, classification" in done.stdout
+
+
 @pytest.mark.parametrize("option", ["--html", "-o"])
 def test_the_page_holds_everything_and_needs_nothing_else(birds: Path, tmp_path: Path, option: str) -> None:
     page = tmp_path / "birds.html"
@@ -158,7 +175,7 @@ def test_names_of_a_users_folders_neither_break_lines_nor_steer_the_terminal(tmp
         ("digit", "unknown dataset 'digit'; did you mean digits?"),
         ("Fashion-MNIST", "unknown dataset 'Fashion-MNIST'; did you mean fashion_mnist?"),
         ("./nowhere", "./nowhere is not there; a data set is a folder with a folder of images for each class"),
-        ("/etc/passwd", "/etc/passwd is a file, no folder; a data set is"),
+        ("/etc/passwd", "/etc/passwd is a file of another kind; a data set is"),
         ("~nobody-of-that-name/x", "is no data set"),
         ("/" + 5000 * "x", "is no data set"),
         (".", "has no class folders"),

@@ -129,7 +129,38 @@ def test_a_claim_takes_the_name_and_means_that_level_alone() -> None:
         read(levels, claim % ("Our", "Theirs"))
 
 
-def test_a_name_stands_in_no_rule_and_the_schema_knows_it() -> None:
+LEVELS = "[{name: sgd, lr: [0.1, 0.3], display: Ours}, {name: sgd, lr: 0.2}, {name: adam, display: Theirs}]"
+
+
+@pytest.mark.parametrize(
+    ("rule", "meant"),
+    [
+        ("Ours", [True, True, False, False]),
+        ("Theirs", [False, False, False, True]),
+        ("[Ours, adam]", [True, True, False, True]),
+        ("sgd", [True, True, True, False]),
+    ],
+)
+def test_a_rule_takes_the_name_and_means_those_levels_alone(rule: str, meant: list[bool]) -> None:
+    more = (
+        f"exclude: [{{optimizer: {rule}}}]\noverrides: [{{when: {{optimizer: {rule}}}, set: {{protocol.epochs: 3}}}}]\n"
+    )
+    grid = read(LEVELS, more)
+    (exclude,), (override,) = grid.exclude, grid.overrides
+    for selector in (exclude.selector, override.selector):
+        assert [selector.matches("optimizer", level) for level in grid.axes.optimizer] == meant
+
+
+def test_a_rule_whose_name_means_two_things_is_refused_where_it_stands() -> None:
+    levels = "[{name: sgd, lr: 0.1, display: sgd}, {name: sgd, lr: 0.2, display: Other}]"
+    message = "6:23: 'sgd' is the display of one level and the component of another; name one by its parameters"
+    with pytest.raises(GridError, match=message):
+        read(levels, "exclude: [{optimizer: sgd}]\n")
+    with pytest.raises(GridError, match="unknown optimizer 'Our'"):
+        read(LEVELS, "exclude: [{optimizer: Our}]\n")
+
+
+def test_a_name_is_no_key_of_a_rule_and_the_schema_knows_it() -> None:
     with pytest.raises(GridError, match=r"exclude\[0\].*unknown parameter of sgd|unknown parameter of sgd"):
         read("{name: sgd, display: A}", "exclude: [{optimizer: {name: sgd, display: A}}]\n")
     levels = grid_schema()["$defs"]["optimizer"]["anyOf"]

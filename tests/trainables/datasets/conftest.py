@@ -30,3 +30,25 @@ def paint() -> PaintAt:
         return path
 
     return write
+
+
+@pytest.fixture
+def data(place: DataLocation) -> Path:
+    assert place.data is not None
+    return place.data
+
+
+@pytest.fixture
+def birds(place: DataLocation, paint: PaintAt) -> Path:
+    """Two classes; one image in a folder within a class, and what a user's folders hold besides."""
+    assert place.data is not None
+    root = place.data / "birds"
+    paint(root / "owl" / "a.PNG", 10)
+    paint(root / "owl" / "2024" / "spring" / "b.bmp", 20)
+    paint(root / "crow" / "c.tif", 30)
+    paint(root / "crow" / ".hidden.png", 99)
+    paint(root / ".ipynb_checkpoints" / "d.png", 99)
+    paint(root / "__MACOSX" / "crow" / "e.png", 99)
+    paint(root / "loose.png", 99)
+    (root / "owl" / "notes.txt").write_text("seen at dusk")
+    return root

@@ -2,41 +2,17 @@
 
 import json
 import os
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
+from tests.trainables.datasets.parquet_files import image, split_of, write
 from trainables.dataset import DataLocation
 from trainables.datasets.image_parquet import ImageParquet
-from trainables.errors import BrokenImage, DataError, DataMissing, UnfitOption
-
-
-def image(value: int) -> bytes:
-    stream = BytesIO()
-    Image.new("L", (6, 4), value).save(stream, "PNG")
-    return stream.getvalue()
-
-
-def write(
-    path: Path, labels: object, first: int = 0, metadata: dict[str, str] | None = None, **options: object
-) -> Path:
-    """As many images as labels, of the values `first`, `first` + 1, ..."""
-    labels = labels if isinstance(labels, pa.Array) else pa.array(labels)
-    images = pa.array([image(first + row) for row in range(len(labels))], pa.binary())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table({"image": images, "label": labels}).replace_schema_metadata(metadata), path, **options)
-    return path
-
-
-@pytest.fixture
-def data(place: DataLocation) -> Path:
-    assert place.data is not None
-    return place.data
+from trainables.errors import BrokenImage, DataError, DataMissing
 
 
 @pytest.mark.parametrize(
@@ -120,13 +96,6 @@ def test_a_folder_of_test_rows_alone_is_refused_and_the_file_itself_is_not(place
     assert not ImageParquet(path="set/test.parquet").info(place).official_test
 
 
-def split_of(place: DataLocation, **parameters: object) -> tuple[list[int], list[int]]:
-    """The images to learn from and those of the official test split."""
-    examples = ImageParquet.from_parameters(parameters).load(place)
-    values, official = examples.inputs[:, 0, 0, 0], examples.official_test
-    return values[~official].tolist(), values[official].tolist()
-
-
 @pytest.mark.parametrize(
     ("train", "test"),
     [
@@ -207,139 +176,6 @@ def test_a_link_back_ends(place: DataLocation, data: Path) -> None:
     write(data / "hub" / "train" / "a.parquet", [0, 1])
     (data / "hub" / "train" / "test").symlink_to(data / "hub")
     assert split_of(place, path="hub") == ([0, 1], [])
-
-
-def with_paths(data: Path, paths: list[str | None], encoded: list[bytes | None] | None = None) -> None:
-    images = pa.array(
-        [{"bytes": given, "path": path} for path, given in zip(paths, encoded or [None] * len(paths), strict=True)],
-        pa.struct([("bytes", pa.binary() if encoded else pa.null()), ("path", pa.string())]),
-    )
-    (data / "hub").mkdir(exist_ok=True)
-    pq.write_table(pa.table({"image": images, "label": [i % 2 for i in range(len(paths))]}), data / "hub" / "t.parquet")
-
-
-@pytest.fixture
-def files(data: Path) -> Path:
-    for number in range(3):
-        path = data / "hub" / "images" / "a" / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(image(number))
-    (data / "secret.png").write_bytes(image(99))
-    return data / "hub" / "images"
-
-
-def test_rows_that_hold_paths_say_so_and_are_read_below_a_folder(place: DataLocation, data: Path, files: Path) -> None:
-    with_paths(data, ["a/0.png", "a\\1.png", "./a/2.png", None], [None, None, None, image(7)])
-    message = r"3 of 4 rows of .*t\.parquet hold a path in place of an image, row 0 a/0\.png; give .* `folder: images`"
-    with pytest.raises(UnfitOption, match=message) as unfit:
-        ImageParquet(path="hub").info(place)
-    assert unfit.value.option == "folder"
-    for folder in ("images", "hub/images", str(files)):
-        assert split_of(place, path="hub", folder=folder) == ([0, 1, 2, 7], [])
-    dataset = ImageParquet(path="hub", folder="images")
-    before = dataset.fingerprint(place)
-    with_paths(data, [None] * 4, [image(value) for value in (0, 1, 2, 7)])
-    assert ImageParquet(path="hub").fingerprint(place) == before  # the images count, and not how they are packed
-    (files / "a" / "0.png").write_bytes(image(5))
-    with_paths(data, ["a/0.png", "a/1.png", "a/2.png", None], [None, None, None, image(7)])
-    assert dataset.fingerprint(place) != before
-
-
-def test_a_column_of_texts_holds_paths(place: DataLocation, data: Path, files: Path) -> None:
-    pq.write_table(pa.table({"image": ["a/0.png", str(files / "a/2.png")], "label": ["x", "y"]}), data / "t.parquet")
-    assert split_of(place, path="t.parquet", folder=str(files)) == ([0, 2], [])
-    with pytest.raises(UnfitOption, match="2 of 2 rows"):
-        ImageParquet(path="t.parquet").info(place)
-
-
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [
-        ("../../secret.png", "it leads out of"),
-        ("/etc/passwd", "it leads out of"),
-        ("..\\..\\secret.png", "it leads out of"),
-        ("link.png", "it leads out of"),
-        ("up/secret.png", "it leads out of"),
-        ("a/gone.png", "no such file below"),
-        ("a", "it is no regular file"),
-        ("pipe.png", "it is no regular file"),
-        ("a/0.png\0", "null"),
-        ("a" * 5000, "name too long"),
-        ("self.png", "(it is no|no such|[Ll]oop|links)"),
-    ],
-)
-def test_a_path_that_leads_out_or_to_no_file_is_refused(
-    place: DataLocation, data: Path, files: Path, name: str, why: str
-) -> None:
-    (files / "link.png").symlink_to(data / "secret.png")
-    (files / "up").symlink_to(data)
-    (files / "self.png").symlink_to("self.png")
-    os.mkfifo(files / "pipe.png")
-    with_paths(data, ["a/0.png", name, "a/gone.png"])
-    with pytest.raises(BrokenImage, match=f"(?i){why}.*broken as well: .*t.parquet#2" if name != "a/gone.png" else why):
-        ImageParquet.from_parameters({"path": "hub", "folder": "images", "size": 4, "channels": 1}).load(place)
-
-
-def test_a_folder_of_paths_that_is_not_there_is_reported(place: DataLocation, data: Path, files: Path) -> None:
-    with_paths(data, ["a/0.png", "a/1.png"])
-    with pytest.raises(UnfitOption, match=r"the folder gone is not there; it was looked for beside the grid"):
-        ImageParquet(path="hub", folder="gone").info(place)
-
-
-@pytest.mark.parametrize(
-    "numbers",
-    [
-        pa.array([0.5, 2.0, -1.0]),
-        pa.array([1, 2, 3], pa.uint8()),
-        pa.array([1, 2, 3]).cast(pa.decimal128(24, 2)),
-        pa.array(np.array([0.5, 1, 2], np.float16)),
-        pa.array([0.5, 2.0, -1.0]).dictionary_encode(),
-    ],
-    ids=["double", "uint8", "decimal", "half", "dictionary"],
-)
-def test_numbers_to_predict(place: DataLocation, data: Path, numbers: pa.Array) -> None:
-    write_numbers(data / "t.parquet", numbers)
-    dataset = ImageParquet(path="t.parquet", target="age")
-    info, examples = dataset.info(place), dataset.load(place)
-    assert (info.task, info.classes, info.targets) == ("regression", (), 1)
-    assert (examples.targets.dtype, examples.targets.shape) == (np.float32, (3, 1))
-    np.testing.assert_allclose(examples.targets[:, 0], [float(value) for value in numbers.to_pylist()])
-    assert dataset.canonical() == ImageParquet(path="t.parquet").canonical()
-    prints = {dataset.fingerprint(place)}
-    write_numbers(data / "t.parquet", pa.array([0.5, 2.0, 7.0]))
-    assert dataset.fingerprint(place) not in prints
-
-
-def write_numbers(path: Path, numbers: pa.Array) -> None:
-    images = pa.array([image(row) for row in range(len(numbers))], pa.binary())
-    pq.write_table(pa.table({"image": images, "age": numbers}), path)
-
-
-@pytest.mark.parametrize(
-    ("numbers", "message"),
-    [
-        (
-            pa.array([1.0, None, 3.0]),
-            r"no finite number for 1 of 3 images: row 1 of .*t\.parquet \(missing, or NaN\)",
-        ),
-        (pa.array([1.0, 2.0, float("nan")]), r"row 2 of .*t\.parquet \(missing"),
-        (pa.array([float("-inf"), 2.0, float("inf")]), r"2 of 3 images: row 0 .*\(-inf\), row 2 .*\(inf\)"),
-        (pa.array([1e39, 2.0, 3.0]), r"row 0 of .*\(1e\+39, beyond 32 bits\)"),
-        (pa.array(["1", "x", "3"]), "the column 'age' of .* is string; a target is a column of numbers"),
-        (pa.array([True, False, True]), "is bool; a target is a column of numbers"),
-        (pa.array([[1.0], [2.0], [3.0]]), "is list"),
-        (pa.array([2.0, 2.0, 2.0]), "is 2 for all images, so that there is nothing to learn"),
-    ],
-)
-def test_what_is_no_number_to_predict_is_named(
-    place: DataLocation, data: Path, numbers: pa.Array, message: str
-) -> None:
-    write_numbers(data / "t.parquet", numbers)
-    with pytest.raises(UnfitOption, match=message) as unfit:
-        ImageParquet(path="t.parquet", target="age").info(place)
-    assert unfit.value.option == "target"
-    with pytest.raises(UnfitOption, match="has no column 'weight'; it has image, age"):
-        ImageParquet(path="t.parquet", target="weight").info(place)
 
 
 @pytest.mark.parametrize(
@@ -492,41 +328,3 @@ def test_the_real_cifar10_as_jpeg(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.bincount(examples.targets), [1000] * 10)
     means = examples.inputs.mean(axis=(0, 2, 3)) / 255
     np.testing.assert_allclose(means, [0.4942, 0.4851, 0.4504], atol=2e-3)  # the published test split's
-
-
-def write_with(path: Path, **columns: object) -> Path:
-    table = pq.read_table(write(path, [0, 1, 0, 1]))
-    for name, values in columns.items():
-        table = table.append_column(name, values if isinstance(values, pa.Array) else pa.array(values))
-    pq.write_table(table, path)
-    return path
-
-
-@pytest.mark.parametrize(
-    "people",
-    [["ann", "bob", "ann", "cem"], [7, 3, 7, 9], pa.array(["ann", "bob", "ann", "cem"]).dictionary_encode()],
-    ids=["text", "numbers", "dictionary"],
-)
-def test_a_column_says_whose_images_belong_together(place: DataLocation, data: Path, people: object) -> None:
-    write_with(data / "faces.parquet", person=people)
-    dataset, plain = ImageParquet(path="faces.parquet", groups="person"), ImageParquet(path="faces.parquet")
-    groups = dataset.load(place).groups
-    assert groups is not None and groups.tolist() == [0, 1, 0, 2]
-    assert plain.load(place).groups is None
-    assert dataset.fingerprint(place) != plain.fingerprint(place)
-
-
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        ({}, "has no column 'person'; it has image, label"),
-        ({"person": ["ann", None, "ann", "bob"]}, "row 1 of .* has no 'person'"),
-        ({"person": [0.5, 1, 2, 3]}, "is double; groups are whole numbers or texts"),
-    ],
-)
-def test_a_column_of_groups_that_does_not_fit_is_refused(
-    place: DataLocation, data: Path, columns: dict[str, object], message: str
-) -> None:
-    write_with(data / "faces.parquet", **columns)
-    with pytest.raises(UnfitOption, match=message):
-        ImageParquet(path="faces.parquet", groups="person").fingerprint(place)

@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from trainables.component import Component
+from trainables.models._pretrained_names import OTHERS
 from trainables.models.pretrained.efficientnet_lite0 import PretrainedEfficientNetLite0
 from trainables.models.pretrained.safetensors_net import PretrainedSafetensors
 from trainables.models.pretrained.torchvision_net import TorchvisionNet, names
 from trainables.registry import ComponentNamespace
 
-_SINGLE: Final[dict[str, type[Component]]] = {
-    "efficientnet_lite0": PretrainedEfficientNetLite0,
-    "safetensors": PretrainedSafetensors,
-}
-"""Those that are not torchvision's."""
+_SINGLE: Final[dict[str, type[Component]]] = dict(
+    zip(OTHERS, (PretrainedEfficientNetLite0, PretrainedSafetensors), strict=True)
+)
 
 
 class PretrainedNamespace(ComponentNamespace):
