@@ -4,7 +4,7 @@ from typing import Final
 
 from results_schema.column import Table, arrow_field
 from results_schema.environments import ENVIRONMENTS, EnvironmentRow
-from results_schema.of_trials import ATTEMPTS, BREAKDOWN, CLASSES, CURVES, EPOCHS, AttemptRow
+from results_schema.of_trials import ATTEMPTS, BREAKDOWN, CLASSES, CURVES, EPOCHS, THRESHOLDS, AttemptRow
 from results_schema.predictions import EXAMPLES, OF_EXAMPLES, PREDICTIONS
 from results_schema.statuses import (
     BROKEN,
@@ -30,7 +30,7 @@ from results_schema.trials import (
     TrialRow,
 )
 
-VERSION: Final = 9
+VERSION: Final = 10
 """Raised when a table or a column joins (ADR 6). An older journal is carried over, a newer one refused."""
 
 TABLES: Final = (*TRIAL_TABLES, EPOCHS, *BREAKDOWN, ATTEMPTS, ENVIRONMENTS)
@@ -57,6 +57,7 @@ __all__ = [
     "RETRYABLE",
     "STATUSES",
     "TABLES",
+    "THRESHOLDS",
     "TRAINED",
     "TRIALS",
     "TRIAL_TABLES",

@@ -20,7 +20,7 @@ BREAKDOWN: Final = tuple(
     Table(name, rows.about, ("trial_id", *rows.key), record, of_trial=True) for name, record, rows in rows_in(Breakdown)
 )
 _NAMED: Final = {table.name: table for table in BREAKDOWN}
-CLASSES, CURVES = _NAMED["classes"], _NAMED["curves"]
+CLASSES, CURVES, THRESHOLDS = _NAMED["classes"], _NAMED["curves"], _NAMED["thresholds"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,11 @@
 """How the fields of a record are columns of a table: each says what it means where it is declared, and there alone."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from types import NoneType
-from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, Self, get_args, get_origin, get_type_hints
 
 Better = Literal["higher", "lower"]
 
@@ -41,7 +42,7 @@ class Score(Column):
     """Marks a field of `Scores`: a column `train_`, `val_` and `test_` of `trials`."""
 
     each_epoch: bool = False
-    """Whether validation has it after every epoch too: a column `val_` of `epochs`, by which a protocol may select."""
+    """Whether `epochs` has it of validation after every epoch, or only under a protocol that selects by it."""
     at_end: bool = True
     """Whether `trials` has it."""
     shown: bool = False
@@ -49,6 +50,9 @@ class Score(Column):
     chance: Callable[[int], float] | None = None
     """Of so many classes, what answers score that know nothing of the inputs, and so what a trial counts as that broke; None
     where nobody can say."""
+    of_positive: bool = False
+    """Whether it is of one class, which the data set calls positive: named `recall_positive`, and `recall[defect]` where the
+    class is said (`ClassMeasure`). What two trials have of it need not be of one class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,11 @@ def scores_in(scores: type[Scores]) -> dict[str, Score]:
     return {part.name: part.column for part in _parts(scores) if isinstance(part.column, Score) and part.column.at_end}
 
 
+def score_marks(scores: type[Scores]) -> dict[str, Score]:
+    """Return everything that a task measures, also what epochs alone have, by name."""
+    return {part.name: part.column for part in _parts(scores) if isinstance(part.column, Score)}
+
+
 def score_types(scores: type[Scores]) -> dict[str, type]:
     """Return the type of each score, by name."""
     return {part.name: part.type for part in _parts(scores) if isinstance(part.column, Score)}
@@ -162,7 +171,7 @@ def _score_columns(prefix: Prefix, scores: Sequence[type[Scores]]) -> Iterator[T
 
 
 def _is_of(column: Column | None, prefix: Prefix) -> bool:
-    return isinstance(column, Score) and (column.each_epoch if prefix.each_epoch else column.at_end)
+    return isinstance(column, Score) and (prefix.each_epoch or column.at_end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,3 +215,40 @@ def _part(name: str, hint: Any) -> _Part:
         kind = object  # a tuple of records: nothing of a row
     column = next((mark for mark in marks if isinstance(mark, Column)), None)
     return _Part(name, kind, optional, column, next((mark for mark in marks if isinstance(mark, Prefix)), _NO_PREFIX))
+
+
+# How a measure of one class is named: `recall[defect]`, or `val_recall[defect]` where a split is said.
+
+POSITIVE: Final = "_positive"
+"""How the columns end that hold measures of the class that a data set calls positive."""
+_FORM: Final = re.compile(r"(train_|val_|test_)?([a-z][a-z0-9_]*)\[(.+)\]", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMeasure:
+    """A measure of one class against the rest."""
+
+    split: str
+    """`train_`, `val_` or `test_`; empty where none is said."""
+    name: str
+    """Such as `recall`."""
+    of: str
+    """The class."""
+
+    @classmethod
+    def read(cls, text: str) -> Self | None:
+        """None where it is not of this form. Whether there is such a measure, and such a class, is not asked."""
+        found = _FORM.fullmatch(text)
+        return None if found is None else cls(found[1] or "", found[2], found[3])
+
+    def __str__(self) -> str:
+        return f"{self.split}{self.name}[{self.of}]"
+
+    @property
+    def stored(self) -> str:
+        """The column that holds it where the class is the positive one: `val_recall_positive`."""
+        return f"{self.split}{self.name}{POSITIVE}"
+
+    def on(self, split: str) -> "ClassMeasure":
+        """The same on another split."""
+        return ClassMeasure(split, self.name, self.of)

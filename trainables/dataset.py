@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from trainables.component import AddedLater, Component, Count, Probability
-from trainables.errors import DataError
+from trainables.component import AddedLater, Component, Count, NotIdentity, Probability
+from trainables.errors import DataError, UnfitOption, alike, meant
 
 # What a grid can ask of any data set, whatever it holds: preprocessing, fewer or worse data, folds.
 
@@ -28,7 +28,7 @@ def _pair(size: Any) -> Any:
 Size = Annotated[tuple[Count, Count], BeforeValidator(_pair, json_schema_input_type=Count | tuple[Count, Count])]
 """Height and width in pixels. A single number stands for a square."""
 
-_OF_A_TRIAL: Final = ("preprocess", "per_class", "imbalance", "skew", "label_noise", "spurious", "folds")
+_OF_A_TRIAL: Final = ("preprocess", "per_class", "imbalance", "skew", "label_noise", "spurious", "folds", "positive")
 """What is done when a trial is prepared, and leaves the decoded data as it is."""
 _OF_CLASSES: Final = ("per_class", "imbalance", "skew", "label_noise", "spurious")
 """What has no meaning without classes."""
@@ -112,6 +112,9 @@ class DataOptions(Component):
     """How often a patch planted at the border agrees with the class; in the test split it says nothing of the class."""
     folds: Annotated[int | None, Field(ge=2), AddedLater(keeps=None)] = None
     """Cross-validation: seed s tests on fold s modulo folds of all images, an official test split among them."""
+    positive: Annotated[str | int | None, NotIdentity()] = None
+    """The class of interest, by its name or else its index: `val_recall[defect]` and the like are measured of it. No part of
+    what a trial is: one that has ended keeps its figures, and the class that they are of."""
 
     def as_decoded(self) -> Self:
         """Keep the options alone that are stored with the decoded data: one copy serves all levels that agree on these."""
@@ -130,6 +133,14 @@ class DataOptions(Component):
 
     def _asked(self, names: tuple[str, ...]) -> list[str]:
         return [name for name in names if getattr(self, name) != DataOptions.model_fields[name].default]
+
+
+_NAMES_TOLD: Final = 10
+
+
+def _listed_names(classes: Sequence[str]) -> str:
+    more = len(classes) - _NAMES_TOLD
+    return ", ".join(classes[:_NAMES_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
 # What is known of a data set before any of its examples is decoded.
@@ -246,6 +257,8 @@ class DataInfo:
     """What a model's inputs are: standardised, 0 to 1, or 0 to 255."""
     streamed: bool = False
     """Whether its examples are decoded while they are used (`Dataset.streamed`): they never lie in memory whole."""
+    positive: str | None = None
+    """Name of the class of interest, one of `classes`; None where the grid names none."""
 
     @property
     def channels(self) -> int:
@@ -341,7 +354,7 @@ class Dataset(DataOptions):
         return self.under_options(self.info(location))
 
     def under_options(self, plain: DataInfo) -> DataInfo:
-        """Return what `info` says, as the options change it."""
+        """Return what `info` says, as the options change it. Raises UnfitOption where there is no such class."""
         *frames, channels, height, width = plain.shape
         height, width = self.resize or (height, width)
         return replace(
@@ -349,7 +362,21 @@ class Dataset(DataOptions):
             shape=(*frames, 1 if self.grayscale else channels, height, width),
             official_test=plain.official_test and self.folds is None,
             preprocess=self.preprocess,
+            positive=self._positive_of(plain),
         )
+
+    def _positive_of(self, plain: DataInfo) -> str | None:
+        """The name of the class that `positive` names: a number is a name where a class is called so."""
+        if self.positive is None:
+            return None
+        if not plain.classes:
+            raise UnfitOption("positive", f"positive names a class, and {plain.name} has none: its target is a number")
+        if str(self.positive) in plain.classes:
+            return str(self.positive)
+        if isinstance(self.positive, int) and 0 <= self.positive < len(plain.classes):
+            return plain.classes[self.positive]
+        near = meant(alike(str(self.positive), plain.classes), f"there are {_listed_names(plain.classes)}")
+        raise UnfitOption("positive", f"{plain.name} has no class {self.positive!r}; {near}")
 
     def unsupported_reason(self, plain: DataInfo) -> str | None:
         """Return None, or the reason why the options make no sense of what `info` says (it becomes that of skipped rows)."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 
+from trainables.columns import Better, ClassMeasure
 from trainables.component import AddedLater, Component, Count, NotIdentity, Positive
 from trainables.errors import UnknownComponent
 from trainables.records import EpochRow
@@ -108,7 +109,8 @@ class Protocol(Component):
     sync_batch_norm: Annotated[bool, AddedLater(keeps=False)] = False
     """Whether batch norm has the statistics of the whole batch, over all workers, and not of each worker's part."""
     select: str | None = None
-    """The validation measure that picks the epoch, such as val_accuracy, or last; the task's default when not given."""
+    """The validation measure that picks the epoch, such as val_accuracy, val_f1_macro or val_recall[defect] (of the class
+    that the data set names as `positive`), or last; the task's default when not given."""
     splits: Splits = Field(default_factory=Splits)
     """Shares of the examples that are validated and tested on."""
     validation_per_class: Annotated[Count | None, AddedLater(keeps=None)] = None
@@ -149,19 +151,32 @@ LAST: Final = "last"
 
 def unsupported(protocol: Protocol, task: Task) -> str | None:
     """Return None, or the reason why this protocol cannot select on this task (the reason of a skipped row)."""
-    if protocol.select in (None, LAST) or protocol.select in task.selections():
+    if protocol.select is None or protocol.select == LAST or task.selected(protocol.select) is not None:
         return None
-    known = ", ".join(task.selections())
-    return f"the protocol selects on {protocol.select}, which the task {task.name} does not measure; it has {known}"
+    lacks = f"the protocol selects on {protocol.select}"
+    if (measure := ClassMeasure.read(protocol.select)) is None or measure.name not in task.class_selections():
+        known = ", ".join(task.selections())
+        return f"{lacks}, which the task {task.name} does not measure; it has {known}"
+    if task.positive is None:
+        return f"{lacks}, and the data set names no class as `positive`: it takes `positive: {measure.of}`"
+    return f"{lacks}, and the data set's `positive` class is {task.positive}"
+
+
+def selected_column(protocol: Protocol, task: Task) -> tuple[str, Better]:
+    """The column of `epochs` that picks the epoch, or by which trials of the last epoch are compared, and which way it is
+    better. Of a protocol that the task supports.
+    """
+    named = None if protocol.select in (None, LAST) else task.selected(str(protocol.select))
+    return named or (task.default_selection, task.selections()[task.default_selection])
 
 
 def is_best(history: Sequence[EpochRow], protocol: Protocol, task: Task) -> bool:
     """Whether the newest epoch is better than all before it. An undefined value is worse than any other."""
     if protocol.select == LAST:
         return True
-    measure = protocol.select or task.default_selection
-    sign = 1 if task.selections()[measure] == "higher" else -1
-    values = [_rank(row.measured(measure), sign) for row in history]
+    column, better = selected_column(protocol, task)
+    sign = 1 if better == "higher" else -1
+    values = [_rank(row.measured(column), sign) for row in history]
     return len(values) == 1 or values[-1] > max(values[:-1])
 
 

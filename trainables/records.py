@@ -85,6 +85,22 @@ class ClassRow:
     ] = None
 
 
+@dataclass(frozen=True, slots=True)
+class ThresholdRow:
+    """One threshold of the positive class, chosen on validation: an example at or above it is said to be of the class."""
+
+    point: Annotated[int, Column("-", "Number of the threshold, from 0, the highest first.")]
+    threshold: Annotated[float, Column("1", "Probability of the positive class (`positive_class` of the trial).")]
+    val_recall: Annotated[float, Column("1", "Share of the validation examples of the class that are found.")]
+    val_precision: Annotated[float, Column("1", "Share right of the validation examples that are said to be of it.")]
+    test_recall: Annotated[
+        float | None, Column("1", "Share of the test examples of the class that are found; null where there are none.")
+    ]
+    test_precision: Annotated[
+        float | None, Column("1", "Share right of the test examples that are said to be of it; null where none is.")
+    ]
+
+
 CurveKind = Literal["roc", "confusion", "lr_range"]
 
 
@@ -116,6 +132,15 @@ class Breakdown:
             "ROC curves (at most 101 points a class) and the confusion counts that are not zero, on the test split;"
             " training loss over the learning rate (at most 100 points) of a learning-rate range test.",
             ("curve", "class_index", "point"),
+        ),
+    ] = ()
+    thresholds: Annotated[
+        tuple[ThresholdRow, ...],
+        Rows(
+            "One row for each threshold at which validation finds one more example of the positive class, at most 500 of a"
+            " trial, evenly spread; none where the data set names no class as `positive`. Chosen on validation; the test"
+            " split is measured at them.",
+            ("point",),
         ),
     ] = ()
 
@@ -342,6 +367,14 @@ class TrialResult:
     val: Annotated[Scores | None, Prefix("val_", "validation examples")]
     test: Annotated[Scores | None, Prefix("test_", "test examples")]
     sizes: SplitSizes
+    positive_class: Annotated[
+        str | None,
+        Column(
+            "-",
+            "The class that columns ending in `_positive`, and `thresholds`, are of: the one that `positive` named when the"
+            " trial ran. Null where none was named.",
+        ),
+    ] = None
     cue: Annotated[CueScores | None, Prefix("cue_")] = None
     """None where no cue was planted, or the test split was not measured."""
     predictions: Predictions | None = None

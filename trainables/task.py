@@ -6,15 +6,25 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from trainables.columns import Better, Scores, columns_of, score_types, scores_in
+from trainables.columns import (
+    POSITIVE,
+    Better,
+    ClassMeasure,
+    Score,
+    Scores,
+    columns_of,
+    score_marks,
+    score_types,
+    scores_in,
+)
 from trainables.component import Component
 from trainables.dataset import DataInfo
 from trainables.errors import BrokenComponent
-from trainables.records import Breakdown, EpochRow, TrialResult
+from trainables.records import Breakdown, EpochRow, ThresholdRow, TrialResult
 from trainables.registry import registry
 
 if TYPE_CHECKING:
@@ -47,16 +57,50 @@ class Task(Component):
     """The validation measure that picks the epoch unless the protocol names another; also what a data set is shown by."""
     has_confusion: ClassVar[bool] = False
     """Whether `breakdown` counts which class was taken for which."""
+    positive: str | None = None
+    """The class of interest of this data; None where none is named."""
+    positive_index: int | None = None
+    """Its label."""
+
+    @classmethod
+    def of(cls, data: DataInfo) -> Self:
+        """The task on this data, whose class of interest it knows."""
+        if data.positive is None:
+            return cls()
+        return cls(positive=data.positive, positive_index=data.classes.index(data.positive))
 
     @classmethod
     @cache
     def selections(cls) -> dict[str, Better]:
-        """The validation measures that a protocol may select on (columns of `epochs`), and which way each is better."""
+        """The validation measures that a protocol may select on whatever the data (columns of `epochs`), and which way each
+        is better.
+        """
+        own = {column.name: column.column for column in columns_of(EpochRow, [cls.scores])}
         return {
-            column.name: column.column.better
-            for column in columns_of(EpochRow, [cls.scores])
-            if column.name.startswith("val_") and column.column.better is not None
+            name: column.better
+            for name, column in own.items()
+            if isinstance(column, Score) and column.better is not None and not column.of_positive
         }
+
+    @classmethod
+    @cache
+    def class_selections(cls) -> dict[str, Better]:
+        """The measures of one class that a protocol may select on, such as `recall` in `val_recall[defect]`."""
+        marked = {name: score for name, score in scores_in(cls.scores).items() if score.of_positive}
+        return {name.removesuffix(POSITIVE): score.better for name, score in marked.items() if score.better is not None}
+
+    def selected(self, select: str) -> tuple[str, Better] | None:
+        """The column of `epochs` that a protocol selects by, and which way it is better; None where this data has it not.
+
+        select: `val_accuracy`, or `val_recall[defect]` where that is the class of interest.
+        """
+        if (better := self.selections().get(select)) is not None:
+            return select, better
+        measure = ClassMeasure.read(select)
+        if measure is None or measure.split != "val_" or measure.of != self.positive:
+            return None
+        of_class = self.class_selections().get(measure.name)
+        return None if of_class is None else (measure.stored, of_class)
 
     def target_shape(self, data: DataInfo) -> tuple[int, ...]:
         """The shape of one example's target: none of a label, which is int64; of numbers, which are float32, one axis."""
@@ -89,6 +133,18 @@ class Task(Component):
         """
         return self.measure(outputs, targets)
 
+    def measure_for(self, select: str, outputs: Tensor, targets: Tensor) -> Scores:
+        """What an epoch has under a protocol that selects by this column of `epochs`: all scores, where not every epoch has
+        that one. Those that every epoch has are the same bits whatever is selected by. Not finite as `measure_epoch`.
+        """
+        scores = self.measure_epoch(outputs, targets)
+        named = score_marks(self.scores)
+        score = named.get(select.removeprefix("val_"))
+        if score is None or score.each_epoch or not bool(outputs.isfinite().all()):
+            return scores
+        always = {name: getattr(scores, name) for name, mark in named.items() if mark.each_epoch}
+        return replace(self.measure(outputs, targets), **always)
+
     def constant_loss(self, targets: Tensor) -> float | None:
         """The plain loss of the best answer that is the same for every example of a split: what a net reaches that has
         learnt nothing of its inputs. None, as here, where the task does not say.
@@ -109,6 +165,19 @@ class Task(Component):
     def breakdown(self, outputs: Tensor, targets: Tensor, data: DataInfo) -> Breakdown:
         """Return the rows that the tables keep of a split beside its scores; none where the task has none."""
         return Breakdown()
+
+    def thresholds(
+        self, val: Tensor, val_targets: Tensor, test: Tensor, test_targets: Tensor
+    ) -> tuple[ThresholdRow, ...]:
+        """Return the thresholds of the class of interest that validation offers, with what each gives on both splits; none
+        where there is no such class. val, test: outputs, as `measure` takes them.
+        """
+        return ()
+
+
+def task_of(data: DataInfo) -> Task:
+    """The task of some data. Raises UnknownComponent, BrokenComponent."""
+    return type(task_named(data.task)).of(data)
 
 
 def task_named(name: str) -> Task:
@@ -159,7 +228,9 @@ def _mismatch(task: type[Task], others: Sequence[type[Task]]) -> str | None:
     for name, kind in score_types(scores).items():
         if kind is not float:
             return f"its score {name} is no float"
-    if task.default_selection not in task.selections():
+    marks = score_marks(scores)
+    default = marks.get(task.default_selection.removeprefix("val_"))
+    if task.default_selection not in task.selections() or default is None or not default.each_epoch:
         return f"it selects on {task.default_selection}, which it does not measure after every epoch"
     loss = scores_in(scores).get(task.loss_score)
     if loss is None or loss.better != "lower":

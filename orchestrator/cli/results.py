@@ -1,6 +1,7 @@
 """`orch results RESULTS`: the trials as a table, sorted and filtered."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -48,6 +49,21 @@ _EXAMPLE = "Example: orch results results/demo --where model=cnn --where 'test_a
     "--cells", is_flag=True, help="Show the leaderboard: a row for each cell, the best of each data set first."
 )
 @click.option(
+    "--classes", is_flag=True, help="Show precision, recall and F1 of each class, of the best cell of each data set."
+)
+@click.option(
+    "--threshold",
+    metavar="WANTED",
+    help="Show the threshold of the positive class that validation chooses for a wanted recall or precision, as"
+    " 'recall[defect]>=0.9', and what it gives on the test split.",
+)
+@click.option(
+    "--measure",
+    metavar="MEASURE",
+    help="With --cells or --classes: rank by this on validation and show it of the test split, as f1_macro or"
+    " 'recall[defect]'.  [default: what the grid selects by]",
+)
+@click.option(
     "--confirmed",
     is_flag=True,
     help="Show what came first on its fresh seeds, beside its rivals (`orch sweep GRID --confirm`).",
@@ -64,6 +80,9 @@ def command(
     wrong: str | None,
     variance: bool,
     cells: bool,
+    classes: bool,
+    threshold: str | None,
+    measure: str | None,
     confirmed: bool,
     as_json: bool,
     as_csv: bool,
@@ -75,12 +94,16 @@ def command(
 
     With --cells, the leaderboard: means over seeds, with what their intervals are about and what counts for what broke.
 
+    With --classes, a row for each class of what came first. With --threshold, a row for each trial: thresholds are chosen on
+    validation, for a class that the data set names as `positive`.
+
     With --wrong, single test examples instead: those whose true class a trial gave the least probability, or whose number
     it missed by most, which keep_predictions has kept.
 
     The columns are those of trials.parquet; docs/data-dictionary.md says what each one means.
     """
     from orchestrator.errors import UserError
+    from orchestrator.results.asked import refuse_unmeasured
     from orchestrator.results.query import TrialQuery, choose
     from orchestrator.store.reading import every_trial, results_at
 
@@ -92,8 +115,17 @@ def command(
             raise UserError("--wrong has an order and columns of its own: of the other options it takes --limit alone")
         _print_wrong(paths, wrong, limit, as_json=as_json, as_csv=as_csv)
         return
-    own = {"--variance": (variance, _print_variance), "--cells": (cells, _print_cells)}
-    own |= {"--confirmed": (confirmed, _print_confirmed)}
+    if measure is not None and not (cells or classes):
+        raise UserError(
+            "--measure is for --cells and --classes; of single trials --sort and --columns say what is shown"
+        )
+    own: dict[str, tuple[bool, Callable[..., None]]] = {
+        "--variance": (variance, _print_variance),
+        "--cells": (cells, partial(_print_cells, measure=measure)),
+        "--classes": (classes, partial(_print_classes, measure=measure)),
+        "--threshold": (threshold is not None, partial(_print_threshold, wanted=threshold)),
+        "--confirmed": (confirmed, _print_confirmed),
+    }
     if asked := {name: show for name, (is_asked, show) in own.items() if is_asked}:
         (name, show), *others = asked.items()
         if sort or direction or where or columns is not None or limit is not None or others:
@@ -101,8 +133,9 @@ def command(
         show(paths, as_json=as_json, as_csv=as_csv)
         return
     names = tuple(name.strip() for name in columns.split(",") if name.strip()) if columns is not None else ()
-    trials = every_trial(paths)
     query = TrialQuery(sort, direction, where, names, limit)
+    refuse_unmeasured(query.of_classes, paths)
+    trials = every_trial(paths, list(map(str, query.of_classes)))
     chosen = choose(trials, query, all_columns=as_json or as_csv)
     if as_json:
         _print_json(chosen)
@@ -143,19 +176,43 @@ def _print_variance(paths: "ResultsPaths", *, as_json: bool, as_csv: bool) -> No
         print_listing(found)
 
 
-def _print_cells(paths: "ResultsPaths", *, as_json: bool, as_csv: bool) -> None:
+def _print_cells(paths: "ResultsPaths", *, measure: str | None, as_json: bool, as_csv: bool) -> None:
     from orchestrator.results.cell_table import USUAL, cell_table
 
-    found = cell_table(paths)
+    found = cell_table(paths, measure)
     if as_json:
         _print_json(found.cells)
     elif as_csv:
         _print_csv(found.cells)
     else:
         usual = [name for name in USUAL if found.cells[name].null_count < found.cells.num_rows]
-        print_listing(found.cells.select(usual))
+        print_listing(found.with_baselines().select(usual))
         for note in found.notes:
             say(note, err=True)
+
+
+def _print_classes(paths: "ResultsPaths", *, measure: str | None, as_json: bool, as_csv: bool) -> None:
+    from orchestrator.results.per_class import class_table
+
+    _print_table(class_table(paths, measure), as_json=as_json, as_csv=as_csv)
+
+
+def _print_threshold(paths: "ResultsPaths", *, wanted: str | None, as_json: bool, as_csv: bool) -> None:
+    from orchestrator.results.threshold import at_threshold
+
+    found = at_threshold(paths, wanted or "")
+    _print_table(found.rows, as_json=as_json, as_csv=as_csv)
+    for note in found.notes:
+        say(note, err=True)
+
+
+def _print_table(table: "pa.Table", *, as_json: bool, as_csv: bool) -> None:
+    if as_json:
+        _print_json(table)
+    elif as_csv:
+        _print_csv(table)
+    else:
+        print_listing(table)
 
 
 def _print_confirmed(paths: "ResultsPaths", *, as_json: bool, as_csv: bool) -> None:

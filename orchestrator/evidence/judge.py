@@ -20,7 +20,7 @@ from orchestrator.evidence.stuck import set_apart
 from orchestrator.evidence.verdict import Verdict, verdicts
 from orchestrator.grid import GridSpec, read_grid
 from orchestrator.grid.claims import Claim
-from orchestrator.grid.measures import Measure, is_higher_better
+from orchestrator.grid.measures import Measure, class_measure, is_higher_better
 from orchestrator.grid.reader import read_text
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
@@ -157,10 +157,11 @@ def _stated(paths: ResultsPaths, grid: Path | GridSpec | None) -> _Stated:
     spec = (
         read_grid(grid) if isinstance(grid, Path) else grid or read_text(latest, Path(f"the grid kept in {paths.root}"))
     )
-    trials = _evaluating(tables.every_trial(TRIALS.columns))
+    asked = [column for claim in spec.claims for column in claim.on.columns]
+    trials = _evaluating(tables.every_trial([*TRIALS.columns, *(name for name in asked if class_measure(name))]))
     planned = trials[trials["planned"]] if trials["planned"].any() else trials
     recorded = ClaimHistory(environments)
-    epochs = cache(partial(_epochs, tables))  # large, and few claims need it
+    epochs = cache(partial(_epochs, tables, asked))  # large, and few claims need it
     priors = test_priors(planned, lambda ids: tables.wanted(CLASSES, _SUPPORTS, [("trial_id", "in", ids)]))
     pictures = KeptPictures(paths)
     evidence = []
@@ -276,10 +277,10 @@ def _evaluating(trials: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _epochs(tables: TablesRead) -> pd.DataFrame | None:
-    """Read the epochs; None where the table cannot be read, which is reported."""
+def _epochs(tables: TablesRead, asked: Sequence[str]) -> pd.DataFrame | None:
+    """Read the epochs; None where the table cannot be read, which is reported. asked: measures, some of them of classes."""
     try:
-        return tables.needed(EPOCHS, EPOCHS.columns)
+        return tables.epochs([*EPOCHS.columns, *(name for name in asked if class_measure(name))], needed=True)
     except (DamagedResults, UserError) as unreadable:
         tables.damage.append(str(unreadable))
         return None

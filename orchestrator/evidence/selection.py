@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from orchestrator.grid.measures import is_higher_better
+from orchestrator.grid.measures import class_measure, is_higher_better
 from results_schema import UNDER_WAY
-from trainables.columns import scores_in
+from trainables.columns import ClassMeasure, scores_in
 from trainables.protocol import LAST
 from trainables.task import Task, tasks
 
@@ -65,19 +65,28 @@ def task_measures(task: type[Task]) -> dict[str, Measure]:
         f"val_{name}": Measure(
             title=score.titled(name),
             name=name,
-            epoch=f"val_{name}" if score.each_epoch else "val_loss",
+            epoch=f"val_{name}" if score.each_epoch or name != task.loss_score else "val_loss",
             confusion=task.has_confusion,
         )
         for name, score in scores_in(task.scores).items()
-        if score.each_epoch or name == task.loss_score
+        if score.better is not None and not score.of_positive
     }
     return {**found, "val_loss": found[f"val_{task.loss_score}"]}
 
 
 def measure_selected(select: str | None, task: type[Task]) -> Measure:
     """Return what a protocol selects by (`select`): the task's own measure where it names none, or none of the task's."""
+    if (of_class := class_measure(select or "")) is not None and of_class.name in task.class_selections():
+        return measure_of_class(of_class, task)
     known = task_measures(task)
     return known.get(select or task.default_selection, known[task.default_selection])
+
+
+def measure_of_class(of_class: ClassMeasure, task: type[Task]) -> Measure:
+    """`recall of defect`."""
+    mark = scores_in(task.scores)[of_class.on("").stored]
+    title = f"{(mark.title or of_class.name).replace('_', ' ')} of {of_class.of}"
+    return Measure(title, str(of_class.on("")), str(of_class.on("val_")), confusion=task.has_confusion)
 
 
 def task_measured(is_measured: Callable[[str], bool]) -> type[Task]:

@@ -23,7 +23,7 @@ from clusters.yaml_file import At, YamlList, YamlMapping, YamlText
 from orchestrator.grid.axes import OfAxes, Reading, read_before
 from orchestrator.grid.fair import Fair
 from orchestrator.grid.levels import AxisEntry, ComponentValues, Parts, acting, label_of, shown_in
-from orchestrator.grid.measures import Measure, measure_named, measure_names, reachable, time_to
+from orchestrator.grid.measures import Measure, is_reachable, measure_named, near_measure, reachable, time_to
 from orchestrator.grid.mistakes import Gathering, Mistake, each, mistake, near, shown
 from orchestrator.grid.rules import Pattern, read_pattern
 from orchestrator.grid.settings import Section
@@ -213,14 +213,14 @@ class Reach(Section):
 def _measure(written: Any) -> Measure:
     if isinstance(written, YamlMapping):
         reach = Reach.model_validate(written)
-        if reach.of in reachable():
+        if is_reachable(reach.of):
             return time_to(reach.reach, reach.of, reach.clock)
         raise mistake(f"cannot reach a value of {reach.of!r}; {near(reach.of, reachable())}", named=True)
     if not isinstance(written, YamlText):
         raise ValueError(f"a measure is a column such as test_accuracy, or a mapping with reach, not {shown(written)}")
     measure = measure_named(str(written))
     if measure is None:
-        raise mistake(f"is on {str(written)!r}, which no table has; {near(written, measure_names())}", named=True)
+        raise mistake(f"is on {str(written)!r}, which no table has; {near_measure(written)}", named=True)
     return measure
 
 
@@ -245,7 +245,8 @@ class Claim(Section):
     than: _Arm | None = None
     """The cells that they are compared with; the same axes."""
     on: Annotated[Measure, PlainValidator(_measure, json_schema_input_type=str | Reach)]
-    """A measured column such as test_accuracy, a gap such as accuracy_gap, diverged, or {reach: 0.9, of: val_accuracy}."""
+    """A measured column such as test_accuracy, one of a class such as test_recall[defect], a gap such as accuracy_gap,
+    diverged, or {reach: 0.9, of: val_accuracy}."""
     margin: Annotated[float, Field(ge=0)] = 0.0
     """By how much at least."""
     more_where: _Arm | None = None

@@ -16,6 +16,7 @@ from orchestrator.grid.seeds import MAX_SEED, GridSeeds, SeedsField
 from orchestrator.grid.settings import CheckpointPolicy, Resources, Section, Wandb
 from orchestrator.grid.tuning import TuningSpec
 from trainables import AXES
+from trainables.columns import ClassMeasure
 from trainables.protocol import LAST, Protocol
 from trainables.task import tasks
 
@@ -123,9 +124,14 @@ class GridFile(Section):
     @classmethod
     def _selects_a_measure(cls, protocol: Protocol) -> Protocol:
         """A measure that no task has is a slip of the pen; one that this data's task lacks makes a skipped cell."""
-        measures = {measure for task in tasks() for measure in task.selections()}
-        known = sorted({*measures, LAST})
-        if protocol.select is not None and protocol.select not in known:
+        known = sorted({LAST, *(measure for task in tasks() for measure in task.selections())})
+        if protocol.select is None or protocol.select in known:
+            return protocol
+        written = ClassMeasure.read(protocol.select)
+        if written is not None:  # which classes there are, only the data say
+            names = sorted({name for task in tasks() for name in task.class_selections()})
+            known = [str(ClassMeasure("val_", name, written.of)) for name in names]
+        if protocol.select not in known:
             message = f"unknown measure {protocol.select!r} to select on; {near(protocol.select, known)}"
             raise mistake(message, "select")
         return protocol

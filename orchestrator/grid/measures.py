@@ -3,14 +3,18 @@
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from orchestrator.grid.mistakes import near
 from results_schema import EPOCHS, TRIALS
-from trainables.columns import Score
+from trainables.columns import Better, ClassMeasure, Score
+from trainables.task import tasks
 
 Form = Literal["value", "gap", "time", "diverged"]
 
 _GAP: Final = "_gap"
 _OF_TRIALS: Final = {column.name: column for column in TRIALS.fields if column.is_measure}
 _OF_EPOCHS: Final = {column.name: column for column in EPOCHS.fields if column.is_measure and column.type is float}
+_OF_CLASSES: Final[dict[str, Better]] = {name: way for task in tasks() for name, way in task.class_selections().items()}
+"""What is measured of single classes: `recall` in `test_recall[defect]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,20 @@ class Measure:
     @property
     def is_score(self) -> bool:
         """Whether it says how well a trial has learnt, on some split."""
+        if self.form == "gap" or (self.form == "value" and self.of_class is not None):
+            return True
         column = _OF_TRIALS.get(self.column) or _OF_EPOCHS.get(self.column)
-        return self.form == "gap" or (self.form == "value" and column is not None and isinstance(column.column, Score))
+        return self.form == "value" and column is not None and isinstance(column.column, Score)
+
+    @property
+    def of_class(self) -> ClassMeasure | None:
+        """What it is of one class, if it is: `test_recall[defect]`. Of a gap no split is said."""
+        return class_measure(self.column)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of its table that it is made of."""
+        return (f"train_{self.column}", f"test_{self.column}") if self.form == "gap" else (self.column,)
 
     @property
     def higher_is_better(self) -> bool | None:
@@ -51,9 +67,29 @@ def measure_named(name: str) -> Measure | None:
         return Measure(name, "status", "trials", "diverged")
     if name in gaps():
         return Measure(name, name.removesuffix(_GAP), "trials", "gap")
+    if (of_class := class_measure(name)) is not None and of_class.split:
+        return Measure(name, name, "trials")
+    if name.endswith(_GAP) and (of_class := class_measure(name.removesuffix(_GAP))) is not None and not of_class.split:
+        return Measure(name, str(of_class), "trials", "gap")
     if name in _OF_TRIALS:
         return Measure(name, name, "trials")
     return Measure(name, name, "epochs") if name in _OF_EPOCHS else None
+
+
+def class_measure(name: str) -> ClassMeasure | None:
+    """A measure of one class, `recall[defect]` with or without its split; None where it is none. Of any name of a class: the
+    grid alone does not say which there are.
+    """
+    found = ClassMeasure.read(name)
+    return found if found is not None and found.name in _OF_CLASSES else None
+
+
+def near_measure(name: str) -> str:
+    """A hint at the measures that a user may have meant."""
+    found = ClassMeasure.read(name)
+    if found is None:
+        return near(name, measure_names())
+    return near(name, [str(ClassMeasure(found.split or "test_", known, found.of)) for known in _OF_CLASSES])
 
 
 def time_to(target: float, column: str, clock: Any) -> Measure:
@@ -71,6 +107,12 @@ def reachable() -> list[str]:
     return [name for name in _OF_EPOCHS if is_higher_better(name) is not None]
 
 
+def is_reachable(name: str) -> bool:
+    """Whether it is one of these, or of one class of validation."""
+    of_class = class_measure(name)
+    return name in reachable() if of_class is None else of_class.split == "val_"
+
+
 def gaps() -> list[str]:
     """Such as accuracy_gap: how much better the training split is than the test split."""
     names = [name.removeprefix("train_") for name in _OF_TRIALS if name.startswith("train_")]
@@ -79,6 +121,8 @@ def gaps() -> list[str]:
 
 def is_higher_better(name: str) -> bool | None:
     """Which way a column of `trials` or `epochs` is better; None where neither way is."""
+    if (of_class := class_measure(name)) is not None:
+        return _OF_CLASSES[of_class.name] == "higher"
     column = _OF_TRIALS.get(name) or _OF_EPOCHS.get(name)
     return None if column is None or column.column.better is None else column.column.better == "higher"
 

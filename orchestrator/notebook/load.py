@@ -15,22 +15,25 @@ from numpy.typing import NDArray
 from orchestrator.errors import UserError
 from orchestrator.evidence.judge import judge, latest_text, measured
 from orchestrator.evidence.pictures import KeptPictures
-from orchestrator.evidence.selection import OWN, Measure, measures_of
+from orchestrator.evidence.selection import OWN, SCORES, Measure, measures_of
 from orchestrator.evidence.stats.ranks import performance_profile
 from orchestrator.evidence.text import as_json, lines_of
 from orchestrator.evidence.verdict import Verdict
 from orchestrator.grid import measures
-from orchestrator.grid.measures import reachable, time_to
+from orchestrator.grid.measures import is_reachable, reachable, time_to
 from orchestrator.grid.reader import read_text
+from orchestrator.results.board import board_of
 from orchestrator.results.confirmed import confirmed, confirmed_table
-from orchestrator.results.ranked import class_counts, ranked_cells
+from orchestrator.results.per_class import class_table
+from orchestrator.results.ranked import evaluating
+from orchestrator.results.threshold import at_threshold
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.local_path import local_path, whole_path
 from orchestrator.store.predictions.parts import Answered, PartTrial
 from orchestrator.store.predictions.reading import examples_of, predicted_trials, predictions_of
 from orchestrator.store.reading import results_at, table_of
 from orchestrator.text import clean
-from results_schema import ENVIRONMENTS, TABLES, TRAINED, Table
+from results_schema import ENVIRONMENTS, EPOCHS, TABLES, TRAINED, Table
 from trainables import AXES, AxisName
 
 if TYPE_CHECKING:
@@ -58,6 +61,7 @@ def speed_profile(
 
 
 Frames = Literal["pandas", "polars", "arrow"]
+_WHAT_TRIALS_SAY: Final = ["trial_id", "purpose", "planned", "dataset", "status"]
 _NAMES: Final = {table.name: table for table in TABLES}
 
 
@@ -138,16 +142,38 @@ class Results:
             }
         )
 
-    def cells(self) -> pd.DataFrame:
+    def cells(self, measure: str | None = None) -> pd.DataFrame:
         """One row for each cell, data set by data set, the best first: `orchestrator.results.ranked.ranked_cells`.
 
         Means over seeds with 95 % intervals about `scope`, in which a trial that broke counts as `counted_as`; ties with the
         best, spread over the binomial floor, how many trials broke, and costs. `measure` names the column whose mean is
         shown: of the test split when no trial has still to run, of validation before. Trials that the grid no longer names,
         and those that tune, are left out.
+
+        measure: in place of what the grid selects by, ranked by it on validation: `f1_macro`, `recall[defect]`. Data sets
+        without it are left out. Raises UserError where no trial has it.
         """
-        tables, pictures = TablesRead(self._paths), KeptPictures(self._paths)
-        return ranked_cells(self.trials, class_counts(self.trials, tables), pictures)
+        return board_of(self._paths, TablesRead(self._paths), KeptPictures(self._paths), measure)[0]
+
+    def at_threshold(self, wanted: str) -> pd.DataFrame:
+        """One row for each completed trial: the threshold of the positive class that validation chooses, and what it gives.
+
+            load("results/cells").at_threshold("recall[defect]>=0.9")
+
+        wanted: a recall or a precision that validation has to reach: of the thresholds that do, the one with the greatest
+        other of the two there. `test_` columns are of the test split, which chose nothing; while trials have still to run
+        there are none. Raises UserError where `positive` did not name the class when the trials ran.
+        """
+        found: pd.DataFrame = at_threshold(self._paths, wanted).rows.to_pandas()
+        return found
+
+    def classes_of_best(self, measure: str | None = None) -> pd.DataFrame:
+        """One row for each class of the first cell of each data set: precision, recall, F1, areas and support over seeds.
+
+        measure: what the cells are ranked by, as in `cells`. Raises UserError while trials have still to run.
+        """
+        found: pd.DataFrame = class_table(self._paths, measure).to_pandas()
+        return found
 
     def confirmed(self) -> pd.DataFrame:
         """One row for each cell that came first, and for each rival, on fresh seeds: what `--confirm` found.
@@ -234,13 +260,15 @@ class Results:
         of = of if of is not None else self._measure("of").epoch
         if axis not in AXES:
             raise UserError(f"there is no axis {axis!r}; the axes are {', '.join(AXES)}")
-        if of not in reachable():
+        if not is_reachable(of):
             raise UserError(f"{of!r} cannot be reached; what can is {', '.join(reachable())}")
-        return speed_profile(self.trials, self.epochs, axis, time_to(reach, of, clock), ratios)
+        epochs = TablesRead(self._paths).epochs([*EPOCHS.columns, of], needed=True)
+        return speed_profile(self.trials, epochs, axis, time_to(reach, of, clock), ratios)
 
     def _measure(self, given: str) -> Measure:
         """Return what all trials are selected by. given: the argument that says it otherwise."""
-        found = {measure.validation: measure for measure in measures_of(self.trials).values()}
+        trials = evaluating(TablesRead(self._paths).every_trial([*_WHAT_TRIALS_SAY, *SCORES]))
+        found = {measure.validation: measure for measure in measures_of(trials).values()}
         if len(found) > 1:
             raise UserError(f"data sets are selected by different measures ({', '.join(found)}): say `{given}`")
         return next(iter(found.values()), OWN[0])

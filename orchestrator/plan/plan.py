@@ -13,8 +13,10 @@ from orchestrator.errors import Problem
 from orchestrator.grid import GridSpec
 from orchestrator.grid.claims import min_seeds
 from orchestrator.grid.levels import Level, meaning
+from orchestrator.grid.mistakes import grid_error
 from orchestrator.grid.rules import Override
 from orchestrator.plan.cell import Cell, Settings, identity_of
+from orchestrator.plan.class_check import unknown_classes
 from orchestrator.plan.combine import Combination, GridIterator
 from orchestrator.plan.confirmation import ConfirmationSeeds
 from orchestrator.plan.counts import ExistingResults, PlanCounts
@@ -102,6 +104,8 @@ class Plan:
         levels = [level for cells in (grid.axes, *grid.include) for level in cells.dataset]
         self.dividing = SeededSplit(grid.protocol.splits, grid.seeds[0], grid.protocol.validation_per_class)
         self._located = locate(levels, location, grid.path, download, self.dividing)
+        if unknown := list(unknown_classes(grid, self.data)):
+            raise grid_error(grid.path, unknown)
         self._models = LocatedModels((grid.axes, *grid.include), location, grid.path, download)
         self._walk = GridIterator(grid)
         self._support = Support()

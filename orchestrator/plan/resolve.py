@@ -28,7 +28,7 @@ from trainables.errors import (
 )
 from trainables.interfaces import Model
 from trainables.spec import dataset_digest
-from trainables.task import Task, task_named
+from trainables.task import Task, task_of
 
 _KINDS: Final = 5
 """Of files that are not read, by their endings, that a warning tells."""
@@ -93,10 +93,21 @@ def locate(
             wrong += each_placed(unusable, level)
             continue
         content = meaning(level.parts) if data.fingerprint is None else data.digest
-        located[meaning(level.parts)] = contents.setdefault(content, data)
+        located[meaning(level.parts)] = same = contents.setdefault(content, data)
+        if _positive(same) != _positive(data):
+            here, before = (_positive(one) or "not given" for one in (data, same))
+            message = (
+                f"positive is {here}, and {before} where the same data stand before: a trial has one class of interest, so"
+                " make them two grids"
+            )
+            wrong.append((level.parts[0].at("positive"), message))
     if wrong:
         raise grid_error(file, wrong)
     return located
+
+
+def _positive(data: LocatedData) -> str | None:
+    return None if data.info is None else data.info.positive
 
 
 def place_of(error: Exception, level: Level) -> At:
@@ -118,7 +129,7 @@ def _located(level: Level, location: DataLocation, download: bool, dividing: See
     try:
         plain = dataset.info(location)
         info, unsupported = dataset.under_options(plain), dataset.unsupported_reason(plain)
-        task = task_named(info.task)
+        task = task_of(info)
         if unsupported is None and task.target_shape(plain) != task.target_shape(info):
             unsupported = f"resize changes images, and the targets of {plain.name} lie on their pixels"
         fingerprint, outline = dataset.fingerprint(location), dataset.outline(location)

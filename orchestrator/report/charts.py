@@ -183,6 +183,11 @@ _MAX_POINTS: Final = 80
 _MIN_POINTS: Final = 12
 
 
+def epochs_selected(trials: pd.DataFrame) -> dict[str, str]:
+    """What trials select by, as a column of `epochs`, with its title."""
+    return {measure.epoch: f"validation {measure.title}" for measure in measures_of(trials).values()}
+
+
 def learning_curves(trials: pd.DataFrame, ranked: pd.DataFrame, epochs: pd.DataFrame) -> Curves:
     """Mean, least and greatest of the completed seeds at each epoch; of a long training, some of its epochs.
 
@@ -190,7 +195,7 @@ def learning_curves(trials: pd.DataFrame, ranked: pd.DataFrame, epochs: pd.DataF
     """
     done = trials.loc[trials["status"] == "completed", ["trial_id", "cell_id"]]
     rows = epochs.merge(done, on="trial_id")
-    selecting = (measure.epoch for measure in measures_of(trials).values())
+    selecting = epochs_selected(trials)
     of_cells = {
         name: rows.loc[rows[name].notna(), "cell_id"].nunique() for name in dict.fromkeys((*selecting, *_USUAL))
     }
@@ -204,7 +209,7 @@ def learning_curves(trials: pd.DataFrame, ranked: pd.DataFrame, epochs: pd.DataF
     points = min(_MAX_POINTS, max(_MIN_POINTS, CURVE_NUMBERS_KEPT // max(1, len(kept) * wide * len(there))))
     of_cell = dict(tuple(rows.groupby("cell_id", sort=False)))
     return Curves(
-        measures=tuple(_TITLES[name] for name in there),
+        measures=tuple({**selecting, **_TITLES}[name] for name in there),
         curves=tuple(_curve(place, of_cell[ranked["cell_id"].iloc[place]], there, points) for place in kept),
         left_out=len(having) - len(kept),
     )

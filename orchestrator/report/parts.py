@@ -17,7 +17,7 @@ from orchestrator.report.precision_recall import CLASS_COLUMNS, PrecisionRecall,
 from orchestrator.results.ranked import COSTS, class_counts, ranked_cells
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
-from results_schema import CLASSES, CURVES, ENVIRONMENTS, EPOCHS, EVALUATION
+from results_schema import CLASSES, CURVES, ENVIRONMENTS, EVALUATION
 from trainables import AXES
 
 _TRIAL_COLUMNS: Final = [
@@ -82,7 +82,8 @@ class Parts:
 
     @cached_property
     def curves(self) -> Curves:
-        return charts.learning_curves(self.trials, self.ranked, self.tables.wanted(EPOCHS, charts.EPOCH_COLUMNS))
+        epochs = self.tables.epochs([*charts.EPOCH_COLUMNS, *charts.epochs_selected(self.trials)])
+        return charts.learning_curves(self.trials, self.ranked, epochs)
 
     @cached_property
     def effects(self) -> tuple[Effects, ...]:

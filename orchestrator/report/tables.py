@@ -139,7 +139,8 @@ def _scores(trials: pd.DataFrame, measures: Mapping[str, Measure]) -> dict[str, 
     """Return what the data sets are compared by, and what is usual beside it, where `trials` holds any of it."""
     shown = dict.fromkeys(name for measure in measures.values() for name in (measure.validation, measure.shown))
     splits = ("val",) if any(measure.split == "validation" for measure in measures.values()) else ("val", "test")
-    titles = {f"{split}_{one.name}": f"{split} {one.title}" for one in MEASURES for split in splits}
+    every = dict.fromkeys((*MEASURES, *(replace(one, split="test", beside=()) for one in measures.values())))
+    titles = {f"{split}_{one.name}": f"{split} {one.title}" for one in every for split in splits}
     titles |= {name: title for name, title in SHOWN.items() if name.startswith(splits)}
     there = [name for name in titles if (name in shown or name in SHOWN) and trials[name].notna().any()]
     return {name: Column(titles[name], "number") for name in there}

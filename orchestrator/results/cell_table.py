@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from orchestrator.evidence.pictures import KeptPictures
-from orchestrator.evidence.selection import SCORES
-from orchestrator.results.ranked import COSTS, class_counts, counted_as, evaluating, ranked_cells, scope_of
+from orchestrator.results.board import board_of
+from orchestrator.results.per_class import Majority, majorities
+from orchestrator.results.ranked import counted_as, scope_of
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
 from trainables import AXES
 
-_COLUMNS = ["trial_id", "cell_id", "purpose", "tuned", "planned", *AXES, "seed", "status", *SCORES, *COSTS]
 USUAL = (*AXES, "tuned", "rank", "ties", "mean", "low", "high", "spread", "n", "statuses", "p", "validation", "measure")
 """Shown unless all columns are."""
 
@@ -22,19 +23,39 @@ class CellTable:
 
     cells: pa.Table
     """A row for each cell: the columns of `Results.cells()`."""
+    baselines: tuple[Majority, ...]
+    """Beside the cells, and none of them."""
     notes: tuple[str, ...]
     """What its figures are about, of each data set, and what is damaged."""
 
+    def with_baselines(self) -> pa.Table:
+        """The cells, and after those of each data set a row of what is no trial: `statuses` says so."""
+        parts = []
+        for dataset in self.cells["dataset"].unique().to_pylist():
+            cells = self.cells.filter(pc.equal(self.cells["dataset"], dataset))
+            row = [
+                {"dataset": dataset, "model": f"always {one.name}", "mean": one.value, "n": 0, "statuses": "no trial"}
+                for one in self.baselines
+                if one.dataset == dataset
+            ]
+            parts += [cells, *(pa.Table.from_pylist([each], cells.schema) for each in row)]
+        return pa.concat_tables(parts) if parts else self.cells
 
-def cell_table(paths: ResultsPaths) -> CellTable:
-    """The cells that the latest grid names. Raises UserError, DamagedResults."""
+
+def cell_table(paths: ResultsPaths, measure: str | None = None) -> CellTable:
+    """The cells that the latest grid names. measure: in place of what the grid selects by.
+
+    Raises UserError, DamagedResults.
+    """
     tables, pictures = TablesRead(paths), KeptPictures(paths)
-    trials = evaluating(tables.every_trial(_COLUMNS))
-    ranked = ranked_cells(trials, class_counts(trials, tables), pictures)
+    ranked, left_out = board_of(paths, tables, pictures, measure)
+    trials = tables.every_trial(["trial_id", "cell_id", "status"])
+    baselines = tuple(majorities(ranked, trials, tables))
     ranked["rank"] = ranked["rank"].astype("Int64")
-    notes = []
+    notes = [f"left out, since no trial there has {measure}: {', '.join(left_out)}"] if left_out else []
     for dataset, cells in ranked.groupby("dataset", sort=False):
         broke = f"what diverged or failed counts as {value}" if (value := counted_as(cells)) else ""
         if words := "; ".join(filter(None, (scope_of(cells), broke))):
             notes.append(f"{dataset}: {words}")
-    return CellTable(pa.Table.from_pandas(ranked, preserve_index=False), (*notes, *tables.damage, *pictures.damage))
+    cells = pa.Table.from_pandas(ranked, preserve_index=False)
+    return CellTable(cells, baselines, (*notes, *tables.damage, *pictures.damage))

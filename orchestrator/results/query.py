@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from orchestrator.errors import UserError
 from orchestrator.evidence.selection import OWN, SHOWN, Measure, is_open, measure_among, task_measured
-from orchestrator.grid.measures import is_higher_better
+from orchestrator.grid.measures import class_measure, is_higher_better
 from results_schema import EVALUATION
+from trainables.columns import ClassMeasure
 from trainables.errors import alike, meant
 from trainables.task import Task
 
@@ -95,7 +96,7 @@ USUAL: Final = (
 """Shown unless others are asked for; a measure that no trial has is left out."""
 
 _ALWAYS: Final = frozenset(USUAL[:8]) - {"tuned"}
-_CONDITION: Final = re.compile(r"\s*(\w+)\s*(!=|<=|>=|==|=|<|>)(.*)", re.DOTALL)
+_CONDITION: Final = re.compile(r"\s*(\w+(?:\[.+?\])?)\s*(!=|<=|>=|==|=|<|>)(.*)", re.DOTALL)
 _COMPARE: Final = {
     "=": pc.equal,
     "==": pc.equal,
@@ -124,7 +125,19 @@ class TrialQuery:
 
     def names(self, column: str) -> bool:
         """Whether a condition says which trials are meant by this column: `purpose`, or `planned`."""
-        return any((match := _CONDITION.fullmatch(condition)) and match[1] == column for condition in self.where)
+        return column in self._conditional
+
+    @property
+    def of_classes(self) -> list[ClassMeasure]:
+        """The measures of single classes that it names: `test_recall[defect]`."""
+        named = (*self.columns, *self._conditional, *([] if self.sort is None else [self.sort]))
+        found = [class_measure(name) for name in named]
+        return [one for one in found if one is not None and one.split]
+
+    @property
+    def _conditional(self) -> list[str]:
+        matches = [_CONDITION.fullmatch(condition) for condition in self.where]
+        return [match[1] for match in matches if match is not None]
 
 
 def choose(trials: pa.Table, query: TrialQuery, *, all_columns: bool = False) -> pa.Table:

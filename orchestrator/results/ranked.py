@@ -65,7 +65,10 @@ def class_counts(trials: pd.DataFrame, tables: TablesRead) -> dict[str, int]:
 
 
 def ranked_cells(
-    trials: pd.DataFrame, classes: Mapping[str, int] = _NOT_KNOWN, pictures: Contributions = unknown
+    trials: pd.DataFrame,
+    classes: Mapping[str, int] = _NOT_KNOWN,
+    pictures: Contributions = unknown,
+    measures: Mapping[str, Measure] | None = None,
 ) -> pd.DataFrame:
     """One row for each cell: the columns of `stats.leaderboard`, the axes, and `FIGURES`. trials: those that evaluate.
 
@@ -76,9 +79,9 @@ def ranked_cells(
     completed trial a cell stands last. `is_chance`: whether `counted_as` is what answers
     score that know nothing. `measure`: the column of `trials` whose mean is shown, of validation as long as trials have
     still to run; then nothing is told apart. `gap`: by how much training is better than that. Costs are means
-    over completed trials.
+    over completed trials. measures: of each data set, in place of what the grid selects by.
     """
-    measures = measures_of(trials)
+    measures = measures_of(trials) if measures is None else measures
     parts = [
         _ranked(part, measures[str(dataset)], classes.get(str(dataset), 0), pictures)
         for dataset, part in trials.groupby("dataset", sort=False)

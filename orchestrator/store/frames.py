@@ -11,11 +11,12 @@ import pandas as pd
 import pyarrow as pa
 
 from orchestrator.errors import DamagedResults, OrchError
+from orchestrator.store.class_columns import NEEDED, WHOSE, class_epochs, measures_in, with_class_columns
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import has_one_of_trials, table_from_journal
 from orchestrator.store.tables import read
 from orchestrator.store.version import is_before
-from results_schema import TRIAL_TABLES, TRIALS, Table
+from results_schema import CLASSES, EPOCHS, TRIAL_TABLES, TRIALS, Table
 
 if TYPE_CHECKING:
     import pyarrow.compute as pc
@@ -41,11 +42,38 @@ class TablesRead:
         return _frame(self._found_or_empty(table, columns, where), columns)
 
     def every_trial(self, columns: list[str], where: Filters = ()) -> pd.DataFrame:
-        """Of all tables of trials, those of the latest grid first. Without that one there is no page: raises as `needed`."""
-        found = [self._found(TRIALS, columns, where)]
+        """Of all tables of trials, those of the latest grid first. Without that one there is no page: raises as `needed`.
+
+        Among the columns there may be measures of one class, such as `test_recall[defect]`; with `protocol_config` those
+        that trials select by join them.
+        """
+        stored = [name for name in columns if name in TRIALS.columns]
+        stored += [name for name in NEEDED if name not in stored]
+        found = [self._found(TRIALS, stored, where)]
         if not has_one_of_trials(self._paths):
-            found += [self._found_or_empty(table, columns, where) for table in TRIAL_TABLES[1:]]
-        return _frame(pa.concat_tables(found, promote_options="default"), columns)
+            found += [self._found_or_empty(table, stored, where) for table in TRIAL_TABLES[1:]]
+        whole = pa.concat_tables(found, promote_options="default")
+        protocols = whole["protocol_config"].unique().to_pylist() if "protocol_config" in columns else ()
+        measures = measures_in(columns, protocols)
+        whole = with_class_columns(whole, measures, self._classes)
+        return _frame(whole, list(dict.fromkeys((*columns, *map(str, measures)))))
+
+    def epochs(self, columns: Sequence[str], *, needed: bool = False) -> pd.DataFrame:
+        """The table of epochs, empty where it cannot be read unless it is needed: then it raises as `needed`. Among the
+        columns there may be measures of one class, such as `val_recall[defect]`.
+        """
+        measures = measures_in(columns)
+        stored = list(
+            dict.fromkeys((*(name for name in columns if name in EPOCHS.columns), *(m.stored for m in measures)))
+        )
+        found = self.needed(EPOCHS, stored) if needed else self.wanted(EPOCHS, stored)
+        if measures:
+            positive = self.every_trial(["trial_id", WHOSE]).set_index("trial_id")[WHOSE]
+            found = class_epochs(found, positive, measures)
+        return found.reindex(columns=list(dict.fromkeys(columns)))
+
+    def _classes(self, columns: Sequence[str], names: Sequence[str]) -> pa.Table:
+        return self._found_or_empty(CLASSES, list(columns), [("class_name", "in", list(names))])
 
     def _found(self, table: Table, columns: list[str], where: Filters) -> pa.Table:
         try:

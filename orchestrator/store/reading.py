@@ -1,5 +1,6 @@
 """Opens a results directory for reading."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pyarrow as pa
 
 from orchestrator.errors import UserError
 from orchestrator.store import sql
+from orchestrator.store.class_columns import measures_in, with_class_columns
 from orchestrator.store.files import not_permitted
 from orchestrator.store.inspection import JournalFiles, refuse_log_that_was_left
 from orchestrator.store.journal import Journal
@@ -15,7 +17,7 @@ from orchestrator.store.paths import ResultsPaths, results_in
 from orchestrator.store.place import journal_to_read
 from orchestrator.store.tables import checked_rows, read
 from orchestrator.store.version import SPLIT, check_is_results_dir, is_before, part_of, table_version
-from results_schema import TRIAL_TABLES, TRIALS, VERSION, Table
+from results_schema import CLASSES, TRIAL_TABLES, TRIALS, VERSION, Table
 from trainables.errors import meant
 
 
@@ -69,11 +71,15 @@ def table_of(paths: ResultsPaths, table: Table) -> pa.Table:
         return table_from_journal(paths, table)
 
 
-def every_trial(paths: ResultsPaths) -> pa.Table:
-    """The rows of all tables of trials. Raises UserError, DamagedResults."""
+def every_trial(paths: ResultsPaths, asked: Sequence[str] = ()) -> pa.Table:
+    """The rows of all tables of trials, with the measures of single classes that they select by, or that are asked for, as
+    columns such as `test_recall[defect]`. Raises UserError, DamagedResults.
+    """
     if has_one_of_trials(paths):
         return read(TRIALS, paths)
-    return pa.concat_tables([table_of(paths, table) for table in TRIAL_TABLES], promote_options="default")
+    whole = pa.concat_tables([table_of(paths, table) for table in TRIAL_TABLES], promote_options="default")
+    measures = measures_in(asked, whole["protocol_config"].unique().to_pylist())
+    return with_class_columns(whole, measures, lambda columns, _: table_of(paths, CLASSES).select(columns))
 
 
 def has_one_of_trials(paths: ResultsPaths) -> bool:

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trainables.columns import Better, Scores
-from trainables.protocol import LAST, Protocol
+from trainables.columns import Better, ClassMeasure, Scores
+from trainables.protocol import LAST, Protocol, selected_column
 from trainables.task import Task
 
 
@@ -18,12 +18,14 @@ class Goal:
     better: Better
     last: bool
     """Whether the last epoch counts, or the best."""
+    name: str
+    """As the protocol has it: `val_recall[defect]`, whose column is `val_recall_positive`."""
 
     @classmethod
     def of(cls, protocol: Protocol, task: Task) -> "Goal":
+        measure, better = selected_column(protocol, task)
         last = protocol.select == LAST
-        measure = task.default_selection if last or protocol.select is None else protocol.select
-        return cls(measure, task.selections()[measure], last)
+        return cls(measure, better, last, measure if last or protocol.select is None else protocol.select)
 
     def score(self, values: Sequence[float | None]) -> float | None:
         """Score the epochs so far; the greater the better. None where there is no finite value."""
@@ -36,6 +38,8 @@ class Goal:
     @property
     def title(self) -> str:
         """`validation balanced accuracy`."""
+        if (of_class := ClassMeasure.read(self.name)) is not None:
+            return f"validation {of_class.name.replace('_', ' ')} of {of_class.of}"
         return f"validation {self.measure.removeprefix('val_').replace('_', ' ')}"
 
     def of_scores(self, scores: Scores | None) -> float | None:

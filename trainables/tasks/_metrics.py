@@ -21,6 +21,7 @@ from trainables.errors import TrainablesError
 
 CALIBRATION_BINS: Final = 15
 ROC_POINTS: Final = 101
+THRESHOLDS: Final = 500
 TOP: Final = 5
 """Classes among which the true one has to be for `top_accuracy`."""
 
@@ -222,6 +223,72 @@ def top_accuracy(outputs: Tensor, targets: Tensor, most: int = TOP) -> float | N
     own = values.gather(1, labels)
     ahead = (values > own) | ((values == own) & (torch.arange(classes) < labels))
     return float((ahead.sum(dim=1) < most).double().mean())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OneClass:
+    """Measures of one class against the rest; a ratio with nothing below the line is 0, and None is not defined."""
+
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    roc_auc: float | None
+    average_precision: float | None
+
+    @classmethod
+    def of(cls, predictions: Predictions, index: int) -> "OneClass":
+        """Of class `index`. Nothing is defined where no example is of it."""
+        true, said = (predictions.targets == index).numpy(), (predictions.predicted == index).numpy()
+        support, count, hits = int(true.sum()), int(said.sum()), int((true & said).sum())
+        if not support:
+            return cls(None, None, None, None, None)
+        ranking = Ranking.of(predictions, index)
+        curve = ranking.roc_curve
+        return cls(
+            precision=hits / count if count else 0.0,
+            recall=hits / support,
+            f1=2 * hits / (support + count),
+            roc_auc=None if curve is None else curve.area,
+            average_precision=ranking.average_precision,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AtThreshold:
+    """What it gives on a split to say of an example that it is of a class where its probability is at least a threshold:
+    float64 (thresholds,), NaN where it is not defined."""
+
+    recall: Floats
+    precision: Floats
+
+    @classmethod
+    def of(cls, predictions: Predictions, index: int, thresholds: Floats) -> "AtThreshold":
+        """Of class `index`, at each of the thresholds."""
+        scores, true = predictions.probabilities[:, index].numpy(), (predictions.targets == index).numpy()
+        hits, said = _at_least(scores[true], thresholds), _at_least(scores, thresholds)
+        support = np.full(len(thresholds), int(true.sum()))
+        return cls(_share(hits, support), _share(hits, said))
+
+
+def class_thresholds(predictions: Predictions, index: int, most: int = THRESHOLDS) -> Floats:
+    """The probabilities of the examples of class `index`, the highest first and equal ones once: between two of them no
+    threshold finds more. Of more than `most`, so many evenly spread.
+    """
+    scores = predictions.probabilities[:, index].numpy()[(predictions.targets == index).numpy()]
+    distinct: Floats = np.unique(scores)[::-1]
+    if len(distinct) <= most:
+        return distinct
+    kept: Floats = distinct[np.linspace(0, len(distinct) - 1, most).round().astype(int)]
+    return kept
+
+
+def _at_least(scores: Floats, thresholds: Floats) -> Integers:
+    """How many scores are not below each threshold."""
+    return np.asarray(len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left"))
+
+
+def _share(above: Integers, below: Integers) -> Floats:
+    return np.asarray(np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0))
 
 
 # Agreement of predictions and truth beyond what chance would give, from counts (true class, predicted class).

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import log
+from dataclasses import dataclass, fields
+from math import isnan, log
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from trainables.columns import Score, Scores
+from trainables.columns import POSITIVE, Score, Scores
 from trainables.dataset import DataInfo
-from trainables.records import Breakdown, ClassRow, CurveRow
+from trainables.records import Breakdown, ClassRow, CurveRow, ThresholdRow
 from trainables.task import Answers, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from trainables.tasks import _metrics
-    from trainables.tasks._metrics import ClassMetrics
+    from trainables.tasks._metrics import ClassMetrics, Predictions
 
 
 # What answers score that know nothing of the inputs: each class is said as often, with the same probability. Classes count
@@ -45,6 +45,11 @@ def _entropy(classes: int) -> float:
 
 def _wrong(classes: int) -> float:
     return 1 - 1 / classes
+
+
+def _of_positive(about: str) -> Score:
+    about = f"{about} (`positive_class`); null where the data set names none."
+    return Score("1", about, "higher", each_epoch=True, of_positive=True, measured=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +145,21 @@ class ClassificationScores(Scores):
         float | None,
         Score("1", "Expected calibration error over 15 equal bins of confidence, on {examples}.", "lower"),
     ] = None
+    precision_positive: Annotated[
+        float | None, _of_positive("Share right of those of {examples} that are said to be of the positive class")
+    ] = None
+    recall_positive: Annotated[
+        float | None, _of_positive("Share found of those of {examples} that are of the positive class")
+    ] = None
+    f1_positive: Annotated[
+        float | None, _of_positive("Harmonic mean of precision and recall of the positive class, on {examples}")
+    ] = None
+    roc_auc_positive: Annotated[
+        float | None, _of_positive("Area under the ROC of the positive class against the rest, on {examples}")
+    ] = None
+    average_precision_positive: Annotated[
+        float | None, _of_positive("Average precision of the positive class against the rest, on {examples}")
+    ] = None
 
 
 class Classification(Task):
@@ -193,6 +213,7 @@ class Classification(Task):
             cross_entropy=cross_entropy,
             brier=_metrics.brier_score(predictions),
             ece=_metrics.expected_calibration_error(predictions),
+            **self._of_positive(predictions),
         )
 
     def measure_epoch(self, outputs: Tensor, targets: Tensor) -> ClassificationScores:
@@ -204,7 +225,19 @@ class Classification(Task):
         logits, labels = outputs.detach().cpu(), targets.detach().cpu()
         accuracy, balanced_accuracy = _metrics.accuracies(logits.argmax(dim=1), labels)
         loss = float(F.cross_entropy(logits.double(), labels))
-        return ClassificationScores(loss=loss, accuracy=accuracy, balanced_accuracy=balanced_accuracy)
+        of_positive: dict[str, float | None] = {}
+        if self.positive_index is not None and bool(logits.isfinite().all()):
+            of_positive = self._of_positive(_metrics.Predictions.of(logits, labels))
+        return ClassificationScores(loss=loss, accuracy=accuracy, balanced_accuracy=balanced_accuracy, **of_positive)
+
+    def _of_positive(self, predictions: Predictions) -> dict[str, float | None]:
+        """The scores of the class of interest, by name; none where no class is named so."""
+        from trainables.tasks._metrics import OneClass
+
+        if self.positive_index is None:
+            return {}
+        found = OneClass.of(predictions, self.positive_index)
+        return {f"{each.name}{POSITIVE}": getattr(found, each.name) for each in fields(found)}
 
     def constant_loss(self, targets: Tensor) -> float:
         """Of the shares of the classes: their entropy, in nats."""
@@ -245,6 +278,29 @@ class Classification(Task):
             if curve is not None:
                 curves += _roc_rows(index, curve.thinned())
         return Breakdown(tuple(classes), (*curves, *_confusion_rows(confusion)))
+
+    def thresholds(
+        self, val: Tensor, val_targets: Tensor, test: Tensor, test_targets: Tensor
+    ) -> tuple[ThresholdRow, ...]:
+        """At each probability that a validation example of the class has: what finds the same has no higher precision."""
+        from trainables.tasks._metrics import AtThreshold, Predictions, class_thresholds
+
+        index = self.positive_index
+        if index is None:
+            return ()
+        validation = Predictions.of(val, val_targets)
+        found = class_thresholds(validation, index)
+        chosen = AtThreshold.of(validation, index, found)
+        tested = AtThreshold.of(Predictions.of(test, test_targets), index, found)
+        each = zip(found, chosen.recall, chosen.precision, tested.recall, tested.precision, strict=True)
+        return tuple(
+            ThresholdRow(point, float(threshold), float(recall), float(precision), *map(_defined, on_test))
+            for point, (threshold, recall, precision, *on_test) in enumerate(each)
+        )
+
+
+def _defined(value: float) -> float | None:
+    return None if isnan(value) else float(value)
 
 
 def _class_row(

@@ -13,7 +13,7 @@ from trainables.context import Context, Signal
 from trainables.data.batches import steps as steps_of
 from trainables.errors import TrialCancelled, TrialStopped, TrialTimedOut
 from trainables.interfaces import Regularizer
-from trainables.protocol import Protocol, is_best
+from trainables.protocol import Protocol, is_best, selected_column
 from trainables.records import EpochRow, Seeds
 from trainables.schedule import Moment
 from trainables.task import Task
@@ -133,7 +133,8 @@ def _epoch(parts: FitParts, streams: RandomStreams, history: list[EpochRow]) -> 
     result = _learn(parts, streams, history)
     seconds = stopwatch.lap()
     outputs = _validate(parts)
-    val = parts.task.measure_epoch(outputs.outputs, outputs.targets)
+    column, _ = selected_column(parts.protocol, parts.task)
+    val = parts.task.measure_for(column, outputs.outputs, outputs.targets)
     row = EpochRow(
         epoch=len(history) + 1,
         lr=parts.learner.lr,

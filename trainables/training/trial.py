@@ -16,7 +16,7 @@ from trainables.interfaces import Model, Regularizer
 from trainables.process_state.precision import numerics
 from trainables.records import Costs, Predictions, Seeds, SplitDesign, SplitSizes, TrialResult
 from trainables.spec import TrialSpec, TrialTask, derived_seed
-from trainables.task import Answers, Task, task_named
+from trainables.task import Answers, Task, task_of
 from trainables.training.checkpoints import CheckpointManager
 from trainables.training.costs import PeakMemory, Stopwatch, count_bytes, count_parameters, measure_latency, model_sizes
 from trainables.training.evaluate import UNMEASURED, Metrics, measure, measure_validation
@@ -70,7 +70,7 @@ def _run(trial_task: TrialTask, context: Context) -> TrialResult:
         spec.fold_seed,
         spec.protocol.validation_per_class,
     )
-    task = task_named(data.info.task)
+    task = task_of(data.info)
     setup = stopwatch.lap()
     extended = add_generated(data, spec.regularizers, seeds.augment, context)
     generation = stopwatch.lap()
@@ -267,6 +267,7 @@ def _result(
         device=torch.cuda.get_device_name(context.device) if on_gpu else context.device.type,
         world_size=context.world_size,
         threads=torch.get_num_threads(),
+        positive_class=data.info.positive,
         cue=metrics.cue,
         stuck=metrics.stuck,
     )

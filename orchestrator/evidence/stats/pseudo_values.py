@@ -103,6 +103,28 @@ def matthews(counts: Counts) -> NDArray[np.float64]:
     return _ratio(covariance, spread)
 
 
+def recall_of(counts: Counts, index: int) -> NDArray[np.float64]:
+    """Of one class, and so are the next two; 0 where there is nothing below the line, as in `classes`."""
+    return _ratio(counts[..., index, index], counts[..., index, :].sum(axis=-1))
+
+
+def precision_of(counts: Counts, index: int) -> NDArray[np.float64]:
+    return _ratio(counts[..., index, index], counts[..., :, index].sum(axis=-1))
+
+
+def f1_of(counts: Counts, index: int) -> NDArray[np.float64]:
+    return _ratio(
+        2 * counts[..., index, index], counts[..., index, :].sum(axis=-1) + counts[..., :, index].sum(axis=-1)
+    )
+
+
+OF_CLASS: Final[Mapping[str, Callable[[Counts, int], NDArray[np.float64]]]] = {
+    "recall": recall_of,
+    "precision": precision_of,
+    "f1": f1_of,
+}
+"""Of one class, by the names that `classes` has for them."""
+
 BY_NAME: Final[Mapping[str, Measured]] = {
     "accuracy": accuracy,
     "balanced_accuracy": recall_macro,
