@@ -10,6 +10,7 @@ from orchestrator.results.trial_log import find_trial
 from orchestrator.store.journal import Journal
 from orchestrator.store.sql import TRIALS_AND_CELLS
 from trainables import AXES
+from trainables.columns import scores_in
 from trainables.component import Component
 from trainables.dataset import Dataset
 from trainables.interfaces import Model, Optimizer, Regularizer
@@ -134,9 +135,9 @@ def _variations(journal: Journal, row: dict[str, Any], *, tunes: bool) -> Iterat
 
 
 def _scores(journal: Journal, trial_id: str) -> Iterator[tuple[str, float]]:
-    """What is recorded of what the tasks select by, on validation and on the test split."""
-    selected = dict.fromkeys(name.removeprefix("val_") for task in tasks() for name in task.selections())
-    names = [f"{split}_{name}" for split in ("val", "test") for name in selected]
+    """What is recorded of what the tasks can select by, on validation and on the test split."""
+    measured = dict.fromkeys(name for task in tasks() for name in scores_in(task.scores))
+    names = [f"{split}_{name}" for split in ("val", "test") for name in measured]
     columns = ", ".join(f'"{name}"' for name in names)
     values = next(journal.query(f"SELECT {columns} FROM trials WHERE trial_id = ?", (trial_id,)))
     yield from ((name, value) for name, value in zip(names, values, strict=True) if value is not None)

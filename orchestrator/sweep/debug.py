@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import UserError
 from orchestrator.results.kept_trial import KeptTrial
 from orchestrator.sweep.goal import Goal
-from trainables.columns import Scores
+from trainables.columns import ClassMeasure, Scores
 from trainables.dataset import DataLocation
 from trainables.errors import DataMissing
 from trainables.records import EpochRow, TrialResult
 from trainables.spec import TrialTask
-from trainables.task import task_named, tasks
+from trainables.task import tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,9 @@ def run_again(
 def measured(trial: KeptTrial, scores: Scores) -> tuple[str, float | None]:
     """The validation measure that the trial is selected by, a column of the tables, and its value in these scores."""
     task = next(task for task in tasks() if isinstance(scores, task.scores))
-    goal = Goal.of(trial.spec.protocol, task_named(task.name))
+    of_class = ClassMeasure.read(trial.spec.protocol.select or "")
+    # who selects on a class has it as the class of interest, or would not have been planned
+    goal = Goal.of(trial.spec.protocol, task() if of_class is None else task(positive=of_class.of))
     return goal.measure, goal.of_scores(scores)
 
 

@@ -51,6 +51,7 @@
     },
     confusion(target, at) { const item = shownCell(at); return item ? figures.confusion(target, page.breakdowns.classes[at], item) : look.nothing(target, "No cell is within the filters."); },
     roc(target, at) { const item = shownCell(at); return item ? figures.roc(target, page.breakdowns.classes[at], page.breakdowns.rates, item) : look.nothing(target, ""); },
+    classes(target, at) { const item = shownCell(at); return item ? classTable(look).draw(target, page.breakdowns.classes[at], item) : look.nothing(target, "No cell is within the filters."); },
     gap(target, at) { return figures.gap(target, cells, ofDataset(at), cells.datasets[at], Number(control("gap-axis").value), Number(control("gap-color").value)); },
     costs(target, at) { return figures.costs(target, cells, ofDataset(at), cells.datasets[at], Number(control("costs-cost").value), Number(control("costs-color").value)); },
     effects(target, at) { return figures.effects(target, page.effects[at]); },

@@ -254,7 +254,7 @@ def test_positive_needs_classes(folder: Path, capsys: pytest.CaptureFixture[str]
     names = sorted(path.relative_to(folder / "pictures") for path in (folder / "pictures").glob("*/*.png"))
     pd.DataFrame({"file": names, "size": np.linspace(0, 1, len(names))}).to_csv(folder / "sizes.csv", index=False)
     grid = written(folder, select="val_loss", claims="")
-    data = "{name: image_csv, path: sizes.csv, images: pictures, image: file, label: size, positive: defect}"
+    data = "{name: image_csv, path: sizes.csv, images: pictures, image: file, target: size, positive: defect}"
     text = (
         grid.read_text()
         .replace("claims:\n", "")
