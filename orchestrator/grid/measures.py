@@ -84,6 +84,12 @@ def class_measure(name: str) -> ClassMeasure | None:
     return found if found is not None and found.name in _OF_CLASSES else None
 
 
+def stored_column(name: str) -> str:
+    """The column that the journal and W&B have for it: of one class, that of the positive class."""
+    of_class = class_measure(name)
+    return name if of_class is None else of_class.stored
+
+
 def near_measure(name: str) -> str:
     """A hint at the measures that a user may have meant."""
     found = ClassMeasure.read(name)

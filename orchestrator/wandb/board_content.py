@@ -8,7 +8,7 @@ import pandas as pd
 
 from orchestrator.evidence.pictures import KeptPictures
 from orchestrator.evidence.selection import SCORES, Measure, is_open, measures_of
-from orchestrator.grid.measures import class_measure
+from orchestrator.grid.measures import stored_column
 from orchestrator.report import summary as page_summary
 from orchestrator.report.claims import claim_section
 from orchestrator.results.confirmed import confirmed
@@ -204,16 +204,20 @@ def _confusion(tables: TablesRead, trial_id: str) -> str:
 
 def _sections(trials: pd.DataFrame, paths: ResultsPaths) -> Iterator[Section]:
     measures = dict.fromkeys(measures_of(trials).values())
-    lines = {_key(measure.epoch): f"validation {measure.title}" for measure in measures}
+    lines = {stored_column(measure.epoch): f"validation {measure.title}" for measure in measures}
     lines |= {"train_loss": "training loss", "val_loss": "validation loss"}
-    scored = [(_key(measure.shown), measure.score) for measure in measures]
+    scored = [(stored_column(measure.shown), measure.score) for measure in measures]
     yield Section("Learning curves", _GROUP, lines=tuple(lines.items()))
     yield Section(
         "Results",
         _GROUP,
         bars=(*scored, ("total_seconds", "training in all, s")),
         scalars=tuple(
-            (_key(measure.validation), f"best validation {measure.title}", "max" if measure.higher_is_better else "min")
+            (
+                stored_column(measure.validation),
+                f"best validation {measure.title}",
+                "max" if measure.higher_is_better else "min",
+            )
             for measure in measures
         ),
         axes=tuple((f"{axis}_label", axis) for axis in AXES),
@@ -222,12 +226,6 @@ def _sections(trials: pd.DataFrame, paths: ResultsPaths) -> Iterator[Section]:
         confusion=any(measure.confusion and measure.split == "test" for measure in measures),
         media=("samples",) if any((paths.root / "pictures").glob("*.png")) else (),
     )
-
-
-def _key(column: str) -> str:
-    """What runs call it: a measure of one class stands there as that of the positive class."""
-    of_class = class_measure(column)
-    return column if of_class is None else of_class.stored
 
 
 def markdown_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 
 from orchestrator.errors import OrchError
 from orchestrator.evidence.selection import Measure, is_open
+from orchestrator.grid.measures import stored_column
 from orchestrator.results.status import Progress, RunningTrial, read_progress
 from orchestrator.store.inspection import JournalFiles
 from orchestrator.store.journal import Journal
@@ -114,11 +115,11 @@ class ResultsReader:
         measures: Mapping[str, Measure] = {board.dataset: board.measure for board in self._boards}
         for trial in running[:CURVES_SHOWN]:
             if (measure := measures.get(trial.levels[0])) is not None:
-                values = tuple(journal.by_epoch(trial.trial_id, measure.epoch))
+                values = tuple(journal.by_epoch(trial.trial_id, stored_column(measure.epoch)))
                 yield Curve(trial.trial_id, trial.levels, trial.name, True, values)
         for board in self._boards:
             for best in board.best:
-                values = tuple(journal.by_epoch(best.trial_id, board.measure.epoch))
+                values = tuple(journal.by_epoch(best.trial_id, stored_column(board.measure.epoch)))
                 yield Curve(best.trial_id, best.levels, "", False, values)
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from orchestrator.evidence.selection import measure_selected
+from orchestrator.grid.measures import class_measure, stored_column
 from orchestrator.store import sql
+from orchestrator.store.class_columns import WHOSE
 from orchestrator.store.journal import Journal
 from results_schema import BROKEN, OPEN, TRIALS
 from trainables import AXES
@@ -133,15 +135,22 @@ class Tally:
                 cell.set(row, outcome)
 
     def _outcomes(self, journal: Journal, more: str, *values: str) -> Iterator[tuple[int, str, Outcome]]:
-        columns = ", ".join(f'"{name}"' for name in self.columns)
+        columns = ", ".join(map(_expression, self.columns))
+        classes = [of_class.of for name in self.columns if (of_class := class_measure(name)) is not None]
         statement = (
             f"SELECT rowid, cell_id, trial_id, status, {columns} FROM trials WHERE {_WHICH}{more} ORDER BY rowid"
         )
-        for row, cell_id, trial_id, status, *scores in journal.query(statement, values):
+        for row, cell_id, trial_id, status, *scores in journal.query(statement, (*classes, *values)):
             yield row, cell_id, Outcome(trial_id, status, tuple(scores) if status == "completed" else ())
 
 
 _WHICH: Final = sql.WHICH_TRIALS[TRIALS.name]
+
+
+def _expression(name: str) -> str:
+    """A column of `trials`; a measure of one class, which is a parameter, is that of trials whose positive class it is."""
+    stored = stored_column(name)
+    return f'"{name}"' if stored == name else f'CASE WHEN {WHOSE} = ? THEN "{stored}" END'
 
 
 def _columns(journal: Journal) -> tuple[str, ...]:

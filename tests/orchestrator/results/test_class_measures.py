@@ -15,6 +15,7 @@ from orchestrator.errors import UserError
 from orchestrator.evidence.pictures import KeptPictures
 from orchestrator.grid.measures import measure_named
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.watch.reading import ResultsReader
 
 GRID = """\
 name: cells
@@ -151,6 +152,14 @@ def test_the_command_shows_it(root: Path, capsys: pytest.CaptureFixture[str]) ->
     support = orchestrator.load(root).classes.query("class_name == 'fine'")["support"].iloc[0]
     whole = orchestrator.load(root).trials["test_size"].iloc[0]
     assert "always fine" in baseline and f"{support / whole:.4f}" in baseline
+
+
+def test_who_watches_sees_it(root: Path) -> None:
+    (board,) = ResultsReader(root).look().boards
+    assert board.measure.score == "test recall of defect"
+    cells = orchestrator.load(root).cells()
+    for name, column in (("validation", "validation"), ("test", "mean")):
+        assert [getattr(cell, name) for cell in board.cells] == pytest.approx(list(cells[column]), abs=1e-9)
 
 
 def test_a_table_of_the_classes(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
