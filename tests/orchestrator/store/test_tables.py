@@ -17,7 +17,16 @@ from orchestrator.store.integrity.verify import table_verdicts
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export, read
-from results_schema import CONFIRMATION_TRIALS, EARLIER_TRIALS, TABLES, TRIALS, TUNING_TRIALS, VERSION, Table
+from results_schema import (
+    CONFIRMATION_TRIALS,
+    EARLIER_TRIALS,
+    TABLES,
+    THRESHOLDS,
+    TRIALS,
+    TUNING_TRIALS,
+    VERSION,
+    Table,
+)
 from tests.orchestrator import sample
 
 
@@ -32,9 +41,9 @@ def test_a_table_has_the_declared_schema(paths: ResultsPaths, table: Table) -> N
     assert written.remove_metadata().equals(table.schema.remove_metadata())
     assert all(written.field(name).metadata == table.schema.field(name).metadata for name in table.columns)
     assert written.metadata[b"results_version"] == str(VERSION).encode()
-    assert bool(read(table, paths).num_rows) == (table not in (TUNING_TRIALS, EARLIER_TRIALS, CONFIRMATION_TRIALS)), (
-        "the sample has no such"
-    )
+    assert bool(read(table, paths).num_rows) == (
+        table not in (TUNING_TRIALS, EARLIER_TRIALS, CONFIRMATION_TRIALS, THRESHOLDS)
+    ), "the sample has no such"
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
