@@ -97,10 +97,17 @@ def _budget(tuning: object) -> str:
 
 
 def _unconverged(trials: pd.DataFrame) -> Amount:
-    """What is selected as the last epoch says nothing of where it came to rest."""
+    return _mean(cut_off(trials))
+
+
+def cut_off(trials: pd.DataFrame) -> "pd.Series[float]":
+    """1 of each trial whose best epoch is its last, 0 of others; missing where that is not known.
+
+    What is selected as the last epoch says nothing of where it came to rest: such trials are left out.
+    """
     selecting = trials[[json.loads(text).get("select") != "last" for text in trials["protocol_config"]]]
     best, ran = _numbers(selecting, "best_epoch"), _numbers(selecting, "epochs")
-    return _mean((best == ran).astype("float64").where(best.notna() & ran.notna()))
+    return (best == ran).astype("float64").where(best.notna() & ran.notna())
 
 
 def _prior(priors: Sequence[Sequence[float]]) -> tuple[float, ...] | None:

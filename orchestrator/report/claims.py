@@ -25,6 +25,7 @@ class ClaimView:
     """supported, contradicted, inconclusive or confounded."""
     verdict_text: str
     """The same, with whether it is post hoc, and whether its seeds can decide it at all."""
+    post_hoc: bool
     on: str
     arms: str
     effect: str
@@ -76,6 +77,7 @@ def _shown(verdict: Verdict, *, hidden: bool) -> ClaimView:
         text=verdict.claim.text,
         outcome=verdict.outcome,
         verdict_text=outcome_of(verdict),
+        post_hoc=verdict.post_hoc,
         on=verdict.claim.on.name,
         arms=_HIDDEN if hidden else arms_of(verdict),
         effect=effect_of(verdict) if known else "",

@@ -14,9 +14,11 @@ import pyarrow.parquet as pq
 from orchestrator.errors import OrchError
 from orchestrator.report import charts, summary
 from orchestrator.report import tables as grids
+from orchestrator.report.doubts import doubts
 from orchestrator.report.gallery import galleries
 from orchestrator.report.page import Invocation, Page, Source
 from orchestrator.report.parts import Parts
+from orchestrator.report.side_by_side import side_by_side
 from orchestrator.report.tuning import SETTINGS, tuning_section
 from orchestrator.results.confirmed import Confirmation, confirmed
 from orchestrator.store.files import reading
@@ -101,6 +103,8 @@ def read_page(paths: ResultsPaths) -> Page:
     settings = _tuning_settings(tables) if len(parts.tuning) else parts.every[:0]
     damage = [*tables.damage, *([unjudged] if unjudged else [])]
     found = _confirmed(paths, damage)
+    listed = grids.trial_grid(trials)
+    tuning = tuning_section(parts.tuning, trials, settings)
     return Page(
         sweep=parts.sweep,
         open=parts.under_way,
@@ -110,7 +114,8 @@ def read_page(paths: ResultsPaths) -> Page:
         unplanned=int((parts.unplanned["purpose"].fillna(EVALUATION) == EVALUATION).sum()),
         counts=tuple((str(status), int(count)) for status, count in trials["status"].value_counts().items()),
         notices=tuple(summary.notices(trials, ranked, damage, str(paths.root))),
-        winners=summary.winners(trials, ranked, parts.effects),
+        doubts=tuple(doubts(trials, ranked, None if parts.under_way else claims, tuning)),
+        winners=summary.winners(trials, ranked, parts.effects, {one.dataset for one in found if one.cells}),
         confirmed=found,
         failures=summary.failure_summary(ranked),
         claims=claims,
@@ -121,8 +126,9 @@ def read_page(paths: ResultsPaths) -> Page:
         galleries=() if parts.under_way else galleries(paths, tables, trials, ranked),
         effects=parts.effects,
         ranks=parts.ranks,
-        tuning=tuning_section(parts.tuning, trials, settings),
-        all_trials=grids.trial_grid(trials),
+        tuning=tuning,
+        all_trials=listed,
+        side_by_side=side_by_side(paths, tables, trials, ranked, listed, parts.classes, under_way=parts.under_way),
         problems=grids.problem_grid(parts.every),
         invocations=invocations(parts.environments),
         reproduce=commands(parts.environments),

@@ -162,14 +162,10 @@ def _everywhere(
     paths: ResultsPaths, own: pd.DataFrame, cells: Sequence[str], kept: Mapping[str, PartTrial]
 ) -> _Everywhere | None:
     """On the test split that most cells have a trial of. None where none has two."""
-    splits = own["trial_id"].map(lambda trial_id: kept[trial_id].split_id).rename("split")
-    first = (
-        own.assign(split=splits)[own["cell_id"].isin(cells)].sort_values("seed").drop_duplicates(["split", "cell_id"])
-    )
-    split_id, trials = max(first.groupby("split", sort=False), key=lambda each: len(each[1]), default=("", first))
+    split_id, trials = shared_split(own, cells, kept)
     if len(trials) < 2:
         return None
-    rows = examples_of(paths, [str(split_id)])
+    rows = examples_of(paths, [split_id])
     targets = rows["target"].to_numpy()
     wrong, total = np.ones(len(targets), np.bool_), np.zeros(len(targets))
     for trial, answered in predictions_of(paths, list(trials["trial_id"])):
@@ -180,7 +176,20 @@ def _everywhere(
     positions = positions[np.argsort(total[positions], kind="stable")]
     mean = total[positions] / len(trials)
     trial_id = str(trials["trial_id"].iloc[0])
-    return _Everywhere(trial_id, str(split_id), len(trials), len(targets), positions.tolist(), mean.tolist(), rows)
+    return _Everywhere(trial_id, split_id, len(trials), len(targets), positions.tolist(), mean.tolist(), rows)
+
+
+def shared_split(own: pd.DataFrame, cells: Sequence[str], kept: Mapping[str, PartTrial]) -> tuple[str, pd.DataFrame]:
+    """Return the test split that most of the cells have a trial of, and of each such cell the trial with the least seed.
+
+    own: trials of one data set that have predictions. kept: where these stand.
+    """
+    splits = own["trial_id"].map(lambda trial_id: kept[trial_id].split_id).rename("split")
+    first = (
+        own.assign(split=splits)[own["cell_id"].isin(cells)].sort_values("seed").drop_duplicates(["split", "cell_id"])
+    )
+    split_id, trials = max(first.groupby("split", sort=False), key=lambda each: len(each[1]), default=("", first))
+    return str(split_id), trials
 
 
 # The pictures themselves, where this machine has decoded the data before.

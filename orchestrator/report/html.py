@@ -15,7 +15,10 @@ from orchestrator.report.page import Page
 from orchestrator.report.template import cleaned, environment, part
 
 _STYLES: Final = ("report.css",)
-_SCRIPTS: Final = ("look.js", "table.js", "figures.js", "curves.js", "classes.js", "tuning.js", "report.js")
+_SCRIPTS: Final = (
+    *("look.js", "table.js", "figures.js", "curves.js", "classes.js", "tuning.js", "side_by_side.js"),
+    "report.js",
+)
 
 _STYLES_OF_PLOTLY: Final = ("", " ")
 """Plotly makes a style element without text, whose rules a script adds; the other is what is left of that for maps."""

@@ -5,6 +5,7 @@ from typing import Final
 
 from orchestrator.report.page import Board, Page
 from orchestrator.report.page_data import DataTable, Field, Number
+from orchestrator.report.summary import Notice
 from orchestrator.report.tables import SHARED_FIRST
 from orchestrator.text import one_line
 
@@ -24,18 +25,17 @@ def _lines(page: Page) -> Iterator[str]:
     yield f"# {_text(page.sweep)}"
     yield f"\n{page.trials} planned trials in {page.cell_count} cells ({counts or 'none'}); tables written {page.written}."
     yield "\n## Summary\n"
-    for notice in page.notices:
-        yield f"- **{_text(notice.what)}**" + (f" {_code(notice.do)}" if notice.do else "")
     for winner in page.winners:
         interval = f" [{winner.interval}]" if winner.interval else ""
-        yield (
-            f"- {_text(winner.dataset)}: **{_text(winner.label)}**, {winner.score}{interval}, {_text(winner.title)}."
-            f" {_sentence(winner.sure)} {_sentence(winner.matters)}".rstrip()
-        )
+        yield f"- {_text(winner.dataset)}: **{_text(winner.label)}**, {winner.score}{interval}, {_text(winner.title)}."
+        yield from (f"  - {_notice(notice)}" for notice in (*winner.ahead, *winner.sure))
+        if winner.matters:
+            yield f"  - {_text(winner.matters)}"
     for one in page.confirmed:
         yield from (f"{'  ' * (number > 0)}- {_text(line)}." for number, line in enumerate(one.lines))
-    if page.boards:
-        yield f"- {page.failures}"
+    if page.notices or page.doubts:
+        yield "\n## What to distrust\n"
+        yield from (f"- {_notice(notice)}" for notice in (*page.notices, *page.doubts))
     for board in page.boards:
         yield f"\n## Leaderboard: {_text(board.dataset)}\n\n{_text(board.summary)}.{_ties(board)}\n"
         yield from _table(board.grid)
@@ -121,6 +121,10 @@ def _number(value: Number) -> str:
 
 def _sentence(words: str) -> str:
     return f"{_text(words[:1].upper() + words[1:])}." if words else ""
+
+
+def _notice(notice: Notice) -> str:
+    return _text(notice.what) + (f" {_code(notice.do)}" if notice.do else "")
 
 
 def _text(text: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from orchestrator.report.claims import ClaimSection
 from orchestrator.report.gallery import Gallery
 from orchestrator.report.page_data import Breakdowns, Cells, Curves, DataTable, Effects, RankFigure, Tuning
+from orchestrator.report.side_by_side import SideBySide
 from orchestrator.report.summary import Notice, WinningCell
 from orchestrator.results.confirmed import Confirmation
 
@@ -51,6 +52,9 @@ class Page:
     unplanned: int
     counts: tuple[tuple[str, int], ...]
     notices: tuple[Notice, ...]
+    """What the page lacks."""
+    doubts: tuple[Notice, ...]
+    """What to distrust of what it has."""
     winners: tuple[WinningCell, ...]
     confirmed: tuple[Confirmation, ...]
     """What came first, on fresh seeds."""
@@ -67,6 +71,7 @@ class Page:
     tuning: Tuning | None
     """None where no trial tunes."""
     all_trials: DataTable
+    side_by_side: SideBySide
     problems: DataTable
     invocations: tuple[Invocation, ...]
     reproduce: tuple[str, ...]

@@ -34,6 +34,7 @@ _TRIAL_COLUMNS: Final = [
     "reason",
     "epochs",
     "best_epoch",
+    "stuck",
     *SCORES,
     *COSTS,
 ]

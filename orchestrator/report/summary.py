@@ -1,7 +1,8 @@
 """What was run, what came first, and how sure that is: the words at the head of the page."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -11,6 +12,19 @@ from orchestrator.report.page_data import LEFT_OVER, Effects
 from orchestrator.results.ranked import broken, counted_as, tuned_label
 from orchestrator.text import counted
 from results_schema import BROKEN, OPEN, RETRYABLE
+from trainables import LEARNING_AXES
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a reader has to know, and what to run."""
+
+    what: str
+    """A sentence."""
+    do: str = ""
+    """A command; empty where there is nothing to run."""
+    section: str = ""
+    """The id of the page's section with all of it; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,48 +37,79 @@ class WinningCell:
     interval: str
     """Empty with one seed."""
     title: str
-    sure: str
+    ahead: tuple[Notice, ...]
+    """By how much it is better than others; none where no other completed."""
+    sure: tuple[Notice, ...]
+    """How sure that is."""
     matters: str
-    """Which axis explains most of the variance; empty where nothing varies."""
+    """Which axis explains most of the variance, a sentence; empty where nothing varies."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something that is missing from the page, and what to run."""
+def winners(
+    trials: pd.DataFrame, ranked: pd.DataFrame, shares: tuple[Effects, ...], confirmed: Collection[str] = ()
+) -> tuple[WinningCell, ...]:
+    """Name the best cell of each data set that has a completed trial. The test split chooses nothing.
 
-    what: str
-    do: str
-    """A command; empty where there is nothing to run."""
-
-
-def winners(trials: pd.DataFrame, ranked: pd.DataFrame, shares: tuple[Effects, ...]) -> tuple[WinningCell, ...]:
-    """Name the best cell of each data set that has a completed trial. The test split chooses nothing."""
+    confirmed: data sets whose best cells were confirmed on fresh seeds.
+    """
     of_dataset, measures = {effects.dataset: effects for effects in shares}, measures_of(trials)
     found = []
-    for dataset, cells in ranked.groupby("dataset", sort=False):
+    for name, cells in ranked.groupby("dataset", sort=False):
+        dataset = str(name)
         if (cells["n"] > 0).any():
-            found.append(_winner(str(dataset), cells, measures[str(dataset)], of_dataset.get(str(dataset))))
+            found.append(_winner(cells, measures[dataset], of_dataset.get(dataset), dataset in confirmed))
     return tuple(found)
 
 
-def _winner(dataset: str, cells: pd.DataFrame, measure: Measure, effects: Effects | None) -> WinningCell:
-    cell = cells[cells["n"] > 0].iloc[0]
+def _winner(cells: pd.DataFrame, measure: Measure, effects: Effects | None, confirmed: bool) -> WinningCell:
+    there = cells[cells["n"] > 0]
+    cell = there.iloc[0]
     seeds = int(cell["n"])
     hit = int(broken(cells).iloc[0])
     over = f"over {counted(seeds + hit, 'seed')}" + (
         f", {hit} of them broken and counted as {counted_as(cells)}" if hit else ""
     )
     interval = "" if pd.isna(cell["low"]) else f"{figure_text(cell['low'])} to {figure_text(cell['high'])}"
-    about = f" (interval: {cell['scope']})" if interval else ""
     return WinningCell(
-        dataset=dataset,
+        dataset=str(cell["dataset"]),
         label=tuned_label(cell),
         score=figure_text(cell["mean"]),
         interval=interval,
-        title=f"mean {measure.score} {over}{about}; chosen by validation {measure.title}{_beside(measure)}",
-        sure=_sure(cells, measure),
+        title=f"mean {measure.score} {over}; chosen by validation {measure.title}{_beside(measure)}",
+        ahead=tuple(_ahead(there, measure)),
+        sure=tuple(_sure(cells, measure, confirmed)),
         matters="" if effects is None else _matters(effects),
     )
+
+
+def _ahead(cells: pd.DataFrame, measure: Measure) -> Iterator[Notice]:
+    """Yield how far the next and the last are behind. cells: with a completed trial, the best first."""
+    if len(cells) < 2:
+        return
+    first, following, last = cells.iloc[0], cells.iloc[1], cells.iloc[-1]
+    p = "" if pd.isna(following["p"]) else f", p = {following['p']:.2g} after Holm"
+    name = f"{_unlike(following, first)} ({figure_text(following['mean'])}{p})"
+    yield Notice(f"{_distance(first, following, 'the next', measure)}, {name}.")
+    if len(cells) > 2:
+        yield Notice(f"{_distance(first, last, 'the last', measure)} ({figure_text(last['mean'])}).")
+
+
+def _distance(first: "pd.Series[Any]", other: "pd.Series[Any]", called: str, measure: Measure) -> str:
+    better = (first["mean"] - other["mean"]) * (1 if measure.higher_is_better else -1)
+    # validation ranks, so that on the test split another may be better
+    where = f"ahead of {called}" if better >= 0 else f"behind {called} on the {measure.split} split"
+    return f"{_apart(abs(better))} {where}"
+
+
+def _apart(value: float) -> str:
+    """As many digits as the means have that it lies between."""
+    return f"{value:.4f}" if 1e-4 <= value < 1000 else figure_text(value)
+
+
+def _unlike(cell: "pd.Series[Any]", first: "pd.Series[Any]") -> str:
+    """Name a cell by what it has in place of what the first has."""
+    levels = [str(cell[axis]) for axis in LEARNING_AXES if cell[axis] != first[axis]]
+    return f"with {' · '.join(levels)}" if levels else tuned_label(cell)
 
 
 def _beside(measure: Measure) -> str:
@@ -72,29 +117,33 @@ def _beside(measure: Measure) -> str:
     return f", though some cells select by {', '.join(measure.beside)}" if measure.beside else ""
 
 
-def _sure(cells: pd.DataFrame, measure: Measure) -> str:
+def _sure(cells: pd.DataFrame, measure: Measure, confirmed: bool) -> Iterator[Notice]:
     ranked = cells[cells["n"] > 0]
     others = len(ranked) - 1
     if measure.split == "validation":
-        return "the best so far; nothing is told apart while trials have still to run"
+        yield Notice("The best so far; nothing is told apart while trials have still to run.")
+        return
     if not others:
-        return "no other cell completed"
+        yield Notice("No other cell completed.")
+        return
     differ, ties = int((ranked["p"] <= ALPHA).sum()), int(ranked["ties"].sum()) - 1
-    parts = []
     if differ or ties:
-        parts.append(
-            f"{_differences(differ, ties, others)} at 5 %, after Holm's correction{_overtaken(ranked, measure)}"
-        )
+        yield Notice(f"{_differences(differ, ties, others)} at 5 %, after Holm's correction.", section="leaderboard")
+        yield from _overtaken(ranked, measure)
     left = others - differ - ties
     if left and (reasons := list(ranked["withheld"].dropna())):
-        parts.append(f"it is told from {'none' if left == others else f'{left} more'}: {reasons[0]}")
+        yield Notice(f"It is told from {'none' if left == others else f'{left} more'}: {reasons[0]}.")
     elif left:
-        parts.append(_unable(ranked, left, others))
-    parts.append(
-        f"chosen as the best of {others + 1}, it owes a part of its score to luck, and would lose that on fresh seeds"
-        " (`orch sweep GRID --confirm`)"
-    )
-    return "; ".join(parts)
+        yield Notice(_unable(ranked, left, others))
+    if isinstance(scope := ranked["scope"].iloc[0], str):
+        yield Notice(f"The interval is about {scope}.")
+    if confirmed:
+        yield Notice("It ran on fresh seeds, which had no part in choosing it.", section="confirmation")
+    else:
+        yield Notice(
+            f"Chosen as the best of {others + 1}, it owes a part of its score to luck, and would lose that on fresh seeds:",
+            "orch sweep GRID --confirm",
+        )
 
 
 def _differences(differ: int, ties: int, others: int) -> str:
@@ -102,16 +151,14 @@ def _differences(differ: int, ties: int, others: int) -> str:
     if ties:
         return f"{ties} of {n} cannot be told from it"
     every = "the" if others == 1 else "all"
-    return f"it differs from {every if differ == others else f'{differ} of'} {n}"
+    return f"It differs from {every if differ == others else f'{differ} of'} {n}"
 
 
 def _unable(ranked: pd.DataFrame, left: int, others: int) -> str:
     """Say that so few seeds tell nothing, whatever the cells are: what they do not tell apart is not alike for that."""
     seeds, least = int(ranked["n"].max()), min_seeds(others)
-    few = "one seed" if seeds == 1 else f"{seeds} seeds" if seeds < least else "the seeds that they have in common"
-    return (
-        f"{few} cannot tell it from {f'the other {left}' if left == others else f'{left} more'}: it takes {least} seeds"
-    )
+    few = "One seed" if seeds == 1 else f"{seeds} seeds" if seeds < least else "The seeds that they have in common"
+    return f"{few} cannot tell it from {f'the other {left}' if left == others else f'{left} more'}: it takes {least} seeds."
 
 
 def figure_text(value: float) -> str:
@@ -119,11 +166,12 @@ def figure_text(value: float) -> str:
     return f"{value:.4g}" if value and not 1e-3 <= abs(value) < 1000 else f"{value:.4f}"
 
 
-def _overtaken(ranked: pd.DataFrame, measure: Measure) -> str:
+def _overtaken(ranked: pd.DataFrame, measure: Measure) -> Iterator[Notice]:
     """Validation chooses; where the test split says otherwise for sure, that is reported."""
     ahead = ranked["mean"] - ranked["mean"].iloc[0]
     better = int(((ranked["p"] <= ALPHA) & ((ahead if measure.higher_is_better else -ahead) > 0)).sum())
-    return f"; {better} of them did better on the test split, though not on validation" if better else ""
+    if better:
+        yield Notice(f"{better} of them did better on the test split, though not on validation.", section="leaderboard")
 
 
 def _matters(effects: Effects) -> str:
@@ -133,7 +181,7 @@ def _matters(effects: Effects) -> str:
     share = f"{first.share:.0%} [{first.low:.0%}, {first.high:.0%}] of the variance"
     others = [one.high for one in effects.shares[1:] if one.term != LEFT_OVER and one.high is not None]
     most = others and not effects.lacking and first.low > max(others)
-    return f"of what varies, {first.term} explains most: {share}" if most else f"{first.term} explains {share}"
+    return f"Of what varies, {first.term} explains most: {share}." if most else f"{first.term} explains {share}."
 
 
 def failure_summary(ranked: pd.DataFrame) -> str:
@@ -155,7 +203,7 @@ def _of_validation(trials: pd.DataFrame) -> str:
 def notices(trials: pd.DataFrame, ranked: pd.DataFrame, damage: list[str], results: str) -> Iterator[Notice]:
     """Yield what the page lacks. trials: planned ones that evaluate."""
     for message in damage:
-        yield Notice(message, "")
+        yield Notice(message)
     if trials.empty:
         yield Notice("No trial is planned here yet.", "orch sweep GRID")
         return

@@ -9,9 +9,9 @@ const curves = (() => {
     more: ["the 20 best cells", (all) => all.slice(0, 20)], all: ["all cells (at most 60)", (all) => all.slice(0, 60)],
   };
 
-  function draw(target, cells, some, measure, title) {
+  function draw(target, cells, some, measure, title, named = (curve) => figures.nameOf(cells, cells.cells[curve.cell])) {
     const traces = some.flatMap((curve, place) => {
-      const line = curve.lines[measure], label = figures.nameOf(cells, cells.cells[curve.cell]);
+      const line = curve.lines[measure], label = named(curve);
       if (!line) return [];
       const color = SERIES[place % SERIES.length], dash = DASHES[Math.floor(place / SERIES.length) % DASHES.length], group = { legendgroup: String(curve.cell) };
       const drawn = {

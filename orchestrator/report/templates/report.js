@@ -54,6 +54,7 @@
     classes(target, at) { const item = shownCell(at); return item ? classTable(look).draw(target, page.breakdowns.classes[at], item) : look.nothing(target, "No cell is within the filters."); },
     gap(target, at) { return figures.gap(target, cells, ofDataset(at), cells.datasets[at], Number(control("gap-axis").value), Number(control("gap-color").value)); },
     costs(target, at) { return figures.costs(target, cells, ofDataset(at), cells.datasets[at], Number(control("costs-cost").value), Number(control("costs-color").value)); },
+    "side-by-side"(target) { return compared.draw(target); },
     effects(target, at) { return figures.effects(target, page.effects[at]); },
     ranks(target, at) { return figures.ranks(target, page.ranks[at]); },
     tuning(target, at) {
@@ -118,6 +119,8 @@
   }
   look.whenLooksChange(draw);
   filter();
+  const comparing = document.getElementById("side-by-side"), compared = comparing && sideBySide.open(page, comparing, draw);
   all("[data-figure]").forEach((target) => { target.stale = true; seen.observe(target); });
+  if (compared) compared.follow();
   document.documentElement.dataset.ready = "yes";
 })();

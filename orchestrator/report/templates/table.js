@@ -73,5 +73,5 @@ const tables = (() => {
     fill();
     return fill;
   }
-  return { table };
+  return { table, shown };
 })();

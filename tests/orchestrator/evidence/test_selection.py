@@ -202,7 +202,7 @@ def test_nothing_of_the_test_split_is_shown_while_trials_have_still_to_run(
         "0.9000",
         "mean validation accuracy over 2 seeds; chosen by validation accuracy",
     )
-    assert "nothing is told apart" in first.sure
+    assert "nothing is told apart" in first.sure[0].what
     assert not any(
         "test" in title or "p (" in title for title in [*titles(page.boards[0].grid), *titles(page.all_trials)]
     )

@@ -60,8 +60,12 @@ def test_the_leaderboard_has_means_intervals_ties_and_what_broke(tmp_path: Path)
     assert mlp["p (Holm)"] < 0.001
     (first,) = page.winners
     assert first.label.startswith("cnn ")
-    assert first.sure.startswith("1 of 3 others cannot be told from it at 5 %, after Holm's correction; ")
-    assert "chosen as the best of 4, it owes a part of its score to luck" in first.sure
+    told, left, about, luck = first.sure
+    assert told.what == "1 of 3 others cannot be told from it at 5 %, after Holm's correction."
+    assert left.what.endswith(" cannot tell it from 1 more: it takes 7 seeds.")
+    assert about.what == "The interval is about pictures like these."
+    assert luck.what.startswith("Chosen as the best of 4, it owes a part of its score to luck")
+    assert luck.do == "orch sweep GRID --confirm"
     assert page.failures.startswith("1 cell has trials that broke (1 diverged, 1 failed).")
     assert (
         "1 has trials that diverged or failed, which count as 0.3333 (chance) in mean, rank and p"
@@ -71,7 +75,7 @@ def test_the_leaderboard_has_means_intervals_ties_and_what_broke(tmp_path: Path)
 
 def test_one_seed_tells_nothing_apart(page: Page):
     assert [row["place"] for row in table(page.boards[0].grid)] == ["1", "2", "3", "4", "–", "–"]
-    assert "cannot tell it from the other 3: it takes 7 seeds" in page.winners[0].sure
+    assert "cannot tell it from the other 3: it takes 7 seeds" in page.winners[0].sure[0].what
     assert table(page.boards[0].grid)[0]["test accuracy"] == (0.96, None, None)
 
 

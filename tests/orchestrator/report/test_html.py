@@ -94,7 +94,9 @@ def test_every_chart_and_table_has_a_name_for_those_who_cannot_see_it(text: str)
     elements = Elements(text).found
     charts = [attributes for _, attributes in elements if attributes.get("class") == "chart"]
     kinds = {attributes["data-figure"] for attributes in charts}
-    assert kinds == {"heat", "curves", "roc", "confusion", "gap", "costs"}, "two seeds say nothing of effects and ranks"
+    assert kinds == {"heat", "curves", "side-by-side", "roc", "confusion", "gap", "costs"}, (
+        "two seeds say nothing of effects and ranks"
+    )
     assert all(attributes["role"] == "img" and attributes["aria-label"] for attributes in charts)
     assert sum(tag == "table" for tag, _ in elements) == sum(tag == "caption" for tag, _ in elements)
 

@@ -79,8 +79,9 @@ def test_what_cannot_be_told_of_pictures_like_these_is_withheld_and_says_why(tmp
     assert "intervals are about these pictures alone, and their p and ties are withheld: without predictions" in (
         board.summary
     )
-    assert "it is told from none: without predictions" in page.winners[0].sure
-    assert "(interval: these pictures)" in page.winners[0].title
+    told, about, _ = [notice.what for notice in page.winners[0].sure]
+    assert told.startswith("It is told from none: without predictions")
+    assert about == "The interval is about these pictures."
     assert "withheld: without predictions" in markdown(page)
 
 
