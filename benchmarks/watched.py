@@ -25,6 +25,8 @@ class Watched:
     own_mb: float
     """Greatest part of it that no file backs: what the process really takes from others."""
     printed: str
+    cpu_seconds: float
+    """Of all its threads, user and system."""
 
 
 def watched(arguments: Sequence[str]) -> Watched:
@@ -45,7 +47,8 @@ def watched(arguments: Sequence[str]) -> Watched:
         if process.returncode:
             raise SystemExit(f"{' '.join(arguments)}: ended with {process.returncode}")
         printed.seek(0)
-        return Watched(seconds, used.ru_maxrss / 1024, own, printed.read())
+        cpu = used.ru_utime + used.ru_stime
+        return Watched(seconds, used.ru_maxrss / 1024, own, printed.read(), cpu)
 
 
 def own_mb(pid: int) -> float:

@@ -127,7 +127,7 @@ def schema_statements() -> list[str]:
         *(_create(name, fields) for name, fields in tables().items()),
         "CREATE TABLE logs (trial_id TEXT, attempt INTEGER, text TEXT, PRIMARY KEY (trial_id, attempt)) WITHOUT ROWID",
         # whoever counts trials while a sweep writes reads this alone, and no row; older journals have it on the status
-        "CREATE INDEX trials_by_status ON trials (status, planned, purpose)",
+        "CREATE INDEX trials_by_status ON trials (status, planned, purpose, environment_id, started_at, finished_at)",
         *prediction_tables(),
     ]
 

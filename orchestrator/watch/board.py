@@ -1,14 +1,13 @@
 """The cells of a sweep as they stand now, ranked data set by data set by what the grid selects by."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import islice
+from operator import is_, itemgetter
 from typing import Final
 
 from orchestrator.evidence.selection import Measure, Split, measure_among, task_measured
-from orchestrator.watch.tally import CellTally, Tally
+from orchestrator.watch.tally import CellTally, Summary, Tally
 from trainables import AXES
 
 CELLS_SHOWN: Final = 1_000
@@ -70,50 +69,77 @@ def axes_of(tally: Tally) -> tuple[Axis, ...]:
     return tuple(Axis(name, tuple(dict.fromkeys(found))) for name, found in zip(AXES, labels, strict=True))
 
 
-def boards_of(tally: Tally, axes: Sequence[Axis], split: Split) -> tuple[Board, ...]:
-    """A board for each data set, in the order of the plan. axes: of `axes_of`."""
-    places = [{level: at for at, level in enumerate(axis.levels)} for axis in axes]
-    parts: dict[str, list[CellTally]] = {}
-    for cell in tally.cells:
-        parts.setdefault(cell.labels[0], []).append(cell)
-    return tuple(_board(dataset, cells, places, tally.columns, split) for dataset, cells in parts.items())
+class Boards:
+    """Makes boards of a tally; a cell of which no trial has changed is not made again."""
 
+    def __init__(self, tally: Tally, axes: Sequence[Axis]) -> None:
+        """axes: of `axes_of`."""
+        self._columns = tally.columns
+        self._places = [{level: at for at, level in enumerate(axis.levels)} for axis in axes]
+        self._parts: dict[str, list[CellTally]] = {}
+        for cell in tally.cells:
+            self._parts.setdefault(cell.labels[0], []).append(cell)
+        self._made: dict[CellTally, tuple[Summary, int | None, BoardCell]] = {}
+        self._boards: dict[str, tuple[Split, list[Summary], Board]] = {}
 
-def _board(
-    dataset: str, cells: Sequence[CellTally], places: Sequence[Mapping[str, int]], columns: Sequence[str], split: Split
-) -> Board:
-    measure = replace(_measure(cells, columns), split=split)
-    validation, test = columns.index(measure.validation), columns.index(f"test_{measure.name}")
-    scored = [(mean, cell) for cell in cells if (mean := cell.mean(validation)) is not None]
-    scored.sort(key=lambda pair: pair[0], reverse=measure.higher_is_better)
-    shown = tuple(
-        BoardCell(
-            levels=tuple(place[label] for place, label in zip(places, cell.labels, strict=True)),
-            trials=cell.summary.trials,
-            completed=cell.summary.completed,
-            broken=cell.summary.broken,
-            validation=mean,
-            test=cell.mean(test) if split == "test" else None,
+    def now(self, split: Split) -> tuple[Board, ...]:
+        """A board for each data set, in the order of the plan."""
+        return tuple(self._kept(dataset, cells, split) for dataset, cells in self._parts.items())
+
+    def _kept(self, dataset: str, cells: Sequence[CellTally], split: Split) -> Board:
+        summaries = [cell.summary for cell in cells]
+        before = self._boards.get(dataset)
+        if before is not None and before[0] == split and all(map(is_, before[1], summaries)):
+            return before[2]
+        board = self._board(dataset, cells, summaries, split)
+        self._boards[dataset] = (split, summaries, board)
+        return board
+
+    def _board(self, dataset: str, cells: Sequence[CellTally], summaries: Sequence[Summary], split: Split) -> Board:
+        columns = self._columns
+        measure = replace(_measure(cells, summaries, columns), split=split)
+        validation = columns.index(measure.validation)
+        test = columns.index(f"test_{measure.name}") if split == "test" else None
+        scored = [
+            (mean, cell, summary)
+            for cell, summary in zip(cells, summaries, strict=True)
+            if summary.means and (mean := summary.means[validation]) is not None
+        ]
+        scored.sort(key=itemgetter(0), reverse=measure.higher_is_better)
+        best = max if measure.higher_is_better else min
+        trials = tuple(
+            BestTrial(best(cell.scored(validation), key=itemgetter(1))[0], cell.labels)
+            for _, cell, _ in scored[:BEST_TRIALS]
         )
-        for mean, cell in scored[:CELLS_SHOWN]
-    )
-    best = max if measure.higher_is_better else min
-    trials = tuple(
-        BestTrial(best(cell.scored(validation), key=lambda pair: pair[1])[0], cell.labels)
-        for _, cell in islice(scored, BEST_TRIALS)
-    )
-    return Board(dataset, measure, measure.higher_is_better, shown, len(scored) - len(shown), trials)
+        shown = tuple(self._cell(cell, summary, mean, test) for mean, cell, summary in scored[:CELLS_SHOWN])
+        return Board(dataset, measure, measure.higher_is_better, shown, len(scored) - len(shown), trials)
+
+    def _cell(self, cell: CellTally, summary: Summary, validation: float, test: int | None) -> BoardCell:
+        made = self._made.get(cell)
+        if made is not None and made[0] is summary and made[1] == test and made[2].validation == validation:
+            return made[2]
+        found = BoardCell(
+            levels=tuple(place[label] for place, label in zip(self._places, cell.labels, strict=True)),
+            trials=summary.trials,
+            completed=summary.completed,
+            broken=summary.broken,
+            validation=validation,
+            test=None if test is None else summary.means[test],
+        )
+        self._made[cell] = (summary, test, found)
+        return found
 
 
-def _measure(cells: Sequence[CellTally], columns: Sequence[str]) -> Measure:
+def _measure(cells: Sequence[CellTally], summaries: Sequence[Summary], columns: Sequence[str]) -> Measure:
     """What one data set's trials are compared by."""
     ran, planned = Counter[str](), Counter[str]()
-    for cell in cells:
-        planned[cell.protocol] += cell.summary.trials
-        ran[cell.protocol] += cell.summary.ran
-    protocols: Mapping[str, int] = +ran or planned
-    return measure_among(protocols, task_measured(partial(_is_measured, cells, columns)))
+    for cell, summary in zip(cells, summaries, strict=True):
+        planned[cell.protocol] += summary.trials
+        ran[cell.protocol] += summary.ran
+    means = [summary.means for summary in summaries if summary.means]
 
+    def is_measured(name: str) -> bool:
+        place = columns.index(name)
+        return any(of_cell[place] is not None for of_cell in means)
 
-def _is_measured(cells: Sequence[CellTally], columns: Sequence[str], name: str) -> bool:
-    return any(cell.mean(columns.index(name)) is not None for cell in cells)
+    return measure_among(+ran or planned, task_measured(is_measured))

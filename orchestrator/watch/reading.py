@@ -16,7 +16,7 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import journal_to_read
 from orchestrator.store.reading import open_journal, results_at
 from orchestrator.text import one_line
-from orchestrator.watch.board import Axis, Board, axes_of, boards_of
+from orchestrator.watch.board import Axis, Board, Boards, axes_of
 from orchestrator.watch.look import Counts, Curve, FailureLook, Look, Phase, SlotLook, State
 from orchestrator.watch.tally import Tally
 
@@ -35,8 +35,9 @@ class ResultsReader:
         self._root = root
         self._seen = False
         self._tally = Tally()
-        self._boards: tuple[Board, ...] = ()
         self._axes: tuple[Axis, ...] = ()
+        self._making = Boards(self._tally, self._axes)
+        self._boards: tuple[Board, ...] = ()
         self._open = True
 
     def stamp(self) -> tuple[object, ...]:
@@ -79,10 +80,13 @@ class ResultsReader:
     def _read(self, paths: ResultsPaths, journal: Journal) -> Look:
         progress = read_progress(paths, journal, FAILURES_SHOWN)
         under_way = is_open(progress.counts)
-        if self._tally.update(journal, progress.counts) or under_way != self._open:
-            self._open = under_way
+        changed = self._tally.update(journal, progress.counts)
+        if changed == "plan":
             self._axes = axes_of(self._tally)
-            self._boards = boards_of(self._tally, self._axes, "validation" if under_way else "test")
+            self._making = Boards(self._tally, self._axes)
+        if changed is not None or under_way != self._open:
+            self._open = under_way
+            self._boards = self._making.now("validation" if under_way else "test")
         running = progress.running if progress.holder is not None else ()
         return Look(
             sweep=progress.sweep or self._root.name,

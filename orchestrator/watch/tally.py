@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from orchestrator.evidence.selection import measure_selected
 from orchestrator.grid.measures import class_measure, stored_column
@@ -14,6 +14,9 @@ from results_schema import BROKEN, OPEN, TRIALS
 from trainables import AXES
 from trainables.protocol import LAST
 from trainables.task import tasks
+
+Change = Literal["plan", "trials"]
+"""plan: all is as it was read now. trials: what became of some."""
 
 
 class Outcome(NamedTuple):
@@ -63,11 +66,6 @@ class CellTally:
             self._summary = Summary(trials, trials - statuses["skipped"], statuses["completed"], broken, means)
         return self._summary
 
-    def mean(self, column: int) -> float | None:
-        """Of the score in this place of `Tally.columns`."""
-        means = self.summary.means
-        return means[column] if means else None
-
     def scored(self, column: int) -> list[tuple[str, float]]:
         """Each trial that has the score in this place, by its id."""
         found = ((one.trial_id, one.scores[column]) for one in self._outcomes.values() if one.scores)
@@ -94,8 +92,8 @@ class Tally:
         self._attempts = 0
         """The last row of attempts that was there."""
 
-    def update(self, journal: Journal, counts: Mapping[str, int]) -> bool:
-        """Read what has changed since the last time; whether anything has. counts: of `Journal.counts`.
+    def update(self, journal: Journal, counts: Mapping[str, int]) -> Change | None:
+        """Read what has changed since the last time, and say what. counts: of `Journal.counts`.
 
         A trial changes by way of an open status or by an attempt, and a new plan comes with another invocation. To be called
         within one moment of the journal. Raises DamagedResults.
@@ -107,13 +105,13 @@ class Tally:
         if plan != self._plan:
             self._read_all(journal)
             self._plan = plan
-            return True
+            return "plan"
         tried = journal.query(
             "SELECT trials.rowid FROM attempts JOIN trials USING (trial_id) WHERE attempts.rowid > ?", (known,)
         )
         moved = [*(row for row, _ in before.items() ^ now.items()), *(row for (row,) in tried)]
         self._read(journal, moved)
-        return bool(moved)
+        return "trials" if moved else None
 
     def _read_all(self, journal: Journal) -> None:
         self.columns = _columns(journal)
