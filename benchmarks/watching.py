@@ -2,9 +2,9 @@
 
     python -m benchmarks.watching [--trials 10000] [--rounds 3] [--json]
 
-Looks are at a made-up journal in which a trial ends before each. The page's lag is from a commit of the journal until a client
-of the server has it. The sweep is of null trials, inline, so that it writes its journal as fast as one can: in turn with a page
-that is open and without one, as processor time of the sweep's process, since wall time tells who else is running.
+Looks are at a made-up journal in which a trial ends before each. The page's lag is from a commit of the journal until a
+client of the server has it. The sweep is of null trials, inline, so that it writes its journal as fast as one can: in turn
+with a page that is open and without one, as processor time of its process, since wall time tells who else is running.
 """
 
 import argparse

@@ -29,6 +29,8 @@ LASTING: Final = 600.0
 AGAIN: Final = 5.0
 """Seconds after which a head is asked again that could not tell."""
 _MARK: Final = "orch-look: "
+_SHOWN: Final = 500
+"""Characters of a line that is no look."""
 
 
 def print_looks(results: Path, say: Callable[[str], None]) -> None:
@@ -74,6 +76,7 @@ class _Job:
         self._ended = asyncio.Event()
         self._stop: Callable[[], None] | None = None
         self._wrong: str | None = None
+        self._said = ""
 
     async def run(self) -> str | None:
         """Follow it to its end, or until the feed ends; why it could not tell, or None."""
@@ -109,8 +112,10 @@ class _Job:
         if (text := look_in(line)) is not None:
             with suppress(RuntimeError):
                 asyncio.run_coroutine_threadsafe(self._feed.tell(text), self._loop)
-        elif (answer := answer_in(line)) is not None and answer.code:
-            self._wrong = answer.errors.strip() or f"{self._cluster.name}: its head ended with {answer.code}"
+        elif (answer := answer_in(line)) is None:
+            self._said = line
+        elif answer.code:  # what was wrong it has said before, as it does at the time
+            self._wrong = self._said[:_SHOWN] or f"{self._cluster.name}: its head ended with {answer.code}"
 
 
 def _end(jobs: "JobsCluster", job_id: str) -> None:

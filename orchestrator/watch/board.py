@@ -10,7 +10,7 @@ from orchestrator.evidence.selection import Measure, Split, measure_among, task_
 from orchestrator.watch.tally import CellTally, Summary, Tally
 from trainables import AXES
 
-CELLS_SHOWN: Final = 1_000
+CELLS_SHOWN: Final = 500
 """Of each data set, the best first."""
 BEST_TRIALS: Final = 4
 """Of each data set, whose curves are shown beside those that grow."""

@@ -11,8 +11,8 @@ from orchestrator.watch.reading import ResultsReader
 
 PERIOD: Final = 1.0
 """Seconds between two looks at least."""
-PATIENCE: Final = 100.0
-"""The next look waits this many times what the last one took: watching takes a hundredth of a core, of any sweep."""
+PATIENCE: Final = 50.0
+"""The next look waits this many times what a look takes: watching takes a fiftieth of a core at most, of any sweep."""
 ANYWAY: Final = 5.0
 """Seconds after which there is a look though no file has changed: a sweep that was killed changes none."""
 
@@ -24,12 +24,12 @@ class Looks:
         self._reader = ResultsReader(root)
         self._stamp: object = None
         self._looked = -ANYWAY
-        self._seconds = 0.0
+        self._took = (0.0, 0.0)
 
     @property
     def pause(self) -> float:
         """Seconds to wait before the next."""
-        return max(PERIOD, PATIENCE * self._seconds)
+        return max(PERIOD, PATIENCE * min(self._took))  # that all trials had to be read once says nothing of the next
 
     def next(self) -> str | None:
         """A look; None where nothing has changed since the last."""
@@ -38,7 +38,7 @@ class Looks:
             return None
         began = time.thread_time()
         text = as_json(self._reader.look())
-        self._seconds = time.thread_time() - began
+        self._took = (self._took[1], time.thread_time() - began)
         self._stamp, self._looked = stamp, now
         return text
 

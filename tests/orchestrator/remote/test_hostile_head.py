@@ -333,7 +333,7 @@ def test_a_line_that_is_no_answer_is_another_line(lines: list[str], monkeypatch:
         assert answer_in(line) is None
     good = Answer(4, "out", "err")
     assert answer_in(good.line()) == good
-    monkeypatch.setattr("orchestrator.remote.request._LONGEST", 1000)
+    monkeypatch.setattr("orchestrator.remote.request.LONGEST", 1000)
     assert answer_in(Answer(0, "x" * 2000, "").line()) is None
 
 
