@@ -16,6 +16,7 @@ from orchestrator.evidence.selection import (
 )
 from orchestrator.grid.measures import class_measure
 from orchestrator.grid.mistakes import near
+from orchestrator.store.class_columns import WHOSE
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import every_trial, table_of
 from results_schema import CLASSES
@@ -68,7 +69,7 @@ def refuse_unmeasured(measures: Iterable[ClassMeasure], paths: ResultsPaths) -> 
             hint = near(one.of, names) if names else "no trial has completed on data that have classes"
             raise UserError(f"{one}: {paths.root} has no class {one.of!r}; {hint}")
         if one.split != "test_":
-            positive = positive or every_trial(paths)["positive_class"].drop_null().unique().to_pylist()
+            positive = positive or _positive_in(paths)
             if one.of not in positive:
                 whose = " and ".join(positive)
                 named = f"`positive` named {whose}" if positive else "no data set named one as `positive`"
@@ -77,6 +78,13 @@ def refuse_unmeasured(measures: Iterable[ClassMeasure], paths: ResultsPaths) -> 
                     f" measured; {one.on('test_')} is there: `orch results {paths.root} --columns"
                     f" 'trial_id,{one.on('test_')}'`; to have it, sweep with `positive: {one.of}` into a new directory"
                 )
+
+
+def _positive_in(paths: ResultsPaths) -> list[str]:
+    """The classes that were positive when trials ran; a table of an older orch has no such column."""
+    trials = every_trial(paths)
+    there = WHOSE in trials.column_names
+    return list(trials[WHOSE].drop_null().unique().to_pylist()) if there else []
 
 
 def _measure_in(task: type[Task], name: str) -> Measure | None:
