@@ -22,7 +22,8 @@ def summary(verdicts: Sequence[Verdict]) -> str:
         sum(verdict.undecidable is not None for verdict in verdicts),
     )
     message = f"{counted(len(verdicts), 'claim')}: {', '.join(counts)}"
-    if (plan := next((one.evidence.plan for one in verdicts if one.evidence.plan), None)) is not None:
+    plans = {one.evidence.plan for one in verdicts}  # of several results each may have its own, which its verdicts say
+    if len(plans) == 1 and (plan := plans.pop()) is not None:
         seeds = max((one.evidence.looks[-1].seeds for one in verdicts if one.evidence.looks), default=0)
         message += f"; seeds are added until they are decided, so far {seeds} of at most {plan.most}"
     if few:

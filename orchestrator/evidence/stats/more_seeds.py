@@ -14,7 +14,7 @@ from orchestrator.evidence.stats.skew import cautious_skewness, needed, third_cu
 MAX: Final = 10_000
 """A difference that needs more is nothing that seeds decide."""
 
-PICTURES: Final = "no number of seeds decides it: more test pictures would, or folds in place of redrawn splits"
+PICTURES: Final = "no number of seeds decides it: more test pictures would, or `folds`, which test on every picture"
 FOLDED: Final = "no number of seeds decides it: a further round of folds tests the same pictures; more pictures would"
 TOO_CLOSE: Final = "no number of seeds within reason: the effect is too close to what would make no difference"
 

@@ -309,8 +309,9 @@ def _no_journal(paths: ResultsPaths) -> FileVerdict:
 
 
 def only_tables(paths: ResultsPaths) -> bool:
-    """Whether tables and their checksums were kept without any file of a journal: a copy to read, which lacks nothing."""
-    left = any(path.exists() or path.is_symlink() for path in JournalFiles(paths.journal).every)
+    """Whether tables and their checksums were kept without any file of a sweep: a copy to read, which lacks nothing."""
+    of_a_sweep = (*JournalFiles(paths.journal).every, paths.lock, paths.checkpoints)
+    left = any(path.exists() or path.is_symlink() for path in of_a_sweep)
     return paths.checksums.exists() and not left and journal_on_disk(paths) is None
 
 

@@ -48,8 +48,8 @@ def test_a_damaged_one_is_named_and_no_journal_is_said_to_have_its_rows(
     assert SAYS in output
 
 
-@pytest.mark.parametrize("left", ["journal.seal", "journal.mark", "journal.sqlite-wal"])
-def test_where_a_part_of_a_journal_is_left_it_was_lost(
+@pytest.mark.parametrize("left", ["journal.seal", "journal.mark", "journal.sqlite-wal", ".lock", "checkpoints"])
+def test_where_something_of_a_sweep_is_left_it_was_lost(
     kept: ResultsPaths, left: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (kept.root / left).write_bytes(b"")
