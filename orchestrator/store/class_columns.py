@@ -7,14 +7,16 @@ figure of one class ever stands for another.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
 import pyarrow as pa
 
 from orchestrator.grid.measures import class_measure
 from results_schema import CLASSES, TRIALS
 from trainables.columns import POSITIVE, ClassMeasure
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WHOSE: Final = "positive_class"
 """Column of `trials`: the class that those with this ending are of."""
@@ -50,7 +52,9 @@ def with_class_columns(trials: pa.Table, measures: Sequence[ClassMeasure], rows:
     return trials
 
 
-def class_epochs(epochs: pd.DataFrame, positive: "pd.Series[Any]", measures: Iterable[ClassMeasure]) -> pd.DataFrame:
+def class_epochs(
+    epochs: "pd.DataFrame", positive: "pd.Series[Any]", measures: Iterable[ClassMeasure]
+) -> "pd.DataFrame":
     """Epochs with measures of validation. positive: by trial id, the class that its are of."""
     whose = epochs["trial_id"].map(positive)
     return epochs.assign(**{str(one): epochs[one.stored].where(whose == one.of) for one in measures})

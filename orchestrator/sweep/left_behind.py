@@ -72,7 +72,8 @@ def left_behind(plan: Plan, journal: Journal, *, of_latest: bool = False) -> tup
         compared = _Compared(plan, journal, seeds)
         for cell_id, own in gone.items():
             reasons[compared.why(cell_id)] += len(own)
-    return tuple(LeftBehind(trials, why) for why, trials in reasons.most_common())
+    most_first = sorted(reasons.items(), key=lambda found: (-found[1], found[0]))
+    return tuple(LeftBehind(trials, why) for why, trials in most_first)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def evidence(additions: int = 0) -> Evidence:
 def test_a_claim_that_is_withdrawn_still_counts() -> None:
     """Who makes ten claims and keeps the one that held has made ten."""
     (claim,) = read_text(stated(CLAIM), Path("grid")).claims
-    ((alone,), (among,)) = (verdicts([claim], [evidence()], dropped=dropped) for dropped in (0, 2))
+    ((alone,), (among,)) = (verdicts([claim], [evidence()], others) for others in (0, 2))
     assert alone.corrected is not None
     assert alone.corrected == pytest.approx(alone.p)
     assert among.corrected == pytest.approx(3 * alone.corrected)
