@@ -50,13 +50,16 @@ class ArmFacts:
 
 
 def facts_of(name: str, trials: pd.DataFrame, priors: Priors) -> ArmFacts:
-    """trials: the arm's rows of `trials`, or of a plan, where what is not known is missing."""
+    """trials: the arm's rows of `trials`, or of a plan, where what is not known is missing.
+
+    A trial that diverged has fewer steps because it did: they say nothing of what its arm was given.
+    """
     made = _numbers(trials, "generated_size").fillna(0.0)
     return ArmFacts(
         name=name,
         parameters=_mean(_numbers(trials, "parameters")),
         flops=_mean(_numbers(trials, "flops")),
-        steps=_mean(_numbers(trials, "steps")),
+        steps=_mean(_numbers(trials[trials["status"] != "diverged"] if "status" in trials else trials, "steps")),
         training_examples=_mean(_numbers(trials, "train_size") + made),
         validation_labels=_mean(_numbers(trials, "val_size")),
         workers=_mean(_numbers(trials, "world_size")),

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.cli import run
 from orchestrator.errors import GridError
-from orchestrator.evidence.arms import chosen
+from orchestrator.evidence.arms import chosen, facts_of
 from orchestrator.grid.reader import read_text
 from orchestrator.report.contents import read_page
 from orchestrator.store.paths import ResultsPaths
@@ -228,3 +228,13 @@ def test_what_tuning_chose_is_told() -> None:
     told = chosen("sgd", pd.DataFrame({"tuned": texts}))
     assert told == "tuning chose for sgd: optimizer.lr=0.045 (6 trials), optimizer.lr=0.038 (4 trials)"
     assert chosen("sgd", pd.DataFrame({"tuned": [None]})) is None
+
+
+def test_steps_of_what_diverged_say_nothing_of_its_arm(tmp_path: Path) -> None:
+    paths = write(tmp_path / "demo", {MLP: [*BEHIND[:6], "diverged", "diverged"]}, WINS)
+    trials = pd.read_parquet(paths.table("trials"))
+    broke = trials["status"] == "diverged"
+    assert broke.sum() == 2
+    all_steps = trials.loc[~broke, "steps"].mean()
+    assert facts_of("mlp", trials.assign(steps=trials["steps"].where(~broke, 1)), {}).steps == all_steps > 1
+    assert facts_of("mlp", trials[broke].assign(steps=1), {}).steps is None
