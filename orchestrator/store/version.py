@@ -22,7 +22,16 @@ from orchestrator.store.inspection import JournalFiles, inspect
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.rekeying.trials import rekey
 from orchestrator.store.sql import columns_there
-from results_schema import CONFIRMATION_TRIALS, EARLIER_TRIALS, TABLES, TRIALS, TUNING_TRIALS, VERSION, Table
+from results_schema import (
+    CONFIRMATION_TRIALS,
+    EARLIER_TRIALS,
+    TABLES,
+    THRESHOLDS,
+    TRIALS,
+    TUNING_TRIALS,
+    VERSION,
+    Table,
+)
 
 # What an older orch has written of trials, as this one has it (ADR 14).
 
@@ -37,11 +46,14 @@ COUNTS_WORKERS: Final = 7
 CONFIRMS: Final = 8
 """Version of the results from which on trials may confirm, which have a table of their own (ADR 25)."""
 
+_FIRST_IN: Final = {CONFIRMATION_TRIALS: CONFIRMS, THRESHOLDS: 10}
+"""Tables that came later than the first version whose tables alone make a journal: the version that they came with."""
+
 
 def is_before(table: Table, paths: ResultsPaths) -> bool:
     """Whether a table that is not there is one that the orch which wrote those beside it did not have: it has no rows."""
     beside = paths.table(TRIALS.name)
-    return table is CONFIRMATION_TRIALS and (table_version(beside) or VERSION) < CONFIRMS
+    return (table_version(beside) or VERSION) < _FIRST_IN.get(table, 0)
 
 
 def learns_in_part(model_config: str | None) -> bool:

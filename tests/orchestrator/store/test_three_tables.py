@@ -14,10 +14,10 @@ from orchestrator.store import sql
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.reading import every_trial, table_of
+from orchestrator.store.reading import every_trial, open_journal, table_of
 from orchestrator.store.tables import export
 from orchestrator.store.version import learns_in_part
-from results_schema import CONFIRMATION_TRIALS, EARLIER_TRIALS, TRIAL_TABLES, TRIALS, TUNING_TRIALS, Table
+from results_schema import CONFIRMATION_TRIALS, EARLIER_TRIALS, THRESHOLDS, TRIAL_TABLES, TRIALS, TUNING_TRIALS, Table
 from tests.orchestrator import tuned_sample
 from tests.orchestrator.sample import Cell
 
@@ -142,6 +142,25 @@ def test_results_of_before_trials_confirmed_have_none_that_do(
     if left == "tables":
         run(["repair", str(paths.root)])
         assert CONFIRMATION_TRIALS.name not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("later", "version"), [(CONFIRMATION_TRIALS, 7), (THRESHOLDS, 9)])
+def test_where_a_table_came_later_no_trial_of_before_waits_again(
+    paths: ResultsPaths, later: Table, version: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(open_journal(paths)) as journal:
+        before = journal.counts()
+    for table in (TRIALS, TUNING_TRIALS, EARLIER_TRIALS):
+        rows = pq.read_table(paths.table(table.name))
+        pq.write_table(rows.replace_schema_metadata({"results_version": str(version)}), paths.table(table.name))
+    for path in (paths.table(later.name), paths.checksums, *paths.root.glob("journal*")):
+        path.unlink()
+    run(["repair", str(paths.root)])
+    told = capsys.readouterr().out
+    assert "wait again" not in told and later.name not in told
+    with closing(open_journal(paths)) as journal:
+        assert journal.counts() == before
+        assert before["completed"] > 0
 
 
 def test_every_trial_of_the_journal_is_in_one_of_them(paths: ResultsPaths) -> None:
