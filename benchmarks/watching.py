@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,7 @@ import psutil
 from benchmarks.machine import machine
 from benchmarks.made_up import BEGIN, write_made_up
 from benchmarks.null_grid import write_null_grid
+from benchmarks.scale import Figure
 from benchmarks.table import markdown
 from benchmarks.watched import watched
 from orchestrator.engine import EpochDone, Started
@@ -45,16 +46,6 @@ BEHIND_SECONDS: Final = 3.0
 SLOWER: Final = 0.01
 LOOKS: Final = 30
 COMMITS: Final = 40
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One thing that was measured, beside what it may be."""
-
-    what: str
-    value: float
-    unit: str
-    most: float | None = None
 
 
 def looks(paths: ResultsPaths) -> list[Figure]:
