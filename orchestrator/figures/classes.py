@@ -19,7 +19,7 @@ from orchestrator.figures.panels import (
     sentences,
 )
 from orchestrator.figures.request import FigureRequest
-from orchestrator.report.charts import CLASSES_KEPT
+from orchestrator.report.breakdowns import CLASSES_KEPT
 from orchestrator.report.page_data import Breakdown
 from orchestrator.report.parts import Parts
 from orchestrator.report.precision_recall import RECALLS, PrecisionRecall

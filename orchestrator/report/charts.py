@@ -1,20 +1,17 @@
-"""What the charts of the page show: heat maps, gaps, costs, curves, confusion, and the effect of each axis."""
+"""What the charts of the page show: heat maps, gaps, costs, learning curves, and the effect of each axis."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from orchestrator.evidence.selection import MEASURES, OWN, measures_of
-from orchestrator.evidence.stats.effects import Effect, effects
+from orchestrator.evidence.stats.effects import Effect, axes_at_work, effects
 from orchestrator.evidence.stats.ranks import MIN_BLOCKS, ranks
 from orchestrator.report.page_data import (
     LEFT_OVER,
     Axis,
-    Breakdown,
-    Breakdowns,
     Cell,
     CellCurve,
     Cells,
@@ -24,110 +21,12 @@ from orchestrator.report.page_data import (
     Effects,
     Line,
     RankFigure,
-    Roc,
     Share,
     number,
     numbers,
 )
 from orchestrator.results.ranked import COSTS
 from trainables import AXES, LEARNING_AXES
-
-# ROC curves and confusion counts of the cells.
-
-CURVE_COLUMNS: Final = ["trial_id", "curve", "class_index", "point", "x", "y", "other_index"]
-CLASS_COLUMNS: Final = ["trial_id", "class_index", "class_name"]
-
-NUMBERS_KEPT: Final = 300_000
-"""Of all cells together: some 1 MB."""
-CLASSES_KEPT: Final = 100
-"""Counts of more classes are left to the Parquet table."""
-CURVES_KEPT: Final = 10
-_RATES: Final = np.round(np.linspace(0, 1, 25) ** 2, 4)
-"""Close to each other where the curves bend."""
-
-NONE: Final = Breakdowns(classes=(), rates=(), cells=(), left_out=0)
-"""Of a sweep whose test split is not looked at yet."""
-
-
-def classes_of(trials: pd.DataFrame, classes: pd.DataFrame) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
-    """Indices and names of the classes of each data set: those of its first trial that has some."""
-    rows = classes.merge(trials[["trial_id", "dataset"]], on="trial_id")
-    found = {}
-    for dataset, part in rows.groupby("dataset", sort=False):
-        first = part[part["trial_id"] == part["trial_id"].iloc[0]].sort_values("class_index")
-        found[str(dataset)] = (tuple(map(int, first["class_index"])), tuple(map(str, first["class_name"])))
-    return found
-
-
-def cells_kept(ranked: pd.DataFrame, sizes: dict[str, int]) -> list[int]:
-    """Places of the cells that the page carries: the best ones, within a share for each data set."""
-    share = NUMBERS_KEPT / max(1, len(sizes))
-    kept = []
-    for dataset, size in sizes.items():
-        places = ranked.index[(ranked["dataset"] == dataset) & (ranked["n"] > 0)]
-        if 0 < size <= CLASSES_KEPT:
-            kept += list(places[: max(1, int(share / (size**2 + len(_RATES) * min(size, CURVES_KEPT))))])
-    return kept
-
-
-def breakdowns(
-    trials: pd.DataFrame,
-    ranked: pd.DataFrame,
-    kept: list[int],
-    classes: dict[str, tuple[tuple[int, ...], tuple[str, ...]]],
-    curves: pd.DataFrame,
-    most: int = CURVES_KEPT,
-) -> Breakdowns:
-    """curves: rows of `curves` of the trials of the cells in `kept`. most: classes of a cell whose ROC curves are kept."""
-    of_trial = trials.set_index("trial_id")["cell_id"]
-    by_cell = dict(tuple(curves.assign(cell_id=curves["trial_id"].map(of_trial)).groupby("cell_id", sort=False)))
-    found = []
-    for place in kept:
-        rows = by_cell.get(ranked["cell_id"].iloc[place])
-        if rows is not None:
-            indices, _ = classes[str(ranked["dataset"].iloc[place])]
-            found.append(_breakdown(place, rows, indices, most))
-    names = [classes.get(dataset, ((), ()))[1] for dataset in dict.fromkeys(trials["dataset"])]
-    able = int(((ranked["n"] > 0) & ranked["dataset"].isin(list(classes))).sum())
-    return Breakdowns(
-        classes=tuple(names),
-        rates=tuple(map(float, _RATES)),
-        cells=tuple(found),
-        left_out=able - len(kept),
-    )
-
-
-def _breakdown(cell: int, rows: pd.DataFrame, indices: tuple[int, ...], most: int) -> Breakdown:
-    place = {index: at for at, index in enumerate(indices)}
-    counts = np.zeros((len(indices), len(indices)), dtype=np.int64)
-    confused = rows[rows["curve"] == "confusion"]
-    np.add.at(
-        counts, (confused["class_index"].map(place), confused["other_index"].astype(int).map(place)), confused["y"]
-    )
-    return Breakdown(
-        cell=cell,
-        seeds=int(rows["trial_id"].nunique()),
-        counts=tuple(tuple(map(int, row)) for row in counts),
-        rocs=_rocs(rows[rows["curve"] == "roc"], place, most),
-    )
-
-
-def _rocs(rows: pd.DataFrame, place: dict[int, int], most: int) -> tuple[Roc, ...]:
-    """Averaged vertically (Fawcett, "An introduction to ROC analysis", 2006, section 8.1). Where a curve rises straight
-    up, its top counts: of equal x, `interp` takes the last."""
-    if rows.empty:
-        return ()
-    ordered = rows.sort_values(["trial_id", "class_index", "point"], kind="stable")
-    of_class: dict[int, list[NDArray[np.float64]]] = {}
-    for (_, index), part in ordered.groupby(["trial_id", "class_index"], sort=False):
-        of_class.setdefault(int(str(index)), []).append(np.interp(_RATES, part["x"], part["y"]))
-    means = {place[index]: np.mean(drawn, axis=0) for index, drawn in of_class.items()}
-    widths = np.diff(_RATES)
-    areas = {index: float(np.sum(widths * (line[1:] + line[:-1]) / 2)) for index, line in means.items()}
-    least = sorted(sorted(means, key=lambda index: areas[index])[:most])
-    every = [(-1, np.mean(list(means.values()), axis=0)), *((index, means[index]) for index in least)]
-    return tuple(Roc(index, tuple(round(1000 * value) for value in line.tolist())) for index, line in every)
-
 
 CELLS_KEPT: Final = 20_000
 
@@ -207,10 +106,9 @@ def learning_curves(trials: pd.DataFrame, ranked: pd.DataFrame, epochs: pd.DataF
     most = CURVE_NUMBERS_KEPT // (_MIN_POINTS * wide * max(1, len(there)))
     kept = _best_of_each(ranked, having, most)
     points = min(_MAX_POINTS, max(_MIN_POINTS, CURVE_NUMBERS_KEPT // max(1, len(kept) * wide * len(there))))
-    of_cell = dict(tuple(rows.groupby("cell_id", sort=False)))
     return Curves(
         measures=tuple({**selecting, **_TITLES}[name] for name in there),
-        curves=tuple(_curve(place, of_cell[ranked["cell_id"].iloc[place]], there, points) for place in kept),
+        curves=tuple(_curves(rows, dict(zip(ranked["cell_id"].iloc[kept], kept, strict=True)), there, points)),
         left_out=len(having) - len(kept),
     )
 
@@ -224,27 +122,28 @@ def _best_of_each(ranked: pd.DataFrame, having: list[int], most: int) -> list[in
     return sorted(within.sort_values(kind="stable").index[:most])
 
 
-def _curve(place: int, rows: pd.DataFrame, names: list[str], points: int) -> CellCurve:
-    by_epoch = rows.groupby("epoch")[names]
-    every = np.sort(rows["epoch"].unique())
-    chosen = every[np.unique(np.linspace(0, len(every) - 1, min(points, len(every))).round().astype(int))]
-    mean, low, high = (found.loc[chosen] for found in (by_epoch.mean(), by_epoch.min(), by_epoch.max()))
-    seeds = int(rows["trial_id"].nunique())
-    return CellCurve(
-        cell=place,
-        seeds=seeds,
-        epochs=tuple(int(epoch) for epoch in chosen),
-        lines=tuple(
-            None
-            if rows[name].isna().all()
-            else Line(
-                mean=numbers(mean[name]),
-                low=numbers(low[name]) if seeds > 1 else (),
-                high=numbers(high[name]) if seeds > 1 else (),
-            )
-            for name in names
-        ),
-    )
+def _curves(rows: pd.DataFrame, place_of: Mapping[str, int], names: list[str], points: int) -> Iterator[CellCurve]:
+    """Of each cell in `place_of`, in its order. rows: of `epochs`, with the cell of each.
+
+    Of all cells in one pass: thousands of groups of their own would take seconds.
+    """
+    own = rows[rows["cell_id"].isin(list(place_of))]
+    own = own.assign(place=own["cell_id"].map(place_of).astype("int64"))
+    by_cell, by_epoch = own.groupby("place"), own.groupby(["place", "epoch"])[names]
+    seeds, there = by_cell["trial_id"].nunique().to_numpy(), (by_cell[names].count() > 0).to_numpy()
+    found = by_epoch.mean()
+    figures = [each.to_numpy(dtype=np.float64, na_value=np.nan) for each in (found, by_epoch.min(), by_epoch.max())]
+    places, epochs = (found.index.get_level_values(name).to_numpy() for name in ("place", "epoch"))
+    starts = np.flatnonzero(np.diff(places, prepend=-1))
+    ends = np.append(starts[1:], len(places))[: len(starts)]
+    for start, end, n, has in zip(starts, ends, seeds.tolist(), there, strict=True):
+        chosen = start + np.unique(np.linspace(0, end - start - 1, min(points, end - start)).round().astype(int))
+        mean, low, high = (each[chosen].T for each in figures)
+        lines = (
+            Line(numbers(mean[at]), *(numbers(edge[at]) if n > 1 else () for edge in (low, high))) if has[at] else None
+            for at in range(len(names))
+        )
+        yield CellCurve(int(places[start]), n, tuple(map(int, epochs[chosen])), tuple(lines))
 
 
 # Which axis matters how much, and how the levels of each axis rank over data sets.
@@ -263,14 +162,16 @@ def axis_effects(trials: pd.DataFrame) -> tuple[Effects, ...]:
     for dataset, part in trials.groupby("dataset", sort=False):
         measure = measures[str(dataset)]
         done = part[part["status"] == "completed"]
-        if shares := effects(done, measure.shown, LEARNING_AXES):
-            sure = tuple(map(_share, filter(_is_sure, shares)))
-            seeds = done["seed"].nunique()
-            if seeds < _ENOUGH_SEEDS or all(one.term == LEFT_OVER for one in sure):
-                found.append(Effects(str(dataset), measure.score, (), _too_few(seeds)))
-            else:
-                unsure = [_name(one) for one in shares if not _is_sure(one)]
-                found.append(Effects(str(dataset), measure.score, sure, _unsure(unsure)))
+        if not axes_at_work(done, measure.shown, LEARNING_AXES):
+            continue
+        seeds = done["seed"].nunique()
+        shares = effects(done, measure.shown, LEARNING_AXES) if seeds >= _ENOUGH_SEEDS else ()
+        sure = tuple(map(_share, filter(_is_sure, shares)))
+        if all(one.term == LEFT_OVER for one in sure):
+            found.append(Effects(str(dataset), measure.score, (), _too_few(seeds)))
+        else:
+            unsure = [_name(one) for one in shares if not _is_sure(one)]
+            found.append(Effects(str(dataset), measure.score, sure, _unsure(unsure)))
     return tuple(found)
 
 

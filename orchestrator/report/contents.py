@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestrator.errors import OrchError
-from orchestrator.report import charts, summary
+from orchestrator.report import breakdowns, summary
 from orchestrator.report import tables as grids
 from orchestrator.report.doubts import doubts
 from orchestrator.report.gallery import galleries
@@ -99,7 +99,7 @@ def read_page(paths: ResultsPaths) -> Page:
     parts = Parts(paths)
     tables, trials, ranked = parts.tables, parts.trials, parts.ranked
     curves, (claims, unjudged) = parts.curves, parts.claims
-    broken_down = charts.NONE if parts.under_way else parts.breakdowns(parts.broken_down)
+    broken_down = breakdowns.NONE if parts.under_way else parts.breakdowns(parts.broken_down)
     settings = _tuning_settings(tables) if len(parts.tuning) else parts.every[:0]
     damage = [*tables.damage, *([unjudged] if unjudged else [])]
     found = _confirmed(paths, damage)

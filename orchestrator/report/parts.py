@@ -8,7 +8,7 @@ import pandas as pd
 
 from orchestrator.evidence.pictures import KeptPictures
 from orchestrator.evidence.selection import SCORES, is_open
-from orchestrator.report import charts, tables
+from orchestrator.report import breakdowns, charts, tables
 from orchestrator.report.charts import axis_effects, cell_figures, rank_figures
 from orchestrator.report.claims import ClaimSection, claim_section
 from orchestrator.report.page import Board
@@ -108,20 +108,22 @@ class Parts:
         """Of each data set that has classes and a completed trial, their indices and names."""
         done = self.trials[self.trials["status"] == "completed"]
         first = list(done.groupby("dataset", sort=False)["trial_id"].first()) if len(done) else []
-        of_first = self.tables.wanted(CLASSES, charts.CLASS_COLUMNS, [("trial_id", "in", first)])
-        return charts.classes_of(self.trials, of_first)
+        of_first = self.tables.wanted(CLASSES, breakdowns.CLASS_COLUMNS, [("trial_id", "in", first)])
+        return breakdowns.classes_of(self.trials, of_first)
 
     @cached_property
     def broken_down(self) -> list[int]:
         """Places in `ranked` of the cells that a page shows class by class."""
-        return charts.cells_kept(self.ranked, {dataset: len(indices) for dataset, (indices, _) in self.classes.items()})
+        return breakdowns.cells_kept(
+            self.ranked, {dataset: len(indices) for dataset, (indices, _) in self.classes.items()}
+        )
 
-    def breakdowns(self, places: Sequence[int], most: int = charts.CURVES_KEPT) -> Breakdowns:
+    def breakdowns(self, places: Sequence[int], most: int = breakdowns.CURVES_KEPT) -> Breakdowns:
         """Of the cells in these places. The tables of classes and curves are large: only the rows of these are read.
 
         most: classes of a cell whose ROC curves are there, those with the smallest areas.
         """
-        return charts.breakdowns(self.trials, self.ranked, list(places), self.classes, self._curves(places), most)
+        return breakdowns.breakdowns(self.trials, self.ranked, places, self.classes, self._curves(places), most)
 
     def precision_recall(self, place: int) -> tuple[PrecisionRecall, ...]:
         """Of each class of the cell in this place of `ranked`; none where no curve is kept of it."""
@@ -131,7 +133,7 @@ class Parts:
         return precision_recall(self._curves([place]), classes, indices)
 
     def _curves(self, places: Sequence[int]) -> pd.DataFrame:
-        return self.tables.wanted(CURVES, charts.CURVE_COLUMNS, [("trial_id", "in", self._completed(places))])
+        return self.tables.wanted(CURVES, breakdowns.CURVE_COLUMNS, [("trial_id", "in", self._completed(places))])
 
     def _completed(self, places: Sequence[int]) -> list[str]:
         """Ids of the completed trials of the cells in these places."""

@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from orchestrator.errors import OrchError
 from orchestrator.plan.tuned import shown_text
+from orchestrator.report.breakdowns import Classes
 from orchestrator.report.charts import CELLS_KEPT
 from orchestrator.report.gallery import shared_split
 from orchestrator.report.page_data import DataTable
@@ -19,9 +20,6 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.predictions.reading import examples_of, predicted_trials, split_predictions
 from results_schema import TRIALS
 from trainables import AXES
-
-Classes = Mapping[str, tuple[tuple[int, ...], tuple[str, ...]]]
-"""Indices and names of the classes of each data set that has classes."""
 
 _PARTS: Final = (*AXES, "protocol")
 _CELLS_ASKED: Final = 24

@@ -136,9 +136,8 @@ def _ranked(trials: pd.DataFrame, measure: Measure, classes: int, pictures: Cont
         train=("_train", "mean"), _done=(measure.shown, "mean"), **{name: (name, "mean") for name in COSTS}
     )
     groups = trials.groupby("cell_id", sort=False)
-    about = groups.agg(
-        **{axis: (axis, "first") for axis in AXES}, tuned=("tuned", _choices), trials=("trial_id", "size")
-    )
+    about = groups.agg(**{axis: (axis, "first") for axis in AXES}, trials=("trial_id", "size"))
+    about["tuned"] = _choices(trials).reindex(about.index).astype(object).where(lambda found: found.notna(), None)
     about["statuses"] = _statuses(trials)
     found = board.join(more.astype("float64"), on="cell_id").join(about, on="cell_id")
     ahead = found["train"] - found.pop("_done")
@@ -147,9 +146,10 @@ def _ranked(trials: pd.DataFrame, measure: Measure, classes: int, pictures: Cont
     return found.assign(measure=measure.shown, is_chance=chance is not None and floor == chance)
 
 
-def _choices(tuned: "pd.Series[str]") -> str | None:
-    """JSON of what tuning chose for a cell; of one that is tuned in repetitions, a line for each choice."""
-    return "\n".join(dict.fromkeys(tuned.dropna())) or None
+def _choices(trials: pd.DataFrame) -> "pd.Series[str]":
+    """By cell, JSON of what tuning chose for it; of one that is tuned in repetitions, a line for each choice."""
+    chosen = trials[["cell_id", "tuned"]].dropna().drop_duplicates()
+    return chosen.groupby("cell_id", sort=False)["tuned"].agg("\n".join)
 
 
 def _statuses(trials: pd.DataFrame) -> "pd.Series[str]":

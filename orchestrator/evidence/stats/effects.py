@@ -39,10 +39,10 @@ def effects(trials: pd.DataFrame, measure: str, axes: Sequence[str]) -> tuple[Ef
     the axes and the measure; rows without a value are left out. Empty where nothing varies.
     """
     used = trials[[*axes, "seed", measure]].dropna()
-    varying = [axis for axis in axes if used[axis].nunique() > 1]
-    values = used[measure].to_numpy(dtype=np.float64)
-    if not varying or np.ptp(values) == 0:
+    varying = axes_at_work(used, measure, axes)
+    if not varying:
         return ()
+    values = used[measure].to_numpy(dtype=np.float64)
     blocks: dict[Term, NDArray[np.float64]] = {(axis,): _dummies(used, [axis]) for axis in varying}
     pairs: dict[Term, NDArray[np.float64]] = {pair: _dummies(used, list(pair)) for pair in combinations(varying, 2)}
     if sum(block.shape[1] for block in (*blocks.values(), *pairs.values())) <= MAX_COLUMNS:
@@ -58,6 +58,14 @@ def effects(trials: pd.DataFrame, measure: str, axes: Sequence[str]) -> tuple[Ef
         for place, (term, share) in enumerate(zip([*blocks, ()], shares, strict=True))
     ]
     return (*sorted(found[:-1], key=lambda effect: -effect.share), found[-1])
+
+
+def axes_at_work(trials: pd.DataFrame, measure: str, axes: Sequence[str]) -> list[str]:
+    """Axes on which trials with a value differ; none where these are all the same."""
+    used = trials[[*axes, measure]].dropna()
+    if used.empty or np.ptp(used[measure].to_numpy(dtype=np.float64)) == 0:
+        return []
+    return [axis for axis in axes if used[axis].nunique() > 1]
 
 
 class _Design:

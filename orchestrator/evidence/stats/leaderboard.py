@@ -1,12 +1,13 @@
 """Cells of one data set, ranked, with intervals and ties."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from orchestrator.evidence.stats.design import NARROW, WIDE, Design, NoPictures
 from orchestrator.evidence.stats.paired import holm
@@ -134,9 +135,11 @@ def leaderboard(
     counted = trials.assign(**{name: with_broken(trials, name, floors[name]) for name in (measure, selection)})
     by_seed = counted.pivot_table(index="seed", columns="cell_id", values=measure, aggfunc="mean", sort=False)
     by_seed = by_seed.reindex(columns=counted["cell_id"].unique())
+    values = dict(zip(map(str, by_seed.columns), by_seed.to_numpy(dtype=np.float64, na_value=np.nan).T, strict=True))
+    seeds = by_seed.index.to_numpy()
     table = pd.DataFrame(
-        _cell(str(cell_id), part, by_seed[cell_id].dropna(), measure, selection, floors[measure], designs)
-        for cell_id, part in counted.groupby("cell_id", sort=False)
+        _cell(cell, seeds, values[cell.cell_id], floors[measure], designs)
+        for cell in _cells_of(trials, counted[selection], measure)
     )
     ranked = table["n"] > 0
     by = table["selected_by"].where(ranked)
@@ -147,12 +150,14 @@ def leaderboard(
     if ranked.any():
         first = str(table["cell_id"].iloc[0])
         there = set(table.loc[ranked, "cell_id"]) - {first}
-        others = [str(cell_id) for cell_id in by_seed.columns if cell_id in there]  # in the order in which all are read
-        pairs = {other: (by_seed[first] - by_seed[other]).dropna() for other in others}
-        found = {other: _p(first, other, pairs[other], designs) for other in others}
+        others = [cell_id for cell_id in values if cell_id in there]  # in the order in which all are read
+        pairs = {other: values[first] - values[other] for other in others}
+        found = {other: _p(first, other, seeds, pairs[other], designs) for other in others}
         adjusted = dict(zip(others, holm([1.0 if p is None else p for p in found.values()]).tolist(), strict=True))
         table["p"] = table["cell_id"].map({other: adjusted[other] for other, p in found.items() if p is not None})
-        enough = table["cell_id"].map({other: len(pairs[other]) for other in others}) >= min_seeds(max(1, len(others)))
+        enough = table["cell_id"].map({other: np.isfinite(pairs[other]).sum() for other in others}) >= min_seeds(
+            max(1, len(others))
+        )
         alike = enough & (table["p"] > ALPHA) & table["counted_as"].isna()
         table["ties"] = ranked & (alike | (table["cell_id"] == first))
     return table[list(COLUMNS)].reset_index(drop=True)
@@ -191,31 +196,55 @@ def with_broken(trials: pd.DataFrame, measure: str, floor: float) -> "pd.Series[
     return values.mask(trials["status"].isin(BROKEN) | np.isinf(values), floor)
 
 
+class _Cell(NamedTuple):
+    """The trials of a cell."""
+
+    cell_id: str
+    statuses: list[str]
+    scores: NDArray[np.float64]
+    """Of completed trials that have one."""
+    test_size: int
+    """Of an accuracy, the test examples of the first of these that tells; else 0."""
+    selection: NDArray[np.float64]
+    """Of completed trials, and what those count as that broke."""
+
+
+def _cells_of(trials: pd.DataFrame, selection: "pd.Series[float]", measure: str) -> Iterator[_Cell]:
+    """Cells in their order, from arrays of all trials: thousands of tables of their own would take seconds."""
+    statuses = trials["status"].to_numpy(dtype=object)
+    scores, selected = (column.to_numpy(dtype=np.float64, na_value=np.nan) for column in (trials[measure], selection))
+    sized = measure == "test_accuracy" and "test_size" in trials
+    sizes = trials["test_size"].to_numpy(dtype=np.float64, na_value=np.nan) if sized else np.full(len(trials), np.nan)
+    is_done = (statuses == "completed") & ~np.isnan(scores)
+    for cell_id, places in trials.groupby("cell_id", sort=False).indices.items():
+        rows = np.asarray(places)
+        done = rows[is_done[rows]]
+        known = sizes[done][~np.isnan(sizes[done])]
+        there = selected[rows][~np.isnan(selected[rows])]
+        size = int(known[0]) if len(known) else 0
+        yield _Cell(str(cell_id), list(statuses[rows]), np.asarray(scores[done]), size, np.asarray(there))
+
+
 def _cell(
-    cell_id: str,
-    part: pd.DataFrame,
-    values: "pd.Series[float]",
-    measure: str,
-    selection: str,
-    floor: float,
-    designs: Designs,
+    cell: _Cell, seeds: NDArray[np.int64], values: NDArray[np.float64], floor: float, designs: Designs
 ) -> dict[str, object]:
-    """values: of the measure, by seed."""
-    done = part[(part["status"] == "completed") & part[measure].notna()]
-    values = values if len(done) else values.head(0)
-    found = mean_interval(values.to_list(), design=designs({cell_id: 1.0}, list(values.index)))
-    sizes = done["test_size"].dropna() if measure == "test_accuracy" and "test_size" in done else pd.Series(dtype=float)
-    counts = Counter(part["status"])
+    """values: of the measure, by seed; not a number where the cell has no trial that counts."""
+    n = len(cell.scores)
+    there = np.flatnonzero(~np.isnan(values)) if n else np.array([], dtype=np.int64)
+    # of one value there is no interval, and nobody has to look for what its pictures bring
+    design = designs({cell.cell_id: 1.0}, seeds[there].tolist()) if len(there) > 1 else NoPictures()
+    found = mean_interval(values[there].tolist(), design=design)
+    counts = Counter(cell.statuses)
     return {
-        "cell_id": cell_id,
+        "cell_id": cell.cell_id,
         "mean": found.mean,
         "low": found.low,
         "high": found.high,
         "spread": found.spread,
-        "over_floor": over_floor(done[measure].to_list(), int(sizes.iloc[0])) if len(sizes) else float("nan"),
-        "n": len(done),
-        "selected_by": float(part[selection].mean()) if len(done) else float("nan"),
-        "counted_as": floor if any(counts[status] for status in BROKEN) and len(done) else float("nan"),
+        "over_floor": over_floor(cell.scores.tolist(), cell.test_size),
+        "n": n,
+        "selected_by": float(cell.selection.mean()) if n and len(cell.selection) else float("nan"),
+        "counted_as": floor if any(counts[status] for status in BROKEN) and n else float("nan"),
         "scope": None if np.isnan(found.low) else NARROW if found.withheld else WIDE,
         "withheld": found.withheld,
         **{status: counts[status] for status in BROKEN},
@@ -223,13 +252,16 @@ def _cell(
     }
 
 
-def _p(first: str, other: str, differences: "pd.Series[float]", designs: Designs) -> float | None:
-    """None where too few seeds are there, or it is withheld.
+def _p(
+    first: str, other: str, seeds: NDArray[np.int64], differences: NDArray[np.float64], designs: Designs
+) -> float | None:
+    """None where too few seeds are there, or it is withheld. differences: not a number where one of the two lacks.
 
     p may be smaller than signs alone allow: a few seeds would tell no cell of a long table from another.
     """
-    if len(differences) < MIN_PAIRS:
+    there = ~np.isnan(differences)
+    if np.count_nonzero(there) < MIN_PAIRS:
         return None
-    design = designs({first: 1.0, other: -1.0}, list(differences.index))
-    found = scoped_test([Stratum(np.asarray(differences, dtype=np.float64), design)], 0.0, WIDE, signs=False)
+    design = designs({first: 1.0, other: -1.0}, seeds[there].tolist())
+    found = scoped_test([Stratum(differences[there], design)], 0.0, WIDE, signs=False)
     return None if found.withheld else found.p
