@@ -1,6 +1,7 @@
 """The tables that a journal has, and their version: made in a new file, and looked for in every other."""
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from secrets import token_hex
@@ -89,6 +90,6 @@ def add_scores(db: sqlite3.Connection) -> None:
                 db.execute(statement)
 
 
-def _lacking(db: sqlite3.Connection, table: str, columns: list[TableColumn]) -> list[TableColumn]:
+def _lacking(db: sqlite3.Connection, table: str, columns: Sequence[TableColumn]) -> list[TableColumn]:
     there = sql.columns_there(db, table)
     return [column for column in columns if column.name not in there] if there else []

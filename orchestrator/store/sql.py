@@ -2,9 +2,10 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final, Literal
 
 import pyarrow as pa
@@ -93,8 +94,10 @@ def tables() -> dict[str, list[TableColumn]]:
     return {"cells": list(columns_of(CellRow)), **declared, TRIALS.name: own}
 
 
-def columns() -> dict[str, frozenset[str]]:
-    """Every table of a journal of this version, by name, with the names of its columns."""
+@cache
+def columns() -> Mapping[str, frozenset[str]]:
+    """Every table of a journal of this version, by name, with the names of its columns: once a process, as a live page opens
+    the journal for every look."""
     declared = {name: frozenset(field.name for field in fields) for name, fields in tables().items()}
     return {
         **declared,
@@ -105,7 +108,8 @@ def columns() -> dict[str, frozenset[str]]:
     }
 
 
-def plug_in_scores() -> dict[str, list[TableColumn]]:
+@cache
+def plug_in_scores() -> Mapping[str, Sequence[TableColumn]]:
     """By table, the columns that tasks of other packages declare: a journal of before such a one was there lacks them."""
     built_in = [task.scores for task in tasks() if registry.is_built_in("task", task.name)]
     found = {}
