@@ -16,7 +16,7 @@ from orchestrator.report.template import cleaned, environment, part
 
 _STYLES: Final = ("report.css",)
 _SCRIPTS: Final = (
-    *("look.js", "table.js", "figures.js", "curves.js", "classes.js", "tuning.js", "side_by_side.js"),
+    *("library.js", "look.js", "table.js", "figures.js", "curves.js", "classes.js", "tuning.js", "side_by_side.js"),
     "report.js",
 )
 
@@ -28,13 +28,14 @@ def render(page: Page) -> str:
     """The page as HTML that needs nothing else, and that lets a browser run and apply only what is ours."""
     templates = environment()
     style = Markup("").join(part(templates, name) for name in _STYLES)
-    scripts = [_library(), Markup("").join(part(templates, name) for name in _SCRIPTS)]
+    library, script = _library(), Markup("").join(part(templates, name) for name in _SCRIPTS)
     return templates.get_template("report.html.j2").render(
         page=page,
         style=style,
-        scripts=scripts,
+        library=library,
+        script=script,
         data=_embedded(page),
-        script_hashes=" ".join(map(_hash, scripts)),
+        script_hashes=" ".join(map(_hash, (library, script))),
         style_hashes=" ".join(map(_hash, (style, *_STYLES_OF_PLOTLY))),
     )
 

@@ -81,6 +81,7 @@
     if (target.inView && target.stale) render(target);
   }), { rootMargin: "400px" });
   function render(target) {
+    bringLibrary();
     target.stale = false;
     if (target.dataset.nothing) { delete target.dataset.nothing; target.textContent = ""; }
     KINDS[target.dataset.figure](target, Number(target.dataset.at));

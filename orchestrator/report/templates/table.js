@@ -38,7 +38,10 @@ const tables = (() => {
 
   // matches: whether a row, as title to value, is within the filters of the page
   function table(root, grid, matches) {
-    const words = grid.rows.map((row) => row.map((value, at) => `${value ?? ""} ${shown(value, grid.columns[at].kind)}`).join(" ").toLowerCase());
+    // what a row is found by, made when somebody looks for something
+    let words = null;
+    const wordsOf = (row) => row.map((value, at) => `${value ?? ""} ${shown(value, grid.columns[at].kind)}`).join(" ").toLowerCase();
+    const says = (place, wanted) => { words ??= grid.rows.map(wordsOf); return wanted.every((word) => words[place].includes(word)); };
     const ends = grid.columns.map((column, at) => (column.kind === "interval" ? range(grid, at) : null));
     const titles = grid.columns.map((column) => column.title);
     const state = { sort: null, up: true, most: ROWS };
@@ -61,7 +64,7 @@ const tables = (() => {
     }
     function fill() {
       const wanted = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-      const found = words.flatMap((text, at) => (wanted.every((word) => text.includes(word)) && matches(titles, grid.rows[at]) ? [at] : []));
+      const found = grid.rows.flatMap((row, at) => ((!wanted.length || says(at, wanted)) && matches(titles, row) ? [at] : []));
       if (state.sort !== null) found.sort(compare);
       body.replaceChildren(...found.slice(0, state.most).map((at) => look.element("tr", {}, ...grid.rows[at].map((value, place) => cell(value, grid.columns[place], ends[place])))));
       heads.forEach((head, at) => (at === state.sort ? head.setAttribute("aria-sort", state.up ? "ascending" : "descending") : head.removeAttribute("aria-sort")));

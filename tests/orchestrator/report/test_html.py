@@ -140,6 +140,16 @@ def test_a_browser_filters_and_sorts_without_a_word_or_a_request(evil: Path):
 
 
 @needs_a_browser
+def test_the_library_of_the_charts_is_read_when_the_first_of_them_is_drawn(evil: Path):
+    with opened(evil, viewport={"width": 1280, "height": 200}) as page:
+        assert page.evaluate("typeof Plotly") == "undefined"
+        drawn(page, "heat")
+        assert page.evaluate("typeof Plotly") == "object"
+        drawn(page, "gap")
+        assert page.locator("#library").count() == 0
+
+
+@needs_a_browser
 def test_a_filter_that_leaves_a_data_set_without_cells_empties_its_board_and_figures(tmp_path: Path):
     """mnist has one model, so that its board has no column for models."""
     scores = {
