@@ -28,6 +28,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun if count == 1 else plural}"
 
 
+def upper_first(text: str) -> str:
+    """`Test F1 of cat`: as a sentence begins, with all else as it stands."""
+    return text[:1].upper() + text[1:]
+
+
 def size(count: int) -> str:
     """`812 B`, `14.2 MiB`."""
     value, unit = float(count), "B"

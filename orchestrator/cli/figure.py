@@ -23,7 +23,12 @@ from orchestrator.figures.request import FORMS, KINDS, WIDTHS, Form
 )
 @click.option("--dataset", help="One data set in place of all.")
 @click.option("--cells", type=click.IntRange(min=1), help="How many of the best cells: leaderboard (20), curves (6).")
-@click.option("--measure", help="What curves are of, such as 'training loss'.")
+@click.option(
+    "--measure",
+    metavar="MEASURE",
+    help="Rank cells by this on validation and show it of the test split, as f1_macro or 'recall[defect]'; for curves: what"
+    " they are of, such as 'training loss'.  [default: what the grid selects by]",
+)
 @click.option("--rows", metavar="AXES", help="Axes of a heat map's rows, with commas between them.")
 @click.option("--columns", metavar="AXES", help="Axes of its columns.")
 @click.option("--cost", metavar="COLUMN", help="What pareto sets against the score.  [default: total_seconds]")

@@ -21,8 +21,16 @@ from orchestrator.cli.terminal.path import FILE
     show_default=True,
     help="A page with figures and tables; Markdown with the tables; leaderboards and claims for LaTeX.",
 )
+@click.option(
+    "--measure",
+    metavar="MEASURE",
+    help="Rank cells by this on validation and show it of the test split, as f1_macro or 'recall[defect]'.  [default: what"
+    " the grid selects by]",
+)
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
-def command(results: Path, output: Path | None, form: Literal["html", "md", "latex"], show: bool) -> int:
+def command(
+    results: Path, output: Path | None, form: Literal["html", "md", "latex"], measure: str | None, show: bool
+) -> int:
     """Write a page with figures and tables of the directory RESULTS; it needs no network and no other file.
 
     Prints the path of the page. Ends with 4 where a table is damaged (after writing what can be shown).
@@ -35,7 +43,7 @@ def command(results: Path, output: Path | None, form: Literal["html", "md", "lat
     from orchestrator.store.reading import results_at
 
     paths = results_at(results)
-    page = read_page(paths)
+    page = read_page(paths, measure)
     write, ending = {"html": (render, ".html"), "md": (markdown, ".md"), "latex": (latex, ".tex")}[form]
     target = output or paths.report.with_suffix(ending)
     write_page(write(page), target)

@@ -181,9 +181,9 @@ def _print_cells(paths: "ResultsPaths", *, measure: str | None, as_json: bool, a
 
     found = cell_table(paths, measure)
     if as_json:
-        _print_json(found.cells)
+        _print_json(found.with_baselines())
     elif as_csv:
-        _print_csv(found.cells)
+        _print_csv(found.with_baselines())
     else:
         usual = [name for name in USUAL if found.cells[name].null_count < found.cells.num_rows]
         print_listing(found.with_baselines().select(usual))

@@ -38,7 +38,7 @@ def draw(paths: ResultsPaths, kind: str, options: Mapping[str, Any]) -> tuple[Sh
     Raises UserError for options that are none, and where there is nothing to draw, with what is missing; DamagedResults.
     """
     request = FigureRequest.of(kind, options)
-    parts = Parts(paths)
+    parts = Parts(paths, None if request.kind == "curves" else request.measure)
     drawing = _KINDS[request.kind](parts, request)
     panels = [panel for panel in drawing.panels if isinstance(panel, Panel)]
     lacking = [panel for panel in drawing.panels if isinstance(panel, Lacking)]

@@ -11,6 +11,7 @@ from orchestrator.figures.panels import Drawing, Lacking, Panel, datasets, missi
 from orchestrator.figures.request import FigureRequest
 from orchestrator.report.page_data import LEFT_OVER, Share
 from orchestrator.report.parts import Parts
+from orchestrator.text import upper_first
 
 _MOST: Final = 12
 """Terms beside what is left over."""
@@ -39,7 +40,7 @@ def _panel(parts: Parts, dataset: str) -> Panel | Lacking:
     terms = [share for share in found.shares if share.term != LEFT_OVER]
     kept = [*terms[:_MOST], *(share for share in found.shares if share.term == LEFT_OVER)]
     note = sentences(
-        f"{found.measure.capitalize()} of the completed trials",
+        f"{upper_first(found.measure)} of the completed trials",
         f"{len(terms) - _MOST} smaller terms are left out" if len(terms) > _MOST else "",
         found.lacking,
         missing(parts, dataset),

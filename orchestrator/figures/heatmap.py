@@ -15,6 +15,7 @@ from orchestrator.figures.panels import Drawing, Lacking, OfDataset, Panel, data
 from orchestrator.figures.request import FigureRequest, unknown
 from orchestrator.report.page_data import Axis, Cell
 from orchestrator.report.parts import Parts
+from orchestrator.text import upper_first
 
 _ROW: Final = 0.24
 _FRAME: Final = 0.55
@@ -54,7 +55,7 @@ def _panel(parts: Parts, request: FigureRequest, of: OfDataset) -> Panel | Lacki
     empty = sum(all(cell.mean is None for cell in field) for row in table for field in row)
     sizes = sorted({len(field) for row in table for field in row if field})
     note = sentences(
-        f"{of.dataset.measure.capitalize()} by {' and '.join(_axes(cells.axes, axes) for axes in (down, across) if axes)}",
+        f"{upper_first(of.dataset.measure)} by {' and '.join(_axes(cells.axes, axes) for axes in (down, across) if axes)}",
         seeds_of(of.scored),
         f"A field is of {sizes[0]} to {sizes[-1]} cells" if sizes[-1] > 1 else "",
         f"{empty} of {len(rows) * len(columns)} fields have no completed trial" if empty else "",

@@ -11,7 +11,7 @@ from orchestrator.figures.panels import Drawing, Lacking, OfDataset, Panel, data
 from orchestrator.figures.request import FigureRequest
 from orchestrator.report.page_data import Cell
 from orchestrator.report.parts import Parts
-from orchestrator.text import counted
+from orchestrator.text import counted, upper_first
 
 USUAL: Final = 20
 """Cells of a data set."""
@@ -41,7 +41,7 @@ def _panel(parts: Parts, request: FigureRequest, of: OfDataset) -> Panel | Lacki
     named = ", ".join(parts.cells.axes[axis].name for axis in axes)
     intervals = " with 95 % intervals" if any(cell.low is not None for cell in kept) else ""
     note = sentences(
-        f"{of.dataset.measure.capitalize()}{intervals}; {board.summary}; {seeds_of(kept)}; rows name {named}",
+        f"{upper_first(of.dataset.measure)}{intervals}; {board.summary}; {seeds_of(kept)}; rows name {named}",
         f"The best {len(kept)} of {counted(len(of.scored), 'cell')} are drawn" if len(kept) < len(of.scored) else "",
         missing(parts, of.dataset.name),
     )

@@ -13,7 +13,7 @@ from orchestrator.figures.request import FigureRequest, unknown
 from orchestrator.report.page_data import Cell, Cost
 from orchestrator.report.parts import Parts
 from orchestrator.results.ranked import COSTS
-from orchestrator.text import counted
+from orchestrator.text import counted, upper_first
 
 _COLORS: Final = 7
 _MARKERS: Final = ("o", "s", "D", "^", "P", "*")
@@ -68,7 +68,7 @@ def _panel(parts: Parts, request: FigureRequest, of: OfDataset, at: int) -> Pane
     intervals = len(points) <= _WITH_INTERVALS and any(point.cell.low is not None for point in points)
     label = [colored, *rest]
     note = sentences(
-        of.dataset.measure.capitalize() + (", with 95 % intervals" if intervals else ""),
+        upper_first(of.dataset.measure) + (", with 95 % intervals" if intervals else ""),
         f"{seeds_of([point.cell for point in points])}; colours are of the {parts.cells.axes[colored].name}",
         f"{len(points)} of {counted(len(of.cells), 'cell')} have both figures",
         "On the front: " + "; ".join(cell_name(parts.cells, point.cell, label) for point in best[:8]),

@@ -16,7 +16,6 @@ WIDTHS: Final[Mapping[Width, float]] = {"column": 3.25, "text": 5.5, "page": 6.7
 """Inches: a column of two (CVPR, ICML), the text of one (NeurIPS, ICLR, TMLR), and both columns."""
 OF_KINDS: Final[Mapping[str, frozenset[Kind]]] = {
     "cells": frozenset({"leaderboard", "curves"}),
-    "measure": frozenset({"curves"}),
     "rows": frozenset({"heatmap"}),
     "columns": frozenset({"heatmap"}),
     "cost": frozenset({"pareto"}),
@@ -44,7 +43,8 @@ class FigureRequest:
     cells: int | None = None
     """The best so many of each data set."""
     measure: str | None = None
-    """What a curve is of, as the page has it: `validation accuracy`, `training loss`."""
+    """What cells are ranked by and show, in place of what the grid selects by: `f1_macro`, `recall[defect]`. Of curves what
+    they are of, as the page has it: `validation accuracy`, `training loss`."""
     rows: str | None = None
     """An axis; and so are the columns, several between commas."""
     columns: str | None = None

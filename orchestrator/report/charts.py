@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from orchestrator.evidence.selection import MEASURES, OWN, measures_of
+from orchestrator.evidence.selection import MEASURES, OWN, Measure
 from orchestrator.evidence.stats.effects import Effect, axes_at_work, effects
 from orchestrator.evidence.stats.ranks import MIN_BLOCKS, ranks
 from orchestrator.report.page_data import (
@@ -31,11 +31,10 @@ from trainables import AXES, LEARNING_AXES
 CELLS_KEPT: Final = 20_000
 
 
-def cell_figures(trials: pd.DataFrame, ranked: pd.DataFrame) -> Cells:
-    """ranked: of `ranked_cells`, whose order the cells keep."""
+def cell_figures(trials: pd.DataFrame, ranked: pd.DataFrame, measures: Mapping[str, Measure]) -> Cells:
+    """ranked: of `ranked_cells`, whose order the cells keep. measures: of each data set."""
     axes = tuple(Axis(name, tuple(map(str, dict.fromkeys(trials[name])))) for name in AXES)
     places = [{level: place for place, level in enumerate(axis.levels)} for axis in axes]
-    measures = measures_of(trials)
     kept = ranked.head(CELLS_KEPT)
     return Cells(
         axes=axes,
@@ -82,19 +81,21 @@ _MAX_POINTS: Final = 80
 _MIN_POINTS: Final = 12
 
 
-def epochs_selected(trials: pd.DataFrame) -> dict[str, str]:
-    """What trials select by, as a column of `epochs`, with its title."""
-    return {measure.epoch: f"validation {measure.title}" for measure in measures_of(trials).values()}
+def epochs_selected(measures: Mapping[str, Measure]) -> dict[str, str]:
+    """What trials are compared by, as a column of `epochs`, with its title."""
+    return {measure.epoch: f"validation {measure.title}" for measure in measures.values()}
 
 
-def learning_curves(trials: pd.DataFrame, ranked: pd.DataFrame, epochs: pd.DataFrame) -> Curves:
+def learning_curves(
+    trials: pd.DataFrame, ranked: pd.DataFrame, epochs: pd.DataFrame, measures: Mapping[str, Measure]
+) -> Curves:
     """Mean, least and greatest of the completed seeds at each epoch; of a long training, some of its epochs.
 
     Where the cells are too many, the page carries the best ones of each data set.
     """
     done = trials.loc[trials["status"] == "completed", ["trial_id", "cell_id"]]
     rows = epochs.merge(done, on="trial_id")
-    selecting = epochs_selected(trials)
+    selecting = epochs_selected(measures)
     of_cells = {
         name: rows.loc[rows[name].notna(), "cell_id"].nunique() for name in dict.fromkeys((*selecting, *_USUAL))
     }
@@ -156,9 +157,9 @@ _WIDEST: Final = 0.5
 """Interval of a share that is shown."""
 
 
-def axis_effects(trials: pd.DataFrame) -> tuple[Effects, ...]:
+def axis_effects(trials: pd.DataFrame, measures: Mapping[str, Measure]) -> tuple[Effects, ...]:
     """A decomposition of the variance of what is shown for each data set where anything varies."""
-    found, measures = [], measures_of(trials)
+    found = []
     for dataset, part in trials.groupby("dataset", sort=False):
         measure = measures[str(dataset)]
         done = part[part["status"] == "completed"]
@@ -199,14 +200,14 @@ def _unsure(names: Sequence[str]) -> str:
     return f"Not shown, since the seeds agree too little about it: {', '.join(names)}." if names else ""
 
 
-def rank_figures(trials: pd.DataFrame) -> tuple[RankFigure, ...]:
+def rank_figures(trials: pd.DataFrame, measures: Mapping[str, Measure]) -> tuple[RankFigure, ...]:
     """Make one for each axis but the data set that has three levels or more which completed together."""
-    return tuple(figure for axis in LEARNING_AXES for figure in _ranked(trials, axis))
+    return tuple(figure for axis in LEARNING_AXES for figure in _ranked(trials, axis, measures))
 
 
-def _ranked(trials: pd.DataFrame, axis: str) -> Iterator[RankFigure]:
+def _ranked(trials: pd.DataFrame, axis: str, measures: Mapping[str, Measure]) -> Iterator[RankFigure]:
     rows = trials[trials["status"] != "skipped"]
-    scored = rows.assign(score=_scores(rows))
+    scored = rows.assign(score=_scores(rows, measures))
     others = [name for name in AXES if name != axis]
     wide = scored.pivot_table(index=[*others, "seed"], columns=axis, values="score", sort=False, dropna=False)
     wide = wide.dropna(axis=0, how="all").dropna(axis=1, how="all")
@@ -242,9 +243,9 @@ def _too_few_sets(blocks: int) -> str:
     )
 
 
-def _scores(trials: pd.DataFrame) -> "pd.Series[float]":
+def _scores(trials: pd.DataFrame, measures: Mapping[str, Measure]) -> "pd.Series[float]":
     """The test measure of each completed trial, the greater the better."""
-    parts, measures = [], measures_of(trials)
+    parts = []
     for dataset, part in trials.groupby("dataset", sort=False):
         measure = measures[str(dataset)]
         values = part[measure.shown].astype("float64").where(part["status"] == "completed")

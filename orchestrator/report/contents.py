@@ -94,16 +94,19 @@ _SHOWS: Final = {
 }
 
 
-def read_page(paths: ResultsPaths) -> Page:
-    """What the tables say; where some cannot be read, what can be shown without them. Raises UserError, DamagedResults."""
-    parts = Parts(paths)
+def read_page(paths: ResultsPaths, measure: str | None = None) -> Page:
+    """What the tables say; where some cannot be read, what can be shown without them. Raises UserError, DamagedResults.
+
+    measure: by which cells are ranked, and which they show, in place of what the grid selects by.
+    """
+    parts = Parts(paths, measure)
     tables, trials, ranked = parts.tables, parts.trials, parts.ranked
     curves, (claims, unjudged) = parts.curves, parts.claims
     broken_down = breakdowns.NONE if parts.under_way else parts.breakdowns(parts.broken_down)
     settings = _tuning_settings(tables) if len(parts.tuning) else parts.every[:0]
     damage = [*tables.damage, *([unjudged] if unjudged else [])]
     found = _confirmed(paths, damage)
-    listed = grids.trial_grid(trials)
+    listed = grids.trial_grid(trials, parts.measures)
     tuning = tuning_section(parts.tuning, trials, settings)
     return Page(
         sweep=parts.sweep,
@@ -113,9 +116,18 @@ def read_page(paths: ResultsPaths) -> Page:
         cell_count=len(ranked),
         unplanned=int((parts.unplanned["purpose"].fillna(EVALUATION) == EVALUATION).sum()),
         counts=tuple((str(status), int(count)) for status, count in trials["status"].value_counts().items()),
-        notices=tuple(summary.notices(trials, ranked, damage, str(paths.root))),
+        asked=parts.asked,
+        notices=(
+            *(summary.asked(parts.measures, parts.left_out) if parts.asked else ()),
+            *summary.notices(trials, ranked, damage, str(paths.root)),
+        ),
         doubts=tuple(doubts(trials, ranked, None if parts.under_way else claims, tuning)),
-        winners=summary.winners(trials, ranked, parts.effects, {one.dataset for one in found if one.cells}),
+        winners=summary.winners(
+            parts.measures,
+            ranked,
+            parts.effects,
+            None if parts.asked else {one.dataset for one in found if one.cells},
+        ),
         confirmed=found,
         failures=summary.failure_summary(ranked),
         claims=claims,

@@ -58,7 +58,7 @@ def _leaderboard(page: Page, board: Board, label: str) -> Iterator[str]:
             _field(row[at], column, bold=not page.open and row[place] in _FIRST)
             for at, column in zip(kept, columns, strict=True)
         ]
-        for row in rows
+        for row in (*rows, *board.grid.below)
     ]
     alignment = "".join("l" if column.kind in {"text", "interval"} else "r" for column in columns)
     yield from _table(caption, label, alignment, [column.title for column in columns], body)

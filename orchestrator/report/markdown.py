@@ -7,7 +7,7 @@ from orchestrator.report.page import Board, Page
 from orchestrator.report.page_data import DataTable, Field, Number
 from orchestrator.report.summary import Notice
 from orchestrator.report.tables import SHARED_FIRST
-from orchestrator.text import one_line
+from orchestrator.text import one_line, upper_first
 
 ROWS_KEPT: Final = 50
 """Of each table."""
@@ -96,7 +96,7 @@ def _ties(board: Board) -> str:
 def _table(grid: DataTable) -> Iterator[str]:
     if grid.alike:
         yield f"{_sentence(grid.alike)}\n"
-    yield from _rows([column.title for column in grid.columns], grid.rows[:ROWS_KEPT])
+    yield from _rows([column.title for column in grid.columns], [*grid.rows[:ROWS_KEPT], *grid.below])
     left = len(grid.rows) + grid.left_out - ROWS_KEPT
     if left > 0:
         yield f"\n{left} more are in `trials.parquet`."
@@ -120,7 +120,7 @@ def _number(value: Number) -> str:
 
 
 def _sentence(words: str) -> str:
-    return f"{_text(words[:1].upper() + words[1:])}." if words else ""
+    return f"{_text(upper_first(words))}." if words else ""
 
 
 def _notice(notice: Notice) -> str:

@@ -46,6 +46,8 @@ class Page:
     sweep: str
     open: bool
     """Whether trials have still to run: then nothing of the test split is shown."""
+    asked: bool
+    """Whether cells are ranked by another measure than the grid selects by."""
     written: str
     trials: int
     cell_count: int

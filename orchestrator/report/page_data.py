@@ -219,6 +219,8 @@ class DataTable:
     """Rows that the page does not carry; the Parquet table has them."""
     alike: str = ""
     """What all rows have, and no column therefore: `all have dataset mnist, seed 0`."""
+    below: tuple[tuple[Field, ...], ...] = ()
+    """Rows that stand below the others and are none of them, however these are sorted and filtered."""
 
 
 def alike_in(levels: Mapping[str, Sequence[object]]) -> tuple[tuple[str, ...], str]:

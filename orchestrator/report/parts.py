@@ -7,13 +7,15 @@ from typing import Final
 import pandas as pd
 
 from orchestrator.evidence.pictures import KeptPictures
-from orchestrator.evidence.selection import SCORES, is_open
+from orchestrator.evidence.selection import SCORES, is_open, measures_of
 from orchestrator.report import breakdowns, charts, tables
 from orchestrator.report.charts import axis_effects, cell_figures, rank_figures
 from orchestrator.report.claims import ClaimSection, claim_section
 from orchestrator.report.page import Board
 from orchestrator.report.page_data import Breakdowns, Cells, Curves, Effects, RankFigure
 from orchestrator.report.precision_recall import CLASS_COLUMNS, PrecisionRecall, precision_recall
+from orchestrator.results.asked import asked_columns, measures_asked
+from orchestrator.results.per_class import majorities
 from orchestrator.results.ranked import COSTS, class_counts, ranked_cells
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
@@ -43,10 +45,16 @@ _TRIAL_COLUMNS: Final = [
 class Parts:
     """What the tables of one results directory say. Raises UserError, DamagedResults without the table of trials."""
 
-    def __init__(self, paths: ResultsPaths) -> None:
+    def __init__(self, paths: ResultsPaths, measure: str | None = None) -> None:
+        """measure: what cells are ranked by and show, in place of what the grid selects by (`asked.measures_asked`).
+
+        Raises UserError also where there is no such measure, or no trial has it.
+        """
         self.paths = paths
+        self.asked = measure is not None
+        """Whether cells are ranked by another measure than the grid selects by."""
         self.tables = TablesRead(paths)
-        every = self.tables.every_trial(_TRIAL_COLUMNS)
+        every = self.tables.every_trial([*_TRIAL_COLUMNS, *([] if measure is None else asked_columns(measure))])
         every["planned"] = every["planned"].fillna(False).astype(bool)
         if every["planned"].any():
             self.unplanned, self.every = every[~every["planned"]], every[every["planned"]]
@@ -56,6 +64,11 @@ class Parts:
         self.trials, self.tuning = self.every[purposes == EVALUATION], self.every[purposes == "tuning"]
         self.under_way = is_open(self.trials["status"])
         """Whether trials have still to run: then nothing of the test split is shown."""
+        self.measures = measures_of(self.trials) if measure is None else measures_asked(self.trials, measure, paths)
+        """Of each data set."""
+        self.left_out = [str(name) for name in self.trials["dataset"].unique() if str(name) not in self.measures]
+        """Data sets of which no trial has the measure."""
+        self.trials = self.trials[~self.trials["dataset"].isin(self.left_out)]
 
     @property
     def damage(self) -> list[str]:
@@ -69,30 +82,30 @@ class Parts:
     @cached_property
     def ranked(self) -> pd.DataFrame:
         pictures = KeptPictures(self.paths)
-        found = ranked_cells(self.trials, class_counts(self.trials, self.tables), pictures)
+        found = ranked_cells(self.trials, class_counts(self.trials, self.tables), pictures, self.measures)
         self.tables.damage += pictures.damage
         return found
 
     @cached_property
     def cells(self) -> Cells:
-        return cell_figures(self.trials, self.ranked)
+        return cell_figures(self.trials, self.ranked, self.measures)
 
     @cached_property
     def boards(self) -> tuple[Board, ...]:
-        return tables.boards(self.trials, self.ranked)
+        return tables.boards(self.ranked, self.measures, tuple(majorities(self.ranked, self.trials, self.tables)))
 
     @cached_property
     def curves(self) -> Curves:
-        epochs = self.tables.epochs([*charts.EPOCH_COLUMNS, *charts.epochs_selected(self.trials)])
-        return charts.learning_curves(self.trials, self.ranked, epochs)
+        epochs = self.tables.epochs([*charts.EPOCH_COLUMNS, *charts.epochs_selected(self.measures)])
+        return charts.learning_curves(self.trials, self.ranked, epochs, self.measures)
 
     @cached_property
     def effects(self) -> tuple[Effects, ...]:
-        return () if self.under_way else axis_effects(self.trials)
+        return () if self.under_way else axis_effects(self.trials, self.measures)
 
     @cached_property
     def ranks(self) -> tuple[RankFigure, ...]:
-        return () if self.under_way else rank_figures(self.trials)
+        return () if self.under_way else rank_figures(self.trials, self.measures)
 
     @cached_property
     def environments(self) -> pd.DataFrame:

@@ -1,12 +1,12 @@
 """What was run, what came first, and how sure that is: the words at the head of the page."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from orchestrator.evidence.selection import Measure, is_open, measures_of
+from orchestrator.evidence.selection import Measure, is_open
 from orchestrator.grid.claims import ALPHA, min_seeds
 from orchestrator.report.page_data import LEFT_OVER, Effects
 from orchestrator.results.ranked import broken, counted_as, tuned_label
@@ -46,22 +46,27 @@ class WinningCell:
 
 
 def winners(
-    trials: pd.DataFrame, ranked: pd.DataFrame, shares: tuple[Effects, ...], confirmed: Collection[str] = ()
+    measures: Mapping[str, Measure],
+    ranked: pd.DataFrame,
+    shares: tuple[Effects, ...],
+    confirmed: Collection[str] | None = (),
 ) -> tuple[WinningCell, ...]:
     """Name the best cell of each data set that has a completed trial. The test split chooses nothing.
 
-    confirmed: data sets whose best cells were confirmed on fresh seeds.
+    measures: of each data set. confirmed: data sets whose best cells were confirmed on fresh seeds; None where these are the
+    best by another measure than the grid selects by, which is what is confirmed.
     """
-    of_dataset, measures = {effects.dataset: effects for effects in shares}, measures_of(trials)
+    of_dataset = {effects.dataset: effects for effects in shares}
     found = []
     for name, cells in ranked.groupby("dataset", sort=False):
         dataset = str(name)
         if (cells["n"] > 0).any():
-            found.append(_winner(cells, measures[dataset], of_dataset.get(dataset), dataset in confirmed))
+            was_confirmed = None if confirmed is None else dataset in confirmed
+            found.append(_winner(cells, measures[dataset], of_dataset.get(dataset), was_confirmed))
     return tuple(found)
 
 
-def _winner(cells: pd.DataFrame, measure: Measure, effects: Effects | None, confirmed: bool) -> WinningCell:
+def _winner(cells: pd.DataFrame, measure: Measure, effects: Effects | None, confirmed: bool | None) -> WinningCell:
     there = cells[cells["n"] > 0]
     cell = there.iloc[0]
     seeds = int(cell["n"])
@@ -117,7 +122,8 @@ def _beside(measure: Measure) -> str:
     return f", though some cells select by {', '.join(measure.beside)}" if measure.beside else ""
 
 
-def _sure(cells: pd.DataFrame, measure: Measure, confirmed: bool) -> Iterator[Notice]:
+def _sure(cells: pd.DataFrame, measure: Measure, confirmed: bool | None) -> Iterator[Notice]:
+    """confirmed: None where nothing could confirm it."""
     ranked = cells[cells["n"] > 0]
     others = len(ranked) - 1
     if measure.split == "validation":
@@ -139,11 +145,11 @@ def _sure(cells: pd.DataFrame, measure: Measure, confirmed: bool) -> Iterator[No
         yield Notice(f"The interval is about {scope}.")
     if confirmed:
         yield Notice("It ran on fresh seeds, which had no part in choosing it.", section="confirmation")
-    else:
-        yield Notice(
-            f"Chosen as the best of {others + 1}, it owes a part of its score to luck, and would lose that on fresh seeds:",
-            "orch sweep GRID --confirm",
-        )
+        return
+    luck = (
+        f"Chosen as the best of {others + 1}, it owes a part of its score to luck, and would lose that on fresh seeds"
+    )
+    yield Notice(f"{luck}.") if confirmed is None else Notice(f"{luck}:", "orch sweep GRID --confirm")
 
 
 def _differences(differ: int, ties: int, others: int) -> str:
@@ -198,6 +204,14 @@ def failure_summary(ranked: pd.DataFrame) -> str:
 
 def _of_validation(trials: pd.DataFrame) -> str:
     return ", on validation: the test split is shown when all have ended" if is_open(trials["status"]) else ""
+
+
+def asked(measures: Mapping[str, Measure], left_out: Sequence[str]) -> Iterator[Notice]:
+    """Yield by what cells are ranked in place of what the grid selects by. left_out: data sets of which no trial has it."""
+    title = " or ".join(dict.fromkeys(measure.title for measure in measures.values()))
+    yield Notice(f"Cells are ranked by validation {title}, as was asked for, and not by what the grid selects by.")
+    if left_out:
+        yield Notice(f"Left out, since no trial there has {title}: {', '.join(left_out)}.")
 
 
 def notices(trials: pd.DataFrame, ranked: pd.DataFrame, damage: list[str], results: str) -> Iterator[Notice]:

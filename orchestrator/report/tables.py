@@ -1,15 +1,16 @@
 """The tables of the page: leaderboards, trials, and what went wrong."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import pandas as pd
 
-from orchestrator.evidence.selection import MEASURES, SHOWN, Measure, best_first, measures_of
+from orchestrator.evidence.selection import MEASURES, SHOWN, Measure, best_first
 from orchestrator.plan.tuned import shown_text
 from orchestrator.report.page import Board
 from orchestrator.report.page_data import Column, DataTable, Field, alike_in, number
+from orchestrator.results.per_class import Majority
 from orchestrator.results.ranked import broken, counted_as, scope_of
 from orchestrator.text import counted
 from results_schema import UNDER_WAY
@@ -17,6 +18,7 @@ from trainables import AXES, LEARNING_AXES
 
 SHARED_FIRST: Final = "=1"
 """The place of cells that are not told from the first by seeds that could."""
+NO_PLACE: Final = "–"
 SEEDS: Final = "n"
 P: Final = "p (Holm)"
 """Titles of columns that a paper's table keeps."""
@@ -26,22 +28,37 @@ _LONGEST_REASON: Final = 300
 _AXIS_COLUMNS: Final = tuple(Column(axis, "text") for axis in AXES)
 
 
-def boards(trials: pd.DataFrame, ranked: pd.DataFrame) -> tuple[Board, ...]:
-    """The leaderboard of each data set. ranked: of `ranked_cells`."""
-    measures = measures_of(trials)
+def boards(ranked: pd.DataFrame, measures: Mapping[str, Measure], baselines: Sequence[Majority]) -> tuple[Board, ...]:
+    """The leaderboard of each data set. ranked: of `ranked_cells`. baselines: of some data sets."""
+    below = {one.dataset: one for one in baselines}
     return tuple(
-        _board(str(dataset), cells, measures[str(dataset)]) for dataset, cells in ranked.groupby("dataset", sort=False)
+        _board(str(dataset), cells, measures[str(dataset)], below.get(str(dataset)))
+        for dataset, cells in ranked.groupby("dataset", sort=False)
     )
 
 
-def _board(dataset: str, cells: pd.DataFrame, measure: Measure) -> Board:
+def _board(dataset: str, cells: pd.DataFrame, measure: Measure, baseline: Majority | None) -> Board:
     kept = cells.head(ROWS_KEPT)
     varying, alike = alike_in({axis: list(cells[axis]) for axis in LEARNING_AXES})
     columns = _board_columns(cells, varying, measure)
     shown = _readable(kept).assign(place=_places(kept))
     shown["interval"] = pd.Series(list(kept[["mean", "low", "high"]].to_numpy()), index=kept.index, dtype=object)
     summary = "; ".join(_summary(cells, alike, measure))
-    return Board(dataset, summary, _grid(tuple(columns.values()), shown, columns, left_out=len(cells) - len(kept)))
+    grid = _grid(tuple(columns.values()), shown, columns, left_out=len(cells) - len(kept))
+    return Board(dataset, summary, grid if baseline is None else replace(grid, below=(_row(baseline, columns),)))
+
+
+def _row(baseline: Majority, columns: Mapping[str, Column]) -> tuple[Field, ...]:
+    """Of what is no trial: its name stands where those of models do, or of the first axis that varies."""
+    named = "model" if "model" in columns else next(axis for axis in LEARNING_AXES if axis in columns)
+    own: dict[str, Field] = {
+        "place": NO_PLACE,
+        "interval": (number(baseline.value), None, None),
+        named: f"always {baseline.name}",
+        "n": 0,
+        "statuses": "no trial",
+    }
+    return tuple(own.get(name, "" if column.kind == "text" else None) for name, column in columns.items())
 
 
 def _board_columns(cells: pd.DataFrame, varying: Iterable[str], measure: Measure) -> dict[str, Column]:
@@ -81,15 +98,14 @@ def _summary(cells: pd.DataFrame, alike: str, measure: Measure) -> Iterator[str]
 
 
 def _places(cells: pd.DataFrame) -> list[str]:
-    """`SHARED_FIRST` for all that tie with the first, `–` for those without a completed trial."""
+    """`SHARED_FIRST` for all that tie with the first, `NO_PLACE` for those without a completed trial."""
     shared = int(cells["ties"].sum()) > 1
     ranks = zip(cells["rank"], cells["ties"], strict=True)
-    return ["–" if pd.isna(rank) else SHARED_FIRST if ties and shared else f"{rank:.0f}" for rank, ties in ranks]
+    return [NO_PLACE if pd.isna(rank) else SHARED_FIRST if ties and shared else f"{rank:.0f}" for rank, ties in ranks]
 
 
-def trial_grid(trials: pd.DataFrame) -> DataTable:
-    """Return all planned trials, the best of each data set first."""
-    measures = measures_of(trials)
+def trial_grid(trials: pd.DataFrame, measures: Mapping[str, Measure]) -> DataTable:
+    """Return all planned trials, the best of each data set first. measures: of each data set."""
     varying, alike = alike_in({axis: list(trials[axis]) for axis in AXES})
     columns = {
         "trial_id": Column("trial", "text"),

@@ -7,12 +7,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from orchestrator.errors import UserError
-from orchestrator.text import clean
+from orchestrator.text import clean, upper_first
 from trainables.data.files import replace_whole
 
 
 def environment() -> Environment:
-    """The templates of this package, with `part` for a file that is put in as it stands."""
+    """The templates of this package, with `part` for a file that is put in as it stands, and the filter `upper_first`."""
     made = Environment(
         loader=PackageLoader("orchestrator.report"),
         autoescape=True,
@@ -20,6 +20,7 @@ def environment() -> Environment:
         trim_blocks=True,
         finalize=cleaned,
     )
+    made.filters["upper_first"] = upper_first
     made.globals["part"] = partial(part, made)
     return made
 

@@ -33,12 +33,19 @@ class CellTable:
         parts = []
         for dataset in self.cells["dataset"].unique().to_pylist():
             cells = self.cells.filter(pc.equal(self.cells["dataset"], dataset))
-            row = [
-                {"dataset": dataset, "model": f"always {one.name}", "mean": one.value, "n": 0, "statuses": "no trial"}
+            rows = [
+                {
+                    "dataset": dataset,
+                    "model": f"always {one.name}",
+                    "mean": one.value,
+                    "measure": cells["measure"][0],
+                    "n": 0,
+                    "statuses": "no trial",
+                }
                 for one in self.baselines
                 if one.dataset == dataset
             ]
-            parts += [cells, *(pa.Table.from_pylist([each], cells.schema) for each in row)]
+            parts += [cells, pa.Table.from_pylist(rows, cells.schema)]
         return pa.concat_tables(parts) if parts else self.cells
 
 

@@ -115,9 +115,10 @@ def read_content(paths: ResultsPaths) -> Content:
 def _summary(trials: pd.DataFrame, ranked: pd.DataFrame) -> Iterator[str]:
     counts = ", ".join(f"{count} {status}" for status, count in trials["status"].value_counts().items())
     yield f"{len(trials)} trials of {len(ranked)} cells: {counts}."
-    for winner in page_summary.winners(trials, ranked, ()):
+    for winner in page_summary.winners(measures_of(trials), ranked, ()):
         interval = f" [{winner.interval}]" if winner.interval else ""
-        yield f"{winner.dataset}: {winner.label} comes first, {winner.score}{interval} ({winner.title}); {winner.sure}."
+        sure = " ".join(f"{notice.what} {notice.do}".rstrip() for notice in winner.sure)
+        yield f"{winner.dataset}: {winner.label} comes first, {winner.score}{interval} ({winner.title}). {sure}"
     yield page_summary.failure_summary(ranked)
 
 

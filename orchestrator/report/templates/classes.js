@@ -1,7 +1,7 @@
 "use strict";
 // The table under a confusion matrix: what a cell makes of each class, from the counts of all its seeds together.
 const classTable = ({ element, figure }) => {
-  const HEADS = ["class", "precision", "recall", "F1", "test examples"];
+  const HEADS = ["class", "precision", "recall", "F1", "examples"];
 
   // As `classes` has them: of a class without test examples nothing is defined, and where it is never said precision is 0.
   function measures(counts, at) {
@@ -17,7 +17,7 @@ const classTable = ({ element, figure }) => {
     });
     const heads = HEADS.map((head, at) => element("th", { scope: "col", ...(at ? { class: "figure" } : {}) }, head));
     const caption = element("caption", {}, "Precision, recall, F1 and test examples of each class");
-    target.replaceChildren(element("table", { class: "plain" }, caption, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows)));
+    target.replaceChildren(element("table", { class: "plain classes" }, caption, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows)));
   }
 
   return { draw };

@@ -155,7 +155,7 @@ const figures = (() => {
     };
     const axis = { ...ticks(names, 16), ...(size > 40 ? { showticklabels: false } : {}) };
     return Plotly.react(target, [trace], layout(460, {
-      xaxis: { ...axis, title: { text: "predicted class" } }, yaxis: { ...axis, title: { text: "true class" }, autorange: "reversed" },
+      xaxis: { ...axis, title: { text: "predicted class", standoff: 16 } }, yaxis: { ...axis, title: { text: "true class" }, autorange: "reversed" },
     }), config);
   }
 

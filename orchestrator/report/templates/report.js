@@ -107,6 +107,9 @@
     select.append(option("", "all"), ...cells.axes[axis].levels.map((level, at) => option(at, level)));
     select.addEventListener("change", () => { chosen[axis] = select.value === "" ? null : Number(select.value); filter(); });
   }
+  // what is jumped to stands below the filters, which take more rows where there is less room
+  const filters = document.querySelector(".filters");
+  if (filters) new ResizeObserver(() => document.documentElement.style.setProperty("--filters", `${filters.offsetHeight}px`)).observe(filters);
   const reset = document.querySelector("[data-reset]");
   if (reset) reset.addEventListener("click", () => { chosen.fill(null); all("[data-filter]").forEach((select) => { select.value = ""; }); filter(); });
   for (const select of all("[data-cell-choice]")) select.addEventListener("change", draw);

@@ -66,7 +66,9 @@ const sideBySide = (() => {
     function between(a, b, times) {
       if (typeof a !== "number" || typeof b !== "number") return "";
       if (times) return a > 0 && b > 0 ? `× ${(b / a).toPrecision(3)}` : "";
-      return `${b >= a ? "+" : "−"}${figure(Math.abs(b - a))}`;
+      const apart = Math.abs(b - a);
+      // as many digits as the two have that it lies between
+      return `${b >= a ? "+" : "−"}${apart >= 5e-5 && apart < 1000 ? apart.toFixed(4) : figure(apart)}`;
     }
     function fill(name, heads, rows) {
       const [table] = find(name);

@@ -20,7 +20,7 @@ const tables = (() => {
   }
 
   function range(grid, at) {
-    const ends = grid.rows.flatMap((row) => row[at].filter((value) => value !== null));
+    const ends = [...grid.rows, ...grid.below].flatMap((row) => row[at].filter((value) => value !== null));
     return ends.length ? [Math.min(...ends), Math.max(...ends)] : [0, 1];
   }
 
@@ -54,6 +54,8 @@ const tables = (() => {
       return head;
     });
     root.querySelector("thead").append(look.element("tr", {}, ...heads));
+    const drawn = (row) => look.element("tr", {}, ...row.map((value, place) => cell(value, grid.columns[place], ends[place])));
+    root.querySelector("tfoot").append(...grid.below.map(drawn));
 
     function compare(a, b) {
       const kind = grid.columns[state.sort].kind;
@@ -66,7 +68,7 @@ const tables = (() => {
       const wanted = input.value.toLowerCase().split(/\s+/).filter(Boolean);
       const found = grid.rows.flatMap((row, at) => ((!wanted.length || says(at, wanted)) && matches(titles, row) ? [at] : []));
       if (state.sort !== null) found.sort(compare);
-      body.replaceChildren(...found.slice(0, state.most).map((at) => look.element("tr", {}, ...grid.rows[at].map((value, place) => cell(value, grid.columns[place], ends[place])))));
+      body.replaceChildren(...found.slice(0, state.most).map((at) => drawn(grid.rows[at])));
       heads.forEach((head, at) => (at === state.sort ? head.setAttribute("aria-sort", state.up ? "ascending" : "descending") : head.removeAttribute("aria-sort")));
       more.hidden = found.length <= state.most;
       root.querySelector("output").textContent = `${found.length.toLocaleString("en")} of ${grid.rows.length.toLocaleString("en")} rows`;

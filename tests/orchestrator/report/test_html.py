@@ -126,6 +126,7 @@ def test_a_browser_filters_and_sorts_without_a_word_or_a_request(evil: Path):
 
         board.get_by_role("searchbox").fill("diverged")
         assert [row[2] for row in rows(board)] == ["mlp"]
+        expect(board.locator("tfoot tr")).to_contain_text("no trial")
         board.get_by_role("searchbox").fill("")
 
         page.locator('[data-filter="1"]').select_option(label=EVIL)

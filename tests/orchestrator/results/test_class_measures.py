@@ -13,7 +13,11 @@ import orchestrator
 from orchestrator.cli import run
 from orchestrator.errors import UserError
 from orchestrator.evidence.pictures import KeptPictures
+from orchestrator.figures.draw import draw
 from orchestrator.grid.measures import measure_named
+from orchestrator.report.contents import read_page
+from orchestrator.report.latex import latex
+from orchestrator.report.markdown import markdown
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.watch.reading import ResultsReader
 
@@ -152,6 +156,39 @@ def test_the_command_shows_it(root: Path, capsys: pytest.CaptureFixture[str]) ->
     support = orchestrator.load(root).classes.query("class_name == 'fine'")["support"].iloc[0]
     whole = orchestrator.load(root).trials["test_size"].iloc[0]
     assert "always fine" in baseline and f"{support / whole:.4f}" in baseline
+
+
+def test_a_page_is_ranked_by_what_is_asked_for(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for measure, title in (("f1_macro", "test F1 (macro)"), ("average_precision[defect]", None)):
+        cells = orchestrator.load(root).cells(measure)
+        page = read_page(ResultsPaths(root), measure)
+        (board,) = page.boards
+        places = {column.title: at for at, column in enumerate(board.grid.columns)}
+        at = next(at for at, column in enumerate(board.grid.columns) if column.kind == "interval")
+        assert title in (None, board.grid.columns[at].title)
+        assert [row[at][0] for row in board.grid.rows] == pytest.approx(list(cells["mean"]), rel=1e-5)
+        assert [row[places["model"]] for row in board.grid.rows] == list(cells["model"])
+        assert page.asked and "as was asked for" in page.notices[0].what
+        assert not [notice for notice in page.winners[0].sure if notice.do], (
+            "what is confirmed is the grid's own choice"
+        )
+        if title:
+            dots = draw(ResultsPaths(root), "leaderboard", {"measure": measure})[0].axes[0].lines
+            drawn = [line.get_xdata()[0] for line in dots if line.get_marker() == "o"]
+            assert drawn == pytest.approx(list(cells["mean"]), rel=1e-5)
+    assert run(["report", str(root), "--measure", "recall[defct]"]) == 2
+    assert "did you mean defect?" in capsys.readouterr().err
+
+
+def test_a_page_has_what_no_training_gives(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["results", str(root), "--cells", "--measure", "accuracy", "--json"]) == 0
+    (baseline,) = [row for row in json.loads(capsys.readouterr().out) if row["statuses"] == "no trial"]
+    page = read_page(ResultsPaths(root), "accuracy")
+    (below,) = page.boards[0].grid.below
+    assert below[:3] == ("–", (pytest.approx(baseline["mean"], abs=1e-5), None, None), "always fine")
+    assert "always fine" in markdown(page) and "always fine" in latex(page)
+    (own,) = read_page(ResultsPaths(root)).boards[0].grid.below
+    assert own[1] == (0, None, None), "who says fine always finds no defect"
 
 
 def test_who_watches_sees_it(root: Path) -> None:

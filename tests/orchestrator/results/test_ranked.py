@@ -152,8 +152,10 @@ def test_the_leaderboard_on_the_command_line(tmp_path: Path, capsys: pytest.Capt
         "digits: intervals, p and ties are about pictures like these; what diverged or failed counts as 0.3333 (chance)\n"
     )
     assert run(["results", root, "--cells", "--json"]) == 0
-    first, second = json.loads(capsys.readouterr().out)
+    first, second, baseline = json.loads(capsys.readouterr().out)
     assert (first["model"], first["scope"], first["withheld"], first["rank"]) == ("cnn", "pictures like these", None, 1)
     assert (second["is_chance"], second["diverged"]) == (True, 1)
+    assert (baseline["statuses"], baseline["n"], baseline["cell_id"]) == ("no trial", 0, None)
+    assert baseline["measure"] == first["measure"] and 0 < baseline["mean"] < second["mean"]
     assert run(["results", root, "--cells", "--limit", "1"]) == 2
     assert "--cells is a table of its own" in capsys.readouterr().err
