@@ -1,6 +1,8 @@
 """`orch sweep GRID`: run what is missing of a grid."""
 
 import signal
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from orchestrator.cli.terminal.path import PATH
 
 if TYPE_CHECKING:
     from clusters.spec import ClusterSpec
+    from orchestrator.plan.progress import Progress
     from orchestrator.results.confirmed import Confirmation
     from orchestrator.sweep.notify import Notice, Notifier
     from orchestrator.sweep.run import SweepRequest
@@ -165,7 +168,7 @@ def command(
         # a display that is drawn anew would paint over a debugger's prompt
         with (
             display(quiet=quiet, verbose=verbose or engine == "inline") as progress,
-            watched(None if at is None else [at], progress.note),
+            watched(None if at is None else [at], _told(progress, quiet=quiet)),
         ):
             summary = run_sweep(request, notifier.watching(progress))
         ended(summary.exit_code, summary.as_text(), summary.counts)
@@ -180,6 +183,11 @@ def command(
         for one in found:
             say("\n  ".join(one.lines))
     return summary.exit_code
+
+
+def _told(progress: "Progress", *, quiet: bool) -> Callable[[str], None]:
+    """How the page's address is said: to who wants to hear nothing but errors as well, who could not open it without."""
+    return partial(say, err=True) if quiet else progress.note
 
 
 def _confirmed(results: Path) -> "tuple[Confirmation, ...]":
@@ -234,7 +242,7 @@ def _on_head(
             return 0
         try:
             there = ["--cluster", str(submitted.file), submitted.name] if watch else None
-            with display(quiet=quiet, verbose=True) as progress, watched(there, progress.note):
+            with display(quiet=quiet, verbose=True) as progress, watched(there, _told(progress, quiet=quiet)):
                 progress.note(f"submitted job {submitted.job_id} to {cluster.name}; Ctrl-C leaves it running")
                 answer = follow(submitted, progress)
         except KeyboardInterrupt as stopped:
