@@ -64,7 +64,8 @@ class Holder:
         return cls(user_name(), socket.gethostname(), pid, since, born(pid) or "")
 
     def __str__(self) -> str:
-        return f"{self.user} on {self.host}, process {self.pid}, since {self.since}"
+        since = self.since.replace("T", " ").replace("+00:00", " UTC")
+        return f"{self.user} on {self.host}, process {self.pid}, since {since}"
 
     def lives(self) -> bool:
         """A sweep that was killed leaves its note behind; on another machine the note has to be believed."""

@@ -20,8 +20,6 @@ from tests.chaos.forked import orch, start, wait_until
 from tests.chaos.invariant import check_end, check_files, check_struck, check_whole, finished
 from tests.chaos.lab import Lab
 
-HOLDER = "{user} on {host}, process {pid}, since {since}"
-
 
 def files_may_not_grow(lab: Lab, random: Random, number: int) -> Figures:
     """RLIMIT_FSIZE: a quota that no file may pass, of another size each time."""

@@ -95,7 +95,7 @@
     }
     const all = told.boards.flatMap((board) => board.cells), kept = all.filter((one) => within(levelsOf(one))).length;
     const output = at("filters").querySelector("output");
-    if (output) output.textContent = chosen.some(Boolean) ? `${count(kept)} of ${count(all.length)} cells` : `${count(all.length)} cells with a score`;
+    if (output) output.textContent = chosen.some(Boolean) ? `${count(kept)} of ${count(all.length)} cells` : `${count(all.length)} ${all.length === 1 ? "cell" : "cells"} with a score`;
   }
 
   function bar(slot) {
