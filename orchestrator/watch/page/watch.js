@@ -111,11 +111,11 @@
     show(at("slots"), [there, told.slots_left_out, none, [...latest], told.at], (root) => {
       section(root, none, there.length > 0);
       const hosts = new Set(told.slots.map((slot) => slot.host)).size > 1;
-      table(root, [["slot", ""], ["score", "figure"], ["trial", ""], ["epoch", "figure"], ["", ""], ["phase", ""], ["for", "figure"], ["id", ""]], there.map((slot) => [
+      table(root, [["slot", ""], ["score", "figure"], ["epoch", "figure"], ["trial", ""], ["", ""], ["phase", ""], ["for", "figure"], ["id", ""]], there.map((slot) => [
         cell("label", hosts ? `${slot.host} ${slot.slot}` : slot.slot),
         cell("figure", latest.get(slot.trial_id) === undefined ? "" : look.figure(latest.get(slot.trial_id))),
-        cell("text trial", named(slot.levels, slot.name)),
         cell("figure", slot.epochs === null ? String(slot.epoch) : `${slot.epoch} / ${slot.epochs}`),
+        cell("text trial", named(slot.levels, slot.name)),
         cell("", bar(slot)), cell("status", slot.phase), cell("figure", since(slot.since)), cell("id", slot.trial_id),
       ]));
       if (told.slots_left_out) root.querySelector("tbody").append(look.element("tr", {}, look.element("td", { colspan: "8" }, `and ${count(told.slots_left_out)} more`)));

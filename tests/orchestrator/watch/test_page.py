@@ -62,8 +62,8 @@ def test_names_are_text_and_the_page_follows_the_sweep(writing: tuple[ResultsPat
         expect(page.locator("#headline")).to_contain_text("2 of 4 trials done (50 %)")
         slot = page.locator("#slots tbody tr")
         expect(slot.locator("td").nth(1)).to_have_text("0.6000")
-        expect(slot.locator("td").nth(2)).to_have_text(f"{HOSTILE} · {STRANGE.regularizer} · seed 1")
-        expect(slot.locator("td").nth(3)).to_have_text("2 / 3")
+        expect(slot.locator("td").nth(2)).to_have_text("2 / 3")
+        expect(slot.locator("td").nth(3)).to_have_text(f"{HOSTILE} · {STRANGE.regularizer} · seed 1")
         expect(page.locator("#leaderboard tbody tr td").nth(2)).to_have_text(HOSTILE)
         expect(page.locator("#failures td.reason")).to_have_text(f"RuntimeError: {HOSTILE}\nsecond line")
         assert page.locator("img").count() == 0
