@@ -152,11 +152,13 @@ def sweeps(folder: Path, trials: int, rounds: int) -> list[Figure]:
                 with_page.append(watched(command).cpu_seconds)
                 walls.append(time.monotonic() - began)
                 of_page.append(sum(process.cpu_times()[:2]) - before)
-    more = statistics.median(with_page) / statistics.median(alone) - 1
+    more = [100 * (watched_one / one - 1) for watched_one, one in zip(with_page, alone, strict=True)]
+    unsure = 2 * statistics.stdev(more) / rounds**0.5 if rounds > 1 else float("nan")
     return [
         Figure("sweep alone, CPU, median", statistics.median(alone), "s"),
         Figure("sweep with a page, CPU, median", statistics.median(with_page), "s"),
-        Figure("sweep with a page, more CPU", 100 * more, "%", 100 * SLOWER),
+        Figure("sweep with a page, more CPU, mean of the rounds", statistics.fmean(more), "%", 100 * SLOWER),
+        Figure("that is unsure by (two standard errors)", unsure, "%"),
         Figure("page's own CPU, of one core", 100 * sum(of_page) / sum(walls), "%"),
     ]
 

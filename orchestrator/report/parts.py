@@ -60,15 +60,18 @@ class Parts:
             self.unplanned, self.every = every[~every["planned"]], every[every["planned"]]
         else:
             self.unplanned, self.every = every[:0], every
-        purposes = self.every["purpose"].fillna(EVALUATION)
-        self.trials, self.tuning = self.every[purposes == EVALUATION], self.every[purposes == "tuning"]
-        self.under_way = is_open(self.trials["status"])
+        planned = self._of(EVALUATION)
+        self.under_way = is_open(planned["status"])
         """Whether trials have still to run: then nothing of the test split is shown."""
-        self.measures = measures_of(self.trials) if measure is None else measures_asked(self.trials, measure, paths)
+        self.measures = measures_of(planned) if measure is None else measures_asked(planned, measure, paths)
         """Of each data set."""
-        self.left_out = [str(name) for name in self.trials["dataset"].unique() if str(name) not in self.measures]
+        self.left_out = [str(name) for name in planned["dataset"].unique() if str(name) not in self.measures]
         """Data sets of which no trial has the measure."""
-        self.trials = self.trials[~self.trials["dataset"].isin(self.left_out)]
+        self.every = self.every[~self.every["dataset"].isin(self.left_out)]
+        self.trials, self.tuning = self._of(EVALUATION), self._of("tuning")
+
+    def _of(self, purpose: str) -> pd.DataFrame:
+        return self.every[self.every["purpose"].fillna(EVALUATION) == purpose]
 
     @property
     def damage(self) -> list[str]:

@@ -1,6 +1,7 @@
 """What the page says, beside scores of our choice."""
 
 import statistics
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from orchestrator.store.tables import export
 from tests.orchestrator.evidence.stated import write
 from tests.orchestrator.sample import (
     CELLS,
+    CNN_SGD,
     MLP_SGD,
     SKIPPED,
     Cell,
@@ -308,3 +310,20 @@ def test_the_score_stands_second_and_what_all_rows_have_above(tmp_path: Path):
 def test_of_cells_that_are_all_alike_the_model_is_named(tmp_path: Path):
     page = read_page(write(tmp_path / "demo", {MLP: LOW}))
     assert [column.title for column in page.all_trials.columns if column.title in AXES] == ["model"]
+
+
+def test_a_data_set_without_what_is_asked_for_is_left_out_and_named(tmp_path: Path):
+    paths = write_regression(tmp_path / "demo")
+    with closing(Journal.create_or_open(paths.journal)) as journal:
+        numbers = [Cell(dataset="brightness", model=model) for model in ("mlp", "cnn")]
+        plan(journal, [*numbers, MLP_SGD, CNN_SGD], seeds=(0,))
+        complete(journal, MLP_SGD, 0, accuracy=0.9)
+        complete(journal, CNN_SGD, 0, accuracy=0.8)
+        journal.commit()
+        export(journal, paths)
+    assert [board.dataset for board in read_page(paths).boards] == ["brightness", "digits"]
+    page = read_page(paths, "f1_macro")
+    (board,) = page.boards
+    assert [row[1][0] for row in board.grid.rows] == [pytest.approx(0.89), pytest.approx(0.79)]
+    assert page.notices[1].what == "Left out, since no trial there has F1 (macro): brightness."
+    assert (page.trials, page.cell_count, len(page.all_trials.rows)) == (2, 2, 2)
