@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 @click.option(
     "--grid",
     type=PATH,
-    help="Take the claims of this file; what the latest sweep's grid did not have is post hoc. Of one RESULTS alone.",
+    help="Take the claims of this file; those that the latest sweep's grid did not have are post hoc. For one RESULTS only.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(results: tuple[Path, ...], grid: Path | None, as_json: bool) -> int:
-    """A verdict on each claim of the grid whose results are in RESULTS: supported, contradicted, inconclusive or confounded.
+    """Give a verdict on each claim of the grid with results in RESULTS: supported, contradicted, inconclusive, confounded.
 
-    Each with its scope, effect, interval, corrected p, number of pairs, what else differs, and what would decide it. The
-    claims of several RESULTS are one family: p is corrected over all of them. Ends with 0 whatever the verdicts are, 2
-    where a claim cannot be read or several RESULTS are no family, 4 for damaged results (after showing what can be shown).
+    Each comes with its scope, effect, interval, corrected p, number of pairs, what else differs, and what would decide it.
+    The claims of several RESULTS are one family: p is corrected over all of them. Exits with 0 whatever the verdicts are, 2
+    if a claim cannot be read or several RESULTS cannot be one family, 4 for damaged results (after showing what can be
+    shown).
     """
     from orchestrator.errors import UserError
     from orchestrator.evidence.judge import judge, judge_together
@@ -35,12 +36,12 @@ def command(results: tuple[Path, ...], grid: Path | None, as_json: bool) -> int:
 
     every = [results_at(one) for one in results]
     if len(every) > 1 and grid is not None:
-        raise UserError("--grid takes the claims of one RESULTS; give one of them, or leave --grid out")
+        raise UserError("--grid works with a single RESULTS; give one of them, or leave --grid out")
     judged = judge(every[0], grid) if len(every) == 1 else judge_together(every)
     if as_json:
         _print_json(judged)
     elif not judged.verdicts:
-        say(f"{judged.sweep} claims nothing; docs/claims.md says how a grid states what its results should show")
+        say(f"{judged.sweep} makes no claims; docs/claims.md says how a grid states what its results should show")
     else:
         before = None
         for verdict, root in zip(judged.verdicts, judged.results, strict=True):

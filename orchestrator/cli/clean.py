@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 )
 @click.argument("results", type=RESULTS)
 @click.argument("grids", type=PATH, nargs=-1)
-@click.option("--data", type=PATH, help="Data folder of GRIDS; ORCH_DATA when not given.")
-@click.option("--copies", is_flag=True, help="Journals of older versions, and copies that `orch repair` has kept, too.")
+@click.option("--data", type=PATH, help="Data folder of GRIDS.  [default: ORCH_DATA]")
+@click.option(
+    "--copies", is_flag=True, help="Also remove journals of older versions, and copies that `orch repair` kept."
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; removes nothing without --yes.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; remove nothing without --yes.")
 def command(results: Path, grids: tuple[Path, ...], data: Path | None, copies: bool, yes: bool, as_json: bool) -> None:
-    """Remove weights, pictures and checkpoints of trials that neither the latest sweep's grid names, nor one of GRIDS.
+    """Remove weights, images and checkpoints of trials that neither the latest sweep's grid nor one of GRIDS names.
 
     Shows a list first, and asks. Rows of all trials stay in the tables. Only files that orch has written are removed, no
-    link is followed, and `orch verify` finds the directory intact afterwards. Ends with 5 while a sweep runs here.
+    link is followed, and `orch verify` finds the directory intact afterwards. Exits with 5 while a sweep runs here.
     """
     from contextlib import closing
 
@@ -59,7 +61,7 @@ def _trials_of(grid: Path, data: Path | None) -> set[str]:
 
     plan = Plan(read_grid(grid), data_location(data, grid))
     if plan.missing:
-        raise UserError(f"{grid}: which trials it names cannot be told without its data: {'; '.join(plan.missing)}")
+        raise UserError(f"{grid}: its trials cannot be identified without its data: {'; '.join(plan.missing)}")
     found: set[str] = set()
     for cell in plan.cells():
         seeds = plan.seeds_of(cell)
@@ -80,7 +82,7 @@ def _listed(found: "list[Remains]", results: Path) -> list[str]:
     from orchestrator.text import counted, size
 
     if not found:
-        return [f"{results}: no file is there that no grid names"]
+        return [f"{results}: nothing to remove"]
     lines = [f"{results}: {size(sum(one.bytes for one in found))} of trials that no grid names"]
     for one in found:
         first = one.names[0].rpartition("/")[2]

@@ -17,10 +17,10 @@ from orchestrator.cli.terminal.path import PATH
 def command(results: Path, form: Literal["tensorboard", "mlflow", "csv"], output: Path | None) -> int:
     """Write the results in the directory RESULTS for another program, and nothing outside the output folder.
 
-    tensorboard: event files, a run for each trial that has ended, with its epochs, hyperparameters and final measures.
+    tensorboard: event files, a run for each trial that has ended, with its epochs, hyperparameters and final metrics.
     mlflow: the same in a database that `mlflow ui` reads; needs the mlflow package. csv: a file for each table.
 
-    What was written before stays; a second time adds what is new. Prints the folder and what was written.
+    What was written before stays; running it again adds what is new. Prints the folder and what was written.
     """
     from orchestrator.conversion.convert import convert, shows
     from orchestrator.store.reading import results_at
@@ -29,7 +29,7 @@ def command(results: Path, form: Literal["tensorboard", "mlflow", "csv"], output
     paths = results_at(results)
     folder, done = convert(paths, form, output)
     say(folder)
-    say(f"{counted(done.written, done.noun)} written, {done.there} there already")
+    say(f"{counted(done.written, done.noun)} written, {done.there} already there")
     if done.waiting:
         say(f"{counted(done.waiting, 'trial')} have still to end: convert again when they have")
     if form != "csv":

@@ -22,23 +22,23 @@ _MAX_CLASSES: Final = 100
 
 @click.command(epilog="Example: orch data digits, or orch data ~/birds --html birds.html")
 @click.argument("dataset")
-@click.option("--data", type=PATH, help="Data folder; ORCH_DATA when not given.")
+@click.option("--data", type=PATH, help="Data folder.  [default: ORCH_DATA]")
 @click.option("--html", "-o", type=FILE, help="Write a page with images to this file.")
 @click.option(
     "--all",
     "whole",
     is_flag=True,
-    help="Read every image whole, also of a set that is decoded while it is trained on.",
+    help="Decode every image, even of a data set that is decoded during training.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(dataset: str, data: Path | None, html: Path | None, whole: bool, as_json: bool) -> None:
-    """The card of a data set: counts, classes, duplicates, mean and spread, licence and source.
+    """Show the card of a data set: counts, classes, duplicates, mean and spread, licence and source.
 
-    DATASET is a name (`orch list dataset`), a folder with a folder of images for each class, a CSV file that names images
-    and their labels, a Parquet file of images, or a level as a grid would hold it: '{name: image_folder, path: birds,
-    size: 64}'. It is decoded where it has not been; it has to be on this
-    machine, since nothing is downloaded. All that is wrong with it is reported at once, with exit code 2;
-    with `--all` that is all that a sweep under the default protocol would find.
+    DATASET is a name (`orch list dataset`), a folder with one folder of images for each class, a CSV file that names
+    images and their labels, a Parquet file of images, or a level as in a grid: '{name: image_folder, path: birds,
+    size: 64}'. It is decoded if it has not been; it has to be on this machine, since nothing is downloaded. Every
+    problem with it is reported at once, with exit code 2; with `--all` these are all that a sweep under the default
+    protocol would find.
     """
     from orchestrator.plan.data_card import look_at
 
@@ -98,7 +98,7 @@ def _print_splits(card: "DataCard", terminal: "Console") -> None:
     terminal.print(table)
     measured = sum(split.measured for split in card.splits)
     if measured < card.examples:
-        terminal.print(f"mean and deviation are of {measured:,} examples drawn at random")
+        terminal.print(f"mean and standard deviation are of {measured:,} examples drawn at random")
 
 
 def _print_classes(card: "DataCard", terminal: "Console") -> None:
@@ -111,7 +111,7 @@ def _print_classes(card: "DataCard", terminal: "Console") -> None:
             terminal.print(
                 f"target {number}: {target.least:.4g} to {target.greatest:.4g}, mean {target.mean:.4g}, "
                 f"deviation {target.std:.4g}, quartiles {', '.join(f'{value:.4g}' for value in target.quartiles)}; "
-                f"who always says the mean has an MSE of {target.std**2:.4g}"
+                f"always predicting the mean has an MSE of {target.std**2:.4g}"
             )
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -127,6 +127,6 @@ def _print_classes(card: "DataCard", terminal: "Console") -> None:
 
 def _print_duplicates(card: "DataCard", terminal: "Console") -> None:
     repeated = sum(split.repeated for split in card.splits)
-    terminal.print(f"duplicates: {repeated:,} within a split, {card.shared:,} of train in test too")
+    terminal.print(f"duplicates: {repeated:,} within a split, {card.shared:,} of train also in test")
     if card.contradictions:
-        terminal.print(f"{card.contradictions:,} contents stand there more than once with different targets")
+        terminal.print(f"{card.contradictions:,} contents occur more than once, with different targets")

@@ -26,14 +26,14 @@ _LEFT = 130
 @click.argument("results", type=RESULTS)
 @click.argument("trial", type=TRIAL)
 @click.option("--device", metavar="DEVICE", help="cpu, cuda or cuda:1.  [default: what it ran on, else cpu]")
-@click.option("--data", type=PATH, help="Data folder; ORCH_DATA when not given.")
+@click.option("--data", type=PATH, help="Data folder.  [default: ORCH_DATA]")
 @click.option("--pdb", "post_mortem", is_flag=True, help="Open pdb where the trial raises an error.")
 def command(results: Path, trial: str, device: str | None, data: Path | None, post_mortem: bool) -> int:
-    """Run one trial of the directory RESULTS from its beginning, in this process, whatever its status is.
+    """Run one trial of the directory RESULTS from its beginning, in this process, whatever its status.
 
-    TRIAL is a trial's id, or its first digits where they fit one trial only. It runs with its own parameters and seeds, as
-    with --engine inline, and no time limit; `breakpoint()` in your code opens a debugger. Nothing is recorded: the
-    results stay as they are. An error of the trial is raised with its whole traceback (exit code 1).
+    TRIAL is a trial's id, or its first digits if they fit only one trial. It runs with its own parameters and seeds, as
+    with --engine inline, and without a time limit; `breakpoint()` in your code opens a debugger. Nothing is recorded: the
+    results stay as they are. If the trial raises an error, the full traceback is shown (exit code 1).
     """
     import signal
     from bdb import BdbQuit
@@ -87,13 +87,13 @@ def _described(trial: "KeptTrial", device: str) -> "Iterator[str]":
     yield f"  {'protocol':12} {sizes}{f', {others}' if others else ''}"
     yield f"  {'seed':12} {spec.seed}"
     if trial.tunes:
-        yield "  it tunes: the test split is not read"
+        yield "  a tuning trial: the test split is not read"
     if trial.untuned:
-        yield "  its cell has not been tuned yet: what is left open stands at its default"
+        yield "  its cell has not been tuned yet: open parameters have their defaults"
     if trial.same is False:
-        yield "  a component or the protocol has another version now: its figures may differ from those that are kept"
+        yield "  a component or the protocol has another version now: its figures may differ from the stored ones"
     if trial.workers > 1:
-        yield f"  {trial.workers} workers trained it; one does here: figures differ where statistics are a worker's own"
+        yield f"  {trial.workers} workers trained it; one does here: figures differ where each worker has its own statistics"
 
 
 def _own(component: "Component") -> str:
@@ -119,6 +119,6 @@ def _ended(trial: "KeptTrial", result: "TrialResult") -> "Iterator[str]":
     name, now = measured(trial, result.val)
     before = dict(trial.scores).get(name)
     if now is None or before is None:
-        yield f"{name} {now}; none is kept" if before is None else f"{name} {now}; {before} is kept"
+        yield f"{name} {now}; none is stored" if before is None else f"{name} {now}; {before} is stored"
     else:
-        yield f"{name} {now:.6g}; {'the same' if now == before else f'{before:.6g}'} is kept"
+        yield f"{name} {now:.6g}; {'the same' if now == before else f'{before:.6g}'} is stored"

@@ -25,9 +25,9 @@ _MARKS: Final = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": (
 def command(
     context: click.Context, cluster: Path | None, data: Path | None, results: Path, quick: bool, as_json: bool
 ) -> None:
-    """What is installed, what is reachable, what is misconfigured, and the fix.
+    """Say what is installed, what is reachable and what is misconfigured, and how to fix it.
 
-    Exits 0 where a sweep can run, 1 where something has to be repaired first.
+    Exits with 0 if a sweep can run, 1 if something has to be fixed first.
     """
     from orchestrator.doctor import examine
 
@@ -40,7 +40,7 @@ def command(
     if as_json:
         _print_json(checks, usable)
     else:
-        say(f"\n{'orch can be used' if usable else 'repair the problems above first'}")
+        say(f"\n{'orch is ready' if usable else 'fix the problems above first'}")
     context.exit(0 if usable else 1)
 
 

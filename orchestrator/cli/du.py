@@ -20,10 +20,10 @@ _CELLS: Final = 10
 @click.argument("results", type=RESULTS)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with every cell.")
 def command(results: Path, as_json: bool) -> int:
-    """What the files of the directory RESULTS take: by kind, and by the cells whose trials left them.
+    """Show how much space the files of the directory RESULTS take: by kind, and by the cells whose trials left them.
 
-    Links are not followed. Decoded data is not part of it: it is kept once a machine, in ORCH_CACHE, and is safe to delete
-    while nothing runs. Ends with 4 where the journal cannot be read (after showing the kinds).
+    Links are not followed. Decoded data is not included: it is kept once per machine, in ORCH_CACHE, and is safe to
+    delete while nothing runs. Exits with 4 if the journal cannot be read (after showing the kinds).
     """
     from contextlib import closing
 
@@ -45,7 +45,7 @@ def command(results: Path, as_json: bool) -> int:
     except PermissionError as error:
         raise not_permitted(results, error) from error
     except OSError as error:
-        raise UserError(f"cannot look through {results}: {error}") from error
+        raise UserError(f"cannot read {results}: {error}") from error
     say(_as_json(found) if as_json else "\n".join(_as_text(found, results)))
     if damage is not None:
         say(damage, err=True)
@@ -66,13 +66,13 @@ def _as_text(found: "DiskUsage", results: Path) -> list[str]:
     if found.printed:
         lines.append(f"  {size(found.printed):>10}  of the journal is what trials printed")
     if found.cells:
-        lines += ["", "weights, pictures, checkpoints and predictions by cell"]
+        lines += ["", "weights, images, checkpoints and predictions by cell"]
         lines += [
             f"  {size(cell.bytes):>10}  {cell.label} ({counted(cell.trials, 'trial')})" for cell in found.cells[:_CELLS]
         ]
     if more := found.cells[_CELLS:]:
         lines.append(f"  {size(sum(cell.bytes for cell in more)):>10}  {counted(len(more), 'other cell')}")
-    return [*lines, "", f"decoded data is kept once a machine, in {_cache()}"]
+    return [*lines, "", f"decoded data is kept once per machine, in {_cache()}"]
 
 
 def _cache() -> str | None:

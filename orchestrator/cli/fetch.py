@@ -12,12 +12,12 @@ from orchestrator.cli.terminal.path import PATH
 @click.command(epilog="Example: orch fetch --cluster jobs.yaml demo")
 @click.argument("name", required=False)
 @click.option("--cluster", type=PATH, required=True, help="Cluster file of kind jobs.")
-@click.option("--results", type=RESULTS, help="Where to; results/NAME when not given.")
+@click.option("--results", type=RESULTS, help="Where to copy them.  [default: results/NAME]")
 def command(name: str | None, cluster: Path, results: Path | None) -> None:
-    """Copy the results of the sweep NAME, the only one there when not given, from the cluster's head to this machine.
+    """Copy the results of the sweep NAME (default: the only one there) from the cluster's head to this machine.
 
-    Tables, page, images and weights come along, checked by their checksum; checkpoints stay. The same command again
-    brings what is newer.
+    Tables, page, images and weights are copied and verified by checksum; checkpoints stay there. Run it again to copy
+    what is newer.
     """
     from orchestrator.cli.head import remote_results
     from orchestrator.cli.terminal.display import display
@@ -27,4 +27,4 @@ def command(name: str | None, cluster: Path, results: Path | None) -> None:
         fetched = fetch(remote_results(cluster), name, results, progress)
     say(f"{fetched.files} files, {fetched.bytes / 2**20:.1f} MiB, in {fetched.results}")
     if fetched.running:
-        say("the sweep runs still: these are its tables as they were; fetch again when it has ended", err=True)
+        say("the sweep is still running: these are its tables so far; fetch again when it has ended", err=True)

@@ -19,27 +19,29 @@ from orchestrator.figures.request import FORMS, KINDS, WIDTHS, Form
 @click.option(
     "--width",
     type=click.Choice(list(WIDTHS)),
-    help="3.25, 5.5 or 6.75 inches: one of two columns, a single one, or both.  [default: text]",
+    help="3.25, 5.5 or 6.75 inches: one of two columns, a single column, or both.  [default: text]",
 )
 @click.option("--dataset", help="One data set in place of all.")
-@click.option("--cells", type=click.IntRange(min=1), help="How many of the best cells: leaderboard (20), curves (6).")
+@click.option(
+    "--cells", type=click.IntRange(min=1), help="leaderboard (20), curves (6): show this many of the best cells."
+)
 @click.option(
     "--measure",
     metavar="MEASURE",
-    help="Rank cells by this on validation and show it of the test split, as f1_macro or 'recall[defect]'; for curves: what"
-    " they are of, such as 'training loss'.  [default: what the grid selects by]",
+    help="Rank cells by this on validation and show it on the test split, such as f1_macro or 'recall[defect]'; for"
+    " curves: what to draw, such as 'training loss'.  [default: what the grid selects by]",
 )
-@click.option("--rows", metavar="AXES", help="Axes of a heat map's rows, with commas between them.")
-@click.option("--columns", metavar="AXES", help="Axes of its columns.")
-@click.option("--cost", metavar="COLUMN", help="What pareto sets against the score.  [default: total_seconds]")
-@click.option("--place", type=click.IntRange(min=1), help="The cell in this place: roc, pr, confusion.  [default: 1]")
-@click.option("--class", "class_name", metavar="NAME", help="One class against the rest: roc, pr.")
+@click.option("--rows", metavar="AXES", help="heatmap: axes of the rows, separated by commas.")
+@click.option("--columns", metavar="AXES", help="heatmap: axes of the columns.")
+@click.option("--cost", metavar="COLUMN", help="pareto: what to set against the score.  [default: total_seconds]")
+@click.option("--place", type=click.IntRange(min=1), help="roc, pr, confusion: the cell in this place.  [default: 1]")
+@click.option("--class", "class_name", metavar="NAME", help="roc, pr: this class against the rest.")
 def command(results: Path, kind: str, form: Form | None, output: Path | None, **options: Any) -> int:
-    """Draw a figure of the directory RESULTS for a paper: what the page shows, in one style, fonts embedded.
+    """Draw a figure of the directory RESULTS for a paper: what the page shows, in one style, with fonts embedded.
 
-    Prints the file's path, and a caption to stand in LaTeX: what is shown, how many seeds, what is averaged, and
-    what is missing. The same results give the same file, byte by byte. Ends with 2 where there is nothing to draw, and
-    says what is missing; with 4 where a table is damaged (after drawing what can be drawn).
+    Prints the file's path, and a caption for LaTeX: what is shown, how many seeds, what is averaged, and what is
+    missing. The same results give the same file, byte for byte. Exits with 2 if there is nothing to draw, and says what
+    is missing; with 4 if a table is damaged (after drawing what can be drawn).
     """
     from orchestrator.errors import UserError
     from orchestrator.figures.draw import draw
@@ -48,7 +50,7 @@ def command(results: Path, kind: str, form: Form | None, output: Path | None, **
 
     named = None if output is None else next((one for one in FORMS if output.suffix == f".{one}"), None)
     if output is not None and (form or named) is None:
-        raise UserError(f"the name {output} tells no format: let it end in .pdf, .svg or .png, or give --format")
+        raise UserError(f"the name {output} does not say which format: end it in .pdf, .svg or .png, or give --format")
     chosen = form or named or "pdf"
     paths = results_at(results)
     sheet, damage = draw(paths, kind, options)

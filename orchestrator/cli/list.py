@@ -19,9 +19,9 @@ _KINDS = (*AXES, "schedule")
 @click.argument("kind", required=False, type=click.Choice(_KINDS))
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def command(kind: str | None, as_json: bool) -> None:
-    """The components that a grid can name, with their parameters and defaults.
+    """List the components that a grid can name, with their parameters and defaults.
 
-    KIND leaves out the others. What plug-ins add is listed too.
+    Name a kind to list only that one. Components of plug-ins are listed too.
     """
     from orchestrator.grid.schema import documented
 
@@ -59,7 +59,7 @@ def _as_text(components: "list[ComponentDoc]", shared: "dict[str, tuple[Paramete
             lines += [("", "")] if lines else []
             lines.append((click.style(kind, bold=True), ""))
             if shared.get(kind):
-                lines += [("", f"  every {kind} takes, beside its own parameters:"), *_described(shared[kind])]
+                lines += [("", f"  every {kind} takes these, besides its own:"), *_described(shared[kind])]
         lines.append((f"  {click.style(component.name, fg='cyan')}", f"  {component.about}"))
         lines += _described([parameter for parameter in component.parameters if parameter not in shared.get(kind, ())])
     return lines
@@ -68,7 +68,7 @@ def _as_text(components: "list[ComponentDoc]", shared: "dict[str, tuple[Paramete
 def _described(parameters: "Sequence[ParameterDoc]") -> list[tuple[str, str]]:
     lines = []
     for parameter in parameters:
-        default = "has to be given" if parameter.default is None else f"default {parameter.default}"
+        default = "required" if parameter.default is None else f"default {parameter.default}"
         about = f": {parameter.about}" if parameter.about else ""
         lines.append(("", f"      {parameter.name} ({parameter.type}; {default}){about}"))
     return lines

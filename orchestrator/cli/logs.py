@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 @click.option("--cluster", type=PATH, help="Cluster file (kind jobs): ask its head.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(results: Path | None, trial: str | None, cluster: Path | None, as_json: bool) -> int:
-    """What happened to one trial: its attempts, its epochs, what it printed and its traceback.
+    """Show what happened to one trial: its attempts, its epochs, what it printed and its traceback.
 
-    TRIAL is a trial's id, or its first digits where they fit one trial only. With --cluster RESULTS is the name of a
-    sweep there; without TRIAL it is what the sweep itself said.
+    TRIAL is a trial's id, or its first digits if they fit only one trial. With --cluster, RESULTS is the name of a
+    sweep there; without TRIAL, the sweep's own output is shown.
     """
     if cluster is not None:
         return _from_head(cluster, None if results is None else str(results), trial, as_json)
@@ -76,9 +76,9 @@ def _as_text(log: "TrialLog") -> list[str]:
     lines = [f"trial {log.trial_id} of cell {log.cell_id}{'' if log.planned else ' (of an earlier grid)'}"]
     lines += [f"  {name:12} {getattr(log, name)}" for name in AXES]
     if log.purpose == "confirmation":
-        lines.append(f"  {'purpose':12} confirmation: a fresh seed of a cell that others have chosen")
+        lines.append(f"  {'purpose':12} confirmation: a fresh seed of a cell that other seeds chose")
     if log.purpose == "tuning":
-        lines.append(f"  {'purpose':12} tuning: it tries values for its cell, and never reads the test split")
+        lines.append(f"  {'purpose':12} tuning: it tries values for its cell and never reads the test split")
     else:
         lines.append(f"  {'seed':12} {log.seed}")
     if log.tuned is not None:

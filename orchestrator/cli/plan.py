@@ -22,19 +22,19 @@ _WIDE: Final = 10_000
 
 @click.command(epilog="Example: orch plan grid.yaml --data ~/data")
 @click.argument("grid", type=PATH)
-@click.option("--results", type=RESULTS, help="Results directory; results/NAME when not given.")
-@click.option("--data", type=PATH, help="Data folder; ORCH_DATA when not given.")
+@click.option("--results", type=RESULTS, help="Results directory.  [default: results/NAME]")
+@click.option("--data", type=PATH, help="Data folder.  [default: ORCH_DATA]")
 @click.option(
     "--cluster",
     type=PATH,
-    help="Cluster file; one of kind jobs plans on its head, with its data.",
+    help="Cluster file; with kind jobs, plan on the head, with its data.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(grid: Path, results: Path | None, data: Path | None, cluster: Path | None, as_json: bool) -> int:
-    """What `orch sweep` would run of the grid file GRID, what is done already, and what is skipped and why.
+    """Show what `orch sweep` would run of the grid file GRID, what is already done, and what is skipped and why.
 
-    Writes nothing, downloads nothing and starts nothing; a cluster whose Ray runs is asked what it has room for. Ends with
-    0, and with 2 for a mistake in the input, or where no trial could run.
+    Writes nothing, downloads nothing and starts nothing; if the cluster's Ray runs, it is asked what there is room for.
+    Exits with 0, or with 2 for a mistake in the input or if no trial could run.
     """
     from orchestrator.cli.head import remote
     from orchestrator.sweep.preview import preview
@@ -50,8 +50,8 @@ def command(grid: Path, results: Path | None, data: Path | None, cluster: Path |
         say(f"{missing}; a sweep would try to download it first", err=True)
     if seen.unread:
         say(
-            f"not looked at: the pixels of {', '.join(seen.unread)}; a sweep reads them before anything else, and so does "
-            "`orch data --all DATASET`",
+            f"not checked: the pixels of {', '.join(seen.unread)}; a sweep reads them before anything else, and "
+            "`orch data --all DATASET` reads them now",
             err=True,
         )
     if seen.assumed is not None:
@@ -127,22 +127,20 @@ def _print(seen: "Preview") -> None:
     table.add_row(f"{counts.trials:,}", "trials" if seen.looks is None else "trials at least")
     if seen.looks is not None and seen.most_trials is not None:
         sizes = ", ".join(map(str, seen.looks.sizes))
-        until = (
-            f"at most: claims are looked at after {sizes} seeds of their cells, which get no more once all are decided"
-        )
+        until = f"at most: claims are looked at after {sizes} seeds; cells whose claims are all decided get no more"
         table.add_row(f"{seen.most_trials:,}", until)
     if counts.tuning_trials:
         table.add_row(f"{counts.tuning_trials:,}", f"of them for tuning: {seen.tuning}")
     if counts.confirmation_trials:
         table.add_row(f"{counts.confirmation_trials:,}", "of them on fresh seeds, to confirm what came first")
-    table.add_row(f"{counts.done:,}", "done already")
+    table.add_row(f"{counts.done:,}", "already done")
     if counts.unpredicted:
         table.add_row(f"{counts.unpredicted:,}", "of them without predictions; they do not run again for those")
     if counts.unweighted:
         again = duration(sum(counts.unweighted))
         table.add_row(
             f"{len(counts.unweighted):,}",
-            f"of them without weights: they do not run again for those; in another --results they would take {again}",
+            f"of them without weights; they do not run again for those, which would take {again} in another --results",
         )
     for left in seen.left[:_REASONS]:
         table.add_row(f"{left.trials:,}", Text(left.text.partition(" ")[2]))
@@ -160,7 +158,7 @@ def _print(seen: "Preview") -> None:
     if counts.nothing_can_run:
         table.add_row("", "nothing can run")
     terminal = console(sys.stdout, _WIDE)
-    terminal.print(Text(f"{seen.name}, beside what {seen.results} holds"))
+    terminal.print(Text(f"{seen.name}, compared with {seen.results}"))
     terminal.print(table)
     for arms in seen.arms:
         if arms.differences:

@@ -7,14 +7,14 @@ import click
 from orchestrator.cli.terminal.completion import RESULTS
 
 
-@click.command(epilog="Example: orch repair results/demo; then the command of the sweep runs what was lost.")
+@click.command(epilog="Example: orch repair results/demo; then the sweep's own command runs what was lost.")
 @click.argument("results", type=RESULTS)
 def command(results: Path) -> int:
-    """Repair the directory RESULTS, as far as that can be done.
+    """Repair the directory RESULTS, as far as possible.
 
-    Tables are written again from the journal; a damaged journal is made anew from the tables; of every damaged file a copy
-    is kept in RESULTS/damaged. What ended since the tables were written runs again. Ends with 0 when everything is intact
-    again, 4 when something was lost, which is named, 5 when a sweep runs here.
+    Tables are written again from the journal; a damaged journal is rebuilt from the tables; a copy of every damaged file
+    is kept in RESULTS/damaged. Trials that ended after the tables were written run again. Exits with 0 if everything is
+    intact again, 4 if something was lost (it says what), 5 while a sweep runs here.
     """
     from orchestrator.cli.terminal import say
     from orchestrator.errors import UserError
@@ -27,7 +27,9 @@ def command(results: Path) -> int:
     lost = False
     list(verify(paths))  # what is no results directory is reported before anything is written
     if (cluster := left_on(paths)) is not None:
-        raise UserError(f"{results} was fetched while its sweep ran on {cluster}; `orch fetch` brings it whole again")
+        raise UserError(
+            f"{results} was fetched while its sweep ran on {cluster}; `orch fetch` fetches intact files again"
+        )
     with ResultsLock(paths) as lock:
         for line in repair(paths, lock.check_now):
             say(line)

@@ -33,7 +33,7 @@ def command(
 ) -> int:
     """Write a page with figures and tables of the directory RESULTS; it needs no network and no other file.
 
-    Prints the path of the page. Ends with 4 where a table is damaged (after writing what can be shown).
+    Prints the path of the page. Exits with 4 if a table is damaged (after writing what can be shown).
     """
     from orchestrator.report.contents import read_page
     from orchestrator.report.html import render

@@ -27,10 +27,10 @@ _EXAMPLE = "Example: orch results results/demo --where model=cnn --where 'test_a
     metavar="COLUMN",
     help="Sort by this column.  [default: what the grid selects by, on validation, the best first]",
 )
-@click.option("--descending", "direction", flag_value="descending", help="Greatest first.")
+@click.option("--descending", "direction", flag_value="descending", help="Largest first.")
 @click.option("--ascending", "direction", flag_value="ascending", help="Smallest first.")
 @click.option(
-    "--where", multiple=True, metavar="CONDITION", help="COLUMN=VALUE, or with != < <= > >=. Repeatable: all hold."
+    "--where", multiple=True, metavar="CONDITION", help="COLUMN=VALUE, or with != < <= > >=. Repeatable: all must hold."
 )
 @click.option("--columns", metavar="A,B,C", help="Show these columns.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Show the first N rows.")
@@ -43,10 +43,10 @@ _EXAMPLE = "Example: orch results results/demo --where model=cnn --where 'test_a
 @click.option(
     "--variance",
     is_flag=True,
-    help="Show how much each source of variance brings: of trials whose seeds vary one of them alone (seeds: {vary: ...}).",
+    help="Show how much each source of variance contributes: needs trials whose seeds vary only one (seeds: {vary: ...}).",
 )
 @click.option(
-    "--cells", is_flag=True, help="Show the leaderboard: a row for each cell, the best of each data set first."
+    "--cells", is_flag=True, help="Show the leaderboard: one row for each cell, the best of each data set first."
 )
 @click.option(
     "--classes", is_flag=True, help="Show precision, recall and F1 of each class, of the best cell of each data set."
@@ -54,19 +54,19 @@ _EXAMPLE = "Example: orch results results/demo --where model=cnn --where 'test_a
 @click.option(
     "--threshold",
     metavar="WANTED",
-    help="Show the threshold of the positive class that validation chooses for a wanted recall or precision, as"
-    " 'recall[defect]>=0.9', and what it gives on the test split.",
+    help="Show the threshold of the positive class that reaches a recall or precision on validation, such as"
+    " 'recall[defect]>=0.9', and its figures on the test split.",
 )
 @click.option(
     "--measure",
     metavar="MEASURE",
-    help="With --cells or --classes: rank by this on validation and show it of the test split, as f1_macro or"
+    help="With --cells or --classes: rank by this on validation and show it on the test split, such as f1_macro or"
     " 'recall[defect]'.  [default: what the grid selects by]",
 )
 @click.option(
     "--confirmed",
     is_flag=True,
-    help="Show what came first on its fresh seeds, beside its rivals (`orch sweep GRID --confirm`).",
+    help="Show the first cell on its fresh seeds, beside its rivals (`orch sweep GRID --confirm`).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, all columns unless --columns is given.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, all columns unless --columns is given.")
@@ -87,18 +87,18 @@ def command(
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    """The trials of the directory RESULTS as a table. Those that tune are shown with --where purpose=tuning, and those
+    """Show the trials of the directory RESULTS as a table. Tuning trials are shown with --where purpose=tuning, and those
     that only earlier grids named with --where planned=no.
 
-    With --variance, a row for each cell and source of variance: the deviation that it brings to what the grid compares by.
+    With --variance, one row for each cell and source of variance: the standard deviation that it causes.
 
-    With --cells, the leaderboard: means over seeds, with what their intervals are about and what counts for what broke.
+    With --cells, the leaderboard: means over seeds, what their intervals are about, and how broken trials count.
 
-    With --classes, a row for each class of what came first. With --threshold, a row for each trial: thresholds are chosen on
-    validation, for a class that the data set names as `positive`.
+    With --classes, one row for each class of the best cell. With --threshold, one row for each trial: thresholds are chosen
+    on validation, for the class that the data set names as `positive`.
 
-    With --wrong, single test examples instead: those whose true class a trial gave the least probability, or whose number
-    it missed by most, which keep_predictions has kept.
+    With --wrong, single test examples instead: those whose true class a trial gave the lowest probability, or whose target
+    it missed by most. They need keep_predictions.
 
     The columns are those of trials.parquet; docs/data-dictionary.md says what each one means.
     """
@@ -112,13 +112,11 @@ def command(
     paths = results_at(results)
     if wrong is not None:
         if sort or direction or where or columns is not None:
-            raise UserError("--wrong has an order and columns of its own: of the other options it takes --limit alone")
+            raise UserError("--wrong has its own order and columns; it takes only --limit, --json and --csv besides")
         _print_wrong(paths, wrong, limit, as_json=as_json, as_csv=as_csv)
         return
     if measure is not None and not (cells or classes):
-        raise UserError(
-            "--measure is for --cells and --classes; of single trials --sort and --columns say what is shown"
-        )
+        raise UserError("--measure is for --cells and --classes; for single trials use --sort and --columns")
     own: dict[str, tuple[bool, Callable[..., None]]] = {
         "--variance": (variance, _print_variance),
         "--cells": (cells, partial(_print_cells, measure=measure)),
@@ -129,7 +127,7 @@ def command(
     if asked := {name: show for name, (is_asked, show) in own.items() if is_asked}:
         (name, show), *others = asked.items()
         if sort or direction or where or columns is not None or limit is not None or others:
-            raise UserError(f"{name} is a table of its own: of the other options it takes --json and --csv alone")
+            raise UserError(f"{name} shows a table of its own; it takes only --json and --csv besides")
         show(paths, as_json=as_json, as_csv=as_csv)
         return
     names = tuple(name.strip() for name in columns.split(",") if name.strip()) if columns is not None else ()
@@ -159,7 +157,7 @@ def _print_wrong(paths: "ResultsPaths", trial: str, limit: int | None, *, as_jso
     else:
         print_listing(shown)
         say(
-            f"{shown.num_rows} of {found.count} that are wrong, of {found.examples} test examples of {found.trial_id}",
+            f"{shown.num_rows} of the {found.count} that {found.trial_id} gets wrong, of {found.examples} test examples",
             err=True,
         )
 
@@ -224,7 +222,7 @@ def _print_confirmed(paths: "ResultsPaths", *, as_json: bool, as_csv: bool) -> N
     elif as_csv:
         _print_csv(confirmed_table(found))
     elif not found:
-        say(f"nothing is confirmed in {paths.root}; `orch sweep GRID --confirm` runs what came first on fresh seeds")
+        say(f"nothing is confirmed in {paths.root}; `orch sweep GRID --confirm` runs the first cells on fresh seeds")
     for one in () if as_json or as_csv else found:
         say("\n  ".join(one.lines))
 
@@ -234,10 +232,10 @@ def _notes(trials: "pa.Table", query: "TrialQuery") -> Iterator[str]:
 
     latest = of_latest(trials)
     if (earlier := trials.num_rows - latest.num_rows) and not query.names("planned"):
-        yield f"{earlier} of them are of earlier grids and not shown without --where planned=no"
-    for purpose, verb in (("tuning", "tune"), ("confirmation", "confirm")):
+        yield f"{earlier} of them are from earlier grids (show them with --where planned=no)"
+    for purpose in ("tuning", "confirmation"):
         if (others := of_purpose(latest, purpose)) and not query.names("purpose"):
-            yield f"{others} of them {verb} and are not shown without --where purpose={purpose}"
+            yield f"{others} of them are for {purpose} (show them with --where purpose={purpose})"
     yield from order_of(only_evaluating(latest)).notes(sorted_by=query.sort, columns=bool(query.columns))
 
 

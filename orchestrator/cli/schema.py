@@ -9,7 +9,7 @@ from orchestrator.cli.terminal import say
 def command() -> None:
     """Print the JSON Schema of a grid file, with every component and its parameters.
 
-    An editor with a YAML language server completes and checks a grid that begins with the line
+    An editor with a YAML language server then completes and checks a grid that begins with the line
     `# yaml-language-server: $schema=grid.schema.json`.
     """
     import json

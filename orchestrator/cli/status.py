@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 @click.option("--cluster", type=PATH, help="Cluster file (kind jobs): ask its head.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with `counts` by status.")
 def command(results: Path | None, cluster: Path | None, as_json: bool) -> int:
-    """How far the sweep in the directory RESULTS is; with --cluster, the sweep of that name on the cluster.
+    """Show how far the sweep in the directory RESULTS is; with --cluster, the sweep of that name on the cluster.
 
-    Shows how many trials have which status, what runs now, the time left and the latest failures. It only reads, so it
-    can be used from another terminal while the sweep runs.
+    Prints how many trials have each status, what runs now, the time left and the latest failures. It only reads, so you
+    can use it from another terminal while the sweep runs.
     """
     if cluster is not None:
         from orchestrator.cli.head import remote_results, show
@@ -56,7 +56,7 @@ def _as_text(progress: "Progress", results: Path) -> str:
     lines = [f"{progress.sweep or results.name}: {progress.planned - progress.open} of {progress.planned} trials done"]
     lines += [f"  {status.replace('_', ' '):14} {count:>8}" for status, count in progress.counts.items()]
     if progress.tuning:
-        lines.append(f"  {'(of them tune)':14} {progress.tuning:>8}")
+        lines.append(f"  {'(for tuning)':14} {progress.tuning:>8}")
     if progress.unplanned:
         lines.append(f"  {'(of earlier grids, kept)':14} {progress.unplanned}")
     if progress.look is not None:

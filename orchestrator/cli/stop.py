@@ -9,7 +9,7 @@ from orchestrator.cli.terminal.completion import RESULTS
 from orchestrator.cli.terminal.path import PATH
 
 
-@click.command(epilog="Example: orch stop results/demo --wait; the command of the sweep goes on.")
+@click.command(epilog="Example: orch stop results/demo --wait; the sweep's own command then goes on.")
 @click.argument("results", type=RESULTS, required=False)
 @click.option("--cluster", type=PATH, help="Cluster file (kind jobs): ask its head.")
 @click.option("--now", is_flag=True, help="Cancel what runs, as Ctrl-C does; it runs again when the sweep goes on.")
@@ -17,8 +17,8 @@ from orchestrator.cli.terminal.path import PATH
 def command(results: Path | None, cluster: Path | None, now: bool, wait: bool) -> int:
     """Stop the sweep that writes to the directory RESULTS; with --cluster, the sweep of that name on the cluster.
 
-    It begins no trial, finishes those that run, writes its tables and ends with exit code 130. Ends with 2 where no sweep
-    runs.
+    The sweep starts no new trial, finishes those that run, writes its tables and exits with 130. This command exits with
+    2 if no sweep runs.
     """
     if cluster is not None:
         from orchestrator.cli.head import remote_results, show

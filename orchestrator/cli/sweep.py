@@ -27,14 +27,14 @@ def _words(context: click.Context, _: click.Parameter, command: str | None) -> l
     try:
         return shlex.split(command or "")
     except ValueError as error:
-        raise click.BadParameter(f"{command!r} is no command line: {error}", context) from None
+        raise click.BadParameter(f"{command!r} is not a command line: {error}", context) from None
 
 
 @click.command(
     epilog="Example: orch sweep grid.yaml --cluster gpu.yaml --data ~/data; the same command again runs what is missing."
 )
 @click.argument("grid", type=PATH)
-@click.option("--cluster", type=PATH, help="Cluster file; this machine when not given.")
+@click.option("--cluster", type=PATH, help="Cluster file.  [default: this machine]")
 @click.option(
     "--engine",
     type=click.Choice(["ray", "inline"]),
@@ -42,30 +42,30 @@ def _words(context: click.Context, _: click.Parameter, command: str | None) -> l
     show_default=True,
     help="inline: one trial after another in this process, for a debugger.",
 )
-@click.option("--results", type=RESULTS, help="Results directory; results/NAME when not given.")
-@click.option("--data", type=PATH, help="Data folder; ORCH_DATA when not given.")
+@click.option("--results", type=RESULTS, help="Results directory.  [default: results/NAME]")
+@click.option("--data", type=PATH, help="Data folder.  [default: ORCH_DATA]")
 @click.option(
     "--max-trials",
     type=click.IntRange(min=1),
     default=100_000,
     show_default=True,
-    help="Refuse a grid of more trials than this.",
+    help="Refuse a grid with more trials than this.",
 )
 @click.option(
     "--seeds",
     type=click.IntRange(min=1),
-    help="So many seeds in place of the grid's own number; of a list of seeds, the first.",
+    help="Use this many seeds in place of the grid's own number; of a list of seeds, the first ones.",
 )
 @click.option(
     "--add-seeds",
     is_flag=True,
-    help="Add seeds to the cells of claims that are open, look by look until they are decided; later sweeps have them too.",
+    help="Add seeds to the cells of open claims, look by look, until the claims are decided; later sweeps keep the seeds.",
 )
 @click.option(
     "--only",
     multiple=True,
     metavar="TRIAL",
-    help="Run this trial alone, if it has not ended (the beginning of its id is enough); of a tuned cell, its tuning first."
+    help="Run only this trial, if it has not ended (the beginning of its id is enough); a tuned cell is tuned first."
     " Repeatable.",
 )
 @click.option(
@@ -74,29 +74,29 @@ def _words(context: click.Context, _: click.Parameter, command: str | None) -> l
     flag_value=0,
     type=click.IntRange(min=0),
     metavar="[N]",
-    help="Run the cell that came first, and those not told from it, on fresh seeds: N, or as many as the grid has; what they"
-    " show is told at the end, and by `orch results RESULTS --confirmed`.",
+    help="Run the cell that came first, and those that tie with it, on fresh seeds: N, or as many as the grid has; the"
+    " outcome is printed at the end, and by `orch results RESULTS --confirmed`.",
 )
 @click.option("--retry", is_flag=True, help="Run failed, timed-out and out-of-memory trials again.")
 @click.option(
     "--wandb",
     "wandb_mode",
     type=click.Choice(["auto", "online", "offline", "disabled"]),
-    help="Above the grid's own wandb.mode.",
+    help="Use this in place of the grid's wandb.mode.",
 )
 @click.option(
     "--notify",
     metavar="COMMAND",
     envvar="ORCH_NOTIFY",
     callback=_words,
-    help="Call this at the first failure and at the end, without a shell; docs/faults.md says what it is told."
+    help="Call this at the first failure and at the end, without a shell; docs/faults.md says what it receives."
     "  [env: ORCH_NOTIFY]",
 )
 @click.option("--watch", is_flag=True, help="Serve a page that follows the sweep, as `orch watch` does.")
 @click.option("--detach", is_flag=True, help="With a cluster of kind jobs: return once the sweep has been submitted.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option("-v", "--verbose", is_flag=True, help="A line for every trial, also on a terminal.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Print a line for every trial, even on a terminal.")
 def command(
     grid: Path,
     cluster: Path | None,
@@ -120,8 +120,8 @@ def command(
     """Run every trial of the grid file GRID that has not been run yet.
 
     Finished trials are rows of the Parquet tables in the results directory. Ctrl-C keeps everything that is finished;
-    the same command goes on. Ends with 0 when every planned trial is completed, diverged or skipped, 1 when some failed,
-    2 for a mistake in the input or where no trial could run, 3 when the cluster was lost, 4 for damaged results, 5 when
+    the same command goes on. Exits with 0 if every planned trial is completed, diverged or skipped, 1 if some failed,
+    2 for a mistake in the input or if no trial could run, 3 if the cluster was lost, 4 for damaged results, 5 if
     another sweep runs here.
     """
     from orchestrator.cli.head import remote
@@ -133,7 +133,7 @@ def command(
     if confirm is not None and (add_seeds or only):
         other = "--add-seeds" if add_seeds else "--only"
         raise click.UsageError(
-            f"--confirm and {other} exclude each other: what comes first is known when all has ended"
+            f"--confirm and {other} exclude each other: what comes first is known only when all trials have ended"
         )
     request = SweepRequest(
         grid=grid,
@@ -151,14 +151,16 @@ def command(
     )
     head = remote(cluster)
     if detach and head is None:
-        raise click.UsageError("--detach is for a --cluster of kind jobs: elsewhere the sweep is this process")
+        raise click.UsageError("--detach needs a --cluster of kind jobs: otherwise the sweep is this process")
     if detach and notify:
         raise click.UsageError(
-            "with --detach nobody is here to call the command to notify when the sweep ends: leave one of them out (an"
-            " empty ORCH_NOTIFY in front of the command is none)"
+            "with --detach nothing is left here to call the --notify command when the sweep ends: leave one of them out"
+            " (ORCH_NOTIFY= before the command unsets it)"
         )
     if detach and watch:
-        raise click.UsageError(f"with --detach nothing stays here; `orch watch --cluster {cluster} NAME` watches it")
+        raise click.UsageError(
+            f"with --detach nothing runs here; `orch watch --cluster {cluster} NAME` watches the sweep"
+        )
     about = _about(request, elsewhere=head is not None) if notify or watch else Notice(str(grid))
     notifier = Notifier(notify, about, lambda text: say(text, err=True))
     if head is not None:
@@ -234,8 +236,7 @@ def _on_head(
         if submitted.wish is not None and not quiet:
             say(submitted.wish.message, err=True)
         message = (
-            f"{submitted.name} is job {submitted.job_id} of {cluster.name}; to go on from anywhere:\n"
-            f"{submitted.commands()}"
+            f"{submitted.name} is job {submitted.job_id} on {cluster.name}; from anywhere:\n{submitted.commands()}"
         )
         if detach:
             say(message)

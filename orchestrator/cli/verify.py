@@ -13,8 +13,8 @@ from orchestrator.cli.terminal.completion import RESULTS
 def command(results: Path, as_json: bool) -> int:
     """Check every file of the directory RESULTS, and write nothing.
 
-    Ends with 0 when all is intact, 4 when a file is damaged (`orch repair` repairs what can be repaired), 2 where this is no
-    results directory.
+    Exits with 0 if everything is intact, 4 if a file is damaged (`orch repair` repairs what can be repaired), 2 if this is
+    not a results directory.
     """
     import json
     from dataclasses import asdict

@@ -10,7 +10,7 @@ from orchestrator.cli.terminal.completion import RESULTS
 
 @click.group()
 def command() -> None:
-    """What W&B has of a sweep."""
+    """Send a sweep to W&B."""
 
 
 @command.command(epilog="Example: orch wandb push results/demo")
@@ -21,8 +21,8 @@ def command() -> None:
 def push(results: Path, project: str | None, entity: str | None, as_json: bool) -> None:
     """Send the runs of RESULTS that W&B does not have yet, and the sweep's report.
 
-    After an outage, or from a machine with a network when the sweep had none. Nothing is sent twice, however often it
-    runs. Ends with 3 where W&B does not answer; the same command then goes on.
+    Use it after an outage, or from a machine with a network if the sweep had none. Nothing is sent twice, however often
+    it runs. Exits with 3 if W&B does not answer; the same command then goes on.
     """
     from orchestrator.store.reading import results_at
     from orchestrator.wandb.push import destination
@@ -37,7 +37,7 @@ def push(results: Path, project: str | None, entity: str | None, as_json: bool) 
 
         say(json.dumps(asdict(pushed)))
     else:
-        known = f"; {pushed.there} were there" if pushed.there else ""
+        known = f"; {pushed.there} were already there" if pushed.there else ""
         say(f"{pushed.written} runs sent to {to.project}{known}")
         if pushed.report:
             say(pushed.report)

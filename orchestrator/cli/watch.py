@@ -17,17 +17,15 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: orch watch results/demo, or orch watch --cluster jobs.yaml demo")
 @click.argument("results", type=RESULTS, required=False)
 @click.option("--cluster", type=PATH, help="Cluster file (kind jobs): watch a sweep there.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="Of the address; any that is free when not given."
-)
-@click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the page.  [default: any free one]")
+@click.option("--no-browser", is_flag=True, help="Print the address, but open no browser.")
 @click.option("--until-eof", is_flag=True, hidden=True, help="End with the standard input.")
 def command(results: Path | None, cluster: Path | None, port: int, no_browser: bool, until_eof: bool) -> int:
-    """Show the sweep in the directory RESULTS as a page that follows it; with --cluster, the sweep of that name there.
+    """Serve a live page of the sweep in the directory RESULTS; with --cluster, of the sweep of that name there.
 
-    Prints the page's address, and opens it where there is a browser: how far the sweep is, what each slot does, learning
-    curves as they grow, the leaderboard, what failed and why. The page is for this machine and for who has the address; it
-    only reads. RESULTS need not be there yet. Ctrl-C ends it; the sweep goes on.
+    Prints the page's address, and opens it if there is a browser: how far the sweep is, what each slot does, learning
+    curves as they grow, the leaderboard, what failed and why. Only this machine can open the page, and only with the
+    address; it only reads. RESULTS need not exist yet. Ctrl-C ends the page; the sweep goes on.
     """
     from orchestrator.watch.session import watch
 

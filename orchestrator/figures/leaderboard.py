@@ -22,11 +22,11 @@ _FRAME: Final = 0.75
 def leaderboard(parts: Parts, request: FigureRequest) -> Drawing:
     """A row for each cell: mean and interval over seeds."""
     panels = tuple(_panel(parts, request, of) for of in datasets(parts, request))
-    lead = f"Leaderboard of {parts.sweep}: mean over the seeds of each cell, in the order of validation"
+    lead = f"Leaderboard of {parts.sweep}: mean over the seeds of each cell, ranked by validation"
     ties = (
-        "While trials have still to run, figures are of validation, and nothing is told apart"
+        "While trials have still to run, scores are on validation, and cells are not compared"
         if parts.under_way
-        else "Filled: the first, and what seeds that could do not tell from it (paired by seed, p after Holm, 5 %)"
+        else "Filled: the first, and those that enough seeds do not separate from it (paired by seed, p after Holm, 5 %)"
     )
     return Drawing(sentences(lead, ties), panels)
 

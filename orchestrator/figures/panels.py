@@ -98,6 +98,6 @@ def refuse_unread_test(parts: Parts) -> None:
     """Raises UserError while trials have still to run: nothing of the test split is shown before."""
     if parts.under_way:
         raise UserError(
-            f"trials of {parts.sweep} have still to run, and this figure is of the test split, which is shown when none has;"
-            " `orch status` says how far the sweep is"
+            f"trials of {parts.sweep} have still to run, and this figure needs the test split, which is shown once they have"
+            " ended; `orch status` says how far the sweep is"
         )

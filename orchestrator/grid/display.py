@@ -69,7 +69,7 @@ def _fault(name: str, param_grid: ParameterGrid, other_name: str, other: Paramet
         same = param_grid.component is other.component and _texts(param_grid) == _texts(other)
         return None if same else f"display {name!r} is the name of another level already"
     if name.startswith(f"{other_name}(") or other_name.startswith(f"{name}("):
-        return f"display {name!r} cannot be told from {other_name!r}"
+        return f"display {name!r} cannot be distinguished from {other_name!r}"
     return f"this level is called {other_name!r} already" if param_grid.overlaps(other) else None
 
 

@@ -55,7 +55,7 @@ _SECTIONS: Final = {
 }
 """Definitions of the schema with keys of their own: heading, and what is said below it."""
 _KINDS: Final = {"dataset": "Data sets", "model": "Models", "optimizer": "Optimizers", "regularizer": "Regularizers"}
-_ROW: Final = "| key | takes | when not given | |\n| --- | --- | --- | --- |"
+_ROW: Final = "| key | takes | default | |\n| --- | --- | --- | --- |"
 
 Schema = dict[str, Any]
 
@@ -84,7 +84,7 @@ def _table(definition: Schema) -> Iterator[str]:
     yield _ROW
     required = definition.get("required", ())
     for key, value in definition["properties"].items():
-        default = "has to be given" if key in required else _default(value)
+        default = "required" if key in required else _default(value)
         about = value.get("description", "")
         yield _row(f"`{key}`", takes(value), default, about)
 
@@ -153,7 +153,7 @@ def _components() -> Iterator[str]:
         shared = shared_parameters(registry.get(kind, first.name))
         yield f"\n## {_KINDS.get(kind, 'Schedules')}\n"
         if shared:
-            yield f"Every {kind} takes, beside its own parameters:\n"
+            yield f"Every {kind} takes these, besides its own:\n"
             yield from _parameters(shared)
         for component in found:
             yield from _component(component, {parameter.name for parameter in shared})
@@ -168,7 +168,7 @@ def _component(component: ComponentDoc, shared: set[str]) -> Iterator[str]:
 def _parameters(parameters: Iterable[ParameterDoc]) -> Iterator[str]:
     yield _ROW
     for one in parameters:
-        default = "has to be given" if one.default is None else f"`{one.default}`"
+        default = "required" if one.default is None else f"`{one.default}`"
         yield _row(f"`{one.name}`", one.type, default, one.about)
 
 

@@ -192,8 +192,8 @@ def _name(one: Effect) -> str:
 def _too_few(seeds: int) -> str:
     if seeds < _ENOUGH_SEEDS:
         few = "One seed does" if seeds == 1 else f"{seeds} seeds do"
-        return f"{few} not tell how much each axis explains: it takes {_ENOUGH_SEEDS}."
-    return f"These {seeds} seeds do not tell how much each axis explains: they agree too little."
+        return f"{few} not show how much each axis explains: it takes {_ENOUGH_SEEDS}."
+    return f"These {seeds} seeds do not show how much each axis explains: they agree too little."
 
 
 def _unsure(names: Sequence[str]) -> str:
@@ -238,8 +238,8 @@ def _ranked(trials: pd.DataFrame, axis: str, measures: Mapping[str, Measure]) ->
 
 def _too_few_sets(blocks: int) -> str:
     return (
-        f"No diagram: average ranks are over data sets of different content, and it takes {MIN_BLOCKS};"
-        f" here {'is 1' if blocks == 1 else f'are {blocks}'}. Seeds and variants of one set are none."
+        f"No diagram: average ranks need {MIN_BLOCKS} data sets with different content;"
+        f" here {'is 1' if blocks == 1 else f'are {blocks}'}. Seeds and variants of one data set do not count."
     )
 
 

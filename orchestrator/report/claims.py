@@ -12,7 +12,7 @@ from orchestrator.report.page_data import number
 from orchestrator.store.paths import ResultsPaths
 
 Number = float | None
-_HIDDEN: Final = "figures of the test split are shown when no trial has still to run"
+_HIDDEN: Final = "test scores are shown once all trials have ended"
 
 
 @dataclass(frozen=True, slots=True)

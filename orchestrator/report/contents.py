@@ -154,7 +154,7 @@ def _confirmed(paths: ResultsPaths, damage: list[str]) -> tuple[Confirmation, ..
     try:
         return confirmed(paths)
     except OrchError as error:
-        damage.append(f"what was confirmed cannot be shown: {error}")
+        damage.append(f"the confirmation cannot be shown: {error}")
         return ()
 
 

@@ -30,9 +30,7 @@ def doubts(
         yield from _open(claims.claims)
     if tuning is not None and (edges := len(tuning.edges) + tuning.edges_left_out):
         lie = "lies" if edges == 1 else "lie"
-        yield Notice(
-            f"{counted(edges, 'choice')} of tuning {lie} at the edge of what was looked through.", section="tuning"
-        )
+        yield Notice(f"{counted(edges, 'tuned value')} {lie} at the edge of the search range.", section="tuning")
 
 
 def _stuck(completed: pd.DataFrame) -> Iterator[Notice]:
@@ -41,7 +39,7 @@ def _stuck(completed: pd.DataFrame) -> Iterator[Notice]:
         cells = counted(stuck["cell_id"].nunique(), "cell")
         yield Notice(
             f"{counted(len(stuck), 'completed trial')} of {cells} learned nothing: their training loss ended no better than"
-            " that of an answer that never changes. They count in means and ranks."
+            " that of a constant answer. They count in means and ranks."
         )
 
 
@@ -54,7 +52,7 @@ def _cut_off(completed: pd.DataFrame, ranked: pd.DataFrame) -> Iterator[Notice]:
     if not hit and not (len(last) and last.mean() > CONVERGED):
         return
     where = f" on {' and '.join(hit)}" if len(first) > 1 else ""
-    best = f"; what came first{where} among them" if hit else ""
+    best = f", also for the first cell{where}" if hit else ""
     yield Notice(
         f"Training may have been cut off: in {int(last.sum())} of {counted(len(last), 'trial')} the best epoch is the last"
         f"{best}.",
@@ -68,4 +66,4 @@ def _open(claims: tuple[ClaimView, ...]) -> Iterator[Notice]:
     for claim in doubted[:_CLAIMS]:
         yield Notice(f"Claim {claim.id} is {claim.verdict_text}: {claim.text.rstrip('.')}.", section="claims")
     if len(doubted) > _CLAIMS:
-        yield Notice(f"{counted(len(doubted) - _CLAIMS, 'further claim')} as well.", section="claims")
+        yield Notice(f"So are {counted(len(doubted) - _CLAIMS, 'further claim')}.", section="claims")

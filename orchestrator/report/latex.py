@@ -43,14 +43,14 @@ def _leaderboard(page: Page, board: Board, label: str) -> Iterator[str]:
     measure = next(column.title for column in columns if column.kind == "interval")
     every = len(board.grid.rows) + board.grid.left_out
     told = (
-        "Trials have still to run: figures are of validation, and nothing is told apart."
+        "Trials have still to run: scores are on validation, and cells are not compared."
         if page.open
-        else f"Bold: the first, and what seeds that could do not tell from it ({SHARED_FIRST}; paired by seed, 5 %)."
+        else f"Bold: the first, and those that enough seeds do not separate from it ({SHARED_FIRST}; paired by seed, 5 %)."
     )
     some = f" The best {len(rows)} of {every} cells are listed." if len(rows) < every else ""
     caption = (
-        f"Leaderboard of {board.dataset} ({page.sweep}): {measure}, mean over n seeds with its 95 % interval, in the order"
-        f" of validation; {board.summary}. {told}{some}"
+        f"Leaderboard of {board.dataset} ({page.sweep}): {measure}, mean over n seeds with its 95 % interval, ranked by"
+        f" validation; {board.summary}. {told}{some}"
     )
     place = titles.index("place")
     body = [

@@ -90,7 +90,7 @@ def _lines(page: Page) -> Iterator[str]:
 
 def _ties(board: Board) -> str:
     tied = any(row[0] == SHARED_FIRST for row in board.grid.rows)
-    return f" `{SHARED_FIRST}`: not told from the first by seeds that could." if tied else ""
+    return f" `{SHARED_FIRST}`: enough seeds do not separate it from the first." if tied else ""
 
 
 def _table(grid: DataTable) -> Iterator[str]:

@@ -127,7 +127,7 @@ def _sure(cells: pd.DataFrame, measure: Measure, confirmed: bool | None) -> Iter
     ranked = cells[cells["n"] > 0]
     others = len(ranked) - 1
     if measure.split == "validation":
-        yield Notice("The best so far; nothing is told apart while trials have still to run.")
+        yield Notice("The best so far; cells are not compared while trials have still to run.")
         return
     if not others:
         yield Notice("No other cell completed.")
@@ -138,7 +138,7 @@ def _sure(cells: pd.DataFrame, measure: Measure, confirmed: bool | None) -> Iter
         yield from _overtaken(ranked, measure)
     left = others - differ - ties
     if left and (reasons := list(ranked["withheld"].dropna())):
-        yield Notice(f"It is told from {'none' if left == others else f'{left} more'}: {reasons[0]}.")
+        yield Notice(f"It cannot be compared with {'any other' if left == others else f'{left} more'}: {reasons[0]}.")
     elif left:
         yield Notice(_unable(ranked, left, others))
     if isinstance(scope := ranked["scope"].iloc[0], str):
@@ -146,16 +146,14 @@ def _sure(cells: pd.DataFrame, measure: Measure, confirmed: bool | None) -> Iter
     if confirmed:
         yield Notice("It ran on fresh seeds, which had no part in choosing it.", section="confirmation")
         return
-    luck = (
-        f"Chosen as the best of {others + 1}, it owes a part of its score to luck, and would lose that on fresh seeds"
-    )
+    luck = f"Chosen as the best of {others + 1}, it owes part of its score to luck, and would lose that on fresh seeds"
     yield Notice(f"{luck}.") if confirmed is None else Notice(f"{luck}:", "orch sweep GRID --confirm")
 
 
 def _differences(differ: int, ties: int, others: int) -> str:
     n = counted(others, "other")
     if ties:
-        return f"{ties} of {n} cannot be told from it"
+        return f"{ties} of {n} cannot be distinguished from it"
     every = "the" if others == 1 else "all"
     return f"It differs from {every if differ == others else f'{differ} of'} {n}"
 
@@ -164,7 +162,8 @@ def _unable(ranked: pd.DataFrame, left: int, others: int) -> str:
     """Say that so few seeds tell nothing, whatever the cells are: what they do not tell apart is not alike for that."""
     seeds, least = int(ranked["n"].max()), min_seeds(others)
     few = "One seed" if seeds == 1 else f"{seeds} seeds" if seeds < least else "The seeds that they have in common"
-    return f"{few} cannot tell it from {f'the other {left}' if left == others else f'{left} more'}: it takes {least} seeds."
+    others_in_words = f"the other {left}" if left == others else f"{left} more"
+    return f"{few} cannot distinguish it from {others_in_words}: it takes {least} seeds."
 
 
 def figure_text(value: float) -> str:
@@ -187,7 +186,7 @@ def _matters(effects: Effects) -> str:
     share = f"{first.share:.0%} [{first.low:.0%}, {first.high:.0%}] of the variance"
     others = [one.high for one in effects.shares[1:] if one.term != LEFT_OVER and one.high is not None]
     most = others and not effects.lacking and first.low > max(others)
-    return f"Of what varies, {first.term} explains most: {share}." if most else f"{first.term} explains {share}."
+    return f"{first.term} explains most: {share}." if most else f"{first.term} explains {share}."
 
 
 def failure_summary(ranked: pd.DataFrame) -> str:
@@ -203,7 +202,7 @@ def failure_summary(ranked: pd.DataFrame) -> str:
 
 
 def _of_validation(trials: pd.DataFrame) -> str:
-    return ", on validation: the test split is shown when all have ended" if is_open(trials["status"]) else ""
+    return ", on validation: test scores are shown once all have ended" if is_open(trials["status"]) else ""
 
 
 def asked(measures: Mapping[str, Measure], left_out: Sequence[str]) -> Iterator[Notice]:
@@ -224,9 +223,9 @@ def notices(trials: pd.DataFrame, ranked: pd.DataFrame, damage: list[str], resul
     waiting, retry = int(trials["status"].isin(OPEN).sum()), int(trials["status"].isin(RETRYABLE).sum())
     if waiting:
         message = f"{waiting} of {len(trials)} trials {'has' if waiting == 1 else 'have'} still to run"
-        yield Notice(f"{message}: all figures are of those that completed{_of_validation(trials)}.", "orch sweep GRID")
+        yield Notice(f"{message}: all figures are of the completed ones{_of_validation(trials)}.", "orch sweep GRID")
     if not (ranked["n"] > 0).any():
-        yield Notice("No trial has completed yet: there is nothing to rank or to draw.", f"orch status {results}")
+        yield Notice("No trial has completed yet: there is nothing to rank or draw.", f"orch status {results}")
     elif int(ranked["n"].max()) < 2:
         seeds = min_seeds(max(1, int(ranked.groupby("dataset")["n"].apply(lambda n: (n > 0).sum()).max()) - 1))
         yield Notice("Each cell has one completed seed: there are no intervals.", f"orch sweep GRID --seeds {seeds}")

@@ -34,7 +34,7 @@ def class_table(paths: ResultsPaths, measure: str | None = None) -> pa.Table:
     trials = evaluating(tables.every_trial(["trial_id", "cell_id", "purpose", "planned", "dataset", "status"]))
     if is_open(trials["status"].unique()):
         raise UserError(
-            f"trials of {paths.root} have still to run; the test split is shown class by class when none has"
+            f"trials of {paths.root} have still to run; classes are shown on the test split once they have ended"
         )
     ranked, _ = board_of(paths, tables, KeptPictures(paths), measure)
     found = []

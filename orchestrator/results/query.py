@@ -45,7 +45,7 @@ class Order:
         if sorted_by is None:
             yield from self._ordering()
         if self.open and not columns:
-            yield "figures of the test split are shown when no trial has still to run, or with --columns"
+            yield "test scores are shown once all trials have ended, or with --columns"
 
     def _ordering(self) -> Iterator[str]:
         if len(self.columns) > 1:

@@ -103,7 +103,7 @@ def at_threshold(paths: ResultsPaths, text: str) -> ThresholdTable:
         f" {wanted.least:g}, the greatest {wanted.other} there; the test split chose nothing, and need not keep to it"
     ]
     if open_:
-        notes.append("figures of the test split are shown when no trial has still to run")
+        notes.append("test scores are shown once all trials have ended")
     if unreached:
         notes.append(f"{counted(unreached, 'trial')} without a threshold that reaches it are left out")
     if others := len(done) - len(measured):

@@ -43,13 +43,12 @@ def confirming(
     seeds = _seeds(plan, kept, journal, asked)
     for one in chosen:
         rivals = len(one.cells) - 1
-        beside = (
-            f" and {counted(rivals, 'rival')} that {'is' if rivals == 1 else 'are'} not told from it" if rivals else ""
-        )
+        beside = f" and {counted(rivals, 'rival')} that may be as good" if rivals else ""
         note(f"{one.dataset}: {one.label} came first; it{beside} {'run' if rivals else 'runs'} on {seeds} fresh seeds")
         if rivals and seeds < (least := min_seeds(rivals)):
             note(
-                f"{one.dataset}: {seeds} seeds cannot tell it from {counted(rivals, 'rival')}; it takes at least {least}"
+                f"{one.dataset}: {seeds} seeds cannot decide between it and {counted(rivals, 'rival')}; it takes at least"
+                f" {least}"
             )
     return kept.joined([cell for one in chosen for cell in one.cells], seeds)
 

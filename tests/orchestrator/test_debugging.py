@@ -143,7 +143,7 @@ def test_breakpoints_and_a_debuggers_own_start_are_met(site: Path, tmp_path: Pat
         site, tmp_path, ORCH, "debug", "results/paused", trial, answers=["p parameters", "c", "c"]
     )
     assert (code, shown.count(PROMPT)) == (0, 3), shown
-    assert "1210" in shown and shown.rstrip().endswith("; none is kept")
+    assert "1210" in shown and shown.rstrip().endswith("; none is stored")
     code, shown = on_terminal(site, tmp_path, ORCH, "debug", "results/paused", trial, answers=["q"])
     assert code == 130 and "left the debugger; nothing was recorded" in shown and "Traceback" not in shown
     module = (sys.executable, "-m", "pdb", "-m", "orchestrator", "debug", "results/paused", trial)

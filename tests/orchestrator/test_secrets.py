@@ -119,9 +119,9 @@ sys.exit(0 if summary.succeeded else 1)
         (
             ["sweep", "grid.yaml", "--results", f"out/{TOKEN}"],
             "demo",
-            "the command line holds the value of RAY_AUTH_TOKEN",
+            "the command line contains the value of RAY_AUTH_TOKEN",
         ),
-        (["sweep", "grid.yaml", f"--{TOKEN}"], "demo", "the command line holds the value of RAY_AUTH_TOKEN"),
+        (["sweep", "grid.yaml", f"--{TOKEN}"], "demo", "the command line contains the value of RAY_AUTH_TOKEN"),
     ],
 )
 def test_a_key_given_where_others_could_read_it_is_refused(

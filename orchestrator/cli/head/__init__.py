@@ -25,7 +25,7 @@ def remote_results(file: Path) -> "ClusterSpec":
     """The cluster whose head has the results. Raises UserError where they are a directory here."""
     cluster = remote(file)
     if cluster is None:
-        raise UserError(f"{file} is no cluster of kind jobs: its results are on this machine; name their directory")
+        raise UserError(f"{file} is not a cluster of kind jobs: its results are on this machine; name their directory")
     return cluster
 
 

@@ -78,7 +78,7 @@ def _at_home(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError as error:
         raise UserError(
-            f"{path} begins with the home folder of a user of the head: {error}; write a whole path"
+            f"{path} begins with the home folder of a user of the head: {error}; write a full path"
         ) from None
 
 

@@ -94,7 +94,7 @@ def _drawing(snapshot: Snapshot) -> Group:
     if snapshot.running:
         rows += _slots(snapshot.running[:MAX_RUNNING])
     elif not done and snapshot.counts.get("pending"):
-        rows.append(Text("  no trial has begun yet: slots start, and load what they need", style="dim"))
+        rows.append(Text("  no trial has begun yet: slots are starting", style="dim"))
     if len(snapshot.running) > MAX_RUNNING:
         rows.append(Text(f"  and {len(snapshot.running) - MAX_RUNNING} more", style="cyan"))
     if snapshot.best:

@@ -16,26 +16,26 @@ from orchestrator.sweep.stop import signal_of
 from orchestrator.text import secret_in
 
 COMMANDS: Final = {
-    "sweep": "Run what is missing of a grid.",
+    "sweep": "Run what is missing from a grid.",
     "plan": "Show what a sweep would run, and what it would skip.",
     "init": "Write a commented starter grid.",
     "list": "List the components that a grid can name.",
-    "data": "What a data set holds: counts, classes, duplicates, images.",
+    "data": "Show what a data set holds: counts, classes, duplicates, images.",
     "schema": "Print the JSON Schema of grid files.",
-    "doctor": "Check this machine, and say how to mend it.",
-    "status": "How far a sweep is.",
-    "watch": "A sweep as a page that follows it.",
-    "results": "The trials of a sweep as a table.",
-    "logs": "What became of one trial.",
+    "doctor": "Check this machine, and say how to fix it.",
+    "status": "Show how far a sweep is.",
+    "watch": "Serve a live page of a sweep.",
+    "results": "Show the trials of a sweep as a table.",
+    "logs": "Show what happened to one trial.",
     "debug": "Run one trial here, for a debugger.",
     "report": "Write a sweep's report as one HTML file.",
     "figure": "Draw a figure for a paper, with its caption.",
-    "claims": "Verdicts on what a grid claims.",
+    "claims": "Give verdicts on what a grid claims.",
     "convert": "Write results for TensorBoard, MLflow or a spreadsheet.",
     "wandb": "Send to W&B what it does not have yet.",
     "fetch": "Copy a sweep's results from a cluster.",
     "stop": "Stop a running sweep gracefully.",
-    "du": "Where the bytes of a sweep are.",
+    "du": "Show how much disk space a sweep takes.",
     "clean": "Remove files of trials that no grid names.",
     "verify": "Check that every file of a sweep is intact.",
     "repair": "Repair damaged results.",
@@ -91,7 +91,7 @@ def orch() -> None:
     """Run a full grid of image-recognition experiments on Ray.
 
     A grid file names data sets, models, optimizers and regularizers; every combination becomes a trial, and every trial
-    a row in a Parquet table, a W&B run and a line of a report.
+    a row in a Parquet table, a W&B run and a line in a report.
 
     \b
     Start with:
@@ -120,7 +120,7 @@ def run(arguments: Sequence[str]) -> int:
 def _answered(error: BaseException) -> int:
     """Say what went wrong and return its exit code; raises the error where it is a fault of the program."""
     if not isinstance(error, Interrupted) and (number := signal_of(error)) is not None:
-        say(f"stopped by {signal.Signals(number).name}; the same command begins again", err=True)
+        say(f"stopped by {signal.Signals(number).name}; the same command starts over", err=True)
         return 128 + number
     match error:
         case click.ClickException():
@@ -139,7 +139,7 @@ def _refuse_secrets(arguments: Sequence[str]) -> None:
     for argument in arguments:
         if (found := secret_in(argument)) is not None:
             raise UserError(
-                f"the command line holds the value of {found[0]}, and every user of this machine can read command lines; "
+                f"the command line contains the value of {found[0]}, and every user of this machine can read command lines; "
                 f"leave it out: keys are read from the environment, netrc or a file with mode 0600"
             )
 

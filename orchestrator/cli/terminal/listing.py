@@ -124,7 +124,7 @@ def _shortened(columns: Sequence[_Column]) -> tuple[list[_Column], list[str]]:
     """The columns with levels in as few words as tell them apart in each, and how to read these."""
     found = [_short(column) if column.name in AXES else column for column in columns]
     shorter = [column.name for column, other in zip(found, columns, strict=True) if column is not other]
-    return found, [f"shortened: {', '.join(shorter)}; whole in --csv, or where there is more room"] if shorter else []
+    return found, [f"shortened: {', '.join(shorter)}; in full with --csv or a wider terminal"] if shorter else []
 
 
 def _short(column: _Column) -> _Column:
@@ -178,7 +178,7 @@ def _print(
     terminal.width = narrow
     if left_out:
         names = ", ".join(left_out)
-        terminal.print(Text(f"no room for {names}; --columns shows what it names", style="dim"), soft_wrap=True)
+        terminal.print(Text(f"no room for {names}; --columns chooses what is shown", style="dim"), soft_wrap=True)
 
 
 def _table(columns: Sequence[_Column], widths: Sequence[int]) -> "Table":

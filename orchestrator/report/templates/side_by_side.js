@@ -59,7 +59,7 @@ const sideBySide = (() => {
       }
       return new Map([
         [title, [tables.shown([own.mean, own.low, own.high], "interval") || NONE, own.mean]], ["the same in training", [figure(own.train), own.train]],
-        ["place", [own.rank === null ? NONE : `${own.rank}${own.ties && own.rank > 1 ? ", not told from the first" : ""}`, null]], ["trials", [own.statuses, null]],
+        ["place", [own.rank === null ? NONE : `${own.rank}${own.ties && own.rank > 1 ? ", tied with the first" : ""}`, null]], ["trials", [own.statuses, null]],
         ...cells.costs.map((cost, place) => [cost.unit ? `${cost.title} (${cost.unit})` : cost.title, [own.costs[place] === null ? NONE : own.costs[place].toLocaleString("en", { maximumSignificantDigits: 4 }), own.costs[place], true]]),
       ]);
     }
@@ -110,8 +110,8 @@ const sideBySide = (() => {
       const [first, second] = [a, b].map(({ cell }) => bits(known.right[known.cells.indexOf(cell)])), counts = [0, 0, 0, 0];
       for (let example = 0; example < known.examples; example += 1) counts[2 * first(example) + second(example)] += 1;
       const count = (value) => value.toLocaleString("en");
-      place.append(element("p", {}, `Of ${count(known.examples)} test examples both get ${count(counts[3])} right, neither ${count(counts[0])}; A alone ${count(counts[2])}, B alone ${count(counts[1])}. One trial of each is asked, on one test split.`));
-      for (const [words, one, other] of [["A alone gets right", first, second], ["B alone gets right", second, first]]) {
+      place.append(element("p", {}, `Of ${count(known.examples)} test examples, both get ${count(counts[3])} right, neither gets ${count(counts[0])}; only A gets ${count(counts[2])}, only B ${count(counts[1])}. This compares one trial of each, on one test split.`));
+      for (const [words, one, other] of [["only A gets right", first, second], ["only B gets right", second, first]]) {
         const own = known.named.flatMap((example, row) => (one(example) && !other(example) ? [row] : []));
         if (!own.length) continue;
         const items = own.slice(0, EXAMPLES).map((row) => element("li", {}, element("code", {}, known.sources[row]), ` ${known.targets[row]}`));
@@ -130,7 +130,7 @@ const sideBySide = (() => {
       if (!location.hash.startsWith(PREFIX)) return;
       const ids = location.hash.slice(PREFIX.length).split(",").map((id) => { try { return decodeURIComponent(id); } catch { return id; } });
       const found = ids.map(named), lacking = ids.filter((_, place) => found[place] === null);
-      message.textContent = ids.length !== 2 ? "An address names two: #compare=ID,ID." : lacking.length ? `This page has no cell and no trial ${lacking.join(" and ")}.` : "";
+      message.textContent = ids.length !== 2 ? "The address has to name two: #compare=ID,ID." : lacking.length ? `This page has no cell and no trial ${lacking.join(" and ")}.` : "";
       if (!message.textContent) { found.forEach(({ cell, row }, side) => choose(side, cell, row)); show(); }
       root.scrollIntoView();
     }

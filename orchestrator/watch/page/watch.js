@@ -67,8 +67,8 @@
     document.title = `${share} % ${told.sweep}`;
     show(at("counts"), counts, (place) => {
       const items = order.map((status) => look.element("li", {}, look.element("span", { class: `dot ${status}` }), `${count(counts.by_status[status])} ${words(status)}`));
-      if (counts.tuning) items.push(look.element("li", {}, `of them ${count(counts.tuning)} tune`));
-      if (counts.unplanned) items.push(look.element("li", {}, `and ${count(counts.unplanned)} of earlier grids, kept`));
+      if (counts.tuning) items.push(look.element("li", {}, `${count(counts.tuning)} of them for tuning`));
+      if (counts.unplanned) items.push(look.element("li", {}, `and ${count(counts.unplanned)} from earlier grids, kept`));
       place.replaceChildren(...items);
     });
     show(at("notes"), told.notes, (place) => place.replaceChildren(...told.notes.map((note) => look.element("li", {}, note))));
@@ -107,7 +107,7 @@
     const latest = new Map(told.curves.map((curve) => [curve.trial_id, curve.values.filter((value) => value !== null).at(-1)]));
     const there = told.slots.filter((slot) => within(slot.levels));
     const none = told.state !== "running" ? "No sweep runs here." : told.slots.length ? `No slot runs a trial${filtered()}.`
-      : told.counts.done ? "No slot runs a trial at this moment." : "No trial has begun yet: slots start, and load what they need.";
+      : told.counts.done ? "No slot is running a trial right now." : "No trial has begun yet: slots are starting.";
     show(at("slots"), [there, told.slots_left_out, none, [...latest], told.at], (root) => {
       section(root, none, there.length > 0);
       const hosts = new Set(told.slots.map((slot) => slot.host)).size > 1;
@@ -151,7 +151,7 @@
         const said = [`${told.boards.length > 1 ? `${board.dataset}: ` : ""}ranked by validation ${board.measure.title}, ${board.higher_is_better ? "the highest" : "the lowest"} first`, "means over completed trials"];
         if (board.measure.beside.length) said.push(`some trials select by ${board.measure.beside.join(", ")}`);
         if (board.left_out) said.push(`${count(board.left_out)} more cells are not shown`);
-        if (!test) said.push("the test split is shown when no trial has still to run");
+        if (!test) said.push("test scores are shown once all trials have ended");
         const root = look.element("figure", {}, look.element("figcaption", {}, said.join("; ")),
           look.element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Leaderboard of ${board.dataset}` }, look.element("table", {}, look.element("thead"), look.element("tbody"))));
         const heads = [["place", "place"], ["validation", "figure"], ...(test ? [["test", "figure"]] : []), ...axes.map((axis) => [told.axes[axis].name, ""]), ["done", "figure"], ["broken", "figure"]];
@@ -193,7 +193,7 @@
     document.documentElement.classList.toggle("stale", !connected);
     line.dataset.state = connected && told ? told.state : "lost";
     const what = told === null ? "connecting" : STATES[told.state] ?? told.message;
-    line.textContent = connected ? what : `not connected: \`orch watch\` has ended there, or is out of reach; what stands here is ${told === null ? "nothing" : `${duration(age)} old`}`;
+    line.textContent = connected ? what : `not connected: \`orch watch\` has ended there, or is out of reach; ${told === null ? "nothing is shown" : `what is shown is ${duration(age)} old`}`;
   }
 
   let connected = true;

@@ -20,7 +20,7 @@ def test_list_shows_every_component_with_its_parameters() -> None:
         for name in registry.names(kind):
             assert f"  {name}  " in shown
     assert "      lr (number; default 0.1): Learning rate." in shown
-    assert "      path (text; has to be given)" in shown
+    assert "      path (text; required)" in shown
 
 
 def test_list_of_one_kind_leaves_out_the_others() -> None:

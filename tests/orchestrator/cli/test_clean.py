@@ -94,7 +94,7 @@ def test_the_bytes_are_where_they_are(capsys: pytest.CaptureFixture[str]) -> Non
     assert len(cells) == 2 and {cell["trials"] for cell in cells.values()} == {2}
     assert sum(cell["bytes"] for cell in cells.values()) >= weights + 200
     _, out, _ = command(capsys, "du", "results/demo")
-    assert "  weights (4 files)" in out and "decoded data is kept once a machine, in " in out
+    assert "  weights (4 files)" in out and "decoded data is kept once per machine, in " in out
     assert max(map(len, out.splitlines())) <= 100
 
 
@@ -143,7 +143,7 @@ def test_files_of_trials_that_no_grid_names_go_and_the_rest_stays_intact(capsys:
     assert not orphan.exists() and all(path.read_text() == "mine" for path in strangers)
     assert {path: content for path, content in files().items() if path in kept} == kept
     assert intact()
-    assert command(capsys, "clean", "results/demo", "--yes")[1] == "results/demo: no file is there that no grid names\n"
+    assert command(capsys, "clean", "results/demo", "--yes")[1] == "results/demo: nothing to remove\n"
     sweep(BOTH)  # the rows are there still
     assert len(planned(now=True)) == 4 and intact()
 
@@ -151,7 +151,7 @@ def test_files_of_trials_that_no_grid_names_go_and_the_rest_stays_intact(capsys:
 def test_what_other_grids_name_stays(capsys: pytest.CaptureFixture[str]) -> None:
     Path("other.yaml").write_text(GRID % BOTH)
     before = files()
-    assert "no file is there" in command(capsys, "clean", "results/demo", "other.yaml", "--yes")[1]
+    assert "nothing to remove" in command(capsys, "clean", "results/demo", "other.yaml", "--yes")[1]
     assert files() == before
     code, _, errors = command(capsys, "clean", "results/demo", "nowhere.yaml", "--yes")
     assert code == 2 and "nowhere.yaml" in errors and files() == before

@@ -101,7 +101,7 @@ def test_the_text_tells_the_same(birds: Path) -> None:
     done = data(f"{{name: image_folder, path: {birds}}}")
     assert done.exit_code == 0, done.output
     assert "image_folder: 16 examples of 1 x 5 x 6, 2 classes, classification" in done.stdout
-    assert "duplicates: 2 within a split, 1 of train in test too" in done.stdout
+    assert "duplicates: 2 within a split, 1 of train also in test" in done.stdout
     assert "the user's own" in done.stdout
     assert any(line.split() == ["owl", "8", "2"] for line in done.stdout.splitlines())
 

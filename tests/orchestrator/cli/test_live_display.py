@@ -43,7 +43,7 @@ def test_the_best_begins_with_its_score() -> None:
 
 
 def test_before_the_first_trial_it_says_so() -> None:
-    assert any("no trial has begun yet: slots start" in line for line in drawn(snapshot(pending=4)))
+    assert any("no trial has begun yet: slots are starting" in line for line in drawn(snapshot(pending=4)))
     assert not any("no trial has begun" in line for line in drawn(snapshot(completed=1, pending=3)))
 
 

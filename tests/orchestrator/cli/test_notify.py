@@ -221,7 +221,7 @@ def test_a_sweep_that_is_left_alone_at_once_can_notify_nobody(
     if given == "variable":
         monkeypatch.setenv("ORCH_NOTIFY", command("hears.py"))
     assert run([*far, "--detach", *(["--notify", command("hears.py")] if given == "option" else [])]) == 2
-    assert "with --detach nobody is here to call the command" in capsys.readouterr().err
+    assert "with --detach nothing is left here to call" in capsys.readouterr().err
     assert not Path("heard").exists()
 
 

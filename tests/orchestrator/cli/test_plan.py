@@ -67,7 +67,7 @@ def test_it_counts_cells_trials_and_what_is_skipped_and_why(grid: Path, tmp_path
 
 def test_the_text_says_the_same(grid: Path, tmp_path: Path) -> None:
     lines = [" ".join(line.split()) for line in plan(grid, "--results", tmp_path / "none").stdout.splitlines()]
-    assert lines[1:7] == ["8 cells", "16 trials", "0 done already", "6 to run", "10 skipped, in 5 cells:", lines[6]]
+    assert lines[1:7] == ["8 cells", "16 trials", "0 already done", "6 to run", "10 skipped, in 5 cells:", lines[6]]
     assert "2 × excluded by exclude[0]" in lines
 
 

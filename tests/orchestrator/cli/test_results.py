@@ -137,7 +137,7 @@ def test_tuned_values_are_readable_and_tuning_trials_are_shown_when_asked_for(tm
     root = write_tuned(tmp_path / "tuned").root
     done = results(root)
     assert "\tmodel.hidden=[64, 32] optimizer.lr=0.9\t" in done.stdout
-    assert "12 of them tune and are not shown without --where purpose=tuning" in done.stderr
+    assert "12 of them are for tuning (show them with --where purpose=tuning)" in done.stderr
     tuning = results(root, "--where", "purpose=tuning").stdout
     head = tuning.splitlines()[0].split("\t")
     assert "epochs" in head

@@ -75,7 +75,7 @@ def test_trials_that_tune_are_counted_and_named_by_their_values(tmp_path: Path):
         "  diverged              1",
         "  failed                2",
         "  pending               5",
-        "  (of them tune)       12",
+        "  (for tuning)         12",
         "",
     ]
     assert "digits / mlp / adam / none / tuning model.hidden=[16] optimizer.lr=0.5: failed" in text

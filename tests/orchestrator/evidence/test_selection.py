@@ -202,7 +202,7 @@ def test_nothing_of_the_test_split_is_shown_while_trials_have_still_to_run(
         "0.9000",
         "mean validation accuracy over 2 seeds; chosen by validation accuracy",
     )
-    assert "nothing is told apart" in first.sure[0].what
+    assert "cells are not compared" in first.sure[0].what
     assert not any(
         "test" in title or "p (" in title for title in [*titles(page.boards[0].grid), *titles(page.all_trials)]
     )
@@ -210,13 +210,13 @@ def test_nothing_of_the_test_split_is_shown_while_trials_have_still_to_run(
     assert page.cells.cells[0].mean == 0.9
     assert page.effects == page.ranks == page.breakdowns.cells == ()
     assert not any(cell.ties for cell in page.cells.cells)
-    assert "on validation: the test split is shown when all have ended" in page.notices[0].what
+    assert "on validation: test scores are shown once all have ended" in page.notices[0].what
     cells = orchestrator.load(under_way.root).cells()
     assert (cells["measure"].iloc[0], cells["mean"].iloc[0]) == ("val_accuracy", 0.9)
     assert run(["results", str(under_way.root)]) == 0
     output, errors = capsys.readouterr()
     assert "test_" not in output
-    assert "shown when no trial has still to run, or with --columns" in errors
+    assert "shown once all trials have ended, or with --columns" in errors
     assert run(["results", str(under_way.root), "--columns", "test_accuracy", "--limit", "1"]) == 0
     assert "0.9700" in capsys.readouterr().out, "who asks for it gets it"
     content = read_content(under_way)

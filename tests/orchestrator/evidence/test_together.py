@@ -95,4 +95,4 @@ def test_a_directory_that_is_given_twice_and_a_grid_for_several_are_refused(
     assert "is given twice" in refused(capsys, one.root, tmp_path / "." / "one")
     two = write(tmp_path / "two", SCORES, WINS, letter="K", text="another thing")
     assert run(["claims", str(one.root), str(two.root), "--grid", str(tmp_path / "g.yaml")]) == 2
-    assert "--grid takes the claims of one RESULTS" in capsys.readouterr().err
+    assert "--grid works with a single RESULTS" in capsys.readouterr().err

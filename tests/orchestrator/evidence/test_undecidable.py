@@ -137,5 +137,5 @@ def test_a_page_of_a_sweep_under_way_has_no_figure_of_a_claim_on_the_test_split(
     assert page.claims is not None
     test, train = page.claims.claims
     assert (test.effect, test.sureness, test.value, test.low) == ("", "", None, None)
-    assert test.arms == "figures of the test split are shown when no trial has still to run"
+    assert test.arms == "test scores are shown once all trials have ended"
     assert train.value == pytest.approx(0.4)

@@ -42,7 +42,7 @@ def test_cells_far_behind_are_no_ties_of_a_first_that_three_seeds_cannot_tell_fr
     paths = write(tmp_path / "demo", scores)
     page = read_page(paths)
     assert places(page) == ["1", "2", "3", "4"]
-    assert "3 seeds cannot tell it from" in sureness(page)
+    assert "3 seeds cannot distinguish it from" in sureness(page)
     assert "it takes 7 seeds" in sureness(page)
     assert not any(cell.ties for cell in page.cells.cells[1:])
     assert list(orchestrator.load(paths.root).cells()["ties"]) == [True, False, False, False]
@@ -71,8 +71,8 @@ def test_a_tie_takes_as_many_seeds_as_decide_one_of_so_many_comparisons(
     scores = {Cell(model=model): noisy(0.8, seeds, turn) for turn, model in enumerate(MODELS[:cells])}
     page = read_page(write(tmp_path / "demo", scores))
     assert (SHARED_FIRST in places(page)) is tied
-    assert ("cannot be told from it" in sureness(page)) is tied
-    assert ("cannot tell it from" in sureness(page)) is not tied
+    assert ("cannot be distinguished from it" in sureness(page)) is tied
+    assert ("cannot distinguish it from" in sureness(page)) is not tied
 
 
 def test_a_cell_whose_trials_broke_has_too_few_seeds_in_common(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_cell_whose_trials_broke_has_too_few_seeds_in_common(tmp_path: Path) -
     page = read_page(write(tmp_path / "demo", scores))
     assert places(page) == [SHARED_FIRST, SHARED_FIRST, "3"]
     assert "It differs from" not in sureness(page)
-    assert "1 of 2 others cannot be told from it" in sureness(page)
+    assert "1 of 2 others cannot be distinguished from it" in sureness(page)
 
 
 def test_two_values_have_no_interval(tmp_path: Path) -> None:
@@ -97,9 +97,9 @@ def test_two_values_have_no_interval(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("seeds", "says"),
     [
-        (1, "One seed does not tell how much each axis explains: it takes 5."),
-        (2, "2 seeds do not tell how much each axis explains: it takes 5."),
-        (4, "4 seeds do not tell how much each axis explains: it takes 5."),
+        (1, "One seed does not show how much each axis explains: it takes 5."),
+        (2, "2 seeds do not show how much each axis explains: it takes 5."),
+        (4, "4 seeds do not show how much each axis explains: it takes 5."),
     ],
 )
 def test_few_seeds_explain_no_variance(seeds: int, says: str, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_what_many_seeds_agree_on_is_shown(tmp_path: Path) -> None:
     page = read_page(write(tmp_path / "demo", scores))
     (effects,) = page.effects
     assert (effects.shares[0].term, effects.shares[-1].term, effects.lacking) == ("model", "left over", "")
-    assert page.winners[0].matters.startswith("Of what varies, model explains most: ")
+    assert page.winners[0].matters.startswith("model explains most: ")
 
 
 @pytest.mark.parametrize(("datasets", "drawn"), [(1, False), (4, False), (5, True)])
@@ -156,4 +156,4 @@ def test_no_diagram_of_ranks_below_five_data_sets(datasets: int, drawn: bool, tm
     assert run(["report", str(paths.root), "--format", "md"]) == 0
     text = (paths.root / "report.md").read_text(encoding="utf-8")
     assert ("| level | average rank |" in text) is drawn
-    assert ("Seeds and variants of one set are none." in text) is not drawn
+    assert ("Seeds and variants of one data set do not count." in text) is not drawn

@@ -200,7 +200,7 @@ def test_what_has_no_classes_says_so(kind: str, tmp_path: Path):
 def test_figures_of_the_test_split_wait_for_the_last_trial(kind: str, tmp_path: Path):
     paths, journal = write_running(tmp_path / "running")
     journal.close()
-    with pytest.raises(UserError, match="have still to run, and this figure is of the test split"):
+    with pytest.raises(UserError, match="have still to run, and this figure needs the test split"):
         draw(paths, kind, {})
 
 
@@ -209,7 +209,7 @@ def test_before_that_validation_is_shown_and_said(tmp_path: Path):
     journal.close()
     sheet, _ = draw(paths, "leaderboard", {})
     assert sheet.axes[0].get_xlabel() == "validation accuracy"
-    assert "figures are of validation, and nothing is told apart" in sheet.caption
+    assert "scores are on validation, and cells are not compared" in sheet.caption
     assert "3 of 4 trials did not complete: 2 pending, 1 running" in sheet.caption
 
 
@@ -226,7 +226,7 @@ def test_before_that_validation_is_shown_and_said(tmp_path: Path):
         ("leaderboard", {"width": "wide"}, "there is no width 'wide'; there are column, text, page"),
         ("confusion", {"place": 5}, "it has no cell in place 5: 4 cells completed a trial"),
         ("roc", {"class_name": "cta"}, "it has no class 'cta'; did you mean cat?"),
-        ("effects", {}, "2 seeds do not tell how much each axis explains: it takes 5"),
+        ("effects", {}, "2 seeds do not show how much each axis explains: it takes 5"),
         ("average-ranks", {}, "it takes 5; here is 1"),
     ],
 )

@@ -92,7 +92,7 @@ def test_an_equal_level_elsewhere_has_the_name_too() -> None:
         ),
         (
             "[{name: sgd, lr: [0.1, 0.2], display: A}, {name: adam, display: A(lr=0.1)}]",
-            "5:69: display 'A(lr=0.1)' cannot be told from 'A'",
+            "5:69: display 'A(lr=0.1)' cannot be distinguished from 'A'",
         ),
         ("[{name: sgd, display: adam}]", "5:27: display 'adam' is what a level of adam without a display is called"),
         ("[{name: sgd, display: adam(lr=0.1)}]", "5:27: display 'adam(lr=0.1)' is what a level of adam without"),

@@ -63,10 +63,10 @@ def test_the_leaderboard_has_means_intervals_ties_and_what_broke(tmp_path: Path)
     (first,) = page.winners
     assert first.label.startswith("cnn ")
     told, left, about, luck = first.sure
-    assert told.what == "1 of 3 others cannot be told from it at 5 %, after Holm's correction."
-    assert left.what.endswith(" cannot tell it from 1 more: it takes 7 seeds.")
+    assert told.what == "1 of 3 others cannot be distinguished from it at 5 %, after Holm's correction."
+    assert left.what.endswith(" cannot distinguish it from 1 more: it takes 7 seeds.")
     assert about.what == "The interval is about pictures like these."
-    assert luck.what.startswith("Chosen as the best of 4, it owes a part of its score to luck")
+    assert luck.what.startswith("Chosen as the best of 4, it owes part of its score to luck")
     assert luck.do == "orch sweep GRID --confirm"
     assert page.failures.startswith("1 cell has trials that broke (1 diverged, 1 failed).")
     assert (
@@ -77,7 +77,7 @@ def test_the_leaderboard_has_means_intervals_ties_and_what_broke(tmp_path: Path)
 
 def test_one_seed_tells_nothing_apart(page: Page):
     assert [row["place"] for row in table(page.boards[0].grid)] == ["1", "2", "3", "4", "–", "–"]
-    assert "cannot tell it from the other 3: it takes 7 seeds" in page.winners[0].sure[0].what
+    assert "cannot distinguish it from the other 3: it takes 7 seeds" in page.winners[0].sure[0].what
     assert table(page.boards[0].grid)[0]["test accuracy"] == (0.96, None, None)
 
 
@@ -187,7 +187,7 @@ def test_a_sweep_in_which_nothing_completed_still_has_its_page(tmp_path: Path):
     assert page.winners == page.curves.curves == page.breakdowns.cells == page.effects == page.ranks == ()
     message = {notice.what: notice.do for notice in page.notices}
     assert message["1 trial failed, timed out or ran out of memory."] == "orch sweep GRID --retry"
-    assert "No trial has completed yet: there is nothing to rank or to draw." in message
+    assert "No trial has completed yet: there is nothing to rank or draw." in message
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_where_the_test_split_has_another_order_the_first_is_behind(tmp_path: Pa
 def test_nothing_is_doubted_of_what_is_whole(tmp_path: Path):
     page = page_of(tmp_path)
     assert (page.notices, page.doubts) == ((), ())
-    assert "Nothing that is looked for speaks against these figures" in render(page)
+    assert "No warning sign was found" in render(page)
 
 
 def test_trials_that_broke_or_learned_nothing_or_were_cut_off_are_doubted(tmp_path: Path):
@@ -75,7 +75,7 @@ def test_trials_that_broke_or_learned_nothing_or_were_cut_off_are_doubted(tmp_pa
     assert (broke.what, broke.section) == (page.failures, "failures")
     assert unlearned.what.startswith("9 completed trials of 1 cell learned nothing: ")
     assert early.what == (
-        "Training may have been cut off: in 10 of 29 trials the best epoch is the last; what came first among them."
+        "Training may have been cut off: in 10 of 29 trials the best epoch is the last, also for the first cell."
     )
     text = markdown(page)
     assert "## What to distrust" in text

@@ -119,7 +119,7 @@ def test_while_trials_run_nothing_is_told_apart(tmp_path: Path):
     paths, journal = write_running(tmp_path / "demo")
     journal.close()
     text = latex(read_page(paths))
-    assert "figures are of validation, and nothing is told apart" in text
+    assert "scores are on validation, and cells are not compared" in text
     assert "textbf" not in text
     assert "% 3 of 4 trials have still to run" in text
 

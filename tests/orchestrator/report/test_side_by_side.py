@@ -130,8 +130,8 @@ def test_what_one_gets_right_and_the_other_wrong_is_counted(file: Path):
         tab.goto(f"{file.as_uri()}#compare={ADAM.cell_id},{SGD.cell_id}")
         words = tab.locator("[data-side-answers] p").inner_text()
         assert words.startswith(
-            f"Of 300 test examples both get {(one & other).sum()} right, neither {(~one & ~other).sum()};"
-            f" A alone {(one & ~other).sum()}, B alone {(~one & other).sum()}."
+            f"Of 300 test examples, both get {(one & other).sum()} right, neither gets {(~one & ~other).sum()};"
+            f" only A gets {(one & ~other).sum()}, only B {(~one & other).sum()}."
         )
         alone = tab.locator("[data-side-answers] ul").nth(0).locator("code").all_inner_texts()
         assert len(alone) == 12
@@ -162,7 +162,7 @@ def test_what_is_chosen_is_in_the_address_and_trials_can_be_chosen(file: Path):
     ("address", "message"),
     [
         ("#compare=nobody,%3Cb%3Ex%3C%2Fb%3E", "This page has no cell and no trial nobody and <b>x</b>."),
-        (f"#compare={ADAM.cell_id}", "An address names two: #compare=ID,ID."),
+        (f"#compare={ADAM.cell_id}", "The address has to name two: #compare=ID,ID."),
         ("#compare=%E0%A4%A,a", "This page has no cell and no trial %E0%A4%A and a."),
     ],
 )

@@ -80,7 +80,7 @@ def test_what_cannot_be_told_of_pictures_like_these_is_withheld_and_says_why(tmp
         board.summary
     )
     told, about, _ = [notice.what for notice in page.winners[0].sure]
-    assert told.startswith("It is told from none: without predictions")
+    assert told.startswith("It cannot be compared with any other: without predictions")
     assert about == "The interval is about these pictures."
     assert "withheld: without predictions" in markdown(page)
 
@@ -158,4 +158,4 @@ def test_the_leaderboard_on_the_command_line(tmp_path: Path, capsys: pytest.Capt
     assert (baseline["statuses"], baseline["n"], baseline["cell_id"]) == ("no trial", 0, None)
     assert baseline["measure"] == first["measure"] and 0 < baseline["mean"] < second["mean"]
     assert run(["results", root, "--cells", "--limit", "1"]) == 2
-    assert "--cells is a table of its own" in capsys.readouterr().err
+    assert "--cells shows a table of its own" in capsys.readouterr().err

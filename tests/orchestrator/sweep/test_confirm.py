@@ -135,7 +135,7 @@ def test_every_command_knows_which_trials_confirm(sweep, said) -> None:
     assert (planned["trials"], planned["confirmation_trials"], planned["to_run"]) == (18, 9, 0)
     assert sweep()["counts"] == {"completed": 18}, "planned without the option too"
     trial = str(table("confirmation_trials")["trial_id"].iloc[0])
-    assert "confirmation: a fresh seed of a cell that others have chosen" in said("logs", str(ROOT), trial)
+    assert "confirmation: a fresh seed of a cell that other seeds chose" in said("logs", str(ROOT), trial)
     page = read_page(ResultsPaths(ROOT))
     assert (page.trials, len(page.confirmed)) == (9, 1)
     assert "of the 3 seeds" not in page.confirmed[0].lines[0] and "over 3 fresh seeds" in page.confirmed[0].lines[0]

@@ -179,7 +179,7 @@ def test_weights_that_are_asked_for_later_are_told_with_what_they_would_cost(
     assert len(preview(write(protocol="{epochs: 4, keep_weights: best}")).counts.unweighted) == 7
     assert cli_run(["plan", "grid.yaml"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "7 of them without weights: they do not run again for those" in shown
+    assert "7 of them without weights; they do not run again for those" in shown
     assert cli_run(["plan", "grid.yaml", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["without_weights"] == 7 and told["without_weights_seconds"] > 0

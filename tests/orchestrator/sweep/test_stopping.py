@@ -135,7 +135,7 @@ def test_before_a_sweep_has_begun_also_where_a_library_makes_another_error_of_it
     asked = [sys.executable, "-c", MADE_INTO_ANOTHER, str(int(number))]
     ended = subprocess.run(asked, capture_output=True, text=True, check=False)
     assert ended.returncode == 128 + number, ended.stderr
-    assert ended.stderr == f"stopped by {number.name}; the same command begins again\n"
+    assert ended.stderr == f"stopped by {number.name}; the same command starts over\n"
 
 
 LOST = """
