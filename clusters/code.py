@@ -45,7 +45,7 @@ def lay_out(code: Code, folder: Path) -> None:
     if size > MAX_BYTES:
         largest = max(done, key=lambda name: _size(folder / name))
         raise ClusterError(
-            f"{size / 2**20:.0f} MiB of code would travel to the cluster, more than {MAX_BYTES // 2**20}; the package"
+            f"{size / 2**20:.0f} MiB of code would be sent to the cluster, more than {MAX_BYTES // 2**20}; the package"
             f" {largest} has {_size(folder / largest) / 2**20:.0f} of them: keep data out of it, or install it on each"
             " node and say `code: installed`"
         )

@@ -37,7 +37,7 @@ def read_cluster(path: Path | None) -> ClusterSpec:
     try:
         token_file = Path(spec.token_file).expanduser()
     except RuntimeError as error:  # a user without a name or a home
-        said = f"{spec.token_file} begins with the home folder of a user: {error}; write the whole path"
+        said = f"{spec.token_file} begins with the home folder of a user: {error}; write the full path"
         raise ClusterSpecError(_located({("token_file",): [said]}, name, _content(text, name))) from None
     return spec.model_copy(update={"token_file": str(path.absolute().parent / token_file)})
 
@@ -71,7 +71,9 @@ def _text(path: Path) -> tuple[str, str]:
             found = "is not a file" if path.exists() else "is not there"
             raise ClusterSpecError([f"{path.name}:1:1: the cluster file {path} {found}"])
         if path.stat().st_size > _MAX_BYTES:
-            raise ClusterSpecError([f"{path.name}:1:1: larger than {_MAX_BYTES // 1000} kB, which no cluster file is"])
+            raise ClusterSpecError(
+                [f"{path.name}:1:1: larger than {_MAX_BYTES // 1000} kB, too large for a cluster file"]
+            )
         with path.open(encoding="utf-8") as file:
             return file.read(_MAX_BYTES + 1), path.name  # no more, if it grows meanwhile
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path, or no UTF-8

@@ -131,7 +131,7 @@ class JobsCluster:
         try:
             yield
         except Exception as error:
-            raise ClusterLost(f"{self._address} does not answer any more: {first_line(error)}") from error
+            raise ClusterLost(f"{self._address} no longer answers: {first_line(error)}") from error
 
     def _end(self, job_id: str) -> JobEnd | None:
         details: Any = self._client.get_job_info(job_id)

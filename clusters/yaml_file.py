@@ -143,7 +143,7 @@ class _Open:
             raise NotYaml(node.at, "merge keys (<<) are not part of YAML 1.2; write the keys out")
         if isinstance(self.value, YamlMapping) and key in self.value:
             line = self.value.keys_at[key].line
-            raise NotYaml(node.at, f"duplicate key {str(key)!r}; it stands in line {line} already")
+            raise NotYaml(node.at, f"duplicate key {str(key)!r}; it is already in line {line}")
         return key
 
 
@@ -163,7 +163,7 @@ class _Builder:
             case events.DocumentStartEvent():
                 self._documents += 1
                 if self._documents > 1:
-                    raise NotYaml(at, "a second document; one is all that such a file has")
+                    raise NotYaml(at, "a second document; such a file has only one")
             case events.ScalarEvent():
                 self._refuse_tag(event, at)
                 self._put(_Node(self._scalar(event, at), at), event.anchor)
@@ -180,15 +180,15 @@ class _Builder:
                 self._put(_Node(ended.value, ended.value.at, ended.size), ended.anchor)
             case events.AliasEvent():
                 if event.anchor not in self._anchors:
-                    raise NotYaml(at, f"the alias *{event.anchor} stands for nothing that ended before it")
+                    raise NotYaml(at, f"the alias *{event.anchor} refers to nothing before it")
                 self._put(self._anchors[event.anchor], None)
 
     def _scalar(self, event: Any, at: At) -> Any:
         text = event.value
         if self._max_length is not None and len(text) > self._max_length:
-            raise NotYaml(at, f"a value of {len(text):,} characters, which none has here")
+            raise NotYaml(at, f"a value of {len(text):,} characters is too long")
         if found := _NOT_TEXT.search(text):
-            raise NotYaml(at, f"a value that holds {found[0]!r}, which is no character of a name")
+            raise NotYaml(at, f"a value that contains {found[0]!r}, which no name may contain")
         value = text if self._wants_key() or event.style is not None else core_scalar(text)
         return YamlText(value, at) if isinstance(value, str) else value
 

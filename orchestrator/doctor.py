@@ -245,7 +245,7 @@ def check_machine(results: Path) -> Iterator[CheckResult]:
         )
     yield _enough("disk", shutil.disk_usage(folder).free, _DISK, f"free at {folder}", "make room, or use --results")
     if (kind := network_of(folder)) is not None:
-        fix = "nothing has to be done; a local --results is safer against a power cut between two exports"
+        fix = "nothing to do; a local --results is safer against a power cut between two exports"
         found = f"{folder} is on a network file system ({kind}): the journal is kept on local disk and copied"
         yield CheckResult("file system", "note", found, fix)
 
@@ -278,9 +278,9 @@ def check_wandb() -> CheckResult:
     if others := open_key_files():
         return CheckResult("W&B", "note", *others[0].split("; ", 1))
     if (against := wish()) is not None:
-        return CheckResult("W&B", "note", against.message, "take it away where sweeps are to send")
+        return CheckResult("W&B", "note", against.message, "remove it if sweeps are to send")
     if has_key():
-        return CheckResult("W&B", "ok", "a key is there: runs are sent online (wandb: {mode: auto})")
+        return CheckResult("W&B", "ok", "there is a key: runs are sent online (wandb: {mode: auto})")
     return CheckResult("W&B", "note", "no key: runs are written offline", "wandb login, or set WANDB_API_KEY")
 
 
@@ -288,10 +288,10 @@ def check_data(data: Path | None) -> Iterator[CheckResult]:
     """The data folder, and which of the known sets lie in it."""
     if data is None:
         fix = "set ORCH_DATA or use --data, unless your grid names folders of its own"
-        yield CheckResult("data", "note", "no data folder is given; `digits` needs none", fix)
+        yield CheckResult("data", "note", "no data folder is set; `digits` needs none", fix)
         return
     if not data.is_dir():
-        yield CheckResult("data", "problem", f"{data} is not a folder", "make it, or correct --data or ORCH_DATA")
+        yield CheckResult("data", "problem", f"{data} is not a folder", "create it, or correct --data or ORCH_DATA")
         return
     yield from _known_sets(data)
 

@@ -90,7 +90,7 @@ class CapturedOutput(io.TextIOBase):
 
 
 _NOBODY_THERE: Final = (
-    "BdbQuit: it reached a breakpoint() where nobody can answer; `orch debug RESULTS TRIAL` runs it before your eyes"
+    "BdbQuit: it reached a breakpoint() where nobody can answer; `orch debug RESULTS TRIAL` runs it in your terminal"
 )
 
 MakeContext = Callable[[Callable[[EpochRow], bool]], Context]

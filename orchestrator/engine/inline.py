@@ -47,7 +47,8 @@ class InlineEngine(Engine):
         while (trial_task := work.take(shape)) is not None:
             if work.in_doubt(trial_task.trial_id):
                 work.note(
-                    f"trial {trial_task.trial_id} runs in a process of its own: the one of an earlier sweep died under it"
+                    f"trial {trial_task.trial_id} runs in a process of its own: an earlier sweep's process died while"
+                    " running it"
                 )
                 attempt_isolated(trial_task, shape, self._run_trial, work.on_event, work.tick)
             else:
@@ -69,7 +70,7 @@ class InlineEngine(Engine):
         )
         if end.side_effects is not None and end.side_effects.after is After.UNFIT:
             raise InfrastructureLost(
-                f"trial {trial_task.trial_id} {end.side_effects}, which cannot be put back: the others need another process"
+                f"trial {trial_task.trial_id} {end.side_effects}, which cannot be undone: the others need a new process"
             )
 
 

@@ -41,7 +41,7 @@ ASKING: Final = 5.0
 """Seconds between two words to the autoscaler."""
 MAX_ASKED: Final = 1000
 """Workers that are asked for at once."""
-NODE_GONE: Final = "its node has gone"
+NODE_GONE: Final = "its node is gone"
 MAX_FAILED_STARTS: Final = 4
 """Slots that may die one after another before they have said a word; then it is the cluster that does not work."""
 
@@ -203,8 +203,8 @@ class RayEngine:
     def _tell_of_a_standstill(self, work: Work) -> None:
         if (seconds := running_time.stopped_since()) > 0:
             work.note(
-                f"the sweep stood still for {seconds:.0f} s (it was stopped, or its machine was); it goes on, and no limit"
-                " counts that time"
+                f"the sweep stood still for {seconds:.0f} s (it, or its machine, was suspended); it goes on, and that time"
+                " counts towards no limit"
             )
 
     def _replace(self, slot: Slot, work: Work) -> None:
@@ -218,8 +218,8 @@ class RayEngine:
         if not slot.came_up and failure.kind is not FailureKind.NODE_LOST:
             self._failed_starts += 1
             if self._failed_starts >= MAX_FAILED_STARTS:
-                raise InfrastructureLost(f"no slot comes up on {self._spec.name!r}: {failure.message}")
-            work.note(f"{slot.name} did not come up, another takes its place: {failure.message}")
+                raise InfrastructureLost(f"no slot starts on {self._spec.name!r}: {failure.message}")
+            work.note(f"{slot.name} did not start, and another takes its place: {failure.message}")
         self._prefetcher.suspect(slot)
         self._break(slot, running(slot), work, failure)
 
@@ -265,7 +265,7 @@ class RayEngine:
                 continue
             usage = self._cluster.usage()
             text = (
-                f"{slot.name} has not come up within {limit:g} s (start_timeout): each of its {slot.shape.workers} workers"
+                f"{slot.name} has not started within {limit:g} s (start_timeout): each of its {slot.shape.workers} workers"
                 f" needs {slot.shape.cpus:g} CPUs and {slot.shape.gpus:g} GPUs of {self._spec.name!r};"
                 f" {'are they in use by others?' if usage is None else held(usage)}"
             )
@@ -281,7 +281,7 @@ class RayEngine:
             self._stalled = running_time.seconds()
         elif running_time.seconds() - self._stalled > limit:
             raise InfrastructureLost(
-                f"no node of {self._spec.name!r} has had room for {sum(map(work.waiting, work.shapes()))} trials that wait"
+                f"no node of {self._spec.name!r} has had room for the {sum(map(work.waiting, work.shapes()))} waiting trials"
                 f" for {limit:g} s (start_timeout)"
             )
 
@@ -307,7 +307,7 @@ def _lost(error: Exception) -> Failure:
     if re.search(r"node (has died|was terminated)|NodeDied", text):
         return Failure(FailureKind.NODE_LOST, NODE_GONE)
     if isinstance(error, ray.exceptions.ActorUnavailableError):
-        return Failure(FailureKind.NODE_LOST, "its process cannot be reached: its node, or the network to it, has gone")
+        return Failure(FailureKind.NODE_LOST, "its process cannot be reached: its node, or the network to it, is gone")
     return Failure(FailureKind.WORKER_LOST, f"the worker's process died: {detail[1] if detail else text[:500]}")
 
 
@@ -348,6 +348,6 @@ def held(usage: Usage) -> str:
     """Return what is free, and who holds the rest."""
     free = f"{usage.free_cpus:g} of {usage.cpus:g} CPUs and {usage.free_gpus:g} of {usage.gpus:g} GPUs are free"
     if not usage.holders:
-        return f"{free}, and Ray names nobody else who uses it"
+        return f"{free}, and Ray knows of no other user"
     more = f" and {len(usage.holders) - _SHOWN} more" if len(usage.holders) > _SHOWN else ""
-    return f"{free}; as far as Ray tells it is used by {'; '.join(usage.holders[:_SHOWN])}{more}"
+    return f"{free}; according to Ray the rest is used by {'; '.join(usage.holders[:_SHOWN])}{more}"

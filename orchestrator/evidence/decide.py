@@ -89,7 +89,7 @@ def _other_than_seeds(claim: Claim, evidence: Evidence, found: Finding) -> str |
             for side in absent
         )
     if not units.blocks and not units.waiting:
-        return "its arms are nowhere in cells that differ in nothing else; compare levels that the grid combines alike"
+        return "no cells differ in its arms alone; compare levels that the grid combines with the same others"
     if waiting := still_to_run(units.lacking):
         message = f"{counted(waiting, 'trial')} of it {'has' if waiting == 1 else 'have'} still to run"
         return f"{message}: `orch sweep GRID` goes on"
@@ -99,16 +99,16 @@ def _other_than_seeds(claim: Claim, evidence: Evidence, found: Finding) -> str |
         message = " and ".join(f"{side.name} ({status_counts(side.statuses)})" for side in units.sides)
         return f"never completed together: {message}; `orch sweep GRID --retry` runs again what failed"
     if evidence.arms.confounded:
-        return "arms that are alike in what `fair` asks: levels, budgets or epochs that make them so"
+        return "arms that agree in what `fair` asks: choose levels, budgets or epochs so that they do"
     if evidence.arms.unmeasured:
-        return "no seeds: a `fair` that asks for what these tables have, or trials that are run anew by this orch"
+        return "no seeds: a `fair` that asks for what these tables have, or trials that this orch runs again"
     if broken(units, found):
         return (
-            "no seeds: `orch sweep GRID --retry` runs again what failed, and claims on `diverged` and on `stuck` count"
-            " what diverged and what is stuck"
+            "no seeds: `orch sweep GRID --retry` runs failed trials again, and claims on `diverged` and on `stuck` are about"
+            " diverged and stuck ones"
         )
     if found.withheld:
-        return "trials whose predictions are kept, a measure that they tell (test_accuracy), or `scope: these_pictures`"
+        return "trials that keep predictions, a measure computed from them (test_accuracy), or `scope: these_pictures`"
     return None
 
 
@@ -135,7 +135,7 @@ def _needed(evidence: Evidence, found: Finding, family: int) -> SeedsNeeded:
 
 def _so_many(units: Units, seeds: int) -> str:
     if units.planned < 2:
-        return f"one seed tells nothing of the spread between seeds: `orch sweep GRID --seeds {seeds}`"
+        return f"one seed says nothing about the spread between seeds: `orch sweep GRID --seeds {seeds}`"
     if seeds > MOST_ADDED:
         return f"about {seeds:,} seeds in place of {units.planned}: more than --add-seeds runs for so small an effect"
     return (

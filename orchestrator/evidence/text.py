@@ -54,7 +54,7 @@ def lines_of(verdict: Verdict) -> Iterator[str]:
         if (narrow := narrow_of(verdict)) is not None:
             yield f"  {narrow}"
     if verdict.post_hoc:
-        yield "  post hoc: it was written, or changed, after trials that it is about had come to their end"
+        yield "  post hoc: it was written, or changed, after trials that it is about had ended"
     if verdict.differs:
         yield f"  what else differs: {'; '.join(verdict.differs)}"
     yield from (f"  {note}" for note in verdict.notes)
@@ -78,7 +78,7 @@ def effect_of(verdict: Verdict) -> str:
     name = {
         "interaction": "difference of differences",
         "trend": "change from first to last",
-        "time to target": "share of pairs in which it is faster, less those in which it is slower,",
+        "time to target": "share of pairs in which it is faster, minus those in which it is slower,",
     }.get(verdict.claim.kind, "difference")
     interval = _interval(verdict.low, verdict.high)
     return f"{verdict.scope}: {name} {number(verdict.effect)}{interval}, claimed: more than {number(verdict.bound)}"

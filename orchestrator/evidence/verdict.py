@@ -127,14 +127,14 @@ def _verdict(claim: Claim, evidence: Evidence, found: Finding, corrected: float,
     notes = [*evidence.notes, *_left_out(units), *_looked(evidence), *_tuned(units), *_elsewhere(found)]
     if outcome != "inconclusive" and (lost := broken(units, found)):
         shows = "what is claimed" if outcome == "supported" else "the opposite"
-        notes.append(f"the pairs that are left show {shows}, but {lost} broke on the side that they favour")
+        notes.append(f"the remaining pairs show {shows}, but {lost} broke on the side that they favour")
         outcome = "inconclusive"
     notes += turns(found, open_=outcome == "inconclusive")
     if not still_to_run(units.lacking) and units.blocks:
         if evidence.arms.confounded:
             outcome = "confounded"
         elif evidence.arms.unmeasured:
-            notes.append(f"whether it is fair cannot be told, for no trial has {'; '.join(evidence.arms.unmeasured)}")
+            notes.append(f"fairness cannot be checked: no trial has {'; '.join(evidence.arms.unmeasured)}")
             outcome = "inconclusive"
     return Verdict(
         claim=claim,
@@ -171,7 +171,7 @@ def _looked(evidence: Evidence) -> Iterator[str]:
         yield f"{at}: p and interval hold over all looks together"
     if additions := evidence.additions:
         times = "once" if additions == 1 else f"{additions} times"
-        by = "seeds were added" if evidence.plan is None else "the number of seeds was planned anew"
+        by = "seeds were added" if evidence.plan is None else "the number of seeds was planned again"
         yield f"{by} {times} after a look at the data, so p is multiplied by {additions + 1}"
 
 
@@ -196,4 +196,4 @@ def _elsewhere(found: Finding) -> Iterator[str]:
         return
     yield f"the difference at {', at '.join(map(interval_of, found.places))}"
     if found.claimed is not None and found.beyond and not found.holds:
-        yield f"it is larger at {found.claimed.level.name} and not above 0 there, so it does not help more but harm less"
+        yield f"it is larger at {found.claimed.level.name} and not above 0 there, so it does not help more but harms less"

@@ -166,7 +166,7 @@ def _precision(parts: Parts, request: FigureRequest, chosen: Chosen) -> Panel | 
         worst = sorted(found, key=_score)[:_LINES]
         kept = [one for one in found if one in worst]
     if not kept:
-        return Lacking(chosen.of.dataset.name, f"no test example is of the class {request.class_name!r}")
+        return Lacking(chosen.of.dataset.name, f"no test example has the class {request.class_name!r}")
     names = distinct((chosen.classes[one.class_index] for one in kept), 24)
     lines = [Curve(_with_score(name, one), RECALLS, one.precision) for name, one in zip(names, kept, strict=True)]
     alone = len(kept) == 1
@@ -191,7 +191,7 @@ def _with_score(name: str, one: PrecisionRecall) -> str:
 def _left_out(chosen: Chosen, drawn: Sequence[object], smallest: str) -> str:
     if len(drawn) < _LINES or len(chosen.classes) <= _LINES:
         return ""
-    return f"Of {len(chosen.classes)} classes those {_LINES} are drawn that have the smallest {smallest}"
+    return f"Of {len(chosen.classes)} classes the {_LINES} with the smallest {smallest} are drawn"
 
 
 def _lines(

@@ -48,7 +48,7 @@ def _panel(parts: Parts, request: FigureRequest, of: OfDataset, measure: int) ->
     names = distinct((cell_name(cells, cells.cells[curve.cell], axes) for curve, _ in kept), round(request.inches * 13))
     seeds = sorted({curve.seeds for curve, _ in kept})
     note = sentences(
-        f"The best {len(kept)} of {counted(len(there) + parts.curves.left_out, 'cell')}, in the order of validation",
+        f"The best {len(kept)} of {counted(len(there) + parts.curves.left_out, 'cell')}, ranked by validation",
         f"n = {counted(seeds[0], 'seed')}" if len(seeds) == 1 else f"n = {seeds[0]} to {seeds[-1]} seeds",
         missing(parts, of.dataset.name),
     )

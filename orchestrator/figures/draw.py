@@ -43,7 +43,7 @@ def draw(paths: ResultsPaths, kind: str, options: Mapping[str, Any]) -> tuple[Sh
     panels = [panel for panel in drawing.panels if isinstance(panel, Panel)]
     lacking = [panel for panel in drawing.panels if isinstance(panel, Lacking)]
     if not panels:
-        whys = "; ".join(f"{one.title}: {one.why}" for one in lacking) or "no trial is planned here that evaluates"
+        whys = "; ".join(f"{one.title}: {one.why}" for one in lacking) or "no evaluation trial is planned here"
         raise UserError(f"the figure {request.kind} of {parts.sweep} cannot be drawn: {whys.rstrip('.')}")
     sheet = _composed(panels[:MOST], drawing.beside, request)
     notes = [f"{panel.title}: {panel.note}" for panel in panels[:MOST]]

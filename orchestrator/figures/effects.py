@@ -24,8 +24,8 @@ def effects(parts: Parts, request: FigureRequest) -> Drawing:
     refuse_unread_test(parts)
     panels = tuple(_panel(parts, of.dataset.name) for of in datasets(parts, request))
     return Drawing(
-        f"Share of the variance of the test score that each axis of {parts.sweep} explains beside the others, and two"
-        " axes together beyond both (type II sums of squares), with 95 % jackknife intervals over seeds; left over is"
+        f"Share of the variance of the test score that each axis of {parts.sweep}, and each pair of axes beyond both,"
+        " explains (type II sums of squares), with 95 % jackknife intervals over seeds; left over is"
         " the spread between seeds and higher interactions.",
         panels,
     )

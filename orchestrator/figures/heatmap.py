@@ -57,7 +57,7 @@ def _panel(parts: Parts, request: FigureRequest, of: OfDataset) -> Panel | Lacki
     note = sentences(
         f"{upper_first(of.dataset.measure)} by {' and '.join(_axes(cells.axes, axes) for axes in (down, across) if axes)}",
         seeds_of(of.scored),
-        f"A field is of {sizes[0]} to {sizes[-1]} cells" if sizes[-1] > 1 else "",
+        f"Each field is of {sizes[0]} to {sizes[-1]} cells" if sizes[-1] > 1 else "",
         f"{empty} of {len(rows) * len(columns)} fields have no completed trial" if empty else "",
         missing(parts, of.dataset.name),
     )

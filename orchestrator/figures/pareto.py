@@ -42,7 +42,7 @@ def pareto(parts: Parts, request: FigureRequest) -> Drawing:
     panels = tuple(_panel(parts, request, of, at) for of in datasets(parts, request))
     lead = (
         f"Score and cost ({parts.cells.costs[at].title}) of the cells of {parts.sweep}, means over seeds; dotted: the"
-        " Pareto front, of cells that no other beats on both. What is on it is chosen on the split that is shown."
+        " Pareto front, of cells that no other beats on both. The front is chosen on the split that is shown."
     )
     return Drawing(lead, panels)
 
@@ -69,7 +69,7 @@ def _panel(parts: Parts, request: FigureRequest, of: OfDataset, at: int) -> Pane
     label = [colored, *rest]
     note = sentences(
         upper_first(of.dataset.measure) + (", with 95 % intervals" if intervals else ""),
-        f"{seeds_of([point.cell for point in points])}; colours are of the {parts.cells.axes[colored].name}",
+        f"{seeds_of([point.cell for point in points])}; colours show the {parts.cells.axes[colored].name}",
         f"{len(points)} of {counted(len(of.cells), 'cell')} have both figures",
         "On the front: " + "; ".join(cell_name(parts.cells, point.cell, label) for point in best[:8]),
         missing(parts, of.dataset.name),

@@ -39,9 +39,7 @@ def _panel(request: FigureRequest, ranks: RankFigure) -> Panel | Lacking:
     note = sentences(
         f"n = {counted(ranks.blocks, 'data set')}, on each the mean over the cells and seeds that all levels have",
         f"Friedman p = {ranks.p}; CD = {ranks.critical_difference:.2f}",
-        f"{ranks.left_out} places of the grid do not count, since a level did not complete there"
-        if ranks.left_out
-        else "",
+        f"{ranks.left_out} combinations do not count, since a level did not complete there" if ranks.left_out else "",
     )
     inches = _FRAME + _ROW * (rows + _GROUP * len(ranks.groups))
     names = distinct(ranks.levels, round(request.inches * 4))

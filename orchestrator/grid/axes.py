@@ -34,7 +34,7 @@ def read_entry(axis: str, written: Any) -> AxisEntry:
     counts = Counter(param_grid.component.name for param_grid in param_grids)
     with Gathering() as gathering:  # of two dropouts together the one would undo the other in silence
         for name in sorted(name for name, count in counts.items() if count > 1 and name != "none"):
-            gathering.add(Mistake(f"{name} stands twice among the regularizers of one level; keep one of them"))
+            gathering.add(Mistake(f"{name} appears twice among the regularizers of one level; keep one"))
     return AxisEntry(tuple(param_grids), written.at)
 
 

@@ -100,7 +100,7 @@ def _level(axis: str, written: Any, reading: Reading) -> LevelPattern:
     names = {param_grid.component.name for param_grid in reading.param_grids(axis)}
     labels = [_label(reading, axis, parts) for parts in islice(_levels(reading, axis), 40)]
     known = [*sorted(names), *(label for label in labels if label not in names)]
-    message = f"is about {shown(level.written)}, which is no level of {axis} here; {near(level.written, known)}"
+    message = f"is about {shown(level.written)}, which is not a level of {axis} here; {near(level.written, known)}"
     raise mistake(message, named=True)
 
 
@@ -369,9 +369,7 @@ def _wrong_keys(read: Claim) -> Iterator[Mistake]:
 def _unfit(read: Claim) -> Iterator[Mistake]:
     """What such a measure cannot have."""
     if read.sense in {"better", "not_worse"} and read.on.higher_is_better is None:
-        yield _wrong(
-            f"is on {read.on.name}, of which more is neither better nor worse; say higher or lower", read.sense
-        )
+        yield _wrong(f"is on {read.on.name}, which has no better direction; say higher or lower", read.sense)
     if read.on.form == "time":
         for key in ("margin", "over", "more_where", "not_worse"):
             if key in read.model_fields_set:

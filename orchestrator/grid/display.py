@@ -36,13 +36,13 @@ def read_display(axis: str, component: type[Component], level: YamlMapping | Yam
     if not name:
         raise mistake("display is empty; leave it out, or give the level a name", KEY)
     if len(name) > LONGEST:
-        raise mistake(f"display has {len(name):,} signs, of {LONGEST} at most; give a shorter name", KEY)
+        raise mistake(f"display has {len(name):,} characters, {LONGEST} at most; give a shorter name", KEY)
     if wrong := next((sign for sign in name if not sign.isprintable()), None) or _MARKUP.search(name):
         sign = wrong if isinstance(wrong, str) else wrong.group()
         said = ascii(sign) if not sign.isprintable() else sign
-        raise mistake(f"display may not hold {said}; take letters, digits, spaces and plain punctuation", KEY)
+        raise mistake(f"display may not contain {said}; use letters, digits, spaces and plain punctuation", KEY)
     if axis == "regularizer" and "+" in name:
-        raise mistake("display may not hold +, which joins the regularizers of one level; take another sign", KEY)
+        raise mistake("display may not contain +, which joins the regularizers of one level; use another sign", KEY)
     return name
 
 
@@ -57,7 +57,7 @@ def ambiguous(axis: str, param_grids: Sequence[ParameterGrid]) -> Iterator[tuple
         others = reserved if own in plain else [other for other in reserved if other != own]
         taken = next((other for other in others if name == other or name.startswith(f"{other}(")), None)
         if taken is not None:
-            yield at, f"display {name!r} is what a level of {taken} without a display is called; take another name"
+            yield at, f"display {name!r} is what a level of {taken} without a display is called; use another name"
         for other_name, other in named[:index]:
             if fault := _fault(name, param_grid, other_name, other):
                 yield at, f"{fault} (line {other.at.line}); give each {axis} one name of its own"
@@ -67,10 +67,10 @@ def ambiguous(axis: str, param_grids: Sequence[ParameterGrid]) -> Iterator[tuple
 def _fault(name: str, param_grid: ParameterGrid, other_name: str, other: ParameterGrid) -> str | None:
     if name == other_name:
         same = param_grid.component is other.component and _texts(param_grid) == _texts(other)
-        return None if same else f"display {name!r} is the name of another level already"
+        return None if same else f"display {name!r} is already the name of another level"
     if name.startswith(f"{other_name}(") or other_name.startswith(f"{name}("):
         return f"display {name!r} cannot be distinguished from {other_name!r}"
-    return f"this level is called {other_name!r} already" if param_grid.overlaps(other) else None
+    return f"this level is already called {other_name!r}" if param_grid.overlaps(other) else None
 
 
 def _texts(param_grid: ParameterGrid) -> Mapping[str, Iterable[str]]:

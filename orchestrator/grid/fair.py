@@ -20,7 +20,7 @@ def _ratio(written: Any) -> float:
         return EQUAL
     if isinstance(written, bool) or not isinstance(written, int | float) or not 1 <= written < float("inf"):
         raise ValueError(
-            f"it is `equal`, or the greatest ratio between the arms, 1 or more, such as 1.2, not {shown(written)}"
+            f"it is `equal`, or the largest ratio between the arms, 1 or more, such as 1.2, not {shown(written)}"
         )
     return float(written)
 
@@ -30,7 +30,7 @@ def _share(written: Any) -> float:
         return CONVERGED
     if isinstance(written, bool) or not isinstance(written, int | float) or not 0 <= written < 1:
         raise ValueError(
-            "it is `true`, or the greatest share of an arm's trials whose best epoch is the last one,"
+            "it is `true`, or the largest share of an arm's trials whose best epoch is the last one,"
             f" 0 or more and below 1, not {shown(written)}"
         )
     return float(written)

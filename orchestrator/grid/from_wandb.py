@@ -61,7 +61,7 @@ def grid_of_sweep(path: Path, name: str) -> str:
         *_tuning(draft, tuned),
         *_wandb(draft),
     ]
-    head = [f"# Made of the W&B sweep file {json.dumps(path.name)}. It says no more than names do: look through it."]
+    head = [f"# Made from the W&B sweep file {json.dumps(path.name)}, going by names alone: look through it."]
     if draft.left_out:
         head += ["#", "# Not taken over:", *(f"#   {line}" for line in draft.left_out)]
     return "\n".join([*head, "", f"name: {name}", "", *body, ""])
@@ -77,7 +77,7 @@ def _axes(draft: _Draft, tuned: set[str]) -> Iterator[str]:
     used |= {key for axis in ("model", "optimizer") for found in _components(draft, axis) for key in found.model_fields}
     for meaning, parameter in draft.sweep.parameters.items():
         if meaning not in used:
-            draft.left_out.append(f"{parameter.name} {parameter.written}: no parameter of what stands in this grid")
+            draft.left_out.append(f"{parameter.name} {parameter.written}: not a parameter of anything in this grid")
     yield ""
 
 
@@ -93,7 +93,7 @@ def _named(draft: _Draft, axis: str, parameters: Callable[[type[Component]], str
         draft.left_out.append(f"{axis} {shown(value)}: orch has none of that name (`orch list {axis}s`)")
     if not any(_component(axis, value) for value in values):
         why = "the sweep names none that orch has" if values else "the sweep does not say which"
-        draft.left_out.append(f"{axis}: {why}; {_IN_PLACE[axis]} stands in its place")
+        draft.left_out.append(f"{axis}: {why}; {_IN_PLACE[axis]} is used in its place")
 
 
 def _components(draft: _Draft, axis: str) -> list[type[Component]]:
@@ -142,8 +142,8 @@ def _seeds(draft: _Draft) -> Iterator[str]:
         yield f"seeds: {yaml(list(parameter.values))}"
     else:
         if parameter is not None:
-            draft.left_out.append(f"{parameter.name} {parameter.written}: write how many seeds there are to be")
-        yield "seeds: 1 # how often each combination runs: more of them say how sure a difference is"
+            draft.left_out.append(f"{parameter.name} {parameter.written}: write the number of seeds")
+        yield "seeds: 1 # how often each combination runs: more seeds show how sure a difference is"
     yield ""
 
 

@@ -35,7 +35,7 @@ def _name(written: Any) -> str:
         return str(written)
     hint = " (in quotes, a number is text)" if isinstance(written, int | float) else ""
     raise mistake(
-        f"{shown(written)} is no name for a sweep{hint}: a letter or digit first, then letters, digits and . _ -, "
+        f"{shown(written)} is not a valid name for a sweep{hint}: a letter or digit first, then letters, digits and . _ -, "
         "at most 100 characters"
     )
 
@@ -79,7 +79,7 @@ class GridFile(Section):
     # read with a `Reading` as its context
 
     lacking: ClassVar[Mapping[str, str]] = {
-        "name": "a name; its results lie in results/<name>",
+        "name": "a name; its results are in results/<name>",
         "axes": f"axes, a mapping with the keys {', '.join(AXES)}",
     }
     name: Annotated[str, PlainValidator(_name, json_schema_input_type=Annotated[str, Field(pattern=f"^{_NAME}$")])]
@@ -171,7 +171,7 @@ class GridFile(Section):
             for claim in claims:
                 if claim.id in seen:
                     line = seen[claim.id].line
-                    message = f"the claim {claim.id} stands in line {line} already; use another id"
+                    message = f"the claim {claim.id} is already in line {line}; use another id"
                     gathering.add(Mistake(message, at=claim.at))
                 seen.setdefault(claim.id, claim.at)
         return claims
@@ -181,9 +181,7 @@ class GridFile(Section):
     def _holds_the_claims(cls, family: int | None, info: ValidationInfo) -> int | None:
         claims = len(info.data.get("claims", ()))
         if family is not None and "claims" in info.data and not claims:
-            raise mistake("family says how many claims a study makes in all, and this grid makes none")
+            raise mistake("family says how many claims a study makes in all, but this grid makes none")
         if family is not None and family < claims:
-            raise mistake(
-                f"family is {family}, and this grid alone makes {claims} claims; it counts those of all grids"
-            )
+            raise mistake(f"family is {family}, but this grid alone makes {claims} claims; count those of all grids")
         return family

@@ -54,7 +54,7 @@ class LookPlan:
     def parse(cls, text: str) -> Self:
         """Read what `str` has written. Raises ValueError."""
         if re.fullmatch(r"(\d+\+)?\d+(,\d+)*", text) is None:
-            raise ValueError(f"{text!r} is no plan of looks")
+            raise ValueError(f"{text!r} is not a plan of looks")
         before, _, sizes = text.rpartition("+")
         return cls(tuple(map(int, sizes.split(","))), int(before) if before else None)
 

@@ -90,7 +90,7 @@ def _never_decided(root: YamlMapping, file: GridFile, axes: Axes) -> Iterator[Pl
         message = f"seeds.most: {most} cannot decide any of {counted(claims, 'claim')}"
         yield places["most"], f"{message}, whatever they show; it takes at least {least}"
     if file.tuning is not None and file.tuning.repetitions > 1:
-        message = "tuning.repetitions are what claims are decided by, and more seeds are no more of them"
+        message = "claims are decided by tuning.repetitions, and more seeds do not add any"
         yield root["tuning"].places["repetitions"], f"{message}; give a fixed number of seeds, or 1 repetition"
 
 
@@ -105,9 +105,9 @@ def _idle_keys(
     for key in (key for key, is_asked in asked.items() if is_asked):
         at, value = places[key], getattr(wandb, key)
         if key == "live" and wandb.mode in ("offline", "disabled"):  # the others come with `orch wandb push`
-            yield at, f"wandb.live: on comes to nothing with wandb.mode: {wandb.mode}, which sends nothing"
+            yield at, f"wandb.live: on has no effect with wandb.mode: {wandb.mode}, which sends nothing"
         elif wandb.runs == "cells":
-            yield at, f"wandb.{key}: {value} comes to nothing with wandb.runs: cells, which is for trials"
+            yield at, f"wandb.{key}: {value} has no effect with wandb.runs: cells, which is for trials"
         elif key == "artifacts" and not _keeps_weights(protocol, overrides):
             yield at, "wandb.artifacts: best sends the weights that trials keep; set protocol.keep_weights: best too"
 
@@ -124,7 +124,7 @@ def _warnings(
     path: Path, axes: Axes, rules: Sequence[Exclude | Override], reading: Reading, others: Iterable[tuple[At, str]]
 ) -> list[Problem]:
     found: list[tuple[At, str]] = [
-        (at, f"levels of the axis {axis.name} that stand before, written another way: left out")
+        (at, f"levels of the axis {axis.name} that repeat earlier ones, written another way: left out")
         for axis in axes
         for at in axis.repeated
     ]

@@ -66,7 +66,7 @@ def _listed(written: YamlList) -> tuple[int, ...]:
                 message = f"a seed has to be a whole number of at least 0, not {_seed(seed)}"
                 gathering.add(Mistake(message, (index,)))
             elif seed in seeds:
-                gathering.add(Mistake(f"the seed {seed} stands twice", (index,)))
+                gathering.add(Mistake(f"the seed {seed} appears twice", (index,)))
             else:
                 seeds[seed] = None
     return tuple(seeds)
@@ -120,14 +120,14 @@ def _sources(written: Any) -> tuple[Source, ...]:
                 message = f"unknown source of variance {shown(source)}; {near(str(source), SOURCES)}"
                 gathering.add(Mistake(message, (index,)))
             elif source in written[:index]:
-                gathering.add(Mistake(f"{source} stands twice in seeds.vary", (index,)))
+                gathering.add(Mistake(f"{source} appears twice in seeds.vary", (index,)))
     return tuple(source for source in SOURCES if source in written)
 
 
 def _seed(value: Any) -> str:
     """What was written for seeds, with the bound that it breaks where nobody would guess that."""
     too_great = _is_whole(value) and value > MAX_SEED
-    return f"{shown(value)}; the greatest seed is {MAX_SEED}" if too_great else shown(value)
+    return f"{shown(value)}; the largest seed is {MAX_SEED}" if too_great else shown(value)
 
 
 def _is_count(value: Any) -> bool:

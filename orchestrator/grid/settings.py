@@ -36,7 +36,7 @@ def _share_or_whole(gpus: float) -> float:
 
 def _no_address(name: str) -> str:
     if bad := sorted(set("/\\#?%:") & set(name)):
-        raise ValueError(f"it must not hold {' '.join(bad)}; W&B refuses it")
+        raise ValueError(f"it must not contain {' '.join(bad)}; W&B refuses it")
     return name
 
 
@@ -49,7 +49,7 @@ def _each_once(tags: Sequence[str]) -> Sequence[str]:
 def _one_line(text: str) -> str:
     """What a line of a grid cannot hold may stand in the grid that a results directory brings along."""
     if text != text.strip() or not text.isprintable():
-        raise ValueError("it has to be one line, without blanks around it")
+        raise ValueError("it has to be one line, without spaces around it")
     return text
 
 

@@ -44,7 +44,7 @@ def _text(path: Path) -> str:
         why = getattr(error, "strerror", None) or error
         raise UserError(one_line(f"cannot read the grid {path}: {why}")) from None
     if len(content) > _MAX_BYTES:
-        raise _at(path, At(1, 1), f"the file is larger than {_MAX_BYTES // 1000} kB, which no grid is")
+        raise _at(path, At(1, 1), f"the file is larger than {_MAX_BYTES // 1000} kB, too large for a grid")
     if content.startswith(_UTF_16):
         raise _at(path, At(1, 1), "not a text file in UTF-8, but in UTF-16; save it as UTF-8")
     try:
@@ -61,11 +61,11 @@ def _text(path: Path) -> str:
 def _unfit(text: str) -> tuple[int, str] | None:
     """Return where something stands that no grid holds, and why not."""
     if found := _TURNS.search(text):
-        return found.start(), f"it holds {found[0]!r}, which shows what follows in another order than it stands"
+        return found.start(), f"it contains {found[0]!r}, which shows what follows in another order than it is written"
     if found := _CONTROL.search(text):
-        return found.start(), f"not a text file: it holds the control character {found[0]!r}"
+        return found.start(), f"not a text file: it contains the control character {found[0]!r}"
     if secret := secret_in(text):
-        return secret[1], f"it holds the value of {secret[0]}; keys are read from the environment, never a grid"
+        return secret[1], f"it contains the value of {secret[0]}; keys are read from the environment, never from a grid"
     return None
 
 

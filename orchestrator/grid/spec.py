@@ -94,7 +94,7 @@ class GridSpec(BaseModel):
     def with_seeds(self, count: int) -> "GridSpec":
         """The same grid with so many seeds, a fixed number: 0 to count - 1, or the first of a list. Raises UserError."""
         if count > MAX_SEED:
-            raise UserError(f"--seeds {count} are more than there are: the greatest seed is {MAX_SEED}")
+            raise UserError(f"--seeds {count} is too many: the largest seed is {MAX_SEED}")
         if self.tuning is not None and self.tuning.without_seeds(self.seeds[:count]):
             raise UserError(f"--seeds {count} leaves repetitions of tuning without a seed that runs with their choice")
         if isinstance(self.seeds, range):

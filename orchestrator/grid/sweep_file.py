@@ -90,9 +90,9 @@ def read_sweep_file(path: Path) -> SweepFile:
     for name, of in _flat(written, ""):
         parameter = _parameter(name, of)
         if parameter is None:
-            left_out.append(f"{_plain(name)} {shown(of)}: no list of values, and no range that a grid has")
+            left_out.append(f"{_plain(name)} {shown(of)}: neither a list of values nor a range that a grid can have")
         elif (meaning := _meaning(name)) in found:
-            left_out.append(f"{_plain(name)} {parameter.written}: {found[meaning].name} says it already")
+            left_out.append(f"{_plain(name)} {parameter.written}: {found[meaning].name} already says it")
         else:
             found[meaning] = parameter
     return SweepFile(str(root.get("method", "grid")), found, root, tuple(left_out))

@@ -134,7 +134,7 @@ class TuningSpec(Section):
         if self.search == "grid" and self.count > self.trials:
             raise mistake(f"the listed values have {self.count} combinations, more than trials: {self.trials}")
         if self.generation is not None and self.search != "tpe":
-            raise mistake(f"only tpe looks in generations; {self.search} has none", "generation")
+            raise mistake(f"only tpe works in generations; {self.search} has none", "generation")
         if self.generation is not None and self.generation > self.trials:
             raise mistake(f"a generation of {self.generation} is more than trials: {self.trials}", "generation")
         return self
@@ -261,12 +261,10 @@ class _Parameter:
     def _set_elsewhere(self) -> Iterator[Mistake]:
         for param_grid in self._param_grids:
             if self._key in param_grid.given:
-                message = (
-                    f"{self._path} is tuned, so {param_grid.component.name} cannot set it too; take one of them away"
-                )
+                message = f"{self._path} is tuned, so {param_grid.component.name} cannot set it too; remove one of them"
                 yield Mistake(message, at=param_grid.places.get(self._key, param_grid.at))
         for at, name in self._rules:
-            yield Mistake(f"{self._path} is tuned, so {name} cannot set it; take one of them away", at=at)
+            yield Mistake(f"{self._path} is tuned, so {name} cannot set it; remove one of them", at=at)
 
     def _domain(self, written: Any) -> Domain:
         if not isinstance(written, YamlList) or not written:
@@ -283,7 +281,7 @@ class _Parameter:
     def _range(self, written: YamlList) -> Range:
         low, high, scale = written
         if not _is_number(low) or not _is_number(high) or low >= high:
-            raise mistake(f"{shown(written)} is no range: two numbers, the lower first; {_FORMS}")
+            raise mistake(f"{shown(written)} is not a range: two numbers, the lower first; {_FORMS}")
         if scale == "log" and low <= 0:
             raise mistake(f"a range on a logarithmic scale begins above 0, not at {shown(low)}", 0)
         self._try(written, 2)

@@ -129,7 +129,7 @@ class Results:
         named = there if trials is None else [trials] if isinstance(trials, str) else list(trials)
         if unknown := [trial_id for trial_id in named if trial_id not in there]:
             raise UserError(
-                f"no predictions are kept of trial {unknown[0]}; `orch verify` says of which there are some"
+                f"no predictions are kept for trial {unknown[0]}; `orch verify` says for which there are some"
             )
         said = list(predictions_of(self._paths, named))
         return pd.DataFrame(
@@ -261,7 +261,7 @@ class Results:
         if axis not in AXES:
             raise UserError(f"there is no axis {axis!r}; the axes are {', '.join(AXES)}")
         if not is_reachable(of):
-            raise UserError(f"{of!r} cannot be reached; what can is {', '.join(reachable())}")
+            raise UserError(f"{of!r} cannot be reached; choose from {', '.join(reachable())}")
         epochs = TablesRead(self._paths).epochs([*EPOCHS.columns, of], needed=True)
         return speed_profile(self.trials, epochs, axis, time_to(reach, of, clock), ratios)
 

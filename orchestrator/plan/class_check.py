@@ -20,12 +20,12 @@ def unknown_classes(grid: GridSpec, every: Sequence[LocatedData]) -> Iterator[Pl
     for at, subject, measure in _named(grid):
         if measure.of not in classes:
             hint = near(measure.of, classes) if classes else "its data have no classes"
-            yield at, f"{subject} {measure}, and no data set has a class {measure.of!r}; {hint}"
+            yield at, f"{subject} {measure}, but no data set has a class {measure.of!r}; {hint}"
         elif measure.split != "test_" and measure.of not in positive:
             yield (
                 at,
-                f"{subject} {measure}, and of training and validation that class alone is measured which a data set names as"
-                f" `positive`: add `positive: {measure.of}` to the level of `dataset` whose class it is",
+                f"{subject} {measure}, but on training and validation only the class that a data set names as `positive` is"
+                f" measured: add `positive: {measure.of}` to the level of `dataset` that has this class",
             )
 
 

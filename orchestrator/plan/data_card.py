@@ -57,16 +57,16 @@ def images_at(text: str, location: DataLocation) -> Dataset | None:
         text.encode()
         path = location.find(str(Path(text).expanduser()))
     except (OSError, RuntimeError, ValueError) as refused:
-        raise UserError(f"{text!r} is no data set: {refused}") from None
+        raise UserError(f"{text!r} is not a data set: {refused}") from None
     if path is not None:
         name = "image_folder" if path.is_dir() else _OF_FILES.get(path.suffix.lower())
         if name is not None:
             return cast(Dataset, registry.get("dataset", name).from_parameters({"path": str(path)}))
     if text.startswith(("/", "./", "../", "~")):
         raise UserError(
-            f"{text} is {'not there' if path is None else 'a file of another kind'}; a data set is a folder with a folder of"
-            " images for each class, a CSV or Parquet file of images, a name of `orch list dataset`, or a level as a grid"
-            " would hold it, such as '{name: image_csv, path: labels.csv, label: diagnosis}'"
+            f"{text} is {'not there' if path is None else 'a file of another kind'}; a data set is a folder with one folder"
+            " of images for each class, a CSV or Parquet file of images, a name from `orch list dataset`, or a level as in a"
+            " grid, such as '{name: image_csv, path: labels.csv, label: diagnosis}'"
         )
     return None
 
@@ -83,7 +83,7 @@ def read_level(text: str) -> Dataset:
     except (GridError, Mistakes) as wrong:
         error = grid_error(called, wrong.placed(root, root.at)) if isinstance(wrong, Mistakes) else wrong
         message = "; ".join(problem.message for problem in error.problems)
-        raise UserError(f"{text!r} is no data set: {message}") from None
+        raise UserError(f"{text!r} is not a data set: {message}") from None
     if len(entry) != 1:
         raise UserError(f"{text!r} means {len(entry)} data sets, one for each value of a list; name one")
     (part,) = next(iter(entry))

@@ -66,7 +66,7 @@ def untunable(cell: Cell) -> str | None:
     if cell.tuning is None:
         return None
     if not cell.tuning.space:
-        return "tuning.space names no parameter of this cell, which would stand untuned beside tuned ones"
+        return "tuning.space names no parameter of this cell, which would be compared untuned with tuned ones"
     if cell.tunes_in_folds and cell.tuning.repetitions > 1:
         return "each fold is tuned by itself; tune without `repetitions`, or without `folds`"
     if cell.protocol.schedule.is_range_test:

@@ -87,7 +87,7 @@ def _divided(data: LocatedData, location: DataLocation, plan: Plan) -> TrialSpli
     assert data.fingerprint is not None and data.info is not None, "a sweep has fetched what was missing"
     found = contents(data.dataset, location, data.fingerprint)
     if data.dataset.under_options(found.info) != data.info:
-        raise DataError(f"{data.level.label} changed while it was looked at; start again when nothing writes to it")
+        raise DataError(f"{data.level.label} changed while it was read; start again once nothing writes to it")
     return plan.dividing.of(data.dataset, found.examples, found.hashes, data.info.classes)
 
 

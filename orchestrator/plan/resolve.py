@@ -97,8 +97,8 @@ def locate(
         if _positive(same) != _positive(data):
             here, before = (_positive(one) or "not given" for one in (data, same))
             message = (
-                f"positive is {here}, and {before} where the same data stand before: a trial has one class of interest, so"
-                " make them two grids"
+                f"positive is {here}, but {before} in an earlier level with the same data: a trial has one class of"
+                " interest, so make two grids"
             )
             wrong.append((level.parts[0].at("positive"), message))
     if wrong:
@@ -131,7 +131,7 @@ def _located(level: Level, location: DataLocation, download: bool, dividing: See
         info, unsupported = dataset.under_options(plain), dataset.unsupported_reason(plain)
         task = task_of(info)
         if unsupported is None and task.target_shape(plain) != task.target_shape(info):
-            unsupported = f"resize changes images, and the targets of {plain.name} lie on their pixels"
+            unsupported = f"resize changes images, but the targets of {plain.name} are tied to their pixels"
         fingerprint, outline = dataset.fingerprint(location), dataset.outline(location)
         hashes = None if outline is None else hashes_at_hand(dataset, location, fingerprint)
         if outline is not None and unsupported is None:

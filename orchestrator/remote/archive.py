@@ -59,17 +59,17 @@ class Piece:
         try:
             piece = cls(**json.loads(text))
         except (TypeError, RecursionError) as error:
-            raise ValueError("it is no piece of an archive") from error
+            raise ValueError("it is not a piece of an archive") from error
         if not is_plain(piece.name):
-            raise ValueError("the name of its sweep is none")
+            raise ValueError("the name of its sweep is invalid")
         if type(piece.size) is not int or not 0 < piece.size <= MAX_BYTES:
             raise ValueError(
-                f"it would have {piece.size!r:.40} bytes, and {MAX_BYTES} are the most; copy it with rsync"
+                f"it would have {piece.size!r:.40} bytes, more than the limit of {MAX_BYTES}; copy it with rsync"
             )
         if not isinstance(piece.sha256, str) or not _SHA256.fullmatch(piece.sha256):
-            raise ValueError("its checksum is none")
+            raise ValueError("its checksum is invalid")
         if type(piece.running) is not bool or not isinstance(piece.content, str):
-            raise ValueError("it is no piece of an archive")
+            raise ValueError("it is not a piece of an archive")
         return piece
 
 

@@ -56,7 +56,7 @@ def members_of(archive: BinaryIO, size: int, running: bool) -> tuple[tarfile.Tar
             members = tuple(_checked(opened, whole, running))
             content.seek(opened.offset)
             if content.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-                raise ValueError("its list of files is broken off")
+                raise ValueError("its list of files is cut off")
             return members
 
 
@@ -107,14 +107,14 @@ def _checked(opened: tarfile.TarFile, whole: int, running: bool) -> Iterator[tar
     for member in opened:
         name = member.name
         if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
-            raise ValueError(f"its {_shown(name)} is no regular file")
+            raise ValueError(f"its {_shown(name)} is not a regular file")
         if not is_sent(name, running):
-            raise ValueError(f"its {_shown(name)} is no file that a head sends")
+            raise ValueError(f"its {_shown(name)} is not a file that a head sends")
         if not 0 <= member.size <= whole - member.offset_data:
-            raise ValueError(f"its {_shown(name)} is not all there")
+            raise ValueError(f"its {_shown(name)} is incomplete")
         above = {str(folder) for folder in PurePosixPath(name).parents}
         if name in seen or name in folders or not seen.isdisjoint(above):
-            raise ValueError(f"its {_shown(name)} is there twice")
+            raise ValueError(f"its {_shown(name)} appears twice")
         seen.add(name)
         folders |= above
         yield member
@@ -176,8 +176,8 @@ def _distrusted(cluster: ClusterSpec) -> Iterator[None]:
         yield
     except ValueError as error:
         raise DamagedResults(
-            f"what came from {cluster.name} is not what orch sends: {error}; nothing was written. Fetch it again, and if"
-            " that is the same, see who answers there"
+            f"what came from {cluster.name} is not what orch sends: {error}; nothing was written. Fetch it again; if that"
+            " fails too, check what answers at its address"
         ) from error
 
 
@@ -194,7 +194,7 @@ def _disk_errors(paths: ResultsPaths) -> Iterator[None]:
 
 def _no_room(root: Path, why: str) -> InfrastructureLost:
     return InfrastructureLost(
-        f"what was fetched does not fit where {root} lies ({why}); free some space and fetch again"
+        f"what was fetched does not fit on the disk of {root} ({why}); free some space and fetch again"
     )
 
 

@@ -101,7 +101,7 @@ class _Job:
                 end = jobs.follow(job_id, self._hear)
                 jobs.forget(job_id)
             if end.code and self._wrong is None:
-                self._wrong = f"{self._cluster.name}: its head could not tell: {end.message}"
+                self._wrong = f"{self._cluster.name}: its head could not answer: {end.message}"
         except OrchError as error:
             self._wrong = str(error)
         finally:

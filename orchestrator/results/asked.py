@@ -74,7 +74,7 @@ def refuse_unmeasured(measures: Iterable[ClassMeasure], paths: ResultsPaths) -> 
                 whose = " and ".join(positive)
                 named = f"`positive` named {whose}" if positive else "no data set named one as `positive`"
                 raise UserError(
-                    f"{one}: when the trials of {paths.root} ran, {named}, and of training and validation no other class is"
+                    f"{one}: when the trials of {paths.root} ran, {named}, and on training and validation no other class is"
                     f" measured; {one.on('test_')} is there: `orch results {paths.root} --columns"
                     f" 'trial_id,{one.on('test_')}'`; to have it, sweep with `positive: {one.of}` into a new directory"
                 )

@@ -61,7 +61,7 @@ def cell_table(paths: ResultsPaths, measure: str | None = None) -> CellTable:
     ranked["rank"] = ranked["rank"].astype("Int64")
     notes = [f"left out, since no trial there has {measure}: {', '.join(left_out)}"] if left_out else []
     for dataset, cells in ranked.groupby("dataset", sort=False):
-        broke = f"what diverged or failed counts as {value}" if (value := counted_as(cells)) else ""
+        broke = f"trials that diverged or failed count as {value}" if (value := counted_as(cells)) else ""
         if words := "; ".join(filter(None, (scope_of(cells), broke))):
             notes.append(f"{dataset}: {words}")
     cells = pa.Table.from_pandas(ranked, preserve_index=False)

@@ -173,7 +173,7 @@ class _Contest:
         first = self.ranked.iloc[0]
         if first["cell_id"] not in set(self.fresh["cell_id"]):
             return self._nothing(
-                f"{tuned_label(first)} comes first by now, and has no fresh seeds; `orch sweep GRID --confirm` gives it some"
+                f"{tuned_label(first)} now comes first, but has no fresh seeds; `orch sweep GRID --confirm` gives it some"
             )
         cells = tuple(self._cells())
         return Confirmation(self.dataset, cells, tuple(_lines(cells, self.measure)))

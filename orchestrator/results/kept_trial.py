@@ -78,7 +78,7 @@ def read_kept_trial(journal: Journal, prefix: str) -> KeptTrial:
         specs = [_spec(row, variation, workers) for variation in _variations(journal, row, tunes=tunes)]
     except Exception as refused:  # whatever a plug-in's component raises, or what an older journal has
         said = "\n".join(str(refused).splitlines()[:_TEXTS])
-        raise UserError(f"{trial_id} cannot be made again from what the journal has of it: {said}") from refused
+        raise UserError(f"{trial_id} cannot be rebuilt from the journal: {said}") from refused
     known = row["tuning_config"] is None
     found = [spec for spec in specs if spec.trial_id == trial_id] if known else specs[:1]
     return KeptTrial(

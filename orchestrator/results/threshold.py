@@ -100,7 +100,7 @@ def at_threshold(paths: ResultsPaths, text: str) -> ThresholdTable:
         table = table.drop_columns([name for name in _SCHEMA.names if name.startswith("test_")])
     notes = [
         f"each trial's threshold is chosen on its validation examples: {wanted.name} of {wanted.of} at least"
-        f" {wanted.least:g}, the greatest {wanted.other} there; the test split chose nothing, and need not keep to it"
+        f" {wanted.least:g}, the highest {wanted.other} there; the test split chose nothing, and may miss the target"
     ]
     if open_:
         notes.append("test scores are shown once all trials have ended")

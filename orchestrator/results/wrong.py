@@ -86,8 +86,8 @@ def trial_with_predictions(paths: ResultsPaths, prefix: str) -> str:
     for row in every_trial(paths).select(["trial_id", "status"]).to_pylist():
         if row["trial_id"].startswith(wanted):
             raise UserError(
-                f"no predictions are kept of trial {row['trial_id']}, which is {row['status']}: an older orch ran it, or"
-                " `keep_predictions: false` holds, or its task keeps none, or a sweep that runs has still to write them"
+                f"no predictions are kept for trial {row['trial_id']}, which is {row['status']}: an older orch ran it, or"
+                " `keep_predictions: false` holds, or its task keeps none, or a running sweep has still to write them"
             )
     raise UserError(f"no trial's id begins with {prefix!r}; `orch results RESULTS` lists them")
 

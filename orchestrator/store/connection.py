@@ -133,7 +133,7 @@ def _meaning(error: sqlite3.DatabaseError, path: Path) -> OrchError | None:
 def _of_code(code: int, error: Exception, path: Path) -> OrchError | None:
     match code:
         case sqlite3.SQLITE_READONLY_ROLLBACK:
-            told = f"{path} has nothing in it yet: its sweep was ended while it made the file; run the sweep again"
+            told = f"{path} is still empty: its sweep was ended while it made the file; run the sweep again"
             return UserError(told)
         case sqlite3.SQLITE_NOMEM | sqlite3.SQLITE_IOERR_NOMEM:
             return _no_memory(error, path)
@@ -142,7 +142,7 @@ def _of_code(code: int, error: Exception, path: Path) -> OrchError | None:
         case sqlite3.SQLITE_IOERR_WRITE | sqlite3.SQLITE_IOERR_SHMSIZE:  # a quota, or a limit on a file's size
             return _no_room(error, path)
         case sqlite3.SQLITE_IOERR:
-            return InfrastructureLost(f"cannot read {path}: {error}; check the disk that it lies on, and {_AGAIN}")
+            return InfrastructureLost(f"cannot read {path}: {error}; check its disk, and {_AGAIN}")
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
             return _not_permitted(error, path)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL:

@@ -170,7 +170,7 @@ def own_folder(path: Path) -> Path:
 def leads_out(name: object) -> str | None:
     """Why this is no name of a file below a folder; None where it is one. Nothing is looked at on the disk."""
     if not isinstance(name, str) or not name or not name.isprintable():
-        return "it is no name"
+        return "it is not a name"
     if _unencodable(name):
         return "no file can have that name"
     if name.startswith("/"):
@@ -178,7 +178,7 @@ def leads_out(name: object) -> str | None:
     parts = name.split("/")
     if ".." in parts:
         return "it leads upwards"
-    return "it is no plain path" if PurePosixPath(name).parts != tuple(parts) else None
+    return "it is not a plain path" if PurePosixPath(name).parts != tuple(parts) else None
 
 
 def is_plain(name: object) -> bool:

@@ -59,7 +59,7 @@ def refuse_another(path: Path, descriptor: int, root: Path) -> None:
         raise ResultsRemoved(_removed(path))
     found = path_of(descriptor)
     now = found if found is None or path == root else found.parent
-    there = "leads to another directory now" if root.exists() else "is not there any more"
+    there = "leads to another directory now" if root.exists() else "no longer exists"
     raise ResultsGone(f"{root} {there}: {_moved(now)}", now)
 
 
@@ -85,9 +85,9 @@ def path_of(descriptor: int) -> Path | None:
 def _removed(path: Path) -> str:
     if path.exists():
         return (
-            f"{path} was removed while the sweep wrote it, and another is in its place: the same command begins there"
+            f"{path} was removed while the sweep wrote it, and another is in its place: the same command starts there"
         )
-    return f"{path} was removed while the sweep wrote it; the same command begins anew"
+    return f"{path} was removed while the sweep wrote it; the same command starts over"
 
 
 def _moved(now: Path | None) -> str:

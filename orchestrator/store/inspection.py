@@ -156,9 +156,9 @@ def _pages(path: Path, log: bytes, checksums: PageChecksums | None) -> _Pages:
 
 def _of_log(watermark: WalWatermark | None, log: bytes, pages: _Pages) -> Iterator[str]:
     if pages.log_is_left:
-        yield "it was left by a copy of another moment, and is none of this journal"
+        yield "it was left by a copy from another time, and does not belong to this journal"
         if watermark is not None and watermark.size:
-            yield "what was committed last is not there"
+            yield "what was committed last is missing"
     elif watermark is not None and (what := _missing(watermark, log)) is not None:
         yield what
 

@@ -34,7 +34,7 @@ def local_path(given: str | os.PathLike[str]) -> Path:
 
 
 def whole_path(path: Path) -> Path:
-    """From the root. Raises UserError where that has a name that is no UTF-8: tables and rows could not say it, and where
+    """From the root. Raises UserError where that has a name that is not UTF-8: tables and rows could not say it, and where
     the working directory, from which it is named, was deleted.
     """
     if not path.is_absolute():
@@ -44,7 +44,7 @@ def whole_path(path: Path) -> Path:
         str(whole).encode()
     except UnicodeEncodeError:
         raise UserError(
-            f"{one_line(str(whole))} has a name that is no UTF-8; rename it, or use another folder"
+            f"{one_line(str(whole))} has a name that is not UTF-8; rename it, or use another folder"
         ) from None
     return whole
 
@@ -54,7 +54,7 @@ def refuse_deleted_working_directory() -> None:
     try:
         Path.cwd()
     except FileNotFoundError:
-        raise UserError("the working directory was deleted; change to one that is there, and try again") from None
+        raise UserError("the working directory was deleted; change to one that exists, and try again") from None
 
 
 def refuse_addresses_in(environment: Mapping[str, str]) -> None:

@@ -107,8 +107,8 @@ class HostLease:
         latest = self._latest()
         if latest > self._number:
             raise LockedResults(
-                f"{self._folder} was taken over by {Holding.read(self._path(latest)).who}: this sweep did not show for"
-                f" {STALE:g} s that it lives. What it has finished since its last copy runs again there"
+                f"{self._folder} was taken over by {Holding.read(self._path(latest)).who}: this sweep showed no sign for"
+                f" {STALE:g} s of life. What it has finished since its last copy runs again there"
             )
 
     @property
@@ -123,7 +123,7 @@ class HostLease:
             return True
         if holder.machine == self._own.machine:
             return holder.lock == self._own.lock or not (self._is_lock(holder.lock) and _locked(Path(holder.lock)))
-        note(f"{self._folder} was last used by {holder.who}; watching for {STALE:g} s whether that sweep lives")
+        note(f"{self._folder} was last used by {holder.who}; watching for {STALE:g} s whether that sweep is alive")
         ends = time.monotonic() + STALE
         while time.monotonic() < ends:
             time.sleep(min(1.0, BEAT))

@@ -46,7 +46,7 @@ def _known(paths: ResultsPaths) -> ResultsPaths:
 
 def open_journal(paths: ResultsPaths) -> Journal:
     """The journal, to read. Raises UserError where only tables are left, DamagedResults."""
-    return _newest(paths, f"{paths.root} has tables and no journal; `orch results` and `orch report` read tables")
+    return _newest(paths, f"{paths.root} has tables but no journal; `orch results` and `orch report` read tables")
 
 
 def _newest(paths: ResultsPaths, missing: str) -> Journal:

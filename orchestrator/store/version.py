@@ -179,7 +179,8 @@ def check_is_results_dir(paths: ResultsPaths) -> None:
     if paths.journal.is_file() and paths.journal.stat().st_size:
         if not _known(paths) and not _is_journal(paths.journal):
             raise UserError(
-                f"{paths.root}: its journal.sqlite is not one of orch; give a folder that `orch sweep` wrote, or a new one"
+                f"{paths.root}: its journal.sqlite was not written by orch;"
+                " give a folder that `orch sweep` wrote, or a new one"
             )
         if (version := _journal_version(paths.journal)) > VERSION and not is_damaged(paths.journal):
             raise newer(paths.journal, version)
@@ -188,7 +189,8 @@ def check_is_results_dir(paths: ResultsPaths) -> None:
         path = paths.table(table.name)
         if path.exists() and not paths.checksums.exists() and table_version(path) is None:
             raise UserError(
-                f"{paths.root}: its {path.name} is not one of orch; give a folder that `orch sweep` wrote, or a new one"
+                f"{paths.root}: its {path.name} was not written by orch;"
+                " give a folder that `orch sweep` wrote, or a new one"
             )
     if (version := table_version(paths.table(TRIALS.name)) or 0) > VERSION:
         raise newer(paths.table(TRIALS.name), version)

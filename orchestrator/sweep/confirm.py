@@ -37,8 +37,8 @@ def confirming(
     chosen = contenders(paths)
     if not chosen:
         raise UserError(
-            f"{plan.grid.path}: no data set has two cells that completed, so none was chosen among several: its mean owes"
-            " nothing to luck, and there is nothing to confirm; more seeds (--seeds) make it surer"
+            f"{plan.grid.path}: no data set has two cells that completed, so nothing was chosen among several, and there is"
+            " nothing to confirm; more seeds (--seeds) narrow the interval"
         )
     seeds = _seeds(plan, kept, journal, asked)
     for one in chosen:
@@ -68,7 +68,7 @@ def _refuse_unfinished(plan: Plan, paths: ResultsPaths, journal: Journal) -> Non
         )
         raise UserError(
             f"the results in {paths.root} are as another grid left them: {what}; run `orch sweep {grid}` first, which runs"
-            " what lacks, or give the grid that was run last"
+            " what is missing, or give the grid that was run last"
         )
     if left := sum(status in OPEN for status in statuses.values()):
         raise UserError(
@@ -86,7 +86,7 @@ def _seeds(plan: Plan, kept: ConfirmationSeeds, journal: Journal, asked: int) ->
         return (kept.seeds if kept.cells else 0) or asked or len(plan.grid.seeds)
     if any(status in ENDED for (status,) in journal.query(_CONFIRMING)):
         raise UserError(
-            f"--confirm {asked}: {kept.seeds} fresh seeds have been run here, and who has seen them and then runs another"
-            f" number confirms nothing; `orch sweep {plan.grid.path} --confirm` goes on with those"
+            f"--confirm {asked}: {kept.seeds} fresh seeds have been run here, and running another number after seeing them"
+            f" would confirm nothing; `orch sweep {plan.grid.path} --confirm` goes on with those"
         )
     return asked

@@ -68,7 +68,7 @@ class FlopCounter:
             return self._counted(model, data)
         except CannotCount as unknown:
             self._note(
-                f"warning: what {model.name} computes cannot be counted, so its trials are expected to take as long as"
+                f"warning: the operations of {model.name} cannot be counted, so its trials are expected to take as long as"
                 f" others: {unknown}"
             )
         return None
@@ -126,7 +126,7 @@ class _Process:
         self._line.sendall(len(question).to_bytes(8, "big") + question)
         answer = json.loads(self._received())
         if not isinstance(answer, int | str):
-            raise ConnectionError("what it answers is no answer")
+            raise ConnectionError("its answer is invalid")
         return answer
 
     def end(self) -> str:
@@ -148,7 +148,7 @@ class _Process:
         while not received.endswith(b"\n"):
             part = self._line.recv(_MAX)
             if not part or len(received) > _MAX:
-                raise ConnectionError("the process that counts has gone")
+                raise ConnectionError("the counting process is gone")
             received += part
         return received
 

@@ -108,7 +108,7 @@ def decide(failure: Failure, times: int) -> Decision:
         case FailureKind.OUT_OF_MEMORY:
             if times == 1:
                 return Decision(None, f"trying again, alone on its device, since {failure.message}", alone=True)
-            return Decision("out_of_memory", f"also alone on its device: {failure.message}")
+            return Decision("out_of_memory", f"even alone on its device: {failure.message}")
         case FailureKind.POISONED | FailureKind.WORKER_LOST:
             return _again(failure, times, LOST_WORKERS)
         case FailureKind.NODE_LOST:

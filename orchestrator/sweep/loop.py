@@ -199,7 +199,7 @@ class Sweep:
         text = str(event.side_effects or "")
         if text and text not in self._noted_side_effects:
             self._noted_side_effects.add(text)
-            self._progress.note(f"warning: {trial.label} {text}: no other trial runs under it")
+            self._progress.note(f"warning: {trial.label} {text}: no other trial is affected")
 
     def tick(self) -> None:
         now = time.monotonic()
@@ -276,7 +276,7 @@ class Sweep:
         self._progress.note(f"{name}: {_named(deferred.tuner)} chose {shown(values)}")
 
     def _leave_untuned(self, deferred: DeferredCell) -> None:
-        reason = f"none of the {deferred.tuner.spec.count} tuning trials of its cell came to its end with a score"
+        reason = f"none of the {deferred.tuner.spec.count} tuning trials of its cell ended with a score"
         for trial in deferred.waiting(None):
             self._set_aside(trial.trial_id, trial.status, "skipped", reason)
 
@@ -322,8 +322,8 @@ class Sweep:
                 self.ran -= 1
                 self._queue.add(waiting)
             self._progress.note(
-                f"{bad.host} is not used any more: {bad.failed} trials in a row failed there while others were completed"
-                " elsewhere; they are tried again"
+                f"{bad.host} is no longer used: {bad.failed} trials in a row failed there while others were completed"
+                " elsewhere; they are retried"
             )
 
     def _conclude(self, trial_id: str, status: str, detail: str, result: TrialResult | None) -> None:

@@ -70,7 +70,7 @@ class Notifier:
         self._first: threading.Thread | None = None
         self._counts: Mapping[str, int] = {}
         if self._command and shutil.which(self._command[0]) is None:
-            say(f"warning: the command to notify, {self._command[0]}, is not there; the sweep goes on without it")
+            say(f"warning: the --notify command {self._command[0]} does not exist; the sweep goes on without it")
 
     @property
     def wanted(self) -> bool:
@@ -107,7 +107,7 @@ class Notifier:
 
     def _call(self, notice: Notice, seconds: float) -> None:
         if failure := _called(self._command, notice, seconds):
-            self._say(f"the command to notify, {self._command[0]}, {failure}; the sweep is none the worse for it")
+            self._say(f"the --notify command {self._command[0]} {failure}; the sweep is not affected")
 
 
 @contextmanager

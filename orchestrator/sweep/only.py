@@ -38,21 +38,20 @@ def _the_one(prefix: str, trials: Sequence[str], tuning: set[str], kept: Mapping
     if len(trials) > 1 and prefix not in trials:
         more = f" and {len(trials) - _SHOWN} more" if len(trials) > _SHOWN else ""
         raise UserError(
-            f"--only {prefix}: {len(trials)} trials begin so: {', '.join(sorted(trials)[:_SHOWN])}{more}; give more digits"
+            f"--only {prefix}: {len(trials)} trials begin like this: {', '.join(sorted(trials)[:_SHOWN])}{more};"
+            " give more digits"
         )
     if not trials:
         earlier = [trial for trial in kept if prefix and trial.startswith(prefix)]
         raise UserError(
             f"--only {prefix}: the grid no longer names {earlier[0]}; `orch debug RESULTS TRIAL` runs it unrecorded"
             if earlier
-            else f"--only {prefix}: no trial of the grid has an id that begins so;"
+            else f"--only {prefix}: no trial of the grid has an id that begins like this;"
             f" {meant(alike(prefix, kept, most=3), '`orch results RESULTS` lists them')}"
         )
     trial = prefix if prefix in trials else trials[0]
     if trial in tuning:
-        raise UserError(
-            f"--only {prefix}: {trial} tunes its cell, as a part of it; name a trial that the cell is tuned for"
-        )
+        raise UserError(f"--only {prefix}: {trial} is a tuning trial; name a trial that its cell is tuned for")
     return trial
 
 

@@ -148,14 +148,14 @@ def room_of(cluster: ClusterSpec) -> Room:
         return _among(local_nodes(cluster), cluster)
     if cluster.autoscaling:
         return Room(
-            _anywhere, f"{cluster.name} adds nodes when they are asked for: all trials are taken to have room there"
+            _anywhere, f"{cluster.name} adds nodes when they are asked for: all trials are assumed to have room there"
         )
     try:
         return _among(_nodes(cluster), cluster)
     except ClusterError as error:
         return Room(
             _anywhere,
-            f"{cluster.name} cannot be asked what it has room for ({error}): all trials are taken to have room there",
+            f"{cluster.name} cannot be asked what it has room for ({error}): all trials are assumed to have room there",
         )
 
 

@@ -263,7 +263,7 @@ def _warn(plan: Plan, journal: Journal, progress: Progress) -> None:
     if (warning := changed_source(plan, journal)) is not None:
         progress.note(f"warning: {warning}")
     for behind in left_behind(plan, journal, of_latest=True)[:REASONS_SHOWN]:
-        progress.note(f"warning: {behind.text}; they stay, and count no more")
+        progress.note(f"warning: {behind.text}; they are kept, but no longer count")
 
 
 def _plan_confirmation(

@@ -130,7 +130,7 @@ def open_session(paths: ResultsPaths, progress: Progress, stopping: Stopping) ->
         refuse_damaged_tables(paths)
         if paths.checksums.exists() and not place.journal.exists():  # a new one would soon be written over them
             raise DamagedResults(
-                f"{place.journal} is gone and its tables are not; `orch repair {paths.root}` rebuilds it"
+                f"{place.journal} is gone, but its tables are not; `orch repair {paths.root}` rebuilds it"
             )
         journal = Journal.create_or_open(place.journal)
         try:

@@ -40,8 +40,8 @@ class SourceWatch:
         if edited is not None:
             self._warned = True
             self._note(
-                f"warning: {edited} was edited while this sweep runs. Slots go on with the code that they began with; those"
-                " that start from now on have the new code, and rows of both stand in one table"
+                f"warning: {edited} was edited while this sweep runs. Running slots keep the old code; those that start from"
+                " now on have the new code, and the tables mix rows of both"
             )
 
     def _is_edited(self, file: Path) -> bool:

@@ -65,7 +65,7 @@ def test_a_mapping_without_some_keys_keeps_the_places_of_the_others() -> None:
     [
         ("a: [1, 2, 3]", At(1, 4), "unfolds into more than 3 values"),
         ("a: &x [1]\nb: [*x, *x]", At(2, 4), "unfolds into more than 3 values"),
-        (f"a: {'x' * 11}", At(1, 4), "a value of 11 characters, which none has here"),
+        (f"a: {'x' * 11}", At(1, 4), "a value of 11 characters is too long"),
     ],
 )
 def test_what_is_too_much_is_refused_where_it_begins(text: str, at: At, told: str) -> None:

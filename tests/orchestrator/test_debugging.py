@@ -226,4 +226,4 @@ def test_a_component_that_is_gone_is_named(site: Path, folder: Path, capsys: pyt
     (trial,) = trials(folder)
     code, out, errors = debugged(capsys, trial)
     assert (code, out) == (2, "")
-    assert f"{trial} cannot be made again from what the journal has of it: unknown regularizer 'pause'" in errors
+    assert f"{trial} cannot be rebuilt from the journal: unknown regularizer 'pause'" in errors

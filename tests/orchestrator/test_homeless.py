@@ -100,4 +100,4 @@ def test_more_seeds_than_there_are(seeds: str, tmp_path: Path, capsys: pytest.Ca
     grid = write_grid(tmp_path, (0,))
     grid.write_text(grid.read_text().replace("seeds: [0]", "seeds: 2"))
     assert run(["sweep", str(grid), "--seeds", seeds]) == 2
-    assert "the greatest seed is 9223372036854775807" in capsys.readouterr().err
+    assert "the largest seed is 9223372036854775807" in capsys.readouterr().err

@@ -201,7 +201,7 @@ def test_what_moves_pixels_without_their_targets_is_a_reason_to_skip(place: Path
     (place / "moved.yaml").write_text(grid.replace("[none]", "[{name: augment, flip: true}]"))
     planned = run(place, ORCH, "plan", "moved.yaml", site=place / "site")
     assert planned.returncode == 2  # nothing can run
-    assert "resize changes images, and the targets of digit_masks lie on their pixels" in planned.stdout
+    assert "resize changes images, but the targets of digit_masks are tied to their pixels" in planned.stdout
     assert "targets of digit_masks lie on the pixels of its images, and would not be moved with them" in planned.stdout
 
 

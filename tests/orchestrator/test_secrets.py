@@ -115,7 +115,7 @@ sys.exit(0 if summary.succeeded else 1)
 @pytest.mark.parametrize(
     ("arguments", "project", "where"),
     [
-        (["sweep", "grid.yaml"], WANDB, "grid.yaml:9:33: it holds the value of WANDB_API_KEY"),
+        (["sweep", "grid.yaml"], WANDB, "grid.yaml:9:33: it contains the value of WANDB_API_KEY"),
         (
             ["sweep", "grid.yaml", "--results", f"out/{TOKEN}"],
             "demo",

@@ -126,5 +126,5 @@ def test_a_name_that_is_no_utf_8(
     assert set(codes.values()) == {2}, codes
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 + len(COMMANDS)
-    assert all("has a name that is no UTF-8" in line for line in lines), lines
+    assert all("has a name that is not UTF-8" in line for line in lines), lines
     assert before == sorted({path.name for path in folder.iterdir()} - {not_utf8.name, "demo"})

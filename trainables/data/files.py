@@ -30,7 +30,7 @@ _NO_WAITING: Final = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """The file, open for reading; links are followed. Raises OSError, where it is no regular file too."""
+    """The file, open for reading; links are followed. Raises OSError, where it is not a regular file too."""
     return os.fdopen(_opened(path, os.O_RDONLY), "rb")
 
 
@@ -61,7 +61,7 @@ def _opened(path: Path, how: int) -> int:
     os.close(opened)
     if S_ISDIR(mode):
         raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(path))
-    raise OSError(EINVAL, "it is no regular file", str(path))
+    raise OSError(EINVAL, "it is not a regular file", str(path))
 
 
 def _own(path: Path, opened: int) -> int:

@@ -221,7 +221,7 @@ def refuse_what_is_no_file(entry: "os.DirEntry[str]", error: type[BrokenImage] =
         raise error(printable(entry.path), "it is a folder, with no images in it")
     # unlike DirEntry.is_file, os.path.isfile passes over a link to itself
     if not (os.path.isfile(entry.path) if entry.is_symlink() else entry.is_file()):  # noqa: PTH113
-        why = "it is a link that leads to no file" if entry.is_symlink() else "it is no regular file"
+        why = "it is a link that leads to no file" if entry.is_symlink() else "it is not a regular file"
         raise error(printable(entry.path), why)
 
 

@@ -76,7 +76,7 @@ class FilesWithin:
                 return path
         except (OSError, RuntimeError) as refused:
             raise ValueError(_why(refused)) from refused
-        raise ValueError("it is a link that leads to no file" if entry.is_symlink() else "it is no regular file")
+        raise ValueError("it is a link that leads to no file" if entry.is_symlink() else "it is not a regular file")
 
     @property
     def _outside(self) -> str:

@@ -136,7 +136,7 @@ def _file_within(folder: Path, name: str) -> tuple[str, str | None]:
         if not file.is_relative_to(folder):
             return "", f"it leads out of {folder}, below which alone images are read"
         if not file.is_file():
-            return "", "it is no regular file" if file.exists() else f"no such file below {folder}"
+            return "", "it is not a regular file" if file.exists() else f"no such file below {folder}"
     except (OSError, ValueError, RuntimeError) as refused:  # a name with a NUL, of any length, or a link to itself
         return "", str(refused)
     return str(file), None

@@ -14,7 +14,7 @@ NARROW: Final[Scope] = "these pictures"
 WIDE: Final[Scope] = "pictures like these"
 
 PREDICTIONS: Final = (
-    "without predictions nothing tells what these seeds owe to the test pictures that they share: "
+    "without predictions it is unknown what these seeds owe to the test pictures that they share: "
     "run with protocol.keep_predictions, or claim it of these pictures"
 )
 

@@ -63,7 +63,7 @@ def remove(paths: ResultsPaths, every: Sequence[Remains], check: Callable[[], No
             check()
             _remove(paths.root, name)
     except OSError as error:
-        raise UserError(f"cannot remove all of it from {paths.root}: {error}; what is left can go later") from error
+        raise UserError(f"cannot remove all of it from {paths.root}: {error}; the rest can be removed later") from error
 
 
 def _left(paths: ResultsPaths, folder: str, stay: Collection[str]) -> Iterator[str]:

@@ -24,7 +24,7 @@ from orchestrator.store.sql import columns_there
 from orchestrator.store.tables import Checksums
 from results_schema import EXAMPLES, PREDICTIONS
 
-LOST: Final = "its trials have no predictions any more"
+LOST: Final = "its trials no longer have predictions"
 _NAMED: Final = 3
 """Trials that are named one by one."""
 
@@ -104,7 +104,9 @@ class _Parts:
     def verdict(self, name: str) -> FileVerdict:
         shown, path = f"{PREDICTIONS_FOLDER}/{name}", self._paths.predictions / name
         if name not in self._listed and not is_part(name):
-            return FileVerdict(shown, "it is none of the table's parts, and whoever reads the folder takes it for one")
+            return FileVerdict(
+                shown, "it is not one of the table's parts, but readers of the folder would take it for one"
+            )
         try:
             refuse_changed(path)
             part = Part.read(path)
@@ -122,7 +124,9 @@ class _Parts:
 
     def _unlisted(self, shown: str, part: Part) -> FileVerdict:
         if self._directory_id not in ("", part.directory_id):
-            return FileVerdict(shown, "it has predictions of other results: who reads the folder takes them for these")
+            return FileVerdict(
+                shown, "it has predictions of other results, which readers of the folder would take for these"
+            )
         return FileVerdict(shown, None, "not listed yet: a sweep takes it up, or removes it where others have its rows")
 
     def _problem(self, name: str, part: Part) -> str | None:
@@ -204,7 +208,7 @@ def set_damaged_aside(paths: ResultsPaths, journal: Journal, aside: Path) -> Ite
         replace(known, directory_id=journal.directory_id, parts=tuple(stays)).write(paths.checksums)
     there = {trial_id for trial_id, name in parts.trials.items() if name in stays}
     if gone := journal.give_up_predictions(there):
-        yield f"LOST the predictions of {_named(gone)}, which have none any more"
+        yield f"LOST the predictions of {_named(gone)}, which no longer have any"
 
 
 def _move(path: Path, target: Path) -> None:

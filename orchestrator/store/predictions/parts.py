@@ -73,7 +73,7 @@ class Part(NamedTuple):
             try:
                 return _of(pq.read_schema(file))
             except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
-                raise damaged(path, f"it is no part of these predictions: {error}", path.parent.parent) from error
+                raise damaged(path, f"it is not a part of these predictions: {error}", path.parent.parent) from error
 
 
 def refuse_changed(path: Path) -> None:

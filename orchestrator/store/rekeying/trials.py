@@ -149,7 +149,7 @@ def _number(cell: bytes, trial_id: str, tuning_config: str | None) -> int | None
 
 @cache
 def _done_apart(model: str, regularizers: str, tuning: str | None) -> PerWorker:
-    """What the workers of a cell did each by itself. A component that is not there any more may have done anything."""
+    """What the workers of a cell did each by itself. A component that no longer exists may have done anything."""
     try:
         space = {} if tuning is None else json.loads(tuning)["space"]
         if any(name.partition(".")[0] in ("model", "regularizer") for name in space):

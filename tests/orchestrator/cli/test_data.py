@@ -174,7 +174,7 @@ def test_names_of_a_users_folders_neither_break_lines_nor_steer_the_terminal(tmp
     [
         ("digit", "unknown dataset 'digit'; did you mean digits?"),
         ("Fashion-MNIST", "unknown dataset 'Fashion-MNIST'; did you mean fashion_mnist?"),
-        ("./nowhere", "./nowhere is not there; a data set is a folder with a folder of images for each class"),
+        ("./nowhere", "./nowhere is not there; a data set is a folder with one folder of images for each class"),
         ("/etc/passwd", "/etc/passwd is a file of another kind; a data set is"),
         ("~nobody-of-that-name/x", "is no data set"),
         ("/" + 5000 * "x", "is no data set"),

@@ -28,7 +28,7 @@ def test_mistakes_are_the_users(tmp_path: Path, capsys: pytest.CaptureFixture[st
     paths = write_sample(tmp_path / "demo")
     root = str(paths.root)
     for arguments, message in (
-        (["roc", "-o", "x.gif"], "the name x.gif tells no format"),
+        (["roc", "-o", "x.gif"], "the name x.gif does not say which format"),
         (["pie"], "'pie' is not one of"),
         (["roc", "--cost", "flops"], "`cost` is for pareto"),
         (["curves", "-o", str(tmp_path / "no" / "x.pdf")], "cannot write the figure"),

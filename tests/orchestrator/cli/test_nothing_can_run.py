@@ -133,7 +133,7 @@ def test_a_cluster_that_cannot_be_asked_is_said_to_be_and_what_is_assumed(orch) 
     code, output, errors = orch("plan", f"{GRID}resources: {{cpus: 3}}", "--json", cluster="far.yaml")
     assert (code, json.loads(output)["to_run"]) == (0, 4)
     assert "far cannot be asked what it has room for (nothing listens at 127.0.0.1:1" in errors
-    assert "all trials are taken to have room there" in errors
+    assert "all trials are assumed to have room there" in errors
     Path("grows.yaml").write_text("name: grows\naddress: 127.0.0.1:1\nautoscaling: true\n")
     assert "grows adds nodes when they are asked for" in orch("plan", GRID, cluster="grows.yaml")[2]
 

@@ -74,9 +74,9 @@ def write_tables(path: Path, *statements: str) -> None:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (notes, "its journal.sqlite is not one of orch"),
-        (like_ours, "its journal.sqlite is not one of orch"),
-        (diary, "its journal.sqlite is not one of orch"),
+        (notes, "its journal.sqlite was not written by orch"),
+        (like_ours, "its journal.sqlite was not written by orch"),
+        (diary, "its journal.sqlite was not written by orch"),
         (table, "its trials.parquet is not one of orch"),
         (newer, "use a newer orch"),
         (newer_tables, "use a newer orch"),

@@ -215,7 +215,7 @@ def test_mistakes_are_the_users(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "cannot make the folder" in capsys.readouterr().err
     paths.journal.unlink()
     assert run(["convert", str(paths.root), "tensorboard"]) == 2
-    assert "has tables and no journal" in capsys.readouterr().err
+    assert "has tables but no journal" in capsys.readouterr().err
     assert run(["convert", str(paths.root), "csv"]) == 0, "tables are enough for tables"
 
 

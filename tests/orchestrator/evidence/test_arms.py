@@ -144,7 +144,7 @@ def test_what_no_table_has_leaves_it_open_and_says_what_is_missing(
         write(tmp_path / "demo", {CNN: AHEAD, MLP: BEHIND}, f"{WINS}, fair: {{steps: equal}}", changes=changes), capsys
     )
     assert claim["verdict"] == "inconclusive"
-    assert claim["notes"] == ["whether it is fair cannot be told, for no trial has optimizer steps of mlp"]
+    assert claim["notes"] == ["fairness cannot be checked: no trial has optimizer steps of mlp"]
     assert "seeds" not in claim["decide"].removeprefix("no seeds")
 
 
@@ -155,7 +155,7 @@ def test_an_arm_that_selects_the_last_epoch_tells_nothing_of_convergence(
     scores: Scores = {last["cnn"]: AHEAD, last["mlp"]: BEHIND}
     (claim,) = judged(write(tmp_path / "demo", scores, f"{WINS}, fair: {{converged: true}}"), capsys)
     assert claim["verdict"] == "inconclusive"
-    assert claim["notes"] == ["whether it is fair cannot be told, for no trial has cut-off training of cnn and mlp"]
+    assert claim["notes"] == ["fairness cannot be checked: no trial has cut-off training of cnn and mlp"]
 
 
 def test_arms_of_an_interaction_are_compared_at_each_place_and_places_beside_one_another(
@@ -201,7 +201,7 @@ def test_text_and_page_say_by_what(tmp_path: Path, capsys: pytest.CaptureFixture
     ("fair", "says"),
     [
         ("{}", "it has to name what the arms have in common, such as {parameters: 1.2}"),
-        ("{parameters: 0.5}", "it is `equal`, or the greatest ratio between the arms, 1 or more, such as 1.2, not 0.5"),
+        ("{parameters: 0.5}", "it is `equal`, or the largest ratio between the arms, 1 or more, such as 1.2, not 0.5"),
         ("{steps: true}", "1 or more, such as 1.2, not true"),
         ("{steps: alike}", 'such as 1.2, not "alike"'),
         ("{converged: false}", "0 or more and below 1, not false"),

@@ -182,9 +182,9 @@ def test_what_diverges_on_the_favoured_side_is_not_dropped_in_silence(judged) ->
     assert favoured["verdict"] == "inconclusive"
     assert "1 of 10 pairs left out (1 diverged)" in favoured["notes"]
     message = "but 1 broke on the side that they favour"
-    assert f"the pairs that are left show what is claimed, {message}" in favoured["notes"]
+    assert f"the remaining pairs show what is claimed, {message}" in favoured["notes"]
     assert mirrored["verdict"] == "inconclusive"
-    assert f"the pairs that are left show the opposite, {message}" in mirrored["notes"]
+    assert f"the remaining pairs show the opposite, {message}" in mirrored["notes"]
     assert "no seeds" in favoured["decide"] and "`diverged`" in mirrored["decide"]
     assert share["effect"] == pytest.approx(0.1)
 
@@ -199,7 +199,7 @@ def test_what_breaks_on_the_side_that_is_behind_anyway_changes_no_verdict(judged
 @pytest.mark.parametrize(
     ("scores", "says"),
     [
-        ({MLP: [0.8], CNN: [0.9]}, "one seed tells nothing of the spread between seeds: `orch sweep GRID --seeds "),
+        ({MLP: [0.8], CNN: [0.9]}, "one seed says nothing about the spread between seeds: `orch sweep GRID --seeds "),
         ({MLP: [0.8, "failed"], CNN: ["failed", 0.9]}, "never completed together: cnn (1 "),
         ({MLP: [0.8, 0.9], CNN: [None, None]}, "2 trials of it have still to run: `orch sweep GRID` goes on"),
         ({MLP: [0.8, 0.9]}, "no trial of cnn is in these results: `orch sweep GRID` runs what is missing"),

@@ -147,5 +147,5 @@ def test_an_arm_without_anything_to_tune_is_named_as_such(tmp_path: Path, capsys
     capsys.readouterr()
     assert run(["claims", str(tmp_path / "results"), "--json"]) == 0
     (claim,) = json.loads(capsys.readouterr().out)["claims"]
-    why = "tuning.space names no parameter of this cell, which would stand untuned beside tuned ones"
+    why = "tuning.space names no parameter of this cell, which would be compared untuned with tuned ones"
     assert (claim["verdict"], claim["decide"]) == ("inconclusive", f"every trial of adam is skipped ({why})")

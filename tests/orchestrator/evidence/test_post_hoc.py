@@ -124,7 +124,7 @@ def test_seeds_that_are_added_go_to_the_cells_of_open_claims_and_stay(
     assert then["looks"]["planned"] == [2, 9, 12, 16, 21, 28, 37, 40]
     assert then["looks"]["taken"][-1] == then["n"] == 2 + added["ran"] / 2, "two cells of three"
     assert then["p"] < then["p_corrected"] <= 0.05
-    assert any("planned anew once after a look at the data, so p is multiplied by 2" in note for note in then["notes"])
+    assert any("planned again once after a look at the data, so p is multiplied by 2" in note for note in then["notes"])
     counts = {"completed": 6 + added["ran"]}
     assert sweep(claim)["counts"] == counts, "planned without the option too"
     assert sweep(claim, options=("--add-seeds",))["counts"] == counts, "what is decided gets no more"

@@ -139,7 +139,9 @@ def test_what_helps_more_somewhere_has_to_help_there(judged) -> None:
         ("mnist", -0.061),
     ]
     assert harm["places"][0]["low"] < harm["places"][0]["high"] < 0
-    assert harm["notes"][-1] == ("it is larger at digits and not above 0 there, so it does not help more but harm less")
+    assert harm["notes"][-1] == (
+        "it is larger at digits and not above 0 there, so it does not help more but harms less"
+    )
     assert help_["verdict"] == "supported"
 
 

@@ -82,14 +82,14 @@ def test_all_that_is_wrong_is_told_at_once_where_it_stands(tmp_path: Path) -> No
     assert [line.partition(": ")[0] for line in found] == [
         *("9:39", "9:68", "10:43", "10:73", "10:95", "11:45", "11:79", "12:39", "12:80", "13:5")
     ]
-    assert 'claims[0] is about "cn", which is no level of model here; did you mean cnn?' in found[0]
+    assert 'claims[0] is about "cn", which is not a level of model here; did you mean cnn?' in found[0]
     assert "did you mean test_accuracy" in found[1]
     assert "did you mean sgd(lr=0.1)" in found[2]
     assert "did you mean optimizer?" in found[3]
     assert "did you mean val_accuracy" in found[4]
-    assert 'is about "weight_decay", which is no level of regularizer here' in found[5]
+    assert 'is about "weight_decay", which is not a level of regularizer here' in found[5]
     assert "did you mean more_where" in found[6]
-    assert 'is about "lstm", which is no level of model here; known: cnn, mlp, resnet' in found[7]
+    assert 'is about "lstm", which is not a level of model here; known: cnn, mlp, resnet' in found[7]
     assert "hidden" in found[8]
 
 
@@ -121,7 +121,7 @@ def test_what_cannot_be_a_claim_is_refused(tmp_path: Path, claim: str, says: str
 
 def test_an_id_stands_once(tmp_path: Path) -> None:
     claim = "  - {id: H1, text: a, better: {model: cnn}, than: {model: mlp}, on: test_accuracy}\n"
-    assert problems(tmp_path, claim * 2) == ["10:5: the claim H1 stands in line 9 already; use another id"]
+    assert problems(tmp_path, claim * 2) == ["10:5: the claim H1 is already in line 9; use another id"]
 
 
 def test_a_mistake_on_an_axis_does_not_make_its_claims_wrong_too(tmp_path: Path) -> None:
@@ -167,10 +167,10 @@ def test_of_a_family_seeds_have_to_decide_one_of_all_its_claims(tmp_path: Path) 
     [
         (f"family: 0\n{_ONE}", "8:9: family has to be at least 1, not 0"),
         (f"family: many\n{_ONE}", '8:9: family has to be a whole number, not "many"'),
-        ("family: 3\n", "8:9: family says how many claims a study makes in all, and this grid makes none"),
+        ("family: 3\n", "8:9: family says how many claims a study makes in all, but this grid makes none"),
         (
             f"family: 1\n{_ONE}  - {{id: H2, text: b, better: {{model: mlp}}, than: {{model: cnn}}, on: test_accuracy}}\n",
-            "8:9: family is 1, and this grid alone makes 2 claims; it counts those of all grids",
+            "8:9: family is 1, but this grid alone makes 2 claims; count those of all grids",
         ),
     ],
 )

@@ -72,23 +72,23 @@ def test_an_equal_level_elsewhere_has_the_name_too() -> None:
         ("{name: sgd, display: '   '}", "5:35: display is empty"),
         (f"{{name: sgd, display: {'x' * 61}}}", "5:35: display has 61 signs, of 60 at most; give a shorter name"),
         (f"{{name: sgd, display: {'x' * 99_999}}}", "5:35: display has 99,999 signs, of 60 at most"),
-        ('{name: sgd, display: "a\\nb"}', "5:35: a value that holds '\\n', which is no character of a name"),
-        ('{name: sgd, display: "a\\e[2Jb"}', "5:35: a value that holds '\\x1b'"),
-        ('{name: sgd, display: "a\\u202eb"}', "5:35: a value that holds '\\u202e'"),
-        ('{name: sgd, display: "<b>SGD</b>"}', "5:35: display may not hold <"),
-        ("{name: sgd, display: $x^2$}", "5:35: display may not hold $"),
-        ("{name: sgd, display: a|b}", "5:35: display may not hold |"),
+        ('{name: sgd, display: "a\\nb"}', "5:35: a value that contains '\\n', which no name may contain"),
+        ('{name: sgd, display: "a\\e[2Jb"}', "5:35: a value that contains '\\x1b'"),
+        ('{name: sgd, display: "a\\u202eb"}', "5:35: a value that contains '\\u202e'"),
+        ('{name: sgd, display: "<b>SGD</b>"}', "5:35: display may not contain <"),
+        ("{name: sgd, display: $x^2$}", "5:35: display may not contain $"),
+        ("{name: sgd, display: a|b}", "5:35: display may not contain |"),
         (
             "[{name: sgd, lr: 0.1, display: A}, {name: sgd, lr: 0.2, display: A}]",
-            "5:70: display 'A' is the name of another level already (line 5); give each optimizer one name of its own",
+            "5:70: display 'A' is already the name of another level (line 5); give each optimizer one name of its own",
         ),
         (
             "[{name: sgd, lr: 0.1, display: A}, {name: adam, display: A}]",
-            "5:62: display 'A' is the name of another level already",
+            "5:62: display 'A' is already the name of another level",
         ),
         (
             "[{name: sgd, lr: [0.1, 0.2], display: A}, {name: sgd, lr: 0.2, display: B}]",
-            "5:77: this level is called 'A' already",
+            "5:77: this level is already called 'A'",
         ),
         (
             "[{name: sgd, lr: [0.1, 0.2], display: A}, {name: adam, display: A(lr=0.1)}]",
@@ -111,7 +111,7 @@ def test_a_name_that_is_none_or_another_s_is_refused_where_it_stands(optimizer: 
 
 
 def test_regularizers_are_joined_by_a_sign_that_no_name_has() -> None:
-    with pytest.raises(GridError, match=r"display may not hold \+, which joins the regularizers of one level"):
+    with pytest.raises(GridError, match=r"display may not contain \+, which joins the regularizers of one level"):
         read("sgd", "  regularizer: {name: dropout, display: A+B}\n")
     axes = read("sgd", "  regularizer: [[{name: dropout, display: Drop}, {name: weight_decay, value: 0.1}]]\n").axes
     assert [level.label for level in axes.regularizer] == ["Drop+weight_decay(value=0.1)"]

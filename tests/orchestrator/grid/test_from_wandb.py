@@ -57,7 +57,7 @@ def test_a_grid_search_becomes_levels(tmp_path: Path) -> None:
     assert (grid.wandb.project, grid.wandb.entity) == ("birds", "lab")
     for line in (
         '#   model "weird-net": orch has none of that name (`orch list models`)',
-        "#   dataset: the sweep does not say which; digits stands in its place",
+        "#   dataset: the sweep does not say which; digits is used in its place",
         "#   batch_size [32, 64]: one value for all trials, 32 is taken",
     ):
         assert line in text.splitlines()
@@ -119,7 +119,7 @@ def test_what_a_grid_may_not_have_is_said_at_its_line(tmp_path: Path) -> None:
     [
         ("method: grid\n", "sweep.yaml:1:1: a W&B sweep file has a mapping of parameters; this has none"),
         ("parameters: [lr]\n", "sweep.yaml:1:13: a W&B sweep file has a mapping of parameters; this has none"),
-        ('parameters: {x: {values: ["a\\nname: other"]}}\n', "sweep.yaml:1:27: a value that holds"),
+        ('parameters: {x: {values: ["a\\nname: other"]}}\n', "sweep.yaml:1:27: a value that contains"),
         ("parameters: {x: {value: !!python/name:os.system 1}}\n", "sweep.yaml:1:25: "),
     ],
 )

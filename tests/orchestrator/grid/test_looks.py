@@ -85,7 +85,7 @@ UNTIL = "{until: decided, most: 40}"
         (
             UNTIL,
             f"{CLAIM}\ntuning: {{trials: 2, repetitions: 2, space: {{optimizer.lr: [1, 2]}}}}",
-            "5:34: tuning.repetitions are what claims are decided by, and more seeds are no more of them",
+            "5:34: claims are decided by tuning.repetitions, and more seeds do not add any",
         ),
     ],
 )

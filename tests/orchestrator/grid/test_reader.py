@@ -97,7 +97,7 @@ protocol: {epochs: 0, precission: fp32, schedule: {name: step, gamma: 2}, trial_
 """,
     ) == [
         "grid.yaml:1:1: unknown key 'nmae'; did you mean name?",
-        'grid.yaml:2:7: "../x" is no name for a sweep: a letter or digit first, then letters, digits and . _ -, '
+        'grid.yaml:2:7: "../x" is not a valid name for a sweep: a letter or digit first, then letters, digits and . _ -, '
         "at most 100 characters",
         "grid.yaml:4:13: unknown dataset 'digit'; did you mean digits?",
         f"grid.yaml:5:11: unknown model 'no'; known: {', '.join(known)}",
@@ -134,13 +134,13 @@ protocol: {epochs: 0, precission: fp32, schedule: {name: step, gamma: 2}, trial_
             "seeds: {count: 2, vary: [inti]}",
             '6:26: unknown source of variance "inti"; did you mean init?',
         ),
-        ("seeds: {count: 2, vary: [init, init]}", "6:32: init stands twice in seeds.vary"),
+        ("seeds: {count: 2, vary: [init, init]}", "6:32: init appears twice in seeds.vary"),
         ("seeds: {count: 2, very: [init]}", "6:19: unknown key of seeds 'very'; did you mean vary?"),
         ("seeds: []", "6:8: seeds is an empty list; write at least one"),
-        ("seeds: [1, 2, 1]", "6:15: the seed 1 stands twice"),
+        ("seeds: [1, 2, 1]", "6:15: the seed 1 appears twice"),
         (
             "seeds: [9223372036854775808]",
-            "6:9: a seed has to be a whole number of at least 0, not 9223372036854775808; the greatest seed is "
+            "6:9: a seed has to be a whole number of at least 0, not 9223372036854775808; the largest seed is "
             "9223372036854775807",
         ),
         ("seeds: 9223372036854775808", "6:8: seeds has to be a whole number of at least 1, or a list of seeds, not 92"),
@@ -164,15 +164,15 @@ protocol: {epochs: 0, precission: fp32, schedule: {name: step, gamma: 2}, trial_
         ("wandb: {tags: [1]}", "6:16: wandb.tags[0] has to be text, not 1"),
         ("wandb: {tags: [null]}", "6:16: wandb.tags[0] has to be text, not null"),
         ("wandb: {tags: [a, a]}", "6:15: wandb.tags: tags has a twice"),
-        ("wandb: {tags: [' a']}", "6:16: wandb.tags[0]: it has to be one line, without blanks around it"),
-        (r'wandb: {tags: ["\ud800"]}', r"6:16: a value that holds '\ud800', which is no character of a name"),
+        ("wandb: {tags: [' a']}", "6:16: wandb.tags[0]: it has to be one line, without spaces around it"),
+        (r'wandb: {tags: ["\ud800"]}', r"6:16: a value that contains '\ud800', which no name may contain"),
         (f"wandb: {{tags: [{'x' * 65}]}}", "6:16: wandb.tags[0] has to be text of at most 64 characters, not"),
         ("wandb: {notes: 3}", "6:16: wandb.notes has to be text, not 3"),
-        ("wandb: {notes: ' '}", "6:16: wandb.notes: it has to be one line, without blanks around it"),
-        (r'wandb: {notes: "a\0"}', r"6:16: a value that holds '\x00', which is no character of a name"),
+        ("wandb: {notes: ' '}", "6:16: wandb.notes: it has to be one line, without spaces around it"),
+        (r'wandb: {notes: "a\0"}', r"6:16: a value that contains '\x00', which no name may contain"),
         (f"wandb: {{notes: {'x' * 2001}}}", "6:16: wandb.notes has to be text of at most 2000 characters, not"),
-        ("wandb: {entity: a/b}", "6:17: wandb.entity: it must not hold /; W&B refuses it"),
-        ("wandb: {project: ' '}", "6:18: wandb.project: it has to be one line, without blanks around it"),
+        ("wandb: {entity: a/b}", "6:17: wandb.entity: it must not contain /; W&B refuses it"),
+        ("wandb: {project: ' '}", "6:18: wandb.project: it has to be one line, without spaces around it"),
         (f"wandb: {{project: {'x' * 129}}}", "6:18: wandb.project has to be text of at most 128 characters, not"),
         ("wandb: {live: yes}", '6:15: wandb.live has to be one of auto, on, off, not "yes"'),
         ("wandb: {artifacts: all}", '6:20: wandb.artifacts has to be one of best, none, not "all"'),
@@ -228,7 +228,7 @@ def test_a_level_that_cannot_be_used_is_told_where_it_stands(tmp_path: Path, opt
 def test_a_name_that_cannot_be_a_folder_is_refused(tmp_path: Path, name: str) -> None:
     (found,) = problems(tmp_path, VALID.replace("demo", f'"{name}"'))
     assert found.startswith("grid.yaml:1:7: ")
-    assert "is no name for a sweep" in found
+    assert "is not a valid name for a sweep" in found
 
 
 def test_a_number_is_no_name_and_the_user_is_told_of_quotes(tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_a_regularizer_stands_once_in_a_level(tmp_path: Path) -> None:
     twice = "  regularizer: [dropout, [{name: dropout, p: 0.1}, mixup, {name: dropout, p: 0.3}], [none, none, l1]]"
     axes = "name: twice\naxes:\n  dataset: digits\n  model: mlp\n  optimizer: sgd\n"
     assert problems(tmp_path, axes + twice) == [
-        "grid.yaml:6:26: dropout stands twice among the regularizers of one level; keep one of them"
+        "grid.yaml:6:26: dropout appears twice among the regularizers of one level; keep one"
     ]
 
 
@@ -302,14 +302,14 @@ def test_checkpoints_are_kept_unless_the_grid_says_none(tmp_path: Path) -> None:
             "wandb: {mode: offline, artifacts: best}",
             "6:35: wandb.artifacts: best sends the weights that trials keep; set",
         ),
-        ("wandb: {runs: cells, artifacts: best}", "6:33: wandb.artifacts: best comes to nothing with wandb.runs: ce"),
-        ("wandb: {mode: disabled, live: on}", "6:31: wandb.live: on comes to nothing with wandb.mode: disabled"),
-        ("wandb: {mode: offline, live: on}", "6:30: wandb.live: on comes to nothing with wandb.mode: offline, wh"),
+        ("wandb: {runs: cells, artifacts: best}", "6:33: wandb.artifacts: best has no effect with wandb.runs: ce"),
+        ("wandb: {mode: disabled, live: on}", "6:31: wandb.live: on has no effect with wandb.mode: disabled"),
+        ("wandb: {mode: offline, live: on}", "6:30: wandb.live: on has no effect with wandb.mode: offline, wh"),
         (
             "wandb: {runs: cells, alert: failures}",
-            "6:29: wandb.alert: failures comes to nothing with wandb.runs: cells",
+            "6:29: wandb.alert: failures has no effect with wandb.runs: cells",
         ),
-        ("wandb: {runs: cells, live: on}", "6:28: wandb.live: on comes to nothing with wandb.runs: cells"),
+        ("wandb: {runs: cells, live: on}", "6:28: wandb.live: on has no effect with wandb.runs: cells"),
     ],
 )
 def test_what_is_asked_of_wandb_and_cannot_be_had_is_told_where_it_stands(

@@ -89,7 +89,7 @@ def test_kinds_of_spaces(tmp_path: Path) -> None:
         ),
         (
             "tuning: {generation: 4, space: {optimizer.lr: [1, 2]}}\n",
-            ["grid.yaml:7:22: only tpe looks in generations; random has none"],
+            ["grid.yaml:7:22: only tpe works in generations; random has none"],
         ),
         (
             "tuning: {search: tpe, trials: 8, generation: 9, space: {optimizer.lr: [1, 2]}}\n",

@@ -149,7 +149,8 @@ def test_the_leaderboard_on_the_command_line(tmp_path: Path, capsys: pytest.Capt
     shown = capsys.readouterr()
     assert "0.9" in shown.out and "cnn" in shown.out
     assert shown.err == (
-        "digits: intervals, p and ties are about pictures like these; what diverged or failed counts as 0.3333 (chance)\n"
+        "digits: intervals, p and ties are about pictures like these;"
+        " trials that diverged or failed count as 0.3333 (chance)\n"
     )
     assert run(["results", root, "--cells", "--json"]) == 0
     first, second, baseline = json.loads(capsys.readouterr().out)

@@ -63,7 +63,7 @@ def test_what_is_no_trial_with_predictions_is_told_so(paths: ResultsPaths) -> No
 def test_a_trial_without_predictions_is_told_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = sample.write_sample(tmp_path)
     assert run(["results", str(paths.root), "--wrong", MLP_SGD.trial_id(0)]) == 2
-    assert f"no predictions are kept of trial {MLP_SGD.trial_id(0)}, which is completed" in capsys.readouterr().err
+    assert f"no predictions are kept for trial {MLP_SGD.trial_id(0)}, which is completed" in capsys.readouterr().err
 
 
 def test_the_page_has_what_every_cell_gets_wrong_and_no_markup_of_a_name(paths: ResultsPaths) -> None:

@@ -219,7 +219,7 @@ def test_a_claim_takes_the_label_of_its_grid_and_that_of_the_tables() -> None:
         "sgd(momentum=0",
         "(momentum=0)",
     ):
-        with pytest.raises(GridError, match="which is no level of optimizer here"):
+        with pytest.raises(GridError, match="which is not a level of optimizer here"):
             read_text(grid + claim % (short % "0.9", wrong), Path("grid.yaml"))
 
 

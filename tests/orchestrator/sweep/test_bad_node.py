@@ -82,4 +82,4 @@ def test_a_bad_node_is_drained_and_its_trials_are_completed_elsewhere(
     assert (attempts["slot"] == "bad").sum() == STREAK
     assert attempts[attempts["slot"] == "bad"]["trial_id"].nunique() == STREAK
     assert (attempts["status"] == "completed").sum() == 8
-    assert sum("bad is not used any more: 3 trials in a row failed there" in text for text in said) == 1
+    assert sum("bad is no longer used: 3 trials in a row failed there" in text for text in said) == 1

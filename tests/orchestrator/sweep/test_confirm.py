@@ -198,7 +198,7 @@ def test_where_another_cell_comes_first_by_now_that_is_said(sweep, said) -> None
     sweep("--confirm")
     write(model="[{name: mlp, hidden: [[2], [3], [64]]}]", more="")
     sweep()
-    assert "comes first by now, and has no fresh seeds; `orch sweep GRID --confirm` gives it some" in said(
+    assert "now comes first, but has no fresh seeds; `orch sweep GRID --confirm` gives it some" in said(
         "results", str(ROOT), "--confirmed"
     )
     assert sweep("--confirm")["confirmation"][0]["cell"].startswith("mlp(hidden=64)")

@@ -136,7 +136,7 @@ def test_a_sweep_says_it_once_before_it_begins() -> None:
     notes = Notes()
     assert run(write(protocol="{epochs: 5}"), notes).ran == 12
     told = [text for text in notes.texts if "finished trial" in text]
-    assert told == ["warning: 12 finished trials differ in protocol.epochs: 4 -> 5; they stay, and count no more"]
+    assert told == ["warning: 12 finished trials differ in protocol.epochs: 4 -> 5; they are kept, but no longer count"]
     again = Notes()
     run(write(protocol="{epochs: 5}"), again)
     assert not [text for text in again.texts if "finished trial" in text]

@@ -219,7 +219,7 @@ def test_a_journal_that_is_gone_is_not_begun_anew_over_its_tables(write: Write) 
     run(grid)
     before = table("trials")
     Path("results/sweep/journal.sqlite").unlink()
-    with pytest.raises(DamagedResults, match=r"journal\.sqlite is gone and its tables are not; `orch repair"):
+    with pytest.raises(DamagedResults, match=r"journal\.sqlite is gone, but its tables are not; `orch repair"):
         run(grid)
     pd.testing.assert_frame_equal(table("trials"), before)
     assert cli_run(["repair", "results/sweep"]) == 4, "what the trial printed is in no table"
@@ -274,7 +274,7 @@ def test_named_trials_run_alone_and_only_where_they_are_missing(write: Write) ->
     grid = write("[{name: sgd, lr: [0.1, 0.05]}]", seeds=3)
     with pytest.raises(UserError, match="--only zz: no trial of the grid has an id that begins so"):
         run(grid, only=("zz",))
-    with pytest.raises(UserError, match=r"--only : 6 trials begin so: .* give more digits"):
+    with pytest.raises(UserError, match=r"--only : 6 trials begin like this: .* give more digits"):
         run(grid, only=("",))
     ids = list(all_trials(grid))
     first = run(grid, only=(ids[4][:6], ids[1].upper()))

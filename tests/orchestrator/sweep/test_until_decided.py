@@ -168,7 +168,7 @@ def test_a_greater_most_is_another_plan(ended: Path, tmp_path: Path, monkeypatch
     grid(tmp_path / "longer", most=17)
     assert run(["sweep", "grid.yaml", "--engine", "inline", "-q"]) == 0
     for claim in told(capsys, "claims", "results/until", "--json")["claims"]:
-        assert "the number of seeds was planned anew once after a look" in " ".join(claim["notes"])
+        assert "the number of seeds was planned again once after a look" in " ".join(claim["notes"])
 
 
 def test_with_what_seeds_vary_and_with_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:

@@ -247,7 +247,7 @@ def test_a_named_trial_of_a_tuned_cell_runs_behind_its_own_tuning_alone(write: W
     plan = Plan(read_grid(grid), data_location(None, grid))
     cell, *others = plan.cells()
     named, tunes = cell.trial_id(plan.grid.seeds[1]), next(cell.tuning_ids(plan.seeds_of(cell)))
-    with pytest.raises(UserError, match=f"{tunes} tunes its cell, as a part of it"):
+    with pytest.raises(UserError, match=f"{tunes} is a tuning trial"):
         run(grid, only=(tunes,))
     summary = run(grid, only=(named,))
     assert (summary.ran, summary.counts, summary.exit_code) == (

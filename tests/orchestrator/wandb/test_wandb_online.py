@@ -341,7 +341,7 @@ def test_a_push_before_anything_has_ended_and_one_to_nowhere(
     assert capfd.readouterr().out == "0 runs sent to demo\n"
     assert server.account.reports == []
     assert orch(["wandb", "push", str(paths.root), "--project", "a/b"]) == 2
-    assert "--project: it must not hold /; W&B refuses it" in capfd.readouterr().err
+    assert "--project: it must not contain /; W&B refuses it" in capfd.readouterr().err
     assert orch(["wandb", "push", str(paths.root), "--entity", ""]) == 2
     assert "--entity: " in capfd.readouterr().err
 

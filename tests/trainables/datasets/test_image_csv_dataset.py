@@ -214,8 +214,8 @@ def test_images_that_no_line_names_are_left_out_and_counted(place: DataLocation,
         ("A.PNG", "did you mean a.png?"),
         ("nowhere/a.png", "there is no folder nowhere in"),
         ("..", "there is no such file"),
-        ("sub", "it is no regular file"),
-        ("pipe.png", "it is no regular file"),
+        ("sub", "it is not a regular file"),
+        ("pipe.png", "it is not a regular file"),
         ("self.png", ""),
         ("x" * 5000, "there is no such file in"),
         ("y" * 5000 + "/a.png", "name too long"),
@@ -351,7 +351,7 @@ def test_labels_that_change_while_images_are_read_are_not_remembered(place: Data
     source = dataset._source(place)
     write(data, LABELS.replace("d.png,crow\n", ""))
     with pytest.raises(
-        DataError, match=r"labels\.csv changed while it was read; start again when nothing writes to it"
+        DataError, match=r"labels\.csv changed while it was read; start again once nothing writes to it"
     ):
         source.digest()
 

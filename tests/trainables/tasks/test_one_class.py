@@ -80,7 +80,7 @@ def test_of_many_thresholds_five_hundred_are_kept_with_both_ends() -> None:
     rows = task.thresholds(outputs, targets, outputs[:5], targets[:5] * 0)
     assert len(rows) == 500
     assert rows[0].val_recall == pytest.approx(1 / 3000) and rows[-1].val_recall == 1
-    assert {row.test_recall for row in rows} == {None}  # no test example is of the class
+    assert {row.test_recall for row in rows} == {None}  # no test example has the class
     assert rows[-1].test_precision in (0, None)
 
 

@@ -117,7 +117,7 @@ def test_a_log_that_an_earlier_copy_has_left_is_not_taken_for_newer(
     assert (copied.root / "journal.sqlite-wal").exists()
     assert damaged(copied) == {"journal.sqlite-wal"}
     assert run(["status", str(copied.root)]) == 4
-    assert "left by a copy of another moment" in capsys.readouterr().err
+    assert "left by a copy from another time" in capsys.readouterr().err
     repaired(copied, capsys)
     assert statuses(copied) == right
 

@@ -195,7 +195,7 @@ def test_a_damaged_part_is_named_and_its_trials_have_none_any_more(
     content[len(content) // 2] ^= 1
     part.unlink() if gone else part.write_bytes(content)
     what = "it is gone" if gone else "it is not as it was written"
-    assert damages(paths) == {f"predictions.parquet/{name}": f"{what}: its trials have no predictions any more"}
+    assert damages(paths) == {f"predictions.parquet/{name}": f"{what}: its trials no longer have predictions"}
     with pytest.raises(DamagedResults, match=what):
         list(predictions_of(paths, [MLP_SGD.trial_id(0)]))
     messages = list(repair(paths, lambda: None))
@@ -247,7 +247,7 @@ def test_predictions_of_other_results_are_named(journal: Journal, paths: Results
     (name,) = parts_in(other.predictions)
     shutil.copy(other.predictions / name, paths.predictions)
     (damage,) = damages(paths).values()
-    assert damage == "it has predictions of other results: who reads the folder takes them for these"
+    assert damage == "it has predictions of other results, which readers of the folder would take for these"
     journal.close()
     list(repair(paths, lambda: None))
     assert len(rows(paths)) == 2
