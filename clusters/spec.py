@@ -24,7 +24,7 @@ class SlotSpec(_Part):
     """How the cluster is cut into slots for trials of one worker."""
 
     most: Annotated[int, Field(ge=1, le=_COUNT)] | Auto = "auto"
-    """At most so many slots at a time; auto: as many as fit."""
+    """At most this many slots at a time; auto: as many as fit."""
     gpu_share: Annotated[float, Field(gt=0, le=1)] | Auto = 1.0
     """The part of a GPU that a slot takes for each GPU its trial asks for: 0.25 lets four trials share one; auto: as much
     as the first trial of its data set, model and batch took of the memory."""
@@ -40,7 +40,7 @@ class DistributedSpec(_Part):
     group_timeout: Annotated[float, Field(gt=0, le=_SECONDS)] = 60.0
     """Seconds that a worker waits for the others in a collective operation."""
     placement: Literal["pack", "spread"] = "pack"
-    """pack: the workers of a trial share as few nodes as can be; spread: they take as many."""
+    """pack: the workers of a trial share as few nodes as possible; spread: they take as many."""
 
 
 class ClusterSpec(_Part):
@@ -50,7 +50,7 @@ class ClusterSpec(_Part):
     """For messages and tables. Where it is absent, the file's name without its ending."""
     kind: Kind = "local"
     """local: Ray is started on this machine; attach: this is a machine of a cluster whose Ray runs; jobs: the sweep goes
-    to a cluster as a Ray job. Where it is absent, the address tells."""
+    to a cluster as a Ray job. Without it, the address decides."""
     address: Annotated[str, Field(pattern=rf"^(local|auto|{_HOST}|https?://{_HOST})/?$")] = "local"
     """attach: `auto`, the Ray that runs on this machine, or HOST:PORT, where its head listens; jobs: http://HOST:PORT, its
     dashboard."""

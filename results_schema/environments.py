@@ -25,10 +25,10 @@ class EnvironmentRow:
     cpus: Annotated[int, Column("1", "Processors that the sweep could use.")]
     memory_bytes: Annotated[int, Column("B", "Memory of the driving machine.")]
     gpus: Annotated[str, Column("JSON", "Names of the GPUs.")]
-    git_commit: Annotated[str | None, Column("-", "Commit of the working folder; null where that is no git checkout.")]
-    git_dirty: Annotated[bool | None, Column("-", "Whether that checkout had changes; null where there is none.")]
+    git_commit: Annotated[str | None, Column("-", "Commit of the working folder; null if that is not a git checkout.")]
+    git_dirty: Annotated[bool | None, Column("-", "Whether that checkout had changes; null if there is none.")]
     cluster: Annotated[str, Column("JSON", "The cluster specification.")]
-    grid: Annotated[str, Column("YAML", "The grid file as it stood.")]
+    grid: Annotated[str, Column("YAML", "The grid file as it was.")]
     looks: Annotated[
         str | None,
         Column(

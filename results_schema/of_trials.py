@@ -29,14 +29,12 @@ class AttemptRow:
 
     attempt: Annotated[int, Column("1", "Counts from 1 over the life of the results directory.")]
     status: Annotated[str, Column("-", "How it ended; `running` while it lasts, `lost` if its worker died.")]
-    reason: Annotated[
-        str | None, Column("-", "What ended it, and what was decided then; null where it came to its end.")
-    ] = None
+    reason: Annotated[str | None, Column("-", "What ended it, and what was decided then; null if it finished.")] = None
     error: Annotated[str | None, Column("-", "Traceback; null where there is none.")] = None
     slot: Annotated[str | None, Column("-", "The slot that executed it.")]
     host: Annotated[str | None, Column("-", "Name of the machine.")]
     pid: Annotated[int | None, Column("-", "Process that executed it.")]
-    resumed_epoch: Annotated[int | None, Column("1", "Epoch of the checkpoint that it went on from; 0 from the start.")]
+    resumed_epoch: Annotated[int | None, Column("1", "Epoch of the checkpoint that it resumed from; 0 from the start.")]
     first_attempt: Annotated[
         int | None,
         Column(

@@ -11,11 +11,11 @@ from trainables.columns import Column
 class PredictionRow:
     """What one trial said of one test example."""
 
-    split_id: Annotated[str, Column("-", "The test split that the example is of.")]
+    split_id: Annotated[str, Column("-", "The test split that the example belongs to.")]
     position: Annotated[int, Column("-", "Number of the example in its test split, from 0.", bits=32)]
     predicted: Annotated[
         float,
-        Column("-", "The predicted class, as `class_index` of `classes`; of a numeric target the number.", bits=32),
+        Column("-", "The predicted class, as `class_index` of `classes`; for a numeric target the number.", bits=32),
     ]
     probability: Annotated[
         float | None,
@@ -46,7 +46,7 @@ class ExampleRow:
     position: Annotated[int, Column("-", "Number of the example in the test split, from 0.", bits=32)]
     target: Annotated[
         float,
-        Column("-", "The true class, as `class_index` of `classes`; of a numeric target the number.", bits=32),
+        Column("-", "The true class, as `class_index` of `classes`; for a numeric target the number.", bits=32),
     ]
     group: Annotated[
         int | None, Column("-", "Equal where examples stay in one split together; null where each stands for itself.")

@@ -59,7 +59,7 @@ class TrialRow:
         str | None,
         Column(
             "-",
-            "evaluation; tuning: it looks for values of its cell's open parameters, and never reads the test split; or"
+            "evaluation; tuning: it searches for values of its cell's open parameters, and never reads the test split; or"
             " confirmation: it runs a chosen cell on a fresh seed (`--confirm`), and chooses nothing.",
         ),
     ]
@@ -96,7 +96,7 @@ class TrialRow:
         ),
     ]
     result: TrialResult | None
-    attempts: Annotated[int, Column("1", "Times that it was started.", measured=False)]
+    attempts: Annotated[int, Column("1", "Number of times that it was started.", measured=False)]
     started_at: Annotated[datetime | None, Column("UTC", "When the latest attempt started.")]
     finished_at: Annotated[datetime | None, Column("UTC", "When the latest attempt ended.")]
     environment_id: Annotated[str | None, Column("-", "Row of `environments` under which the latest attempt ran.")]

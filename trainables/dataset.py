@@ -91,27 +91,27 @@ class DataOptions(Component):
     """Parameters of every data set. Each at its default leaves the data as it is."""
 
     preprocess: Annotated[Preprocess, AddedLater(keeps="standardize")] = "standardize"
-    """Pixels as a model gets them: mean 0 and deviation 1 over the training split, 0 to 1 (scale), or 0 to 255 (none)."""
+    """Pixels as a model gets them: standardized over the training split, 0 to 1 (scale), or 0 to 255 (none)."""
     denoise: Annotated[Denoise, AddedLater(keeps="none")] = "none"
     """A filter on every image; nlm is non-local means, the autoencoder is trained on the training split."""
     resize: Annotated[Size | None, AddedLater(keeps=None)] = None
-    """Height and width that images are brought to (bilinear, antialiased); one number for a square."""
+    """Height and width that images are resized to (bilinear, antialiased); one number for a square."""
     grayscale: Annotated[bool, AddedLater(keeps=False)] = False
     """Colours as one channel, by their luma (ITU-R BT.601)."""
     pixel_noise: Annotated[float, Field(ge=0, le=1), AddedLater(keeps=0.0)] = 0.0
-    """Deviation of Gaussian noise on the pixels (0 to 1), before denoise; all splits, the same for every seed."""
+    """Standard deviation of Gaussian noise on pixels of 0 to 1, before denoise; on all splits, the same for every seed."""
     per_class: Annotated[Count | None, AddedLater(keeps=None)] = None
     """Labelled training images of each class; the other training images are unlabelled."""
     imbalance: Annotated[float, Field(gt=0, le=1), AddedLater(keeps=1.0)] = 1.0
     """Share of the last class's training images that is kept; the share falls exponentially from the first class."""
     skew: Annotated[Parts, AddedLater(keeps=["train"])] = ("train",)
-    """What imbalance makes uneven: any of train, validation and test."""
+    """Splits that imbalance makes uneven: any of train, validation and test."""
     label_noise: Annotated[Probability, AddedLater(keeps=0.0)] = 0.0
     """Share of the training labels that are replaced by another class, drawn uniformly."""
     spurious: Annotated[float | None, Field(ge=0, le=1), AddedLater(keeps=None)] = None
-    """How often a patch planted at the border agrees with the class; in the test split it says nothing of the class."""
+    """How often a patch planted at the border agrees with the class; in the test split it says nothing about the class."""
     folds: Annotated[int | None, Field(ge=2), AddedLater(keeps=None)] = None
-    """Cross-validation: seed s tests on fold s modulo folds of all images, an official test split among them."""
+    """Cross-validation: seed s tests on fold s modulo folds of all images, including an official test split."""
     positive: Annotated[str | int | None, NotIdentity()] = None
     """The class of interest, by its name or else its index: `val_recall[defect]` and the like are measured of it. No part of
     what a trial is: one that has ended keeps its figures, and the class that they are of."""

@@ -85,7 +85,7 @@ class Splits(Component):
 
 
 class Protocol(Component):
-    """What all trials share. All of it belongs to a trial's identity but the time limit and what is kept."""
+    """What all trials share. It is all part of a trial's identity, except the time limit and what is kept."""
 
     kind = "protocol"
     name = "protocol"
@@ -94,20 +94,20 @@ class Protocol(Component):
     batch_size: Count = 64
     """The global batch, over all workers."""
     precision: Precision = "fp32"
-    """Of the arithmetic: fp32; bf16 (automatic mixed precision); tf32 (fp32 with products of 10 bits on a GPU)."""
+    """Arithmetic: fp32; bf16 (automatic mixed precision); tf32 (fp32 with products of 10 bits on a GPU)."""
     compile: bool = False
-    """Whether the net is compiled (`torch.compile`)."""
+    """Whether the network is compiled (`torch.compile`)."""
     deterministic: bool = False
-    """Whether torch takes deterministic algorithms alone, which may be slower."""
+    """Whether torch uses only deterministic algorithms, which may be slower."""
     schedule: AnySchedule = Field(default_factory=lambda: _schedule("constant"))
-    """How the learning rate changes over the training."""
+    """How the learning rate changes during training."""
     clip: Annotated[Positive | None, AddedLater(keeps=None)] = None
-    """Greatest 2-norm of all gradients of a step, which are shortened to it (Pascanu et al. 2013); null leaves them."""
+    """Largest 2-norm of a step's gradients, which are scaled down to it (Pascanu et al. 2013); null never clips."""
     accumulate: Annotated[Count, AddedLater(keeps=1)] = 1
     """Parts, of two examples at least, in which a worker learns its share of a batch before it takes the step, to need less
     memory. Batch norm has the statistics of a part."""
     sync_batch_norm: Annotated[bool, AddedLater(keeps=False)] = False
-    """Whether batch norm has the statistics of the whole batch, over all workers, and not of each worker's part."""
+    """Whether batch norm uses the statistics of the whole batch, over all workers, not of each worker's part."""
     select: str | None = None
     """The validation measure that picks the epoch, such as val_accuracy, val_f1_macro or val_recall[defect] (of the class
     that the data set names as `positive`), or last; the task's default when not given."""
@@ -122,7 +122,7 @@ class Protocol(Component):
     that begins with published weights, what differs from them (`pretrained:safetensors` puts both together). Trials that had
     ended before it was asked for have none, and do not run again for it: `orch plan` counts them."""
     keep_predictions: Annotated[bool, NotIdentity()] = True
-    """Whether the tables keep what each trial said of each test example."""
+    """Whether the tables keep each trial's prediction for each test example."""
 
     @model_validator(mode="after")
     def _meets_in_every_batch_norm(self) -> "Protocol":

@@ -27,7 +27,7 @@ class EpochRow:
         float | None,
         Column(
             "1",
-            "Share right over the batches as they were trained on; of a mixed example the most probable class counts."
+            "Accuracy over the batches as they were trained on; for a mixed example the most probable class counts."
             " Null where nothing is right or wrong.",
             "higher",
         ),
@@ -91,14 +91,10 @@ class ThresholdRow:
 
     point: Annotated[int, Column("-", "Number of the threshold, from 0, the highest first.")]
     threshold: Annotated[float, Column("1", "Probability of the positive class (`positive_class` of the trial).")]
-    val_recall: Annotated[float, Column("1", "Share of the validation examples of the class that are found.")]
-    val_precision: Annotated[float, Column("1", "Share right of the validation examples that are said to be of it.")]
-    test_recall: Annotated[
-        float | None, Column("1", "Share of the test examples of the class that are found; null where there are none.")
-    ]
-    test_precision: Annotated[
-        float | None, Column("1", "Share right of the test examples that are said to be of it; null where none is.")
-    ]
+    val_recall: Annotated[float, Column("1", "Recall on the validation examples.")]
+    val_precision: Annotated[float, Column("1", "Precision on the validation examples.")]
+    test_recall: Annotated[float | None, Column("1", "Recall on the test examples; null if the class has none.")]
+    test_precision: Annotated[float | None, Column("1", "Precision on the test examples; null if none is predicted.")]
 
 
 CurveKind = Literal["roc", "confusion", "lr_range"]
@@ -153,11 +149,11 @@ class Costs:
         int,
         Column(
             "1",
-            "Numbers in the model, those that do not learn among them; null where an older orch has not counted these.",
+            "Parameters of the model, frozen ones included; null if an older orch did not count these.",
             "lower",
         ),
     ]
-    trainable_parameters: Annotated[int, Column("1", "Numbers among them that learn.", "lower")]
+    trainable_parameters: Annotated[int, Column("1", "Parameters among them that are trained.", "lower")]
     model_bytes: Annotated[
         int, Column("B", "Memory of the model: its parameters and what else its state holds.", "lower")
     ]
@@ -171,7 +167,7 @@ class Costs:
         float | None,
         Column(
             "s",
-            "Making the features that the head of a frozen model learns from, before training and apart from its time; null"
+            "Time to make the features that the head of a frozen model learns from, not part of training time; null"
             " where none were made.",
             "lower",
         ),
@@ -180,7 +176,7 @@ class Costs:
         float | None,
         Column(
             "s",
-            "Making training examples (gan_augment), before training and apart from its time; null where none were made.",
+            "Time to make training examples (gan_augment), not part of training time; null where none were made.",
             "lower",
         ),
     ] = None
@@ -188,13 +184,13 @@ class Costs:
         float,
         Column(
             "s",
-            "What training has taken in all: train_seconds, feature_seconds and generation_seconds.",
+            "Total training time: train_seconds, feature_seconds and generation_seconds.",
             "lower",
         ),
     ] = field(init=False)
     """A trial that does a part of it beforehand is no quicker for that."""
     samples_per_second: Annotated[
-        float, Column("example/s", "Training examples a second of training time, over all workers.", "higher")
+        float, Column("example/s", "Training examples per second of training time, over all workers.", "higher")
     ]
     latency_ms_p50: Annotated[float | None, Column("ms", "Median time of inference on one example.", "lower")]
     latency_ms_p95: Annotated[float | None, Column("ms", "95th percentile of the same.", "lower")]
@@ -247,17 +243,15 @@ class SplitSizes:
         SplitDesign | None,
         Column(
             "-",
-            "How the test examples were come by: `official`; `fixed` by splits.test_seed; `redrawn` by each seed; `fold`."
+            "How the test examples were chosen: `official`; `fixed` by splits.test_seed; `redrawn` by each seed; `fold`."
             " Null where an older orch has not said it.",
         ),
     ] = None
     unlabelled_size: Annotated[
         int,
-        Column("example", "Training examples beside the training split whose labels are hidden (per_class)."),
+        Column("example", "Training examples outside the training split whose labels are hidden (per_class)."),
     ] = 0
-    generated_size: Annotated[
-        int, Column("example", "Examples that a regularizer made and that were trained on besides.")
-    ] = 0
+    generated_size: Annotated[int, Column("example", "Further training examples, made by a regularizer.")] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,9 +313,7 @@ class TrialResult:
     breakdown: Breakdown
     seeds: Annotated[Seeds, Prefix("seed_")]
     epochs: Annotated[int, Column("epoch", "Epochs that ran.")]
-    steps: Annotated[int | None, Column("step", "Optimizer steps; null where an older orch has not counted them.")] = (
-        None
-    )
+    steps: Annotated[int | None, Column("step", "Optimizer steps; null if an older orch did not count them.")] = None
     best_epoch: Annotated[
         int | None,
         Column("epoch", "The epoch that validation selected; its weights are the ones measured."),
@@ -347,7 +339,7 @@ class TrialResult:
     ] = None
     gradient_reach_last: Annotated[
         float | None,
-        Column("1", "The same after training, with the weights measured; null where it diverged, too."),
+        Column("1", "The same after training, with the weights measured; also null if it diverged."),
     ] = None
     lr_lowest_loss: Annotated[
         float | None,

@@ -118,7 +118,7 @@ class OfAxes(Section, Generic[Read]):
 
     noun: ClassVar[str] = "axis"
     dataset: Read = cast(Any, None)
-    """Data sets, by name or as a mapping with a name and parameters; any where it is not named."""
+    """Data sets, by name or as a mapping with a name and parameters; any if it is not named."""
     model: Read = cast(Any, None)
     """Models, in the same way."""
     optimizer: Read = cast(Any, None)
@@ -180,7 +180,7 @@ class WrittenAxes(Section):
     noun: ClassVar[str] = "axis"
     lacking: ClassVar[Mapping[str, str]] = {axis: f"the axis {axis}" for axis in AXES}
     dataset: Levels
-    """Data sets: `orch list dataset`, and the options that any takes."""
+    """Data sets: `orch list dataset`, and the options that all of them take."""
     model: Levels
     """Models: `orch list model`."""
     optimizer: Levels

@@ -235,13 +235,13 @@ class Claim(Section):
     text: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(lambda text: " ".join(text.split()))]
     """The claim in words."""
     better: _Arm | None = None
-    """The cells that are said to be better: axes and their levels."""
+    """The cells that are claimed to be better: axes and their levels."""
     higher: _Arm | None = None
-    """In place of `better`: those whose measure is said to be higher."""
+    """In place of `better`: cells whose measure is claimed to be higher."""
     lower: _Arm | None = None
-    """In place of `better`: those whose measure is said to be lower."""
+    """In place of `better`: cells whose measure is claimed to be lower."""
     not_worse: _Arm | None = None
-    """In place of `better`: those that are said to be worse by less than `margin`."""
+    """In place of `better`: cells that are claimed to be worse by less than `margin`."""
     than: _Arm | None = None
     """The cells that they are compared with; the same axes."""
     on: Annotated[Measure, PlainValidator(_measure, json_schema_input_type=str | Reach)]
@@ -250,11 +250,11 @@ class Claim(Section):
     margin: Annotated[float, Field(ge=0)] = 0.0
     """By how much at least."""
     more_where: _Arm | None = None
-    """The difference is said to be larger here ..."""
+    """The difference is claimed to be larger here ..."""
     less_where: _Arm | None = None
     """... than here."""
     over: Annotated[Over, PlainValidator(_order, json_schema_input_type=WrittenArm)] | None = None
-    """One axis and its levels in order: the measure, or the difference, is said to change along it."""
+    """One axis and its levels in order: the measure, or the difference, is claimed to change along it."""
     trend: Literal["rises", "falls"] = "rises"
     """Which way it changes along `over`."""
     where: _Arm = Arm()
@@ -262,7 +262,7 @@ class Claim(Section):
     scope: Literal["these_pictures", "pictures_like_these"] = "pictures_like_these"
     """What the verdict is about: these test pictures, or all that could have been drawn in their place."""
     fair: Fair | None = None
-    """What its arms have to have in common beside that: where they do not, the claim is confounded."""
+    """What its arms must also have in common: if they do not, the claim is confounded."""
 
     @model_validator(mode="wrap")
     @classmethod

@@ -46,7 +46,7 @@ Share = Annotated[
 
 
 class Fair(Section):
-    """What the arms have to have in common, or the claim is confounded. Amounts: `equal`, or the greatest ratio."""
+    """What the arms must have in common, or else the claim is confounded. Amounts: `equal`, or the largest ratio."""
 
     noun = "condition of {}"
 
@@ -57,15 +57,15 @@ class Fair(Section):
     steps: Ratio | None = None
     """Optimizer steps."""
     training_examples: Ratio | None = None
-    """Labelled training examples, those that a regularizer made among them."""
+    """Labelled training examples, including those that a regularizer made."""
     validation_labels: Ratio | None = None
-    """Labels that epochs and tuned values are chosen by."""
+    """Labels by which epochs and tuned values are chosen."""
     workers: Ratio | None = None
     """Workers that train a trial together."""
     tuning: Literal["equal"] | None = None
-    """Whether parameters are tuned, how, and on what budget."""
+    """Whether parameters are tuned, how, and with what budget."""
     converged: Share | None = None
-    """That training had come to rest: in at most a fifth of each arm's trials, or this share, the best epoch is the last."""
+    """That training had converged: in at most a fifth of each arm's trials, or this share, the best epoch is the last."""
     test_prior: Literal["equal"] | None = None
     """The shares of the classes in the test split."""
 

@@ -91,9 +91,9 @@ class GridFile(Section):
     protocol: Protocol = Field(default_factory=Protocol)
     """What all trials share: epochs, batches, splits, and which epoch is selected."""
     resources: Resources = Resources()
-    """What one trial needs of a machine. No part of what a trial is, but for workers of models that learn apart."""
+    """What one trial needs of a machine. Not part of a trial's identity, except for workers that train apart."""
     include: Listed[WrittenCell] = ()
-    """Whole cells to add, even where they are excluded."""
+    """Whole cells to add, even if they are excluded."""
     exclude: Listed[ExcludeField] = ()
     """Cells to leave out: each rule names axes, all of which must match."""
     zip: Annotated[tuple[tuple[str, ...], ...], PlainValidator(_zips, json_schema_input_type=list[_Zip])] = ()
@@ -103,16 +103,16 @@ class GridFile(Section):
     tuning: TuningSpec | None = None
     """Parameters that are tuned on validation, cell by cell, before the seeds run."""
     claims: Listed[Claim] = ()
-    """What the results are said to show, before the grid is run."""
+    """What the results should show, stated before the grid runs."""
     family: Annotated[int, Field(ge=1, le=_MAX_FAMILY)] | None = None
-    """How many claims a study of several grids makes in all: p is corrected for so many, whatever has run of the others."""
+    """How many claims a study of several grids makes in all: p is corrected for that many, run or not."""
     wandb: Wandb = Wandb()
     """Where Weights & Biases runs go."""
     checkpoints: Annotated[
         CheckpointPolicy | None,
         BeforeValidator(_policy, json_schema_input_type=CheckpointPolicy | Literal["none"]),
     ] = CheckpointPolicy()
-    """How often the state of a running trial is kept, so that it goes on from there; none keeps nothing."""
+    """How often the state of a running trial is kept, so that it can resume; none keeps nothing."""
 
     @model_validator(mode="before")
     @classmethod

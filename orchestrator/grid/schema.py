@@ -190,7 +190,7 @@ def grid_schema() -> Schema:
     schedules = [registry.get("schedule", name) for name in registry.names("schedule")]
     mappings = [_mapping(component, definitions, lists=False) for component in schedules]
     definitions["Protocol"]["properties"]["schedule"] = {
-        "description": "How the learning rate changes over the training.",
+        "description": "How the learning rate changes during training.",
         "anyOf": [*_names(schedules), *mappings],
     }
     return {"$schema": _Generator.schema_dialect, **schema, "title": "orch grid"}

@@ -39,7 +39,7 @@ class SeedsUntilDecided(Section):
     """Seeds that are added until the grid's claims are decided."""
 
     until: Literal["decided"]
-    """A cell has no more seeds once every claim about it is decided."""
+    """A cell gets no more seeds once every claim about it is decided."""
     most: Annotated[int, Field(ge=2, le=MOST)]
     """How many seeds a cell has at most."""
     vary: Annotated[tuple[Source, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True})] = SOURCES

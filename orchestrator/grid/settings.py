@@ -90,7 +90,7 @@ class Wandb(Section):
     entity: Name | None = None
     """User or team; the key's default when not given."""
     runs: Literal["trials", "cells"] = "trials"
-    """`cells` sends one run a cell, with the mean of its seeds and the least and the greatest; for large sweeps."""
+    """`cells` sends one run per cell, with the mean, minimum and maximum of its seeds; for large sweeps."""
     live: Literal["auto", "on", "off"] = "auto"
     """Whether a run is sent while its trial trains; `auto`: where that takes longer than a minute."""
     tags: Annotated[tuple[Tag, ...], Field(strict=False), AfterValidator(_each_once)] = ()
@@ -107,12 +107,12 @@ class Wandb(Section):
 
 
 class CheckpointPolicy(Section):
-    """How often the state of a trial that runs is kept, so that it goes on from there. `none` keeps nothing."""
+    """How often the state of a running trial is kept, so that it can resume. `none` keeps nothing."""
 
     seconds: SecondsOrNone = 5.0
-    """At least so long between two checkpoints of a trial, which are of whole epochs; 0 is after every epoch."""
+    """Least time between two checkpoints of a trial, each after a whole epoch; 0 means after every epoch."""
     keep: Literal["unfinished", "last", "best"] = "unfinished"
-    """`unfinished`: the last one, until the trial has come to its end; `last`: also afterwards; `best`: the selected
+    """`unfinished`: the last one, until the trial has ended; `last`: afterwards too; `best`: the selected
     epoch's too."""
 
 

@@ -120,11 +120,11 @@ class TuningSpec(Section):
     """Trials of `tpe` that are chosen together, from all generations before; a quarter of the trials, 4 at least, when not
     given."""
     scheduler: Literal["none", "asha"] = "none"
-    """Whether trials that do badly are stopped early (asynchronous successive halving)."""
+    """Whether bad trials are stopped early (asynchronous successive halving)."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Of the search and of the tuning trials, apart from the seeds of the cells."""
+    """Seed of the search and of the tuning trials, separate from the cells' seeds."""
     repetitions: Annotated[int, Field(ge=1, le=1_000)] = 1
-    """How often each cell is tuned, each time by draws and trainings of its own; seed s runs with what repetition s modulo
+    """How often each cell is tuned, each time with draws and trainings of its own; seed s runs with what repetition s modulo
     so many has chosen."""
     space: Annotated[tuple[Opened, ...], PlainValidator(_space, json_schema_input_type=_Space)]
     """Dotted names such as optimizer.lr, each with a range [1e-4, 1, log], [8, 64, linear], or a list of values."""

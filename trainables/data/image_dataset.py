@@ -112,7 +112,7 @@ class ImageDataset(Dataset):
     path: Annotated[str, Field(min_length=1), NotIdentity()]
     """Looked for beside the grid file, then in the data folder."""
     size: Size | None = None
-    """What every image is resized to; may be left out where all have one size."""
+    """What every image is resized to; may be left out if all have one size."""
     channels: Literal[1, 3] | None = None
     """1 is grey, 3 is RGB; unless given, 1 where all images are grey, else 3."""
 
@@ -240,7 +240,7 @@ class GroupedImages(ImageDataset):
     """Images of which something beside them may say who belongs together."""
 
     groups: Annotated[str | None, Field(min_length=1), NotIdentity()] = None
-    """What says which images belong together (a person's, say) and have to stay in one split."""
+    """What says which images belong together (such as those of one person) and must stay in one split."""
 
     def _groups(self, source: ImageSource, location: DataLocation) -> NDArray[np.int64] | None:
         key = self.located(location).groups

@@ -50,7 +50,7 @@ class ImageCsv(ImageDataset):
     target: Column = None
     """A column of numbers to predict, in place of labels: the task is then regression."""
     group: Column = None
-    """The column that says which images belong together (a person's, say) and have to stay in one split."""
+    """The column that says which images belong together (such as those of one person) and must stay in one split."""
     split: Column = None
     """The column of splits: `test` is the official test split, `train` and `val` are the pool that the protocol splits."""
 

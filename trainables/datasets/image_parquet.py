@@ -31,7 +31,7 @@ class ImageParquet(GroupedImages):
     target: Annotated[str | None, Field(min_length=1), NotIdentity()] = None
     """A column of numbers to predict, in place of labels: the task is then regression."""
     folder: Annotated[str | None, Field(min_length=1), NotIdentity()] = None
-    """Where paths of images start from, looked for where `path` is, then in it; nothing outside of it is read."""
+    """Where image paths start from, looked for where `path` is, then in it; nothing outside it is read."""
 
     def located(self, location: DataLocation) -> Self:
         return located_file(super().located(location), "folder", location, Path.is_dir)

@@ -20,7 +20,7 @@ _VAL: Final = "val"
 
 
 class Imagenet(ImageFolder):
-    """ImageNet, or any class-folder tree too large for memory: decoded by the slot's CPUs while it is trained on.
+    """ImageNet, or any class-folder tree too large for memory: decoded by the slot's CPUs during training.
 
     `path/train/CLASS/...` and `path/val/CLASS/...`, as torchvision's `ImageNet` unpacks them into folders of WordNet
     ids; without `train` the class folders lie in `path` itself. `val`, whose labels are public, is the official test
@@ -41,7 +41,7 @@ class Imagenet(ImageFolder):
     least_area: Annotated[float, Field(gt=0, le=1)] = 0.08
     """Smallest share of a training image's area that is taken; 1 takes the middle, as in measuring."""
     middle: Annotated[float, Field(gt=0, le=1)] = 0.875
-    """Share of the short side that is measured on: 0.875 is 224 of 256 pixels."""
+    """Share of the short side that is evaluated: 0.875 is 224 of 256 pixels."""
 
     def info(self, location: DataLocation) -> DataInfo:
         return replace(super().info(location), streamed=True)

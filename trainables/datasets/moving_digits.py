@@ -80,7 +80,7 @@ class MovingDigits(Dataset):
     licence: ClassVar[str] = "that of the source: CC BY 4.0 (digits) or CC BY-SA 3.0 (mnist)"
 
     source: Literal["digits", "mnist"] = "digits"
-    """Where the digits are from."""
+    """Where the digits come from."""
     length: Annotated[int, Field(ge=2, le=1000)] = 13
     """Frames of a clip."""
     size: Annotated[int, Field(ge=8)] = 16

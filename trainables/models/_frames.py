@@ -26,7 +26,7 @@ class FrameModel(Model):
     batch_norm: bool = True
     """Batch normalisation after each convolution, over all frames (Ioffe and Szegedy 2015)."""
     features: Count = 64
-    """Numbers that are told of a frame."""
+    """Numbers that describe a frame."""
 
     @property
     def per_worker(self) -> PerWorker:

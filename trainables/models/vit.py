@@ -30,7 +30,7 @@ class Vit(Model):
     heads: Count = 4
     """Heads of each attention; have to divide the width."""
     width: Count = 128
-    """Numbers of a token."""
+    """Size of a token."""
     mlp_ratio: Positive = 4.0
     """Units of a block's MLP for each number of a token."""
     pool: Literal["class_token", "mean"] = "class_token"

@@ -15,12 +15,12 @@ class Adafactor(TorchOptimizer):
     torch_name: ClassVar[str] = "Adafactor"
 
     lr: Positive = 1e-2
-    """The greatest relative step; at step t it is 1 / sqrt(t) where that is smaller."""
+    """The largest relative step; at step t it is 1 / sqrt(t) where that is smaller."""
     beta2_decay: Annotated[float, Field(lt=0)] = -0.8
     """The running mean of squared gradients decays by 1 - t ** beta2_decay at step t."""
     eps: tuple[Positive | None, Positive] = (None, 1e-3)
     """Least root of the squared gradient (null: the precision of the numbers), and least size of a weight."""
     d: Annotated[float, Field(ge=1)] = 1.0
-    """Greatest root mean square of a step before it is scaled."""
+    """Largest root mean square of a step before it is scaled."""
     weight_decay: NonNegative = 0.0
     """Share of each parameter taken off at every step, times the learning rate."""

@@ -20,7 +20,7 @@ _ADAMW: Final = "adamw_"
 
 
 class Muon(TorchOptimizer):
-    """torch.optim.Muon on every matrix, AdamW on what is none: biases, scales, convolutions.
+    """torch.optim.Muon on every matrix, AdamW on the rest: biases, scales, convolutions.
 
     torch's Muon takes matrices (parameters of two dimensions) alone and refers to AdamW for the others. A model of which no
     matrix learns is refused: it would be AdamW under another name.
@@ -34,7 +34,7 @@ class Muon(TorchOptimizer):
     weight_decay: NonNegative = 0.1
     """Share of each matrix taken off at every step, times the learning rate."""
     momentum: Probability = 0.95
-    """Share of the steps before that a step keeps."""
+    """Share of the previous steps that a step keeps."""
     nesterov: bool = True
     """Look ahead along the momentum, where there is any."""
     ns_coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315)
@@ -46,7 +46,7 @@ class Muon(TorchOptimizer):
     adjust_lr_fn: Literal["original", "match_rms_adamw", "spectral_unclamped"] | None = None
     """How the rate follows a matrix's shape; null is original, match_rms_adamw lets AdamW's rates be used."""
     adamw_lr: Positive = 1e-3
-    """Learning rate of what is no matrix, under AdamW."""
+    """Learning rate of everything that is not a matrix, under AdamW."""
     adamw_betas: tuple[Probability, Probability] = (0.9, 0.999)
     """Of AdamW: decay of the running means of gradients and of their squares."""
     adamw_eps: Positive = 1e-8

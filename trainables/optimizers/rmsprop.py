@@ -17,7 +17,7 @@ class RmsProp(TorchOptimizer):
     alpha: Probability = 0.99
     """Decay of the running mean of squared gradients."""
     momentum: Probability = 0.0
-    """Share of the steps before that a step keeps; 0 keeps none."""
+    """Share of the previous steps that a step keeps; 0 keeps none."""
     eps: Positive = 1e-8
     """Added to what gradients are divided by, so that it is never 0."""
     weight_decay: Annotated[NonNegative, AddedLater(keeps=0.0)] = 0.0

@@ -22,7 +22,7 @@ class Rprop(TorchOptimizer):
     etas: tuple[Annotated[float, Field(gt=0, lt=1)], Annotated[float, Field(gt=1)]] = (0.5, 1.2)
     """What a step size is multiplied by when the sign has changed, and when it has not."""
     step_sizes: tuple[Positive, Positive] = (1e-6, 50.0)
-    """The smallest and the greatest step size."""
+    """The smallest and the largest step size."""
 
     @model_validator(mode="after")
     def _sizes_are_in_order(self) -> "Rprop":

@@ -19,7 +19,7 @@ class Sgd(TorchOptimizer):
     lr: Positive = 0.1
     """Learning rate."""
     momentum: Probability = 0.0
-    """Share of the steps before that a step keeps; 0 keeps none."""
+    """Share of the previous steps that a step keeps; 0 keeps none."""
     nesterov: bool = False
     """Look ahead along the momentum."""
     dampening: Annotated[Probability, AddedLater(keeps=0.0)] = 0.0

@@ -31,7 +31,7 @@ class Augment(Regularizer):
     flip: bool = False
     """Mirror every other example, left to right."""
     rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
-    """Greatest angle in degrees, either way."""
+    """Largest angle in degrees, either way."""
     colour: Probability = 0.0
     """Brightness, contrast and (of RGB) saturation are each multiplied by up to 1 - colour or 1 + colour."""
 

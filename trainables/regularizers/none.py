@@ -6,6 +6,6 @@ from trainables.interfaces import Regularizer
 
 
 class Nothing(Regularizer):
-    """Trains as the model stands."""
+    """Trains the model as it is."""
 
     name: ClassVar[str] = "none"

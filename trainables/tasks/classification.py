@@ -58,7 +58,7 @@ class ClassificationScores(Scores):
 
     accuracy: Annotated[
         float | None,
-        Score("1", "Share of {examples} that are classified right.", "higher", each_epoch=True, chance=_right),
+        Score("1", "Share of {examples} that are classified correctly.", "higher", each_epoch=True, chance=_right),
     ] = None
     balanced_accuracy: Annotated[
         float | None,
@@ -97,7 +97,7 @@ class ClassificationScores(Scores):
         float | None,
         Score(
             "1",
-            "Share of {examples} whose class is among the five with the greatest outputs; null with five classes or fewer.",
+            "Share of {examples} whose class is among the five with the largest outputs; null with five classes or fewer.",
             "higher",
             "top-5 accuracy",
             chance=_among_five,
@@ -145,12 +145,8 @@ class ClassificationScores(Scores):
         float | None,
         Score("1", "Expected calibration error over 15 equal bins of confidence, on {examples}.", "lower"),
     ] = None
-    precision_positive: Annotated[
-        float | None, _of_positive("Share right of those of {examples} that are said to be of the positive class")
-    ] = None
-    recall_positive: Annotated[
-        float | None, _of_positive("Share found of those of {examples} that are of the positive class")
-    ] = None
+    precision_positive: Annotated[float | None, _of_positive("Precision of the positive class on {examples}")] = None
+    recall_positive: Annotated[float | None, _of_positive("Recall of the positive class on {examples}")] = None
     f1_positive: Annotated[
         float | None, _of_positive("Harmonic mean of precision and recall of the positive class, on {examples}")
     ] = None

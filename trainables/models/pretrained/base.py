@@ -39,13 +39,13 @@ class Pretrained(Model):
     """
 
     tune: Tune = "frozen"
-    """What learns: the new head alone, the head and the last part before it, or all."""
+    """What is trained: only the new head, the head and the last part before it, or everything."""
     size: Count | None = None
     """Side in pixels to which images are brought; when not given, what the weights were trained with."""
     weights: Annotated[str, Field(min_length=1)] = DEFAULT
     """default, none (freshly initialised, to compare with), or the path of a safetensors file."""
     content: Annotated[str, Field(pattern=r"^[\w.-]{4,100}$")] | None = None
-    """Digest of the weights. It is found out where it is not given; given, other weights are refused."""
+    """Digest of the weights, by default computed; if it is given, other weights are refused."""
 
     @property
     def per_worker(self) -> PerWorker:
