@@ -370,7 +370,7 @@ class Dataset(DataOptions):
         if self.positive is None:
             return None
         if not plain.classes:
-            raise UnfitOption("positive", f"positive names a class, and {plain.name} has none: its target is a number")
+            raise UnfitOption("positive", f"positive names a class, but {plain.name} has none: its target is a number")
         if str(self.positive) in plain.classes:
             return str(self.positive)
         if isinstance(self.positive, int) and 0 <= self.positive < len(plain.classes):
@@ -381,13 +381,13 @@ class Dataset(DataOptions):
     def unsupported_reason(self, plain: DataInfo) -> str | None:
         """Return None, or the reason why the options make no sense of what `info` says (it becomes that of skipped rows)."""
         if plain.streamed and (asked := self.of_pixels()):
-            return f"{asked[0]} changes decoded images, and those of {plain.name} are decoded while they are trained on"
+            return f"{asked[0]} changes decoded images, but those of {plain.name} are decoded during training"
         changed = self.under_options(plain)
         needing = self.of_classes()
         if needing and len(plain.classes) < 2:
-            return f"{needing[0]} needs classes, and {plain.name} has none"
+            return f"{needing[0]} needs classes, but {plain.name} has none"
         if self.grayscale and plain.channels not in (1, 3):
-            return f"grayscale needs images of 3 channels, {plain.name} has {plain.channels}"
+            return f"grayscale needs images of 3 channels, but {plain.name} has {plain.channels}"
         room = max_cues(changed.height, changed.width)
         if self.spurious is not None and len(plain.classes) > room:
             return (

@@ -108,7 +108,7 @@ class BrokenImage(DataError):
     def __str__(self) -> str:
         named = ", ".join(self.others[:_NAMED])
         more = f" and {len(self.others) - _NAMED} more" if len(self.others) > _NAMED else ""
-        rest = f" (broken as well: {named}{more})" if self.others else ""
+        rest = f" (also broken: {named}{more})" if self.others else ""
         return f"cannot read the {self.what} {self.path}: {self.why}{rest}; repair or remove {'them' if rest else 'it'}"
 
 

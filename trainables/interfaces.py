@@ -63,17 +63,17 @@ class Model(Component):
     def unsupported_reason(self, data: DataInfo) -> str | None:
         """Return None, or the reason why this model cannot work on this data (it becomes the reason of a skipped row)."""
         if data.input not in self.inputs:
-            return f"{self.name} reads {' or '.join(sorted(self.inputs))} inputs, {data.name} has {data.input} inputs"
+            return (
+                f"{self.name} reads {' or '.join(sorted(self.inputs))} inputs, but {data.name} has {data.input} inputs"
+            )
         return None
 
     def unsupported_protocol_reason(self, protocol: Protocol) -> str | None:
         """Return None, or the reason why it cannot follow this protocol (the reason of a skipped row)."""
         if protocol.accumulate > 1 and self.has_own_learner:
-            return f"{self.name} learns a batch in a way of its own, which cannot be cut in parts; leave accumulate out"
+            return f"{self.name} has a training step of its own, which cannot be split into parts; leave accumulate out"
         if protocol.sync_batch_norm and self.has_own_learner:
-            return (
-                f"{self.name} learns a batch in a way of its own, and shares no statistics; leave sync_batch_norm out"
-            )
+            return f"{self.name} has a training step of its own, which shares no statistics; leave sync_batch_norm out"
         return None
 
     @abstractmethod
@@ -187,7 +187,7 @@ class Regularizer(Component):
 
     def needs_classes(self, data: DataInfo) -> str | None:
         """The answer of `unsupported_reason` for one that works on the probabilities of classes."""
-        return None if data.classes else f"{self.name} needs classes, {data.name} has the task {data.task}"
+        return None if data.classes else f"{self.name} needs classes, but {data.name} has the task {data.task}"
 
     def more_examples(self, train: Examples, data: DataInfo, seed: int, context: Context) -> Generated | None:
         """Examples that join the training split, made before training.

@@ -128,16 +128,18 @@ class Protocol(Component):
     def _meets_in_every_batch_norm(self) -> "Protocol":
         """Workers that pass a net a different number of times would wait for each other for ever."""
         if self.sync_batch_norm and self.accumulate > 1:
-            raise ValueError("sync_batch_norm goes without accumulate: workers may cut a batch in unequally many parts")
+            raise ValueError(
+                "sync_batch_norm excludes accumulate: workers may split a batch into different numbers of parts"
+            )
         if self.sync_batch_norm and self.compile:
-            raise ValueError("sync_batch_norm goes without compile: workers may compile for unequally many sizes")
+            raise ValueError("sync_batch_norm excludes compile: workers may compile for different numbers of sizes")
         return self
 
     @model_validator(mode="after")
     def _warms_up_in_time(self) -> "Protocol":
         if self.schedule.warm_up > self.epochs:
             raise ValueError(
-                f"a warm_up of {self.schedule.warm_up:g} epochs does not end in a training of {self.epochs}"
+                f"a warm_up of {self.schedule.warm_up:g} epochs is longer than a training of {self.epochs}"
             )
         return self
 
@@ -158,8 +160,8 @@ def unsupported(protocol: Protocol, task: Task) -> str | None:
         known = ", ".join(task.selections())
         return f"{lacks}, which the task {task.name} does not measure; it has {known}"
     if task.positive is None:
-        return f"{lacks}, and the data set names no class as `positive`: it takes `positive: {measure.of}`"
-    return f"{lacks}, and the data set's `positive` class is {task.positive}"
+        return f"{lacks}, but the data set names no class as `positive`: add `positive: {measure.of}`"
+    return f"{lacks}, but the data set's `positive` class is {task.positive}"
 
 
 def selected_column(protocol: Protocol, task: Task) -> tuple[str, Better]:

@@ -244,7 +244,7 @@ class SplitSizes:
         Column(
             "-",
             "How the test examples were chosen: `official`; `fixed` by splits.test_seed; `redrawn` by each seed; `fold`."
-            " Null where an older orch has not said it.",
+            " Null if an older orch did not record it.",
         ),
     ] = None
     unlabelled_size: Annotated[
@@ -333,8 +333,8 @@ class TrialResult:
         float | None,
         Column(
             "1",
-            "Of a net that reads its input step by step: size of the loss's gradient by what the first step reads, over that"
-            " by what the last step reads, before training; mean norms over 32 training examples. Null of other nets.",
+            "For models that read input step by step: size of the loss's gradient by what the first step reads, over that"
+            " by what the last step reads, before training; mean norms over 32 training examples. Null for other networks.",
         ),
     ] = None
     gradient_reach_last: Annotated[

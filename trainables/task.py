@@ -221,18 +221,18 @@ def _mismatch(task: type[Task], others: Sequence[type[Task]]) -> str | None:
     there = {column.name: column for other in others for column in columns_of(TrialResult, [other.scores])}
     for name, times in Counter(column.name for column in own).items():
         if times > 1:
-            return f"{name} is a column already"
+            return f"{name} is already a column"
     for column in own:
         if there.get(column.name, column) != column:
             return f"{column.name} is a column of another task, which declares it otherwise"
     for name, kind in score_types(scores).items():
         if kind is not float:
-            return f"its score {name} is no float"
+            return f"its score {name} is not a float"
     marks = score_marks(scores)
     default = marks.get(task.default_selection.removeprefix("val_"))
     if task.default_selection not in task.selections() or default is None or not default.each_epoch:
         return f"it selects on {task.default_selection}, which it does not measure after every epoch"
     loss = scores_in(scores).get(task.loss_score)
     if loss is None or loss.better != "lower":
-        return f"its loss is to be {task.loss_score}, which is none of its scores that are better when lower"
+        return f"its loss should be {task.loss_score}, which is not one of its scores that are better when lower"
     return None

@@ -98,5 +98,5 @@ def _unsettled(data: LocatedData, protocol: Protocol, resources: Resources) -> s
     if protocol.batch_size < resources.workers:
         return f"protocol.batch_size is {protocol.batch_size}, too small to share among {resources.workers} workers"
     if protocol.validation_per_class is not None and data.info is not None and not data.info.classes:
-        return f"protocol.validation_per_class needs classes, {data.info.name} has the task {data.info.task}"
+        return f"protocol.validation_per_class needs classes, but {data.info.name} has the task {data.info.task}"
     return None if data.task is None else unsupported(protocol, data.task)

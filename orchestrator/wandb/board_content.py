@@ -133,7 +133,7 @@ def _tables(tables: TablesRead, trials: pd.DataFrame, ranked: pd.DataFrame) -> I
     for dataset, cells in ranked.groupby("dataset", sort=False):
         measure = measures[str(dataset)]
         more = f" The first {_MAX_CELLS} of {len(cells)} cells." if len(cells) > _MAX_CELLS else ""
-        broke = f"What diverged or failed counts as {counted}." if (counted := counted_as(cells)) else ""
+        broke = f"Trials that diverged or failed count as {counted}." if (counted := counted_as(cells)) else ""
         about = f"{scope[0].upper()}{scope[1:]}." if (scope := scope_of(cells)) else ""
         words = _plain(" ".join(filter(None, (about, broke))))
         board = _leaderboard(cells.head(_MAX_CELLS), measure) + more

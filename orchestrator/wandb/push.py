@@ -38,7 +38,7 @@ def push(paths: ResultsPaths, to: Destination, say: Callable[[str], None]) -> Pu
     sent is no file), InfrastructureLost (W&B does not have all runs; the same command goes on).
     """
     if (against := wish()) is not None:
-        raise UserError(f"{against.source} is set, so that nothing is sent; take it away, then push again")
+        raise UserError(f"{against.source} is set, so that nothing is sent; remove it, then push again")
     if not has_key():
         raise UserError("there is no W&B key on this machine; run `wandb login`, or set WANDB_API_KEY, then push again")
     if not os.access(paths.root, os.W_OK):

@@ -202,26 +202,26 @@ def test_what_moves_pixels_without_their_targets_is_a_reason_to_skip(place: Path
     planned = run(place, ORCH, "plan", "moved.yaml", site=place / "site")
     assert planned.returncode == 2  # nothing can run
     assert "resize changes images, but the targets of digit_masks are tied to their pixels" in planned.stdout
-    assert "targets of digit_masks lie on the pixels of its images, and would not be moved with them" in planned.stdout
+    assert "targets of digit_masks are tied to the pixels of its images, and would not move with them" in planned.stdout
 
 
 @pytest.mark.parametrize(
     ("change", "why"),
     [
         (("mean_iou", "accuracy"), "train_accuracy is a column of another task, which declares it otherwise"),
-        (("mean_iou", "seconds"), "train_seconds is a column already"),
+        (("mean_iou", "seconds"), "train_seconds is already a column"),
         (("scores: ClassVar[type[Scores]] = ", "others: ClassVar[type[Scores]] = "), "declares no `scores`"),
         (("scores: ClassVar[type[Scores]] = SegmentationScores", "def scores(self): ..."), "declares no `scores`"),
         (
             ("    mean_iou: Annotated[\n        float", "    mean_iou: Annotated[\n        list"),
-            "its score mean_iou is no float",
+            "its score mean_iou is not a float",
         ),
         (
             ("    mean_iou: Annotated[\n        float", "    mean_iou: Annotated[\n        Nowhere"),
             "scores cannot be read",
         ),
         (('"val_mean_iou"', '"val_best"'), "selects on val_best"),
-        (('loss_score: ClassVar[str] = "pixel_', 'loss_score: ClassVar[str] = "'), "its loss is to be cross_entropy"),
+        (('loss_score: ClassVar[str] = "pixel_', 'loss_score: ClassVar[str] = "'), "its loss should be cross_entropy"),
     ],
 )
 def test_a_task_whose_columns_are_taken_is_refused_where_it_is_needed(

@@ -257,7 +257,7 @@ def test_folds_take_an_official_test_split_in(place: DataLocation) -> None:
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
-        (Colours(names=(), per_class=2), "per_class needs classes, and colours has none"),
+        (Colours(names=(), per_class=2), "per_class needs classes, but colours has none"),
         (Colours(names=(), spurious=0.5), "spurious needs classes"),
         (
             Colours(names=tuple(f"colour {number}" for number in range(160)), spurious=0.5),

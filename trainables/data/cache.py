@@ -99,8 +99,8 @@ def refuse_other_content(dataset: Dataset, location: DataLocation, fingerprint: 
     """Raises DataError where the data is not what was planned with."""
     if dataset.fingerprint(location) != fingerprint:
         raise DataError(
-            f"{dataset.name}: the files are not those that were planned with: they have changed since, or differ on this "
-            f"machine; wait until nothing writes to them any more, and start again"
+            f"{dataset.name}: the files are not those of the plan: they have changed since, or differ on this "
+            f"machine; wait until nothing writes to them, and start again"
         )
 
 
@@ -290,7 +290,7 @@ def cache_folder() -> Path:
         return Path.home() / ".cache" / "orch"
     except RuntimeError:
         raise DataMissing(
-            f"there is no place for decoded data: user {os.getuid()} has no home folder; set ORCH_CACHE to a folder that"
+            f"there is nowhere to keep decoded data: user {os.getuid()} has no home folder; set ORCH_CACHE to a folder that"
             " can be written to"
         ) from None
 

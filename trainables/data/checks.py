@@ -51,7 +51,7 @@ def _forms(examples: Examples, info: DataInfo) -> Iterator[str]:
         yield f"groups are {groups.dtype} {groups.shape}, and have to be int64 {(len(inputs),)}"
     twice = same_names(info.classes)
     if twice:
-        yield f"two of its classes are called {' and two '.join(twice)}, so that nobody could tell them apart"
+        yield f"two of its classes are called {' and two '.join(twice)}, so they cannot be told apart"
     if official.dtype != np.bool_ or official.shape != (len(inputs),):
         yield f"official_test is {official.dtype} {official.shape}, and has to be bool {(len(inputs),)}"
 

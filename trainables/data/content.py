@@ -76,7 +76,7 @@ def steadily(files: Callable[[], Sequence[str]], read: Callable[[], Read]) -> Re
         if found is None:
             return value
         before, known = after, now
-    raise DataError(f"{found} while it was read; wait until nothing writes to the data any more, and start again")
+    raise DataError(f"{found} while it was read; wait until nothing writes to the data, and start again")
 
 
 def _changed(before: Sequence[str], known: Stamps, after: Sequence[str], now: Stamps) -> str | None:

@@ -97,7 +97,7 @@ def fit_numbers(values: NDArray[np.float64], where: Callable[[int], str], what: 
         named = ", ".join(f"{where(int(index))} ({_shown(values[index])})" for index in unfit[:_NUMBERS_NAMED])
         raise UnfitOption(
             "target",
-            f"{what} holds no finite number for {len(unfit)} of {len(values)} images: {named}; give each one",
+            f"{what} has no finite number for {len(unfit)} of {len(values)} images: {named}; give each one",
         )
     if len(values) and (numbers == numbers[0]).all():
         raise UnfitOption("target", f"{what} is {numbers[0]:g} for all images, so that there is nothing to learn")
@@ -121,5 +121,5 @@ def listed_numbers(file: Path, images: Sequence[str]) -> NDArray[np.float32]:
         try:
             values[index] = float(entry.value)
         except ValueError:
-            raise UnfitOption("target", f"{file}:{entry.line}: {entry.value!r} is no number") from None
+            raise UnfitOption("target", f"{file}:{entry.line}: {entry.value!r} is not a number") from None
     return fit_numbers(values, lambda index: f"line {entries[index].line}", f"the column target of {file}")

@@ -231,7 +231,7 @@ class ImageDataset(Dataset):
             (low, narrow), (high, wide) = survey.smallest, survey.largest
             raise DataError(
                 f"the images in {self.path} have different sizes, from {low}x{narrow} to {high}x{wide} "
-                f"(height x width); give the size that they are brought to, as in `size: 64` or `size: [48, 64]`"
+                f"(height x width); give the size to resize them to, as in `size: 64` or `size: [48, 64]`"
             )
         return (self.channels or (1 if survey.grey else 3), *(self.size or survey.smallest))
 

@@ -182,7 +182,7 @@ def _from_whole_numbers(values: NDArray[np.int32]) -> Image.Image:
 
 def _from_fractions(values: NDArray[np.float32]) -> Image.Image:
     if not ((values >= 0) & (values <= 1)).all():  # false for NaN too
-        raise ValueError("it holds fractions outside of 0 to 1, or values that are not numbers")
+        raise ValueError("it holds fractions outside 0 to 1, or values that are not numbers")
     return Image.fromarray(np.round(values * 255).astype(np.uint8))
 
 
@@ -191,7 +191,7 @@ def _broken(encoded: EncodedImage, damage: Exception) -> BrokenImage:
         return BrokenImage(encoded.name, "it is empty")
     if isinstance(damage, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return BrokenImage(
-            encoded.name, f"it has more than {MAX_PIXELS:,} pixels, the most that are decoded; give a smaller copy"
+            encoded.name, f"it has more than {MAX_PIXELS:,} pixels, the most that is decoded; give a smaller copy"
         )
     if isinstance(damage, UnidentifiedImageError):
         return BrokenImage(encoded.name, f"it is in none of the formats {', '.join(_FORMATS)}")

@@ -224,7 +224,9 @@ def _fold(
     different = len(np.unique(contents))
     if different < folds:
         things = "groups" if grouped else "different examples"
-        raise UnfitOption("folds", f"folds is {folds}, and there are {different} {things}; give at most so many folds")
+        raise UnfitOption(
+            "folds", f"folds is {folds}, and there are {different} {things}; give at most that many folds"
+        )
     return in_fold(contents, class_of, folds, seed, grouped)
 
 

@@ -48,7 +48,7 @@ def read_binary(path: Path, labels: int = 1, wanted: int = 0) -> Batch:
     """A batch of the binary version: rows of labels, of which one is wanted, and 3,072 pixels. Raises DataError."""
     content = np.frombuffer(_bytes(path), np.uint8)
     if not content.size or content.size % (labels + _PIXELS):
-        _damaged(path, f"{content.size} bytes are no whole number of rows of {labels + _PIXELS}")
+        _damaged(path, f"{content.size} bytes are not a whole number of rows of {labels + _PIXELS}")
     rows = content.reshape(-1, labels + _PIXELS)
     return _batch(path, rows[:, labels:], rows[:, wanted].astype(np.int64))
 

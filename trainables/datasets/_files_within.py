@@ -80,7 +80,7 @@ class FilesWithin:
 
     @property
     def _outside(self) -> str:
-        return f"it leads out of {self._root}, below which alone images are read"
+        return f"it leads out of {self._root}, and images are read only below that"
 
 
 def _why(refused: Exception) -> str:

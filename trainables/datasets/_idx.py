@@ -41,14 +41,14 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
         _damaged(path, str(damage))
     if len(values) != math.prod(shape):
         held = "more" if len(values) > math.prod(shape) else len(values)
-        _damaged(path, f"its header tells of {math.prod(shape)} values, it holds {held}")
+        _damaged(path, f"its header declares {math.prod(shape)} values, it holds {held}")
     return np.frombuffer(values, np.uint8).reshape(shape)
 
 
 def _refuse_what_grows(path: Path, count: int) -> None:
     """A header may tell of any number of values, and a packed file may hold a thousand times its own size of them."""
     if count > max(_SMALL, _MAX_GROWTH * path.stat().st_size):
-        _damaged(path, f"its header tells of {count:,} values, more than {_MAX_GROWTH} times the bytes of the file")
+        _damaged(path, f"its header declares {count:,} values, more than {_MAX_GROWTH} times the bytes of the file")
 
 
 def idx_head(path: Path, count: int = 0) -> tuple[tuple[int, ...], bytes]:

@@ -59,7 +59,7 @@ def column_names(file: Path, given: Mapping[str, str | None]) -> dict[str, str |
         found[option] = given[option] or _usual(usual, names, [name for name in given.values() if name])
     if found["target"] is not None:
         if given["label"] is not None:
-            raise UnfitOption("target", "label and target are both given; one of them says what is to be learnt")
+            raise UnfitOption("target", "label and target are both given; give the one that is to be learnt")
         found["label"] = None
     elif len(names) == len(set(names)) == 2:
         _fill(found, names)
@@ -151,7 +151,7 @@ def _parsed(file: Path, text: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
             number = reader.line_num + 1
     except csv.Error as damage:
         hint = "; a quotation mark may be missing" if reader.line_num > number or "limit" in str(damage) else ""
-        raise DataError(f"{file}:{number}: it is no line of a CSV file: {damage}{hint}") from damage
+        raise DataError(f"{file}:{number}: it is not a line of a CSV file: {damage}{hint}") from damage
 
 
 def _text_lines(file: Path, text: TextIOWrapper) -> Iterator[str]:
@@ -166,5 +166,5 @@ def _text_lines(file: Path, text: TextIOWrapper) -> Iterator[str]:
                 f"{file}:{number}: byte 0x{byte:02x} is not UTF-8; save the file as UTF-8 (in Excel: CSV UTF-8)"
             )
         if "\0" in line:
-            raise DataError(f"{file}:{number}: it holds a NUL, which no text has; save the file as UTF-8")
+            raise DataError(f"{file}:{number}: it contains a NUL, which text never does; save the file as UTF-8")
         yield line

@@ -164,7 +164,7 @@ def refuse_what_grows(file: pq.ParquetFile, path: Path) -> None:
     unpacked = sum(said.row_group(number).total_byte_size for number in range(said.num_row_groups))
     if unpacked > max(_SMALL, _MAX_GROWTH * size) or said.num_rows > max(_FEW_ROWS, size):
         raise DataError(
-            f"{path} tells of {said.num_rows:,} rows and {unpacked:,} bytes, more than {_MAX_GROWTH} times its own "
+            f"{path} declares {said.num_rows:,} rows and {unpacked:,} bytes, more than {_MAX_GROWTH} times its own "
             f"{size:,}; it is not read"
         )
 

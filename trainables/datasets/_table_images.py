@@ -134,7 +134,7 @@ def _file_within(folder: Path, name: str) -> tuple[str, str | None]:
     try:
         file = (folder / name.replace("\\", "/")).resolve()
         if not file.is_relative_to(folder):
-            return "", f"it leads out of {folder}, below which alone images are read"
+            return "", f"it leads out of {folder}, and images are read only below that"
         if not file.is_file():
             return "", "it is not a regular file" if file.exists() else f"no such file below {folder}"
     except (OSError, ValueError, RuntimeError) as refused:  # a name with a NUL, of any length, or a link to itself

@@ -174,7 +174,7 @@ class LabelledImages(FoundImages):
                 values[index] = float(line.cells["target"])
             except ValueError:
                 text = printable(line.cells["target"][:40])
-                wrong.add(UnfitOption("target", f"{self._at(line)}: {text!r} is no number; give one, as in 1.5"))
+                wrong.add(UnfitOption("target", f"{self._at(line)}: {text!r} is not a number; give one, as in 1.5"))
         raise_all(wrong.named(self._file))
         return fit_numbers(values, lambda index: self._at(self._lines[index]), f"the column {column}")
 

@@ -51,7 +51,7 @@ class Densenet(Model):
             return reason
         if min(data.height, data.width) < _SMALLEST:
             size = f"{data.height}x{data.width}"
-            return f"densenet needs images of at least {_SMALLEST}x{_SMALLEST} pixels, {data.name} has {size}"
+            return f"densenet needs images of at least {_SMALLEST}x{_SMALLEST} pixels, but {data.name} has {size}"
         return None
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:

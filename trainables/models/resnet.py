@@ -55,7 +55,7 @@ class Resnet(Model):
             return reason
         if min(data.height, data.width) < _SMALLEST:
             size = f"{data.height}x{data.width}"
-            return f"resnet needs images of at least {_SMALLEST}x{_SMALLEST} pixels, {data.name} has {size}"
+            return f"resnet needs images of at least {_SMALLEST}x{_SMALLEST} pixels, but {data.name} has {size}"
         return None
 
     def build(self, data: DataInfo, outputs: int) -> nn.Module:

@@ -46,7 +46,7 @@ class Sgan(Model):
         if reason := super().unsupported_reason(data):
             return reason
         if not data.classes:
-            return f"sgan needs classes, {data.name} has the task {data.task}"
+            return f"sgan needs classes, but {data.name} has the task {data.task}"
         reason = self._classifier().unsupported_reason(data)
         return reason and f"the classifier of sgan is a cnn, and {reason}"
 

@@ -61,7 +61,7 @@ class Lbfgs(TorchOptimizer):
     def unsupported_protocol_reason(self, protocol: Protocol) -> str | None:
         if protocol.clip is None:
             return None
-        return "lbfgs learns the curvature from how the gradient changes, and clip shortens gradients; leave clip out"
+        return "lbfgs learns the curvature from how the gradient changes, and clip changes gradients; leave clip out"
 
     def build(self, groups: list[ParameterGroup]) -> torch.optim.Optimizer:
         from trainables.optimizers._lbfgs import ContiguousLbfgs

@@ -64,7 +64,7 @@ class Muon(TorchOptimizer):
             return None
         if any(part.ndim == 2 and part.requires_grad for part in net.parameters()):
             return None
-        return f"muon updates matrices, and none of {model.name} learns; use adamw"
+        return f"muon updates matrices, but none of {model.name} learns; use adamw"
 
     def build(self, groups: list[ParameterGroup]) -> torch.optim.Optimizer:
         """Raises ValueError where no parameter is a matrix."""
@@ -75,7 +75,7 @@ class Muon(TorchOptimizer):
 
         matrices, others = _parted(groups)
         if not matrices:
-            raise ValueError("muon updates matrices, and no parameter of this model is one; use adamw")
+            raise ValueError("muon updates matrices, but no parameter of this model is one; use adamw")
         first = torch.optim.Muon(matrices, **self.options())
         return SeveralOptimizers([first, self._adamw(others)] if others else [first])
 

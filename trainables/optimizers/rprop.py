@@ -28,5 +28,5 @@ class Rprop(TorchOptimizer):
     def _sizes_are_in_order(self) -> "Rprop":
         least, most = self.step_sizes
         if least >= most:
-            raise ValueError(f"step_sizes are the smallest and the greatest one, not {least:g} and {most:g}")
+            raise ValueError(f"step_sizes are the smallest and the largest one, not {least:g} and {most:g}")
         return self

@@ -25,4 +25,4 @@ class SparseAdam(TorchOptimizer):
     """Added to what gradients are divided by, so that it is never 0."""
 
     def unsupported_reason(self, data: DataInfo, model: Model, regularizers: Sequence[Regularizer]) -> str | None:
-        return f"sparse_adam updates sparse gradients alone, and those of {model.name} are dense; use adam"
+        return f"sparse_adam takes only sparse gradients, but those of {model.name} are dense; use adam"

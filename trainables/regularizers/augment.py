@@ -42,7 +42,7 @@ class Augment(Regularizer):
         if data.directed and (self.flip or self.rotation):
             return f"an example of {data.name} that is mirrored or turned belongs to another class"
         if (self.crop or self.flip or self.rotation) and len(task_named(data.task).target_shape(data)) > 1:
-            return f"targets of {data.name} lie on the pixels of its images, and would not be moved with them"
+            return f"targets of {data.name} are tied to the pixels of its images, and would not move with them"
         return None
 
     def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

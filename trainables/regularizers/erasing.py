@@ -39,7 +39,7 @@ class Erasing(Regularizer):
     @model_validator(mode="after")
     def _least_comes_first(self) -> Erasing:
         if self.area[0] > self.area[1]:
-            raise ValueError(f"area is the least and the greatest share, such as [0.02, 0.4], not {list(self.area)}")
+            raise ValueError(f"area is the smallest and the largest share, such as [0.02, 0.4], not {list(self.area)}")
         return self
 
     def on_batch(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

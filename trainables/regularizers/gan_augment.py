@@ -42,9 +42,9 @@ class GanAugment(Regularizer):
 
     def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
         if data.input != "image":
-            return f"gan_augment makes images, {data.name} has {data.input} inputs"
+            return f"gan_augment makes images, but {data.name} has {data.input} inputs"
         if data.streamed:
-            return f"gan_augment needs its images in memory, those of {data.name} are decoded while they are used"
+            return f"gan_augment needs its images in memory, but those of {data.name} are decoded during training"
         if reason := self.needs_classes(data):
             return reason
         if min(data.height, data.width) >> len(self.channels) < 1:

@@ -23,7 +23,7 @@ class StochasticDepth(Regularizer):
     def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
         if model.has_stochastic_depth:
             return None
-        return f"stochastic_depth leaves out residual branches, and the model {model.name} has none that it could"
+        return f"stochastic_depth leaves out residual branches, but the model {model.name} has none to leave out"
 
     def on_model(self, module: nn.Module) -> None:
         from trainables.models._layers import StochasticDepthSite

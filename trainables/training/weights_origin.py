@@ -93,9 +93,9 @@ def origin_of(metadata: Mapping[str, str]) -> WeightsOrigin | None:
     except ValidationError as wrong:
         first = wrong.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"its header describes no model of this program ({place}: {first['msg']})") from None
+        raise ValueError(f"its header does not describe a model of this program ({place}: {first['msg']})") from None
     if origin.model is None:
-        raise ValueError("its header describes no model")
+        raise ValueError("its header does not describe a model")
     return origin
 
 

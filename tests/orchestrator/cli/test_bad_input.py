@@ -44,7 +44,7 @@ CASES: dict[str, tuple[str | bytes, str]] = {
     "a list at the root": ("- name: demo\n", "grid.yaml:1:1: "),
     "a text at the root": ("hello\n", "grid.yaml:1:1: "),
     "a negative learning rate": (changed("[sgd]", "[{name: sgd, lr: -1}]"), "grid.yaml:5:31: "),
-    "a learning rate that is no number": (changed("[sgd]", "[{name: sgd, lr: .nan}]"), "grid.yaml:5:31: "),
+    "a learning rate that is not a number": (changed("[sgd]", "[{name: sgd, lr: .nan}]"), "grid.yaml:5:31: "),
     "an infinite learning rate": (changed("[sgd]", "[{name: sgd, lr: .inf}]"), "grid.yaml:5:31: "),
     "a learning rate that is text": (changed("[sgd]", '[{name: sgd, lr: "abc"}]'), "grid.yaml:5:31: "),
     "no epochs": (changed("epochs: 1", "epochs: 0"), "grid.yaml:8:20: "),

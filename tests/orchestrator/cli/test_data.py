@@ -120,7 +120,7 @@ def test_labels_of_a_csv_file_are_read_and_the_columns_are_told(birds: Path) -> 
     assert isinstance(refused.exception, UserError)
     assert str(refused.exception).splitlines() == [
         f"{table}:15: there is no label; give one, or remove the line",
-        f"{table}:14: ../x.png: it leads out of {birds}, below which alone images are read",
+        f"{table}:14: ../x.png: it leads out of {birds}, and images are read only below that",
     ]
 
 

@@ -59,8 +59,8 @@ def test_weights_that_cannot_be_used_are_reported_where_they_stand(tmp_path: Pat
         "are not there",
         "is a pickle",
         "header is said to take",
-        "another net than mlp",
-        "another net than resnet18",
+        "another network than mlp",
+        "another network than resnet18",
     )
     assert all(text in line for text, line in zip(message, found, strict=True))
 

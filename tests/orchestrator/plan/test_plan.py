@@ -292,7 +292,7 @@ def test_what_an_optimizer_cannot_train_is_skipped_with_its_reason(tmp_path: Pat
     planned = plan(tmp_path, model="mlp", optimizer="[sgd, sparse_adam, {name: lbfgs, max_iter: [5, 6]}]")
     assert described(planned) == [
         "mlp sgd none: runs",
-        "mlp sparse_adam none: sparse_adam updates sparse gradients alone, and those of mlp are dense; use adam",
+        "mlp sparse_adam none: sparse_adam takes only sparse gradients, but those of mlp are dense; use adam",
         "mlp lbfgs(max_iter=5) none: runs",
         "mlp lbfgs(max_iter=6) none: runs",
     ]
@@ -304,7 +304,7 @@ def test_a_line_search_cannot_see_what_is_in_the_gradients_alone(tmp_path: Path)
     planned = plan(tmp_path, model="mlp", optimizer=levels, regularizer="[none, l1, decoupled_weight_decay]")
     (reason,) = planned.counts().skipped
     assert reason == (
-        "the line search of lbfgs compares losses, and l1 changes the gradients alone; set line_search_fn to null"
+        "the line search of lbfgs compares losses, and l1 changes only the gradients; set line_search_fn to null"
     )
     assert planned.counts().skipped[reason] == 1
     check_counts(planned)
@@ -331,7 +331,7 @@ def test_a_regularizer_that_the_model_has_no_place_for_is_skipped_with_its_reaso
     planned = plan(tmp_path, model="[mlp, lstm]", regularizer="[none, stochastic_depth, [mixup, class_weights]]")
     skipped = planned.counts().skipped
     assert sorted(skipped) == [
-        f"stochastic_depth leaves out residual branches, and the model {model} has none that it could"
+        f"stochastic_depth leaves out residual branches, but the model {model} has none to leave out"
         for model in ("lstm", "mlp")
     ]
     check_counts(planned)

@@ -96,7 +96,7 @@ def test_the_other_process_counts_what_this_one_would_whatever_a_model_does_betw
     )
     assert len(notes) == len(reasons)
     for note, reason in zip(notes, reasons, strict=True):
-        assert note.startswith("warning: what hostile computes cannot be counted")
+        assert note.startswith("warning: the operations of hostile cannot be counted")
         assert reason in note
         assert len(note) < 2000
     assert (left, has_torch) == (0, False)

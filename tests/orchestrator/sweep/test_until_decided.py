@@ -108,7 +108,7 @@ def test_a_plan_says_the_least_and_the_most(
     planned = told(capsys, "plan", "grid.yaml", "--json")
     assert (planned["trials"], planned["to_run"], planned["most_trials"]) == (46, 0, 3 * 15 + 8)
     assert run(["plan", "grid.yaml"]) == 0
-    assert "claims are looked at after 8, 11, 15 seeds of their cells" in capsys.readouterr().out
+    assert "claims are looked at after 8, 11, 15 seeds; cells" in capsys.readouterr().out
 
 
 def completed(folder: Path) -> int:

@@ -139,7 +139,7 @@ def test_what_changes_between_fingerprint_and_decoding_is_refused(
     planned = dataset.fingerprint(place)
     file, new = pairs(dataset, place, tmp_path / "other")[0]
     replaced(file, new)
-    with pytest.raises(DataError, match="not those that were planned with"):
+    with pytest.raises(DataError, match="not those of the plan"):
         contents(dataset, place, planned)
     assert not [entry for entry in place.cache.glob("*-*") if entry.is_dir()]
 
@@ -186,11 +186,11 @@ def test_what_changes_while_it_is_decoded_is_decoded_again_or_refused(place: Dat
         contents(dataset, place, planned)
     with (
         meanwhile(lambda: image(root / "1" / "new.bmp", 7)),
-        pytest.raises(DataError, match="not those that were pl"),
+        pytest.raises(DataError, match="not those of the pl"),
     ):
         contents(dataset, place, planned)
     again = dataset.fingerprint(place)
-    with meanwhile(one.unlink), pytest.raises(DataError, match=r"not those that were planned with"):
+    with meanwhile(one.unlink), pytest.raises(DataError, match=r"not those of the plan"):
         contents(dataset, place, again)
 
 
@@ -231,7 +231,7 @@ def test_a_changed_list_of_groups_is_another_content(place: DataLocation) -> Non
     dataset = ImageFolder(path="set", groups="people.csv")
     planned = dataset.fingerprint(place)
     people.write_text("\n".join(["path,group", *(line.replace(",a", ",b") for line in lines[:1]), *lines[1:]]))
-    with pytest.raises(DataError, match="not those that were planned with"):
+    with pytest.raises(DataError, match="not those of the plan"):
         contents(dataset, place, planned)
     assert str(people) in dataset.content_files(place)
 

@@ -88,7 +88,7 @@ def test_a_binary_batch_cut_short_is_named(place: DataLocation) -> None:
     publish_binary(place.data / "cifar-10-batches-bin")
     batch = place.data / "cifar-10-batches-bin" / "data_batch_1.bin"
     batch.write_bytes(batch.read_bytes()[:-1])
-    with pytest.raises(DataError, match=r"data_batch_1\.bin: 9218 bytes are no whole number of rows"):
+    with pytest.raises(DataError, match=r"data_batch_1\.bin: 9218 bytes are not a whole number of rows"):
         Cifar10().fingerprint(place)
 
 

@@ -140,12 +140,12 @@ def test_numbers_to_predict(place: DataLocation, data: Path) -> None:
     assert (dataset.info(place).task, dataset.info(place).classes) == ("regression", ())
     assert greys(dataset, place) == {10: 1.5, 20: -2.0, 30: 10.0, 40: 0.0}
     assert faults(write(data, text.replace("-2", "old"), target="age"), place) == [
-        f"{data}/labels.csv:3: 'old' is no number; give one, as in 1.5"
+        f"{data}/labels.csv:3: 'old' is not a number; give one, as in 1.5"
     ]
     (fault,) = faults(write(data, text.replace("-2", "nan"), target="age"), place)
-    assert f"the column age holds no finite number for 1 of 4 images: {data}/labels.csv:3 (missing, or NaN)" in fault
+    assert f"the column age has no finite number for 1 of 4 images: {data}/labels.csv:3 (missing, or NaN)" in fault
     both = write(data, text.replace("age", "age,label").replace("png,", "png,x,"), target="age", label="label")
-    assert faults(both, place) == ["label and target are both given; one of them says what is to be learnt"]
+    assert faults(both, place) == ["label and target are both given; give the one that is to be learnt"]
 
 
 def test_the_images_lie_in_another_folder(place: DataLocation, data: Path, tmp_path: Path) -> None:
@@ -281,23 +281,23 @@ LATIN = "image,label\na.png,owl\nb.png,h\xe4her\n".encode("latin-1")
         ("image,label,split\na.png,x,train\nb.png,y,\n", ":3: there is no split; give one, or remove the line"),
         ("image,label,group\na.png,x,1\nb.png,y,\n", ":3: there is no group; give one, or remove the line"),
         (f"image,label\na.png,x\nb.png,{'y' * 300}\n", ":3: the label has 300 bytes, of 255 at most"),
-        (f"image,label\na.png,x\nb.png,{'y' * 200_000}\n", ":3: it is no line of a CSV file: field larger than"),
+        (f"image,label\na.png,x\nb.png,{'y' * 200_000}\n", ":3: it is not a line of a CSV file: field larger than"),
         (
             f"image,label\na.png,x\n{'z' * (1 << 20)}\n",
             ":3: the line has more than 1,048,576 signs; is this the CSV file?",
         ),
         (
             'image,label\na.png,x\n"b.png,y\nd.png,z\n',
-            ":3: it is no line of a CSV file: unexpected end of data; a quotation",
+            ":3: it is not a line of a CSV file: unexpected end of data; a quotation",
         ),
-        ('image,label\na.png,x\n"b.png"c,y\n', ":3: it is no line of a CSV file: ',' expected after '\"'"),
+        ('image,label\na.png,x\n"b.png"c,y\n', ":3: it is not a line of a CSV file: ',' expected after '\"'"),
         (
             "image,label\na.png,caf\u00e9\nb.png,cafe\u0301\n",
             " has two classes called caf\u00e9, which differ in spaces or",
         ),
         (LATIN, ":3: byte 0xe4 is not UTF-8; save the file as UTF-8 (in Excel: CSV UTF-8)"),
         (LABELS.encode("utf-16"), " is UTF-16; save it as UTF-8 (in Excel: CSV UTF-8)"),
-        (b"image,label\na.png,x\nb.png,\0y\n", ":3: it holds a NUL, which no text has"),
+        (b"image,label\na.png,x\nb.png,\0y\n", ":3: it contains a NUL, which text never does"),
         (b"PK\x03\x04sheet", " is a workbook or an archive; save the sheet as CSV (UTF-8)"),
         (b"PAR1\0\0", " is a Parquet file; read it with `image_parquet`, or save it as CSV"),
         (b"\x1f\x8b\0", " is compressed; unpack it"),

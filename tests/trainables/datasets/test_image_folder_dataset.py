@@ -155,8 +155,8 @@ def test_every_broken_image_is_named(place: DataLocation, birds: Path) -> None:
     with pytest.raises(BrokenImage) as decoding:
         ImageFolder.from_parameters({"path": "birds", "size": 8, "channels": 1}).load(place)
     assert header.value.path == decoding.value.path == str(birds / "crow" / "cut.png")
-    assert f"(broken as well: {birds}/owl/broken.jpg)" in str(header.value)
-    assert f"(broken as well: {birds}/owl/a.PNG, {birds}/owl/broken.jpg)" in str(decoding.value)
+    assert f"(also broken: {birds}/owl/broken.jpg)" in str(header.value)
+    assert f"(also broken: {birds}/owl/a.PNG, {birds}/owl/broken.jpg)" in str(decoding.value)
 
 
 def test_an_empty_class_is_named(place: DataLocation, birds: Path) -> None:

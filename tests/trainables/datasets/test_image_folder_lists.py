@@ -110,7 +110,7 @@ def test_numbers_with_a_comma_as_some_spreadsheets_write_them_are_told_as_such(p
     ages.write_text("path;target\nc.png;30\na/b.png;4.5\na/d/e.png;2\n")
     assert ImageFolder(path="faces", target="ages.csv").load(place).targets[:, 0].tolist() == [4.5, 2, 30]
     ages.write_text("path;target\nc.png;30\na/b.png;4,5\na/d/e.png;2\n")
-    with pytest.raises(UnfitOption, match=r"ages\.csv:3: '4,5' is no number"):
+    with pytest.raises(UnfitOption, match=r"ages\.csv:3: '4,5' is not a number"):
         ImageFolder(path="faces", target="ages.csv").info(place)
 
 
@@ -137,8 +137,8 @@ def test_numbers_of_images_in_train_and_test(place: DataLocation, paint: Paint) 
     [
         ("c.png,1\na/b.png,2\n", r"names no target for 1 of 3 images, such as a/d/e\.png; add a line"),
         ("c.png,1\na/b.png,\na/d/e.png,3\n", r"names no target for 1 of 3 images, such as a/b\.png"),
-        ("c.png,1\na/b.png,old\na/d/e.png,3\n", r"ages\.csv:3: 'old' is no number"),
-        ('c.png,1\na/b.png,"2,5"\na/d/e.png,3\n', r"ages\.csv:3: '2,5' is no number"),
+        ("c.png,1\na/b.png,old\na/d/e.png,3\n", r"ages\.csv:3: 'old' is not a number"),
+        ('c.png,1\na/b.png,"2,5"\na/d/e.png,3\n', r"ages\.csv:3: '2,5' is not a number"),
         (
             "c.png,1\na/b.png,nan\na/d/e.png,inf\n",
             r"no finite number for 2 of 3 images: line 3 \(.*NaN\), line 4 \(inf",

@@ -228,7 +228,7 @@ def test_every_broken_image_is_named_with_its_row(place: DataLocation, data: Pat
     with pytest.raises(BrokenImage) as broken:
         ImageParquet.from_parameters({"path": "birds.parquet", "size": 4, "channels": 1}).load(place)
     assert broken.value.path == f"{data}/birds.parquet#1"
-    assert f"(broken as well: {data}/birds.parquet#3, {data}/birds.parquet#4)" in str(broken.value)
+    assert f"(also broken: {data}/birds.parquet#3, {data}/birds.parquet#4)" in str(broken.value)
 
 
 def test_metadata_of_another_program_that_makes_no_sense_names_no_classes(place: DataLocation, data: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_packed_file_cannot_fill_the_memory_with_more_than_its_header_tells(pl
     labels = publish(place.data / "mnist", packed=True) / "train-labels-idx1-ubyte.gz"
     labels.write_bytes(gzip.compress(gzip.decompress(labels.read_bytes()) + bytes(64 << 20), 1))
     tracemalloc.start()
-    with pytest.raises(DataError, match="its header tells of 20 values, it holds more; delete it"):
+    with pytest.raises(DataError, match="its header declares 20 values, it holds more; delete it"):
         Mnist().load(place)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()

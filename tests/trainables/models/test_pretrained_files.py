@@ -139,15 +139,15 @@ def test_a_file_from_elsewhere_needs_the_model_and_its_inputs(place: DataLocatio
 
 def test_weights_of_another_architecture_are_named_before_anything_runs(place: DataLocation, tmp_path: Path) -> None:
     kept(tmp_path / "a.safetensors", Cnn(channels=(4,)))
-    with pytest.raises(WeightsError, match=r"another net than mlp: missing: .* unexpected: "):
+    with pytest.raises(WeightsError, match=r"another network than mlp: missing: .* unexpected: "):
         of("safetensors", weights="a.safetensors", model="mlp").located(place)
     with pytest.raises(
-        WeightsError, match=r"another net than cnn.*of another shape: 0.weight is 4x1x3x3 there and 8x1x3x3"
+        WeightsError, match=r"another network than cnn.*of another shape: 0.weight is 4x1x3x3 there and 8x1x3x3"
     ):
         of("safetensors", weights="a.safetensors", model={"name": "cnn", "channels": 8}).located(place)
-    with pytest.raises(WeightsError, match=r"another net than resnet18: missing: .* and 99 more"):
+    with pytest.raises(WeightsError, match=r"another network than resnet18: missing: .* and 99 more"):
         of("resnet18", weights="a.safetensors").located(place)
-    with pytest.raises(WeightsError, match="another net than efficientnet_lite0"):
+    with pytest.raises(WeightsError, match="another network than efficientnet_lite0"):
         of("efficientnet_lite0", weights="a.safetensors").located(place)
 
 
@@ -157,17 +157,20 @@ def test_weights_that_the_header_calls_whole_numbers_are_refused(place: DataLoca
     content = path.read_bytes()
     path.write_bytes(content.replace(b'"F32","shape":[4,1,3,3]', b'"I32","shape":[4,1,3,3]'))
     assert path.read_bytes() != content
-    with pytest.raises(WeightsError, match=r"another net than cnn: whole numbers in place of fractions: 0\.weight"):
+    with pytest.raises(WeightsError, match=r"another network than cnn: whole numbers in place of fractions: 0\.weight"):
         of("safetensors", weights="a.safetensors").located(place)
 
 
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ("{", "describes no model"),
-        ({"model": None, "shape": [1, 8, 8], "mean": [0], "std": [1]}, "describes no model"),
+        ("{", "does not describe a model"),
+        ({"model": None, "shape": [1, 8, 8], "mean": [0], "std": [1]}, "does not describe a model"),
         ({"model": {"name": "no_such"}, "shape": [1, 8, 8], "mean": [0], "std": [1]}, "no_such"),
-        ({"model": {"name": "mlp", "hidden": [-1]}, "shape": [1, 8, 8], "mean": [0], "std": [1]}, "describes no model"),
+        (
+            {"model": {"name": "mlp", "hidden": [-1]}, "shape": [1, 8, 8], "mean": [0], "std": [1]},
+            "does not describe a model",
+        ),
         ({"model": {"name": "mlp"}, "shape": [1, 8], "mean": [0], "std": [1]}, "shape"),
         ({"model": {"name": "mlp"}, "shape": [1, 8, 8], "mean": [0], "std": [0]}, "greater than 0"),
         ({"model": {"name": "mlp"}, "shape": [1, 8, 8], "mean": [0, 1], "std": [1]}, "one number for each"),
@@ -175,23 +178,26 @@ def test_weights_that_the_header_calls_whole_numbers_are_refused(place: DataLoca
         ({"model": {"name": "mlp", "hidden": [10**9]}, "shape": [1, 8, 8], "mean": [0], "std": [1]}, "another net"),
         (
             {"model": {"name": "mlp", "hidden": [2**31] * 2}, "shape": [1, 8, 8], "mean": [0], "std": [1]},
-            "no model of this",
+            "not describe a model of this",
         ),
         (
             {"model": {"name": "mlp", "hidden": [10**30]}, "shape": [1, 8, 8], "mean": [0], "std": [1]},
-            "no model of this",
+            "not describe a model of this",
         ),
         (
             {"model": {"name": "cnn", "channels": 10**9, "batch_norm": True}, "shape": [1, 8, 8], "mean": 0, "std": 1},
             "another net",
         ),
-        ({"model": {"name": "vit", "depth": 10**9}, "shape": [1, 8, 8], "mean": [0], "std": [1]}, "describes no model"),
+        (
+            {"model": {"name": "vit", "depth": 10**9}, "shape": [1, 8, 8], "mean": [0], "std": [1]},
+            "does not describe a model",
+        ),
         (
             {
                 "model": {"name": "pretrained:safetensors", "weights": "b.safetensors"},
                 **{"shape": [1, 8, 8], "mean": [0], "std": [1]},
             },
-            "says of itself that it goes on from itself",
+            "says that it starts from itself",
         ),
     ],
 )

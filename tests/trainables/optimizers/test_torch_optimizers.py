@@ -313,7 +313,7 @@ def test_muon_says_where_no_matrix_learns(model: str, parameters: dict[str, Any]
     data = replace(INFO, shape=(1, 32, 32))
     built = registry.get("model", model).from_parameters(parameters)
     reason = component("muon")().unsupported_reason(data, built, [])  # type: ignore[arg-type]
-    assert reason == (None if trains else f"muon updates matrices, and none of {model} learns; use adamw")
+    assert reason == (None if trains else f"muon updates matrices, but none of {model} learns; use adamw")
 
 
 def test_lbfgs_says_that_it_cannot_be_clipped() -> None:

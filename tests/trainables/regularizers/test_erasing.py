@@ -90,7 +90,7 @@ def test_the_generator_alone_decides_and_a_batch_may_be_empty() -> None:
 
 
 def test_areas_in_the_wrong_order_are_refused() -> None:
-    with pytest.raises(ValidationError, match=r"least and the greatest share.*not \[0.4, 0.02\]"):
+    with pytest.raises(ValidationError, match=r"smallest and the largest share.*not \[0.4, 0.02\]"):
         Erasing(area=(0.4, 0.02))
     with pytest.raises(ValidationError, match="greater than 0"):
         Erasing(area=(0.0, 0.02))

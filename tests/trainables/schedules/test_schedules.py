@@ -201,6 +201,6 @@ def test_impossible_schedules_are_refused(name: str, parameters: dict[str, objec
 
 
 def test_a_warm_up_that_does_not_end_is_refused_with_the_protocol() -> None:
-    with pytest.raises(ValidationError, match=r"a warm_up of 6 epochs does not end in a training of 5"):
+    with pytest.raises(ValidationError, match=r"a warm_up of 6 epochs is longer than a training of 5"):
         Protocol.from_parameters({"epochs": 5, "schedule": {"name": "cosine", "warm_up": 6}})
     assert Protocol.from_parameters({"epochs": 5, "schedule": {"name": "cosine", "warm_up": 5}}).schedule.warm_up == 5

@@ -93,5 +93,5 @@ def test_two_workers_that_share_statistics_learn_as_one_does(of_two: list[dict[s
 
 @pytest.mark.parametrize("other", [{"accumulate": 2}, {"compile": True}])
 def test_workers_would_wait_for_each_other_where_they_pass_a_net_unequally_often(other: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match=f"sync_batch_norm goes without {next(iter(other))}"):
+    with pytest.raises(ValidationError, match=f"sync_batch_norm excludes {next(iter(other))}"):
         Protocol(sync_batch_norm=True, **other)

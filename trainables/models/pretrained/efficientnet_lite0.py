@@ -83,7 +83,7 @@ class PretrainedEfficientNetLite0(Pretrained):
         net = on_meta_device(lambda: EfficientNetLite0(2))
         header = read_header(path)
         if reason := mismatch(net, header.shapes, header.whole):
-            raise WeightsError(f"{path} has the weights of another net than efficientnet_lite0: {reason}")
+            raise WeightsError(f"{path} has the weights of another network than efficientnet_lite0: {reason}")
 
     def _weights(self) -> dict[str, Tensor]:
         return super()._weights() if self.reads_file else _read_package()
@@ -108,7 +108,7 @@ def _read_package() -> dict[str, Tensor]:
     file = _package_file()
     try:
         if sha256(file.read_bytes()).hexdigest() != _SHA256:
-            raise WeightsError(f"{file} is not what {_PACKAGE} 0.1.0 published; install the package anew")
+            raise WeightsError(f"{file} is not what {_PACKAGE} 0.1.0 published; reinstall the package")
         weights: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, UnpicklingError) as refused:
         raise WeightsError(f"cannot read the weights in {file}: {refused}") from refused

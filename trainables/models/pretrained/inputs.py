@@ -27,7 +27,7 @@ def unreadable(data: DataInfo) -> str | None:
     """Return why `PixelInputs` cannot give a net such images, or None."""
     if data.channels in (1, 3):
         return None
-    return f"pretrained nets see grey or RGB images, {data.name} has {data.channels} channels"
+    return f"pretrained networks take grey or RGB images, but {data.name} has {data.channels} channels"
 
 
 class PixelInputs(nn.Module):

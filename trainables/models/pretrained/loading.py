@@ -23,7 +23,7 @@ def load(net: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if reason := mismatch(net, shapes, {name for name in weights if not weights[name].is_floating_point()}):
-        raise WeightsError(f"{source} has the weights of another net: {reason}")
+        raise WeightsError(f"{source} has the weights of another network: {reason}")
     own = net.state_dict()
     fitting = {name: tensor for name, tensor in weights.items() if tensor.shape == own[name].shape}
     net.load_state_dict({**own, **fitting})

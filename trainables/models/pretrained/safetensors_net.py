@@ -119,7 +119,7 @@ class PretrainedSafetensors(Pretrained):
         try:
             reason = self._another_net(path, replace(_ANY, shape=(origin.shape[0], *side)))
         except RecursionError:
-            raise WeightsError(f"{path} says of itself that it goes on from itself") from None
+            raise WeightsError(f"{path} says that it starts from itself") from None
         if reason:
             raise WeightsError(reason)
 
@@ -138,7 +138,7 @@ class PretrainedSafetensors(Pretrained):
             raise
         except Exception as unfit:  # noqa: BLE001 - torch raises anything at sizes that a header may well claim
             reason = said_by(unfit)
-        return reason and f"{path} has the weights of another net than {model.name}: {reason}"
+        return reason and f"{path} has the weights of another network than {model.name}: {reason}"
 
     def _origin(self, path: Path) -> _Origin:
         """Read the origin from the grid where it says so, else from the file. Raises WeightsError where neither does."""
@@ -158,7 +158,7 @@ class PretrainedSafetensors(Pretrained):
                 "(mean: 0 and std: 1 where they were the pixels)"
             )
         if model.has_own_learner:
-            raise WeightsError(f"{model.name} learns in a way of its own, which does not go on from weights")
+            raise WeightsError(f"{model.name} has a training procedure of its own, which cannot start from weights")
         return _Origin(model, said.shape if said else None, mean, std)
 
 

@@ -93,7 +93,7 @@ class TorchvisionNet(Pretrained):
         net = on_meta_device(lambda: _build(self._member, 2, transforms_input=False))
         header = read_header(path)
         if reason := mismatch(net, header.shapes, header.whole):
-            raise WeightsError(f"{path} has the weights of another net than {self._member}: {reason}")
+            raise WeightsError(f"{path} has the weights of another network than {self._member}: {reason}")
 
     def _weights(self) -> dict[str, Tensor]:
         if self.reads_file:
