@@ -238,7 +238,7 @@ def test_a_grid_without_claims_and_a_directory_without_a_sweep(
     root = write(tmp_path / "demo", {MLP: LOW}).root
     (tmp_path / "plain.yaml").write_text(stated().removesuffix("claims:\n"))
     assert run(["claims", str(root), "--grid", str(tmp_path / "plain.yaml")]) == 0
-    assert "claims nothing" in capsys.readouterr().out
+    assert "makes no claims" in capsys.readouterr().out
     assert run(["claims", str(tmp_path / "nowhere")]) == 2
 
 

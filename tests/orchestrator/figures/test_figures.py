@@ -227,7 +227,7 @@ def test_before_that_validation_is_shown_and_said(tmp_path: Path):
         ("confusion", {"place": 5}, "it has no cell in place 5: 4 cells completed a trial"),
         ("roc", {"class_name": "cta"}, "it has no class 'cta'; did you mean cat?"),
         ("effects", {}, "2 seeds do not show how much each axis explains: it takes 5"),
-        ("average-ranks", {}, "it takes 5; here is 1"),
+        ("average-ranks", {}, "need 5 data sets with different content; here is 1"),
     ],
 )
 def test_what_cannot_be_drawn_says_why(kind: str, options: dict[str, str | int], message: str, sample: ResultsPaths):

@@ -100,5 +100,5 @@ def test_seeds_of_two_data_sets_are_two_pairs() -> None:
 
 
 def test_a_number_of_seeds_from_outside_is_fixed_and_not_of_a_longer_list() -> None:
-    with pytest.raises(UserError, match="greatest seed"):
+    with pytest.raises(UserError, match="largest seed"):
         read(UNTIL).with_seeds(2**63)

@@ -68,7 +68,7 @@ def test_kinds_of_spaces(tmp_path: Path) -> None:
         ),
         ("tuning: {space: {protocol.epochs: [1, 2]}}\n", ["grid.yaml:7:18: cannot tune 'protocol.epochs'"]),
         ("tuning: {space: {optimizer: [1, 2]}}\n", ["grid.yaml:7:18: cannot tune 'optimizer'"]),
-        ("tuning: {space: {optimizer.lr: [1, 0.1, log]}}\n", ['grid.yaml:7:32: [1, 0.1, "log"] is no range']),
+        ("tuning: {space: {optimizer.lr: [1, 0.1, log]}}\n", ['grid.yaml:7:32: [1, 0.1, "log"] is not a range']),
         ("tuning: {space: {optimizer.lr: [0, 1, log]}}\n", ["grid.yaml:7:33: a range on a logarithmic scale"]),
         ("tuning: {space: {optimizer.lr: [-1, 1, linear]}}\n", ["grid.yaml:7:33: lr"]),
         ("tuning: {space: {optimizer.lr: [0.1]}}\n", ["grid.yaml:7:32: optimizer.lr has one value"]),

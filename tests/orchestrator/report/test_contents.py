@@ -138,7 +138,7 @@ def test_axes_and_levels_are_compared(tmp_path: Path):
     assert next(one.share for one in effects.shares if one.term == "optimizer") == pytest.approx(0, abs=1e-9)
     (ranks,) = page.ranks  # an optimizer of two levels has none
     assert (ranks.axis, ranks.blocks, ranks.levels) == ("model", 1, ())
-    assert "it takes 5; here is 1" in ranks.lacking
+    assert "need 5 data sets with different content; here is 1" in ranks.lacking
 
 
 def ranked_over(tmp_path: Path, datasets: dict[str, str]) -> Page:
