@@ -70,7 +70,7 @@ class Notifier:
         self._first: threading.Thread | None = None
         self._counts: Mapping[str, int] = {}
         if self._command and shutil.which(self._command[0]) is None:
-            say(f"warning: the --notify command {self._command[0]} does not exist; the sweep goes on without it")
+            say(f"warning: the --notify command {self._command[0]} was not found; the sweep goes on without it")
 
     @property
     def wanted(self) -> bool:

@@ -65,7 +65,7 @@ def test_a_plan_says_what_has_no_room_and_does_not_end_with_0(orch, asked: str) 
     ("grid", "reason"),
     [
         (f"{GRID}exclude: [{{model: mlp}}]\n", "excluded by exclude[0]"),
-        (GRID.replace("digits", "moving_digits"), "mlp reads image inputs, moving_digits has clip inputs"),
+        (GRID.replace("digits", "moving_digits"), "mlp reads image inputs, but moving_digits has clip inputs"),
         (GRID.replace("epochs: 1", "epochs: 1, select: val_mse"), "the protocol selects on val_mse"),
     ],
 )

@@ -106,11 +106,11 @@ def test_a_sweep_that_is_refused_has_ended_too(sweep: list[str]) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("/not/there --at all", "/not/there, is not there"),
+        ("/not/there --at all", "--notify command /not/there was not found"),
         (command("-c", "import sys; sys.exit('the server is away')"), "ended with 1 (the server is away)"),
         (command("-c", "import os; os.kill(os.getpid(), 9)"), "ended with -9"),
         (command("-c", "import os; os.close(0); print('x' * 10**6)"), ""),
-        ("/", "/, cannot be started: "),
+        ("/", "--notify command / cannot be started: "),
         ("  ", ""),
         ("", ""),
     ],

@@ -77,7 +77,7 @@ def write_tables(path: Path, *statements: str) -> None:
         (notes, "its journal.sqlite was not written by orch"),
         (like_ours, "its journal.sqlite was not written by orch"),
         (diary, "its journal.sqlite was not written by orch"),
-        (table, "its trials.parquet is not one of orch"),
+        (table, "its trials.parquet was not written by orch"),
         (newer, "use a newer orch"),
         (newer_tables, "use a newer orch"),
     ],

@@ -132,7 +132,7 @@ def test_clips_of_one_frame_and_of_the_smallest_size_train_in_a_batch_of_one(mod
 @pytest.mark.parametrize("model", SMALL, ids=lambda model: model.name)
 def test_what_cannot_work_is_refused_with_a_reason(model: Model) -> None:
     image = DataInfo("images", "image", (3, 32, 32), "classification", ("a", "b"))
-    assert model.unsupported_reason(image) == f"{model.name} reads clip inputs, images has image inputs"
+    assert model.unsupported_reason(image) == f"{model.name} reads clip inputs, but images has image inputs"
     times = len(model.channels)
     reason = model.unsupported_reason(film(height=(1 << times) - 1, width=99))
     assert (

@@ -140,7 +140,7 @@ def test_its_features_are_those_before_the_last_layer(hidden: tuple[int, ...]) -
     ("data", "reason"),
     [
         (DataInfo("films", "clip", (4, 3, 8, 8), "classification", tuple("ab")), "sgan reads image inputs"),
-        (DataInfo("ages", "image", (3, 8, 8), "regression"), "needs classes, ages has the task regression"),
+        (DataInfo("ages", "image", (3, 8, 8), "regression"), "needs classes, but ages has the task regression"),
         (DataInfo("dots", "image", (3, 8, 3), "classification", tuple("ab")), "leaves nothing of 8x3 pixels"),
     ],
 )

@@ -107,8 +107,8 @@ def test_a_gan_that_diverges_and_a_trial_that_is_cancelled_end_with_their_reason
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (DataInfo("films", "clip", (4, 3, 8, 8), "classification", CLASSES), "makes images, films has clip inputs"),
-        (DataInfo("ages", "image", (1, 8, 8), "regression"), "needs classes, ages has the task regression"),
+        (DataInfo("films", "clip", (4, 3, 8, 8), "classification", CLASSES), "makes images, but films has clip inputs"),
+        (DataInfo("ages", "image", (1, 8, 8), "regression"), "needs classes, but ages has the task regression"),
         (DataInfo("many", "image", (1, 8, 8), "classification", CLASSES, streamed=True), "those of many are decoded"),
         (DataInfo("dots", "image", (1, 8, 3), "classification", CLASSES), "leaves nothing of 8x3 pixels"),
     ],

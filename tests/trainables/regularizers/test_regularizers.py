@@ -105,7 +105,7 @@ def test_label_smoothing_is_torch_s_for_labels_and_mixes_given_probabilities() -
 def test_what_works_on_classes_says_so_of_numbers(name: str) -> None:
     regularizer = registry.get("regularizer", name)()
     assert isinstance(regularizer, Regularizer)
-    assert regularizer.unsupported_reason(NUMBERS, Mlp()) == f"{name} needs classes, ages has the task regression"
+    assert regularizer.unsupported_reason(NUMBERS, Mlp()) == f"{name} needs classes, but ages has the task regression"
     assert regularizer.unsupported_reason(DATA, Mlp()) is None
     assert regularizer.unsupported_reason(CLIPS, Mlp()) is None
 
