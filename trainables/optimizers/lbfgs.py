@@ -53,7 +53,7 @@ class Lbfgs(TorchOptimizer):
                 return f"lbfgs has the same options for all parameters, and {regularizer.name} would set some apart"
             if self.line_search_fn and type(regularizer).on_gradients is not Regularizer.on_gradients:
                 return (
-                    f"the line search of lbfgs compares losses, and {regularizer.name} changes the gradients alone; "
+                    f"the line search of lbfgs compares losses, and {regularizer.name} changes only the gradients; "
                     "set line_search_fn to null"
                 )
         return None
