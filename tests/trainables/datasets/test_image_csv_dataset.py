@@ -351,7 +351,7 @@ def test_labels_that_change_while_images_are_read_are_not_remembered(place: Data
     source = dataset._source(place)
     write(data, LABELS.replace("d.png,crow\n", ""))
     with pytest.raises(
-        DataError, match=r"labels\.csv changed while it was read; start again once nothing writes to it"
+        DataError, match=r"labels\.csv changed while it was read; start again when nothing writes to it"
     ):
         source.digest()
 

@@ -80,7 +80,7 @@ def test_a_path_that_leads_out_or_to_no_file_is_refused(
     (files / "self.png").symlink_to("self.png")
     os.mkfifo(files / "pipe.png")
     with_paths(data, ["a/0.png", name, "a/gone.png"])
-    with pytest.raises(BrokenImage, match=f"(?i){why}.*broken as well: .*t.parquet#2" if name != "a/gone.png" else why):
+    with pytest.raises(BrokenImage, match=f"(?i){why}.*also broken: .*t.parquet#2" if name != "a/gone.png" else why):
         ImageParquet.from_parameters({"path": "hub", "folder": "images", "size": 4, "channels": 1}).load(place)
 
 
