@@ -190,7 +190,7 @@ def test_a_video_that_cannot_be_decoded_is_an_error_with_its_path(
     for name in ("broken", "more"):
         (films / "walk" / f"{name}.mp4").write_bytes(content)
     dataset = ClipFolder.from_parameters({"path": "films", "size": size, "channels": 1 if size else None})
-    with pytest.raises(BrokenVideo, match=rf"cannot read the video {films}/walk/broken\.mp4: .*broken as well: .*more"):
+    with pytest.raises(BrokenVideo, match=rf"cannot read the video {films}/walk/broken\.mp4: .*also broken: .*more"):
         dataset.load(place)
 
 
