@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 # without byte code on disk every process compiles torch anew, for 3 s: the first run keeps it for all others
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test chaos chaos-tests fuzz audit lint format docs site bench-null bench-grid bench-plan bench-gpu validation paper clean
+.PHONY: help install demo test chaos chaos-tests slow-tests fuzz audit lint format docs site bench-null bench-grid bench-plan bench-gpu validation paper clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -51,6 +51,9 @@ chaos: $(VENV)/.installed-dev  ## disturb sweeps at random for MINUTES; goes on 
 
 chaos-tests: $(VENV)/.installed-dev  ## the tests that take a Ray of their own to kill something (some minutes)
 	$(BIN)/python -m pytest -m chaos
+
+slow-tests: $(VENV)/.installed-dev  ## the tests that take minutes or machines of their own (half an hour)
+	$(BIN)/python -m pytest -m slow --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 fuzz: $(VENV)/.installed-dev  ## change CASES=10000 files of users, and 3,000 results, at random: only planned, refused, told
 	ORCH_FUZZ_CASES=$(or $(CASES),10000) $(BIN)/python -m pytest tests/fuzz --hypothesis-show-statistics

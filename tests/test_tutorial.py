@@ -53,7 +53,6 @@ class Reader:
         assert ended.returncode == 0, f"{line}: {ended.stdout}{ended.stderr}"
         assert "(warning)" not in ended.stderr
         self.ran.append(line)
-        print(round(__import__("os").times().children_user, 1), line, flush=True)
         self.output = ended.stdout
 
     def trial(self) -> str:
@@ -63,6 +62,7 @@ class Reader:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.timeout(900)  # fifteen commands, each a process, beside whatever else this machine does
 def test_every_block_of_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.chaos.faults import FAULTS, INLINE
 from tests.chaos.lab import Labs
+from tests.marks import slow_but
 
 CASES = {
     "kill-driver": 6,
@@ -23,6 +24,7 @@ CASES = {
     "race": 2,
 }
 """How many of each; one of the others."""
+QUICK = ("kill-at-call", "kill-within-write", "disk-full-from-call", "race")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def strike(labs: Labs, name: str, times: int) -> None:
         fault.run(labs.lab(name, fault.grid, pace=fault.pace), Random(f"{name}:{number}"), number)
 
 
-@pytest.mark.parametrize("name", [fault.name for fault in INLINE])
+@pytest.mark.parametrize("name", slow_but(QUICK, [fault.name for fault in INLINE]))
 def test_a_sweep_in_one_process_loses_nothing(labs: Labs, name: str) -> None:
     strike(labs, name, CASES.get(name, 1))
 
@@ -50,7 +52,7 @@ def test_a_sweep_in_one_process_loses_nothing(labs: Labs, name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "ray-kill-driver",
+        pytest.param("ray-kill-driver", marks=pytest.mark.slow),
         pytest.param(
             "ray-bad-trials", marks=pytest.mark.chaos
         ),  # it times its faults: nothing for a machine that is busy

@@ -1,7 +1,7 @@
 """Results directories with anything changed in them: each command tells what is wrong, ends, and touches nothing else.
 
-`make fuzz` tries 3,000 where the test suite tries 100. A case that fails is printed with its number, and
-`ORCH_FUZZ_FIRST=<number> ORCH_FUZZ_CASES=1 pytest tests/fuzz/test_results.py` runs it again, alone.
+`make fuzz` tries 3,000 where the test suite tries 25, and `make slow-tests` 75 others. A case that fails is printed with
+its number, and `ORCH_FUZZ_FIRST=<number> ORCH_FUZZ_CASES=1 pytest tests/fuzz/test_results.py` runs it again, alone.
 """
 
 import gc
@@ -23,6 +23,8 @@ from tests.fuzz.results_mutations import Place, mutate
 from tests.fuzz.results_sample import TRIAL, make, make_outside
 
 CASES: Final = min(3000, int(os.environ.get("ORCH_FUZZ_CASES", "100")))
+QUICK: Final = 25
+"""So many of them by default."""
 FIRST: Final = int(os.environ.get("ORCH_FUZZ_FIRST", "0"))
 LONG: Final = "ORCH_FUZZ_CASES" in os.environ
 AS_STARTED: Final = 40
@@ -53,9 +55,15 @@ CODES: Final = {0, 2, 3, 4}
 """Of every command but those that take the lock, which end with 5 too. docs/faults.md has them."""
 
 
+CHOSEN: Final = (
+    [range(FIRST, FIRST + CASES)] if LONG else [range(QUICK), pytest.param(range(QUICK, CASES), marks=pytest.mark.slow)]
+)
+
+
 @pytest.mark.timeout(0 if LONG else 600)
+@pytest.mark.parametrize("numbers", CHOSEN, ids=str)
 def test_every_command_tells_of_damage_and_touches_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    numbers: range, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ORCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv(JOURNAL_DIR, str(tmp_path / "disk"))
@@ -68,14 +76,15 @@ def test_every_command_tells_of_damage_and_touches_nothing_else(
     capsys.readouterr()
     gc.freeze()  # so that a collection in a forked process copies nothing of this one
     failed, codes = [], Counter[str]()
-    for number in range(FIRST, FIRST + CASES):
+    for number in numbers:
         if failures := list(_failures(number, pristine, case, tmp_path / "said", codes)):
             failed += failures
             with capsys.disabled():
                 print("\n".join(failures), flush=True)
     with capsys.disabled():
         print(
-            f"\n{CASES} results directories from case {FIRST} on, {len(failed)} failures: {dict(sorted(codes.items()))}"
+            f"\n{len(numbers)} results directories from case {numbers.start} on,"
+            f" {len(failed)} failures: {dict(sorted(codes.items()))}"
         )
     assert not failed, f"{len(failed)} failures, printed above"
 

@@ -108,6 +108,7 @@ cluster.close()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "travels"), [("send.yaml", True), ("attach.yaml", False)])
 def test_workers_run_the_code_that_was_sent_unless_every_node_is_this_machine(
     folder: Path, file: str, travels: bool
@@ -120,6 +121,7 @@ def test_workers_run_the_code_that_was_sent_unless_every_node_is_this_machine(
     assert ("runtime_resources" in where) is travels, where
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["attach", "jobs"])
 @pytest.mark.parametrize(("token", "said"), [("wrong", "token"), ("none", "token")])
 def test_a_cluster_that_refuses_us_is_reported_with_its_likely_cause(
@@ -159,6 +161,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.slow
 def test_a_sweep_that_waits_for_what_another_holds_says_so_and_who_it_is(
     folder: Path,
 ) -> None:

@@ -18,6 +18,7 @@ wandb: {mode: disabled}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with g++")
 def test_a_compiled_trial_has_no_side_effects(tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text(GRID)

@@ -73,11 +73,11 @@ def ended(folder: Path) -> Iterator[list[psutil.Process]]:
     ("engine", "number", "code"),
     [
         ("inline", signal.SIGINT, 130),
-        ("inline", signal.SIGHUP, 129),
+        pytest.param("inline", signal.SIGHUP, 129, marks=pytest.mark.slow),
         ("inline", signal.SIGTERM, 143),
-        ("inline", signal.SIGUSR1, 138),
+        pytest.param("inline", signal.SIGUSR1, 138, marks=pytest.mark.slow),
         pytest.param("ray", signal.SIGINT, 130, marks=pytest.mark.ray),
-        pytest.param("ray", signal.SIGUSR1, 138, marks=pytest.mark.ray),
+        pytest.param("ray", signal.SIGUSR1, 138, marks=[pytest.mark.ray, pytest.mark.slow]),
     ],
 )
 def test_a_signal_stops_the_sweep_and_keeps_what_is_finished(
@@ -123,7 +123,9 @@ def test_a_signal_while_ray_starts(folder: Path, ended: list[psutil.Process]) ->
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("victim", ["raylet", pytest.param("gcs_server", marks=pytest.mark.chaos)])
+@pytest.mark.parametrize(
+    "victim", [pytest.param("raylet", marks=pytest.mark.slow), pytest.param("gcs_server", marks=pytest.mark.chaos)]
+)
 def test_a_ray_that_dies_ends_the_sweep_at_once(folder: Path, ended: list[psutil.Process], victim: str) -> None:
     process = running(folder, "ray", slow=2)
     ended += family(process)

@@ -81,6 +81,7 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
+@pytest.mark.slow
 def test_cut_off_and_gone_on_with_on_the_same_machine_loses_nothing(shared: Shared) -> None:
     kill(shared.on("one").start_until_the_slow_one())
     assert shared.seen()["completed"] == 2
@@ -122,6 +123,7 @@ def test_two_machines_at_once(shared: Shared) -> None:
     assert shared.attempts() == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_one_that_was_suspended_for_too_long_lets_the_other_have_it(shared: Shared) -> None:
     suspended = shared.on("one").start_until_the_slow_one()
     suspended.send_signal(signal.SIGSTOP)

@@ -191,6 +191,7 @@ print(list(results.iterdir()), gone.exit_code, gone.now, gone)
 """
 
 
+@pytest.mark.slow
 def test_results_that_are_mounted_over(results: Path) -> None:
     if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
         pytest.skip("this system lets nobody mount")

@@ -31,7 +31,7 @@ def mounted(folder: Path, command: str, cwd: Path) -> tuple[int, str, str]:
     return ended.returncode, ended.stdout, ended.stderr
 
 
-@pytest.mark.parametrize("shared", [False, True], ids=["no shm", "with its shm"])
+@pytest.mark.parametrize("shared", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["no shm", "with its shm"])
 def test_a_copy_with_a_log_is_read_where_nothing_can_be_written(tmp_path: Path, shared: bool) -> None:
     """The copy of a sweep that runs, or was killed: what was committed last stands in the log alone."""
     paths, journal = sample.write_running(tmp_path / "live")

@@ -98,7 +98,7 @@ def test_clips_with_a_digit_or_a_recording_in_common_stay_in_one_split(place: Da
         {"denoise": "median", "pixel_noise": 0.1},
         {"denoise": "gaussian"},
         {"denoise": "nlm"},
-        {"denoise": "autoencoder"},
+        pytest.param({"denoise": "autoencoder"}, marks=pytest.mark.slow),
         {"spurious": 0.9},
         {"per_class": 5, "label_noise": 0.1},
         {"folds": 4, "imbalance": 0.5},

@@ -44,6 +44,7 @@ def test_a_stopped_process_does_not_age() -> None:
     assert again == 0.0
 
 
+@pytest.mark.slow
 def test_a_process_that_works_ages_though_no_other_thread_of_it_runs() -> None:
     left_out, message, again = _run(stop=False, busy=HOLDS_ITS_LOCK)
     assert left_out == pytest.approx(0.0, abs=0.01)

@@ -176,6 +176,7 @@ def test_an_idx_file_that_lies_or_grows_is_named(
         read_idx(path)
 
 
+@pytest.mark.slow
 def test_a_table_whose_images_grow_is_named(tmp_path: Path) -> None:
     path = tmp_path / "grows.parquet"
     images = [b"\0" * 300_000_000, b"\0", b"\0", b"\0"]

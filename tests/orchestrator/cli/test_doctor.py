@@ -78,6 +78,7 @@ def test_a_package_below_its_floor_is_a_problem(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_ray_really_starts():
     """In its own process: this one may have imported Ray before, which reads its environment then."""
     done = subprocess.run([ORCH, "doctor", "--json"], env=environment(), capture_output=True, text=True)

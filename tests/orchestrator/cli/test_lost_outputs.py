@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tests.marks import slow_but
 from tests.orchestrator.processes import ORCH, PATIENCE, environment
 from tests.orchestrator.sample import write_sample
 
@@ -63,7 +64,16 @@ def sweeps(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("way", WAYS)
+FIRST = (
+    "a reader of output who has seen enough",
+    "a dead tee of both",
+    "output on a full disk",
+    "errors closed",
+    "all closed",
+)
+
+
+@pytest.mark.parametrize("way", slow_but(FIRST, WAYS))
 def test_a_sweep_whose_words_are_lost_runs_to_its_end(way: str, sweeps: Path) -> None:
     redirected, code = WAYS[way]
     ended = shell(sweeps, f"{SWEEP} {redirected}")
@@ -95,7 +105,7 @@ def code_of(process: int) -> int:
     raise AssertionError("hung")
 
 
-@pytest.mark.parametrize("options", ["", "-v"])
+@pytest.mark.parametrize("options", slow_but(["-v"], ["", "-v"]))
 def test_a_sweep_that_ignores_the_hangup_outlives_its_terminal(options: str, sweeps: Path) -> None:
     process, end = on_a_terminal(sweeps, f"trap '' HUP; exec '{ORCH}' sweep grid.yaml --engine inline {options}")
     assert os.read(end, 1)
@@ -129,7 +139,7 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("redirected", ["| true", "| head -n 1", ">/dev/full", ">&-", ">&- 2>&-"])
-@pytest.mark.parametrize("command", ["verify demo", "verify demo --json"])
+@pytest.mark.parametrize("command", slow_but(["verify demo"], ["verify demo", "verify demo --json"]))
 def test_damage_is_damage_whoever_reads_of_it(command: str, redirected: str, damaged: Path) -> None:
     assert shell(damaged, f"{command} {redirected}").returncode == 4
 
@@ -158,7 +168,9 @@ PRINTING = [
 ]
 
 
-@pytest.mark.parametrize("command", PRINTING)
+@pytest.mark.parametrize(
+    "command", slow_but(["--help", "--version", "results demo --json", "plan grid.yaml"], PRINTING)
+)
 def test_what_a_command_prints_is_missed_where_it_cannot_be_written(command: str, whole: Path) -> None:
     ended = shell(whole, f"{command} >/dev/full")
     assert (ended.returncode, ended.stdout) == (MISSED, "")
@@ -173,7 +185,7 @@ def test_a_reader_may_have_seen_enough(redirected: str, whole: Path) -> None:
 
 
 @pytest.mark.parametrize("redirected", ["2>/dev/full", "2>&-", ">/dev/full 2>&1", "2>&1 | true"])
-@pytest.mark.parametrize("command", ["sweep", "plan missing.yaml", "nonsense"])
+@pytest.mark.parametrize("command", slow_but(["plan missing.yaml"], ["sweep", "plan missing.yaml", "nonsense"]))
 def test_a_mistake_has_its_code_whether_it_can_be_reported_or_not(command: str, redirected: str, whole: Path) -> None:
     assert shell(whole, f"{command} {redirected}").returncode == 2
 

@@ -41,7 +41,9 @@ def running(folder: Path, engine: str, slow: int) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize(("engine", "slow"), [("inline", 1), pytest.param("ray", 2, marks=pytest.mark.ray)])
+@pytest.mark.parametrize(
+    ("engine", "slow"), [("inline", 1), pytest.param("ray", 2, marks=(pytest.mark.ray, pytest.mark.slow))]
+)
 def test_what_runs_is_finished_and_nothing_else_is_begun(tmp_path: Path, engine: str, slow: int) -> None:
     process = running(tmp_path, engine, slow)
     asked = subprocess.run(

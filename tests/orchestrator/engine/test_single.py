@@ -8,7 +8,7 @@ import pytest
 
 from tests.orchestrator.processes import PATIENCE, environment
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 
 LOOKS = """\
 import dataclasses, os, sys, time

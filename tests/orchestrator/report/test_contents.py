@@ -16,6 +16,7 @@ from orchestrator.report.page_data import DataTable
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export
+from tests.marks import slow_but
 from tests.orchestrator.evidence.stated import write
 from tests.orchestrator.sample import (
     CELLS,
@@ -228,7 +229,9 @@ def test_trials_of_an_earlier_grid_are_left_out_and_counted(tmp_path: Path):
     assert (page.trials, page.unplanned, page.cell_count) == (2, 2 * len(CELLS) - 2, 1)
 
 
-@pytest.mark.parametrize("damaged", ["trials", "epochs", "classes", "curves", "environments"])
+@pytest.mark.parametrize(
+    "damaged", slow_but(["trials", "curves"], ["trials", "epochs", "classes", "curves", "environments"])
+)
 def test_a_damaged_table_is_reported_and_the_journal_stands_in(
     damaged: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.cli import run
 from orchestrator.store.reading import results_at
+from tests.marks import slow_but
 from tests.orchestrator.sample import write_sample
 
 
@@ -24,7 +25,7 @@ def to_zeros(place: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [to_sentinel, to_itself, to_zeros, os.mkfifo, os.mkdir])
-@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal"])
+@pytest.mark.parametrize("ending", slow_but(["-wal"], ["-wal", "-shm", "-journal"]))
 def test_what_is_no_file_beside_a_journal_is_moved_away_and_the_rest_is_repaired(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str, make: Callable[[Path], None]
 ) -> None:

@@ -100,6 +100,7 @@ def sample_table(name: str) -> Table:
     return next(table for table in TABLES if table.name == name)
 
 
+@pytest.mark.slow
 def test_a_reader_never_sees_half_a_table(tmp_path: Path) -> None:
     paths = sample.write_sample(tmp_path)
     journal = Journal.read(paths.journal)

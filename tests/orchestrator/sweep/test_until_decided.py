@@ -132,6 +132,7 @@ run(["sweep", "grid.yaml", "--engine", "inline", "-q"])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)  # seven processes, one after another
 def test_killed_between_looks_and_at_them_it_comes_to_the_same(ended: Path, tmp_path: Path) -> None:
     grid(tmp_path)
@@ -171,6 +172,7 @@ def test_a_greater_most_is_another_plan(ended: Path, tmp_path: Path, monkeypatch
         assert "the number of seeds was planned again once after a look" in " ".join(claim["notes"])
 
 
+@pytest.mark.slow
 def test_with_what_seeds_vary_and_with_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     tuning = "tuning: {trials: 2, space: {optimizer.lr: [0.001, 0.01]}}\n"

@@ -31,6 +31,7 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.sweep.run import SweepRequest, run_sweep
 from orchestrator.sweep.summary import SweepSummary
 from results_schema import TRIAL_TABLES
+from tests.marks import slow_but
 from tests.orchestrator import sample
 from tests.trainables.epoch_rows import epoch_row
 from trainables.context import Context
@@ -126,7 +127,10 @@ class StopsAfter(SilentProgress):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("options", ["search: tpe,", "search: tpe, generation: 5,", "search: random,"])
+SEARCHES = ("search: tpe,", "search: tpe, generation: 5,", "search: random,")
+
+
+@pytest.mark.parametrize("options", slow_but(["search: tpe, generation: 5,"], SEARCHES))
 def test_the_number_of_slots_changes_no_choice(write: Write, monkeypatch: pytest.MonkeyPatch, options: str) -> None:
     grid = write(options=options)
     grid.write_text(grid.read_text().replace("trials: 6", "trials: 18"))

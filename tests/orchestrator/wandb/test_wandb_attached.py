@@ -19,6 +19,7 @@ from orchestrator.wandb.attachment import Origin, collection_of, origin_of
 from orchestrator.wandb.ledger import Ledger, Place
 from orchestrator.wandb.push import _of_grid
 from orchestrator.wandb.runs import Run
+from tests.marks import slow_but
 from tests.orchestrator.sample import CNN_ADAM, CNN_SGD, MLP_ADAM, MLP_SGD, complete, write_running, write_sample
 from tests.orchestrator.wandb.wandb_session import run_of, write
 from tests.wandb_server import WandbServer
@@ -184,7 +185,10 @@ def test_results_of_an_older_orch_that_are_pushed_again_are_there_once(
     assert (write(paths).there, write(paths).written) == (0, 0)
 
 
-@pytest.mark.parametrize("kind", ["FIFO", "folder", "device", "link", "link to itself", "link to nothing", "hole"])
+KINDS = ("FIFO", "folder", "device", "link", "link to itself", "link to nothing", "hole")
+
+
+@pytest.mark.parametrize("kind", slow_but(["FIFO", "link"], KINDS))
 def test_a_list_of_what_was_sent_that_is_no_file_is_damage_and_repaired(
     server: WandbServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:

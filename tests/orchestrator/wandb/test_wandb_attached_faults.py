@@ -61,7 +61,7 @@ def has_each_once(server: WandbServer, *, alerts: int = 1) -> None:
 @pytest.mark.parametrize(
     ("fault", "step"),
     [
-        ("500", "upload"),
+        pytest.param("500", "upload", marks=pytest.mark.slow),
         ("lost", "CommitArtifact"),
         *_longer(*((fault, step) for fault in ("500", "401", "silent", "429") for step in STEPS)),
         *_longer(*(("lost", step) for step in STEPS[:-1])),
@@ -100,7 +100,9 @@ def test_a_server_that_dies_between_a_version_and_its_alias_gets_the_alias_later
     has_each_once(server)
 
 
-@pytest.mark.parametrize("fault", ["500", *_longer("401", "silent", "lost", "429")])
+@pytest.mark.parametrize(
+    "fault", [pytest.param("500", marks=pytest.mark.slow), *_longer("401", "silent", "lost", "429")]
+)
 def test_an_alert_that_fails_is_sent_at_most_once(fault: str, server: WandbServer, tmp_path: Path) -> None:
     """One that is not answered holds nothing up without an end, and the next push makes up for it. Of one that is refused
     the SDK says nothing.

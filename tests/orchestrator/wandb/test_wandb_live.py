@@ -11,6 +11,7 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.wandb.live import MAX_OPEN
 from orchestrator.wandb.runs import running_trials
+from tests.marks import slow_but
 from tests.orchestrator.sample import BEGIN, CNN_SGD, MLP_SGD, Cell, complete, epochs, fail, plan, start
 from tests.orchestrator.wandb.wandb_session import Following, folders, write
 from tests.wandb_server import WandbServer
@@ -97,6 +98,7 @@ def test_rows_are_there_while_the_trial_trains_and_the_rest_when_it_has_ended(
     assert folders(sweep.paths) == []
 
 
+@pytest.mark.slow
 def test_what_a_run_is_called_is_known_before_its_trial_ends(server: WandbServer, sweep: Sweep) -> None:
     """A push that knows nothing of the live writer, from a copy perhaps, finds the same run."""
     writer = Following(sweep.paths, live="on")
@@ -129,7 +131,9 @@ def test_a_writer_that_is_killed_is_gone_on_with(server: WandbServer, sweep: Swe
     assert not sweep.paths.wandb_staging.exists()
 
 
-@pytest.mark.parametrize("fault", ["401", "refused", *_longer("silent", "429", "500", "lost")])
+@pytest.mark.parametrize(
+    "fault", [pytest.param("401", marks=pytest.mark.slow), "refused", *_longer("silent", "429", "500", "lost")]
+)
 def test_a_fault_in_the_middle_of_a_run_loses_and_doubles_no_row(server: WandbServer, sweep: Sweep, fault: str) -> None:
     writer = Following(sweep.paths, live="on")
     sweep.train(0.7)
@@ -147,6 +151,7 @@ def test_a_fault_in_the_middle_of_a_run_loses_and_doubles_no_row(server: WandbSe
     assert (run.summary["status"], run.summary["test_accuracy"]) == ("completed", 0.9)
 
 
+@pytest.mark.slow
 def test_rows_that_w_and_b_drops_in_silence_are_noticed_while_the_trial_trains(
     server: WandbServer, sweep: Sweep
 ) -> None:
@@ -163,7 +168,7 @@ def test_rows_that_w_and_b_drops_in_silence_are_noticed_while_the_trial_trains(
     assert (done.code, steps(server.run(MLP_SGD.trial_id(0)))) == (0, [1, 2, 3])
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3])
+@pytest.mark.parametrize("rows", slow_but([2], [1, 2, 3]))
 def test_an_attempt_that_fails_goes_on_in_its_run_and_epochs_that_run_again_are_there_once(
     server: WandbServer, sweep: Sweep, rows: int
 ) -> None:
@@ -238,6 +243,7 @@ def test_short_trials_are_sent_when_they_have_ended_unless_asked_for(sweep: Swee
     assert (trial.epochs, trial.expected_seconds) == (1, pytest.approx(1.8))
 
 
+@pytest.mark.slow
 def test_counts_lag_behind_and_nothing_comes_of_it(server: WandbServer, sweep: Sweep) -> None:
     """W&B counts rows some seconds after they arrived: a writer that takes up a run may be told of fewer."""
     first = Following(sweep.paths, live="on")

@@ -95,7 +95,9 @@ def test_runs_arrive_whole_and_are_not_sent_again(server: WandbServer, tmp_path:
     assert KEY not in sent.log + again.log + known.log
 
 
-@pytest.mark.parametrize("fault", ["refused", *_longer("silent", "429", "500"), "401"])
+@pytest.mark.parametrize(
+    "fault", ["refused", *_longer("silent", "429", "500"), pytest.param("401", marks=pytest.mark.slow)]
+)
 def test_what_does_not_answer_at_the_start_makes_runs_pending(fault: str, server: WandbServer, tmp_path: Path) -> None:
     paths = write_sample(tmp_path / "demo")
     server.refuse() if fault == "refused" else server.fail(fault)  # type: ignore[arg-type]
@@ -111,7 +113,9 @@ def test_what_does_not_answer_at_the_start_makes_runs_pending(fault: str, server
     assert folders(paths) == []
 
 
-@pytest.mark.parametrize("fault", [*_longer("refused", "silent", "401", "429"), "500", "lost"])
+@pytest.mark.parametrize(
+    "fault", [*_longer("refused", "silent", "401", "429"), pytest.param("500", marks=pytest.mark.slow), "lost"]
+)
 def test_what_stops_answering_in_the_middle_loses_and_doubles_nothing(
     fault: str, server: WandbServer, tmp_path: Path
 ) -> None:
@@ -131,6 +135,7 @@ def test_what_stops_answering_in_the_middle_loses_and_doubles_nothing(
     assert folders(paths) == []
 
 
+@pytest.mark.slow
 def test_a_short_outage_is_overcome_without_a_push(server: WandbServer, tmp_path: Path) -> None:
     paths = write_sample(tmp_path / "demo")
     server.fail("500", "UpsertBucket", skip=3, times=1)
@@ -316,6 +321,7 @@ def test_the_report_is_made_once_and_updated_in_place(server: WandbServer, tmp_p
     assert len(server.account.reports) == len(server.account.workspaces) == 1
 
 
+@pytest.mark.slow
 def test_offline_runs_that_were_synced_by_hand_are_not_sent_again(server: WandbServer, tmp_path: Path) -> None:
     paths = write_sample(tmp_path / "demo")
     assert write(paths, mode="offline").written == 9

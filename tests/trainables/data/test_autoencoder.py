@@ -21,6 +21,7 @@ def digits(side: int) -> np.ndarray:
     return np.asarray(enlarged)
 
 
+@pytest.mark.slow
 def test_images_that_it_has_not_seen_come_out_cleaner() -> None:
     clean = digits(16)
     seen = noisy(clean, 0.25)

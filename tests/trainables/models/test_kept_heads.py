@@ -1,5 +1,6 @@
 """Kept weights of a net that begins with published ones: what they lack is what was published, bit for bit."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -47,14 +48,30 @@ def trained(place: DataLocation, model: Pretrained, weights: Path | None, lr: fl
     return run_trial(TrialTask("t", 1, spec, place, weights), SingleContext(CPU, lambda row: None))
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrialResult]:
+    """The weights that a trial with a frozen backbone has kept, and what came of it."""
+    folder = tmp_path_factory.mktemp("kept")
+    place = DataLocation(data=None, beside=folder, cache=folder / "cache")
+    torch.set_num_threads(1)
+    return folder / "head.safetensors", trained(place, lite(place), folder / "head.safetensors")
+
+
+@pytest.fixture
+def head(kept: tuple[Path, TrialResult], tmp_path: Path) -> Path:
+    """Beside a grid."""
+    return Path(shutil.copy(kept[0], tmp_path))
+
+
 def metadata(path: Path) -> dict[str, str]:
     with safe_open(path, "pt") as file:
         return dict(file.metadata())
 
 
-def test_a_frozen_backbone_is_named_and_not_kept_and_predicts_as_it_did(place: DataLocation, tmp_path: Path) -> None:
-    path, model = tmp_path / "head.safetensors", lite(place)
-    first = trained(place, model, path)
+def test_a_frozen_backbone_is_named_and_not_kept_and_predicts_as_it_did(
+    place: DataLocation, tmp_path: Path, head: Path, kept: tuple[Path, TrialResult]
+) -> None:
+    path, model, (_, first) = head, lite(place), kept
     names = set(load_file(path))
     assert path.stat().st_size < 100_000  # of 14 MB
     assert {"net.head.weight", "net.head.bias"} <= names and not any("blocks" in name for name in names)
@@ -85,11 +102,10 @@ def test_what_has_learned_or_was_never_published_is_kept(
     assert "tune" in parameters or not lacks_backbone(metadata(path))
 
 
-def test_an_earlier_file_that_is_whole_is_read(place: DataLocation, tmp_path: Path) -> None:
-    trained(place, lite(place), tmp_path / "head.safetensors")
+def test_an_earlier_file_that_is_whole_is_read(place: DataLocation, tmp_path: Path, head: Path) -> None:
     model = lite(place)
-    whole = {**model.backbone(), **load_file(tmp_path / "head.safetensors")}
-    kept = {key: value for key, value in metadata(tmp_path / "head.safetensors").items() if key != "orch_backbone"}
+    whole = {**model.backbone(), **load_file(head)}
+    kept = {key: value for key, value in metadata(head).items() if key != "orch_backbone"}
     save_file({name: tensor.contiguous() for name, tensor in whole.items()}, tmp_path / "whole.safetensors", kept)
     results = [
         trained(place, of("safetensors", weights=f"{name}.safetensors").located(place), None, lr=1e-12)
@@ -98,10 +114,8 @@ def test_an_earlier_file_that_is_whole_is_read(place: DataLocation, tmp_path: Pa
     assert results[0].test == results[1].test
 
 
-def test_a_file_that_lacks_what_nobody_published_is_refused(place: DataLocation, tmp_path: Path) -> None:
-    path = tmp_path / "head.safetensors"
-    trained(place, lite(place), path)
-    tensors, said = load_file(path), metadata(path)
+def test_a_file_that_lacks_what_nobody_published_is_refused(place: DataLocation, tmp_path: Path, head: Path) -> None:
+    tensors, said = load_file(head), metadata(head)
 
     def refused(model: object, match: str) -> None:
         origin = WeightsOrigin(model=model, shape=(1, 8, 8), mean=(0.3,), std=(0.4,))  # type: ignore[arg-type]
@@ -118,9 +132,8 @@ def test_a_file_that_lacks_what_nobody_published_is_refused(place: DataLocation,
 
 
 def test_a_backbone_that_is_not_installed_is_said_before_anything_runs(
-    place: DataLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: DataLocation, head: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trained(place, lite(place), tmp_path / "head.safetensors")
 
     def absent() -> Path:
         raise WeightsError("it is the extra `pretrained`")

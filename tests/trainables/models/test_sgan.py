@@ -208,6 +208,7 @@ def run(trial_task: TrialTask) -> tuple[TrialResult, list[EpochRow]]:
     return run_trial(trial_task, SingleContext(CPU, rows.append)), rows
 
 
+@pytest.mark.slow
 def test_a_trial_learns_digits_repeats_itself_and_keeps_weights_and_samples(
     place: DataLocation, tmp_path: Path
 ) -> None:

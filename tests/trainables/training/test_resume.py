@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
+from tests.marks import slow_but
 from tests.trainables.few import FewDigits
 from trainables.context import SingleContext
 from trainables.dataset import DataInfo, DataLocation, Decoder, StreamedExamples
@@ -173,7 +174,10 @@ def check_resumed(spec: TrialSpec, place: DataLocation, folder: Path) -> Ran:
 
 
 # sparse_adam is refused by every model that there is: none has sparse gradients
-@pytest.mark.parametrize("name", [name for name in registry.names("optimizer") if name != "sparse_adam"])
+@pytest.mark.parametrize(
+    "name",
+    slow_but(("adam", "lbfgs", "muon", "sgd"), [name for name in registry.names("optimizer") if name != "sparse_adam"]),
+)
 def test_every_optimizer_goes_on_where_it_was(place: DataLocation, tmp_path: Path, name: str) -> None:
     parameters = {"sgd": {"lr": 0.05, "momentum": 0.9}, "lbfgs": {"max_iter": 3}}.get(name, {})
     optimizer = registry.get("optimizer", name).from_parameters(parameters)
@@ -204,9 +208,12 @@ def test_every_schedule_goes_on_where_it_was(place: DataLocation, tmp_path: Path
     [
         (NET, (Augment(crop=1, flip=True, rotation=20, colour=0.2), Erasing(probability=0.5), Dropout(p=0.3), L1())),
         (Resnet(depth=8, width=4), (Mixup(alpha=1.0), Cutmix(), StochasticDepth(p=0.5), DecoupledWeightDecay())),
-        (Vit(), (ClassWeights(beta=0.99), LabelSmoothing(), FocalLoss(), WeightDecay(), Dropout(p=0.1))),
+        (
+            Vit(depth=1, width=16),
+            (ClassWeights(beta=0.99), LabelSmoothing(), FocalLoss(), WeightDecay(), Dropout(p=0.1)),
+        ),
         (NET, (GanAugment(steps=5, channels=(4, 4)),)),
-        (Densenet(), ()),
+        pytest.param(Densenet(), (), marks=pytest.mark.slow),
         (Lstm(hidden=8), (Dropout(p=0.3),)),
         (Gru(hidden=8), ()),
         (Sgan(channels=(4,), hidden=(6,), generator_channels=(5,), latent=3, passes=1), (Dropout(p=0.3),)),

@@ -18,6 +18,7 @@ from orchestrator.store.integrity.verify import verify
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from results_schema import ENDED, TABLES
+from tests.marks import slow_but
 from tests.orchestrator import sample
 
 LATER = sample.Cell(model="vit")
@@ -155,8 +156,18 @@ def test_any_damage_of_a_kept_file_is_named(whole: ResultsPaths, name: str) -> N
     assert_found(whole, name, look)
 
 
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("how", ["flip", "cut", "gone"])
+FIRST = [("gone", "journal.sqlite"), ("cut", "trials.parquet"), ("gone", "epochs.parquet"), ("gone", KEPT[0])]
+FIRST += [("flip", name) for name in FILES]
+
+
+@pytest.mark.parametrize(
+    ("how", "name"),
+    [
+        pytest.param(how, name, marks=() if (how, name) in FIRST else pytest.mark.slow)
+        for how in ("flip", "cut", "gone")
+        for name in FILES
+    ],
+)
 def test_what_is_repaired_is_as_before(
     whole: ResultsPaths, tmp_path: Path, name: str, how: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -189,7 +200,7 @@ def statuses(paths: ResultsPaths) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", slow_but((0, 4), range(8)))
 def test_only_what_ended_since_the_last_export_runs_again(
     with_log: ResultsPaths, tmp_path: Path, seed: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -209,7 +220,7 @@ def test_only_what_ended_since_the_last_export_runs_again(
     assert not {after.get(trial) for trial in again} & ENDED
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", slow_but((0, 1), range(6)))
 def test_pages_that_are_gone_cost_no_trial_that_the_tables_have(whole: ResultsPaths, tmp_path: Path, seed: int) -> None:
     paths = ResultsPaths(tmp_path / "demo")
     shutil.copytree(whole.root, paths.root)

@@ -160,6 +160,7 @@ def test_files_that_were_copied_one_after_another_keep_what_was_done_before(
     assert {trial: after.get(trial) for trial in before} == before
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_is_no_other_moment(written: Written) -> None:
     """Also in the very numbers by which moments are told apart."""
     written.go_on(2)

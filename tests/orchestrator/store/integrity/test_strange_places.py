@@ -18,6 +18,7 @@ from orchestrator.cli import run
 from orchestrator.errors import DamagedResults
 from orchestrator.store.paths import ResultsPaths
 from results_schema import TABLES
+from tests.marks import slow_but
 from tests.orchestrator import sample
 
 GRID = """\
@@ -39,15 +40,23 @@ KEPT = f"weights/{TRIAL}.safetensors"
 READING = (["status"], ["verify"], ["results"], ["logs", TRIAL], ["stop"])
 
 
-@pytest.fixture
-def paths(tmp_path: Path) -> ResultsPaths:
-    """Finished results, beside a folder that is nobody's of orch."""
-    made = ResultsPaths(tmp_path / "demo")
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with finished results, beside another that is nobody's of orch."""
+    folder = tmp_path_factory.mktemp("finished")
+    made = ResultsPaths(folder / "demo")
     made.weights(TRIAL).parent.mkdir(parents=True)
     made.weights(TRIAL).write_bytes(b"weights" * 100)
-    (tmp_path / "home" / "folder").mkdir(parents=True)
-    (tmp_path / "home" / "victim.txt").write_text("mine")
-    return sample.write_sample(made.root)
+    (folder / "home" / "folder").mkdir(parents=True)
+    (folder / "home" / "victim.txt").write_text("mine")
+    sample.write_sample(made.root)
+    return folder
+
+
+@pytest.fixture
+def paths(finished: Path, tmp_path: Path) -> ResultsPaths:
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return ResultsPaths(tmp_path / "demo")
 
 
 def home(paths: ResultsPaths) -> dict[str, tuple[int, bytes]]:
@@ -64,21 +73,28 @@ def said(paths: ResultsPaths, which: str, name: str, digest: str) -> None:
     paths.checksums.write_text(f'{{"checksum": "{checksum}", "content": {text}}}\n')
 
 
+LEADING_OUT = ("../home/victim.txt", "../home", "..", "weights/a\0b.safetensors", "weights/\ud800.safetensors", "")
+"""Of each kind of name one."""
+
+
 @pytest.mark.parametrize(
     "name",
-    [
-        *(
-            "../home/victim.txt",
-            "weights/../../home/victim.txt",
-            "../home",
-            "../../../../../../../../dev/null",
-            "..",
-            ".",
-        ),
-        *("weights/a\0b.safetensors", "weights/\ud800.safetensors", "weights/\udcff.safetensors", "", "weights"),
-        *(f"weights/{'x' * 5000}.safetensors", "weights/.safetensors", "weights//x.safetensors", "journal.sqlite"),
-        *("weights/a/b.safetensors", "pictures/x.safetensors", "journal-version-../x.sqlite", ".lock.json"),
-    ],
+    slow_but(
+        LEADING_OUT,
+        [
+            *(
+                "../home/victim.txt",
+                "weights/../../home/victim.txt",
+                "../home",
+                "../../../../../../../../dev/null",
+                "..",
+                ".",
+            ),
+            *("weights/a\0b.safetensors", "weights/\ud800.safetensors", "weights/\udcff.safetensors", "", "weights"),
+            *(f"weights/{'x' * 5000}.safetensors", "weights/.safetensors", "weights//x.safetensors", "journal.sqlite"),
+            *("weights/a/b.safetensors", "pictures/x.safetensors", "journal-version-../x.sqlite", ".lock.json"),
+        ],
+    ),
     ids=lambda name: ascii(name)[:40],
 )
 def test_a_name_that_leads_out_is_damage_of_the_file_that_has_it(
@@ -114,7 +130,10 @@ IN_THE_WAY = {
 """Where orch writes, or an earlier one wrote, and what of the folder outside a link there leads to."""
 
 
-@pytest.mark.parametrize("name", IN_THE_WAY)
+FIRST = (".lock.json", ".trials.parquet.tmp", "journal.sqlite-wal", "report.html", "journal.mark", "weights")
+
+
+@pytest.mark.parametrize("name", slow_but(FIRST, IN_THE_WAY))
 def test_nothing_is_written_through_a_link(name: str, paths: ResultsPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     """By who asks a sweep to stop, a report, a sweep that goes on, a repair, and the sweep after that."""
     before = home(paths)
@@ -176,7 +195,11 @@ def a_socket(path: Path) -> None:
 
 
 KINDS = (a_folder, os.mkfifo, to_a_device, to_itself, to_nowhere, a_hole, a_socket)
-PUT = [(KINDS[(place + more) % len(KINDS)], name) for place, name in enumerate([*FILES, KEPT]) for more in (0, 3)]
+PUT = [
+    pytest.param(KINDS[(place + more) % len(KINDS)], name, marks=marks)
+    for place, name in enumerate([*FILES, KEPT])
+    for more, marks in ((0, ()), (3, pytest.mark.slow))
+]
 
 
 @pytest.mark.parametrize(("put", "name"), PUT)
