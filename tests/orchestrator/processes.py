@@ -14,6 +14,7 @@ import psutil
 
 from orchestrator.errors import DamagedResults
 from orchestrator.store.journal import Journal
+from tests.forks import Fork
 
 ROOT = Path(__file__).parents[2]
 ORCH = Path(sys.executable).parent / "orch"
@@ -45,12 +46,15 @@ def environment() -> dict[str, str]:
     return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 
-def start(folder: Path, *arguments: str | Path) -> subprocess.Popen[str]:
-    """A Python process in `folder`, in a process group of its own."""
+def start(folder: Path, *arguments: str | Path, **variables: str) -> subprocess.Popen[str] | Fork:
+    """A Python process in `folder`, in a process group of its own. Ray starts its workers as the driver was started."""
+    if "ray" not in arguments:
+        return Fork(folder, arguments, environment() | variables)
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         cwd=folder,
-        env=environment(),
+        env=environment() | variables,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -58,10 +62,17 @@ def start(folder: Path, *arguments: str | Path) -> subprocess.Popen[str]:
     )
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+def orch(folder: Path, *arguments: str | Path, site: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command `orch` in `folder`. site: where plug-ins are installed."""
+    paths = os.pathsep.join(dict.fromkeys((str(site), str(ROOT))))
+    process = start(folder, "-m", "orchestrator", *arguments, **{"PYTHONPATH": paths} | variables)
+    return subprocess.CompletedProcess(process.args, *finish(process, 2 * PATIENCE))
+
+
+def finish(process: subprocess.Popen[str] | Fork, patience: float = PATIENCE) -> tuple[int, str, str]:
     """(exit code, standard output, standard error)."""
     try:
-        output, errors = process.communicate(timeout=PATIENCE)
+        output, errors = process.communicate(timeout=patience)
     except subprocess.TimeoutExpired:
         process.kill()
         output, errors = process.communicate()
@@ -74,7 +85,7 @@ def sweep(folder: Path, engine: str, *options: str) -> tuple[int, str, str]:
     return finish(start(folder, SWEEPER, "grid.yaml", engine, *options))
 
 
-def wait_until(what: str, holds: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_until(what: str, holds: Callable[[], bool], process: subprocess.Popen[str] | Fork) -> None:
     ends = time.monotonic() + PATIENCE
     while not holds():
         assert process.poll() is None, f"ended before {what}: {process.communicate()}"
@@ -109,7 +120,7 @@ def attempts(folder: Path) -> dict[int, list[str]]:
     return found
 
 
-def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
+def family(process: subprocess.Popen[str] | Fork) -> list[psutil.Process]:
     """Everything that the process has started, and what that has started."""
     return psutil.Process(process.pid).children(recursive=True)
 

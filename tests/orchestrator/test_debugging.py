@@ -4,18 +4,17 @@ import os
 import pty
 import select
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from orchestrator.cli import run
 from orchestrator.store.journal import Journal
-from tests.orchestrator.processes import ORCH, PATIENCE, ROOT, environment
+from tests.forks import Fork
+from tests.orchestrator.processes import PATIENCE, ROOT, environment, orch
 
 PLUGIN = ROOT / "tests" / "plugins" / "pausing.py"
 GRID = """\
@@ -29,6 +28,7 @@ seeds: %s
 protocol: {epochs: 2}
 wandb: {mode: disabled}
 """
+ORCH = ("-m", "orchestrator")
 PROMPT = "(Pdb) "
 
 
@@ -49,46 +49,32 @@ def surroundings(site: Path) -> dict[str, str]:
     return environment() | {"PYTHONPATH": paths, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
 
 
-def on_terminal(
-    site: Path, folder: Path, *command: object, answers: list[str], prompt: str = PROMPT
-) -> tuple[int, str]:
-    """Exit code of a command and all that its terminal shows; each prompt gets the next answer, as long as there is one."""
+def on_terminal(site: Path, folder: Path, *command: str, answers: list[str], prompt: str = PROMPT) -> tuple[int, str]:
+    """Exit code of `python COMMAND` and all that its terminal shows; each prompt gets the next answer, if any is left."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [str(part) for part in command],
-        cwd=folder,
-        env=surroundings(site),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
+    process = Fork(folder, command, surroundings(site), os.ttyname(theirs))
     shown, seen, ends = "", 0, time.monotonic() + PATIENCE / 3
     try:
         while time.monotonic() < ends:
-            if select.select([ours], [], [], 1.0)[0]:
-                with suppress(OSError):  # the other end is closed
-                    part = os.read(ours, 65_536)
-                    shown += part.decode()
-                    if answers and prompt in shown[seen:]:
-                        seen = len(shown)
-                        os.write(ours, f"{answers.pop(0)}\n".encode())
-                    continue
+            ended = process.poll() is not None
+            if select.select([ours], [], [], 0.1)[0]:
+                shown += os.read(ours, 65_536).decode()
+                if answers and prompt in shown[seen:]:
+                    seen = len(shown)
+                    os.write(ours, f"{answers.pop(0)}\n".encode())
+            elif ended:
                 break
         return process.wait(10), shown.replace("\r\n", "\n")
     finally:
         process.kill()
         process.wait()
         os.close(ours)
+        os.close(theirs)
 
 
 def swept(site: Path, folder: Path, regularizer: str, seeds: str = "2", *options: str) -> int:
     (folder / "grid.yaml").write_text(GRID % (regularizer, seeds))
-    command = [str(ORCH), "sweep", "grid.yaml", "--engine", "inline", "-q", *options]
-    return subprocess.run(
-        command, cwd=folder, env=surroundings(site), stdin=subprocess.DEVNULL, check=False, timeout=PATIENCE
-    ).returncode
+    return orch(folder, "sweep", "grid.yaml", "--engine", "inline", "-q", *options, site=site).returncode
 
 
 def trials(folder: Path) -> dict[str, str]:
@@ -105,7 +91,7 @@ def content(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("at", ["breakpoint", "wrapped"])
 def test_leaving_a_debugger_ends_an_inline_sweep_as_ctrl_c_does(site: Path, tmp_path: Path, at: str) -> None:
     (tmp_path / "grid.yaml").write_text(GRID % (f"{{name: pause, at: {at}}}", "3"))
-    command = (ORCH, "sweep", "grid.yaml", "--engine", "inline")
+    command = (*ORCH, "sweep", "grid.yaml", "--engine", "inline")
     code, shown = on_terminal(site, tmp_path, *command, answers=["p parameters", "q"])
     assert code == 128 + signal.SIGINT, shown
     assert "> " in shown and "pausing.py" in shown and "1210" in shown.split("p parameters")[1]
@@ -126,7 +112,7 @@ def test_where_nobody_sits_a_breakpoint_ends_an_inline_sweep_and_fails_no_trial(
 def test_a_trial_runs_again_in_a_debugger_and_nothing_is_recorded(site: Path, tmp_path: Path) -> None:
     assert swept(site, tmp_path, "none, {name: pause, at: nothing}") == 0
     before, (trial, *_) = content(tmp_path), trials(tmp_path)
-    code, shown = on_terminal(site, tmp_path, ORCH, "debug", "results/paused", trial[:8], answers=[])
+    code, shown = on_terminal(site, tmp_path, *ORCH, "debug", "results/paused", trial[:8], answers=[])
     assert code == 0, shown
     assert f"trial {trial} (completed), on cpu; nothing is recorded" in shown
     told = {line.split()[0]: line.split(maxsplit=1)[1] for line in shown.splitlines() if line.startswith("  ")}
@@ -140,13 +126,13 @@ def test_breakpoints_and_a_debuggers_own_start_are_met(site: Path, tmp_path: Pat
     swept(site, tmp_path, "pause")
     trial = next(trial for trial, status in trials(tmp_path).items() if status == "pending")
     code, shown = on_terminal(
-        site, tmp_path, ORCH, "debug", "results/paused", trial, answers=["p parameters", "c", "c"]
+        site, tmp_path, *ORCH, "debug", "results/paused", trial, answers=["p parameters", "c", "c"]
     )
     assert (code, shown.count(PROMPT)) == (0, 3), shown
     assert "1210" in shown and shown.rstrip().endswith("; none is stored")
-    code, shown = on_terminal(site, tmp_path, ORCH, "debug", "results/paused", trial, answers=["q"])
+    code, shown = on_terminal(site, tmp_path, *ORCH, "debug", "results/paused", trial, answers=["q"])
     assert code == 130 and "left the debugger; nothing was recorded" in shown and "Traceback" not in shown
-    module = (sys.executable, "-m", "pdb", "-m", "orchestrator", "debug", "results/paused", trial)
+    module = ("-m", "pdb", "-m", "orchestrator", "debug", "results/paused", trial)
     code, shown = on_terminal(site, tmp_path, *module, answers=["c", "up", "c", "c", "q"])
     assert code == 0 and "The program exited via sys.exit(). Exit status: 0" in shown, shown
     assert "pausing.py" in shown and "on_model(self.module)" in shown
@@ -158,11 +144,11 @@ def test_an_error_is_raised_whole_and_can_be_looked_into(site: Path, tmp_path: P
     ((trial, status),) = trials(tmp_path).items()
     assert status == "failed"
     debug = ("debug", "results/paused", trial)
-    code, shown = on_terminal(site, tmp_path, ORCH, *debug, answers=[])
+    code, shown = on_terminal(site, tmp_path, *ORCH, *debug, answers=[])
     assert code == 1 and "Traceback" in shown and shown.rstrip().endswith("ValueError: no net of 1210 parameters")
-    code, shown = on_terminal(site, tmp_path, ORCH, *debug, "--pdb", answers=["p parameters + 1", "q"])
+    code, shown = on_terminal(site, tmp_path, *ORCH, *debug, "--pdb", answers=["p parameters + 1", "q"])
     assert code == 1 and "1211" in shown, shown
-    module = (sys.executable, "-m", "pdb", "-m", "orchestrator", *debug)
+    module = ("-m", "pdb", "-m", "orchestrator", *debug)
     code, shown = on_terminal(site, tmp_path, *module, answers=["c", "p parameters + 1", "q", "q"])
     assert "Running 'cont' or 'step' will restart the program" in shown and "1211" in shown, shown
 

@@ -1,13 +1,11 @@
 """Trials that misbehave, between healthy ones: each has its own status, and the healthy ones are as they are without."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from tests.orchestrator.processes import ORCH, PATIENCE, ROOT, environment
+from tests.orchestrator.processes import ROOT, orch
 
 PLUGIN = ROOT / "tests" / "plugins" / "misbehaving.py"
 GRID = """\
@@ -78,16 +76,8 @@ def sweep(folder: Path, name: str, engine: str, deeds: tuple[str, ...], *, healt
     for number, deed in enumerate(deeds):
         levels.insert(2 * number + 1, f"{{name: mischief, deed: {deed}}}")
     (folder / f"{name}.yaml").write_text(GRID % (name, ", ".join(levels)))
-    ended = subprocess.run(
-        [ORCH, "sweep", f"{name}.yaml", "--engine", engine],
-        cwd=folder,
-        env=environment() | {"PYTHONPATH": os.pathsep.join((str(folder / "site"), str(ROOT)))},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        timeout=2 * PATIENCE,
-    )
-    assert b"Traceback" not in ended.stderr, ended.stderr.decode()
+    ended = orch(folder, "sweep", f"{name}.yaml", "--engine", engine, site=folder / "site")
+    assert "Traceback" not in ended.stderr, ended.stderr
     return ended.returncode
 
 
@@ -132,25 +122,30 @@ def expect_healthy(rows: pd.DataFrame, alone: pd.DataFrame) -> None:
     assert measured(rows)["val_accuracy"].gt(0.8).all()
 
 
-@pytest.fixture(scope="module")
-def alone(folder: Path) -> pd.DataFrame:
-    """As many healthy trials as any sweep below has, without the others."""
-    assert sweep(folder, "alone", "inline", (), healthy=len({*FAILS, *CHANGES, *UNFELT, *KILLS}) + 1) == 0
+def alone(folder: Path, healthy: int) -> pd.DataFrame:
+    """So many healthy trials, without the others. What an earlier test has run of them does not run again."""
+    assert sweep(folder, "alone", "inline", (), healthy=healthy) == 0
     return rows_of(folder, "alone")
 
 
+SOME = ("surrogate", "interrupt", "closes", "thread", "layer", "dtype", "folder", "forks")
+"""That end their trial, change their process, do both, or neither."""
+ALL = tuple(dict.fromkeys((*FAILS, *CHANGES, *UNFELT)))
+
+
 @pytest.mark.timeout(500)
-def test_inline_each_has_its_own_status_and_the_others_are_as_without_it(folder: Path, alone: pd.DataFrame) -> None:
-    deeds = tuple(dict.fromkeys((*FAILS, *CHANGES, *UNFELT)))
-    assert sweep(folder, "inline", "inline", deeds, healthy=len(deeds) + 1) == 1
-    rows = rows_of(folder, "inline")
+@pytest.mark.parametrize("deeds", [SOME, pytest.param(ALL, marks=pytest.mark.slow)], ids=["some", "all"])
+def test_inline_each_has_its_own_status_and_the_others_are_as_without_it(folder: Path, deeds: tuple[str, ...]) -> None:
+    name = f"inline_{len(deeds)}"
+    assert sweep(folder, name, "inline", deeds, healthy=len(deeds) + 1) == 1
+    rows = rows_of(folder, name)
     expect(rows, deeds)
-    expect_healthy(rows, alone.head(len(deeds) + 1))
+    expect_healthy(rows, alone(folder, len(deeds) + 1))
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
-def test_a_trial_that_takes_the_sweep_with_it_does_so_once(folder: Path, alone: pd.DataFrame) -> None:
+def test_a_trial_that_takes_the_sweep_with_it_does_so_once(folder: Path) -> None:
     codes: list[int] = []
     while not codes or (codes[-1] not in (0, 1) and len(codes) < 10):
         codes.append(sweep(folder, "kills", "inline", tuple(KILLS), healthy=len(KILLS) + 1))
@@ -158,16 +153,16 @@ def test_a_trial_that_takes_the_sweep_with_it_does_so_once(folder: Path, alone: 
     rows = rows_of(folder, "kills")
     expect(rows, tuple(KILLS))
     assert all(signal in reason for signal, reason in zip(KILLS.values(), by_deed(rows)["reason"], strict=True))
-    expect_healthy(rows, alone.head(len(KILLS) + 1))
+    expect_healthy(rows, alone(folder, len(KILLS) + 1))
 
 
 @pytest.mark.ray
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
-def test_on_ray_all_of_them_in_one_sweep(folder: Path, alone: pd.DataFrame) -> None:
-    deeds = tuple(dict.fromkeys((*FAILS, *CHANGES, *UNFELT, *KILLS)))
+def test_on_ray_all_of_them_in_one_sweep(folder: Path) -> None:
+    deeds = (*ALL, *KILLS)
     assert sweep(folder, "on_ray", "ray", deeds, healthy=len(deeds) + 1) == 1
     rows = rows_of(folder, "on_ray")
     expect(rows, deeds)
-    expect_healthy(rows, alone)
+    expect_healthy(rows, alone(folder, len(deeds) + 1))
     assert by_deed(rows)["attempts"].max() == 3

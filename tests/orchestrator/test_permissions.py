@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli import run
+from tests import forks
+from tests.marks import slow_but
 from tests.orchestrator import sample
-from tests.orchestrator.processes import environment
+from tests.orchestrator.processes import PATIENCE, environment
 
 GRID = """\
 name: demo
@@ -24,14 +27,12 @@ OWN_LOCKS = {".lock"}
 """Of filelock, whose modes are its own."""
 
 
-@pytest.mark.parametrize("umask", ["077", "022", "002"])
+@pytest.mark.parametrize("umask", slow_but(["002"], ["077", "022", "002"]))
 def test_modes_are_what_the_umask_leaves(umask: str, tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text(GRID)
     surroundings = environment() | {"ORCH_CACHE": str(tmp_path / "cache")}
-    command = [sys.executable, "-c", RUN, umask, "sweep", "grid.yaml", "--engine", "inline", "-q"]
-    subprocess.run(command, cwd=tmp_path, env=surroundings, check=True, capture_output=True)
-    command = [sys.executable, "-c", RUN, umask, "report", "results/demo"]
-    subprocess.run(command, cwd=tmp_path, env=surroundings, check=True, capture_output=True)
+    for command in (["sweep", "grid.yaml", "--engine", "inline", "-q"], ["report", "results/demo"]):
+        forks.run(tmp_path, ["-c", RUN, umask, *command], surroundings, PATIENCE).check_returncode()
     written = [*(tmp_path / "results").rglob("*"), *(tmp_path / "cache").rglob("*")]
     endings = {path.suffix for path in written}
     assert {".safetensors", ".parquet", ".sqlite", ".seal", ".mark", ".json", ".html", ".npy"} <= endings
@@ -78,11 +79,15 @@ def test_results_of_another_user_are_reported(command: str, tmp_path: Path) -> N
     [(0o755, 0o644, 0), (0o755, 0o600, 2), (0o700, 0o600, 2)],
     ids=["may be read", "whose files may not be read", "may not be entered"],
 )
-def test_a_cache_of_another_user_is_read_or_told(folder: int, file: int, code: int, tmp_path: Path) -> None:
+def test_a_cache_of_another_user_is_read_or_told(
+    folder: int, file: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     start = [*as_one_without_rights(), "-m", "orchestrator", "data", "digits"]
     cache = tmp_path / "cache"
     surroundings = environment() | {"ORCH_CACHE": str(cache)}
-    subprocess.run(start, cwd=tmp_path, env=surroundings, capture_output=True, check=True)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("ORCH_CACHE", str(cache))
+        assert run(["data", "digits"]) == 0
     for path in sorted(cache.rglob("*"), reverse=True):
         given_away(path, folder if path.is_dir() else file)
     given_away(cache, folder)

@@ -4,14 +4,14 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from results_schema import TABLES
-from tests.orchestrator.processes import ORCH, ROOT, environment
+from tests import forks
+from tests.orchestrator.processes import PATIENCE, ROOT, environment
 from trainables.columns import scores_in
 from trainables.task import tasks
 
@@ -58,23 +58,20 @@ def install(folder: Path) -> Path:
     return folder
 
 
-def run(folder: Path, *command: object, site: Path | None) -> subprocess.CompletedProcess[str]:
+def python(folder: Path, *arguments: str, site: Path | None) -> subprocess.CompletedProcess[str]:
     """site: where the plug-in is installed; None where it is not."""
     path = os.pathsep.join(str(part) for part in (site, ROOT) if part is not None)
-    return subprocess.run(
-        [str(part) for part in command],
-        cwd=folder,
-        env=environment() | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return forks.run(folder, arguments, environment() | {"PYTHONPATH": path}, PATIENCE)
+
+
+def orch(folder: Path, *arguments: str, site: Path | None) -> subprocess.CompletedProcess[str]:
+    return python(folder, "-m", "orchestrator", *arguments, site=site)
 
 
 def sweep(folder: Path, datasets: str, site: Path | None, *, claims: bool = True) -> subprocess.CompletedProcess[str]:
     grid = GRID if claims else GRID.partition("claims:")[0]
     (folder / "grid.yaml").write_text(grid.replace("%s", datasets))
-    return run(folder, sys.executable, "-c", SWEEP, "grid.yaml", site=site)
+    return python(folder, "-c", SWEEP, "grid.yaml", site=site)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +145,7 @@ def test_the_epoch_with_its_best_measure_is_selected(place: Path) -> None:
 
 
 def test_the_page_ranks_and_draws_by_its_measure(place: Path) -> None:
-    ended = run(place, ORCH, "report", "results/masks", site=place / "site")
+    ended = orch(place, "report", "results/masks", site=place / "site")
     assert ended.returncode == 0, ended.stderr
     page = (place / "results" / "masks" / "report.html").read_text()
     for words in ("test mean IoU", "validation mean IoU", "test pixel accuracy", "test accuracy"):
@@ -157,23 +154,23 @@ def test_the_page_ranks_and_draws_by_its_measure(place: Path) -> None:
 
 def test_listings_claims_and_logs_know_its_measure(place: Path) -> None:
     site = place / "site"
-    listed = run(place, ORCH, "results", "results/masks", "--json", "--where", "dataset=digit_masks", site=site)
+    listed = orch(place, "results", "results/masks", "--json", "--where", "dataset=digit_masks", site=site)
     rows = json.loads(listed.stdout)
     assert [row["val_mean_iou"] for row in rows] == sorted((row["val_mean_iou"] for row in rows), reverse=True)
     assert {"test_mean_iou", "test_pixel_accuracy"} <= rows[0].keys()
-    told = run(place, ORCH, "logs", "results/masks", rows[0]["trial_id"], site=site)
+    told = orch(place, "logs", "results/masks", rows[0]["trial_id"], site=site)
     assert "val_mean_iou" in told.stdout
     ask = "import orchestrator; print(orchestrator.load('results/masks').claims()['verdict'].to_list())"
-    judged = run(place, sys.executable, "-c", ask, site=site)
+    judged = python(place, "-c", ask, site=site)
     assert judged.returncode == 0, judged.stderr
     assert judged.stdout.strip() in {"['supported']", "['inconclusive']"}
 
 
 def test_results_are_read_and_verified_without_it_and_not_written(place: Path) -> None:
-    listed = run(place, ORCH, "results", "results/masks", "--json", "--columns", "test_mean_iou", site=None)
+    listed = orch(place, "results", "results/masks", "--json", "--columns", "test_mean_iou", site=None)
     assert listed.returncode == 0, listed.stderr
     assert any(row["test_mean_iou"] is not None for row in json.loads(listed.stdout))
-    assert run(place, ORCH, "verify", "results/masks", site=None).returncode == 0
+    assert orch(place, "verify", "results/masks", site=None).returncode == 0
     refused = sweep(place, "[digits]", None, claims=False)
     assert "mean_iou, of a task that is not installed here" in refused.stderr
 
@@ -183,12 +180,12 @@ def test_results_of_before_it_was_installed_go_on_with_it(tmp_path: Path) -> Non
     site = install(tmp_path / "site")
     grid = GRID.partition("claims:")[0]
     (tmp_path / "grid.yaml").write_text(grid % "[digits]")
-    assert run(tmp_path, sys.executable, "-c", SWEEP, "grid.yaml", site=None).returncode == 0
-    assert run(tmp_path, ORCH, "status", "results/masks", site=site).returncode == 0
+    assert python(tmp_path, "-c", SWEEP, "grid.yaml", site=None).returncode == 0
+    assert orch(tmp_path, "status", "results/masks", site=site).returncode == 0
     before = table(tmp_path)
     assert "test_mean_iou" not in before
     (tmp_path / "grid.yaml").write_text(grid % DATASETS)
-    ended = run(tmp_path, sys.executable, "-c", SWEEP, "grid.yaml", site=site)
+    ended = python(tmp_path, "-c", SWEEP, "grid.yaml", site=site)
     assert ended.returncode == 0, ended.stderr
     after = table(tmp_path)
     assert after["test_mean_iou"].notna().sum() == 4
@@ -199,7 +196,7 @@ def test_results_of_before_it_was_installed_go_on_with_it(tmp_path: Path) -> Non
 def test_what_moves_pixels_without_their_targets_is_a_reason_to_skip(place: Path) -> None:
     grid = GRID.partition("claims:")[0] % "[{name: digit_masks, resize: 16}, digit_masks]"
     (place / "moved.yaml").write_text(grid.replace("[none]", "[{name: augment, flip: true}]"))
-    planned = run(place, ORCH, "plan", "moved.yaml", site=place / "site")
+    planned = orch(place, "plan", "moved.yaml", site=place / "site")
     assert planned.returncode == 2  # nothing can run
     assert "resize changes images, but the targets of digit_masks are tied to their pixels" in planned.stdout
     assert "targets of digit_masks are tied to the pixels of its images, and would not move with them" in planned.stdout
@@ -232,8 +229,8 @@ def test_a_task_whose_columns_are_taken_is_refused_where_it_is_needed(
     plugin = site / "masks.py"
     plugin.write_text(plugin.read_text().replace(*change))
     (tmp_path / "grid.yaml").write_text(GRID.partition("claims:")[0] % DATASETS)
-    refused = run(tmp_path, ORCH, "plan", "grid.yaml", site=site)
+    refused = orch(tmp_path, "plan", "grid.yaml", site=site)
     assert refused.returncode == 2
     assert why in " ".join(refused.stderr.split())
     (tmp_path / "grid.yaml").write_text(GRID.partition("claims:")[0] % "[digits]")
-    assert run(tmp_path, ORCH, "plan", "grid.yaml", site=site).returncode == 0  # nobody else is held up by it
+    assert orch(tmp_path, "plan", "grid.yaml", site=site).returncode == 0  # nobody else is held up by it

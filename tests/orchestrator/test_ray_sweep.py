@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import every_trial
+from tests.orchestrator import processes
 from tests.orchestrator.processes import ORCH, PATIENCE, attempts, environment, sweep, trials, write_grid
 from tests.orchestrator.sweeper import (
     DIES,
@@ -85,7 +86,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same trials, each of one worker, in this machine's plainest engine."""
     folder = tmp_path_factory.mktemp("alone")
     (folder / "grid.yaml").write_text(PLAIN % "")
-    ended = orch(folder, "sweep", "grid.yaml", "--engine", "inline", "-q")
+    ended = processes.orch(folder, "sweep", "grid.yaml", "--engine", "inline", "-q")
     assert ended.returncode == 0, ended.stderr
     return folder
 
@@ -270,6 +271,7 @@ wandb: {mode: disabled}
 """
 
 
+@pytest.mark.slow
 def test_cells_are_tuned_in_slots_of_both_kinds(tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text(TUNED)
     ended = orch(tmp_path, "sweep", "grid.yaml", "--json")

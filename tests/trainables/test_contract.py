@@ -3,10 +3,7 @@
 A component that is added is found here by itself, be it a file, a member of a namespace or a plug-in that is installed.
 """
 
-import os
 import pickle
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -20,8 +17,9 @@ from pydantic import PrivateAttr
 from safetensors.torch import load_file
 from torch import nn
 
+from tests.marks import slow_but
 from tests.trainables.few import FewDigits
-from tests.trainables.test_plugin import ROOT, install
+from tests.trainables.test_plugin import install, python
 from trainables import KINDS
 from trainables.component import Component
 from trainables.context import SingleContext
@@ -83,6 +81,11 @@ def made(kind: str, name: str, **parameters: Any) -> Component:
 
 ALL: Final = [(kind, name) for kind in KINDS for name in names(kind)]
 LEARNING: Final = [(kind, name) for kind, name in ALL if kind in ("model", "optimizer")]
+
+
+def is_small(name: str) -> bool:
+    """The others take long; of a namespace a smaller member is tried by default."""
+    return name not in ("torchvision:resnet18", "pretrained:resnet18", "pretrained:efficientnet_lite0", "densenet")
 
 
 class Watch(Regularizer):
@@ -211,7 +214,7 @@ def refusal(optimizer: Optimizer, spec: TrialSpec, place: DataLocation) -> str |
     return optimizer.unsupported_reason(spec.dataset.info(place), spec.model, spec.regularizers)
 
 
-@pytest.mark.parametrize("name", names("model"))
+@pytest.mark.parametrize("name", slow_but([*filter(is_small, names("model"))], names("model")))
 def test_a_model_takes_three_steps_and_its_kept_weights_predict_the_same(
     name: str, place: DataLocation, tmp_path: Path
 ) -> None:
@@ -269,7 +272,10 @@ def readable(dataset: type[Dataset], place: DataLocation) -> Dataset:
     raise error
 
 
-@pytest.mark.parametrize(("kind", "name"), LEARNING)
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [pytest.param(kind, name, marks=() if is_small(name) else pytest.mark.slow) for kind, name in LEARNING],
+)
 def test_it_learns_64_examples_by_heart(kind: str, name: str, place: DataLocation) -> None:
     component = made(kind, name)
     # whole batches for the optimizers: some take nothing else
@@ -284,9 +290,7 @@ def test_it_learns_64_examples_by_heart(kind: str, name: str, place: DataLocatio
 
 def test_an_installed_plugin_is_found_and_keeps_to_it_too(tmp_path: Path) -> None:
     install(tmp_path)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]), "OMP_NUM_THREADS": "1"}
-    ask = [sys.executable, "-m", "pytest", "-v", "-k", "brightness or probe", "-p", "no:cacheprovider", __file__]
-    ended = subprocess.run(ask, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
+    ended = python(tmp_path, "-m", "pytest", "-v", "-k", "brightness or probe", "-p", "no:cacheprovider", __file__)
     assert ended.returncode == 0, ended.stdout
     for test in ("round_trips[dataset-brightness]", "round_trips[regularizer-probe]", "three_steps[regularizer-probe]"):
         assert f"{test} PASSED" in ended.stdout

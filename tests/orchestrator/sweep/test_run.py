@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from errno import ENOSPC
@@ -23,7 +22,7 @@ from orchestrator.store import tables
 from orchestrator.store.journal import Journal
 from orchestrator.sweep.run import SweepRequest, run_sweep
 from orchestrator.sweep.summary import SweepSummary
-from tests.orchestrator.processes import ORCH, environment
+from tests.orchestrator.processes import ORCH, environment, orch
 from tests.orchestrator.sweeper import LEAVES, RAISES, RUNS_OUT_OF_MEMORY, misbehave
 from tests.trainables.test_plugin import install
 
@@ -249,16 +248,7 @@ def test_a_numeric_target_of_a_plugin_arrives_in_the_tables(tmp_path: Path) -> N
         "name: numbers\naxes: {dataset: [brightness], model: [{name: mlp, hidden: [32]}],"
         " optimizer: [{name: adam, lr: 0.01}], regularizer: [none]}\nprotocol: {epochs: 5}\nwandb: {mode: disabled}\n"
     )
-    own = environment()
-    own["PYTHONPATH"] = os.pathsep.join([str(site), own["PYTHONPATH"]])
-    ended = subprocess.run(
-        [sys.executable, "-m", "orchestrator", "sweep", "grid.yaml", "--engine", "inline", "--json"],
-        cwd=tmp_path,
-        env=own,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = orch(tmp_path, "sweep", "grid.yaml", "--engine", "inline", "--json", site=site)
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["counts"] == {"completed": 1}
     (trial,) = pd.read_parquet(tmp_path / "results/numbers/trials.parquet").to_dict("records")

@@ -1,8 +1,7 @@
 """Batch norm over several workers is batch norm over the whole batch."""
 
 import json
-import subprocess
-import sys
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +10,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from tests.forks import Fork
 from trainables.context import SingleContext
 from trainables.dataset import DataLocation
 from trainables.models.cnn import Cnn
@@ -62,11 +62,8 @@ def keeping(rows: list[EpochRow]) -> Callable[[EpochRow], bool]:
 def of_two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What two ranks of a process group have found."""
     folder = tmp_path_factory.mktemp("ranks")
-    command = [sys.executable, "-m", "tests.trainables.training.batch_norm_rank"]
-    ranks = [
-        subprocess.Popen([*command, str(rank), str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        for rank in (0, 1)
-    ]
+    command = ("-m", "tests.trainables.training.batch_norm_rank")
+    ranks = [Fork(ROOT, [*command, str(rank), folder], os.environ) for rank in (0, 1)]
     printed = [rank.communicate(timeout=300)[0] for rank in ranks]
     assert [rank.returncode for rank in ranks] == [0, 0]
     return [json.loads(text.splitlines()[-1]) for text in printed]

@@ -2,12 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.forks import Fork
 from tests.trainables.training.test_resume import STOPPED_IN, run, spec_of, task_of
 from trainables.dataset import DataLocation
 from trainables.regularizers.augment import Augment
@@ -20,13 +19,7 @@ def test_two_workers_go_on_bit_for_bit_and_one_goes_on_from_their_epoch(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ranks = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.trainables.training.rank", str(rank), str(tmp_path)],
-            cwd=ROOT,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        Fork(ROOT, ["-m", "tests.trainables.training.rank", str(rank), tmp_path], os.environ | {"OMP_NUM_THREADS": "1"})
         for rank in range(2)
     ]
     try:
