@@ -17,7 +17,7 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.predictions.writing import write_parts
 from orchestrator.store.sql import PlannedRow
 from orchestrator.store.tables import Checksums, export
-from results_schema import VERSION, CellRow, EnvironmentRow
+from results_schema import TRAINED_NET, VERSION, CellRow, EnvironmentRow
 from trainables.columns import Scores
 from trainables.records import (
     Breakdown,
@@ -101,6 +101,7 @@ class MadeUp:
             model_config=named(self.model),
             optimizer_config=named(self.optimizer),
             regularizer_config=f"[{named(self.regularizer)}]",
+            **TRAINED_NET,
             protocol_config=json.dumps({"epochs": EPOCHS, "batch_size": 128}),
             tuning_config=None,
             data_fingerprint="f" * 32,

@@ -10,6 +10,7 @@ from results_schema.statuses import (
     BROKEN,
     ENDED,
     FINAL,
+    NOT_MADE,
     OPEN,
     RETRYABLE,
     STATUSES,
@@ -23,6 +24,7 @@ from results_schema.trials import (
     CONFIRMATION_TRIALS,
     EARLIER_TRIALS,
     EVALUATION,
+    TRAINED_NET,
     TRIAL_TABLES,
     TRIALS,
     TUNING_TRIALS,
@@ -30,7 +32,7 @@ from results_schema.trials import (
     TrialRow,
 )
 
-VERSION: Final = 10
+VERSION: Final = 11
 """Raised when a table or a column joins (ADR 6). An older journal is carried over, a newer one refused."""
 
 TABLES: Final = (*TRIAL_TABLES, EPOCHS, *BREAKDOWN, ATTEMPTS, ENVIRONMENTS)
@@ -51,6 +53,7 @@ __all__ = [
     "EVALUATION",
     "EXAMPLES",
     "FINAL",
+    "NOT_MADE",
     "OF_EXAMPLES",
     "OPEN",
     "PREDICTIONS",
@@ -59,6 +62,7 @@ __all__ = [
     "TABLES",
     "THRESHOLDS",
     "TRAINED",
+    "TRAINED_NET",
     "TRIALS",
     "TRIAL_TABLES",
     "TUNING_TRIALS",

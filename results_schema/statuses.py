@@ -30,6 +30,9 @@ OPEN: Final = frozenset({"pending", "running", "cancelled"})
 UNDER_WAY: Final = OPEN - {"cancelled"}
 """Statuses of trials that a sweep which is not stopped has still to finish."""
 
+NOT_MADE: Final = "not made: "
+"""Begins the reason of a variant that was skipped when it turned out that nothing is to be made of its net: it stands."""
+
 
 def still_to_run(counts: Mapping[str, int]) -> int:
     """Trials that will be executed by themselves. counts: trials by status."""

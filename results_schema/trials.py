@@ -13,6 +13,8 @@ EVALUATION: Final = "evaluation"
 """The purpose of a trial that is compared with others."""
 CONFIRMATION: Final = "confirmation"
 """That of a trial on a fresh seed, which tells how good a cell is that those have chosen, and chooses nothing."""
+TRAINED_NET: Final = {"deployment": "none", "deployment_config": '{"name": "none"}'}
+"""What stands in columns that came with variants, of a trial that trains: every trial of an orch from before did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +26,15 @@ class CellRow:
     model: Annotated[str, Column("-", "Label of the model level.")]
     optimizer: Annotated[str, Column("-", "Label of the optimizer level.")]
     regularizer: Annotated[str, Column("-", "Label of the regularizer level.")]
+    deployment: Annotated[
+        str | None,
+        Column("-", "Label of the deployment level: what was made of the trained net; `none` of a trial that trains."),
+    ]
     dataset_config: Annotated[str, Column("JSON", "The data set with every parameter filled in.")]
     model_config: Annotated[str, Column("JSON", "The model with every parameter filled in.")]
     optimizer_config: Annotated[str, Column("JSON", "The optimizer with every parameter filled in.")]
     regularizer_config: Annotated[str, Column("JSON", "The regularizers, in their order, with every parameter.")]
+    deployment_config: Annotated[str | None, Column("JSON", "The deployment with every parameter filled in.")]
     protocol_config: Annotated[str, Column("JSON", "What all trials share, after overrides.")]
     data_fingerprint: Annotated[str, Column("-", "Digest of the data set's content.")]
     tuning_config: Annotated[
@@ -79,6 +86,9 @@ class TrialRow:
             " choice. Of tuning trials within folds it is the seed of the trial that tests on that fold. Null where a cell"
             " is tuned once, or not at all.",
         ),
+    ]
+    parent_id: Annotated[
+        str | None, Column("-", "The trial whose net a variant was made of; null of a trial that trains.")
     ]
     config_id: Annotated[
         str | None,

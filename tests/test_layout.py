@@ -19,8 +19,8 @@ FILES: Final = {
 """Modules and their files."""
 LAYERS: Final = {
     "trainables": (
-        *("", "process_state", "data", "training", "models", "optimizers", "regularizers", "schedules", "datasets"),
-        "tasks",
+        *("", "process_state", "data", "training", "stages", "models", "optimizers", "regularizers", "schedules"),
+        *("datasets", "tasks", "deployments"),
     ),
     "orchestrator": (
         *("", "engine", "grid", "store", "plan", "evidence", "results", "report", "figures", "notebook"),
@@ -32,7 +32,7 @@ LAYERS: Final = {
 MAX_AT_THE_TOP: Final = {"orchestrator": 6, "trainables": 13}
 MAX_IN_A_FOLDER: Final = 26
 MAX_LINES: Final = 400
-OF_COMPONENTS: Final = {"datasets", "models", "optimizers", "regularizers", "schedules", "tasks"}
+OF_COMPONENTS: Final = {"datasets", "models", "optimizers", "regularizers", "schedules", "tasks", "deployments"}
 """A component a file: as many as there are."""
 
 

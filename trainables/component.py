@@ -71,7 +71,7 @@ class Component(BaseModel):
         frozen=True, extra="forbid", allow_inf_nan=False, strict=True, protected_namespaces=(), defer_build=True
     )
 
-    kind: ClassVar[str]
+    role: ClassVar[str]
     """The axis or role: `dataset`, `model`, `optimizer`, `regularizer`, `schedule`, `task`."""
     name: ClassVar[str]
     """How a grid names it."""
@@ -86,7 +86,7 @@ class Component(BaseModel):
     def canonical(self) -> str:
         """The fully resolved configuration as JSON: every default filled in, numbers in their shortest form."""
         return json.dumps(
-            {"kind": self.kind, "name": self.name, "version": self.version, "parameters": self._identity()},
+            {"kind": self.role, "name": self.name, "version": self.version, "parameters": self._identity()},
             sort_keys=True,
             separators=(",", ":"),
         )

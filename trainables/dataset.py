@@ -297,7 +297,7 @@ class Examples:
 class Dataset(DataOptions):
     """A level of the `dataset` axis. What it says and loads is plain: the options are followed outside of it."""
 
-    kind: ClassVar[str] = "dataset"
+    role: ClassVar[str] = "dataset"
     licence: ClassVar[str] = ""
     """What the source says of its use, with an address."""
 

@@ -9,6 +9,7 @@ TrainablesError              anything this package raises on purpose
 │   │   └── BrokenVideo      so it is with a video
 │   ├── UnfitOption          an option of a data set asks for what the data does not have; carries its name
 │   └── DataErrors           several of these at once
+├── CannotDeploy             a deployment can make nothing of a net; carries the reason
 ├── CheckpointError          a checkpoint cannot be gone on from; the trial starts anew
 ├── WeightsError             a file of weights is missing, damaged, dangerous, or of another model
 └── TrialStopped             raised inside a trial to end it
@@ -153,6 +154,10 @@ def each_of(error: Exception) -> tuple[Exception, ...]:
 
 class WeightsError(TrainablesError):
     """A file of weights is missing, damaged, dangerous, or of another model."""
+
+
+class CannotDeploy(TrainablesError):
+    """A deployment can make nothing of this net: its message is the reason of a skipped row."""
 
 
 class CheckpointError(TrainablesError):

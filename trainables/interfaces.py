@@ -1,4 +1,6 @@
-"""What a model, an optimizer and a regularizer are: parameters, a reason where they cannot work, and what they do."""
+"""What a model, an optimizer, a regularizer and a deployment are: parameters, a reason where they cannot work, and what
+they do.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ class Model(Component):
     that need not read its images again and again `cache_features`, as `training.prepare.CachesFeatures` says.
     """
 
-    kind: ClassVar[str] = "model"
+    role: ClassVar[str] = "model"
     inputs: ClassVar[frozenset[Input]] = frozenset({"image"})
     """The kinds of example it reads."""
     has_dropout: ClassVar[bool] = True
@@ -120,7 +122,7 @@ ParameterGroup = dict[str, Any]
 class Optimizer(Component):
     """A level of the `optimizer` axis."""
 
-    kind: ClassVar[str] = "optimizer"
+    role: ClassVar[str] = "optimizer"
     reevaluates: ClassVar[bool] = False
     """Whether its `step` takes a closure and evaluates the loss of the batch as often as it likes (L-BFGS)."""
 
@@ -167,7 +169,7 @@ class Generated:
 class Regularizer(Component):
     """A level of the `regularizer` axis, or one of several in a level."""
 
-    kind: ClassVar[str] = "regularizer"
+    role: ClassVar[str] = "regularizer"
     mixes_classes: ClassVar[bool] = False
     """Whether `on_batch` makes examples of several classes: all `on_batch` of the trial then see probabilities."""
     changes_targets: ClassVar[bool] = False
@@ -242,3 +244,26 @@ def unit(inputs: Tensor) -> Tensor:
     import torch
 
     return inputs / 255 if inputs.dtype == torch.uint8 else inputs
+
+
+# What a deployment is: a configuration that makes another net of one that a trial has trained.
+
+
+class Deployment(Component):
+    """A level of the `deployment` axis. Each also has `make`, as `stages.variant.MakesVariant` says it."""
+
+    role: ClassVar[str] = "deployment"
+
+    @property
+    def exports(self) -> bool:
+        """Whether it has torch write the net down, for which torch changes itself once in a process."""
+        return False
+
+    @property
+    def trains(self) -> int:
+        """Epochs that it goes on training; 0 where it does not."""
+        return 0
+
+    def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
+        """Return None, or the reason why it can make nothing of this model (the reason of a skipped row)."""
+        return None

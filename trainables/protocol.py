@@ -68,7 +68,7 @@ AnySchedule = Annotated[
 class Splits(Component):
     """Shares of the examples. Where the data has an official test split, `test` is not used."""
 
-    kind = "splits"
+    role = "splits"
     name = "splits"
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Of the examples that are not in an official test split."""
@@ -87,7 +87,7 @@ class Splits(Component):
 class Protocol(Component):
     """What all trials share. It is all part of a trial's identity, except the time limit and what is kept."""
 
-    kind = "protocol"
+    role = "protocol"
     name = "protocol"
     epochs: Count = 10
     """How often training goes through all training examples."""

@@ -294,6 +294,46 @@ class Predictions:
     """The examples themselves; None where whoever asked for the trial has them."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantScores:
+    """What tells a variant from the net that it was made of. Null of a trial that trains."""
+
+    runtime: Annotated[str, Column("-", "What runs the net: torch or onnxruntime.")]
+    artifact_bytes: Annotated[int, Column("B", "Size of the file that is shipped.", "lower")]
+    packed_bytes: Annotated[int, Column("B", "The same after lossless compression (zlib).", "lower")]
+    size_ratio: Annotated[float, Column("1", "artifact_bytes over those of the parent's weights.", "lower")]
+    packed_ratio: Annotated[float, Column("1", "The same of packed_bytes.", "lower")]
+    nonzero_share: Annotated[float, Column("1", "Share of the numbers in the file that are not 0.", "lower")]
+    agreement: Annotated[
+        float | None,
+        Column(
+            "1",
+            "Share of the test examples of which it says the same class as its parent; null where the task has no classes.",
+            "higher",
+        ),
+    ]
+    max_abs_difference: Annotated[
+        float, Column("1", "Largest difference between an output of it and its parent's, on the test split.", "lower")
+    ]
+    speedup: Annotated[
+        float,
+        Column(
+            "1",
+            "Time of one example in the parent over that in the variant, timed in turns in one process: median over pairs.",
+            "higher",
+        ),
+    ]
+    speedup_low: Annotated[float, Column("1", "Lower end of the 95 % interval of speedup.", measured=False)]
+    speedup_high: Annotated[float, Column("1", "Upper end of it.", measured=False)]
+    batch_speedup: Annotated[
+        float, Column("1", "speedup with batches of the protocol's size.", "higher", "speedup of a batch")
+    ]
+    batch_speedup_low: Annotated[float, Column("1", "Lower end of the 95 % interval of batch_speedup.", measured=False)]
+    batch_speedup_high: Annotated[float, Column("1", "Upper end of it.", measured=False)]
+    latency_ms_p99: Annotated[float, Column("ms", "99th percentile of the time of inference on one example.", "lower")]
+    batch_latency_ms_p99: Annotated[float, Column("ms", "The same on one batch of the protocol's size.", "lower")]
+
+
 @dataclass(frozen=True, slots=True)
 class Seeds:
     """The streams derived from a trial's seed."""
@@ -369,6 +409,8 @@ class TrialResult:
     ] = None
     cue: Annotated[CueScores | None, Prefix("cue_")] = None
     """None where no cue was planted, or the test split was not measured."""
+    variant: VariantScores | None = None
+    """None of a trial that trains."""
     predictions: Predictions | None = None
     """None where the protocol or the task keeps none, and on every rank but the first."""
     costs: Costs

@@ -65,7 +65,7 @@ def _named(base: type[Component], name: str) -> type[Component]:
 
 def _reduced(component: Component) -> tuple[object, ...]:
     """Pickled by name: a class that stands in no file cannot be found by another process."""
-    return _restored, (component.kind, component.name, component.model_dump_json())
+    return _restored, (component.role, component.name, component.model_dump_json())
 
 
 def _restored(kind: str, name: str, parameters: str) -> Component:
@@ -191,6 +191,6 @@ def _from_entry_point(kind: str, entry: EntryPoint) -> type[Component]:
 
 
 def _checked(kind: str, name: str, found: object) -> type[Component]:
-    if not (isinstance(found, type) and issubclass(found, Component) and found.kind == kind and found.name == name):
+    if not (isinstance(found, type) and issubclass(found, Component) and found.role == kind and found.name == name):
         raise BrokenComponent(f"the {kind} {name!r} is provided by {found!r}, which is not a {kind} of that name")
     return found

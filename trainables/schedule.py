@@ -26,7 +26,7 @@ class Moment:
 class Schedule(Component):
     """A value of `protocol.schedule`."""
 
-    kind: ClassVar[str] = "schedule"
+    role: ClassVar[str] = "schedule"
     is_range_test: ClassVar[bool] = False
     """Whether the run looks for the learning rates at which training works (`trainables.training.range_test`)."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from trainables.component import Component, PerWorker
 from trainables.dataset import Dataset
-from trainables.interfaces import Model, Optimizer, Regularizer
+from trainables.interfaces import Deployment, Model, Optimizer, Regularizer
 from trainables.protocol import Protocol
 from trainables.records import Seeds
 
@@ -37,6 +37,17 @@ class Checkpoints:
     """The epoch that the attempt goes on from, as its slot has found it; 0 is from the beginning."""
 
 
+@dataclass(frozen=True, slots=True)
+class ParentTrial:
+    """The trial whose net a variant is made of."""
+
+    trial_id: str
+    weights: Path
+    """Where its selected weights are kept."""
+    test_loss: float | None
+    """As its row has it: what the weights have to give again. None where the row has none."""
+
+
 @dataclass(frozen=True)
 class TrialTask:
     """One attempt at one trial. Travels to another process, so everything in it can be pickled."""
@@ -56,6 +67,8 @@ class TrialTask:
     """None where none are kept."""
     split_is_known: bool = False
     """Whether the sweep has the examples of its test split already, which then need not travel."""
+    parent: ParentTrial | None = None
+    """Of a variant; None where the trial trains a net of its own."""
 
     def resumed_at(self, epoch: int) -> TrialTask:
         """The same, going on from this epoch."""
@@ -104,6 +117,8 @@ class TrialSpec:
     """None where its seed decides everything."""
     held_out: int | None = None
     """The seed whose fold of a cross-validation it stays out of, where that is not its own: it tunes within that fold."""
+    deployment: Deployment | None = None
+    """What makes the net of its parent's, which all else describes; None of a trial that trains."""
 
     @property
     def seeds(self) -> Seeds:
@@ -127,7 +142,8 @@ class TrialSpec:
             settings_digest(self.protocol, self.variation),
         )
         apart = done_apart(self.model, self.regularizers)
-        return identity_of_workers(cell, counted_workers(self.workers, self.protocol, apart)).hex()
+        trained = identity_of_workers(cell, counted_workers(self.workers, self.protocol, apart))
+        return (trained if self.deployment is None else variant_identity(trained, self.deployment.digest())).hex()
 
     @property
     def trial_id(self) -> str:
@@ -183,6 +199,11 @@ def identity_of_workers(cell: bytes, counted: int) -> bytes:
     if counted == 1:
         return cell
     return blake2b(b"workers" + cell + counted.to_bytes(8, "big"), digest_size=8).digest()
+
+
+def variant_identity(parent: bytes, deployment: bytes) -> bytes:
+    """8 bytes that stand for a cell of variants. parent: the identity of the cell that trains; deployment: a digest."""
+    return blake2b(b"deployment" + parent + deployment, digest_size=8).digest()
 
 
 def trial_identity(cell: bytes, seed: int) -> str:

@@ -48,7 +48,7 @@ class Answers:
 class Task(Component):
     """Chosen by the data set (`DataInfo.task`), never by the grid."""
 
-    kind: ClassVar[str] = "task"
+    role: ClassVar[str] = "task"
     scores: ClassVar[type[Scores]]
     """What is measured of a split: its fields are columns of the tables."""
     loss_score: ClassVar[str]

@@ -43,8 +43,9 @@ def command(results: Path, trial: str, device: str | None, data: Path | None, po
     from orchestrator.results.kept_trial import read_kept_trial
     from orchestrator.store.reading import open_journal, results_at
 
-    with closing(open_journal(results_at(results))) as journal:
-        kept = read_kept_trial(journal, trial)
+    paths = results_at(results)
+    with closing(open_journal(paths)) as journal:
+        kept = read_kept_trial(journal, trial, paths.weights)
     location = data_location(data, None)
     from orchestrator.sweep.debug import device_for, run_again  # with torch
 
@@ -79,6 +80,7 @@ def _described(trial: "KeptTrial", device: str) -> "Iterator[str]":
     yield f"trial {trial.trial_id} ({trial.status}{reason}), on {device}; nothing is recorded"
     parts = [("dataset", spec.dataset), ("model", spec.model), ("optimizer", spec.optimizer)]
     parts += [("regularizer", part) for part in spec.regularizers]
+    parts += [("deployment", spec.deployment)] if spec.deployment is not None else []
     for kind, part in parts:
         own = _own(part)
         yield f"  {kind:12} {part.name}{f'({own})' if own else ''}"

@@ -40,6 +40,8 @@ class FailureKind(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     TIMED_OUT = "timed_out"
     CANCELLED = "cancelled"
+    UNSUPPORTED = "unsupported"
+    """Nothing can be made of the net that it is a variant of."""
     POISONED = "poisoned"
     """A CUDA error: the process cannot be used any more."""
     WORKER_LOST = "worker_lost"

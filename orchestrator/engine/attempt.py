@@ -36,7 +36,7 @@ from orchestrator.engine.plain_record import (
 )
 from orchestrator.text import clean, masked
 from trainables.context import Context
-from trainables.errors import DataError, TrialCancelled, TrialTimedOut, WeightsError
+from trainables.errors import CannotDeploy, DataError, TrialCancelled, TrialTimedOut, WeightsError
 from trainables.process_state.change import SideEffects
 from trainables.process_state.watching import ProcessState
 from trainables.records import EpochRow, TrialResult
@@ -139,6 +139,10 @@ def _outcome(
     try:
         if trial_task.spec.protocol.compile:
             state.load(load_compiler)
+        if trial_task.spec.deployment is not None and trial_task.spec.deployment.exports:
+            from trainables.stages.onnx_file import load_exporter
+
+            state.load(load_exporter)
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             made = context(lambda row: emit(EpochDone(trial_task.trial_id, trial_task.attempt, plain(row))))
             epoch = newest(trial_task, made.device) if made.rank == 0 else 0  # the first rank's is every rank's
@@ -185,7 +189,7 @@ def classify(raised: BaseException) -> Failure:
         kind = FailureKind.ERROR
     if kind in (FailureKind.TIMED_OUT, FailureKind.CANCELLED):
         return Failure(kind, truncated(line, MESSAGE_LIMIT))
-    message = line if kind is FailureKind.DATA else f"{name_of(raised)}: {line}"
+    message = line if kind in (FailureKind.DATA, FailureKind.UNSUPPORTED) else f"{name_of(raised)}: {line}"
     if issubclass(type(raised), BdbQuit):
         message = _NOBODY_THERE
     return Failure(kind, truncated(message, MESSAGE_LIMIT), truncated(masked(trace_of(raised)), TRACE_LIMIT))
@@ -197,6 +201,8 @@ def _kind(raised: BaseException, line: str, message: str) -> FailureKind:
             return FailureKind.TIMED_OUT
         case TrialCancelled():
             return FailureKind.CANCELLED
+        case CannotDeploy():
+            return FailureKind.UNSUPPORTED
         case DataError() | WeightsError():
             return FailureKind.DATA
         case torch.OutOfMemoryError() | MemoryError():

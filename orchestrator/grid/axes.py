@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, ClassVar, Generic, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar, cast
 
 from pydantic import PlainValidator, ValidationError, ValidationInfo, model_validator
 
@@ -125,6 +125,8 @@ class OfAxes(Section, Generic[Read]):
     """Optimizers, in the same way."""
     regularizer: Read = cast(Any, None)
     """Regularizers, in the same way."""
+    deployment: Read = cast(Any, None)
+    """What is made of the trained nets, in the same way."""
 
 
 @dataclass
@@ -171,7 +173,17 @@ def _entry(axis: str, reading: Reading, written: Any) -> AxisEntry:
     return entry
 
 
+def _with_parents(written: Any, info: ValidationInfo) -> tuple[AxisEntry, ...]:
+    """Of deployments, which are made of trained nets: where the grid does not name these, they are planned all the same."""
+    entries = _levels(written, info)
+    if any(param_grid.component.name == "none" for entry in entries for param_grid in entry.param_grids):
+        return entries
+    at = written.at if isinstance(written, YamlText | YamlMapping | YamlList) else entries[0].at
+    return (_entry("deployment", read_before(info), YamlText("none", at)), *entries)
+
+
 Levels = Annotated[tuple[AxisEntry, ...], PlainValidator(_levels)]
+_OPTIONAL: Final = ("regularizer", "deployment")
 
 
 class WrittenAxes(Section):
@@ -187,13 +199,15 @@ class WrittenAxes(Section):
     """Optimizers: `orch list optimizer`."""
     regularizer: Levels = ()
     """Regularizers, or lists of some that are applied together: `orch list regularizer`; `none` when not given."""
+    deployment: Annotated[tuple[AxisEntry, ...], PlainValidator(_with_parents)] = ()
+    """What is made of each trained net, beside the net itself: `orch list deployment`."""
 
     @model_validator(mode="before")
     @classmethod
     def _complete(cls, given: Any) -> Any:
-        """The level of the axis that need not be named."""
-        if isinstance(given, YamlMapping) and "regularizer" not in given:
-            return {**given, "regularizer": YamlText("none", given.at)}
+        """The levels of the axes that need not be named."""
+        if isinstance(given, YamlMapping):
+            return {**{axis: YamlText("none", given.at) for axis in _OPTIONAL if axis not in given}, **given}
         return given
 
     @property

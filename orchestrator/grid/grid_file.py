@@ -48,7 +48,10 @@ def _zips(written: Any) -> tuple[tuple[str, ...], ...]:
                 message = "zip is a list of lists of two or more axes, such as [[model, optimizer]]"
                 gathering.add(Mistake(message, (index,)))
             for place, name in enumerate(group if isinstance(group, YamlList) else [group]):
-                if name not in AXES:
+                if name == "deployment":
+                    message = "deployment cannot be zipped: each of its levels is made of the same trained nets"
+                    gathering.add(Mistake(message, (index, place)))
+                elif name not in AXES:
                     gathering.add(Mistake(f"unknown axis {shown(name)}; {near(str(name), AXES)}", (index, place)))
                 elif name in seen:
                     gathering.add(Mistake(f"the axis {name} is zipped twice", (index, place)))

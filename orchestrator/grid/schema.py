@@ -65,12 +65,12 @@ def document(component: type[Component]) -> ComponentDoc:
     """A component with its own parameters in the order of its source, then those that all of its kind have."""
     shared = shared_parameters(component)
     own = [parameter for parameter in _parameters(component) if parameter not in shared]
-    return ComponentDoc(component.kind, component.name, summary_of(component), (*own, *shared))
+    return ComponentDoc(component.role, component.name, summary_of(component), (*own, *shared))
 
 
 def shared_parameters(component: type[Component]) -> tuple[ParameterDoc, ...]:
     """Those of a component's parameters that all of its kind have, whoever wrote them."""
-    root = next(parent for parent in component.__mro__ if issubclass(parent, Component) and "kind" in vars(parent))
+    root = next(parent for parent in component.__mro__ if issubclass(parent, Component) and "role" in vars(parent))
     return tuple(parameter for parameter in _parameters(component) if parameter.name in root.model_fields)
 
 

@@ -27,6 +27,7 @@ class Axes(NamedTuple):
     model: Axis
     optimizer: Axis
     regularizer: Axis
+    deployment: Axis
 
 
 class GridSpec(BaseModel):

@@ -9,7 +9,7 @@ from orchestrator.grid.settings import Resources
 from orchestrator.grid.tuning import TuningSpec
 from orchestrator.plan.resolve import LocatedData
 from trainables.component import PerWorker
-from trainables.interfaces import Model, Optimizer, Regularizer
+from trainables.interfaces import Deployment, Model, Optimizer, Regularizer
 from trainables.protocol import Protocol
 from trainables.spec import (
     TrialSpec,
@@ -21,6 +21,7 @@ from trainables.spec import (
     split_seed,
     trial_identity,
     tuning_identity,
+    variant_identity,
 )
 
 
@@ -37,8 +38,21 @@ class Settings(NamedTuple):
     """What of its trials their seeds vary; None where that is all."""
 
 
-def identity_of(dataset: bytes, model: Level, optimizer: Level, regularizer: Level, settings: Settings) -> bytes:
-    """8 bytes that stand for a cell of these levels, as `TrialSpec.cell_id` has them where nothing is tuned.
+def deploys(deployment: Level) -> bool:
+    """Whether a level makes something of a net that another trial trains."""
+    return deployment.parts[0].component.name != "none"
+
+
+def identity_of(
+    dataset: bytes, model: Level, optimizer: Level, regularizer: Level, deployment: Level, settings: Settings
+) -> bytes:
+    """8 bytes that stand for a cell of these levels, as `TrialSpec.cell_id` has them where nothing is tuned."""
+    trained = trained_identity(dataset, model, optimizer, regularizer, settings)
+    return variant_identity(trained, deployment.digest) if deploys(deployment) else trained
+
+
+def trained_identity(dataset: bytes, model: Level, optimizer: Level, regularizer: Level, settings: Settings) -> bytes:
+    """8 bytes that stand for a cell whose trials train, or for that whose nets another is made of.
 
     dataset: the digest of the data. Components are only built where there are workers to ask them about.
     """
@@ -64,6 +78,7 @@ class Cell(NamedTuple):
     model: Level
     optimizer: Level
     regularizer: Level
+    deployment: Level
     settings: Settings
     skip: str | None
     """Why it cannot run, or None."""
@@ -73,8 +88,14 @@ class Cell(NamedTuple):
         return self.settings.protocol
 
     @property
+    def is_variant(self) -> bool:
+        """Whether its trials make something of nets that those of another cell train."""
+        return deploys(self.deployment)
+
+    @property
     def tuning(self) -> TuningSpec | None:
-        return self.settings.tuning
+        """How it is tuned; a variant has what its parent was tuned to."""
+        return None if self.is_variant else self.settings.tuning
 
     @property
     def resources(self) -> Resources:
@@ -87,7 +108,8 @@ class Cell(NamedTuple):
     @property
     def label(self) -> str:
         """Join the labels of its levels, for display."""
-        return f"{self.dataset.label} {self.model.label} {self.optimizer.label} {self.regularizer.label}"
+        trained = f"{self.dataset.label} {self.model.label} {self.optimizer.label} {self.regularizer.label}"
+        return f"{trained} {self.deployment.label}" if self.is_variant else trained
 
     def label_on(self, axes: Collection[str]) -> str:
         """The same of some axes alone, such as those on which a sweep's cells differ; of the model where none is named."""
@@ -96,12 +118,15 @@ class Cell(NamedTuple):
             "model": self.model,
             "optimizer": self.optimizer,
             "regularizer": self.regularizer,
+            "deployment": self.deployment,
         }
         return " ".join(level.label for axis, level in levels.items() if axis in axes) or self.model.label
 
     @property
     def shape(self) -> Shape:
-        """What one of its trials needs of a slot."""
+        """What one of its trials needs of a slot. A variant is made by one worker."""
+        if self.is_variant:
+            return Shape(1, self.resources.cpus, self.resources.gpus)
         return Shape(self.resources.workers, self.resources.cpus, self.resources.gpus)
 
     @property
@@ -114,7 +139,13 @@ class Cell(NamedTuple):
     @property
     def identity(self) -> bytes:
         """8 bytes; in hex, the cell's id. Raises DataMissing where the data is not there."""
-        return identity_of(self.data.digest, self.model, self.optimizer, self.regularizer, self.settings)
+        levels = self.model, self.optimizer, self.regularizer, self.deployment
+        return identity_of(self.data.digest, *levels, self.settings)
+
+    def parent_id(self, seed: int) -> str:
+        """The trial whose net a variant's trial with this seed is made of."""
+        levels = self.model, self.optimizer, self.regularizer
+        return trial_identity(trained_identity(self.data.digest, *levels, self.settings), seed)
 
     @property
     def cell_id(self) -> str:
@@ -184,4 +215,5 @@ class Cell(NamedTuple):
             workers=self.resources.workers,
             variation=None if tunes is not None else self.settings.variation,
             held_out=tunes if self.tunes_in_folds else None,
+            deployment=cast(Deployment, self.deployment.config) if self.is_variant else None,
         )

@@ -20,6 +20,7 @@ class Combination(NamedTuple):
     model: Level
     optimizer: Level
     regularizer: Level
+    deployment: Level
     rules: int
     """A bit for each rule of the grid; `GridIterator` knows which."""
 
@@ -55,9 +56,9 @@ class GridIterator:
 
     def __iter__(self) -> Iterator[Combination]:
         """Yield every combination of the axes, then those that `include` adds. The data set changes slowest."""
-        first, second, third, fourth = self._order
+        first, second, third, fourth, fifth = self._order
         for chosen, rules in self._combined():
-            yield Combination(chosen[first], chosen[second], chosen[third], chosen[fourth], rules)
+            yield Combination(*(chosen[first], chosen[second], chosen[third], chosen[fourth], chosen[fifth]), rules)
         yield from self._added()
 
     def alike(self, looked_at: LookedAt) -> Iterator[tuple[Combination, int]]:
@@ -78,7 +79,9 @@ class GridIterator:
         for (data, n, at_data), (model, m, at_model) in product(axes[0], axes[1]):
             for (optimizer, k, at_optimizer), (regularizer, r, at_regularizer) in product(axes[2], axes[3]):
                 rules = at_data & at_model & at_optimizer & at_regularizer
-                yield Combination(data, model, optimizer, regularizer, rules), n * m * k * r
+                for deployment, d, at_deployment in axes[4]:
+                    levels = data, model, optimizer, regularizer, deployment
+                    yield Combination(*levels, rules & at_deployment), n * m * k * r * d
         yield from ((combination, 1) for combination in self._added())
 
     def excluded_by(self, rules: int) -> str | None:
@@ -87,6 +90,14 @@ class GridIterator:
         if not excluding or rules & self._including:
             return None
         return f"excluded by {self._grid.exclude[(excluding & -excluding).bit_length() - 1].name}"
+
+    def trained(self, combination: Combination) -> Combination:
+        """The combination whose net this one's deployment is of."""
+        level = next(level for level in self._grid.axes.deployment if level.parts[0].component.name == "none")
+        trained, rules = combination._replace(deployment=level), -1
+        for axis in AXES:
+            rules &= self._mask(axis, getattr(trained, axis))
+        return trained._replace(rules=rules)
 
     def overriding(self, rules: int) -> int:
         """The bits of the overrides alone."""
@@ -101,13 +112,15 @@ class GridIterator:
         return mask(self._selectors, axis, level) if self._selectors else 0
 
     def _combined(self) -> Iterator[tuple[Chosen, int]]:
-        first, second, third, fourth = (self._steps(group) for group in self._groups)
+        first, second, third, fourth, fifth = (self._steps(group) for group in self._groups)
         for a, at_a in first():
             for b, at_b in second():
                 for c, at_c in third():
                     abc, at_abc = (*a, *b, *c), at_a & at_b & at_c
                     for d, at_d in fourth():
-                        yield (*abc, *d), at_abc & at_d
+                        abcd, at_abcd = (*abc, *d), at_abc & at_d
+                        for e, at_e in fifth():
+                            yield (*abcd, *e), at_abcd & at_e
 
     def _steps(self, group: tuple[str, ...]) -> Callable[[], Iterable[tuple[Chosen, int]]]:
         """The levels of one axis, or of axes that are walked together, with the rules that they leave standing."""

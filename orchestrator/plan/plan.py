@@ -6,7 +6,6 @@ Pure and lazy: a million trials are counted without being made, and made one at 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
-from hashlib import blake2b
 from typing import NamedTuple
 
 from orchestrator.errors import Problem
@@ -14,70 +13,20 @@ from orchestrator.grid import GridSpec
 from orchestrator.grid.claims import min_seeds
 from orchestrator.grid.levels import Level, meaning
 from orchestrator.grid.mistakes import grid_error
-from orchestrator.grid.rules import Override
-from orchestrator.plan.cell import Cell, Settings, identity_of
+from orchestrator.plan.cell import Cell, deploys, identity_of
 from orchestrator.plan.class_check import unknown_classes
 from orchestrator.plan.combine import Combination, GridIterator
 from orchestrator.plan.confirmation import ConfirmationSeeds
 from orchestrator.plan.counts import ExistingResults, PlanCounts
+from orchestrator.plan.effective import EffectiveSettings, untunable
 from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.resolve import LocatedData, LocatedModels, locate
 from orchestrator.plan.support import Support
 from results_schema import OPEN, RETRYABLE
-from trainables import LEARNING_AXES
 from trainables.component import Component
 from trainables.data.subset import SeededSplit
 from trainables.dataset import DataLocation
-from trainables.spec import settings_digest, trial_identity
-
-# What holds for a cell beside its levels: protocol and resources under the overrides, and what of it is tuned.
-
-_Parts = tuple[tuple[str, type[Component]], ...]
-"""The components of a combination that tuning may open, each with its axis."""
-
-
-class EffectiveSettings:
-    """The settings of a grid's combinations, each made once."""
-
-    def __init__(self, grid: GridSpec, walk: GridIterator) -> None:
-        self._grid, self._walk = grid, walk
-        self._made: dict[tuple[int, _Parts], Settings] = {}
-
-    def of(self, combination: Combination) -> Settings:
-        """Resolve the combination under the overrides that hold for it."""
-        parts = tuple(_components(combination)) if self._grid.tuning is not None else ()
-        key = (self._walk.overriding(combination.rules), parts)
-        if key not in self._made:
-            self._made[key] = self._make(self._walk.overrides(combination.rules), parts)
-        return self._made[key]
-
-    def _make(self, overrides: Sequence[Override], parts: _Parts) -> Settings:
-        protocol, resources = self._grid.settings(overrides)
-        tuning, variation = self._grid.tuning.of(parts) if self._grid.tuning else None, self._grid.variation
-        digest = settings_digest(protocol, variation)
-        if tuning is None:
-            return Settings(protocol, resources, digest, variation=variation)
-        digest = blake2b(digest + tuning.digest, digest_size=16).digest()
-        return Settings(protocol, resources, digest, tuning, variation)
-
-
-def untunable(cell: Cell) -> str | None:
-    """Return why a cell cannot be tuned as the grid asks, or None."""
-    if cell.tuning is None:
-        return None
-    if not cell.tuning.space:
-        return "tuning.space names no parameter of this cell, which would be compared untuned with tuned ones"
-    if cell.tunes_in_folds and cell.tuning.repetitions > 1:
-        return "each fold is tuned by itself; tune without `repetitions`, or without `folds`"
-    if cell.protocol.schedule.is_range_test:
-        return "a learning-rate range test has no outcome to tune for"
-    return None
-
-
-def _components(combination: Combination) -> Iterator[tuple[str, type[Component]]]:
-    for axis in LEARNING_AXES:
-        yield from ((axis, part.component) for part in getattr(combination, axis).parts)
-
+from trainables.spec import trial_identity
 
 Lacks = Callable[[Cell], str | None]
 """Why a trial of a cell has no room; None where it has."""
@@ -293,13 +242,14 @@ class Plan:
 
     def _identity(self, combination: Combination) -> bytes:
         """Compute the identity of the combination's cell, without making it; empty where its data is missing."""
-        dataset, model, optimizer, regularizer, rules = combination
+        dataset, model, optimizer, regularizer, deployment, rules = combination
         data, overriding = self._data(dataset), self._walk.overriding(rules)
         if data.missing is not None:
             return b""
         if overriding and self._changes_components:
             return self._resolved(combination).identity
-        return identity_of(data.digest, self._models.of(model), optimizer, regularizer, self._settings.of(combination))
+        levels = self._models.of(model), optimizer, regularizer, deployment
+        return identity_of(data.digest, *levels, self._settings.of(combination))
 
     def _cell(self, combination: Combination) -> Cell:
         cell = self._resolved(combination)
@@ -308,7 +258,7 @@ class Plan:
 
     def _resolved(self, combination: Combination) -> Cell:
         """A combination under the overrides that hold for it."""
-        dataset, model, optimizer, regularizer, rules = combination
+        dataset, model, optimizer, regularizer, deployment, rules = combination
         overriding = self._walk.overriding(rules)
         if overriding:
             for override in self._walk.overrides(overriding):
@@ -316,7 +266,7 @@ class Plan:
                 optimizer = optimizer.changed(override.components.get("optimizer", {}))
                 regularizer = regularizer.changed(override.components.get("regularizer", {}))
         settings = self._settings.of(combination)
-        return Cell(self._data(dataset), self._models.of(model), optimizer, regularizer, settings, None)
+        return Cell(self._data(dataset), self._models.of(model), optimizer, regularizer, deployment, settings, None)
 
     def _reason(self, combination: Combination, cell: Cell) -> str | None:
         return (
@@ -327,13 +277,29 @@ class Plan:
             or self._support.of_optimizer(cell.data, cell.model, cell.optimizer, cell.regularizer)
             or self._support.of_protocol(cell.model, cell.optimizer, cell.protocol)
             or self._support.of_settings(cell.data, cell.protocol, cell.resources)
-            or untunable(cell)
+            or (self._undeployable(combination, cell) if cell.is_variant else untunable(cell))
         )
+
+    def _undeployable(self, combination: Combination, cell: Cell) -> str | None:
+        """Why nothing can be made of a net that would be trained, if it is."""
+        trained = self._walk.trained(combination)
+        if (excluded := self._walk.excluded_by(trained.rules)) is not None:
+            return f"its parent, the trained net, is {excluded}"
+        if (reason := untunable(cell._replace(deployment=trained.deployment))) is not None:
+            return reason
+        if cell.protocol.schedule.is_range_test:
+            return "a learning-rate range test trains no net to make something of"
+        return self._support.of_deployment(cell.data, cell.model, cell.deployment)
 
     def _data(self, level: Level) -> LocatedData:
         if level not in self._by_level:
             self._by_level[level] = self._located[meaning(level.parts)]
         return self._by_level[level]
+
+    @property
+    def has_variants(self) -> bool:
+        """Whether something is made of trained nets."""
+        return any(deploys(level) for axes in (self.grid.axes, *self.grid.include) for level in axes.deployment)
 
     @property
     def of_one_model(self) -> bool:
@@ -381,4 +347,4 @@ def _outlook(cell: Cell, lacks: Lacks, seeds: Sequence[int]) -> _CellOutcome:
 
 def _key(cell: Cell) -> bytes:
     data = id(cell.data).to_bytes(16, "big") if cell.data.missing else cell.data.digest
-    return identity_of(data, cell.model, cell.optimizer, cell.regularizer, cell.settings)
+    return identity_of(data, cell.model, cell.optimizer, cell.regularizer, cell.deployment, cell.settings)

@@ -9,7 +9,7 @@ from orchestrator.grid.values import Remembered
 from orchestrator.plan.resolve import LocatedData
 from trainables.component import Component
 from trainables.dataset import DataInfo, Dataset
-from trainables.interfaces import Model, Optimizer, Regularizer
+from trainables.interfaces import Deployment, Model, Optimizer, Regularizer
 from trainables.protocol import Protocol, unsupported
 
 
@@ -49,6 +49,16 @@ class Support:
 
         reason = self._remembered("optimizer", data, unsupported_reason)
         return reason(part.given, model.parts[0].given, *(each.given for each in regularizer.parts))
+
+    def of_deployment(self, data: LocatedData, model: Level, deployment: Level) -> str | None:
+        """The reason why a deployment can make nothing of this model on this data, or None."""
+        info, part = data.info, deployment.parts[0]
+        if info is None or cast(type[Deployment], part.component).unsupported_reason is Deployment.unsupported_reason:
+            return None
+        reason = self._remembered(
+            "deployment", data, lambda component, model: component.unsupported_reason(info, model)
+        )
+        return reason(part.given, model.parts[0].given)
 
     def of_protocol(self, model: Level, optimizer: Level, protocol: Protocol) -> str | None:
         """The reason why a model or an optimizer cannot follow this protocol, or None."""

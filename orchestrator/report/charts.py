@@ -26,7 +26,7 @@ from orchestrator.report.page_data import (
     numbers,
 )
 from orchestrator.results.ranked import COSTS
-from trainables import AXES, LEARNING_AXES
+from trainables import AXES, METHOD_AXES
 
 CELLS_KEPT: Final = 20_000
 
@@ -163,10 +163,10 @@ def axis_effects(trials: pd.DataFrame, measures: Mapping[str, Measure]) -> tuple
     for dataset, part in trials.groupby("dataset", sort=False):
         measure = measures[str(dataset)]
         done = part[part["status"] == "completed"]
-        if not axes_at_work(done, measure.shown, LEARNING_AXES):
+        if not axes_at_work(done, measure.shown, METHOD_AXES):
             continue
         seeds = done["seed"].nunique()
-        shares = effects(done, measure.shown, LEARNING_AXES) if seeds >= _ENOUGH_SEEDS else ()
+        shares = effects(done, measure.shown, METHOD_AXES) if seeds >= _ENOUGH_SEEDS else ()
         sure = tuple(map(_share, filter(_is_sure, shares)))
         if all(one.term == LEFT_OVER for one in sure):
             found.append(Effects(str(dataset), measure.score, (), _too_few(seeds)))
@@ -202,7 +202,7 @@ def _unsure(names: Sequence[str]) -> str:
 
 def rank_figures(trials: pd.DataFrame, measures: Mapping[str, Measure]) -> tuple[RankFigure, ...]:
     """Make one for each axis but the data set that has three levels or more which completed together."""
-    return tuple(figure for axis in LEARNING_AXES for figure in _ranked(trials, axis, measures))
+    return tuple(figure for axis in METHOD_AXES for figure in _ranked(trials, axis, measures))
 
 
 def _ranked(trials: pd.DataFrame, axis: str, measures: Mapping[str, Measure]) -> Iterator[RankFigure]:

@@ -12,7 +12,7 @@ from orchestrator.report.page_data import LEFT_OVER, Effects
 from orchestrator.results.ranked import broken, counted_as, tuned_label
 from orchestrator.text import counted
 from results_schema import BROKEN, OPEN, RETRYABLE
-from trainables import LEARNING_AXES
+from trainables import METHOD_AXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _apart(value: float) -> str:
 
 def _unlike(cell: "pd.Series[Any]", first: "pd.Series[Any]") -> str:
     """Name a cell by what it has in place of what the first has."""
-    levels = [str(cell[axis]) for axis in LEARNING_AXES if cell[axis] != first[axis]]
+    levels = [str(cell[axis]) for axis in METHOD_AXES if cell[axis] != first[axis]]
     return f"with {' · '.join(levels)}" if levels else tuned_label(cell)
 
 

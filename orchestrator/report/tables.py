@@ -14,7 +14,7 @@ from orchestrator.results.per_class import Majority
 from orchestrator.results.ranked import broken, counted_as, scope_of
 from orchestrator.text import counted
 from results_schema import UNDER_WAY
-from trainables import AXES, LEARNING_AXES
+from trainables import AXES, METHOD_AXES
 
 SHARED_FIRST: Final = "=1"
 """The place of cells that are not told from the first by seeds that could."""
@@ -39,7 +39,7 @@ def boards(ranked: pd.DataFrame, measures: Mapping[str, Measure], baselines: Seq
 
 def _board(dataset: str, cells: pd.DataFrame, measure: Measure, baseline: Majority | None) -> Board:
     kept = cells.head(ROWS_KEPT)
-    varying, alike = alike_in({axis: list(cells[axis]) for axis in LEARNING_AXES})
+    varying, alike = alike_in({axis: list(cells[axis]) for axis in METHOD_AXES})
     columns = _board_columns(cells, varying, measure)
     shown = _readable(kept).assign(place=_places(kept))
     shown["interval"] = pd.Series(list(kept[["mean", "low", "high"]].to_numpy()), index=kept.index, dtype=object)

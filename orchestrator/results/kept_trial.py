@@ -1,8 +1,9 @@
 """One trial as the journal has it, made into what a trainable executes again."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, cast
 
 from orchestrator.errors import UserError
@@ -13,10 +14,10 @@ from trainables import AXES
 from trainables.columns import scores_in
 from trainables.component import Component
 from trainables.dataset import Dataset
-from trainables.interfaces import Model, Optimizer, Regularizer
+from trainables.interfaces import Deployment, Model, Optimizer, Regularizer
 from trainables.protocol import Protocol
 from trainables.registry import registry
-from trainables.spec import SOURCES, Source, TrialSpec, Variation
+from trainables.spec import SOURCES, ParentTrial, Source, TrialSpec, Variation
 from trainables.task import tasks
 
 _COLUMNS: Final = (
@@ -34,8 +35,9 @@ _COLUMNS: Final = (
         "threads",
         "device",
     ),
-    *("data_fingerprint", "dataset_config", "model_config", "optimizer_config", "regularizer_config"),
-    *("protocol_config", "tuning_config"),
+    "parent_id",
+    "data_fingerprint",
+    *(f"{part}_config" for part in (*AXES, "protocol", "tuning")),
 )
 _TEXTS: Final = 20
 """Messages of components that refuse their parameters are cut to so many lines."""
@@ -53,6 +55,8 @@ class KeptTrial:
     status: str
     reason: str | None
     spec: TrialSpec
+    parent: ParentTrial | None
+    """The trial whose net it is made of, where it is a variant."""
     workers: int
     """That trained it; 1 where it has not run."""
     threads: int | None
@@ -67,8 +71,11 @@ class KeptTrial:
     """Recorded figures, by column."""
 
 
-def read_kept_trial(journal: Journal, prefix: str) -> KeptTrial:
-    """The trial whose id begins so. Raises UserError where none or several do, or where it cannot be made again."""
+def read_kept_trial(journal: Journal, prefix: str, weights: Callable[[str], Path]) -> KeptTrial:
+    """The trial whose id begins so. weights: where those of a trial lie.
+
+    Raises UserError where none or several trials do, or where it cannot be made again.
+    """
     trial_id = find_trial(journal, prefix)
     names = ", ".join(f'"{name}"' if name != "cell_id" else "trials.cell_id" for name in _COLUMNS)
     values = next(journal.query(f"SELECT {names} FROM {TRIALS_AND_CELLS} WHERE trial_id = ?", (trial_id,)))
@@ -88,6 +95,7 @@ def read_kept_trial(journal: Journal, prefix: str) -> KeptTrial:
         str(row["status"]),
         row["reason"],
         (found or specs)[0],
+        _parent(journal, row["parent_id"], weights),
         workers,
         row["threads"],
         row["device"],
@@ -97,9 +105,14 @@ def read_kept_trial(journal: Journal, prefix: str) -> KeptTrial:
     )
 
 
+def _parent(journal: Journal, parent_id: str | None, weights: Callable[[str], Path]) -> ParentTrial | None:
+    return None if parent_id is None else ParentTrial(parent_id, weights(parent_id), None)
+
+
 def _spec(row: dict[str, Any], variation: Variation | None, workers: int) -> TrialSpec:
     dataset = cast(Dataset, _built("dataset", json.loads(row["dataset_config"])))
     in_fold = row["purpose"] == "tuning" and dataset.folds is not None
+    deployment = cast(Deployment, _built("deployment", json.loads(row["deployment_config"])))
     return TrialSpec(
         dataset=dataset,
         model=cast(Model, _built("model", json.loads(row["model_config"]))),
@@ -113,6 +126,7 @@ def _spec(row: dict[str, Any], variation: Variation | None, workers: int) -> Tri
         workers=workers,
         variation=variation,
         held_out=row["repetition"] if in_fold else None,
+        deployment=None if deployment.name == "none" else deployment,
     )
 
 

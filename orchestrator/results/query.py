@@ -14,6 +14,7 @@ from orchestrator.errors import UserError
 from orchestrator.evidence.selection import OWN, SHOWN, Measure, is_open, measure_among, task_measured
 from orchestrator.grid.measures import class_measure, is_higher_better
 from results_schema import EVALUATION
+from trainables import AXES
 from trainables.columns import ClassMeasure
 from trainables.errors import alike, meant
 from trainables.task import Task
@@ -83,10 +84,7 @@ def _protocols(trials: pa.Table, dataset: str) -> dict[str, int]:
 
 USUAL: Final = (
     "trial_id",
-    "dataset",
-    "model",
-    "optimizer",
-    "regularizer",
+    *AXES,
     "seed",
     "tuned",
     "status",
@@ -95,7 +93,7 @@ USUAL: Final = (
 )
 """Shown unless others are asked for; a measure that no trial has is left out."""
 
-_ALWAYS: Final = frozenset(USUAL[:8]) - {"tuned"}
+_ALWAYS: Final = frozenset(("trial_id", *AXES, "seed", "status"))
 _CONDITION: Final = re.compile(r"\s*(\w+(?:\[.+?\])?)\s*(!=|<=|>=|==|=|<|>)(.*)", re.DOTALL)
 _COMPARE: Final = {
     "=": pc.equal,

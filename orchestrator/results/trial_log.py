@@ -7,6 +7,7 @@ from typing import Final
 from orchestrator.errors import UserError
 from orchestrator.evidence.selection import OWN
 from orchestrator.store.journal import Journal
+from trainables import AXES
 from trainables.errors import alike, meant
 
 _SHOWN: Final = 6
@@ -54,6 +55,7 @@ class TrialLog:
     model: str
     optimizer: str
     regularizer: str
+    deployment: str
     seed: int
     purpose: str
     tuned: str | None
@@ -73,10 +75,7 @@ def read_trial_log(journal: Journal, prefix: str) -> TrialLog:
     columns = (
         "trial_id",
         "cell_id",
-        "dataset",
-        "model",
-        "optimizer",
-        "regularizer",
+        *AXES,
         "seed",
         "purpose",
         "tuned",

@@ -16,6 +16,7 @@ from results_schema import (
     EARLIER_TRIALS,
     ENDED,
     EPOCHS,
+    NOT_MADE,
     TABLES,
     TRIALS,
     TUNING_TRIALS,
@@ -73,13 +74,15 @@ def among(statuses: Collection[str]) -> str:
 
 
 def plan_trial(stays: Collection[str]) -> str:
-    """Plans a trial. One whose status is among `stays` keeps it, as does a tuning trial that was skipped for the values that
-    it drew; any other waits, or is skipped.
+    """Plans a trial. One whose status is among `stays` keeps it, as does one that was skipped for what came out when it ran:
+    a tuning trial for the values that it drew, a variant of which nothing was made. Any other waits, or is skipped.
     """
-    ended = f"(trials.status IN {among(stays)} OR (trials.status = 'skipped' AND trials.purpose = 'tuning'))"
+    not_made = f"substr(trials.reason, 1, {len(NOT_MADE)}) = '{NOT_MADE}'"
+    stands = f"trials.status = 'skipped' AND (trials.purpose = 'tuning' OR {not_made})"
+    ended = f"(trials.status IN {among(stays)} OR ({stands}))"
     return (
-        "INSERT INTO trials (trial_id, cell_id, purpose, sweep, seed, source_digest, repetition, planned, status,"
-        " reason, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, 0)"
+        "INSERT INTO trials (trial_id, cell_id, purpose, sweep, seed, source_digest, repetition, parent_id,"
+        " planned, status, reason, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, 0)"
         " ON CONFLICT (trial_id) DO UPDATE SET planned = 1, sweep = excluded.sweep, purpose = excluded.purpose,"
         f" status = CASE WHEN {ended} THEN trials.status ELSE excluded.status END,"
         f" reason = CASE WHEN {ended} THEN trials.reason ELSE excluded.reason END,"
@@ -230,6 +233,8 @@ class PlannedRow:
     skipped: str | None
     repetition: int | None = None
     """Of the cell's tuning, where it has several."""
+    parent_id: str | None = None
+    """The trial whose net it is made of, where it is a variant that can run."""
 
 
 def keep_cell(db: sqlite3.Connection, cell: CellRow) -> None:
@@ -263,6 +268,7 @@ class Planning:
             trial.seed,
             trial.source_digest,
             trial.repetition,
+            trial.parent_id,
             "pending" if trial.skipped is None else "skipped",
             trial.skipped,
         )

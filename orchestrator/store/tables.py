@@ -24,7 +24,7 @@ from orchestrator.store.predictions.parts import is_part
 from orchestrator.store.predictions.waiting import Attempt
 from orchestrator.store.predictions.writing import lacks_splits, write_examples, write_parts
 from orchestrator.store.version import carried_over, holds_every_trial
-from results_schema import ENDED, EXAMPLES, TABLES, TRIALS, VERSION, Table
+from results_schema import ENDED, EXAMPLES, TABLES, TRAINED_NET, TRIAL_TABLES, TRIALS, VERSION, Table
 from trainables.data.files import durable, remove_unfinished, replace_whole, unfinished
 
 if TYPE_CHECKING:
@@ -220,9 +220,18 @@ def read(
             found = carried_over(pq.read_table(content, page_checksum_verification=True))
             return found if where is None else found.filter(where)
         there = None if columns is None else [name for name in columns if name in written.names]
-        return pq.read_table(content, columns=there, filters=where, page_checksum_verification=True)
+        found = pq.read_table(content, columns=there, filters=where, page_checksum_verification=True)
+        lacking = [name for name in TRAINED_NET if name not in written.names and name in (columns or TRAINED_NET)]
+        return _of_trained_nets(found, lacking) if table in TRIAL_TABLES else found
     except (pa.ArrowException, OSError) as error:
         raise damaged(path, " ".join(str(error).split()), paths.root) from error
+
+
+def _of_trained_nets(trials: pa.Table, lacking: Sequence[str]) -> pa.Table:
+    """Trials, those of an orch that only trained with the columns that they lack."""
+    for name in lacking:
+        trials = trials.append_column(name, pa.array([TRAINED_NET[name]] * len(trials), pa.string()))
+    return trials
 
 
 def _other_than_declared(table: Table, written: pa.Schema) -> str | None:

@@ -27,6 +27,7 @@ from results_schema import (
     EARLIER_TRIALS,
     TABLES,
     THRESHOLDS,
+    TRAINED_NET,
     TRIALS,
     TUNING_TRIALS,
     VERSION,
@@ -145,6 +146,9 @@ def _carry_over(db: sqlite3.Connection, version: int, *, renamed: bool) -> None:
             db.execute(statement)
         # before tuning there was, every trial was there to be evaluated
         db.execute("UPDATE trials SET purpose = 'evaluation' WHERE purpose IS NULL")
+        # before there was anything to make of a trained net, every trial trained
+        for column, value in TRAINED_NET.items():
+            db.execute(f"UPDATE cells SET {column} = ? WHERE {column} IS NULL", (value,))
         if counts_a_part:
             _count_all(db)
         if renamed:

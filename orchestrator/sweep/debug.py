@@ -42,7 +42,7 @@ def run_again(
     report: is told of each epoch. Raises UserError where its data is not on this machine.
     """
     from trainables.context import SingleContext
-    from trainables.training.trial import run_trial
+    from trainables.stages.run import run_task
     from trainables.training.warm_up import warm_up
 
     def reported(row: EpochRow) -> bool:
@@ -50,12 +50,15 @@ def run_again(
         return False
 
     task = TrialTask(
-        trial.trial_id, 1, trial.spec, location, weights=None, purpose="tuning" if trial.tunes else "evaluation"
+        *(trial.trial_id, 1, trial.spec, location),
+        weights=None,
+        purpose="tuning" if trial.tunes else "evaluation",
+        parent=trial.parent,
     )
     warm_up()
     with _threads(trial.threads or 1):
         try:
-            return run_trial(task, SingleContext(device, reported))
+            return run_task(task, SingleContext(device, reported))
         except DataMissing as missing:
             raise UserError(f"{missing} (--data names the folder)") from missing
 

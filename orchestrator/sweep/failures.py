@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from orchestrator.engine import AttemptFailed, Failure, FailureKind
 from orchestrator.sweep.queue import RunningTrial
-from results_schema import Retryable
+from results_schema import NOT_MADE, Retryable
 
 # Tells a bad node from bad trials. Pure.
 
@@ -68,7 +68,7 @@ class NodeHealth:
 
 # From a failure to a decision. Pure: the sweep carries it out.
 
-GivenUp = Literal[Retryable, "cancelled"]
+GivenUp = Literal[Retryable, "cancelled", "skipped"]
 
 LOST_WORKERS: Final = 3
 """Attempts that may end with a lost or poisoned process before the trial itself is taken for the cause."""
@@ -105,6 +105,8 @@ def decide(failure: Failure, times: int) -> Decision:
             return Decision("timed_out", failure.message)
         case FailureKind.CANCELLED:
             return Decision("cancelled", failure.message)
+        case FailureKind.UNSUPPORTED:
+            return Decision("skipped", f"{NOT_MADE}{failure.message}")
         case FailureKind.OUT_OF_MEMORY:
             if times == 1:
                 return Decision(None, f"trying again, alone on its device, since {failure.message}", alone=True)

@@ -23,7 +23,7 @@ _SHOWN: Final = 6
 """Differences, levels and seeds that one reason lists."""
 _SINGULAR: Final = {"differ": "differs", "have": "has", "are": "is", "were": "was"}
 _AND_HAVE: Final = " and have "
-_CONFIGS: Final = ("dataset_config", "model_config", "optimizer_config", "regularizer_config", "protocol_config")
+_CONFIGS: Final = tuple(f"{part}_config" for part in (*AXES, "protocol"))
 _OTHERS: Final = ("data_fingerprint", "tuning_config", "varied")
 
 
@@ -151,7 +151,8 @@ class _Compared:
         return _listed([one if one == _CONTENT else f"{at}.{one}" for one in found[0]])
 
     def _of_row(self, *values: Any) -> _Parts:
-        labels, configs, (content, tuning, varied) = values[:4], values[4:9], values[9:]
+        labels, configs = values[: len(AXES)], values[len(AXES) : -len(_OTHERS)]
+        content, tuning, varied = values[-len(_OTHERS) :]
         found = [
             self._part(axis, config, label, content if axis == "dataset" else "")
             for axis, config, label in zip((*AXES, "protocol"), configs, (*labels, "as it was"), strict=True)

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import count
+from itertools import chain, count
 from typing import Final
 
 from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Event, Shape, Started
@@ -19,7 +19,9 @@ from orchestrator.sweep.failures import Failures
 from orchestrator.sweep.goal import Goal
 from orchestrator.sweep.queue import RunningTrial, Waiting
 from orchestrator.sweep.record import NO_ROOM, PendingWork, tuned_row
-from orchestrator.sweep.tuning.tuner import CellTuner, DeferredCell
+from orchestrator.sweep.tuning.names import label_of, name_of
+from orchestrator.sweep.tuning.tuner import DeferredCell
+from orchestrator.sweep.variants import parent_of, without_net
 from trainables.dataset import DataLocation
 from trainables.records import TrialResult
 from trainables.spec import TrialTask
@@ -61,7 +63,7 @@ class Sweep:
         self._draining = draining
         self._journal, self._paths, self._location = journal, paths, location
         self._packing, self._queue, self._deferred = pending.packing, pending.queue, pending.deferred
-        self._varying = pending.varying
+        self._variants, self._varying = pending.variants, pending.varying
         self._environment_id, self._progress, self._stop = environment_id, progress, stop
         self._attempts = journal.attempts()
         self._in_doubt = journal.lost_inline()
@@ -72,7 +74,7 @@ class Sweep:
         self._later = count(len(self._queue))
         """Numbers of trials that join the queue."""
         self._settle()  # what was tuned before
-        self._estimate = SweepEstimate(expected=self._queue.expected + self._deferred.expected)
+        self._estimate = SweepEstimate(expected=self._expected)
         self._committed = self._displayed = time.monotonic()
         self.first_task: float | None = None
         """Monotonic time at which the first trial was handed out."""
@@ -83,15 +85,19 @@ class Sweep:
 
     @property
     def left(self) -> int:
-        """Trials that wait, for a slot or for their cell's tuning."""
-        return len(self._queue) + self._deferred.left
+        """Trials that wait, for a slot, for their cell's tuning or for their parent's net."""
+        return len(self._queue) + self._deferred.left + self._variants.left
+
+    @property
+    def _expected(self) -> float:
+        return self._queue.expected + self._deferred.expected + self._variants.expected
 
     def go_on(self, pending: PendingWork) -> None:
         """Have more trials run, when none is left. pending: of the same results."""
-        self._queue, self._deferred = pending.queue, pending.deferred
+        self._queue, self._deferred, self._variants = pending.queue, pending.deferred, pending.variants
         self._counts = Counter(self._journal.counts())
         self._settle()
-        self._estimate.expected += self._queue.expected + self._deferred.expected
+        self._estimate.expected += self._expected
 
     # what the engine asks
 
@@ -102,7 +108,8 @@ class Sweep:
         return 0 if self._draining() else self._queue.count(shape)
 
     def has_deferred(self, shape: Shape) -> bool:
-        return not self._draining() and any(self._packing.shape(cell) == shape for cell in self._deferred.cells)
+        cells = chain(self._deferred.cells, self._variants.cells)
+        return not self._draining() and any(self._packing.shape(cell) == shape for cell in cells)
 
     def take(self, shape: Shape, node: str = "") -> TrialTask | None:
         if self._draining():
@@ -128,7 +135,8 @@ class Sweep:
             return TrialTask(
                 waiting.trial_id, attempt, spec, self._location, None, purpose="tuning", checkpoints=checkpoints
             )
-        weights = self._paths.weights(waiting.trial_id) if spec.protocol.keep_weights == "best" else None
+        wanted = spec.protocol.keep_weights == "best" or self._variants.has(waiting.trial_id)
+        weights = self._paths.weights(waiting.trial_id) if wanted else None
         image = self._paths.image(waiting.trial_id)
         return TrialTask(
             waiting.trial_id,
@@ -137,8 +145,9 @@ class Sweep:
             self._location,
             weights,
             image,
-            checkpoints=checkpoints,
+            checkpoints=checkpoints if spec.deployment is None else None,
             split_is_known=_split_key(waiting) in self._known_splits,
+            parent=None if spec.deployment is None else parent_of(waiting, self._journal, self._paths),
         )
 
     def requeue(self, trial_task: TrialTask) -> None:
@@ -273,7 +282,7 @@ class Sweep:
             )
             self._queue.add(waiting)
         name = cell.label_on(self._varying)
-        self._progress.note(f"{name}: {_named(deferred.tuner)} chose {shown(values)}")
+        self._progress.note(f"{name}: {name_of(deferred.tuner)} chose {shown(values)}")
 
     def _leave_untuned(self, deferred: DeferredCell) -> None:
         reason = f"none of the {deferred.tuner.spec.count} tuning trials of its cell ended with a score"
@@ -284,15 +293,28 @@ class Sweep:
         self._journal.set_aside(trial_id, new, reason)
         self._checkpoints.concluded(trial_id, new)
         self._move(old, new)
+        if new == "skipped":
+            self._skip_variants(trial_id, new)
+
+    # what is made of its net
+
+    def _release(self, parent: Waiting) -> None:
+        """A trial has completed: what is to be made of its net may begin."""
+        released, were_skipped = self._variants.take(parent.trial_id, parent.tuned)
+        for waiting in released:
+            if were_skipped:
+                self._set_aside(waiting.trial_id, "skipped", "pending", None)
+            if waiting.tuned is not None:
+                self._keep_values(waiting.trial_id, waiting.cell, with_values(waiting.cell, waiting.tuned))
+            self._queue.add(waiting)
+
+    def _skip_variants(self, parent_id: str, status: str) -> None:
+        for waiting in self._variants.give_up(parent_id):
+            self._set_aside(waiting.trial_id, "pending", "skipped", without_net(parent_id, status))
 
     def _label(self, waiting: Waiting) -> str:
-        """Return a trial's label, for display: what tells it from the others of this sweep."""
-        name = waiting.cell.label_on(self._varying)
-        if waiting.tuning is None:
-            return f"{name} seed {waiting.seed}"
-        tuner = self._deferred.tuner(waiting)
-        values = shown(tuner.suggest(waiting.tuning))
-        return f"{name} {_named(tuner)} {waiting.tuning + 1}/{tuner.spec.count} {values}"
+        tuner = None if waiting.tuning is None else self._deferred.tuner(waiting)
+        return label_of(waiting, self._varying, tuner)
 
     # inside
 
@@ -336,6 +358,10 @@ class Sweep:
         self._estimate.concluded(-waiting.expected, trial.label, result, _goal(waiting))
         if result is not None:
             self._came_to_its_end(trial, result)
+        if status == "completed":
+            self._release(waiting)
+        else:
+            self._skip_variants(trial_id, status)
         self._progress.finished(trial.label, status, detail, self.snapshot())
         if waiting.tuning is not None:
             self._tuned(waiting, completed=status == "completed")
@@ -362,14 +388,6 @@ def _split_key(waiting: Waiting) -> _SplitKey:
 def _running(trial: RunningTrial) -> Running:
     waiting = trial.waiting
     return Running(waiting.trial_id, trial.label, trial.epoch, waiting.cell.protocol.epochs, trial.score)
-
-
-def _named(tuner: CellTuner) -> str:
-    """`tuning`, `tuning (repetition 0)` of several, or `tuning (fold of seed 0)`."""
-    if tuner.cell.tunes_in_folds:
-        return f"tuning (fold of seed {tuner.repetition})"
-    several = tuner.cell.tuning is not None and tuner.cell.tuning.repetitions > 1
-    return f"tuning (repetition {tuner.repetition})" if several else "tuning"
 
 
 def _goal(waiting: Waiting) -> Goal:

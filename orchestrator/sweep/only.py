@@ -15,23 +15,30 @@ _SHOWN: Final = 6
 
 
 def named_trials(plan: Plan, kept: Mapping[str, str], prefixes: Sequence[str]) -> frozenset[str]:
-    """The trials of the plan whose ids begin so, each prefix one. Raises UserError where it is none, or several.
+    """The trials of the plan whose ids begin so, each prefix one, and those whose nets they are made of, where these are not
+    there yet. Raises UserError where a prefix is none's, or several trials'.
 
     kept: trial id to status, of what the results directory knows: also what the plan no longer names.
     """
     wanted = tuple(prefix.strip().lower() for prefix in prefixes)
     found: dict[str, list[str]] = {prefix: [] for prefix in wanted}
     tuning: set[str] = set()
+    parents: dict[str, str] = {}
     for cell in plan.cells():
         seeds = plan.seeds_of(cell)
         of_tuning = [trial for trial in cell.tuning_ids(seeds) if trial.startswith(wanted)]
         tuning.update(of_tuning)
+        if cell.is_variant and cell.skip is None:
+            parents.update((cell.trial_id(seed), cell.parent_id(seed)) for seed in seeds)
         for trial in (*cell.trial_ids(seeds), *of_tuning):
             if trial.startswith(wanted):
                 for prefix in wanted:
                     if trial.startswith(prefix):
                         found[prefix].append(trial)
-    return frozenset(_the_one(prefix, trials, tuning, kept) for prefix, trials in found.items())
+    named = {_the_one(prefix, trials, tuning, kept) for prefix, trials in found.items()}
+    return frozenset(
+        named | {parents[trial] for trial in named & parents.keys() if kept.get(parents[trial]) != "completed"}
+    )
 
 
 def _the_one(prefix: str, trials: Sequence[str], tuning: set[str], kept: Mapping[str, str]) -> str:

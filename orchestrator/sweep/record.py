@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from inspect import getsourcefile
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from orchestrator.plan.cell import Cell
 from orchestrator.plan.plan import Plan
@@ -20,10 +20,11 @@ from orchestrator.store.sql import PlannedRow, Purpose
 from orchestrator.sweep.counting import Expectation, FlopCounter
 from orchestrator.sweep.queue import Packing, TrialQueue, Waiting
 from orchestrator.sweep.tuning.tuner import CellTuner, DeferredCell, DeferredCells, DeferredTrial
-from results_schema import ENDED, OPEN, RETRYABLE, CellRow
+from orchestrator.sweep.variants import WaitingVariants, values_of_parent, without_net
+from results_schema import ENDED, NOT_MADE, OPEN, RETRYABLE, CellRow
 from trainables import AXES
 from trainables.component import Component
-from trainables.interfaces import Model
+from trainables.interfaces import Deployment, Model
 from trainables.spec import derived_seed, trial_identity, tuned_identity
 
 # The source of a component: its own file, and what that imports of its own package where it builds something.
@@ -77,10 +78,12 @@ def cell_row(cell: Cell) -> CellRow:
         model=cell.model.label,
         optimizer=cell.optimizer.label,
         regularizer=cell.regularizer.label,
+        deployment=cell.deployment.label,
         dataset_config=_json(cell.data.dataset),
         model_config=_json(cell.model.config),
         optimizer_config=_json(cell.optimizer.config),
         regularizer_config=json.dumps([_values(part) for part in cell.regularizer.configs]),
+        deployment_config=_json(cell.deployment.config),
         protocol_config=json.dumps(cell.protocol.parameters()),
         tuning_config=json.dumps(cell.tuning.recorded()) if cell.tuning else None,
         varied=",".join(variation.sources) if (variation := cell.settings.variation) is not None else None,
@@ -112,7 +115,8 @@ def trial_rows(cell: Cell, seeds: Sequence[int], fresh: Sequence[int] = ()) -> I
     for seed in seeds:
         repetition = None if several is None else several.repetition_of(seed)
         purpose: Purpose = "confirmation" if seed in fresh else "evaluation"
-        yield PlannedRow(trial_identity(identity, seed), cell_id, purpose, seed, source, cell.skip, repetition)
+        parent = cell.parent_id(seed) if cell.is_variant and cell.skip is None else None
+        yield PlannedRow(trial_identity(identity, seed), cell_id, purpose, seed, source, cell.skip, repetition, parent)
 
 
 def tuning_rows(cell: Cell, seeds: Sequence[int]) -> Iterator[PlannedRow]:
@@ -148,6 +152,8 @@ def changed_source(plan: Plan, journal: Journal) -> str | None:
 def cell_source(cell: Cell) -> str:
     """16 hex digits of the source files of everything that the cell is made of."""
     parts = (*cell.dataset.configs, *cell.model.configs, *cell.optimizer.configs, *cell.regularizer.configs)
+    if cell.is_variant:
+        parts += cell.deployment.configs
     return source_digest(tuple(type(part) for part in parts))
 
 
@@ -170,6 +176,7 @@ class PendingWork:
     packing: Packing
     queue: TrialQueue
     deferred: DeferredCells = field(default_factory=DeferredCells)
+    variants: WaitingVariants = field(default_factory=WaitingVariants)
     varying: set[str] = field(default_factory=set)
     """The axes on which the cells that run differ: what is said of a trial while it runs."""
 
@@ -184,12 +191,14 @@ class _ExistingResults:
     """Statuses of trials that run (again)."""
     without_room: frozenset[str]
     """Trials that were skipped for what they need."""
+    not_made: frozenset[str]
+    """Variants of which nothing could be made."""
 
     def has_to_run(self, row: PlannedRow) -> bool:
         status = self.statuses.get(row.trial_id, "pending")
         if (status, row.purpose) == ("skipped", "tuning"):  # for the values that it drew, which the plan does not know
             return row.trial_id in self.without_room
-        return status in self.runs
+        return status in self.runs and row.trial_id not in self.not_made
 
 
 def record_plan(
@@ -208,7 +217,8 @@ def record_plan(
     again = RETRYABLE if retry else frozenset()
     # the plan says anew what is skipped
     kept = _ExistingResults(
-        journal.statuses(), journal.tuned_values(), OPEN | {"skipped"} | again, journal.skipped_for(NO_ROOM)
+        *(journal.statuses(), journal.tuned_values(), OPEN | {"skipped"} | again),
+        *(journal.skipped_for(NO_ROOM), journal.skipped_for(NOT_MADE)),
     )
     pending = PendingWork(packing, TrialQueue(packing))
     with FlopCounter(note) as counter, journal.planning(plan.grid.name, again) as planning:
@@ -233,7 +243,7 @@ def record_plan(
             expected = _expected(cell, expectation, examples)
             if cell.tuning is None:
                 for waiting in _waiting(cell, rows, kept, expected, len(pending.queue)):
-                    pending.queue.add(waiting)
+                    (pending.variants if cell.is_variant else pending.queue).add(waiting)
                 continue
             for deferred in _tunings(cell, parts, rows, kept, journal, expected, pending.queue):
                 pending.deferred.add(deferred)
@@ -241,8 +251,21 @@ def record_plan(
                     pending.queue.add(waiting)
         displays = {axis.name: axis.labels.displays for axis in plan.grid.axes}
         planning.name_levels(lambda axis, levels: labels_in_directory(axis, levels, displays[axis]))
+        _settle_variants(pending, kept, journal)
     journal.commit()
     return pending
+
+
+def _settle_variants(pending: PendingWork, kept: _ExistingResults, journal: Journal) -> None:
+    """Queue the variants of nets that are there, and skip those of trials that ended without one and do not run again."""
+    for parent_id in pending.variants.parents():
+        status = kept.statuses.get(parent_id, "pending")
+        if status == "completed":
+            for waiting in pending.variants.take(parent_id, values_of_parent(parent_id, kept.tuned))[0]:
+                pending.queue.add(waiting)
+        elif status not in kept.runs:
+            for waiting in pending.variants.give_up(parent_id):
+                journal.set_aside(waiting.trial_id, "skipped", without_net(parent_id, status))
 
 
 _Parts = Mapping[int, Sequence[PlannedRow]]
@@ -324,4 +347,7 @@ def _deferred(row: PlannedRow, kept: _ExistingResults) -> DeferredTrial:
 def _expected(cell: Cell, expectation: Expectation, examples: Mapping[str, int]) -> float:
     data, model = cell.data, cell.model.config
     assert data.info is not None and isinstance(model, Model)
-    return expectation.seconds(cell.cell_id, model, data.info, examples[data.level.label], cell.protocol.epochs)
+    epochs = cell.protocol.epochs
+    if cell.is_variant:
+        epochs = max(1, cast(Deployment, cell.deployment.config).trains)
+    return expectation.seconds(cell.cell_id, model, data.info, examples[data.level.label], epochs)

@@ -39,6 +39,7 @@ from orchestrator.sweep.session import open_session, reported
 from orchestrator.sweep.source_watch import SourceWatch
 from orchestrator.sweep.stop import Stopping, StopRequest
 from orchestrator.sweep.summary import REASONS_SHOWN, SweepSummary, summary_of
+from orchestrator.sweep.variants import refuse_without_weights
 from orchestrator.text import command_line, counted
 from orchestrator.wandb.process import CELLS_INSTEAD, MANY_RUNS, open_key_files
 from orchestrator.wandb.settings import wished
@@ -54,8 +55,8 @@ EngineName = Literal["ray", "inline"]
 
 
 def run_trial(trial_task: TrialTask, context: Context) -> TrialResult:
-    """`trainables.training.trial.run_trial`. It needs torch, which is there where a trial runs, not in Ray's driver."""
-    from trainables.training.trial import run_trial as run
+    """`trainables.stages.run.run_task`. It needs torch, which is there where a trial runs, not in Ray's driver."""
+    from trainables.stages.run import run_task as run
 
     return run(trial_task, context)
 
@@ -186,6 +187,7 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
         journal, lock = writing.journal, writing.lock
         looks = _plan_seeds(request, plan, journal)  # what is refused here is no sweep yet
         _plan_confirmation(request, plan, paths, journal, progress)
+        refuse_without_weights(plan, journal, paths)
         environment = observe(cluster, request.grid.read_text(encoding="utf-8"), looks)
         statuses = journal.statuses() if request.only else {}
         only = named_trials(plan, statuses, request.only) if request.only else None

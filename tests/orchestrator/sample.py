@@ -15,7 +15,7 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.sql import PlannedRow
 from orchestrator.store.tables import export
-from results_schema import CellRow, EnvironmentRow
+from results_schema import TRAINED_NET, CellRow, EnvironmentRow
 from tests.trainables.epoch_rows import epoch_row
 from trainables.columns import Scores
 from trainables.records import Breakdown, ClassRow, Costs, CurveRow, EpochRow, Seeds, SplitSizes, TrialResult
@@ -68,6 +68,7 @@ class Cell:
             model_config=json.dumps({"name": self.model, "hidden": [64, 32], "activation": "relu"}),
             optimizer_config=config(self.optimizer),
             regularizer_config=json.dumps([{"name": self.regularizer}]),
+            **TRAINED_NET,
             protocol_config=json.dumps(
                 {"epochs": 3, "batch_size": 64, "splits": {"validation": 0.1, "test": 0.2}, "select": self.select}
             ),

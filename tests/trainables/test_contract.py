@@ -195,7 +195,7 @@ def test_its_configuration_round_trips(kind: str, name: str) -> None:
     assert again == component
     assert again.digest() == component.digest()
     assert pickle.loads(pickle.dumps(component)) == component
-    assert component.kind == kind and component.name == name
+    assert component.role == kind and component.name == name
 
 
 @pytest.mark.parametrize(("kind", "name"), [each for each in ALL if each[0] not in ("dataset", "model")])

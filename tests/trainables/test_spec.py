@@ -68,7 +68,7 @@ def test_defaults_are_filled_in_and_numbers_are_typed():
 
 
 class Before(Component):
-    kind: ClassVar[str] = "model"
+    role: ClassVar[str] = "model"
     name: ClassVar[str] = "grown"
     width: int = 1
 

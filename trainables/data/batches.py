@@ -99,6 +99,9 @@ _MANY: Final = 1 << 30
 class Batches:
     """Batches of one data set on one device, standardised by its training split (or scaled as its `preprocess` asks)."""
 
+    _are_stored = False
+    """Whether inputs come as they are stored."""
+
     def __init__(
         self, examples: Examples, statistics: ChannelStatistics, device: torch.device, channels_last: bool
     ) -> None:
@@ -174,11 +177,26 @@ class Batches:
         result._targets = torch.cat((self._targets, torch.from_numpy(more.targets).to(self._targets.device)))
         return result, np.arange(len(self._inputs), len(result._inputs))
 
+    def as_stored(self) -> "Batches":
+        """The same, whose inputs come as they are stored."""
+        result = copy(self)
+        result._are_stored = True
+        return result
+
+    def scale_and_shift(self) -> tuple[Tensor, Tensor]:
+        """What stored inputs are multiplied by, and what is added then: (channels, 1, 1) each."""
+        return self._scale_of(self._inputs.dtype), self._shift
+
     def standardise(self, inputs: Tensor) -> Tensor:
         """uint8 in 0..255 or floats in 0..1 as float32 of mean 0 and deviation 1. `inputs` stay as they are."""
-        scale = self._scale_of_byte if inputs.dtype == torch.uint8 else self._scale_of_unit
+        if self._are_stored:
+            return inputs
+        scale = self._scale_of(inputs.dtype)
         fresh = inputs.to(torch.float32, memory_format=torch.contiguous_format, copy=True).mul_(scale).add_(self._shift)
         return _channels_last(fresh) if self._wants_channels_last else fresh
+
+    def _scale_of(self, stored: torch.dtype) -> Tensor:
+        return self._scale_of_byte if stored == torch.uint8 else self._scale_of_unit
 
     def _beside(self, indices: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(indices).to(self._inputs.device)

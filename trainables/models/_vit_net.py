@@ -40,7 +40,7 @@ class Positions(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         if self.token is not None:
-            tokens = torch.cat([self.token.expand(len(tokens), -1, -1), tokens], dim=1)
+            tokens = torch.cat([self.token.expand(tokens.shape[0], -1, -1), tokens], dim=1)
         outputs: Tensor = self.dropout(tokens + self.positions)
         return outputs
 

@@ -117,27 +117,28 @@ def measure_latency(
     with torch.inference_mode(), casting:
         passes = _timed(lambda: module(inputs), device)
     module.train()
-    return Latency(p50=_quantile(passes, 0.5), p95=_quantile(passes, 0.95))
+    return Latency(p50=quantile(passes, 0.5), p95=quantile(passes, 0.95))
 
 
 def _timed(run: Callable[[], object], device: torch.device) -> list[float]:
     run()
     passes: list[float] = []
     while len(passes) < _FEWEST or (len(passes) < _MAX and sum(passes) < 1000 * _BUDGET):
-        _finish(device)
+        finish(device)
         start = time.perf_counter()
         run()
-        _finish(device)
+        finish(device)
         passes.append(1000 * (time.perf_counter() - start))
     return passes
 
 
-def _finish(device: torch.device) -> None:
+def finish(device: torch.device) -> None:
+    """Wait for what the device was given to do."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def _quantile(values: list[float], share: float) -> float:
+def quantile(values: list[float], share: float) -> float:
     """The smallest value that at least this share of the values do not exceed."""
     return sorted(values)[math.ceil(share * len(values)) - 1]
 

@@ -87,6 +87,8 @@ class Metrics:
     """Whether training has led to no better loss than an answer that never changes; None where that is not known."""
     answers: Answers | None = None
     """To the test split; None where they are not kept, and on every rank but the first."""
+    tested: Outputs | None = None
+    """What the test split was given; None where it was not read."""
     diverged: str | None = None
     """Why the selected weights cannot be measured, if they cannot."""
 
@@ -127,7 +129,7 @@ def measure(
     breakdown = replace(task.breakdown(*test, data.info), thresholds=task.thresholds(*val, *test))
     answers = task.answers(*test) if protocol.keep_predictions and context.rank == 0 else None
     cue, stuck = _by_cue(task, test, data), _is_stuck(train.loss, task.constant_loss(trained.targets))
-    return Metrics(train, val_scores, task.measure(*test), breakdown, cue, stuck, answers)
+    return Metrics(train, val_scores, task.measure(*test), breakdown, cue, stuck, answers, test)
 
 
 def _finite(split: str, outputs: Outputs) -> Outputs:

@@ -14,7 +14,7 @@ from torch import nn
 from trainables.context import Context
 from trainables.data.autoencoder import autoencoded
 from trainables.data.batches import Batches
-from trainables.data.cache import Contents, contents
+from trainables.data.cache import Contents, contents, local_location
 from trainables.data.cue import drawn_cues, planted
 from trainables.data.splits import Split, stream
 from trainables.data.statistics import pixel_scale
@@ -24,6 +24,7 @@ from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, Stream
 from trainables.errors import DataError
 from trainables.interfaces import Regularizer, TrainingFacts
 from trainables.protocol import Protocol, Splits
+from trainables.spec import TrialTask
 from trainables.training.predictions import split_identity
 
 
@@ -97,6 +98,21 @@ class CachesFeatures(typing.Protocol):
         context: Context,
     ) -> Prepared:
         """The data as the module is to read it: once computed what it would make of an image again and again, say."""
+
+
+def prepared_for(trial_task: TrialTask, device: torch.device) -> Prepared:
+    """The data of a trial, as its spec has it split. Raises DataError."""
+    spec = trial_task.spec
+    return prepared(
+        spec.dataset,
+        local_location(trial_task.location),
+        spec.fingerprint,
+        spec.protocol.splits,
+        spec.seeds.split,
+        device,
+        spec.fold_seed,
+        spec.protocol.validation_per_class,
+    )
 
 
 @lru_cache(maxsize=1)  # a slot's next trial mostly has the same data and seed; more would hold more of the GPU's memory

@@ -4,31 +4,28 @@ import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-import numpy as np
 import torch
 
 from trainables.context import Context
-from trainables.data.batches import UnlabelledBatches
-from trainables.data.cache import local_location
 from trainables.dataset import DataInfo, ImageArray
 from trainables.errors import CheckpointError
 from trainables.interfaces import Model, Regularizer
 from trainables.process_state.precision import numerics
 from trainables.records import Costs, Predictions, Seeds, SplitDesign, SplitSizes, TrialResult
-from trainables.spec import TrialSpec, TrialTask, derived_seed
+from trainables.spec import TrialSpec, TrialTask
 from trainables.task import Answers, Task, task_of
+from trainables.training.build import build_learner
 from trainables.training.checkpoints import CheckpointManager
 from trainables.training.costs import PeakMemory, Stopwatch, count_bytes, count_parameters, measure_latency, model_sizes
 from trainables.training.evaluate import UNMEASURED, Metrics, measure, measure_validation
 from trainables.training.fit import FitParts, TrainingResult, fit
 from trainables.training.generation import add_generated
 from trainables.training.image import save_image
-from trainables.training.learner import Learner, LearnerParts, OwnLearner, SupervisedLearner
+from trainables.training.learner import Learner
 from trainables.training.predictions import SplitExamples, pack_answers, refuse_unfit
-from trainables.training.prepare import CachesFeatures, Prepared, prepared
+from trainables.training.prepare import CachesFeatures, Prepared, prepared_for
 from trainables.training.probes import activation_bytes, gradient_reach
 from trainables.training.range_test import RangeFound, RangeTest
-from trainables.training.sync_batch_norm import synchronised
 from trainables.training.weights import save_weights
 from trainables.training.weights_origin import WeightsOrigin, without_backbone
 
@@ -59,22 +56,12 @@ class _Times:
 def _run(trial_task: TrialTask, context: Context) -> TrialResult:
     spec, seeds = trial_task.spec, trial_task.spec.seeds
     stopwatch, memory = Stopwatch(context.device), PeakMemory(context.device)
-    splits = spec.protocol.splits
-    data = prepared(
-        spec.dataset,
-        local_location(trial_task.location),
-        spec.fingerprint,
-        splits,
-        seeds.split,
-        context.device,
-        spec.fold_seed,
-        spec.protocol.validation_per_class,
-    )
+    data = prepared_for(trial_task, context.device)
     task = task_of(data.info)
     setup = stopwatch.lap()
     extended = add_generated(data, spec.regularizers, seeds.augment, context)
     generation = stopwatch.lap()
-    learner = _learner(spec, data, extended.data, task, seeds, context)
+    learner = build_learner(spec, data, extended.data, task, seeds, context)
     setup += stopwatch.lap()
     train_data, features = extended.data, None
     if not extended.count:
@@ -106,10 +93,10 @@ def _run(trial_task: TrialTask, context: Context) -> TrialResult:
     if context.rank == 0 and training.best_epoch is not None:
         _keep(trial_task, learner, data, extended.image)
     costs = _costs(spec, data.info, task, learner, training, times, memory, context)
-    result = _result(training, metrics, costs, data, split_design(spec, data.info), extended.count, seeds, context)
+    result = result_of(training, metrics, costs, data, split_design(spec, data.info), extended.count, seeds, context)
     result = replace(result, gradient_reach_first=at_first, gradient_reach_last=at_last)
     if metrics.answers is not None:
-        result = replace(result, predictions=_predictions(metrics.answers, data, trial_task.split_is_known))
+        result = replace(result, predictions=predictions_of(metrics.answers, data, trial_task.split_is_known))
     return _with_range(result, learner.found()) if isinstance(learner, RangeTest) else result
 
 
@@ -131,8 +118,8 @@ def _keep(trial_task: TrialTask, learner: Learner, data: Prepared, made: ImageAr
         save_image(image, trial_task.image)
 
 
-def _predictions(answers: Answers, data: Prepared, known: bool) -> Predictions:
-    """known: whether the examples of this split need not be handed out again."""
+def predictions_of(answers: Answers, data: Prepared, known: bool) -> Predictions:
+    """What is kept of each test example. known: whether the examples of this split need not be handed out again."""
     tested = data.tested
     assert tested is not None, "it is prepared with its data"
     refuse_unfit(answers, len(tested.indices))
@@ -148,34 +135,6 @@ def _origin(model: Model, data: Prepared) -> dict[str, str]:
             return WeightsOrigin(model=model, shape=(channels, height, width), mean=mean, std=std).metadata()
         case _:
             return {}  # clips
-
-
-def _learner(spec: TrialSpec, real: Prepared, data: Prepared, task: Task, seeds: Seeds, context: Context) -> Learner:
-    """real: `data` without what was made of it."""
-    torch.manual_seed(seeds.init)
-    # built on the CPU, so that the first weights are the same whatever the device
-    module = spec.model.build(data.info, task.outputs(data.info))
-    spec.model.prepare(module, data.facts)
-    module = module.to(context.device)
-    if spec.protocol.sync_batch_norm and context.world_size > 1:
-        module = synchronised(module, context.device)
-    if data.info.input == "image":
-        module = module.to(memory_format=torch.channels_last)
-    unlabelled = UnlabelledBatches(
-        real.batches,
-        np.concatenate((real.split.train, real.unlabelled)),
-        spec.protocol.batch_size,
-        context.shard,
-        derived_seed("unlabelled", seeds.shuffle),
-        context.device,
-    )
-    parts = LearnerParts(
-        module, data.info, task, spec.optimizer, spec.regularizers, spec.protocol, context, data.facts, unlabelled
-    )
-    if not spec.model.has_own_learner:
-        return SupervisedLearner(parts)
-    assert isinstance(spec.model, OwnLearner)
-    return spec.model.learner(parts)
 
 
 def _costs(
@@ -230,7 +189,7 @@ def _flops(model: Model, regularizers: tuple[Regularizer, ...], data: DataInfo, 
     return model_sizes(model, regularizers, data, outputs)[1]
 
 
-def _result(
+def result_of(
     training: TrainingResult,
     metrics: Metrics,
     costs: Costs,
@@ -240,6 +199,7 @@ def _result(
     seeds: Seeds,
     context: Context,
 ) -> TrialResult:
+    """What a trial comes to. generated: examples that were made of the training split."""
     diverged = training.diverged or metrics.diverged
     split = data.split
     on_gpu = context.device.type == "cuda"

@@ -10,7 +10,7 @@ from trainables.component import Component, Count
 
 
 class Box(Component):
-    kind: ClassVar[str] = "model"
+    role: ClassVar[str] = "model"
     name: ClassVar[str] = "box"
 
     wide: Count = 1

@@ -1,0 +1,74 @@
+"""Weights in 8 bits for torch's own kernels on a CPU (torch.ao.quantization; the quantised engine is that of the machine).
+
+torch announces that this module will go, and its successor has no recurrent layers: all that is used of it stands here.
+"""
+
+import warnings
+from collections.abc import Iterator
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.ao.nn.quantized import dynamic as quantised
+from torch.ao.quantization import quantize_dynamic
+
+from trainables.errors import CannotDeploy
+from trainables.stages.artifact import Artifact, as_safetensors
+
+_LAYERS: Final = (nn.Linear, nn.LSTM, nn.GRU)
+"""Of which there is such arithmetic without scales of activations being known."""
+
+
+def dynamic(module: nn.Module) -> tuple[nn.Module, Artifact]:
+    """Quantise every layer that can be; the others stay. Raises CannotDeploy where none can."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it will go: known
+        made = quantize_dynamic(module, set(_LAYERS), dtype=torch.qint8)  # type: ignore[no-untyped-call]
+        tensors = dict(_tensors(made))
+    if not any(tensor.dtype is torch.int8 for tensor in tensors.values()):
+        raise CannotDeploy(
+            "torch has no 8-bit arithmetic of any layer of it (fully connected, LSTM and GRU layers have)"
+        )
+    return made, as_safetensors(tensors)
+
+
+def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """What has to be shipped of it: of a quantised weight its whole numbers and their scale."""
+    inside: set[str] = set()
+    for name, part in module.named_modules():
+        if isinstance(part, quantised.Linear):
+            inside.add(name)
+            yield from _quantised(name, part.weight())  # type: ignore[no-untyped-call]
+            if (bias := part.bias()) is not None:  # type: ignore[no-untyped-call]
+                yield f"{name}.bias", bias
+        elif isinstance(part, quantised.LSTM | quantised.GRU):
+            inside.add(name)
+            for number, values in enumerate(part._all_weight_values):
+                yield from _packed(f"{name}.{number}", values.param.__getstate__())
+    for name, tensor in module.state_dict().items():
+        if isinstance(tensor, Tensor) and not any(name.startswith(f"{owner}." if owner else "") for owner in inside):
+            yield name, tensor
+
+
+def _packed(name: str, state: Any) -> Iterator[tuple[str, Tensor]]:
+    """The tensors in what a packed recurrent layer says of itself, wherever they stand in it."""
+    match state:
+        case Tensor() if state.is_quantized:
+            yield from _quantised(name, state)
+        case Tensor():
+            yield name, state
+        case torch.ScriptObject():
+            yield from _packed(name, state.__getstate__())
+        case tuple() | list():
+            for number, inner in enumerate(state):
+                yield from _packed(f"{name}.{number}", inner)
+        case _:
+            return
+
+
+def _quantised(name: str, weight: Tensor) -> Iterator[tuple[str, Tensor]]:
+    yield f"{name}.weight", weight.int_repr()
+    if weight.qscheme() in (torch.per_channel_affine, torch.per_channel_symmetric):
+        yield f"{name}.scale", weight.q_per_channel_scales()
+    else:
+        yield f"{name}.scale", torch.tensor(weight.q_scale())

@@ -1,0 +1,1 @@
+"""What is done with the weights of a trial that has ended: a stage."""
