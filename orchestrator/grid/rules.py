@@ -246,6 +246,9 @@ class WrittenOverride(Section):
 
 def _override(written: Any, info: ValidationInfo) -> Override:
     read = WrittenOverride.model_validate(written, context=info.context)
+    if "deployment" in read.when.axes:
+        message = "a deployment changes nothing of the training of the net that it is made of"
+        raise mistake(f"{message}; name other axes in `when`, or give the deployment itself other parameters", "when")
     settings: dict[str, list[Setting]] = {}
     components: dict[str, dict[type[Component], dict[str, Value]]] = {}
     with Gathering() as gathering:

@@ -170,6 +170,7 @@ class Plan:
             cells=cells,
             trials=cells * seeds + tuning + added,
             tuning_trials=tuning,
+            variants=sum(count for outlook, count in tally.items() if outlook.is_variant) * seeds,
             confirmation_trials=self._confirming() if kept and self.confirming.cells else 0,
             skipped=dict(skipped),
             skipped_trials=sum(skipped.values()) * seeds,
@@ -337,12 +338,14 @@ class _CellOutcome(NamedTuple):
     """Why it has no room, where it would run."""
     tuning: int
     """How many trials tune it."""
+    is_variant: bool = False
+    """Whether it runs, and makes something of trained nets."""
 
 
 def _outlook(cell: Cell, lacks: Lacks, seeds: Sequence[int]) -> _CellOutcome:
     if cell.skip is not None:
         return _CellOutcome(cell.skip, None, 0)
-    return _CellOutcome(None, lacks(cell), cell.tuning_total(seeds))
+    return _CellOutcome(None, lacks(cell), cell.tuning_total(seeds), cell.is_variant)
 
 
 def _key(cell: Cell) -> bytes:

@@ -21,9 +21,10 @@ from trainables import AXES, LEARNING_AXES
 # The names of cells.
 
 
-def short_label(row: "pd.Series[str]", axes: tuple[str, ...] = LEARNING_AXES) -> str:
-    """`cnn · adam lr=0.003 · dropout p=0.3`."""
-    return " · ".join(str(row[axis]) for axis in axes)
+def short_label(row: "pd.Series[str]") -> str:
+    """`cnn · adam lr=0.003 · dropout p=0.3`, and what was made of its nets, if anything."""
+    made = [] if row["deployment"] == "none" else [row["deployment"]]
+    return " · ".join([*(str(row[axis]) for axis in LEARNING_AXES), *made])
 
 
 def tuned_label(row: "pd.Series[str]") -> str:
