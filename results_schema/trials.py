@@ -115,8 +115,8 @@ class TrialRow:
 TRIALS = Table(
     name="trials",
     about="One row for each trial (a cell and a seed) that the grid of the latest run names and that evaluates, whatever"
-    " happened to it. Grouped by `dataset`, `model`, `optimizer`, `regularizer` and `deployment` its rows differ in their seeds"
-    " alone.",
+    " happened to it. Grouped by `dataset`, `model`, `optimizer`, `regularizer` and `deployment` its rows differ in their"
+    " seeds alone.",
     key=("trial_id",),
     row=TrialRow,
 )

@@ -142,10 +142,15 @@ class Cell(NamedTuple):
         levels = self.model, self.optimizer, self.regularizer, self.deployment
         return identity_of(self.data.digest, *levels, self.settings)
 
+    @property
+    def trained(self) -> bytes:
+        """The identity of the cell that trains: a variant's parent's, else its own."""
+        levels = self.model, self.optimizer, self.regularizer
+        return trained_identity(self.data.digest, *levels, self.settings)
+
     def parent_id(self, seed: int) -> str:
         """The trial whose net a variant's trial with this seed is made of."""
-        levels = self.model, self.optimizer, self.regularizer
-        return trial_identity(trained_identity(self.data.digest, *levels, self.settings), seed)
+        return trial_identity(self.trained, seed)
 
     @property
     def cell_id(self) -> str:

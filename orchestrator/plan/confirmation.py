@@ -4,7 +4,7 @@ They are kept with the results, as seeds that are added are. A trial on one is t
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from itertools import count, islice
 from typing import Final, Self
@@ -39,8 +39,10 @@ class ConfirmationSeeds:
         """Keep them for all later sweeps into the directory."""
         journal.remember(_KEY, json.dumps(asdict(self)))
 
-    def of(self, cell_id: str, taken: Sequence[int]) -> tuple[int, ...]:
-        """The fresh seeds of a cell. taken: those by which it was chosen."""
-        if cell_id not in self.cells:
+    def of(self, cell_ids: Collection[str], taken: Sequence[int]) -> tuple[int, ...]:
+        """The fresh seeds of a cell. cell_ids: its own, and those of cells that are made of its nets; taken: the seeds by
+        which it was chosen.
+        """
+        if not any(cell_id in self.cells for cell_id in cell_ids):
             return ()
         return tuple(islice((seed for seed in count(FIRST) if seed not in taken), self.seeds))

@@ -5,7 +5,7 @@ would name. From then on every sweep into the directory plans them too.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import count, islice
 from typing import Any, Final, Self
@@ -36,9 +36,11 @@ class AddedSeeds:
         """Keep them for all later sweeps into the directory."""
         journal.remember(_KEY, json.dumps(self.cells, sort_keys=True) if self.cells else None)
 
-    def of(self, cell_id: str, seeds: Sequence[int]) -> Sequence[int]:
-        """The seeds of a cell. seeds: those that the grid has for all."""
-        wanted = self.cells.get(cell_id, 0)
+    def of(self, cell_ids: Collection[str], seeds: Sequence[int]) -> Sequence[int]:
+        """The seeds of a cell. cell_ids: its own, and those of cells that are made of its nets; seeds: those that the grid
+        has for all.
+        """
+        wanted = max(self.cells.get(cell_id, 0) for cell_id in cell_ids)
         return seeds if wanted <= len(seeds) else first_seeds(seeds, wanted)
 
 

@@ -26,7 +26,7 @@ from results_schema import OPEN, RETRYABLE
 from trainables.component import Component
 from trainables.data.subset import SeededSplit
 from trainables.dataset import DataLocation
-from trainables.spec import trial_identity
+from trainables.spec import trial_identity, variant_identity
 
 Lacks = Callable[[Cell], str | None]
 """Why a trial of a cell has no room; None where it has."""
@@ -123,10 +123,16 @@ class Plan:
 
     def fresh_seeds_of(self, cell: Cell) -> Sequence[int]:
         """Those that confirm it."""
-        return self.confirming.of(cell.cell_id, self._choosing(cell)) if self.confirming.cells else ()
+        return self.confirming.of(self._and_made_of_it(cell), self._choosing(cell)) if self.confirming.cells else ()
 
     def _choosing(self, cell: Cell) -> Sequence[int]:
-        return self.added.of(cell.cell_id, self.grid.seeds) if self.added.cells else self.grid.seeds
+        return self.added.of(self._and_made_of_it(cell), self.grid.seeds) if self.added.cells else self.grid.seeds
+
+    def _and_made_of_it(self, cell: Cell) -> Sequence[str]:
+        """The ids of a cell and, where it trains, of those that need its nets for each of their seeds."""
+        if cell.is_variant or not self.has_variants:
+            return (cell.cell_id,)
+        return (cell.cell_id, *(variant_identity(cell.identity, digest).hex() for digest in self._deployments))
 
     def resolved(self) -> Iterator[Cell]:
         """Yield the cell of every combination, without a look at whether it runs; equal ones may come again."""
@@ -197,7 +203,10 @@ class Plan:
         return sum(len(self.fresh_seeds_of(cell)) for cell in self.among(self.confirming.cells))
 
     def _added(self, kept: ExistingResults) -> int:
-        return sum(map(self._added_to, self.among({*self.added.cells, *self.confirming.cells})))
+        given = {*self.added.cells, *self.confirming.cells}
+        cells = [*self.among(given)]
+        parents = {cell.trained.hex() for cell in cells if cell.is_variant} - given
+        return sum(map(self._added_to, (*cells, *self.among(parents))))
 
     def _added_to(self, cell: Cell) -> int:
         """Count the trials that a cell has for seeds beyond the grid's."""
@@ -300,7 +309,13 @@ class Plan:
     @property
     def has_variants(self) -> bool:
         """Whether something is made of trained nets."""
-        return any(deploys(level) for axes in (self.grid.axes, *self.grid.include) for level in axes.deployment)
+        return bool(self._deployments)
+
+    @cached_property
+    def _deployments(self) -> tuple[bytes, ...]:
+        """The digests of all levels that make something of trained nets."""
+        levels = (level for axes in (self.grid.axes, *self.grid.include) for level in axes.deployment)
+        return tuple(dict.fromkeys(level.digest for level in levels if deploys(level)))
 
     @property
     def of_one_model(self) -> bool:

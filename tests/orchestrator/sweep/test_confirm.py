@@ -241,7 +241,7 @@ def test_where_nothing_completed_there_is_nothing_to_rank(said) -> None:
 
 def test_fresh_seeds_are_none_that_chose() -> None:
     seeds = ConfirmationSeeds(2, ("a",))
-    assert seeds.of("a", range(10)) == (FIRST, FIRST + 1)
-    assert seeds.of("a", (1, FIRST, 5)) == (FIRST + 1, FIRST + 2)
-    assert seeds.of("b", range(10)) == ()
+    assert seeds.of(("a",), range(10)) == (FIRST, FIRST + 1)
+    assert seeds.of(("a",), (1, FIRST, 5)) == (FIRST + 1, FIRST + 2)
+    assert seeds.of(("b",), range(10)) == ()
     assert seeds.joined(["b", "a"], 2).cells == ("a", "b")

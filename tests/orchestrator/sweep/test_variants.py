@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 
 from orchestrator.cli import run as cli_run
 from orchestrator.errors import GridError, UserError
+from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.progress import SilentProgress
+from orchestrator.store.journal import Journal
 from orchestrator.sweep.run import SweepRequest, run_sweep
 from orchestrator.sweep.summary import SweepSummary
 from tests.orchestrator.sweeper import good_result
@@ -206,6 +209,27 @@ def test_a_variant_of_a_tuned_net_has_what_its_parent_was_tuned_to(write: Write)
     rows = trials()
     assert rows.loc[("int8", 0), "tuned"] == rows.loc[("none", 0), "tuned"] is not None
     assert run(write(more=tuning, seeds=1), Ran()).ran == 0
+
+
+def test_a_seed_that_is_added_for_a_variant_is_trained_for_it(write: Write) -> None:
+    run(write(seeds=1), Ran())
+    variant = trials().loc[("int8", 0), "cell_id"]
+    with closing(Journal.create_or_open(Path("results/sweep/journal.sqlite"))) as journal:
+        AddedSeeds({variant: 3}).keep(journal)
+        journal.commit()
+    ran = Ran()
+    assert run(write(seeds=1), ran).ran == 4 and (ran.trained, ran.made) == (2, 2)
+    assert cli_run(["plan", "grid.yaml"]) == 0
+
+
+def test_what_came_first_is_confirmed_with_the_nets_that_it_is_made_of(write: Write) -> None:
+    grid = write("  deployment: [int8, {name: prune, amount: 0.5}]")
+    run(grid, Ran())
+    ran = Ran()
+    assert run(grid, ran, confirm=2).succeeded
+    assert ran.made >= ran.trained == 2
+    fresh = pd.read_parquet("results/sweep/confirmation_trials.parquet")
+    assert set(fresh["status"]) == {"completed"} and set(fresh["parent_id"].dropna()) <= set(fresh["trial_id"])
 
 
 @pytest.mark.parametrize(
