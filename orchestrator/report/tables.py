@@ -50,7 +50,7 @@ def _board(dataset: str, cells: pd.DataFrame, measure: Measure, baseline: Majori
 
 def _row(baseline: Majority, columns: Mapping[str, Column]) -> tuple[Field, ...]:
     """Of what is no trial: its name stands where those of models do, or of the first axis that varies."""
-    named = "model" if "model" in columns else next(axis for axis in LEARNING_AXES if axis in columns)
+    named = "model" if "model" in columns else next(axis for axis in METHOD_AXES if axis in columns)
     own: dict[str, Field] = {
         "place": NO_PLACE,
         "interval": (number(baseline.value), None, None),
