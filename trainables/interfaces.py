@@ -5,7 +5,7 @@ they do.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -253,6 +253,9 @@ class Deployment(Component):
     """A level of the `deployment` axis. Each also has `make`, as `stages.variant.MakesVariant` says it."""
 
     role: ClassVar[str] = "deployment"
+
+    rival: ClassVar[Mapping[str, Any]] = {}
+    """Parameters of the level that it has to be compared with, which is planned beside it; empty where there is none."""
 
     @property
     def exports(self) -> bool:

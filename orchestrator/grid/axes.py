@@ -20,6 +20,7 @@ from orchestrator.grid.values import Value, invalid_combination, split, validate
 from trainables import AXES
 from trainables.component import Component
 from trainables.errors import UnknownComponent
+from trainables.interfaces import Deployment
 from trainables.registry import registry
 
 
@@ -173,9 +174,23 @@ def _entry(axis: str, reading: Reading, written: Any) -> AxisEntry:
     return entry
 
 
+def _with_rivals(entries: tuple[AxisEntry, ...], info: ValidationInfo) -> tuple[AxisEntry, ...]:
+    """Of deployments that mean little by themselves, the levels that they have to be compared with too."""
+    rivals = []
+    for entry in entries:
+        (param_grid,) = entry.param_grids
+        if given := cast(type[Deployment], param_grid.component).rival:
+            base = param_grid.component.model_validate({**dict(param_grid.first), **given})
+            values = {**param_grid.given, **{key: (value_of(base, key),) for key in given}}
+            rivals.append(AxisEntry((param_grid.with_given(values),), entry.at))
+    for rival in rivals:
+        read_before(info).entries["deployment"].append(rival)
+    return (*entries, *rivals)
+
+
 def _with_parents(written: Any, info: ValidationInfo) -> tuple[AxisEntry, ...]:
     """Of deployments, which are made of trained nets: where the grid does not name these, they are planned all the same."""
-    entries = _levels(written, info)
+    entries = _with_rivals(_levels(written, info), info)
     if any(param_grid.component.name == "none" for entry in entries for param_grid in entry.param_grids):
         return entries
     at = written.at if isinstance(written, YamlText | YamlMapping | YamlList) else entries[0].at

@@ -196,10 +196,16 @@ class ParameterGrid:
         param_grid.given = {key: values[key] for key in self.given}
         return param_grid
 
+    @property
+    def first(self) -> dict[str, Any]:
+        """The first value of each parameter, as the component's field holds it."""
+        return {key: values[0].python for key, values in self.values.items()}
+
     def with_given(self, given: dict[str, tuple[Value, ...]]) -> "ParameterGrid":
         """Return the same component with other lists of values."""
-        first = {key: values[0].python for key, values in self.values.items()}
-        base = self.component.model_construct(**{**first, **{key: values[0].python for key, values in given.items()}})
+        base = self.component.model_construct(
+            **{**self.first, **{key: values[0].python for key, values in given.items()}}
+        )
         return ParameterGrid(self.component, given, base, self.at, self.places, self.display)
 
     def overlaps(self, other: "ParameterGrid") -> bool:

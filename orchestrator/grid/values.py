@@ -119,7 +119,7 @@ def json_of(value: Any) -> str:
 
 Result = TypeVar("Result")
 
-_READS_NOTHING: Final = frozenset({"__class__", "kind", "name", "version"})
+_READS_NOTHING: Final = frozenset({"__class__", "role", "name", "version"})
 
 
 Given = tuple[type[Component], Mapping[str, Value]]

@@ -1,7 +1,7 @@
 """The net that a variant is made of, and what of its data may be read for that: never the test split."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,14 +14,15 @@ from torch import Tensor, nn
 
 from trainables.context import Context
 from trainables.errors import CannotDeploy, WeightsError
+from trainables.interfaces import Model
 from trainables.records import Seeds
 from trainables.spec import TrialSpec, derived_seed
 from trainables.stages.artifact import Artifact, as_safetensors
 from trainables.stages.preprocessing import WithPreprocessing
 from trainables.task import Task
-from trainables.training.build import build_learner
+from trainables.training.build import build_learner, build_module, learner_around
 from trainables.training.fit import FitParts, TrainingResult, fit
-from trainables.training.learner import Learner
+from trainables.training.learner import Learner, LearnerParts, SupervisedLearner
 from trainables.training.prepare import Prepared
 from trainables.training.weights import load_checked, read_header
 
@@ -71,11 +72,35 @@ class ParentNet:
         chosen = np.resize(self.data.split.val, examples)
         return torch.from_numpy(self.data.batches.examples(chosen).inputs)
 
+    def laid_out(self, module: nn.Module) -> nn.Module:
+        """The same net with its weights in memory as those of the parent are: it would be slower otherwise."""
+        image = self.data.info.input == "image"
+        return module.to(memory_format=torch.channels_last) if image else module
+
     def learner(self) -> Learner:
         """What goes on training from these weights, as the parent was trained: optimizer and regularizers are its own."""
         learner = build_learner(self.spec, self.data, self.data, self.task, self._seeds, self.context)
         learner.module.load_state_dict(dict(self.weights))
         return learner
+
+    def learner_of(
+        self,
+        module: nn.Module,
+        model: Model | None = None,
+        supervised: Callable[[LearnerParts], Learner] = SupervisedLearner,
+    ) -> Learner:
+        """What trains another net in the same way. model: whose it is, where that is not the parent's; supervised: how a
+        batch is learnt.
+        """
+        spec = self.spec if model is None else replace(self.spec, model=model)
+        return learner_around(
+            module, spec, self.data, self.data, self.task, self._seeds, self.context, supervised=supervised
+        )
+
+    def built(self, model: Model) -> nn.Module:
+        """A net of another model for the same data, with its first weights."""
+        spec = replace(self.spec, model=model)
+        return build_module(spec, self.data, self.task, self._seeds, self.context)
 
     def fine_tune(self, learner: Learner, epochs: int) -> TrainingResult:
         """Train so many epochs more, selecting on validation, under the parent's protocol. Raises as `fit`."""

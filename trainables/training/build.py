@@ -1,7 +1,10 @@
 """What learns in a trial: its module, freshly built from its seed, and the learner around it."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
+from torch import nn
 
 from trainables.context import Context
 from trainables.data.batches import UnlabelledBatches
@@ -17,6 +20,11 @@ def build_learner(
     spec: TrialSpec, real: Prepared, data: Prepared, task: Task, seeds: Seeds, context: Context
 ) -> Learner:
     """real: `data` without what was made of it."""
+    return learner_around(build_module(spec, data, task, seeds, context), spec, real, data, task, seeds, context)
+
+
+def build_module(spec: TrialSpec, data: Prepared, task: Task, seeds: Seeds, context: Context) -> nn.Module:
+    """The net with its first weights, on its device."""
     torch.manual_seed(seeds.init)
     # built on the CPU, so that the first weights are the same whatever the device
     module = spec.model.build(data.info, task.outputs(data.info))
@@ -26,6 +34,20 @@ def build_learner(
         module = synchronised(module, context.device)
     if data.info.input == "image":
         module = module.to(memory_format=torch.channels_last)
+    return module
+
+
+def learner_around(
+    module: nn.Module,
+    spec: TrialSpec,
+    real: Prepared,
+    data: Prepared,
+    task: Task,
+    seeds: Seeds,
+    context: Context,
+    supervised: Callable[[LearnerParts], Learner] = SupervisedLearner,
+) -> Learner:
+    """What trains a net. supervised: what it is where the model has no learner of its own."""
     unlabelled = UnlabelledBatches(
         real.batches,
         np.concatenate((real.split.train, real.unlabelled)),
@@ -38,6 +60,6 @@ def build_learner(
         module, data.info, task, spec.optimizer, spec.regularizers, spec.protocol, context, data.facts, unlabelled
     )
     if not spec.model.has_own_learner:
-        return SupervisedLearner(parts)
+        return supervised(parts)
     assert isinstance(spec.model, OwnLearner)
     return spec.model.learner(parts)
