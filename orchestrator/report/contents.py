@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from orchestrator.errors import OrchError
 from orchestrator.report import breakdowns, summary
 from orchestrator.report import tables as grids
+from orchestrator.report.deployed import deployed
 from orchestrator.report.doubts import doubts
 from orchestrator.report.gallery import galleries
 from orchestrator.report.page import Invocation, Page, Source
@@ -84,7 +85,7 @@ def commands(environments: pd.DataFrame) -> tuple[str, ...]:
 
 
 _SHOWS: Final = {
-    TRIALS: "leaderboards, heat maps, gaps, costs, effects, ranks, claims, failures",
+    TRIALS: "leaderboards, heat maps, gaps, costs, effects, ranks, deployment, claims, failures",
     TUNING_TRIALS: "tuning, failures",
     CONFIRMATION_TRIALS: "confirmation",
     EPOCHS: "learning curves",
@@ -139,6 +140,7 @@ def read_page(paths: ResultsPaths, measure: str | None = None) -> Page:
         effects=parts.effects,
         ranks=parts.ranks,
         tuning=tuning,
+        deployed=None if parts.under_way else deployed(tables, trials, parts.measures),
         all_trials=listed,
         side_by_side=side_by_side(paths, tables, trials, ranked, listed, parts.classes, under_way=parts.under_way),
         problems=grids.problem_grid(parts.every),

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from pydantic import TypeAdapter
 
 from orchestrator.report import plotly
+from orchestrator.report.deployed import ABOUT
 from orchestrator.report.page import Page
 from orchestrator.report.template import cleaned, environment, part
 
@@ -31,6 +32,7 @@ def render(page: Page) -> str:
     library, script = _library(), Markup("").join(part(templates, name) for name in _SCRIPTS)
     return templates.get_template("report.html.j2").render(
         page=page,
+        deployed=ABOUT,
         style=style,
         library=library,
         script=script,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from orchestrator.report.deployed import ABOUT
 from orchestrator.report.page import Board, Page
 from orchestrator.report.page_data import DataTable, Field, Number
 from orchestrator.report.summary import Notice
@@ -76,6 +77,9 @@ def _lines(page: Page) -> Iterator[str]:
                 yield f"- {page.tuning.edges_left_out} more are in the table"
             yield ""
         yield from _table(page.tuning.cells)
+    if page.deployed is not None:
+        yield f"\n## Deployment\n\n{ABOUT}\n"
+        yield from _table(page.deployed)
     yield "\n## Failures\n"
     if page.problems.rows:
         yield from _table(page.problems)

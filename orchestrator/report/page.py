@@ -72,6 +72,8 @@ class Page:
     ranks: tuple[RankFigure, ...]
     tuning: Tuning | None
     """None where no trial tunes."""
+    deployed: DataTable | None
+    """Variants beside their parents; None where nothing was made of trained nets."""
     all_trials: DataTable
     side_by_side: SideBySide
     problems: DataTable
