@@ -1,15 +1,15 @@
 """What deployments make of trained nets: how much smaller, how much quicker, and what that costs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import pandas as pd
 
 from orchestrator.evidence.selection import Measure
 from orchestrator.evidence.stats.leaderboard import mean_interval
-from orchestrator.report.page_data import Column, DataTable, Field, number
+from orchestrator.report.page_data import Column, DataTable, Field, alike_in, number
 from orchestrator.store.frames import TablesRead
-from trainables import LEARNING_AXES
+from trainables import AXES
 
 ABOUT: Final = (
     "Nets that were made of the trained ones, each beside its parent: medians over seeds of size and speed, both over the"
@@ -39,20 +39,29 @@ def deployed(tables: TablesRead, trials: pd.DataFrame, measures: Mapping[str, Me
         return None
     measured = tables.every_trial(COLUMNS, [("trial_id", "in", list(made["trial_id"]))])
     rows = made.merge(measured, on="trial_id")
+    varying, alike = alike_in({axis: list(rows[axis]) for axis in AXES})
     columns = (
-        *(Column(axis, "text") for axis in ("dataset", *LEARNING_AXES, "deployment")),
+        *(Column(axis, "text") for axis in varying),
         Column("difference to its parent", "interval"),
         *(Column(title, "number") for title in _MEDIANS.values()),
         Column("seeds", "count"),
     )
-    return DataTable(columns, tuple(_rows(rows, trials, measures)))
+    return DataTable(columns, tuple(_rows(rows, trials, measures, varying)), alike=alike)
 
 
-def _rows(rows: pd.DataFrame, trials: pd.DataFrame, measures: Mapping[str, Measure]) -> Iterator[tuple[Field, ...]]:
+def _rows(
+    rows: pd.DataFrame, trials: pd.DataFrame, measures: Mapping[str, Measure], varying: Sequence[str]
+) -> Iterator[tuple[Field, ...]]:
     of_trial = trials.set_index("trial_id")
-    for key, cell in rows.groupby(["dataset", *LEARNING_AXES, "deployment"], sort=False):
-        shown = measures[str(key[0])].shown
+    for _, cell in rows.groupby([*AXES], sort=False):
+        first = cell.iloc[0]
+        shown = measures[str(first["dataset"])].shown
         differences = (cell[shown] - cell["parent_id"].map(of_trial[shown])).dropna()
         found = mean_interval(list(differences))
         medians = (number(cell[name].median()) for name in _MEDIANS)
-        yield (*map(str, key), (number(found.mean), number(found.low), number(found.high)), *medians, len(cell))
+        yield (
+            *(str(first[axis]) for axis in varying),
+            (number(found.mean), number(found.low), number(found.high)),
+            *medians,
+            len(cell),
+        )
