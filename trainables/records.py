@@ -296,7 +296,7 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantScores:
-    """What tells a variant from the net that it was made of. Null of a trial that trains."""
+    """A variant beside the net that it was made of. Null of a trial that trains."""
 
     runtime: Annotated[str, Column("-", "What runs the net: torch or onnxruntime.")]
     artifact_bytes: Annotated[int, Column("B", "Size of the file that is shipped.", "lower")]
@@ -304,34 +304,16 @@ class VariantScores:
     size_ratio: Annotated[float, Column("1", "artifact_bytes over those of the parent's weights.", "lower")]
     packed_ratio: Annotated[float, Column("1", "The same of packed_bytes.", "lower")]
     nonzero_share: Annotated[float, Column("1", "Share of the numbers in the file that are not 0.", "lower")]
-    agreement: Annotated[
-        float | None,
-        Column(
-            "1",
-            "Share of the test examples of which it says the same class as its parent; null where the task has no classes.",
-            "higher",
-        ),
-    ]
-    max_abs_difference: Annotated[
-        float, Column("1", "Largest difference between an output of it and its parent's, on the test split.", "lower")
-    ]
-    speedup: Annotated[
-        float,
-        Column(
-            "1",
-            "Time of one example in the parent over that in the variant, timed in turns in one process: median over pairs.",
-            "higher",
-        ),
-    ]
+    agreement: Annotated[float | None, Column("1", "Share of the test examples given the parent's class.", "higher")]
+    max_abs_difference: Annotated[float, Column("1", "Largest difference of an output on the test split.", "lower")]
+    speedup: Annotated[float, Column("1", "The parent's time over its own for one example, timed in turns.", "higher")]
     speedup_low: Annotated[float, Column("1", "Lower end of the 95 % interval of speedup.", measured=False)]
     speedup_high: Annotated[float, Column("1", "Upper end of it.", measured=False)]
-    batch_speedup: Annotated[
-        float, Column("1", "speedup with batches of the protocol's size.", "higher", "speedup of a batch")
-    ]
-    batch_speedup_low: Annotated[float, Column("1", "Lower end of the 95 % interval of batch_speedup.", measured=False)]
+    batch_speedup: Annotated[float, Column("1", "speedup for batches of the protocol's size.", "higher")]
+    batch_speedup_low: Annotated[float, Column("1", "Lower end of the 95 % interval of it.", measured=False)]
     batch_speedup_high: Annotated[float, Column("1", "Upper end of it.", measured=False)]
-    latency_ms_p99: Annotated[float, Column("ms", "99th percentile of the time of inference on one example.", "lower")]
-    batch_latency_ms_p99: Annotated[float, Column("ms", "The same on one batch of the protocol's size.", "lower")]
+    latency_ms_p99: Annotated[float, Column("ms", "99th percentile of the time of one example.", "lower")]
+    batch_latency_ms_p99: Annotated[float, Column("ms", "The same for a batch of the protocol's size.", "lower")]
 
 
 @dataclass(frozen=True, slots=True)
