@@ -392,7 +392,6 @@ class TrialResult:
     cue: Annotated[CueScores | None, Prefix("cue_")] = None
     """None where no cue was planted, or the test split was not measured."""
     variant: VariantScores | None = None
-    """None of a trial that trains."""
     predictions: Predictions | None = None
     """None where the protocol or the task keeps none, and on every rank but the first."""
     costs: Costs
