@@ -64,6 +64,8 @@ class Prefix:
     """The words for a split, where the record is `Scores`."""
     each_epoch: bool = False
     """Whether it has the scores of every epoch, or those of the end."""
+    null: str = ""
+    """Of which rows all of its columns are null, in words that go on from "Null"; empty where each says it by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,8 @@ def columns_of(record: type, scores: Sequence[type[Scores]] = ()) -> Iterator[Ta
         else:
             for inner in columns_of(part.type, scores):
                 name, nullable = f"{part.prefix.prefix}{inner.name}", part.optional or inner.nullable
-                yield TableColumn(name, inner.type, nullable, inner.about, inner.column)
+                about = f"{inner.about} Null {part.prefix.null}." if part.prefix.null else inner.about
+                yield TableColumn(name, inner.type, nullable, about, inner.column)
 
 
 def scores_in(scores: type[Scores]) -> dict[str, Score]:

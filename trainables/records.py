@@ -296,7 +296,7 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantScores:
-    """A variant beside the net that it was made of. Null of a trial that trains."""
+    """A variant beside the net that it was made of."""
 
     runtime: Annotated[str, Column("-", "What runs the net: torch or onnxruntime.")]
     artifact_bytes: Annotated[int, Column("B", "Size of the file that is shipped.", "lower")]
@@ -304,7 +304,9 @@ class VariantScores:
     size_ratio: Annotated[float, Column("1", "artifact_bytes over those of the parent's weights.", "lower")]
     packed_ratio: Annotated[float, Column("1", "The same of packed_bytes.", "lower")]
     nonzero_share: Annotated[float, Column("1", "Share of the numbers in the file that are not 0.", "lower")]
-    agreement: Annotated[float | None, Column("1", "Share of the test examples given the parent's class.", "higher")]
+    agreement: Annotated[
+        float | None, Column("1", "Share of the test examples given the parent's class; null without.", "higher")
+    ]
     max_abs_difference: Annotated[float, Column("1", "Largest difference of an output on the test split.", "lower")]
     speedup: Annotated[float, Column("1", "The parent's time over its own for one example, timed in turns.", "higher")]
     speedup_low: Annotated[float, Column("1", "Lower end of the 95 % interval of speedup.", measured=False)]
@@ -391,7 +393,7 @@ class TrialResult:
     ] = None
     cue: Annotated[CueScores | None, Prefix("cue_")] = None
     """None where no cue was planted, or the test split was not measured."""
-    variant: VariantScores | None = None
+    variant: Annotated[VariantScores | None, Prefix("", null="of a trial that trains")] = None
     predictions: Predictions | None = None
     """None where the protocol or the task keeps none, and on every rank but the first."""
     costs: Costs

@@ -19,13 +19,14 @@ from torch import nn
 
 from tests.marks import slow_but
 from tests.trainables.few import FewDigits
+from tests.trainables.stages.nets import train
 from tests.trainables.test_plugin import install, python
 from trainables import KINDS
 from trainables.component import Component
 from trainables.context import SingleContext
 from trainables.dataset import DataInfo, DataLocation, Dataset
 from trainables.errors import DataError, DataMissing, TrialCancelled
-from trainables.interfaces import Model, Optimizer, Regularizer
+from trainables.interfaces import Deployment, Model, Optimizer, Regularizer
 from trainables.models.mlp import Mlp
 from trainables.optimizers.adam import Adam
 from trainables.protocol import Protocol, Splits
@@ -48,6 +49,7 @@ SAMPLE: Final = {
 _UNTRAINED: Final = {"weights": "none", "tune": "all", "size": 32}
 GIVEN: Final[dict[str, dict[str, Any]]] = {
     "gan_augment": {"steps": 20},
+    "distil": {"student": "mlp"},
     "pretrained:efficientnet_lite0": _UNTRAINED,
     "pretrained:resnet18": _UNTRAINED,
     "pretrained:safetensors": {"weights": "earlier.safetensors", "tune": "all"},
@@ -198,7 +200,7 @@ def test_its_configuration_round_trips(kind: str, name: str) -> None:
     assert component.role == kind and component.name == name
 
 
-@pytest.mark.parametrize(("kind", "name"), [each for each in ALL if each[0] not in ("dataset", "model")])
+@pytest.mark.parametrize(("kind", "name"), [each for each in ALL if each[0] not in ("dataset", "model", "deployment")])
 def test_it_takes_three_steps(kind: str, name: str, place: DataLocation) -> None:
     component = made(kind, name)
     spec = spec_of(place, component, Watch())
@@ -232,6 +234,18 @@ def test_a_model_takes_three_steps_and_its_kept_weights_predict_the_same(
     assert predicted.shape == (5, 8)
     torch.testing.assert_close(predicted, watch.module.eval()(inputs), atol=1e-5, rtol=1e-4)
     assert not torch.equal(predicted, before), "three steps have changed nothing"
+
+
+@pytest.mark.parametrize("name", names("deployment"))
+def test_a_deployment_makes_the_same_of_a_trained_net_again(name: str, tmp_path: Path) -> None:
+    deployment, net = made("deployment", name), train(tmp_path, epochs=2)
+    assert isinstance(deployment, Deployment)
+    first, again = net.variant(deployment), net.variant(deployment)
+    assert first.status == "completed" and first.variant is not None and first.test is not None
+    assert np.isfinite(first.test.loss) and first.variant.artifact_bytes > 0
+    assert (first.val, first.test, first.variant.artifact_bytes) == (
+        *(again.val, again.test, again.variant.artifact_bytes if again.variant else None),
+    )
 
 
 @pytest.mark.parametrize("name", names("dataset"))
