@@ -304,9 +304,7 @@ class VariantScores:
     size_ratio: Annotated[float, Column("1", "artifact_bytes over those of the parent's weights.", "lower")]
     packed_ratio: Annotated[float, Column("1", "The same of packed_bytes.", "lower")]
     nonzero_share: Annotated[float, Column("1", "Share of the numbers in the file that are not 0.", "lower")]
-    agreement: Annotated[
-        float | None, Column("1", "Share of the test examples given the parent's class; null without.", "higher")
-    ]
+    agreement: Annotated[float | None, Column("1", "Share of the test examples given the parent's class.", "higher")]
     max_abs_difference: Annotated[float, Column("1", "Largest difference of an output on the test split.", "lower")]
     speedup: Annotated[float, Column("1", "The parent's time over its own for one example, timed in turns.", "higher")]
     speedup_low: Annotated[float, Column("1", "Lower end of the 95 % interval of speedup.", measured=False)]
@@ -393,7 +391,7 @@ class TrialResult:
     ] = None
     cue: Annotated[CueScores | None, Prefix("cue_")] = None
     """None where no cue was planted, or the test split was not measured."""
-    variant: Annotated[VariantScores | None, Prefix("", null="of a trial that trains")] = None
+    variant: Annotated[VariantScores | None, Prefix("", null="of trials that train, or without classes")] = None
     predictions: Predictions | None = None
     """None where the protocol or the task keeps none, and on every rank but the first."""
     costs: Costs
