@@ -3,6 +3,7 @@
 Never imports ray, wandb or orchestrator.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal, get_args
 
 LearningAxis = Literal["model", "optimizer", "regularizer"]
@@ -16,3 +17,16 @@ METHOD_AXES: Final[tuple[str, ...]] = tuple(axis for axis in AXES if axis != "da
 """What is compared on a data set: what learns from it, and what becomes of the net."""
 KINDS: Final = (*AXES, "schedule", "task")
 """All kinds of component."""
+
+NOTHING_MADE: Final = "none"
+"""The level of the axis `deployment` at which a net stays as its trial has trained it."""
+
+
+def axes_shown(deployments: Iterable[object]) -> tuple[str, ...]:
+    """The axes, without that of deployments where each of these is `none`: in most sweeps nobody wants to read so."""
+    return AXES if any(level != NOTHING_MADE for level in deployments) else AXES[:-1]
+
+
+def levels_shown(levels: Sequence[object]) -> list[str]:
+    """The labels of a cell's levels, given on each axis in turn, without a deployment of `none`."""
+    return [str(level) for level in (levels if levels[-1] != NOTHING_MADE else levels[:-1])]

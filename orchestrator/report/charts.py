@@ -26,14 +26,14 @@ from orchestrator.report.page_data import (
     numbers,
 )
 from orchestrator.results.ranked import COSTS
-from trainables import AXES, METHOD_AXES
+from trainables import AXES, METHOD_AXES, axes_shown
 
 CELLS_KEPT: Final = 20_000
 
 
 def cell_figures(trials: pd.DataFrame, ranked: pd.DataFrame, measures: Mapping[str, Measure]) -> Cells:
     """ranked: of `ranked_cells`, whose order the cells keep. measures: of each data set."""
-    axes = tuple(Axis(name, tuple(map(str, dict.fromkeys(trials[name])))) for name in AXES)
+    axes = tuple(Axis(name, tuple(map(str, dict.fromkeys(trials[name])))) for name in axes_shown(trials["deployment"]))
     places = [{level: place for place, level in enumerate(axis.levels)} for axis in axes]
     kept = ranked.head(CELLS_KEPT)
     return Cells(
@@ -45,7 +45,7 @@ def cell_figures(trials: pd.DataFrame, ranked: pd.DataFrame, measures: Mapping[s
         costs=tuple(Cost(title, unit) for title, unit in COSTS.values()),
         cells=tuple(
             Cell(
-                at=tuple(place[str(row[axis])] for place, axis in zip(places, AXES, strict=True)),
+                at=tuple(place[str(row[axis.name])] for place, axis in zip(places, axes, strict=True)),
                 rank=None if pd.isna(row["rank"]) else int(row["rank"]),
                 ties=bool(row["ties"]),
                 mean=number(row["mean"]),

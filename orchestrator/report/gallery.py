@@ -17,7 +17,7 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.predictions.parts import PartTrial
 from orchestrator.store.predictions.reading import examples_of, predicted_trials, predictions_of, refuse_other_length
 from results_schema import TRIALS
-from trainables import AXES
+from trainables import METHOD_AXES, levels_shown
 from trainables.data.cache import cache_folder, examples_at_hand
 from trainables.data.subset import divided
 from trainables.dataset import DataLocation, Dataset
@@ -98,7 +98,7 @@ def _gallery(
     cells = [cell for cell in ranked.loc[ranked["dataset"] == dataset, "cell_id"] if cell in there]
     best = own[own["cell_id"] == cells[0]].sort_values("seed")
     found = [wrong_examples(paths, trial_id) for trial_id in best["trial_id"].head(_TRIALS)]
-    label = " ".join(str(best[axis].iloc[0]) for axis in AXES if axis != "dataset")
+    label = " ".join(levels_shown([best[axis].iloc[0] for axis in METHOD_AXES]))
     everywhere = _everywhere(paths, own, cells[:_CELLS], kept) if found[0].probability is not None else None
     shown = _Images(tables)
     return Gallery(

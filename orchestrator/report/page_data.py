@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from trainables import NOTHING_MADE
+
 Number = float | None
 
 
@@ -227,7 +229,11 @@ def alike_in(levels: Mapping[str, Sequence[object]]) -> tuple[tuple[str, ...], s
     """Return the axes on which the rows of a table differ, and in words what all have on the others. levels: by axis."""
     same = {axis: str(values[0]) for axis, values in levels.items() if len(values) > 1 and len(set(values)) == 1}
     varying = tuple(axis for axis in levels if axis not in same) or ("model",)
-    named = [f"{axis} {level}" for axis, level in same.items() if axis not in varying]
+    named = [
+        f"{axis} {level}"
+        for axis, level in same.items()
+        if axis not in varying and (axis, level) != ("deployment", NOTHING_MADE)
+    ]
     return varying, f"all have {', '.join(named)}" if named else ""
 
 

@@ -18,7 +18,7 @@ from orchestrator.report.page_data import DataTable
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.predictions.reading import examples_of, predicted_trials, split_predictions
-from results_schema import TRIALS
+from results_schema import TRAINED_NET, TRIALS
 from trainables import AXES
 
 _PARTS: Final = (*AXES, "protocol")
@@ -106,6 +106,8 @@ def _configured(tables: TablesRead, trials: pd.DataFrame, cells: pd.DataFrame) -
 
 
 def _settings(part: str, config: object) -> Settings:
+    if config == TRAINED_NET["deployment_config"]:
+        return ()
     return tuple(_flat(part, json.loads(config))) if isinstance(config, str) else ()
 
 

@@ -14,7 +14,7 @@ from orchestrator.results.per_class import Majority
 from orchestrator.results.ranked import broken, counted_as, scope_of
 from orchestrator.text import counted
 from results_schema import UNDER_WAY
-from trainables import AXES, METHOD_AXES
+from trainables import AXES, METHOD_AXES, axes_shown
 
 SHARED_FIRST: Final = "=1"
 """The place of cells that are not told from the first by seeds that could."""
@@ -25,7 +25,6 @@ P: Final = "p (Holm)"
 ROWS_KEPT: Final = 20_000
 """What a browser still sorts at once."""
 _LONGEST_REASON: Final = 300
-_AXIS_COLUMNS: Final = tuple(Column(axis, "text") for axis in AXES)
 
 
 def boards(ranked: pd.DataFrame, measures: Mapping[str, Measure], baselines: Sequence[Majority]) -> tuple[Board, ...]:
@@ -125,6 +124,7 @@ def problem_grid(trials: pd.DataFrame) -> DataTable:
 
     Those that tune stand last. Where their reasons name the values that they tried, one stands for a cell's all.
     """
+    shown = axes_shown(trials["deployment"])
     broken = trials[~trials["status"].isin(UNDER_WAY | {"completed"})]
     reasons = broken["reason"].fillna("").map(_one_line)
     tunes = broken["purpose"] == "tuning"
@@ -132,10 +132,10 @@ def problem_grid(trials: pd.DataFrame) -> DataTable:
     problems = broken.assign(reason=reasons, tunes=tunes, alike=alike).sort_values("tunes", kind="stable")
     rows = [
         (*key, part["reason"].iloc[0], _seeds(part), part["trial_id"].iloc[0])
-        for (*key, _, _), part in problems.groupby([*AXES, "status", "tunes", "alike"], sort=False)
+        for (*key, _, _), part in problems.groupby([*shown, "status", "tunes", "alike"], sort=False)
     ]
     columns = (
-        *_AXIS_COLUMNS,
+        *(Column(axis, "text") for axis in shown),
         Column("status", "status"),
         Column("reason", "text"),
         Column("seeds", "text"),

@@ -10,7 +10,7 @@ from orchestrator.errors import UserError
 from orchestrator.results.trial_log import find_trial
 from orchestrator.store.journal import Journal
 from orchestrator.store.sql import TRIALS_AND_CELLS
-from trainables import AXES
+from trainables import AXES, levels_shown
 from trainables.columns import scores_in
 from trainables.component import Component
 from trainables.dataset import Dataset
@@ -90,7 +90,7 @@ def read_kept_trial(journal: Journal, prefix: str, weights: Callable[[str], Path
     found = [spec for spec in specs if spec.trial_id == trial_id] if known else specs[:1]
     return KeptTrial(
         trial_id,
-        f"{' '.join(str(row[axis]) for axis in AXES)} seed {row['seed']}",
+        f"{' '.join(levels_shown([row[axis] for axis in AXES]))} seed {row['seed']}",
         tunes,
         str(row["status"]),
         row["reason"],

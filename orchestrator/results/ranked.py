@@ -16,15 +16,14 @@ from orchestrator.grid.measures import chance_of, measure_named
 from orchestrator.plan.tuned import shown_text
 from orchestrator.store.frames import TablesRead
 from results_schema import BROKEN, CLASSES, EVALUATION
-from trainables import AXES, LEARNING_AXES
+from trainables import AXES, METHOD_AXES, levels_shown
 
 # The names of cells.
 
 
 def short_label(row: "pd.Series[str]") -> str:
     """`cnn · adam lr=0.003 · dropout p=0.3`, and what was made of its nets, if anything."""
-    made = [] if row["deployment"] == "none" else [row["deployment"]]
-    return " · ".join([*(str(row[axis]) for axis in LEARNING_AXES), *made])
+    return " · ".join(levels_shown([row[axis] for axis in METHOD_AXES]))
 
 
 def tuned_label(row: "pd.Series[str]") -> str:

@@ -14,7 +14,7 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import COPIED_AT
 from orchestrator.text import counted
 from results_schema import CONFIRMATION, RETRYABLE, still_to_run
-from trainables import AXES
+from trainables import AXES, levels_shown
 
 FAILURES_SHOWN: Final = 5
 
@@ -186,7 +186,7 @@ def _named(row: Sequence[Any]) -> _Named:
     levels = tuple(map(str, labels))
     name = f"tuning {shown_text(tuned)}" if purpose == "tuning" else f"seed {seed}"
     name = f"confirmation, {name}" if purpose == CONFIRMATION else name
-    return _Named(trial_id, levels, name, " / ".join([*levels, name]))
+    return _Named(trial_id, levels, name, " / ".join([*levels_shown(levels), name]))
 
 
 def _time(microseconds: int) -> datetime:

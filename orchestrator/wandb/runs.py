@@ -16,7 +16,7 @@ from orchestrator.store import sql
 from orchestrator.store.journal import Journal
 from orchestrator.text import counted
 from results_schema import CONFIRMATION, ENDED, EPOCHS, TRAINED, TRIALS, UNDER_WAY
-from trainables import AXES
+from trainables import AXES, levels_shown
 
 Value = str | int | float | bool | list[Any] | None
 
@@ -146,8 +146,8 @@ def read_run(journal: Journal, trial: RunUnit, directory_id: str) -> Run:
 
 
 def label_of(row: dict[str, Any]) -> str:
-    """The four levels of a cell."""
-    return " · ".join(str(row[axis]) for axis in AXES)
+    """The levels of a cell."""
+    return " · ".join(levels_shown([row[axis] for axis in AXES]))
 
 
 def name_of(label: str, rest: str) -> str:

@@ -70,7 +70,7 @@ def test_init_writes_a_grid_that_is_valid_as_it_stands(tmp_path: Path, file: str
     grid = read_grid(tmp_path / file)
     assert grid.name == name
     assert grid.warnings == ()
-    assert [len(axis) for axis in grid.axes] == [1, 2, 3, 2]
+    assert [len(axis) for axis in grid.axes] == [1, 2, 3, 2, 1]
 
 
 def test_init_never_overwrites(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_a_grid_of_deployments_alone_trains_their_nets_first_and_each_once(write
         else:
             assert row["parent_id"] == rows.loc[("none", seed), "trial_id"]
     assert json.loads(rows.loc[("prune(amount=0.9)", 0), "deployment_config"]) == {
-        **{"name": "prune", "amount": 0.9, "scope": "global", "epochs": 1}
+        **{"name": "prune", "amount": 0.9, "structure": "none", "scope": "global", "epochs": 1}
     }
 
 
