@@ -118,7 +118,7 @@ def test_a_trial_runs_again_in_a_debugger_and_nothing_is_recorded(site: Path, tm
     told = {line.split()[0]: line.split(maxsplit=1)[1] for line in shown.splitlines() if line.startswith("  ")}
     assert (told["model"], told["optimizer"]) == ("mlp(hidden=[16])", "adam(lr=0.01)")
     assert told["protocol"].startswith("epochs=2, batch_size=64")
-    assert "epoch 2/2" in shown and shown.rstrip().endswith("; the same is kept")
+    assert "epoch 2/2" in shown and shown.rstrip().endswith("; the same is stored")
     assert content(tmp_path) == before
 
 
@@ -184,7 +184,7 @@ def test_a_trial_of_varied_sources_and_one_of_a_tuned_cell_are_as_they_were(
         assert run(["sweep", "grid.yaml", "--engine", "inline", "-q"]) == 0, name
         for trial in trials(folder):
             code, out, _ = debugged(capsys, trial)
-            assert code == 0 and out.rstrip().endswith("; the same is kept"), (name, out)
+            assert code == 0 and out.rstrip().endswith("; the same is stored"), (name, out)
             assert "another version" not in out
 
 
