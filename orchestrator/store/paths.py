@@ -21,8 +21,8 @@ from trainables.data.files import (
     WEIGHTS,
 )
 
-KEPT: Final[Mapping[str, str]] = {WEIGHTS: ".safetensors", IMAGES: ".png"}
-"""Folders of what trials leave, with the ending of the names in them."""
+KEPT: Final[Mapping[str, tuple[str, ...]]] = {WEIGHTS: (".safetensors", ".onnx"), IMAGES: (".png",)}
+"""Folders of what trials leave, with the endings of the names in them; the first is that of trials that train."""
 OLDER_JOURNALS: Final = "journal-version-*.sqlite"
 """Copies of journals that were carried over from older versions (ADR 6)."""
 
@@ -149,7 +149,7 @@ class ResultsPaths:
 
     def _of_trial(self, folder: str, trial_id: str) -> Path:
         """Raises DamagedResults where that would be no file there: a journal may say anything."""
-        name = f"{trial_id}{KEPT[folder]}"
+        name = f"{trial_id}{KEPT[folder][0]}"
         if not is_plain(name):
             raise damaged(self.journal, f"{trial_id!r} is no trial's id", self.root)
         return self.root / folder / name

@@ -114,7 +114,8 @@ def _check_same(parent_trial: ParentTrial, loss: float) -> None:
     if not abs(loss - expected) <= _SAME_NET * max(1.0, abs(expected)):
         raise WeightsError(
             f"the weights in {parent_trial.weights} give a test loss of {loss:.9g}, and the row of their trial has"
-            f" {expected:.9g}: they are not what it was measured with; `orch sweep GRID --retry` trains it again"
+            f" {expected:.9g}: they are not what it was measured with; put back those that were, or sweep into another"
+            " --results"
         )
     print(f"the parent's net gives a test loss of {loss!r} here, and gave {expected!r} where it was trained")
 

@@ -21,7 +21,8 @@ def rename_files(journal: Journal, paths: ResultsPaths) -> None:
     names = journal.renamed_trials()
     files = {
         f"{folder}/{old}{ending}": f"{folder}/{new}{ending}"
-        for folder, ending in KEPT.items()
+        for folder, endings in KEPT.items()
+        for ending in endings
         for old, new in names.items()
     }
     for old, new in files.items():

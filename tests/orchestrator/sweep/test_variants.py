@@ -267,6 +267,21 @@ def test_plan_counts_the_nets_that_are_trained_for_it(write: Write, capsys: pyte
     assert "12  trials" in shown and " 8  of them made of trained nets" in shown
 
 
+def test_what_is_shipped_is_a_file_of_the_results_like_weights(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grid = write("  deployment: [int8, export]", seeds=1, protocol=", keep_weights: best")
+    assert run_sweep(SweepRequest(grid=grid, engine="inline"), SilentProgress()).succeeded
+    ids = trials()["trial_id"]
+    exported = Path(f"results/sweep/weights/{ids[('export', 0)]}.onnx")
+    assert exported.is_file() and exported.with_name(f"{ids[('int8', 0)]}.safetensors").is_file()
+    assert cli_run(["verify", "results/sweep"]) == 0
+    assert f"weights/{exported.name}" in capsys.readouterr().out
+    exported.write_bytes(exported.read_bytes()[:-1] + b"?")
+    assert cli_run(["verify", "results/sweep"]) == 4
+    assert f"weights/{exported.name}" in capsys.readouterr().out
+
+
 def test_real_nets_end_to_end(write: Write) -> None:
     grid = write("  deployment: [int8, {name: prune, amount: 0.9, epochs: 0}]", seeds=1)
     assert run_sweep(SweepRequest(grid=grid, engine="inline"), SilentProgress()).succeeded
