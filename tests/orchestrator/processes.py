@@ -50,6 +50,11 @@ def start(folder: Path, *arguments: str | Path, **variables: str) -> subprocess.
     """A Python process in `folder`, in a process group of its own. Ray starts its workers as the driver was started."""
     if "ray" not in arguments:
         return Fork(folder, arguments, environment() | variables)
+    return piped(folder, *arguments, **variables)
+
+
+def piped(folder: Path, *arguments: str | Path, **variables: str) -> subprocess.Popen[str]:
+    """The same with pipes, for who reads what it says while it runs."""
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         cwd=folder,

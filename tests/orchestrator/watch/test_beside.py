@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 import psutil
 import pytest
 
-from tests.orchestrator.processes import PATIENCE, counts, family, left_of, start, wait_until, write_grid
+from tests.orchestrator.processes import PATIENCE, counts, family, left_of, piped, wait_until, write_grid
 
 SWEEP = ("-m", "orchestrator", "sweep", "grid.yaml", "--engine", "inline", "--watch")
 LONG = 100_000
@@ -27,7 +27,7 @@ def watching(folder: Path, epochs: int, *options: str) -> tuple[subprocess.Popen
     """The sweep, where its page is, and the lines that it says on standard error, as they come."""
     grid = write_grid(folder, (0, 1))
     grid.write_text(grid.read_text().replace("epochs: 1}", f"epochs: {epochs}}}"))
-    process = start(folder, *SWEEP, *options)
+    process = piped(folder, *SWEEP, *options)
     lines: list[str] = []
     heard: Queue[str] = Queue()
 
