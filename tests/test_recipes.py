@@ -32,7 +32,7 @@ claims:
 wandb: {mode: disabled}
 """
 CELLS, SEEDS = 4, 3
-AXES = ["dataset", "model", "optimizer", "regularizer"]
+AXES = ["dataset", "model", "optimizer", "regularizer", "deployment"]
 
 
 def draw(folder: Path, seed: int) -> None:

@@ -36,6 +36,7 @@ SECTIONS: Final = {
     "model": "models",
     "optimizer": "optimizers",
     "regularizer": "regularizers",
+    "deployment": "deployments",
     "schedule": "schedules",
 }
 """Kinds of component to where docs/grid.md has them."""

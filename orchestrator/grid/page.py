@@ -54,7 +54,10 @@ _SECTIONS: Final = {
     "CheckpointPolicy": ("checkpoints", ""),
 }
 """Definitions of the schema with keys of their own: heading, and what is said below it."""
-_KINDS: Final = {"dataset": "Data sets", "model": "Models", "optimizer": "Optimizers", "regularizer": "Regularizers"}
+_KINDS: Final = {
+    **{"dataset": "Data sets", "model": "Models", "optimizer": "Optimizers", "regularizer": "Regularizers"},
+    **{"deployment": "Deployments", "schedule": "Schedules"},
+}
 _ROW: Final = "| key | takes | default | |\n| --- | --- | --- | --- |"
 
 Schema = dict[str, Any]
@@ -151,7 +154,7 @@ def _components() -> Iterator[str]:
         found = [one for one in documented(kind) if ":" in one.name or registry.is_built_in(kind, one.name)]
         first = next(one for one in found if ":" not in one.name)
         shared = shared_parameters(registry.get(kind, first.name))
-        yield f"\n## {_KINDS.get(kind, 'Schedules')}\n"
+        yield f"\n## {_KINDS[kind]}\n"
         if shared:
             yield f"Every {kind} takes these, besides its own:\n"
             yield from _parameters(shared)

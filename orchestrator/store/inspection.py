@@ -186,7 +186,7 @@ def refuse_log_that_was_left(files: JournalFiles) -> None:
             return  # the usual case: a sweep writes it, or was killed
     if inspect(files).log_is_left:
         raise DamagedResults(
-            f"{files.log} was left by a copy of another moment than {files.main.name}; `orch repair {files.main.parent}`"
+            f"{files.log} was left by a copy from another time than {files.main.name}; `orch repair {files.main.parent}`"
             " sets it aside"
         )
 

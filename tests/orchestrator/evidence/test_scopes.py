@@ -244,7 +244,7 @@ def _counting(**columns: list[object]) -> Units:
     (claim,) = read_text(stated(WINS), Path("grid")).claims
     rows = [
         {
-            **dict.fromkeys(("dataset", "model", "optimizer", "regularizer"), "x"),
+            **dict.fromkeys(("dataset", "model", "optimizer", "regularizer", "deployment"), "x"),
             **{"dataset_config": '{"name": "digits"}', "optimizer_config": "{}", "regularizer_config": "[]"},
             **{
                 "protocol_config": "{}",

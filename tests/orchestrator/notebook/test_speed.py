@@ -25,6 +25,7 @@ def test_within_a_factor_of_the_quickest():
     trials = pd.DataFrame(
         [
             {"trial_id": str(n), "dataset": dataset, "model": "cnn", "optimizer": optimizer, "regularizer": "none"}
+            | {"deployment": "none"}
             | {"seed": seed, "status": status}
             for n, (dataset, optimizer, seed, status, _) in enumerate(RUNS)
         ]

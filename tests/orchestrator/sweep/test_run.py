@@ -262,7 +262,7 @@ def test_a_numeric_target_of_a_plugin_arrives_in_the_tables(tmp_path: Path) -> N
 
 def test_named_trials_run_alone_and_only_where_they_are_missing(write: Write) -> None:
     grid = write("[{name: sgd, lr: [0.1, 0.05]}]", seeds=3)
-    with pytest.raises(UserError, match="--only zz: no trial of the grid has an id that begins so"):
+    with pytest.raises(UserError, match="--only zz: no trial of the grid has an id that begins like this"):
         run(grid, only=("zz",))
     with pytest.raises(UserError, match=r"--only : 6 trials begin like this: .* give more digits"):
         run(grid, only=("",))
