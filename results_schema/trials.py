@@ -1,11 +1,13 @@
 """The tables of trials: a row for each, whatever happened to it, in one of three files that are never averaged together."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
 
 from results_schema.column import Table
 from results_schema.statuses import STATUSES
+from trainables import NOTHING_MADE
 from trainables.columns import Column
 from trainables.records import TrialResult
 
@@ -13,7 +15,7 @@ EVALUATION: Final = "evaluation"
 """The purpose of a trial that is compared with others."""
 CONFIRMATION: Final = "confirmation"
 """That of a trial on a fresh seed, which tells how good a cell is that those have chosen, and chooses nothing."""
-TRAINED_NET: Final = {"deployment": "none", "deployment_config": '{"name": "none"}'}
+TRAINED_NET: Final = {"deployment": NOTHING_MADE, "deployment_config": json.dumps({"name": NOTHING_MADE})}
 """What stands in columns that came with variants, of a trial that trains: every trial of an orch from before did."""
 
 

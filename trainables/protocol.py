@@ -3,15 +3,15 @@
 import math
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal
+from functools import partial
+from typing import Annotated, Any, Final, Literal, cast
 
-from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from trainables.columns import Better, ClassMeasure
 from trainables.component import AddedLater, Component, Count, NotIdentity, Positive
-from trainables.errors import UnknownComponent
 from trainables.records import EpochRow
-from trainables.registry import registry
+from trainables.registry import NESTED_SCHEMA, NESTED_SERIALIZER, nested
 from trainables.schedule import Schedule
 from trainables.task import Task
 
@@ -28,23 +28,6 @@ def _seconds(value: Any) -> Any:
     return value
 
 
-def _schedule(value: Any) -> Schedule:
-    if isinstance(value, Schedule):
-        return value
-    if isinstance(value, str):
-        value = {"name": value}
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        raise ValueError("a schedule is a name, or a mapping with a name and parameters")
-    parameters = {key: given for key, given in value.items() if key != "name"}
-    try:
-        component = registry.get("schedule", value["name"])
-    except UnknownComponent as unknown:
-        raise ValueError(str(unknown)) from None
-    built = component.from_parameters(parameters)
-    assert isinstance(built, Schedule)
-    return built
-
-
 _Duration = Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*[smhd]\s*$")]
 Seconds = Annotated[
     float,
@@ -59,9 +42,9 @@ SecondsOrNone = Annotated[
 """A duration that may be 0."""
 AnySchedule = Annotated[
     Schedule,
-    PlainValidator(_schedule),
-    PlainSerializer(lambda schedule: {"name": schedule.name, **schedule.parameters()}, return_type=dict),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object", "required": ["name"]}]}),
+    PlainValidator(partial(nested, "schedule")),
+    NESTED_SERIALIZER,
+    NESTED_SCHEMA,
 ]
 
 
@@ -99,7 +82,7 @@ class Protocol(Component):
     """Whether the network is compiled (`torch.compile`)."""
     deterministic: bool = False
     """Whether torch uses only deterministic algorithms, which may be slower."""
-    schedule: AnySchedule = Field(default_factory=lambda: _schedule("constant"))
+    schedule: AnySchedule = Field(default_factory=lambda: cast(Schedule, nested("schedule", "constant")))
     """How the learning rate changes during training."""
     clip: Annotated[Positive | None, AddedLater(keeps=None)] = None
     """Largest 2-norm of a step's gradients, which are scaled down to it (Pascanu et al. 2013); null never clips."""

@@ -15,7 +15,9 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from types import new_class
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
+
+from pydantic import PlainSerializer, WithJsonSchema
 
 from trainables.component import Component
 from trainables.errors import BrokenComponent, UnknownComponent, bare
@@ -70,6 +72,31 @@ def _reduced(component: Component) -> tuple[object, ...]:
 
 def _restored(kind: str, name: str, parameters: str) -> Component:
     return registry.get(kind, name).model_validate_json(parameters)
+
+
+def nested(kind: str, value: Any) -> Component:
+    """A component that is a parameter of another, as a grid has it: a name, or a mapping with a name and parameters.
+
+    Raises ValueError.
+    """
+    if isinstance(value, Component) and value.role == kind:
+        return value
+    if isinstance(value, str):
+        value = {"name": value}
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        raise ValueError(f"a {kind} is a name, or a mapping with a name and parameters")
+    try:
+        component = registry.get(kind, value["name"])
+    except UnknownComponent as unknown:
+        raise ValueError(str(unknown)) from None
+    return component.from_parameters({key: given for key, given in value.items() if key != "name"})
+
+
+NESTED_SERIALIZER: Final = PlainSerializer(
+    lambda component: {"name": component.name, **component.parameters()}, return_type=dict
+)
+"""Undoes `nested`."""
+NESTED_SCHEMA: Final = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object", "required": ["name"]}]})
 
 
 class Registry:

@@ -8,6 +8,7 @@ from orchestrator.grid.levels import Level
 from orchestrator.grid.settings import Resources
 from orchestrator.grid.tuning import TuningSpec
 from orchestrator.plan.resolve import LocatedData
+from trainables import NOTHING_MADE
 from trainables.component import PerWorker
 from trainables.interfaces import Deployment, Model, Optimizer, Regularizer
 from trainables.protocol import Protocol
@@ -40,7 +41,7 @@ class Settings(NamedTuple):
 
 def deploys(deployment: Level) -> bool:
     """Whether a level makes something of a net that another trial trains."""
-    return deployment.parts[0].component.name != "none"
+    return deployment.parts[0].component.name != NOTHING_MADE
 
 
 def identity_of(
@@ -143,14 +144,17 @@ class Cell(NamedTuple):
         return identity_of(self.data.digest, *levels, self.settings)
 
     @property
-    def trained(self) -> bytes:
-        """The identity of the cell that trains: a variant's parent's, else its own."""
-        levels = self.model, self.optimizer, self.regularizer
-        return trained_identity(self.data.digest, *levels, self.settings)
+    def parent_cell_id(self) -> str:
+        """Of the cell that trains the nets that a variant's are made of."""
+        return self._trained.hex()
 
     def parent_id(self, seed: int) -> str:
         """The trial whose net a variant's trial with this seed is made of."""
-        return trial_identity(self.trained, seed)
+        return trial_identity(self._trained, seed)
+
+    @property
+    def _trained(self) -> bytes:
+        return trained_identity(self.data.digest, self.model, self.optimizer, self.regularizer, self.settings)
 
     @property
     def cell_id(self) -> str:

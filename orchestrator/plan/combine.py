@@ -9,6 +9,7 @@ from orchestrator.grid.axis import KEPT
 from orchestrator.grid.levels import Level, meaning
 from orchestrator.grid.rules import Include, Override, Selector, mask, ruled_on
 from orchestrator.grid.spec import GridSpec
+from orchestrator.plan.cell import deploys
 from trainables import AXES
 from trainables.component import Component
 
@@ -93,7 +94,7 @@ class GridIterator:
 
     def trained(self, combination: Combination) -> Combination:
         """The combination whose net this one's deployment is of."""
-        level = next(level for level in self._grid.axes.deployment if level.parts[0].component.name == "none")
+        level = next(level for level in self._grid.axes.deployment if not deploys(level))
         trained, rules = combination._replace(deployment=level), -1
         for axis in AXES:
             rules &= self._mask(axis, getattr(trained, axis))

@@ -205,7 +205,7 @@ class Plan:
     def _added(self, kept: ExistingResults) -> int:
         given = {*self.added.cells, *self.confirming.cells}
         cells = [*self.among(given)]
-        parents = {cell.trained.hex() for cell in cells if cell.is_variant} - given
+        parents = {cell.parent_cell_id for cell in cells if cell.is_variant} - given
         return sum(map(self._added_to, (*cells, *self.among(parents))))
 
     def _added_to(self, cell: Cell) -> int:

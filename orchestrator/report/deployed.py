@@ -9,7 +9,7 @@ from orchestrator.evidence.selection import Measure
 from orchestrator.evidence.stats.leaderboard import mean_interval
 from orchestrator.report.page_data import Column, DataTable, Field, alike_in, number
 from orchestrator.store.frames import TablesRead
-from trainables import AXES
+from trainables import AXES, NOTHING_MADE
 
 ABOUT: Final = (
     "Nets that were made of the trained ones, each beside its parent: medians over seeds of size and speed, both over the"
@@ -34,7 +34,7 @@ def deployed(tables: TablesRead, trials: pd.DataFrame, measures: Mapping[str, Me
     """A row for each cell of variants, beside its parents: medians over seeds, and the mean difference of what the data set
     is compared by, with its interval over seeds. None where nothing was made of any net.
     """
-    made = trials[(trials["deployment"] != "none") & (trials["status"] == "completed")]
+    made = trials[(trials["deployment"] != NOTHING_MADE) & (trials["status"] == "completed")]
     if made.empty:
         return None
     measured = tables.every_trial(COLUMNS, [("trial_id", "in", list(made["trial_id"]))])

@@ -12,6 +12,7 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.sweep.queue import Waiting
 from orchestrator.text import counted
+from results_schema import NOT_MADE, TRAINED
 from trainables.spec import ParentTrial
 
 _NAMED: Final = 3
@@ -101,14 +102,14 @@ def refuse_without_weights(plan: Plan, journal: Journal, paths: ResultsPaths) ->
     """Raise UserError where variants are wanted of nets that an earlier sweep has trained and not kept."""
     if not plan.has_variants:
         return
-    statuses = journal.statuses()
+    statuses, not_made = journal.statuses(), journal.skipped_for(NOT_MADE)
     gone: dict[str, None] = {}
     for cell in plan.cells():
         if cell.skip is not None or not cell.is_variant:
             continue
         for seed in plan.seeds_of(cell):
-            parent_id = cell.parent_id(seed)
-            wanted = statuses.get(cell.trial_id(seed), "pending") != "completed"
+            trial_id, parent_id = cell.trial_id(seed), cell.parent_id(seed)
+            wanted = trial_id not in not_made and statuses.get(trial_id) not in TRAINED
             if wanted and statuses.get(parent_id) == "completed" and not paths.weights(parent_id).is_file():
                 gone[parent_id] = None
     if gone:

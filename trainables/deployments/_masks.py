@@ -5,10 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from trainables.dataset import ImageArray
 from trainables.errors import CannotDeploy
-from trainables.interfaces import State
-from trainables.training.learner import Learner, StepResult
+from trainables.training.learner import Learner, StepResult, WrappedLearner
 
 
 def smallest(module: nn.Module, share: float, *, whole: bool) -> dict[str, Tensor]:
@@ -33,37 +31,18 @@ def _smallest(magnitudes: Tensor, share: float) -> Tensor:
     return mask
 
 
-class MaskedLearner(Learner):
+class MaskedLearner(WrappedLearner):
     """A learner whose masked weights are 0 after every step."""
 
     def __init__(self, learner: Learner, masks: Mapping[str, Tensor]) -> None:
-        self.module, self.passes = learner.module, learner.passes
-        self._learner = learner
+        super().__init__(learner)
         self._masked = [(self.module.get_parameter(name), mask) for name, mask in masks.items()]
         self._mask()
 
     def step(self, inputs: Tensor, targets: Tensor) -> StepResult:
-        self._learner.measures_gradients = self.measures_gradients
-        result = self._learner.step(inputs, targets)
+        result = super().step(inputs, targets)
         self._mask()
         return result
-
-    def set_lr_factor(self, factor: float) -> None:
-        self._learner.set_lr_factor(factor)
-
-    @property
-    def lr(self) -> float:
-        return self._learner.lr
-
-    def state(self) -> State:
-        return self._learner.state()
-
-    def load_state(self, state: State) -> None:
-        self._learner.load_state(state)
-        self._mask()
-
-    def image(self) -> ImageArray | None:
-        return self._learner.image()
 
     @torch.no_grad()
     def _mask(self) -> None:

@@ -3,43 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainValidator
 
 from trainables.component import Positive
 from trainables.dataset import DataInfo
-from trainables.errors import UnknownComponent
 from trainables.interfaces import Deployment, Model
-from trainables.registry import registry
+from trainables.registry import NESTED_SCHEMA, NESTED_SERIALIZER, nested
 
 if TYPE_CHECKING:
     from trainables.stages.parent import ParentNet
     from trainables.stages.variant import Variant
-
-
-def _model(value: Any) -> Model:
-    if isinstance(value, Model):
-        return value
-    if isinstance(value, str):
-        value = {"name": value}
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        raise ValueError("a student is a model: a name, or a mapping with a name and parameters")
-    try:
-        component = registry.get("model", value["name"])
-    except UnknownComponent as unknown:
-        raise ValueError(str(unknown)) from None
-    built = component.from_parameters({key: given for key, given in value.items() if key != "name"})
-    assert isinstance(built, Model)
-    return built
-
-
-AnyModel = Annotated[
-    Model,
-    PlainValidator(_model),
-    PlainSerializer(lambda model: {"name": model.name, **model.parameters()}, return_type=dict),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object", "required": ["name"]}]}),
-]
 
 
 class Distil(Deployment):
@@ -51,7 +27,7 @@ class Distil(Deployment):
     name: ClassVar[str] = "distil"
     rival: ClassVar[Mapping[str, Any]] = {"alpha": 0.0, "temperature": 4.0}
 
-    student: AnyModel
+    student: Annotated[Model, PlainValidator(partial(nested, "model")), NESTED_SERIALIZER, NESTED_SCHEMA]
     """The model that learns."""
     temperature: Positive = 4.0
     """What both nets' outputs are divided by before they are compared: the greater, the more the unlikely classes count."""
@@ -72,8 +48,6 @@ class Distil(Deployment):
         return self.student.unsupported_reason(data)
 
     def make(self, parent: ParentNet) -> Variant:
-        from functools import partial
-
         from trainables.deployments._distilling import DistillingLearner
         from trainables.stages.artifact import as_safetensors
         from trainables.stages.variant import Variant

@@ -195,6 +195,34 @@ class Learner(ABC):
         return None
 
 
+class WrappedLearner(Learner):
+    """A learner that does something beside another's steps; all else is the other's."""
+
+    def __init__(self, learner: Learner) -> None:
+        self.module, self.passes = learner.module, learner.passes
+        self._learner = learner
+
+    def step(self, inputs: Tensor, targets: Tensor) -> StepResult:
+        self._learner.measures_gradients = self.measures_gradients
+        return self._learner.step(inputs, targets)
+
+    def set_lr_factor(self, factor: float) -> None:
+        self._learner.set_lr_factor(factor)
+
+    @property
+    def lr(self) -> float:
+        return self._learner.lr
+
+    def state(self) -> State:
+        return self._learner.state()
+
+    def load_state(self, state: State) -> None:
+        self._learner.load_state(state)
+
+    def image(self) -> ImageArray | None:
+        return self._learner.image()
+
+
 @runtime_checkable
 class OwnLearner(typing.Protocol):
     """A model that learns in a way of its own."""

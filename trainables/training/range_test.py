@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from trainables.context import Context
-from trainables.dataset import ImageArray
 from trainables.interfaces import State
 from trainables.records import CurveRow
-from trainables.training.learner import Learner, StepResult
+from trainables.training.learner import Learner, StepResult, WrappedLearner
 
 _MAX_POINTS: Final = 100
 _WORSE_THAN_UNTRAINED: Final = 1.25
@@ -32,44 +31,33 @@ class RangeFound:
     """Learning rate and mean training loss of at most 100 points of equally many steps; those that are finite."""
 
 
-class RangeTest(Learner):
+class RangeTest(WrappedLearner):
     """A learner whose every step is noted with its learning rate."""
 
     def __init__(self, learner: Learner, context: Context) -> None:
-        self.module, self.passes = learner.module, learner.passes
-        self._learner, self._context = learner, context
+        super().__init__(learner)
+        self._context = context
         self._rates: list[float] = []
         self._losses: list[Tensor] = []
         self._counts: list[float] = []
 
     def step(self, inputs: Tensor, targets: Tensor) -> StepResult:
-        self._learner.measures_gradients = self.measures_gradients
-        result = self._learner.step(inputs, targets)
+        result = super().step(inputs, targets)
         self._rates.append(self.lr)
         self._losses.append(result.loss.double())
         self._counts.append(len(inputs))
         return result
 
-    def set_lr_factor(self, factor: float) -> None:
-        self._learner.set_lr_factor(factor)
-
-    @property
-    def lr(self) -> float:
-        return self._learner.lr
-
     def state(self) -> State:
         sums, counts = self._over_all_ranks()
-        return {"learner": self._learner.state(), "rates": self._rates, "losses": sums, "counts": counts}
+        return {"learner": super().state(), "rates": self._rates, "losses": sums, "counts": counts}
 
     def load_state(self, state: State) -> None:
-        self._learner.load_state(state["learner"])
+        super().load_state(state["learner"])
         losses, counts = state["losses"], state["counts"]
         if self._context.rank > 0:  # what is kept are sums over the ranks
             losses, counts = torch.zeros_like(losses), torch.zeros_like(counts)
         self._rates, self._losses, self._counts = list(state["rates"]), list(losses), counts.tolist()
-
-    def image(self) -> ImageArray | None:
-        return self._learner.image()
 
     def found(self) -> RangeFound:
         """Called by every rank; the same on each."""

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from tests.trainables.few import FewDigits
-from tests.trainables.stages.nets import train
+from tests.trainables.stages.nets import NOWHERE, train
 from trainables.deployments._channels import without_channels
 from trainables.deployments.prune import Prune
 from trainables.errors import CannotDeploy
@@ -26,7 +26,7 @@ NETS: dict[str, Model] = {
 
 @pytest.mark.parametrize("name", NETS)
 def test_channels_whose_outputs_are_nothing_can_go_and_nothing_changes(name: str) -> None:
-    info = FewDigits().info(None)  # type: ignore[arg-type]  # it reads no file
+    info = FewDigits().info(NOWHERE)
     torch.manual_seed(0)
     module = NETS[name].build(info, 8).eval()
     layers = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]

@@ -1,15 +1,12 @@
 """A student that learns from a teacher: the loss against torch's own, and what comes of it."""
 
-from pathlib import Path
-
 import pytest
 import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
 
-from orchestrator.grid import read_grid
 from tests.trainables.few import FewDigits
-from tests.trainables.stages.nets import TrainedNet, train
+from tests.trainables.stages.nets import NOWHERE, TrainedNet, train
 from trainables.deployments._distilling import distillation_loss
 from trainables.deployments.distil import Distil
 from trainables.models.cnn import Cnn
@@ -51,8 +48,8 @@ def test_by_itself_it_is_trained_as_any_net_is(net: TrainedNet) -> None:
 
 
 def test_what_cannot_be_taught_says_so() -> None:
-    info = FewDigits().info(None)  # type: ignore[arg-type]  # it reads no file
-    numbers = FewDigits(task="regression").info(None)  # type: ignore[arg-type]
+    info = FewDigits().info(NOWHERE)
+    numbers = FewDigits(task="regression").info(NOWHERE)
     assert "needs classes" in (Distil(student=Mlp()).unsupported_reason(numbers, Mlp()) or "")
     assert "in a way of its own" in (Distil(student=Sgan()).unsupported_reason(info, Mlp()) or "")
     assert "leaves nothing" in (Distil(student=Cnn(channels=(4,) * 5)).unsupported_reason(info, Mlp()) or "")
@@ -63,18 +60,3 @@ def test_what_cannot_be_taught_says_so() -> None:
 def test_a_student_that_is_no_model_is_refused(wrong: object) -> None:
     with pytest.raises(ValidationError):
         Distil.from_parameters({"student": wrong})
-
-
-def test_its_rival_without_a_teacher_is_planned_with_it(tmp_path: Path) -> None:
-    grid = tmp_path / "grid.yaml"
-    grid.write_text(
-        "name: taught\naxes:\n  dataset: digits\n  model: cnn\n  optimizer: sgd\n"
-        "  deployment: {name: distil, student: [{name: mlp, hidden: 8}, mlp], alpha: [0.5, 0.9], temperature: [2, 4]}\n"
-    )
-    levels = [level.parts[0].build() for level in read_grid(grid).axes.deployment]
-    assert levels[0].name == "none"
-    taught = [level for level in levels if isinstance(level, Distil)]
-    assert sorted((level.student.hidden, level.alpha, level.temperature) for level in taught) == sorted(  # type: ignore[attr-defined]
-        [(hidden, alpha, t) for hidden in ((8,), (128,)) for alpha in (0.5, 0.9) for t in (2.0, 4.0)]
-        + [(hidden, 0.0, 4.0) for hidden in ((8,), (128,))]
-    )

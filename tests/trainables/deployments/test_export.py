@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.trainables.few import FewDigits
-from tests.trainables.stages.nets import train
+from tests.trainables.stages.nets import NOWHERE, train
 from tests.trainables.test_contract import GIVEN, made
 from trainables.deployments.export import Export
 from trainables.errors import CannotDeploy
@@ -27,7 +27,7 @@ DATA = (FewDigits(), FewDigits(side=16, frames=4), FewDigits(side=32, channels=3
 def test_a_model_gives_elsewhere_what_it_gave(name: str, tmp_path: Path) -> None:
     model = made("model", name, **GIVEN.get(name, {}))
     assert isinstance(model, Model)
-    data = next(data for data in DATA if model.unsupported_reason(data.info(None)) is None)  # type: ignore[arg-type]
+    data = next(data for data in DATA if model.unsupported_reason(data.info(NOWHERE)) is None)
     net = train(tmp_path, model, data, epochs=1)
     result = net.variant(Export())
     assert result.variant is not None and net.result.test is not None

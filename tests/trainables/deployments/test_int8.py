@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.trainables.few import FewDigits
-from tests.trainables.stages.nets import TrainedNet, train
+from tests.trainables.stages.nets import NOWHERE, TrainedNet, train
 from trainables.deployments.int8 import Int8
 from trainables.errors import CannotDeploy
 from trainables.interfaces import Model
@@ -82,7 +82,7 @@ def test_where_onnxruntime_is_not_installed_it_says_what_to_install(monkeypatch:
     from trainables.stages import onnx_file
 
     monkeypatch.setattr(onnx_file, "find_spec", lambda name: None)
-    info = FewDigits().info(None)  # type: ignore[arg-type]  # it reads no file
+    info = FewDigits().info(NOWHERE)
     assert "pip install 'orch-grid[deploy]'" in (Int8(runtime="onnxruntime").unsupported_reason(info, Mlp()) or "")
     assert Int8().unsupported_reason(info, Mlp()) is None
     assert "runtime: onnxruntime" in (Int8(kind="static").unsupported_reason(info, Mlp()) or "")

@@ -18,6 +18,8 @@ from trainables.spec import ParentTrial, TrialSpec, TrialTask
 from trainables.stages.run import run_task
 
 CPU = torch.device("cpu")
+NOWHERE = DataLocation(data=None, beside=None, cache=Path("nowhere"))
+"""For data that reads no file."""
 
 
 @dataclass(frozen=True)

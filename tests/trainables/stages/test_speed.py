@@ -1,14 +1,13 @@
 """How much quicker one net is than another: the statistics against scipy, the timing with nets whose times are known."""
 
-import time
-
 import pytest
 import torch
 from scipy.stats import binom
 from torch import Tensor, nn
 
 from trainables.protocol import Protocol
-from trainables.stages.speed import compare, median_ranks
+from trainables.stages import speed
+from trainables.stages.speed import median_ranks
 
 
 @pytest.mark.parametrize("count", [6, 7, 20, 21, 100, 301])
@@ -23,29 +22,60 @@ def test_of_few_values_the_interval_is_all_of_them() -> None:
     assert [median_ranks(count) for count in (1, 2, 5)] == [(0, 0), (0, 1), (0, 4)]
 
 
-class Waits(nn.Module):
-    """Takes so many seconds a pass."""
+class Clock:
+    """Goes on only as nets take their time."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(speed.time, "perf_counter", made)
+    return made
+
+
+class Takes(nn.Module):
+    """A pass takes so many seconds, and a fifth more where the pass before it was of other inputs."""
+
+    seen_last: Tensor | None = None
+    """By any of them: what lies in the cache."""
+
+    def __init__(self, clock: Clock, seconds: float, like: float = 1.2) -> None:
         super().__init__()
-        self.seconds, self.seen = seconds, []
+        self.clock, self.seconds, self.cold = clock, seconds, like
+        self.seen: list[float] = []
 
     def forward(self, inputs: Tensor) -> Tensor:
-        self.seen.append(inputs)
-        time.sleep(self.seconds)
+        self.seen.append(float(inputs))
+        warm = Takes.seen_last is inputs
+        Takes.seen_last = inputs
+        self.clock.now += self.seconds * (1 if warm else self.cold)
         return inputs
 
 
-def test_the_quicker_of_two_is_told_by_their_ratio() -> None:
-    slow, quick = Waits(0.004), Waits(0.001)
-    speed = compare(slow, quick, [(torch.zeros(1), torch.ones(1))], Protocol(), torch.device("cpu"))
-    assert speed.low <= speed.speedup <= speed.high
-    assert 1.5 < speed.speedup < 4.5  # sleeping takes its time and a little more, of which either has as much
-    assert 1 <= speed.p50 <= speed.p95 <= speed.p99
+def compared(parent: Takes, variant: Takes, *inputs: float) -> speed.Speed:
+    batches = [(each, each) for each in map(torch.tensor, inputs)]
+    return speed.compare(parent, variant, batches, Protocol(), torch.device("cpu"))
 
 
-def test_each_net_is_given_what_it_takes_and_both_as_often() -> None:
-    first, second = Waits(0), Waits(0)
-    compare(first, second, [(torch.zeros(1), torch.ones(1))], Protocol(), torch.device("cpu"))
-    assert len(first.seen) == len(second.seen)
-    assert not any(inputs.any() for inputs in first.seen) and all(inputs.all() for inputs in second.seen)
+def test_the_quicker_of_two_is_told_by_their_ratio(clock: Clock) -> None:
+    found = compared(Takes(clock, 0.004, like=1), Takes(clock, 0.001, like=1), 1.0, 2.0)
+    assert (found.speedup, found.low, found.high) == pytest.approx((4, 4, 4))
+    assert (found.p50, found.p95, found.p99) == pytest.approx((1, 1, 1))  # milliseconds
+
+
+def test_the_order_favours_neither(clock: Clock) -> None:
+    found = compared(Takes(clock, 0.001), Takes(clock, 0.001), 1.0, 2.0, 3.0)
+    assert (found.speedup, found.low, found.high) == pytest.approx((1, 1, 1))
+
+
+def test_each_net_is_given_what_it_takes_and_both_as_often(clock: Clock) -> None:
+    first, second = Takes(clock, 0.001), Takes(clock, 0.001)
+    speed.compare(first, second, [(torch.tensor(0.0), torch.tensor(1.0))], Protocol(), torch.device("cpu"))
+    assert len(first.seen) == len(second.seen) > 40
+    assert set(first.seen) == {0.0} and set(second.seen) == {1.0}

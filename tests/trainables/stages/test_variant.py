@@ -44,7 +44,7 @@ def test_a_net_that_nothing_was_made_of_gives_what_its_parent_gave(net: TrainedN
     variant = result.variant
     assert variant is not None
     assert (variant.agreement, variant.max_abs_difference, variant.size_ratio, variant.packed_ratio) == (1, 0, 1, 1)
-    assert variant.speedup_low <= 1.1 and variant.speedup_high >= 0.9  # it is timed beside itself
+    assert 0 < variant.speedup_low <= variant.speedup <= variant.speedup_high
     assert (result.epochs, result.steps, result.costs.train_seconds) == (0, 0, 0)
 
 
