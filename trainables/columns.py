@@ -31,6 +31,8 @@ class Column:
     """Its name in the tables, where that is not the field's."""
     bits: Literal[32, 64] = 64
     """Of a number, as a table has it."""
+    of_parent: float | None = None
+    """Of what compares a variant with the net that it was made of: what that net has beside itself, whose rows are null."""
 
     def titled(self, name: str) -> str:
         """As a page writes a field of this name."""

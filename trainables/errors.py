@@ -37,6 +37,14 @@ def said_by(error: Exception) -> str:
     return first_line(str(error)) or type(error).__name__
 
 
+def first_cause(error: BaseException) -> str:
+    """The class and the first line of what lies beneath all that wraps it: `ValueError: no such axis`."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:300]
+
+
 def alike(name: str, known: Iterable[str], *, most: int = 2, likeness: float = 0.6) -> list[str]:
     """Known names that are spelt much like this one, the likest first; where some differ in nothing but case and dashes,
     those alone. likeness: from 0 to 1, that of equal names.

@@ -301,15 +301,23 @@ class VariantScores:
     runtime: Annotated[str, Column("-", "What runs the net: torch or onnxruntime.")]
     artifact_bytes: Annotated[int, Column("B", "Size of the file that is shipped.", "lower")]
     packed_bytes: Annotated[int, Column("B", "The same after lossless compression (zlib).", "lower")]
-    size_ratio: Annotated[float, Column("1", "artifact_bytes over those of the parent's weights.", "lower")]
-    packed_ratio: Annotated[float, Column("1", "The same of packed_bytes.", "lower")]
+    size_ratio: Annotated[
+        float, Column("1", "artifact_bytes over those of the parent's weights.", "lower", of_parent=1.0)
+    ]
+    packed_ratio: Annotated[float, Column("1", "The same of packed_bytes.", "lower", of_parent=1.0)]
     nonzero_share: Annotated[float, Column("1", "Share of the numbers in the file that are not 0.", "lower")]
-    agreement: Annotated[float | None, Column("1", "Share of the test examples given the parent's class.", "higher")]
-    max_abs_difference: Annotated[float, Column("1", "Largest difference of an output on the test split.", "lower")]
-    speedup: Annotated[float, Column("1", "The parent's time over its own for one example, timed in turns.", "higher")]
+    agreement: Annotated[
+        float | None, Column("1", "Share of the test examples given the parent's class.", "higher", of_parent=1.0)
+    ]
+    max_abs_difference: Annotated[
+        float, Column("1", "Largest difference of an output on the test split.", "lower", of_parent=0.0)
+    ]
+    speedup: Annotated[
+        float, Column("1", "The parent's time over its own for one example, timed in turns.", "higher", of_parent=1.0)
+    ]
     speedup_low: Annotated[float, Column("1", "Lower end of the 95 % interval of speedup.", measured=False)]
     speedup_high: Annotated[float, Column("1", "Upper end of it.", measured=False)]
-    batch_speedup: Annotated[float, Column("1", "speedup for batches of the protocol's size.", "higher")]
+    batch_speedup: Annotated[float, Column("1", "speedup for batches of the protocol's size.", "higher", of_parent=1.0)]
     batch_speedup_low: Annotated[float, Column("1", "Lower end of the 95 % interval of it.", measured=False)]
     batch_speedup_high: Annotated[float, Column("1", "Upper end of it.", measured=False)]
     latency_ms_p99: Annotated[float, Column("ms", "99th percentile of the time of one example.", "lower")]

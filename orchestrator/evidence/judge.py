@@ -20,12 +20,13 @@ from orchestrator.evidence.stuck import set_apart
 from orchestrator.evidence.verdict import Verdict, verdicts
 from orchestrator.grid import GridSpec, read_grid
 from orchestrator.grid.claims import Claim
-from orchestrator.grid.measures import Measure, class_measure, is_higher_better
+from orchestrator.grid.measures import Measure, class_measure, is_higher_better, of_parent
 from orchestrator.grid.reader import read_text
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.version import table_version
 from results_schema import CLASSES, ENVIRONMENTS, EPOCHS, EVALUATION, TRAINED, TRIALS, still_to_run
+from trainables import NOTHING_MADE
 
 _SUPPORTS: Final = ["trial_id", "class_index", "support"]
 
@@ -68,10 +69,14 @@ def _has(column: str, rows: pd.DataFrame, epochs: pd.DataFrame) -> "pd.Series[bo
 
 
 def _column(rows: pd.DataFrame, name: str) -> "pd.Series[float]":
-    """Missing where a table of an older version lacks it."""
+    """Missing where a table of an older version lacks it. What compares variants with the nets that they were made of has a
+    value for those too, so that a claim can be about both: a net is once as quick as it is.
+    """
     if name not in rows:
         return pd.Series(np.nan, index=rows.index, dtype="float64")
-    return rows[name].astype("float64")
+    values = rows[name].astype("float64")
+    beside_itself = of_parent(name)
+    return values if beside_itself is None else values.mask(rows["deployment"] == NOTHING_MADE, beside_itself)
 
 
 def _before_training(rows: pd.DataFrame) -> "pd.Series[float]":

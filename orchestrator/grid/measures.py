@@ -138,3 +138,9 @@ def chance_of(name: str, classes: int) -> float | None:
     column = _OF_TRIALS.get(name)
     score = column.column if column is not None else None
     return score.chance(classes) if isinstance(score, Score) and score.chance is not None and classes > 0 else None
+
+
+def of_parent(name: str) -> float | None:
+    """What the net that a variant was made of has in a column of `trials` that compares both; None of any other column."""
+    column = _OF_TRIALS.get(name)
+    return None if column is None else column.column.of_parent

@@ -24,23 +24,26 @@ def dynamic(module: nn.Module) -> tuple[nn.Module, Artifact]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it will go: known
         made = quantize_dynamic(module, set(_LAYERS), dtype=torch.qint8)  # type: ignore[no-untyped-call]
-        tensors = dict(_tensors(made))
+    return made, shipped(made)
+
+
+def shipped(module: nn.Module) -> Artifact:
+    """What is shipped of a quantised net. Raises CannotDeploy where no layer of it is quantised."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tensors = dict(_tensors(module))
     if not any(tensor.dtype is torch.int8 for tensor in tensors.values()):
-        raise CannotDeploy(
-            "torch has no 8-bit arithmetic of any layer of it (fully connected, LSTM and GRU layers have)"
-        )
-    return made, as_safetensors(tensors)
+        raise CannotDeploy("torch has no 8-bit arithmetic of any layer of it that `kind` asks for")
+    return as_safetensors(tensors)
 
 
 def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """What has to be shipped of it: of a quantised weight its whole numbers and their scale."""
     inside: set[str] = set()
     for name, part in module.named_modules():
-        if isinstance(part, quantised.Linear):
+        if callable(getattr(part, "weight", None)):  # of a layer that multiplies and is quantised, whichever
             inside.add(name)
-            yield from _quantised(name, part.weight())  # type: ignore[no-untyped-call]
-            if (bias := part.bias()) is not None:  # type: ignore[no-untyped-call]
-                yield f"{name}.bias", bias
+            yield from _of_layer(name, part)
         elif isinstance(part, quantised.LSTM | quantised.GRU):
             inside.add(name)
             for number, values in enumerate(part._all_weight_values):
@@ -48,6 +51,15 @@ def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     for name, tensor in module.state_dict().items():
         if isinstance(tensor, Tensor) and not any(name.startswith(f"{owner}." if owner else "") for owner in inside):
             yield name, tensor
+
+
+def _of_layer(name: str, layer: Any) -> Iterator[tuple[str, Tensor]]:
+    yield from _quantised(name, layer.weight())
+    if (bias := layer.bias()) is not None:
+        yield f"{name}.bias", bias
+    for fact in ("scale", "zero_point"):  # of its outputs, where these are known beforehand
+        if (value := getattr(layer, fact, None)) is not None:
+            yield f"{name}.output_{fact}", torch.tensor(value)
 
 
 def _packed(name: str, state: Any) -> Iterator[tuple[str, Tensor]]:

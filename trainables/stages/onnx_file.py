@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainables.errors import CannotDeploy
+from trainables.errors import CannotDeploy, first_cause
 from trainables.stages.artifact import Artifact, of_tensors
+from trainables.stages.exported_file import to_exported
 
 NEEDED: Final = ("onnx", "onnxscript", "onnxruntime")
 INPUT: Final = "pixels"
@@ -25,7 +26,8 @@ def missing() -> str | None:
 def load_exporter() -> None:
     """Have torch do what it does as a process writes down a net for the first time: its compiler changes its classes."""
     with torch.random.fork_rng([]):
-        to_onnx(_Recurrent(), torch.zeros(2, 1, 1))
+        write = to_exported if missing() else to_onnx
+        write(_Recurrent(), torch.zeros(2, 1, 1))
 
 
 class _Recurrent(nn.Module):
@@ -60,7 +62,7 @@ def to_onnx(module: nn.Module, pixels: Tensor) -> bytes:
         assert program is not None
         return bytes(program.model_proto.SerializeToString())
     except Exception as refused:  # whatever torch's exporter raises
-        raise CannotDeploy(f"torch cannot export it to ONNX: {_first_cause(refused)}") from refused
+        raise CannotDeploy(f"torch cannot export it to ONNX: {first_cause(refused)}") from refused
 
 
 def onnx_artifact(content: bytes) -> Artifact:
@@ -90,11 +92,3 @@ class OnnxNet(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         (outputs,) = self._session.run([OUTPUT], {INPUT: pixels.contiguous().numpy()})
         return torch.from_numpy(outputs)
-
-
-def _first_cause(error: BaseException) -> str:
-    """The first line of what lies beneath: the exporter wraps what it met."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:300]

@@ -41,3 +41,22 @@ def test_a_claim_on_stuck_is_about_the_share_of_trials_that_are() -> None:
     shares = measured(on, trials, pd.DataFrame())
     assert shares[["a", "b"]].to_list() == [1, 0]
     assert shares[["c", "d"]].isna().all()
+
+
+def test_a_net_beside_itself_is_once_as_quick_and_what_has_no_speed_has_none() -> None:
+    on = measure_named("speedup")
+    assert on is not None and on.higher_is_better is True
+    trials = pd.DataFrame(
+        {
+            "trial_id": [*"abcd"],
+            "status": ["completed", "completed", "skipped", "failed"],
+            "deployment": ["none", "int8", "int8", "none"],
+            "speedup": [np.nan, 2.5, np.nan, np.nan],
+        }
+    )
+    values = measured(on, trials, pd.DataFrame())
+    assert values[["a", "b"]].to_list() == [1.0, 2.5]
+    assert values[["c", "d"]].isna().all()
+    differences = measure_named("max_abs_difference")
+    assert differences is not None
+    assert measured(differences, trials.assign(max_abs_difference=0.1), pd.DataFrame())["a"] == 0.0

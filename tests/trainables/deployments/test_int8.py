@@ -85,4 +85,5 @@ def test_where_onnxruntime_is_not_installed_it_says_what_to_install(monkeypatch:
     info = FewDigits().info(NOWHERE)
     assert "pip install 'orch-grid[deploy]'" in (Int8(runtime="onnxruntime").unsupported_reason(info, Mlp()) or "")
     assert Int8().unsupported_reason(info, Mlp()) is None
-    assert "runtime: onnxruntime" in (Int8(kind="static").unsupported_reason(info, Mlp()) or "")
+    assert Int8(kind="static").unsupported_reason(info, Mlp()) is None
+    assert "runtime: torch" in (Int8(kind="qat", runtime="onnxruntime").unsupported_reason(info, Mlp()) or "")

@@ -9,7 +9,7 @@ import torch
 from tests.trainables.few import FewDigits
 from trainables.context import SingleContext
 from trainables.dataset import DataLocation, Dataset
-from trainables.interfaces import Deployment, Model
+from trainables.interfaces import Deployment, Model, Regularizer
 from trainables.models.mlp import Mlp
 from trainables.optimizers.adam import Adam
 from trainables.protocol import Protocol
@@ -48,13 +48,19 @@ class TrainedNet:
         return run_task(task, SingleContext(CPU, rows.append)), rows
 
 
-def train(folder: Path, model: Model | None = None, dataset: Dataset | None = None, **protocol: Any) -> TrainedNet:
+def train(
+    folder: Path,
+    model: Model | None = None,
+    dataset: Dataset | None = None,
+    regularizers: tuple[Regularizer, ...] = (),
+    **protocol: Any,
+) -> TrainedNet:
     """Train a small net for a few epochs."""
     torch.set_num_threads(1)
     place = DataLocation(data=None, beside=None, cache=folder / "cache")
     data = dataset or FewDigits()
     settings = Protocol.from_parameters({"epochs": 8, "batch_size": 16, "keep_weights": "best", **protocol})
-    spec = TrialSpec(data, model or Mlp(), Adam(lr=0.01), (), settings, 0, data.fingerprint(place))
+    spec = TrialSpec(data, model or Mlp(), Adam(lr=0.01), regularizers, settings, 0, data.fingerprint(place))
     weights = folder / f"{spec.trial_id}.safetensors"
     result = run_task(TrialTask(spec.trial_id, 1, spec, place, weights), SingleContext(CPU, lambda row: False))
     assert result.status == "completed"
