@@ -21,7 +21,6 @@ from results_schema import TRAINED_NET, VERSION, CellRow, EnvironmentRow
 from trainables.columns import Scores
 from trainables.records import (
     Breakdown,
-    ClassRow,
     Costs,
     CurveRow,
     EpochRow,
@@ -31,6 +30,7 @@ from trainables.records import (
     TrialResult,
 )
 from trainables.task import Answers
+from trainables.tasks._by_class import ClassBreakdown, ClassRow
 from trainables.tasks.classification import ClassificationScores
 from trainables.training.predictions import SplitExamples, pack_answers
 
@@ -246,7 +246,7 @@ def _breakdown(accuracy: float, random: np.random.Generator) -> Breakdown:
     shares[np.arange(size), np.arange(size)] += accuracy
     counts = np.array([random.multinomial(1000, row / row.sum()) for row in shares])
     rates = np.linspace(0, 1, 101)
-    return Breakdown(
+    return ClassBreakdown(
         classes=tuple(
             ClassRow(place, name, 1000, accuracy, accuracy, accuracy, accuracy) for place, name in enumerate(CLASSES)
         ),

@@ -1,12 +1,13 @@
-"""The tables that each trial adds rows to: its attempts, their epochs, and whatever `Breakdown` holds."""
+"""The tables that each trial adds rows to: its attempts, their epochs, and whatever a `Breakdown` holds."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
 
 from results_schema.column import Table
-from trainables.columns import Column, rows_in
-from trainables.records import Breakdown, EpochRow
+from trainables.columns import Column
+from trainables.records import EpochRow
+from trainables.task import tables_of_tasks
 
 EPOCHS: Final = Table(
     name="epochs",
@@ -17,7 +18,8 @@ EPOCHS: Final = Table(
 )
 
 BREAKDOWN: Final = tuple(
-    Table(name, rows.about, ("trial_id", *rows.key), record, of_trial=True) for name, record, rows in rows_in(Breakdown)
+    Table(name, rows.about, ("trial_id", *rows.key), record, of_trial=True)
+    for name, (record, rows) in sorted(tables_of_tasks().items())
 )
 _NAMED: Final = {table.name: table for table in BREAKDOWN}
 CLASSES, CURVES, THRESHOLDS = _NAMED["classes"], _NAMED["curves"], _NAMED["thresholds"]

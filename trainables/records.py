@@ -68,35 +68,6 @@ class EpochRow:
         return cls(**own, val=scores(**validation))
 
 
-@dataclass(frozen=True, slots=True)
-class ClassRow:
-    """One class of the test split."""
-
-    class_index: Annotated[int, Column("-", "The label.")]
-    class_name: Annotated[str, Column("-", "What the label stands for.")]
-    support: Annotated[int, Column("example", "Test examples of this class.")]
-    precision: Annotated[float | None, Column("1", "Share of the predictions of this class that are right.")]
-    recall: Annotated[float | None, Column("1", "Share of the examples of this class that are found.")]
-    f1: Annotated[float | None, Column("1", "Harmonic mean of precision and recall.")]
-    roc_auc: Annotated[float | None, Column("1", "Area under the ROC against the rest, from all scores.")]
-    average_precision: Annotated[
-        float | None,
-        Column("1", "Average precision against the rest, from all scores: precision summed over the steps of recall."),
-    ] = None
-
-
-@dataclass(frozen=True, slots=True)
-class ThresholdRow:
-    """One threshold of the positive class, chosen on validation: an example at or above it is said to be of the class."""
-
-    point: Annotated[int, Column("-", "Number of the threshold, from 0, the highest first.")]
-    threshold: Annotated[float, Column("1", "Probability of the positive class (`positive_class` of the trial).")]
-    val_recall: Annotated[float, Column("1", "Recall on the validation examples.")]
-    val_precision: Annotated[float, Column("1", "Precision on the validation examples.")]
-    test_recall: Annotated[float | None, Column("1", "Recall on the test examples; null if the class has none.")]
-    test_precision: Annotated[float | None, Column("1", "Precision on the test examples; null if none is predicted.")]
-
-
 CurveKind = Literal["roc", "confusion", "lr_range"]
 
 
@@ -116,27 +87,16 @@ class CurveRow:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """What the tables keep of a split beside its scores. A field is a table of its name."""
+    """What the tables keep of a split beside its scores. A field is a table of its name; a task of this package has its own
+    in a subclass (`Task.tables`).
+    """
 
-    classes: Annotated[
-        tuple[ClassRow, ...],
-        Rows("One row for each class of each completed trial, measured on the test split.", ("class_index",)),
-    ] = ()
     curves: Annotated[
         tuple[CurveRow, ...],
         Rows(
             "ROC curves (at most 101 points a class) and the confusion counts that are not zero, on the test split;"
             " training loss over the learning rate (at most 100 points) of a learning-rate range test.",
             ("curve", "class_index", "point"),
-        ),
-    ] = ()
-    thresholds: Annotated[
-        tuple[ThresholdRow, ...],
-        Rows(
-            "One row for each threshold at which validation finds one more example of the positive class, at most 500 of a"
-            " trial, evenly spread; none where the data set names no class as `positive`. Chosen on validation; the test"
-            " split is measured at them.",
-            ("point",),
         ),
     ] = ()
 

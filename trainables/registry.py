@@ -106,6 +106,10 @@ class Registry:
         """Return all names of a kind, sorted, without importing any of them. Those of namespaces are not among them."""
         return sorted({*_builtin(kind), *_plugins(kind)})
 
+    def built_in(self, kind: str) -> list[str]:
+        """Return the names that are of this package, sorted."""
+        return sorted(_builtin(kind))
+
     def is_built_in(self, kind: str, name: str) -> bool:
         """Whether a name is of this package, and of no plug-in."""
         return name in _builtin(kind)

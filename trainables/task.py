@@ -14,9 +14,11 @@ from trainables.columns import (
     POSITIVE,
     Better,
     ClassMeasure,
+    Rows,
     Score,
     Scores,
     columns_of,
+    rows_in,
     score_marks,
     score_types,
     scores_in,
@@ -24,7 +26,7 @@ from trainables.columns import (
 from trainables.component import Component
 from trainables.dataset import DataInfo
 from trainables.errors import BrokenComponent
-from trainables.records import Breakdown, EpochRow, ThresholdRow, TrialResult
+from trainables.records import Breakdown, EpochRow, TrialResult
 from trainables.registry import registry
 
 if TYPE_CHECKING:
@@ -45,12 +47,18 @@ class Answers:
     """Of the truth, 0 to 1; None where the task has no such thing."""
 
 
+SplitOutputs = tuple["Tensor", "Tensor"]
+"""Outputs and targets, as `Task.measure` takes them."""
+
+
 class Task(Component):
     """Chosen by the data set (`DataInfo.task`), never by the grid."""
 
     role: ClassVar[str] = "task"
     scores: ClassVar[type[Scores]]
     """What is measured of a split: its fields are columns of the tables."""
+    tables: ClassVar[type[Breakdown]] = Breakdown
+    """What `breakdown` gives: its fields are tables, for a task of this package."""
     loss_score: ClassVar[str]
     """The score that the plain loss is, by which trials are compared that select on `val_loss`."""
     default_selection: ClassVar[str]
@@ -163,16 +171,14 @@ class Task(Component):
         return None
 
     def breakdown(self, outputs: Tensor, targets: Tensor, data: DataInfo) -> Breakdown:
-        """Return the rows that the tables keep of a split beside its scores; none where the task has none."""
+        """Return the rows that the tables keep of a split beside its scores; none where the task has none. A plug-in's are
+        those of `Breakdown` alone.
+        """
         return Breakdown()
 
-    def thresholds(
-        self, val: Tensor, val_targets: Tensor, test: Tensor, test_targets: Tensor
-    ) -> tuple[ThresholdRow, ...]:
-        """Return the thresholds of the class of interest that validation offers, with what each gives on both splits; none
-        where there is no such class. val, test: outputs, as `measure` takes them.
-        """
-        return ()
+    def breakdown_beside(self, val: SplitOutputs, test: SplitOutputs, data: DataInfo) -> Breakdown:
+        """The same of the test split, with rows that the validation split has a part in."""
+        return self.breakdown(*test, data)
 
 
 def task_of(data: DataInfo) -> Task:
@@ -203,6 +209,13 @@ def tasks() -> tuple[type[Task], ...]:
             if issubclass(task, Task) and _fault(task, found) is None:
                 found.append(task)
     return tuple(found)
+
+
+def tables_of_tasks() -> dict[str, tuple[type, Rows]]:
+    """Return what the tasks of this package break a split down into: name of a table to its row and what is said of it."""
+    built_in = [registry.get("task", name) for name in registry.built_in("task")]
+    tables = {task.tables: None for task in built_in if issubclass(task, Task)}
+    return {name: (record, rows) for each in tables for name, record, rows in rows_in(each)}
 
 
 def _fault(task: type[Task], others: Sequence[type[Task]]) -> str | None:

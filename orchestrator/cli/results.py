@@ -103,9 +103,8 @@ def command(
     The columns are those of trials.parquet; docs/data-dictionary.md says what each one means.
     """
     from orchestrator.errors import UserError
-    from orchestrator.results.asked import refuse_unmeasured
-    from orchestrator.results.query import TrialQuery, choose
-    from orchestrator.store.reading import every_trial, results_at
+    from orchestrator.results.query import TrialQuery
+    from orchestrator.store.reading import results_at
 
     if as_json and as_csv:
         raise UserError("--json and --csv exclude each other")
@@ -131,7 +130,14 @@ def command(
         show(paths, as_json=as_json, as_csv=as_csv)
         return
     names = tuple(name.strip() for name in columns.split(",") if name.strip()) if columns is not None else ()
-    query = TrialQuery(sort, direction, where, names, limit)
+    _print_trials(paths, TrialQuery(sort, direction, where, names, limit), as_json=as_json, as_csv=as_csv)
+
+
+def _print_trials(paths: "ResultsPaths", query: "TrialQuery", *, as_json: bool, as_csv: bool) -> None:
+    from orchestrator.results.asked import refuse_unmeasured
+    from orchestrator.results.query import choose
+    from orchestrator.store.reading import every_trial
+
     refuse_unmeasured(query.of_classes, paths)
     trials = every_trial(paths, list(map(str, query.of_classes)))
     chosen = choose(trials, query, all_columns=as_json or as_csv)
@@ -140,7 +146,7 @@ def command(
     elif as_csv:
         _print_csv(chosen)
     else:
-        print_listing(chosen, chosen=bool(names))
+        print_listing(chosen, chosen=bool(query.columns))
         message = "; ".join([f"{chosen.num_rows} of {trials.num_rows} trials", *_notes(trials, query)])
         say(message, err=True)
 
@@ -150,12 +156,8 @@ def _print_wrong(paths: "ResultsPaths", trial: str, limit: int | None, *, as_jso
 
     found = wrong_examples(paths, trial_with_predictions(paths, trial))
     shown = found.table(SHOWN if limit is None and not (as_json or as_csv) else limit)
-    if as_json:
-        _print_json(shown)
-    elif as_csv:
-        _print_csv(shown)
-    else:
-        print_listing(shown)
+    _print_table(shown, as_json=as_json, as_csv=as_csv)
+    if not (as_json or as_csv):
         say(
             f"{shown.num_rows} of the {found.count} that {found.trial_id} gets wrong, of {found.examples} test examples",
             err=True,
@@ -165,13 +167,7 @@ def _print_wrong(paths: "ResultsPaths", trial: str, limit: int | None, *, as_jso
 def _print_variance(paths: "ResultsPaths", *, as_json: bool, as_csv: bool) -> None:
     from orchestrator.results.variance import variance_table
 
-    found = variance_table(paths)
-    if as_json:
-        _print_json(found)
-    elif as_csv:
-        _print_csv(found)
-    else:
-        print_listing(found)
+    _print_table(variance_table(paths), as_json=as_json, as_csv=as_csv)
 
 
 def _print_cells(paths: "ResultsPaths", *, measure: str | None, as_json: bool, as_csv: bool) -> None:

@@ -125,10 +125,8 @@ def command(
     another sweep runs here.
     """
     from orchestrator.cli.head import remote
-    from orchestrator.cli.terminal.display import display
-    from orchestrator.sweep.notify import Notice, Notifier, notifying
-    from orchestrator.sweep.run import SweepRequest, run_sweep
-    from orchestrator.watch.beside import watched
+    from orchestrator.sweep.notify import Notice, Notifier
+    from orchestrator.sweep.run import SweepRequest
 
     if confirm is not None and (add_seeds or only):
         other = "--add-seeds" if add_seeds else "--only"
@@ -150,35 +148,53 @@ def command(
         wandb_mode=wandb_mode,
     )
     head = remote(cluster)
-    if detach and head is None:
-        raise click.UsageError("--detach needs a --cluster of kind jobs: otherwise the sweep is this process")
-    if detach and notify:
-        raise click.UsageError(
-            "with --detach nothing is left here to call the --notify command when the sweep ends: leave one of them out"
-            " (ORCH_NOTIFY= before the command unsets it)"
-        )
-    if detach and watch:
-        raise click.UsageError(
-            f"with --detach nothing runs here; `orch watch --cluster {cluster} NAME` watches the sweep"
-        )
+    if detach:
+        _refuse_detached(cluster, head, notify=bool(notify), watch=watch)
     about = _about(request, elsewhere=head is not None) if notify or watch else Notice(str(grid))
     notifier = Notifier(notify, about, lambda text: say(text, err=True))
     if head is not None:
         return _on_head(request, head, notifier, watch=watch, detach=detach, as_json=as_json, quiet=quiet)
     at = about.results if watch else None  # of a grid that cannot be read there is none
+    return _here(request, notifier, at, as_json=as_json, quiet=quiet, verbose=verbose)
+
+
+def _refuse_detached(cluster: Path | None, head: "ClusterSpec | None", *, notify: bool, watch: bool) -> None:
+    if head is None:
+        raise click.UsageError("--detach needs a --cluster of kind jobs: otherwise the sweep is this process")
+    if notify:
+        raise click.UsageError(
+            "with --detach nothing is left here to call the --notify command when the sweep ends: leave one of them out"
+            " (ORCH_NOTIFY= before the command unsets it)"
+        )
+    if watch:
+        raise click.UsageError(
+            f"with --detach nothing runs here; `orch watch --cluster {cluster} NAME` watches the sweep"
+        )
+
+
+def _here(
+    request: "SweepRequest", notifier: "Notifier", at: str | None, *, as_json: bool, quiet: bool, verbose: bool
+) -> int:
+    """Run the sweep in this process. at: the results that a page is to follow; None for no page."""
+    from orchestrator.cli.terminal.display import display
+    from orchestrator.sweep.notify import notifying
+    from orchestrator.sweep.run import run_sweep
+    from orchestrator.watch.beside import watched
+
     with notifying(notifier) as ended:
         # a display that is drawn anew would paint over a debugger's prompt
         with (
-            display(quiet=quiet, verbose=verbose or engine == "inline") as progress,
+            display(quiet=quiet, verbose=verbose or request.engine == "inline") as progress,
             watched(None if at is None else [at], _told(progress, quiet=quiet)),
         ):
             summary = run_sweep(request, notifier.watching(progress))
         ended(summary.exit_code, summary.as_text(), summary.counts)
-    found = _confirmed(summary.results) if confirm is not None else ()
+    confirms = request.confirm is not None
+    found = _confirmed(summary.results) if confirms else ()
     if as_json:
         import json
 
-        more = {} if confirm is None else {"confirmation": [cell.as_json() for one in found for cell in one.cells]}
+        more = {"confirmation": [cell.as_json() for one in found for cell in one.cells]} if confirms else {}
         say(json.dumps(summary.as_json() | more))
     elif not quiet:
         say(summary.as_text(), err=True)

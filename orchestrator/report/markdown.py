@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from orchestrator.report.claims import ClaimSection
 from orchestrator.report.deployed import ABOUT
 from orchestrator.report.page import Board, Page
-from orchestrator.report.page_data import DataTable, Field, Number
+from orchestrator.report.page_data import DataTable, Field, Number, Tuning
 from orchestrator.report.summary import Notice
 from orchestrator.report.tables import SHARED_FIRST
 from orchestrator.text import one_line, upper_first
@@ -25,6 +26,31 @@ def _lines(page: Page) -> Iterator[str]:
     counts = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in page.counts)
     yield f"# {_text(page.sweep)}"
     yield f"\n{page.trials} planned trials in {page.cell_count} cells ({counts or 'none'}); tables written {page.written}."
+    yield from _summary(page)
+    for board in page.boards:
+        yield f"\n## Leaderboard: {_text(board.dataset)}\n\n{_text(board.summary)}.{_ties(board)}\n"
+        yield from _table(board.grid)
+    yield from _axes(page)
+    if page.claims is not None:
+        yield from _claims(page.claims)
+    if page.tuning is not None:
+        yield from _tuning(page.tuning)
+    if page.deployed is not None:
+        yield f"\n## Deployment\n\n{ABOUT}\n"
+        yield from _table(page.deployed)
+    yield "\n## Failures\n"
+    if page.problems.rows:
+        yield from _table(page.problems)
+    else:
+        yield "None."
+    yield "\n## Environment\n"
+    for run in page.invocations[:1]:
+        yield from (f"- {name}: {_text(value)}" for name, value in run.facts)
+    for source in page.sources:
+        yield f"- {source.name}, SHA-256 `{source.sha256}`"
+
+
+def _summary(page: Page) -> Iterator[str]:
     yield "\n## Summary\n"
     for winner in page.winners:
         interval = f" [{winner.interval}]" if winner.interval else ""
@@ -37,9 +63,9 @@ def _lines(page: Page) -> Iterator[str]:
     if page.notices or page.doubts:
         yield "\n## What to distrust\n"
         yield from (f"- {_notice(notice)}" for notice in (*page.notices, *page.doubts))
-    for board in page.boards:
-        yield f"\n## Leaderboard: {_text(board.dataset)}\n\n{_text(board.summary)}.{_ties(board)}\n"
-        yield from _table(board.grid)
+
+
+def _axes(page: Page) -> Iterator[str]:
     for effects in page.effects:
         yield f"\n## Which axis matters: {_text(effects.dataset)}\n"
         if effects.shares:
@@ -58,38 +84,29 @@ def _lines(page: Page) -> Iterator[str]:
             f" whose ranks differ by more than {ranks.critical_difference:.2f} differ (Nemenyi, 5 %).\n"
         )
         yield from _rows(("level", "average rank"), list(zip(ranks.levels, ranks.average, strict=True)))
-    if page.claims is not None:
-        yield f"\n## Claims\n\n{_text(page.claims.summary)}.\n"
-        for claim in page.claims.claims:
-            yield f"- **{_text(claim.id)} {_text(claim.verdict_text)}**: {_text(claim.text)}"
-            lines = (f"{claim.on}: {claim.arms}", "; ".join(filter(None, (claim.effect, claim.sureness))), *claim.notes)
-            yield from (f"  - {_text(line)}" for line in lines if line)
-            if claim.decide:
-                yield f"  - what would decide it: {_text(claim.decide)}"
-        if page.claims.withdrawn:
-            yield f"\n{_text(page.claims.withdrawn)}."
-    if page.tuning is not None:
-        yield f"\n## Tuning\n\n{_text(page.tuning.summary)}.\n"
-        if page.tuning.edges:
-            yield "The best value lies at the edge of the range: widen it. Such a cell is not fairly compared yet.\n"
-            yield from (f"- {_text(words)}" for words in page.tuning.edges)
-            if page.tuning.edges_left_out:
-                yield f"- {page.tuning.edges_left_out} more are in the table"
-            yield ""
-        yield from _table(page.tuning.cells)
-    if page.deployed is not None:
-        yield f"\n## Deployment\n\n{ABOUT}\n"
-        yield from _table(page.deployed)
-    yield "\n## Failures\n"
-    if page.problems.rows:
-        yield from _table(page.problems)
-    else:
-        yield "None."
-    yield "\n## Environment\n"
-    for run in page.invocations[:1]:
-        yield from (f"- {name}: {_text(value)}" for name, value in run.facts)
-    for source in page.sources:
-        yield f"- {source.name}, SHA-256 `{source.sha256}`"
+
+
+def _claims(found: ClaimSection) -> Iterator[str]:
+    yield f"\n## Claims\n\n{_text(found.summary)}.\n"
+    for claim in found.claims:
+        yield f"- **{_text(claim.id)} {_text(claim.verdict_text)}**: {_text(claim.text)}"
+        lines = (f"{claim.on}: {claim.arms}", "; ".join(filter(None, (claim.effect, claim.sureness))), *claim.notes)
+        yield from (f"  - {_text(line)}" for line in lines if line)
+        if claim.decide:
+            yield f"  - what would decide it: {_text(claim.decide)}"
+    if found.withdrawn:
+        yield f"\n{_text(found.withdrawn)}."
+
+
+def _tuning(found: Tuning) -> Iterator[str]:
+    yield f"\n## Tuning\n\n{_text(found.summary)}.\n"
+    if found.edges:
+        yield "The best value lies at the edge of the range: widen it. Such a cell is not fairly compared yet.\n"
+        yield from (f"- {_text(words)}" for words in found.edges)
+        if found.edges_left_out:
+            yield f"- {found.edges_left_out} more are in the table"
+        yield ""
+    yield from _table(found.cells)
 
 
 def _ties(board: Board) -> str:

@@ -193,7 +193,7 @@ class Journal:
             for table in BREAKDOWN:
                 self._db.execute(f"DELETE FROM {table.name} WHERE trial_id = ?", (event.trial_id,))
         for table in BREAKDOWN:
-            self._write(table, getattr(event.result.breakdown, table.name), event.trial_id)
+            self._write(table, getattr(event.result.breakdown, table.name, ()), event.trial_id)
         with self._checked():
             waiting.keep(self._db, event.trial_id, event.attempt, event.result.predictions)
         self._end_attempt(event, event.result.status, event.result.reason, None)

@@ -39,15 +39,16 @@ from results_schema import (
 SPLIT: Final = 5
 """Version of the results from which on trials stand in three tables, and `parameters` counts what does not learn too."""
 
-
 COUNTS_WORKERS: Final = 7
 """Version of the results from which on the number of workers may belong to what a trial is (ADR 23)."""
-
 
 CONFIRMS: Final = 8
 """Version of the results from which on trials may confirm, which have a table of their own (ADR 25)."""
 
-_FIRST_IN: Final = {CONFIRMATION_TRIALS: CONFIRMS, THRESHOLDS: 10}
+CHOOSES_THRESHOLDS: Final = 10
+"""Version of the results from which on thresholds of a class of interest are kept."""
+
+_FIRST_IN: Final = {CONFIRMATION_TRIALS: CONFIRMS, THRESHOLDS: CHOOSES_THRESHOLDS}
 """Tables that came later than the first version whose tables alone make a journal: the version that they came with."""
 
 

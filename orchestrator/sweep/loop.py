@@ -8,7 +8,7 @@ from typing import Final
 
 from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Event, Shape, Started
 from orchestrator.plan.cell import Cell
-from orchestrator.plan.progress import Progress, Running, Snapshot
+from orchestrator.plan.progress import Progress, Snapshot
 from orchestrator.plan.tuned import TunedCell, UnfitValues, shown, with_values
 from orchestrator.store.checkpoints import CheckpointStore
 from orchestrator.store.journal import Journal
@@ -16,8 +16,7 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.predictions.waiting import Written
 from orchestrator.sweep.estimate import SweepEstimate, headline
 from orchestrator.sweep.failures import Failures
-from orchestrator.sweep.goal import Goal
-from orchestrator.sweep.queue import RunningTrial, Waiting
+from orchestrator.sweep.queue import RunningTrial, SplitKey, Waiting
 from orchestrator.sweep.record import NO_ROOM, PendingWork, tuned_row
 from orchestrator.sweep.tuning.names import label_of, name_of
 from orchestrator.sweep.tuning.tuner import DeferredCell
@@ -30,10 +29,6 @@ COMMIT_PERIOD: Final = 0.1
 """Seconds between two commits: what a crash of the machine can take back at most."""
 DISPLAY_PERIOD: Final = 0.25
 """Seconds between two looks at the display."""
-
-
-_SplitKey = tuple[bytes, bytes, int]
-"""What decides a trial's test split: data set, `protocol.splits`, seed."""
 
 
 class Sweep:
@@ -57,7 +52,7 @@ class Sweep:
         written: is told by whoever writes tables.
         """
         self._written = written or Written()
-        self._known_splits: set[_SplitKey] = set()
+        self._known_splits: set[SplitKey] = set()
         """Test splits whose examples a trial of this sweep has handed out."""
         self._checkpoints = checkpoints or CheckpointStore(paths, None)
         self._draining = draining
@@ -70,11 +65,11 @@ class Sweep:
         self._noted_side_effects: set[str] = set()
         self._failures = Failures()
         self._running_trials: dict[str, RunningTrial] = {}
-        self._counts = Counter(journal.counts())
+        self._estimate = SweepEstimate(Counter(journal.counts()))
         self._later = count(len(self._queue))
         """Numbers of trials that join the queue."""
         self._settle()  # what was tuned before
-        self._estimate = SweepEstimate(expected=self._expected)
+        self._estimate.expected = self._expected
         self._committed = self._displayed = time.monotonic()
         self.first_task: float | None = None
         """Monotonic time at which the first trial was handed out."""
@@ -95,7 +90,7 @@ class Sweep:
     def go_on(self, pending: PendingWork) -> None:
         """Have more trials run, when none is left. pending: of the same results."""
         self._queue, self._deferred, self._variants = pending.queue, pending.deferred, pending.variants
-        self._counts = Counter(self._journal.counts())
+        self._estimate.count(self._journal.counts())
         self._settle()
         self._estimate.expected += self._expected
 
@@ -146,7 +141,7 @@ class Sweep:
             weights,
             image,
             checkpoints=checkpoints if spec.deployment is None else None,
-            split_is_known=_split_key(waiting) in self._known_splits,
+            split_is_known=waiting.split_key in self._known_splits,
             parent=None if spec.deployment is None else parent_of(waiting, self._journal, self._paths),
         )
 
@@ -185,18 +180,18 @@ class Sweep:
                 if waiting.tuning is not None:
                     self._deferred.tuner(waiting).begun(waiting.tuning)
                 self._journal.started(event, self._environment_id)
-                self._move("pending", "running")
+                self._estimate.move("pending", "running")
             case EpochDone():
-                trial.epoch, trial.score = event.row.epoch, event.row.measured(_goal(waiting).measure)
+                trial.epoch, trial.score = event.row.epoch, event.row.measured(waiting.goal.measure)
                 self._journal.epoch_done(event)
                 if waiting.tuning is not None:
                     return self._deferred.tuner(waiting).epoch(waiting.tuning, event.row)
             case AttemptFinished():
                 self._journal.attempt_finished(event)
                 if event.result.predictions is not None:
-                    self._known_splits.add(_split_key(waiting))
+                    self._known_splits.add(waiting.split_key)
                 self._note_side_effects(event, trial)
-                detail = headline(event.result, _goal(waiting))
+                detail = headline(event.result, waiting.goal)
                 self._conclude(event.trial_id, event.result.status, detail, event.result)
             case AttemptFailed():
                 self._note_side_effects(event, trial)
@@ -224,14 +219,7 @@ class Sweep:
 
     def snapshot(self) -> Snapshot:
         """Return where the sweep stands."""
-        return Snapshot(
-            counts=dict(self._counts),
-            total=sum(self._counts.values()),
-            elapsed=self._estimate.elapsed,
-            remaining=self._estimate.remaining,
-            running=tuple(_running(trial) for trial in self._running_trials.values() if trial.begun),
-            best=self._estimate.best,
-        )
+        return self._estimate.snapshot(trial.shown() for trial in self._running_trials.values() if trial.begun)
 
     # tuning
 
@@ -292,7 +280,7 @@ class Sweep:
     def _set_aside(self, trial_id: str, old: str, new: str, reason: str | None) -> None:
         self._journal.set_aside(trial_id, new, reason)
         self._checkpoints.concluded(trial_id, new)
-        self._move(old, new)
+        self._estimate.move(old, new)
         if new == "skipped":
             self._skip_variants(trial_id, new)
 
@@ -322,13 +310,13 @@ class Sweep:
         decision = self._failures.attempt_failed(event, trial)
         if not trial.begun:  # its process died before it could say that it had begun
             self._journal.started(_start_of(event), self._environment_id)
-            self._move("pending", "running")
+            self._estimate.move("pending", "running")
         self._journal.attempt_failed(event, decision.status, decision.reason)
         if decision.status is not None:
             self._conclude(event.trial_id, decision.status, decision.reason, None)
         else:
             del self._running_trials[event.trial_id]
-            self._move("running", "pending")
+            self._estimate.move("running", "pending")
             self._queue.add(trial.waiting)
             self._progress.note(f"{trial.label}: {decision.reason}")
         self._drain_bad_nodes()
@@ -353,9 +341,9 @@ class Sweep:
         waiting = trial.waiting
         self.last_row = time.monotonic()
         self.ran += 1
-        self._move("running", status)
+        self._estimate.move("running", status)
         self._checkpoints.concluded(trial_id, status)
-        self._estimate.concluded(-waiting.expected, trial.label, result, _goal(waiting))
+        self._estimate.concluded(-waiting.expected, trial.label, result, waiting.goal)
         if result is not None:
             self._came_to_its_end(trial, result)
         if status == "completed":
@@ -373,27 +361,6 @@ class Sweep:
             self._queue.reshape()
         self._failures.attempt_finished(trial)
         self._drain_bad_nodes()
-
-    def _move(self, old: str, new: str) -> None:
-        self._counts[old] -= 1
-        self._counts[new] += 1
-        if not self._counts[old]:
-            del self._counts[old]
-
-
-def _split_key(waiting: Waiting) -> _SplitKey:
-    return waiting.cell.data.digest or b"", waiting.cell.protocol.splits.digest(), waiting.seed
-
-
-def _running(trial: RunningTrial) -> Running:
-    waiting = trial.waiting
-    return Running(waiting.trial_id, trial.label, trial.epoch, waiting.cell.protocol.epochs, trial.score)
-
-
-def _goal(waiting: Waiting) -> Goal:
-    cell = waiting.cell
-    assert cell.data.task is not None, "what runs has data"
-    return Goal.of(cell.protocol, cell.data.task)
 
 
 def _start_of(event: AttemptFailed) -> Started:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from orchestrator.engine import Shape
 from orchestrator.plan.cell import Cell
+from orchestrator.plan.progress import Running
+from orchestrator.sweep.goal import Goal
 
 if TYPE_CHECKING:
     from orchestrator.plan.tuned import Values
@@ -61,6 +63,10 @@ def _family(cell: Cell) -> _Family:
     return cell.dataset.label, cell.model.label, protocol.batch_size, protocol.accumulate, protocol.precision
 
 
+SplitKey = tuple[bytes, bytes, int]
+"""What decides a trial's test split: data set, `protocol.splits`, seed."""
+
+
 @dataclass(order=True, slots=True)
 class Waiting:
     """A trial that waits. Small: a sweep may hold 100,000 of them."""
@@ -84,6 +90,16 @@ class Waiting:
     """The node where it failed last."""
     avoids_until: float = field(compare=False, default=0.0)
     """Monotonic time after which it runs there all the same, if no other node has taken it."""
+
+    @property
+    def goal(self) -> Goal:
+        """What its cell is selected by."""
+        assert self.cell.data.task is not None, "what runs has data"
+        return Goal.of(self.cell.protocol, self.cell.data.task)
+
+    @property
+    def split_key(self) -> SplitKey:
+        return self.cell.data.digest or b"", self.cell.protocol.splits.digest(), self.seed
 
 
 class TrialQueue:
@@ -158,3 +174,8 @@ class RunningTrial:
     score: float | None = None
     """What it is selected by, after that epoch."""
     begun: bool = False
+
+    def shown(self) -> Running:
+        """The trial as the display has it."""
+        waiting = self.waiting
+        return Running(waiting.trial_id, self.label, self.epoch, waiting.cell.protocol.epochs, self.score)

@@ -2,9 +2,10 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -37,7 +38,7 @@ from orchestrator.sweep.queue import Packing
 from orchestrator.sweep.record import PendingWork, changed_source, record_plan
 from orchestrator.sweep.session import open_session, reported
 from orchestrator.sweep.source_watch import SourceWatch
-from orchestrator.sweep.stop import Stopping, StopRequest
+from orchestrator.sweep.stop import StopChecks, Stopping, StopRequest
 from orchestrator.sweep.summary import REASONS_SHOWN, SweepSummary, summary_of
 from orchestrator.sweep.variants import refuse_without_weights
 from orchestrator.text import command_line, counted
@@ -170,89 +171,118 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
     found to be in order.
     """
     began = time.monotonic()
-    grid, cluster = _read(request, progress)
-    location = data_location(request.data, request.grid, cluster)
-    plan = _plan(request, grid, location, progress)
-    examples = prepare_data(plan, location, progress)
-    packing = Packing(cluster.slots.gpu_share)
-    without_room, anywhere = _without_room(plan, cluster, request.engine, packing)
-    paths = ResultsPaths(whole_path(request.results or Path("results") / grid.name))
-    if not anywhere and not paths.journal.exists():  # else all of it may have ended where there was room
-        raise UserError(
-            f"no trial has room here: {next(iter(without_room.values()))}; lower `resources` in the grid or use another"
-            " --cluster"
-        )
-    _tell_of_many_runs(grid, plan, progress)
+    ready = _ready(request, progress)
+    grid, paths = ready.plan.grid, ready.paths
     with Stopping() as stopping, open_session(paths, progress, stopping) as writing:
-        journal, lock = writing.journal, writing.lock
-        looks = _plan_seeds(request, plan, journal)  # what is refused here is no sweep yet
-        _plan_confirmation(request, plan, paths, journal, progress)
-        refuse_without_weights(plan, journal, paths)
-        environment = observe(cluster, request.grid.read_text(encoding="utf-8"), looks)
-        statuses = journal.statuses() if request.only else {}
-        only = named_trials(plan, statuses, request.only) if request.only else None
-        journal.environment(environment)
-        _warn(plan, journal, progress)
-
-        def record(*, retry: bool = False) -> PendingWork:
-            return record_plan(plan, journal, examples, packing, progress.note, retry=retry, only=only)
-
-        pending = record(retry=request.retry)
-        tell_of_ended(only or frozenset(), statuses, progress.note, retry=request.retry)
+        journal = writing.journal
+        recorded = _record(request, ready, journal, progress)
         writing.place.publish()  # from here on it is known elsewhere what waits
-        draining = StopRequest(paths)
-        source = SourceWatch(progress.note)
-
-        def stop() -> None:
-            stopping.check()
-            draining.check()
-            lock.check()
-            source.look()
-
-        def stopped() -> bool:
-            stop()
-            return draining.asked()
-
+        stop = StopChecks(stopping, StopRequest(paths), writing.lock, SourceWatch(progress.note))
         checkpoints = CheckpointStore(paths, grid.checkpoints)
         checkpoints.tidy(journal.statuses)
         written = Written()
         sweep = Sweep(
             journal,
-            pending,
+            recorded.pending,
             paths,
-            location,
-            environment.environment_id,
+            ready.location,
+            recorded.environment_id,
             progress,
-            stop=stop,
-            draining=draining.asked,
+            stop=stop.check,
+            draining=stop.request.asked,
             checkpoints=checkpoints,
             written=written,
         )
         had = sweep.left
 
-        def left() -> int:
-            for shape, reason in without_room.items():
-                sweep.reject(shape, reason)
-            return sweep.left
-
         def go_on() -> int:
-            sweep.go_on(record())
-            return left()
+            sweep.go_on(recorded.again())
+            return ready.left(sweep)
 
-        with reported(grid, paths, writing.place, progress, left=left(), written=written) as exported:
+        with reported(grid, paths, writing.place, progress, left=ready.left(sweep), written=written) as exported:
             adding = None
-            if looks is not None and only is None and (request.add_seeds or grid.most is not None):
-                adding = AddingSeeds(plan, paths, journal, exported.fresh, go_on, progress.note, stopped)
+            if recorded.adds_seeds:
+                adding = AddingSeeds(ready.plan, paths, journal, exported.fresh, go_on, progress.note, stop.stopped)
             if sweep.left or adding is not None:
-                execute(request, cluster, sweep, journal, stopping, progress, adding or bool)
-                if draining.asked() and (sweep.left or (adding is not None and not adding.done)):
+                execute(request, ready.cluster, sweep, journal, stopping, progress, adding or bool)
+                if stop.request.asked() and (sweep.left or (adding is not None and not adding.done)):
                     raise stopped_by_request(journal)
             journal.commit()
             checkpoints.committed()
         journal.predictions_written(written.take())
-        no_room = had > 0 and not anywhere
-        seconds = exported.seconds
+        no_room = had > 0 and not ready.has_room
+        only, seconds = recorded.only, exported.seconds
         return summary_of(grid.name, paths, journal, sweep, only, began=began, export_seconds=seconds, no_room=no_room)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A sweep that is known to be in order, before anything of it is written."""
+
+    cluster: ClusterSpec
+    location: DataLocation
+    plan: Plan
+    examples: Mapping[str, int]
+    """How many a trial trains on, by the label of its data set."""
+    packing: Packing
+    paths: ResultsPaths
+    without_room: Mapping[Shape, str]
+    """Shapes that never have room here, each with the reason."""
+    has_room: bool
+    """Whether there is room for any."""
+
+    def left(self, sweep: Sweep) -> int:
+        """How many trials wait, once those have been skipped that never have room."""
+        for shape, reason in self.without_room.items():
+            sweep.reject(shape, reason)
+        return sweep.left
+
+
+def _ready(request: SweepRequest, progress: Progress) -> _Ready:
+    grid, cluster = _read(request, progress)
+    location = data_location(request.data, request.grid, cluster)
+    plan = _plan(request, grid, location, progress)
+    examples = prepare_data(plan, location, progress)
+    packing = Packing(cluster.slots.gpu_share)
+    without_room, has_room = _without_room(plan, cluster, request.engine, packing)
+    paths = ResultsPaths(whole_path(request.results or Path("results") / grid.name))
+    if not has_room and not paths.journal.exists():  # else all of it may have ended where there was room
+        raise UserError(
+            f"no trial has room here: {next(iter(without_room.values()))}; lower `resources` in the grid or use another"
+            " --cluster"
+        )
+    _tell_of_many_runs(grid, plan, progress)
+    return _Ready(cluster, location, plan, examples, packing, paths, without_room, has_room)
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """A sweep whose plan the journal has."""
+
+    pending: PendingWork
+    environment_id: str
+    only: frozenset[str] | None
+    """The trials that it is about, where not all."""
+    adds_seeds: bool
+    again: Callable[[], PendingWork]
+    """Records what has joined the plan since, and returns it."""
+
+
+def _record(request: SweepRequest, ready: _Ready, journal: Journal, progress: Progress) -> _Recorded:
+    plan = ready.plan
+    looks = _plan_seeds(request, plan, journal)  # what is refused here is no sweep yet
+    _plan_confirmation(request, plan, ready.paths, journal, progress)
+    refuse_without_weights(plan, journal, ready.paths)
+    environment = observe(ready.cluster, request.grid.read_text(encoding="utf-8"), looks)
+    statuses = journal.statuses() if request.only else {}
+    only = named_trials(plan, statuses, request.only) if request.only else None
+    journal.environment(environment)
+    _warn(plan, journal, progress)
+    record = partial(record_plan, plan, journal, ready.examples, ready.packing, progress.note, only=only)
+    pending = record(retry=request.retry)
+    tell_of_ended(only or frozenset(), statuses, progress.note, retry=request.retry)
+    adds_seeds = looks is not None and only is None and (request.add_seeds or plan.grid.most is not None)
+    return _Recorded(pending, environment.environment_id, only, adds_seeds, partial(record, retry=False))
 
 
 def _tell_of_many_runs(grid: GridSpec, plan: Plan, progress: Progress) -> None:

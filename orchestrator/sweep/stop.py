@@ -8,8 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from dataclasses import dataclass
 from types import FrameType, TracebackType
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from clusters.signals import ENDING
 from orchestrator.errors import Interrupted, Stopped, UserError
@@ -17,6 +18,10 @@ from orchestrator.outputs import last_words
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.text import command_line
 from trainables.data.files import read_regular, replace_whole
+
+if TYPE_CHECKING:
+    from orchestrator.store.lock import ResultsLock
+    from orchestrator.sweep.source_watch import SourceWatch
 
 # `orch stop` asks the sweep of a results directory to end: a small file that the sweep looks for.
 
@@ -238,3 +243,25 @@ def _last_message(number: int) -> str:
         f"stopped by {signal.Signals(number).name} immediately; everything finished is kept, though the tables may be older."
         f" To go on: {command_line()}"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class StopChecks:
+    """Whatever may end a sweep early, as the sweep looks at it between two steps."""
+
+    signals: Stopping
+    request: StopRequest
+    lock: "ResultsLock"
+    source: "SourceWatch"
+
+    def check(self) -> None:
+        """Raise where it has to end now, whatever runs: Interrupted, Stopped, or what `ResultsLock.check` raises."""
+        self.signals.check()
+        self.request.check()
+        self.lock.check()
+        self.source.look()
+
+    def stopped(self) -> bool:
+        """Whether nothing is to be begun any more. Raises as `check`."""
+        self.check()
+        return self.request.asked()

@@ -18,7 +18,8 @@ from orchestrator.store.tables import export
 from results_schema import TRAINED_NET, CellRow, EnvironmentRow
 from tests.trainables.epoch_rows import epoch_row
 from trainables.columns import Scores
-from trainables.records import Breakdown, ClassRow, Costs, CurveRow, EpochRow, Seeds, SplitSizes, TrialResult
+from trainables.records import Breakdown, Costs, CurveRow, EpochRow, Seeds, SplitSizes, TrialResult
+from trainables.tasks._by_class import ClassBreakdown, ClassRow
 from trainables.tasks.classification import ClassificationScores
 from trainables.tasks.regression import RegressionScores
 
@@ -324,7 +325,7 @@ def _breakdown(accuracy: float) -> Breakdown:
     wrong = round(300 * (1 - accuracy))
     confusion = [(0, 0, 100 - wrong), (0, 1, wrong), (1, 1, 100), (2, 2, 100)]
     numbers = [sum(1 for before in confusion[:place] if before[0] == row[0]) for place, row in enumerate(confusion)]
-    return Breakdown(
+    return ClassBreakdown(
         classes=tuple(ClassRow(i, name, 100, accuracy, accuracy, accuracy, accuracy) for i, name in enumerate(names)),
         curves=(
             *(CurveRow("roc", index, point, point / 2, (point / 2) ** 0.5) for index in range(3) for point in range(3)),

@@ -24,6 +24,7 @@ from trainables.registry import registry
 from trainables.regularizers.augment import Augment
 from trainables.regularizers.dropout import Dropout
 from trainables.spec import TrialSpec, TrialTask
+from trainables.tasks._by_class import ClassBreakdown
 from trainables.training.prepare import prepared
 from trainables.training.trial import run_trial
 
@@ -60,7 +61,7 @@ def test_clips_go_the_whole_way_changed_and_dropped_out(place: DataLocation, mod
     assert result.status == "completed"
     assert (result.sizes.train_size, result.sizes.test_size) == (192 - result.sizes.val_size, 48)
     assert result.test is not None and result.test.accuracy is not None
-    assert len(result.breakdown.classes) == 8
+    assert isinstance(result.breakdown, ClassBreakdown) and len(result.breakdown.classes) == 8
     assert result.costs.flops > 0 and (result.costs.latency_ms_p50 or 0) > 0
     assert run(place, TINY, model, *changes, precision=precision).test == result.test
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from math import isnan, log
+from dataclasses import dataclass, fields, replace
+from math import log
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from trainables.columns import POSITIVE, Score, Scores
 from trainables.dataset import DataInfo
-from trainables.records import Breakdown, ClassRow, CurveRow, ThresholdRow
-from trainables.task import Answers, Task
+from trainables.records import Breakdown
+from trainables.task import Answers, SplitOutputs, Task
+from trainables.tasks._by_class import ClassBreakdown, ThresholdRow, by_class, thresholds_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from trainables.tasks import _metrics
-    from trainables.tasks._metrics import ClassMetrics, Predictions
+    from trainables.tasks._metrics import Predictions
 
 
 # What answers score that know nothing of the inputs: each class is said as often, with the same probability. Classes count
@@ -163,6 +162,7 @@ class Classification(Task):
 
     name: ClassVar[str] = "classification"
     scores: ClassVar[type[Scores]] = ClassificationScores
+    tables: ClassVar[type[Breakdown]] = ClassBreakdown
     loss_score: ClassVar[str] = "cross_entropy"
     default_selection: ClassVar[str] = "val_accuracy"
     has_confusion: ClassVar[bool] = True
@@ -256,74 +256,24 @@ class Classification(Task):
             predictions.probabilities.gather(1, truth[:, None])[:, 0].numpy(),
         )
 
-    def breakdown(self, outputs: Tensor, targets: Tensor, data: DataInfo) -> Breakdown:
+    def breakdown(self, outputs: Tensor, targets: Tensor, data: DataInfo) -> ClassBreakdown:
         """A row for each class, its ROC curve, and the confusion cells that are not zero. Raises as `measure`."""
+        from trainables.tasks._metrics import Predictions
 
-        from trainables.tasks import _metrics
-        from trainables.tasks._metrics import ClassMetrics, Predictions
+        return by_class(Predictions.of(outputs, targets), data.classes)
 
-        predictions = Predictions.of(outputs, targets)
-        confusion = _metrics.confusion_matrix(predictions)
-        measures = ClassMetrics.of(confusion)
-        classes: list[ClassRow] = []
-        curves: list[CurveRow] = []
-        for index, (name, ranking) in enumerate(zip(data.classes, _metrics.rankings(predictions), strict=True)):
-            curve = ranking.roc_curve
-            area = None if curve is None else curve.area
-            classes.append(_class_row(index, name, measures, area, ranking.average_precision))
-            if curve is not None:
-                curves += _roc_rows(index, curve.thinned())
-        return Breakdown(tuple(classes), (*curves, *_confusion_rows(confusion)))
+    def breakdown_beside(self, val: SplitOutputs, test: SplitOutputs, data: DataInfo) -> ClassBreakdown:
+        """Also the thresholds of the class of interest, where there is one."""
+        return replace(self.breakdown(*test, data), thresholds=self.thresholds(*val, *test))
 
     def thresholds(
         self, val: Tensor, val_targets: Tensor, test: Tensor, test_targets: Tensor
     ) -> tuple[ThresholdRow, ...]:
-        """At each probability that a validation example of the class has: what finds the same has no higher precision."""
-        from trainables.tasks._metrics import AtThreshold, Predictions, class_thresholds
+        """Those that validation offers, with what each gives on both splits; none where no class is of interest. val, test:
+        outputs, as `measure` takes them.
+        """
+        from trainables.tasks._metrics import Predictions
 
-        index = self.positive_index
-        if index is None:
+        if self.positive_index is None:
             return ()
-        validation = Predictions.of(val, val_targets)
-        found = class_thresholds(validation, index)
-        chosen = AtThreshold.of(validation, index, found)
-        tested = AtThreshold.of(Predictions.of(test, test_targets), index, found)
-        each = zip(found, chosen.recall, chosen.precision, tested.recall, tested.precision, strict=True)
-        return tuple(
-            ThresholdRow(point, float(threshold), float(recall), float(precision), *map(_defined, on_test))
-            for point, (threshold, recall, precision, *on_test) in enumerate(each)
-        )
-
-
-def _defined(value: float) -> float | None:
-    return None if isnan(value) else float(value)
-
-
-def _class_row(
-    index: int, name: str, measures: ClassMetrics, roc_auc: float | None, average_precision: float | None
-) -> ClassRow:
-    support = int(measures.support[index])
-    if support == 0:
-        return ClassRow(index, name, support, precision=None, recall=None, f1=None, roc_auc=None)
-    return ClassRow(
-        index,
-        name,
-        support,
-        precision=float(measures.precision[index]),
-        recall=float(measures.recall[index]),
-        f1=float(measures.f1[index]),
-        roc_auc=roc_auc,
-        average_precision=average_precision,
-    )
-
-
-def _roc_rows(index: int, curve: _metrics.RocCurve) -> Iterator[CurveRow]:
-    rates = zip(curve.false_positive_rate.tolist(), curve.true_positive_rate.tolist(), strict=True)
-    return (CurveRow("roc", index, point, x, y) for point, (x, y) in enumerate(rates))
-
-
-def _confusion_rows(confusion: _metrics.Integers) -> Iterator[CurveRow]:
-    """Points count along a true class's row of the matrix; `x` repeats the predicted class."""
-    for true, counts in enumerate(confusion):
-        for point, predicted in enumerate(counts.nonzero()[0].tolist()):
-            yield CurveRow("confusion", true, point, float(predicted), float(counts[predicted]), other_index=predicted)
+        return thresholds_of(self.positive_index, Predictions.of(val, val_targets), Predictions.of(test, test_targets))

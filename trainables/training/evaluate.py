@@ -1,6 +1,6 @@
 """What a module gives for a split, without learning from it."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -126,7 +126,7 @@ def measure(
         test = _finite("test", outputs_of(data.split.test))
     except _NotFiniteError as reason:
         return Metrics(diverged=str(reason))
-    breakdown = replace(task.breakdown(*test, data.info), thresholds=task.thresholds(*val, *test))
+    breakdown = task.breakdown_beside(val, test, data.info)
     answers = task.answers(*test) if protocol.keep_predictions and context.rank == 0 else None
     cue, stuck = _by_cue(task, test, data), _is_stuck(train.loss, task.constant_loss(trained.targets))
     return Metrics(train, val_scores, task.measure(*test), breakdown, cue, stuck, answers, test)

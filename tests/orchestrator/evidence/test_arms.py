@@ -17,7 +17,8 @@ from orchestrator.report.contents import read_page
 from orchestrator.store.paths import ResultsPaths
 from tests.orchestrator.evidence.stated import Change, Scores, stated, write
 from tests.orchestrator.sample import Cell
-from trainables.records import ClassRow, TrialResult
+from trainables.records import TrialResult
+from trainables.tasks._by_class import ClassBreakdown, ClassRow
 
 CNN, MLP = Cell(model="cnn"), Cell(model="mlp")
 TUNED = Cell(
@@ -66,6 +67,7 @@ def skewed_test(ended: TrialResult) -> TrialResult:
 
 
 def _classes(ended: TrialResult) -> tuple[ClassRow, ...]:
+    assert isinstance(ended.breakdown, ClassBreakdown)
     return ended.breakdown.classes
 
 

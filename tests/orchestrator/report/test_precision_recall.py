@@ -7,7 +7,8 @@ import torch
 from sklearn.metrics import precision_recall_curve
 
 from orchestrator.report.precision_recall import RECALLS, precision_recall
-from trainables.records import ClassRow, CurveRow
+from trainables.records import CurveRow
+from trainables.tasks._by_class import ClassRow
 from trainables.tasks._metrics import Predictions, rankings
 
 

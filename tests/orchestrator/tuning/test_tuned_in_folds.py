@@ -17,7 +17,7 @@ from orchestrator.plan.counts import ExistingResults
 from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.prepare import data_location
-from orchestrator.plan.progress import SilentProgress, Snapshot
+from orchestrator.plan.progress import SilentProgress
 from orchestrator.report.contents import read_page
 from orchestrator.report.markdown import markdown
 from orchestrator.store.journal import Journal
@@ -27,6 +27,7 @@ from orchestrator.sweep.run import SweepRequest, run_sweep
 from orchestrator.sweep.summary import SweepSummary
 from results_schema import TRIAL_TABLES
 from tests.orchestrator import sample
+from tests.orchestrator.tuning.quick_sweep import StopsAfter
 from tests.trainables.epoch_rows import epoch_row
 from trainables.context import Context
 from trainables.records import Breakdown, TrialResult
@@ -78,17 +79,6 @@ def quick(trial_task: TrialTask, context: Context) -> TrialResult:
 def run(grid: Path, run_trial: Any = quick, progress: Any = None, **options: Any) -> SweepSummary:
     request = SweepRequest(grid=grid, engine="inline", run_trial=run_trial, **options)
     return run_sweep(request, progress or SilentProgress())
-
-
-class StopsAfter(SilentProgress):
-    """Ends the sweep as a signal would, after so many trials."""
-
-    def __init__(self, trials: int) -> None:
-        self._trials = trials
-
-    def finished(self, label: str, status: str, detail: str, snapshot: Snapshot) -> None:
-        if snapshot.counts["completed"] == self._trials:
-            raise KeyboardInterrupt
 
 
 def table() -> pd.DataFrame:

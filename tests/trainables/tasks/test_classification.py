@@ -11,8 +11,9 @@ from sklearn import metrics as oracle
 
 from trainables.dataset import DataInfo
 from trainables.errors import TrainablesError
-from trainables.records import Breakdown, ClassRow
+from trainables.records import Breakdown
 from trainables.registry import registry
+from trainables.tasks._by_class import ClassRow
 from trainables.tasks.classification import Classification
 
 task = Classification()

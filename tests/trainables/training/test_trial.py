@@ -23,7 +23,7 @@ from trainables.optimizers.adamw import AdamW
 from trainables.optimizers.rmsprop import RmsProp
 from trainables.optimizers.sgd import Sgd
 from trainables.protocol import Protocol
-from trainables.records import EpochRow, TrialResult
+from trainables.records import Breakdown, EpochRow, TrialResult
 from trainables.registry import registry
 from trainables.regularizers.augment import Augment
 from trainables.regularizers.dropout import Dropout
@@ -172,7 +172,7 @@ def test_a_trial_that_diverges_says_when_and_never_reads_the_test_split(place: D
     assert result.reason is not None and "loss is nan in epoch 1, at a learning rate of 1e+30" in result.reason
     assert (result.epochs, len(rows), result.best_epoch) == (1, 1, None)
     assert result.train is result.val is result.test is None
-    assert not result.breakdown.classes and not path.exists()
+    assert result.breakdown == Breakdown() and not path.exists()
     assert not math.isfinite(rows[0].train_loss) and result.costs.train_seconds > 0
 
 
