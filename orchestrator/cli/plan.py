@@ -92,6 +92,8 @@ def _as_json(seen: "Preview") -> dict[str, Any]:
         "without_predictions": counts.unpredicted,
         "without_weights": len(counts.unweighted),
         "without_weights_seconds": sum(counts.unweighted),
+        "nets_to_train_again": len(seen.untrained),
+        "nets_to_train_again_seconds": sum(seen.untrained),
         "left_behind": [{"trials": left.trials, "why": left.why} for left in seen.left],
         "failed": counts.failed,
         "to_run": counts.to_run,
@@ -144,6 +146,13 @@ def _print(seen: "Preview") -> None:
         table.add_row(
             f"{len(counts.unweighted):,}",
             f"of them without weights; they do not run again for those, which would take {again} in another --results",
+        )
+    if seen.untrained:
+        again = duration(sum(seen.untrained))
+        table.add_row(
+            f"{len(seen.untrained):,}",
+            f"of them without weights, of which something is to be made: --retrain-parents trains them again ({again} of one"
+            " slot)",
         )
     for left in seen.left[:_REASONS]:
         table.add_row(f"{left.trials:,}", Text(left.text.partition(" ")[2]))

@@ -77,6 +77,12 @@ def _words(context: click.Context, _: click.Parameter, command: str | None) -> l
     help="Run the cell that came first, and those that tie with it, on fresh seeds: N, or as many as the grid has; the"
     " outcome is printed at the end, and by `orch results RESULTS --confirmed`.",
 )
+@click.option(
+    "--retrain-parents",
+    is_flag=True,
+    help="Train nets again of which deployments are to be made and whose weights were not kept; one that does not come out"
+    " as its row says, epoch by epoch, is an error.",
+)
 @click.option("--retry", is_flag=True, help="Run failed, timed-out and out-of-memory trials again.")
 @click.option(
     "--wandb",
@@ -108,6 +114,7 @@ def command(
     add_seeds: bool,
     only: tuple[str, ...],
     confirm: int | None,
+    retrain_parents: bool,
     retry: bool,
     wandb_mode: str | None,
     notify: list[str],
@@ -144,6 +151,7 @@ def command(
         add_seeds=add_seeds,
         only=only,
         confirm=confirm,
+        retrain_parents=retrain_parents,
         retry=retry,
         wandb_mode=wandb_mode,
     )

@@ -118,6 +118,7 @@ def submit(request: SweepRequest, cluster: ClusterSpec, *, as_json: bool) -> Sub
     arguments += ["--add-seeds"] if request.add_seeds else []
     arguments += [part for trial in request.only for part in ("--only", trial)]
     arguments += [f"--confirm={request.confirm}"] if request.confirm is not None else []
+    arguments += ["--retrain-parents"] if request.retrain_parents else []
     arguments += ["--retry"] if request.retry else []
     mode, wish = wished(request.wandb_mode or grid.wandb.mode)
     arguments += ["--wandb", mode] if request.wandb_mode is not None or wish is not None else []

@@ -32,6 +32,7 @@ from orchestrator.sweep.planned_arms import PlannedArms, planned_arms
 from orchestrator.sweep.planned_seeds import most_trials
 from orchestrator.sweep.queue import Packing
 from orchestrator.sweep.record import NO_ROOM, changed_source
+from orchestrator.sweep.variants import without_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class Preview:
     """A warning where the code of finished cells has changed since they ran."""
     left: tuple[LeftBehind, ...]
     """Finished trials that the grid does not name, and by what."""
+    untrained: tuple[float, ...]
+    """Of each trial whose net is gone and of which something is to be made, the seconds that training it again takes."""
 
 
 def preview(
@@ -76,7 +79,7 @@ def preview(
     plan = Plan(spec, data_location(data, grid, where))
     paths = ResultsPaths(results or Path("results") / spec.name)
     check_is_results_dir(paths)
-    kept, changed, left, looks = _known(paths, plan)  # with the seeds that were added there
+    kept, changed, left, looks, gone = _known(paths, plan)  # with the seeds that were added there
     room = room_of(where)
     return Preview(
         spec.name,
@@ -94,27 +97,30 @@ def preview(
         planned_arms(plan),
         changed,
         left,
+        gone,
     )
 
 
 def _known(
     paths: ResultsPaths, plan: Plan
-) -> tuple[ExistingResults | None, str | None, tuple[LeftBehind, ...], LookPlan | None]:
-    """Return what there is, whether code has changed since, what is left behind, and when claims are looked at."""
+) -> tuple[ExistingResults | None, str | None, tuple[LeftBehind, ...], LookPlan | None, tuple[float, ...]]:
+    """Return what there is, whether code has changed since, what is left behind, when claims are looked at, and what it
+    takes to train the nets again that are gone.
+    """
     try:
         journal = Journal.read(journal_to_read(paths), as_planned=True)
     except FileNotFoundError:
-        return None, None, (), plan.grid.looks
+        return None, None, (), plan.grid.looks, ()
     try:
         with journal.one_moment():
             plan.added, plan.confirming = AddedSeeds.read(journal), ConfirmationSeeds.read(journal)
             waiting = dict.fromkeys(journal.skipped_for(NO_ROOM), "pending")  # they run where there is room
-            kept = ExistingResults(
-                journal.cell_ids(), journal.statuses() | waiting, journal.unpredicted(), _unweighted(paths, journal)
-            )
+            unweighted = _unweighted(paths, journal)
+            kept = ExistingResults(journal.cell_ids(), journal.statuses() | waiting, journal.unpredicted(), unweighted)
+            gone = tuple(unweighted.get(trial, 0.0) for trial in without_weights(plan, journal, paths))
             until = plan.grid.most is not None
             looks = plan_of_looks(plan.grid, journal, add_seeds=False) if until else None
-            return kept, changed_source(plan, journal), left_behind(plan, journal), looks
+            return kept, changed_source(plan, journal), left_behind(plan, journal), looks, gone
     finally:
         journal.close()
 

@@ -4,7 +4,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -36,6 +36,7 @@ from orchestrator.sweep.only import named_trials, tell_of_ended
 from orchestrator.sweep.planned_seeds import most_trials
 from orchestrator.sweep.queue import Packing
 from orchestrator.sweep.record import PendingWork, changed_source, record_plan
+from orchestrator.sweep.retrain import retrain_parents
 from orchestrator.sweep.session import open_session, reported
 from orchestrator.sweep.source_watch import SourceWatch
 from orchestrator.sweep.stop import StopChecks, Stopping, StopRequest
@@ -79,6 +80,10 @@ class SweepRequest:
     """Beginnings of the ids of trials that are to run alone; empty for all."""
     confirm: int | None = None
     """How many fresh seeds the cell that came first and its rivals run on: 0, as many as the grid has; None: none."""
+    retrain_parents: bool = False
+    """Whether nets are trained again of which something is to be made and whose weights were not kept."""
+    keep_weights: bool = False
+    """Whether every trial keeps its weights, whatever the grid says."""
     retry: bool = False
     wandb_mode: str | None = None
     run_trial: RunTrial = run_trial
@@ -173,6 +178,8 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
     began = time.monotonic()
     ready = _ready(request, progress)
     grid, paths = ready.plan.grid, ready.paths
+    if request.retrain_parents:
+        retrain_parents(ready.plan, paths, partial(_train_again, request, progress))
     with Stopping() as stopping, open_session(paths, progress, stopping) as writing:
         journal = writing.journal
         recorded = _record(request, ready, journal, progress)
@@ -213,6 +220,14 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
         no_room = had > 0 and not ready.has_room
         only, seconds = recorded.only, exported.seconds
         return summary_of(grid.name, paths, journal, sweep, only, began=began, export_seconds=seconds, no_room=no_room)
+
+
+def _train_again(request: SweepRequest, progress: Progress, results: Path, trials: tuple[str, ...]) -> None:
+    progress.note(
+        f"{counted(len(trials), 'trial')} without weights {'is' if len(trials) == 1 else 'are'} trained again"
+    )
+    again = replace(request, results=results, only=trials, retrain_parents=False, keep_weights=True, confirm=None)
+    run_sweep(replace(again, wandb_mode="disabled", retry=True), progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +344,8 @@ def _read(request: SweepRequest, progress: Progress) -> tuple[GridSpec, ClusterS
     if wish is not None:
         progress.note(wish.message)
     grid = grid.model_copy(update={"wandb": grid.wandb.model_copy(update={"mode": mode})})
+    if request.keep_weights:
+        grid = grid.model_copy(update={"protocol": grid.protocol.model_copy(update={"keep_weights": "best"})})
     for others in open_key_files() if mode in ("auto", "online") else ():
         progress.note(f"warning: {others}")
     return grid, load_cluster(request.cluster)

@@ -98,10 +98,10 @@ def values_of_parent(parent_id: str, tuned: Mapping[str, str]) -> Mapping[str, o
     return found
 
 
-def refuse_without_weights(plan: Plan, journal: Journal, paths: ResultsPaths) -> None:
-    """Raise UserError where variants are wanted of nets that an earlier sweep has trained and not kept."""
+def without_weights(plan: Plan, journal: Journal, paths: ResultsPaths) -> list[str]:
+    """The trials that an earlier sweep has trained and whose weights it did not keep, of which something is to be made."""
     if not plan.has_variants:
-        return
+        return []
     statuses, not_made = journal.statuses(), journal.skipped_for(NOT_MADE)
     gone: dict[str, None] = {}
     for cell in plan.cells():
@@ -112,10 +112,15 @@ def refuse_without_weights(plan: Plan, journal: Journal, paths: ResultsPaths) ->
             wanted = trial_id not in not_made and statuses.get(trial_id) not in TRAINED
             if wanted and statuses.get(parent_id) == "completed" and not paths.weights(parent_id).is_file():
                 gone[parent_id] = None
-    if gone:
-        named = ", ".join([*gone][:_NAMED]) + (f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else "")
+    return [*gone]
+
+
+def refuse_without_weights(plan: Plan, journal: Journal, paths: ResultsPaths) -> None:
+    """Raise UserError where something is to be made of nets that are gone."""
+    if gone := without_weights(plan, journal, paths):
+        named = ", ".join(gone[:_NAMED]) + (f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else "")
         raise UserError(
             f"{plan.grid.path}: deployments are made of trained nets, and of {counted(len(gone), 'trial')} that completed"
-            f" earlier the weights were not kept ({named}); sweep into another --results with the deployments from the"
-            " start, or with `keep_weights: best`"
+            f" earlier the weights were not kept ({named}); --retrain-parents trains them again and checks that the same"
+            " nets come of it, or sweep into another --results, with `keep_weights: best`"
         )

@@ -57,9 +57,9 @@ def _of_layer(name: str, layer: Any) -> Iterator[tuple[str, Tensor]]:
     yield from _quantised(name, layer.weight())
     if (bias := layer.bias()) is not None:
         yield f"{name}.bias", bias
-    for fact in ("scale", "zero_point"):  # of its outputs, where these are known beforehand
-        if (value := getattr(layer, fact, None)) is not None:
-            yield f"{name}.output_{fact}", torch.tensor(value)
+    if not isinstance(layer, quantised.Linear):  # else the scale of its outputs is known beforehand
+        yield f"{name}.output_scale", torch.tensor(layer.scale)
+        yield f"{name}.output_zero_point", torch.tensor(layer.zero_point)
 
 
 def _packed(name: str, state: Any) -> Iterator[tuple[str, Tensor]]:
