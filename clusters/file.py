@@ -122,7 +122,8 @@ def _message(message: str, keys: Keys, value: object) -> str:
         part = model_at(ClusterSpec, keys[:-1])
         return f"is not a key of a cluster file{_near(keys[-1], list(part.model_fields) if part else ())}"
     if keys == ("address",):
-        return "should be local, auto, HOST:PORT or http://HOST:PORT, with a port from 1 to 65535"
+        *forms, last = (form for kind in KINDS.values() for form in kind.forms)
+        return f"should be {', '.join(forms)} or {last}, with a port from 1 to 65535"
     said = message.removeprefix("Input ").removeprefix("String ")
     return said + (_near(value, list(KINDS)) if keys == ("kind",) else "")
 

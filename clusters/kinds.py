@@ -8,6 +8,9 @@ from typing import ClassVar, Final, Literal
 
 Kind = Literal["local", "attach", "jobs"]
 
+HOST: Final = r"([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}"
+"""Pattern of a host and a port."""
+
 
 class ClusterKind(ABC):
     """What is common to all clusters of a kind. Never made: its classes stand for themselves."""
@@ -15,6 +18,10 @@ class ClusterKind(ABC):
     name: ClassVar[Kind]
     address: ClassVar[str | None]
     """Of a file that names the kind alone; None where it has to say one."""
+    pattern: ClassVar[str]
+    """Of its addresses."""
+    forms: ClassVar[tuple[str, ...]]
+    """Its addresses as users are told of them."""
     example: ClassVar[str] = ""
     """Of an address, where there is none to go by."""
     keys: ClassVar[frozenset[str]]
@@ -37,6 +44,8 @@ class Local(ClusterKind):
 
     name = "local"
     address = "local"
+    pattern = "local"
+    forms = ("local",)
     keys = frozenset({"cpus", "gpus"})
     starts_ray = True
     unreachable = "free memory and /dev/shm"
@@ -51,6 +60,8 @@ class Jobs(ClusterKind):
 
     name = "jobs"
     address = None
+    pattern = f"https?://{HOST}"
+    forms = ("http://HOST:PORT",)
     example = "http://127.0.0.1:8265"
     keys = frozenset({"token_file", "data", "cache", "results", "python"})
     submits = True
@@ -65,6 +76,8 @@ class Attach(ClusterKind):
 
     name = "attach"
     address = "auto"
+    pattern = f"auto|{HOST}"
+    forms = ("auto", "HOST:PORT")
     keys = frozenset({"token_file", "data", "cache", "code"})
 
     @classmethod
@@ -73,6 +86,8 @@ class Attach(ClusterKind):
 
 
 KINDS: Final[dict[str, type[ClusterKind]]] = {kind.name: kind for kind in (Local, Attach, Jobs)}
+ADDRESS: Final = f"^({'|'.join(kind.pattern for kind in KINDS.values())})/?$"
+"""Pattern of an address of any kind."""
 
 
 def kind_of(address: str) -> type[ClusterKind]:

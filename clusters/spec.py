@@ -5,11 +5,10 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from clusters.kinds import KINDS, ClusterKind, Kind, kind_of
+from clusters.kinds import ADDRESS, KINDS, ClusterKind, Kind, kind_of
 
 Auto = Literal["auto"]
 
-_HOST = r"([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}"
 _COUNT = 100_000
 """More of anything than a cluster has."""
 _SECONDS = 10_000_000
@@ -46,12 +45,12 @@ class DistributedSpec(_Part):
 class ClusterSpec(_Part):
     """Where a sweep runs."""
 
-    name: Annotated[str, Field(pattern=r"^[\w.\- ]{1,64}$")] = "local"
+    name: Annotated[str, Field(pattern=r"^[\w.\- ]+$", max_length=64)] = "local"
     """For messages and tables. Where it is absent, the file's name without its ending."""
     kind: Kind = "local"
     """local: Ray is started on this machine; attach: this is a machine of a cluster whose Ray runs; jobs: the sweep goes
     to a cluster as a Ray job. Without it, the address decides."""
-    address: Annotated[str, Field(pattern=rf"^(local|auto|{_HOST}|https?://{_HOST})/?$")] = "local"
+    address: Annotated[str, Field(pattern=ADDRESS)] = "local"
     """attach: `auto`, the Ray that runs on this machine, or HOST:PORT, where its head listens; jobs: http://HOST:PORT, its
     dashboard."""
     token_file: str | None = None

@@ -26,6 +26,8 @@ class Table:
     """The columns that together name a row."""
     row: type
     """The record that a row is."""
+    since: int = 1
+    """The version of the results that it came with: what an older orch has written lacks it, and has no rows of it."""
     of_trial: bool = False
     """Whether each row is a trial's, whose id stands before what the record has."""
 

@@ -18,7 +18,7 @@ EPOCHS: Final = Table(
 )
 
 BREAKDOWN: Final = tuple(
-    Table(name, rows.about, ("trial_id", *rows.key), record, of_trial=True)
+    Table(name, rows.about, ("trial_id", *rows.key), record, rows.since, of_trial=True)
     for name, (record, rows) in sorted(tables_of_tasks().items())
 )
 _NAMED: Final = {table.name: table for table in BREAKDOWN}

@@ -144,6 +144,7 @@ CONFIRMATION_TRIALS = Table(
     " on a fresh seed (`orch sweep GRID --confirm`). They choose nothing, and are in no rank, claim or share of variance.",
     key=("trial_id",),
     row=TrialRow,
+    since=8,
 )
 
 TRIAL_TABLES = (TRIALS, TUNING_TRIALS, EARLIER_TRIALS, CONFIRMATION_TRIALS)

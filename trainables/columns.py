@@ -78,6 +78,8 @@ class Rows:
     """One sentence."""
     key: tuple[str, ...]
     """The columns that together tell a trial's rows apart."""
+    since: int
+    """The version of the results that the table came with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ class Breakdown:
             "ROC curves (at most 101 points a class) and the confusion counts that are not zero, on the test split;"
             " training loss over the learning rate (at most 100 points) of a learning-rate range test.",
             ("curve", "class_index", "point"),
+            since=1,
         ),
     ] = ()
 

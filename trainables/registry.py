@@ -152,7 +152,11 @@ def _modules(kind: str) -> list[pkgutil.ModuleInfo]:
 
 @cache
 def _plugins(kind: str) -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=f"orch.{kind}s")}
+    return {entry.name: entry for entry in _entry_points().select(group=f"orch.{kind}s")}
+
+
+_entry_points: Final = cache(entry_points)
+"""Those of all packages that are installed, whose files are read once for every kind."""
 
 
 def _from_file(kind: str, name: str) -> type[Component]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from clusters.kinds import KINDS, Attach
 from clusters.spec import ClusterSpec
 
 RESULTS: Final = "RESULTS"
@@ -80,7 +81,8 @@ def _is_whole(answer: Answer) -> bool:
 
 def cluster_text(cluster: ClusterSpec) -> str:
     """The cluster file that the head reads: the same cluster, from within. JSON is YAML."""
-    kept = cluster.model_dump(exclude={"token_file", "results", "python", "cpus", "gpus"}, exclude_none=True)
+    of_kinds = frozenset[str]().union(*(kind.keys for kind in KINDS.values()))
+    kept = cluster.model_dump(exclude={"token_file", *(of_kinds - Attach.keys)}, exclude_none=True)
     # the job's own code travels to its workers
     return json.dumps({**kept, "kind": "attach", "address": "auto", "code": "installed"}, indent=1)
 

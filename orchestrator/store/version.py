@@ -26,7 +26,6 @@ from results_schema import (
     CONFIRMATION_TRIALS,
     EARLIER_TRIALS,
     TABLES,
-    THRESHOLDS,
     TRAINED_NET,
     TRIALS,
     TUNING_TRIALS,
@@ -42,20 +41,11 @@ SPLIT: Final = 5
 COUNTS_WORKERS: Final = 7
 """Version of the results from which on the number of workers may belong to what a trial is (ADR 23)."""
 
-CONFIRMS: Final = 8
-"""Version of the results from which on trials may confirm, which have a table of their own (ADR 25)."""
-
-CHOOSES_THRESHOLDS: Final = 10
-"""Version of the results from which on thresholds of a class of interest are kept."""
-
-_FIRST_IN: Final = {CONFIRMATION_TRIALS: CONFIRMS, THRESHOLDS: CHOOSES_THRESHOLDS}
-"""Tables that came later than the first version whose tables alone make a journal: the version that they came with."""
-
 
 def is_before(table: Table, paths: ResultsPaths) -> bool:
     """Whether a table that is not there is one that the orch which wrote those beside it did not have: it has no rows."""
     beside = paths.table(TRIALS.name)
-    return (table_version(beside) or VERSION) < _FIRST_IN.get(table, 0)
+    return (table_version(beside) or VERSION) < table.since
 
 
 def learns_in_part(model_config: str | None) -> bool:

@@ -50,7 +50,7 @@ def test_squared_error_arrives_in_every_split(trials: dict[str, Any]) -> None:
         assert scores["r2"] > 0.9
         assert 0 < scores["mae"] <= math.sqrt(scores["mse"])  # Jensen: a mean is never above its quadratic mean
         assert set(scores) == {"loss", "mse", "mae", "r2"}
-    assert result["breakdown"] == {"classes": [], "curves": [], "thresholds": []}
+    assert result["breakdown"] == {"curves": []}
 
 
 def test_every_epoch_has_the_squared_error_and_the_best_one_is_selected(trials: dict[str, Any]) -> None:

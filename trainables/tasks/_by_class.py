@@ -50,7 +50,7 @@ class ClassBreakdown(Breakdown):
 
     classes: Annotated[
         tuple[ClassRow, ...],
-        Rows("One row for each class of each completed trial, measured on the test split.", ("class_index",)),
+        Rows("One row for each class of each completed trial, measured on the test split.", ("class_index",), since=1),
     ] = ()
     thresholds: Annotated[
         tuple[ThresholdRow, ...],
@@ -59,6 +59,7 @@ class ClassBreakdown(Breakdown):
             " trial, evenly spread; none where the data set names no class as `positive`. Chosen on validation; the test"
             " split is measured at them.",
             ("point",),
+            since=10,
         ),
     ] = ()
 

@@ -151,8 +151,10 @@ def _plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     )
     monkeypatch.syspath_prepend(site)
     registry._plugins.cache_clear()
+    registry._entry_points.cache_clear()
     yield
     registry._plugins.cache_clear()
+    registry._entry_points.cache_clear()
 
 
 @pytest.mark.usefixtures("_plugins")
