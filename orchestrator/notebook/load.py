@@ -22,6 +22,7 @@ from orchestrator.evidence.verdict import Verdict
 from orchestrator.grid import measures
 from orchestrator.grid.measures import is_reachable, reachable, time_to
 from orchestrator.grid.reader import read_text
+from orchestrator.notebook.trial import Trial
 from orchestrator.results.board import board_of
 from orchestrator.results.confirmed import confirmed, confirmed_table
 from orchestrator.results.per_class import class_table
@@ -109,6 +110,13 @@ class Results:
 
             return pl.DataFrame(found)
         return found.to_pandas()
+
+    def trial(self, trial: str) -> Trial:
+        """One trial, by its id or its first digits: `.row`, and `.model()`, its net to be used.
+
+        Raises UserError where no trial's id begins so, or those of several do.
+        """
+        return Trial(self._paths, trial)
 
     @property
     def examples(self) -> pd.DataFrame:

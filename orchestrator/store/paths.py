@@ -21,7 +21,7 @@ from trainables.data.files import (
     WEIGHTS,
 )
 
-KEPT: Final[Mapping[str, tuple[str, ...]]] = {WEIGHTS: (".safetensors", ".onnx"), IMAGES: (".png",)}
+KEPT: Final[Mapping[str, tuple[str, ...]]] = {WEIGHTS: (".safetensors", ".onnx", ".pt2"), IMAGES: (".png",)}
 """Folders of what trials leave, with the endings of the names in them; the first is that of trials that train."""
 OLDER_JOURNALS: Final = "journal-version-*.sqlite"
 """Copies of journals that were carried over from older versions (ADR 6)."""

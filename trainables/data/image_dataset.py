@@ -175,7 +175,7 @@ class ImageDataset(Dataset):
         source = self._source(location)
         source.refuse_unfit()
         shape = self._shape(source, location)
-        inputs = decoded_images(source.batches(), len(source.targets), shape, self._part(shape))
+        inputs = decoded_images(source.batches(), len(source.targets), shape, self.part(shape))
         return Examples(inputs, source.targets, source.official_test, self._groups(source, location))
 
     def _lists(self, location: DataLocation) -> list[str]:
@@ -202,7 +202,7 @@ class ImageDataset(Dataset):
         """Parameters that decide what is read of the same files."""
         return ""
 
-    def _part(self, shape: Shape) -> Choice:
+    def part(self, shape: Shape) -> Choice:
         """Return what of each image is brought to this shape."""
         return whole
 

@@ -56,7 +56,7 @@ class Imagenet(ImageFolder):
             raise DataError(f"cannot read the data: {refused}") from refused
         return StreamedExamples(decoder, source.targets, source.official_test, self._groups(source, location))
 
-    def _part(self, shape: Shape) -> Choice:
+    def part(self, shape: Shape) -> Choice:
         return middle(shape[2] / shape[1], self.middle)
 
     def _open(self, root: Path) -> ImageSource:

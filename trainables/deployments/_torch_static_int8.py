@@ -7,8 +7,8 @@ graph, so that its path must not depend on the values of its inputs (torch.ao.qu
 
 import inspect
 import warnings
-from collections.abc import Iterable
-from typing import Final, Self
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Self
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ from torch.ao.quantization.fx.custom_config import PrepareCustomConfig
 from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx, prepare_qat_fx
 
 from trainables.deployments._torch_int8 import shipped
-from trainables.errors import CannotDeploy
+from trainables.errors import CannotDeploy, WeightsError
 from trainables.stages.artifact import Artifact
 
 _OF_TORCH: Final = "torch.nn"
@@ -72,6 +72,39 @@ def quantised(prepared: nn.Module) -> tuple[nn.Module, Artifact]:
         warnings.simplefilter("ignore")
         made = convert_fx(prepared.eval())  # type: ignore[arg-type]  # of what `_prepared` gave
     return made, shipped(made)
+
+
+def filled(module: nn.Module, shape: tuple[int, ...], tensors: Mapping[str, Tensor]) -> tuple[nn.Module, Artifact]:
+    """The net of whole numbers of these tensors, as `shipped` has them. module: what it was made of; shape: of an input.
+
+    Raises WeightsError where they are of another net.
+    """
+    made, _ = static(module, [torch.zeros(2, *shape)])
+    rest = dict(tensors)
+    try:
+        for name, layer in made.named_modules():
+            if callable(getattr(layer, "weight", None)):
+                _fill(name, layer, rest)
+        state = made.state_dict()
+        for name, tensor in rest.items():
+            state[name].copy_(tensor)
+    except (KeyError, RuntimeError) as unfit:
+        raise WeightsError(f"they are of another net: {str(unfit).splitlines()[0][:200]}") from unfit
+    return made, shipped(made)
+
+
+def _fill(name: str, layer: Any, tensors: dict[str, Tensor]) -> None:
+    """Give a layer its numbers, and take them out of `tensors`. Weights lie around 0, whatever their scale."""
+    whole, scale = tensors.pop(f"{name}.weight"), tensors.pop(f"{name}.scale")
+    if scale.ndim:
+        zeros = torch.zeros(len(scale), dtype=torch.int64)
+        weight = torch._make_per_channel_quantized_tensor(whole, scale, zeros, axis=0)
+    else:
+        weight = torch._make_per_tensor_quantized_tensor(whole, float(scale), 0)
+    layer.set_weight_bias(weight, tensors.pop(f"{name}.bias", None))
+    for fact, kind in (("scale", float), ("zero_point", int)):
+        if (value := tensors.pop(f"{name}.output_{fact}", None)) is not None:
+            setattr(layer, fact, kind(value))
 
 
 def _prepared(module: nn.Module, example: Tensor) -> nn.Module:

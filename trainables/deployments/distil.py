@@ -14,6 +14,8 @@ from trainables.interfaces import Deployment, Model
 from trainables.registry import NESTED_SCHEMA, NESTED_SERIALIZER, nested
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from trainables.stages.parent import ParentNet
     from trainables.stages.variant import Variant
 
@@ -57,3 +59,6 @@ class Distil(Deployment):
         training = parent.fine_tune(learner, self.epochs or parent.spec.protocol.epochs)
         module = learner.module.eval()
         return Variant(module, as_safetensors(module.state_dict()), training=training, counted=module)
+
+    def restored(self, parent: ParentNet, shipped: Mapping[str, Tensor]) -> nn.Module:
+        return parent.with_weights(parent.built(self.student), shipped)

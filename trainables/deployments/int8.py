@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from trainables.component import AddedLater, Count
@@ -9,6 +10,8 @@ from trainables.dataset import DataInfo
 from trainables.interfaces import Deployment, Model
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from trainables.stages.parent import ParentNet
     from trainables.stages.variant import Variant
 
@@ -83,3 +86,16 @@ class Int8(Deployment):
             content = _onnx_int8.static(content, parent.calibration(self.calibration, as_stored=True))
         net = OnnxNet(content, torch.get_num_threads())
         return Variant(net, onnx_artifact(content), self.runtime, takes_stored=True)
+
+    def restored(self, parent: ParentNet, shipped: Mapping[str, Tensor]) -> nn.Module:
+        from trainables.deployments import _torch_int8, _torch_static_int8
+        from trainables.errors import WeightsError
+        from trainables.stages.artifact import as_safetensors
+
+        if self.kind == "dynamic":  # no data decides what torch makes of a net: its parent's gives the same again
+            module, artifact = _torch_int8.dynamic(parent.copied())
+        else:
+            module, artifact = _torch_static_int8.filled(parent.copied(), parent.data.info.shape, shipped)
+        if artifact.content != as_safetensors(shipped).content:
+            raise WeightsError("they are not what comes of its parent's net here")
+        return module

@@ -4,6 +4,7 @@ whole channels are taken out (Li et al. 2017, ICLR).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -11,6 +12,8 @@ from pydantic import Field
 from trainables.interfaces import Deployment
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from trainables.stages.parent import ParentNet
     from trainables.stages.variant import Variant
     from trainables.training.learner import Learner
@@ -46,6 +49,14 @@ class Prune(Deployment):
         training = parent.fine_tune(learner, self.epochs) if self.epochs else UNTRAINED
         module = learner.module.eval()
         return Variant(module, as_safetensors(module.state_dict()), training=training, counted=module)
+
+    def restored(self, parent: ParentNet, shipped: Mapping[str, Tensor]) -> nn.Module:
+        module = parent.copied()
+        if self.structure == "channels":
+            from trainables.deployments._channels import without_channels
+
+            module = without_channels(module, self.amount)
+        return parent.with_weights(module, shipped)
 
     def _masked(self, parent: ParentNet) -> Learner:
         from trainables.deployments._masks import MaskedLearner, smallest

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from trainables import NOTHING_MADE
 from trainables.context import Context
 from trainables.errors import CannotDeploy, WeightsError
 from trainables.interfaces import Model
@@ -35,7 +36,7 @@ class ParentNet:
     """A trained net. What is made of it may read the training and the validation split."""
 
     spec: TrialSpec
-    """Of the variant: its parent's, and the deployment."""
+    """Of the variant: its parent's, and the deployment; that is None where none is made."""
     task: Task
     data: Prepared
     """Without the test split (`without_test`)."""
@@ -46,8 +47,8 @@ class ParentNet:
     @property
     def seed(self) -> int:
         """The variant's own stream, derived from its trial's seed."""
-        assert self.spec.deployment is not None
-        return derived_seed(f"stage {self.spec.deployment.name}", self.spec.seed)
+        made = NOTHING_MADE if self.spec.deployment is None else self.spec.deployment.name
+        return derived_seed(f"stage {made}", self.spec.seed)
 
     @cached_property
     def module(self) -> nn.Module:
@@ -102,6 +103,16 @@ class ParentNet:
         spec = replace(self.spec, model=model)
         return build_module(spec, self.data, self.task, self._seeds, self.context)
 
+    def with_weights(self, module: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
+        """A net of the same layers with these weights, laid out as the parent is. Raises WeightsError where they are of
+        another net.
+        """
+        try:
+            module.load_state_dict(dict(tensors))
+        except RuntimeError as unfit:
+            raise WeightsError(f"they are of another net: {_first_of(unfit)}") from unfit
+        return self.laid_out(module)
+
     def fine_tune(self, learner: Learner, epochs: int) -> TrainingResult:
         """Train so many epochs more, selecting on validation, under the parent's protocol. Raises as `fit`."""
         protocol = self.spec.protocol.model_copy(update={"epochs": epochs})
@@ -125,6 +136,21 @@ class ParentNet:
         """Of split and first weights the parent's; the order of the examples and their augmentation are the variant's."""
         own = {name: derived_seed(f"{name} of a stage", self.seed) for name in ("shuffle", "augment")}
         return replace(self.spec.seeds, **own)
+
+
+def _first_of(error: RuntimeError) -> str:
+    """What torch says first is wrong, behind its heading."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next(iter(lines[1:]), lines[0])[:300]
+
+
+def loaded_parent(
+    spec: TrialSpec, task: Task, readable: Prepared, weights: Path, trial_id: str, context: Context
+) -> ParentNet:
+    """The net of the trial with this id, whose weights lie there. readable: `without_test`. Raises as `parent_weights`."""
+    built = build_learner(spec, readable, readable, task, spec.seeds, context).module
+    state = parent_weights(weights, trial_id, built, spec.model.kept_state(built))
+    return ParentNet(spec, task, readable, context, state)
 
 
 def without_test(data: Prepared) -> Prepared:

@@ -1,6 +1,6 @@
 """One variant from its task to its result: its parent's net, what is made of it, and what both give on the test split."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, runtime_checkable
 
@@ -15,10 +15,9 @@ from trainables.errors import WeightsError
 from trainables.records import Costs, TrialResult, VariantScores
 from trainables.spec import ParentTrial, TrialTask
 from trainables.stages.artifact import Artifact
-from trainables.stages.parent import ParentNet, parent_weights, without_test
+from trainables.stages.parent import ParentNet, loaded_parent, without_test
 from trainables.stages.speed import Speed, compare
 from trainables.task import Task, task_of
-from trainables.training.build import build_learner
 from trainables.training.costs import PeakMemory, Stopwatch, count_flops, count_parameters
 from trainables.training.evaluate import Metrics, Outputs, measure, predict
 from trainables.training.fit import TrainingResult
@@ -63,6 +62,17 @@ class MakesVariant(Protocol):
         """
 
 
+@runtime_checkable
+class RestoresVariant(Protocol):
+    """A deployment whose net can be had again from what it has shipped as safetensors."""
+
+    def restored(self, parent: ParentNet, shipped: Mapping[str, Tensor]) -> nn.Module:
+        """The net that `make` has given, without any data. parent: has none of its examples. shipped: tensors by name.
+
+        Raises WeightsError where they are of another net.
+        """
+
+
 def run_variant(trial_task: TrialTask, context: Context) -> TrialResult:
     """Make the variant and measure it beside its parent.
 
@@ -74,7 +84,8 @@ def run_variant(trial_task: TrialTask, context: Context) -> TrialResult:
     stopwatch, memory = Stopwatch(context.device), PeakMemory(context.device)
     data = prepared_for(trial_task, context.device)
     task = task_of(data.info)
-    parent = _parent(trial_task, parent_trial, data, task, context)
+    of_parent = parent_trial.weights, parent_trial.trial_id
+    parent = loaded_parent(spec, task, without_test(data), *of_parent, context)
     setup = stopwatch.lap()
     before = predict(parent.module, data.batches, data.split.test, spec.protocol, context)
     _check_same(parent_trial, getattr(task.measure(*before), task.loss_score))
@@ -95,15 +106,6 @@ def run_variant(trial_task: TrialTask, context: Context) -> TrialResult:
     if trial_task.weights is not None:
         atomic_write(variant.artifact.content, trial_task.weights.with_suffix(variant.artifact.suffix))
     return replace(result, variant=_scores(variant, parent, before, metrics.tested, task, speeds))
-
-
-def _parent(
-    trial_task: TrialTask, parent_trial: ParentTrial, data: Prepared, task: Task, context: Context
-) -> ParentNet:
-    spec, readable = trial_task.spec, without_test(data)
-    built = build_learner(spec, readable, readable, task, spec.seeds, context).module
-    weights = parent_weights(parent_trial.weights, parent_trial.trial_id, built, spec.model.kept_state(built))
-    return ParentNet(spec, task, readable, context, weights)
 
 
 def _check_same(parent_trial: ParentTrial, loss: float) -> None:

@@ -1,6 +1,7 @@
 """What a module gives for a split, without learning from it."""
 
 from dataclasses import dataclass, field
+from math import prod
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -42,13 +43,13 @@ def predict(
 
     Leaves the module in training mode.
     """
-    batch_size = _batch_size(batches, context.device)
+    size = batch_size(prod(batches.shape), context.device)
     outputs: list[Tensor] = []
     targets: list[Tensor] = []
     casting = autocast(protocol, context.device)
     module.eval()
     with torch.inference_mode():
-        for inputs, batch_targets in batches.evaluation(indices, batch_size, context.shard):
+        for inputs, batch_targets in batches.evaluation(indices, size, context.shard):
             with casting:
                 outputs.append(module(inputs).float())
             targets.append(batch_targets)
@@ -56,8 +57,8 @@ def predict(
     return Outputs(context.gather(torch.cat(outputs)), context.gather(torch.cat(targets)))
 
 
-def _batch_size(batches: Batches, device: torch.device) -> int:
-    numbers = int(np.prod(batches.shape))
+def batch_size(numbers: int, device: torch.device) -> int:
+    """Examples that go through a net at once where it learns nothing. numbers: of an input."""
     most = min(_MAX_EXAMPLES, _MAX_NUMBERS // numbers)
     if device.type == "cpu":
         most = min(most, max(_MIN_CACHED, _CACHED_NUMBERS // numbers))

@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "results": "Show the trials of a sweep as a table.",
     "logs": "Show what happened to one trial.",
     "debug": "Run one trial here, for a debugger.",
+    "predict": "Show what a trial's net says of image files.",
     "report": "Write a sweep's report as one HTML file.",
     "figure": "Draw a figure for a paper, with its caption.",
     "claims": "Give verdicts on what a grid claims.",
