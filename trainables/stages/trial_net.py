@@ -155,8 +155,8 @@ def variant_net(spec: TrialSpec, inputs: NetInputs, shipped: Path, parent: Paren
         return TrialNet(_onnx_net(shipped), inputs, spec.dataset, spec.protocol, takes_stored=True)
     if shipped.suffix == TORCH_EXPORT:
         raise CannotDeploy(
-            f"{shipped.name} can run code when it is read; it gives what the net of its parent, {parent.trial_id}, gives, and"
-            " where you trust it torch.export.load reads it"
+            f"{shipped.name} can run code when it is read; it gives what the net of its parent, {parent.trial_id}, gives,"
+            " and where you trust it torch.export.load reads it"
         )
     if not isinstance(deployment, RestoresVariant):
         name = "nothing" if deployment is None else deployment.name

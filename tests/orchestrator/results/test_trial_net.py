@@ -88,11 +88,17 @@ def test_a_fresh_process_recomputes_the_rows_accuracy_of_files_alone(
     assert np.float32(ended.stdout) == np.float32(row["test_accuracy"])
 
 
-@pytest.mark.parametrize("deployment", ["none", "int8", "prune", "distil", "distil(alpha=0)", "export"])
+@pytest.mark.parametrize(
+    "deployment",
+    [
+        *("none", "int8(kind=dynamic)", "int8(kind=static)", "int8(kind=qat)", "prune"),
+        *("distil(alpha=0.9)", "distil(alpha=0)", "export(format=onnx)"),
+    ],
+)
 def test_a_net_says_of_each_test_image_what_its_trial_said(root: Path, pictures: list[Path], deployment: str) -> None:
     results = orchestrator.load(root)
     rows = results.trials.query("status == 'completed'")
-    wanted = next(row for _, row in rows.iterrows() if _is(str(row["deployment"]), deployment))
+    wanted = rows[rows["deployment"].str.startswith(deployment)].iloc[0]
     model = results.trial(wanted["trial_id"]).model()
     said = model.predict(pictures)
     assert said.indices.tolist() == results.predictions(wanted["trial_id"])["predicted"].tolist()
@@ -103,10 +109,6 @@ def test_a_net_says_of_each_test_image_what_its_trial_said(root: Path, pictures:
     assert model.classes == tuple("0123456789") and not model.net.training
     outputs = model.net(model.preprocess(pictures[:1]))
     assert outputs.shape == (1, 10)
-
-
-def _is(label: str, deployment: str) -> bool:
-    return label == deployment or (label.startswith(f"{deployment}(") and "alpha=0)" not in label)
 
 
 def test_images_are_taken_as_files_as_pixels_and_as_pillows(
@@ -152,7 +154,7 @@ def _put(other: Path, file: Path) -> None:
 
 
 @pytest.mark.parametrize("vouched", [True, False], ids=["vouched for", "not vouched for"])
-@pytest.mark.parametrize("deployment", ["none", "int8", "export"])
+@pytest.mark.parametrize("deployment", ["none", "int8(kind=dynamic)", "export(format=onnx)"])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_files_that_are_not_what_was_kept_are_refused(
     root: Path, trials: pd.DataFrame, tmp_path: Path, damage: str, deployment: str, vouched: bool
@@ -163,7 +165,7 @@ def test_files_that_are_not_what_was_kept_are_refused(
         (copy / "checksums.json").unlink()
     do, kind, said = DAMAGES[damage]
     completed = orchestrator.load(root).trials.query("status == 'completed'")
-    row = next(row for _, row in completed.iterrows() if _is(str(row["deployment"]), deployment))
+    row = completed.set_index("deployment").loc[deployment]
     (file,) = (copy / "weights").glob(f"{row['trial_id']}.*")
     others = completed[completed["trial_id"] != row["trial_id"]]["trial_id"]
     do(file, next(path for path in (copy / "weights").iterdir() if path.stem in set(others)))
@@ -202,7 +204,12 @@ def test_without_onnxruntime_what_to_install_is_said(
 ) -> None:
     monkeypatch.setattr(onnx_file, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"onnxruntime is not installed: pip install 'orch-grid\[deploy\]'"):
-        orchestrator.load(root).trial(trials.loc["export", "trial_id"]).model()
+        orchestrator.load(root).trial(trials.loc["export(format=onnx)", "trial_id"]).model()
+
+
+def test_a_file_that_can_run_code_is_not_read(root: Path, trials: pd.DataFrame) -> None:
+    with pytest.raises(UserError, match=f"gives what the net of its parent, {trials.loc['none', 'trial_id']}, gives"):
+        orchestrator.load(root).trial(trials.loc["export(format=torch_export)", "trial_id"]).model()
 
 
 def test_the_random_numbers_of_a_notebook_go_on(root: Path, trials: pd.DataFrame, pictures: list[Path]) -> None:
