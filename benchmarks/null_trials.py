@@ -1,10 +1,11 @@
 """What a trial costs beyond its training: trials that return one row immediately, through the whole way.
 
-    python benchmarks/null_trials.py --trials 1000 [--json] [--peers]
+    python benchmarks/null_trials.py --trials 1000 [--variants 5] [--json] [--peers]
 
 Ours is a real sweep (grid file, plan, warm slots on Ray, journal, tables) whose trials are null. `ms_per_trial` counts
 from the first trial handed to a ready slot to the last row in the journal; start-up and the final export stand apart.
-`--peers` adds Ray Tune at its best at 1,000 trials and as most people write it at 32, each in a process of its own.
+`--variants` makes so many more of each trial's net, as null as it is, each of which waits for it. `--peers` adds Ray Tune
+at its best at 1,000 trials and as most people write it at 32, each in a process of its own.
 """
 
 import argparse
@@ -48,15 +49,16 @@ class Peer:
     startup_seconds: float
 
 
-def measure_ours(trials: int) -> Ours:
+def measure_ours(trials: int, variants: int = 0) -> Ours:
     """Run the sweep in this process. Raises SystemExit when a trial is missing from the results."""
     # the first export of a process takes some 70 MB for Arrow, once, whenever it falls: that is no trial's memory
     _sweep(100, "inline", SilentProgress())
-    use = DriverUse(trials)
-    summary = _sweep(trials, "ray", use)
+    every = trials * (1 + variants)
+    use = DriverUse(every)
+    summary = _sweep(trials, "ray", use, variants)
     return Ours(
-        trials=trials,
-        ms_per_trial=1000 * summary.run_seconds / trials,
+        trials=every,
+        ms_per_trial=1000 * summary.run_seconds / every,
         startup_seconds=summary.startup_seconds,
         export_seconds=summary.export_seconds,
         driver_cpu_ms_per_trial=1000 * use.cpu_seconds_per_trial,
@@ -64,19 +66,20 @@ def measure_ours(trials: int) -> Ours:
     )
 
 
-def _sweep(trials: int, engine: EngineName, progress: Progress) -> SweepSummary:
+def _sweep(trials: int, engine: EngineName, progress: Progress, variants: int = 0) -> SweepSummary:
+    every = trials * (1 + variants)
     with tempfile.TemporaryDirectory() as folder:
         request = SweepRequest(
-            grid=write_null_grid(Path(folder) / "null.yaml", trials),
+            grid=write_null_grid(Path(folder) / "null.yaml", trials, variants=variants),
             engine=engine,
             results=Path(folder) / "results",
-            max_trials=trials,
+            max_trials=every,
             wandb_mode="disabled",
             run_trial=null_trial,
         )
         summary = run_sweep(request, progress)
-    if summary.counts != {"completed": trials}:
-        raise SystemExit(f"asked for {trials} completed trials and got {summary.counts}")
+    if summary.counts != {"completed": every}:
+        raise SystemExit(f"asked for {every} completed trials and got {summary.counts}")
     return summary
 
 
@@ -98,13 +101,14 @@ def table(ours: Ours, peers: dict[str, Peer]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--variants", type=int, default=0, help="nets to be made of each trial's")
     parser.add_argument("--peers", action="store_true", help="Ray Tune too")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     options = parser.parse_args()
-    if options.trials < 1:
-        parser.error("--trials: at least 1")
+    if options.trials < 1 or options.variants < 0:
+        parser.error("--trials: at least 1; --variants: at least 0")
     here = machine()
-    ours = measure_ours(options.trials)
+    ours = measure_ours(options.trials, options.variants)
     peers = measure_peers() if options.peers else {}
     if options.json:
         print(json.dumps(asdict(ours) | {"peers": {name: asdict(peer) for name, peer in peers.items()}} | here))
