@@ -1,6 +1,7 @@
 """Weights in 8 bits for onnxruntime: an ONNX file made smaller by its own tools."""
 
 import logging
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor
 
-from trainables.errors import CannotDeploy
+from trainables.deployments._share import require_share
 from trainables.stages.onnx_file import INPUT
 
 _IN_8_BITS: Final = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
@@ -22,12 +23,12 @@ _PREPROCESSING: Final = ("Cast", "Mul", "Add")
 
 
 def dynamic(content: bytes) -> bytes:
-    """Scales of activations as they come. Raises CannotDeploy where nothing of it is quantised."""
+    """Scales of activations as they come. Raises CannotDeploy where nearly nothing of it is quantised."""
 
     def quantise(before: Path, after: Path) -> None:
         quantize_dynamic(before, after, weight_type=QuantType.QInt8, nodes_to_exclude=_before_the_net(before))
 
-    return _quantised(content, quantise)
+    return _quantised(content, quantise, "convolutions, matrix products and LSTMs")
 
 
 def static(content: bytes, calibration: Iterator[Tensor]) -> bytes:
@@ -45,7 +46,7 @@ def static(content: bytes, calibration: Iterator[Tensor]) -> bytes:
             nodes_to_exclude=_before_the_net(before),
         )
 
-    return _quantised(content, quantise)
+    return _quantised(content, quantise, "convolutions and matrix products")
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime ships no types
@@ -57,16 +58,16 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime ships
         return None if batch is None else {INPUT: batch.numpy()}
 
 
-def _quantised(content: bytes, quantise: Callable[[Path, Path], None]) -> bytes:
+def _quantised(content: bytes, quantise: Callable[[Path, Path], None], layers: str) -> bytes:
     with TemporaryDirectory(prefix="orch-") as folder, _silent():
         given, before, after = (Path(folder) / name for name in ("given.onnx", "before.onnx", "after.onnx"))
         given.write_bytes(content)
         quant_pre_process(given, before)
         quantise(before, after)
         made = after.read_bytes()
-    weights = onnx.load_from_string(made).graph.initializer
-    if not any(each.data_type in _IN_8_BITS and len(each.dims) > 1 for each in weights):
-        raise CannotDeploy("onnxruntime quantises no weight of it (convolutions and matrix products it does)")
+    weights = [each for each in onnx.load_from_string(made).graph.initializer if len(each.dims) > 1]
+    whole = sum(math.prod(each.dims) for each in weights if each.data_type in _IN_8_BITS)
+    require_share(whole, sum(math.prod(each.dims) for each in weights) - whole, layers)
     return made
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.ao.nn.quantized import dynamic as quantised
 from torch.ao.quantization import quantize_dynamic
 
-from trainables.errors import CannotDeploy
+from trainables.deployments._share import require_share
 from trainables.stages.artifact import Artifact, as_safetensors
 
 _LAYERS: Final = (nn.Linear, nn.LSTM, nn.GRU)
@@ -20,20 +20,21 @@ _LAYERS: Final = (nn.Linear, nn.LSTM, nn.GRU)
 
 
 def dynamic(module: nn.Module) -> tuple[nn.Module, Artifact]:
-    """Quantise every layer that can be; the others stay. Raises CannotDeploy where none can."""
+    """Quantise every layer that can be; the others stay. Raises CannotDeploy where that is nearly all of the net."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it will go: known
         made = quantize_dynamic(module, set(_LAYERS), dtype=torch.qint8)  # type: ignore[no-untyped-call]
-    return made, shipped(made)
+    return made, shipped(made, "fully connected, LSTM and GRU")
 
 
-def shipped(module: nn.Module) -> Artifact:
-    """What is shipped of a quantised net. Raises CannotDeploy where no layer of it is quantised."""
+def shipped(module: nn.Module, layers: str) -> Artifact:
+    """What is shipped of a quantised net. layers: those that could be. Raises CannotDeploy where nearly nothing of it is."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tensors = dict(_tensors(module))
-    if not any(tensor.dtype is torch.int8 for tensor in tensors.values()):
-        raise CannotDeploy("torch has no 8-bit arithmetic of any layer of it that `kind` asks for")
+    weights = [tensor for tensor in tensors.values() if tensor.ndim > 1]
+    whole = sum(tensor.numel() for tensor in weights if tensor.dtype is torch.int8)
+    require_share(whole, sum(tensor.numel() for tensor in weights) - whole, layers)
     return as_safetensors(tensors)
 
 

@@ -71,7 +71,7 @@ def quantised(prepared: nn.Module) -> tuple[nn.Module, Artifact]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made = convert_fx(prepared.eval())  # type: ignore[arg-type]  # of what `_prepared` gave
-    return made, shipped(made)
+    return made, shipped(made, "convolutions and fully connected")
 
 
 def filled(module: nn.Module, shape: tuple[int, ...], tensors: Mapping[str, Tensor]) -> tuple[nn.Module, Artifact]:
@@ -90,7 +90,7 @@ def filled(module: nn.Module, shape: tuple[int, ...], tensors: Mapping[str, Tens
             state[name].copy_(tensor)
     except (KeyError, RuntimeError) as unfit:
         raise WeightsError(f"they are of another net: {str(unfit).splitlines()[0][:200]}") from unfit
-    return made, shipped(made)
+    return made, shipped(made, "convolutions and fully connected")
 
 
 def _fill(name: str, layer: Any, tensors: dict[str, Tensor]) -> None:

@@ -18,6 +18,7 @@ from trainables.models.cnn import Cnn
 from trainables.models.gru import Gru
 from trainables.models.lstm import Lstm
 from trainables.models.mlp import Mlp
+from trainables.models.resnet import Resnet
 from trainables.models.rnn import Rnn
 
 NETS: dict[str, Model] = {
@@ -69,8 +70,16 @@ def test_what_has_no_such_layer_is_no_variant(tmp_path: Path, monkeypatch: pytes
     from trainables.deployments import _torch_int8
 
     monkeypatch.setattr(_torch_int8, "_LAYERS", (torch.nn.LSTM,))
-    with pytest.raises(CannotDeploy, match="no 8-bit arithmetic"):
+    with pytest.raises(CannotDeploy, match="no weight of it is in a layer with 8-bit arithmetic"):
         train(tmp_path, Rnn()).variant(Int8())
+
+
+def test_what_stays_nearly_as_it_was_is_no_variant(tmp_path: Path, nets: dict[str, TrainedNet]) -> None:
+    static = Int8(kind="static", runtime="onnxruntime", calibration=48)
+    with pytest.raises(CannotDeploy, match=r"% of its weights .* \(convolutions and matrix products\): it would stay"):
+        nets["lstm"].variant(static)  # its last layer is a matrix product
+    with pytest.raises(CannotDeploy, match=r"% of its weights .* \(fully connected, LSTM and GRU\): it would stay"):
+        train(tmp_path, Resnet(depth=8, width=8), epochs=1).variant(Int8())  # so is its
 
 
 def test_static_calibration_on_more_than_there_is_is_refused(nets: dict[str, TrainedNet]) -> None:
