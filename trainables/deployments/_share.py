@@ -1,4 +1,4 @@
-"""Whether a net that is called one of 8 bits is one: layers without such arithmetic stay as they are, and no tool says so."""
+"""Whether a net called one of 8 bits is one: layers without such arithmetic stay as they are, and no tool says so."""
 
 from typing import Final
 
