@@ -71,7 +71,8 @@ class ParentNet:
     def some_pixels(self, examples: int) -> Tensor:
         """So many examples of the validation split as they are stored, the first ones again where it has fewer."""
         chosen = np.resize(self.data.split.val, examples)
-        return torch.from_numpy(self.data.batches.examples(chosen).inputs)
+        stored = self.data.batches.as_stored().evaluation(chosen, examples, lambda count: slice(0, count))
+        return next(stored)[0].cpu()
 
     def laid_out(self, module: nn.Module) -> nn.Module:
         """The same net with its weights in memory as those of the parent are: it would be slower otherwise."""
@@ -136,6 +137,22 @@ class ParentNet:
         """Of split and first weights the parent's; the order of the examples and their augmentation are the variant's."""
         own = {name: derived_seed(f"{name} of a stage", self.seed) for name in ("shuffle", "augment")}
         return replace(self.spec.seeds, **own)
+
+
+@dataclass(frozen=True)
+class OtherNet(ParentNet):
+    """Another net for the same inputs, in the place of the one that was trained: to be written as a file, say."""
+
+    net: nn.Module
+
+    @cached_property
+    def module(self) -> nn.Module:
+        return self.net.eval()
+
+
+def in_place_of(parent: ParentNet, net: nn.Module) -> OtherNet:
+    """The same with this net."""
+    return OtherNet(parent.spec, parent.task, parent.data, parent.context, parent.weights, net)
 
 
 def _first_of(error: RuntimeError) -> str:

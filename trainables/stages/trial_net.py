@@ -133,7 +133,7 @@ class TrialNet:
         if self.takes_stored:
             batches = batches.as_stored()
         with numerics(self.protocol):
-            outputs = predict(self.net, batches, np.arange(len(stored)), self.protocol, _context()).outputs
+            outputs = predict(self.net, batches, np.arange(len(stored)), self.protocol, this_process()).outputs
         self.net.eval()
         return Predictions(outputs.numpy(), self.classes)
 
@@ -152,7 +152,7 @@ def variant_net(spec: TrialSpec, inputs: NetInputs, shipped: Path, parent: Paren
     """
     deployment = spec.deployment
     if shipped.suffix == ONNX:
-        return TrialNet(_onnx_net(shipped), inputs, spec.dataset, spec.protocol, takes_stored=True)
+        return TrialNet(file_net(shipped), inputs, spec.dataset, spec.protocol, takes_stored=True)
     if shipped.suffix == TORCH_EXPORT:
         raise CannotDeploy(
             f"{shipped.name} can run code when it is read; it gives what the net of its parent, {parent.trial_id}, gives,"
@@ -178,10 +178,11 @@ def parent_net(spec: TrialSpec, inputs: NetInputs, weights: ParentTrial, noise: 
     """
     plain = spec.protocol.model_copy(update={"compile": False})
     uncompiled, data = replace(spec, protocol=plain), inputs.without_data(noise)
-    return loaded_parent(uncompiled, task_of(inputs.info), data, weights.weights, weights.trial_id, _context())
+    return loaded_parent(uncompiled, task_of(inputs.info), data, weights.weights, weights.trial_id, this_process())
 
 
-def _onnx_net(path: Path) -> OnnxNet:
+def file_net(path: Path) -> OnnxNet:
+    """The net of an ONNX file. Raises CannotDeploy where onnxruntime is not installed, WeightsError."""
     if (reason := missing()) is not None:
         raise CannotDeploy(f"{path.name} is an ONNX file, and {reason}")
     try:
@@ -190,7 +191,8 @@ def _onnx_net(path: Path) -> OnnxNet:
         raise WeightsError(f"{path} is not an ONNX file that can be used: {str(damage).splitlines()[0]}") from damage
 
 
-def _context() -> SingleContext:
+def this_process() -> SingleContext:
+    """Where a net is used: on the CPU, by itself."""
     return SingleContext(CPU, lambda row: False)
 
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -193,8 +195,25 @@ def test_data_that_is_not_here_is_asked_for_where_only_it_tells(
         assert code == 2 and "--data names the folder" in err and err.count("\n") == 1
         classifier = trial_of(trials, "positive=whole", "size=8")
         assert predict(capsys, folder, classifier, folder / "moved" / "whole")[0] == 0
+        exported = ["export", str(folder / "own"), classifier, str(folder / "scans.onnx")]
+        assert cli_run(exported) == 0
+        assert "on random pixels, as its data set is not here" in capsys.readouterr().out
+        assert cli_run([*exported, "--deployment", "prune", "--force"]) == 2
+        assert "--data names the folder" in capsys.readouterr().err
     finally:
         (folder / "moved").rename(folder / "scans")
+
+
+def test_clips_and_numbers_are_exported_with_what_their_data_tells(
+    folder: Path, trials: pd.DataFrame, capsys: Printed
+) -> None:
+    for kind, shape in (("moving_digits", "4, 1, 16, 16"), ("image_csv", "3, 8, 8")):
+        file = folder / f"{kind}.pt2"
+        assert cli_run(["export", str(folder / "own"), trial_of(trials, kind), str(file)]) == 0
+        assert f"(batch, {shape})" in (folder / f"{kind}.README.md").read_text()
+    code = (folder / "moving_digits.README.md").read_text().partition("```python\n")[2].partition("```")[0]
+    ran = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip()
 
 
 @pytest.mark.parametrize("trial", ["zzzz", ""])
