@@ -144,3 +144,9 @@ def of_parent(name: str) -> float | None:
     """What the net that a variant was made of has in a column of `trials` that compares both; None of any other column."""
     column = _OF_TRIALS.get(name)
     return None if column is None else column.column.of_parent
+
+
+def unit_of(name: str) -> str:
+    """The unit of a column of `trials` that a claim can be about; empty of any other."""
+    column = _OF_TRIALS.get(name)
+    return "" if column is None else column.column.unit

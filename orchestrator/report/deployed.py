@@ -7,13 +7,18 @@ import pandas as pd
 
 from orchestrator.evidence.selection import Measure
 from orchestrator.evidence.stats.leaderboard import mean_interval
+from orchestrator.grid.measures import is_higher_better, unit_of
 from orchestrator.report.page_data import Column, DataTable, Field, alike_in, number
 from orchestrator.store.frames import TablesRead
 from trainables import AXES, NOTHING_MADE
 
+_MARGIN: Final = 0.01
+"""Of a share by which a variant may be worse than its parent, and still counts as no worse."""
 ABOUT: Final = (
     "Nets that were made of the trained ones, each beside its parent: medians over seeds of size and speed, both over the"
-    " parent's, and the mean difference of the scores with its 95 % interval over seeds, on these test pictures."
+    " parent's, and the mean difference of the scores with its 95 % interval over seeds, on these test pictures. A variant is"
+    " at most a point worse where the whole interval is (`open` where only a part of it is); a claim says it with a margin of"
+    " your own, corrected for all claims."
 )
 """Said above the table."""
 COLUMNS: Final = [
@@ -43,6 +48,7 @@ def deployed(tables: TablesRead, trials: pd.DataFrame, measures: Mapping[str, Me
     columns = (
         *(Column(axis, "text") for axis in varying),
         Column("difference to its parent", "interval"),
+        Column("at most a point worse", "text"),
         *(Column(title, "number") for title in _MEDIANS.values()),
         Column("seeds", "count"),
     )
@@ -62,6 +68,21 @@ def _rows(
         yield (
             *(str(first[axis]) for axis in varying),
             (number(found.mean), number(found.low), number(found.high)),
+            _no_worse(shown, found.low, found.high),
             *medians,
             len(cell),
         )
+
+
+def _no_worse(column: str, low: float, high: float) -> str:
+    """Whether the differences of a column between these ends are at most a point for the worse; nothing of what is no share.
+
+    low, high: not a number where too few seeds are there to tell.
+    """
+    if unit_of(column) != "1":
+        return ""
+    if not is_higher_better(column):
+        low, high = -high, -low
+    if low >= -_MARGIN:
+        return "yes"
+    return "no" if high < -_MARGIN else "open"
