@@ -16,9 +16,9 @@ _MARGIN: Final = 0.01
 """Of a share by which a variant may be worse than its parent, and still counts as no worse."""
 ABOUT: Final = (
     "Nets that were made of the trained ones, each beside its parent: medians over seeds of size and speed, both over the"
-    " parent's, and the mean difference of the scores with its 95 % interval over seeds, on these test pictures. A variant is"
-    " at most a point worse where the whole interval is (`open` where only a part of it is); a claim says it with a margin of"
-    " your own, corrected for all claims."
+    " parent's, and the mean difference of the scores with its 95 % interval over seeds, on these test pictures. A variant"
+    " is at most a point worse where the whole interval is (open where only a part of it is); a claim says it with a margin"
+    " of your own, corrected for all claims."
 )
 """Said above the table."""
 COLUMNS: Final = [
