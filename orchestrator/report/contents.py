@@ -17,6 +17,7 @@ from orchestrator.report import tables as grids
 from orchestrator.report.deployed import deployed
 from orchestrator.report.doubts import doubts
 from orchestrator.report.gallery import galleries
+from orchestrator.report.kept_images import kept_images
 from orchestrator.report.page import Invocation, Page, Source
 from orchestrator.report.parts import Parts
 from orchestrator.report.side_by_side import side_by_side
@@ -137,6 +138,7 @@ def read_page(paths: ResultsPaths, measure: str | None = None) -> Page:
         curves=curves,
         breakdowns=broken_down,
         galleries=() if parts.under_way else galleries(paths, tables, trials, ranked),
+        kept_images=kept_images(paths, trials, ranked),
         effects=parts.effects,
         ranks=parts.ranks,
         tuning=tuning,

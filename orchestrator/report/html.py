@@ -49,7 +49,8 @@ def _hash(text: str) -> Markup:
 
 def _embedded(value: object) -> Markup:
     """Values as JSON that cannot end the script element which holds them."""
-    plain = cleaned(TypeAdapter(type(value)).dump_python(value, mode="json", exclude={"galleries", "confirmed"}))
+    without = {"galleries", "kept_images", "confirmed"}
+    plain = cleaned(TypeAdapter(type(value)).dump_python(value, mode="json", exclude=without))
     return htmlsafe_json_dumps(plain, dumps=partial(json.dumps, allow_nan=False, separators=(",", ":")))
 
 

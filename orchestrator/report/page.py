@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from orchestrator.report.claims import ClaimSection
 from orchestrator.report.gallery import Gallery
+from orchestrator.report.kept_images import KeptImage
 from orchestrator.report.page_data import Breakdowns, Cells, Curves, DataTable, Effects, RankFigure, Tuning
 from orchestrator.report.side_by_side import SideBySide
 from orchestrator.report.summary import Notice, WinningCell
@@ -67,7 +68,8 @@ class Page:
     curves: Curves
     breakdowns: Breakdowns
     galleries: tuple[Gallery, ...]
-    """In the page itself, and not among what its script reads."""
+    """In the page itself, and not among what its script reads; so are the images of the next."""
+    kept_images: tuple[KeptImage, ...]
     effects: tuple[Effects, ...]
     ranks: tuple[RankFigure, ...]
     tuning: Tuning | None

@@ -1,5 +1,7 @@
 """A sweep's images: of generators alone, under the trial's name, and what they took in the table."""
 
+from base64 import b64decode
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,9 @@ import pytest
 from PIL import Image
 
 from orchestrator.plan.progress import SilentProgress
+from orchestrator.report.contents import read_page
+from orchestrator.report.html import render
+from orchestrator.store.reading import results_at
 from orchestrator.sweep.run import SweepRequest, run_sweep
 
 GRID = """\
@@ -39,3 +44,19 @@ def test_a_sweep_keeps_the_samples_of_every_generator(tmp_path: Path, monkeypatc
     assert (trials["train_size"] + trials["val_size"] + trials["test_size"] == 1797).all()
     share = trials["generated_size"] / trials["train_size"]
     assert share[augmented].between(0.49, 0.51).all() and (share[~augmented] == 0).all()
+
+    page = read_page(results_at(Path("results/gans")))
+    assert {one.trial_id for one in page.kept_images} == set(kept)
+    for one in page.kept_images:
+        shown = Image.open(BytesIO(b64decode(one.image.removeprefix("data:image/png;base64,"))))
+        assert np.array_equal(
+            np.asarray(shown.convert("RGB")), np.asarray(Image.open(kept[one.trial_id]).convert("RGB"))
+        )
+    text = render(page)
+    assert "Kept images</h2>" in text and all(f"What trial {trial_id} kept" in text for trial_id in kept)
+
+    broken, bomb, _ = sorted(kept.values())
+    broken.write_bytes(broken.read_bytes()[:100])
+    Image.new("1", (20_000, 20_000)).save(bomb)
+    unread = {one.trial_id for one in read_page(results_at(Path("results/gans"))).kept_images if not one.image}
+    assert unread == {broken.stem, bomb.stem}
