@@ -25,6 +25,8 @@ from clusters.spec import ClusterSpec
 
 _LONGEST: Final = 120
 """Characters of another's command line."""
+_OF_RAY: Final = "ray::"
+"""How Ray names its own processes; a driver that somebody has started has a command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,16 @@ def usage_now() -> Usage:
 
 
 def _holders(own: str, actors: list[dict[str, Any]], jobs: list[dict[str, Any]]) -> list[str]:
-    """Those with most actors first; a job without any may run tasks, of which Ray's head keeps no list."""
-    live = {job["JobID"]: job for job in jobs if not job["IsDead"] and job["JobID"] != own}
+    """Those with most actors first; a job without any may run tasks, of which Ray's head keeps no list.
+
+    Ray's own are left out: what supervises a job that was submitted, this sweep's too, is an actor of a job of Ray's.
+    """
+    of_ray = {job["JobID"] for job in jobs if job["Entrypoint"].startswith(_OF_RAY)}
+    left_out = {own, *of_ray}
+    live = {job["JobID"]: job for job in jobs if not job["IsDead"] and job["JobID"] not in left_out}
     classes: dict[str, Counter[str]] = {job_id: Counter() for job_id in live}
     for actor in actors:
-        if actor["Pid"] and actor["State"] != "DEAD" and actor["JobID"] != own:
+        if actor["Pid"] and actor["State"] != "DEAD" and actor["JobID"] not in left_out:
             classes.setdefault(actor["JobID"], Counter())[actor["ActorClassName"]] += 1
     order = sorted(classes, key=lambda job_id: (-classes[job_id].total(), job_id))
     return [_in_words(job_id, live.get(job_id), classes[job_id]) for job_id in order]

@@ -2,6 +2,7 @@
 
 import posixpath
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from orchestrator.grid import read_grid
 from orchestrator.plan.progress import Progress
 from orchestrator.remote.request import CLUSTER, GRID, RESULTS, Answer, Request, answer_in, cluster_text, last_answer
 from orchestrator.sweep.run import SweepRequest
+from orchestrator.text import command_line
 from orchestrator.wandb.settings import Wish, wished
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 MODULE: Final = "orchestrator.cli.head"
 _SHOWN: Final = 500
 """Characters of a line that is no answer."""
+_STOPPED: Final = (129, 130, 143)
+"""Codes with which a sweep ends that a signal stops so soon that it cannot answer any more."""
 
 
 def ask(cluster: ClusterSpec, arguments: Sequence[str], name: str | None, grid: Path | None = None) -> Answer:
@@ -162,9 +166,13 @@ def follow(submitted: SubmittedJob, progress: Progress) -> Answer:
         raise InfrastructureLost(f"{lost}; the sweep may go on there:\n{submitted.commands()}") from lost
     if answers:
         return answers[-1]
-    if end.code is None:
-        raise InfrastructureLost(f"the sweep's process on {submitted.cluster.name} was killed: {end.message}")
-    return Answer(end.code, "", "")
+    if end.code in _STOPPED:
+        return Answer(end.code, "", "")
+    killed = end.code in (None, 128 + signal.SIGKILL)  # a shell stands between Ray and the process
+    how = "was killed" if killed else f"ended with {end.code} and gave no answer"
+    raise InfrastructureLost(
+        f"the sweep's process on {submitted.cluster.name} {how}: {end.message[:_SHOWN]}. To go on: {command_line()}"
+    )
 
 
 def log_of(cluster: ClusterSpec, name: str | None) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from tests.chaos import calls, killing, ray_faults, ray_habits, surroundings
+from tests.chaos import calls, killing, ray_faults, ray_habits, surroundings, variant_faults
 from tests.chaos.figures import Figures
 from tests.chaos.lab import SGD, SMALL, Lab, grid
 
@@ -70,5 +70,7 @@ RAY = (
     Fault("ray-two-at-once", ray_habits.two_at_once, ray_habits.MANY, pace=2.0),
     Fault("ray-code-edited", ray_habits.code_edited, ray_habits.MANY, pace=2.0),
     Fault("ray-carried-away", ray_habits.carried_away, pace=0.2),
+    Fault("ray-kill-driver-variants", variant_faults.kill_driver, variant_faults.VARIANTS, pace=0.2),
+    Fault("ray-kill-worker-variants", variant_faults.kill_worker, variant_faults.VARIANTS, pace=0.2),
 )
 FAULTS = {fault.name: fault for fault in (*INLINE, *RAY)}

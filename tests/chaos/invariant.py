@@ -11,10 +11,11 @@ import psutil
 
 from orchestrator.store.reading import every_trial
 from orchestrator.store.tables import read
-from results_schema import ENDED, TABLES, TRIAL_TABLES
+from results_schema import TABLES, TRIAL_TABLES
 from tests.chaos.figures import Figures, require
 from tests.chaos.forked import Ended, orch
 from tests.chaos.lab import Lab, measured
+from tests.orchestrator import processes
 
 CODES = frozenset({0, 1, 2, 3, 4, 5, 129, 130, 143})
 """The documented exit codes."""
@@ -24,13 +25,7 @@ LEFT_SECONDS = 10.0
 
 def finished(lab: Lab) -> dict[str, int]:
     """Trial id to attempts of what the journal has as finished now: it must never run again."""
-    if not lab.paths.journal.exists() or not lab.paths.journal.stat().st_size:
-        return {}
-    with closing(sqlite3.connect(f"{lab.paths.journal.as_uri()}?mode=ro", uri=True)) as db:
-        if not db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'trials'").fetchone()[0]:
-            return {}
-        rows = db.execute("SELECT trial_id, status, attempts FROM trials").fetchall()
-    return {trial_id: attempts for trial_id, status, attempts in rows if status in ENDED}
+    return processes.finished(lab.paths.journal)
 
 
 def check_struck(lab: Lab) -> dict[str, int]:

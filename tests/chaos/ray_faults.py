@@ -132,10 +132,10 @@ def kill_worker(lab: Lab, random: Random, number: int) -> Figures:
     sweep = begin(lab)
     until(sweep, lambda: bool(finished(lab)))
     time.sleep(random.uniform(0, 0.5))
-    _kill_one(random, sweep.family("ray::Slot"))
+    kill_one(random, sweep.family("ray::Slot"))
     check_end(sweep.wait(), {0}, "tables in")
     seconds = seconds_to_leave(sweep.family())
-    _check_tried_again(lab, 1)
+    check_tried_again(lab, 1)
     whole = check_whole(lab, {})
     return Figures(window=whole.window, in_flight=whole.in_flight, slowest=seconds)
 
@@ -145,10 +145,10 @@ def kill_rank(lab: Lab, random: Random, number: int) -> Figures:
     sweep = begin(lab)
     until(sweep, lambda: bool(lab.witness()))
     time.sleep(random.uniform(0, 1.0))
-    _kill_one(random, [process for process in sweep.family("ray::") if "TrainWorker" in _name(process)])
+    kill_one(random, [process for process in sweep.family("ray::") if "TrainWorker" in _name(process)])
     check_end(sweep.wait(), {0}, "tables in")
     seconds = seconds_to_leave(sweep.family())
-    _check_tried_again(lab, 1)
+    check_tried_again(lab, 1)
     whole = check_whole(lab, {})
     return Figures(window=whole.window, in_flight=whole.in_flight, slowest=seconds)
 
@@ -188,7 +188,7 @@ def signals(lab: Lab, random: Random, number: int) -> Figures:
     check_end(ended, {128 + sent}, "stopped by")
     require(stopped < 10.0, f"it took {stopped:.1f} s to stop")
     seconds = max(stopped, seconds_to_leave({*family, *sweep.family()}))
-    whole = _goes_on(lab, in_flight=SLOTS)
+    whole = goes_on(lab, in_flight=SLOTS)
     return Figures(window=whole.window, in_flight=whole.in_flight, slowest=seconds)
 
 
@@ -309,7 +309,7 @@ def _kill_driver(lab: Lab, delay: float) -> Figures:
     sweep.process.kill()
     sweep.wait()
     seconds = seconds_to_leave(family)
-    whole = _goes_on(lab, in_flight=SLOTS)
+    whole = goes_on(lab, in_flight=SLOTS)
     return Figures(window=whole.window, in_flight=whole.in_flight, slowest=seconds)
 
 
@@ -318,22 +318,22 @@ def _kill_ray(lab: Lab, random: Random, name: str) -> Figures:
     until(sweep, lambda: bool(finished(lab)))
     time.sleep(random.uniform(0, 0.5))
     family, struck = sweep.family(), time.monotonic()
-    _kill_one(random, [process for process in family if _name(process) == name])
+    kill_one(random, [process for process in family if _name(process) == name])
     ended = sweep.wait()
     noticed = time.monotonic() - struck
     check_end(ended, {3}, "have died", "To go on: orch sweep grid.yaml")
     require(noticed < NOTICE_SECONDS, f"noticed after {noticed:.1f} s")
     seconds = max(noticed, seconds_to_leave({*family, *sweep.family()}))
-    whole = _goes_on(lab, in_flight=SLOTS)
+    whole = goes_on(lab, in_flight=SLOTS)
     return Figures(window=whole.window, in_flight=whole.in_flight, slowest=seconds)
 
 
-def _kill_one(random: Random, processes: list[psutil.Process]) -> None:
+def kill_one(random: Random, processes: list[psutil.Process]) -> None:
     require(bool(processes), "there is nothing to kill")
     random.choice(processes).kill()
 
 
-def _goes_on(lab: Lab, *, in_flight: int) -> Figures:
+def goes_on(lab: Lab, *, in_flight: int) -> Figures:
     """With the inline engine, which starts immediately: a trial is the same there."""
     before = check_struck(lab)
     check_end(lab.sweep(), {0}, "tables in")
@@ -346,7 +346,7 @@ def _check_limit(lab: Lab, trial_id: str) -> None:
     require(LIMIT <= lasted <= 1.1 * LIMIT, f"timed out after {lasted:.2f} s, with a limit of {LIMIT:g} s")
 
 
-def _check_tried_again(lab: Lab, most: int) -> None:
+def check_tried_again(lab: Lab, most: int) -> None:
     attempts = pd.read_parquet(lab.paths.table("attempts"))
     lost = attempts[attempts["status"] != "completed"]
     require(set(lost["status"]) <= {"worker_lost", "lost"}, f"attempts ended as {set(lost['status'])}")

@@ -1,11 +1,13 @@
 """Sweeps as processes, for tests that signal them, kill them, and look at what they leave."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import psutil
 
 from orchestrator.errors import DamagedResults
 from orchestrator.store.journal import Journal
+from results_schema import ENDED
 from tests.forks import Fork
 
 ROOT = Path(__file__).parents[2]
@@ -108,6 +111,17 @@ def counts(results: Path) -> Counter[str]:
         return Counter(journal.counts())
     finally:
         journal.close()
+
+
+def finished(journal: Path) -> dict[str, int]:
+    """Trial id to attempts of what a journal has as finished now: it must never run again."""
+    if not journal.exists() or not journal.stat().st_size:
+        return {}
+    with closing(sqlite3.connect(f"{journal.as_uri()}?mode=ro", uri=True)) as db:
+        if not db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'trials'").fetchone()[0]:
+            return {}
+        rows = db.execute("SELECT trial_id, status, attempts FROM trials").fetchall()
+    return {trial_id: attempts for trial_id, status, attempts in rows if status in ENDED}
 
 
 def trials(folder: Path) -> pd.DataFrame:

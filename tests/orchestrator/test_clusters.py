@@ -1,67 +1,41 @@
 """Sweeps on a Ray of two raylets that somebody else has started: joined, and reached through jobs."""
 
 import json
-import secrets
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
 
-from tests.orchestrator.processes import ORCH, PATIENCE, ROOT, environment, write_grid
+from tests.orchestrator.joined_ray import JoinedRay, orch, two_machines, variables
+from tests.orchestrator.processes import ORCH, PATIENCE, environment, write_grid
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
-MACHINES = ROOT / "tests" / "clusters" / "machines.py"
-
 
 @pytest.fixture(scope="module")
-def ports() -> Iterator[tuple[Path, dict[str, int]]]:
-    """The folder with the cluster's token, and its ports."""
-    # an agent of Ray may still write there for a moment
-    with TemporaryDirectory(prefix="orch-m-", dir="/tmp", ignore_cleanup_errors=True) as short:
-        folder = Path(short)
-        (folder / "token").touch(mode=0o600)
-        (folder / "token").write_text(secrets.token_hex(32))
-        machines = subprocess.Popen(
-            [sys.executable, MACHINES, folder, "2"], stdin=subprocess.PIPE, env=environment(), cwd=folder
-        )
-        ends = time.monotonic() + PATIENCE
-        while not (folder / "ready").exists():
-            assert machines.poll() is None and time.monotonic() < ends, "the cluster does not come up"
-            time.sleep(0.2)
-        yield folder, json.loads((folder / "ready").read_text())
-        machines.communicate()
+def machines() -> Iterator[JoinedRay]:
+    with two_machines() as joined:
+        yield joined
 
 
 @pytest.fixture
-def folder(tmp_path: Path, ports: tuple[Path, dict[str, int]]) -> Path:
+def folder(tmp_path: Path, machines: JoinedRay) -> Path:
     """A folder with cluster files and a grid `sweep` of 4 trials."""
-    token = ports[0] / "token"
-    attach = f"address: 127.0.0.1:{ports[1]['gcs']}\ntoken_file: {token}\n"
-    (tmp_path / "attach.yaml").write_text(attach)
-    (tmp_path / "send.yaml").write_text(f"{attach}code: send\nslots: {{most: 2}}\n")
-    jobs = f"name: far\naddress: http://127.0.0.1:{ports[1]['dashboard']}\nresults: {tmp_path}/there\n"
-    (tmp_path / "jobs.yaml").write_text(f"{jobs}token_file: {token}\npython: {sys.executable}\n")
+    (tmp_path / "attach.yaml").write_text(machines.attach())
+    (tmp_path / "send.yaml").write_text(f"{machines.attach()}code: send\nslots: {{most: 2}}\n")
+    (tmp_path / "jobs.yaml").write_text(machines.jobs(tmp_path / "there"))
     (tmp_path / "wrong").touch(mode=0o600)
     (tmp_path / "wrong").write_text("f" * 64)
     for kind in ("attach", "jobs"):
         text = (tmp_path / f"{kind}.yaml").read_text()
-        (tmp_path / f"{kind}-wrong.yaml").write_text(text.replace(str(token), "wrong"))
-        (tmp_path / f"{kind}-none.yaml").write_text(text.replace(f"token_file: {token}\n", ""))
+        (tmp_path / f"{kind}-wrong.yaml").write_text(text.replace(str(machines.token), "wrong"))
+        (tmp_path / f"{kind}-none.yaml").write_text(text.replace(f"token_file: {machines.token}\n", ""))
     write_grid(tmp_path, range(4))
     return tmp_path
-
-
-def orch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    variables = environment() | {"HOME": str(folder), "ORCH_CACHE": str(folder / "cache")}
-    return subprocess.run(
-        [ORCH, *arguments], cwd=folder, env=variables, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
 
 
 def test_a_sweep_joins_with_its_own_code(folder: Path) -> None:
@@ -184,8 +158,7 @@ def test_a_sweep_that_waits_for_what_another_holds_says_so_and_who_it_is(
     for line in (message, refused.stderr.splitlines()[-1]):
         for part in ("0 of 2 CPUs", "the-other-user", f"process {holder.pid} on 127.0.0.1", "2 actors (2 Holder)"):
             assert part in line, line
-    variables = environment() | {"HOME": str(folder), "ORCH_CACHE": str(folder / "cache")}
-    waits = subprocess.Popen([ORCH, *command], cwd=folder, env=variables, stderr=subprocess.PIPE, text=True)
+    waits = subprocess.Popen([ORCH, *command], cwd=folder, env=variables(folder), stderr=subprocess.PIPE, text=True)
     assert waits.stderr is not None
     while not waits.stderr.readline().startswith("waiting for room"):
         assert waits.poll() is None

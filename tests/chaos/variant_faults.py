@@ -1,0 +1,67 @@
+"""Nets that are deployed by a sweep on Ray whose processes are killed at any moment: before the nets are trained, while
+something is made of them, and near the end. No net that is finished is trained again; no variant is lost, or made twice.
+"""
+
+import time
+from random import Random
+
+from orchestrator.store.reading import every_trial
+from tests.chaos.figures import Figures, require
+from tests.chaos.invariant import check_end, check_whole, finished, seconds_to_leave
+from tests.chaos.lab import SGD, Lab, grid
+from tests.chaos.ray_faults import SLOTS, RaySweep, begin, check_tried_again, goes_on, kill_one, until
+
+VARIANTS = grid((0, 1, 2), (SGD,)).replace(
+    "seeds:",
+    "  deployment: [int8, {name: prune, amount: 0.9}, {name: distil, student: {name: mlp, hidden: 4}}, export]\nseeds:",
+)
+"""Three nets, and of each one in 8 bits, one pruned, a student with its teacher, one without, and a file."""
+
+
+def kill_driver(lab: Lab, random: Random, number: int) -> Figures:
+    """kill -9 of the driver of a Ray that trains nets and makes variants of them, at any moment."""
+    sweep = _somewhere(lab, random)
+    family = sweep.family()
+    sweep.process.kill()
+    sweep.wait()
+    seconds = seconds_to_leave(family)
+    whole = goes_on(lab, in_flight=SLOTS)
+    _check_parents(lab)
+    return Figures(window=whole.window, in_flight=whole.in_flight, slowest=seconds)
+
+
+def kill_worker(lab: Lab, random: Random, number: int) -> Figures:
+    """kill -9 of a slot's worker that trains a net or makes something of it: that is tried again, all else goes on."""
+    sweep = _somewhere(lab, random)
+    before = finished(lab)
+    kill_one(random, sweep.family("ray::Slot"))
+    check_end(sweep.wait(), {0}, "tables in")
+    seconds = seconds_to_leave(sweep.family())
+    check_tried_again(lab, 1)
+    whole = check_whole(lab, before)
+    _check_parents(lab)
+    return Figures(window=whole.window, in_flight=whole.in_flight, slowest=seconds)
+
+
+def _somewhere(lab: Lab, random: Random) -> RaySweep:
+    """A sweep of which some trials have ended: from none of them, which then has begun, to all but one."""
+    sweep = begin(lab)
+    after = 1 + random.randrange(2 * len(lab.reference.planned) - 2)
+    until(sweep, lambda: len(lab.witness()) >= after)
+    time.sleep(random.uniform(0, 0.2))
+    return sweep
+
+
+def _check_parents(lab: Lab) -> None:
+    """Every variant has been begun after its net had ended."""
+    trials = every_trial(lab.paths).to_pandas()
+    parents = trials.dropna(subset="parent_id").set_index("trial_id")["parent_id"].to_dict()
+    require(set(parents.values()) == set(trials.loc[trials["parent_id"].isna(), "trial_id"]), "a net has no variants")
+    ended = set[str]()
+    for what, trial_id, _ in lab.witness():
+        if what == "ended":
+            ended.add(trial_id)
+        else:
+            require(
+                parents.get(trial_id, trial_id) in ended | {trial_id}, f"{trial_id} was begun before its net was there"
+            )
