@@ -82,25 +82,31 @@ def has_image_ending(name: str) -> bool:
 
 def read_header(encoded: EncodedImage) -> Header:
     """Upright size, and whether it is grey. Raises BrokenImage."""
-    try:
-        with _opened(encoded) as image:
-            width, height = image.size
-            if _orientation(image) in _TURNED:
-                width, height = height, width
-            return Header(height, width, _is_grey(image))
-    except MemoryError:  # the machine's fault, not the image's
-        raise
-    except Exception as damage:  # decoders raise anything on damaged bytes
-        raise _broken(encoded, damage) from damage
+    with _opened(encoded) as image:
+        width, height = image.size
+        if _orientation(image) in _TURNED:
+            width, height = height, width
+        return Header(height, width, _is_grey(image))
 
 
 @contextmanager
 def _opened(encoded: EncodedImage) -> Iterator[Image.Image]:
     """The image before its pixels are decoded; refused where there are too many of them."""
-    with Image.open(encoded.stream(), formats=_FORMATS) as image:
+    with _may_be_damaged(encoded), Image.open(encoded.stream(), formats=_FORMATS) as image:
         if math.prod(image.size) > MAX_PIXELS:
             raise Image.DecompressionBombError
         yield image
+
+
+@contextmanager
+def _may_be_damaged(encoded: EncodedImage) -> Iterator[None]:
+    """What reading it raises becomes a BrokenImage: decoders raise anything on damaged bytes."""
+    try:
+        yield
+    except MemoryError:  # the machine's fault, not the image's
+        raise
+    except Exception as damage:
+        raise _broken(encoded, damage) from damage
 
 
 def whole(height: int, width: int) -> Box:
@@ -111,24 +117,19 @@ def whole(height: int, width: int) -> Box:
 def decode(encoded: EncodedImage, shape: Shape, choose: Choice = whole) -> NDArray[np.uint8]:
     """A part of the image, unless chosen all of it, in this shape. Raises BrokenImage."""
     channels, height, width = shape
-    try:
-        with _opened(encoded) as image:
-            orientation = _orientation(image)
-            size = image.size[::-1] if orientation in _TURNED else image.size
-            left, top, right, bottom = choose(size[1], size[0])
-            # a JPEG of many megapixels is decoded at a half, a quarter or an eighth where that is more than enough
-            magnified = max(size[0] / (right - left), size[1] / (bottom - top))
-            image.draft(None, (math.ceil(2 * max(height, width) * magnified),) * 2)
-            image.load()
-            plain = _upright(_eight_bits(image), orientation).convert("L" if channels == 1 else "RGB")
+    with _opened(encoded) as image:
+        orientation = _orientation(image)
+        size = image.size[::-1] if orientation in _TURNED else image.size
+        left, top, right, bottom = choose(size[1], size[0])
+        # a JPEG of many megapixels is decoded at a half, a quarter or an eighth where that is more than enough
+        magnified = max(size[0] / (right - left), size[1] / (bottom - top))
+        image.draft(None, (math.ceil(2 * max(height, width) * magnified),) * 2)
+        image.load()
+        plain = _upright(_eight_bits(image), orientation).convert("L" if channels == 1 else "RGB")
         (wide, high), (whole_wide, whole_high) = plain.size, size
         box = (left * wide / whole_wide, top * high / whole_high, right * wide / whole_wide, bottom * high / whole_high)
         if plain.size != (width, height) or box != (0, 0, width, height):
             plain = plain.resize((width, height), Image.Resampling.BILINEAR, box)
-    except MemoryError:  # the machine's fault, not the image's
-        raise
-    except Exception as damage:  # decoders raise anything on damaged bytes
-        raise _broken(encoded, damage) from damage
     pixels = np.asarray(plain)
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 

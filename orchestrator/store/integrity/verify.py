@@ -4,11 +4,11 @@ import json
 import os
 import socket
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,6 +31,8 @@ from orchestrator.store.sql import TRIALS_AND_CELLS, among, columns_there
 from orchestrator.store.tables import Checksums, KeptFile
 from orchestrator.store.version import table_version
 from results_schema import TABLES, TRAINED, TRIAL_TABLES, TRIALS, Table
+
+_T = TypeVar("_T")
 
 # Checkpoints of trials that have not ended, against the checksums inside them.
 
@@ -91,14 +93,16 @@ def table_verdicts(paths: ResultsPaths) -> Iterator[FileVerdict]:
         yield FileVerdict(paths.checksums.name, None)
     elif must:
         yield FileVerdict(paths.checksums.name, "it is gone: nothing vouches for tables and weights")
-    ids, rows = _journal_ids(paths), _rows_are(paths)
+    ids, rows = _of_journal(paths, _trial_ids), _rows_are(paths)
     for table in TABLES:
         path = paths.table(table.name)
         if (what := irregularity(path)) is not None:
             yield FileVerdict(path.name, f"{what}; {rows}")
         elif path.exists():
             found = _table(table, paths, known, ids)
-            if not found.intact and (later := _journal_ids(paths)) != ids:  # a sweep has planned trials since
+            if (
+                not found.intact and (later := _of_journal(paths, _trial_ids)) != ids
+            ):  # a sweep has planned trials since
                 found = _table(table, paths, known, later)
             yield found
         elif not known.may_be_absent(path.name):
@@ -171,30 +175,21 @@ def _rows_of_table(path: Path) -> int:
         return 0
 
 
-def _journal_ids(paths: ResultsPaths) -> set[str] | None:
-    """Of all trials; None where the journal cannot tell."""
+def _of_journal(paths: ResultsPaths, read: Callable[[sqlite3.Connection], _T]) -> _T | None:
+    """What is read of the journal; None where it cannot tell."""
     try:
         newest = journal_to_read(paths)
         if inspect(JournalFiles(newest)).faults:
             return None
         with closing(_opened(paths, newest)) as db:
-            # tables of before its trials were renamed are right until the next export
-            renamed = set(renamed_trials(db))
-            return renamed | {trial_id for (trial_id,) in db.execute("SELECT trial_id FROM trials")}
+            return read(db)
     except Exception:  # noqa: BLE001 - said of the journal itself
         return None
 
 
-def _kept_answers(paths: ResultsPaths) -> KeptAnswers | None:
-    """None where the journal cannot tell."""
-    try:
-        newest = journal_to_read(paths)
-        if inspect(JournalFiles(newest)).faults:
-            return None
-        with closing(_opened(paths, newest)) as db:
-            return KeptAnswers.read(db)
-    except Exception:  # noqa: BLE001 - said of the journal itself
-        return None
+def _trial_ids(db: sqlite3.Connection) -> set[str]:
+    # tables of before its trials were renamed are right until the next export
+    return set(renamed_trials(db)) | {trial_id for (trial_id,) in db.execute("SELECT trial_id FROM trials")}
 
 
 # A journal against its page checksums, its watermark, and its own rows.
@@ -290,7 +285,7 @@ def _verdicts(paths: ResultsPaths) -> Iterator[FileVerdict]:
     if (local := journal_on_disk(paths)) is not None:
         yield from journal_verdicts(paths, local)
     yield from table_verdicts(paths)
-    yield from prediction_verdicts(paths, _kept_answers(paths))
+    yield from prediction_verdicts(paths, _of_journal(paths, KeptAnswers.read))
     yield from kept_verdicts(paths)
     yield from checkpoint_verdicts(paths)
     for found in unexpected_paths(paths):
