@@ -190,10 +190,8 @@ class _Part:
     optional: bool
     column: Column | None
     prefix: Prefix
-
-    @property
-    def stored(self) -> str:
-        return self.name if self.column is None else self.column.stored or self.name
+    stored: str
+    """The column's name."""
 
 
 _NO_PREFIX: Final = Prefix("")
@@ -221,7 +219,8 @@ def _part(name: str, hint: Any) -> _Part:
     if not isinstance(kind, type):
         kind = object  # a tuple of records: nothing of a row
     column = next((mark for mark in marks if isinstance(mark, Column)), None)
-    return _Part(name, kind, optional, column, next((mark for mark in marks if isinstance(mark, Prefix)), _NO_PREFIX))
+    prefix = next((mark for mark in marks if isinstance(mark, Prefix)), _NO_PREFIX)
+    return _Part(name, kind, optional, column, prefix, name if column is None else column.stored or name)
 
 
 # How a measure of one class is named: `recall[defect]`, or `val_recall[defect]` where a split is said.

@@ -4,6 +4,7 @@ import dataclasses
 import operator
 import traceback
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
@@ -74,7 +75,8 @@ def _or_else(make: Callable[[], str], otherwise: str) -> str:
 
 R = TypeVar("R", bound="DataclassInstance")
 
-_PLAIN: Final = frozenset({int, float, bool, type(None), Predictions})
+_ALWAYS_PLAIN: Final = frozenset({float, bool, type(None), Predictions})
+"""Most of what a trial hands out, and no more is asked of it."""
 _MAX: Final = 2**63
 """No table has a column for a whole number of this size."""
 
@@ -84,19 +86,25 @@ def plain(record: R) -> R:
 
     Curves and predictions, which are long, are made by this package alone and left as they are.
     """
-    other = {
-        field.name: made
-        for field in dataclasses.fields(record)
-        if field.init and (made := _plain(value := getattr(record, field.name), field.name)) is not value
-    }
+    other: dict[str, Any] = {}
+    for name in _given(type(record)):
+        value = getattr(record, name)
+        if type(value) not in _ALWAYS_PLAIN and (made := _plain(value, name)) is not value:
+            other[name] = made
     return dataclasses.replace(record, **other) if other else record
+
+
+@cache
+def _given(record: "type[DataclassInstance]") -> tuple[str, ...]:
+    """The fields that are given, and not computed."""
+    return tuple(field.name for field in dataclasses.fields(record) if field.init)
 
 
 def _plain(value: Any, name: str) -> Any:
     kind = type(value)
     if kind is int and not -_MAX <= value < _MAX:
         raise TypeError(f"{name} is a whole number of more than 64 bits")
-    if kind in _PLAIN:
+    if kind is int or kind in _ALWAYS_PLAIN:
         return value
     if isinstance(value, str):
         text = encodable(value)

@@ -375,8 +375,7 @@ class Journal:
     def _update_trial(self, trial_id: str, values: dict[str, Any]) -> None:
         with self._checked():
             self._db.execute(
-                sql.update("trials", list(values), "trial_id"),
-                [*(sql.to_sql(value) for value in values.values()), trial_id],
+                sql.update("trials", tuple(values), "trial_id"), [*sql.row_to_sql(values.values()), trial_id]
             )
 
     def _write(self, table: Table, rows: Sequence[object], trial_id: str | None = None) -> None:
@@ -384,8 +383,8 @@ class Journal:
         if not rows:
             return
         key = () if trial_id is None else (trial_id,)
-        statement = sql.upsert(table.name, [*("trial_id" for _ in key), *values_of(rows[0])])
-        values = ((*key, *(sql.to_sql(value) for value in values_of(row).values())) for row in rows)
+        statement = sql.upsert(table.name, (*("trial_id" for _ in key), *values_of(rows[0])))
+        values = ((*key, *sql.row_to_sql(values_of(row).values())) for row in rows)
         with self._checked():
             self._db.executemany(statement, values)
 

@@ -166,13 +166,15 @@ def select_every_trial() -> str:
     return _select_trials("1")
 
 
-def upsert(table: str, columns: tuple[str, ...] | list[str]) -> str:
+@cache  # a row of the same columns is written for each trial
+def upsert(table: str, columns: tuple[str, ...]) -> str:
     names = ", ".join(f'"{name}"' for name in columns)
     marks = ", ".join("?" * len(columns))
     return f'INSERT OR REPLACE INTO "{table}" ({names}) VALUES ({marks})'
 
 
-def update(table: str, columns: tuple[str, ...] | list[str], key: str) -> str:
+@cache
+def update(table: str, columns: tuple[str, ...], key: str) -> str:
     settings = ", ".join(f'"{name}" = ?' for name in columns)
     return f'UPDATE "{table}" SET {settings} WHERE "{key}" = ?'
 
@@ -182,6 +184,11 @@ def to_sql(value: Any) -> Any:
     if isinstance(value, datetime):
         return int(value.astimezone(UTC).timestamp() * 1_000_000)
     return value
+
+
+def row_to_sql(values: Iterable[Any]) -> list[Any]:
+    """`to_sql` of each."""
+    return [to_sql(value) if isinstance(value, datetime) else value for value in values]
 
 
 def to_arrow(values: tuple[Any, ...], field: pa.Field) -> pa.Array:

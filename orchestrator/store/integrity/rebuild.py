@@ -105,7 +105,7 @@ def _configurations(trials: pa.Table) -> pa.Table:
 def _insert(db: sqlite3.Connection, name: str, found: pa.Table) -> None:
     there = sql.columns_there(db, name)
     columns = [column for column in found.column_names if column in there]
-    db.executemany(sql.upsert(name, columns), _rows(found.select(columns)))
+    db.executemany(sql.upsert(name, tuple(columns)), _rows(found.select(columns)))
 
 
 def _rows(found: pa.Table) -> Iterator[tuple[Any, ...]]:
