@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import blake2b, file_digest
 from os import cpu_count
@@ -191,6 +190,8 @@ def file_hashes(location: DataLocation, files: Iterable[str]) -> NDArray[np.uint
 
 
 def _hashed(paths: Sequence[str]) -> str:
+    from concurrent.futures import ThreadPoolExecutor  # 5 ms, for those who read content
+
     large = sum(Path(path).stat().st_size for path in paths) > LARGE
     with ThreadPoolExecutor(min(_MAX_THREADS, cpu_count() or 1)) as threads:
         return "".join(threads.map(partial(file_hash, pieces=large), paths, chunksize=64))

@@ -2,8 +2,6 @@
 
 from math import prod
 
-import psutil
-
 from trainables.errors import UnfitOption
 
 
@@ -12,6 +10,8 @@ def check_memory(count: int, shape: tuple[int, ...], option: str, itemsize: int 
 
     shape: of one example. itemsize: bytes of one number.
     """
+    import psutil  # 10 ms, for those who load data
+
     needed, free = count * prod(shape) * itemsize, psutil.virtual_memory().available
     if needed > free:
         raise UnfitOption(
