@@ -71,6 +71,6 @@ RAY = (
     Fault("ray-code-edited", ray_habits.code_edited, ray_habits.MANY, pace=2.0),
     Fault("ray-carried-away", ray_habits.carried_away, pace=0.2),
     Fault("ray-kill-driver-variants", variant_faults.kill_driver, variant_faults.VARIANTS, pace=0.2),
-    Fault("ray-kill-worker-variants", variant_faults.kill_worker, variant_faults.VARIANTS, pace=0.2),
+    Fault("ray-kill-worker-variants", variant_faults.kill_worker, variant_faults.VARIANTS, pace=1.0),
 )
 FAULTS = {fault.name: fault for fault in (*INLINE, *RAY)}
