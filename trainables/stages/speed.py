@@ -1,10 +1,12 @@
 """How much quicker one net is than another: both timed in turns, in one process, on the same pictures.
 
 The time of a pass depends on the machine's minute more than on the net, so that medians of two nets that were timed apart
-say little. What is compared are neighbours: A B B A, then B A A B.
+say little. What is compared are neighbours: A B B A, then B A A B. Where somebody else had the core during a pass, what
+counts of it is the time that it had the core itself: else a pass of a millisecond takes ten.
 """
 
 import math
+import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -105,7 +107,14 @@ def median_ranks(count: int) -> tuple[int, int]:
 
 def _milliseconds(module: Callable[[Tensor], object], inputs: Tensor, device: torch.device) -> float:
     finish(device)
-    start = time.perf_counter()
+    switches, own, start = _switches(), time.thread_time(), time.perf_counter()
     module(inputs)
     finish(device)
-    return 1000 * (time.perf_counter() - start)
+    passed, own = time.perf_counter() - start, time.thread_time() - own
+    return 1000 * (own if device.type == "cpu" and _switches() > switches else passed)
+
+
+def _switches() -> int:
+    """How often this thread has lost its core to another one; 0 where the system does not count that."""
+    counting = getattr(resource, "RUSAGE_THREAD", None)
+    return 0 if counting is None else resource.getrusage(counting).ru_nivcsw

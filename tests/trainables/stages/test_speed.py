@@ -27,6 +27,8 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.interrupted, self.away = 0, 0.0
+        """How often, and for how many seconds, somebody else had the core."""
 
     def __call__(self) -> float:
         return self.now
@@ -36,6 +38,8 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(speed.time, "perf_counter", made)
+    monkeypatch.setattr(speed, "_switches", lambda: made.interrupted)
+    monkeypatch.setattr(speed.time, "thread_time", lambda: made.now - made.away)
     return made
 
 
@@ -79,3 +83,30 @@ def test_each_net_is_given_what_it_takes_and_both_as_often(clock: Clock) -> None
     speed.compare(first, second, [(torch.tensor(0.0), torch.tensor(1.0))], Protocol(), torch.device("cpu"))
     assert len(first.seen) == len(second.seen) > 40
     assert set(first.seen) == {0.0} and set(second.seen) == {1.0}
+
+
+class Interrupted(Takes):
+    """Every other pass somebody else has the core for ten times as long."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs = super().forward(inputs)
+        if len(self.seen) % 2:
+            self.clock.interrupted += 1
+            self.clock.away += 10 * self.seconds
+            self.clock.now += 10 * self.seconds
+        return outputs
+
+
+def test_who_else_had_the_core_does_not_count(clock: Clock) -> None:
+    found = compared(Takes(clock, 0.001, like=1), Interrupted(clock, 0.001, like=1), 1.0, 2.0)
+    assert found.low == pytest.approx(found.speedup) == pytest.approx(found.high) == pytest.approx(1.0)
+    assert found.p50 == pytest.approx(found.p99) == pytest.approx(1.0)
+
+
+def test_waiting_counts_where_nobody_took_the_core(clock: Clock) -> None:
+    class Waits(Takes):
+        def forward(self, inputs: Tensor) -> Tensor:
+            self.clock.away += self.seconds  # for a server, or a device: its own time, and none of its thread's
+            return super().forward(inputs)
+
+    assert compared(Takes(clock, 0.001, like=1), Waits(clock, 0.002, like=1), 1.0, 2.0).speedup == pytest.approx(0.5)
