@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -264,7 +265,7 @@ def test_the_best_so_far_is_the_best_by_the_selection_on_validation(
     message: str,
     turned: bool,
 ) -> None:
-    goal, estimate = Goal.of(Protocol(select=select), task), SweepEstimate(expected=2.0)
+    goal, estimate = Goal.of(Protocol(select=select), task), SweepEstimate(Counter(), expected=2.0)
     for name, values in sorted({"better": better, "worse": worse}.items(), reverse=turned):
         val = measured(values)
         result = replace(
