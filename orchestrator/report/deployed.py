@@ -17,8 +17,7 @@ _MARGIN: Final = 0.01
 ABOUT: Final = (
     "Nets that were made of the trained ones, each beside its parent: medians over seeds of size and speed, both over the"
     " parent's, and the mean difference of the scores with its 95 % interval over seeds, on these test pictures. A variant"
-    " is at most a point worse where the whole interval is (open where only a part of it is); a claim says it with a margin"
-    " of your own, corrected for all claims."
+    " is at most a point worse where the whole interval is, and open where only a part of it is."
 )
 """Said above the table."""
 COLUMNS: Final = [
