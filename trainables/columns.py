@@ -33,6 +33,8 @@ class Column:
     """Of a number, as a table has it."""
     of_parent: float | None = None
     """Of what compares a variant with the net that it was made of: what that net has beside itself, whose rows are null."""
+    share_of_parent: str = ""
+    """The column that has a variant's value as a share of its parent's, which the parent's own row gets from there."""
 
     def titled(self, name: str) -> str:
         """As a page writes a field of this name."""
@@ -119,7 +121,8 @@ def columns_of(record: type, scores: Sequence[type[Scores]] = ()) -> Iterator[Ta
         else:
             for inner in columns_of(part.type, scores):
                 name, nullable = f"{part.prefix.prefix}{inner.name}", part.optional or inner.nullable
-                about = f"{inner.about} Null {part.prefix.null}." if part.prefix.null else inner.about
+                told = part.prefix.null and not (inner.column and inner.column.share_of_parent)
+                about = f"{inner.about} Null {part.prefix.null}." if told else inner.about
                 yield TableColumn(name, inner.type, nullable, about, inner.column)
 
 

@@ -260,8 +260,19 @@ class VariantScores:
     """A variant beside the net that it was made of."""
 
     runtime: Annotated[str, Column("-", "What runs the net: torch or onnxruntime.")]
-    artifact_bytes: Annotated[int, Column("B", "Size of the file that is shipped.", "lower")]
-    packed_bytes: Annotated[int, Column("B", "The same after lossless compression (zlib).", "lower")]
+    artifact_bytes: Annotated[
+        int,
+        Column(
+            "B",
+            "Size of the file that is shipped; of a trained net one of its tensors alone, null until something is made of it.",
+            "lower",
+            share_of_parent="size_ratio",
+        ),
+    ]
+    packed_bytes: Annotated[
+        int,
+        Column("B", "The same after lossless compression (zlib).", "lower", share_of_parent="packed_ratio"),
+    ]
     size_ratio: Annotated[
         float, Column("1", "artifact_bytes over those of the parent's weights.", "lower", of_parent=1.0)
     ]

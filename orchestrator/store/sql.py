@@ -205,8 +205,22 @@ def to_arrow(values: tuple[Any, ...], field: pa.Field) -> pa.Array:
 
 
 def _select_trials(which: str) -> str:
-    columns = ", ".join(f'{"trials" if name in TRIAL_COLUMNS else "cells"}."{name}"' for name in TRIALS.columns)
-    return f"SELECT {columns} FROM {TRIALS_AND_CELLS} WHERE {which} ORDER BY trials.rowid"
+    columns = ", ".join(map(_of_trials, TRIALS.fields))
+    of_parents = ", ".join(
+        f"max(CAST(round({field.name} / {share}) AS INTEGER)) AS {field.name}"
+        for field in TRIALS.fields
+        if (share := field.column.share_of_parent)
+    )
+    made = f"(SELECT parent_id, {of_parents} FROM trials WHERE parent_id IS NOT NULL GROUP BY parent_id) AS made"
+    joined = f"{TRIALS_AND_CELLS} LEFT JOIN {made} ON made.parent_id = trials.trial_id"
+    return f"SELECT {columns} FROM {joined} WHERE {which} ORDER BY trials.rowid"
+
+
+def _of_trials(field: TableColumn) -> str:
+    """Where its value is: of a parent, whose own record is as its training left it, some are what its variants tell."""
+    if field.column.share_of_parent:
+        return f'coalesce(trials."{field.name}", made."{field.name}") AS "{field.name}"'
+    return f'{"trials" if field.name in TRIAL_COLUMNS else "cells"}."{field.name}"'
 
 
 def _create(name: str, fields: list[TableColumn]) -> str:

@@ -289,4 +289,9 @@ def test_real_nets_end_to_end(write: Write) -> None:
     assert rows.loc["int8", "size_ratio"] < 0.5 and rows.loc["int8", "agreement"] > 0.9
     assert rows.loc["prune(amount=0.9,epochs=0)", "nonzero_share"] < 0.2
     assert rows.loc["none", ["size_ratio", "agreement", "speedup"]].isna().all()
+    zeros = rows.loc["prune(amount=0.9,epochs=0)"]
+    assert zeros["size_ratio"] == 1 and rows.loc["none", "artifact_bytes"] == zeros["artifact_bytes"]
+    assert rows.loc["none", "model_bytes"] < rows.loc["none", "artifact_bytes"]
+    ratio = rows.loc["int8", "packed_bytes"] / rows.loc["none", "packed_bytes"]
+    assert ratio == pytest.approx(rows.loc["int8", "packed_ratio"], rel=1e-12)
     assert cli_run(["verify", "results/sweep"]) == 0
