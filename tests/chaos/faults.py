@@ -72,5 +72,7 @@ RAY = (
     Fault("ray-carried-away", ray_habits.carried_away, pace=0.2),
     Fault("ray-kill-driver-variants", variant_faults.kill_driver, variant_faults.VARIANTS, pace=0.2),
     Fault("ray-kill-worker-variants", variant_faults.kill_worker, variant_faults.VARIANTS, pace=1.0),
+    Fault("ray-kill-many-workers", variant_faults.kill_many_workers, variant_faults.MANY_VARIANTS, 0.5, 0.3),
+    Fault("ray-kill-many-drivers", variant_faults.kill_many_drivers, variant_faults.MANY_VARIANTS, 0.2, 0.3),
 )
 FAULTS = {fault.name: fault for fault in (*INLINE, *RAY)}

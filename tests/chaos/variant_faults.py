@@ -7,7 +7,7 @@ from random import Random
 
 from orchestrator.store.reading import every_trial
 from tests.chaos.figures import Figures, require
-from tests.chaos.invariant import check_end, check_whole, finished, seconds_to_leave
+from tests.chaos.invariant import check_end, check_struck, check_whole, finished, seconds_to_leave
 from tests.chaos.lab import SGD, Lab, grid
 from tests.chaos.ray_faults import SLOTS, RaySweep, begin, check_tried_again, goes_on, kill_one, until
 
@@ -16,6 +16,14 @@ VARIANTS = grid((0, 1, 2), (SGD,)).replace(
     "  deployment: [int8, {name: prune, amount: 0.9}, {name: distil, student: {name: mlp, hidden: 4}}, export]\nseeds:",
 )
 """Three nets, and of each one in 8 bits, one pruned, a student with its teacher, one without, and a file."""
+MANY_VARIANTS = VARIANTS.replace("[{name: mlp, hidden: [16]}]", "[{name: mlp, hidden: [16]}, cnn, lstm, gru]")
+"""Of four models: 12 nets, and 60 that are made of them."""
+WORKERS, DRIVERS = 16, 4
+"""That are killed in one case."""
+BETWEEN = 4
+"""Trials that end between two workers' deaths: a trial that loses three workers is given up, as it should be."""
+EACH = 12
+"""Trials that end between two drivers' deaths, on average."""
 
 
 def kill_driver(lab: Lab, random: Random, number: int) -> Figures:
@@ -41,6 +49,48 @@ def kill_worker(lab: Lab, random: Random, number: int) -> Figures:
     whole = check_whole(lab, before)
     _check_parents(lab)
     return Figures(window=whole.window, in_flight=whole.in_flight, slowest=seconds)
+
+
+def kill_many_workers(lab: Lab, random: Random, number: int) -> Figures:
+    """kill -9 of 16 workers, one after the other, of one sweep of 12 nets and the 60 that are made of them."""
+    sweep = begin(lab)
+    before = dict[str, int]()
+    for strike in range(WORKERS):
+        _until_ended(sweep, BETWEEN * strike)
+        until(sweep, lambda: bool(sweep.family("ray::Slot")))
+        time.sleep(random.uniform(0, 0.5))
+        before |= finished(lab)
+        kill_one(random, sweep.family("ray::Slot"))
+    check_end(sweep.wait(), {0}, "tables in")
+    seconds = seconds_to_leave(sweep.family())
+    check_tried_again(lab, WORKERS)
+    whole = check_whole(lab, before, in_flight=WORKERS)
+    _check_parents(lab)
+    return Figures(window=whole.window, in_flight=whole.in_flight, slowest=seconds)
+
+
+def kill_many_drivers(lab: Lab, random: Random, number: int) -> Figures:
+    """kill -9 of four drivers, one after the other, each of which goes on with 12 nets and the 60 that are made of them."""
+    before, slowest = dict[str, int](), 0.0
+    for strike in range(DRIVERS):
+        before_it = len(lab.witness())
+        sweep = begin(lab)
+        _until_ended(sweep, strike * EACH + random.randrange(EACH))
+        until(sweep, lambda before_it=before_it: len(lab.witness()) > before_it)  # type: ignore[misc]
+        family = sweep.family()
+        sweep.process.kill()
+        sweep.wait()
+        slowest = max(slowest, seconds_to_leave(family))
+        before |= check_struck(lab)
+    check_end(lab.sweep(), {0}, "tables in")
+    whole = check_whole(lab, before, in_flight=SLOTS * DRIVERS)
+    _check_parents(lab)
+    return Figures(window=whole.window, in_flight=whole.in_flight, slowest=slowest)
+
+
+def _until_ended(sweep: RaySweep, count: int) -> None:
+    """As many trials have ended, over all that have swept this folder."""
+    until(sweep, lambda: sum(what == "ended" for what, _, _ in sweep.lab.witness()) >= count)
 
 
 def _somewhere(lab: Lab, random: Random) -> RaySweep:
