@@ -3,6 +3,7 @@ something is made of them, and near the end. No net that is finished is trained 
 """
 
 import time
+from dataclasses import dataclass
 from random import Random
 
 from orchestrator.store.reading import every_trial
@@ -53,25 +54,22 @@ def kill_worker(lab: Lab, random: Random, number: int) -> Figures:
 
 def kill_many_workers(lab: Lab, random: Random, number: int) -> Figures:
     """kill -9 of 16 workers, one after the other, of one sweep of 12 nets and the 60 that are made of them."""
-    sweep = begin(lab)
-    before = dict[str, int]()
+    sweep, strikes = begin(lab), list[Strike]()
     for strike in range(WORKERS):
         _until_ended(sweep, BETWEEN * strike)
         until(sweep, lambda: bool(sweep.family("ray::Slot")))
         time.sleep(random.uniform(0, 0.5))
-        before |= finished(lab)
+        strikes.append(Strike.now(lab, finished(lab)))
         kill_one(random, sweep.family("ray::Slot"))
     check_end(sweep.wait(), {0}, "tables in")
     seconds = seconds_to_leave(sweep.family())
     check_tried_again(lab, WORKERS)
-    whole = check_whole(lab, before, in_flight=WORKERS)
-    _check_parents(lab)
-    return Figures(window=whole.window, in_flight=whole.in_flight, slowest=seconds)
+    return _check_after(lab, strikes, in_flight=WORKERS, slowest=seconds)
 
 
 def kill_many_drivers(lab: Lab, random: Random, number: int) -> Figures:
     """kill -9 of four drivers, one after the other, each of which goes on with 12 nets and the 60 that are made of them."""
-    before, slowest = dict[str, int](), 0.0
+    strikes, slowest = list[Strike](), 0.0
     for strike in range(DRIVERS):
         before_it = len(lab.witness())
         sweep = begin(lab)
@@ -81,10 +79,34 @@ def kill_many_drivers(lab: Lab, random: Random, number: int) -> Figures:
         sweep.process.kill()
         sweep.wait()
         slowest = max(slowest, seconds_to_leave(family))
-        before |= check_struck(lab)
+        strikes.append(Strike.now(lab, check_struck(lab)))
     check_end(lab.sweep(), {0}, "tables in")
-    whole = check_whole(lab, before, in_flight=SLOTS * DRIVERS)
+    return _check_after(lab, strikes, in_flight=SLOTS * DRIVERS, slowest=slowest)
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """What was there when one of several processes was killed."""
+
+    finished: dict[str, int]
+    """As `invariant.finished` has it."""
+    witnessed: int
+    """Lines of the witness."""
+
+    @classmethod
+    def now(cls, lab: Lab, done: dict[str, int]) -> "Strike":
+        return cls(done, len(lab.witness()))
+
+
+def _check_after(lab: Lab, strikes: list[Strike], *, in_flight: int, slowest: float) -> Figures:
+    """What a journal had as finished at any strike has not begun after it, and has as many attempts as then."""
+    whole = check_whole(lab, {}, in_flight=in_flight)
     _check_parents(lab)
+    last, witness = finished(lab), lab.witness()
+    for strike in strikes:
+        begun = {trial_id for what, trial_id, _ in witness[strike.witnessed :] if what == "began"}
+        again = {trial_id for trial_id, attempts in strike.finished.items() if last[trial_id] != attempts}
+        require(not (again | begun & set(strike.finished)), f"finished trials ran again: {again | begun}")
     return Figures(window=whole.window, in_flight=whole.in_flight, slowest=slowest)
 
 
