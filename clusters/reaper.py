@@ -77,9 +77,17 @@ def _reap(folder: str) -> None:
 
 def _is_of(process: psutil.Process, folder: str) -> bool:
     try:
-        return process.environ().get(_MARK) == folder and process.status() != psutil.STATUS_ZOMBIE
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        variables = process.environ()
+        return variables.get(_MARK) == folder or (not variables and _holds_files_of(process, folder))
     except (psutil.Error, OSError):
         return False
+
+
+def _holds_files_of(process: psutil.Process, folder: str) -> bool:
+    """How Ray's agents are told: the titles that they give themselves are written over their environment."""
+    return any(file.path.startswith(f"{folder}/") for file in process.open_files())
 
 
 if __name__ == "__main__":

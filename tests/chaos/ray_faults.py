@@ -75,13 +75,13 @@ class RaySweep:
 
 
 def of_case(case: str) -> list[psutil.Process]:
-    """Every process that has inherited the case's mark."""
-    found = []
+    """Every process that has inherited the case's mark, and what they started: an agent's title is written over its own."""
+    found = set[psutil.Process]()
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             if process.environ().get(MARK) == case:
-                found.append(process)
-    return found
+                found |= {process, *process.children(recursive=True)}
+    return list(found)
 
 
 def _name(process: psutil.Process) -> str:
