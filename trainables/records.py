@@ -264,7 +264,8 @@ class VariantScores:
         int,
         Column(
             "B",
-            "Size of the file that is shipped; of a trained net one of its tensors alone, null until something is made of it.",
+            "Size of the file that is shipped; of a trained net, of a file of its tensors, and null until something has been"
+            " made of it.",
             "lower",
             share_of_parent="size_ratio",
         ),

@@ -26,7 +26,8 @@ def leaderboard(parts: Parts, request: FigureRequest) -> Drawing:
     ties = (
         "While trials have still to run, scores are on validation, and cells are not compared"
         if parts.under_way
-        else "Filled: the first, and those that enough seeds do not separate from it (paired by seed, p after Holm, 5 %)"
+        else "Filled: the first, and those that enough seeds do not separate from it (paired by seed, p after Holm, 5 %);"
+        " hollow: told from it, or by too few seeds to tell"
     )
     return Drawing(sentences(lead, ties), panels)
 

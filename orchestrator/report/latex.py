@@ -45,7 +45,8 @@ def _leaderboard(page: Page, board: Board, label: str) -> Iterator[str]:
     told = (
         "Trials have still to run: scores are on validation, and cells are not compared."
         if page.open
-        else f"Bold: the first, and those that enough seeds do not separate from it ({SHARED_FIRST}; paired by seed, 5 %)."
+        else "Bold: the first, and those that enough seeds do not separate from it; others are told from it where their p"
+        " is at most 0.05 (paired by seed, after Holm)."
     )
     some = f" The best {len(rows)} of {every} cells are listed." if len(rows) < every else ""
     caption = (

@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestrator.evidence.pictures import KeptPictures
+from orchestrator.grid.claims import min_seeds
 from orchestrator.results.board import board_of
 from orchestrator.results.per_class import Majority, majorities
-from orchestrator.results.ranked import counted_as, scope_of
+from orchestrator.results.ranked import counted_as, scope_of, untold
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.text import counted
 from trainables import AXES
 
 USUAL = (*AXES, "tuned", "rank", "ties", "mean", "low", "high", "spread", "n", "statuses", "p", "validation", "measure")
@@ -62,7 +65,16 @@ def cell_table(paths: ResultsPaths, measure: str | None = None) -> CellTable:
     notes = [f"left out, since no trial there has {measure}: {', '.join(left_out)}"] if left_out else []
     for dataset, cells in ranked.groupby("dataset", sort=False):
         broke = f"trials that diverged or failed count as {value}" if (value := counted_as(cells)) else ""
-        if words := "; ".join(filter(None, (scope_of(cells), broke))):
+        if words := "; ".join(filter(None, (scope_of(cells), broke, _too_few(cells)))):
             notes.append(f"{dataset}: {words}")
+    ranked["ties"] = ranked["ties"].astype("boolean").mask(untold(ranked))
     cells = pa.Table.from_pandas(ranked, preserve_index=False)
     return CellTable(cells, baselines, (*notes, *tables.damage, *pictures.damage))
+
+
+def _too_few(cells: pd.DataFrame) -> str:
+    """Where seeds tell too little, in words."""
+    left, others = int(untold(cells).sum()), int((cells["n"] > 0).sum()) - 1
+    if not left:
+        return ""
+    return f"too few seeds to tell {left} of {counted(others, 'other')} from the first (no `ties`): {min_seeds(others)} may"

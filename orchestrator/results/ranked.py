@@ -12,6 +12,7 @@ from orchestrator.evidence.selection import Measure, measures_of
 from orchestrator.evidence.stats.design import NARROW, WIDE
 from orchestrator.evidence.stats.leaderboard import COLUMNS, broken_value, leaderboard, with_broken
 from orchestrator.evidence.strata import Contributions, unknown
+from orchestrator.grid.claims import ALPHA
 from orchestrator.grid.measures import chance_of, measure_named
 from orchestrator.plan.tuned import shown_text
 from orchestrator.store.frames import TablesRead
@@ -100,6 +101,13 @@ def scope_of(cells: pd.DataFrame) -> str:
         return f"{'intervals, p and ties' if cells['p'].notna().any() else 'intervals'} are about {WIDE}"
     whose = "intervals" if scopes == {NARROW} else "intervals of some cells"
     return f"{whose} are about {NARROW} alone, and their p and ties are withheld: {reasons[0]}"
+
+
+def untold(cells: pd.DataFrame) -> "pd.Series[bool]":
+    """Cells of one data set that are neither told from the first nor tied with it: too few seeds have both."""
+    decided = cells["ties"] | (cells["p"] <= ALPHA) | cells["withheld"].notna() | cells["counted_as"].notna()
+    open_still: pd.Series[bool] = (cells["n"] > 0) & ~decided
+    return open_still
 
 
 def counted_as(cells: pd.DataFrame) -> str:

@@ -39,9 +39,10 @@ _FORMATS: Final = (
 """What an image may be, by Pillow's names. Never EPS, whatever the file is called: Pillow starts Ghostscript for it."""
 MAX_PIXELS: Final = 178_956_970
 """Of an image that is decoded, half a GiB of RGB. More are refused from the header, before memory is taken for them."""
-# Pillow counts where we cannot, as in the parts of an icon. It warns from here on, and refuses twice as many.
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-warnings.simplefilter("error", Image.DecompressionBombWarning)
+# Pillow counts where we cannot, as in the parts of an icon. It warns from this number on, and refuses twice as many. That a
+# warning raises would be a setting of the process, which is put back after the trial that has loaded this module.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 _GREY: Final = frozenset({"1", "L", "LA", "La", "F"})
 _TURNED: Final = frozenset({5, 6, 7, 8})
 """EXIF orientations whose upright image has height and width exchanged."""
@@ -190,7 +191,7 @@ def _from_fractions(values: NDArray[np.float32]) -> Image.Image:
 def _broken(encoded: EncodedImage, damage: Exception) -> BrokenImage:
     if encoded.content == b"" or (isinstance(encoded.content, str) and _is_empty(Path(encoded.content))):
         return BrokenImage(encoded.name, "it is empty")
-    if isinstance(damage, Image.DecompressionBombError | Image.DecompressionBombWarning):
+    if isinstance(damage, Image.DecompressionBombError):
         return BrokenImage(
             encoded.name, f"it has more than {MAX_PIXELS:,} pixels, the most that is decoded; give a smaller copy"
         )

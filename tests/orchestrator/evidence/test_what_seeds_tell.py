@@ -9,6 +9,7 @@ from orchestrator.cli import run
 from orchestrator.report.contents import read_page
 from orchestrator.report.page import Page
 from orchestrator.report.tables import SHARED_FIRST
+from orchestrator.results.cell_table import cell_table
 from orchestrator.wandb.board_content import read_content
 from tests.orchestrator.evidence.stated import write
 from tests.orchestrator.sample import Cell
@@ -46,6 +47,9 @@ def test_cells_far_behind_are_no_ties_of_a_first_that_three_seeds_cannot_tell_fr
     assert "it takes 7 seeds" in sureness(page)
     assert not any(cell.ties for cell in page.cells.cells[1:])
     assert list(orchestrator.load(paths.root).cells()["ties"]) == [True, False, False, False]
+    listed = cell_table(paths)
+    assert listed.cells["ties"].to_pylist() == [True, None, None, None], "neither yes nor no"
+    assert "too few seeds to tell 3 of 3 others from the first (no `ties`): 7 may" in listed.notes[0]
     (board,) = [text for title, text in read_content(paths).tables if title.startswith("Leaderboard")]
     assert "yes" not in board
     assert run(["report", str(paths.root), "--format", "md"]) == 0
