@@ -1,6 +1,7 @@
 """Draws a figure: the one way in, for the command and for notebooks."""
 
 from collections.abc import Callable, Mapping
+from textwrap import wrap
 from typing import Any, Final
 
 from orchestrator.errors import UserError
@@ -19,6 +20,8 @@ from orchestrator.report.parts import Parts
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.text import counted
 
+_SIGNS_AN_INCH: Final = 12
+"""Of a panel's title, above which it would reach beyond the sheet."""
 _KINDS: Final[Mapping[Kind, Callable[[Parts, FigureRequest], Drawing]]] = {
     "leaderboard": leaderboard,
     "heatmap": heatmap,
@@ -64,7 +67,8 @@ def _composed(panels: list[Panel], beside: int, request: FigureRequest) -> Sheet
         for row, axes in zip(rows, places, strict=True):
             for panel, ax in zip(row, axes, strict=False):
                 panel.draw(ax)
-                ax.set_title(shown(panel.title), loc="left")
+                lines = wrap(shown(panel.title), round(_SIGNS_AN_INCH * request.inches / beside))
+                ax.set_title("\n".join(lines), loc="left")
             for ax in axes[len(row) :]:
                 ax.set_visible(False)
     return sheet

@@ -25,7 +25,10 @@ _PARAMETERS: Final = re.compile(r"\([^()]*(\([^()]*\)[^()]*)*\)")
 _LEVELS: Final = re.compile(r"[^+]*\+|[^+]+$")
 _WORDS: Final = re.compile(r"[^,(_ -]*[,(_ -]|[^,(_ -]+$")
 """A cell in pieces, each with the sign behind which a line may be broken."""
-_LATER: Final = ("total_seconds", "test_balanced_accuracy", "test_f1_macro", "test_loss")
+_LATER: Final = (
+    *("total_seconds", "test_balanced_accuracy", "test_f1_macro", "test_loss"),
+    *("spread", "validation", "test_f1"),
+)
 """What is left out first where there is no room, and said."""
 
 
@@ -111,13 +114,18 @@ def _without_constants(columns: Sequence[_Column], count: int) -> tuple[list[_Co
     constant = [column for column in columns if _is_constant(column)]
     if len(constant) == len(columns):
         return list(columns), []
-    words = ", ".join(f"{column.name} {column.cells[0] or 'none'}" for column in constant)
-    return [column for column in columns if column not in constant], [f"all {count:,}: {words}"] if constant else []
+    told = [column for column in constant if column.name != "tuned"]
+    words = ", ".join(f"{column.name} {next(filter(None, column.cells), 'none')}" for column in told)
+    return [column for column in columns if column not in constant], [f"all {count:,}: {words}"] if told else []
 
 
 def _is_constant(column: _Column) -> bool:
+    """Of what was tuned only that nothing was. A baseline below the cells has no levels, which tells no cells apart."""
+    if column.name == "tuned":
+        return not any(column.cells)
     is_figure = column.numeric and column.name not in {"seed", "repetition"}
-    return not is_figure and column.name not in {"trial_id", "tuned"} and len(set(column.cells)) == 1
+    cells = set(column.cells) - ({""} if column.name in AXES else set())
+    return not is_figure and column.name != "trial_id" and len(cells) == 1
 
 
 def _shortened(columns: Sequence[_Column]) -> tuple[list[_Column], list[str]]:

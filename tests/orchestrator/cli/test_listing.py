@@ -54,6 +54,14 @@ def test_what_all_rows_have_is_said_above_and_the_rest_is_whole(width: int) -> N
     assert max(map(len, body)) <= width
 
 
+def test_a_baseline_has_no_levels_and_what_was_not_tuned_needs_no_column() -> None:
+    tuned = pa.array([None] * 4, pa.string())
+    lines = printed(table(regularizer=["none", "none", "none", None], tuned=tuned), 200)
+    assert "regularizer none" in lines[0] and "tuned" not in "".join(lines)
+    assert "tuned" in "".join(printed(table(tuned=['{"optimizer.lr": 0.1}', None, None, None]), 200))
+    assert "reason" in "".join(printed(table(reason=["lost", "lost", "lost", None]), 200)), "that tells rows apart"
+
+
 def test_levels_are_shortened_where_there_is_no_room_and_that_is_said() -> None:
     narrow, wide = printed(table(), 80), printed(table(), 200)
     assert any(line.startswith("shortened: model, optimizer") for line in narrow)
