@@ -20,8 +20,8 @@ from orchestrator.report.parts import Parts
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.text import counted
 
-_SIGNS_AN_INCH: Final = 12
-"""Of a panel's title, above which it would reach beyond the sheet."""
+_SIGNS_AN_INCH: Final = 8.5
+"""Of a panel's title, which begins where the names of its rows end; broken behind a comma where one is there."""
 _KINDS: Final[Mapping[Kind, Callable[[Parts, FigureRequest], Drawing]]] = {
     "leaderboard": leaderboard,
     "heatmap": heatmap,
@@ -67,8 +67,8 @@ def _composed(panels: list[Panel], beside: int, request: FigureRequest) -> Sheet
         for row, axes in zip(rows, places, strict=True):
             for panel, ax in zip(row, axes, strict=False):
                 panel.draw(ax)
-                lines = wrap(shown(panel.title), round(_SIGNS_AN_INCH * request.inches / beside))
-                ax.set_title("\n".join(lines), loc="left")
+                lines = wrap(shown(panel.title).replace(",", ", "), round(_SIGNS_AN_INCH * request.inches / beside))
+                ax.set_title("\n".join(lines).replace(", ", ","), loc="left")
             for ax in axes[len(row) :]:
                 ax.set_visible(False)
     return sheet
