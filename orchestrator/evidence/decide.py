@@ -144,7 +144,7 @@ def _so_many(units: Units, seeds: int) -> str:
 
 
 def _undecidable(evidence: Evidence, family: Family) -> str | None:
-    """`not decidable with 5 seeds, needs 8`; None where there is nothing to decide, or trials have still to run."""
+    """`not decidable with 5 seeds, needs at least 8`; None where there is nothing to decide, or trials have still to run."""
     units = evidence.units
     if not units.pairs or still_to_run(units.lacking):
         return None
@@ -153,8 +153,8 @@ def _undecidable(evidence: Evidence, family: Family) -> str | None:
         return None
     of_seed, left_out = divmod(units.pairs, units.planned)
     if left_out or not of_seed:  # of some seeds no pair, or not that of each data set, came to a value
-        return f"not decidable with the {counted(units.pairs, 'pair')} that came to a value, needs {least}"
-    return f"not decidable with {counted(units.planned, 'seed')}, needs {math.ceil(least / of_seed)}"
+        return f"not decidable with the {counted(units.pairs, 'pair')} that came to a value, needs at least {least}"
+    return f"not decidable with {counted(units.planned, 'seed')}, needs at least {math.ceil(least / of_seed)}"
 
 
 def status_counts(statuses: Mapping[str, int]) -> str:

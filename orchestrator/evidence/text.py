@@ -39,7 +39,7 @@ def withdrawn(dropped: Sequence[str]) -> str:
 
 
 def outcome_of(verdict: Verdict) -> str:
-    """`supported`, `supported (post hoc)`, `inconclusive (not decidable with 5 seeds, needs 8)`, `confounded (by ...)`."""
+    """`supported (post hoc)`, `confounded (by ...)`, `inconclusive (not decidable with 5 seeds, needs at least 8)`."""
     confounded = f"by {' and '.join(verdict.confounded)}" if verdict.outcome == "confounded" else None
     about = "; ".join(filter(None, (confounded, verdict.undecidable, "post hoc" if verdict.post_hoc else None)))
     return f"{verdict.outcome} ({about})" if about else verdict.outcome

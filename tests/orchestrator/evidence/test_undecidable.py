@@ -39,8 +39,9 @@ def test_five_seeds_decide_none_of_four_claims_and_all_who_show_a_verdict_say_so
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths = write(tmp_path / "demo", scores(5), *FOUR)
-    message = "inconclusive (not decidable with 5 seeds, needs 8)"
-    assert [claim["undecidable"] for claim in judge(paths.root, capsys)] == ["not decidable with 5 seeds, needs 8"] * 4
+    reason = "not decidable with 5 seeds, needs at least 8"
+    message = f"inconclusive ({reason})"
+    assert [claim["undecidable"] for claim in judge(paths.root, capsys)] == [reason] * 4
     assert {claim["verdict"] for claim in judge(paths.root, capsys)} == {"inconclusive"}, "the names stay"
     assert run(["claims", str(paths.root)]) == 0
     text = capsys.readouterr().out
@@ -53,7 +54,7 @@ def test_five_seeds_decide_none_of_four_claims_and_all_who_show_a_verdict_say_so
     told = (paths.root / "report.md").read_text(encoding="utf-8")
     assert told.count(message) == 2 * 4, "where the claims stand, and among what is to be distrusted"
     assert read_content(paths).tables[0][1].count(message) == 4
-    assert set(orchestrator.load(paths.root).claims()["undecidable"]) == {"not decidable with 5 seeds, needs 8"}
+    assert set(orchestrator.load(paths.root).claims()["undecidable"]) == {"not decidable with 5 seeds, needs at least 8"}
 
 
 def test_the_number_is_that_of_the_plan_and_it_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,24 +69,24 @@ def test_the_number_is_that_of_the_plan_and_it_is_enough(tmp_path: Path, capsys:
 @pytest.mark.parametrize(
     ("cells", "claims", "says"),
     [
-        ({MLP: [0.5], CNN: [0.9]}, [CNN_WINS], "not decidable with 1 seed, needs 6"),
-        (scores(5), [CLOSE], "not decidable with 5 seeds, needs 6"),
+        ({MLP: [0.5], CNN: [0.9]}, [CNN_WINS], "not decidable with 1 seed, needs at least 6"),
+        (scores(5), [CLOSE], "not decidable with 5 seeds, needs at least 6"),
         # what diverges takes its pairs along
         (
             {MLP: [0.5] * 8, CNN: [*[0.9] * 5, "diverged", "diverged", "diverged"]},
             [CNN_WINS],
-            "not decidable with the 5 pairs that came to a value, needs 6",
+            "not decidable with the 5 pairs that came to a value, needs at least 6",
         ),
         (
             {MLP: [0.5] * 4, CNN: ["failed", 0.9, 0.9, 0.9]},
             [CNN_WINS],
-            "not decidable with the 3 pairs that came to a value, needs 6",
+            "not decidable with the 3 pairs that came to a value, needs at least 6",
         ),
         # seeds of two data sets count apart
         (
             {Cell(dataset, model): [0.5] * 2 for dataset in ("digits", "mnist") for model in ("mlp", "cnn")},
             ["better: {dataset: mnist}, than: {dataset: digits}, on: test_accuracy"],
-            "not decidable with 2 seeds, needs 6",
+            "not decidable with 2 seeds, needs at least 6",
         ),
     ],
 )
@@ -100,7 +101,7 @@ def test_claims_that_were_withdrawn_and_looks_ask_for_more(tmp_path: Path, capsy
     assert judge(root, capsys)[0]["undecidable"] is None
     other = tmp_path / "other.yaml"
     other.write_text(stated(LOSES))  # the grid's own claim is withdrawn, and stays in the correction
-    assert judge(root, capsys, "--grid", str(other))[0]["undecidable"] == "not decidable with 6 seeds, needs 7"
+    assert judge(root, capsys, "--grid", str(other))[0]["undecidable"] == "not decidable with 6 seeds, needs at least 7"
 
 
 def test_what_is_decided_before_it_is_not_counted_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
