@@ -54,7 +54,9 @@ def test_five_seeds_decide_none_of_four_claims_and_all_who_show_a_verdict_say_so
     told = (paths.root / "report.md").read_text(encoding="utf-8")
     assert told.count(message) == 2 * 4, "where the claims stand, and among what is to be distrusted"
     assert read_content(paths).tables[0][1].count(message) == 4
-    assert set(orchestrator.load(paths.root).claims()["undecidable"]) == {"not decidable with 5 seeds, needs at least 8"}
+    assert set(orchestrator.load(paths.root).claims()["undecidable"]) == {
+        "not decidable with 5 seeds, needs at least 8"
+    }
 
 
 def test_the_number_is_that_of_the_plan_and_it_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
