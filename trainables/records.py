@@ -272,7 +272,12 @@ class VariantScores:
     ]
     packed_bytes: Annotated[
         int,
-        Column("B", "The same after lossless compression (zlib).", "lower", share_of_parent="packed_ratio"),
+        Column(
+            "B",
+            "The same after lossless compression (zlib), and null where that is.",
+            "lower",
+            share_of_parent="packed_ratio",
+        ),
     ]
     size_ratio: Annotated[
         float, Column("1", "artifact_bytes over those of the parent's weights.", "lower", of_parent=1.0)
