@@ -121,7 +121,7 @@ def columns_of(record: type, scores: Sequence[type[Scores]] = ()) -> Iterator[Ta
         else:
             for inner in columns_of(part.type, scores):
                 name, nullable = f"{part.prefix.prefix}{inner.name}", part.optional or inner.nullable
-                told = part.prefix.null and not (inner.column and inner.column.share_of_parent)
+                told = part.prefix.null and not inner.column.share_of_parent
                 about = f"{inner.about} Null {part.prefix.null}." if told else inner.about
                 yield TableColumn(name, inner.type, nullable, about, inner.column)
 

@@ -104,7 +104,7 @@ def scope_of(cells: pd.DataFrame) -> str:
 
 
 def untold(cells: pd.DataFrame) -> "pd.Series[bool]":
-    """Cells of one data set that are neither told from the first nor tied with it: too few seeds have both."""
+    """Cells that are neither told from the first of their data set nor tied with it: the seeds are too few for either."""
     decided = cells["ties"] | (cells["p"] <= ALPHA) | cells["withheld"].notna() | cells["counted_as"].notna()
     open_still: pd.Series[bool] = (cells["n"] > 0) & ~decided
     return open_still

@@ -62,10 +62,8 @@ def test_they_are_trained_again_and_their_rows_stay(grid: Path) -> None:
     assert run(grid, retrain_parents=True).counts == {"completed": 6}
     told = ["artifact_bytes", "packed_bytes"]  # of a parent, by what has been made of it
     assert before[told].isna().all(axis=None) and (parents()[told] > 0).all(axis=None)
-    same = parents().drop(columns=told)
-    pd.testing.assert_frame_equal(
-        same, before.drop(columns=told), check_dtype=False
-    )  # integers beside nulls are floats
+    # integers beside nulls are floats
+    pd.testing.assert_frame_equal(parents().drop(columns=told), before.drop(columns=told), check_dtype=False)
     assert {PATHS.weights(trial).is_file() for trial in before["trial_id"]} == {True}
     assert not (PATHS.root / FOLDER).exists()
     assert run(grid, retrain_parents=True).ran == 0
