@@ -100,7 +100,7 @@ class Pool:
     def _open(self, placement: Placement) -> None:
         self._opened += 1
         shape = placement.shape
-        name = f"{'gang' if shape.workers > 1 else 'slot'}-{self._opened}"
+        name = f"{'group' if shape.workers > 1 else 'slot'}-{self._opened}"
         client: SlotClient
         if shape.workers > 1:
             client = WorkerGroup(name, placement, self._run_trial, self._spec.distributed)
