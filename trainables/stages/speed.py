@@ -2,7 +2,8 @@
 
 The time of a pass depends on the machine's minute more than on the net, so that medians of two nets that were timed apart
 say little. What is compared are neighbours: A B B A, then B A A B. Where somebody else had the core during a pass, what
-counts of it is the time that it had the core itself: else a pass of a millisecond takes ten.
+counts of it is the time that it had the core itself: else a pass of a millisecond takes ten. Memory that a pass has freed
+is kept for the next one.
 """
 
 import math
@@ -16,6 +17,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from trainables.process_state.memory import freed_memory_kept
 from trainables.process_state.precision import autocast
 from trainables.protocol import Protocol
 from trainables.training.costs import finish, quantile
@@ -56,7 +58,7 @@ def compare(
     times: list[float] = []
     ratios: list[float] = []
     order = cycle(batches)
-    with torch.inference_mode(), autocast(protocol, device):
+    with torch.inference_mode(), autocast(protocol, device), freed_memory_kept():
         for _, (theirs, its) in zip(range(_WARM_UP), order, strict=False):
             parent(theirs), variant(its)
         start = time.perf_counter()
