@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
+from math import inf
 from types import NoneType
 from typing import Annotated, Any, Final, Literal, Self, get_args, get_origin, get_type_hints
 
@@ -54,6 +55,9 @@ class Score(Column):
     chance: Callable[[int], float] | None = None
     """Of so many classes, what answers score that know nothing of the inputs, and so what a trial counts as that broke; None
     where nobody can say."""
+    least: float = -inf
+    most: float = inf
+    """Between these any value of it lies, whatever a net answers."""
     of_positive: bool = False
     """Whether it is of one class, which the data set calls positive: named `recall_positive`, and `recall[defect]` where the
     class is said (`ClassMeasure`). What two trials have of it need not be of one class."""

@@ -1,6 +1,7 @@
 """What a claim may be about: the measured columns of the tables, which way each is better, and what is made of them."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Final, Literal
 
 from orchestrator.grid.mistakes import near
@@ -138,6 +139,13 @@ def chance_of(name: str, classes: int) -> float | None:
     column = _OF_TRIALS.get(name)
     score = column.column if column is not None else None
     return score.chance(classes) if isinstance(score, Score) and score.chance is not None and classes > 0 else None
+
+
+def bounds_of(name: str) -> tuple[float, float]:
+    """The least and the most that a column of `trials` can have; of what is no score nobody knows."""
+    stored = stored_column(name)
+    score = next((column.column for column in TRIALS.fields if column.name == stored), None)
+    return (score.least, score.most) if isinstance(score, Score) else (-inf, inf)
 
 
 def of_parent(name: str) -> float | None:

@@ -47,7 +47,7 @@ def cell_figures(trials: pd.DataFrame, ranked: pd.DataFrame, measures: Mapping[s
             Cell(
                 at=tuple(place[str(row[axis.name])] for place, axis in zip(places, axes, strict=True)),
                 rank=None if pd.isna(row["rank"]) else int(row["rank"]),
-                ties=bool(row["ties"]),
+                ties=row["ties"] is True,
                 mean=number(row["mean"]),
                 low=number(row["low"]),
                 high=number(row["high"]),

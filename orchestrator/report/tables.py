@@ -99,7 +99,7 @@ def _summary(cells: pd.DataFrame, alike: str, measure: Measure) -> Iterator[str]
 def _places(cells: pd.DataFrame) -> list[str]:
     """`SHARED_FIRST` for all that tie with the first, `NO_PLACE` for those without a completed trial."""
     shared = int(cells["ties"].sum()) > 1
-    ranks = zip(cells["rank"], cells["ties"], strict=True)
+    ranks = zip(cells["rank"], cells["ties"].fillna(False), strict=True)
     return [NO_PLACE if pd.isna(rank) else SHARED_FIRST if ties and shared else f"{rank:.0f}" for rank, ties in ranks]
 
 

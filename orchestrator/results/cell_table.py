@@ -67,7 +67,6 @@ def cell_table(paths: ResultsPaths, measure: str | None = None) -> CellTable:
         broke = f"trials that diverged or failed count as {value}" if (value := counted_as(cells)) else ""
         if words := "; ".join(filter(None, (scope_of(cells), broke, _too_few(cells)))):
             notes.append(f"{dataset}: {words}")
-    ranked["ties"] = ranked["ties"].astype("boolean").mask(untold(ranked))
     cells = pa.Table.from_pandas(ranked, preserve_index=False)
     return CellTable(cells, baselines, (*notes, *tables.damage, *pictures.damage))
 
@@ -75,6 +74,6 @@ def cell_table(paths: ResultsPaths, measure: str | None = None) -> CellTable:
 def _too_few(cells: pd.DataFrame) -> str:
     """Where seeds tell too little, in words."""
     left, others = int(untold(cells).sum()), int((cells["n"] > 0).sum()) - 1
-    if not left:
+    if not left or cells["measure"].iloc[0].startswith("val_"):
         return ""
     return f"too few seeds to tell {left} of {counted(others, 'other')} from the first (no `ties`): {min_seeds(others)} may"

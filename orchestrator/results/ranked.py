@@ -12,8 +12,7 @@ from orchestrator.evidence.selection import Measure, measures_of
 from orchestrator.evidence.stats.design import NARROW, WIDE
 from orchestrator.evidence.stats.leaderboard import COLUMNS, broken_value, leaderboard, with_broken
 from orchestrator.evidence.strata import Contributions, unknown
-from orchestrator.grid.claims import ALPHA
-from orchestrator.grid.measures import chance_of, measure_named
+from orchestrator.grid.measures import bounds_of, chance_of, measure_named
 from orchestrator.plan.tuned import shown_text
 from orchestrator.store.frames import TablesRead
 from results_schema import BROKEN, CLASSES, EVALUATION
@@ -105,8 +104,7 @@ def scope_of(cells: pd.DataFrame) -> str:
 
 def untold(cells: pd.DataFrame) -> "pd.Series[bool]":
     """Cells that are neither told from the first of their data set nor tied with it: the seeds are too few for either."""
-    decided = cells["ties"] | (cells["p"] <= ALPHA) | cells["withheld"].notna() | cells["counted_as"].notna()
-    open_still: pd.Series[bool] = (cells["n"] > 0) & ~decided
+    open_still: pd.Series[bool] = cells["ties"].isna()
     return open_still
 
 
@@ -134,10 +132,11 @@ def _ranked(trials: pd.DataFrame, measure: Measure, classes: int, pictures: Cont
         selection=measure.validation,
         higher_is_better=higher,
         chance=chance,
+        bounds=bounds_of(measure.shown),
         designs=designs,
     )
     if measure.split == "validation":  # who looks as often as trials end finds a difference that is not there
-        board = board.assign(p=np.nan, ties=False)
+        board = board.assign(p=np.nan, ties=pd.array([pd.NA] * len(board), dtype="boolean"))
     done = trials.assign(_train=trials[measure.train].astype("float64")).where(trials["status"] == "completed")
     by_cell = done.assign(cell_id=trials["cell_id"]).groupby("cell_id", sort=False)
     more = by_cell.agg(

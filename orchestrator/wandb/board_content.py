@@ -177,7 +177,7 @@ def _leaderboard(cells: pd.DataFrame, measure: Measure) -> str:
             tuned_label(cell),
             _number(cell["mean"]),
             "" if pd.isna(cell["low"]) else f"{cell['low']:.4f} to {cell['high']:.4f}",
-            "yes" if cell["ties"] and shared else "",
+            "yes" if cell["ties"] is True and shared else "",
             f"{cell['n']:.0f}",
             str(count) if count else "",
         )

@@ -48,7 +48,7 @@ def _wrong(classes: int) -> float:
 
 def _of_positive(about: str) -> Score:
     about = f"{about} (`positive_class`); null where the data set names none."
-    return Score("1", about, "higher", each_epoch=True, of_positive=True, measured=False)
+    return Score("1", about, "higher", each_epoch=True, of_positive=True, measured=False, least=0, most=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,29 +57,70 @@ class ClassificationScores(Scores):
 
     accuracy: Annotated[
         float | None,
-        Score("1", "Share of {examples} that are classified correctly.", "higher", each_epoch=True, chance=_right),
+        Score(
+            "1",
+            "Share of {examples} that are classified correctly.",
+            "higher",
+            each_epoch=True,
+            chance=_right,
+            least=0,
+            most=1,
+        ),
     ] = None
     balanced_accuracy: Annotated[
         float | None,
-        Score("1", "Mean recall over the classes, on {examples}.", "higher", each_epoch=True, chance=_right),
+        Score(
+            "1",
+            "Mean recall over the classes, on {examples}.",
+            "higher",
+            each_epoch=True,
+            chance=_right,
+            least=0,
+            most=1,
+        ),
     ] = None
     precision_macro: Annotated[
-        float | None, Score("1", "Precision averaged over the classes, on {examples}.", "higher", chance=_right)
+        float | None,
+        Score("1", "Precision averaged over the classes, on {examples}.", "higher", chance=_right, least=0, most=1),
     ] = None
     recall_macro: Annotated[
-        float | None, Score("1", "Recall averaged over the classes, on {examples}.", "higher", chance=_right)
+        float | None,
+        Score("1", "Recall averaged over the classes, on {examples}.", "higher", chance=_right, least=0, most=1),
     ] = None
     f1_macro: Annotated[
         float | None,
-        Score("1", "F1 averaged over the classes, on {examples}.", "higher", "F1 (macro)", shown=True, chance=_right),
+        Score(
+            "1",
+            "F1 averaged over the classes, on {examples}.",
+            "higher",
+            "F1 (macro)",
+            shown=True,
+            chance=_right,
+            least=0,
+            most=1,
+        ),
     ] = None
     f1_weighted: Annotated[
         float | None,
-        Score("1", "F1 averaged over the classes by their support, on {examples}.", "higher", chance=_right),
+        Score(
+            "1",
+            "F1 averaged over the classes by their support, on {examples}.",
+            "higher",
+            chance=_right,
+            least=0,
+            most=1,
+        ),
     ] = None
     roc_auc_macro: Annotated[
         float | None,
-        Score("1", "Area under the ROC, one class against the rest, on {examples}.", "higher", chance=_half),
+        Score(
+            "1",
+            "Area under the ROC, one class against the rest, on {examples}.",
+            "higher",
+            chance=_half,
+            least=0,
+            most=1,
+        ),
     ] = None
     average_precision_macro: Annotated[
         float | None,
@@ -90,6 +131,8 @@ class ClassificationScores(Scores):
             "higher",
             "average precision (macro)",
             chance=_right,
+            least=0,
+            most=1,
         ),
     ] = None
     top5_accuracy: Annotated[
@@ -100,6 +143,8 @@ class ClassificationScores(Scores):
             "higher",
             "top-5 accuracy",
             chance=_among_five,
+            least=0,
+            most=1,
         ),
     ] = None
     matthews: Annotated[
@@ -111,6 +156,8 @@ class ClassificationScores(Scores):
             "higher",
             "Matthews coefficient",
             chance=_no_agreement,
+            least=-1,
+            most=1,
         ),
     ] = None
     kappa: Annotated[
@@ -122,6 +169,8 @@ class ClassificationScores(Scores):
             "higher",
             "Cohen's kappa",
             chance=_no_agreement,
+            least=-1,
+            most=1,
         ),
     ] = None
     cross_entropy: Annotated[
@@ -132,17 +181,25 @@ class ClassificationScores(Scores):
             "lower",
             "cross-entropy",
             chance=_entropy,
+            least=0,
         ),
     ] = None
     brier: Annotated[
         float | None,
         Score(
-            "1", "Mean squared distance of the class probabilities from truth, on {examples}.", "lower", chance=_wrong
+            "1",
+            "Mean squared distance of the class probabilities from truth, on {examples}.",
+            "lower",
+            chance=_wrong,
+            least=0,
+            most=2,
         ),
     ] = None
     ece: Annotated[
         float | None,
-        Score("1", "Expected calibration error over 15 equal bins of confidence, on {examples}.", "lower"),
+        Score(
+            "1", "Expected calibration error over 15 equal bins of confidence, on {examples}.", "lower", least=0, most=1
+        ),
     ] = None
     precision_positive: Annotated[float | None, _of_positive("Precision of the positive class on {examples}")] = None
     recall_positive: Annotated[float | None, _of_positive("Recall of the positive class on {examples}")] = None

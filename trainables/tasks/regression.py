@@ -25,6 +25,7 @@ class RegressionScores(Scores):
             "lower",
             "mean squared error",
             each_epoch=True,
+            least=0,
         ),
     ]
     mae: Annotated[
@@ -35,6 +36,7 @@ class RegressionScores(Scores):
             "lower",
             "mean absolute error",
             each_epoch=True,
+            least=0,
         ),
     ]
     r2: Annotated[
@@ -45,6 +47,7 @@ class RegressionScores(Scores):
             "higher",
             "R²",
             each_epoch=True,
+            most=1,
             shown=True,
         ),
     ]

@@ -109,6 +109,7 @@ def leaderboard(
     selection: str,
     higher_is_better: bool = True,
     chance: float | None = None,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
     designs: Designs = no_pictures,
 ) -> pd.DataFrame:
     """Rank the cells of one data set, a row for each, the best first; those without a score stand last.
@@ -116,15 +117,16 @@ def leaderboard(
     Cells are ranked by the mean of `selection` (a validation measure), and shown with `measure` (a test measure): the
     test split chooses nothing. A trial that broke counts in means, in p and in the rank as `broken_value` has it, or who
     fails often and is good by chance where it does not would come first; `counted_as` has that value, where one did.
-    chance: what answers that know nothing score in both measures.
+    chance: what answers that know nothing score in both measures. bounds: beyond these no score lies, nor any interval.
 
-    Columns: `COLUMNS`; `low` and `high` of `mean_interval`; `over_floor` for accuracies, of completed trials; `n`: completed
-    trials; `selected_by`: the mean of `selection`; `p`: that of the cell against the first, on `measure`, seed by seed,
-    about pictures like these after `designs` (the default: about these), corrected after Holm over the table, none below
-    `MIN_PAIRS`, and none where it is withheld; `ties`: whether it is the first, or is not told from it by seeds that could:
-    as many as decide one of as many claims (`min_seeds`). What fewer do not tell apart may be anything but alike, and ties
-    with nothing; nor does a cell of which trials broke. `scope`: what the interval is about, where there is one; `withheld`:
-    why that is these pictures alone, and why there is no p.
+    Columns: `COLUMNS`; `low` and `high` of `mean_interval`, none where all values are equal: they do not say how
+    far others would lie; `over_floor` for accuracies, of completed trials; `n`: completed trials; `selected_by`: the mean of
+    `selection`; `p`: that of the cell against the first, on `measure`, seed by seed, about pictures like these after
+    `designs` (the default: about these), corrected after Holm over the table, none below `MIN_PAIRS`, and none where it is
+    withheld; `ties`: whether it is the first, or is not told from it by seeds that could: as many as decide one of as many
+    claims (`min_seeds`). What fewer do not tell apart may be anything but alike: there it is missing. Neither does a cell
+    tie of which trials broke. `scope`: what the interval is about, where there is one; `withheld`: why that is these
+    pictures alone, and why there is no p.
     """
     if trials.empty:
         return pd.DataFrame(columns=list(COLUMNS))
@@ -138,7 +140,7 @@ def leaderboard(
     values = dict(zip(map(str, by_seed.columns), by_seed.to_numpy(dtype=np.float64, na_value=np.nan).T, strict=True))
     seeds = by_seed.index.to_numpy()
     table = pd.DataFrame(
-        _cell(cell, seeds, values[cell.cell_id], floors[measure], designs)
+        _cell(cell, seeds, values[cell.cell_id], floors[measure], designs, bounds)
         for cell in _cells_of(trials, counted[selection], measure)
     )
     ranked = table["n"] > 0
@@ -146,7 +148,7 @@ def leaderboard(
     table["rank"] = by.rank(ascending=not higher_is_better, method="min")
     table = table.assign(_by=by).sort_values("_by", ascending=not higher_is_better, kind="stable", na_position="last")
     ranked = table["n"] > 0
-    table["p"], table["ties"] = np.nan, False
+    table["p"], table["ties"] = np.nan, pd.array([False] * len(table), dtype="boolean")
     if ranked.any():
         first = str(table["cell_id"].iloc[0])
         there = set(table.loc[ranked, "cell_id"]) - {first}
@@ -159,7 +161,9 @@ def leaderboard(
             max(1, len(others))
         )
         alike = enough & (table["p"] > ALPHA) & table["counted_as"].isna()
-        table["ties"] = ranked & (alike | (table["cell_id"] == first))
+        ties = ranked & (alike | (table["cell_id"] == first))
+        told = ties | (table["p"] <= ALPHA) | table["withheld"].notna() | table["counted_as"].notna()
+        table["ties"] = ties.astype("boolean").mask(ranked & ~told)
     return table[list(COLUMNS)].reset_index(drop=True)
 
 
@@ -226,7 +230,12 @@ def _cells_of(trials: pd.DataFrame, selection: "pd.Series[float]", measure: str)
 
 
 def _cell(
-    cell: _Cell, seeds: NDArray[np.int64], values: NDArray[np.float64], floor: float, designs: Designs
+    cell: _Cell,
+    seeds: NDArray[np.int64],
+    values: NDArray[np.float64],
+    floor: float,
+    designs: Designs,
+    bounds: tuple[float, float],
 ) -> dict[str, object]:
     """values: of the measure, by seed; not a number where the cell has no trial that counts."""
     n = len(cell.scores)
@@ -234,18 +243,20 @@ def _cell(
     # of one value there is no interval, and nobody has to look for what its pictures bring
     design = designs({cell.cell_id: 1.0}, seeds[there].tolist()) if len(there) > 1 else NoPictures()
     found = mean_interval(values[there].tolist(), design=design)
+    equal = found.low == found.high
+    low, high = (np.nan, np.nan) if equal else np.clip([found.low, found.high], *bounds).tolist()
     counts = Counter(cell.statuses)
     return {
         "cell_id": cell.cell_id,
         "mean": found.mean,
-        "low": found.low,
-        "high": found.high,
+        "low": low,
+        "high": high,
         "spread": found.spread,
         "over_floor": over_floor(cell.scores.tolist(), cell.test_size),
         "n": n,
         "selected_by": float(cell.selection.mean()) if n and len(cell.selection) else float("nan"),
         "counted_as": floor if any(counts[status] for status in BROKEN) and n else float("nan"),
-        "scope": None if np.isnan(found.low) else NARROW if found.withheld else WIDE,
+        "scope": None if np.isnan(low) else NARROW if found.withheld else WIDE,
         "withheld": found.withheld,
         **{status: counts[status] for status in BROKEN},
         "waiting": still_to_run(counts),

@@ -46,6 +46,27 @@ def test_the_order_and_the_ties() -> None:
     assert np.isnan(found.loc["broke", "rank"])
 
 
+def test_fewer_seeds_than_could_tell_leave_open_whether_a_cell_ties() -> None:
+    few = board(TRIALS[TRIALS["seed"].isin(SEEDS[:3])])["ties"]
+    assert few["good"] and few["broke"] is not pd.NA and not few["broke"]
+    assert few["as good"] is pd.NA
+
+
+def test_an_interval_ends_where_scores_do() -> None:
+    near = cell("near", 0.99, np.array([0.01, 0.01, -0.03, 0.01, 0.01, 0.0, 0.01, 0.01]))
+    free = leaderboard(near, measure="test_accuracy", selection="val_accuracy").iloc[0]
+    held = leaderboard(near, measure="test_accuracy", selection="val_accuracy", bounds=(0.0, 1.0)).iloc[0]
+    assert free["high"] > 1, "or the test shows nothing"
+    assert (held["low"], held["high"]) == (free["low"], 1.0)
+
+
+def test_equal_values_have_no_interval() -> None:
+    found = leaderboard(cell("same", 0.9, np.zeros(8)), measure="test_accuracy", selection="val_accuracy").iloc[0]
+    assert (found["mean"], found["spread"]) == (0.9, 0.0)
+    assert np.isnan([found["low"], found["high"]]).all()
+    assert found["scope"] is None
+
+
 def test_the_figures() -> None:
     found, scores = board(), {name: part["test_accuracy"].to_numpy() for name, part in TRIALS.groupby("cell_id")}
     first, *others = found.index[:3]
@@ -103,7 +124,8 @@ def test_redrawn_splits_tell_less_apart() -> None:
 
 def test_one_seed_tells_nothing_apart() -> None:
     found = board(TRIALS[(TRIALS["seed"] == 0) & (TRIALS["cell_id"] != "broke")])
-    assert found["ties"].to_list() == [True, False, False], "the first with itself"
+    assert found["ties"].fillna(False).to_list() == [True, False, False], "the first with itself"
+    assert found["ties"].isna().to_list() == [False, True, True]
     assert found[["p", "low"]].isna().all(axis=None)
 
 
