@@ -10,6 +10,7 @@ TrainablesError              anything this package raises on purpose
 │   ├── UnfitOption          an option of a data set asks for what the data does not have; carries its name
 │   └── DataErrors           several of these at once
 ├── CannotDeploy             a deployment can make nothing of a net; carries the reason
+├── NoMap                    a method of explaining has no map of a net; carries the reason
 ├── CheckpointError          a checkpoint cannot be gone on from; the trial starts anew
 ├── WeightsError             a file of weights is missing, damaged, dangerous, or of another model
 └── TrialStopped             raised inside a trial to end it
@@ -166,6 +167,10 @@ class WeightsError(TrainablesError):
 
 class CannotDeploy(TrainablesError):
     """A deployment can make nothing of this net: its message is the reason of a skipped row."""
+
+
+class NoMap(TrainablesError):
+    """A method of explaining has no map of this net: its message is the reason of a skipped row."""
 
 
 class CheckpointError(TrainablesError):
