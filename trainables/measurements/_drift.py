@@ -1,75 +1,123 @@
-"""Whether a window of examples comes from where a reference came from: detectors, each with a threshold that was calibrated."""
+"""Detectors of drift: of a net's outputs, its features, its confidence, and of labels where they come."""
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-MIN_REFERENCE: Final = 30
-"""Fewer examples are no reference."""
-DRAWS: Final = 2_000
-"""Windows of which a null is made: at 5 % the rate that a threshold gives is then known to half a point."""
-HALVES: Final = 100
-BATCH: Final = 2_000_000
-"""Examples of windows that are looked at together."""
+from trainables.measurements._detector import Detector, Floats, Places
+from trainables.measurements._mmd import Mmd
 
-Floats = NDArray[np.float64]
-Windows = NDArray[np.intp]
-"""(windows, size): each row the places of the examples of one window."""
+BATCH: Final = 1_000_000
+"""Examples of windows that are sorted together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Null:
-    """What a detector's statistic is for windows of one size without shift."""
+class Bbsd(Detector):
+    """Kolmogorov and Smirnov's test of each output, Bonferroni's correction over them. Examples: probabilities (n, classes).
 
-    statistics: Floats
-    """Sorted."""
+    Lipton, Wang and Smola, "Detecting and Correcting for Label Shift with Black Box Predictors" (ICML 2018); Rabanser,
+    Guennemann and Lipton, "Failing Loudly" (NeurIPS 2019). All outputs have the same sizes, so that the smallest p is that
+    of the largest distance, which is the statistic.
+    """
 
-    def threshold(self, alpha: float) -> float:
-        """The statistic above which a window is an alarm: so are at most a share alpha of windows without shift.
-
-        Raises ValueError where the null has too few windows to tell.
-        """
-        draws = len(self.statistics)
-        rank = int(np.ceil((draws + 1) * (1 - alpha) - 1e-9))
-        if not 0 < alpha < 1 or rank > draws:
-            raise ValueError(f"a false-alarm rate of {alpha} takes more than {draws} windows to calibrate")
-        return float(self.statistics[rank - 1])
-
-    def p_values(self, statistics: Floats) -> Floats:
-        """How often a window without shift has such a statistic or a larger one. Below or at alpha it is an alarm."""
-        below = np.searchsorted(self.statistics, statistics, side="left")
-        return (len(self.statistics) - below + 1.0) / (len(self.statistics) + 1.0)
-
-
-class Detector(ABC):
-    """Compares windows with the whole reference. The larger its statistic, the less a window is like it."""
-
-    name: ClassVar[str]
+    name = "bbsd"
 
     def __init__(self, reference: NDArray[Any]) -> None:
-        """reference: what is looked at of each example, (n, ...). Raises ValueError where it is too small or not finite."""
-        if len(reference) < MIN_REFERENCE:
-            raise ValueError(f"a reference has {MIN_REFERENCE} examples at least; this one has {len(reference)}")
-        self.reference = _finite(reference)
+        super().__init__(reference)
+        self._sorted = np.sort(self._outputs(reference), axis=0)
 
-    @abstractmethod
-    def statistics(self, examples: NDArray[Any], windows: Windows) -> Floats:
-        """The statistic of each window. examples: as the reference, (m, ...); of NaN and infinity none has a meaning."""
+    def _outputs(self, examples: NDArray[Any]) -> NDArray[Any]:
+        return examples
 
-    @abstractmethod
-    def p_values(self, examples: NDArray[Any], windows: Windows) -> Floats:
-        """The classical p of each window, without calibration: of the distribution that is known or by permutations."""
+    def _statistics(self, examples: NDArray[Any], windows: Places) -> Floats:
+        outputs = self._outputs(examples)
+        largest = np.zeros(len(windows))
+        for known, output in zip(self._sorted.T, outputs.T, strict=True):
+            below, upto = (np.searchsorted(known, output, side=side).astype(np.int32) for side in ("left", "right"))
+            for part in _batches(windows):
+                found = _distances(below[windows[part]], upto[windows[part]], len(known))
+                largest[part] = np.maximum(largest[part], found)
+        return largest
 
-    def null(self, size: int, rng: np.random.Generator, draws: int = DRAWS) -> Null:
-        """Calibrate for windows of a size.
+    def _p_values(self, examples: NDArray[Any], windows: Places) -> Floats:
+        from scipy.stats import kstwo  # slow to import
 
-        Each window is drawn from a random half of the reference, with replacement, and compared with the whole. A half
-        differs from the whole as much as the whole from where it came from (its variance is 1/n too), so that the null
-        has in it that the reference is a sample. Windows from all of it would alarm too seldom expected, windows from a
-        part that is compared with the other part too often.
-        """
-        places = half_windows(len(self.reference), size, draws, rng)
-        return Null(np.sort(self.statistics(self.reference, places)))
+        known, size = len(self.reference), windows.shape[1]
+        each = kstwo.sf(self._statistics(examples, windows), np.round(known * size / (known + size)))
+        return np.asarray(np.minimum(1.0, each * self._sorted.shape[1]))
+
+
+class Confidence(Bbsd):
+    """Kolmogorov and Smirnov's test of the largest probability. Examples: probabilities (n, classes)."""
+
+    name = "confidence"
+
+    def _outputs(self, examples: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(np.max(examples, axis=1, keepdims=True))
+
+
+def _batches(windows: Places) -> Iterator[slice]:
+    many = max(1, BATCH // windows.shape[1])
+    return (slice(start, start + many) for start in range(0, len(windows), many))
+
+
+def _distances(below: NDArray[np.int32], upto: NDArray[np.int32], known: int) -> Floats:
+    """Largest distance between the distribution of each window and the reference's: (windows,).
+
+    below, upto: (windows, size), how many of the reference are smaller than an example, and how many not larger. Within a
+    step of the window's the reference's only rises, so that the distance is largest at its ends.
+    """
+    size = below.shape[1]
+    steps = np.arange(size + 1) / size
+    under = (np.sort(below, axis=1) / known - steps[:-1]).max(axis=1)
+    over = (steps[1:] - np.sort(upto, axis=1) / known).max(axis=1)
+    return np.asarray(np.maximum(under, over), dtype=np.float64)
+
+
+class Labels(Detector):
+    """G test of how often each class comes, where the true classes are known. Examples: indices of classes (n,).
+
+    Sokal and Rohlf, "Biometry": twice the log-likelihood ratio of the two samples having their own rates or the same.
+    """
+
+    name = "labels"
+
+    def __init__(self, reference: NDArray[Any]) -> None:
+        super().__init__(reference)
+        self._counts = np.bincount(_from_zero(reference))
+
+    def _both(self, examples: NDArray[Any], windows: Places) -> tuple[Floats, Floats]:
+        """Counts of the classes, (windows, classes): in the windows, and in the reference the same for each."""
+        classes = max(len(self._counts), int(_from_zero(examples).max(initial=-1)) + 1)
+        cells = examples[windows] + classes * np.arange(len(windows))[:, None]
+        counts = np.bincount(cells.ravel(), minlength=len(windows) * classes).reshape(-1, classes)
+        known = np.zeros(classes)
+        known[: len(self._counts)] = self._counts
+        return counts.astype(np.float64), np.broadcast_to(known, counts.shape)
+
+    def _statistics(self, examples: NDArray[Any], windows: Places) -> Floats:
+        from scipy.special import xlogy  # slow to import
+
+        counts, known = self._both(examples, windows)
+        size, total = windows.shape[1], windows.shape[1] + len(self.reference)
+        terms = xlogy(counts, counts / size) + xlogy(known, known / len(self.reference))
+        together = counts + known
+        return np.asarray(2 * (terms - xlogy(together, together / total)).sum(axis=1))
+
+    def _p_values(self, examples: NDArray[Any], windows: Places) -> Floats:
+        from scipy.special import chdtrc  # slow to import
+
+        counts, known = self._both(examples, windows)
+        freedom = (counts + known > 0).sum(axis=1) - 1
+        statistics = self._statistics(examples, windows)
+        return np.where(freedom > 0, chdtrc(np.maximum(freedom, 1), statistics), 1.0)
+
+
+def _from_zero(labels: NDArray[Any]) -> NDArray[Any]:
+    if labels.dtype.kind not in "iu" or labels.min(initial=0) < 0:
+        raise ValueError("labels are indices of classes, from 0")
+    return labels
+
+
+DETECTORS: Final[dict[str, type[Detector]]] = {each.name: each for each in (Bbsd, Mmd, Confidence, Labels)}
