@@ -4,7 +4,20 @@ from typing import Final
 
 from results_schema.column import Table, arrow_field
 from results_schema.environments import ENVIRONMENTS, EnvironmentRow
-from results_schema.of_trials import ATTEMPTS, BREAKDOWN, CLASSES, CURVES, EPOCHS, THRESHOLDS, AttemptRow
+from results_schema.of_trials import (
+    ATTACKS,
+    ATTEMPTS,
+    BREAKDOWN,
+    CLASSES,
+    CORRUPTIONS,
+    CURVES,
+    EPOCHS,
+    EXPLANATIONS,
+    GROUPS,
+    OF_MEASUREMENTS,
+    THRESHOLDS,
+    AttemptRow,
+)
 from results_schema.predictions import EXAMPLES, OF_EXAMPLES, PREDICTIONS
 from results_schema.statuses import (
     BROKEN,
@@ -24,6 +37,8 @@ from results_schema.trials import (
     CONFIRMATION_TRIALS,
     EARLIER_TRIALS,
     EVALUATION,
+    MEASUREMENT,
+    MEASUREMENTS,
     TRAINED_NET,
     TRIAL_TABLES,
     TRIALS,
@@ -32,19 +47,21 @@ from results_schema.trials import (
     TrialRow,
 )
 
-VERSION: Final = 11
+VERSION: Final = 12
 """Raised when a table or a column joins (ADR 6). An older journal is carried over, a newer one refused."""
 
-TABLES: Final = (*TRIAL_TABLES, EPOCHS, *BREAKDOWN, ATTEMPTS, ENVIRONMENTS)
+TABLES: Final = (*TRIAL_TABLES, EPOCHS, *BREAKDOWN, *OF_MEASUREMENTS, ATTEMPTS, ENVIRONMENTS)
 """Those whose rows the journal has, written anew with each export. `OF_EXAMPLES` are not among them."""
 
 __all__ = [
+    "ATTACKS",
     "ATTEMPTS",
     "BREAKDOWN",
     "BROKEN",
     "CLASSES",
     "CONFIRMATION",
     "CONFIRMATION_TRIALS",
+    "CORRUPTIONS",
     "CURVES",
     "EARLIER_TRIALS",
     "ENDED",
@@ -52,9 +69,14 @@ __all__ = [
     "EPOCHS",
     "EVALUATION",
     "EXAMPLES",
+    "EXPLANATIONS",
     "FINAL",
+    "GROUPS",
+    "MEASUREMENT",
+    "MEASUREMENTS",
     "NOT_MADE",
     "OF_EXAMPLES",
+    "OF_MEASUREMENTS",
     "OPEN",
     "PREDICTIONS",
     "RETRYABLE",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from results_schema.measured import headlines_of_measurements
 from trainables.columns import Column, TableColumn, columns_of
 from trainables.task import tasks
 
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
 
 
 _TRIAL_ID: Final = TableColumn("trial_id", str, False, "The trial.", Column("-", "The trial."))
+_OF_MEASUREMENT: Final = tuple(
+    TableColumn(name, str, False, about, Column("-", about))
+    for name, about in (
+        ("measurement_id", "The measurement: its `trial_id` in `measurements`."),
+        ("trial_id", "The trial that it is about."),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -30,12 +38,14 @@ class Table:
     """The version of the results that it came with: what an older orch has written lacks it, and has no rows of it."""
     of_trial: bool = False
     """Whether each row is a trial's, whose id stands before what the record has."""
+    of_measurement: bool = False
+    """Whether each row is of a measurement, whose id and that of its trial stand before what the record has."""
 
     @cached_property
     def fields(self) -> tuple[TableColumn, ...]:
         """The columns, with those that tasks declare."""
-        own = columns_of(self.row, [task.scores for task in tasks()])
-        return (_TRIAL_ID, *own) if self.of_trial else tuple(own)
+        own = columns_of(self.row, [task.scores for task in tasks()], headlines_of_measurements())
+        return (*(_OF_MEASUREMENT if self.of_measurement else (_TRIAL_ID,) if self.of_trial else ()), *own)
 
     @property
     def columns(self) -> list[str]:

@@ -1,10 +1,13 @@
-"""The tables that each trial adds rows to: its attempts, their epochs, and whatever a `Breakdown` holds."""
+"""The tables that each trial adds rows to: its attempts, their epochs, whatever a `Breakdown` holds, and what measurements
+find out about it.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
 
 from results_schema.column import Table
+from results_schema.measured import tables_of_measurements
 from trainables.columns import Column
 from trainables.records import EpochRow
 from trainables.task import tables_of_tasks
@@ -21,8 +24,18 @@ BREAKDOWN: Final = tuple(
     Table(name, rows.about, ("trial_id", *rows.key), record, rows.since, of_trial=True)
     for name, (record, rows) in sorted(tables_of_tasks().items())
 )
+
+
+OF_MEASUREMENTS: Final = tuple(
+    Table(name, rows.about, ("measurement_id", *rows.key), record, rows.since, of_measurement=True)
+    for name, (record, rows) in sorted(tables_of_measurements().items())
+)
 _NAMED: Final = {table.name: table for table in BREAKDOWN}
 CLASSES, CURVES, THRESHOLDS = _NAMED["classes"], _NAMED["curves"], _NAMED["thresholds"]
+_FOUND_OUT: Final = {table.name: table for table in OF_MEASUREMENTS}
+ATTACKS, CORRUPTIONS, EXPLANATIONS, GROUPS = (
+    _FOUND_OUT[name] for name in ("attacks", "corruptions", "explanations", "groups")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
-"""The tables of trials: a row for each, whatever happened to it, in one of three files that are never averaged together."""
+"""The tables of trials: a row for each, whatever happened to it, in one of five files that are never averaged together."""
 
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from results_schema.column import Table
 from results_schema.statuses import STATUSES
@@ -15,6 +15,8 @@ EVALUATION: Final = "evaluation"
 """The purpose of a trial that is compared with others."""
 CONFIRMATION: Final = "confirmation"
 """That of a trial on a fresh seed, which tells how good a cell is that those have chosen, and chooses nothing."""
+MEASUREMENT: Final[Literal["measurement"]] = "measurement"
+"""That of what is found out about the net of another trial: it trains nothing."""
 TRAINED_NET: Final = {"deployment": NOTHING_MADE, "deployment_config": json.dumps({"name": NOTHING_MADE})}
 """What stands in columns that came with variants, of a trial that trains: every trial of an orch from before did."""
 
@@ -37,6 +39,10 @@ class CellRow:
     optimizer_config: Annotated[str, Column("JSON", "The optimizer with every parameter filled in.")]
     regularizer_config: Annotated[str, Column("JSON", "The regularizers, in their order, with every parameter.")]
     deployment_config: Annotated[str | None, Column("JSON", "The deployment with every parameter filled in.")]
+    measurement: Annotated[
+        str | None, Column("-", "What was found out about the trained net; null of a trial that is no measurement.")
+    ] = None
+    measurement_config: Annotated[str | None, Column("JSON", "The measurement with every parameter filled in.")] = None
     protocol_config: Annotated[str, Column("JSON", "What all trials share, after overrides.")]
     data_fingerprint: Annotated[str, Column("-", "Digest of the data set's content.")]
     tuning_config: Annotated[
@@ -68,8 +74,9 @@ class TrialRow:
         str | None,
         Column(
             "-",
-            "evaluation; tuning: it searches for values of its cell's open parameters, and never reads the test split; or"
-            " confirmation: it runs a chosen cell on a fresh seed (`--confirm`), and chooses nothing.",
+            "evaluation; tuning: it searches for values of its cell's open parameters, and never reads the test split;"
+            " confirmation: it runs a chosen cell on a fresh seed (`--confirm`), and chooses nothing; or measurement: it"
+            " finds something out about the net of its parent, and trains nothing.",
         ),
     ]
     tuned: Annotated[
@@ -90,7 +97,10 @@ class TrialRow:
         ),
     ]
     parent_id: Annotated[
-        str | None, Column("-", "The trial whose net a variant was made of; null of a trial that trains.")
+        str | None,
+        Column(
+            "-", "The trial whose net a variant was made of, or a measurement is about; null of a trial that trains."
+        ),
     ]
     config_id: Annotated[
         str | None,
@@ -147,5 +157,15 @@ CONFIRMATION_TRIALS = Table(
     since=8,
 )
 
-TRIAL_TABLES = (TRIALS, TUNING_TRIALS, EARLIER_TRIALS, CONFIRMATION_TRIALS)
+MEASUREMENTS = Table(
+    name="measurements",
+    about="One row for each measurement (an entry of the section `measure`) of each trial of the grid of the latest run,"
+    " whatever happened to it: `trial_id` is the measurement's own, `parent_id` the trial that it is about. What it found"
+    " out stands in tables of its own.",
+    key=("trial_id",),
+    row=TrialRow,
+    since=12,
+)
+
+TRIAL_TABLES = (TRIALS, TUNING_TRIALS, EARLIER_TRIALS, CONFIRMATION_TRIALS, MEASUREMENTS)
 """They have the same columns, and each trial stands in one of them."""

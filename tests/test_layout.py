@@ -32,8 +32,10 @@ LAYERS: Final = {
 MAX_AT_THE_TOP: Final = {"orchestrator": 6, "trainables": 13}
 MAX_IN_A_FOLDER: Final = 26
 MAX_LINES: Final = 400
-OF_COMPONENTS: Final = {"datasets", "models", "optimizers", "regularizers", "schedules", "tasks", "deployments"}
-"""A component a file: as many as there are."""
+OF_COMPONENTS: Final = frozenset(
+    ("datasets", "models", "optimizers", "regularizers", "schedules", "tasks", "deployments", "measurements", "cli")
+)
+"""A component or a command a file: as many as there are."""
 
 
 def imports(module: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ LEARNING_AXES: Final[tuple[str, ...]] = get_args(LearningAxis)
 """What learns from a data set, and how: a grid can tune it, and set it for some cells."""
 METHOD_AXES: Final[tuple[str, ...]] = tuple(axis for axis in AXES if axis != "dataset")
 """What is compared on a data set: what learns from it, and what becomes of the net."""
-KINDS: Final = (*AXES, "schedule", "task")
+KINDS: Final = (*AXES, "schedule", "task", "measurement")
 """All kinds of component."""
 
 NOTHING_MADE: Final = "none"

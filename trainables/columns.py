@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
+from itertools import chain
 from math import inf
 from types import NoneType
 from typing import Annotated, Any, Final, Literal, Self, get_args, get_origin, get_type_hints
@@ -34,6 +35,8 @@ class Column:
     """Of a number, as a table has it."""
     of_parent: float | None = None
     """Of what compares a variant with the net that it was made of: what that net has beside itself, whose rows are null."""
+    of_measurement: bool = False
+    """Whether a measurement finds it out (`Headline`)."""
     share_of_parent: str = ""
     """The column that has a variant's value as a share of its parent's, which the parent's own row gets from there."""
 
@@ -114,8 +117,32 @@ class Scores:
     ]
 
 
-def columns_of(record: type, scores: Sequence[type[Scores]] = ()) -> Iterator[TableColumn]:
-    """Return the columns of a record and of the records in it. scores: of every task, for a field that holds `Scores`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline(Column):
+    """Marks a field of `Headlines`: a column that a measurement fills, and from whose row that of the trial gets it."""
+
+    of_measurement: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Headlines:
+    """What a measurement tells of a net in a figure each. Each measurement declares its own (`Measurement.headlines`):
+    fields of a subclass, marked with `Headline`.
+    """
+
+    def found(self) -> Iterator[tuple[str, float]]:
+        """What is known, by name."""
+        values = ((each.name, getattr(self, each.name)) for each in fields(self))
+        return ((name, float(value)) for name, value in values if value is not None)
+
+
+def columns_of(
+    record: type, scores: Sequence[type[Scores]] = (), headlines: Sequence[type[Headlines]] = ()
+) -> Iterator[TableColumn]:
+    """Return the columns of a record and of the records in it.
+
+    scores: of every task, for a field that holds `Scores`; headlines: of every measurement, for one that holds `Headlines`.
+    """
     for part in _parts(record):
         if part.column is not None:
             nullable = part.optional or part.column.may_be_nan
@@ -123,7 +150,8 @@ def columns_of(record: type, scores: Sequence[type[Scores]] = ()) -> Iterator[Ta
         elif issubclass(part.type, Scores):
             yield from _score_columns(part.prefix, scores)
         else:
-            for inner in columns_of(part.type, scores):
+            held = headlines if part.type is Headlines else (part.type,)
+            for inner in chain.from_iterable(columns_of(each, scores, headlines) for each in held):
                 name, nullable = f"{part.prefix.prefix}{inner.name}", part.optional or inner.nullable
                 told = part.prefix.null and not inner.column.share_of_parent
                 about = f"{inner.about} Null {part.prefix.null}." if told else inner.about

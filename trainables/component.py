@@ -72,7 +72,7 @@ class Component(BaseModel):
     )
 
     role: ClassVar[str]
-    """The axis or role: `dataset`, `model`, `optimizer`, `regularizer`, `schedule`, `task`."""
+    """The axis or role: `dataset`, `model`, `optimizer`, `regularizer`, `schedule`, `task`, `measurement`."""
     name: ClassVar[str]
     """How a grid names it."""
     version: ClassVar[int] = 1

@@ -1,5 +1,5 @@
-"""What a model, an optimizer, a regularizer and a deployment are: parameters, a reason where they cannot work, and what
-they do.
+"""What a model, an optimizer, a regularizer, a deployment and a measurement are: parameters, a reason where they cannot
+work, and what they do.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from trainables.columns import Headlines
 from trainables.component import Component, PerWorker
 from trainables.context import Context
 from trainables.dataset import DataInfo, DataLocation, Examples, ImageArray, Input
-from trainables.records import EpochRow
+from trainables.records import Breakdown, EpochRow
 
 if TYPE_CHECKING:
     import torch
@@ -270,3 +271,26 @@ class Deployment(Component):
     def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
         """Return None, or the reason why it can make nothing of this model (the reason of a skipped row)."""
         return None
+
+
+# What a measurement is: a configuration of what is found out about a net that a trial has trained, which stays as it is.
+
+
+class Measurement(Component):
+    """An entry of the section `measure`. Each also has `measure`, as `stages.measurement.Measures` says it."""
+
+    role: ClassVar[str] = "measurement"
+    tables: ClassVar[type[Breakdown]]
+    """The results tables that it adds rows to: fields of a subclass, each a table of its name."""
+    headlines: ClassVar[type[Headlines]] = Headlines
+    """Its figures that stand in the row of the measured trial too."""
+
+    def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
+        """Return None, or the reason why it can find nothing out here (the reason of a skipped row)."""
+        return None
+
+    def needs_images(self, data: DataInfo) -> str | None:
+        """The answer of `unsupported_reason` for one that shows a classifier other images."""
+        if data.input != "image":
+            return f"{self.name} changes images, but {data.name} has {data.input} inputs"
+        return None if data.classes else f"{self.name} needs classes, but {data.name} has the task {data.task}"

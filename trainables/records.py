@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal, Self
 
-from trainables.columns import Column, Prefix, Rows, Scores
+from trainables.columns import Column, Headlines, Prefix, Rows, Scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +177,18 @@ class Costs:
         ),
     ] = None
     device_memory_bytes: Annotated[int | None, Column("B", "All memory of the GPU; null on a CPU.")] = None
+    energy_j: Annotated[
+        float | None,
+        Column(
+            "J",
+            "Energy that the processor packages, and the GPU that computed, drew while the trial ran, by counters of its"
+            " machine: what else ran there is in it. Null where none can be read; never an estimate.",
+            "lower",
+        ),
+    ] = None
+    energy_source: Annotated[
+        str | None, Column("-", "The counters: `rapl`, `nvml` or `rapl+nvml`; null where none can be read.")
+    ] = None
 
     def __post_init__(self) -> None:
         total = self.train_seconds + (self.feature_seconds or 0.0) + (self.generation_seconds or 0.0)
@@ -378,6 +390,7 @@ class TrialResult:
     cue: Annotated[CueScores | None, Prefix("cue_")] = None
     """None where no cue was planted, or the test split was not measured."""
     variant: Annotated[VariantScores | None, Prefix("", null="of trials that train, or without classes")] = None
+    headlines: Annotated[Headlines | None, Prefix("", null="until it was measured")] = None
     predictions: Predictions | None = None
     """None where the protocol or the task keeps none, and on every rank but the first."""
     costs: Costs

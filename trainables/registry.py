@@ -2,7 +2,8 @@
 `models/torchvision/` the models `torchvision:NAME`.
 
 A package outside adds its own under the entry-point groups `orch.datasets`, `orch.models`, `orch.optimizers`,
-`orch.regularizers`, `orch.schedules` and `orch.tasks`: the entry's name is the component's, its value `module:Class`.
+`orch.regularizers`, `orch.schedules`, `orch.tasks` and `orch.measurements`: the entry's name is the component's, its value
+`module:Class`.
 Only the component that is asked for is imported.
 """
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from trainables.component import Component, PerWorker
 from trainables.dataset import Dataset
-from trainables.interfaces import Deployment, Model, Optimizer, Regularizer
+from trainables.interfaces import Deployment, Measurement, Model, Optimizer, Regularizer
 from trainables.protocol import Protocol
 from trainables.records import Seeds
 
@@ -39,7 +39,7 @@ class Checkpoints:
 
 @dataclass(frozen=True, slots=True)
 class ParentTrial:
-    """The trial whose net a variant is made of."""
+    """The trial whose net a variant is made of, or a measurement is about."""
 
     trial_id: str
     weights: Path
@@ -68,7 +68,9 @@ class TrialTask:
     split_is_known: bool = False
     """Whether the sweep has the examples of its test split already, which then need not travel."""
     parent: ParentTrial | None = None
-    """Of a variant; None where the trial trains a net of its own."""
+    """Of a variant or a measurement; None where the trial trains a net of its own."""
+    measurement: Measurement | None = None
+    """What is found out about the parent's net, where that is all."""
 
     def resumed_at(self, epoch: int) -> TrialTask:
         """The same, going on from this epoch."""
@@ -204,6 +206,11 @@ def identity_of_workers(cell: bytes, counted: int) -> bytes:
 def variant_identity(parent: bytes, deployment: bytes) -> bytes:
     """8 bytes that stand for a cell of variants. parent: the identity of the cell that trains; deployment: a digest."""
     return blake2b(b"deployment" + parent + deployment, digest_size=8).digest()
+
+
+def measurement_identity(cell: bytes, measurement: bytes) -> bytes:
+    """8 bytes that stand for what is found out about the nets of a cell. measurement: a digest."""
+    return blake2b(b"measurement" + cell + measurement, digest_size=8).digest()
 
 
 def trial_identity(cell: bytes, seed: int) -> str:

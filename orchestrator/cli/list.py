@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from orchestrator.grid.schema import ComponentDoc, ParameterDoc
 
-_KINDS = (*AXES, "schedule")
+_KINDS = (*AXES, "schedule", "measurement")
 
 
 @click.command(epilog="Example: orch list model")

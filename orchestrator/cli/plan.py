@@ -87,6 +87,7 @@ def _as_json(seen: "Preview") -> dict[str, Any]:
         "looks": None if seen.looks is None else list(seen.looks.all_sizes),
         "tuning_trials": counts.tuning_trials,
         "variants": counts.variants,
+        "measurements": counts.measurements,
         "confirmation_trials": counts.confirmation_trials,
         "done": counts.done,
         "without_predictions": counts.unpredicted,
@@ -134,6 +135,8 @@ def _print(seen: "Preview") -> None:
         table.add_row(f"{seen.most_trials:,}", until)
     if counts.tuning_trials:
         table.add_row(f"{counts.tuning_trials:,}", f"of them for tuning: {seen.tuning}")
+    if counts.measurements:
+        table.add_row(f"{counts.measurements:,}", "of them measurements of trained nets (measure), which train nothing")
     if counts.variants:
         table.add_row(f"{counts.variants:,}", "of them made of trained nets (deployment), which others of them train")
     if counts.confirmation_trials:

@@ -225,11 +225,12 @@ def _print_confirmed(paths: "ResultsPaths", *, as_json: bool, as_csv: bool) -> N
 
 def _notes(trials: "pa.Table", query: "TrialQuery") -> Iterator[str]:
     from orchestrator.results.query import of_latest, of_purpose, only_evaluating, order_of
+    from results_schema import MEASUREMENT
 
     latest = of_latest(trials)
     if (earlier := trials.num_rows - latest.num_rows) and not query.names("planned"):
         yield f"{earlier} of them are from earlier grids (show them with --where planned=no)"
-    for purpose in ("tuning", "confirmation"):
+    for purpose in ("tuning", "confirmation", MEASUREMENT):
         if (others := of_purpose(latest, purpose)) and not query.names("purpose"):
             yield f"{others} of them are for {purpose} (show them with --where purpose={purpose})"
     yield from order_of(only_evaluating(latest)).notes(sorted_by=query.sort, columns=bool(query.columns))

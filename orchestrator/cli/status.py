@@ -57,6 +57,8 @@ def _as_text(progress: "Progress", results: Path) -> str:
     lines += [f"  {status.replace('_', ' '):14} {count:>8}" for status, count in progress.counts.items()]
     if progress.tuning:
         lines.append(f"  {'(for tuning)':14} {progress.tuning:>8}")
+    if progress.measurements:
+        lines.append(f"  {'(measurements)':14} {progress.measurements:>8}")
     if progress.unplanned:
         lines.append(f"  {'(of earlier grids, kept)':14} {progress.unplanned}")
     if progress.look is not None:

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, fie
 from clusters.yaml_file import At, YamlList
 from orchestrator.grid.axes import WrittenAxes, WrittenCell, read_before
 from orchestrator.grid.claims import Claim
+from orchestrator.grid.measurements import measurements
 from orchestrator.grid.mistakes import Gathering, Mistake, mistake, near, shown
 from orchestrator.grid.rules import Exclude, ExcludeField, Override, OverrideField, labels_of, set_by
 from orchestrator.grid.seeds import MAX_SEED, GridSeeds, SeedsField
@@ -17,6 +18,7 @@ from orchestrator.grid.settings import CheckpointPolicy, Resources, Section, Wan
 from orchestrator.grid.tuning import TuningSpec
 from trainables import AXES
 from trainables.columns import ClassMeasure
+from trainables.interfaces import Measurement
 from trainables.protocol import LAST, Protocol
 from trainables.task import tasks
 
@@ -105,6 +107,8 @@ class GridFile(Section):
     """Other settings for some of the cells."""
     tuning: TuningSpec | None = None
     """Parameters that are tuned on validation, cell by cell, before the seeds run."""
+    measure: Annotated[tuple[Measurement, ...], PlainValidator(measurements, json_schema_input_type=list[Any])] = ()
+    """What is found out about each trained net: `orch list measurement`."""
     claims: Listed[Claim] = ()
     """What the results should show, stated before the grid runs."""
     family: Annotated[int, Field(ge=1, le=_MAX_FAMILY)] | None = None

@@ -57,6 +57,7 @@ _SECTIONS: Final = {
 _KINDS: Final = {
     **{"dataset": "Data sets", "model": "Models", "optimizer": "Optimizers", "regularizer": "Regularizers"},
     **{"deployment": "Deployments", "schedule": "Schedules"},
+    "measurement": "Measurements",
 }
 _ROW: Final = "| key | takes | default | |\n| --- | --- | --- | --- |"
 
@@ -117,7 +118,7 @@ def takes(value: Schema) -> str:
     if "$ref" in value:
         name = value["$ref"].rpartition("/")[2]
         if name not in _SECTIONS:
-            return "a level" if name.endswith("_level") else "a value"
+            return "a measurement" if name == "measurement" else "a level" if name.endswith("_level") else "a value"
         heading = _SECTIONS[name][0]
         return f"[{heading}](#{_anchor(heading)})"
     if "enum" in value or "const" in value:
@@ -150,7 +151,7 @@ def _anchor(heading: str) -> str:
 
 
 def _components() -> Iterator[str]:
-    for kind in (*AXES, "schedule"):
+    for kind in (*AXES, "schedule", "measurement"):
         found = [one for one in documented(kind) if ":" in one.name or registry.is_built_in(kind, one.name)]
         first = next(one for one in found if ":" not in one.name)
         shared = shared_parameters(registry.get(kind, first.name))

@@ -193,6 +193,13 @@ def grid_schema() -> Schema:
         "description": "How the learning rate changes during training.",
         "anyOf": [*_names(schedules), *mappings],
     }
+    found = [registry.get("measurement", name) for name in registry.names("measurement")]
+    one_of = {"anyOf": [*_names(found), *(_mapping(component, definitions, lists=False) for component in found)]}
+    definitions["measurement"] = one_of
+    measure: Schema = schema["properties"]["measure"]
+    for key in ("type", "items"):
+        measure.pop(key, None)
+    measure["anyOf"] = _one_or_list({"$ref": "#/$defs/measurement"})["anyOf"]
     return {"$schema": _Generator.schema_dialect, **schema, "title": "orch grid"}
 
 

@@ -16,6 +16,7 @@ from orchestrator.grid.rules import Exclude, Override
 from orchestrator.grid.seeds import MAX_SEED
 from orchestrator.grid.settings import CheckpointPolicy, Resources, Wandb, changed
 from orchestrator.grid.tuning import TuningSpec
+from trainables.interfaces import Measurement
 from trainables.protocol import Protocol
 from trainables.spec import SOURCES, Source, Variation
 
@@ -55,6 +56,8 @@ class GridSpec(BaseModel):
     """Axes that are walked level by level."""
     overrides: Annotated[tuple[Override, ...], SkipValidation] = ()
     tuning: Annotated[TuningSpec | None, SkipValidation] = None
+    measure: Annotated[tuple[Measurement, ...], SkipValidation] = ()
+    """What is found out about each trained net, each entry once; no part of any trial's identity."""
     claims: Annotated[tuple[Claim, ...], SkipValidation] = ()
     """What is claimed of the results; no part of any trial's identity."""
     family: int | None = None

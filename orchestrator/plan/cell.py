@@ -5,12 +5,13 @@ from typing import NamedTuple, cast
 
 from orchestrator.engine import Shape
 from orchestrator.grid.levels import Level
+from orchestrator.grid.measurements import label_of
 from orchestrator.grid.settings import Resources
 from orchestrator.grid.tuning import TuningSpec
 from orchestrator.plan.resolve import LocatedData
 from trainables import NOTHING_MADE
 from trainables.component import PerWorker
-from trainables.interfaces import Deployment, Model, Optimizer, Regularizer
+from trainables.interfaces import Deployment, Measurement, Model, Optimizer, Regularizer
 from trainables.protocol import Protocol
 from trainables.spec import (
     TrialSpec,
@@ -19,6 +20,7 @@ from trainables.spec import (
     counted_workers,
     done_apart,
     identity_of_workers,
+    measurement_identity,
     split_seed,
     trial_identity,
     tuning_identity,
@@ -83,6 +85,8 @@ class Cell(NamedTuple):
     settings: Settings
     skip: str | None
     """Why it cannot run, or None."""
+    measurement: Measurement | None = None
+    """What its trials find out about the nets of the cell without it; None where they train, or make something."""
 
     @property
     def protocol(self) -> Protocol:
@@ -94,9 +98,14 @@ class Cell(NamedTuple):
         return deploys(self.deployment)
 
     @property
+    def has_parent(self) -> bool:
+        """Whether its trials wait for those of another cell: to make something of their nets, or to measure these."""
+        return self.is_variant or self.measurement is not None
+
+    @property
     def tuning(self) -> TuningSpec | None:
-        """How it is tuned; a variant has what its parent was tuned to."""
-        return None if self.is_variant else self.settings.tuning
+        """How it is tuned; what waits for a parent has what that was tuned to."""
+        return None if self.has_parent else self.settings.tuning
 
     @property
     def resources(self) -> Resources:
@@ -110,7 +119,8 @@ class Cell(NamedTuple):
     def label(self) -> str:
         """Join the labels of its levels, for display."""
         trained = f"{self.dataset.label} {self.model.label} {self.optimizer.label} {self.regularizer.label}"
-        return f"{trained} {self.deployment.label}" if self.is_variant else trained
+        made = f"{trained} {self.deployment.label}" if self.is_variant else trained
+        return made if self.measurement is None else f"{made} {label_of(self.measurement)}"
 
     def label_on(self, axes: Collection[str]) -> str:
         """The same of some axes alone, such as those on which a sweep's cells differ; of the model where none is named."""
@@ -121,12 +131,13 @@ class Cell(NamedTuple):
             "regularizer": self.regularizer,
             "deployment": self.deployment,
         }
-        return " ".join(level.label for axis, level in levels.items() if axis in axes) or self.model.label
+        label = " ".join(level.label for axis, level in levels.items() if axis in axes) or self.model.label
+        return label if self.measurement is None else f"{label} {label_of(self.measurement)}"
 
     @property
     def shape(self) -> Shape:
-        """What one of its trials needs of a slot. A variant is made by one worker."""
-        if self.is_variant:
+        """What one of its trials needs of a slot. Variants and measurements are one worker's."""
+        if self.has_parent:
             return Shape(1, self.resources.cpus, self.resources.gpus)
         return Shape(self.resources.workers, self.resources.cpus, self.resources.gpus)
 
@@ -135,21 +146,22 @@ class Cell(NamedTuple):
         """Whether its trials leave what they say of each test example."""
         data = self.data
         keeps = data.task is not None and data.info is not None and data.task.keeps_answers(data.info)
-        return keeps and self.protocol.keep_predictions
+        return keeps and self.protocol.keep_predictions and self.measurement is None
 
     @property
     def identity(self) -> bytes:
         """8 bytes; in hex, the cell's id. Raises DataMissing where the data is not there."""
         levels = self.model, self.optimizer, self.regularizer, self.deployment
-        return identity_of(self.data.digest, *levels, self.settings)
+        made = identity_of(self.data.digest, *levels, self.settings)
+        return made if self.measurement is None else measurement_identity(made, self.measurement.digest())
 
     @property
     def parent_cell_id(self) -> str:
-        """Of the cell that trains the nets that a variant's are made of."""
+        """Of the cell that trains the nets that a variant's are made of or a measurement is about."""
         return self._trained.hex()
 
     def parent_id(self, seed: int) -> str:
-        """The trial whose net a variant's trial with this seed is made of."""
+        """The trial whose net the one with this seed is made of or about."""
         return trial_identity(self._trained, seed)
 
     @property

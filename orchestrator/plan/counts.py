@@ -12,9 +12,11 @@ class PlanCounts:
     trials: int
     """Rows of the `trials` table: those of skipped cells are among them, and those that tune."""
     tuning_trials: int
+    """Trials that only tune: of each cell that runs, before its seeds."""
     variants: int
     """Trials that make something of the nets that others train."""
-    """Trials that only tune: of each cell that runs, before its seeds."""
+    measurements: int
+    """Of the nets that they train."""
     skipped: dict[str, int]
     """Reason to the number of cells that are skipped for it."""
     skipped_trials: int

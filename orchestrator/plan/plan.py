@@ -26,7 +26,7 @@ from results_schema import OPEN, RETRYABLE
 from trainables.component import Component
 from trainables.data.subset import SeededSplit
 from trainables.dataset import DataLocation
-from trainables.spec import trial_identity, variant_identity
+from trainables.spec import measurement_identity, trial_identity, variant_identity
 
 Lacks = Callable[[Cell], str | None]
 """Why a trial of a cell has no room; None where it has."""
@@ -98,7 +98,12 @@ class Plan:
         return (*self.grid.warnings, Problem(str(self.grid.path), at.line, at.column, message))
 
     def cells(self) -> Iterator[Cell]:
-        """Yield every cell once, skipped ones among them, the data set changing slowest."""
+        """Yield every cell once, skipped ones among them, the data set changing slowest; behind each what measures it."""
+        for cell in self._combined():
+            yield cell
+            yield from self._measuring(cell)
+
+    def _combined(self) -> Iterator[Cell]:
         if not self._may_repeat:
             yield from map(self._cell, self._walk)
             return
@@ -109,6 +114,13 @@ class Plan:
                     seen.add(key)
                     yield cell
 
+    def _measuring(self, cell: Cell) -> Iterator[Cell]:
+        """What is found out about the nets of a cell that trains some."""
+        if cell.skip is None and not cell.is_variant and not cell.protocol.schedule.is_range_test:
+            for measurement in self.grid.measure:
+                made = cell._replace(measurement=measurement)
+                yield made._replace(skip=self._support.of_measurement(cell.data, cell.model, measurement))
+
     def trials(self) -> Iterator[PlannedTrial]:
         """Every cell with each of its seeds, skipped ones among them. Raises DataMissing where the data is not there."""
         for cell in self.cells():
@@ -118,7 +130,7 @@ class Plan:
 
     def seeds_of(self, cell: Cell) -> Sequence[int]:
         """The grid's seeds, and what has been added to them for this cell; those that confirm it last."""
-        fresh = self.fresh_seeds_of(cell)
+        fresh = self.fresh_seeds_of(cell) if cell.measurement is None else ()
         return (*self._choosing(cell), *fresh) if fresh else self._choosing(cell)
 
     def fresh_seeds_of(self, cell: Cell) -> Sequence[int]:
@@ -130,7 +142,9 @@ class Plan:
 
     def _and_made_of_it(self, cell: Cell) -> Sequence[str]:
         """The ids of a cell and, where it trains, of those that need its nets for each of their seeds."""
-        if cell.is_variant or not self.has_variants:
+        if cell.measurement is not None:  # whatever seeds are trained are measured
+            return self._and_made_of_it(cell._replace(measurement=None))
+        if cell.is_variant or not self._deployments:
             return (cell.cell_id,)
         return (cell.cell_id, *(variant_identity(cell.identity, digest).hex() for digest in self._deployments))
 
@@ -147,12 +161,14 @@ class Plan:
         combinations = iter(self._walk)
         while wanted and (combination := next(combinations, None)) is not None:
             identity = self._identity(combination)
-            if identity not in wanted:
+            here = wanted & {identity, *(measurement_identity(identity, digest) for digest in self._measurements)}
+            if not here:
                 continue
             cell = self._cell(combination)
-            if cell.skip is None or skipped:
-                yield cell
-                wanted.discard(identity)
+            for found in (cell, *self._measuring(cell)):
+                if found.identity in here and (found.skip is None or skipped):
+                    yield found
+                    wanted.discard(found.identity)
 
     def counts(self, kept: ExistingResults | None = None, lacks: Lacks = _nothing) -> PlanCounts:
         """How much there is. kept: what the results directory has; no id is computed without. lacks: why a trial of a cell
@@ -160,6 +176,7 @@ class Plan:
         """
         tally = self._tally(lacks)
         cells, seeds = sum(tally.values()), len(self.grid.seeds)
+        measuring = sum(count for outlook, count in tally.items() if outlook.measures)
         skipped: Counter[str] = Counter()
         without: Counter[str] = Counter()
         for outlook, count in tally.items():
@@ -173,10 +190,11 @@ class Plan:
         failed = sum(count for status, count in known.items() if status in RETRYABLE)
         done = sum(count for status, count in known.items() if status not in RETRYABLE | OPEN | {"skipped"})
         return PlanCounts(
-            cells=cells,
+            cells=cells - measuring,
             trials=cells * seeds + tuning + added,
             tuning_trials=tuning,
             variants=sum(count for outlook, count in tally.items() if outlook.is_variant) * seeds,
+            measurements=measuring * seeds,
             confirmation_trials=self._confirming() if kept and self.confirming.cells else 0,
             skipped=dict(skipped),
             skipped_trials=sum(skipped.values()) * seeds,
@@ -205,7 +223,7 @@ class Plan:
     def _added(self, kept: ExistingResults) -> int:
         given = {*self.added.cells, *self.confirming.cells}
         cells = [*self.among(given)]
-        parents = {cell.parent_cell_id for cell in cells if cell.is_variant} - given
+        parents = {cell.parent_cell_id for cell in cells if cell.has_parent} - given
         return sum(map(self._added_to, (*cells, *self.among(parents))))
 
     def _added_to(self, cell: Cell) -> int:
@@ -231,7 +249,9 @@ class Plan:
             looked_at = {component: self._support.reads(component) for component in self._components}
             tally: Counter[_CellOutcome] = Counter()
             for combination, count in self._walk.alike(looked_at):
-                tally[_outlook(self._cell(combination), lacks, self.grid.seeds)] += count
+                cell = self._cell(combination)
+                for each in (cell, *self._measuring(cell)):
+                    tally[_outlook(each, lacks, self.grid.seeds)] += count
             if looked_at == {component: self._support.reads(component) for component in self._components}:
                 return tally
 
@@ -307,9 +327,13 @@ class Plan:
         return self._by_level[level]
 
     @property
-    def has_variants(self) -> bool:
-        """Whether something is made of trained nets."""
-        return bool(self._deployments)
+    def needs_nets(self) -> bool:
+        """Whether something is made of trained nets, or found out about them."""
+        return bool(self._deployments or self.grid.measure)
+
+    @cached_property
+    def _measurements(self) -> tuple[bytes, ...]:
+        return tuple(measurement.digest() for measurement in self.grid.measure)
 
     @cached_property
     def _deployments(self) -> tuple[bytes, ...]:
@@ -355,12 +379,15 @@ class _CellOutcome(NamedTuple):
     """How many trials tune it."""
     is_variant: bool = False
     """Whether it runs, and makes something of trained nets."""
+    measures: bool = False
+    """Whether it is about the nets of another cell, run or skipped."""
 
 
 def _outlook(cell: Cell, lacks: Lacks, seeds: Sequence[int]) -> _CellOutcome:
+    measures = cell.measurement is not None
     if cell.skip is not None:
-        return _CellOutcome(cell.skip, None, 0)
-    return _CellOutcome(None, lacks(cell), cell.tuning_total(seeds), cell.is_variant)
+        return _CellOutcome(cell.skip, None, 0, measures=measures)
+    return _CellOutcome(None, lacks(cell), cell.tuning_total(seeds), cell.is_variant, measures)
 
 
 def _key(cell: Cell) -> bytes:

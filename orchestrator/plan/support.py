@@ -9,7 +9,7 @@ from orchestrator.grid.values import Remembered
 from orchestrator.plan.resolve import LocatedData
 from trainables.component import Component
 from trainables.dataset import DataInfo, Dataset
-from trainables.interfaces import Deployment, Model, Optimizer, Regularizer
+from trainables.interfaces import Deployment, Measurement, Model, Optimizer, Regularizer
 from trainables.protocol import Protocol, unsupported
 
 
@@ -59,6 +59,14 @@ class Support:
             "deployment", data, lambda component, model: component.unsupported_reason(info, model)
         )
         return reason(part.given, model.parts[0].given)
+
+    def of_measurement(self, data: LocatedData, model: Level, measurement: Measurement) -> str | None:
+        """The reason why a measurement can find nothing out about this model on this data, or None."""
+        info = data.info
+        if info is None or type(measurement).unsupported_reason is Measurement.unsupported_reason:
+            return None
+        reason = self._remembered("model", id(measurement), lambda model: measurement.unsupported_reason(info, model))
+        return reason(model.parts[0].given)
 
     def of_protocol(self, model: Level, optimizer: Level, protocol: Protocol) -> str | None:
         """The reason why a model or an optimizer cannot follow this protocol, or None."""

@@ -26,10 +26,10 @@ from orchestrator.remote.jobs import ask
 from orchestrator.remote.request import RESULTS
 from orchestrator.store.fetched import FetchedFrom, read_fetched, write_fetched
 from orchestrator.store.files import link_on_the_way, not_permitted
-from orchestrator.store.inspection import JournalFiles
 from orchestrator.store.lock import ResultsLock
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.predictions.parts import parts_in
+from orchestrator.store.sealing.inspection import JournalFiles
 
 # An archive from a head, unpacked: all that is in it is looked at before anything is written.
 

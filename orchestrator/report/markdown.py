@@ -38,6 +38,9 @@ def _lines(page: Page) -> Iterator[str]:
     if page.deployed is not None:
         yield f"\n## Deployment\n\n{ABOUT}\n"
         yield from _table(page.deployed)
+    for section in page.measured:
+        yield f"\n## {section.title}\n\n{section.about}\n"
+        yield from _table(section.table)
     yield "\n## Failures\n"
     if page.problems.rows:
         yield from _table(page.problems)

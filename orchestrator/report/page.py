@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from orchestrator.report.claims import ClaimSection
 from orchestrator.report.gallery import Gallery
 from orchestrator.report.kept_images import KeptImage
+from orchestrator.report.measured import Section
 from orchestrator.report.page_data import Breakdowns, Cells, Curves, DataTable, Effects, RankFigure, Tuning
 from orchestrator.report.side_by_side import SideBySide
 from orchestrator.report.summary import Notice, WinningCell
@@ -76,6 +77,8 @@ class Page:
     """None where no trial tunes."""
     deployed: DataTable | None
     """Variants beside their parents; None where nothing was made of trained nets."""
+    measured: tuple[Section, ...]
+    """What was found out about trained nets."""
     all_trials: DataTable
     side_by_side: SideBySide
     problems: DataTable

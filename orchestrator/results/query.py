@@ -139,8 +139,8 @@ class TrialQuery:
 
 
 def choose(trials: pa.Table, query: TrialQuery, *, all_columns: bool = False) -> pa.Table:
-    """The rows and columns asked for; of trials that tune or confirm none, unless a condition names `purpose`, and of those
-    that only earlier grids named none, unless one names `planned`.
+    """The rows and columns asked for; of trials that tune, confirm or measure none, unless a condition names
+    `purpose`, and of those that only earlier grids named none, unless one names `planned`.
 
     Raises UserError (an unknown column, with near names; a value of another type).
     """

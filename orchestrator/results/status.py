@@ -13,13 +13,20 @@ from orchestrator.store.lock_note import Holder, living_holder
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import COPIED_AT
 from orchestrator.text import counted
-from results_schema import CONFIRMATION, RETRYABLE, still_to_run
+from results_schema import CONFIRMATION, MEASUREMENT, RETRYABLE, still_to_run
 from trainables import AXES, levels_shown
 
 FAILURES_SHOWN: Final = 5
 
 _LABELS: Final = ", ".join(
-    ("trials.trial_id", *(f"cells.{axis}" for axis in AXES), "trials.seed", "trials.purpose", "trials.tuned")
+    (
+        "trials.trial_id",
+        *(f"cells.{axis}" for axis in AXES),
+        "trials.seed",
+        "trials.purpose",
+        "trials.tuned",
+        "measurement",
+    )
 )
 
 
@@ -65,6 +72,8 @@ class Progress:
     """Status to number of trials."""
     tuning: int
     """Trials among them that tune."""
+    measurements: int
+    """Those that measure others."""
     unplanned: int
     """Trials of earlier grids whose rows are kept."""
     running: tuple[RunningTrial, ...]
@@ -109,7 +118,8 @@ def read_progress(paths: ResultsPaths, journal: Journal, failures: int = FAILURE
     return Progress(
         sweep=_sweep(journal),
         counts=counts,
-        tuning=int(next(journal.query("SELECT count(*) FROM trials WHERE purpose = 'tuning' AND planned"))[0]),
+        tuning=_of_purpose(journal, "tuning"),
+        measurements=_of_purpose(journal, MEASUREMENT),
         unplanned=_unplanned(journal, counts),
         running=_running(journal),
         failures=_failures(journal, failures),
@@ -125,6 +135,10 @@ def _sweep(journal: Journal) -> str | None:
         for row in journal.query(f"SELECT sweep FROM trials {condition} LIMIT 1"):
             return str(row[0])
     return None
+
+
+def _of_purpose(journal: Journal, purpose: str) -> int:
+    return int(next(journal.query("SELECT count(*) FROM trials WHERE purpose = ? AND planned", (purpose,)))[0])
 
 
 def _unplanned(journal: Journal, counts: dict[str, int]) -> int:
@@ -182,10 +196,11 @@ class _Named(NamedTuple):
 
 def _named(row: Sequence[Any]) -> _Named:
     """row: the columns of `_LABELS`."""
-    trial_id, *labels, seed, purpose, tuned = row
+    trial_id, *labels, seed, purpose, tuned, measurement = row
     levels = tuple(map(str, labels))
     name = f"tuning {shown_text(tuned)}" if purpose == "tuning" else f"seed {seed}"
     name = f"confirmation, {name}" if purpose == CONFIRMATION else name
+    name = name if measurement is None else f"{measurement}, {name}"
     return _Named(trial_id, levels, name, " / ".join([*levels_shown(levels), name]))
 
 

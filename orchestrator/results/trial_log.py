@@ -60,6 +60,9 @@ class TrialLog:
     purpose: str
     tuned: str | None
     """The values (JSON) that tuning tries or has chosen."""
+    measurement: str | None
+    """What was found out of its parent, where that is all that it did."""
+    parent_id: str | None
     planned: bool
     status: str
     reason: str | None
@@ -79,6 +82,8 @@ def read_trial_log(journal: Journal, prefix: str) -> TrialLog:
         "seed",
         "purpose",
         "tuned",
+        "measurement",
+        "parent_id",
         "planned",
         "status",
         "reason",

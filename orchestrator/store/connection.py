@@ -12,8 +12,8 @@ from typing import Final
 
 from orchestrator.errors import InfrastructureLost, OrchError, UserError
 from orchestrator.store.files import damaged, not_permitted, reading, refuse_other_than_file
-from orchestrator.store.inspection import JournalFiles
 from orchestrator.store.local_disk import is_network
+from orchestrator.store.sealing.inspection import JournalFiles
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Started
-from orchestrator.store import journal_schema, sql
+from orchestrator.store import findings, journal_schema, sql
 from orchestrator.store.connection import checked, checked_io, connect
-from orchestrator.store.inspection import refuse_damage
-from orchestrator.store.journal_writer import JournalWriter
 from orchestrator.store.predictions import waiting
 from orchestrator.store.rekeying.trials import renamed_trials
+from orchestrator.store.sealing.inspection import refuse_damage
+from orchestrator.store.sealing.journal_writer import JournalWriter
 from orchestrator.store.sql import Planning, keep_cell, outcome_values
 from orchestrator.store.version import migrate, migrated_copy, version_of
 from results_schema import (
@@ -195,6 +195,7 @@ class Journal:
         for table in BREAKDOWN:
             self._write(table, getattr(event.result.breakdown, table.name, ()), event.trial_id)
         with self._checked():
+            findings.keep(self._db, event.trial_id, event.result.breakdown)
             waiting.keep(self._db, event.trial_id, event.attempt, event.result.predictions)
         self._end_attempt(event, event.result.status, event.result.reason, None)
 
@@ -240,7 +241,7 @@ class Journal:
 
     def unpredicted(self) -> frozenset[str]:
         """Trials that were completed and evaluate, of which no predictions are kept."""
-        which = "status = 'completed' AND purpose IS NOT 'tuning' AND split_id IS NULL"
+        which = "status = 'completed' AND purpose NOT IN ('tuning', 'measurement') AND split_id IS NULL"
         return frozenset(trial_id for (trial_id,) in self.query(f"SELECT trial_id FROM trials WHERE {which}"))
 
     def skipped_for(self, reason: str) -> frozenset[str]:

@@ -11,14 +11,14 @@ from secrets import token_hex
 from typing import Final
 
 from orchestrator.errors import DamagedResults, InfrastructureLost, ResultsGone, ResultsRemoved, UserError
-from orchestrator.store import stamp
 from orchestrator.store.connection import checked, connect
 from orchestrator.store.files import copy_durably, damaged
-from orchestrator.store.inspection import JournalFiles, inspect, refuse_damage
 from orchestrator.store.journal import Journal
 from orchestrator.store.local_disk import folder_of, is_network
-from orchestrator.store.page_checksums import PageChecksums
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.sealing import stamp
+from orchestrator.store.sealing.inspection import JournalFiles, inspect, refuse_damage
+from orchestrator.store.sealing.page_checksums import PageChecksums
 from orchestrator.store.tables import Checksums
 from results_schema import still_to_run
 from trainables.data.files import JOURNAL

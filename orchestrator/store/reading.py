@@ -10,11 +10,11 @@ from orchestrator.errors import UserError
 from orchestrator.store import sql
 from orchestrator.store.class_columns import measures_in, with_class_columns
 from orchestrator.store.files import not_permitted
-from orchestrator.store.inspection import JournalFiles, refuse_log_that_was_left
 from orchestrator.store.journal import Journal
 from orchestrator.store.local_path import whole_path
 from orchestrator.store.paths import ResultsPaths, results_in
 from orchestrator.store.place import journal_to_read
+from orchestrator.store.sealing.inspection import JournalFiles, refuse_log_that_was_left
 from orchestrator.store.tables import checked_rows, read
 from orchestrator.store.version import SPLIT, check_is_results_dir, is_before, part_of, table_version
 from results_schema import CLASSES, TRIAL_TABLES, TRIALS, VERSION, Table

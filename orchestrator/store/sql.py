@@ -16,6 +16,8 @@ from results_schema import (
     EARLIER_TRIALS,
     ENDED,
     EPOCHS,
+    MEASUREMENT,
+    MEASUREMENTS,
     NOT_MADE,
     TABLES,
     TRIALS,
@@ -23,6 +25,7 @@ from results_schema import (
     CellRow,
     Table,
 )
+from results_schema.measured import headlines_of_measurements
 from trainables import AXES
 from trainables.columns import TableColumn, columns_of, values_of
 from trainables.records import TrialResult
@@ -43,12 +46,16 @@ TRIAL_SECONDS: Final = "coalesce(total_seconds, train_seconds) + eval_seconds + 
 
 _FLAGS: Final = frozenset({None, 0, 1})
 WHICH_TRIALS: Final = {
-    TRIALS.name: "trials.planned AND coalesce(trials.purpose, 'evaluation') NOT IN ('tuning', 'confirmation')",
+    TRIALS.name: "trials.planned AND coalesce(trials.purpose, 'evaluation') = 'evaluation'",
     TUNING_TRIALS.name: "trials.planned AND trials.purpose IS 'tuning'",
     EARLIER_TRIALS.name: "NOT trials.planned",
     CONFIRMATION_TRIALS.name: "trials.planned AND trials.purpose IS 'confirmation'",
+    MEASUREMENTS.name: f"trials.planned AND trials.purpose IS '{MEASUREMENT}'",
 }
 """Which of the journal's trials stand in each table of trials."""
+
+NO_MEASUREMENT: Final = f"trials.purpose IS NOT '{MEASUREMENT}'"
+"""Trials that train or make a net, whatever for."""
 
 _KEYS: Final = {"cells": ("cell_id",), **{table.name: table.key for table in TABLES}}
 
@@ -117,7 +124,7 @@ def plug_in_scores() -> Mapping[str, Sequence[TableColumn]]:
     built_in = [task.scores for task in tasks() if registry.is_built_in("task", task.name)]
     found = {}
     for table in (TRIALS, EPOCHS):
-        own = {column.name for column in columns_of(table.row, built_in)} | {*table.key}
+        own = {column.name for column in columns_of(table.row, built_in, headlines_of_measurements())} | {*table.key}
         found[table.name] = [column for column in table.fields if column.name not in own]
     return found
 
@@ -206,19 +213,27 @@ def to_arrow(values: tuple[Any, ...], field: pa.Field) -> pa.Array:
 
 def _select_trials(which: str) -> str:
     columns = ", ".join(map(_of_trials, TRIALS.fields))
-    of_parents = ", ".join(
-        f"max(CAST(round({field.name} / {share}) AS INTEGER)) AS {field.name}"
-        for field in TRIALS.fields
-        if (share := field.column.share_of_parent)
-    )
+    of_parents = ", ".join(filter(None, map(_of_stages, TRIALS.fields)))
     made = f"(SELECT parent_id, {of_parents} FROM trials WHERE parent_id IS NOT NULL GROUP BY parent_id) AS made"
     joined = f"{TRIALS_AND_CELLS} LEFT JOIN {made} ON made.parent_id = trials.trial_id"
     return f"SELECT {columns} FROM {joined} WHERE {which} ORDER BY trials.rowid"
 
 
+def _of_stages(field: TableColumn) -> str:
+    """What variants and measurements of a trial tell of it; of several measurements of one kind, the one planned first."""
+    if share := field.column.share_of_parent:
+        return f"max(CAST(round({field.name} / {share}) AS INTEGER)) AS {field.name}"
+    if field.column.of_measurement:
+        return (
+            f"(SELECT own.{field.name} FROM trials AS own WHERE own.parent_id = trials.parent_id"
+            f" AND own.{field.name} IS NOT NULL ORDER BY own.planned DESC, own.rowid LIMIT 1) AS {field.name}"
+        )
+    return ""
+
+
 def _of_trials(field: TableColumn) -> str:
-    """Where its value is: of a parent, whose own record is as its training left it, some are what its variants tell."""
-    if field.column.share_of_parent:
+    """Where its value is: of a parent, whose own record is as its training left it, some are what others tell of it."""
+    if field.column.share_of_parent or field.column.of_measurement:
         return f'coalesce(trials."{field.name}", made."{field.name}") AS "{field.name}"'
     return f'{"trials" if field.name in TRIAL_COLUMNS else "cells"}."{field.name}"'
 
@@ -239,7 +254,7 @@ Naming = Callable[[str, Collection[KeptLevel]], Mapping[KeptLevel, str]]
 """Of an axis and all of its levels here, the label of each."""
 
 
-Purpose = Literal["evaluation", "tuning", "confirmation"]
+Purpose = Literal["evaluation", "tuning", "confirmation", "measurement"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +270,7 @@ class PlannedRow:
     repetition: int | None = None
     """Of the cell's tuning, where it has several."""
     parent_id: str | None = None
-    """The trial whose net it is made of, where it is a variant that can run."""
+    """The trial whose net it is made of or about, where it is a variant or a measurement that can run."""
 
 
 def keep_cell(db: sqlite3.Connection, cell: CellRow) -> None:
@@ -325,7 +340,9 @@ class Planning:
 
 # From the records that a trial hands out to the values of table rows.
 
-_OUTCOME: Final = tuple(column.name for column in columns_of(TrialResult, [task.scores for task in tasks()]))
+_OUTCOME: Final = tuple(
+    column.name for column in columns_of(TrialResult, [task.scores for task in tasks()], headlines_of_measurements())
+)
 
 
 def outcome_values(result: TrialResult) -> dict[str, Any]:

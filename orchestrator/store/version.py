@@ -18,13 +18,14 @@ from orchestrator.errors import DamagedResults, UserError
 from orchestrator.store import sql
 from orchestrator.store.connection import connect, look
 from orchestrator.store.files import damaged, reading
-from orchestrator.store.inspection import JournalFiles, inspect
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.rekeying.trials import rekey
+from orchestrator.store.sealing.inspection import JournalFiles, inspect
 from orchestrator.store.sql import columns_there
 from results_schema import (
     CONFIRMATION_TRIALS,
     EARLIER_TRIALS,
+    MEASUREMENTS,
     TABLES,
     TRAINED_NET,
     TRIALS,
@@ -82,13 +83,13 @@ def carried_over(trials: pa.Table) -> pa.Table:
 
 
 def part_of(table: Table, trials: pa.Table) -> pa.Table:
-    """Those of all trials that stand in one of the three tables."""
+    """Those of all trials that stand in one of the tables of trials."""
     import pyarrow.compute as pc
 
     planned = pc.fill_null(_column(trials, "planned"), False)
     if table is EARLIER_TRIALS:
         return trials.filter(pc.invert(planned))
-    if table is CONFIRMATION_TRIALS:  # there was no such trial then
+    if table in (CONFIRMATION_TRIALS, MEASUREMENTS):  # there was no such trial then
         return trials.slice(0, 0)
     tunes = pc.fill_null(pc.equal(_column(trials, "purpose"), "tuning"), False)
     return trials.filter(pc.and_(planned, tunes if table is TUNING_TRIALS else pc.invert(tunes)))

@@ -75,6 +75,8 @@ def headline(result: TrialResult, goal: Goal) -> str:
     """Format one figure, of validation: nobody looks at the test split while trials have still to run."""
     if result.status == "diverged":
         return result.reason or "diverged"
+    if result.headlines is not None:
+        return ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in result.headlines.found())
     value = goal.of_scores(result.val)
     if value is None:
         return f"{result.epochs} epochs"

@@ -58,7 +58,9 @@ def left_behind(plan: Plan, journal: Journal, *, of_latest: bool = False) -> tup
     if plan.missing:
         return ()  # what is not there has no identity yet
     seeds: dict[str, list[int]] = {}
-    which = f"status IN {among(TRAINED)} AND purpose IS NOT 'tuning'{' AND planned' if of_latest else ''}"
+    which = (
+        f"status IN {among(TRAINED)} AND purpose NOT IN ('tuning', 'measurement'){' AND planned' if of_latest else ''}"
+    )
     for cell_id, seed in journal.query(f"SELECT cell_id, seed FROM trials WHERE {which}"):
         seeds.setdefault(cell_id, []).append(seed)
     reasons: Counter[str] = Counter()

@@ -130,7 +130,8 @@ class Sweep:
             return TrialTask(
                 waiting.trial_id, attempt, spec, self._location, None, purpose="tuning", checkpoints=checkpoints
             )
-        wanted = spec.protocol.keep_weights == "best" or self._variants.has(waiting.trial_id)
+        kept = spec.protocol.keep_weights == "best" and cell.measurement is None
+        wanted = kept or self._variants.has(waiting.trial_id)
         weights = self._paths.weights(waiting.trial_id) if wanted else None
         image = self._paths.image(waiting.trial_id)
         return TrialTask(
@@ -140,9 +141,10 @@ class Sweep:
             self._location,
             weights,
             image,
-            checkpoints=checkpoints if spec.deployment is None else None,
+            checkpoints=None if cell.has_parent else checkpoints,
             split_is_known=waiting.split_key in self._known_splits,
-            parent=None if spec.deployment is None else parent_of(waiting, self._journal, self._paths),
+            parent=parent_of(waiting, self._journal, self._paths) if cell.has_parent else None,
+            measurement=cell.measurement,
         )
 
     def requeue(self, trial_task: TrialTask) -> None:
@@ -356,8 +358,10 @@ class Sweep:
 
     def _came_to_its_end(self, trial: RunningTrial, result: TrialResult) -> None:
         """What others learn from it."""
-        costs = result.costs
-        if self._packing.measured(trial.waiting.cell, costs.peak_memory_bytes, costs.device_memory_bytes):
+        costs, cell = result.costs, trial.waiting.cell
+        if cell.measurement is None and self._packing.measured(
+            cell, costs.peak_memory_bytes, costs.device_memory_bytes
+        ):
             self._queue.reshape()
         self._failures.attempt_finished(trial)
         self._drain_bad_nodes()

@@ -28,7 +28,7 @@ def named_trials(plan: Plan, kept: Mapping[str, str], prefixes: Sequence[str]) -
         seeds = plan.seeds_of(cell)
         of_tuning = [trial for trial in cell.tuning_ids(seeds) if trial.startswith(wanted)]
         tuning.update(of_tuning)
-        if cell.is_variant and cell.skip is None:
+        if cell.has_parent and cell.skip is None:
             parents.update((cell.trial_id(seed), cell.parent_id(seed)) for seed in seeds)
         for trial in (*cell.trial_ids(seeds), *of_tuning):
             if trial.startswith(wanted):

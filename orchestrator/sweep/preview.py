@@ -130,7 +130,7 @@ def _unweighted(paths: ResultsPaths, journal: Journal) -> dict[str, float]:
     there: set[str] = set()
     with suppress(FileNotFoundError):
         there = {path.stem for path in paths.all_weights.iterdir()}
-    which = "status = 'completed' AND purpose IS NOT 'tuning'"
+    which = "status = 'completed' AND purpose NOT IN ('tuning', 'measurement')"
     rows = journal.query(f"SELECT trial_id, {TRIAL_SECONDS} FROM trials WHERE {which}")
     return {trial: seconds or 0.0 for trial, seconds in rows if trial not in there}
 

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, cast
 
+from orchestrator.grid.measurements import label_of
 from orchestrator.plan.cell import Cell
 from orchestrator.plan.plan import Plan
 from orchestrator.store.journal import Journal
@@ -21,7 +22,7 @@ from orchestrator.sweep.counting import Expectation, FlopCounter
 from orchestrator.sweep.queue import Packing, TrialQueue, Waiting
 from orchestrator.sweep.tuning.tuner import CellTuner, DeferredCell, DeferredCells, DeferredTrial
 from orchestrator.sweep.variants import WaitingVariants, values_of_parent, without_net
-from results_schema import ENDED, NOT_MADE, OPEN, RETRYABLE, CellRow
+from results_schema import ENDED, MEASUREMENT, NOT_MADE, OPEN, RETRYABLE, CellRow
 from trainables import AXES
 from trainables.component import Component
 from trainables.interfaces import Deployment, Model
@@ -84,6 +85,8 @@ def cell_row(cell: Cell) -> CellRow:
         optimizer_config=_json(cell.optimizer.config),
         regularizer_config=json.dumps([_values(part) for part in cell.regularizer.configs]),
         deployment_config=_json(cell.deployment.config),
+        measurement=None if cell.measurement is None else label_of(cell.measurement),
+        measurement_config=None if cell.measurement is None else _json(cell.measurement),
         protocol_config=json.dumps(cell.protocol.parameters()),
         tuning_config=json.dumps(cell.tuning.recorded()) if cell.tuning else None,
         varied=",".join(variation.sources) if (variation := cell.settings.variation) is not None else None,
@@ -114,8 +117,8 @@ def trial_rows(cell: Cell, seeds: Sequence[int], fresh: Sequence[int] = ()) -> I
     several = cell.tuning if cell.tuning is not None and cell.tuning.repetitions > 1 else None
     for seed in seeds:
         repetition = None if several is None else several.repetition_of(seed)
-        purpose: Purpose = "confirmation" if seed in fresh else "evaluation"
-        parent = cell.parent_id(seed) if cell.is_variant and cell.skip is None else None
+        purpose: Purpose = "confirmation" if seed in fresh else MEASUREMENT if cell.measurement else "evaluation"
+        parent = cell.parent_id(seed) if cell.has_parent and cell.skip is None else None
         yield PlannedRow(trial_identity(identity, seed), cell_id, purpose, seed, source, cell.skip, repetition, parent)
 
 
@@ -154,6 +157,8 @@ def cell_source(cell: Cell) -> str:
     parts = (*cell.dataset.configs, *cell.model.configs, *cell.optimizer.configs, *cell.regularizer.configs)
     if cell.is_variant:
         parts += cell.deployment.configs
+    if cell.measurement is not None:
+        parts += (cell.measurement,)
     return source_digest(tuple(type(part) for part in parts))
 
 
@@ -243,7 +248,7 @@ def record_plan(
             expected = _expected(cell, expectation, examples)
             if cell.tuning is None:
                 for waiting in _waiting(cell, rows, kept, expected, len(pending.queue)):
-                    (pending.variants if cell.is_variant else pending.queue).add(waiting)
+                    (pending.variants if cell.has_parent else pending.queue).add(waiting)
                 continue
             for deferred in _tunings(cell, parts, rows, kept, journal, expected, pending.queue):
                 pending.deferred.add(deferred)
@@ -347,7 +352,7 @@ def _deferred(row: PlannedRow, kept: _ExistingResults) -> DeferredTrial:
 def _expected(cell: Cell, expectation: Expectation, examples: Mapping[str, int]) -> float:
     data, model = cell.data, cell.model.config
     assert data.info is not None and isinstance(model, Model)
-    epochs = cell.protocol.epochs
+    epochs = 1 if cell.measurement is not None else cell.protocol.epochs
     if cell.is_variant:
         epochs = max(1, cast(Deployment, cell.deployment.config).trains)
     return expectation.seconds(cell.cell_id, model, data.info, examples[data.level.label], epochs)

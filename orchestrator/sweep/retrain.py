@@ -59,7 +59,7 @@ def retrain_parents(plan: Plan, paths: ResultsPaths, train: Callable[[Path, tupl
 
 def _refuse_added(plan: Plan, gone: Sequence[str]) -> None:
     seeds = frozenset(plan.grid.seeds)
-    own = {cell.trial_id(seed) for cell in plan.cells() if not cell.is_variant for seed in seeds}
+    own = {cell.trial_id(seed) for cell in plan.cells() if not cell.has_parent for seed in seeds}
     if added := [trial for trial in gone if trial not in own]:
         raise UserError(
             f"--retrain-parents: {counted(len(added), 'trial')} without weights ran on seeds that were added to the grid's"

@@ -15,7 +15,7 @@ from orchestrator.engine import Engine, RunTrial, Shape
 from orchestrator.engine.opening import ray_engine
 from orchestrator.engine.placement import never_fits
 from orchestrator.errors import InfrastructureLost, Interrupted, ResultsGone, ResultsRemoved, Stopped, UserError
-from orchestrator.grid import GridSpec, read_grid
+from orchestrator.grid import GridSpec, read_grid, read_text
 from orchestrator.grid.looks import LookPlan
 from orchestrator.plan.counts import ExistingResults
 from orchestrator.plan.extra_seeds import AddedSeeds
@@ -32,6 +32,7 @@ from orchestrator.sweep.confirm import confirming
 from orchestrator.sweep.environment import observe
 from orchestrator.sweep.left_behind import left_behind
 from orchestrator.sweep.loop import Sweep
+from orchestrator.sweep.measuring import to_measure, with_measurements
 from orchestrator.sweep.only import named_trials, tell_of_ended
 from orchestrator.sweep.planned_seeds import most_trials
 from orchestrator.sweep.queue import Packing
@@ -43,11 +44,12 @@ from orchestrator.sweep.stop import StopChecks, Stopping, StopRequest
 from orchestrator.sweep.summary import REASONS_SHOWN, SweepSummary, summary_of
 from orchestrator.sweep.variants import refuse_without_weights
 from orchestrator.text import command_line, counted
-from orchestrator.wandb.process import CELLS_INSTEAD, MANY_RUNS, open_key_files
+from orchestrator.wandb.process import many_runs, open_key_files
 from orchestrator.wandb.settings import wished
 from results_schema import still_to_run
 from trainables.context import Context
 from trainables.dataset import DataLocation
+from trainables.interfaces import Measurement
 from trainables.records import TrialResult
 from trainables.spec import TrialTask
 
@@ -68,6 +70,8 @@ class SweepRequest:
     """What a user asks for."""
 
     grid: Path
+    text: str | None = None
+    """The grid as a sweep has recorded it; `grid` is then only where it is taken to lie. None: it is read from there."""
     cluster: Path | None = None
     engine: EngineName = "ray"
     results: Path | None = None
@@ -84,6 +88,8 @@ class SweepRequest:
     """Whether nets are trained again of which something is to be made and whose weights were not kept."""
     keep_weights: bool = False
     """Whether every trial keeps its weights, whatever the grid says."""
+    measure: tuple[Measurement, ...] = ()
+    """What is to be found out about trials that have completed, and nothing else is to run; empty for a sweep."""
     retry: bool = False
     wandb_mode: str | None = None
     run_trial: RunTrial = run_trial
@@ -226,7 +232,9 @@ def _train_again(request: SweepRequest, progress: Progress, results: Path, trial
     progress.note(
         f"{counted(len(trials), 'trial')} without weights {'is' if len(trials) == 1 else 'are'} trained again"
     )
-    again = replace(request, results=results, only=trials, retrain_parents=False, keep_weights=True, confirm=None)
+    again = replace(
+        request, results=results, only=trials, retrain_parents=False, keep_weights=True, confirm=None, measure=()
+    )
     run_sweep(replace(again, wandb_mode="disabled", retry=True), progress)
 
 
@@ -266,7 +274,8 @@ def _ready(request: SweepRequest, progress: Progress) -> _Ready:
             f"no trial has room here: {next(iter(without_room.values()))}; lower `resources` in the grid or use another"
             " --cluster"
         )
-    _tell_of_many_runs(grid, plan, progress)
+    if (many := many_runs(grid.wandb, plan.counts().trials)) is not None:
+        progress.note(many)
     return _Ready(cluster, location, plan, examples, packing, paths, without_room, has_room)
 
 
@@ -288,9 +297,12 @@ def _record(request: SweepRequest, ready: _Ready, journal: Journal, progress: Pr
     looks = _plan_seeds(request, plan, journal)  # what is refused here is no sweep yet
     _plan_confirmation(request, plan, ready.paths, journal, progress)
     refuse_without_weights(plan, journal, ready.paths)
-    environment = observe(ready.cluster, request.grid.read_text(encoding="utf-8"), looks)
+    text = request.grid.read_text(encoding="utf-8") if request.text is None else request.text
+    environment = observe(ready.cluster, text, looks)
     statuses = journal.statuses() if request.only else {}
     only = named_trials(plan, statuses, request.only) if request.only else None
+    if request.measure:
+        only = to_measure(plan, journal, request.measure)
     journal.environment(environment)
     _warn(plan, journal, progress)
     record = partial(record_plan, plan, journal, ready.examples, ready.packing, progress.note, only=only)
@@ -298,11 +310,6 @@ def _record(request: SweepRequest, ready: _Ready, journal: Journal, progress: Pr
     tell_of_ended(only or frozenset(), statuses, progress.note, retry=request.retry)
     adds_seeds = looks is not None and only is None and (request.add_seeds or plan.grid.most is not None)
     return _Recorded(pending, environment.environment_id, only, adds_seeds, partial(record, retry=False))
-
-
-def _tell_of_many_runs(grid: GridSpec, plan: Plan, progress: Progress) -> None:
-    if grid.wandb.mode != "disabled" and grid.wandb.runs == "trials" and (runs := plan.counts().trials) > MANY_RUNS:
-        progress.note(f"{runs:,} W&B runs are many: {CELLS_INSTEAD}")
 
 
 def _warn(plan: Plan, journal: Journal, progress: Progress) -> None:
@@ -337,7 +344,9 @@ def _plan_seeds(request: SweepRequest, plan: Plan, journal: Journal) -> LookPlan
 
 
 def _read(request: SweepRequest, progress: Progress) -> tuple[GridSpec, ClusterSpec]:
-    grid = read_grid(request.grid)
+    grid = read_grid(request.grid) if request.text is None else read_text(request.text, request.grid)
+    if request.measure and request.results:
+        grid = with_measurements(grid, ResultsPaths(whole_path(request.results)), request.measure)
     if request.seeds is not None:
         grid = grid.with_seeds(request.seeds)
     mode, wish = wished(request.wandb_mode or grid.wandb.mode)

@@ -1,4 +1,6 @@
-"""Variants that wait for the trial whose net they are made of: begun when it has completed, skipped where it does not."""
+"""Variants and measurements, which wait for the trial whose net they are made of or about: begun when it has completed,
+skipped where it does not.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -81,7 +83,7 @@ class WaitingVariants:
 
 def without_net(parent_id: str, status: str) -> str:
     """The reason of a variant whose parent has ended so."""
-    return f"its parent {parent_id} {_CAME_TO.get(status, status)}: there is no net to make it of"
+    return f"its parent {parent_id} {_CAME_TO.get(status, status)}: there is no net to make it of or to measure"
 
 
 def parent_of(waiting: Waiting, journal: Journal, paths: ResultsPaths) -> ParentTrial:
@@ -100,12 +102,12 @@ def values_of_parent(parent_id: str, tuned: Mapping[str, str]) -> Mapping[str, o
 
 def without_weights(plan: Plan, journal: Journal, paths: ResultsPaths) -> list[str]:
     """The trials that an earlier sweep has trained and whose weights it did not keep, of which something is to be made."""
-    if not plan.has_variants:
+    if not plan.needs_nets:
         return []
     statuses, not_made = journal.statuses(), journal.skipped_for(NOT_MADE)
     gone: dict[str, None] = {}
     for cell in plan.cells():
-        if cell.skip is not None or not cell.is_variant:
+        if cell.skip is not None or not cell.has_parent:
             continue
         for seed in plan.seeds_of(cell):
             trial_id, parent_id = cell.trial_id(seed), cell.parent_id(seed)
@@ -120,7 +122,7 @@ def refuse_without_weights(plan: Plan, journal: Journal, paths: ResultsPaths) ->
     if gone := without_weights(plan, journal, paths):
         named = ", ".join(gone[:_NAMED]) + (f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else "")
         raise UserError(
-            f"{plan.grid.path}: deployments are made of trained nets, and of {counted(len(gone), 'trial')} that completed"
-            f" earlier the weights were not kept ({named}); --retrain-parents trains them again and checks that the same"
-            " nets come of it, or sweep into another --results, with `keep_weights: best`"
+            f"{plan.grid.path}: deployments and measurements need trained nets, and of {counted(len(gone), 'trial')}"
+            f" that completed earlier the weights were not kept ({named}); --retrain-parents trains them again and checks"
+            " that the same nets come of it, or sweep into another --results, with `keep_weights: best`"
         )

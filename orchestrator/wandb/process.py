@@ -12,7 +12,7 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from clusters.signals import WARNINGS, children_deaf_to
-from orchestrator.grid.settings import Destination, Mode
+from orchestrator.grid.settings import Destination, Mode, Wandb
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.wandb.settings import base_url
 from trainables.data.files import open_to_append
@@ -20,8 +20,8 @@ from trainables.data.files import open_to_append
 Ending = Literal["written", "writing", "pending", "broken"]
 """Of the process: all is written; it still writes; W&B does not have all; it failed, and its log says how."""
 
-MANY_RUNS: Final = 2_000
-CELLS_INSTEAD: Final = (
+_MANY_RUNS: Final = 2_000
+_CELLS_INSTEAD: Final = (
     "it draws 500 to 1,000 in a chart and advises at most 10,000 in a project; `wandb: {runs: cells}` sends one a cell,"
     " with the mean of its seeds and the band"
 )
@@ -37,6 +37,13 @@ _LET_THROUGH: Final = frozenset(
 )
 """What the user's shell may say of the account and of the way to it. The rest is of a run of theirs (WANDB_RUN_ID,
 WANDB_FORK_FROM), said by each of our runs itself (WANDB_MODE), or makes the SDK write the key to its logs (WANDB_DEBUG)."""
+
+
+def many_runs(settings: Wandb, trials: int) -> str | None:
+    """A note for who is about to send so many runs; None where they are not many, or not sent."""
+    if settings.mode == "disabled" or settings.runs != "trials" or trials <= _MANY_RUNS:
+        return None
+    return f"{trials:,} W&B runs are many: {_CELLS_INSTEAD}"
 
 
 def command(paths: ResultsPaths, mode: Mode, to: Destination) -> list[str]:

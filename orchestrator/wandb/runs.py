@@ -88,10 +88,13 @@ class Run:
 
 
 def finished_trials(journal: Journal) -> Iterator[RunUnit]:
-    """Return every trial whose latest attempt came to an end, in the order of the ends."""
+    """Return every trial whose latest attempt came to an end, in the order of the ends. What measurements found out of a
+    trial is in its own run.
+    """
     rows = journal.query(
         f"SELECT trials.trial_id, coalesce(began.started_at, trials.finished_at) FROM {_WITH_BEGINNING}"
-        f" WHERE trials.finished_at IS NOT NULL AND trials.status IN {sql.among(ENDED)} ORDER BY trials.finished_at"
+        f" WHERE {sql.NO_MEASUREMENT} AND trials.finished_at IS NOT NULL"
+        f" AND trials.status IN {sql.among(ENDED)} ORDER BY trials.finished_at"
     )
     return (RunUnit(trial_id, end_of([(trial_id, at)])) for trial_id, at in rows)
 
@@ -103,7 +106,8 @@ def running_trials(journal: Journal, now: datetime) -> Iterator[Running]:
         " total(epochs.seconds) + total(epochs.eval_seconds), protocol_config"
         f" FROM {_WITH_BEGINNING} JOIN cells ON cells.cell_id = coalesce(trials.config_id, trials.cell_id)"
         " LEFT JOIN epochs ON epochs.trial_id = trials.trial_id"
-        " WHERE trials.attempts > 0 AND began.started_at IS NOT NULL AND trials.finished_at IS NULL"
+        f" WHERE {sql.NO_MEASUREMENT} AND trials.attempts > 0 AND began.started_at IS NOT NULL"
+        " AND trials.finished_at IS NULL"
         f" AND trials.status IN {sql.among(UNDER_WAY)}"
         " GROUP BY trials.trial_id ORDER BY trials.started_at"
     )

@@ -10,11 +10,11 @@ from orchestrator.errors import OrchError
 from orchestrator.evidence.selection import Measure, is_open
 from orchestrator.grid.measures import stored_column
 from orchestrator.results.status import Progress, RunningTrial, read_progress
-from orchestrator.store.inspection import JournalFiles
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import journal_to_read
 from orchestrator.store.reading import open_journal, results_at
+from orchestrator.store.sealing.inspection import JournalFiles
 from orchestrator.text import one_line
 from orchestrator.watch.board import Axis, Board, Boards, axes_of
 from orchestrator.watch.look import Counts, Curve, FailureLook, Look, Phase, SlotLook, State

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.store.inspection import JournalFiles, inspect
 from orchestrator.store.local_disk import JOURNAL_DIR, NETWORK_FOLDERS
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import open_journal, results_at, table_of
+from orchestrator.store.sealing.inspection import JournalFiles, inspect
 from results_schema import TRIALS
 from tests.orchestrator import processes
 from tests.orchestrator.sweeper import SLOW

@@ -1,4 +1,6 @@
-"""The net that a variant is made of, and what of its data may be read for that: never the test split."""
+"""The net that a variant is made of or a measurement is about, and what of its data a variant may read: never the test
+split.
+"""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +19,7 @@ from trainables.context import Context
 from trainables.errors import CannotDeploy, WeightsError
 from trainables.interfaces import Model
 from trainables.records import Seeds
-from trainables.spec import TrialSpec, derived_seed
+from trainables.spec import ParentTrial, TrialSpec, derived_seed
 from trainables.stages.artifact import Artifact, as_safetensors
 from trainables.stages.preprocessing import WithPreprocessing
 from trainables.task import Task
@@ -196,3 +198,24 @@ def parent_weights(path: Path, trial_id: str, module: nn.Module, own: Mapping[st
             shapes = f"{tuple(tensor.shape)} in place of {tuple(state[name].shape)}"
             raise WeightsError(f"the weights in {path} are of another net: {name} has the shape {shapes}")
     return {**state, **kept}
+
+
+_SAME_NET: Final = 1e-4
+"""Of a loss, relative to it or to 1: what another machine's arithmetic changes in a net's test loss at most."""
+
+
+def check_same(parent_trial: ParentTrial, loss: float) -> None:
+    """Its weights give the test loss of its row: bit for bit on a machine of the same kind, elsewhere nearly so.
+
+    Raises WeightsError where they do not.
+    """
+    expected = parent_trial.test_loss
+    if expected is None or loss == expected:
+        return
+    if not abs(loss - expected) <= _SAME_NET * max(1.0, abs(expected)):
+        raise WeightsError(
+            f"the weights in {parent_trial.weights} give a test loss of {loss:.9g}, and the row of their trial has"
+            f" {expected:.9g}: they are not what it was measured with; put back those that were, or sweep into another"
+            " --results"
+        )
+    print(f"the parent's net gives a test loss of {loss!r} here, and gave {expected!r} where it was trained")

@@ -11,21 +11,19 @@ from torch import Tensor, nn
 from trainables.context import Context
 from trainables.data.batches import Batches
 from trainables.data.files import atomic_write
-from trainables.errors import WeightsError
 from trainables.records import Costs, TrialResult, VariantScores
-from trainables.spec import ParentTrial, TrialTask
+from trainables.spec import TrialTask
 from trainables.stages.artifact import Artifact
-from trainables.stages.parent import ParentNet, loaded_parent, without_test
+from trainables.stages.parent import ParentNet, check_same, loaded_parent, without_test
 from trainables.stages.speed import Speed, compare
 from trainables.task import Task, task_of
 from trainables.training.costs import PeakMemory, Stopwatch, count_flops, count_parameters
+from trainables.training.energy import EnergyMeter
 from trainables.training.evaluate import Metrics, Outputs, measure, predict
 from trainables.training.fit import TrainingResult
 from trainables.training.prepare import Prepared, prepared_for
 from trainables.training.trial import predictions_of, result_of, split_design
 
-_SAME_NET: Final = 1e-4
-"""Of a loss, relative to it or to 1: what another machine's arithmetic changes in a net's test loss at most."""
 _TIMED: Final = 64
 """Test examples that passes are timed with."""
 _FEWEST_BATCHES: Final = 4
@@ -82,13 +80,14 @@ def run_variant(trial_task: TrialTask, context: Context) -> TrialResult:
     spec, parent_trial = trial_task.spec, trial_task.parent
     assert isinstance(spec.deployment, MakesVariant) and parent_trial is not None
     stopwatch, memory = Stopwatch(context.device), PeakMemory(context.device)
+    energy = EnergyMeter(context.device)
     data = prepared_for(trial_task, context.device)
     task = task_of(data.info)
     of_parent = parent_trial.weights, parent_trial.trial_id
     parent = loaded_parent(spec, task, without_test(data), *of_parent, context)
     setup = stopwatch.lap()
     before = predict(parent.module, data.batches, data.split.test, spec.protocol, context)
-    _check_same(parent_trial, getattr(task.measure(*before), task.loss_score))
+    check_same(parent_trial, getattr(task.measure(*before), task.loss_score))
     parent.module.eval()
     evaluating = stopwatch.lap()
     variant = spec.deployment.make(parent)
@@ -96,7 +95,7 @@ def run_variant(trial_task: TrialTask, context: Context) -> TrialResult:
     metrics = _measured(variant, data, task, trial_task, context)
     evaluating += stopwatch.lap()
     speeds = None if metrics.tested is None else _speeds(parent, variant, data, context)
-    costs = _costs(variant, parent, setup + making, evaluating, speeds, memory)
+    costs = _costs(variant, parent, setup + making, evaluating, speeds, memory, energy)
     design = split_design(spec, data.info)
     result = result_of(variant.training, metrics, costs, data, design, 0, spec.seeds, context)
     if metrics.answers is not None:
@@ -106,20 +105,6 @@ def run_variant(trial_task: TrialTask, context: Context) -> TrialResult:
     if trial_task.weights is not None:
         atomic_write(variant.artifact.content, trial_task.weights.with_suffix(variant.artifact.suffix))
     return replace(result, variant=_scores(variant, parent, before, metrics.tested, task, speeds))
-
-
-def _check_same(parent_trial: ParentTrial, loss: float) -> None:
-    """On a machine of the same kind the loss comes again bit for bit; elsewhere nearly so. Raises WeightsError."""
-    expected = parent_trial.test_loss
-    if expected is None or loss == expected:
-        return
-    if not abs(loss - expected) <= _SAME_NET * max(1.0, abs(expected)):
-        raise WeightsError(
-            f"the weights in {parent_trial.weights} give a test loss of {loss:.9g}, and the row of their trial has"
-            f" {expected:.9g}: they are not what it was measured with; put back those that were, or sweep into another"
-            " --results"
-        )
-    print(f"the parent's net gives a test loss of {loss!r} here, and gave {expected!r} where it was trained")
 
 
 def _measured(variant: Variant, data: Prepared, task: Task, trial_task: TrialTask, context: Context) -> Metrics:
@@ -192,6 +177,7 @@ def _costs(
     evaluating: float,
     speeds: tuple[Speed, Speed] | None,
     memory: PeakMemory,
+    energy: EnergyMeter,
 ) -> Costs:
     """making: seconds until the variant was there, going on training among them."""
     training = variant.training
@@ -214,4 +200,6 @@ def _costs(
         batch_latency_ms_p95=batch.p95 if batch else None,
         peak_memory_bytes=memory.read(),
         device_memory_bytes=memory.whole,
+        energy_j=energy.joules(),
+        energy_source=energy.source,
     )

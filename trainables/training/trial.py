@@ -17,6 +17,7 @@ from trainables.task import Answers, Task, task_of
 from trainables.training.build import build_learner
 from trainables.training.checkpoints import CheckpointManager
 from trainables.training.costs import PeakMemory, Stopwatch, count_bytes, count_parameters, measure_latency, model_sizes
+from trainables.training.energy import EnergyMeter
 from trainables.training.evaluate import UNMEASURED, Metrics, measure, measure_validation
 from trainables.training.fit import FitParts, TrainingResult, fit
 from trainables.training.generation import add_generated
@@ -56,6 +57,7 @@ class _Times:
 def _run(trial_task: TrialTask, context: Context) -> TrialResult:
     spec, seeds = trial_task.spec, trial_task.spec.seeds
     stopwatch, memory = Stopwatch(context.device), PeakMemory(context.device)
+    energy = EnergyMeter(context.device)
     data = prepared_for(trial_task, context.device)
     task = task_of(data.info)
     setup = stopwatch.lap()
@@ -92,7 +94,7 @@ def _run(trial_task: TrialTask, context: Context) -> TrialResult:
         at_last = gradient_reach(spec.model, learner.module, task, train_data, spec.protocol, context.device)
     if context.rank == 0 and training.best_epoch is not None:
         _keep(trial_task, learner, data, extended.image)
-    costs = _costs(spec, data.info, task, learner, training, times, memory, context)
+    costs = _costs(spec, data.info, task, learner, training, times, memory, energy, context)
     result = result_of(training, metrics, costs, data, split_design(spec, data.info), extended.count, seeds, context)
     result = replace(result, gradient_reach_first=at_first, gradient_reach_last=at_last)
     if metrics.answers is not None:
@@ -145,6 +147,7 @@ def _costs(
     training: TrainingResult,
     times: _Times,
     memory: PeakMemory,
+    energy: EnergyMeter,
     context: Context,
 ) -> Costs:
     peak = memory.read()  # before the latencies, whose batches are not the trial's own
@@ -174,6 +177,8 @@ def _costs(
         if spec.model.has_own_learner
         else _activation_bytes(learner, data, spec, batch_size, context),
         device_memory_bytes=memory.whole,
+        energy_j=energy.joules(),
+        energy_source=energy.source,
     )
 
 

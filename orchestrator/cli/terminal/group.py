@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "debug": "Run one trial here, for a debugger.",
     "predict": "Show what a trial's net says of image files.",
     "export": "Write a trial's net as a file for other programs.",
+    "measure": "Find something out about trained nets, without training.",
     "report": "Write a sweep's report as one HTML file.",
     "figure": "Draw a figure for a paper, with its caption.",
     "claims": "Give verdicts on what a grid claims.",

@@ -21,10 +21,22 @@ from orchestrator.store.predictions.reading import examples_of
 from orchestrator.store.predictions.writing import splits_of
 from orchestrator.store.tables import Checksums
 from orchestrator.store.version import holds_every_trial, is_before
-from results_schema import ATTEMPTS, BREAKDOWN, ENDED, EPOCHS, EXAMPLES, TABLES, TRIAL_TABLES, TRIALS, Table
+from results_schema import (
+    ATTEMPTS,
+    BREAKDOWN,
+    ENDED,
+    EPOCHS,
+    EXAMPLES,
+    OF_MEASUREMENTS,
+    TABLES,
+    TRIAL_TABLES,
+    TRIALS,
+    Table,
+)
 
 REASON: Final = "its rows were damaged"
-_OF_A_TRIAL: Final = (EPOCHS, *BREAKDOWN, ATTEMPTS)
+_OF_A_TRIAL: Final = (EPOCHS, *BREAKDOWN, *OF_MEASUREMENTS, ATTEMPTS)
+"""Tables whose rows are a trial's or a measurement's, by the first column of their key."""
 _STAYS: Final = frozenset(
     (
         *("trial_id", "cell_id", "sweep", "planned", "source_digest", "purpose", "tuned", "repetition", "config_id"),
@@ -80,7 +92,7 @@ def _fill(db: sqlite3.Connection, paths: ResultsPaths) -> set[Table]:
         f" SELECT trials.cell_id, {shared} FROM trials JOIN cells ON cells.cell_id = trials.config_id"
     )
     for table in _OF_A_TRIAL:
-        db.execute(f"DELETE FROM {table.name} WHERE trial_id NOT IN (SELECT trial_id FROM trials)")
+        db.execute(f"DELETE FROM {table.name} WHERE {table.key[0]} NOT IN (SELECT trial_id FROM trials)")
     return lacking
 
 
@@ -157,8 +169,9 @@ def _wait_again(db: sqlite3.Connection, lacking: Set[Table]) -> Iterator[str]:
     if lacking.isdisjoint(_OF_A_TRIAL):
         waits += f" AND NOT EXISTS ({attempt} AND attempts.status IS NOT 'running')"
     again = [trial_id for (trial_id,) in db.execute(f"SELECT trial_id FROM trials WHERE {waits}")]
-    for table in (EPOCHS, *BREAKDOWN):
-        db.executemany(f"DELETE FROM {table.name} WHERE trial_id = ?", ((trial_id,) for trial_id in again))
+    for table in (EPOCHS, *BREAKDOWN, *OF_MEASUREMENTS):
+        gone = ((trial_id,) for trial_id in again)
+        db.executemany(f"DELETE FROM {table.name} WHERE {table.key[0]} = ?", gone)
     nothing = ", ".join(f'"{name}" = NULL' for name in sql.TRIAL_COLUMNS if name not in {*_STAYS, "status", "reason"})
     db.execute(f"UPDATE trials SET status = 'pending', reason = ?, {nothing} WHERE {waits}", (REASON,))
     db.execute(

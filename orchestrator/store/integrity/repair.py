@@ -10,7 +10,6 @@ from pathlib import Path
 from orchestrator.errors import DamagedResults
 from orchestrator.store.connection import checked
 from orchestrator.store.files import copy_durably, irregularity
-from orchestrator.store.inspection import JournalFiles, inspect
 from orchestrator.store.integrity.predictions import set_damaged_aside
 from orchestrator.store.integrity.rebuild import rebuild
 from orchestrator.store.integrity.verdict import FileVerdict
@@ -18,6 +17,7 @@ from orchestrator.store.integrity.verify import journal_verdicts, only_tables, v
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import LIVES_AT, JournalPlace, place_of
+from orchestrator.store.sealing.inspection import JournalFiles, inspect
 from orchestrator.store.tables import Checksums, export
 from trainables.data.files import durable, unfinished
 

@@ -19,7 +19,6 @@ from orchestrator.store import tables
 from orchestrator.store.connection import checked, connect, look, read_copy, tells_of_damage
 from orchestrator.store.fetched import read_fetched
 from orchestrator.store.files import damaged, digest_of, irregularity, link_on_the_way, not_permitted, reading
-from orchestrator.store.inspection import Inspected, JournalFiles, inspect, state
 from orchestrator.store.integrity.predictions import KeptAnswers, prediction_verdicts
 from orchestrator.store.integrity.verdict import FileVerdict
 from orchestrator.store.lock import unexpected_paths
@@ -27,6 +26,7 @@ from orchestrator.store.lock_note import living_holder
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import SESSION, journal_on_disk, journal_to_read
 from orchestrator.store.rekeying.trials import renamed_trials
+from orchestrator.store.sealing.inspection import Inspected, JournalFiles, inspect, state
 from orchestrator.store.sql import TRIALS_AND_CELLS, among, columns_there
 from orchestrator.store.tables import Checksums, KeptFile
 from orchestrator.store.version import table_version
@@ -318,7 +318,10 @@ def left_on(paths: ResultsPaths) -> str | None:
 
 # Rows of a journal that cannot all be true.
 
-_OF_TRIALS: Final = (*(table.name for table in TABLES if table.of_trial), "logs")
+_OF_TRIALS: Final = {table.name: table.key[0] for table in TABLES if table.of_trial or table.of_measurement} | {
+    "logs": "trial_id"
+}
+"""Tables whose rows are a trial's or a measurement's, and the column that says whose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,10 +374,10 @@ def _found(db: sqlite3.Connection, *, deep: bool) -> RowsFound:
             f" WHERE trials.status IN {among(TRAINED)} AND epochs.epoch > trials.epochs"
         ),
     }
-    for table in _OF_TRIALS:
+    for table, whose in _OF_TRIALS.items():
         if table in tables:
             queries[f"{table} of a trial that is not there"] = (
-                f"SELECT count(*) FROM {table} WHERE trial_id NOT IN (SELECT trial_id FROM trials)"
+                f"SELECT count(*) FROM {table} WHERE {whose} NOT IN (SELECT trial_id FROM trials)"
             )
     for what, query in queries.items():
         if count := db.execute(query).fetchone()[0]:

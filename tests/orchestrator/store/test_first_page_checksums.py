@@ -4,13 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orchestrator.store.inspection import JournalFiles, inspect
 from orchestrator.store.journal import Journal
+from orchestrator.store.sealing.inspection import JournalFiles, inspect
 
 DIES = """
 import os, sys
 from pathlib import Path
-from orchestrator.store import page_checksums
+from orchestrator.store.sealing import page_checksums
 from orchestrator.store.journal import Journal
 page_checksums.PageChecksums.write = lambda *_: os._exit(7)
 Journal.create_or_open(Path(sys.argv[1]))

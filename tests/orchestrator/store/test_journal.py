@@ -16,9 +16,9 @@ import pytest
 from orchestrator.engine import FailureKind
 from orchestrator.errors import DamagedResults, InfrastructureLost, OrchError, UserError
 from orchestrator.plan.progress import SilentProgress
-from orchestrator.store.inspection import JournalFiles
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.sealing.inspection import JournalFiles
 from orchestrator.store.sql import PlannedRow
 from orchestrator.store.tables import export, read
 from orchestrator.sweep.run import SweepRequest, run_sweep

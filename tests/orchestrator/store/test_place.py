@@ -7,11 +7,11 @@ import pytest
 
 from orchestrator.errors import DamagedResults, InfrastructureLost, LockedResults
 from orchestrator.store import place
-from orchestrator.store.inspection import JournalFiles, inspect
 from orchestrator.store.journal import Journal
 from orchestrator.store.local_disk import JOURNAL_DIR, NETWORK_FOLDERS
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import JournalPlace, journal_to_read, place_of
+from orchestrator.store.sealing.inspection import JournalFiles, inspect
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_a_value_that_does_not_fit_is_a_mistake_of_this_program(paths: ResultsPa
 def test_a_journal_that_is_locked_is_not_damaged(
     paths: ResultsPaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("orchestrator.store.journal_writer.PATIENCE_MS", 1)
+    monkeypatch.setattr("orchestrator.store.sealing.journal_writer.PATIENCE_MS", 1)
     with closing(sqlite3.connect(paths.journal, isolation_level=None)) as other:
         other.execute("PRAGMA journal_mode = DELETE")
         other.execute("BEGIN EXCLUSIVE")

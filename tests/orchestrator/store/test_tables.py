@@ -20,6 +20,8 @@ from orchestrator.store.tables import export, read
 from results_schema import (
     CONFIRMATION_TRIALS,
     EARLIER_TRIALS,
+    MEASUREMENTS,
+    OF_MEASUREMENTS,
     TABLES,
     THRESHOLDS,
     TRIALS,
@@ -42,7 +44,7 @@ def test_a_table_has_the_declared_schema(paths: ResultsPaths, table: Table) -> N
     assert all(written.field(name).metadata == table.schema.field(name).metadata for name in table.columns)
     assert written.metadata[b"results_version"] == str(VERSION).encode()
     assert bool(read(table, paths).num_rows) == (
-        table not in (TUNING_TRIALS, EARLIER_TRIALS, CONFIRMATION_TRIALS, THRESHOLDS)
+        table not in (TUNING_TRIALS, EARLIER_TRIALS, CONFIRMATION_TRIALS, THRESHOLDS, MEASUREMENTS, *OF_MEASUREMENTS)
     ), "the sample has no such"
 
 

@@ -1,4 +1,4 @@
-"""Trials stand in three tables: those of an older orch are parted when they are read, continued and repaired."""
+"""Trials stand in several tables: those of an older orch are parted when they are read, continued and repaired."""
 
 import sqlite3
 from contextlib import closing
@@ -17,12 +17,23 @@ from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import every_trial, open_journal, table_of
 from orchestrator.store.tables import export
 from orchestrator.store.version import learns_in_part
-from results_schema import CONFIRMATION_TRIALS, EARLIER_TRIALS, THRESHOLDS, TRIAL_TABLES, TRIALS, TUNING_TRIALS, Table
+from results_schema import (
+    CONFIRMATION_TRIALS,
+    CORRUPTIONS,
+    EARLIER_TRIALS,
+    MEASUREMENTS,
+    THRESHOLDS,
+    TRIAL_TABLES,
+    TRIALS,
+    TUNING_TRIALS,
+    Table,
+)
 from tests.orchestrator import tuned_sample
 from tests.orchestrator.sample import Cell
 
 JOINED = ("trainable_parameters", "model_bytes", "feature_seconds", "total_seconds")
-LATEST, ROWS = (tuned_sample.SGD,), {TRIALS: 2, TUNING_TRIALS: 4, EARLIER_TRIALS: 12, CONFIRMATION_TRIALS: 0}
+LATEST = (tuned_sample.SGD,)
+ROWS = {TRIALS: 2, TUNING_TRIALS: 4, EARLIER_TRIALS: 12, CONFIRMATION_TRIALS: 0, MEASUREMENTS: 0}
 
 
 @pytest.fixture
@@ -130,7 +141,8 @@ def test_results_of_before_trials_confirmed_have_none_that_do(
     for table in (TRIALS, TUNING_TRIALS, EARLIER_TRIALS):
         rows = pq.read_table(paths.table(table.name))
         pq.write_table(rows.replace_schema_metadata({"results_version": "7"}), paths.table(table.name))
-    paths.table(CONFIRMATION_TRIALS.name).unlink()
+    for table in (CONFIRMATION_TRIALS, MEASUREMENTS):
+        paths.table(table.name).unlink()
     paths.checksums.unlink()
     if left == "tables":
         for path in paths.root.glob("journal*"):
@@ -144,7 +156,9 @@ def test_results_of_before_trials_confirmed_have_none_that_do(
         assert CONFIRMATION_TRIALS.name not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("later", "version"), [(CONFIRMATION_TRIALS, 7), (THRESHOLDS, 9)])
+@pytest.mark.parametrize(
+    ("later", "version"), [(CONFIRMATION_TRIALS, 7), (THRESHOLDS, 9), (MEASUREMENTS, 11), (CORRUPTIONS, 11)]
+)
 def test_where_a_table_came_later_no_trial_of_before_waits_again(
     paths: ResultsPaths, later: Table, version: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

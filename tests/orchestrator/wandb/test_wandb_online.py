@@ -366,7 +366,7 @@ def test_a_sweep_ends_well_while_the_key_is_refused_and_a_push_sends_all_of_it(
 ) -> None:
     (tmp_path / "grid.yaml").write_text(GRID)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("orchestrator.sweep.run.MANY_RUNS", 1)  # of more, planning and training would take long
+    monkeypatch.setattr("orchestrator.wandb.process._MANY_RUNS", 1)  # of more, planning and training would take long
     server.fail("401")
     assert orch(["sweep", "grid.yaml", "--engine", "inline"]) == 0
     log = capfd.readouterr().err

@@ -13,10 +13,10 @@ from orchestrator.cli import run
 from orchestrator.errors import DamagedResults
 from orchestrator.store import sql, tables
 from orchestrator.store.connection import read_copy
-from orchestrator.store.inspection import refuse_damage
 from orchestrator.store.integrity.verify import verify
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.sealing.inspection import refuse_damage
 from results_schema import ENDED, TABLES
 from tests.marks import slow_but
 from tests.orchestrator import sample

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from orchestrator.errors import DamagedResults, OrchError
-from orchestrator.store import page_checksums, stamp, wal
 from orchestrator.store.files import content_of, damaged, irregularity, reading
-from orchestrator.store.page_checksums import PageChecksums
-from orchestrator.store.stamp import Stamp, stamps_in
-from orchestrator.store.wal import NOTHING, WalWatermark
+from orchestrator.store.sealing import page_checksums, stamp, wal
+from orchestrator.store.sealing.page_checksums import PageChecksums
+from orchestrator.store.sealing.stamp import Stamp, stamps_in
+from orchestrator.store.sealing.wal import NOTHING, WalWatermark
 
 _T = TypeVar("_T")
 

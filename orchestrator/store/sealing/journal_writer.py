@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import OrchError, ResultsGone
-from orchestrator.store import stamp, wal
 from orchestrator.store.connection import connect
 from orchestrator.store.files import make_own
 from orchestrator.store.identity import path_of, refuse_another
-from orchestrator.store.inspection import JournalFiles
-from orchestrator.store.page_checksums import PageChecksums
-from orchestrator.store.wal import NOTHING, WalWatermark
+from orchestrator.store.sealing import stamp, wal
+from orchestrator.store.sealing.inspection import JournalFiles
+from orchestrator.store.sealing.page_checksums import PageChecksums
+from orchestrator.store.sealing.wal import NOTHING, WalWatermark
 
 CARRY_OVER: Final = 16 * 2**20
 """Bytes of the log beyond which it is carried over into the main file."""

@@ -11,7 +11,7 @@ from secrets import randbits
 from struct import Struct
 from typing import Final, Self
 
-from orchestrator.store import wal
+from orchestrator.store.sealing import wal
 
 _MAGIC: Final = b"SQLite format 3\0"
 _HEADER: Final = 100

@@ -1,0 +1,57 @@
+"""What explanations are worth: a row for each cell and method, beside maps that have not seen the net."""
+
+from typing import Final
+
+import pandas as pd
+
+from orchestrator.report.measured.section import Section, cells_table
+from orchestrator.report.page_data import Column, Field, number
+from orchestrator.store.frames import TablesRead
+from results_schema import EXPLANATIONS
+from trainables import AXES
+
+_ABOUT: Final = (
+    "How faithful the maps of each method are to the net, mean over test pictures and seeds. Deletion: the class's"
+    " probability while the pixels go, the first of the map first (small is good); insertion: while they come (large"
+    " is good). A method whose deletion is no smaller than that of a random map shows nothing of this net. Likeness to"
+    " the map of the same net with weights drawn again: near 1 the map does not depend on what the net has learnt."
+)
+_MEANS: Final = {
+    "deletion": "deletion",
+    "insertion": "insertion",
+    "deletion_gain": "better than random by",
+    "similarity": "like an untrained net's",
+    "completeness_gap": "completeness gap",
+}
+
+
+def explanations(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
+    """trials: completed ones. None where none of them was measured so."""
+    found = tables.wanted(EXPLANATIONS, ["trial_id", "method", "n", "seconds", "reason", *_MEANS])
+    rows = trials[["trial_id", "seed", *AXES]].merge(found, on="trial_id")
+    if rows.empty:
+        return None
+    columns = (
+        Column("method", "text"),
+        *(Column(title, "number") for title in _MEANS.values()),
+        Column("seconds", "number"),
+        Column("note", "text"),
+        Column("pictures", "count"),
+        Column("seeds", "count"),
+    )
+    table = cells_table(rows, columns, _fields, within=("method",))
+    return Section("explanations", "Explanations", _ABOUT, "Explanation methods and what they are worth", table)
+
+
+def _fields(cell: pd.DataFrame) -> tuple[Field, ...]:
+    reasons = cell["reason"].dropna()
+    gain = cell["deletion_gain"].mean()
+    note = str(reasons.iloc[0]) if len(reasons) else "no better than a random map" if gain <= 0 else ""
+    return (
+        str(cell["method"].iloc[0]),
+        *(number(cell[name].mean()) for name in _MEANS),
+        number(cell["seconds"].mean()),
+        note,
+        int(cell["n"].iloc[0]),
+        int(cell["seed"].nunique()),
+    )

@@ -1,0 +1,70 @@
+"""`orch measure RESULTS NAME`: measurements of trials that have ended, by the grid that their sweep has recorded."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from io import StringIO
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from orchestrator.errors import UserError
+from orchestrator.grid import GridSpec
+from orchestrator.grid.measurements import measurement
+from orchestrator.grid.mistakes import Mistakes
+from orchestrator.plan.plan import Plan
+from orchestrator.store.journal import Journal
+from orchestrator.store.paths import ResultsPaths
+from orchestrator.store.place import journal_to_read
+from trainables.errors import TrainablesError
+from trainables.interfaces import Measurement
+
+
+def recorded_grid(paths: ResultsPaths) -> str:
+    """The grid file of the latest sweep here, as it was. Raises UserError where nothing has been swept here."""
+    if journal_to_read(paths).exists():
+        with closing(Journal.read(journal_to_read(paths))) as journal:
+            for (text,) in journal.query("SELECT grid FROM environments ORDER BY started_at DESC, rowid DESC LIMIT 1"):
+                return str(text)
+    raise UserError(f"{paths.root} holds no trials to measure; `orch sweep GRID` makes some")
+
+
+def asked_for(text: str) -> Measurement:
+    """`corrupt`, or `{name: corrupt, severities: [5]}`. Raises UserError."""
+    try:
+        return measurement(YAML(typ="safe").load(StringIO(text)))
+    except Mistakes as wrong:
+        said = next(iter(wrong.found)).message
+        raise UserError(f"{text}: {said if isinstance(said, str) else said()}") from None
+    except (YAMLError, TrainablesError) as wrong:
+        raise UserError(f"{text}: {str(wrong).splitlines()[0]}") from wrong
+
+
+def with_measurements(grid: GridSpec, paths: ResultsPaths, wanted: Sequence[Measurement]) -> GridSpec:
+    """The grid with these too, and with those that were asked for before: what it no longer names is an earlier grid's."""
+    with closing(Journal.read(journal_to_read(paths))) as journal:
+        every = {one.digest(): one for one in (*grid.measure, *_planned(journal), *wanted)}
+    return grid.model_copy(update={"measure": tuple(every.values())})
+
+
+def _planned(journal: Journal) -> Iterator[Measurement]:
+    rows = journal.query(
+        "SELECT DISTINCT measurement_config FROM cells JOIN trials USING (cell_id)"
+        " WHERE planned AND measurement_config IS NOT NULL ORDER BY trials.rowid"
+    )
+    return (measurement(json.loads(text)) for (text,) in rows)
+
+
+def to_measure(plan: Plan, journal: Journal, wanted: Sequence[Measurement]) -> frozenset[str]:
+    """Ids of these measurements of all trials that have completed. Raises UserError where there is none."""
+    statuses = journal.statuses()
+    found = frozenset(
+        cell.trial_id(seed)
+        for cell in plan.cells()
+        if cell.measurement in wanted
+        for seed in plan.seeds_of(cell)
+        if statuses.get(cell.parent_id(seed)) == "completed"
+    )
+    if not found:
+        raise UserError("no trial that trains has completed: there is nothing to measure")
+    return found

@@ -1,0 +1,85 @@
+"""The net that a measurement is about, with the test split that its trial was measured on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from trainables.context import Context
+from trainables.data.batches import Batches
+from trainables.dataset import Examples
+from trainables.protocol import Protocol
+from trainables.task import Task
+from trainables.training.evaluate import Outputs, predict
+from trainables.training.prepare import Prepared
+
+
+@dataclass(frozen=True)
+class MeasuredNet:
+    """A trained net, evaluating."""
+
+    module: nn.Module
+    """(batch, *shape), standardised, to outputs."""
+    task: Task
+    data: Prepared
+    protocol: Protocol
+    context: Context
+    tested: Outputs
+    """What it gives for the test split, in its order."""
+    seed: int
+    """The measurement's own."""
+
+    def some_tested(self, count: int) -> NDArray[np.int64]:
+        """(n,): the places in the test split of so many examples, drawn by the seed; all where it has no more."""
+        size = len(self.data.split.test)
+        if count >= size:
+            return np.arange(size)
+        return np.sort(np.random.default_rng(self.seed).choice(size, count, replace=False)).astype(np.int64)
+
+    def images(self, places: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """(n, channels, height, width): these examples of the test split, 0 to 255."""
+        stored = self.data.batches.examples(self.data.split.test[places]).inputs
+        if stored.dtype == np.uint8:
+            return np.asarray(stored, np.uint8)
+        return np.asarray(np.rint(stored * np.float32(255)).clip(0, 255), np.uint8)
+
+    def answers(self, places: NDArray[np.int64]) -> Outputs:
+        """What it gives for these examples of the test split as they are."""
+        chosen = torch.from_numpy(places).to(self.tested.outputs.device)
+        return Outputs(self.tested.outputs[chosen], self.tested.targets[chosen])
+
+    def answers_to(self, images: NDArray[np.uint8], places: NDArray[np.int64]) -> Outputs:
+        """What it gives for other images in the place of these examples. images: (n, channels, height, width)."""
+        targets = self.answers(places).targets.cpu().numpy()
+        shown = Examples(images, targets, np.zeros(len(images), np.bool_))
+        batches = Batches(shown, self.data.batches.statistics, self.context.device, channels_last=True)
+        found = predict(self.module, batches, np.arange(len(images)), self.protocol, self.context)
+        self.module.eval()
+        return found
+
+    @property
+    def black(self) -> Tensor:
+        """A pixel of 0 as the net takes it: (channels, 1, 1)."""
+        return self.data.batches.scale_and_shift()[1]
+
+    def logits(self, pixels: Tensor) -> Tensor:
+        """Of pixels in 0..1, float32 (n, *shape), with its preprocessing: gradients come through."""
+        outputs: Tensor = self.module(self.data.batches.standardise(pixels))
+        return outputs
+
+    def labels(self, by: str) -> list[str] | None:
+        """What each example of the test split belongs to, (n,): its `class`, its `group` in the data, or whether its planted
+        `cue` agrees with its class. None where the data have no such thing.
+        """
+        targets = self.tested.targets.cpu().numpy()
+        if by == "class":
+            return [self.data.info.classes[target] for target in targets]
+        if by == "group":
+            groups = None if self.data.tested is None else self.data.tested.groups
+            return None if groups is None else [str(group) for group in groups]
+        if self.data.cues is None:
+            return None
+        agrees = self.data.cues[self.data.split.test] == targets
+        return ["agrees" if each else "conflicts" for each in agrees]
