@@ -70,8 +70,6 @@ class SweepRequest:
     """What a user asks for."""
 
     grid: Path
-    text: str | None = None
-    """The grid as a sweep has recorded it; `grid` is then only where it is taken to lie. None: it is read from there."""
     cluster: Path | None = None
     engine: EngineName = "ray"
     results: Path | None = None
@@ -90,6 +88,8 @@ class SweepRequest:
     """Whether every trial keeps its weights, whatever the grid says."""
     measure: tuple[Measurement, ...] = ()
     """What is to be found out about trials that have completed, and nothing else is to run; empty for a sweep."""
+    text: str | None = None
+    """The grid as a sweep has recorded it; `grid` is then only where it is taken to lie. None: it is read from there."""
     retry: bool = False
     wandb_mode: str | None = None
     run_trial: RunTrial = run_trial

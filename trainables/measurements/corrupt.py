@@ -96,6 +96,7 @@ class Corrupt(Measurement):
     corruptions: Literal["all"] | Annotated[tuple[Corruption, ...], Field(min_length=1)] = "all"
     """Which; all twelve unless named."""
     severities: Severities = (1, 2, 3, 4, 5)
+    """Which, from the slightest to the worst."""
     pictures: Count = 1000
     """Test examples that are shown, at most."""
 

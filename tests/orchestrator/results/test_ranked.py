@@ -115,8 +115,8 @@ def test_a_sweep_that_keeps_predictions_has_seeds_and_pictures_crossed(tmp_path:
     own[0] = 0.1
     by_hand = scoped_test([Stratum(own.mean(axis=1), FixedPictures(own))], 0.0, "pictures like these")
     assert row["counted_as"] == pytest.approx(0.1)
-    by_hand_low = max(0.0, by_hand.low)
-    assert (row["mean"], row["low"], row["high"]) == pytest.approx((own.mean(), by_hand_low, by_hand.high), abs=1e-6)
+    ends = np.clip([by_hand.low, by_hand.high], 0.0, 1.0)
+    assert (row["mean"], row["low"], row["high"]) == pytest.approx((own.mean(), *ends), abs=1e-6)
 
 
 def test_what_broke_counts_as_chance_has_it(tmp_path: Path) -> None:
