@@ -173,7 +173,8 @@ def _print(seen: "Preview") -> None:
     if counts.nothing_can_run:
         table.add_row("", "nothing can run")
     terminal = console(sys.stdout, _WIDE)
-    terminal.print(Text(f"{seen.name}, compared with {seen.results}"))
+    there = seen.results.exists()
+    terminal.print(Text(f"{seen.name}, {f'compared with {seen.results}' if there else f'new in {seen.results}'}"))
     terminal.print(table)
     for arms in seen.arms:
         if arms.differences:
