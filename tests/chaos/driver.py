@@ -16,7 +16,7 @@ from typing import Any
 from trainables.context import Context
 from trainables.records import EpochRow, TrialResult
 from trainables.spec import TrialTask
-from trainables.training.trial import run_trial
+from trainables.stages.run import run_task
 
 POISON, HANGS, HOLDS_THE_GIL, NOT_A_NUMBER, WANTS_MEMORY, DIES_ONCE = range(901, 907)
 """Seeds of trials that misbehave."""
@@ -29,7 +29,7 @@ FOLDER = "ORCH_CHAOS_FOLDER"
 
 
 def witnessed(trial_task: TrialTask, context: Context) -> TrialResult:
-    """A real trial, or one that ends as its seed says."""
+    """A real trial, or what is made of one or found out about it; or one that ends as its seed says."""
     pace = _place(PACE)
     until = time.monotonic() + (float(pace.read_text()) if pace.exists() else 0.0)
     first = context.rank == 0
@@ -50,7 +50,7 @@ def witnessed(trial_task: TrialTask, context: Context) -> TrialResult:
             torch.empty(1 << 60, dtype=torch.uint8)
         case 906 if trial_task.attempt == 1:
             os._exit(1)
-    result = run_trial(trial_task, context)
+    result = run_task(trial_task, context)
     while time.monotonic() < until:
         context.check()
         time.sleep(0.01)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from tests.chaos import calls, killing, ray_faults, ray_habits, surroundings, variant_faults
+from tests.chaos import calls, killing, measurement_faults, ray_faults, ray_habits, surroundings, variant_faults
 from tests.chaos.figures import Figures
 from tests.chaos.lab import SGD, SMALL, Lab, grid
 
@@ -52,6 +52,7 @@ INLINE = (
     Fault("signals", surroundings.signals, pace=0.2, weight=3),
     Fault("race", surroundings.race, pace=0.05, weight=2),
     Fault("reads", surroundings.reads, pace=0.05),
+    Fault("kill-driver-measured", measurement_faults.kill_driver, measurement_faults.MEASURED, weight=0.3),
 )
 RAY = (
     Fault("ray-kill-driver", ray_faults.kill_driver, pace=0.2),
@@ -74,5 +75,6 @@ RAY = (
     Fault("ray-kill-worker-variants", variant_faults.kill_worker, variant_faults.VARIANTS, pace=1.0),
     Fault("ray-kill-many-workers", variant_faults.kill_many_workers, variant_faults.MANY_VARIANTS, 0.5, 0.3),
     Fault("ray-kill-many-drivers", variant_faults.kill_many_drivers, variant_faults.MANY_VARIANTS, 0.2, 0.3),
+    Fault("ray-kill-driver-measured", measurement_faults.kill_driver_of_ray, measurement_faults.MEASURED, weight=0.3),
 )
 FAULTS = {fault.name: fault for fault in (*INLINE, *RAY)}

@@ -2,14 +2,15 @@
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.store.reading import every_trial
+from orchestrator.store.reading import every_trial, table_of
+from results_schema import OF_MEASUREMENTS
 from tests.chaos.driver import WITNESS
 from tests.chaos.figures import require
 from tests.chaos.forked import Command, Ended, start
@@ -45,6 +46,8 @@ class Reference:
     planned: frozenset[str]
     metrics: pd.DataFrame
     """By trial id: what a repetition has to give bit by bit."""
+    findings: Mapping[str, pd.DataFrame]
+    """What was found out about its nets, by table: bit by bit the same too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,12 @@ def measured(trials: pd.DataFrame) -> pd.DataFrame:
     return trials.set_index("trial_id").sort_index()[[*names, "status", "best_epoch", "parameters", "flops"]]
 
 
+def findings(paths: ResultsPaths) -> dict[str, pd.DataFrame]:
+    """The tables of measurements that have rows, in the order of their keys."""
+    tables = {table.name: table_of(paths, table).to_pandas().sort_values(list(table.key)) for table in OF_MEASUREMENTS}
+    return {name: rows.reset_index(drop=True) for name, rows in tables.items() if len(rows)}
+
+
 class Labs:
     """Makes labs under a folder, which also keeps the undisturbed runs."""
 
@@ -107,7 +116,8 @@ class Labs:
                 ended = start(folder, "sweep", "grid.yaml", "--engine", engine).wait()
                 require(ended.code == 0, f"the undisturbed sweep ended with {ended.code}: {ended.errors}")
             trials = every_trial(ResultsPaths(table.parent)).to_pandas()
-            self._references[text] = Reference(frozenset(trials["trial_id"]), measured(trials))
+            found = findings(ResultsPaths(table.parent))
+            self._references[text] = Reference(frozenset(trials["trial_id"]), measured(trials), found)
         return self._references[text]
 
 

@@ -35,7 +35,7 @@ def kill_driver(lab: Lab, random: Random, number: int) -> Figures:
     sweep.wait()
     seconds = seconds_to_leave(family)
     whole = goes_on(lab, in_flight=SLOTS)
-    _check_parents(lab)
+    check_parents(lab)
     return Figures(window=whole.window, in_flight=whole.in_flight, slowest=seconds)
 
 
@@ -48,7 +48,7 @@ def kill_worker(lab: Lab, random: Random, number: int) -> Figures:
     seconds = seconds_to_leave(sweep.family())
     check_tried_again(lab, 1)
     whole = check_whole(lab, before)
-    _check_parents(lab)
+    check_parents(lab)
     return Figures(window=whole.window, in_flight=whole.in_flight, slowest=seconds)
 
 
@@ -104,7 +104,7 @@ class Strike:
 def _check_after(lab: Lab, strikes: list[Strike], *, in_flight: int, slowest: float) -> Figures:
     """What a journal had as finished at any strike has not begun after it, and has as many attempts as then."""
     whole = check_whole(lab, {}, in_flight=in_flight)
-    _check_parents(lab)
+    check_parents(lab)
     last, witness = finished(lab), lab.witness()
     for strike in strikes:
         begun = {trial_id for what, trial_id, _ in witness[strike.witnessed :] if what == "began"}
@@ -127,11 +127,11 @@ def _somewhere(lab: Lab, random: Random) -> RaySweep:
     return sweep
 
 
-def _check_parents(lab: Lab) -> None:
-    """Every variant has been begun after its net had ended."""
+def check_parents(lab: Lab) -> None:
+    """Every variant and measurement has been begun after its net had ended."""
     trials = every_trial(lab.paths).to_pandas()
     parents = trials.dropna(subset="parent_id").set_index("trial_id")["parent_id"].to_dict()
-    require(set(parents.values()) == set(trials.loc[trials["parent_id"].isna(), "trial_id"]), "a net has no variants")
+    require(set(parents.values()) == set(trials.loc[trials["parent_id"].isna(), "trial_id"]), "a net has none")
     ended = set[str]()
     for what, trial_id, _ in lab.witness():
         if what == "ended":

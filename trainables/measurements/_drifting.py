@@ -1,0 +1,148 @@
+"""What a net says of pictures with and without shift, and how often and how soon a detector alarms about it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from trainables.data.splits import stream
+from trainables.errors import CannotDeploy
+from trainables.measurements._corruptions import corrupted
+from trainables.measurements._detector import MIN_REFERENCE, Detector, Places
+from trainables.measurements._drift import DETECTORS
+from trainables.stages.measured_net import MeasuredNet
+from trainables.training.evaluate import Outputs, predict
+
+IN_STREAM: Final = 10
+"""Windows of a stream, one after another."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a net says of some pictures."""
+
+    probabilities: NDArray[np.float64]
+    """(n, classes)."""
+    features: NDArray[Any]
+    """(n, d): what its last linear layer takes; the probabilities where it has none."""
+    correct: NDArray[np.bool_]
+    """(n,): whether its answer is right."""
+
+    def by(self, detector: str) -> NDArray[Any]:
+        """What this detector looks at."""
+        return self.features if detector == "mmd" else self.probabilities
+
+    def only(self, places: NDArray[Any]) -> "Seen":
+        """Of some of the pictures: their indices, or whether each is one of them."""
+        return Seen(self.probabilities[places], self.features[places], self.correct[places])
+
+    @property
+    def accuracy(self) -> float | None:
+        """None where there are no pictures."""
+        return float(self.correct.mean()) if len(self.correct) else None
+
+
+def of_validation(net: MeasuredNet) -> Seen:
+    """The reference. Raises CannotDeploy where the validation split is too small for one."""
+    places = net.data.split.val
+    if len(places) < MIN_REFERENCE:
+        raise CannotDeploy(
+            f"drift compares with the validation split, of which it needs {MIN_REFERENCE} examples, and there are"
+            f" {len(places)}"
+        )
+    return _of_split(net, places)
+
+
+def of_test(net: MeasuredNet) -> Seen:
+    """The whole test split as it is."""
+    return _of_split(net, net.data.split.test)
+
+
+def under_corruption(net: MeasuredNet, places: NDArray[np.int64], name: str, severity: int) -> Seen:
+    """These examples of the test split, corrupted."""
+    images = corrupted(net.images(places), name, severity, net.data.split.test[places])
+    return _seen(net, lambda: net.answers_to(images, places))
+
+
+def _of_split(net: MeasuredNet, indices: NDArray[np.int64]) -> Seen:
+    return _seen(net, lambda: predict(net.module, net.data.batches, indices, net.protocol, net.context))
+
+
+def _seen(net: MeasuredNet, predicted: Callable[[], Outputs]) -> Seen:
+    """predicted: has the net evaluate the pictures, a batch after another."""
+    taken: list[Tensor] = []
+    hooks = [
+        last.register_forward_pre_hook(lambda _, given: taken.append(given[0].float())) for last in _last(net.module)
+    ]
+    try:
+        outputs, targets = predicted()
+    finally:
+        net.module.eval()
+        for hook in hooks:
+            hook.remove()
+    probabilities = outputs.double().softmax(dim=1).cpu().numpy()
+    features = net.context.gather(torch.cat(taken)).cpu().flatten(1).numpy() if taken else probabilities
+    if len(features) != len(outputs):  # such as a layer that every frame or token goes through by itself
+        features = probabilities
+    if not (np.isfinite(probabilities).all() and np.isfinite(features).all()):
+        raise CannotDeploy("drift compares what the net says of pictures, and of some it says what is not finite")
+    return Seen(probabilities, features, (outputs.argmax(dim=1) == targets).cpu().numpy())
+
+
+def _last(module: nn.Module) -> list[nn.Linear]:
+    """Its last linear layer, where it has one."""
+    return [part for part in module.modules() if isinstance(part, nn.Linear)][-1:]
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """Of windows without any order, and of the same ones as streams."""
+
+    each: NDArray[np.bool_]
+    """(windows,)."""
+
+    @property
+    def rate(self) -> float:
+        """Share of the windows that are alarms."""
+        return float(self.each.mean())
+
+    def median_delay(self, size: int) -> float | None:
+        """Pictures that have come until the first alarm, the median over streams. None where most have none."""
+        streams = self.each[: len(self.each) // IN_STREAM * IN_STREAM].reshape(-1, IN_STREAM)
+        if streams.any(axis=1).mean() <= 0.5:
+            return None
+        delays = np.where(streams.any(axis=1), (streams.argmax(axis=1) + 1.0) * size, np.inf)
+        return float(np.median(delays))
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A detector that is calibrated for windows of one size."""
+
+    detector: Detector
+    size: int
+    threshold: float
+
+    @classmethod
+    def calibrated(cls, name: str, reference: Seen, size: int, alpha: float, seed: int) -> "Watch":
+        """Raises CannotDeploy where so rare a false alarm cannot be calibrated."""
+        detector = DETECTORS[name](reference.by(name))
+        null = detector.null(size, stream(f"drift null {name} {size}", seed))
+        try:
+            return cls(detector, size, null.threshold(alpha))
+        except ValueError as unfit:
+            raise CannotDeploy(f"drift: {unfit}") from unfit
+
+    def alarms(self, pictures: Seen, windows: Places) -> Alarms:
+        """windows: of these pictures."""
+        return Alarms(self.detector.statistics(pictures.by(self.detector.name), windows) > self.threshold)
+
+
+def windows_of(pictures: int, size: int, many: int, purpose: str, seed: int) -> Places:
+    """(many, size): so many windows of different pictures each, which are a fair sample of where the pictures are from."""
+    rng = stream(f"drift windows {purpose} {size}", seed)
+    return np.stack([rng.choice(pictures, size, replace=False) for _ in range(many)])
