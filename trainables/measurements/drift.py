@@ -142,8 +142,8 @@ class Drift(Measurement):
     """Whether it is noticed that other pictures come, how soon, how often without reason, and what they cost.
 
     Detectors (Rabanser et al. 2019) compare windows of pictures with the validation split, by what the net says of them.
-    Each is calibrated on that split, so that its false alarms are as many as `alpha` says, and tried on the test split,
-    which neither the net nor the detector has seen: as it is, and shifted.
+    Each is calibrated on that split to alarm without reason as often as `alpha` says, and tried on the test split, which
+    neither the net nor the detector has seen: as it is, and shifted.
     """
 
     name: ClassVar[str] = "drift"
