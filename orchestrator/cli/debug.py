@@ -81,6 +81,7 @@ def _described(trial: "KeptTrial", device: str) -> "Iterator[str]":
     parts = [("dataset", spec.dataset), ("model", spec.model), ("optimizer", spec.optimizer)]
     parts += [("regularizer", part) for part in spec.regularizers]
     parts += [("deployment", spec.deployment)] if spec.deployment is not None else []
+    parts += [("measurement", trial.measurement)] if trial.measurement is not None else []
     for kind, part in parts:
         own = _own(part)
         yield f"  {kind:12} {part.name}{f'({own})' if own else ''}"

@@ -140,10 +140,9 @@ def type_in_words(annotation: Any) -> str:
     if origin in (Union, UnionType):
         return " or ".join(dict.fromkeys(type_in_words(argument) for argument in arguments))
     if origin in (tuple, list):
-        members = " or ".join(
-            dict.fromkeys(type_in_words(argument) for argument in arguments if argument is not Ellipsis)
-        )
-        return f"list of {members}s"
+        members = [argument for argument in arguments if argument is not Ellipsis]
+        words = " or ".join(dict.fromkeys(map(type_in_words, members)))
+        return f"list of {words}" if get_origin(members[0]) is Literal else f"list of {words}s"
     return _WORDS.get(annotation, getattr(annotation, "__name__", str(annotation)).lower())
 
 

@@ -14,10 +14,18 @@ from trainables import AXES, levels_shown
 from trainables.columns import scores_in
 from trainables.component import Component
 from trainables.dataset import Dataset
-from trainables.interfaces import Deployment, Model, Optimizer, Regularizer
+from trainables.interfaces import Deployment, Measurement, Model, Optimizer, Regularizer
 from trainables.protocol import Protocol
 from trainables.registry import registry
-from trainables.spec import SOURCES, ParentTrial, Source, TrialSpec, Variation
+from trainables.spec import (
+    SOURCES,
+    ParentTrial,
+    Source,
+    TrialSpec,
+    Variation,
+    measurement_identity,
+    trial_identity,
+)
 from trainables.task import tasks
 
 _COLUMNS: Final = (
@@ -35,7 +43,7 @@ _COLUMNS: Final = (
         "threads",
         "device",
     ),
-    "parent_id",
+    *("parent_id", "measurement_config"),
     "data_fingerprint",
     *(f"{part}_config" for part in (*AXES, "protocol", "tuning")),
 )
@@ -56,7 +64,9 @@ class KeptTrial:
     reason: str | None
     spec: TrialSpec
     parent: ParentTrial | None
-    """The trial whose net it is made of, where it is a variant."""
+    """The trial whose net it is made of, where it is a variant, or is about, where it is a measurement."""
+    measurement: Measurement | None
+    """What it finds out about that net, where that is all."""
     workers: int
     """That trained it; 1 where it has not run."""
     threads: int | None
@@ -83,11 +93,12 @@ def read_kept_trial(journal: Journal, prefix: str, weights: Callable[[str], Path
     tunes, workers = row["purpose"] == "tuning", row["world_size"] or 1
     try:
         specs = [_spec(row, variation, workers) for variation in _variations(journal, row, tunes=tunes)]
+        measurement = _measurement(row["measurement_config"])
     except Exception as refused:  # whatever a plug-in's component raises, or what an older journal has
         said = "\n".join(str(refused).splitlines()[:_TEXTS])
         raise UserError(f"{trial_id} cannot be rebuilt from the journal: {said}") from refused
     known = row["tuning_config"] is None
-    found = [spec for spec in specs if spec.trial_id == trial_id] if known else specs[:1]
+    found = [spec for spec in specs if _trial_id(spec, measurement) == trial_id] if known else specs[:1]
     return KeptTrial(
         trial_id,
         f"{' '.join(levels_shown([row[axis] for axis in AXES]))} seed {row['seed']}",
@@ -96,6 +107,7 @@ def read_kept_trial(journal: Journal, prefix: str, weights: Callable[[str], Path
         row["reason"],
         (found or specs)[0],
         _parent(journal, row["parent_id"], weights),
+        measurement,
         workers,
         row["threads"],
         row["device"],
@@ -107,6 +119,16 @@ def read_kept_trial(journal: Journal, prefix: str, weights: Callable[[str], Path
 
 def _parent(journal: Journal, parent_id: str | None, weights: Callable[[str], Path]) -> ParentTrial | None:
     return None if parent_id is None else ParentTrial(parent_id, weights(parent_id), None)
+
+
+def _measurement(written: str | None) -> Measurement | None:
+    return None if written is None else cast(Measurement, _built("measurement", json.loads(written)))
+
+
+def _trial_id(spec: TrialSpec, measurement: Measurement | None) -> str:
+    if measurement is None:
+        return spec.trial_id
+    return trial_identity(measurement_identity(bytes.fromhex(spec.cell_id), measurement.digest()), spec.seed)
 
 
 def _spec(row: dict[str, Any], variation: Variation | None, workers: int) -> TrialSpec:

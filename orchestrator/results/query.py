@@ -85,6 +85,7 @@ def _protocols(trials: pa.Table, dataset: str) -> dict[str, int]:
 USUAL: Final = (
     "trial_id",
     *AXES,
+    "measurement",
     "seed",
     "tuned",
     "status",

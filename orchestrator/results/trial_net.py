@@ -65,6 +65,10 @@ def find_trial_with_net(paths: ResultsPaths, prefix: str) -> TrialWithNet:
         raise UserError(
             f"trial {kept.trial_id} tried values for its cell, and its net was not kept; name one of the cell's"
         )
+    if kept.measurement is not None and kept.parent is not None:
+        raise UserError(
+            f"{kept.trial_id} is a measurement of trial {kept.parent.trial_id}, which has the net; name that"
+        )
     file = _file_of(paths, kept)
     _refuse_changed(paths, file)
     task = next((each for each in tasks() if f"val_{each.loss_score}" in dict(kept.scores)), None)

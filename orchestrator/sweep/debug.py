@@ -54,6 +54,7 @@ def run_again(
         weights=None,
         purpose="tuning" if trial.tunes else "evaluation",
         parent=trial.parent,
+        measurement=trial.measurement,
     )
     warm_up()
     with _threads(trial.threads or 1):

@@ -3,11 +3,9 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from io import StringIO
+from typing import Final
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from clusters.yaml_file import NotYaml, parse
 from orchestrator.errors import UserError
 from orchestrator.grid import GridSpec
 from orchestrator.grid.measurements import measurement
@@ -16,8 +14,12 @@ from orchestrator.plan.plan import Plan
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import journal_to_read
-from trainables.errors import TrainablesError
+from orchestrator.sweep.left_behind import left_behind
+from trainables.errors import TrainablesError, first_line
 from trainables.interfaces import Measurement
+
+_MAX_VALUES: Final = 1_000
+"""Of what is written on a command line."""
 
 
 def recorded_grid(paths: ResultsPaths) -> str:
@@ -32,12 +34,14 @@ def recorded_grid(paths: ResultsPaths) -> str:
 def asked_for(text: str) -> Measurement:
     """`corrupt`, or `{name: corrupt, severities: [5]}`. Raises UserError."""
     try:
-        return measurement(YAML(typ="safe").load(StringIO(text)))
+        return measurement(parse(text, max_values=_MAX_VALUES))
     except Mistakes as wrong:
         said = next(iter(wrong.found)).message
         raise UserError(f"{text}: {said if isinstance(said, str) else said()}") from None
-    except (YAMLError, TrainablesError) as wrong:
-        raise UserError(f"{text}: {str(wrong).splitlines()[0]}") from wrong
+    except NotYaml as wrong:
+        raise UserError(f"{text}: {wrong.message}") from None
+    except TrainablesError as wrong:
+        raise UserError(f"{text}: {first_line(str(wrong))}") from wrong
 
 
 def with_measurements(grid: GridSpec, paths: ResultsPaths, wanted: Sequence[Measurement]) -> GridSpec:
@@ -55,8 +59,21 @@ def _planned(journal: Journal) -> Iterator[Measurement]:
     return (measurement(json.loads(text)) for (text,) in rows)
 
 
-def to_measure(plan: Plan, journal: Journal, wanted: Sequence[Measurement]) -> frozenset[str]:
-    """Ids of these measurements of all trials that have completed. Raises UserError where there is none."""
+def _refuse_another_grid(plan: Plan, journal: Journal) -> None:
+    """Raise UserError where the grid names other trials than the latest sweep's: to measure is to change no plan."""
+    if behind := left_behind(plan, journal, of_latest=True):
+        raise UserError(
+            f"{plan.grid.name} is another grid than that of the results: {behind[0].text}; without --grid they are measured"
+            " by the one that the latest sweep has recorded"
+        )
+
+
+def to_measure(plan: Plan, journal: Journal, wanted: Sequence[Measurement], *, recorded: bool) -> frozenset[str]:
+    """Ids of these measurements of all trials that have completed. recorded: whether the plan is of the grid that the
+    latest sweep has recorded. Raises UserError where there is none, or where another grid names other trials.
+    """
+    if not recorded:
+        _refuse_another_grid(plan, journal)
     statuses = journal.statuses()
     found = frozenset(
         cell.trial_id(seed)

@@ -302,7 +302,7 @@ def _record(request: SweepRequest, ready: _Ready, journal: Journal, progress: Pr
     statuses = journal.statuses() if request.only else {}
     only = named_trials(plan, statuses, request.only) if request.only else None
     if request.measure:
-        only = to_measure(plan, journal, request.measure)
+        only = to_measure(plan, journal, request.measure, recorded=request.text is not None)
     journal.environment(environment)
     _warn(plan, journal, progress)
     record = partial(record_plan, plan, journal, ready.examples, ready.packing, progress.note, only=only)

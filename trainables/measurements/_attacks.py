@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.errors import CannotDeploy
+
 Logits = Callable[[Tensor], Tensor]
 """Pixels float32 in 0..1 (images, ...) to what an evaluating net says of them, preprocessing included: (images, classes)."""
 _RELATIVE_STEP: Final = 2.5
@@ -24,7 +26,7 @@ def fgsm(logits: Logits, pixels: Tensor, targets: Tensor, eps: float) -> Tensor:
     "Explaining and Harnessing Adversarial Examples", section 4).
 
     pixels: float32 in 0..1 (images, ...); the result is of their shape, within eps of them and in 0..1. targets: int64
-    (images,). Nothing of the net changes. Raises RuntimeError, torch's own, where the net has no gradient at all.
+    (images,). Nothing of the net changes. Raises CannotDeploy where no gradient comes through the net at all.
     """
     assert eps >= 0
     return (pixels + eps * _uphill(logits, pixels, targets)).clamp(0, 1)
@@ -74,7 +76,10 @@ def _uphill(logits: Logits, pixels: Tensor, targets: Tensor) -> Tensor:
     """
     with torch.inference_mode(mode=False), torch.enable_grad(), _without_cudnn(pixels.device):
         moving = pixels.detach().clone().requires_grad_()
-        loss = F.cross_entropy(logits(moving).float(), targets.clone(), reduction="sum")
+        answers = logits(moving).float()
+        if not answers.requires_grad:
+            raise CannotDeploy("no gradients come through the net, and attacks follow them")
+        loss = F.cross_entropy(answers, targets.clone(), reduction="sum")
         (gradient,) = torch.autograd.grad(loss, moving, allow_unused=True, materialize_grads=True)
     return gradient.sign()
 

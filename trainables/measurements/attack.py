@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Method = Literal["fgsm", "pgd"]
 AnyAttacks = Annotated[tuple[Method, ...], or_one(str, Method | tuple[Method, ...])]
 Eps = Annotated[float, Field(gt=0, le=1)]
-AnyEps = Annotated[tuple[Eps, ...], or_one(float, Eps | tuple[Eps, ...])]
+AnyEps = Annotated[tuple[Eps, ...], or_one(Real, Eps | tuple[Eps, ...])]
 _BATCH = 250
 """Pictures that are attacked at once."""
 
