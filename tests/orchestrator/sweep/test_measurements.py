@@ -192,3 +192,49 @@ def test_the_page_tells_of_it_and_pandas_reads_it(sweep: Sweep) -> None:
     assert np.array_equal(results.corruptions["accuracy"], found["accuracy"])
     assert len(results.measurements) == 2
     assert run(["results", str(RESULTS), "--where", "purpose=measurement"]) == 0
+
+
+def test_debug_runs_a_measurement_again_and_whoever_wants_its_net_is_told_whose_it_is(
+    sweep: Sweep, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep(CORRUPT) == 0
+    measured, *_ = table("measurements").to_dict("records")
+    assert run(["debug", str(RESULTS), measured["trial_id"]]) == 0
+    said = capsys.readouterr().out
+    assert "measurement  corrupt(corruptions=['contrast', 'gaussian_noise'], severities=[1, 5])" in said
+    assert said.splitlines()[-1] == "completed" and "another version" not in said
+    for command in ("predict", "export"):
+        assert run([command, str(RESULTS), measured["trial_id"], "nothing.onnx"]) == 2
+        assert f"is a measurement of trial {measured['parent_id']}" in capsys.readouterr().err
+
+
+def test_measuring_by_another_grid_is_refused_and_changes_nothing(
+    sweep: Sweep, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep(protocol=", keep_weights: best") == 0
+    before = table("environments")
+    Path("other.yaml").write_text(GRID % (0.2, ", keep_weights: best", ""))
+    assert measure(CORRUPT, "--grid", "other.yaml") == 2
+    assert "sweep is another grid than that of the results: 2 finished trials differ in" in capsys.readouterr().err
+    assert len(table("environments")) == len(before) and table("trials")["planned"].all()
+    assert measure(CORRUPT, "--grid", "grid.yaml") == 0
+    assert run(["results", str(RESULTS), "--where", "purpose=measurement"]) == 0
+    assert "corrupt(corruptions=contrast-gaussian_noise,severities=1-5)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("corupt", "did you mean corrupt?"),
+        ("", "null is no measurement"),
+        ("{name: [", "{name: [: not valid YAML"),
+        ("{name: attack, eps: 2024-01-01}", "attack.eps has to be a list"),
+        ("{name: attack, steps: 0}", "attack.steps has to be at least 1, not 0"),
+    ],
+)
+def test_what_is_no_measurement_is_told_on_the_command_line(
+    written: str, said: str, sweep: Sweep, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep(protocol=", keep_weights: best") == 0
+    assert measure(written) == 2
+    assert said in capsys.readouterr().err

@@ -136,7 +136,7 @@ def test_maps_of_a_linear_net_add_up_to_what_its_logits_gain(
 
 @pytest.mark.parametrize("side", [1, 2])
 def test_tiny_pictures_are_explained(side: int, tmp_path: Path) -> None:
-    tiny = trained_on_digits(tmp_path, Mlp(hidden=(4,)), FewDigits(resize=side), epochs=1)
+    tiny = trained_on_digits(tmp_path, Mlp(hidden=(4,)), FewDigits(resize=(side, side)), epochs=1)
     rows = rows_of(measure(tiny, Explain()).breakdown)
     assert list(rows) == ["random", "centre", *METHODS]
     assert all(without_nan(row) for row in rows.values()), rows
