@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainables.errors import CannotDeploy
 from trainables.measurements._attacks import fgsm, monotone, pgd, random_signs
 
 ROUNDING = 2.0**-24
@@ -160,7 +161,7 @@ def test_what_has_no_slope_moves_nothing_and_stays_in_range() -> None:
     nn.init.constant_(broken[5].weight, torch.nan)
     assert torch.equal(fgsm(broken, pixels, targets, 0.1), pixels)
     assert ((pgd(broken, pixels, targets, 0.1, 2, seeded()) - pixels).abs() <= 0.1 + ROUNDING).all()
-    with pytest.raises(RuntimeError, match="does not require grad"):
+    with pytest.raises(CannotDeploy, match="no gradients come through the net"):
         fgsm(lambda some: some.detach().flatten(1)[:, :4], pixels, targets, 0.1)
 
 
