@@ -44,6 +44,17 @@ def planted(
     return shown
 
 
+def cue_masks(cues: NDArray[np.int64], height: int, width: int) -> NDArray[np.bool_]:
+    """Where each example's patch stands: (examples, height, width)."""
+    places = np.array(cue_corners(height, width))
+    tops, lefts = places[cues % len(places)].T[..., np.newaxis]
+    side, rows, columns = cue_side(height, width), np.arange(height), np.arange(width)
+    in_rows, in_columns = (
+        ((start <= line) & (line < start + side)) for start, line in ((tops, rows), (lefts, columns))
+    )
+    return np.asarray(in_rows[:, :, np.newaxis] & in_columns[:, np.newaxis, :])
+
+
 def _pattern(side: int, turns: int) -> NDArray[np.float32]:
     patch = np.zeros((side, side), np.float32)
     patch[:, : side // 2] = 1

@@ -1,14 +1,15 @@
 """Maps of some test pictures by several methods, and what each method comes to on them."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from trainables.data.cue import cue_masks
 from trainables.errors import NoMap
 from trainables.measurements._attributions import (
     completeness_gap,
@@ -20,8 +21,11 @@ from trainables.measurements._attributions import (
 from trainables.measurements._explanation_rows import ExplanationRow
 from trainables.measurements._faithfulness import (
     centre_maps,
+    chance_mass,
     curves,
     differing,
+    mass_within,
+    pointed_within,
     random_maps,
     redrawn,
     similarity,
@@ -33,11 +37,34 @@ _BATCH: Final = 32
 """Pictures that are explained at once: a gradient keeps all that a pass computes of them."""
 _MEANT: Final = 2_000
 """Training pictures whose mean is the baseline, at most."""
+_UNSEEING: Final = ("random", "centre")
 _REFERENCES: Final = 100
 """Training pictures that expected gradients draw from, at most."""
 
-Maps = Callable[[nn.Module], Tensor]
-"""Of any net of these layers, the maps of all pictures: float32 (n, height, width)."""
+
+@dataclass(frozen=True)
+class Misled:
+    """Test pictures that a net has given the class of their planted cue, against their own."""
+
+    inputs: Tensor
+    """Standardised, (n, *shape); there may be none."""
+    targets: Tensor
+    """int64 (n,): the cue's class."""
+    masks: Tensor
+    """bool (n, height, width): where the cue stands."""
+
+    @classmethod
+    def of(cls, net: MeasuredNet, pictures: int) -> Self | None:
+        """The first so many; None where no cue is planted."""
+        if net.data.cues is None:
+            return None
+        cues = net.data.cues[net.data.split.test]
+        answered, own = (of.cpu().numpy() for of in (net.tested.outputs.argmax(dim=1), net.tested.targets))
+        places = np.flatnonzero((answered == cues) & (cues != own))[:pictures]
+        height, width = net.data.info.shape[-2:]
+        masks = torch.from_numpy(cue_masks(cues[places], height, width))
+        inputs = _standardised(net, net.data.split.test[places])
+        return cls(inputs, torch.from_numpy(cues[places]).to(inputs.device), masks)
 
 
 @dataclass(frozen=True)
@@ -56,6 +83,8 @@ class Explained:
     """Standardised training pictures."""
     of_random: Tensor
     """Deletion of a random map, float64 (n,)."""
+    misled: Misled | None = None
+    """None where no cue is planted."""
 
     @classmethod
     def of(cls, net: MeasuredNet, pictures: int, baseline: str) -> Self:
@@ -69,25 +98,52 @@ class Explained:
         height, width = inputs.shape[-2:]
         maps = random_maps(len(inputs), height, width, torch.Generator().manual_seed(net.seed))
         deletion = curves(net.module, inputs, targets, maps, absent).deletion
-        return cls(net, inputs, targets, absent, baseline, some[:_REFERENCES], deletion)
+        misled = Misled.of(net, pictures)
+        return cls(net, inputs, targets, absent, baseline, some[:_REFERENCES], deletion, misled)
 
     def rows(self, methods: Iterable[str]) -> Iterator[ExplanationRow]:
         """A row for each method, behind those of the two maps that have not seen the net."""
-        height, width = self.inputs.shape[-2:]
-        generator = torch.Generator().manual_seed(self.net.seed)
-        yield self._row("random", random_maps(len(self.inputs), height, width, generator), 0.0)
-        yield self._row("centre", centre_maps(len(self.inputs), height, width), 0.0)
+        for method in _UNSEEING:
+            yield self._pointing(self._row(method, self._unseeing(method, self.inputs), 0.0))
         untrained = redrawn(self.net.module, self.net.seed)
         for method in methods:
             self.net.context.check()
             started = time.perf_counter()
             try:
-                maps = self._maps(method, self.net.module)
+                maps = self._maps(method, self.net.module, self.inputs, self.targets)
                 seconds = time.perf_counter() - started
-                row = self._row(method, maps, seconds, likeness=self._likeness(maps, self._maps(method, untrained)))
+                others = self._maps(method, untrained, self.inputs, self.targets)
+                row = self._row(method, maps, seconds, likeness=self._likeness(maps, others))
+                row = self._pointing(row)
             except NoMap as none:
                 row = ExplanationRow(method=method, n=len(self.inputs), baseline=self.called, reason=str(none))
             yield row
+
+    def _unseeing(self, method: str, inputs: Tensor) -> Tensor:
+        """Maps of these inputs of which none has seen the net."""
+        count, (height, width) = len(inputs), inputs.shape[-2:]
+        if method == "centre":
+            return centre_maps(count, height, width)
+        return random_maps(count, height, width, torch.Generator().manual_seed(self.net.seed))
+
+    def _pointing(self, row: ExplanationRow) -> ExplanationRow:
+        """The row with what its method's maps of misled pictures point at, where a cue is planted. Raises NoMap."""
+        misled = self.misled
+        if misled is None:
+            return row
+        if not len(misled.inputs):
+            return replace(row, misled=0)
+        if row.method in _UNSEEING:
+            maps = self._unseeing(row.method, misled.inputs)
+        else:
+            maps = self._maps(row.method, self.net.module, misled.inputs, misled.targets)
+        return replace(
+            row,
+            misled=len(misled.inputs),
+            pointing=float(pointed_within(maps, misled.masks).double().mean()),
+            mass=float(mass_within(maps, misled.masks).mean()),
+            mass_chance=float(chance_mass(misled.masks).mean()),
+        )
 
     def _row(self, method: str, maps: Tensor, seconds: float, likeness: float | None = None) -> ExplanationRow:
         found = curves(self.net.module, self.inputs, self.targets, maps, self.baseline)
@@ -108,11 +164,11 @@ class Explained:
             seconds=seconds,
         )
 
-    def _maps(self, method: str, net: nn.Module) -> Tensor:
-        """Raises NoMap where the net has none of this method."""
+    def _maps(self, method: str, net: nn.Module, every: Tensor, answered: Tensor) -> Tensor:
+        """Of all of these inputs, for these classes. Raises NoMap where the net has none of this method."""
         generator = torch.Generator().manual_seed(self.net.seed)
-        starts = range(0, len(self.inputs), _BATCH)
-        parts = ((self.inputs[start : start + _BATCH], self.targets[start : start + _BATCH]) for start in starts)
+        starts = range(0, len(every), _BATCH)
+        parts = ((every[start : start + _BATCH], answered[start : start + _BATCH]) for start in starts)
         found = []
         for inputs, targets in parts:
             self.net.context.check()

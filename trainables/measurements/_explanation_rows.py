@@ -51,6 +51,27 @@ class ExplanationRow:
             "lower",
         ),
     ] = None
+    misled: Annotated[
+        int | None,
+        Column(
+            "example",
+            "Test examples, at most as many as are explained, that were given the class of their planted cue (`spurious`)"
+            " against their own: what pointing and mass are of. Null where no cue is planted.",
+        ),
+    ] = None
+    pointing: Annotated[
+        float | None,
+        Column(
+            "1",
+            "Share of those whose map is largest within the cue (Zhang et al. 2016); null where there are none.",
+            "higher",
+        ),
+    ] = None
+    mass: Annotated[float | None, Column("1", "Mean share of the map that lies within the cue.", "higher")] = None
+    mass_chance: Annotated[
+        float | None,
+        Column("1", "Share of the pixels that lie there: what a map has, and how often it points, by chance."),
+    ] = None
     seconds: Annotated[float, Column("s", "Time of the maps.", "lower")] = 0.0
     reason: Annotated[str | None, Column("-", "Why this net has no such map; null where it has.")] = None
 

@@ -1,5 +1,7 @@
 """What explanations are worth: a row for each cell and method, beside maps that have not seen the net."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import pandas as pd
@@ -15,6 +17,8 @@ _ABOUT: Final = (
     " probability while the pixels go, the first of the map first (small is good); insertion: while they come (large"
     " is good). A method whose deletion is no smaller than that of a random map shows nothing of this net. Likeness to"
     " the map of the same net with weights drawn again: near 1 the map does not depend on what the net has learnt."
+    " Where a cue is planted (spurious): how often the map of a picture whose cue has misled the net is largest within"
+    " the cue."
 )
 _MEANS: Final = {
     "deletion": "deletion",
@@ -22,6 +26,8 @@ _MEANS: Final = {
     "deletion_gain": "better than random by",
     "similarity": "like an untrained net's",
     "completeness_gap": "completeness gap",
+    "pointing": "points at the cue",
+    "mass_chance": "by chance",
 }
 
 
@@ -31,25 +37,26 @@ def explanations(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
     rows = trials[["trial_id", "seed", *AXES]].merge(found, on="trial_id")
     if rows.empty:
         return None
+    means = [name for name in _MEANS if rows[name].notna().any()]  # of a planted cue there is mostly none
     columns = (
         Column("method", "text"),
-        *(Column(title, "number") for title in _MEANS.values()),
+        *(Column(_MEANS[name], "number") for name in means),
         Column("seconds", "number"),
         Column("note", "text"),
         Column("pictures", "count"),
         Column("seeds", "count"),
     )
-    table = cells_table(rows, columns, _fields, within=("method",))
+    table = cells_table(rows, columns, partial(_fields, means), within=("method",))
     return Section("explanations", "Explanations", _ABOUT, "Explanation methods and what they are worth", table)
 
 
-def _fields(cell: pd.DataFrame) -> tuple[Field, ...]:
+def _fields(means: Sequence[str], cell: pd.DataFrame) -> tuple[Field, ...]:
     reasons = cell["reason"].dropna()
     gain = cell["deletion_gain"].mean()
     note = str(reasons.iloc[0]) if len(reasons) else "no better than a random map" if gain <= 0 else ""
     return (
         str(cell["method"].iloc[0]),
-        *(number(cell[name].mean()) for name in _MEANS),
+        *(number(cell[name].mean()) for name in means),
         number(cell["seconds"].mean()),
         note,
         int(cell["n"].iloc[0]),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainables.data.cue import drawn_cues, planted
+from trainables.data.cue import cue_masks, drawn_cues, planted
 from trainables.data.splits import stream
 from trainables.dataset import max_cues
 
@@ -45,3 +45,11 @@ def test_it_lies_at_the_border_and_leaves_the_rest_alone() -> None:
 def test_fractions_stay_between_0_and_1() -> None:
     shown = planted(np.full((2, 1, 8, 8), 0.5, np.float32), np.array([0, 1]))
     assert shown.dtype == np.float32 and (shown.min(), shown.max()) == (0, 1)
+
+
+def test_masks_are_where_the_patches_were_put() -> None:
+    cues = np.arange(12)
+    grey = np.full((12, 3, 16, 24), 128, np.uint8)
+    changed = (planted(grey, cues) != grey).any(axis=1)
+    assert np.array_equal(cue_masks(cues, 16, 24), changed)
+    assert changed.sum(axis=(1, 2)).tolist() == [4] * 12

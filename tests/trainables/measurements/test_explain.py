@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tests.trainables.few import FewDigits
 from tests.trainables.measurements.measured import found_in, in_its_place, measure, trained_on_digits
 from tests.trainables.stages.nets import TrainedNet
+from trainables.datasets.digits import Digits
 from trainables.errors import TrainablesError
 from trainables.measurements._explaining import Explained
 from trainables.measurements._explanation_rows import ExplanationHeadlines, ExplanationRow, ExplanationTables
@@ -150,3 +151,20 @@ def test_weights_that_are_not_numbers_are_refused_before_anything_is_measured(ml
     save_file(broken, tmp_path / "nan.safetensors", metadata)
     with pytest.raises(TrainablesError, match="NaN or infinite for 359 of 359"):
         measure(replace(mlp, weights=tmp_path / "nan.safetensors"), Explain(pictures=2))
+
+
+def test_where_a_cue_misleads_a_net_it_is_told_which_methods_find_it(tmp_path: Path) -> None:
+    trained = trained_on_digits(tmp_path, Mlp(hidden=(16,)), Digits(spurious=0.98, resize=(16, 16)))
+    rows = rows_of(measure(trained, Explain(pictures=60, methods=("integrated_gradients", "grad_cam"))).breakdown)
+    integrated, random = rows["integrated_gradients"], rows["random"]
+    assert integrated.misled is not None and 20 <= integrated.misled <= 60
+    assert integrated.mass_chance == pytest.approx(4 / 256), "a patch of 2 x 2 in 16 x 16"
+    assert integrated.pointing is not None and integrated.pointing > 0.8
+    assert random.pointing is not None and random.pointing < 0.2
+    assert integrated.mass is not None and random.mass is not None and integrated.mass > 5 * random.mass
+    assert rows["grad_cam"].pointing is None
+
+
+def test_without_a_cue_nothing_is_said_of_pointing(mlp: TrainedNet) -> None:
+    rows = rows_of(measure(mlp, Explain(pictures=10, methods=("saliency",))).breakdown)
+    assert all((row.misled, row.pointing, row.mass, row.mass_chance) == (None,) * 4 for row in rows.values())
