@@ -42,7 +42,9 @@ class CellRow:
     measurement: Annotated[
         str | None, Column("-", "What was found out about the trained net; null of a trial that is no measurement.")
     ] = None
-    measurement_config: Annotated[str | None, Column("JSON", "The measurement with every parameter filled in.")] = None
+    measurement_config: Annotated[
+        str | None, Column("JSON", "The measurement with every parameter filled in; null where there is none.")
+    ] = None
     protocol_config: Annotated[str, Column("JSON", "What all trials share, after overrides.")]
     data_fingerprint: Annotated[str, Column("-", "Digest of the data set's content.")]
     tuning_config: Annotated[

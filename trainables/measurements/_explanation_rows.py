@@ -20,17 +20,25 @@ class ExplanationRow:
     deletion: Annotated[
         float | None,
         Column(
-            "1", "Mean area under the class's probability while the pixels go, the first of the map first.", "lower"
+            "1",
+            "Mean area under the class's probability while the pixels go, the first of the map first; null without"
+            " a map.",
+            "lower",
         ),
     ] = None
     insertion: Annotated[
-        float | None, Column("1", "The same while they come, in the same order, in place of the baseline.", "higher")
+        float | None,
+        Column("1", "The same while they come, in the same order, in place of the baseline; null alike.", "higher"),
     ] = None
     deletion_gain: Annotated[
-        float | None, Column("1", "Deletion of a random map less that of this method: below 0 it is worse.", "higher")
+        float | None,
+        Column(
+            "1", "Deletion of a random map less that of this method: below 0 it is worse. Null of `random`.", "higher"
+        ),
     ] = None
     deletion_gain_error: Annotated[
-        float | None, Column("1", "Standard error of deletion_gain over the examples.", measured=False)
+        float | None,
+        Column("1", "Standard error of deletion_gain over the examples; null where that is.", measured=False),
     ] = None
     similarity: Annotated[
         float | None,
@@ -46,8 +54,8 @@ class ExplanationRow:
         float | None,
         Column(
             "1",
-            "Mean difference between the sum of a map and what the logit gains from the baseline; of integrated gradients"
-            " alone.",
+            "Mean difference between the sum of a map and what the logit gains from the baseline; null but of integrated"
+            " gradients.",
             "lower",
         ),
     ] = None
@@ -67,10 +75,14 @@ class ExplanationRow:
             "higher",
         ),
     ] = None
-    mass: Annotated[float | None, Column("1", "Mean share of the map that lies within the cue.", "higher")] = None
+    mass: Annotated[
+        float | None, Column("1", "Mean share of the map that lies within the cue; null alike.", "higher")
+    ] = None
     mass_chance: Annotated[
         float | None,
-        Column("1", "Share of the pixels that lie there: what a map has, and how often it points, by chance."),
+        Column(
+            "1", "Share of the pixels that lie there: what a map has, and how often it points, by chance; null alike."
+        ),
     ] = None
     seconds: Annotated[float, Column("s", "Time of the maps.", "lower")] = 0.0
     reason: Annotated[str | None, Column("-", "Why this net has no such map; null where it has.")] = None

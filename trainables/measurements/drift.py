@@ -72,12 +72,15 @@ class DriftRow:
     ]
     severity: Annotated[int, Column("1", "Of a corruption, 1 to 5; 0 for the other shifts.")]
     n: Annotated[int, Column("example", "Test examples that windows are drawn from.")]
-    accuracy: Annotated[float | None, Column("1", "Share of them that are classified correctly.", "higher")]
+    accuracy: Annotated[
+        float | None, Column("1", "Share of them that are classified correctly; null where there are none.", "higher")
+    ]
     false_alarms: Annotated[
         float | None,
         Column(
             "1",
-            "Share of windows of the test split as it is that this detector alarms about at this size; it should be alpha.",
+            "Share of windows of the test split as it is that this detector alarms about at this size, which should be"
+            " alpha; null where none fits.",
             "lower",
         ),
     ] = None
@@ -94,9 +97,15 @@ class DriftRow:
     ] = None
     harm: Annotated[
         float | None,
-        Column("1", "Accuracy that the shift costs: that of the same sample as it is, less `accuracy`.", "lower"),
+        Column(
+            "1",
+            "Accuracy that the shift costs: that of the same sample as it is, less `accuracy`; null for `none`.",
+            "lower",
+        ),
     ] = None
-    harmless: Annotated[bool | None, Column("-", "Whether the shift costs a point of accuracy at most.")] = None
+    harmless: Annotated[bool | None, Column("-", "Whether it costs a point of accuracy at most; null for `none`.")] = (
+        None
+    )
     reason: Annotated[str | None, Column("-", "Why there are no figures; null where there are.")] = None
 
 

@@ -45,7 +45,9 @@ class GroupRow:
     ]
     part: Annotated[str, Column("-", "The group, or the range of numbers.")]
     n: Annotated[int, Column("example", "Test examples in it.")]
-    accuracy: Annotated[float | None, Column("1", "Share of them that are classified correctly.", "higher")]
+    accuracy: Annotated[
+        float | None, Column("1", "Share of them that are classified correctly; null where there are none.", "higher")
+    ]
     accuracy_low: Annotated[float, Column("1", "Lower end of its 95 % interval (Wilson 1927).", measured=False)]
     accuracy_high: Annotated[float, Column("1", "Upper end of it.", measured=False)]
     recall_macro: Annotated[

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from orchestrator.plan.plan import Plan
 from orchestrator.plan.prepare import data_location
 from orchestrator.report.contents import read_page
 from orchestrator.store.paths import ResultsPaths
+from results_schema import OF_MEASUREMENTS
+from results_schema.measured import headlines_of_measurements
 
 GRID = """\
 name: sweep
@@ -238,3 +241,23 @@ def test_what_is_no_measurement_is_told_on_the_command_line(
     assert sweep(protocol=", keep_weights: best") == 0
     assert measure(written) == 2
     assert said in capsys.readouterr().err
+
+
+def test_every_column_is_filled_or_says_where_it_is_null(sweep: Sweep) -> None:
+    """By all measurements of a net that a planted cue misleads."""
+    measure = "corrupt, attack, groups, explain, drift, {name: groups, by: cue}"
+    written = (GRID % (0.1, "", f"measure: [{measure}]")).replace("digits", "{name: digits, spurious: 0.98}")
+    Path("grid.yaml").write_text(written.replace("hidden: 8", "hidden: 32").replace("epochs: 1", "epochs: 4"))
+    assert run(["sweep", "grid.yaml", "--engine", "inline", "-q"]) == 0
+    for described in OF_MEASUREMENTS:
+        rows = table(described.name)
+        assert not rows.empty, described.name
+        assert not rows.duplicated(list(described.key)).any(), described.name
+        nulls = {column for column in rows if rows[column].isna().any()}
+        told = {column.name for column in described.fields if "null" in column.about.lower()}
+        assert nulls - told == set(), f"{described.name} does not say where these are null"
+        never = {column for column in rows if rows[column].isna().all()}
+        assert never - {"reason", "left_out"} == set(), f"{described.name} has columns that nothing fills"
+    headlines = [name for each in headlines_of_measurements() for name in (field.name for field in fields(each))]
+    trials = table("trials")
+    assert [name for name in headlines if trials[name].isna().all()] == []
