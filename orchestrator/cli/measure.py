@@ -58,7 +58,7 @@ def command(
     from orchestrator.sweep.run import SweepRequest, run_sweep
 
     request = SweepRequest(
-        grid=grid or Path.cwd() / "grid.yaml",
+        grid=grid or Path(f"the grid of {results.name}"),  # data beside it are looked for in the working directory
         text=None if grid is not None else recorded_grid(ResultsPaths(results)),
         cluster=cluster,
         engine="inline" if engine == "inline" else "ray",
