@@ -241,7 +241,7 @@ class Journal:
 
     def unpredicted(self) -> frozenset[str]:
         """Trials that were completed and evaluate, of which no predictions are kept."""
-        which = "status = 'completed' AND purpose NOT IN ('tuning', 'measurement') AND split_id IS NULL"
+        which = f"status = 'completed' AND {sql.TESTS} AND split_id IS NULL"
         return frozenset(trial_id for (trial_id,) in self.query(f"SELECT trial_id FROM trials WHERE {which}"))
 
     def skipped_for(self, reason: str) -> frozenset[str]:

@@ -54,6 +54,12 @@ WHICH_TRIALS: Final = {
 }
 """Which of the journal's trials stand in each table of trials."""
 
+_OF_IT: Final = "own.parent_id = trials.trial_id"
+"""Variants and measurements of a trial: by an index, since it is asked of each trial, and of a single one for W&B."""
+
+TESTS: Final = f"coalesce(trials.purpose, 'evaluation') NOT IN ('tuning', '{MEASUREMENT}')"
+"""Trials that have a net of their own and read the test split."""
+
 NO_MEASUREMENT: Final = f"trials.purpose IS NOT '{MEASUREMENT}'"
 """Trials that train or make a net, whatever for."""
 
@@ -66,6 +72,9 @@ PREDICTIONS: Final[Mapping[str, str]] = {
     "test_splits": "split_id TEXT PRIMARY KEY, examples INTEGER NOT NULL, content BLOB NOT NULL",
 }
 """What the journal has of `predictions` until a part of that table has it, and of `examples` for good."""
+
+PARENTS: Final = "CREATE INDEX IF NOT EXISTS trials_by_parent ON trials (parent_id) WHERE parent_id IS NOT NULL"
+"""What finds the variants and measurements of a trial."""
 
 CALL_AS: Final = (
     f"UPDATE cells SET ({', '.join(AXES)}) ="
@@ -142,6 +151,7 @@ def schema_statements() -> list[str]:
         "CREATE TABLE logs (trial_id TEXT, attempt INTEGER, text TEXT, PRIMARY KEY (trial_id, attempt)) WITHOUT ROWID",
         # whoever counts trials while a sweep writes reads this alone, and no row; older journals have it on the status
         "CREATE INDEX trials_by_status ON trials (status, planned, purpose, environment_id, started_at, finished_at)",
+        PARENTS,
         *prediction_tables(),
     ]
 
@@ -213,29 +223,22 @@ def to_arrow(values: tuple[Any, ...], field: pa.Field) -> pa.Array:
 
 def _select_trials(which: str) -> str:
     columns = ", ".join(map(_of_trials, TRIALS.fields))
-    of_parents = ", ".join(filter(None, map(_of_stages, TRIALS.fields)))
-    made = f"(SELECT parent_id, {of_parents} FROM trials WHERE parent_id IS NOT NULL GROUP BY parent_id) AS made"
-    joined = f"{TRIALS_AND_CELLS} LEFT JOIN {made} ON made.parent_id = trials.trial_id"
-    return f"SELECT {columns} FROM {joined} WHERE {which} ORDER BY trials.rowid"
-
-
-def _of_stages(field: TableColumn) -> str:
-    """What variants and measurements of a trial tell of it; of several measurements of one kind, the one planned first."""
-    if share := field.column.share_of_parent:
-        return f"max(CAST(round({field.name} / {share}) AS INTEGER)) AS {field.name}"
-    if field.column.of_measurement:
-        return (
-            f"(SELECT own.{field.name} FROM trials AS own WHERE own.parent_id = trials.parent_id"
-            f" AND own.{field.name} IS NOT NULL ORDER BY own.planned DESC, own.rowid LIMIT 1) AS {field.name}"
-        )
-    return ""
+    return f"SELECT {columns} FROM {TRIALS_AND_CELLS} WHERE {which} ORDER BY trials.rowid"
 
 
 def _of_trials(field: TableColumn) -> str:
-    """Where its value is: of a parent, whose own record is as its training left it, some are what others tell of it."""
-    if field.column.share_of_parent or field.column.of_measurement:
-        return f'coalesce(trials."{field.name}", made."{field.name}") AS "{field.name}"'
-    return f'{"trials" if field.name in TRIAL_COLUMNS else "cells"}."{field.name}"'
+    """Where its value is: of a parent, whose own record is as its training left it, some are what others tell of it. Of
+    several measurements of one kind it is the one that was planned first.
+    """
+    name, share = field.name, field.column.share_of_parent
+    if share:
+        told = f"SELECT max(CAST(round(own.{name} / own.{share}) AS INTEGER)) FROM trials AS own WHERE {_OF_IT}"
+    elif field.column.of_measurement:
+        first = f"own.{name} IS NOT NULL ORDER BY own.planned DESC, own.rowid LIMIT 1"
+        told = f"SELECT own.{name} FROM trials AS own WHERE {_OF_IT} AND {first}"
+    else:
+        return f'{"trials" if name in TRIAL_COLUMNS else "cells"}."{name}"'
+    return f'coalesce(trials."{name}", ({told})) AS "{name}"'
 
 
 def _create(name: str, fields: list[TableColumn]) -> str:

@@ -134,7 +134,7 @@ def _carry_over(db: sqlite3.Connection, version: int, *, renamed: bool) -> None:
             there = sql.columns_there(db, table)
             for statement in sql.additions(table, fields, there):
                 db.execute(statement)
-        for statement in sql.prediction_tables():
+        for statement in (sql.PARENTS, *sql.prediction_tables()):
             db.execute(statement)
         # before tuning there was, every trial was there to be evaluated
         db.execute("UPDATE trials SET purpose = 'evaluation' WHERE purpose IS NULL")

@@ -11,7 +11,7 @@ from orchestrator.grid.tuning import POINTS
 from orchestrator.plan.cell import Cell
 from orchestrator.plan.plan import Plan
 from orchestrator.store.journal import Journal
-from orchestrator.store.sql import among
+from orchestrator.store.sql import TESTS, among
 from orchestrator.text import counted
 from results_schema import TRAINED
 from trainables import AXES
@@ -58,9 +58,7 @@ def left_behind(plan: Plan, journal: Journal, *, of_latest: bool = False) -> tup
     if plan.missing:
         return ()  # what is not there has no identity yet
     seeds: dict[str, list[int]] = {}
-    which = (
-        f"status IN {among(TRAINED)} AND purpose NOT IN ('tuning', 'measurement'){' AND planned' if of_latest else ''}"
-    )
+    which = f"status IN {among(TRAINED)} AND {TESTS}{' AND planned' if of_latest else ''}"
     for cell_id, seed in journal.query(f"SELECT cell_id, seed FROM trials WHERE {which}"):
         seeds.setdefault(cell_id, []).append(seed)
     reasons: Counter[str] = Counter()

@@ -24,7 +24,7 @@ from orchestrator.plan.prepare import data_location, load_cluster
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import journal_to_read
-from orchestrator.store.sql import TRIAL_SECONDS
+from orchestrator.store.sql import TESTS, TRIAL_SECONDS
 from orchestrator.store.version import check_is_results_dir
 from orchestrator.sweep.adding import plan_of_looks
 from orchestrator.sweep.left_behind import LeftBehind, left_behind
@@ -130,7 +130,7 @@ def _unweighted(paths: ResultsPaths, journal: Journal) -> dict[str, float]:
     there: set[str] = set()
     with suppress(FileNotFoundError):
         there = {path.stem for path in paths.all_weights.iterdir()}
-    which = "status = 'completed' AND purpose NOT IN ('tuning', 'measurement')"
+    which = f"status = 'completed' AND {TESTS}"
     rows = journal.query(f"SELECT trial_id, {TRIAL_SECONDS} FROM trials WHERE {which}")
     return {trial: seconds or 0.0 for trial, seconds in rows if trial not in there}
 

@@ -41,7 +41,7 @@ class GroupRow:
     def left_out(self) -> str:
         """Why the group is compared with no other; empty where it is."""
         if self.n < MIN_EXAMPLES:
-            return f"{self.n} examples, fewer than {MIN_EXAMPLES}"
+            return too_few(self.n)
         if self.without_negative:
             return f"every example is of class {self.without_negative[0]}"
         if self.without_positive:
@@ -61,6 +61,11 @@ class EqualizedOdds:
     lowest: str
     highest: str
     """The groups with the lowest and the highest rate."""
+
+
+def too_few(n: int) -> str:
+    """Why a part of so many examples is compared with no other; empty where they are enough."""
+    return f"{n} examples, fewer than {MIN_EXAMPLES}" if n < MIN_EXAMPLES else ""
 
 
 def wilson(correct: int, n: int) -> tuple[float, float]:

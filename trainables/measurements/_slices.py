@@ -7,10 +7,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.measurements._groups import MIN_EXAMPLES
+
 PARTS: Final = 5
 """Quintiles."""
-MIN_EXAMPLES: Final = 30
-"""A smaller slice is shown and not tested."""
 BATCH: Final = 1_024
 """Examples that are looked at together."""
 

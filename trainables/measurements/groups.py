@@ -61,9 +61,7 @@ class GroupRow:
             " all slices of the measurement. Null for named groups, and where there are fewer than 30 examples.",
         ),
     ] = None
-    left_out: Annotated[
-        str | None, Column("-", "Why it takes part in no comparison of groups; null where it does.")
-    ] = None
+    left_out: Annotated[str | None, Column("-", "Why it takes part in no comparison; null where it does.")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,7 @@ class Groups(Measurement):
         odds: list[float] = []
         for by in (each for each in dict.fromkeys(self.by) if each in _NAMED):
             found = _named(net, by)
-            rows += (_row(by, each, compared=by == "class") for each in found)
+            rows += (_row(by, each) for each in found)
             lowest = worst_group(found, of_any_class=by == "class")
             differing = None if by == "class" else equalized_odds(found)
             worst += [lowest.accuracy] if lowest is not None and lowest.accuracy is not None else []
@@ -151,7 +149,11 @@ def _named(net: MeasuredNet, by: str) -> Sequence[Measured]:
     return group_rows(targets, answers, labels, classes=len(net.data.info.classes))
 
 
-def _row(by: str, found: Measured, *, compared: bool) -> GroupRow:
+def _row(by: str, found: Measured) -> GroupRow:
+    from trainables.measurements._groups import too_few
+
+    # of other classes a class has no example by nature
+    left_out = too_few(found.n) if by == "class" else found.left_out
     return GroupRow(
         by=by,
         part=found.group,
@@ -160,7 +162,7 @@ def _row(by: str, found: Measured, *, compared: bool) -> GroupRow:
         accuracy_low=found.accuracy_low,
         accuracy_high=found.accuracy_high,
         recall_macro=found.recall_macro,
-        left_out=None if compared else found.left_out or None,
+        left_out=left_out or None,
     )
 
 
@@ -186,7 +188,7 @@ def _slices(net: MeasuredNet, numbers: Sequence[str]) -> Iterator[Slice]:
 
 
 def _slice_row(found: Slice) -> GroupRow:
-    from trainables.measurements._groups import wilson
+    from trainables.measurements._groups import too_few, wilson
 
     low, high = wilson(round(found.accuracy * found.n), found.n)
     return GroupRow(
@@ -197,4 +199,5 @@ def _slice_row(found: Slice) -> GroupRow:
         accuracy_low=low,
         accuracy_high=high,
         p=found.p_corrected,
+        left_out=too_few(found.n) or None,
     )

@@ -4,11 +4,10 @@ from typing import Final
 
 import pandas as pd
 
-from orchestrator.report.measured.section import Section, cells_table
+from orchestrator.report.measured.section import Section, cells_table, measured
 from orchestrator.report.page_data import Column, Field, number
 from orchestrator.store.frames import TablesRead
 from results_schema import ATTACKS
-from trainables import AXES
 
 _ABOUT: Final = (
     "Accuracy on the same test pictures as they are, after random changes and after attacks that follow the net's gradient,"
@@ -20,9 +19,9 @@ _METHODS: Final = ("random", "fgsm", "pgd")
 
 def attacks(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
     """trials: completed ones. None where none of them was measured so."""
-    found = tables.wanted(ATTACKS, ["trial_id", "method", "eps", "n", "accuracy", "monotone"])
+    found = measured(tables, trials, ATTACKS, ["method", "eps", "n", "accuracy", "monotone"])
     clean = found[found["method"] == "clean"].groupby("trial_id")["accuracy"].first().rename("clean")
-    rows = trials[["trial_id", "seed", *AXES]].merge(found[found["method"] != "clean"], on="trial_id")
+    rows = found[found["method"] != "clean"]
     if rows.empty:
         return None
     columns = (

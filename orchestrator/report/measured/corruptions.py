@@ -5,24 +5,21 @@ from typing import Final
 
 import pandas as pd
 
-from orchestrator.report.measured.section import Section, cells_table
+from orchestrator.report.measured.section import Section, cells_table, measured
 from orchestrator.report.page_data import Column, Field, number
 from orchestrator.store.frames import TablesRead
 from results_schema import CORRUPTIONS
-from trainables import AXES
 
 _ABOUT: Final = (
     "Accuracy on the same test pictures as they are and under corruptions, mean over the corruptions of each severity and"
     " over seeds. The worst corruption is the one with the least mean accuracy over its severities. The table"
     " corruptions.parquet has each by itself, with cross-entropy and calibration error."
 )
-_COLUMNS: Final = ["trial_id", "corruption", "severity", "n", "accuracy"]
 
 
 def corruptions(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
     """trials: completed ones. None where none of them was measured so."""
-    found = tables.wanted(CORRUPTIONS, _COLUMNS)
-    rows = trials[["trial_id", "seed", *AXES]].merge(found, on="trial_id")
+    rows = measured(tables, trials, CORRUPTIONS, ["corruption", "severity", "n", "accuracy"])
     if rows.empty:
         return None
     severities = sorted({int(severity) for severity in rows["severity"]} - {0})

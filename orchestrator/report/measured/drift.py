@@ -4,11 +4,11 @@ from typing import Final
 
 import pandas as pd
 
-from orchestrator.report.measured.section import Section, cells_table
+from orchestrator.report.measured.section import Section, cells_table, measured
 from orchestrator.report.page_data import Column, Field, number
 from orchestrator.store.frames import TablesRead
 from results_schema import DRIFT
-from trainables import AXES
+from trainables.measurements.drift import HARMFUL
 
 _ABOUT: Final = (
     "Whether it is noticed that other pictures come, by what the net says of windows of them, mean over seeds. False alarms:"
@@ -16,9 +16,7 @@ _ABOUT: Final = (
     " least, mean over these shifts, and of the one that is found worst. An alarm about a shift that costs a point at most"
     " is right, and nothing to act on. The table drift.parquet has each shift, with its delay in pictures."
 )
-_HARMFUL: Final = 0.05
 _WANTED: Final = [
-    "trial_id",
     "detector",
     "window",
     "shift",
@@ -33,7 +31,7 @@ _WANTED: Final = [
 
 def drift(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
     """trials: completed ones. None where none of them was measured so."""
-    rows = trials[["trial_id", "seed", *AXES]].merge(tables.wanted(DRIFT, _WANTED), on="trial_id")
+    rows = measured(tables, trials, DRIFT, _WANTED)
     if rows.empty:
         return None
     columns = (
@@ -51,7 +49,7 @@ def drift(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
 
 
 def _fields(cell: pd.DataFrame) -> tuple[Field, ...]:
-    harmful = cell[(cell["harm"] >= _HARMFUL) & cell["power"].notna()]
+    harmful = cell[(cell["harm"] >= HARMFUL) & cell["power"].notna()]
     harmless = cell[cell["harmless"].eq(True)]
     of_shifts = harmful.groupby(["shift", "severity"])["power"].mean()
     reasons = cell["reason"].dropna()

@@ -6,11 +6,10 @@ from typing import Final
 
 import pandas as pd
 
-from orchestrator.report.measured.section import Section, cells_table
+from orchestrator.report.measured.section import Section, cells_table, measured
 from orchestrator.report.page_data import Column, Field, number
 from orchestrator.store.frames import TablesRead
 from results_schema import EXPLANATIONS
-from trainables import AXES
 
 _ABOUT: Final = (
     "How faithful the maps of each method are to the net, mean over test pictures and seeds. Deletion: the class's"
@@ -33,8 +32,7 @@ _MEANS: Final = {
 
 def explanations(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
     """trials: completed ones. None where none of them was measured so."""
-    found = tables.wanted(EXPLANATIONS, ["trial_id", "method", "n", "seconds", "reason", *_MEANS])
-    rows = trials[["trial_id", "seed", *AXES]].merge(found, on="trial_id")
+    rows = measured(tables, trials, EXPLANATIONS, ["method", "n", "seconds", "reason", *_MEANS])
     if rows.empty:
         return None
     means = [name for name in _MEANS if rows[name].notna().any()]  # of a planted cue there is mostly none

@@ -4,29 +4,26 @@ from typing import Final
 
 import pandas as pd
 
-from orchestrator.report.measured.section import Section, cells_table
+from orchestrator.report.measured.section import Section, cells_table, measured
 from orchestrator.report.page_data import Column, Field, number
 from orchestrator.store.frames import TablesRead
 from results_schema import GROUPS
-from trainables import AXES
 
 _ABOUT: Final = (
     "The part of the test split with the least accuracy, of all parts with at least 30 examples: mean over seeds. p,"
     " of slices that nobody named, is the least of any seed, of the part being as bad by chance, after Holm over all"
     " slices of a measurement. The table groups.parquet has every part of every trial, with its interval."
 )
-_LEAST: Final = 30
 
 
 def groups(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
     """trials: completed ones. None where none of them was measured so."""
-    found = tables.wanted(GROUPS, ["trial_id", "by", "part", "n", "accuracy", "p", "left_out"])
-    compared = found[(found["n"] >= _LEAST) & found["left_out"].isna()]
-    # the ranges of a slice differ from seed to seed: of numbers, parts are told apart by their place alone
-    compared = compared.assign(place=compared["part"].str.replace(r"^(\d+ of \d+): .*", r"\1", regex=True))
-    rows = trials[["trial_id", "seed", *AXES]].merge(compared, on="trial_id")
-    if rows.empty:
+    found = measured(tables, trials, GROUPS, ["by", "part", "n", "accuracy", "p", "left_out"])
+    compared = found[found["left_out"].isna()]
+    if compared.empty:
         return None
+    # the ranges of a slice differ from seed to seed: of numbers, parts are told apart by their place alone
+    rows = compared.assign(place=compared["part"].str.replace(r"^(\d+ of \d+): .*", r"\1", regex=True))
     columns = (
         Column("parted by", "text"),
         Column("worst part", "text"),

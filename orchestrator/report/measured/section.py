@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from orchestrator.report.page_data import Column, DataTable, Field, alike_in
+from orchestrator.store.frames import TablesRead
+from results_schema import Table
 from trainables import AXES
 
 
@@ -20,6 +22,11 @@ class Section:
     caption: str
     """Of the table."""
     table: DataTable
+
+
+def measured(tables: TablesRead, trials: pd.DataFrame, table: Table, columns: Sequence[str]) -> pd.DataFrame:
+    """What a table of findings has of these trials, with their axes and seeds; empty where none of them was measured so."""
+    return trials[["trial_id", "seed", *AXES]].merge(tables.wanted(table, ["trial_id", *columns]), on="trial_id")
 
 
 def cells_table(

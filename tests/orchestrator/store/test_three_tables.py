@@ -209,3 +209,13 @@ def test_what_tuning_made_of_a_cell_is_called_as_the_cell_is(tmp_path: Path) -> 
 @pytest.mark.parametrize("config", [None, "", "{", "[]", '"net"', "{}", '{"tune": "all"}', '{"tune": "last"}'])
 def test_of_a_model_that_cannot_be_read_nothing_is_said(config: str | None) -> None:
     assert learns_in_part(config) is (config not in ("{}", '{"tune": "all"}'))
+
+
+def test_what_is_told_of_a_trial_is_found_by_an_index(paths: ResultsPaths) -> None:
+    """Each trial asks for its variants and measurements: with a scan for each, ten thousand took minutes to export."""
+    with closing(sqlite3.connect(paths.journal)) as db:
+        for statement in (sql.select(TRIALS), sql.select_every_trial()):
+            steps = [str(step[-1]) for step in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
+            own = [step for step in steps if " own" in step]
+            assert len(own) > 5
+            assert all("USING INDEX trials_by_parent" in step for step in own), own
