@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -67,8 +68,11 @@ def _packages(zones: Path) -> Iterator[_Counter]:
         with suppress(OSError, ValueError):
             if (zone / "name").read_text().startswith("package"):
                 full = int((zone / "max_energy_range_uj").read_text()) * _MICRO
-                file = zone / "energy_uj"
-                yield _Counter("rapl", lambda file=file: int(file.read_text()) * _MICRO, full)  # type: ignore[misc]
+                yield _Counter("rapl", partial(_joules_in, zone / "energy_uj"), full)
+
+
+def _joules_in(file: Path) -> float:
+    return int(file.read_text()) * _MICRO
 
 
 def _of_gpu(properties: Any) -> _Counter:
