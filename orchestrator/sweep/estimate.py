@@ -76,7 +76,8 @@ def headline(result: TrialResult, goal: Goal) -> str:
     if result.status == "diverged":
         return result.reason or "diverged"
     if result.headlines is not None:
-        return ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in result.headlines.found())
+        found = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in result.headlines.found())
+        return found or "measured"
     value = goal.of_scores(result.val)
     if value is None:
         return f"{result.epochs} epochs"

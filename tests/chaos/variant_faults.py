@@ -65,9 +65,11 @@ def kill_many_workers(lab: Lab, random: Random, number: int) -> Figures:
     check_end(ended, {0, 1}, "tables in")
     seconds = seconds_to_leave(sweep.family())
     check_tried_again(lab, WORKERS)
-    if ended.code == 1:  # a trial has met three of the deaths, and was given up, as it should be
+    given_up = _given_up(lab)
+    require(bool(given_up) == (ended.code == 1), f"the sweep ended with {ended.code}, and gave up {given_up}")
+    if given_up:  # which have met three of the deaths: they run again because they are asked for
         check_end(lab.sweep("--retry"), {0}, "tables in")
-    return _check_after(lab, strikes, in_flight=WORKERS, slowest=seconds)
+    return _check_after(lab, strikes, given_up=given_up, in_flight=WORKERS, slowest=seconds)
 
 
 def kill_many_drivers(lab: Lab, random: Random, number: int) -> Figures:
@@ -101,15 +103,25 @@ class Strike:
         return cls(done, len(lab.witness()))
 
 
-def _check_after(lab: Lab, strikes: list[Strike], *, in_flight: int, slowest: float) -> Figures:
-    """What a journal had as finished at any strike has not begun after it, and has as many attempts as then."""
+def _given_up(lab: Lab) -> frozenset[str]:
+    trials = every_trial(lab.paths).to_pandas()
+    return frozenset(trials.loc[trials["status"] == "failed", "trial_id"])
+
+
+def _check_after(
+    lab: Lab, strikes: list[Strike], *, in_flight: int, slowest: float, given_up: frozenset[str] = frozenset()
+) -> Figures:
+    """What a journal had as finished at any strike has not begun after it, and has as many attempts as then, but for what
+    was given up.
+    """
     whole = check_whole(lab, {}, in_flight=in_flight)
     check_parents(lab)
     last, witness = finished(lab), lab.witness()
     for strike in strikes:
+        done = set(strike.finished) - given_up
         begun = {trial_id for what, trial_id, _ in witness[strike.witnessed :] if what == "began"}
-        again = {trial_id for trial_id, attempts in strike.finished.items() if last[trial_id] != attempts}
-        require(not (again | begun & set(strike.finished)), f"finished trials ran again: {again | begun}")
+        again = {trial_id for trial_id in done if last[trial_id] != strike.finished[trial_id]}
+        require(not (again | begun & done), f"finished trials ran again: {again | begun & done}")
     return Figures(window=whole.window, in_flight=whole.in_flight, slowest=slowest)
 
 

@@ -99,6 +99,8 @@ _MANY: Final = 1 << 30
 class Batches:
     """Batches of one data set on one device, standardised by its training split (or scaled as its `preprocess` asks)."""
 
+    _stored_as: torch.dtype = torch.uint8
+    """Type of the inputs before they are standardised."""
     _are_stored = False
     """Whether inputs come as they are stored."""
 
@@ -108,6 +110,7 @@ class Batches:
         """channels_last: the memory format of the inputs, which have to be images then."""
         self.shape: tuple[int, ...] = examples.inputs.shape[1:]
         self._inputs, self._targets = on_device(examples, device)
+        self._stored_as = self._inputs.dtype
         self._standardise_by(statistics, device, channels_last)
 
     def _standardise_by(self, statistics: ChannelStatistics, device: torch.device, channels_last: bool) -> None:
@@ -185,7 +188,7 @@ class Batches:
 
     def scale_and_shift(self) -> tuple[Tensor, Tensor]:
         """What stored inputs are multiplied by, and what is added then: (channels, 1, 1) each."""
-        return self._scale_of(self._inputs.dtype), self._shift
+        return self._scale_of(self._stored_as), self._shift
 
     def standardise(self, inputs: Tensor) -> Tensor:
         """uint8 in 0..255 or floats in 0..1 as float32 of mean 0 and deviation 1. `inputs` stay as they are."""
@@ -210,6 +213,8 @@ class Batches:
 
 def _channels_last(images: Tensor) -> Tensor:
     """Convert to that memory format, channel by channel: on a CPU torch's own conversion takes four times as long."""
+    if images.requires_grad:  # which goes through no copy into a part of another tensor
+        return images.contiguous(memory_format=torch.channels_last)
     if images.is_contiguous(memory_format=torch.channels_last):
         return images
     result = torch.empty_like(images, memory_format=torch.channels_last)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from trainables.data.batches import Batches
 from trainables.data.statistics import ChannelStatistics, pixel_scale, statistics_of
-from trainables.dataset import DataInfo, Decoder, StreamedExamples
+from trainables.dataset import DataInfo, Decoder, Examples, StreamedExamples
 
 # Decoding ahead of the training, in threads: image libraries let go of Python's lock while they work.
 
@@ -104,6 +104,16 @@ class StreamedBatches(Batches):
         self._decoding = Decoding(examples.decoder, info.shape, threads=torch.get_num_threads())
         self._labels = examples.targets
         self._standardise_by(self._scale(info, train, seed), device, channels_last=info.input == "image")
+
+    def examples(self, indices: NDArray[np.int64]) -> Examples:
+        """Decode these, all at once. Raises BrokenImage."""
+        (inputs,) = self._decoding.read([indices], None)
+        return Examples(inputs, self._labels[indices], np.zeros(len(indices), np.bool_))
+
+    def joined(self, more: Examples) -> tuple[Batches, NDArray[np.int64]]:
+        raise NotImplementedError(
+            "what is decoded while it is used cannot be added to; who asks for it refuses such data"
+        )
 
     def _scale(self, info: DataInfo, train: NDArray[np.int64], seed: int) -> ChannelStatistics:
         if info.preprocess != "standardize":

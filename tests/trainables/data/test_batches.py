@@ -165,6 +165,16 @@ def test_standardise_takes_bytes_and_floats_and_leaves_them_as_they_are() -> Non
     assert (standardised - batches.standardise(bytes_)).abs().max() < 0.02
 
 
+def test_gradients_come_through_to_pictures_in_colours() -> None:
+    batches = batches_of(examples_of(6, (3, 4, 5)))
+    pixels = torch.rand(2, 3, 4, 5, requires_grad=True)
+    standardised = batches.standardise(pixels)
+    standardised.sum().backward()
+    assert pixels.grad is not None and standardised.is_contiguous(memory_format=torch.channels_last)
+    white, black = (batches.standardise(torch.full((2, 3, 4, 5), level)) for level in (1.0, 0.0))
+    torch.testing.assert_close(pixels.grad, white - black)
+
+
 def test_images_are_channels_last_where_asked() -> None:
     examples = examples_of(6, (3, 4, 5))
     for channels_last in (True, False):

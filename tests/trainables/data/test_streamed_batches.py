@@ -74,6 +74,17 @@ def test_what_is_measured_on_is_what_batches_of_arrays_give() -> None:
         assert inputs.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_what_stages_ask_for_is_what_batches_of_arrays_give() -> None:
+    drawn, indices = Drawn(30), np.array([7, 3, 21])
+    arrays = Batches(drawn.examples(), channel_statistics(drawn.examples().inputs, np.arange(30)), CPU, True)
+    ours, theirs = streamed(drawn).examples(indices), arrays.examples(indices)
+    assert ours.inputs.dtype == np.uint8
+    np.testing.assert_array_equal(ours.inputs, theirs.inputs)
+    np.testing.assert_array_equal(ours.targets, theirs.targets)
+    for value, expected in zip(streamed(drawn).scale_and_shift(), arrays.scale_and_shift(), strict=True):
+        torch.testing.assert_close(value, expected)
+
+
 def test_the_order_of_training_is_that_of_batches_of_arrays() -> None:
     drawn, indices = Drawn(50), np.arange(3, 50)
     arrays = Batches(drawn.examples(), channel_statistics(drawn.examples().inputs, indices), CPU, True)

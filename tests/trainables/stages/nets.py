@@ -53,11 +53,12 @@ def train(
     model: Model | None = None,
     dataset: Dataset | None = None,
     regularizers: tuple[Regularizer, ...] = (),
+    data_folder: Path | None = None,
     **protocol: Any,
 ) -> TrainedNet:
     """Train a small net for a few epochs."""
     torch.set_num_threads(1)
-    place = DataLocation(data=None, beside=None, cache=folder / "cache")
+    place = DataLocation(data=data_folder, beside=None, cache=folder / "cache")
     data = dataset or FewDigits()
     settings = Protocol.from_parameters({"epochs": 8, "batch_size": 16, "keep_weights": "best", **protocol})
     spec = TrialSpec(data, model or Mlp(), Adam(lr=0.01), regularizers, settings, 0, data.fingerprint(place))
