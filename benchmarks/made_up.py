@@ -11,13 +11,14 @@ from typing import Final
 
 import numpy as np
 
+from benchmarks.made_up_measured import MEASUREMENTS, MeasuredCell
 from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Failure, FailureKind, Started
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.predictions.writing import write_parts
 from orchestrator.store.sql import PlannedRow
 from orchestrator.store.tables import Checksums, export
-from results_schema import TRAINED_NET, VERSION, CellRow, EnvironmentRow
+from results_schema import MEASUREMENT, TRAINED_NET, VERSION, CellRow, EnvironmentRow
 from trainables.columns import Scores
 from trainables.records import (
     Breakdown,
@@ -112,11 +113,18 @@ class MadeUp:
 
 
 def write_made_up(
-    root: Path, *, seeds: int = 5, variants: int = 1, broken_down: bool = True, examples: int = 0
+    root: Path,
+    *,
+    seeds: int = 5,
+    variants: int = 1,
+    broken_down: bool = True,
+    examples: int = 0,
+    measured: bool = False,
 ) -> ResultsPaths:
     """2 x 5 x 5 x 4 cells, each so many times under other names of its regularizer; 1 in 50 trials breaks.
 
     broken_down: whether trials have curves and counts of classes. examples: test examples that each has predictions of.
+    measured: whether what completed has been measured in every way.
     """
     paths = ResultsPaths(root)
     journal = Journal.create_or_open(paths.journal)
@@ -129,11 +137,15 @@ def write_made_up(
                 for seed in range(seeds)
             ]
             planning.add(cell.row(), trials)
+            for one in _measured_cells(cell) if measured else ():
+                planning.add(one.row(), [_measurement(one, cell, seed) for seed in range(seeds)])
     journal.environment(_environment())
     random = np.random.default_rng(0)
     parts: tuple[str, ...] = ()
     for count, (cell, seed) in enumerate(product(cells, range(seeds)), 1):
-        _run(journal, cell, seed, random, broken_down, examples)
+        completed = _run(journal, cell, seed, random, broken_down, examples)
+        if measured:
+            _measure(journal, cell, seed, completed)
         if examples and count % _PART_TRIALS == 0:  # as the exports of a sweep do
             journal.commit()
             written = write_parts(journal, paths, parts, everything=False)
@@ -149,14 +161,15 @@ def write_made_up(
 
 def _run(
     journal: Journal, cell: MadeUp, seed: int, random: np.random.Generator, broken_down: bool, examples: int
-) -> None:
+) -> TrialResult | None:
+    """What the trial came to; None where it did not complete."""
     trial_id = _trial_id(cell, seed)
     journal.started(Started(trial_id, 1, "slot-0", "bench-1", 4242, BEGIN), "e" * 16)
     if random.random() < 0.01:
         reason = "RuntimeError: the worker died"
         failure = Failure(FailureKind.ERROR, reason, "")
         journal.attempt_failed(AttemptFailed(trial_id, 1, failure, BEGIN + timedelta(minutes=1), ""), "failed", reason)
-        return
+        return None
     best = float(min(0.995, cell.accuracy + 0.004 * np.cos(seed) + random.normal(0, 0.005)))
     speed = 1.5 + random.random() * 4
     for epoch in range(1, EPOCHS + 1):
@@ -179,6 +192,27 @@ def _run(
         completed = replace(completed, predictions=_predictions(best, examples, random))
     ended = _diverged(completed) if diverged else completed
     journal.attempt_finished(AttemptFinished(trial_id, 1, ended, BEGIN + timedelta(minutes=2), ""))
+    return None if diverged else completed
+
+
+def _measured_cells(cell: MadeUp) -> Iterator[MeasuredCell]:
+    return (MeasuredCell(cell.row(), measurement) for measurement in MEASUREMENTS)
+
+
+def _measurement(one: MeasuredCell, cell: MadeUp, seed: int) -> PlannedRow:
+    parent = _trial_id(cell, seed)
+    return PlannedRow(one.trial_id(seed), one.identity.hex(), MEASUREMENT, seed, "d" * 16, None, None, parent)
+
+
+def _measure(journal: Journal, cell: MadeUp, seed: int, completed: TrialResult | None) -> None:
+    for one in _measured_cells(cell):
+        trial_id = one.trial_id(seed)
+        if completed is None:
+            journal.set_aside(trial_id, "skipped", "its parent came to no net")
+            continue
+        found = one.result(completed, cell.accuracy, CLASSES)
+        journal.started(Started(trial_id, 1, "slot-0", "bench-1", 4242, BEGIN), "e" * 16)
+        journal.attempt_finished(AttemptFinished(trial_id, 1, found, BEGIN + timedelta(minutes=3), ""))
 
 
 def _result(cell: MadeUp, test: float, random: np.random.Generator) -> TrialResult:

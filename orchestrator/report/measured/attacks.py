@@ -4,8 +4,8 @@ from typing import Final
 
 import pandas as pd
 
-from orchestrator.report.measured.section import Section, cells_table, measured
-from orchestrator.report.page_data import Column, Field, number
+from orchestrator.report.measured.section import CELL, Section, cells_table, measured
+from orchestrator.report.page_data import Column
 from orchestrator.store.frames import TablesRead
 from results_schema import ATTACKS
 
@@ -21,7 +21,7 @@ def attacks(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
     """trials: completed ones. None where none of them was measured so."""
     found = measured(tables, trials, ATTACKS, ["method", "eps", "n", "accuracy", "monotone"])
     clean = found[found["method"] == "clean"].groupby("trial_id")["accuracy"].first().rename("clean")
-    rows = found[found["method"] != "clean"]
+    rows = found[found["method"] != "clean"].join(clean, on="trial_id")
     if rows.empty:
         return None
     columns = (
@@ -30,18 +30,15 @@ def attacks(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
         Column("pictures", "count"),
         Column("seeds", "count"),
     )
-    table = cells_table(rows.join(clean, on="trial_id"), columns, _fields, within=("eps",))
+    grouped = rows.groupby([CELL, "eps"])
+    methods = rows.groupby([CELL, "eps", "method"])["accuracy"].mean().unstack("method").reindex(columns=_METHODS)
+    masked = rows.assign(masked=rows["monotone"].eq(False)).groupby([CELL, "eps"])["masked"].any()
+    figures = methods.assign(
+        eps=methods.index.get_level_values("eps"),
+        clean=grouped["clean"].mean(),
+        note=masked.map({True: "gradients are masked", False: ""}),
+        pictures=grouped["n"].first(),
+        seeds=grouped["seed"].nunique(),
+    )[["eps", "clean", *_METHODS, "note", "pictures", "seeds"]]
+    table = cells_table(rows, columns, figures)
     return Section("attacks", "Attacked pictures", _ABOUT, "Accuracy under attacks", table)
-
-
-def _fields(cell: pd.DataFrame) -> tuple[Field, ...]:
-    by_method = cell.groupby("method")["accuracy"].mean()
-    told = cell["monotone"].dropna()
-    return (
-        number(cell["eps"].iloc[0]),
-        number(cell["clean"].mean()),
-        *(number(by_method.get(method)) for method in _METHODS),
-        "" if told.astype(bool).all() else "gradients are masked",
-        int(cell["n"].iloc[0]),
-        int(cell["seed"].nunique()),
-    )

@@ -4,8 +4,8 @@ from typing import Final
 
 import pandas as pd
 
-from orchestrator.report.measured.section import Section, cells_table, measured
-from orchestrator.report.page_data import Column, Field, number
+from orchestrator.report.measured.section import CELL, Section, cells_table, measured
+from orchestrator.report.page_data import Column
 from orchestrator.store.frames import TablesRead
 from results_schema import DRIFT
 from trainables.measurements.drift import HARMFUL
@@ -27,6 +27,7 @@ _WANTED: Final = [
     "harmless",
     "reason",
 ]
+_ROW: Final = [CELL, "detector", "window"]
 
 
 def drift(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
@@ -44,30 +45,26 @@ def drift(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
         Column("note", "text"),
         Column("seeds", "count"),
     )
-    table = cells_table(rows, columns, _fields, within=("detector", "window"))
+    table = cells_table(rows, columns, _figures(rows))
     return Section("drift", "Drift", _ABOUT, "Detectors of drift", table)
 
 
-def _fields(cell: pd.DataFrame) -> tuple[Field, ...]:
-    harmful = cell[(cell["harm"] >= HARMFUL) & cell["power"].notna()]
-    harmless = cell[cell["harmless"].eq(True)]
-    of_shifts = harmful.groupby(["shift", "severity"])["power"].mean()
-    reasons = cell["reason"].dropna()
-    return (
-        str(cell["detector"].iloc[0]),
-        int(cell["window"].iloc[0]),
-        number(cell.loc[cell["shift"] == "none", "false_alarms"].mean()),
-        number(of_shifts.mean()),
-        _worst(of_shifts),
-        number(harmless["power"].mean()),
-        str(reasons.iloc[0]) if len(reasons) else "",
-        int(cell["seed"].nunique()),
+def _figures(rows: pd.DataFrame) -> pd.DataFrame:
+    """By cell, detector and size of windows."""
+    grouped = rows.groupby(_ROW, sort=False)
+    harmful = rows[(rows["harm"] >= HARMFUL) & rows["power"].notna()]
+    of_shifts = harmful.groupby([*_ROW, "shift", "severity"], as_index=False)["power"].mean()
+    least = of_shifts.loc[of_shifts.groupby(_ROW)["power"].idxmin()].set_index(_ROW)
+    named = [
+        f"{each.shift} {each.severity} ({each.power:.3f})" if each.severity else f"{each.shift} ({each.power:.3f})"
+        for each in least.itertuples()
+    ]
+    figures = grouped[["detector", "window"]].first()
+    return figures.assign(
+        false_alarms=rows[rows["shift"] == "none"].groupby(_ROW)["false_alarms"].mean(),
+        power=of_shifts.groupby(_ROW)["power"].mean(),
+        found_worst=pd.Series(named, least.index, dtype=object),
+        harmless=rows[rows["harmless"].eq(True)].groupby(_ROW)["power"].mean(),
+        note=grouped["reason"].first(),
+        seeds=grouped["seed"].nunique(),
     )
-
-
-def _worst(power: "pd.Series[float]") -> str:
-    """power: by shift and severity."""
-    if power.empty:
-        return ""
-    name = " ".join(str(part) for part in power.index[int(power.argmin())] if part != 0)
-    return f"{name} ({power.min():.3f})"

@@ -1,13 +1,12 @@
 """What explanations are worth: a row for each cell and method, beside maps that have not seen the net."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Final
 
 import pandas as pd
 
-from orchestrator.report.measured.section import Section, cells_table, measured
-from orchestrator.report.page_data import Column, Field, number
+from orchestrator.report.measured.section import CELL, Section, cells_table, measured
+from orchestrator.report.page_data import Column
 from orchestrator.store.frames import TablesRead
 from results_schema import EXPLANATIONS
 
@@ -44,19 +43,18 @@ def explanations(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
         Column("pictures", "count"),
         Column("seeds", "count"),
     )
-    table = cells_table(rows, columns, partial(_fields, means), within=("method",))
+    table = cells_table(rows, columns, _figures(rows, means))
     return Section("explanations", "Explanations", _ABOUT, "Explanation methods and what they are worth", table)
 
 
-def _fields(means: Sequence[str], cell: pd.DataFrame) -> tuple[Field, ...]:
-    reasons = cell["reason"].dropna()
-    gain = cell["deletion_gain"].mean()
-    note = str(reasons.iloc[0]) if len(reasons) else "no better than a random map" if gain <= 0 else ""
-    return (
-        str(cell["method"].iloc[0]),
-        *(number(cell[name].mean()) for name in means),
-        number(cell["seconds"].mean()),
-        note,
-        int(cell["n"].iloc[0]),
-        int(cell["seed"].nunique()),
+def _figures(rows: pd.DataFrame, means: Sequence[str]) -> pd.DataFrame:
+    """By cell and method."""
+    grouped = rows.groupby([CELL, "method"], sort=False)
+    no_better = grouped["deletion_gain"].mean() <= 0
+    figures = grouped[[*means, "seconds"]].mean()
+    figures.insert(0, "method", figures.index.get_level_values("method"))
+    return figures.assign(
+        note=grouped["reason"].first().fillna(no_better.map({True: "no better than a random map", False: ""})),
+        pictures=grouped["n"].first(),
+        seeds=grouped["seed"].nunique(),
     )

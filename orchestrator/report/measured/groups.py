@@ -4,8 +4,8 @@ from typing import Final
 
 import pandas as pd
 
-from orchestrator.report.measured.section import Section, cells_table, measured
-from orchestrator.report.page_data import Column, Field, number
+from orchestrator.report.measured.section import CELL, Section, cells_table, measured
+from orchestrator.report.page_data import Column
 from orchestrator.store.frames import TablesRead
 from results_schema import GROUPS
 
@@ -32,19 +32,23 @@ def groups(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
         Column("p", "number"),
         Column("seeds", "count"),
     )
-    return Section("groups", "Groups", _ABOUT, "Worst groups", cells_table(rows, columns, _fields, within=("by",)))
+    return Section("groups", "Groups", _ABOUT, "Worst groups", cells_table(rows, columns, _figures(rows)))
 
 
-def _fields(cell: pd.DataFrame) -> tuple[Field, ...]:
-    by_place = cell.groupby("place", sort=False)["accuracy"].mean()
-    worst = cell[cell["place"] == by_place.idxmin()]
-    weighted = (cell["accuracy"] * cell["n"]).sum() / cell["n"].sum()
-    part = str(worst["part"].iloc[0]) if worst["part"].nunique() == 1 else str(by_place.idxmin())
-    return (
-        str(cell["by"].iloc[0]),
-        part,
-        number(by_place.min()),
-        number(weighted),
-        number(worst["p"].min()),
-        int(cell["seed"].nunique()),
+def _figures(rows: pd.DataFrame) -> pd.DataFrame:
+    """By cell and what its test split is parted by."""
+    grouped = rows.assign(right=rows["accuracy"] * rows["n"]).groupby([CELL, "by"], sort=False)
+    of_place = rows.groupby([CELL, "by", "place"], as_index=False, sort=False)["accuracy"].mean()
+    least = of_place.loc[of_place.groupby([CELL, "by"])["accuracy"].idxmin()]
+    worst = rows.merge(least[[CELL, "by", "place"]]).groupby([CELL, "by"])
+    # the ranges of a slice differ from seed to seed
+    part = worst["part"].first().where(worst["part"].nunique() == 1, worst["place"].first())
+    sums = grouped[["right", "n"]].sum()
+    figures = pd.DataFrame({"by": sums.index.get_level_values("by")}, index=sums.index)
+    return figures.assign(
+        part=part,
+        least=least.set_index([CELL, "by"])["accuracy"],
+        of_all=sums["right"] / sums["n"],
+        p=worst["p"].min(),
+        seeds=grouped["seed"].nunique(),
     )
