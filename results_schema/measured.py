@@ -1,6 +1,7 @@
 """What the measurements of this package declare: tables of their findings, and figures that stand in `trials`."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import cache
 from typing import cast
 
@@ -25,3 +26,9 @@ def tables_of_measurements() -> dict[str, tuple[type, Rows]]:
 def headlines_of_measurements() -> tuple[type[Headlines], ...]:
     """Return the records of those figures."""
     return tuple(dict.fromkeys(each.headlines for each in _measurements()))
+
+
+@cache
+def finders() -> dict[str, type[Measurement]]:
+    """Return by its name who finds each of those figures out."""
+    return {field.name: each for each in _measurements() for field in fields(each.headlines)}

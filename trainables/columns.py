@@ -37,6 +37,8 @@ class Column:
     """Of what compares a variant with the net that it was made of: what that net has beside itself, whose rows are null."""
     of_measurement: bool = False
     """Whether a measurement finds it out (`Headline`)."""
+    of_test: bool = False
+    """Whether it is of test examples: of scores, those that are `test_` are anyway."""
     share_of_parent: str = ""
     """The column that has a variant's value as a share of its parent's, which the parent's own row gets from there."""
 
@@ -122,6 +124,7 @@ class Headline(Column):
     """Marks a field of `Headlines`: a column that a measurement fills, and from whose row that of the trial gets it."""
 
     of_measurement: bool = True
+    of_test: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,16 +236,15 @@ class CueScores:
         Column(
             "example",
             "Test examples whose planted cue (spurious) stands for their own class; null where none is planted.",
+            of_test=True,
         ),
     ]
-    agrees_accuracy: Annotated[float | None, Column("1", "Accuracy on those; null where there are none.", "higher")]
+    agrees_accuracy: Annotated[
+        float | None, Column("1", "Accuracy on those; null where there are none.", "higher", of_test=True)
+    ]
     conflicts_accuracy: Annotated[
         float | None,
-        Column(
-            "1",
-            "Accuracy on the other test examples, whose cue stands for another class; null where there are none.",
-            "higher",
-        ),
+        Column("1", "Accuracy on the other test examples; null where there are none.", "higher", of_test=True),
     ]
 
 
@@ -297,10 +296,11 @@ class VariantScores:
     packed_ratio: Annotated[float, Column("1", "The same of packed_bytes.", "lower", of_parent=1.0)]
     nonzero_share: Annotated[float, Column("1", "Share of the numbers in the file that are not 0.", "lower")]
     agreement: Annotated[
-        float | None, Column("1", "Share of the test examples given the parent's class.", "higher", of_parent=1.0)
+        float | None,
+        Column("1", "Share of the test examples given the parent's class.", "higher", of_parent=1.0, of_test=True),
     ]
     max_abs_difference: Annotated[
-        float, Column("1", "Largest difference of an output on the test split.", "lower", of_parent=0.0)
+        float, Column("1", "Largest difference of an output on the test split.", "lower", of_parent=0.0, of_test=True)
     ]
     speedup: Annotated[
         float, Column("1", "The parent's time over its own for one example, timed in turns.", "higher", of_parent=1.0)

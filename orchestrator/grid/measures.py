@@ -36,7 +36,10 @@ class Measure:
     @property
     def reads_test(self) -> bool:
         """Whether it tells anything of the test split."""
-        return self.form == "gap" or self.column.startswith(("test_", "cue_"))
+        if self.form == "gap" or self.column.startswith("test_"):
+            return True
+        column = _OF_TRIALS.get(self.column)
+        return column is not None and column.column.of_test
 
     @property
     def is_score(self) -> bool:

@@ -21,6 +21,7 @@ from orchestrator.grid.settings import Wandb
 from orchestrator.grid.source import parse_source, read_source
 from orchestrator.grid.spec import Axes, GridSpec
 from orchestrator.text import counted
+from results_schema.measured import finders
 from trainables import AXES
 from trainables.protocol import Protocol
 
@@ -55,7 +56,8 @@ def _read(root: YamlMapping, path: Path) -> GridSpec:
     wandb = root.get("wandb")
     idle = _idle_keys(wandb.places, file.wandb, file.protocol, file.overrides) if wandb else ()
     added = tuple(_expanded(cell.entries, labels, ()) for cell in file.include)
-    warnings = tuple(_warnings(path, axes, (*file.exclude, *file.overrides), reading, idle))
+    doubts = (*idle, *_unmeasured(file))
+    warnings = tuple(_warnings(path, axes, (*file.exclude, *file.overrides), reading, doubts))
     most, seeds = file.seeds.most, file.seeds.values
     if most is not None:
         seeds = range(LookPlan.until(most, len(file.claims)).sizes[0])
@@ -92,6 +94,16 @@ def _never_decided(root: YamlMapping, file: GridFile, axes: Axes) -> Iterator[Pl
     if file.tuning is not None and file.tuning.repetitions > 1:
         message = "claims are decided by tuning.repetitions, and more seeds do not add any"
         yield root["tuning"].places["repetitions"], f"{message}; give a fixed number of seeds, or 1 repetition"
+
+
+def _unmeasured(file: GridFile) -> Iterator[tuple[At, str]]:
+    """Where a claim stands on a figure that a measurement finds out, and this grid does not ask for. `orch measure` may."""
+    there = {type(one) for one in file.measure}
+    for claim in file.claims:
+        finder = finders().get(claim.on.column)
+        if finder is not None and finder not in there:
+            message = f"the claim {claim.id} is on {claim.on.name}, which no measurement of this grid finds out"
+            yield claim.at, f"{message}; add `measure: {finder.name}`, or run `orch measure RESULTS {finder.name}`"
 
 
 # What the section `wandb` asks for and cannot have: each is allowed, and nothing would come of it.

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,11 @@ from orchestrator.errors import GridError
 from orchestrator.evidence.pairing import Units, units_of
 from orchestrator.evidence.stats.design import FixedPictures, RedrawnPictures
 from orchestrator.evidence.stats.scope import Stratum, scoped_test
+from orchestrator.evidence.strata import drawn
+from orchestrator.grid.measures import measure_named
 from orchestrator.grid.reader import read_text
 from orchestrator.report.contents import read_page
+from results_schema.measured import headlines_of_measurements
 from tests.orchestrator.evidence.stated import Change, Scores, stated, write
 from tests.orchestrator.sample import Cell
 from trainables.records import SplitDesign, TrialResult
@@ -90,6 +93,26 @@ def test_what_reads_no_test_picture_says_so_and_needs_no_correction(judged) -> N
     )
     assert claim["scope"] == "of training on these data (no test picture is read)"
     assert (claim["test"], claim["verdict"]) == ("Student's t over seeds", "supported")
+
+
+HEADLINES = [field.name for each in headlines_of_measurements() for field in fields(each)]
+
+
+@pytest.mark.parametrize("name", [*HEADLINES, "agreement", "max_abs_difference", "cue_conflicts_accuracy"])
+@pytest.mark.parametrize(("split", "design"), [("redrawn", RedrawnPictures), ("official", type(None))])
+def test_what_is_found_on_test_pictures_is_about_pictures(name: str, split: str, design: type) -> None:
+    """Whatever its name: seeds whose test pictures are alike, or of one pool, tell less than as many of their own would."""
+    on = measure_named(name)
+    assert on is not None and on.reads_test
+    drawn_so = {"split_design": split, "dataset_config": "{}", "protocol_config": "{}", "varied": None}
+    rows = pd.DataFrame([{**drawn_so, "seed": seed, "test_size": 200.0, "train_size": 800.0} for seed in range(3)])
+    assert isinstance(drawn(rows.assign(unlabelled_size=0.0), on), design)
+
+
+@pytest.mark.parametrize("name", ["parameters", "speedup", "train_accuracy", "size_ratio", "gradient_reach_last"])
+def test_what_is_of_training_or_of_time_is_about_no_picture(name: str) -> None:
+    on = measure_named(name)
+    assert on is not None and not on.reads_test
 
 
 def test_variants_of_one_set_are_one_stratum(judged) -> None:

@@ -256,6 +256,20 @@ def test_a_rule_that_matches_nothing_is_a_warning(tmp_path: Path) -> None:
     ]
 
 
+def test_a_claim_on_what_no_measurement_finds_out_is_a_warning(tmp_path: Path) -> None:
+    claims = "".join(
+        f"\n  - {{id: {name}, text: A, better: {{model: cnn}}, than: {{model: mlp}}, on: {name}_accuracy}}"
+        for name in ("attack", "mean_corruption", "test")
+    )
+    text = VALID.replace("model: mlp", "model: [mlp, cnn]") + f"measure: attack\nclaims:{claims}\n"
+    (warning,) = read(tmp_path, text).warnings
+    assert str(warning).endswith(
+        ": the claim mean_corruption is on mean_corruption_accuracy, which no measurement of this grid finds out; add"
+        " `measure: corrupt`, or run `orch measure RESULTS corrupt`"
+    )
+    assert not read(tmp_path, text.replace("measure: attack", "measure: [attack, corrupt]")).warnings
+
+
 def test_equal_levels_written_differently_are_one_level_and_a_warning(tmp_path: Path) -> None:
     grid = read(tmp_path, VALID.replace("sgd", "[{name: sgd, lr: [0.1, 1e-1, 0.2]}, {name: sgd, lr: 0.2}, sgd]"))
     assert [level.label for level in grid.axes.optimizer] == ["sgd(lr=0.1)", "sgd(lr=0.2)"]
