@@ -187,12 +187,17 @@ def classify(raised: BaseException) -> Failure:
         kind = _kind(raised, line, message_of(raised))
     except Exception:  # noqa: BLE001 - an exception may lie even about its class
         kind = FailureKind.ERROR
-    if kind in (FailureKind.TIMED_OUT, FailureKind.CANCELLED):
+    if kind in (FailureKind.TIMED_OUT, FailureKind.CANCELLED) or _says_all(kind, raised):
         return Failure(kind, truncated(line, MESSAGE_LIMIT))
     message = line if kind in (FailureKind.DATA, FailureKind.UNSUPPORTED) else f"{name_of(raised)}: {line}"
     if issubclass(type(raised), BdbQuit):
         message = _NOBODY_THERE
     return Failure(kind, truncated(message, MESSAGE_LIMIT), truncated(masked(trace_of(raised)), TRACE_LIMIT))
+
+
+def _says_all(kind: FailureKind, raised: BaseException) -> bool:
+    """Whether the message is a reason, and where it was raised tells no more: a cause would."""
+    return kind is FailureKind.UNSUPPORTED and raised.__cause__ is None
 
 
 def _kind(raised: BaseException, line: str, message: str) -> FailureKind:

@@ -15,7 +15,7 @@ from orchestrator.engine.attempt import LOG_LIMIT, attempt, classify
 from tests.orchestrator.engine.trial_tasks import result, trial_task
 from tests.trainables.epoch_rows import epoch_row
 from trainables.context import Context, SingleContext
-from trainables.errors import BrokenImage, DataMissing, TrialCancelled, TrialTimedOut
+from trainables.errors import BrokenImage, CannotDeploy, DataMissing, TrialCancelled, TrialTimedOut
 from trainables.process_state.watching import ProcessState
 from trainables.records import TrialResult
 from trainables.spec import TrialTask
@@ -71,6 +71,17 @@ def test_a_failed_trial_keeps_its_traceback_and_what_it_printed() -> None:
     assert end.failure.message == "ValueError: shapes differ"
     assert "in run_trial" in (end.failure.traceback or "")
     assert end.log == "before it broke\n"
+
+
+def test_a_reason_why_something_cannot_be_made_stands_by_itself_and_beside_its_cause() -> None:
+    plain = classify(CannotDeploy("it has one channel"))
+    assert (plain.kind, plain.message, plain.traceback) == (FailureKind.UNSUPPORTED, "it has one channel", None)
+    try:
+        raise CannotDeploy("it cannot be exported") from ValueError("a branch that depends on data")
+    except CannotDeploy as raised:
+        caused = classify(raised)
+    assert caused.message == "it cannot be exported"
+    assert "ValueError: a branch that depends on data" in (caused.traceback or "")
 
 
 def test_the_end_of_a_long_log_is_kept() -> None:
