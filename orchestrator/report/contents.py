@@ -19,6 +19,7 @@ from orchestrator.report.doubts import doubts
 from orchestrator.report.gallery import galleries
 from orchestrator.report.kept_images import kept_images
 from orchestrator.report.measured import sections
+from orchestrator.report.measured.explained_images import with_sheets
 from orchestrator.report.page import Invocation, Page, Source
 from orchestrator.report.parts import Parts
 from orchestrator.report.side_by_side import side_by_side
@@ -144,7 +145,7 @@ def read_page(paths: ResultsPaths, measure: str | None = None) -> Page:
         ranks=parts.ranks,
         tuning=tuning,
         deployed=None if parts.under_way else deployed(tables, trials, parts.measures),
-        measured=() if parts.under_way else tuple(sections(tables, trials)),
+        measured=() if parts.under_way else tuple(with_sheets(sections(tables, trials), paths, tables, trials, ranked)),
         all_trials=listed,
         side_by_side=side_by_side(paths, tables, trials, ranked, listed, parts.classes, under_way=parts.under_way),
         problems=grids.problem_grid(parts.every),

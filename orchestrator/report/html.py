@@ -4,7 +4,7 @@ import json
 from base64 import b64encode
 from functools import partial
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
@@ -49,7 +49,12 @@ def _hash(text: str) -> Markup:
 
 def _embedded(value: object) -> Markup:
     """Values as JSON that cannot end the script element which holds them."""
-    without = {"galleries", "kept_images", "confirmed"}
+    without: dict[str, Any] = {
+        "galleries": True,
+        "kept_images": True,
+        "confirmed": True,
+        "measured": {"__all__": {"images"}},
+    }
     plain = cleaned(TypeAdapter(type(value)).dump_python(value, mode="json", exclude=without))
     return htmlsafe_json_dumps(plain, dumps=partial(json.dumps, allow_nan=False, separators=(",", ":")))
 

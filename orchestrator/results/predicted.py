@@ -14,6 +14,8 @@ from trainables.data.images import has_image_ending
 from trainables.errors import BrokenImage, TrainablesError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from trainables.stages.trial_net import TrialNet
 
 _SUPPORTED: Final = ("classification", "regression")
@@ -106,16 +108,26 @@ def _positive(found: TrialWithNet, net: "TrialNet", threshold: float | None) -> 
     return net.classes.index(found.positive)
 
 
+def stored_images(
+    net: "TrialNet", files: Iterable[ImageFile]
+) -> tuple[list["np.ndarray[tuple[int, ...], np.dtype[np.uint8]]"], dict[Path, str]]:
+    """The images that can be read, as the net's data set would store them, and of the other files why not."""
+    read, broken = [], dict[Path, str]()
+    for file in files:
+        if file.unread is not None:
+            broken[file.path] = file.unread
+            continue
+        try:
+            read.append(net.stored([file.path])[0])
+        except BrokenImage as unread:
+            broken[file.path] = unread.why
+    return read, broken
+
+
 def _batch(
     net: "TrialNet", files: Sequence[ImageFile], top: int, positive: int | None, threshold: float | None
 ) -> Iterator[FileSaid]:
-    read, broken = [], {file.path: file.unread for file in files if file.unread is not None}
-    for file in files:
-        if file.unread is None:
-            try:
-                read.append(net.stored([file.path])[0])
-            except BrokenImage as unread:
-                broken[file.path] = unread.why
+    read, broken = stored_images(net, files)
     said = net.said_of(read)
     rows = iter(range(len(read)))
     for file in files:

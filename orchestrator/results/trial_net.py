@@ -70,7 +70,7 @@ def find_trial_with_net(paths: ResultsPaths, prefix: str) -> TrialWithNet:
             f"{kept.trial_id} is a measurement of trial {kept.parent.trial_id}, which has the net; name that"
         )
     file = _file_of(paths, kept)
-    _refuse_changed(paths, file)
+    refuse_changed(paths, file)
     task = next((each for each in tasks() if f"val_{each.loss_score}" in dict(kept.scores)), None)
     return TrialWithNet(kept, classes, positive, None if task is None else task.name, file, paths.root)
 
@@ -88,7 +88,7 @@ def open_net(found: TrialWithNet, location: DataLocation) -> "TrialNet":
         if parent is None:
             return trained_net(spec, inputs, found.weights)
         if found.file.suffix != ONNX:
-            _refuse_changed(ResultsPaths(found.root), parent.weights)
+            refuse_changed(ResultsPaths(found.root), parent.weights)
         return variant_net(spec, inputs, found.file, parent)
     except TrainablesError as unfit:
         raise not_usable(found, unfit) from unfit
@@ -166,7 +166,7 @@ def _file_of(paths: ResultsPaths, kept: KeptTrial) -> Path:
     return there
 
 
-def _refuse_changed(paths: ResultsPaths, file: Path) -> None:
+def refuse_changed(paths: ResultsPaths, file: Path) -> None:
     """Raise DamagedResults where a file is not as its trial has left it. What nothing vouches for yet is taken as it is."""
     kept = Checksums.read(paths.checksums).kept.get(file.relative_to(paths.root).as_posix())
     if kept is not None and file.is_file() and digest_of(file) != kept.digest:

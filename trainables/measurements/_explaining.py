@@ -7,17 +7,11 @@ from typing import Final, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainables.data.cue import cue_masks
 from trainables.errors import NoMap
-from trainables.measurements._attributions import (
-    completeness_gap,
-    expected_gradients,
-    integrated_gradients,
-    occlusion,
-    saliency,
-)
+from trainables.measurements._attributions import completeness_gap
 from trainables.measurements._explanation_rows import ExplanationRow
 from trainables.measurements._faithfulness import (
     centre_maps,
@@ -29,17 +23,12 @@ from trainables.measurements._faithfulness import (
     random_maps,
     redrawn,
     similarity,
+    widened,
 )
-from trainables.measurements._grad_cam import grad_cam
+from trainables.measurements._maps import Maps, standardised
 from trainables.stages.measured_net import MeasuredNet
 
-_BATCH: Final = 32
-"""Pictures that are explained at once: a gradient keeps all that a pass computes of them."""
-_MEANT: Final = 2_000
-"""Training pictures whose mean is the baseline, at most."""
 _UNSEEING: Final = ("random", "centre")
-_REFERENCES: Final = 100
-"""Training pictures that expected gradients draw from, at most."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +40,7 @@ class Misled:
     targets: Tensor
     """int64 (n,): the cue's class."""
     masks: Tensor
-    """bool (n, height, width): where the cue stands."""
+    """bool (n, height, width): where the cue stands, and a pixel around it."""
 
     @classmethod
     def of(cls, net: MeasuredNet, pictures: int) -> Self | None:
@@ -62,8 +51,8 @@ class Misled:
         answered, own = (of.cpu().numpy() for of in (net.tested.outputs.argmax(dim=1), net.tested.targets))
         places = np.flatnonzero((answered == cues) & (cues != own))[:pictures]
         height, width = net.data.info.shape[-2:]
-        masks = torch.from_numpy(cue_masks(cues[places], height, width))
-        inputs = _standardised(net, net.data.split.test[places])
+        masks = widened(torch.from_numpy(cue_masks(cues[places], height, width)))
+        inputs = standardised(net.data, net.data.split.test[places])
         return cls(inputs, torch.from_numpy(cues[places]).to(inputs.device), masks)
 
 
@@ -76,11 +65,9 @@ class Explained:
     """Standardised, (n, *shape)."""
     targets: Tensor
     """int64 (n,): what the net has answered."""
-    baseline: Tensor
-    """(*shape)."""
+    maps: Maps
     called: str
-    references: Tensor
-    """Standardised training pictures."""
+    """The baseline of the maps."""
     of_random: Tensor
     """Deletion of a random map, float64 (n,)."""
     misled: Misled | None = None
@@ -90,16 +77,14 @@ class Explained:
     def of(cls, net: MeasuredNet, pictures: int, baseline: str) -> Self:
         """So many test pictures, drawn by the measurement's seed. baseline: `mean` or `black`."""
         places = net.some_tested(pictures)
-        inputs = _standardised(net, net.data.split.test[places])
+        inputs = standardised(net.data, net.data.split.test[places])
         targets = net.answers(places).outputs.argmax(dim=1).to(inputs.device)
-        trained = np.random.default_rng(net.seed).permutation(net.data.split.train)
-        some = _standardised(net, trained[:_MEANT])
-        absent = some.mean(dim=0) if baseline == "mean" else net.black.expand_as(some[0])
+        asked = Maps.from_training(net.data, baseline, net.seed, net.context.check)
         height, width = inputs.shape[-2:]
         maps = random_maps(len(inputs), height, width, torch.Generator().manual_seed(net.seed))
-        deletion = curves(net.module, inputs, targets, maps, absent).deletion
+        deletion = curves(net.module, inputs, targets, maps, asked.baseline).deletion
         misled = Misled.of(net, pictures)
-        return cls(net, inputs, targets, absent, baseline, some[:_REFERENCES], deletion, misled)
+        return cls(net, inputs, targets, asked, baseline, deletion, misled)
 
     def rows(self, methods: Iterable[str]) -> Iterator[ExplanationRow]:
         """A row for each method, behind those of the two maps that have not seen the net."""
@@ -110,9 +95,9 @@ class Explained:
             self.net.context.check()
             started = time.perf_counter()
             try:
-                maps = self._maps(method, self.net.module, self.inputs, self.targets)
+                maps = self.maps.of(method, self.net.module, self.inputs, self.targets)
                 seconds = time.perf_counter() - started
-                others = self._maps(method, untrained, self.inputs, self.targets)
+                others = self.maps.of(method, untrained, self.inputs, self.targets)
                 row = self._row(method, maps, seconds, likeness=self._likeness(maps, others))
                 row = self._pointing(row)
             except NoMap as none:
@@ -136,7 +121,7 @@ class Explained:
         if row.method in _UNSEEING:
             maps = self._unseeing(row.method, misled.inputs)
         else:
-            maps = self._maps(row.method, self.net.module, misled.inputs, misled.targets)
+            maps = self.maps.of(row.method, self.net.module, misled.inputs, misled.targets)
         return replace(
             row,
             misled=len(misled.inputs),
@@ -146,11 +131,11 @@ class Explained:
         )
 
     def _row(self, method: str, maps: Tensor, seconds: float, likeness: float | None = None) -> ExplanationRow:
-        found = curves(self.net.module, self.inputs, self.targets, maps, self.baseline)
+        found = curves(self.net.module, self.inputs, self.targets, maps, self.maps.baseline)
         gains, n = self.of_random - found.deletion, len(self.inputs)
         gap = None
         if method == "integrated_gradients":
-            gap = float(completeness_gap(self.net.module, self.inputs, self.targets, self.baseline, maps).mean())
+            gap = float(completeness_gap(self.net.module, self.inputs, self.targets, self.maps.baseline, maps).mean())
         return ExplanationRow(
             method=method,
             n=n,
@@ -164,36 +149,7 @@ class Explained:
             seconds=seconds,
         )
 
-    def _maps(self, method: str, net: nn.Module, every: Tensor, answered: Tensor) -> Tensor:
-        """Of all of these inputs, for these classes. Raises NoMap where the net has none of this method."""
-        generator = torch.Generator().manual_seed(self.net.seed)
-        starts = range(0, len(every), _BATCH)
-        parts = ((every[start : start + _BATCH], answered[start : start + _BATCH]) for start in starts)
-        found = []
-        for inputs, targets in parts:
-            self.net.context.check()
-            match method:
-                case "grad_cam":
-                    maps = grad_cam(net, inputs, targets)
-                case "saliency":
-                    maps = saliency(net, inputs, targets)
-                case "integrated_gradients":
-                    maps = integrated_gradients(net, inputs, targets, self.baseline)
-                case "occlusion":
-                    maps = occlusion(net, inputs, targets, self.baseline)
-                case _:
-                    maps = expected_gradients(net, inputs, targets, self.references, generator)
-            found.append(maps.cpu())
-        return torch.cat(found)
-
     def _likeness(self, maps: Tensor, others: Tensor) -> float | None:
-        alike = similarity(maps, others, differing(self.inputs, self.baseline).cpu())
+        alike = similarity(maps, others, differing(self.inputs, self.maps.baseline).cpu())
         there = alike[~alike.isnan()]
         return float(there.mean()) if len(there) else None
-
-
-def _standardised(net: MeasuredNet, indices: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]") -> Tensor:
-    """(n, *shape): these examples as the net takes them."""
-    batches = net.data.batches.evaluation(indices, len(indices), lambda count: slice(0, count))
-    inputs, _ = next(batches)
-    return inputs

@@ -71,13 +71,12 @@ class ExplanationRow:
         float | None,
         Column(
             "1",
-            "Share of those whose map is largest within the cue (Zhang et al. 2016); null where there are none.",
+            "Share of those whose map is largest in the cue or a pixel beside it (Zhang et al. 2016); null where there are"
+            " none.",
             "higher",
         ),
     ] = None
-    mass: Annotated[
-        float | None, Column("1", "Mean share of the map that lies within the cue; null alike.", "higher")
-    ] = None
+    mass: Annotated[float | None, Column("1", "Mean share of the map that lies there; null alike.", "higher")] = None
     mass_chance: Annotated[
         float | None,
         Column(

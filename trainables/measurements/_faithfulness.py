@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from trainables.measurements._attributions import asked
 
@@ -98,11 +99,16 @@ def similarity(maps: Tensor, others: Tensor, where: Tensor) -> Tensor:
 
 
 def pointed_within(maps: Tensor, masks: Tensor) -> Tensor:
-    """Whether the largest value of each map lies in its mask (the pointing game of Zhang et al. 2016, without its
-    tolerance): bool (batch,). masks: bool (batch, height, width). By chance it does so as often as the mask is large.
+    """Whether the largest value of each map lies in its mask (the pointing game of Zhang et al. 2016, whose tolerance is
+    `widened`): bool (batch,). masks: bool (batch, height, width). By chance it does so as often as the mask is large.
     """
     first = places_of(maps) == 0
     return (first & masks.cpu()).flatten(1).any(dim=1)
+
+
+def widened(masks: Tensor) -> Tensor:
+    """The masks with all pixels that touch them, bool (batch, height, width): maps of windows are not finer."""
+    return F.max_pool2d(masks.float()[:, None], kernel_size=3, stride=1, padding=1)[:, 0].bool()
 
 
 def mass_within(maps: Tensor, masks: Tensor) -> Tensor:

@@ -59,11 +59,6 @@ class MeasuredNet:
         self.module.eval()
         return found
 
-    @property
-    def black(self) -> Tensor:
-        """A pixel of 0 as the net takes it: (channels, 1, 1)."""
-        return self.data.batches.scale_and_shift()[1]
-
     def logits(self, pixels: Tensor) -> Tensor:
         """Of pixels in 0..1, float32 (n, *shape), with its preprocessing: gradients come through."""
         outputs: Tensor = self.module(self.data.batches.standardise(pixels))

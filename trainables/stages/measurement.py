@@ -5,6 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from trainables.columns import Headlines
 from trainables.context import Context
+from trainables.data.files import atomic_write
 from trainables.records import Breakdown, Costs, TrialResult
 from trainables.spec import TrialTask, derived_seed
 from trainables.stages.measured_net import MeasuredNet
@@ -26,6 +27,8 @@ class Findings:
     """Of the measurement's own `tables`."""
     headlines: Headlines
     """The figures that stand in the row of the trial too."""
+    image: bytes | None = None
+    """A PNG that shows some of it; None where nothing is shown."""
 
 
 @runtime_checkable
@@ -55,6 +58,8 @@ def run_measurement(trial_task: TrialTask, context: Context) -> TrialResult:
     parent.module.eval()
     seed = derived_seed(f"measurement {measurement.name}", spec.seed)
     found = measurement.measure(MeasuredNet(parent.module, task, data, spec.protocol, context, tested, seed))
+    if found.image is not None and trial_task.image is not None and context.rank == 0:
+        atomic_write(found.image, trial_task.image)
     module = parent.module
     costs = Costs(
         parameters=count_parameters(module),

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "logs": "Show what happened to one trial.",
     "debug": "Run one trial here, for a debugger.",
     "predict": "Show what a trial's net says of image files.",
+    "explain": "Show which pixels a trial's net has its answers from.",
     "export": "Write a trial's net as a file for other programs.",
     "measure": "Find something out about trained nets, without training.",
     "report": "Write a sweep's report as one HTML file.",

@@ -15,8 +15,8 @@ _ABOUT: Final = (
     " probability while the pixels go, the first of the map first (small is good); insertion: while they come (large"
     " is good). A method whose deletion is no smaller than that of a random map shows nothing of this net. Likeness to"
     " the map of the same net with weights drawn again: near 1 the map does not depend on what the net has learnt."
-    " Where a cue is planted (spurious): how often the map of a picture whose cue has misled the net is largest within"
-    " the cue."
+    " Where a cue is planted (spurious): how often the map of a picture whose cue has misled the net is largest in the"
+    " cue or a pixel beside it."
 )
 _MEANS: Final = {
     "deletion": "deletion",

@@ -16,6 +16,28 @@ CELL: Final = "cell"
 
 
 @dataclass(frozen=True, slots=True)
+class SectionImage:
+    """What a measurement of one trial has kept to be seen."""
+
+    dataset: str
+    label: str
+    """The levels of its cell, and its seed."""
+    trial_id: str
+    image: str
+    """An address that holds all of it."""
+    text: str
+    """What it shows, for who does not see it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SectionImages:
+    """Some of them, the best cells first."""
+
+    about: str
+    shown: tuple[SectionImage, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """Its title, its text and its table."""
 
@@ -26,6 +48,8 @@ class Section:
     caption: str
     """Of the table."""
     table: DataTable
+    images: SectionImages | None = None
+    """None where none were kept."""
 
 
 def measured(tables: TablesRead, trials: pd.DataFrame, table: Table, columns: Sequence[str]) -> pd.DataFrame:

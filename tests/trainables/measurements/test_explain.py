@@ -129,10 +129,10 @@ def test_maps_of_a_linear_net_add_up_to_what_its_logits_gain(
     assert {row.baseline for row in rows.values()} == {baseline}
     assert rows["integrated_gradients"].completeness_gap == pytest.approx(0, abs=1e-5)
     explained = Explained.of(net, 20, baseline)
-    pixel = explained.baseline.flatten()[0]  # the corner is black in all training pictures
+    pixel = explained.maps.baseline.flatten()[0]  # the corner is black in all training pictures
     black = net.data.batches.standardise(torch.zeros(1, 1, 8, 8)).flatten()[0]
     assert float(pixel) == pytest.approx(float(black), abs=1e-6)
-    assert (explained.baseline == pixel).all() == (baseline == "black")
+    assert (explained.maps.baseline == pixel).all() == (baseline == "black")
 
 
 @pytest.mark.parametrize("side", [1, 2])
@@ -158,9 +158,12 @@ def test_where_a_cue_misleads_a_net_it_is_told_which_methods_find_it(tmp_path: P
     rows = rows_of(measure(trained, Explain(pictures=60, methods=("integrated_gradients", "grad_cam"))).breakdown)
     integrated, random = rows["integrated_gradients"], rows["random"]
     assert integrated.misled is not None and 20 <= integrated.misled <= 60
-    assert integrated.mass_chance == pytest.approx(4 / 256), "a patch of 2 x 2 in 16 x 16"
+    chance = integrated.mass_chance
+    assert chance is not None and 9 / 256 <= chance <= 12 / 256, (
+        "2 x 2 in 16 x 16 at the border, with a pixel around it"
+    )
     assert integrated.pointing is not None and integrated.pointing > 0.8
-    assert random.pointing is not None and random.pointing < 0.2
+    assert random.pointing is not None and random.pointing < 0.25
     assert integrated.mass is not None and random.mass is not None and integrated.mass > 5 * random.mass
     assert rows["grad_cam"].pointing is None
 

@@ -23,6 +23,7 @@ from trainables.measurements._faithfulness import (
     random_maps,
     redrawn,
     similarity,
+    widened,
 )
 
 
@@ -147,6 +148,7 @@ def test_a_map_points_where_it_is_largest() -> None:
     assert mass_within(maps, masks).tolist() == pytest.approx([2 / 8, 1 / 3, 5 / 6])
     assert chance_mass(masks).tolist() == [0.25] * 3
     assert mass_within(torch.zeros(3, 4, 4), masks).tolist() == [0.25] * 3
+    assert widened(masks)[:, :3, :3].all() and widened(masks).sum(dim=(1, 2)).tolist() == [9, 9, 9]
 
 
 def test_random_maps_point_by_chance() -> None:
