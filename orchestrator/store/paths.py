@@ -140,6 +140,11 @@ class ResultsPaths:
         """A file for each trial whose weights are kept."""
         return self.root / WEIGHTS
 
+    @property
+    def all_images(self) -> Path:
+        """A file for each trial, or measurement, that shows something."""
+        return self.root / IMAGES
+
     def weights(self, trial_id: str) -> Path:
         return self._of_trial(WEIGHTS, trial_id)
 

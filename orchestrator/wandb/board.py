@@ -181,8 +181,7 @@ def _panels(section: Section) -> "list[wr.LinePlot]":
                 chart_strings={"title": "confusion matrix, test split"},
             )
         )
-    if section.media:
-        panels.append(wr.MediaBrowser(title="samples", media_keys=list(section.media)))
+    panels += [wr.MediaBrowser(title=key, media_keys=[key]) for key in section.media]
     return _laid_out(panels)
 
 

@@ -25,8 +25,8 @@ from orchestrator.results.ranked import (
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import open_journal
-from orchestrator.wandb.runs import model_id
-from results_schema import CLASSES, CURVES, ENVIRONMENTS
+from orchestrator.wandb.runs import EXPLANATIONS, SAMPLES, model_id
+from results_schema import CLASSES, CURVES, ENVIRONMENTS, MEASUREMENTS
 from trainables import AXES
 
 _MAX_MODELS: Final = 20
@@ -107,7 +107,7 @@ def read_content(paths: ResultsPaths) -> Content:
         summary=(*_summary(trials, ranked), *(f"{line}." for one in confirmed(paths) for line in one.lines)),
         tables=(*claims, *_tables(tables, trials, ranked)),
         models=tuple(_models(trials)),
-        sections=tuple(_sections(trials, paths)),
+        sections=tuple(_sections(trials, tables, paths)),
         command=str(environments["command"].iloc[-1]) if len(environments) else "orch sweep GRID",
     )
 
@@ -203,7 +203,7 @@ def _confusion(tables: TablesRead, trial_id: str) -> str:
     return markdown_table(("true, predicted", *(str(names[guess]) for guess in sorted(names))), rows)
 
 
-def _sections(trials: pd.DataFrame, paths: ResultsPaths) -> Iterator[Section]:
+def _sections(trials: pd.DataFrame, tables: TablesRead, paths: ResultsPaths) -> Iterator[Section]:
     measures = dict.fromkeys(measures_of(trials).values())
     lines = {stored_column(measure.epoch): f"validation {measure.title}" for measure in measures}
     lines |= {"train_loss": "training loss", "val_loss": "validation loss"}
@@ -225,8 +225,17 @@ def _sections(trials: pd.DataFrame, paths: ResultsPaths) -> Iterator[Section]:
         parallel=(*scored, ("total_seconds", "training in all, s")),
         comparer=True,
         confusion=any(measure.confusion and measure.split == "test" for measure in measures),
-        media=("samples",) if any((paths.root / "pictures").glob("*.png")) else (),
+        media=tuple(_media(trials, tables, paths)),
     )
+
+
+def _media(trials: pd.DataFrame, tables: TablesRead, paths: ResultsPaths) -> Iterator[str]:
+    """What runs have of images: those that trials have kept, and those of measurements."""
+    kept = {path.stem for path in paths.all_images.glob("*.png")}
+    if kept & set(trials["trial_id"]):
+        yield SAMPLES
+    if kept & set(tables.wanted(MEASUREMENTS, ["trial_id"])["trial_id"]):
+        yield EXPLANATIONS
 
 
 def markdown_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

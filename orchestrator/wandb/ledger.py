@@ -14,8 +14,8 @@ from trainables.data.files import open_to_append
 State = Literal["live", "begun", "online", "offline", "superseded"]
 """`live`: its trial trains, and rows of it may be there; `begun`: all of it is on its way; `online`: W&B has confirmed all
 of it; `offline`: it lies in a folder; `superseded`: W&B has it, and another end of its trial is the one that counts."""
-Beside = Literal["model", "best", "alert"]
-"""What W&B has beside the rows of a run: its weights; the alias `best` on them; an alert."""
+Beside = Literal["model", "best", "alert", "measured"]
+"""What W&B has beside the rows of a run: its weights; the alias `best` on them; an alert; what measurements found out."""
 _KEYS: Final = ("trial_id", "run_id", "mode")
 
 

@@ -1,6 +1,6 @@
 """One run of the W&B SDK that takes rows: while its trial trains, or all at once when that has ended."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,8 @@ from wandb.plot.custom_chart import CustomChart
 from orchestrator.store.files import irregularity
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
-from orchestrator.wandb.runs import Run
+from orchestrator.wandb.runs import EXPLANATIONS, SAMPLES, Run
+from results_schema import MEASUREMENT
 
 # What a trial has to show beside its numbers: confusion matrix, ROC curves, an image. Knows no tracker.
 
@@ -20,8 +21,8 @@ MAX_CLASSES: Final = 50
 """More make a matrix that nobody reads; the tables have them all."""
 ROC_CLASSES: Final = 20
 ROC_POINTS: Final = 21
-IMAGE_SIDE: Final = 512
-"""Pixels."""
+_SIDES: Final = {SAMPLES: 512, EXPLANATIONS: 1024}
+"""Pixels of the longer side, at most: a sheet has text in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +34,32 @@ class Media:
     roc: tuple[tuple[str, float, float], ...] = ()
     """Class, false positive rate, true positive rate."""
     image: Path | None = None
+    explained: Path | None = None
+    """The sheet of its latest measurement that has kept one."""
 
     def __bool__(self) -> bool:
-        return bool(self.confusion or self.roc or self.image)
+        return bool(self.confusion or self.roc or self.image or self.explained)
 
 
 def read_media(journal: Journal, trial_id: str, paths: ResultsPaths) -> Media:
     """Of a trial that has finished."""
     names = dict(journal.query("SELECT class_index, class_name FROM classes WHERE trial_id = ?", (trial_id,)))
-    image = paths.image(trial_id)
+    measured = journal.query(
+        f"SELECT trial_id FROM trials WHERE parent_id = ? AND purpose = '{MEASUREMENT}' AND status = 'completed'"
+        " ORDER BY finished_at DESC",
+        (trial_id,),
+    )
     return Media(
         confusion=_confusion(journal, trial_id, names) if len(names) <= MAX_CLASSES else (),
         roc=_roc(journal, trial_id, names) if len(names) <= ROC_CLASSES else (),
-        image=image if image.is_file() and irregularity(image) is None else None,
+        image=_kept(paths, trial_id),
+        explained=next(filter(None, (_kept(paths, str(measurement_id)) for (measurement_id,) in measured)), None),
     )
+
+
+def _kept(paths: ResultsPaths, trial_id: str) -> Path | None:
+    image = paths.image(trial_id)
+    return image if image.is_file() and irregularity(image) is None else None
 
 
 def _confusion(journal: Journal, trial_id: str, names: dict[int, str]) -> tuple[tuple[str, str, int], ...]:
@@ -107,6 +120,11 @@ class OpenRun:
         self.tracked.summary.update({**run.summary, **again})
         self.tracked.finish(exit_code=0 if run.succeeded else 1)
 
+    def tell(self, run: Run, media: Media) -> None:
+        """Give one that has ended what measurements have found out since, and end it again."""
+        self.tracked.summary.update({**run.summary, **dict(_images({EXPLANATIONS: media.explained}))})
+        self.tracked.finish(exit_code=0 if run.succeeded else 1)
+
     def leave(self) -> None:
         """Its trial has been stopped, and will go on: W&B is told so, and keeps the run open for more."""
         self.tracked.mark_preempting()
@@ -139,10 +157,17 @@ def _shown(media: Media) -> Iterable[tuple[str, Any]]:
             "y-axis-title": "true positive rate",
         }
         yield "roc", wandb.plot_table("wandb/area-under-curve/v0", table, names, texts)
-    if media.image is not None:
-        from PIL import Image
+    yield from _images({SAMPLES: media.image, EXPLANATIONS: media.explained})
 
-        # one that cannot be read is left out: it is no reason to keep the figures back
-        with suppress(OSError, ValueError, Image.DecompressionBombError), Image.open(media.image) as image:
-            image.thumbnail((IMAGE_SIDE, IMAGE_SIDE))
-            yield "samples", wandb.Image(image.convert("RGB"))
+
+def _images(named: Mapping[str, Path | None]) -> Iterator[tuple[str, Any]]:
+    """Those that can be read: one that cannot is no reason to keep the figures back."""
+    from PIL import Image
+
+    for name, path in named.items():
+        if path is None:
+            continue
+        with suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError), Image.open(path) as image:
+            plain = image.convert("RGB")
+            plain.thumbnail((_SIDES[name],) * 2)
+            yield name, wandb.Image(plain)

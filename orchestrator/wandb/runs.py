@@ -15,7 +15,7 @@ from orchestrator.plan.tuned import shown_text
 from orchestrator.store import sql
 from orchestrator.store.journal import Journal
 from orchestrator.text import counted
-from results_schema import CONFIRMATION, ENDED, EPOCHS, TRAINED, TRIALS, UNDER_WAY
+from results_schema import CONFIRMATION, ENDED, EPOCHS, MEASUREMENT, TRAINED, TRIALS, UNDER_WAY
 from trainables import AXES, levels_shown
 
 Value = str | int | float | bool | list[Any] | None
@@ -27,6 +27,8 @@ _WITH_BEGINNING: Final = (
 """Each trial with the attempt with which it was begun that came, or comes, to its latest end."""
 _LONGEST_NAME: Final = 128
 _LONGEST_TAG: Final = 64
+SAMPLES, EXPLANATIONS = "samples", "explanations"
+"""What a run calls images: those of its trial, and those that a measurement of it has kept."""
 _CONFIG: Final = ("purpose", "seed", "precision", "world_size", "threads", "device", "data_fingerprint")
 """Plain columns that say under what a trial ran."""
 _FLAGS: Final = ("compiled", "deterministic")
@@ -97,6 +99,15 @@ def finished_trials(journal: Journal) -> Iterator[RunUnit]:
         f" AND trials.status IN {sql.among(ENDED)} ORDER BY trials.finished_at"
     )
     return (RunUnit(trial_id, end_of([(trial_id, at)])) for trial_id, at in rows)
+
+
+def measured_ends(journal: Journal) -> dict[str, str]:
+    """Of each trial that was measured, what stands for the measurements that have completed: others have another."""
+    rows = journal.query(
+        f"SELECT parent_id, trial_id, finished_at FROM trials WHERE purpose = '{MEASUREMENT}' AND status = 'completed'"
+        " ORDER BY parent_id"
+    )
+    return {str(trial): end_of((one, at) for _, one, at in ends) for trial, ends in groupby(rows, key=itemgetter(0))}
 
 
 def running_trials(journal: Journal, now: datetime) -> Iterator[Running]:

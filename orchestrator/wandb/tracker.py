@@ -151,6 +151,15 @@ class Tracker:
         finally:
             self.forget(run.run_id)
 
+    def tell(self, run: Run, media: Media) -> None:
+        """Give a run that is there what measurements have found out of its trial since. Raises Unreachable, Refused."""
+        opened = self.begin(run, len(run.epochs))
+        try:
+            with self._answering(), self._ending_in(self._patience.finish_seconds):
+                opened.tell(run, media)
+        finally:
+            self.forget(run.run_id)
+
     def crown(self, version: str) -> None:
         """Give a version of a model the alias `best`, which W&B takes from any other of it. Raises Unreachable."""
         with self._answering():

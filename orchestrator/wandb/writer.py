@@ -19,7 +19,15 @@ from orchestrator.wandb.ledger import Ledger
 from orchestrator.wandb.live import LiveRuns
 from orchestrator.wandb.open_run import Media, read_media
 from orchestrator.wandb.patience import Patience
-from orchestrator.wandb.runs import Run, RunUnit, finished_cells, finished_trials, read_cell, read_run
+from orchestrator.wandb.runs import (
+    Run,
+    RunUnit,
+    finished_cells,
+    finished_trials,
+    measured_ends,
+    read_cell,
+    read_run,
+)
 from orchestrator.wandb.tracker import Refused, RunStatus, Tracker, Unreachable
 
 # Runs that W&B answered and refused: those that their owners have deleted there never come back, others are tried
@@ -134,6 +142,8 @@ class Writer:
         )
         attached = to if online and to.runs == "trials" else None
         self._attaching = Attaching(paths, journal, tracker, self._ledger, attached)
+        self._measured: dict[str, str] = {}
+        """What measurements have found out of trials, as it was looked up last."""
 
     def settle(self) -> None:
         """Ask whom the key stands for, so that what was sent for another does not count. Unknown, anybody's does."""
@@ -175,10 +185,20 @@ class Writer:
         return list(finished_cells(self._journal) if self._to.runs == "cells" else finished_trials(self._journal))
 
     def _pending(self) -> list[RunUnit]:
-        return [unit for unit in self._finished() if not self._is_there(unit) or self._lacks(unit)]
+        self._measured = measured_ends(self._journal) if self._to.runs == "trials" else {}
+        return [
+            unit
+            for unit in self._finished()
+            if not self._is_there(unit) or self._lacks(unit) or self._lacks_measured(unit)
+        ]
 
     def _lacks(self, unit: RunUnit) -> bool:
         return self._attaching.lacks(unit, self._run_id(unit))
+
+    def _lacks_measured(self, unit: RunUnit) -> bool:
+        """Whether its trial was measured since its run was written."""
+        known = self._measured.get(unit.trial_id)
+        return known is not None and self._ledger.beside("measured", self._run_id(unit)) != known
 
     def _is_there(self, unit: RunUnit) -> bool:
         return self._ledger.state(self._run_id(unit)) in (("online",) if self._online else ("online", "offline"))
@@ -193,6 +213,7 @@ class Writer:
             if pending:
                 self._send([unit for unit in pending if not self._is_there(unit)])
                 self._attach(pending)
+                self._tell(pending)
             if last:
                 self._live.leave()
             self._pause, self._failure = _FIRST_PAUSE_SECONDS, ""
@@ -260,6 +281,22 @@ class Writer:
                     self._refused(unit, self._run_id(unit), failed)
                 self._live.tick()
 
+    def _tell(self, pending: list[RunUnit]) -> None:
+        for unit in pending:
+            if self._is_there(unit) and self._lacks_measured(unit):
+                try:
+                    self._tracker.tell(*self._read(unit))
+                except Refused as failed:
+                    self._refused(unit, self._run_id(unit), failed)
+                else:
+                    self._note_measured(unit)
+                self._live.tick()
+
+    def _note_measured(self, unit: RunUnit) -> None:
+        """Its run has what was found out by the time it was looked up; it was read after that."""
+        if (known := self._measured.get(unit.trial_id)) is not None:
+            self._ledger.add_beside("measured", self._run_id(unit), known)
+
     def _confirm_all(self, sent: dict[RunUnit, tuple[str, int]]) -> None:
         """Ask W&B whether it has taken the rows: that a call returned does not say so."""
         ends, pause = time.monotonic() + self._patience.counted_seconds, 0.1
@@ -268,6 +305,7 @@ class Writer:
             for unit, (run_id, rows) in list(sent.items()):
                 if (known := found.get(run_id, RunStatus(0, ended=False))).ended and known.rows >= rows:
                     self._confirm(unit, run_id)
+                    self._note_measured(unit)
                     self._written += 1
                     del sent[unit]
             if sent and time.monotonic() >= ends:
@@ -295,6 +333,7 @@ class Writer:
         self._forget_folders(unit, run.run_id)  # the trial ran again, or we were killed while writing it
         self._tracker.write_offline(run, media)
         self._ledger.add(unit, run.run_id, "offline")
+        self._note_measured(unit)
         self._written += 1
 
     def _read(self, unit: RunUnit) -> tuple[Run, Media]:
