@@ -4,8 +4,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from json import loads
 from pathlib import Path
+from typing import Final
 
-from orchestrator.errors import DamagedResults, UserError
+from orchestrator.errors import UserError
 from orchestrator.results.explained import refuse_unfit, seed_of
 from orchestrator.results.trial_log import find_trial
 from orchestrator.results.trial_net import TrialWithNet, data_of, not_usable, open_net, refuse_changed
@@ -14,10 +15,13 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.reading import open_journal
 from orchestrator.store.sql import TRIALS_AND_CELLS
-from trainables.data.files import printable, replace_whole
+from trainables.data.files import printable, read_regular, replace_whole
 from trainables.dataset import DataLocation
 from trainables.errors import TrainablesError
 from trainables.measurements.explain import Explain
+
+_LARGEST: Final = 1 << 26
+"""Bytes of a file that is looked at before another takes its place: sheets are far smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +116,8 @@ def refuse_output(output: Path) -> None:
         )
     if output.is_symlink() or output.exists():
         try:
-            ours = output.is_file() and not output.is_symlink() and read_sheet(content_of(output)) is not None
-        except (OSError, DamagedResults):
+            ours = not output.is_symlink() and read_sheet(read_regular(output, _LARGEST)) is not None
+        except OSError:
             ours = False
         if not ours:
             raise UserError(f"{name} is there and was not written by orch explain; name another --output")

@@ -168,6 +168,5 @@ def _images(named: Mapping[str, Path | None]) -> Iterator[tuple[str, Any]]:
         if path is None:
             continue
         with suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError), Image.open(path) as image:
-            plain = image.convert("RGB")
-            plain.thumbnail((_SIDES[name],) * 2)
-            yield name, wandb.Image(plain)
+            image.thumbnail((_SIDES[name],) * 2)
+            yield name, wandb.Image(image.convert("RGB"))
