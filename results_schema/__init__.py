@@ -4,6 +4,7 @@ from typing import Final
 
 from results_schema.column import Table, arrow_field
 from results_schema.environments import ENVIRONMENTS, EnvironmentRow
+from results_schema.monitored import MONITOR
 from results_schema.of_trials import (
     ATTACKS,
     ATTEMPTS,
@@ -52,7 +53,8 @@ VERSION: Final = 12
 """Raised when a table or a column joins (ADR 6). An older journal is carried over, a newer one refused."""
 
 TABLES: Final = (*TRIAL_TABLES, EPOCHS, *BREAKDOWN, *OF_MEASUREMENTS, ATTEMPTS, ENVIRONMENTS)
-"""Those whose rows the journal has, written anew with each export. `OF_EXAMPLES` are not among them."""
+"""Those whose rows the journal has, written anew with each export. `OF_EXAMPLES` and
+`MONITOR` are not among them."""
 
 __all__ = [
     "ATTACKS",
@@ -76,6 +78,7 @@ __all__ = [
     "GROUPS",
     "MEASUREMENT",
     "MEASUREMENTS",
+    "MONITOR",
     "NOT_MADE",
     "OF_EXAMPLES",
     "OF_MEASUREMENTS",

@@ -20,7 +20,7 @@ FILES: Final = {
 LAYERS: Final = {
     "trainables": (
         *("", "process_state", "data", "training", "stages", "models", "optimizers", "regularizers", "schedules"),
-        *("datasets", "tasks", "deployments", "measurements"),
+        *("datasets", "tasks", "deployments", "measurements", "monitoring"),
     ),
     "orchestrator": (
         *("", "engine", "grid", "store", "plan", "evidence", "results", "report", "figures", "notebook"),

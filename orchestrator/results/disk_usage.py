@@ -16,7 +16,7 @@ from orchestrator.store.paths import KEPT, OLDER_JOURNALS, ResultsPaths, may_be_
 from orchestrator.store.predictions.parts import parts_in
 from orchestrator.store.predictions.reading import predicted_trials
 from trainables import AXES
-from trainables.data.files import CHECKPOINTS, DAMAGED, IMAGES, JOURNAL, PREDICTIONS, WANDB, WEIGHTS
+from trainables.data.files import CHECKPOINTS, DAMAGED, IMAGES, JOURNAL, MONITOR, PREDICTIONS, WANDB, WEIGHTS
 
 _FOLDERS: Final = {
     WEIGHTS: "weights",
@@ -24,6 +24,7 @@ _FOLDERS: Final = {
     CHECKPOINTS: "checkpoints",
     PREDICTIONS: "predictions",
     WANDB: "W&B",
+    MONITOR: "monitored windows",
     DAMAGED: "copies of damaged files",
 }
 """Folders of a results directory, and what is in them."""

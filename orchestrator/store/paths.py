@@ -16,6 +16,7 @@ from trainables.data.files import (
     IMAGES,
     JOURNAL,
     LOCK_HOLDER,
+    MONITOR,
     PREDICTIONS,
     WANDB,
     WEIGHTS,
@@ -133,7 +134,19 @@ class ResultsPaths:
     @property
     def folders(self) -> tuple[Path, ...]:
         """Those that orch makes in it."""
-        return (*(self.root / name for name in KEPT), self.predictions, self.checkpoints, self.wandb, self.damaged)
+        return (
+            *(self.root / name for name in KEPT),
+            self.predictions,
+            self.checkpoints,
+            self.wandb,
+            self.damaged,
+            self.monitor,
+        )
+
+    @property
+    def monitor(self) -> Path:
+        """A table for each trial whose net was watched."""
+        return self.root / MONITOR
 
     @property
     def all_weights(self) -> Path:

@@ -113,5 +113,5 @@ def test_clips_leave_results_out_too(swept: Path) -> None:
 def test_every_folder_of_results_is_known() -> None:
     paths = ResultsPaths(Path("r"))
     kept = (paths.weights("t").parent, paths.image("t").parent, paths.predictions)
-    named = (*kept, paths.checkpoints, paths.wandb, paths.damaged)
+    named = (*kept, paths.checkpoints, paths.wandb, paths.damaged, paths.monitor)
     assert {path.name for path in named} == FOLDERS

@@ -85,8 +85,10 @@ PREDICTIONS: Final = "predictions.parquet"
 CHECKPOINTS: Final = "checkpoints"
 WANDB: Final = "wandb"
 DAMAGED: Final = "damaged"
+MONITOR: Final = "monitor"
+"""What `orch monitor` has kept."""
 
-FOLDERS: Final = frozenset({WEIGHTS, IMAGES, PREDICTIONS, CHECKPOINTS, WANDB, DAMAGED})
+FOLDERS: Final = frozenset({WEIGHTS, IMAGES, PREDICTIONS, CHECKPOINTS, WANDB, DAMAGED, MONITOR})
 """All that it has."""
 
 

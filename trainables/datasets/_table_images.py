@@ -13,7 +13,8 @@ from trainables.data.images import EncodedImage, raise_broken
 from trainables.datasets._table_columns import TableFile, opened, refuse_what_grows
 from trainables.errors import BrokenImage, DataError, UnfitOption
 
-_BATCH: Final = 256
+ROWS: Final = 256
+"""That are read at once."""
 
 
 class ImageColumn:
@@ -23,7 +24,7 @@ class ImageColumn:
         """folder: where paths start from. Raises DataError, UnfitOption where rows hold paths and it is None."""
         self._path, self._image = file.path, image
         with opened(file.path) as table:
-            self._check(table)
+            check_images(table, file.path, image)
             refuse_what_grows(table, file.path)
             self._elsewhere = self._found(table, folder)
 
@@ -47,17 +48,6 @@ class ImageColumn:
 
     def _name(self, row: int) -> str:
         return f"{printable(str(self._path))}#{row}"
-
-    def _check(self, table: pq.ParquetFile) -> None:
-        schema = table.schema_arrow
-        if schema.names.count(self._image) != 1:
-            times = "no" if self._image not in schema.names else "more than one"
-            raise DataError(f"{self._path} has {times} column {self._image!r}; it has {', '.join(schema.names)}")
-        kind = schema.field(self._image).type
-        if not (_is_bytes(kind) or _is_text(kind) or _is_struct_of_either(kind)):
-            raise DataError(
-                f"the column {self._image!r} of {self._path} is {kind}, not encoded images (bytes), nor paths of some"
-            )
 
     def _found(self, table: pq.ParquetFile, folder: Path | None) -> dict[int, str]:
         """Row to file, of the rows that hold a path in place of bytes."""
@@ -84,7 +74,7 @@ class ImageColumn:
         broken: list[BrokenImage] = []
         files: dict[int, str] = {}
         for row, path in rows.items():
-            file, why = _file_within(folder, path)
+            file, why = file_within(folder, path)
             if why is not None:
                 broken.append(BrokenImage(f"{self._name(row)} ({printable(path)})", why))
             files[row] = file
@@ -92,20 +82,34 @@ class ImageColumn:
         return files
 
 
-class _Cell(NamedTuple):
+def check_images(table: pq.ParquetFile, path: Path, image: str) -> None:
+    """Raise DataError where there is no such column, or it holds no images."""
+    schema = table.schema_arrow
+    if schema.names.count(image) != 1:
+        times = "no" if image not in schema.names else "more than one"
+        raise DataError(f"{path} has {times} column {image!r}; it has {', '.join(schema.names)}")
+    kind = schema.field(image).type
+    if not (_is_bytes(kind) or _is_text(kind) or _is_struct_of_either(kind)):
+        raise DataError(f"the column {image!r} of {path} is {kind}, not encoded images (bytes), nor paths of some")
+
+
+class Cell(NamedTuple):
+    """What a row has of its image: the encoded image, or the path of one, or nothing."""
+
     encoded: bytes | None
     path: str | None
 
 
-def _cells(table: pq.ParquetFile, image: str) -> Iterator[list[_Cell]]:
-    for batch in table.iter_batches(_BATCH, columns=[image]):
-        column = batch.column(0)
-        if not pa.types.is_struct(column.type):
-            values = column.to_pylist()
-            yield [_Cell(None, value) if isinstance(value, str) else _Cell(value, None) for value in values]
-            continue
-        fields = [_field(column, name) for name in ("bytes", "path")]
-        yield [_Cell(encoded, path) for encoded, path in zip(*fields, strict=True)]
+def _cells(table: pq.ParquetFile, image: str) -> Iterator[list[Cell]]:
+    return (cells_of(batch.column(0)) for batch in table.iter_batches(ROWS, columns=[image]))
+
+
+def cells_of(column: pa.Array) -> list[Cell]:
+    """The rows of a column that `check_images` has found fit."""
+    if not pa.types.is_struct(column.type):
+        return [Cell(None, value) if isinstance(value, str) else Cell(value, None) for value in column.to_pylist()]
+    fields = [_field(column, name) for name in ("bytes", "path")]
+    return [Cell(encoded, path) for encoded, path in zip(*fields, strict=True)]
 
 
 def _field(column: pa.StructArray, name: str) -> list[object]:
@@ -129,7 +133,7 @@ def _may_hold_paths(table: pq.ParquetFile, image: str) -> bool:
     )
 
 
-def _file_within(folder: Path, name: str) -> tuple[str, str | None]:
+def file_within(folder: Path, name: str) -> tuple[str, str | None]:
     """The file that a path names, and why it cannot be read, if so. Links are followed, and may not lead out either."""
     try:
         file = (folder / name.replace("\\", "/")).resolve()

@@ -1,6 +1,7 @@
 """What a net says of pictures with and without shift, and how often and how soon a detector alarms about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from trainables.context import Context
 from trainables.data.splits import stream
 from trainables.errors import CannotDeploy
 from trainables.measurements._corruptions import corrupted
-from trainables.measurements._detector import MIN_REFERENCE, Detector, Places
+from trainables.measurements._detector import DRAWS, MIN_REFERENCE, Detector, Null, Places
 from trainables.measurements._drift import DETECTORS
 from trainables.stages.measured_net import MeasuredNet
 from trainables.training.evaluate import Outputs, predict
@@ -74,23 +76,33 @@ def _of_split(net: MeasuredNet, indices: NDArray[np.int64]) -> Seen:
 
 def _seen(net: MeasuredNet, predicted: Callable[[], Outputs]) -> Seen:
     """predicted: has the net evaluate the pictures, a batch after another."""
-    taken: list[Tensor] = []
-    hooks = [
-        last.register_forward_pre_hook(lambda _, given: taken.append(given[0].float())) for last in _last(net.module)
-    ]
-    try:
+    with features_taken(net.module) as taken:
         outputs, targets = predicted()
-    finally:
-        net.module.eval()
-        for hook in hooks:
-            hook.remove()
+    net.module.eval()
     probabilities = outputs.double().softmax(dim=1).cpu().numpy()
-    features = net.context.gather(torch.cat(taken)).cpu().flatten(1).numpy() if taken else probabilities
-    if len(features) != len(outputs):  # such as a layer that every frame or token goes through by itself
-        features = probabilities
+    features = features_of(taken, probabilities, net.context)
     if not (np.isfinite(probabilities).all() and np.isfinite(features).all()):
         raise CannotDeploy("drift compares what the net says of pictures, and of some it says what is not finite")
     return Seen(probabilities, features, (outputs.argmax(dim=1) == targets).cpu().numpy())
+
+
+@contextmanager
+def features_taken(module: nn.Module) -> Iterator[list[Tensor]]:
+    """What its last linear layer takes within the block, a batch after another."""
+    taken: list[Tensor] = []
+    hooks = [last.register_forward_pre_hook(lambda _, given: taken.append(given[0].float())) for last in _last(module)]
+    try:
+        yield taken
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def features_of(taken: Sequence[Tensor], probabilities: NDArray[np.float64], context: Context) -> NDArray[Any]:
+    """(n, d): what `features_taken` has found; the probabilities, (n, classes), where that is nothing of each example."""
+    features = context.gather(torch.cat(list(taken))).cpu().flatten(1).numpy() if taken else probabilities
+    # a layer may be such that every frame or token goes through it by itself
+    return features if len(features) == len(probabilities) else probabilities
 
 
 def _last(module: nn.Module) -> list[nn.Linear]:
@@ -126,14 +138,20 @@ class Watch:
     detector: Detector
     size: int
     threshold: float
+    null: Null
 
     @classmethod
-    def calibrated(cls, name: str, reference: Seen, size: int, alpha: float, seed: int) -> "Watch":
-        """Raises CannotDeploy where so rare a false alarm cannot be calibrated."""
-        detector = DETECTORS[name](reference.by(name))
-        null = detector.null(size, stream(f"drift null {name} {size}", seed))
+    def calibrated(
+        cls, name: str, reference: NDArray[Any], size: int, alpha: float, seed: int, draws: int = DRAWS
+    ) -> "Watch":
+        """reference: what the detector looks at of each example of the validation split. draws: windows of the null.
+
+        Raises CannotDeploy where so rare a false alarm cannot be calibrated.
+        """
+        detector = DETECTORS[name](reference)
+        null = detector.null(size, stream(f"drift null {name} {size}", seed), draws)
         try:
-            return cls(detector, size, null.threshold(alpha))
+            return cls(detector, size, null.threshold(alpha), null)
         except ValueError as unfit:
             raise CannotDeploy(f"drift: {unfit}") from unfit
 

@@ -196,7 +196,7 @@ class Drift(Measurement):
         for detector in dict.fromkeys(self.detectors):
             for size in sizes:
                 net.context.check()
-                watch = Watch.calibrated(detector, reference, size, self.alpha, net.seed)
+                watch = Watch.calibrated(detector, reference.by(detector), size, self.alpha, net.seed)
                 rows += _rows(watch, clean, shifted, net.seed)
         return Findings(DriftTables(drift=tuple(rows)), _headlines(rows))
 

@@ -16,6 +16,13 @@ from trainables.training.evaluate import Outputs, predict
 from trainables.training.prepare import Prepared
 
 
+def as_pixels(stored: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Images as a data set stores them, (n, channels, height, width), in 0 to 255."""
+    if stored.dtype == np.uint8:
+        return np.asarray(stored, np.uint8)
+    return np.asarray(np.rint(stored * np.float32(255)).clip(0, 255), np.uint8)
+
+
 @dataclass(frozen=True)
 class MeasuredNet:
     """A trained net, evaluating."""
@@ -40,10 +47,7 @@ class MeasuredNet:
 
     def images(self, places: NDArray[np.int64]) -> NDArray[np.uint8]:
         """(n, channels, height, width): these examples of the test split, 0 to 255."""
-        stored = self.data.batches.examples(self.data.split.test[places]).inputs
-        if stored.dtype == np.uint8:
-            return np.asarray(stored, np.uint8)
-        return np.asarray(np.rint(stored * np.float32(255)).clip(0, 255), np.uint8)
+        return as_pixels(self.data.batches.examples(self.data.split.test[places]).inputs)
 
     def answers(self, places: NDArray[np.int64]) -> Outputs:
         """What it gives for these examples of the test split as they are."""

@@ -94,9 +94,12 @@ class TrialNet:
         own. Raises BrokenImage naming all that are broken, CannotDeploy where the net takes no single images.
         """
         shape = self.image_shape
-        encoded = [_encoded(image, number) for number, image in enumerate(images)]
-        rows = read_each(lambda image: as_stored(read(image), self.dataset, shape), encoded)
+        rows = read_each(self.stored_one, [_encoded(image, number) for number, image in enumerate(images)])
         return np.stack(rows) if rows else np.empty((0, *shape), np.uint8)
+
+    def stored_one(self, image: EncodedImage) -> NDArray[np.uint8]:
+        """The same of an image that may not be read yet, (channels, height, width). Raises as `stored`."""
+        return as_stored(read(image), self.dataset, self.image_shape)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

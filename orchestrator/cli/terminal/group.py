@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "debug": "Run one trial here, for a debugger.",
     "predict": "Show what a trial's net says of image files.",
     "explain": "Show which pixels a trial's net has its answers from.",
+    "monitor": "Watch a trial's net on pictures as they come.",
     "export": "Write a trial's net as a file for other programs.",
     "measure": "Find something out about trained nets, without training.",
     "report": "Write a sweep's report as one HTML file.",

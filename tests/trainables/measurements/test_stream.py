@@ -30,6 +30,17 @@ def test_the_effective_size_is_that_of_the_means_spread(r: float) -> None:
     assert effective == pytest.approx(1 / np.var([one.mean() for one in streams]), rel=0.2)
 
 
+def test_of_several_numbers_each_counts_by_its_variance() -> None:
+    much, little = 3 * stream(0.9, 2_000, seed=0), stream(0.0, 2_000, seed=1)
+    both = autocorrelation(np.stack([much, little], axis=1)).lag_1
+    weights = np.array([much.var(), little.var()])
+    each = np.array([autocorrelation(one).lag_1 for one in (much, little)])
+    assert both == pytest.approx(float(weights @ each / weights.sum()), abs=1e-12)
+    one_constant = np.stack([much, np.full(2_000, 0.1)], axis=1)
+    assert autocorrelation(one_constant).lag_1 == pytest.approx(each[0], abs=1e-12)
+    assert autocorrelation(np.full((5, 3), 0.1)).lag_1 == 1.0
+
+
 def test_alternating_numbers_tell_no_more_than_they_are() -> None:
     found = autocorrelation(np.array([0.0, 1.0] * 50))
     assert found.lag_1 == pytest.approx(-0.99) and found.effective_n == 100
