@@ -289,6 +289,10 @@ class Measurement(Component):
         """Return None, or the reason why it can find nothing out here (the reason of a skipped row)."""
         return None
 
+    def lacking_column(self, columns: Callable[[], Sequence[str]]) -> str | None:
+        """Return None, or in words which column it reads that is not among those of the data's files."""
+        return None
+
     def needs_images(self, data: DataInfo) -> str | None:
         """The answer of `unsupported_reason` for one that shows a classifier other images."""
         if data.input != "image":

@@ -15,6 +15,7 @@ from orchestrator.grid.levels import Level, meaning
 from orchestrator.grid.mistakes import grid_error
 from orchestrator.plan.cell import Cell, deploys, identity_of
 from orchestrator.plan.class_check import unknown_classes
+from orchestrator.plan.column_check import DataColumns
 from orchestrator.plan.combine import Combination, GridIterator
 from orchestrator.plan.confirmation import ConfirmationSeeds
 from orchestrator.plan.counts import ExistingResults, PlanCounts
@@ -53,7 +54,9 @@ class Plan:
         levels = [level for cells in (grid.axes, *grid.include) for level in cells.dataset]
         self.dividing = SeededSplit(grid.protocol.splits, grid.seeds[0], grid.protocol.validation_per_class)
         self._located = locate(levels, location, grid.path, download, self.dividing)
-        if unknown := list(unknown_classes(grid, self.data)):
+        self.columns = DataColumns(self.data, location)
+        """Of the data's files."""
+        if unknown := [*unknown_classes(grid, self.data), *self.columns.mistakes(grid)]:
             raise grid_error(grid.path, unknown)
         self._models = LocatedModels((grid.axes, *grid.include), location, grid.path, download)
         self._walk = GridIterator(grid)
@@ -119,7 +122,8 @@ class Plan:
         if cell.skip is None and not cell.is_variant and not cell.protocol.schedule.is_range_test:
             for measurement in self.grid.measure:
                 made = cell._replace(measurement=measurement)
-                yield made._replace(skip=self._support.of_measurement(cell.data, cell.model, measurement))
+                reason = self._support.of_measurement(cell.data, cell.model, measurement)
+                yield made._replace(skip=reason or self.columns.lacking(measurement, cell.data))
 
     def trials(self) -> Iterator[PlannedTrial]:
         """Every cell with each of its seeds, skipped ones among them. Raises DataMissing where the data is not there."""

@@ -21,7 +21,7 @@ from trainables import AXES, METHOD_AXES, levels_shown
 # The names of cells.
 
 
-def short_label(row: "pd.Series[str]") -> str:
+def short_label(row: "pd.Series[str] | Mapping[str, str]") -> str:
     """`cnn · adam lr=0.003 · dropout p=0.3`, and what was made of its nets, if anything."""
     return " · ".join(levels_shown([row[axis] for axis in METHOD_AXES]))
 

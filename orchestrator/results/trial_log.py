@@ -1,5 +1,6 @@
 """Everything that the journal knows of one trial."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -105,6 +106,11 @@ def find_trial(journal: Journal, prefix: str) -> str:
             "SELECT trial_id FROM trials WHERE substr(trial_id, 1, ?) = ? ORDER BY trial_id", (len(prefix), prefix)
         )
     ]
+    return the_one(prefix, found, lambda: [str(row[0]) for row in journal.query("SELECT trial_id FROM trials")])
+
+
+def the_one(prefix: str, found: Sequence[str], known: Callable[[], Sequence[str]]) -> str:
+    """Of the trials whose ids begin so the one that is meant. known: all ids. Raises UserError, as `find_trial`."""
     if prefix in found:
         return prefix
     if len(found) == 1:
@@ -114,8 +120,7 @@ def find_trial(journal: Journal, prefix: str) -> str:
         raise UserError(
             f"{len(found)} trials begin with {prefix!r}: {', '.join(found[:_SHOWN])}{more}; give more digits"
         )
-    known = [str(row[0]) for row in journal.query("SELECT trial_id FROM trials")]
-    hint = meant(alike(prefix, known, most=3), "`orch results RESULTS` lists them")
+    hint = meant(alike(prefix, known(), most=3), "`orch results RESULTS` lists them")
     raise UserError(f"no trial's id begins with {prefix!r}; {hint}")
 
 

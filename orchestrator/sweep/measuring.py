@@ -70,10 +70,13 @@ def _refuse_another_grid(plan: Plan, journal: Journal) -> None:
 
 def to_measure(plan: Plan, journal: Journal, wanted: Sequence[Measurement], *, recorded: bool) -> frozenset[str]:
     """Ids of these measurements of all trials that have completed. recorded: whether the plan is of the grid that the
-    latest sweep has recorded. Raises UserError where there is none, or where another grid names other trials.
+    latest sweep has recorded. Raises UserError where there is none, where another grid names other trials, or where none of
+    the data has a column that is measured by.
     """
     if not recorded:
         _refuse_another_grid(plan, journal)
+    for lacking in filter(None, map(plan.columns.lacking_everywhere, wanted)):
+        raise UserError(lacking)
     statuses = journal.statuses()
     found = frozenset(
         cell.trial_id(seed)

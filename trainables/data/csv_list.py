@@ -1,7 +1,8 @@
 """A CSV file with a line for each image: its path, and what is to be known of it."""
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
 from itertools import chain
@@ -15,6 +16,8 @@ from trainables.data.files import open_regular, printable
 from trainables.errors import UnfitOption
 
 _PATH: Final = "path"
+GROUP: Final = "group"
+"""The column of who belongs together."""
 _SEPARATORS: Final = ",;\t|"
 _NAMED: Final = 3
 """How many images without a line an error names."""
@@ -52,30 +55,45 @@ def listed(file: Path, option: str, column: str, images: Sequence[str]) -> list[
     return [entries[name] for name in images]
 
 
-def _read(file: Path, option: str, column: str) -> dict[str, Entry]:
-    entries: dict[str, Entry] = {}
+def listed_columns(file: Path, option: str) -> list[str]:
+    """Return what the first line calls what the file says of images. Raises UnfitOption where it cannot be read."""
+    with _opened(file, option) as rows:
+        return [name for name in rows.fieldnames or () if name and name != _PATH]
+
+
+def listed_cells(file: Path, option: str, column: str, images: Sequence[str]) -> list[str | None]:
+    """Return what a column says of each image, None where it says nothing. Raises UnfitOption, as `listed` does."""
+    entries = _read(file, option, column)
+    return [entries[name].value if name in entries else None for name in images]
+
+
+@contextmanager
+def _opened(file: Path, option: str) -> Iterator["csv.DictReader[str]"]:
     try:
         with (
             open_regular(file) as opened,
             TextIOWrapper(opened, newline="", encoding="utf-8-sig", errors="surrogateescape") as lines,
         ):
             first = lines.readline()
-            rows = csv.DictReader(chain([first], lines), delimiter=separator(first))
-            missing = [name for name in (_PATH, column) if name not in (rows.fieldnames or ())]
-            if missing:
-                raise UnfitOption(
-                    option, f"the first line of {file} lacks {' and '.join(missing)}: it has to be {_PATH},{column}"
-                )
-            for row in rows:
-                path = (row[_PATH] or "").strip().replace("\\", "/").removeprefix("./")
-                value = (row[column] or "").strip()
-                known = entries.setdefault(path, Entry(value, rows.line_num))
-                if known.value != value:
-                    raise UnfitOption(
-                        option, f"{file} gives {printable(path)} two {column}s, {known.value} and {value}"
-                    )
+            yield csv.DictReader(chain([first], lines), delimiter=separator(first))
     except (OSError, csv.Error) as refused:
         raise UnfitOption(option, f"cannot read {file}: {refused}") from refused
+
+
+def _read(file: Path, option: str, column: str) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    with _opened(file, option) as rows:
+        missing = [name for name in (_PATH, column) if name not in (rows.fieldnames or ())]
+        if missing:
+            raise UnfitOption(
+                option, f"the first line of {file} lacks {' and '.join(missing)}: it has to be {_PATH},{column}"
+            )
+        for row in rows:
+            path = (row[_PATH] or "").strip().replace("\\", "/").removeprefix("./")
+            value = (row[column] or "").strip()
+            known = entries.setdefault(path, Entry(value, rows.line_num))
+            if known.value != value:
+                raise UnfitOption(option, f"{file} gives {printable(path)} two {column}s, {known.value} and {value}")
     return {path: entry for path, entry in entries.items() if entry.value}
 
 

@@ -7,7 +7,7 @@ from itertools import chain, repeat
 from math import prod
 from os import cpu_count
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Literal, Self, TypeVar
+from typing import Annotated, ClassVar, Final, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from trainables.component import NotIdentity
 from trainables.data.content import LARGE, digest_of_arrays, remembered, stamps, total_size
+from trainables.data.csv_list import GROUP, listed_cells, listed_columns
 from trainables.data.files import printable
 from trainables.data.images import (
     Choice,
@@ -30,7 +31,7 @@ from trainables.data.images import (
 )
 from trainables.data.memory import check_memory
 from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, LeftOut, Outline, Size
-from trainables.errors import BrokenImage, DataError, DataMissing, UnfitOption, raise_all
+from trainables.errors import BrokenImage, DataError, DataMissing, UnfitOption, alike, meant, raise_all
 
 _MAX_THREADS: Final = 8
 _PART: Final = 32
@@ -245,6 +246,58 @@ class GroupedImages(ImageDataset):
     def _groups(self, source: ImageSource, location: DataLocation) -> NDArray[np.int64] | None:
         key = self.located(location).groups
         return None if key is None else source.groups(key)
+
+
+Cell = str | int | float | bool | None
+"""What a column says of an example; None, an empty text and NaN where it says nothing."""
+
+
+@runtime_checkable
+class HasColumns(Protocol):
+    """A data set whose files say more of each example than trials read. It is no part of the content: measurements may part
+    examples by it, and it may be corrected under the same fingerprint.
+    """
+
+    def columns(self, location: DataLocation) -> Sequence[str]:
+        """Return the names, read of headers alone. Raises DataError."""
+
+    def column(self, location: DataLocation, name: str) -> Iterator[Cell]:
+        """What one of them says of each example, in their order. Raises DataError."""
+
+    def group_column(self, location: DataLocation) -> str | None:
+        """Return which of them names the groups of `Examples`; None where none does. Raises DataError."""
+
+
+_NAMED: Final = 12
+"""Columns that a message lists."""
+
+
+def no_column(name: str, there: Sequence[str], instead: Sequence[str] = ()) -> str:
+    """In words that the data have no such column. instead: what else the user may have meant."""
+    listed = [*map(printable, there[:_NAMED]), *([f"{len(there) - _NAMED} more"] if len(there) > _NAMED else [])]
+    has = f"the data have the columns {', '.join(listed)}" if there else "the data have no columns"
+    near = alike(name, dict.fromkeys([*there, *instead]))
+    return f"there is no column {printable(name)!r}; {meant(near, has)}" + (f" ({has})" if near else "")
+
+
+class ListedGroups(GroupedImages):
+    """Images or clips whose groups are listed in a CSV file, `path,group`; its further columns are columns of the data."""
+
+    def located(self, location: DataLocation) -> Self:
+        return located_file(super().located(location), "groups", location, Path.is_file)
+
+    def columns(self, location: DataLocation) -> Sequence[str]:
+        file = self.located(location).groups
+        return () if file is None else listed_columns(Path(file), "groups")
+
+    def column(self, location: DataLocation, name: str) -> Iterator[Cell]:
+        names, file = self._source(location).names_within(), self.located(location).groups
+        if names is None or file is None:
+            raise UnfitOption("groups", f"{self.name} has no file of groups, and no column {name}")
+        yield from listed_cells(Path(file), "groups", name, names)
+
+    def group_column(self, location: DataLocation) -> str | None:
+        return None if self.groups is None else GROUP
 
 
 def located_file(dataset: ImageData, option: str, location: DataLocation, exists: Callable[[Path], bool]) -> ImageData:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from trainables.data.checks import same_names
 from trainables.data.content import digest_of_files
-from trainables.data.csv_list import listed, listed_numbers
+from trainables.data.csv_list import GROUP, listed, listed_numbers
 from trainables.data.files import printable
 from trainables.data.image_dataset import ImageSource
 from trainables.data.images import EncodedImage, has_image_ending, read_each
@@ -152,7 +152,7 @@ def _listed(folders: Iterable[Path]) -> str:
 
 def listed_groups(file: Path, images: Sequence[str]) -> NDArray[np.int64]:
     """The group of each image, numbered from 0. Raises UnfitOption, as `listed` does."""
-    entries = listed(file, "groups", "group", images)
+    entries = listed(file, "groups", GROUP, images)
     _, numbers = np.unique([entry.value for entry in entries], return_inverse=True)
     return numbers.astype(np.int64)
 

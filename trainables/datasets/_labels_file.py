@@ -46,14 +46,19 @@ class Line:
     cells: Mapping[str, str]
 
 
+def header(file: Path) -> list[str]:
+    """Return the names of all columns. Raises DataError."""
+    _, first = next(_rows(file))
+    return [name.strip() for name in first]
+
+
 def column_names(file: Path, given: Mapping[str, str | None]) -> dict[str, str | None]:
     """Return the column that each option of a data set means; where it is not given the usual one, or None without such.
 
     `target` stands in for `label`; of two columns the first is the image's, unless their names say otherwise. Raises
     UnfitOption for columns that are not there, DataError.
     """
-    _, header = next(_rows(file))
-    names = [name.strip() for name in header]
+    names = header(file)
     found: dict[str, str | None] = {"target": given["target"]}
     for option, usual in USUAL.items():
         found[option] = given[option] or _usual(usual, names, [name for name in given.values() if name])
@@ -110,8 +115,8 @@ def lines(file: Path, columns: Mapping[str, str]) -> Iterator[Line | DataError]:
     columns: as `column_names` gives them, those that are there. Raises DataError where what follows cannot be read.
     """
     rows = _rows(file)
-    _, header = next(rows)
-    names = [name.strip() for name in header]
+    _, first = next(rows)
+    names = [name.strip() for name in first]
     places = {option: names.index(name) for option, name in columns.items()}
     for number, row in rows:
         if not any(cell.strip() for cell in row):

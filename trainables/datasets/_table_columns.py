@@ -169,6 +169,8 @@ def refuse_what_grows(file: pq.ParquetFile, path: Path) -> None:
         )
 
 
+_BATCH: Final = 4096
+"""Rows whose cells are in memory at a time."""
 _WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _NULL: Final = "__HIVE_DEFAULT_PARTITION__"
 
@@ -193,6 +195,31 @@ def number_columns(files: Sequence[TableFile], name: str) -> NDArray[np.float32]
     rows = [(file, row) for file in files for row in range(row_count(file))]
     values = np.concatenate([_numbers(file, files, name) for file in files])
     return fit_numbers(values, lambda index: f"row {rows[index][1]} of {rows[index][0].path}", f"the column {name!r}")
+
+
+def shared_columns(files: Sequence[TableFile]) -> list[str]:
+    """Return the columns that every file has, those that its folders tell last. Raises DataError."""
+    every: list[list[str]] = []
+    for file in files:
+        with opened(file.path) as table:
+            every.append([*table.schema_arrow.names, *file.columns])
+    return [name for name in dict.fromkeys(every[0]) if all(name in names for names in every)]
+
+
+def plain_cells(files: Sequence[TableFile], name: str) -> Iterator[str | int | float | bool | None]:
+    """What a column says in each row of all files, a part of it in memory at a time. Raises UnfitOption, DataError."""
+    for file in files:
+        with opened(file.path) as table:
+            if table.schema_arrow.names.count(name) != 1:
+                yield from _column(file, files, name, "groups").to_pylist()
+                continue
+            kind = _value_type(table.schema_arrow.field(name).type)
+            if not (is_text(kind) or pa.types.is_boolean(kind) or _is_number(kind) or pa.types.is_null(kind)):
+                raise UnfitOption(
+                    "groups", f"the column {name!r} of {file.path} is {kind}; groups are numbers, texts or booleans"
+                )
+            for batch in table.iter_batches(columns=[name], batch_size=_BATCH):
+                yield from batch.column(0).to_pylist()
 
 
 def row_count(file: TableFile) -> int:
@@ -238,7 +265,7 @@ def _numbers(file: TableFile, files: Sequence[TableFile], name: str) -> NDArray[
     """NaN where there is none."""
     column = _column(file, files, name, "target")
     kind = _kind(column)
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+    if _is_number(kind):
         values = column.cast(kind).cast(pa.float64(), safe=False)
     elif name in file.columns and pa.types.is_string(kind):
         values = pa.chunked_array([pc.cast(pc.fill_null(chunk, "nan"), pa.float64()) for chunk in column.chunks])
@@ -249,7 +276,20 @@ def _numbers(file: TableFile, files: Sequence[TableFile], name: str) -> NDArray[
 
 
 def _kind(column: pa.ChunkedArray) -> pa.DataType:
-    return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return _value_type(column.type)
+
+
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type has texts."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _plain(column: pa.ChunkedArray, file: TableFile, name: str) -> pa.ChunkedArray:
@@ -258,7 +298,7 @@ def _plain(column: pa.ChunkedArray, file: TableFile, name: str) -> pa.ChunkedArr
     kind = _kind(column)
     if pa.types.is_integer(kind):
         return column.cast(kind).cast(pa.int64())
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    if is_text(kind):
         texts = column.cast(kind).cast(pa.string())
         if pc.any(pc.equal(texts, "")).as_py():
             raise _no_label(pc.equal(texts, ""), file, name)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from trainables.data.files import printable
 from trainables.data.images import EncodedImage, raise_broken
-from trainables.datasets._table_columns import TableFile, opened, refuse_what_grows
+from trainables.datasets._table_columns import TableFile, is_text, opened, refuse_what_grows
 from trainables.errors import BrokenImage, DataError, UnfitOption
 
 ROWS: Final = 256
@@ -89,7 +89,7 @@ def check_images(table: pq.ParquetFile, path: Path, image: str) -> None:
         times = "no" if image not in schema.names else "more than one"
         raise DataError(f"{path} has {times} column {image!r}; it has {', '.join(schema.names)}")
     kind = schema.field(image).type
-    if not (_is_bytes(kind) or _is_text(kind) or _is_struct_of_either(kind)):
+    if not (_is_bytes(kind) or is_text(kind) or _is_struct_of_either(kind)):
         raise DataError(f"the column {image!r} of {path} is {kind}, not encoded images (bytes), nor paths of some")
 
 
@@ -123,7 +123,7 @@ def _may_hold_paths(table: pq.ParquetFile, image: str) -> bool:
     kind = table.schema_arrow.field(image).type
     if _is_bytes(kind):
         return False
-    if _is_text(kind) or kind.get_field_index("bytes") < 0:
+    if is_text(kind) or kind.get_field_index("bytes") < 0:
         return True
     groups = [table.metadata.row_group(number) for number in range(table.metadata.num_row_groups)]
     columns = [group.column(number) for group in groups for number in range(group.num_columns)]
@@ -152,13 +152,9 @@ def _is_struct_of_either(kind: pa.DataType) -> bool:
     encoded, path = kind.get_field_index("bytes"), kind.get_field_index("path")
     # a field that no row has is of no type
     fit_bytes = encoded < 0 or pa.types.is_null(kind.field(encoded).type) or _is_bytes(kind.field(encoded).type)
-    fit_path = path < 0 or pa.types.is_null(kind.field(path).type) or _is_text(kind.field(path).type)
+    fit_path = path < 0 or pa.types.is_null(kind.field(path).type) or is_text(kind.field(path).type)
     return fit_bytes and fit_path and max(encoded, path) >= 0
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

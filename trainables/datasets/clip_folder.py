@@ -3,17 +3,17 @@
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from trainables.component import Count
 from trainables.data.clips import ClipSource
-from trainables.data.image_dataset import GroupedImages, decoded_images, located_file
+from trainables.data.image_dataset import ListedGroups, decoded_images
 from trainables.dataset import DataInfo, DataLocation, Examples
 
 
-class ClipFolder(GroupedImages):
+class ClipFolder(ListedGroups):
     """`path/CLASS/**/video.mp4` or `path/CLASS/**/clip/frame1.png`, or so below `path/train` and `path/test`.
 
     Videos are decoded with PyAV (`pip install 'orch-grid[video]'`); a folder of images is a clip in the order of their
@@ -29,9 +29,6 @@ class ClipFolder(GroupedImages):
     stride: Count | None = None
     """Take every so-manieth frame, and as many clips, one after another, as a recording has room for; unless given, one
     clip with its frames spread evenly over the recording."""
-
-    def located(self, location: DataLocation) -> Self:
-        return located_file(super().located(location), "groups", location, Path.is_file)
 
     def _lists(self, location: DataLocation) -> list[str]:
         groups = self.located(location).groups

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -17,13 +17,13 @@ from trainables.data.checks import same_names
 from trainables.data.content import digest_of_files
 from trainables.data.csv_list import fit_numbers
 from trainables.data.files import printable
-from trainables.data.image_dataset import ImageDataset, ImageSource, located_file
+from trainables.data.image_dataset import Cell, ImageDataset, ImageSource, located_file
 from trainables.data.image_folders import POOL, TEST, Found, FoundImages, shown_folders
 from trainables.data.images import EncodedImage
 from trainables.data.own_folders import SkippedFiles
 from trainables.dataset import DataLocation
 from trainables.datasets._files_within import FilesWithin
-from trainables.datasets._labels_file import Line, column_names, lines
+from trainables.datasets._labels_file import Line, column_names, header, lines
 from trainables.errors import DataError, DataMissing, UnfitOption, raise_all
 
 Column = Annotated[str | None, Field(min_length=1), NotIdentity()]
@@ -62,6 +62,17 @@ class ImageCsv(ImageDataset):
             raise DataMissing(f"{file} is not a file; the CSV file of labels is expected, and its folder as `images`")
         columns = column_names(file, found._columns())
         return found.model_copy(update={**columns, "images": found.images or str(file.parent)})
+
+    def columns(self, location: DataLocation) -> Sequence[str]:
+        return header(Path(self.located(location).path))
+
+    def column(self, location: DataLocation, name: str) -> Iterator[Cell]:
+        source = self._source(location)
+        assert isinstance(source, LabelledImages)
+        return source.cells(name)
+
+    def group_column(self, location: DataLocation) -> str | None:
+        return self.located(location).group
 
     def _lists(self, location: DataLocation) -> list[str]:
         return [self.located(location).path]
@@ -127,6 +138,15 @@ class LabelledImages(FoundImages):
         """key: the column, of which each line has a cell."""
         _, numbers = np.unique([line.cells["group"] for line in self._lines], return_inverse=True)
         return numbers.astype(np.int64)
+
+    def cells(self, column: str) -> Iterator[Cell]:
+        """What any column of the file says of each image. Raises DataError."""
+        if column not in header(self._file):
+            raise DataError(f"{self._file}:1: there is no column {printable(column)}")
+        said = {
+            line.number: line.cells["cell"] for line in lines(self._file, {"cell": column}) if isinstance(line, Line)
+        }
+        yield from (said.get(line.number) for line in self._lines)
 
     def digest(self) -> str:
         now = LabelledImages(*self._opened_as)  # labels of the same moment as the images

@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from trainables.component import NotIdentity
-from trainables.data.image_dataset import GroupedImages, ImageSource, located_file
+from trainables.data.image_dataset import ImageSource, ListedGroups, located_file
 from trainables.data.image_folders import ImageFolderSource, NumberedFolder
 from trainables.dataset import DataLocation
 
 
-class ImageFolder(GroupedImages):
+class ImageFolder(ListedGroups):
     """`path/CLASS/**/image.png`, or `path/train/CLASS/...` and `path/test/CLASS/...`, the official test split.
 
     Images of the usual formats of pixels (`data.images`); hidden files, and images outside of class folders, are
@@ -27,8 +27,7 @@ class ImageFolder(GroupedImages):
     """A CSV file, `path,target`, of numbers to predict in place of classes: the task is then regression."""
 
     def located(self, location: DataLocation) -> Self:
-        with_groups = located_file(super().located(location), "groups", location, Path.is_file)
-        return located_file(with_groups, "target", location, Path.is_file)
+        return located_file(super().located(location), "target", location, Path.is_file)
 
     def _lists(self, location: DataLocation) -> list[str]:
         return self.located(location)._named_lists()

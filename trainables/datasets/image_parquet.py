@@ -1,14 +1,17 @@
 """A user's own images in Parquet files, with a column of encoded images and one of labels, or of numbers."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
 from trainables.component import NotIdentity
-from trainables.data.image_dataset import GroupedImages, ImageSource, located_file
+from trainables.data.image_dataset import Cell, GroupedImages, ImageSource, located_file
+from trainables.data.own_folders import SkippedFiles
 from trainables.dataset import DataLocation
 from trainables.datasets._image_table import ImageTable
+from trainables.datasets._table_columns import plain_cells, shared_columns, table_files
 
 
 class ImageParquet(GroupedImages):
@@ -35,6 +38,15 @@ class ImageParquet(GroupedImages):
 
     def located(self, location: DataLocation) -> Self:
         return located_file(super().located(location), "folder", location, Path.is_dir)
+
+    def columns(self, location: DataLocation) -> Sequence[str]:
+        return shared_columns(table_files(Path(self.located(location).path), SkippedFiles()))
+
+    def column(self, location: DataLocation, name: str) -> Iterator[Cell]:
+        return plain_cells(table_files(Path(self.located(location).path), SkippedFiles()), name)
+
+    def group_column(self, location: DataLocation) -> str | None:
+        return self.groups
 
     def _open(self, root: Path) -> ImageSource:
         folder = None if self.folder is None else Path(self.folder)

@@ -56,12 +56,12 @@ def of_validation(net: MeasuredNet) -> Seen:
             f"drift compares with the validation split, of which it needs {MIN_REFERENCE} examples, and there are"
             f" {len(places)}"
         )
-    return _of_split(net, places)
+    return of_examples(net, places)
 
 
 def of_test(net: MeasuredNet) -> Seen:
     """The whole test split as it is."""
-    return _of_split(net, net.data.split.test)
+    return of_examples(net, net.data.split.test)
 
 
 def under_corruption(net: MeasuredNet, places: NDArray[np.int64], name: str, severity: int) -> Seen:
@@ -70,7 +70,8 @@ def under_corruption(net: MeasuredNet, places: NDArray[np.int64], name: str, sev
     return _seen(net, lambda: net.answers_to(images, places))
 
 
-def _of_split(net: MeasuredNet, indices: NDArray[np.int64]) -> Seen:
+def of_examples(net: MeasuredNet, indices: NDArray[np.int64]) -> Seen:
+    """Examples of the data as they are. Raises CannotDeploy where the net says what is not finite."""
     return _seen(net, lambda: predict(net.module, net.data.batches, indices, net.protocol, net.context))
 
 

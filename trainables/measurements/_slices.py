@@ -1,4 +1,4 @@
-"""Slices that nobody named: examples cut by a number that each has, and the one on which a classifier does worst."""
+"""Slices that nobody named: examples cut by what is known of each but its class, and the one on which a net does worst."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,17 +18,22 @@ Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
-    """Examples whose number lies within a range."""
+class Cut:
+    """What examples are cut into."""
 
-    number: str
-    """Which number was cut: `brightness`."""
-    part: int
-    """1 is the one of the lowest numbers."""
-    parts: int
-    low: float
-    high: float
-    """The lowest and the highest number in it."""
+    codes: NDArray[np.intp]
+    """(n,): the part of each example, -1 where it is in none."""
+    names: tuple[str, ...]
+    """Of the parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One part of a cut."""
+
+    by: str
+    """Of which cut: `brightness`."""
+    part: str
     n: int
     accuracy: float
     rest_accuracy: float | None
@@ -54,25 +59,6 @@ def confidence(probabilities: NDArray[Any]) -> Numbers:
     return np.asarray(np.max(probabilities, axis=1), dtype=np.float64)
 
 
-def distance_to_training(features: NDArray[Any], training: NDArray[Any]) -> Numbers:
-    """Euclidean distance of each example to the nearest of the training split. Features: (n, d) and (m, d).
-
-    Raises ValueError where there is none.
-    """
-    if not len(training):
-        raise ValueError("there is no training example to be near to")
-    centre = np.mean(training, axis=0, dtype=np.float64)  # numbers far from 0 would be rounded away when squared
-    examples, known = (np.asarray(each - centre, dtype=np.float32) for each in (features, training))
-    half_squares = np.einsum("md,md->m", known, known) / 2
-    found = np.empty(len(examples))
-    for start in range(0, len(examples), BATCH):
-        batch = examples[start : start + BATCH]
-        # the product tells which is nearest; of near ones it rounds the distance away, which is computed by itself
-        nearest = (half_squares - batch @ known.T).argmin(axis=1)
-        found[start : start + BATCH] = np.linalg.norm(batch.astype(np.float64) - known[nearest], axis=1)
-    return found
-
-
 def _each(images: NDArray[np.uint8], of: Callable[[Numbers], Numbers]) -> Numbers:
     """Batch by batch, since all images as floats would be eight times as large. Raises ValueError."""
     if images.ndim != 4 or images.dtype != np.uint8:
@@ -96,15 +82,28 @@ def cut(values: NDArray[Any], parts: int = PARTS) -> NDArray[np.intp]:
     return np.unique(found, return_inverse=True)[1]  # above the last edge there may be nothing
 
 
-def slices(correct: NDArray[np.bool_], numbers: Mapping[str, NDArray[Any]], parts: int = PARTS) -> tuple[Slice, ...]:
-    """Cut the examples by each number, and test each slice against the rest.
+def quintiles(values: NDArray[Any], parts: int = PARTS) -> Cut:
+    """Cut by a number; an example whose number is not finite is in no part. Names tell the lowest and the highest number."""
+    numbers = np.asarray(values, dtype=np.float64)
+    there = np.isfinite(numbers)
+    codes = np.full(len(numbers), -1, dtype=np.intp)
+    codes[there] = cut(numbers[there], parts)
+    count = int(codes.max(initial=-1)) + 1
+    ranges = ((numbers[codes == part].min(), numbers[codes == part].max()) for part in range(count))
+    return Cut(
+        codes, tuple(f"{part} of {count}: {low:.3g} to {high:.3g}" for part, (low, high) in enumerate(ranges, 1))
+    )
 
-    correct: (n,), whether each was answered right. numbers: by name, each (n,). A slice below `MIN_EXAMPLES`, or of all
-    examples, is not tested. Raises ValueError where the lengths differ or a number is not finite.
+
+def slices(correct: NDArray[np.bool_], cuts: Mapping[str, Cut]) -> tuple[Slice, ...]:
+    """Test each part of each cut against the rest.
+
+    correct: (n,), whether each was answered right. cuts: by name, each of all examples, made without a look at the true
+    classes. A slice below `MIN_EXAMPLES`, or of all examples, is not tested. Raises ValueError where the lengths differ.
     """
-    if any(len(values) != len(correct) for values in numbers.values()):
-        raise ValueError(f"each of the {len(correct)} examples has one of each number")
-    found = [each for name, values in numbers.items() for each in _cut_by(name, np.asarray(values), correct, parts)]
+    if any(len(each.codes) != len(correct) for each in cuts.values()):
+        raise ValueError(f"each of the {len(correct)} examples has its part of each cut")
+    found = [each for name, of in cuts.items() for each in _cut_by(name, of, correct)]
     corrected = iter(_holm([each.p for each in found if each.p is not None]))
     return tuple(each if each.p is None else replace(each, p_corrected=next(corrected)) for each in found)
 
@@ -115,20 +114,15 @@ def worst_slice(slices: Iterable[Slice]) -> Slice | None:
     return min(tested)[-1] if tested else None
 
 
-def _cut_by(name: str, values: NDArray[Any], correct: NDArray[np.bool_], parts: int) -> Iterator[Slice]:
-    codes = cut(values, parts)
-    for part in range(codes.max(initial=-1) + 1):
-        inside = codes == part
-        n, right, everything, all_right = (
-            int(each) for each in (inside.sum(), correct[inside].sum(), len(correct), correct.sum())
-        )
+def _cut_by(by: str, of: Cut, correct: NDArray[np.bool_]) -> Iterator[Slice]:
+    everything, all_right = len(correct), int(correct.sum())
+    for part, name in enumerate(of.names):
+        inside = of.codes == part
+        n, right = int(inside.sum()), int(correct[inside].sum())
         rest = everything - n
         yield Slice(
-            number=name,
-            part=part + 1,
-            parts=int(codes.max()) + 1,
-            low=float(values[inside].min()),
-            high=float(values[inside].max()),
+            by=by,
+            part=name,
             n=n,
             accuracy=right / n,
             rest_accuracy=(all_right - right) / rest if rest else None,

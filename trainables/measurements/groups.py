@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -11,24 +11,19 @@ from trainables.columns import Column, Headline, Headlines, Rows
 from trainables.component import or_one
 from trainables.dataset import DataInfo
 from trainables.interfaces import Measurement, Model
+from trainables.measurements._by import CLASS, OWN, SLICES, column_in
 from trainables.records import Breakdown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Sequence
 
     from trainables.measurements._groups import GroupRow as Measured
     from trainables.measurements._slices import Slice
     from trainables.stages.measured_net import MeasuredNet
     from trainables.stages.measurement import Findings
 
-By = Literal["class", "group", "cue", "brightness", "contrast", "confidence"]
+By = Annotated[str, Field(min_length=1, max_length=255)]
 AnyBy = Annotated[tuple[By, ...], or_one(str, By | tuple[By, ...])]
-_NAMED = ("class", "group", "cue")
-_MOST = 1000
-"""Groups that are shown; a column of more is a name of each example rather than a group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +34,17 @@ class GroupRow:
         str,
         Column(
             "-",
-            "What the test examples are parted by: `class`, `group` (of the data), `cue` (whether a planted cue stands for"
-            " the example's own class), or a number that is cut into quintiles.",
+            "What the test examples are parted by, as `groups` was asked: `class`, `group` (of the data), `cue` (whether a"
+            " planted cue stands for the example's own class), a column of the data, a number that is cut into quintiles"
+            " (`distance`: to the training split), or `clusters` of what the net makes of them.",
         ),
     ]
-    part: Annotated[str, Column("-", "The group, or the range of numbers.")]
+    part: Annotated[
+        str,
+        Column(
+            "-", "The group, `(no value)` where a column has none, the range of numbers, or the cluster of an answer."
+        ),
+    ]
     n: Annotated[int, Column("example", "Test examples in it.")]
     accuracy: Annotated[
         float | None, Column("1", "Share of them that are classified correctly; null where there are none.", "higher")
@@ -82,7 +83,7 @@ class GroupHeadlines(Headlines):
         float | None,
         Headline(
             "1",
-            "Least accuracy of a named group (class, group or cue) of at least 30 test examples that `groups` measured.",
+            "Least accuracy in `groups` of a named group (class, group, cue or value of a column) of at least 30 examples.",
             "higher",
         ),
     ] = None
@@ -101,59 +102,76 @@ class Groups(Measurement):
     """Accuracy of each group of the test split, the worst of them, and how far their errors differ.
 
     Equalised odds are those of Hardt et al. (2016), one class against the rest. A group below 30 examples, or without an
-    example of some class, is shown and compared with no other. Slices (brightness, contrast, confidence) are quintiles.
+    example of some class, is shown and compared with no other. Slices that nobody named: quintiles of brightness, contrast,
+    confidence and distance to the training split (to the tenth nearest, by features of unit length: Sun et al. 2022), and
+    clusters of the features of what is answered alike (Sohoni et al. 2020, Eyuboglu et al. 2022).
     """
 
     name: ClassVar[str] = "groups"
     tables: ClassVar[type[Breakdown]] = GroupTables
     headlines: ClassVar[type[Headlines]] = GroupHeadlines
 
-    by: Annotated[AnyBy, Field(min_length=1)] = ("class", "brightness", "contrast", "confidence")
-    """What the test split is parted by."""
+    by: Annotated[AnyBy, Field(min_length=1)] = (CLASS, *SLICES)
+    """What the test split is parted by: class, group, cue, brightness, contrast, confidence, distance, clusters, or a column
+    of the data, by its values, or by quintiles where it has fractions (`quintiles:age` cuts whole numbers too).
+    `column:class` is a column that is called as one of these."""
 
     def unsupported_reason(self, data: DataInfo, model: Model) -> str | None:
         return self.needs_images(data)
 
+    def lacking_column(self, columns: Callable[[], Sequence[str]]) -> str | None:
+        from trainables.data.image_dataset import no_column
+
+        named = {by: column for by in self.by if (column := column_in(by)) is not None}
+        there = columns() if named else ()
+        lacking = (f"groups by {by}: {no_column(name, there, OWN)}" for by, name in named.items() if name not in there)
+        return next(lacking, None)
+
     def measure(self, net: MeasuredNet) -> Findings:
-        from trainables.measurements._groups import equalized_odds, worst_group
+        from trainables.measurements._groups import equalized_odds, group_rows, worst_group
+        from trainables.measurements._parting import NO_VALUE, parted
+        from trainables.measurements._slices import Cut, slices
         from trainables.stages.measurement import Findings
 
+        targets, answers = net.tested.targets.cpu().numpy(), net.tested.outputs.argmax(dim=1).cpu().numpy()
         rows: list[GroupRow] = []
+        cuts: dict[str, Cut] = {}
         worst: list[float] = []
         odds: list[float] = []
-        for by in (each for each in dict.fromkeys(self.by) if each in _NAMED):
-            found = _named(net, by)
-            rows += (_row(by, each) for each in found)
-            lowest = worst_group(found, of_any_class=by == "class")
-            differing = None if by == "class" else equalized_odds(found)
+        for by in dict.fromkeys(self.by):
+            parts = parted(net, by)
+            if isinstance(parts, Cut):
+                cuts[by] = parts
+                continue
+            found = group_rows(targets, answers, parts, classes=len(net.data.info.classes))
+            named = [each for each in found if each.group != NO_VALUE]
+            rows += _named_rows(by, found, NO_VALUE)
+            lowest = worst_group(named, of_any_class=by == CLASS)
+            differing = None if by == CLASS else equalized_odds(named)
             worst += [lowest.accuracy] if lowest is not None and lowest.accuracy is not None else []
             odds += [differing.difference] if differing is not None else []
-        rows += map(_slice_row, _slices(net, [each for each in dict.fromkeys(self.by) if each not in _NAMED]))
+        rows += map(_slice_row, slices(targets == answers, cuts))
         headlines = GroupHeadlines(
             worst_group_accuracy=min(worst, default=None), equalized_odds_difference=max(odds, default=None)
         )
         return Findings(GroupTables(groups=tuple(rows)), headlines)
 
 
-def _named(net: MeasuredNet, by: str) -> Sequence[Measured]:
-    """Raises CannotDeploy where the data have no such groups, or too many."""
-    from trainables.errors import CannotDeploy
-    from trainables.measurements._groups import group_rows
-
-    targets, answers = net.tested.targets.cpu().numpy(), net.tested.outputs.argmax(dim=1).cpu().numpy()
-    labels = net.labels(by)
-    if labels is None:
-        raise CannotDeploy(f"groups by {by}: {net.data.info.name} has none")
-    if (count := len(set(labels))) > _MOST:
-        raise CannotDeploy(f"groups by {by}: {net.data.info.name} has {count:,} of them, more than {_MOST:,}")
-    return group_rows(targets, answers, labels, classes=len(net.data.info.classes))
+def _named_rows(by: str, found: Sequence[Measured], no_value: str) -> list[GroupRow]:
+    rows = [_row(by, each, "they have no value" if each.group == no_value else _left_out(by, each)) for each in found]
+    compared = [row for row in rows if row.left_out is None]
+    alone = "no other group that it can be compared with"
+    return [replace(row, left_out=alone) if compared == [row] else row for row in rows]
 
 
-def _row(by: str, found: Measured) -> GroupRow:
+def _left_out(by: str, found: Measured) -> str | None:
     from trainables.measurements._groups import too_few
 
     # of other classes a class has no example by nature
-    left_out = too_few(found.n) if by == "class" else found.left_out
+    return (too_few(found.n) if by == CLASS else found.left_out) or None
+
+
+def _row(by: str, found: Measured, left_out: str | None) -> GroupRow:
     return GroupRow(
         by=by,
         part=found.group,
@@ -162,29 +180,8 @@ def _row(by: str, found: Measured) -> GroupRow:
         accuracy_low=found.accuracy_low,
         accuracy_high=found.accuracy_high,
         recall_macro=found.recall_macro,
-        left_out=left_out or None,
+        left_out=left_out,
     )
-
-
-def _slices(net: MeasuredNet, numbers: Sequence[str]) -> Iterator[Slice]:
-    import numpy as np
-
-    from trainables.measurements._slices import brightness, confidence, contrast, slices
-
-    if not numbers:
-        return iter(())
-    correct = (net.tested.outputs.argmax(dim=1) == net.tested.targets).cpu().numpy()
-    images = net.images(np.arange(len(correct)))
-    values: dict[str, NDArray[np.float64]] = {}
-    for number in numbers:
-        match number:
-            case "brightness":
-                values[number] = brightness(images)
-            case "contrast":
-                values[number] = contrast(images)
-            case _:
-                values[number] = confidence(net.tested.outputs.double().softmax(dim=1).cpu().numpy())
-    return iter(slices(correct, values))
 
 
 def _slice_row(found: Slice) -> GroupRow:
@@ -192,8 +189,8 @@ def _slice_row(found: Slice) -> GroupRow:
 
     low, high = wilson(round(found.accuracy * found.n), found.n)
     return GroupRow(
-        by=found.number,
-        part=f"{found.part} of {found.parts}: {found.low:.3g} to {found.high:.3g}",
+        by=found.by,
+        part=found.part,
         n=found.n,
         accuracy=found.accuracy,
         accuracy_low=low,

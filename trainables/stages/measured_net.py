@@ -1,5 +1,6 @@
 """The net that a measurement is about, with the test split that its trial was measured on."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,10 @@ from torch import Tensor, nn
 
 from trainables.context import Context
 from trainables.data.batches import Batches
+from trainables.data.cache import refuse_other_content
+from trainables.data.image_dataset import Cell, HasColumns, no_column
 from trainables.dataset import Examples
+from trainables.errors import DataError, UnfitOption
 from trainables.protocol import Protocol
 from trainables.task import Task
 from trainables.training.evaluate import Outputs, predict
@@ -68,17 +72,38 @@ class MeasuredNet:
         outputs: Tensor = self.module(self.data.batches.standardise(pixels))
         return outputs
 
-    def labels(self, by: str) -> list[str] | None:
-        """What each example of the test split belongs to, (n,): its `class`, its `group` in the data, or whether its planted
-        `cue` agrees with its class. None where the data have no such thing.
-        """
-        targets = self.tested.targets.cpu().numpy()
-        if by == "class":
-            return [self.data.info.classes[target] for target in targets]
-        if by == "group":
-            groups = None if self.data.tested is None else self.data.tested.groups
-            return None if groups is None else [str(group) for group in groups]
+    def agrees(self) -> NDArray[np.bool_] | None:
+        """(n,): whether the planted cue of each test example stands for its class. None where none is planted."""
         if self.data.cues is None:
             return None
-        agrees = self.data.cues[self.data.split.test] == targets
-        return ["agrees" if each else "conflicts" for each in agrees]
+        found: NDArray[np.bool_] = self.data.cues[self.data.split.test] == self.tested.targets.cpu().numpy()
+        return found
+
+    def cells(self, column: str) -> Iterator[Cell]:
+        """What a column of the data says of each example of the whole data set.
+
+        Raises DataError where the files are others by now, UnfitOption where they have no such column.
+        """
+        tested = self.data.tested
+        dataset = None if tested is None else tested.dataset
+        if tested is None or not isinstance(dataset, HasColumns):
+            raise UnfitOption("path", no_column(column, ()))
+        refuse_other_content(tested.dataset, tested.location, tested.fingerprint)
+        if column not in (there := dataset.columns(tested.location)):
+            raise UnfitOption("path", no_column(column, there))
+        count = 0
+        for cell in dataset.column(tested.location, column):
+            count += 1
+            yield cell
+        if count != tested.count:
+            raise DataError(
+                f"{self.data.info.name}: the column {column} has {count:,} rows for {tested.count:,} examples"
+            )
+
+    @property
+    def group_column(self) -> str | None:
+        """Which column names the groups of the data, where one does."""
+        tested = self.data.tested
+        if tested is None or not isinstance(tested.dataset, HasColumns):
+            return None
+        return tested.dataset.group_column(tested.location)

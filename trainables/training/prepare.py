@@ -53,6 +53,8 @@ class TestedExamples:
     """Which examples a test split has."""
 
     split_id: str
+    fingerprint: str
+    """Of the whole data set."""
     groups: NDArray[np.int64] | None
     """(test examples,): as in `Examples`; and so are the next two."""
     hashes: NDArray[np.uint64]
@@ -76,6 +78,7 @@ def _tested(
     groups, count = found.examples.groups, len(found.examples)
     return TestedExamples(
         split_identity(dataset, fingerprint, test, count),
+        fingerprint,
         None if groups is None else groups[test],
         found.hashes[test],
         test,

@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "monitor": "Watch a trial's net on pictures as they come.",
     "export": "Write a trial's net as a file for other programs.",
     "measure": "Find something out about trained nets, without training.",
+    "audit": "Show which parts of the data nets do worst on.",
     "report": "Write a sweep's report as one HTML file.",
     "figure": "Draw a figure for a paper, with its caption.",
     "claims": "Give verdicts on what a grid claims.",

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from orchestrator.cli import run
 from tests.trainables.measurements.measured import found_in, in_its_place, module_of, trained_on_digits
 from tests.trainables.stages.nets import TrainedNet
+from trainables.datasets.digits import Digits
 from trainables.errors import CannotDeploy
-from trainables.measurements._slices import brightness, contrast
+from trainables.measurements._parting import parted
+from trainables.measurements._slices import Cut, brightness, contrast
 from trainables.measurements.groups import GroupHeadlines, Groups, GroupTables
 from trainables.models.mlp import Mlp
 from trainables.stages.measured_net import MeasuredNet
@@ -175,3 +177,17 @@ def test_groups_of_the_data_are_compared_where_they_are_large_enough(tmp_path: P
     assert by_class.min() < headlines.worst_group_accuracy, "the worst class is worse than the worst group"
     assert both.worst_group_accuracy == pytest.approx(by_class.min())
     assert both.equalized_odds_difference == headlines.equalized_odds_difference, "of groups alone"
+
+
+def test_what_a_cue_has_misled_is_the_worst_slice_though_nobody_asked_for_the_cue(tmp_path: Path) -> None:
+    trained = trained_on_digits(tmp_path, Mlp(hidden=(32,)), Digits(spurious=0.95), epochs=5)
+    net = in_its_place(trained, module_of(trained))
+    found = found_in(Groups(), net).rows
+    assert isinstance(found, GroupTables) and net.data.cues is not None
+    worst = min((row for row in found.groups if row.p is not None), key=lambda row: row.accuracy or 0.0)
+    assert worst.by == "clusters" and worst.p is not None and worst.p < 0.05
+    answers, targets = net.tested.outputs.argmax(dim=1).numpy(), net.tested.targets.numpy()
+    misled = (net.data.cues[net.data.split.test] == answers) & (answers != targets)
+    cut = parted(net, "clusters")
+    assert isinstance(cut, Cut)
+    assert misled[cut.codes == cut.names.index(worst.part)].mean() > 1.8 * misled.mean()

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy.stats import fisher_exact
-from sklearn.neighbors import NearestNeighbors
 from statsmodels.stats.multitest import multipletests
 
 from trainables.measurements._slices import (
@@ -11,7 +10,7 @@ from trainables.measurements._slices import (
     confidence,
     contrast,
     cut,
-    distance_to_training,
+    quintiles,
     slices,
     worst_slice,
 )
@@ -36,19 +35,6 @@ def test_brightness_and_contrast_are_those_of_each_image_alone() -> None:
 
 def test_confidence_is_the_largest_probability() -> None:
     assert confidence(np.array([[0.2, 0.8], [0.5, 0.5]])).tolist() == [0.8, 0.5]
-
-
-def test_the_nearest_training_example_is_that_of_another_program() -> None:
-    rng = np.random.default_rng(0)
-    training = (100 + rng.normal(size=(700, 8))).astype(np.float32)  # far from 0, where the product rounds
-    examples = (100 + rng.normal(size=(1_100, 8))).astype(np.float32)
-    examples[3] = training[5]
-    found = distance_to_training(examples, training)
-    expected = NearestNeighbors(n_neighbors=1, algorithm="kd_tree").fit(training).kneighbors(examples)[0][:, 0]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-    assert found[3] == 0
-    with pytest.raises(ValueError, match="no training example"):
-        distance_to_training(examples, training[:0])
 
 
 def test_quintiles_are_of_equal_size_where_numbers_differ() -> None:
@@ -79,7 +65,7 @@ def test_a_number_that_is_not_finite_is_refused() -> None:
     with pytest.raises(ValueError, match="not finite"):
         cut(np.array([1.0, np.nan]))
     with pytest.raises(ValueError, match="each of the 3 examples"):
-        slices(np.ones(3, dtype=bool), {"a": np.ones(2)})
+        slices(np.ones(3, dtype=bool), {"a": quintiles(np.ones(2))})
 
 
 def test_a_planted_slice_is_found_with_fishers_p_corrected_for_all_that_were_looked_at() -> None:
@@ -87,16 +73,16 @@ def test_a_planted_slice_is_found_with_fishers_p_corrected_for_all_that_were_loo
     numbers = {name: rng.random(2_000) for name in ("brightness", "contrast")} | {"constant": np.ones(2_000)}
     weak = cut(numbers["contrast"]) == 3
     correct = rng.random(2_000) < np.where(weak, 0.8, 0.9)
-    found = slices(correct, numbers)
-    assert [(one.number, one.part, one.parts, one.n) for one in found] == [
-        *(("brightness", part, 5, 400) for part in range(1, 6)),
-        *(("contrast", part, 5, 400) for part in range(1, 6)),
-        ("constant", 1, 1, 2_000),
+    found = slices(correct, {name: quintiles(values) for name, values in numbers.items()})
+    assert [(one.by, one.part.partition(":")[0], one.n) for one in found] == [
+        *(("brightness", f"{part} of 5", 400) for part in range(1, 6)),
+        *(("contrast", f"{part} of 5", 400) for part in range(1, 6)),
+        ("constant", "1 of 1", 2_000),
     ]
     worst = worst_slice(found)
-    assert worst is not None and (worst.number, worst.part) == ("contrast", 4)
+    low, high = numbers["contrast"][weak].min(), numbers["contrast"][weak].max()
+    assert worst is not None and (worst.by, worst.part) == ("contrast", f"4 of 5: {low:.3g} to {high:.3g}")
     assert worst.p_corrected is not None and worst.p_corrected < 1e-4
-    assert (worst.low, worst.high) == (numbers["contrast"][weak].min(), numbers["contrast"][weak].max())
     assert (worst.accuracy, worst.rest_accuracy) == (correct[weak].mean(), correct[~weak].mean())
     table = [[correct[weak].sum(), (~correct[weak]).sum()], [correct[~weak].sum(), (~correct[~weak]).sum()]]
     assert worst.p == pytest.approx(fisher_exact(table, alternative="less").pvalue, rel=1e-9)
@@ -110,8 +96,8 @@ def test_where_nothing_is_planted_the_corrected_p_is_small_as_seldom_as_it_says(
     rng = np.random.default_rng(1)
     raw, corrected = [], []
     for _ in range(300):
-        numbers = {str(one): rng.random(500) for one in range(4)}
-        tested = slices(rng.random(500) < 0.7, numbers)
+        cuts = {str(one): quintiles(rng.random(500)) for one in range(4)}
+        tested = slices(rng.random(500) < 0.7, cuts)
         raw.append(min(one.p for one in tested if one.p is not None))
         corrected.append(min(one.p_corrected for one in tested if one.p_corrected is not None))
     assert np.mean(np.array(raw) < 0.05) > 0.4
@@ -120,7 +106,17 @@ def test_where_nothing_is_planted_the_corrected_p_is_small_as_seldom_as_it_says(
 
 def test_small_slices_are_shown_and_not_tested() -> None:
     correct = np.arange(100) >= 20
-    found = slices(correct, {"brightness": np.arange(100.0)})
+    found = slices(correct, {"brightness": quintiles(np.arange(100.0))})
     assert [(one.n, one.accuracy, one.p) for one in found] == [(20, 0.0, None), *((20, 1.0, None),) * 4]
     assert worst_slice(found) is None
-    assert slices(np.array([], dtype=bool), {"brightness": np.array([])}) == ()
+    assert slices(np.array([], dtype=bool), {"brightness": quintiles(np.array([]))}) == ()
+
+
+def test_an_example_without_a_number_is_in_no_part_and_in_the_rest_of_each() -> None:
+    values = np.array([np.nan] * 40 + [np.inf] * 10 + list(range(50)), dtype=float)
+    of = quintiles(values)
+    assert (of.codes[:50] == -1).all() and np.bincount(of.codes[50:]).tolist() == [10] * 5
+    assert of.names[0] == "1 of 5: 0 to 9"
+    found = slices(np.arange(100) >= 50, {"age": of})
+    assert [one.n for one in found] == [10] * 5 and {one.rest_accuracy for one in found} == {40 / 90}
+    assert slices(np.ones(3, dtype=bool), {"age": quintiles(np.full(3, np.nan))}) == ()
