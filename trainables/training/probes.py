@@ -60,9 +60,12 @@ def activation_bytes(
     kept: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:
-        if _storage(tensor) not in known:
-            kept[_storage(tensor)] = tensor  # held, so that no other storage comes to lie where it was
-        return tensor
+        # what a layer keeps of its own output leads back to that layer: held as it is, neither would ever be freed, and
+        # no garbage collector sees it (torch.autograd.graph.saved_tensors_hooks)
+        plain = tensor.detach()
+        if _storage(plain) not in known:
+            kept[_storage(plain)] = plain  # held, so that no other storage comes to lie where it was
+        return plain
 
     buffers = [buffer.clone() for buffer in module.buffers()]
     module.train()

@@ -1,5 +1,7 @@
 """Reach and activations against loops and sums by hand; that neither leaves a trace; steps that explode; stuck nets."""
 
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -150,3 +152,14 @@ def test_a_trial_that_has_learnt_nothing_is_stuck(tmp_path: Path) -> None:
     assert idle.gradient_reach_last == pytest.approx(idle.gradient_reach_first, rel=1e-2)
     assert learnt.gradient_reach_last != pytest.approx(learnt.gradient_reach_first, rel=1e-2)
     assert learnt.costs.activation_bytes is not None and learnt.costs.activation_bytes > 0
+
+
+@pytest.mark.parametrize("last", [nn.ReLU(), nn.Sigmoid(), nn.Softmax(dim=1), nn.BatchNorm1d(4)])
+def test_nothing_is_left_of_a_net_once_its_activations_are_counted(last: nn.Module) -> None:
+    """What a layer keeps of its own output must not hold the net."""
+    module = nn.Sequential(nn.Linear(3, 4), last)
+    gone = weakref.ref(module[0].weight)
+    assert activation_bytes(module, (3,), 8, PROTOCOL, CPU) > 0
+    del module
+    gc.collect()
+    assert gone() is None
