@@ -1,6 +1,6 @@
 """What a test split is parted by: names of groups, or a cut that nobody named."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -35,7 +35,6 @@ def parted(net: MeasuredNet, by: str) -> Labels | Cut:
 
 
 def _parted(net: MeasuredNet, by: str) -> Labels | Cut:
-    test = np.arange(len(net.data.split.test))
     match by:
         case "class":
             return [net.data.info.classes[target] for target in net.tested.targets.tolist()]
@@ -46,9 +45,9 @@ def _parted(net: MeasuredNet, by: str) -> Labels | Cut:
         case "group":
             return _group(net)
         case "brightness":
-            return quintiles(brightness(net.images(test)))
+            return quintiles(_of_images(net, brightness))
         case "contrast":
-            return quintiles(contrast(net.images(test)))
+            return quintiles(_of_images(net, contrast))
         case "confidence":
             return quintiles(confidence(net.tested.outputs.double().softmax(dim=1).cpu().numpy()))
         case "distance":
@@ -60,6 +59,12 @@ def _parted(net: MeasuredNet, by: str) -> Labels | Cut:
             )
         case _:
             return _column(net, by)
+
+
+def _of_images(net: MeasuredNet, number: Callable[[NDArray[np.uint8]], NDArray[np.float64]]) -> NDArray[np.float64]:
+    """A number of each test image; of many large ones, a few are in memory at a time."""
+    places = np.arange(len(net.data.split.test))
+    return np.concatenate([number(net.images(places[start : start + BATCH])) for start in range(0, len(places), BATCH)])
 
 
 def _group(net: MeasuredNet) -> Labels:

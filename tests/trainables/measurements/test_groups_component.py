@@ -191,3 +191,20 @@ def test_what_a_cue_has_misled_is_the_worst_slice_though_nobody_asked_for_the_cu
     cut = parted(net, "clusters")
     assert isinstance(cut, Cut)
     assert misled[cut.codes == cut.names.index(worst.part)].mean() > 1.8 * misled.mean()
+
+
+def test_many_pictures_are_looked_at_a_few_at_a_time(trained: TrainedNet, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = in_its_place(trained, module_of(trained))
+    whole, most = parted(net, "contrast"), 0
+
+    def seen(self: MeasuredNet, places: NDArray[np.int64]) -> NDArray[np.uint8]:
+        nonlocal most
+        most = max(most, len(places))
+        return images(self, places)
+
+    images = MeasuredNet.images
+    monkeypatch.setattr(MeasuredNet, "images", seen)
+    monkeypatch.setattr("trainables.measurements._parting.BATCH", 50)
+    again = parted(net, "contrast")
+    assert isinstance(whole, Cut) and isinstance(again, Cut) and most == 50
+    np.testing.assert_array_equal(again.codes, whole.codes)
