@@ -11,8 +11,8 @@ from orchestrator.grid.measurements import label_of
 from results_schema import CellRow
 from trainables.columns import Headlines
 from trainables.component import Component
+from trainables.data.shifts.corruptions import CORRUPTIONS
 from trainables.interfaces import Measurement
-from trainables.measurements._corruptions import CORRUPTIONS
 from trainables.measurements._explanation_rows import ExplanationHeadlines, ExplanationRow, ExplanationTables
 from trainables.measurements.attack import Attack, AttackHeadlines, AttackRow, AttackTables
 from trainables.measurements.corrupt import CLEAN, Corrupt, CorruptionHeadlines, CorruptionRow, CorruptionTables

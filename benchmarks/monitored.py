@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from orchestrator.plan.prepare import data_location
 from orchestrator.results.trial_net import data_of, find_trial_with_net, open_net
 from orchestrator.store.reading import results_at
-from trainables.measurements._corruptions import CORRUPTIONS, SEVERITIES, corrupted
+from trainables.data.shifts.corruptions import CORRUPTIONS, SEVERITIES, corrupted
 from trainables.monitoring.judge import Run, judged
 from trainables.monitoring.reference import Reference
 from trainables.monitoring.row import MonitorRow

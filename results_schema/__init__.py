@@ -17,6 +17,7 @@ from results_schema.of_trials import (
     EXPLANATIONS,
     GROUPS,
     OF_MEASUREMENTS,
+    PREQUENTIAL,
     THRESHOLDS,
     AttemptRow,
 )
@@ -49,7 +50,7 @@ from results_schema.trials import (
     TrialRow,
 )
 
-VERSION: Final = 12
+VERSION: Final = 13
 """Raised when a table or a column joins (ADR 6). An older journal is carried over, a newer one refused."""
 
 TABLES: Final = (*TRIAL_TABLES, EPOCHS, *BREAKDOWN, *OF_MEASUREMENTS, ATTEMPTS, ENVIRONMENTS)
@@ -84,6 +85,7 @@ __all__ = [
     "OF_MEASUREMENTS",
     "OPEN",
     "PREDICTIONS",
+    "PREQUENTIAL",
     "RETRYABLE",
     "STATUSES",
     "TABLES",

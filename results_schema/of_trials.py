@@ -33,8 +33,8 @@ OF_MEASUREMENTS: Final = tuple(
 _NAMED: Final = {table.name: table for table in BREAKDOWN}
 CLASSES, CURVES, THRESHOLDS = _NAMED["classes"], _NAMED["curves"], _NAMED["thresholds"]
 _FOUND_OUT: Final = {table.name: table for table in OF_MEASUREMENTS}
-ATTACKS, CORRUPTIONS, DRIFT, EXPLANATIONS, GROUPS = (
-    _FOUND_OUT[name] for name in ("attacks", "corruptions", "drift", "explanations", "groups")
+ATTACKS, CORRUPTIONS, DRIFT, EXPLANATIONS, GROUPS, PREQUENTIAL = (
+    _FOUND_OUT[name] for name in ("attacks", "corruptions", "drift", "explanations", "groups", "prequential")
 )
 
 

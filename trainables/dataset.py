@@ -4,136 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
+from typing import ClassVar, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BeforeValidator, Field
 
-from trainables.component import AddedLater, Component, Count, NotIdentity, Probability
+from trainables.data_options import DataOptions, Preprocess, max_cues
 from trainables.errors import DataError, UnfitOption, alike, meant
-
-# What a grid can ask of any data set, whatever it holds: preprocessing, fewer or worse data, folds.
-
-Preprocess = Literal["standardize", "scale", "none"]
-Denoise = Literal["none", "median", "gaussian", "nlm", "autoencoder"]
-
-
-def _pair(size: Any) -> Any:
-    if isinstance(size, list):  # pydantic no longer knows that it came from JSON, which has no tuples
-        return tuple(size)
-    return (size, size) if isinstance(size, int) else size
-
-
-Size = Annotated[tuple[Count, Count], BeforeValidator(_pair, json_schema_input_type=Count | tuple[Count, Count])]
-"""Height and width in pixels. A single number stands for a square."""
-
-_OF_A_TRIAL: Final = ("preprocess", "per_class", "imbalance", "skew", "label_noise", "spurious", "folds", "positive")
-"""What is done when a trial is prepared, and leaves the decoded data as it is."""
-_OF_CLASSES: Final = ("per_class", "imbalance", "skew", "label_noise", "spurious")
-"""What has no meaning without classes."""
-_OF_PIXELS: Final = ("denoise", "resize", "grayscale", "pixel_noise", "spurious")
-"""What needs all images decoded."""
-
-_CUE_SHARE: Final = 8
-"""A planted cue's patch is an eighth of the smaller side, and at least two pixels."""
-_MIN_CUE: Final = 2
-_CUE_PATTERNS: Final = 4
-"""White left, right, above or below of black: seen on any background."""
-
-
-def max_cues(height: int, width: int) -> int:
-    """Return how many different patches there are for images of this size."""
-    return _CUE_PATTERNS * len(cue_corners(height, width))
-
-
-def cue_side(height: int, width: int) -> int:
-    """Return the side of the square patch, in pixels."""
-    return max(_MIN_CUE, min(height, width) // _CUE_SHARE)
-
-
-def cue_corners(height: int, width: int) -> list[tuple[int, int]]:
-    """Top and left of the places along the border, that do not overlap."""
-    side = cue_side(height, width)
-    rows, columns = height // side, width // side
-    return [
-        (row * side, column * side)
-        for row in range(rows)
-        for column in range(columns)
-        if row in (0, rows - 1) or column in (0, columns - 1)
-    ]
-
-
-Part = Literal["train", "validation", "test"]
-_PARTS: Final[tuple[Part, ...]] = get_args(Part)
-
-
-def _listed(parts: Any) -> Any:
-    return tuple(parts) if isinstance(parts, list) else parts  # as in `_pair`
-
-
-def _in_order(parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    if len(set(parts)) < len(parts):
-        raise ValueError("it names a split twice")
-    return tuple(part for part in _PARTS if part in parts)
-
-
-Parts = Annotated[
-    tuple[Part, ...],
-    Field(min_length=1),
-    BeforeValidator(_listed, json_schema_input_type=list[Part]),
-    AfterValidator(_in_order),
-]
-"""Splits, each once; equal whatever their order."""
-
-
-class DataOptions(Component):
-    """Parameters of every data set. Each at its default leaves the data as it is."""
-
-    preprocess: Annotated[Preprocess, AddedLater(keeps="standardize")] = "standardize"
-    """Pixels as a model gets them: standardized over the training split, 0 to 1 (scale), or 0 to 255 (none)."""
-    denoise: Annotated[Denoise, AddedLater(keeps="none")] = "none"
-    """A filter on every image; nlm is non-local means, the autoencoder is trained on the training split."""
-    resize: Annotated[Size | None, AddedLater(keeps=None)] = None
-    """Height and width that images are resized to (bilinear, antialiased); one number for a square."""
-    grayscale: Annotated[bool, AddedLater(keeps=False)] = False
-    """Colours as one channel, by their luma (ITU-R BT.601)."""
-    pixel_noise: Annotated[float, Field(ge=0, le=1), AddedLater(keeps=0.0)] = 0.0
-    """Standard deviation of Gaussian noise on pixels of 0 to 1, before denoise; on all splits, the same for every seed."""
-    per_class: Annotated[Count | None, AddedLater(keeps=None)] = None
-    """Labelled training images of each class; the other training images are unlabelled."""
-    imbalance: Annotated[float, Field(gt=0, le=1), AddedLater(keeps=1.0)] = 1.0
-    """Share of the last class's training images that is kept; the share falls exponentially from the first class."""
-    skew: Annotated[Parts, AddedLater(keeps=["train"])] = ("train",)
-    """Splits that imbalance makes uneven: any of train, validation and test."""
-    label_noise: Annotated[Probability, AddedLater(keeps=0.0)] = 0.0
-    """Share of the training labels that are replaced by another class, drawn uniformly."""
-    spurious: Annotated[float | None, Field(ge=0, le=1), AddedLater(keeps=None)] = None
-    """How often a patch planted at the border agrees with the class; in the test split it says nothing about the class."""
-    folds: Annotated[int | None, Field(ge=2), AddedLater(keeps=None)] = None
-    """Cross-validation: seed s tests on fold s modulo folds of all images, including an official test split."""
-    positive: Annotated[str | int | None, NotIdentity()] = None
-    """The class of interest, by its name or else its index: `val_recall[defect]` and the like are measured of it. No part of
-    what a trial is: one that has ended keeps its figures, and the class that they are of."""
-
-    def as_decoded(self) -> Self:
-        """Keep the options alone that are stored with the decoded data: one copy serves all levels that agree on these."""
-        update: dict[str, Any] = {name: DataOptions.model_fields[name].default for name in _OF_A_TRIAL}
-        if self.denoise == "autoencoder":
-            update["denoise"] = "none"
-        return self.model_copy(update=update)
-
-    def of_classes(self) -> list[str]:
-        """The options asked for that have no meaning without classes."""
-        return self._asked(_OF_CLASSES)
-
-    def of_pixels(self) -> list[str]:
-        """The options asked for that change decoded images."""
-        return self._asked(_OF_PIXELS)
-
-    def _asked(self, names: tuple[str, ...]) -> list[str]:
-        return [name for name in names if getattr(self, name) != DataOptions.model_fields[name].default]
-
 
 _NAMES_TOLD: Final = 10
 
@@ -257,6 +134,8 @@ class DataInfo:
     """What a model's inputs are: standardised, 0 to 1, or 0 to 255."""
     streamed: bool = False
     """Whether its examples are decoded while they are used (`Dataset.streamed`): they never lie in memory whole."""
+    stream: bool = False
+    """Whether its test split comes as a stream of blocks."""
     positive: str | None = None
     """Name of the class of interest, one of `classes`; None where the grid names none."""
 
@@ -354,7 +233,9 @@ class Dataset(DataOptions):
         return self.under_options(self.info(location))
 
     def under_options(self, plain: DataInfo) -> DataInfo:
-        """Return what `info` says, as the options change it. Raises UnfitOption where there is no such class."""
+        """Return what `info` says, as the options change it. Raises UnfitOption where there is no such class, and where
+        nothing of it can come as a stream."""
+        self._refuse_unfit_stream(plain)
         *frames, channels, height, width = plain.shape
         height, width = self.resize or (height, width)
         return replace(
@@ -362,8 +243,32 @@ class Dataset(DataOptions):
             shape=(*frames, 1 if self.grayscale else channels, height, width),
             official_test=plain.official_test and self.folds is None,
             preprocess=self.preprocess,
+            stream=self.stream is not None,
             positive=self._positive_of(plain),
         )
+
+    def _refuse_unfit_stream(self, plain: DataInfo) -> None:
+        if self.stream is None:
+            if self.seen:
+                raise UnfitOption("seen", "seen counts blocks of a stream, and there is none; give stream too")
+            return
+        if self.seen >= self.stream.blocks:
+            raise UnfitOption(
+                "seen",
+                f"seen is {self.seen}, and the stream has {self.stream.blocks} blocks; one at least is left to test on",
+            )
+        channels = 1 if self.grayscale else plain.channels
+        why = {
+            "folds tests on every image, but a stream is of the test split alone": self.folds is not None,
+            "denoise filters images before the stream changes them; leave it out": self.denoise != "none",
+            f"{plain.name} has {plain.input} inputs, and a stream is of images": plain.input != "image",
+            f"{plain.name} has no classes, and a stream is of images with classes": not plain.classes,
+            f"images of {plain.name} are decoded during training, and a stream changes decoded ones": plain.streamed,
+            f"{plain.name} has {channels} channels, and a stream is of grey images or those of 3": channels
+            not in (1, 3),
+        }
+        for reason in (reason for reason, holds in why.items() if holds):
+            raise UnfitOption("stream", reason)
 
     def _positive_of(self, plain: DataInfo) -> str | None:
         """The name of the class that `positive` names: a number is a name where a class is called so."""

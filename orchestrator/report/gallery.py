@@ -247,8 +247,10 @@ class _TestInputs:
         seeds: tuple[int, int],
         split_id: str,
     ) -> Self | None:
-        """seeds: of the split, and the trial's own, which picks its fold."""
-        there = examples_at_hand(dataset, location, fingerprint)
+        """seeds: of the split, and the trial's own, which picks its fold. Of a stream there are none: its pictures are not
+        as they were decoded.
+        """
+        there = None if dataset.stream is not None else examples_at_hand(dataset, location, fingerprint)
         if there is None or not hasattr(there.examples, "inputs"):
             return None
         test = divided(dataset, there.examples, there.hashes, there.info.classes, splits, *seeds).split.test

@@ -12,7 +12,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 from trainables.data.cache import content_hashes, decoded
-from trainables.dataset import DataInfo, DataLocation, DataOptions, Dataset, Examples
+from trainables.data_options import DataOptions
+from trainables.dataset import DataInfo, DataLocation, Dataset, Examples
 from trainables.datasets.digits import Digits
 from trainables.errors import DataError, UnfitOption
 from trainables.protocol import Splits
@@ -252,6 +253,131 @@ def test_folds_take_an_official_test_split_in(place: DataLocation) -> None:
     assert not Official(folds=3).described(place).official_test
     tested = [ready(Official(folds=3), place, seed).split.test for seed in range(3)]
     assert sorted(np.concatenate(tested).tolist()) == list(range(60))
+
+
+TURNED: dict[str, Any] = {
+    "stream": {"blocks": 6, "shift": [{"name": "rotate", "to": 40}, {"name": "fog", "severity": 4, "from": 3}]}
+}
+
+
+def streamed(**options: Any) -> Digits:
+    return Digits.from_parameters({**TURNED, **options})
+
+
+def test_a_stream_is_the_test_split_whose_pictures_are_the_same_whatever_was_seen(place: DataLocation) -> None:
+    plain = ready(Digits(), place)
+    data = [ready(streamed(seen=seen), place) for seen in (0, 2, 5)]
+    assert data[0].stream is not None and plain.stream is None
+    blocks = data[0].stream.blocks
+    assert sorted(np.concatenate(blocks).tolist()) == plain.split.test.tolist()
+    assert data[0].split.train.tolist() == plain.split.train.tolist() and data[0].facts == plain.facts
+    for seen, one in zip((0, 2, 5), data, strict=True):
+        assert one.split.test.tolist() == np.concatenate(blocks[seen:]).tolist()
+        assert one.split.val[: len(plain.split.val)].tolist() == plain.split.val.tolist()
+        held_out = one.split.val[len(plain.split.val) :].tolist()
+        trained = one.split.train[len(plain.split.train) :].tolist()
+        assert sorted(held_out + trained) == sorted(np.concatenate([[], *blocks[:seen]]).tolist())
+    stored = [one.batches.examples(np.arange(1797)).inputs for one in data]
+    np.testing.assert_array_equal(stored[0], stored[1])
+    np.testing.assert_array_equal(stored[0], stored[2])
+    same = np.setdiff1d(np.arange(1797), np.concatenate(blocks[1:]))
+    originals = plain.batches.examples(np.arange(1797)).inputs
+    np.testing.assert_array_equal(stored[0][same], originals[same])
+    assert all((stored[0][block] != originals[block]).mean() > 0.2 for block in blocks[1:])
+
+
+def test_no_picture_of_a_block_that_has_not_come_is_in_training(place: DataLocation, tmp_path: Path) -> None:
+    """All those are exchanged, and everything that training and validation can see stays."""
+    seen = ready(streamed(seen=2), place)
+    later = seen.split.test
+
+    class Exchanged(Digits):
+        name = "exchanged"
+
+        def fingerprint(self, place: DataLocation) -> str:
+            return "2" * 32
+
+        def load(self, place: DataLocation) -> Examples:
+            plain = super().load(place)
+            return replace(plain, inputs=255 - plain.inputs) if place == elsewhere else plain
+
+    elsewhere = replace(place, cache=tmp_path)
+    other = ready(Exchanged.from_parameters({**TURNED, "seen": 2}), elsewhere)
+    divided = zip((other.split.train, other.split.val), (seen.split.train, seen.split.val), strict=True)
+    assert not np.intersect1d(later, np.concatenate([seen.split.train, seen.split.val, seen.unlabelled])).size
+    assert [len(mine) for mine, _ in divided] == [len(seen.split.train), len(seen.split.val)]
+    kept = np.concatenate([seen.split.train, seen.split.val])
+    assert seen.stream is not None and not np.isin(np.concatenate(seen.stream.blocks[2:]), kept).any()
+
+
+def test_a_stream_goes_with_worse_training_data(place: DataLocation) -> None:
+    few = ready(streamed(seen=3, per_class=20, label_noise=0.5, spurious=0.9), place)
+    assert few.stream is not None and few.cues is not None
+    labels = Digits().load(place).targets
+    trained = np.isin(np.concatenate(few.stream.blocks[:3]), few.split.train).sum()
+    assert len(few.split.train) == 200 + trained and sum(few.facts.class_counts) == 200 + trained
+    _, given = next(few.batches.evaluation(few.split.train, 10_000, lambda n: slice(0, n)))
+    assert int((given.numpy() != labels[few.split.train]).sum()) == 100  # what comes is labelled rightly
+    came = np.concatenate(few.stream.blocks)  # in what has been seen the patch says as little as in what is tested on
+    assert (few.cues == labels)[came].mean() == pytest.approx(0.1, abs=0.07)
+    assert (few.cues == labels)[few.split.train[:200]].mean() == pytest.approx(0.9, abs=0.07)
+    np.testing.assert_array_equal(few.cues, ready(streamed(spurious=0.9), place).cues)
+
+
+def test_a_stream_is_no_part_of_the_identity_of_data_without_one() -> None:
+    canonical = Digits().canonical()
+    assert "stream" not in canonical and "seen" not in canonical
+    first, later = streamed().canonical(), streamed(seen=1).canonical()
+    assert '"seen":1' in later and "seen" not in first and '"from":3' in first
+    assert Digits.from_parameters(streamed(seen=1).parameters()).digest() == streamed(seen=1).digest()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "option", "message"),
+    [
+        (Digits(seen=2), "seen", "there is none; give stream too"),
+        (streamed(seen=6), "seen", "seen is 6, and the stream has 6 blocks"),
+        (streamed(folds=3), "stream", "folds tests on every image"),
+        (streamed(denoise="median"), "stream", "denoise filters images before"),
+        (streamed(stream={"blocks": 13}), "stream", r"359 examples has 2\d in block \d+ of 13"),
+        (Colours.from_parameters({**TURNED, "frames": True}), "stream", "colours has clip inputs"),
+        (Colours.from_parameters({**TURNED, "names": []}), "stream", "colours has no classes"),
+    ],
+)
+def test_what_cannot_be_a_stream_is_refused_at_its_option(
+    place: DataLocation, dataset: Dataset, option: str, message: str
+) -> None:
+    with pytest.raises(UnfitOption, match=message) as refused:
+        ready(dataset, place)
+    assert refused.value.option == option
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"blocks": 1},
+        {"blocks": 1_001},
+        {"shift": {"name": "rotat", "severity": 1}},
+        {"shift": {"name": "fog", "severity": 6}},
+        {"shift": {"name": "fog", "severity": True}},
+        {"shift": {"name": "fog", "to": 3.0}},
+        {"shift": {"name": "rotate", "to": 181}},
+        {"shift": {"name": "rotate", "to": 3, "severity": 1}},
+        {"shift": {"name": "rotate"}},
+        {"shift": {"name": "fog", "severity": 1, "from": 6}},
+        {"shift": {"name": "fog", "severity": 1, "from": -1}},
+        {"shift": {"name": "fog", "severity": 1, "until": 8}},
+        {"shift": {"name": "fog", "severity": 1, "from": 3, "until": 3}},
+        {"shift": "fog"},
+        {"shift": {"name": "fog", "severity": 1, "form": 3}},
+        {"speed": 3},
+    ],
+    ids=str,
+)
+def test_a_schedule_that_means_nothing_is_refused(wrong: dict[str, Any]) -> None:
+    Digits.from_parameters({"stream": {"blocks": 6}})
+    with pytest.raises(ValidationError):
+        Digits.from_parameters({"stream": {"blocks": 6, **wrong}})
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ that the accuracy where the two conflict tells what a model has learnt of the cl
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.dataset import cue_corners, cue_side
+from trainables.data_options import cue_corners, cue_side
 
 
 def drawn_cues(

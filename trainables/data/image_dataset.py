@@ -30,7 +30,8 @@ from trainables.data.images import (
     whole,
 )
 from trainables.data.memory import check_memory
-from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, LeftOut, Outline, Size
+from trainables.data_options import Size
+from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, LeftOut, Outline
 from trainables.errors import BrokenImage, DataError, DataMissing, UnfitOption, alike, meant, raise_all
 
 _MAX_THREADS: Final = 8

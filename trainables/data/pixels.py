@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from trainables.data.memory import check_memory
 from trainables.data.splits import stream
-from trainables.dataset import DataOptions
+from trainables.data_options import DataOptions
 
 if TYPE_CHECKING:
     from torch import Tensor

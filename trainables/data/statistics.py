@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainables.dataset import Preprocess
+from trainables.data_options import Preprocess
 
 _LEVELS: Final = 256
 _CHUNK_BYTES: Final = 4 << 20

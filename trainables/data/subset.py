@@ -7,8 +7,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data.shifts.stream import StreamSplit, after, coming
 from trainables.data.splits import Divisible, Split, in_fold, joined, refuse_leaks, split, stream
-from trainables.dataset import DataOptions
+from trainables.data_options import DataOptions
 from trainables.errors import DataError, UnfitOption, raise_all
 from trainables.protocol import Splits
 from trainables.spec import derived_seeds
@@ -107,6 +108,8 @@ class TrialSplit:
     """Training examples whose labels are hidden; ascending."""
     targets: NDArray[np.int64] | NDArray[np.float32]
     """Of every example, as they are trained on: with label noise where asked for, without those that are hidden."""
+    stream: StreamSplit | None = None
+    """Where the test split comes as a stream: `split` is what there is once some of it has been seen."""
 
 
 def divided(
@@ -139,8 +142,14 @@ def divided(
     parts = replace(parts, train=taught.train)
     if wanted is not None or (classes and options.imbalance < 1):
         parts = _measured(options, parts, examples, classes, splits, split_seed, wanted)
+    stream_split = None
+    if options.stream is not None:
+        alike = hashes if examples.groups is None else joined(hashes, examples.groups)
+        blocks = coming(options.stream.blocks, parts.test, alike, split_seed)
+        parts = after(parts, blocks, options.seen, alike)
+        stream_split = StreamSplit(options.stream, blocks, options.seen)
     refuse_leaks(parts, taught.unlabelled, hashes, examples.groups)
-    return TrialSplit(parts, taught.unlabelled, taught.targets)
+    return TrialSplit(parts, taught.unlabelled, taught.targets, stream_split)
 
 
 class _TrainingSubset(NamedTuple):

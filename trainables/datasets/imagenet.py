@@ -11,7 +11,8 @@ from trainables.data.image_dataset import ImageSource
 from trainables.data.image_decoder import ImageDecoder, middle
 from trainables.data.image_folders import ImageFolderSource, SplitFolder, shown_folders
 from trainables.data.images import Choice, Shape
-from trainables.dataset import DataInfo, DataLocation, Size, StreamedExamples
+from trainables.data_options import Size
+from trainables.dataset import DataInfo, DataLocation, StreamedExamples
 from trainables.datasets.image_folder import ImageFolder
 from trainables.errors import DataError, UnfitOption
 

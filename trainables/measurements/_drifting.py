@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainables.context import Context
+from trainables.data.shifts.corruptions import corrupted
 from trainables.data.splits import stream
 from trainables.errors import CannotDeploy
-from trainables.measurements._corruptions import corrupted
 from trainables.measurements._detector import DRAWS, MIN_REFERENCE, Detector, Null, Places
 from trainables.measurements._drift import DETECTORS
 from trainables.stages.measured_net import MeasuredNet

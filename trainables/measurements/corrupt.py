@@ -9,10 +9,10 @@ from pydantic import AfterValidator, Field
 
 from trainables.columns import Column, Headline, Headlines, Rows
 from trainables.component import Count, or_one
+from trainables.data.shifts.corruptions import CORRUPTIONS, corrupted
 from trainables.dataset import DataInfo
 from trainables.errors import alike, meant
 from trainables.interfaces import Measurement, Model
-from trainables.measurements._corruptions import CORRUPTIONS, corrupted
 from trainables.records import Breakdown
 
 if TYPE_CHECKING:

@@ -175,7 +175,7 @@ def loaded_parent(
 def without_test(data: Prepared) -> Prepared:
     """The same, of which nobody learns what the test split has."""
     nothing: NDArray[np.int64] = np.empty(0, np.int64)
-    return replace(data, split=replace(data.split, test=nothing), tested=None, cues=None)
+    return replace(data, split=replace(data.split, test=nothing), tested=None, cues=None, stream=None)
 
 
 def parent_weights(path: Path, trial_id: str, module: nn.Module, own: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -15,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.dataset import DataOptions, Dataset
+from trainables.data_options import DataOptions
+from trainables.dataset import Dataset
 from trainables.errors import BrokenComponent
 from trainables.task import Answers
 

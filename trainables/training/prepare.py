@@ -16,6 +16,7 @@ from trainables.data.autoencoder import autoencoded
 from trainables.data.batches import Batches
 from trainables.data.cache import Contents, contents, local_location
 from trainables.data.cue import drawn_cues, planted
+from trainables.data.shifts.stream import StreamSplit, as_they_come
 from trainables.data.splits import Split, stream
 from trainables.data.statistics import pixel_scale
 from trainables.data.streaming import StreamedBatches
@@ -46,6 +47,8 @@ class Prepared:
     """Which examples the test split has; None where nobody asked."""
     cues: NDArray[np.int64] | None = None
     """The class that each example's planted cue stands for (`spurious`), (examples,); None where none is planted."""
+    stream: StreamSplit | None = None
+    """How the test split comes (`stream`), as indices for `batches`; None where it is no stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,7 @@ def prepared(
     mean, std = (tuple(float(value) for value in each) for each in (batches.statistics.mean, batches.statistics.std))
     facts = TrainingFacts(tuple(int(count) for count in counts), mean, std)
     tested = _tested(dataset, location, fingerprint, found, trial_split.split.test)
-    return Prepared(info, trial_split.split, batches, facts, trial_split.unlabelled, tested, cues)
+    return Prepared(info, trial_split.split, batches, facts, trial_split.unlabelled, tested, cues, trial_split.stream)
 
 
 def _changed(
@@ -164,8 +167,12 @@ def _changed(
     if dataset.denoise == "autoencoder":
         seed = int(stream("autoencoder", split_seed).integers(1 << 62))
         inputs = autoencoded(inputs, trial_split.split.train, seed, device)
+    test = trial_split.split.test
+    if trial_split.stream is not None:
+        inputs = as_they_come(inputs, trial_split.stream)
+        test = np.concatenate(trial_split.stream.blocks)  # what has been seen of a stream came as the rest of it does
     if dataset.spurious is not None:
-        tested = np.isin(np.arange(len(examples)), trial_split.split.test)
+        tested = np.isin(np.arange(len(examples)), test)
         generator = stream("spurious", split_seed)
         # by the true labels: which patch an image bears is not changed by what it is later taken for
         cues = drawn_cues(examples.targets.astype(np.int64), len(info.classes), dataset.spurious, tested, generator)

@@ -10,11 +10,12 @@ from orchestrator.report.measured.corruptions import corruptions
 from orchestrator.report.measured.drift import drift
 from orchestrator.report.measured.explanations import explanations
 from orchestrator.report.measured.groups import groups
+from orchestrator.report.measured.prequential import prequential
 from orchestrator.report.measured.section import Section
 from orchestrator.store.frames import TablesRead
 
 Make = Callable[[TablesRead, pd.DataFrame], Section | None]
-_SECTIONS: Final[tuple[Make, ...]] = (groups, corruptions, attacks, explanations, drift)
+_SECTIONS: Final[tuple[Make, ...]] = (groups, corruptions, attacks, explanations, drift, prequential)
 
 
 def sections(tables: TablesRead, trials: pd.DataFrame) -> Iterator[Section]:

@@ -22,10 +22,10 @@ from orchestrator.cli import monitor as cli_monitor
 from orchestrator.cli import run as cli_run
 from orchestrator.plan.progress import SilentProgress
 from orchestrator.sweep.run import SweepRequest, run_sweep
+from trainables.data.shifts.corruptions import corrupted
 from trainables.dataset import DataLocation
 from trainables.datasets.digits import Digits
 from trainables.measurements import _drift
-from trainables.measurements._corruptions import corrupted
 
 GRID = """\
 name: own

@@ -5,7 +5,7 @@ import pytest
 
 from trainables.data.cue import cue_masks, drawn_cues, planted
 from trainables.data.splits import stream
-from trainables.dataset import max_cues
+from trainables.data_options import max_cues
 
 
 @pytest.mark.parametrize("agreement", [0.0, 0.9, 1.0])

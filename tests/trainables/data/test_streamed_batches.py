@@ -11,7 +11,8 @@ from torch import Tensor
 from trainables.data.batches import Batches
 from trainables.data.statistics import channel_statistics
 from trainables.data.streaming import StreamedBatches
-from trainables.dataset import DataInfo, Decoder, Examples, Preprocess, StreamedExamples
+from trainables.data_options import Preprocess
+from trainables.dataset import DataInfo, Decoder, Examples, StreamedExamples
 from trainables.errors import BrokenImage
 
 CPU = torch.device("cpu")

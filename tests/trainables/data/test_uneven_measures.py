@@ -11,7 +11,8 @@ from tests.orchestrator.plan.test_data_options import plan
 from tests.orchestrator.plan.test_data_options import prepared as prepare
 from trainables.data.splits import Split
 from trainables.data.subset import divided
-from trainables.dataset import DataOptions, Examples
+from trainables.data_options import DataOptions
+from trainables.dataset import Examples
 from trainables.datasets.digits import Digits
 from trainables.errors import UnfitOption
 from trainables.protocol import Protocol, Splits

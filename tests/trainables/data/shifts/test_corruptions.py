@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from trainables.data.shifts.corruptions import CORRUPTIONS, SEVERITIES, corrupted
 from trainables.data.splits import stream
-from trainables.measurements._corruptions import CORRUPTIONS, SEVERITIES, corrupted
 
 SIDE = 48
 
@@ -91,7 +91,7 @@ def test_an_image_becomes_the_same_in_any_company(name: str, channels: int) -> N
 
 def test_another_process_gives_the_same_bits() -> None:
     script = (
-        "import sys, hashlib, numpy as np; from trainables.measurements._corruptions import CORRUPTIONS, corrupted;"
+        "import sys, hashlib, numpy as np; from trainables.data.shifts.corruptions import CORRUPTIONS, corrupted;"
         "images = np.random.default_rng(1).integers(0, 256, (3, 3, 12, 12), np.uint8);"
         "sys.stdout.write(' '.join(hashlib.sha256(corrupted(images, name, 2, range(3)).tobytes()).hexdigest()"
         " for name in reversed(CORRUPTIONS)))"

@@ -1,0 +1,1 @@
+"""Pictures that come otherwise than those a net was trained on."""
