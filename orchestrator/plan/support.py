@@ -19,7 +19,7 @@ class Support:
     def __init__(self) -> None:
         self._of_settings: dict[tuple[int, int, int], str | None] = {}
         self._of_components: dict[tuple[str, LocatedData | int], Remembered[str | None]] = {}
-        """For an axis, beside data or a protocol."""
+        """For an axis, or a measurement, beside data or a protocol."""
 
     def of_model(self, data: LocatedData, model: Level) -> str | None:
         """The reason why a model cannot work on this data, or None. Nothing is known of data that is missing."""
@@ -65,7 +65,8 @@ class Support:
         info = data.info
         if info is None or type(measurement).unsupported_reason is Measurement.unsupported_reason:
             return None
-        reason = self._remembered("model", id(measurement), lambda model: measurement.unsupported_reason(info, model))
+        key = f"measurement {id(measurement)}"
+        reason = self._remembered(key, data, lambda model: measurement.unsupported_reason(info, model))
         return reason(model.parts[0].given)
 
     def of_protocol(self, model: Level, optimizer: Level, protocol: Protocol) -> str | None:

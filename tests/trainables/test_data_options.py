@@ -280,6 +280,8 @@ def test_a_stream_is_the_test_split_whose_pictures_are_the_same_whatever_was_see
     stored = [one.batches.examples(np.arange(1797)).inputs for one in data]
     np.testing.assert_array_equal(stored[0], stored[1])
     np.testing.assert_array_equal(stored[0], stored[2])
+    other = prepared(streamed(), place, Digits().fingerprint(place), SPLITS, 18, CPU)  # of another seed
+    assert (other.batches.examples(np.arange(1797)).inputs != stored[0]).any()
     same = np.setdiff1d(np.arange(1797), np.concatenate(blocks[1:]))
     originals = plain.batches.examples(np.arange(1797)).inputs
     np.testing.assert_array_equal(stored[0][same], originals[same])

@@ -121,6 +121,20 @@ def prepared_for(trial_task: TrialTask, device: torch.device) -> Prepared:
     )
 
 
+_StreamKey = tuple[Dataset, DataLocation, str, Splits, int, int | None]
+_shown: dict[_StreamKey, NDArray[np.uint8] | NDArray[np.float32]] = {}
+"""The images of one stream as they come, which are the same for all trials of a seed, whatever has been seen."""
+
+
+def _as_they_come(
+    inputs: NDArray[np.uint8] | NDArray[np.float32], stream_split: StreamSplit, key: _StreamKey
+) -> NDArray[np.uint8] | NDArray[np.float32]:
+    if key not in _shown:
+        _shown.clear()
+        _shown[key] = as_they_come(inputs, stream_split)
+    return _shown[key]
+
+
 @lru_cache(maxsize=1)  # a slot's next trial mostly has the same data and seed; more would hold more of the GPU's memory
 def prepared(
     dataset: Dataset,
@@ -149,7 +163,9 @@ def prepared(
         batches: Batches = StreamedBatches(labelled, info, train, split_seed, device)
         cues = None
     else:
-        changed, cues = _changed(dataset, examples, trial_split, info, split_seed, device)
+        whole = dataset.model_copy(update={"seen": 0})
+        key = whole, location, fingerprint, splits, split_seed, validation_per_class
+        changed, cues = _changed(dataset, examples, trial_split, info, split_seed, device, key)
         scale = pixel_scale(changed.inputs, train, dataset.preprocess)
         batches = Batches(changed, scale, device, channels_last=info.input == "image")
     counts = np.bincount(trial_split.targets[train], minlength=len(info.classes)) if info.classes else np.empty(0)
@@ -160,7 +176,13 @@ def prepared(
 
 
 def _changed(
-    dataset: Dataset, examples: Examples, trial_split: TrialSplit, info: DataInfo, split_seed: int, device: torch.device
+    dataset: Dataset,
+    examples: Examples,
+    trial_split: TrialSplit,
+    info: DataInfo,
+    split_seed: int,
+    device: torch.device,
+    key: _StreamKey,
 ) -> tuple[Examples, NDArray[np.int64] | None]:
     """The examples as this trial sees them, and their cues. The cue is planted last, so that no filter takes it away."""
     inputs, cues = examples.inputs, None
@@ -169,7 +191,7 @@ def _changed(
         inputs = autoencoded(inputs, trial_split.split.train, seed, device)
     test = trial_split.split.test
     if trial_split.stream is not None:
-        inputs = as_they_come(inputs, trial_split.stream)
+        inputs = _as_they_come(inputs, trial_split.stream, key)
         test = np.concatenate(trial_split.stream.blocks)  # what has been seen of a stream came as the rest of it does
     if dataset.spurious is not None:
         tested = np.isin(np.arange(len(examples)), test)

@@ -12,10 +12,20 @@ from orchestrator.report.measured.explanations import explanations
 from orchestrator.report.measured.groups import groups
 from orchestrator.report.measured.prequential import prequential
 from orchestrator.report.measured.section import Section
+from orchestrator.report.measured.updates import retraining, retraining_by_block
 from orchestrator.store.frames import TablesRead
 
 Make = Callable[[TablesRead, pd.DataFrame], Section | None]
-_SECTIONS: Final[tuple[Make, ...]] = (groups, corruptions, attacks, explanations, drift, prequential)
+_SECTIONS: Final[tuple[Make, ...]] = (
+    groups,
+    corruptions,
+    attacks,
+    explanations,
+    drift,
+    prequential,
+    retraining,
+    retraining_by_block,
+)
 
 
 def sections(tables: TablesRead, trials: pd.DataFrame) -> Iterator[Section]:

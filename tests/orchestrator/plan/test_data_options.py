@@ -106,3 +106,39 @@ def test_list_tells_once_what_every_data_set_takes() -> None:
     shown = CliRunner().invoke(list_.command, ["dataset"]).output
     assert shown.count("per_class (") == 1
     assert shown.index("every dataset takes") < shown.index("per_class (") < shown.index("  cifar10  ")
+
+
+def test_a_measurement_is_skipped_on_the_data_that_it_cannot_measure_alone(tmp_path: Path) -> None:
+    datasets = "    - digits\n    - {name: digits, stream: {blocks: 3}, seen: [0, 1]}"
+    planned = plan(tmp_path, datasets, rest="measure: [prequential, corrupt]")
+    skipped = [(cell.label, cell.skip) for cell in planned.cells() if cell.skip]
+    assert [label.split()[0] for label, _ in skipped] == ["digits"] and "the test split of digits is none" in str(
+        skipped
+    )
+    assert planned.counts().skipped == {str(skipped[0][1]): 1}
+    assert planned.counts().measurements == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("stream: {blocks: 3}, folds: 5", r"grid\.yaml:4:\d+: folds tests on every image"),
+        ("seen: 1", r"grid\.yaml:4:\d+: seen counts blocks of a stream, and there is none"),
+        (
+            "stream: {shift: {name: fogg, severity: 2}}",
+            r"grid\.yaml:4:\d+: stream\.shift\.name has to be one of .*not \"fogg\"",
+        ),
+        ("stream: {shift: {name: fog, severity: 7}}", r"grid\.yaml:4:\d+: stream\.shift\.severity has to be at most 5"),
+        ("stream: {shift: [{name: fog}]}", r"grid\.yaml:4:\d+: stream\.shift\[0\]: fog needs a severity \(1 to 5\)"),
+        ("stream: {blocks: 3}, seen: [1, 3]", r"grid\.yaml:4:\d+: seen is 3, and the stream has 3 blocks"),
+    ],
+)
+def test_a_wrong_stream_is_an_error_at_its_place(tmp_path: Path, options: str, message: str) -> None:
+    with pytest.raises(GridError, match=message):
+        plan(tmp_path, f"    {{name: digits, {options}}}")
+
+
+def test_too_many_blocks_are_an_error_at_their_line(tmp_path: Path) -> None:
+    planned = plan(tmp_path, "    - name: digits\n      stream: {blocks: 50}")
+    with pytest.raises(GridError, match=r"grid\.yaml:5:\d+: a test split of 359 examples has 7 in block \d+ of 50"):
+        prepared(planned, tmp_path)

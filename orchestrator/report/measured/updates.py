@@ -1,0 +1,72 @@
+"""What retraining along a stream is worth: a row for each configuration and policy."""
+
+from typing import Final
+
+import pandas as pd
+
+from orchestrator.report.measured.section import CELL, Section, cells_table
+from orchestrator.report.page_data import Column
+from orchestrator.results.updates import by_block, policies, updates
+from orchestrator.store.frames import TablesRead
+from trainables import AXES, NOTHING_MADE
+
+_ABOUT: Final = (
+    "Accuracy over all pictures of a stream, each answered by the net that its policy had when it came, mean over seeds, and"
+    " how often nets were trained again for it. The policy on_alarm trains again after each block that alarms, always after"
+    " every block, never not at all. Read off the nets that have seen some blocks of the stream; a policy is left out where"
+    " a net that it asks for was not trained. Results.updates() has each seed."
+)
+_BY_BLOCK: Final = (
+    "Accuracy on each block of a stream under each policy, mean over seeds: what a shift costs and for how long."
+)
+
+
+def retraining(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
+    """trials: completed ones. None where no policy but `never` can be followed."""
+    if trials.empty:
+        return None
+    found = updates(tables)
+    rows = found[found["accuracy"].notna()].assign(deployment=NOTHING_MADE)
+    if not (rows["policy"] != "never").any():
+        return None
+    rows = rows.assign(**{CELL: rows.groupby([*AXES], sort=False).ngroup()})
+    of_all = rows[rows["policy"] == "always"].set_index([CELL, "seed"])["accuracy"]
+    beside = rows.set_index([CELL, "seed"])["accuracy"] - of_all.reindex(rows.set_index([CELL, "seed"]).index)
+    grouped = rows.assign(beside=beside.to_numpy()).groupby([CELL, "policy"], sort=False)
+    figures = pd.DataFrame(
+        {
+            "policy": grouped["policy"].first(),
+            "accuracy": grouped["accuracy"].mean(),
+            "beside": grouped["beside"].mean(),
+            "retrainings": grouped["retrainings"].mean(),
+            "seconds": grouped["train_seconds"].mean(),
+            "alarms": grouped["alarms"].mean(),
+            "seeds": grouped["seed"].nunique(),
+        }
+    )
+    columns = (
+        Column("policy", "text"),
+        Column("accuracy", "number"),
+        Column("less that of always", "number"),
+        Column("retrainings", "number"),
+        Column("their seconds", "number"),
+        Column("alarms", "number"),
+        Column("seeds", "count"),
+    )
+    return Section("updates", "Retraining", _ABOUT, "What retraining is worth", cells_table(rows, columns, figures))
+
+
+def retraining_by_block(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
+    """trials: completed ones. None where no policy but `never` can be followed."""
+    if trials.empty:
+        return None
+    rows = by_block(tables).assign(deployment=NOTHING_MADE)
+    if not (rows["policy"] != "never").any():
+        return None
+    rows = rows.assign(**{CELL: rows.groupby([*AXES], sort=False).ngroup()})
+    told = [policy for policy in policies() if (rows["policy"] == policy).any()]
+    figures = rows.groupby([CELL, "block", "policy"])["accuracy"].mean().unstack("policy")[told]
+    named = rows.groupby([CELL, "block"]).agg({"block": "first", "shift": "first"}).rename(columns={"block": "number"})
+    columns = (Column("block", "count"), Column("shift", "text"), *(Column(policy, "number") for policy in told))
+    table = cells_table(rows, columns, named.join(figures))
+    return Section("updates-by-block", "Retraining, block by block", _BY_BLOCK, "Accuracy by block and policy", table)

@@ -1,0 +1,211 @@
+"""What it is worth to train a net again on a stream that changes: policies, read off the nets that have seen some of it.
+
+A policy says after each block whether the net is trained again on all that has come. Test, then train: each block is
+answered by the net that there is when it comes (Gama, Sebastiao and Rodrigues 2013, "On evaluating stream learning
+algorithms"). Nets that differ in nothing but the blocks that they have seen (the option `seen`) are one stream; nothing is
+trained here.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import pandas as pd
+
+from orchestrator.errors import UserError
+from orchestrator.store.frames import TablesRead
+from results_schema import PREQUENTIAL
+from trainables import AXES
+
+EVERY: Final = 5
+"""Blocks from one retraining to the next, of the policy `periodic`."""
+_CONFIGS: Final = ["model_config", "optimizer_config", "regularizer_config", "protocol_config", "data_fingerprint"]
+_WANTED: Final = [
+    *("trial_id", "purpose", "planned", "status", "seed", *AXES, "dataset_config", *_CONFIGS),
+    *("train_seconds", "total_seconds"),
+]
+_TOLD: Final = ["trial_id", "block", "shift", "n", "accuracy", "p_value", "alarm"]
+
+
+@dataclass(frozen=True, slots=True)
+class OnBlock:
+    """What one net says of one block."""
+
+    shift: str
+    n: int
+    accuracy: float
+    alarm: bool | None
+    """None where it had too few pictures to compare with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """One that has seen some blocks."""
+
+    seconds: float | None
+    """That its training took."""
+    blocks: Mapping[int, OnBlock]
+    """Those that came later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A block, and what answers for it."""
+
+    block: int
+    seen: int
+    """Blocks that the net had seen."""
+    said: OnBlock
+
+
+class LacksNetError(Exception):
+    """A policy asks for a net that was not trained, or for an alarm that nothing tells."""
+
+
+Retrains = Callable[[int, OnBlock], bool]
+"""Whether a net is trained again after a block: its number, and what the net has said of it. Raises LacksNetError."""
+
+
+def policies(every: int = EVERY) -> Mapping[str, Retrains]:
+    """By name, from what trains never again to what always does."""
+    return {
+        "never": lambda *_: False,
+        f"periodic {every}": lambda block, _: (block + 1) % every == 0,
+        "on_alarm": lambda _, said: _alarmed(said),
+        "always": lambda *_: True,
+    }
+
+
+def _alarmed(said: OnBlock) -> bool:
+    if said.alarm is None:
+        raise LacksNetError("an alarm has fewer than 30 pictures to compare with; ask for fewer blocks")
+    return said.alarm
+
+
+def steps(nets: Mapping[int, Net], retrains: Retrains) -> Iterator[Step]:
+    """Follow a policy from the first block to the last. nets: by the blocks that they have seen. Raises LacksNetError."""
+    seen, last = 0, max(block for net in nets.values() for block in net.blocks)
+    for block in range(last + 1):
+        if seen not in nets:
+            raise LacksNetError(f"no net has seen {seen} blocks")
+        said = nets[seen].blocks[block]
+        yield Step(block, seen, said)
+        if retrains(block, said):
+            seen = block + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A policy on one stream, with one seed."""
+
+    dataset: str
+    model: str
+    optimizer: str
+    regularizer: str
+    seed: int
+    policy: str
+    accuracy: float | None
+    """Of all pictures of the stream, each answered by the net of its time; None where a net is lacking."""
+    retrainings: int | None
+    alarms: int | None
+    """Blocks that alarmed."""
+    train_seconds: float | None
+    """That the retrainings took; the first training is that of all policies."""
+    reason: str | None
+    """Why there are no figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Nets of one configuration and seed along a stream."""
+
+    dataset: str
+    model: str
+    optimizer: str
+    regularizer: str
+    seed: int
+    nets: Mapping[int, Net]
+
+    def under(self, policy: str, retrains: Retrains) -> Update:
+        """What a policy comes to."""
+        named = (self.dataset, self.model, self.optimizer, self.regularizer, self.seed, policy)
+        try:
+            taken = list(steps(self.nets, retrains))
+        except LacksNetError as lacks:
+            return Update(*named, None, None, None, None, str(lacks))
+        pictures = sum(step.said.n for step in taken)
+        right = sum(step.said.accuracy * step.said.n for step in taken)
+        later = sorted({step.seen for step in taken} - {0})
+        seconds = [self.nets[seen].seconds for seen in later]
+        took = None if None in seconds else sum(each for each in seconds if each is not None)
+        alarms = sum(bool(step.said.alarm) for step in taken)
+        return Update(*named, right / pictures, len(later), alarms, took, None)
+
+
+def streams(tables: TablesRead, alpha: float | None = None) -> list[Stream]:
+    """Those of a results directory, of which the net that has seen nothing is there.
+
+    alpha: the largest p of an alarm; as `prequential` was measured where it is None.
+    """
+    trials = tables.every_trial(_WANTED)
+    trials = trials[trials["planned"].eq(True) & trials["purpose"].eq("evaluation") & trials["status"].eq("completed")]
+    trials = trials[trials["deployment"].eq("none")]
+    rows = tables.wanted(PREQUENTIAL, _TOLD).drop_duplicates(["trial_id", "block"])  # measured with several alphas
+    said = {str(trial_id): _said(of_net, alpha) for trial_id, of_net in rows.groupby("trial_id", sort=False)}
+    found: dict[tuple[object, ...], dict[int, Net]] = {}
+    first: dict[tuple[object, ...], Mapping[str, str]] = {}
+    for trial in trials[trials["trial_id"].isin(list(said))].to_dict("records"):
+        config = json.loads(trial["dataset_config"])
+        seen = int(config.pop("seen", 0))
+        key = (json.dumps(config, sort_keys=True), *(trial[name] for name in _CONFIGS), int(trial["seed"]))
+        seconds = trial["total_seconds"] if pd.notna(trial["total_seconds"]) else trial["train_seconds"]
+        net = Net(float(seconds) if pd.notna(seconds) else None, said[str(trial["trial_id"])])
+        found.setdefault(key, {})[seen] = net
+        if seen == 0:
+            first[key] = {axis: str(trial[axis]) for axis in ("dataset", "model", "optimizer", "regularizer")}
+    return [
+        Stream(**labels, seed=int(str(key[-1])), nets=dict(sorted(found[key].items()))) for key, labels in first.items()
+    ]
+
+
+def _said(rows: pd.DataFrame, alpha: float | None) -> dict[int, OnBlock]:
+    """By block, what one net says of it."""
+    told = rows["alarm"] if alpha is None else (rows["p_value"] <= alpha).where(rows["p_value"].notna())
+    alarms = [None if pd.isna(alarm) else bool(alarm) for alarm in told.astype(object)]
+    named = zip(rows["block"], rows["shift"], rows["n"], rows["accuracy"], alarms, strict=True)
+    return {int(block): OnBlock(str(shift), int(n), float(right), alarm) for block, shift, n, right, alarm in named}
+
+
+def updates(tables: TablesRead, every: int = EVERY, alpha: float | None = None) -> pd.DataFrame:
+    """A row for each stream, seed and policy, as `Update` says; none where no net goes along a stream.
+
+    every: of the policy `periodic`; alpha: as for `streams`. Raises UserError where one of them means nothing.
+    """
+    if every < 1 or (alpha is not None and not 0 < alpha < 1):
+        raise UserError(
+            f"every is a number of blocks, 1 or more, and alpha lies between 0 and 1: not {every} and {alpha}"
+        )
+    found = [
+        stream.under(policy, retrains)
+        for stream in streams(tables, alpha)
+        for policy, retrains in policies(every).items()
+    ]
+    names = list(Update.__dataclass_fields__)
+    return pd.DataFrame([asdict(one) for one in found], columns=names)
+
+
+def by_block(tables: TablesRead, every: int = EVERY) -> pd.DataFrame:
+    """A row for each stream, seed, policy and block: how right the net was that answered for it. Policies that ask for a net
+    which was not trained are left out.
+    """
+    columns = ["dataset", "model", "optimizer", "regularizer", "seed", "policy", "block", "shift", "accuracy"]
+    rows: list[tuple[object, ...]] = []
+    for stream in streams(tables):
+        for policy, retrains in policies(every).items():
+            if stream.under(policy, retrains).reason is not None:
+                continue
+            named = (stream.dataset, stream.model, stream.optimizer, stream.regularizer, stream.seed, policy)
+            taken = steps(stream.nets, retrains)
+            rows += [(*named, step.block, step.said.shift, step.said.accuracy) for step in taken]
+    return pd.DataFrame(rows, columns=columns)
