@@ -63,18 +63,36 @@ class LacksNetError(Exception):
     """A policy asks for a net that was not trained, or for an alarm that nothing tells."""
 
 
-Retrains = Callable[[int, OnBlock], bool]
-"""Whether a net is trained again after a block: its number, and what the net has said of it. Raises LacksNetError."""
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """After a block, when a policy decides."""
+
+    block: int
+    """Its number."""
+    said: OnBlock
+    """What the net has said of it."""
+    since_alarm: int | None
+    """Blocks since the last one that alarmed, 0 at that one; None before any has."""
+
+
+Retrains = Callable[[Moment], bool]
+"""Whether a net is trained again then. Raises LacksNetError."""
 
 
 def policies(every: int = EVERY) -> Mapping[str, Retrains]:
     """By name, from what trains never again to what always does."""
     return {
-        "never": lambda *_: False,
-        f"periodic {every}": lambda block, _: (block + 1) % every == 0,
-        "on_alarm": lambda _, said: _alarmed(said),
-        "always": lambda *_: True,
+        "never": lambda _: False,
+        f"periodic {every}": lambda now: (now.block + 1) % every == 0,
+        "on_alarm": lambda now: _alarmed(now.said),
+        "on_alarm doubling": _has_doubled,
+        "always": lambda _: True,
     }
+
+
+def _has_doubled(now: Moment) -> bool:
+    """Whether the blocks since the alarm, that one among them, are 1, 2, 4, ...: twice as many as at the last retraining."""
+    return _alarmed(now.said) or (now.since_alarm is not None and (now.since_alarm + 1).bit_count() == 1)
 
 
 def _alarmed(said: OnBlock) -> bool:
@@ -86,12 +104,14 @@ def _alarmed(said: OnBlock) -> bool:
 def steps(nets: Mapping[int, Net], retrains: Retrains) -> Iterator[Step]:
     """Follow a policy from the first block to the last. nets: by the blocks that they have seen. Raises LacksNetError."""
     seen, last = 0, max(block for net in nets.values() for block in net.blocks)
+    alarmed: int | None = None
     for block in range(last + 1):
         if seen not in nets:
             raise LacksNetError(f"no net has seen {seen} blocks")
         said = nets[seen].blocks[block]
         yield Step(block, seen, said)
-        if retrains(block, said):
+        alarmed = block if said.alarm else alarmed
+        if retrains(Moment(block, said, None if alarmed is None else block - alarmed)):
             seen = block + 1
 
 

@@ -44,6 +44,8 @@ def test_each_policy_has_the_net_of_its_time() -> None:
     assert seen_by("periodic 1", every=1) == list(range(12))
     assert seen_by("on_alarm") == [0] * 5 + [5] * 5 + [10] * 2
     assert seen_by("on_alarm", false_alarm=2) == [0] * 3 + [3] * 2 + [5] * 5 + [10] * 2
+    assert seen_by("on_alarm doubling") == [0] * 5 + [5, 6, 6, 8, 8, 10, 11]  # after blocks 4, 5 and 7; after 9 and 10
+    assert seen_by("on_alarm doubling", false_alarm=6) == [0] * 5 + [5, 6, 7, 8, 8, 10, 11]
     assert seen_by("on_alarm", false_alarm=11) == seen_by("on_alarm")  # after the last there is nothing to train for
 
 
@@ -52,8 +54,8 @@ def test_figures_are_of_all_pictures_and_of_the_retrainings_alone() -> None:
     of = {name: stream.under(name, retrains) for name, retrains in policies().items()}
     assert of["never"].accuracy == pytest.approx((4 * 0.9 + 8 * 0.5) / 12)
     assert of["on_alarm"].accuracy == of["always"].accuracy == pytest.approx((10 * 0.9 + 2 * 0.5) / 12)
-    assert [of[name].retrainings for name in of] == [0, 2, 2, 11]
-    assert [of[name].alarms for name in of] == [8, 2, 2, 2]
+    assert [of[name].retrainings for name in of] == [0, 2, 2, 5, 11]
+    assert [of[name].alarms for name in of] == [8, 2, 2, 2, 2]
     assert of["on_alarm"].train_seconds == 15 + 20
     assert (of["never"].train_seconds, of["never"].seed, of["never"].reason) == (0, 3, None)
 
@@ -68,11 +70,12 @@ def test_what_is_lacking_is_told() -> None:
     some = {seen: net for seen, net in nets().items() if seen in (0, 5, 10)}
     stream = Stream("digits", "mlp", "adam", "none", 0, some)
     of = {name: stream.under(name, retrains) for name, retrains in policies().items()}
-    assert {name for name, found in of.items() if found.accuracy is None} == {"always"}
+    assert {name for name, found in of.items() if found.accuracy is None} == {"on_alarm doubling", "always"}
     assert of["always"].reason == "no net has seen 1 blocks" and of["always"].retrainings is None
     blind = {0: Net(1.0, {0: OnBlock("none", 40, 1.0, None), 1: OnBlock("none", 40, 1.0, None)})}
     stream = Stream("digits", "mlp", "adam", "none", 0, blind)
-    assert "fewer than 30 pictures" in str(stream.under("on_alarm", policies()["on_alarm"]).reason)
+    for name in ("on_alarm", "on_alarm doubling"):
+        assert "fewer than 30 pictures" in str(stream.under(name, policies()[name]).reason)
     assert stream.under("never", policies()["never"]).accuracy == 1
     assert (
         Stream(
@@ -103,8 +106,8 @@ def test_they_are_read_off_the_nets_of_a_sweep(tmp_path: Path, monkeypatch: pyte
     assert run(["sweep", "grid.yaml", "--engine", "inline", "-q"]) == 0
     results = orchestrator.load("results/sweep")
     found = results.updates(every=2)
-    assert len(found) == 2 * 2 * 4 and found["reason"].isna().all()
-    assert sorted(found["policy"].unique()) == ["always", "never", "on_alarm", "periodic 2"]
+    assert len(found) == 2 * 2 * 5 and found["reason"].isna().all()
+    assert sorted(found["policy"].unique()) == ["always", "never", "on_alarm", "on_alarm doubling", "periodic 2"]
     trials = results.trials.assign(stream=lambda rows: rows["dataset_config"].str.contains("rotate"))
     untrained = trials[trials["stream"] & ~trials["dataset_config"].str.contains('"seen": [12]')]
     never = found[found["policy"] == "never"].merge(untrained, on=["model", "seed"], suffixes=("", "_of_trial"))
@@ -123,8 +126,14 @@ def test_they_are_read_off_the_nets_of_a_sweep(tmp_path: Path, monkeypatch: pyte
     section, blocks = sections["updates"], sections["updates-by-block"]
     assert [row[1:3] for row in blocks.table.rows] == [(0, "none"), (1, "rotate 5"), (2, "rotate 5")] * 2
     first = blocks.table.rows[0][3:]
-    assert len(first) == 4 and len(set(first)) == 1  # no policy has trained again before the first block
-    assert [row[1] for row in section.table.rows] == ["never", "periodic 5", "on_alarm", "always"] * 2
+    assert len(first) == 5 and len(set(first)) == 1  # no policy has trained again before the first block
+    assert [row[1] for row in section.table.rows] == [
+        "never",
+        "periodic 5",
+        "on_alarm",
+        "on_alarm doubling",
+        "always",
+    ] * 2
     for wrong in ({"every": 0}, {"alpha": 0.0}, {"alpha": 1.0}):
         with pytest.raises(UserError, match="alpha lies between 0 and 1"):
             results.updates(**wrong)  # type: ignore[arg-type] # of either type
