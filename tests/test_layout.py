@@ -29,7 +29,7 @@ LAYERS: Final = {
     ),
 }
 """From what all may import to what none may: each layer imports from those before it, "" is the package's top."""
-MAX_AT_THE_TOP: Final = {"orchestrator": 6, "trainables": 14}
+MAX_AT_THE_TOP: Final = {"orchestrator": 6, "trainables": 13}
 MAX_IN_A_FOLDER: Final = 26
 MAX_LINES: Final = 400
 OF_COMPONENTS: Final = frozenset(

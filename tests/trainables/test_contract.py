@@ -29,10 +29,9 @@ from trainables.errors import DataError, DataMissing, TrialCancelled
 from trainables.interfaces import Deployment, Model, Optimizer, Regularizer
 from trainables.models.mlp import Mlp
 from trainables.optimizers.adam import Adam
-from trainables.protocol import Protocol, Splits
+from trainables.protocol import Protocol, Schedule, Splits
 from trainables.records import EpochRow, TrialResult
 from trainables.registry import registry
-from trainables.schedule import Schedule
 from trainables.spec import TrialSpec, TrialTask, derived_seeds
 from trainables.training.trial import run_trial
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from trainables.schedule import Moment, Schedule
+from trainables.protocol import Moment, Schedule
 
 
 class Constant(Schedule):

@@ -4,7 +4,7 @@ import math
 from typing import ClassVar
 
 from trainables.component import Probability
-from trainables.schedule import Moment, Schedule
+from trainables.protocol import Moment, Schedule
 
 
 class Cosine(Schedule):

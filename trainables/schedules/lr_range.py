@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import model_validator
 
 from trainables.component import Positive
-from trainables.schedule import Moment, Schedule
+from trainables.protocol import Moment, Schedule
 
 
 class LrRange(Schedule):

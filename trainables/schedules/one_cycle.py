@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from trainables.schedule import Moment, Schedule
+from trainables.protocol import Moment, Schedule
 
 
 class OneCycle(Schedule):

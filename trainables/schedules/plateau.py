@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from trainables.component import Probability
-from trainables.schedule import Moment, Schedule
+from trainables.protocol import Moment, Schedule
 
 Epochs = Annotated[int, Field(ge=0)]
 

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from trainables.component import Count
-from trainables.schedule import Moment, Schedule
+from trainables.protocol import Moment, Schedule
 
 
 class Step(Schedule):

@@ -13,9 +13,8 @@ from trainables.context import Context, Signal
 from trainables.data.batches import steps as steps_of
 from trainables.errors import TrialCancelled, TrialStopped, TrialTimedOut
 from trainables.interfaces import Regularizer
-from trainables.protocol import Protocol, is_best, selected_column
+from trainables.protocol import Moment, Protocol, is_best, selected_column
 from trainables.records import EpochRow, Seeds
-from trainables.schedule import Moment
 from trainables.task import Task
 from trainables.training.checkpoints import CheckpointManager, TrainingProgress
 from trainables.training.costs import Stopwatch

@@ -11,7 +11,7 @@ from orchestrator.sweep import source_watch
 from orchestrator.sweep.source_watch import SourceWatch
 
 COMPONENT = """
-from trainables.schedule import Schedule
+from trainables.protocol import Schedule
 
 class Watched(Schedule):
     name = "watched"

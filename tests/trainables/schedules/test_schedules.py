@@ -16,10 +16,9 @@ from torch.optim.lr_scheduler import (
 )
 
 from tests.trainables.epoch_rows import epoch_row
-from trainables.protocol import Protocol
+from trainables.protocol import Moment, Protocol, Schedule
 from trainables.records import EpochRow
 from trainables.registry import registry
-from trainables.schedule import Moment, Schedule
 from trainables.schedules.constant import Constant
 from trainables.schedules.cosine import Cosine
 from trainables.schedules.lr_range import LrRange
