@@ -27,7 +27,7 @@ from trainables.registry import registry
 
 pytest.importorskip("sphinx", reason="the site is built by the packages of the group docs")
 
-INTERFACES: Final = ("component", "interfaces", "schedule", "dataset", "task", "columns", "context")
+INTERFACES: Final = ("component", "interfaces", "protocol", "dataset", "task", "columns", "context")
 """Modules of `trainables` that whoever writes a component reads."""
 MADE_FOR_THEM: Final = ("trainables.context.RunningClock", "trainables.context.SingleContext")
 """What the training loop hands to a component, and no component makes."""

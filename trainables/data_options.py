@@ -119,8 +119,7 @@ class Shift(BaseModel):
 
     name: CorruptionName
     """A corruption of ImageNet-C or MNIST-C."""
-    first: Block = Field(0, alias="from")
-    """The first block that it changes."""
+    first: Annotated[Block, Field(alias="from", description="The first block that it changes.")] = 0
     until: Annotated[int, Field(ge=1)] | None = None
     """The first block that is as before again; the end of the stream when not given."""
     severity: Severity | None = None

@@ -86,6 +86,7 @@ AnySchedule = Annotated[
     NESTED_SERIALIZER,
     NESTED_SCHEMA,
 ]
+"""A schedule as a grid writes it: a name, or a mapping with its name and parameters."""
 
 
 class Splits(Component):

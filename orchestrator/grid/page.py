@@ -52,6 +52,8 @@ _SECTIONS: Final = {
     "Reach": ("claims: time to target", ""),
     "Wandb": ("wandb", "More in [W&B](wandb.md)."),
     "CheckpointPolicy": ("checkpoints", ""),
+    "Stream": ("data sets: stream", "More in [data options](data-options.md#a-stream)."),
+    "Shift": ("data sets: shifts of a stream", ""),
 }
 """Definitions of the schema with keys of their own: heading, and what is said below it."""
 _KINDS: Final = {
