@@ -20,10 +20,11 @@ _METHODS: Final = ("random", "fgsm", "pgd")
 def attacks(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
     """trials: completed ones. None where none of them was measured so."""
     found = measured(tables, trials, ATTACKS, ["method", "eps", "n", "accuracy", "monotone"])
-    clean = found[found["method"] == "clean"].groupby("trial_id")["accuracy"].first().rename("clean")
-    rows = found[found["method"] != "clean"].join(clean, on="trial_id")
-    if rows.empty:
+    attacked = found[found["method"] != "clean"]
+    if attacked.empty:
         return None
+    clean = found[found["method"] == "clean"].groupby("trial_id")["accuracy"].first().rename("clean")
+    rows = attacked.join(clean, on="trial_id")
     columns = (
         *(Column(title, "number") for title in ("eps", "clean", *_METHODS)),
         Column("note", "text"),

@@ -19,6 +19,9 @@ class Found(TablesRead):
     def __init__(self, found: dict[str, list[dict[str, Any]]]) -> None:
         self.found = found
 
+    def every_trial(self, columns: list[str], where: Any = ()) -> pd.DataFrame:
+        return pd.DataFrame(columns=columns)
+
     def wanted(self, table: Table, columns: list[str], where: Any = ()) -> pd.DataFrame:
         return pd.DataFrame(self.found.get(table.name, []), columns=columns)
 
