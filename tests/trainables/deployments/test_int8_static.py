@@ -51,7 +51,8 @@ def test_whole_numbers_stand_in_place_of_every_weight(nets: dict[str, TrainedNet
     assert result.variant is not None and result.variant.runtime == "torch"
     assert result.variant.max_abs_difference > 0
     assert result.test is not None and net.result.test is not None
-    assert result.test.accuracy >= net.result.test.accuracy - 2 / 16  # test pictures; qat has trained on
+    # of 16 pictures the accuracy hangs on a few near ties, which another processor turns; qat has trained on
+    assert result.test.cross_entropy <= net.result.test.cross_entropy + 0.05
     assert [row.epoch for row in rows] == list(range(1, deployment.trains + 1))
     assert net.variant(deployment).test == result.test  # dropout is over
 
