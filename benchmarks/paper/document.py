@@ -27,8 +27,9 @@ verdict is one on these cells, not on all networks. Three grids (regularization,
 twelve seeds and other pictures of the same data; that decided little, they were made anew with the rule below, and nothing
 of the first runs is counted here; nor of the first runs of residual (where a run of 32 layers with shortcuts stuck, at a
 higher rate), of gan_classifier and of clips once more (both were cut off by shorter training). Written by `make paper`,
-which anyone can run and stop; [claims.md](claims.md) says how a verdict comes about and [statistics.md](statistics.md) how often it is wrong.
-The tables behind it are in `docs/paper/`: `orch claims docs/paper/long` judges one of them by itself.
+which anyone can run and stop; [claims.md](claims.md) says how a verdict comes about and [statistics.md](statistics.md)
+how often it is wrong. The tables behind it are in `docs/paper/`: `orch claims docs/paper/long` judges one of them by
+itself.
 """
 _HOW: Final = """## How to read it
 
