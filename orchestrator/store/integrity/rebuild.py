@@ -27,6 +27,7 @@ from results_schema import (
     ENDED,
     EPOCHS,
     EXAMPLES,
+    MEASUREMENT,
     OF_MEASUREMENTS,
     TABLES,
     TRIAL_TABLES,
@@ -40,7 +41,7 @@ _OF_A_TRIAL: Final = (EPOCHS, *BREAKDOWN, *OF_MEASUREMENTS, ATTEMPTS)
 _STAYS: Final = frozenset(
     (
         *("trial_id", "cell_id", "sweep", "planned", "source_digest", "purpose", "tuned", "repetition", "config_id"),
-        *("seed", "attempts"),
+        *("seed", "attempts", "parent_id"),
     )
 )
 """What is known of a trial before it runs."""
@@ -166,8 +167,10 @@ def _wait_again(db: sqlite3.Connection, lacking: Set[Table]) -> Iterator[str]:
     """Trials that had ended, and not all rows of which are there: they are as if they had not run."""
     attempt = "SELECT 1 FROM attempts WHERE trial_id = trials.trial_id AND attempt = trials.attempts"
     waits = f"attempts > 0 AND status IN {sql.among(ENDED)}"
-    if lacking.isdisjoint(_OF_A_TRIAL):
-        waits += f" AND NOT EXISTS ({attempt} AND attempts.status IS NOT 'running')"
+    if lacking.isdisjoint((EPOCHS, *BREAKDOWN, ATTEMPTS)):
+        # where findings alone are gone, nothing that trains has lost a row
+        finds = "" if lacking.isdisjoint(OF_MEASUREMENTS) else f"purpose = '{MEASUREMENT}' OR "
+        waits += f" AND ({finds}NOT EXISTS ({attempt} AND attempts.status IS NOT 'running'))"
     again = [trial_id for (trial_id,) in db.execute(f"SELECT trial_id FROM trials WHERE {waits}")]
     for table in (EPOCHS, *BREAKDOWN, *OF_MEASUREMENTS):
         gone = ((trial_id,) for trial_id in again)

@@ -184,6 +184,19 @@ def test_what_was_found_out_survives_a_damaged_journal(sweep: Sweep) -> None:
     assert list(table("measurements")["attempts"]) == list(measured["attempts"])
 
 
+def test_findings_that_are_lost_are_found_out_again_and_nothing_trains_again(sweep: Sweep) -> None:
+    assert sweep(CORRUPT) == 0
+    found, trained = table("corruptions"), table("trials")
+    (RESULTS / "journal.sqlite").write_bytes(bytes(4096))
+    (RESULTS / "corruptions.parquet").unlink()
+    assert run(["repair", str(RESULTS)]) == 4, "findings are lost"
+    assert set(table("measurements")["status"]) == {"pending"}
+    assert (table("trials")["status"] == "completed").all()
+    assert run(["sweep", "grid.yaml", "--engine", "inline", "-q"]) == 0
+    pd.testing.assert_frame_equal(table("corruptions"), found)
+    assert list(table("trials")["attempts"]) == list(trained["attempts"])
+
+
 def test_the_page_tells_of_it_and_pandas_reads_it(sweep: Sweep) -> None:
     assert sweep(CORRUPT) == 0
     (section,) = read_page(ResultsPaths(RESULTS)).measured
