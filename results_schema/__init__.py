@@ -46,11 +46,13 @@ from results_schema.trials import (
     TRIAL_TABLES,
     TRIALS,
     TUNING_TRIALS,
+    UPDATE,
+    UPDATE_TRIALS,
     CellRow,
     TrialRow,
 )
 
-VERSION: Final = 13
+VERSION: Final = 14
 """Raised when a table or a column joins (ADR 6). An older journal is carried over, a newer one refused."""
 
 TABLES: Final = (*TRIAL_TABLES, EPOCHS, *BREAKDOWN, *OF_MEASUREMENTS, ATTEMPTS, ENVIRONMENTS)
@@ -96,6 +98,8 @@ __all__ = [
     "TRIAL_TABLES",
     "TUNING_TRIALS",
     "UNDER_WAY",
+    "UPDATE",
+    "UPDATE_TRIALS",
     "VERSION",
     "AttemptRow",
     "CellRow",

@@ -1,4 +1,4 @@
-"""The tables of trials: a row for each, whatever happened to it, in one of five files that are never averaged together."""
+"""The tables of trials: a row for each, whatever happened to it, in one of six files that are never averaged together."""
 
 import json
 from dataclasses import dataclass
@@ -11,12 +11,14 @@ from trainables import NOTHING_MADE
 from trainables.columns import Column
 from trainables.records import TrialResult
 
-EVALUATION: Final = "evaluation"
+EVALUATION: Final[Literal["evaluation"]] = "evaluation"
 """The purpose of a trial that is compared with others."""
 CONFIRMATION: Final = "confirmation"
 """That of a trial on a fresh seed, which tells how good a cell is that those have chosen, and chooses nothing."""
 MEASUREMENT: Final[Literal["measurement"]] = "measurement"
 """That of what is found out about the net of another trial: it trains nothing."""
+UPDATE: Final[Literal["update"]] = "update"
+"""That of a net that is trained again on what has come of a stream (the section `update`): it is compared with itself."""
 TRAINED_NET: Final = {"deployment": NOTHING_MADE, "deployment_config": json.dumps({"name": NOTHING_MADE})}
 """What stands in columns that came with variants, of a trial that trains: every trial of an orch from before did."""
 
@@ -77,8 +79,8 @@ class TrialRow:
         Column(
             "-",
             "evaluation; tuning: it searches for values of its cell's open parameters, and never reads the test split;"
-            " confirmation: it runs a chosen cell on a fresh seed (`--confirm`), and chooses nothing; or measurement: it"
-            " finds something out about the net of its parent, and trains nothing.",
+            " confirmation: it runs a chosen cell on a fresh seed (`--confirm`), and chooses nothing; measurement: it"
+            " finds something out about the net of its parent, and trains nothing; or update: it trains along a stream.",
         ),
     ]
     tuned: Annotated[
@@ -169,5 +171,15 @@ MEASUREMENTS = Table(
     since=12,
 )
 
-TRIAL_TABLES = (TRIALS, TUNING_TRIALS, EARLIER_TRIALS, CONFIRMATION_TRIALS, MEASUREMENTS)
+UPDATE_TRIALS = Table(
+    name="update_trials",
+    about="One row for each trial of the grid of the latest run that trains along a stream (the section `update`): a cell's"
+    " net once it has learnt from so many blocks of it. Its `test_` figures are of the blocks that follow; `prequential` has"
+    " each block. They are in no rank, claim or share of variance.",
+    key=("trial_id",),
+    row=TrialRow,
+    since=14,
+)
+
+TRIAL_TABLES = (TRIALS, TUNING_TRIALS, EARLIER_TRIALS, CONFIRMATION_TRIALS, MEASUREMENTS, UPDATE_TRIALS)
 """They have the same columns, and each trial stands in one of them."""

@@ -77,6 +77,8 @@ def _as_text(log: "TrialLog") -> list[str]:
     lines += [f"  {name:12} {getattr(log, name)}" for name in AXES]
     if log.purpose == "confirmation":
         lines.append(f"  {'purpose':12} confirmation: a fresh seed of a cell that other seeds chose")
+    if log.purpose == "update":
+        lines.append(f"  {'purpose':12} update: a net along a stream, which has learnt from the blocks it has seen")
     if log.measurement is not None:
         lines.append(f"  {'measurement':12} {log.measurement}, of trial {log.parent_id}")
     if log.purpose == "tuning":

@@ -88,6 +88,7 @@ def _as_json(seen: "Preview") -> dict[str, Any]:
         "tuning_trials": counts.tuning_trials,
         "variants": counts.variants,
         "measurements": counts.measurements,
+        "update_trials": counts.updates,
         "confirmation_trials": counts.confirmation_trials,
         "done": counts.done,
         "without_predictions": counts.unpredicted,
@@ -137,6 +138,8 @@ def _print(seen: "Preview") -> None:
         table.add_row(f"{counts.tuning_trials:,}", f"of them for tuning: {seen.tuning}")
     if counts.measurements:
         table.add_row(f"{counts.measurements:,}", "of them measurements of trained nets (measure), which train nothing")
+    if counts.updates:
+        table.add_row(f"{counts.updates:,}", "of them nets that are trained again along a stream (update)")
     if counts.variants:
         table.add_row(f"{counts.variants:,}", "of them made of trained nets (deployment), which others of them train")
     if counts.confirmation_trials:

@@ -68,6 +68,11 @@ _EXAMPLE = "Example: orch results results/demo --where model=cnn --where 'test_a
     is_flag=True,
     help="Show the first cell on its fresh seeds, beside its rivals (`orch sweep GRID --confirm`).",
 )
+@click.option(
+    "--updates",
+    is_flag=True,
+    help="Show what retraining along a stream is worth: one row for each seed and policy (section update of the grid).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, all columns unless --columns is given.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, all columns unless --columns is given.")
 def command(
@@ -84,6 +89,7 @@ def command(
     threshold: str | None,
     measure: str | None,
     confirmed: bool,
+    updates: bool,
     as_json: bool,
     as_csv: bool,
 ) -> None:
@@ -122,6 +128,7 @@ def command(
         "--classes": (classes, partial(_print_classes, measure=measure)),
         "--threshold": (threshold is not None, partial(_print_threshold, wanted=threshold)),
         "--confirmed": (confirmed, _print_confirmed),
+        "--updates": (updates, _print_updates),
     }
     if asked := {name: show for name, (is_asked, show) in own.items() if is_asked}:
         (name, show), *others = asked.items()
@@ -223,14 +230,32 @@ def _print_confirmed(paths: "ResultsPaths", *, as_json: bool, as_csv: bool) -> N
         say("\n  ".join(one.lines))
 
 
+def _print_updates(paths: "ResultsPaths", *, as_json: bool, as_csv: bool) -> None:
+    import pyarrow as pa
+
+    from orchestrator.results.updates import updates
+    from orchestrator.store.frames import TablesRead
+
+    tables = TablesRead(paths)
+    found = updates(tables)
+    for damage in tables.damage:
+        say(damage, err=True)
+    if found.empty and not (as_json or as_csv):
+        say(
+            f"no net was trained along a stream in {paths.root}; a grid with the section `update` trains some", err=True
+        )
+        return
+    _print_table(pa.Table.from_pandas(found, preserve_index=False), as_json=as_json, as_csv=as_csv)
+
+
 def _notes(trials: "pa.Table", query: "TrialQuery") -> Iterator[str]:
     from orchestrator.results.query import of_latest, of_purpose, only_evaluating, order_of
-    from results_schema import MEASUREMENT
+    from results_schema import CONFIRMATION, MEASUREMENT, UPDATE
 
     latest = of_latest(trials)
     if (earlier := trials.num_rows - latest.num_rows) and not query.names("planned"):
         yield f"{earlier} of them are from earlier grids (show them with --where planned=no)"
-    for purpose in ("tuning", "confirmation", MEASUREMENT):
+    for purpose in ("tuning", CONFIRMATION, MEASUREMENT, UPDATE):
         if (others := of_purpose(latest, purpose)) and not query.names("purpose"):
             yield f"{others} of them are for {purpose} (show them with --where purpose={purpose})"
     yield from order_of(only_evaluating(latest)).notes(sorted_by=query.sort, columns=bool(query.columns))

@@ -59,6 +59,8 @@ def _as_text(progress: "Progress", results: Path) -> str:
         lines.append(f"  {'(for tuning)':14} {progress.tuning:>8}")
     if progress.measurements:
         lines.append(f"  {'(measurements)':14} {progress.measurements:>8}")
+    if progress.updates:
+        lines.append(f"  {'(updates)':14} {progress.updates:>8}")
     if progress.unplanned:
         lines.append(f"  {'(of earlier grids, kept)':14} {progress.unplanned}")
     if progress.look is not None:

@@ -270,8 +270,15 @@ def _of(side: Side, planned: pd.DataFrame) -> pd.DataFrame:
 
 def latest_text(environments: pd.DataFrame, paths: ResultsPaths) -> str:
     """The grid of the latest sweep. Raises UserError where none has begun."""
-    if environments.empty:
+    if (text := latest_grid(environments)) is None:
         raise UserError(f"no sweep has begun in {paths.root}; run `orch sweep GRID` first")
+    return text
+
+
+def latest_grid(environments: pd.DataFrame) -> str | None:
+    """The same; None where none has begun."""
+    if environments.empty:
+        return None
     return str(environments.sort_values("started_at", kind="stable").iloc[-1]["grid"])
 
 

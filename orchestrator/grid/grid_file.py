@@ -16,6 +16,7 @@ from orchestrator.grid.rules import Exclude, ExcludeField, Override, OverrideFie
 from orchestrator.grid.seeds import MAX_SEED, GridSeeds, SeedsField
 from orchestrator.grid.settings import CheckpointPolicy, Resources, Section, Wandb
 from orchestrator.grid.tuning import TuningSpec
+from orchestrator.grid.updating import UpdateSpec, checked
 from trainables import AXES
 from trainables.columns import ClassMeasure
 from trainables.interfaces import Measurement
@@ -109,6 +110,8 @@ class GridFile(Section):
     """Parameters that are tuned on validation, cell by cell, before the seeds run."""
     measure: Annotated[tuple[Measurement, ...], PlainValidator(measurements, json_schema_input_type=list[Any])] = ()
     """What is found out about each trained net: `orch list measurement`."""
+    update: UpdateSpec | None = None
+    """What retraining is worth on pictures that change: each cell's nets along a stream. Ranks and claims leave them out."""
     claims: Listed[Claim] = ()
     """What the results should show, stated before the grid runs."""
     family: Annotated[int, Field(ge=1, le=_MAX_FAMILY)] | None = None
@@ -150,6 +153,16 @@ class GridFile(Section):
             message = f"no seed is {without[0]} modulo {tuning.repetitions}, so nothing would run with what repetition"
             raise mistake(f"{message} {without[0]} chooses; give more seeds, or fewer repetitions", "repetitions")
         return tuning
+
+    @field_validator("update")
+    @classmethod
+    def _can_be_trained_again(cls, update: UpdateSpec | None, info: ValidationInfo) -> UpdateSpec | None:
+        if update is not None and info.data.get("tuning") is not None:
+            message = (
+                "what is tuned for some pictures is not tuned for those that come later, so update goes with fixed"
+            )
+            raise mistake(f"{message} parameters alone; make two grids, the second with what the first has chosen")
+        return None if update is None else checked(update)
 
     @field_validator("exclude", "overrides")
     @classmethod

@@ -52,6 +52,8 @@ _SECTIONS: Final = {
     "Reach": ("claims: time to target", ""),
     "Wandb": ("wandb", "More in [W&B](wandb.md)."),
     "CheckpointPolicy": ("checkpoints", ""),
+    "UpdateSpec": ("update", "More in [update](update.md)."),
+    "Periodic": ("update: a periodic policy", ""),
     "Stream": ("data sets: stream", "More in [data options](data-options.md#a-stream)."),
     "Shift": ("data sets: shifts of a stream", ""),
 }

@@ -16,6 +16,7 @@ from orchestrator.grid.rules import Exclude, Override
 from orchestrator.grid.seeds import MAX_SEED
 from orchestrator.grid.settings import CheckpointPolicy, Resources, Wandb, changed
 from orchestrator.grid.tuning import TuningSpec
+from orchestrator.grid.updating import UpdateSpec
 from trainables.interfaces import Measurement
 from trainables.protocol import Protocol
 from trainables.spec import SOURCES, Source, Variation
@@ -58,6 +59,8 @@ class GridSpec(BaseModel):
     tuning: Annotated[TuningSpec | None, SkipValidation] = None
     measure: Annotated[tuple[Measurement, ...], SkipValidation] = ()
     """What is found out about each trained net, each entry once; no part of any trial's identity."""
+    update: Annotated[UpdateSpec | None, SkipValidation] = None
+    """The stream along which nets are trained again; no part of any other trial's identity."""
     claims: Annotated[tuple[Claim, ...], SkipValidation] = ()
     """What is claimed of the results; no part of any trial's identity."""
     family: int | None = None

@@ -28,7 +28,7 @@ from orchestrator.results.confirmed import confirmed, confirmed_table
 from orchestrator.results.per_class import class_table
 from orchestrator.results.ranked import evaluating
 from orchestrator.results.threshold import at_threshold
-from orchestrator.results.updates import EVERY, updates
+from orchestrator.results.updates import updates
 from orchestrator.store.frames import TablesRead
 from orchestrator.store.local_path import local_path, whole_path
 from orchestrator.store.predictions.parts import Answered, PartTrial
@@ -192,14 +192,14 @@ class Results:
         found: pd.DataFrame = confirmed_table(confirmed(self._paths)).to_pandas()
         return found
 
-    def updates(self, every: int = EVERY, alpha: float | None = None) -> pd.DataFrame:
+    def updates(self, every: int | None = None, alpha: float | None = None) -> pd.DataFrame:
         """One row for each stream, seed and policy: what it is worth to train a net again (docs/update.md).
 
             load("results/updated").updates(every=5, alpha=0.01)
 
         Columns: `orchestrator.results.updates.Update`. Empty where `prequential` was measured of no net.
-        every: blocks between two retrainings of the policy `periodic`. alpha: the largest p of an alarm, in place of that
-        of the measurement.
+        every: blocks between two retrainings of the policy `periodic`, and with it all policies, in place of those that the
+        grid asks for. alpha: the largest p of an alarm, in place of that of the measurement.
         """
         return updates(TablesRead(self._paths), every, alpha)
 

@@ -1,7 +1,7 @@
 """A cell of a plan: its levels, what holds for it, and its identity."""
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 from orchestrator.engine import Shape
 from orchestrator.grid.levels import Level
@@ -9,6 +9,7 @@ from orchestrator.grid.measurements import label_of
 from orchestrator.grid.settings import Resources
 from orchestrator.grid.tuning import TuningSpec
 from orchestrator.plan.resolve import LocatedData
+from results_schema import EVALUATION, MEASUREMENT, UPDATE
 from trainables import NOTHING_MADE
 from trainables.component import PerWorker
 from trainables.interfaces import Deployment, Measurement, Model, Optimizer, Regularizer
@@ -39,6 +40,10 @@ class Settings(NamedTuple):
     """How the cell's open parameters are tuned; None where nothing is."""
     variation: Variation | None = None
     """What of its trials their seeds vary; None where that is all."""
+
+    def unpredicted(self) -> "Settings":
+        """The same, of trials that leave nothing of what they say of each test example; their identity is the same."""
+        return self._replace(protocol=self.protocol.model_copy(update={"keep_predictions": False}))
 
 
 def deploys(deployment: Level) -> bool:
@@ -87,10 +92,19 @@ class Cell(NamedTuple):
     """Why it cannot run, or None."""
     measurement: Measurement | None = None
     """What its trials find out about the nets of the cell without it; None where they train, or make something."""
+    is_update: bool = False
+    """Whether its nets are those of another cell along a stream, trained again on the blocks that have come."""
 
     @property
     def protocol(self) -> Protocol:
         return self.settings.protocol
+
+    @property
+    def purpose(self) -> Literal["evaluation", "measurement", "update"]:
+        """What most of its trials are for; those that tune it, or confirm it, are for that."""
+        if self.measurement is not None:
+            return MEASUREMENT
+        return UPDATE if self.is_update else EVALUATION
 
     @property
     def is_variant(self) -> bool:
@@ -120,7 +134,7 @@ class Cell(NamedTuple):
         """Join the labels of its levels, for display."""
         trained = f"{self.dataset.label} {self.model.label} {self.optimizer.label} {self.regularizer.label}"
         made = f"{trained} {self.deployment.label}" if self.is_variant else trained
-        return made if self.measurement is None else f"{made} {label_of(self.measurement)}"
+        return self._for_what(made)
 
     def label_on(self, axes: Collection[str]) -> str:
         """The same of some axes alone, such as those on which a sweep's cells differ; of the model where none is named."""
@@ -131,8 +145,14 @@ class Cell(NamedTuple):
             "regularizer": self.regularizer,
             "deployment": self.deployment,
         }
-        label = " ".join(level.label for axis, level in levels.items() if axis in axes) or self.model.label
-        return label if self.measurement is None else f"{label} {label_of(self.measurement)}"
+        return self._for_what(
+            " ".join(level.label for axis, level in levels.items() if axis in axes) or self.model.label
+        )
+
+    def _for_what(self, label: str) -> str:
+        """The label of its levels with what its trials are for, where that is not to be compared."""
+        told = f"{label} {UPDATE}" if self.is_update else label
+        return told if self.measurement is None else f"{told} {label_of(self.measurement)}"
 
     @property
     def shape(self) -> Shape:

@@ -1,7 +1,13 @@
 """How much a plan holds, beside what a results directory has already."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from orchestrator.plan.cell import Cell
+
+Lacks = Callable[[Cell], str | None]
+"""Why a trial of a cell has no room; None where it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,8 @@ class PlanCounts:
     """Trials that make something of the nets that others train."""
     measurements: int
     """Of the nets that they train."""
+    updates: int
+    """Trials that train along a stream, for the section `update`."""
     skipped: dict[str, int]
     """Reason to the number of cells that are skipped for it."""
     skipped_trials: int
@@ -55,3 +63,28 @@ class ExistingResults:
     """Trials that were completed, and of which no predictions are kept."""
     unweighted: Mapping[str, float] = field(default_factory=dict)
     """Trials that were completed and have no file of weights, with the seconds that they took."""
+
+
+class CellOutcome(NamedTuple):
+    """What becomes of a cell."""
+
+    skip: str | None
+    """Why it is skipped; None where it runs."""
+    lacks: str | None
+    """Why it has no room, where it would run."""
+    tuning: int
+    """How many trials tune it."""
+    is_variant: bool = False
+    """Whether it runs, and makes something of trained nets."""
+    measures: bool = False
+    """Whether it is about the nets of another cell, run or skipped."""
+    is_update: bool = False
+    """Whether it trains along a stream, run or skipped."""
+
+
+def outlook_of(cell: Cell, lacks: Lacks, seeds: Sequence[int]) -> CellOutcome:
+    measures = cell.measurement is not None
+    updates = cell.is_update and not measures
+    if cell.skip is not None:
+        return CellOutcome(cell.skip, None, 0, measures=measures, is_update=updates)
+    return CellOutcome(None, lacks(cell), cell.tuning_total(seeds), cell.is_variant, measures, updates)

@@ -4,8 +4,8 @@ Pure and lazy: a million trials are counted without being made, and made one at 
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from orchestrator.errors import Problem
@@ -13,12 +13,13 @@ from orchestrator.grid import GridSpec
 from orchestrator.grid.claims import min_seeds
 from orchestrator.grid.levels import Level, meaning
 from orchestrator.grid.mistakes import grid_error
+from orchestrator.plan.beside import Beside
 from orchestrator.plan.cell import Cell, deploys, identity_of
 from orchestrator.plan.class_check import unknown_classes
 from orchestrator.plan.column_check import DataColumns
 from orchestrator.plan.combine import Combination, GridIterator
 from orchestrator.plan.confirmation import ConfirmationSeeds
-from orchestrator.plan.counts import ExistingResults, PlanCounts
+from orchestrator.plan.counts import CellOutcome, ExistingResults, Lacks, PlanCounts, outlook_of
 from orchestrator.plan.effective import EffectiveSettings, untunable
 from orchestrator.plan.extra_seeds import AddedSeeds
 from orchestrator.plan.resolve import LocatedData, LocatedModels, locate
@@ -27,10 +28,7 @@ from results_schema import OPEN, RETRYABLE
 from trainables.component import Component
 from trainables.data.subset import SeededSplit
 from trainables.dataset import DataLocation
-from trainables.spec import measurement_identity, trial_identity, variant_identity
-
-Lacks = Callable[[Cell], str | None]
-"""Why a trial of a cell has no room; None where it has."""
+from trainables.spec import trial_identity, variant_identity
 
 
 def _nothing(_: Cell) -> None:
@@ -61,6 +59,7 @@ class Plan:
         self._models = LocatedModels((grid.axes, *grid.include), location, grid.path, download)
         self._walk = GridIterator(grid)
         self._support = Support()
+        self._beside = Beside(grid, self.data, self.columns, self._support, location, self.dividing)
         self._settings = EffectiveSettings(grid, self._walk)
         self._by_level: dict[Level, LocatedData] = {}
         self.added = AddedSeeds()
@@ -72,6 +71,11 @@ class Plan:
     def data(self) -> tuple[LocatedData, ...]:
         """The data sets, each once."""
         return tuple(dict.fromkeys(self._located.values()))
+
+    @property
+    def every_data(self) -> tuple[LocatedData, ...]:
+        """The same, and each as the streams along which nets are trained again."""
+        return (*self.data, *self._beside.streams)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -101,10 +105,12 @@ class Plan:
         return (*self.grid.warnings, Problem(str(self.grid.path), at.line, at.column, message))
 
     def cells(self) -> Iterator[Cell]:
-        """Yield every cell once, skipped ones among them, the data set changing slowest; behind each what measures it."""
+        """Yield every cell once, skipped ones among them, the data set changing slowest; behind each what measures it, and
+        its nets along a stream.
+        """
         for cell in self._combined():
             yield cell
-            yield from self._measuring(cell)
+            yield from self._beside.cells(cell)
 
     def _combined(self) -> Iterator[Cell]:
         if not self._may_repeat:
@@ -117,14 +123,6 @@ class Plan:
                     seen.add(key)
                     yield cell
 
-    def _measuring(self, cell: Cell) -> Iterator[Cell]:
-        """What is found out about the nets of a cell that trains some."""
-        if cell.skip is None and not cell.is_variant and not cell.protocol.schedule.is_range_test:
-            for measurement in self.grid.measure:
-                made = cell._replace(measurement=measurement)
-                reason = self._support.of_measurement(cell.data, cell.model, measurement)
-                yield made._replace(skip=reason or self.columns.lacking(measurement, cell.data))
-
     def trials(self) -> Iterator[PlannedTrial]:
         """Every cell with each of its seeds, skipped ones among them. Raises DataMissing where the data is not there."""
         for cell in self.cells():
@@ -134,6 +132,8 @@ class Plan:
 
     def seeds_of(self, cell: Cell) -> Sequence[int]:
         """The grid's seeds, and what has been added to them for this cell; those that confirm it last."""
+        if cell.is_update:
+            return self.grid.seeds
         fresh = self.fresh_seeds_of(cell) if cell.measurement is None else ()
         return (*self._choosing(cell), *fresh) if fresh else self._choosing(cell)
 
@@ -165,11 +165,11 @@ class Plan:
         combinations = iter(self._walk)
         while wanted and (combination := next(combinations, None)) is not None:
             identity = self._identity(combination)
-            here = wanted & {identity, *(measurement_identity(identity, digest) for digest in self._measurements)}
+            here = wanted & {identity, *self._beside.identities(identity, partial(self._resolved, combination))}
             if not here:
                 continue
             cell = self._cell(combination)
-            for found in (cell, *self._measuring(cell)):
+            for found in (cell, *self._beside.cells(cell)):
                 if found.identity in here and (found.skip is None or skipped):
                     yield found
                     wanted.discard(found.identity)
@@ -181,6 +181,7 @@ class Plan:
         tally = self._tally(lacks)
         cells, seeds = sum(tally.values()), len(self.grid.seeds)
         measuring = sum(count for outlook, count in tally.items() if outlook.measures)
+        updating = sum(count for outlook, count in tally.items() if outlook.is_update)
         skipped: Counter[str] = Counter()
         without: Counter[str] = Counter()
         for outlook, count in tally.items():
@@ -194,11 +195,12 @@ class Plan:
         failed = sum(count for status, count in known.items() if status in RETRYABLE)
         done = sum(count for status, count in known.items() if status not in RETRYABLE | OPEN | {"skipped"})
         return PlanCounts(
-            cells=cells - measuring,
+            cells=cells - measuring - updating,
             trials=cells * seeds + tuning + added,
             tuning_trials=tuning,
             variants=sum(count for outlook, count in tally.items() if outlook.is_variant) * seeds,
             measurements=measuring * seeds,
+            updates=updating * seeds,
             confirmation_trials=self._confirming() if kept and self.confirming.cells else 0,
             skipped=dict(skipped),
             skipped_trials=sum(skipped.values()) * seeds,
@@ -245,17 +247,17 @@ class Plan:
                 ended[reason] -= self._added_to(cell)
         return ended
 
-    def _tally(self, lacks: Lacks) -> "Counter[_CellOutcome]":
+    def _tally(self, lacks: Lacks) -> "Counter[CellOutcome]":
         """Return what becomes of cells, to the number of such cells."""
         if self._may_repeat:
-            return Counter(_outlook(cell, lacks, self.grid.seeds) for cell in self.cells())
+            return Counter(outlook_of(cell, lacks, self.grid.seeds) for cell in self.cells())
         while True:
             looked_at = {component: self._support.reads(component) for component in self._components}
-            tally: Counter[_CellOutcome] = Counter()
+            tally: Counter[CellOutcome] = Counter()
             for combination, count in self._walk.alike(looked_at):
                 cell = self._cell(combination)
-                for each in (cell, *self._measuring(cell)):
-                    tally[_outlook(each, lacks, self.grid.seeds)] += count
+                for each in (cell, *self._beside.cells(cell)):
+                    tally[outlook_of(each, lacks, self.grid.seeds)] += count
             if looked_at == {component: self._support.reads(component) for component in self._components}:
                 return tally
 
@@ -333,11 +335,7 @@ class Plan:
     @property
     def needs_nets(self) -> bool:
         """Whether something is made of trained nets, or found out about them."""
-        return bool(self._deployments or self.grid.measure)
-
-    @cached_property
-    def _measurements(self) -> tuple[bytes, ...]:
-        return tuple(measurement.digest() for measurement in self.grid.measure)
+        return bool(self._deployments or self.grid.measure or self.grid.update)
 
     @cached_property
     def _deployments(self) -> tuple[bytes, ...]:
@@ -370,28 +368,6 @@ class Plan:
     def _changes_components(self) -> bool:
         """Whether an override sets more than the protocol and the resources."""
         return any(override.components for override in self.grid.overrides)
-
-
-class _CellOutcome(NamedTuple):
-    """What becomes of a cell."""
-
-    skip: str | None
-    """Why it is skipped; None where it runs."""
-    lacks: str | None
-    """Why it has no room, where it would run."""
-    tuning: int
-    """How many trials tune it."""
-    is_variant: bool = False
-    """Whether it runs, and makes something of trained nets."""
-    measures: bool = False
-    """Whether it is about the nets of another cell, run or skipped."""
-
-
-def _outlook(cell: Cell, lacks: Lacks, seeds: Sequence[int]) -> _CellOutcome:
-    measures = cell.measurement is not None
-    if cell.skip is not None:
-        return _CellOutcome(cell.skip, None, 0, measures=measures)
-    return _CellOutcome(None, lacks(cell), cell.tuning_total(seeds), cell.is_variant, measures)
 
 
 def _key(cell: Cell) -> bytes:

@@ -59,17 +59,19 @@ def _cache(cluster: ClusterSpec | None) -> Path:
 
 
 def prepare_data(plan: Plan, location: DataLocation, progress: Progress) -> dict[str, int]:
-    """Decode and split every data set that is used. Label of the level to the examples that a trial trains on.
+    """Decode and split every data set that is used, along streams too. Label of the level to the examples that a trial
+    trains on.
 
     Raises GridError, at the data set's place in the grid: an image that cannot be read, too few examples to split, more
     of each class asked for than there are.
     """
     wrong: list[Placed] = []
     examples: dict[str, int] = {}
-    for data in plan.data:
+    for data in plan.every_data:
         if data.unsupported is not None:
             continue
-        progress.note(f"data: {data.level.label}")
+        if data in plan.data:
+            progress.note(f"data: {data.level.label}")
         try:
             trial_split = _divided(data, location, plan)
         except DataError as error:

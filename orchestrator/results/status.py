@@ -13,7 +13,7 @@ from orchestrator.store.lock_note import Holder, living_holder
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import COPIED_AT
 from orchestrator.text import counted
-from results_schema import CONFIRMATION, MEASUREMENT, RETRYABLE, still_to_run
+from results_schema import CONFIRMATION, MEASUREMENT, RETRYABLE, UPDATE, still_to_run
 from trainables import AXES, levels_shown
 
 FAILURES_SHOWN: Final = 5
@@ -74,6 +74,8 @@ class Progress:
     """Trials among them that tune."""
     measurements: int
     """Those that measure others."""
+    updates: int
+    """Those that train along a stream."""
     unplanned: int
     """Trials of earlier grids whose rows are kept."""
     running: tuple[RunningTrial, ...]
@@ -120,6 +122,7 @@ def read_progress(paths: ResultsPaths, journal: Journal, failures: int = FAILURE
         counts=counts,
         tuning=_of_purpose(journal, "tuning"),
         measurements=_of_purpose(journal, MEASUREMENT),
+        updates=_of_purpose(journal, UPDATE),
         unplanned=_unplanned(journal, counts),
         running=_running(journal),
         failures=_failures(journal, failures),
@@ -199,7 +202,7 @@ def _named(row: Sequence[Any]) -> _Named:
     trial_id, *labels, seed, purpose, tuned, measurement = row
     levels = tuple(map(str, labels))
     name = f"tuning {shown_text(tuned)}" if purpose == "tuning" else f"seed {seed}"
-    name = f"confirmation, {name}" if purpose == CONFIRMATION else name
+    name = f"{purpose}, {name}" if purpose in (CONFIRMATION, UPDATE) else name
     name = name if measurement is None else f"{measurement}, {name}"
     return _Named(trial_id, levels, name, " / ".join([*levels_shown(levels), name]))
 

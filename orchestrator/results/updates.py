@@ -2,29 +2,33 @@
 
 A policy says after each block whether the net is trained again on all that has come. Test, then train: each block is
 answered by the net that there is when it comes (Gama, Sebastiao and Rodrigues 2013, "On evaluating stream learning
-algorithms"). Nets that differ in nothing but the blocks that they have seen (the option `seen`) are one stream; nothing is
-trained here.
+algorithms"). Nets that differ in nothing but the blocks that they have seen (the option `seen`, which the section `update`
+gives) are one stream; nothing is trained here.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final
 
 import pandas as pd
 
-from orchestrator.errors import UserError
+from orchestrator.errors import OrchError, UserError
+from orchestrator.evidence.judge import latest_grid
+from orchestrator.grid.reader import read_text
+from orchestrator.grid.updating import USUAL, Periodic, Policy, named
 from orchestrator.store.frames import TablesRead
-from results_schema import PREQUENTIAL
-from trainables import AXES
+from results_schema import ENVIRONMENTS, EVALUATION, PREQUENTIAL, UPDATE
+from trainables import AXES, NOTHING_MADE
 
-EVERY: Final = 5
-"""Blocks from one retraining to the next, of the policy `periodic`."""
 _CONFIGS: Final = ["model_config", "optimizer_config", "regularizer_config", "protocol_config", "data_fingerprint"]
 _WANTED: Final = [
     *("trial_id", "purpose", "planned", "status", "seed", *AXES, "dataset_config", *_CONFIGS),
     *("train_seconds", "total_seconds"),
 ]
+_GRID: Final = Path("grid.yaml")
+"""What the recorded grid is called, of which nothing that is wrong is told."""
 _TOLD: Final = ["trial_id", "block", "shift", "n", "accuracy", "p_value", "alarm"]
 
 
@@ -79,17 +83,6 @@ Retrains = Callable[[Moment], bool]
 """Whether a net is trained again then. Raises LacksNetError."""
 
 
-def policies(every: int = EVERY) -> Mapping[str, Retrains]:
-    """By name, from what trains never again to what always does."""
-    return {
-        "never": lambda _: False,
-        f"periodic {every}": lambda now: (now.block + 1) % every == 0,
-        "on_alarm": lambda now: _alarmed(now.said),
-        "on_alarm doubling": _has_doubled,
-        "always": lambda _: True,
-    }
-
-
 def _has_doubled(now: Moment) -> bool:
     """Whether the blocks since the alarm, that one among them, are 1, 2, 4, ...: twice as many as at the last retraining."""
     return _alarmed(now.said) or (now.since_alarm is not None and (now.since_alarm + 1).bit_count() == 1)
@@ -99,6 +92,38 @@ def _alarmed(said: OnBlock) -> bool:
     if said.alarm is None:
         raise LacksNetError("an alarm has fewer than 30 pictures to compare with; ask for fewer blocks")
     return said.alarm
+
+
+_RETRAINS: Final[Mapping[str, Retrains]] = {
+    "never": lambda _: False,
+    "on_alarm": lambda now: _alarmed(now.said),
+    "on_alarm doubling": _has_doubled,
+    "always": lambda _: True,
+}
+
+
+def by_name(policies: Sequence[Policy] = USUAL) -> Mapping[str, Retrains]:
+    """What each of them does, in their order."""
+    return {named(policy): _retrains(policy) for policy in policies}
+
+
+def _retrains(policy: Policy) -> Retrains:
+    if isinstance(policy, Periodic):
+        every = policy.periodic
+        return lambda now: (now.block + 1) % every == 0
+    return _RETRAINS[policy]
+
+
+def _chosen(tables: TablesRead, every: int | None = None) -> Mapping[str, Retrains]:
+    """Those that the latest grid asks for, or the usual ones where it asks for none or another `every` is given."""
+    if every is not None:
+        return by_name([Periodic(periodic=every) if isinstance(policy, Periodic) else policy for policy in USUAL])
+    text = latest_grid(tables.wanted(ENVIRONMENTS, ["started_at", "grid"]))
+    try:
+        update = None if text is None else read_text(text, _GRID).update
+    except OrchError:  # what another orch has recorded
+        update = None
+    return by_name() if update is None else by_name(update.policies)
 
 
 def steps(nets: Mapping[int, Net], retrains: Retrains) -> Iterator[Step]:
@@ -169,8 +194,8 @@ def streams(tables: TablesRead, alpha: float | None = None) -> list[Stream]:
     alpha: the largest p of an alarm; as `prequential` was measured where it is None.
     """
     trials = tables.every_trial(_WANTED)
-    trials = trials[trials["planned"].eq(True) & trials["purpose"].eq("evaluation") & trials["status"].eq("completed")]
-    trials = trials[trials["deployment"].eq("none")]
+    along = trials["purpose"].isin([EVALUATION, UPDATE]) & trials["deployment"].eq(NOTHING_MADE)
+    trials = trials[trials["planned"].eq(True) & along & trials["status"].eq("completed")]
     rows = tables.wanted(PREQUENTIAL, _TOLD).drop_duplicates(["trial_id", "block"])  # measured with several alphas
     said = {str(trial_id): _said(of_net, alpha) for trial_id, of_net in rows.groupby("trial_id", sort=False)}
     found: dict[tuple[object, ...], dict[int, Net]] = {}
@@ -197,32 +222,32 @@ def _said(rows: pd.DataFrame, alpha: float | None) -> dict[int, OnBlock]:
     return {int(block): OnBlock(str(shift), int(n), float(right), alarm) for block, shift, n, right, alarm in named}
 
 
-def updates(tables: TablesRead, every: int = EVERY, alpha: float | None = None) -> pd.DataFrame:
+def updates(tables: TablesRead, every: int | None = None, alpha: float | None = None) -> pd.DataFrame:
     """A row for each stream, seed and policy, as `Update` says; none where no net goes along a stream.
 
-    every: of the policy `periodic`; alpha: as for `streams`. Raises UserError where one of them means nothing.
+    every: of the policy `periodic`, beside all others, in place of those that the grid asks for; alpha: as for `streams`.
+    Raises UserError where one of them means nothing.
     """
-    if every < 1 or (alpha is not None and not 0 < alpha < 1):
+    if (every is not None and every < 1) or (alpha is not None and not 0 < alpha < 1):
         raise UserError(
             f"every is a number of blocks, 1 or more, and alpha lies between 0 and 1: not {every} and {alpha}"
         )
-    found = [
-        stream.under(policy, retrains)
-        for stream in streams(tables, alpha)
-        for policy, retrains in policies(every).items()
-    ]
+    chosen = _chosen(tables, every)
+    found = [stream.under(policy, retrains) for stream in streams(tables, alpha) for policy, retrains in chosen.items()]
     names = list(Update.__dataclass_fields__)
-    return pd.DataFrame([asdict(one) for one in found], columns=names)
+    rows = pd.DataFrame([asdict(one) for one in found], columns=names)
+    return rows.astype(dict.fromkeys(("retrainings", "alarms"), "Int64"))
 
 
-def by_block(tables: TablesRead, every: int = EVERY) -> pd.DataFrame:
+def by_block(tables: TablesRead) -> pd.DataFrame:
     """A row for each stream, seed, policy and block: how right the net was that answered for it. Policies that ask for a net
     which was not trained are left out.
     """
     columns = ["dataset", "model", "optimizer", "regularizer", "seed", "policy", "block", "shift", "accuracy"]
     rows: list[tuple[object, ...]] = []
+    chosen = _chosen(tables)
     for stream in streams(tables):
-        for policy, retrains in policies(every).items():
+        for policy, retrains in chosen.items():
             if stream.under(policy, retrains).reason is not None:
                 continue
             named = (stream.dataset, stream.model, stream.optimizer, stream.regularizer, stream.seed, policy)

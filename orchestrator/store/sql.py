@@ -22,6 +22,8 @@ from results_schema import (
     TABLES,
     TRIALS,
     TUNING_TRIALS,
+    UPDATE,
+    UPDATE_TRIALS,
     CellRow,
     Table,
 )
@@ -51,6 +53,7 @@ WHICH_TRIALS: Final = {
     EARLIER_TRIALS.name: "NOT trials.planned",
     CONFIRMATION_TRIALS.name: "trials.planned AND trials.purpose IS 'confirmation'",
     MEASUREMENTS.name: f"trials.planned AND trials.purpose IS '{MEASUREMENT}'",
+    UPDATE_TRIALS.name: f"trials.planned AND trials.purpose IS '{UPDATE}'",
 }
 """Which of the journal's trials stand in each table of trials."""
 
@@ -75,6 +78,12 @@ PREDICTIONS: Final[Mapping[str, str]] = {
 
 PARENTS: Final = "CREATE INDEX IF NOT EXISTS trials_by_parent ON trials (parent_id) WHERE parent_id IS NOT NULL"
 """What finds the variants and measurements of a trial."""
+
+_ALONG_STREAMS: Final = (
+    "SELECT trials.cell_id FROM trials LEFT JOIN trials AS net ON net.trial_id = trials.parent_id"
+    f" WHERE '{UPDATE}' IN (trials.purpose, net.purpose)"
+)
+"""Cells along a stream: they are called as their grid called them, and no other for what tells them apart."""
 
 CALL_AS: Final = (
     f"UPDATE cells SET ({', '.join(AXES)}) ="
@@ -257,7 +266,7 @@ Naming = Callable[[str, Collection[KeptLevel]], Mapping[KeptLevel, str]]
 """Of an axis and all of its levels here, the label of each."""
 
 
-Purpose = Literal["evaluation", "tuning", "confirmation", "measurement"]
+Purpose = Literal["evaluation", "tuning", "confirmation", "measurement", "update"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +338,7 @@ class Planning:
         rows = self._db.execute(
             f"SELECT cell_id, {axis}, {axis}_config, tuning_config, {content},"
             " cell_id IN (SELECT cell_id FROM trials WHERE planned)"
-            " FROM cells WHERE cell_id IN (SELECT cell_id FROM trials)"
+            f" FROM cells WHERE cell_id IN (SELECT cell_id FROM trials) AND cell_id NOT IN ({_ALONG_STREAMS})"
         )
         shared: dict[tuple[object, ...], KeptLevel] = {}  # cells are many, and have few levels
         for cell_id, *row in rows:

@@ -30,6 +30,7 @@ from results_schema import (
     TRAINED_NET,
     TRIALS,
     TUNING_TRIALS,
+    UPDATE_TRIALS,
     VERSION,
     Table,
 )
@@ -89,7 +90,7 @@ def part_of(table: Table, trials: pa.Table) -> pa.Table:
     planned = pc.fill_null(_column(trials, "planned"), False)
     if table is EARLIER_TRIALS:
         return trials.filter(pc.invert(planned))
-    if table in (CONFIRMATION_TRIALS, MEASUREMENTS):  # there was no such trial then
+    if table in (CONFIRMATION_TRIALS, MEASUREMENTS, UPDATE_TRIALS):  # there was no such trial then
         return trials.slice(0, 0)
     tunes = pc.fill_null(pc.equal(_column(trials, "purpose"), "tuning"), False)
     return trials.filter(pc.and_(planned, tunes if table is TUNING_TRIALS else pc.invert(tunes)))

@@ -11,6 +11,7 @@ from orchestrator.grid import GridSpec
 from orchestrator.grid.measurements import measurement
 from orchestrator.grid.mistakes import Mistakes
 from orchestrator.plan.plan import Plan
+from orchestrator.plan.updating import stream_measurement
 from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.place import journal_to_read
@@ -45,9 +46,13 @@ def asked_for(text: str) -> Measurement:
 
 
 def with_measurements(grid: GridSpec, paths: ResultsPaths, wanted: Sequence[Measurement]) -> GridSpec:
-    """The grid with these too, and with those that were asked for before: what it no longer names is an earlier grid's."""
+    """The grid with these too, and with those that were asked for before: what it no longer names is an earlier grid's.
+    What is measured along a stream alone, for the section `update`, is of no other trial.
+    """
+    along = stream_measurement(grid)
     with closing(Journal.read(journal_to_read(paths))) as journal:
-        every = {one.digest(): one for one in (*grid.measure, *_planned(journal), *wanted)}
+        before = (one for one in _planned(journal) if one != along)
+        every = {one.digest(): one for one in (*grid.measure, *before, *wanted)}
     return grid.model_copy(update={"measure": tuple(every.values())})
 
 

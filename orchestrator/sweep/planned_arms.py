@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from orchestrator.plan.cell import Cell
 from orchestrator.plan.plan import Plan
 from orchestrator.sweep.record import cell_row
+from results_schema import EVALUATION
 from trainables.data.subset import SeededSplit
 from trainables.errors import DataError
 
@@ -64,8 +65,12 @@ def _frame(plan: Plan, divisions: "_Divisions") -> "pd.DataFrame":
     import pandas as pd
 
     sizes = _Sizes()
-    running = (cell for cell in plan.cells() if cell.skip is None and cell.data.missing is None)
+    running = (cell for cell in plan.cells() if _is_compared(cell) and cell.data.missing is None)
     return pd.DataFrame([_row(cell, sizes, divisions) for cell in islice(running, _LOOKED_AT)])
+
+
+def _is_compared(cell: Cell) -> bool:
+    return cell.skip is None and cell.purpose == EVALUATION
 
 
 def _row(cell: Cell, sizes: "_Sizes", divisions: "_Divisions") -> dict[str, object]:

@@ -22,7 +22,7 @@ from orchestrator.sweep.counting import Expectation, FlopCounter
 from orchestrator.sweep.queue import Packing, TrialQueue, Waiting
 from orchestrator.sweep.tuning.tuner import CellTuner, DeferredCell, DeferredCells, DeferredTrial
 from orchestrator.sweep.variants import WaitingVariants, values_of_parent, without_net
-from results_schema import ENDED, MEASUREMENT, NOT_MADE, OPEN, RETRYABLE, CellRow
+from results_schema import ENDED, NOT_MADE, OPEN, RETRYABLE, CellRow
 from trainables import AXES
 from trainables.component import Component
 from trainables.interfaces import Deployment, Model
@@ -117,7 +117,7 @@ def trial_rows(cell: Cell, seeds: Sequence[int], fresh: Sequence[int] = ()) -> I
     several = cell.tuning if cell.tuning is not None and cell.tuning.repetitions > 1 else None
     for seed in seeds:
         repetition = None if several is None else several.repetition_of(seed)
-        purpose: Purpose = "confirmation" if seed in fresh else MEASUREMENT if cell.measurement else "evaluation"
+        purpose: Purpose = "confirmation" if seed in fresh else cell.purpose
         parent = cell.parent_id(seed) if cell.has_parent and cell.skip is None else None
         yield PlannedRow(trial_identity(identity, seed), cell_id, purpose, seed, source, cell.skip, repetition, parent)
 

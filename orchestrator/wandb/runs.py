@@ -15,7 +15,7 @@ from orchestrator.plan.tuned import shown_text
 from orchestrator.store import sql
 from orchestrator.store.journal import Journal
 from orchestrator.text import counted
-from results_schema import CONFIRMATION, ENDED, EPOCHS, MEASUREMENT, TRAINED, TRIALS, UNDER_WAY
+from results_schema import CONFIRMATION, ENDED, EPOCHS, MEASUREMENT, TRAINED, TRIALS, UNDER_WAY, UPDATE
 from trainables import AXES, levels_shown
 
 Value = str | int | float | bool | list[Any] | None
@@ -78,7 +78,7 @@ class Run:
     name: str
     group: str
     purpose: str
-    """`evaluation` or `tuning`."""
+    """As in `trials`; of the run of a whole cell `cell`."""
     tags: tuple[str, ...]
     config: dict[str, Value]
     """Flat: `dataset.name`, `model.depth`, `protocol.epochs`, `seed`."""
@@ -144,8 +144,8 @@ def read_run(journal: Journal, trial: RunUnit, directory_id: str) -> Run:
     which = f"seed {row['seed']}"
     if row["purpose"] == "tuning":
         which = f"tuning {shown_text(row['tuned']) or trial_id}"
-    elif row["purpose"] == CONFIRMATION:
-        which = f"confirmation, seed {row['seed']}"
+    elif row["purpose"] in (CONFIRMATION, UPDATE):
+        which = f"{row['purpose']}, seed {row['seed']}"
     return Run(
         run_id=trial.run_id(directory_id),
         name=name_of(label, which),

@@ -6,7 +6,7 @@ import pandas as pd
 
 from orchestrator.report.measured.section import CELL, Section, cells_table
 from orchestrator.report.page_data import Column
-from orchestrator.results.updates import by_block, policies, updates
+from orchestrator.results.updates import by_block, updates
 from orchestrator.store.frames import TablesRead
 from trainables import AXES, NOTHING_MADE
 
@@ -15,7 +15,7 @@ _ABOUT: Final = (
     " how often nets were trained again for it. The policy on_alarm trains again after each block that alarms, on_alarm"
     " doubling also when the blocks since then are twice as many as at the last time, always after every block. Read off the"
     " nets that have seen some blocks of the stream; a policy is left out where a net that it asks for was not trained."
-    " Results.updates() has each seed."
+    " `orch results RESULTS --updates` has each seed."
 )
 _BY_BLOCK: Final = (
     "Accuracy on each block of a stream under each policy, mean over seeds: what a shift costs and for how long."
@@ -65,7 +65,7 @@ def retraining_by_block(tables: TablesRead, trials: pd.DataFrame) -> Section | N
     if not (rows["policy"] != "never").any():
         return None
     rows = rows.assign(**{CELL: rows.groupby([*AXES], sort=False).ngroup()})
-    told = [policy for policy in policies() if (rows["policy"] == policy).any()]
+    told = list(dict.fromkeys(rows["policy"]))
     figures = rows.groupby([CELL, "block", "policy"])["accuracy"].mean().unstack("policy")[told]
     named = rows.groupby([CELL, "block"]).agg({"block": "first", "shift": "first"}).rename(columns={"block": "number"})
     columns = (Column("block", "count"), Column("shift", "text"), *(Column(policy, "number") for policy in told))

@@ -8,8 +8,9 @@ import pytest
 import orchestrator
 from orchestrator.cli import run
 from orchestrator.errors import UserError
+from orchestrator.grid.updating import USUAL, Periodic
 from orchestrator.report.contents import read_page
-from orchestrator.results.updates import Net, OnBlock, Stream, policies, steps
+from orchestrator.results.updates import Net, OnBlock, Stream, by_name, steps
 from orchestrator.store.paths import ResultsPaths
 
 BLOCKS = 12
@@ -34,7 +35,7 @@ def nets(false_alarm: int | None = None) -> dict[int, Net]:
 
 
 def seen_by(policy: str, every: int = 5, false_alarm: int | None = None) -> list[int]:
-    return [step.seen for step in steps(nets(false_alarm), policies(every)[policy])]
+    return [step.seen for step in steps(nets(false_alarm), by_name((*USUAL, Periodic(periodic=every)))[policy])]
 
 
 def test_each_policy_has_the_net_of_its_time() -> None:
@@ -51,7 +52,7 @@ def test_each_policy_has_the_net_of_its_time() -> None:
 
 def test_figures_are_of_all_pictures_and_of_the_retrainings_alone() -> None:
     stream = Stream("digits", "mlp", "adam", "none", 3, nets())
-    of = {name: stream.under(name, retrains) for name, retrains in policies().items()}
+    of = {name: stream.under(name, retrains) for name, retrains in by_name().items()}
     assert of["never"].accuracy == pytest.approx((4 * 0.9 + 8 * 0.5) / 12)
     assert of["on_alarm"].accuracy == of["always"].accuracy == pytest.approx((10 * 0.9 + 2 * 0.5) / 12)
     assert [of[name].retrainings for name in of] == [0, 2, 2, 5, 11]
@@ -62,26 +63,26 @@ def test_figures_are_of_all_pictures_and_of_the_retrainings_alone() -> None:
 
 def test_blocks_weigh_by_their_pictures() -> None:
     two = {0: OnBlock("none", 30, 1.0, False), 1: OnBlock("none", 90, 0.0, False)}
-    never = Stream("digits", "mlp", "adam", "none", 0, {0: Net(None, two)}).under("never", policies()["never"])
+    never = Stream("digits", "mlp", "adam", "none", 0, {0: Net(None, two)}).under("never", by_name()["never"])
     assert never.accuracy == 0.25
 
 
 def test_what_is_lacking_is_told() -> None:
     some = {seen: net for seen, net in nets().items() if seen in (0, 5, 10)}
     stream = Stream("digits", "mlp", "adam", "none", 0, some)
-    of = {name: stream.under(name, retrains) for name, retrains in policies().items()}
+    of = {name: stream.under(name, retrains) for name, retrains in by_name().items()}
     assert {name for name, found in of.items() if found.accuracy is None} == {"on_alarm doubling", "always"}
     assert of["always"].reason == "no net has seen 1 blocks" and of["always"].retrainings is None
     blind = {0: Net(1.0, {0: OnBlock("none", 40, 1.0, None), 1: OnBlock("none", 40, 1.0, None)})}
     stream = Stream("digits", "mlp", "adam", "none", 0, blind)
     for name in ("on_alarm", "on_alarm doubling"):
-        assert "fewer than 30 pictures" in str(stream.under(name, policies()[name]).reason)
-    assert stream.under("never", policies()["never"]).accuracy == 1
+        assert "fewer than 30 pictures" in str(stream.under(name, by_name()[name]).reason)
+    assert stream.under("never", by_name()["never"]).accuracy == 1
     assert (
         Stream(
             "digits", "mlp", "adam", "none", 0, {0: Net(None, blind[0].blocks), 1: Net(None, {1: blind[0].blocks[1]})}
         )
-        .under("always", policies()["always"])
+        .under("always", by_name()["always"])
         .train_seconds
         is None
     )

@@ -18,14 +18,11 @@ from orchestrator.store.journal import Journal
 from orchestrator.store.paths import ResultsPaths
 from orchestrator.store.tables import export, read
 from results_schema import (
-    CONFIRMATION_TRIALS,
-    EARLIER_TRIALS,
-    MEASUREMENTS,
     OF_MEASUREMENTS,
     TABLES,
     THRESHOLDS,
+    TRIAL_TABLES,
     TRIALS,
-    TUNING_TRIALS,
     VERSION,
     Table,
 )
@@ -43,9 +40,9 @@ def test_a_table_has_the_declared_schema(paths: ResultsPaths, table: Table) -> N
     assert written.remove_metadata().equals(table.schema.remove_metadata())
     assert all(written.field(name).metadata == table.schema.field(name).metadata for name in table.columns)
     assert written.metadata[b"results_version"] == str(VERSION).encode()
-    assert bool(read(table, paths).num_rows) == (
-        table not in (TUNING_TRIALS, EARLIER_TRIALS, CONFIRMATION_TRIALS, THRESHOLDS, MEASUREMENTS, *OF_MEASUREMENTS)
-    ), "the sample has no such"
+    assert bool(read(table, paths).num_rows) == (table not in (*TRIAL_TABLES[1:], THRESHOLDS, *OF_MEASUREMENTS)), (
+        "the sample has no such"
+    )
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)

@@ -26,6 +26,7 @@ from results_schema import (
     TRIAL_TABLES,
     TRIALS,
     TUNING_TRIALS,
+    UPDATE_TRIALS,
     Table,
 )
 from tests.orchestrator import tuned_sample
@@ -33,7 +34,7 @@ from tests.orchestrator.sample import Cell
 
 JOINED = ("trainable_parameters", "model_bytes", "feature_seconds", "total_seconds")
 LATEST = (tuned_sample.SGD,)
-ROWS = {TRIALS: 2, TUNING_TRIALS: 4, EARLIER_TRIALS: 12, CONFIRMATION_TRIALS: 0, MEASUREMENTS: 0}
+ROWS = {TRIALS: 2, TUNING_TRIALS: 4, EARLIER_TRIALS: 12, CONFIRMATION_TRIALS: 0, MEASUREMENTS: 0, UPDATE_TRIALS: 0}
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ def test_results_of_before_trials_confirmed_have_none_that_do(
     for table in (TRIALS, TUNING_TRIALS, EARLIER_TRIALS):
         rows = pq.read_table(paths.table(table.name))
         pq.write_table(rows.replace_schema_metadata({"results_version": "7"}), paths.table(table.name))
-    for table in (CONFIRMATION_TRIALS, MEASUREMENTS):
+    for table in (CONFIRMATION_TRIALS, MEASUREMENTS, UPDATE_TRIALS):
         paths.table(table.name).unlink()
     paths.checksums.unlink()
     if left == "tables":
@@ -157,7 +158,8 @@ def test_results_of_before_trials_confirmed_have_none_that_do(
 
 
 @pytest.mark.parametrize(
-    ("later", "version"), [(CONFIRMATION_TRIALS, 7), (THRESHOLDS, 9), (MEASUREMENTS, 11), (CORRUPTIONS, 11)]
+    ("later", "version"),
+    [(CONFIRMATION_TRIALS, 7), (THRESHOLDS, 9), (MEASUREMENTS, 11), (CORRUPTIONS, 11), (UPDATE_TRIALS, 13)],
 )
 def test_where_a_table_came_later_no_trial_of_before_waits_again(
     paths: ResultsPaths, later: Table, version: int, capsys: pytest.CaptureFixture[str]
