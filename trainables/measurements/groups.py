@@ -54,6 +54,14 @@ class GroupRow:
     recall_macro: Annotated[
         float | None, Column("1", "Mean recall over the classes that it has examples of; null for slices.", "higher")
     ] = None
+    selection_rate: Annotated[
+        float | None,
+        Column(
+            "1",
+            "Share of them that are answered with the class of interest: the one that the data set names as `positive`, else"
+            " the second of two. Null for slices, and where there is no such class.",
+        ),
+    ] = None
     p: Annotated[
         float | None,
         Column(
@@ -138,6 +146,7 @@ class Groups(Measurement):
         cuts: dict[str, Cut] = {}
         worst: list[float] = []
         odds: list[float] = []
+        interest = _of_interest(net.data.info)
         for by in dict.fromkeys(self.by):
             parts = parted(net, by)
             if isinstance(parts, Cut):
@@ -145,7 +154,7 @@ class Groups(Measurement):
                 continue
             found = group_rows(targets, answers, parts, classes=len(net.data.info.classes))
             named = [each for each in found if each.group != NO_VALUE]
-            rows += _named_rows(by, found, NO_VALUE)
+            rows += _named_rows(by, found, NO_VALUE, interest)
             lowest = worst_group(named, of_any_class=by == CLASS)
             differing = None if by == CLASS else equalized_odds(named)
             worst += [lowest.accuracy] if lowest is not None and lowest.accuracy is not None else []
@@ -157,8 +166,18 @@ class Groups(Measurement):
         return Findings(GroupTables(groups=tuple(rows)), headlines)
 
 
-def _named_rows(by: str, found: Sequence[Measured], no_value: str) -> list[GroupRow]:
-    rows = [_row(by, each, "they have no value" if each.group == no_value else _left_out(by, each)) for each in found]
+def _of_interest(data: DataInfo) -> int | None:
+    """Index of the class whose selection rate is told."""
+    if data.positive is not None:
+        return data.classes.index(data.positive)
+    return 1 if len(data.classes) == 2 else None
+
+
+def _named_rows(by: str, found: Sequence[Measured], no_value: str, interest: int | None) -> list[GroupRow]:
+    rows = [
+        _row(by, each, "they have no value" if each.group == no_value else _left_out(by, each), interest)
+        for each in found
+    ]
     compared = [row for row in rows if row.left_out is None]
     alone = "no other group that it can be compared with"
     return [replace(row, left_out=alone) if compared == [row] else row for row in rows]
@@ -171,7 +190,7 @@ def _left_out(by: str, found: Measured) -> str | None:
     return (too_few(found.n) if by == CLASS else found.left_out) or None
 
 
-def _row(by: str, found: Measured, left_out: str | None) -> GroupRow:
+def _row(by: str, found: Measured, left_out: str | None, interest: int | None) -> GroupRow:
     return GroupRow(
         by=by,
         part=found.group,
@@ -180,6 +199,7 @@ def _row(by: str, found: Measured, left_out: str | None) -> GroupRow:
         accuracy_low=found.accuracy_low,
         accuracy_high=found.accuracy_high,
         recall_macro=found.recall_macro,
+        selection_rate=None if interest is None else found.selection_rates[interest],
         left_out=left_out,
     )
 

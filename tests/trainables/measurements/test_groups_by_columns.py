@@ -99,6 +99,24 @@ def test_groups_are_the_values_of_a_column(net: MeasuredNet, by: str) -> None:
     assert all(row.p is None for row in rows)
 
 
+@pytest.mark.parametrize(
+    ("classes", "positive", "answered"), [(10, "3", 3), (10, None, None), (2, None, 1), (2, "0", 0)]
+)
+def test_how_often_each_group_is_answered_with_the_class_of_interest(
+    net: MeasuredNet, classes: int, positive: str | None, answered: int | None
+) -> None:
+    few = net.tested._replace(outputs=net.tested.outputs[:, :classes], targets=net.tested.targets % classes)
+    info = replace(net.data.info, classes=net.data.info.classes[:classes], positive=positive)
+    asked = replace(net, data=replace(net.data, info=info), tested=few)
+    light = told(net)["light"]
+    chosen = (few.outputs.argmax(dim=1) == answered).numpy() if answered is not None else None
+    rows = rows_of(asked, "light", "confidence")
+    named = {row.part: row.selection_rate for row in rows if row.by == "light"}
+    expected = {part: None if chosen is None else chosen[light == part].mean() for part in sorted(set(light))}
+    assert named == expected
+    assert all(row.selection_rate is None for row in rows if row.by == "confidence")
+
+
 def test_the_worst_value_is_the_headline_and_examples_without_one_take_no_part(net: MeasuredNet) -> None:
     worst = found_in(Groups(by=("light",)), net).headlines
     by_light = told(net).groupby("light")["right"].mean()
