@@ -274,8 +274,7 @@ class UnlabelledBatches:
         self._crops = torch.Generator(device).manual_seed(seed)
         self._drawn = 0
         """Batches of this time round."""
-        self._began = self._generators()
-        self._stream = self._endless()
+        self._begin()
 
     def __len__(self) -> int:
         """Images, over all ranks."""
@@ -283,7 +282,12 @@ class UnlabelledBatches:
 
     def draw(self) -> Tensor:
         """Return this rank's part of the next batch: float32 (batch, *shape)."""
-        return next(self._stream)
+        # a generator of its own that looped over the rounds would hold this object, and with it all data, in a cycle
+        while (batch := next(self._round, None)) is None:
+            self._drawn = 0
+            self._begin()
+        self._drawn += 1
+        return batch[0]
 
     def state(self) -> State:
         """The same on every rank."""
@@ -295,15 +299,12 @@ class UnlabelledBatches:
         self._order.set_state(state["order"])
         self._crops.set_state(state["crops"])
         self._drawn = state["drawn"]
-        self._stream = self._endless()
+        self._begin()
 
-    def _endless(self) -> Iterator[Tensor]:
-        while True:
-            self._began = self._generators()
-            for inputs, _ in self._cut(self._order, self._crops, self._shard, skip=self._drawn):
-                self._drawn += 1
-                yield inputs
-            self._drawn = 0
+    def _begin(self) -> None:
+        """Begin a time round, behind what was drawn of it."""
+        self._began = self._generators()
+        self._round = self._cut(self._order, self._crops, self._shard, skip=self._drawn)
 
     def _generators(self) -> tuple[Tensor, Tensor]:
         """Return where the generators stand."""
