@@ -15,7 +15,7 @@ _ABOUT: Final = (
     " how often nets were trained again for it. The policy on_alarm trains again after each block that alarms, on_alarm"
     " doubling also when the blocks since then are twice as many as at the last time, always after every block. Read off the"
     " nets that have seen some blocks of the stream; a policy is left out where a net that it asks for was not trained."
-    " `orch results RESULTS --updates` has each seed."
+    " orch results RESULTS --updates has each seed."
 )
 _BY_BLOCK: Final = (
     "Accuracy on each block of a stream under each policy, mean over seeds: what a shift costs and for how long."
