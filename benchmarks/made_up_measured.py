@@ -25,6 +25,8 @@ from trainables.spec import measurement_identity, trial_identity
 MEASUREMENTS: Final[tuple[Measurement, ...]] = (Corrupt(), Attack(), Groups(), Explain(), Drift())
 _PARTS: Final = 5
 """Of each slice."""
+_CLUSTERS: Final = 8
+"""Of each answer, as many as there are at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +99,25 @@ def _attacks(accuracy: float) -> Iterator[AttackRow]:
 
 def _groups(accuracy: float, classes: tuple[str, ...]) -> Iterator[GroupRow]:
     parts = [("class", name) for name in classes]
-    for number in ("brightness", "contrast", "confidence"):
+    for number in ("brightness", "contrast", "confidence", "distance"):
         parts += [(number, f"{part} of {_PARTS}") for part in range(1, _PARTS + 1)]
+    for name in classes:
+        parts += [("clusters", f"answered {name}, cluster {part} of {_CLUSTERS}") for part in range(1, _CLUSTERS + 1)]
     for place, (by, part) in enumerate(parts):
-        own = accuracy - 0.004 * place
-        yield GroupRow(by=by, part=part, n=1000, accuracy=own, accuracy_low=own - 0.02, accuracy_high=own + 0.02)
+        own = accuracy - 0.004 * (place % 50)
+        p = None if by == "class" else min(1.0, 0.002 * place)
+        recall = own if by == "class" else None
+        ends = own - 0.02, own + 0.02
+        yield GroupRow(
+            by=by,
+            part=part,
+            n=1000,
+            accuracy=own,
+            accuracy_low=ends[0],
+            accuracy_high=ends[1],
+            recall_macro=recall,
+            p=p,
+        )
 
 
 def _explanations(accuracy: float) -> Iterator[ExplanationRow]:
