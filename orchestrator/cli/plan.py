@@ -139,7 +139,9 @@ def _print(seen: "Preview") -> None:
     if counts.measurements:
         table.add_row(f"{counts.measurements:,}", "of them measurements of trained nets (measure), which train nothing")
     if counts.updates:
-        table.add_row(f"{counts.updates:,}", "of them nets that are trained again along a stream (update)")
+        table.add_row(
+            f"{counts.updates:,}", "of them nets along a stream (update), each trained on what has come of it"
+        )
     if counts.variants:
         table.add_row(f"{counts.variants:,}", "of them made of trained nets (deployment), which others of them train")
     if counts.confirmation_trials:

@@ -13,7 +13,7 @@ from orchestrator.report.page_data import Column, DataTable, Field, alike_in, nu
 from orchestrator.results.per_class import Majority
 from orchestrator.results.ranked import broken, counted_as, scope_of
 from orchestrator.text import counted
-from results_schema import UNDER_WAY
+from results_schema import EVALUATION, UNDER_WAY, UPDATE
 from trainables import AXES, METHOD_AXES, axes_shown
 
 SHARED_FIRST: Final = "=1"
@@ -120,7 +120,7 @@ def trial_grid(trials: pd.DataFrame, measures: Mapping[str, Measure]) -> DataTab
 
 
 def problem_grid(trials: pd.DataFrame) -> DataTable:
-    """Cells whose trials failed, diverged or were skipped, with the reason and the seeds. trials: of both purposes.
+    """Cells whose trials failed, diverged or were skipped, with the reason and the seeds. trials: of all purposes.
 
     Those that tune stand last. Where their reasons name the values that they tried, one stands for a cell's all.
     """
@@ -129,10 +129,12 @@ def problem_grid(trials: pd.DataFrame) -> DataTable:
     reasons = broken["reason"].fillna("").map(_one_line)
     tunes = broken["purpose"] == "tuning"
     alike = reasons.mask(tunes & broken["status"].isin(["diverged", "skipped"]), "")
-    problems = broken.assign(reason=reasons, tunes=tunes, alike=alike).sort_values("tunes", kind="stable")
+    purpose = broken["purpose"].fillna(EVALUATION)
+    told = {"reason": reasons, "tunes": tunes, "alike": alike, "purpose": purpose}
+    problems = broken.assign(**told).sort_values("tunes", kind="stable")
     rows = [
         (*key, part["reason"].iloc[0], _seeds(part), part["trial_id"].iloc[0])
-        for (*key, _, _), part in problems.groupby([*shown, "status", "tunes", "alike"], sort=False)
+        for (*key, _, _), part in problems.groupby([*shown, "status", "purpose", "alike"], sort=False)
     ]
     columns = (
         *(Column(axis, "text") for axis in shown),
@@ -146,9 +148,11 @@ def problem_grid(trials: pd.DataFrame) -> DataTable:
 
 def _seeds(trials: pd.DataFrame) -> str:
     """A trial that tunes has no seed of its own."""
-    if trials["purpose"].iloc[0] == "tuning":
+    purpose = trials["purpose"].iloc[0]
+    if purpose == "tuning":
         return "tuning" if len(trials) == 1 else f"tuning ({len(trials)} trials)"
-    return ", ".join(map(str, sorted(trials["seed"])))
+    seeds = ", ".join(map(str, sorted(trials["seed"])))
+    return f"{purpose}: {seeds}" if purpose == UPDATE else seeds
 
 
 def _scores(trials: pd.DataFrame, measures: Mapping[str, Measure]) -> dict[str, Column]:

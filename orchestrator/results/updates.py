@@ -8,8 +8,9 @@ gives) are one stream; nothing is trained here.
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import pandas as pd
@@ -19,7 +20,8 @@ from orchestrator.evidence.judge import latest_grid
 from orchestrator.grid.reader import read_text
 from orchestrator.grid.updating import USUAL, Periodic, Policy, named
 from orchestrator.store.frames import TablesRead
-from results_schema import ENVIRONMENTS, EVALUATION, PREQUENTIAL, UPDATE
+from orchestrator.text import counted
+from results_schema import ENVIRONMENTS, EVALUATION, MEASUREMENT, PREQUENTIAL, UPDATE
 from trainables import AXES, NOTHING_MADE
 
 _CONFIGS: Final = ["model_config", "optimizer_config", "regularizer_config", "protocol_config", "data_fingerprint"]
@@ -29,7 +31,7 @@ _WANTED: Final = [
 ]
 _GRID: Final = Path("grid.yaml")
 """What the recorded grid is called, of which nothing that is wrong is told."""
-_TOLD: Final = ["trial_id", "block", "shift", "n", "accuracy", "p_value", "alarm"]
+_TOLD: Final = ["measurement_id", "trial_id", "block", "shift", "n", "accuracy", "p_value", "alarm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,10 @@ def _has_doubled(now: Moment) -> bool:
 
 def _alarmed(said: OnBlock) -> bool:
     if said.alarm is None:
-        raise LacksNetError("an alarm has fewer than 30 pictures to compare with; ask for fewer blocks")
+        raise LacksNetError(
+            "an alarm has fewer than 30 pictures to compare with: the validation split, or a fifth of the last block that"
+            " was seen; ask for more validation pictures, or for fewer blocks"
+        )
     return said.alarm
 
 
@@ -126,13 +131,17 @@ def _chosen(tables: TablesRead, every: int | None = None) -> Mapping[str, Retrai
     return by_name() if update is None else by_name(update.policies)
 
 
-def steps(nets: Mapping[int, Net], retrains: Retrains) -> Iterator[Step]:
-    """Follow a policy from the first block to the last. nets: by the blocks that they have seen. Raises LacksNetError."""
-    seen, last = 0, max(block for net in nets.values() for block in net.blocks)
+def steps(
+    nets: Mapping[int, Net], retrains: Retrains, lacking: Mapping[int, str] = MappingProxyType({})
+) -> Iterator[Step]:
+    """Follow a policy from the first block to the last. nets: by the blocks that they have seen; lacking: as a `Stream` has
+    it. Raises LacksNetError.
+    """
+    seen, last = 0, max((block for net in nets.values() for block in net.blocks), default=0)
     alarmed: int | None = None
     for block in range(last + 1):
         if seen not in nets:
-            raise LacksNetError(f"no net has seen {seen} blocks")
+            raise LacksNetError(lacking.get(seen, f"no net has seen {counted(seen, 'block')}"))
         said = nets[seen].blocks[block]
         yield Step(block, seen, said)
         alarmed = block if said.alarm else alarmed
@@ -154,7 +163,7 @@ class Update:
     """Of all pictures of the stream, each answered by the net of its time; None where a net is lacking."""
     retrainings: int | None
     alarms: int | None
-    """Blocks that alarmed."""
+    """Blocks that alarmed; None where of some nobody can tell, since there are too few pictures to compare with."""
     train_seconds: float | None
     """That the retrainings took; the first training is that of all policies."""
     reason: str | None
@@ -171,12 +180,14 @@ class Stream:
     regularizer: str
     seed: int
     nets: Mapping[int, Net]
+    lacking: Mapping[int, str] = field(default_factory=dict)
+    """Of nets that are planned and tell nothing, why: by the blocks that they were to see."""
 
     def under(self, policy: str, retrains: Retrains) -> Update:
         """What a policy comes to."""
         named = (self.dataset, self.model, self.optimizer, self.regularizer, self.seed, policy)
         try:
-            taken = list(steps(self.nets, retrains))
+            taken = list(steps(self.nets, retrains, self.lacking))
         except LacksNetError as lacks:
             return Update(*named, None, None, None, None, str(lacks))
         pictures = sum(step.said.n for step in taken)
@@ -184,34 +195,64 @@ class Stream:
         later = sorted({step.seen for step in taken} - {0})
         seconds = [self.nets[seen].seconds for seen in later]
         took = None if None in seconds else sum(each for each in seconds if each is not None)
-        alarms = sum(bool(step.said.alarm) for step in taken)
+        told = [step.said.alarm for step in taken]
+        alarms = None if None in told else sum(map(bool, told))
         return Update(*named, right / pictures, len(later), alarms, took, None)
 
 
 def streams(tables: TablesRead, alpha: float | None = None) -> list[Stream]:
-    """Those of a results directory, of which the net that has seen nothing is there.
+    """Those of a results directory along which some net has been measured, or is to be (the section `update`).
 
     alpha: the largest p of an alarm; as `prequential` was measured where it is None.
     """
     trials = tables.every_trial(_WANTED)
+    trials = trials[trials["planned"].eq(True)]
+    said = _measured(tables, trials, alpha)
     along = trials["purpose"].isin([EVALUATION, UPDATE]) & trials["deployment"].eq(NOTHING_MADE)
-    trials = trials[trials["planned"].eq(True) & along & trials["status"].eq("completed")]
-    rows = tables.wanted(PREQUENTIAL, _TOLD).drop_duplicates(["trial_id", "block"])  # measured with several alphas
-    said = {str(trial_id): _said(of_net, alpha) for trial_id, of_net in rows.groupby("trial_id", sort=False)}
-    found: dict[tuple[object, ...], dict[int, Net]] = {}
-    first: dict[tuple[object, ...], Mapping[str, str]] = {}
-    for trial in trials[trials["trial_id"].isin(list(said))].to_dict("records"):
+    found: dict[tuple[object, ...], _Found] = {}
+    for trial in trials[along].to_dict("records"):
         config = json.loads(trial["dataset_config"])
+        if config.get("stream") is None:
+            continue
         seen = int(config.pop("seen", 0))
         key = (json.dumps(config, sort_keys=True), *(trial[name] for name in _CONFIGS), int(trial["seed"]))
+        of_stream = found.setdefault(key, _Found())
+        of_stream.is_asked |= trial["purpose"] == UPDATE
+        if seen == 0 or not of_stream.labels:
+            of_stream.labels = {axis: str(trial[axis]) for axis in ("dataset", "model", "optimizer", "regularizer")}
+        blocks, status = said.get(str(trial["trial_id"])), trial["status"]
+        if status != "completed" or blocks is None:
+            what = "not measured" if status == "completed" else status.replace("_", " ")
+            of_stream.lacking[seen] = f"the net that has seen {counted(seen, 'block')}: {what}"
+            continue
         seconds = trial["total_seconds"] if pd.notna(trial["total_seconds"]) else trial["train_seconds"]
-        net = Net(float(seconds) if pd.notna(seconds) else None, said[str(trial["trial_id"])])
-        found.setdefault(key, {})[seen] = net
-        if seen == 0:
-            first[key] = {axis: str(trial[axis]) for axis in ("dataset", "model", "optimizer", "regularizer")}
+        of_stream.nets[seen] = Net(float(seconds) if pd.notna(seconds) else None, blocks)
     return [
-        Stream(**labels, seed=int(str(key[-1])), nets=dict(sorted(found[key].items()))) for key, labels in first.items()
+        Stream(**each.labels, seed=int(str(key[-1])), nets=dict(sorted(each.nets.items())), lacking=each.lacking)
+        for key, each in found.items()
+        if each.nets or each.is_asked
     ]
+
+
+@dataclass(slots=True)
+class _Found:
+    """What there is of a stream so far."""
+
+    labels: dict[str, str] = field(default_factory=dict)
+    nets: dict[int, Net] = field(default_factory=dict)
+    lacking: dict[int, str] = field(default_factory=dict)
+    is_asked: bool = False
+    """Whether the section `update` plans it."""
+
+
+def _measured(tables: TablesRead, trials: pd.DataFrame, alpha: float | None) -> dict[str, dict[int, OnBlock]]:
+    """What each net says of each block, by its trial. trials: the planned ones, measurements among them: what an earlier
+    grid has measured with another alpha is passed over.
+    """
+    planned = trials.loc[trials["purpose"].eq(MEASUREMENT), "trial_id"]
+    rows = tables.wanted(PREQUENTIAL, _TOLD)
+    rows = rows[rows["measurement_id"].isin(planned)].drop_duplicates(["trial_id", "block"])  # with several alphas
+    return {str(trial_id): _said(of_net, alpha) for trial_id, of_net in rows.groupby("trial_id", sort=False)}
 
 
 def _said(rows: pd.DataFrame, alpha: float | None) -> dict[int, OnBlock]:
@@ -228,7 +269,8 @@ def updates(tables: TablesRead, every: int | None = None, alpha: float | None = 
     every: of the policy `periodic`, beside all others, in place of those that the grid asks for; alpha: as for `streams`.
     Raises UserError where one of them means nothing.
     """
-    if (every is not None and every < 1) or (alpha is not None and not 0 < alpha < 1):
+    whole = every is None or (isinstance(every, int) and not isinstance(every, bool) and every >= 1)
+    if not whole or not (alpha is None or (isinstance(alpha, float) and 0 < alpha < 1)):
         raise UserError(
             f"every is a number of blocks, 1 or more, and alpha lies between 0 and 1: not {every} and {alpha}"
         )

@@ -58,7 +58,7 @@ def _refuse_unfinished(plan: Plan, paths: ResultsPaths, journal: Journal) -> Non
     statuses = dict(journal.query(_PLANNED, (EVALUATION,)))
     if not ENDED & set(statuses.values()):
         raise UserError(f"no trial has ended in {paths.root}, so nothing has come first: run `orch sweep {grid}` first")
-    wanted = {trial.trial_id for trial in plan.trials()}
+    wanted = {trial.trial_id for trial in plan.trials() if trial.cell.purpose == EVALUATION}
     if wanted != statuses.keys():
         lacking = len(wanted - statuses.keys())
         what = (

@@ -13,7 +13,7 @@ from orchestrator.plan.plan import Plan
 from orchestrator.store.journal import Journal
 from orchestrator.store.sql import TESTS, among
 from orchestrator.text import counted
-from results_schema import TRAINED
+from results_schema import TRAINED, UPDATE
 from trainables import AXES
 from trainables.component import Component
 from trainables.protocol import Protocol
@@ -23,6 +23,7 @@ _SHOWN: Final = 6
 """Differences, levels and seeds that one reason lists."""
 _SINGULAR: Final = {"differ": "differs", "have": "has", "are": "is", "were": "was"}
 _AND_HAVE: Final = " and have "
+_OF_STREAMS: Final = "are of nets along a stream that the grid does not ask for"
 _CONFIGS: Final = tuple(f"{part}_config" for part in (*AXES, "protocol"))
 _OTHERS: Final = ("data_fingerprint", "tuning_config", "varied")
 
@@ -59,8 +60,10 @@ def left_behind(plan: Plan, journal: Journal, *, of_latest: bool = False) -> tup
         return ()  # what is not there has no identity yet
     seeds: dict[str, list[int]] = {}
     which = f"status IN {among(TRAINED)} AND {TESTS}{' AND planned' if of_latest else ''}"
-    for cell_id, seed in journal.query(f"SELECT cell_id, seed FROM trials WHERE {which}"):
+    along: set[str] = set()
+    for cell_id, seed, purpose in journal.query(f"SELECT cell_id, seed, purpose FROM trials WHERE {which}"):
         seeds.setdefault(cell_id, []).append(seed)
+        along.update([cell_id] if purpose == UPDATE else [])
     reasons: Counter[str] = Counter()
     gone = dict(seeds)
     for cell in plan.among(seeds, skipped=True):
@@ -71,7 +74,7 @@ def left_behind(plan: Plan, journal: Journal, *, of_latest: bool = False) -> tup
     if gone:
         compared = _Compared(plan, journal, seeds)
         for cell_id, own in gone.items():
-            reasons[compared.why(cell_id)] += len(own)
+            reasons[_OF_STREAMS if cell_id in along else compared.why(cell_id)] += len(own)
     most_first = sorted(reasons.items(), key=lambda found: (-found[1], found[0]))
     return tuple(LeftBehind(trials, why) for why, trials in most_first)
 

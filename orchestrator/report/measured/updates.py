@@ -12,9 +12,10 @@ from trainables import AXES, NOTHING_MADE
 
 _ABOUT: Final = (
     "Accuracy over all pictures of a stream, each answered by the net that its policy had when it came, mean over seeds, and"
-    " how often nets were trained again for it. The policy on_alarm trains again after each block that alarms, on_alarm"
-    " doubling also when the blocks since then are twice as many as at the last time, always after every block. Read off the"
-    " nets that have seen some blocks of the stream; a policy is left out where a net that it asks for was not trained."
+    " how often nets were trained again for it. The policy never keeps the first net, periodic trains again whenever so many"
+    " blocks have come, on_alarm after each block that alarms, on_alarm doubling also when the blocks since then are twice"
+    " as many as at the last time, always after every block. Read off the nets that have seen some blocks of the stream; seeds"
+    " are left out that lack a net which a policy asks for."
     " orch results RESULTS --updates has each seed."
 )
 _BY_BLOCK: Final = (
@@ -27,10 +28,9 @@ def retraining(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
     if trials.empty:
         return None
     found = updates(tables)
-    rows = found[found["accuracy"].notna()].assign(deployment=NOTHING_MADE)
+    rows = _numbered(found[found["accuracy"].notna()])
     if not (rows["policy"] != "never").any():
         return None
-    rows = rows.assign(**{CELL: rows.groupby([*AXES], sort=False).ngroup()})
     of_all = rows[rows["policy"] == "always"].set_index([CELL, "seed"])["accuracy"]
     beside = rows.set_index([CELL, "seed"])["accuracy"] - of_all.reindex(rows.set_index([CELL, "seed"]).index)
     grouped = rows.assign(beside=beside.to_numpy()).groupby([CELL, "policy"], sort=False)
@@ -45,29 +45,41 @@ def retraining(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
             "seeds": grouped["seed"].nunique(),
         }
     )
-    columns = (
-        Column("policy", "text"),
-        Column("accuracy", "number"),
-        Column("less that of always", "number"),
-        Column("retrainings", "number"),
-        Column("their seconds", "number"),
-        Column("alarms", "number"),
-        Column("seeds", "count"),
-    )
-    return Section("updates", "Retraining", _ABOUT, "What retraining is worth", cells_table(rows, columns, figures))
+    columns = {
+        "policy": Column("policy", "text"),
+        "accuracy": Column("accuracy", "number"),
+        "beside": Column("less that of always", "number"),
+        "retrainings": Column("retrainings", "number"),
+        "seconds": Column("their seconds", "number"),
+        "alarms": Column("alarms", "number"),
+        "seeds": Column("seeds", "count"),
+    }
+    if of_all.empty:
+        del columns["beside"]
+    table = cells_table(rows, tuple(columns.values()), figures[[*columns]])
+    return Section("updates", "Retraining", _ABOUT, "What retraining is worth", table)
 
 
 def retraining_by_block(tables: TablesRead, trials: pd.DataFrame) -> Section | None:
     """trials: completed ones. None where no policy but `never` can be followed."""
     if trials.empty:
         return None
-    rows = by_block(tables).assign(deployment=NOTHING_MADE)
+    rows = _numbered(by_block(tables))
     if not (rows["policy"] != "never").any():
         return None
-    rows = rows.assign(**{CELL: rows.groupby([*AXES], sort=False).ngroup()})
     told = list(dict.fromkeys(rows["policy"]))
     figures = rows.groupby([CELL, "block", "policy"])["accuracy"].mean().unstack("policy")[told]
     named = rows.groupby([CELL, "block"]).agg({"block": "first", "shift": "first"}).rename(columns={"block": "number"})
     columns = (Column("block", "count"), Column("shift", "text"), *(Column(policy, "number") for policy in told))
     table = cells_table(rows, columns, named.join(figures))
     return Section("updates-by-block", "Retraining, block by block", _BY_BLOCK, "Accuracy by block and policy", table)
+
+
+def _numbered(rows: pd.DataFrame) -> pd.DataFrame:
+    """With the numbers of their cells, and of each cell the seeds alone in which every policy was followed: means of
+    different seeds are not compared.
+    """
+    rows = rows.assign(deployment=NOTHING_MADE)
+    rows = rows.assign(**{CELL: rows.groupby([*AXES], sort=False).ngroup()})
+    followed = rows.groupby(CELL)["policy"].transform("nunique")
+    return rows[rows.groupby([CELL, "seed"])["policy"].transform("nunique") == followed]

@@ -72,7 +72,7 @@ def test_what_is_lacking_is_told() -> None:
     stream = Stream("digits", "mlp", "adam", "none", 0, some)
     of = {name: stream.under(name, retrains) for name, retrains in by_name().items()}
     assert {name for name, found in of.items() if found.accuracy is None} == {"on_alarm doubling", "always"}
-    assert of["always"].reason == "no net has seen 1 blocks" and of["always"].retrainings is None
+    assert of["always"].reason == "no net has seen 1 block" and of["always"].retrainings is None
     blind = {0: Net(1.0, {0: OnBlock("none", 40, 1.0, None), 1: OnBlock("none", 40, 1.0, None)})}
     stream = Stream("digits", "mlp", "adam", "none", 0, blind)
     for name in ("on_alarm", "on_alarm doubling"):

@@ -8,6 +8,8 @@ import pytest
 
 import orchestrator
 from orchestrator.cli import run
+from orchestrator.report.contents import read_page
+from orchestrator.store.paths import ResultsPaths
 
 GRID = """\
 name: sweep
@@ -105,3 +107,39 @@ def test_results_without_nets_along_a_stream_say_what_makes_some(capsys: pytest.
     capsys.readouterr()
     assert run(["results", str(RESULTS), "--updates"]) == 0
     assert "a grid with the section `update` trains some" in capsys.readouterr().err
+
+
+def test_another_alpha_is_that_of_the_latest_grid() -> None:
+    sweep(GRID + UPDATE.replace("always]", "on_alarm, always]"))
+    usual = orchestrator.load(RESULTS).updates()
+    assert (usual.loc[usual["policy"] == "never", "alarms"] > 0).all()
+    strict = UPDATE.replace("always]", "on_alarm, always], alpha: 1.0e-300")
+    sweep(GRID + strict)
+    found = orchestrator.load(RESULTS).updates()
+    assert (found.loc[found["policy"] == "never", "alarms"] == 0).all()
+    assert (found.loc[found["policy"] == "on_alarm", "retrainings"] == 0).all()
+
+
+def test_what_came_first_is_confirmed_beside_them(capsys: pytest.CaptureFixture[str]) -> None:
+    sweep(GRID + UPDATE + "measure: groups\n")
+    along = table("update_trials")
+    assert run(["sweep", "grid.yaml", "--engine", "inline", "-q", "--confirm", "2"]) == 0, capsys.readouterr().err
+    assert len(table("confirmation_trials")) == 2 * 2
+    pd.testing.assert_frame_equal(table("update_trials"), along)
+
+
+def test_nets_that_broke_or_wait_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    broken = GRID.replace("lr: 0.01", "lr: 1.0e+30").replace("seeds: 2", "seeds: 1")
+    Path("grid.yaml").write_text(broken + UPDATE)
+    run(["sweep", "grid.yaml", "--engine", "inline", "-q"])
+    told = orchestrator.load(RESULTS).updates()
+    assert len(told) == 2 * 3
+    assert set(told["reason"]) == {"the net that has seen 0 blocks: diverged"}
+    sections = {section.name: section for section in read_page(ResultsPaths(RESULTS)).measured}
+    assert "updates" not in sections
+    seeds = {row[-2] for row in read_page(ResultsPaths(RESULTS)).problems.rows}
+    assert {"0", "update: 0"} <= seeds
+    capsys.readouterr()
+    Path("grid.yaml").write_text(broken)
+    assert run(["plan", "grid.yaml"]) == 0
+    assert "nets along a stream that the grid does not ask for" in " ".join(capsys.readouterr().out.split())
