@@ -230,7 +230,8 @@ class Plan:
         given = {*self.added.cells, *self.confirming.cells}
         cells = [*self.among(given)]
         parents = {cell.parent_cell_id for cell in cells if cell.has_parent} - given
-        return sum(map(self._added_to, (*cells, *self.among(parents))))
+        every = (each for cell in (*cells, *self.among(parents)) for each in (cell, *self._beside.cells(cell)))
+        return sum(map(self._added_to, every))
 
     def _added_to(self, cell: Cell) -> int:
         """Count the trials that a cell has for seeds beyond the grid's."""

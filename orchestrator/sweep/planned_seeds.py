@@ -11,7 +11,6 @@ from orchestrator.plan.cell import Cell
 from orchestrator.plan.extra_seeds import first_seeds
 from orchestrator.plan.plan import Plan
 from orchestrator.sweep.record import cell_row
-from results_schema import EVALUATION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +80,7 @@ def _of_claims(plan: Plan, cells: "pd.DataFrame") -> Iterator[int]:
 
 def _running(plan: Plan) -> tuple[list[Cell], bool]:
     """Cells that run, and whether these are all and their data are there."""
-    running = (cell for cell in plan.cells() if cell.skip is None and cell.purpose == EVALUATION)
+    running = (cell for cell in plan.cells() if cell.skip is None and not cell.is_update)
     some = list(islice(running, _LOOKED_AT + 1))
     return some, len(some) <= _LOOKED_AT and all(cell.data.missing is None for cell in some)
 

@@ -14,8 +14,8 @@ _ABOUT: Final = (
     "Accuracy over all pictures of a stream, each answered by the net that its policy had when it came, mean over seeds, and"
     " how often nets were trained again for it. The policy never keeps the first net, periodic trains again whenever so many"
     " blocks have come, on_alarm after each block that alarms, on_alarm doubling also when the blocks since then are twice"
-    " as many as at the last time, always after every block. Read off the nets that have seen some blocks of the stream; seeds"
-    " are left out that lack a net which a policy asks for."
+    " as many as at the last time, always after every block. Read off the nets that have seen some blocks of the stream;"
+    " seeds are left out that lack a net which a policy asks for."
     " orch results RESULTS --updates has each seed."
 )
 _BY_BLOCK: Final = (

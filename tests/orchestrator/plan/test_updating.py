@@ -103,3 +103,13 @@ def test_variants_have_none_of_their_own(tmp_path: Path) -> None:
 def test_data_that_cannot_be_one_is_told(tmp_path: Path, dataset: str, message: str) -> None:
     with pytest.raises(GridError, match=message):
         plan(tmp_path, UPDATE, dataset)
+
+
+def test_all_that_added_seeds_bring_is_counted(tmp_path: Path) -> None:
+    planned = plan(tmp_path, f"measure: [groups, corrupt]\n{UPDATE}")
+    planned.added = planned.added.joined({next(iter(planned.cells())).cell_id: 5})
+    trials = [trial.trial_id for trial in planned.trials()]
+    assert len(trials) == 2 * 2 * (1 + 2 + 2 * 2) + 3 * (1 + 2)
+    kept = ExistingResults({cell.cell_id for cell in planned.cells()}, dict.fromkeys(trials, "completed"))
+    counts = planned.counts(kept)
+    assert (counts.trials, counts.done, counts.to_run) == (len(trials), len(trials), 0)

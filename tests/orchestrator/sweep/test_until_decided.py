@@ -111,6 +111,16 @@ def test_a_plan_says_the_least_and_the_most(
     assert "claims are looked at after 8, 11, 15 seeds; cells" in capsys.readouterr().out
 
 
+def test_what_is_measured_of_more_seeds_counts_at_most_and_nets_along_a_stream_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    more = "measure: [groups, corrupt]\nupdate: {blocks: 4, policies: [never, {periodic: 2}]}\n"
+    planned = told(capsys, "plan", str(grid(tmp_path, more=more)), "--json")
+    along = 4 * 8 * 2 * 2
+    assert (planned["trials"], planned["most_trials"]) == (3 * 4 * 8 + along, 3 * (3 * 15 + 8) + along)
+
+
 def completed(folder: Path) -> int:
     return counts(folder / "results" / "until")["completed"]
 
