@@ -27,13 +27,13 @@ Policy = NamedPolicy | Periodic
 USUAL: Final[tuple[Policy, ...]] = ("never", Periodic(periodic=EVERY), "on_alarm", "on_alarm doubling", "always")
 
 
-def named(policy: Policy) -> str:
+def policy_name(policy: Policy) -> str:
     """What it is called in tables: `on_alarm`, or `periodic 5`."""
     return f"periodic {policy.periodic}" if isinstance(policy, Periodic) else policy
 
 
 def _each_once(policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
-    names = list(map(named, policies))
+    names = list(map(policy_name, policies))
     if not names:
         raise ValueError("it is empty; name a policy, or leave it out for the usual ones")
     if twice := next((name for name in names if names.count(name) > 1), None):

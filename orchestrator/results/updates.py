@@ -18,7 +18,7 @@ import pandas as pd
 from orchestrator.errors import OrchError, UserError
 from orchestrator.evidence.judge import latest_grid
 from orchestrator.grid.reader import read_text
-from orchestrator.grid.updating import USUAL, Periodic, Policy, named
+from orchestrator.grid.updating import USUAL, Periodic, Policy, policy_name
 from orchestrator.store.frames import TablesRead
 from orchestrator.text import counted
 from results_schema import ENVIRONMENTS, EVALUATION, MEASUREMENT, PREQUENTIAL, UPDATE
@@ -109,7 +109,7 @@ _RETRAINS: Final[Mapping[str, Retrains]] = {
 
 def by_name(policies: Sequence[Policy] = USUAL) -> Mapping[str, Retrains]:
     """What each of them does, in their order."""
-    return {named(policy): _retrains(policy) for policy in policies}
+    return {policy_name(policy): _retrains(policy) for policy in policies}
 
 
 def _retrains(policy: Policy) -> Retrains:

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.errors import GridError
 from orchestrator.grid.reader import read_text
 from orchestrator.grid.spec import GridSpec
-from orchestrator.grid.updating import named
+from orchestrator.grid.updating import policy_name
 
 GRID = "name: grid\naxes: {dataset: digits, model: mlp, optimizer: adam}\n"
 
@@ -32,7 +32,7 @@ def test_nets_are_those_that_its_policies_ask_for() -> None:
 
 def test_the_usual_policies_are_those_that_train_something_again() -> None:
     policies = {blocks: read(f"{{blocks: {blocks}}}").update for blocks in (5, 6)}
-    few, many = (list(map(named, spec.policies)) for spec in policies.values() if spec is not None)
+    few, many = (list(map(policy_name, spec.policies)) for spec in policies.values() if spec is not None)
     assert few == ["never", "on_alarm", "on_alarm doubling", "always"]
     assert many == ["never", "periodic 5", "on_alarm", "on_alarm doubling", "always"]
 
