@@ -261,7 +261,7 @@ def test_every_column_is_filled_or_says_where_it_is_null(sweep: Sweep) -> None:
     """By all measurements of a net that a planted cue misleads."""
     measure = "corrupt, attack, groups, explain, drift, {name: groups, by: cue}, prequential"
     turned = "{name: rotate, severity: 3, until: 2}, {name: rotate, to: 20, from: 2}"
-    digits = "{name: digits, spurious: 0.98, stream: {blocks: 4, shift: [" + turned + "]}}"
+    digits = "{name: digits, positive: 3, spurious: 0.98, stream: {blocks: 4, shift: [" + turned + "]}}"
     written = (GRID % (0.1, "", f"measure: [{measure}]")).replace("digits", digits)
     Path("grid.yaml").write_text(written.replace("hidden: 8", "hidden: 32").replace("epochs: 1", "epochs: 4"))
     assert run(["sweep", "grid.yaml", "--engine", "inline", "-q"]) == 0

@@ -75,7 +75,7 @@ def test_earlier_results_get_nets_along_a_stream_and_stay_what_they_were(capsys:
 def test_more_is_measured_of_the_others_alone() -> None:
     sweep(GRID + UPDATE)
     along = table("measurements")
-    assert run(["measure", str(RESULTS), "groups", "-q"]) == 0
+    assert run(["measure", str(RESULTS), "groups", "--engine", "inline", "-q"]) == 0
     found = table("measurements")
     assert sorted(found["measurement"].unique()) == ["groups", "prequential"]
     assert set(found.loc[found["measurement"] == "groups", "parent_id"]) == set(table("trials")["trial_id"])

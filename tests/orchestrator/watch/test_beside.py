@@ -54,7 +54,7 @@ def looks(answer: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
 
 
 def pages(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    return [child for child in family(process) if "watch" in child.cmdline()]
+    return [child for child in family(process) if child.status() != psutil.STATUS_ZOMBIE and "watch" in child.cmdline()]
 
 
 def assert_gone(page: list[psutil.Process], address: SplitResult) -> None:
