@@ -109,12 +109,14 @@ class Labs:
         if text not in self._references:
             folder = self.root / "undisturbed" / hashlib.sha256(text.encode()).hexdigest()[:12]
             table = folder / "results" / "sweep" / "trials.parquet"
-            if not table.exists():
+            whole = folder / "whole"  # one that was given up half way has tables too
+            if not whole.exists():
                 shutil.rmtree(folder, ignore_errors=True)
                 _prepare(folder, text, 0.0)
                 engine = "ray" if "workers: 2" in text else "inline"
                 ended = start(folder, "sweep", "grid.yaml", "--engine", engine).wait()
                 require(ended.code == 0, f"the undisturbed sweep ended with {ended.code}: {ended.errors}")
+                whole.touch()
             trials = every_trial(ResultsPaths(table.parent)).to_pandas()
             found = findings(ResultsPaths(table.parent))
             self._references[text] = Reference(frozenset(trials["trial_id"]), measured(trials), found)
