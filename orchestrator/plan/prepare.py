@@ -67,10 +67,11 @@ def prepare_data(plan: Plan, location: DataLocation, progress: Progress) -> dict
     """
     wrong: list[Placed] = []
     examples: dict[str, int] = {}
+    told = frozenset(plan.data)  # a stream is one of these again
     for data in plan.every_data:
         if data.unsupported is not None:
             continue
-        if data in plan.data:
+        if data in told:
             progress.note(f"data: {data.level.label}")
         try:
             trial_split = _divided(data, location, plan)

@@ -1,6 +1,7 @@
 """The section `update`: what it asks for, and what is wrong with it."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -8,6 +9,7 @@ from orchestrator.errors import GridError
 from orchestrator.grid.reader import read_text
 from orchestrator.grid.spec import GridSpec
 from orchestrator.grid.updating import policy_name
+from trainables.dataset import Dataset
 
 GRID = "name: grid\naxes: {dataset: digits, model: mlp, optimizer: adam}\n"
 
@@ -43,7 +45,7 @@ def test_its_shifts_are_those_of_the_data_option() -> None:
         GRID.replace("digits", "{name: digits, stream: {blocks: 8, shift: {name: rotate, to: 45, from: 2}}}"), Path("g")
     )
     assert update is not None
-    assert update.stream == next(iter(option.axes.dataset)).config.stream  # type: ignore[attr-defined] # of a data set
+    assert update.stream == cast(Dataset, next(iter(option.axes.dataset)).config).stream
 
 
 @pytest.mark.parametrize(

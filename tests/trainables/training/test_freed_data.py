@@ -11,6 +11,8 @@ from trainables.context import SingleContext
 from trainables.data.batches import Batches
 from trainables.dataset import DataLocation
 from trainables.datasets.digits import Digits
+from trainables.interfaces import Model, Regularizer
+from trainables.models.mlp import Mlp
 from trainables.optimizers.adam import Adam
 from trainables.protocol import Protocol
 from trainables.registry import registry
@@ -45,9 +47,9 @@ def test_nothing_is_left_of_the_data_of_a_trial(role: str, name: str, given: dic
     place = DataLocation(None, None, tmp_path)
     dataset, protocol = Digits(per_class=10), Protocol(epochs=1)
     component = registry.get(role, name).from_parameters(given)
-    model = component if role == "model" else registry.get("model", "mlp").from_parameters({})
-    regularizers = (component,) if role == "regularizer" else ()
-    spec = TrialSpec(dataset, model, Adam(), regularizers, protocol, 0, dataset.fingerprint(place))  # type: ignore[arg-type]
+    model = component if isinstance(component, Model) else Mlp()
+    regularizers = (component,) if isinstance(component, Regularizer) else ()
+    spec = TrialSpec(dataset, model, Adam(), regularizers, protocol, 0, dataset.fingerprint(place))
     result = run_task(TrialTask(spec.trial_id, 1, spec, place, None), SingleContext(CPU, lambda row: False))
     assert result.status == "completed", result.reason
     assert any(issubclass(type(each), Batches) for each in gc.get_objects()), (
