@@ -169,6 +169,10 @@ class CannotDeploy(TrainablesError):
     """A deployment can make nothing of this net: its message is the reason of a skipped row."""
 
 
+class CannotFuse(TrainablesError):
+    """A net cannot train as one of several in a stack: its message says what of it stands in the way."""
+
+
 class NoMap(TrainablesError):
     """A method of explaining has no map of this net: its message is the reason of a skipped row."""
 

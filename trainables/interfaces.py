@@ -39,6 +39,10 @@ class Model(Component):
     has_dropout: ClassVar[bool] = True
     """Whether `build` places `models._layers.DropoutSite` modules, which the `dropout` regularizer switches on."""
 
+    stacks: ClassVar[bool] = False
+    """Whether its nets are made of layers of which several can pass at once (`trainables.fusion`): of torch's own that are
+    known there, and of modules that say how (`fusion.stack.Stackable`)."""
+
     @property
     def has_stochastic_depth(self) -> bool:
         """Whether `build` places `models._layers.StochasticDepthSite` modules, which `stochastic_depth` switches on."""
@@ -124,6 +128,8 @@ class Optimizer(Component):
     """A level of the `optimizer` axis."""
 
     role: ClassVar[str] = "optimizer"
+    elementwise: ClassVar[bool] = False
+    """Whether a step changes each number by its own gradients alone, wherever else it stands in its tensor."""
     reevaluates: ClassVar[bool] = False
     """Whether its `step` takes a closure and evaluates the loss of the batch as often as it likes (L-BFGS)."""
 

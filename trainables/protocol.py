@@ -108,6 +108,10 @@ class Splits(Component):
         return self
 
 
+Fuse = Annotated[int, Field(ge=1, le=64)]
+"""Places of a stack."""
+
+
 class Protocol(Component):
     """What all trials share. It is all part of a trial's identity, except the time limit and what is kept."""
 
@@ -132,6 +136,10 @@ class Protocol(Component):
     memory. Batch norm has the statistics of a part."""
     sync_batch_norm: Annotated[bool, AddedLater(keeps=False)] = False
     """Whether batch norm uses the statistics of the whole batch, over all workers, not of each worker's part."""
+    fuse: Annotated[Fuse, AddedLater(keeps=1)] = 1
+    """Trials of one shape that train together in one slot, their nets stacked; each remains a trial of its own. 1: none.
+    Its arithmetic is that of the stack, whoever is in it, so that it is part of a trial's identity. A trial that cannot be
+    fused runs alone, as under 1."""
     select: str | None = None
     """The validation measure that picks the epoch, such as val_accuracy, val_f1_macro or val_recall[defect] (of the class
     that the data set names as `positive`), or last; the task's default when not given."""

@@ -71,6 +71,13 @@ class TrialTask:
     """Of a variant or a measurement; None where the trial trains a net of its own."""
     measurement: Measurement | None = None
     """What is found out about the parent's net, where that is all."""
+    beside: tuple[TrialTask, ...] = ()
+    """The tasks of the trials that train in one stack with it, whose own `beside` are empty."""
+
+    @property
+    def fused(self) -> bool:
+        """Whether it trains in a stack."""
+        return self.parent is None and self.spec.protocol.fuse > 1
 
     def resumed_at(self, epoch: int) -> TrialTask:
         """The same, going on from this epoch."""

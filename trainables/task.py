@@ -128,6 +128,24 @@ class Task(Component):
         """How many of the batch are right, a scalar tensor on the same device; None where nothing is right or wrong."""
         return None
 
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """`loss` of several batches of one size: (batches, batch, outputs) and their targets to (batches,).
+
+        What one batch gives does not depend on the others.
+        """
+        import torch
+
+        return torch.stack([self.loss(*each) for each in zip(outputs, targets, strict=True)])
+
+    def hits(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
+        """`correct` of several batches of one size, (batches,)."""
+        import torch
+
+        found = [self.correct(*each) for each in zip(outputs, targets, strict=True)]
+        return (
+            None if any(each is None for each in found) else torch.stack([each for each in found if each is not None])
+        )
+
     @abstractmethod
     def measure(self, outputs: Tensor, targets: Tensor) -> Scores:
         """All scores of a split. outputs: (examples, outputs); targets as in Examples. Computed in float64 on the CPU.

@@ -90,6 +90,8 @@ def _as_json(seen: "Preview") -> dict[str, Any]:
         "measurements": counts.measurements,
         "update_trials": counts.updates,
         "confirmation_trials": counts.confirmation_trials,
+        "fused": [{"places": places, "trials": trials} for places, trials in counts.fused.items()],
+        "not_fused": [{"reason": reason, "trials": trials} for reason, trials in counts.alone.items()],
         "done": counts.done,
         "without_predictions": counts.unpredicted,
         "without_weights": len(counts.unweighted),
@@ -146,6 +148,10 @@ def _print(seen: "Preview") -> None:
         table.add_row(f"{counts.variants:,}", "of them made of trained nets (deployment), which others of them train")
     if counts.confirmation_trials:
         table.add_row(f"{counts.confirmation_trials:,}", "of them on fresh seeds, to confirm what came first")
+    for places, trials in counts.fused.items():
+        table.add_row(f"{trials:,}", f"of them fused, up to {places} in one slot (protocol.fuse)")
+    for reason, trials in counts.alone.items():
+        table.add_row(f"{trials:,}", Text(f"of them not fused: {reason}"))
     table.add_row(f"{counts.done:,}", "already done")
     if counts.unpredicted:
         table.add_row(f"{counts.unpredicted:,}", "of them without predictions; they do not run again for those")

@@ -145,6 +145,9 @@ class Work(Protocol):
         node: its id, as in `clusters.nodes.Node`; empty where a slot has several.
         """
 
+    def take_beside(self, trial_task: TrialTask, node: str = "") -> list[TrialTask]:
+        """Assign what fits into one stack with an assigned trial (`protocol.fuse`) to its slot too; often none."""
+
     def bad_nodes(self) -> frozenset[str]:
         """Nodes that must not be used any more: too many trials failed there."""
 

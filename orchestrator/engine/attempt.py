@@ -117,12 +117,12 @@ def attempt(
     # Ray's processes do not hear it (`clusters.ray_cluster`); those that a trial starts, such as loaders, are ended by it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     state.begin()
-    outcome = _outcome(trial_task, slot, run_trial, context, _of_process(here, emit), printed, state)
-    _leave_where_forked(here)
+    outcome = _outcome(trial_task, slot, run_trial, context, of_process(here, emit), printed, state)
+    leave_where_forked(here)
     effects = state.settle()
     if effects is not None:
         printed.write(f"{effects}\n")
-    end = _end(trial_task, outcome, printed.log(), effects)
+    end = end_of(trial_task, outcome, printed.log(), effects)
     emit(end)
     return end
 
@@ -147,34 +147,35 @@ def _outcome(
             made = context(lambda row: emit(EpochDone(trial_task.trial_id, trial_task.attempt, plain(row))))
             epoch = newest(trial_task, made.device) if made.rank == 0 else 0  # the first rank's is every rank's
             emit(
-                Started(trial_task.trial_id, trial_task.attempt, slot, socket.gethostname(), os.getpid(), _now(), epoch)
+                Started(trial_task.trial_id, trial_task.attempt, slot, socket.gethostname(), os.getpid(), now(), epoch)
             )
             return plain(run_trial(trial_task.resumed_at(epoch), made))
     except BaseException as raised:  # noqa: BLE001 - whatever a trial raises is its outcome: a row, never silence
         return raised
 
 
-def _end(
+def end_of(
     trial_task: TrialTask, outcome: TrialResult | BaseException, log: str, effects: SideEffects | None
 ) -> AttemptFinished | AttemptFailed:
+    """The event of an attempt's end."""
     if not issubclass(type(outcome), BaseException):  # what was raised may have another idea of its class
-        return AttemptFinished(
-            trial_task.trial_id, trial_task.attempt, cast(TrialResult, outcome), _now(), log, effects
-        )
+        return AttemptFinished(trial_task.trial_id, trial_task.attempt, cast(TrialResult, outcome), now(), log, effects)
     return AttemptFailed(
-        trial_task.trial_id, trial_task.attempt, classify(cast(BaseException, outcome)), _now(), log, effects
+        trial_task.trial_id, trial_task.attempt, classify(cast(BaseException, outcome)), now(), log, effects
     )
 
 
-def _of_process(here: int, emit: Emit) -> Emit:
+def of_process(here: int, emit: Emit) -> Emit:
+    """The same, which ends a process that is another than `here`."""
+
     def emit_here(event: Event) -> bool:
-        _leave_where_forked(here)
+        leave_where_forked(here)
         return emit(event)
 
     return emit_here
 
 
-def _leave_where_forked(here: int) -> None:
+def leave_where_forked(here: int) -> None:
     """A copy of this process that the trial made and did not end would go on with the sweep beside it."""
     if os.getpid() != here:
         os._exit(1)
@@ -231,5 +232,6 @@ def _allocation_failed(message: str) -> bool:
     return "DefaultCPUAllocator" in message and "memory" in message
 
 
-def _now() -> datetime:
+def now() -> datetime:
+    """In UTC."""
     return datetime.now(UTC)

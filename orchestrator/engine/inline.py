@@ -3,12 +3,12 @@
 import signal
 import sys
 from bdb import BdbQuit
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TextIO, TypeVar
 
 import torch
 
-from orchestrator.engine import AttemptFailed, Engine, Event, RunTrial, Shape, Started, Work
+from orchestrator.engine import AttemptFailed, AttemptFinished, Engine, Event, RunTrial, Shape, Started, Work
 from orchestrator.engine.attempt import attempt
 from orchestrator.engine.isolated import attempt_isolated
 from orchestrator.errors import InfrastructureLost, Interrupted, UserError
@@ -51,6 +51,8 @@ class InlineEngine(Engine):
                     " running it"
                 )
                 attempt_isolated(trial_task, shape, self._run_trial, work.on_event, work.tick)
+            elif trial_task.fused:
+                self._attempt_fused(work, [trial_task, *_beside(trial_task, work)], device, state)
             else:
                 self._attempt(work, trial_task, device, state)
             work.tick()
@@ -68,10 +70,41 @@ class InlineEngine(Engine):
             state=state,
             shown=_terminal(),
         )
-        if end.side_effects is not None and end.side_effects.after is After.UNFIT:
-            raise InfrastructureLost(
-                f"trial {trial_task.trial_id} {end.side_effects}, which cannot be undone: the others need a new process"
-            )
+        _refuse_unfit(end)
+
+    def _attempt_fused(
+        self, work: Work, trial_tasks: Sequence[TrialTask], device: torch.device, state: ProcessState
+    ) -> None:
+        from orchestrator.engine.attempt_fused import attempt_fused  # stacks are made by the sweeps that ask for them
+
+        proxy = _WorkProxy(work)
+        ends = attempt_fused(
+            trial_tasks,
+            slot="inline",
+            context=lambda trial_task, report: SingleContext(
+                device, report, trial_task.spec.protocol.trial_timeout, proxy.cancelled
+            ),
+            emit=proxy.on_event,
+            state=state,
+            shown=_terminal(),
+        )
+        for end in ends:
+            _refuse_unfit(end)
+
+
+def _beside(trial_task: TrialTask, work: Work) -> list[TrialTask]:
+    """What trains in one stack with it, but for what an earlier process may have died of."""
+    beside = work.take_beside(trial_task)
+    for doubtful in (each for each in beside if work.in_doubt(each.trial_id)):
+        work.requeue(doubtful)
+    return [each for each in beside if not work.in_doubt(each.trial_id)]
+
+
+def _refuse_unfit(end: AttemptFinished | AttemptFailed) -> None:
+    if end.side_effects is not None and end.side_effects.after is After.UNFIT:
+        raise InfrastructureLost(
+            f"trial {end.trial_id} {end.side_effects}, which cannot be undone: the others need a new process"
+        )
 
 
 _CHAIN: Final = 20

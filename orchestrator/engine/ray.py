@@ -238,7 +238,8 @@ class RayEngine:
                 lost = Failure(
                     FailureKind.WORKER_LOST, "its slot was closed: it, or the trial after it, did not stop in time"
                 )
-                self._break(slot, [assignment], work, lost)
+                # of trials that train together all have begun, and nobody knows which of them hangs
+                self._break(slot, running(slot) if assignment.started is not None else [assignment], work, lost)
                 continue
             if assignment.started is None:
                 began = datetime.now(UTC) - timedelta(seconds=seconds)

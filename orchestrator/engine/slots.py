@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -182,11 +182,19 @@ class Prefetcher:
             if careful and slot.assignments:
                 work.requeue(trial_task)
                 break
-            slot.assign([trial_task])
-            trial_tasks.append(trial_task)
+            beside = () if careful else self._beside(trial_task, slot, work)
+            slot.assign([trial_task, *beside])
+            trial_tasks.append(replace(trial_task, beside=beside) if beside else trial_task)
             if careful:
                 break
         return trial_tasks
+
+    def _beside(self, trial_task: TrialTask, slot: Slot, work: Work) -> tuple[TrialTask, ...]:
+        """What trains in one stack with it."""
+        beside = work.take_beside(trial_task, slot.node)
+        for careful in (each for each in beside if each.trial_id in self._careful):
+            work.requeue(careful)
+        return tuple(each for each in beside if each.trial_id not in self._careful)
 
     def suspect(self, slot: Slot) -> bool:
         """Whether it is uncertain which of a slot's trials ended it.

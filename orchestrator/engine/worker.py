@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import psutil
@@ -28,6 +28,7 @@ from orchestrator.engine import (
 from orchestrator.engine.placement import Placement
 from orchestrator.engine.slots import SlotClient
 from trainables.context import SingleContext
+from trainables.records import EpochRow
 from trainables.spec import TrialTask
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ class Mailbox:
         withdrawn = []
         with contextlib.suppress(queue.Empty):
             while True:
-                withdrawn.append(self._trial_tasks.get_nowait().trial_id)
+                first = self._trial_tasks.get_nowait()
+                withdrawn += [trial_task.trial_id for trial_task in (first, *first.beside)]
         return withdrawn
 
     def next_task(self, timeout: float | None = None) -> TrialTask | None:
@@ -136,22 +138,31 @@ class SlotProcess(Mailbox):
         while True:
             trial_task = self.next_task()
             assert trial_task is not None, "waits for ever"
-            if spoils(self._attempt(trial_task, state)):
+            if any(map(spoils, self._attempts(trial_task, state))):
                 self._spent = True  # what has been handed over goes back
                 return
 
-    def _attempt(self, trial_task: TrialTask, state: "ProcessState") -> AttemptFinished | AttemptFailed:
+    def _attempts(self, trial_task: TrialTask, state: "ProcessState") -> list[AttemptFinished | AttemptFailed]:
+        """How the trial ended, and those beside it."""
+        if trial_task.fused:
+            from orchestrator.engine.attempt_fused import attempt_fused
+
+            trial_tasks = [trial_task, *trial_task.beside]
+            return attempt_fused(trial_tasks, self._name, self._context, self.emit, state)
         from orchestrator.engine.attempt import attempt
 
-        limit = trial_task.spec.protocol.trial_timeout
-        return attempt(
+        end = attempt(
             trial_task,
             slot=self._name,
             run_trial=self._run_trial,
-            context=lambda report: SingleContext(self._device, report, limit),
+            context=lambda report: self._context(trial_task, report),
             emit=self.emit,
             state=state,
         )
+        return [end]
+
+    def _context(self, trial_task: TrialTask, report: Callable[[EpochRow], bool]) -> SingleContext:
+        return SingleContext(self._device, report, trial_task.spec.protocol.trial_timeout)
 
 
 # A slot of one worker: a Ray actor.

@@ -12,6 +12,7 @@ from orchestrator.plan.resolve import LocatedData
 from results_schema import EVALUATION, MEASUREMENT, UPDATE
 from trainables import NOTHING_MADE
 from trainables.component import PerWorker
+from trainables.fusion.support import fusion_key
 from trainables.interfaces import Deployment, Measurement, Model, Optimizer, Regularizer
 from trainables.protocol import Protocol
 from trainables.spec import (
@@ -40,6 +41,8 @@ class Settings(NamedTuple):
     """How the cell's open parameters are tuned; None where nothing is."""
     variation: Variation | None = None
     """What of its trials their seeds vary; None where that is all."""
+    alone: str | None = None
+    """Why its trials do not train in a stack, where the grid asks for that."""
 
     def unpredicted(self) -> "Settings":
         """The same, of trials that leave nothing of what they say of each test example; their identity is the same."""
@@ -160,6 +163,13 @@ class Cell(NamedTuple):
         if self.has_parent:
             return Shape(1, self.resources.cpus, self.resources.gpus)
         return Shape(self.resources.workers, self.resources.cpus, self.resources.gpus)
+
+    @property
+    def fusion_key(self) -> bytes | None:
+        """Equal for the trials that fit into one stack with its own; None where they run alone."""
+        if self.protocol.fuse == 1 or self.has_parent:
+            return None
+        return fusion_key(self.data.digest, self.model.digest, self.protocol)
 
     @property
     def keeps_predictions(self) -> bool:

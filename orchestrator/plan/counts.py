@@ -42,6 +42,11 @@ class PlanCounts:
     unpredicted: int = 0
     """Trials among `done` of which no predictions are kept, although the grid has them kept: they do not run again."""
 
+    fused: dict[int, int] = field(default_factory=dict)
+    """Places of a stack to the trials that train in such stacks."""
+    alone: dict[str, int] = field(default_factory=dict)
+    """Reason to the number of trials that train alone, although the grid asks to stack them."""
+
     unweighted: tuple[float, ...] = ()
     """Of each trial among `done` whose weights the grid has kept and are not there, the seconds that it took: none of them
     runs again."""
@@ -80,6 +85,10 @@ class CellOutcome(NamedTuple):
     """Whether it is about the nets of another cell, run or skipped."""
     is_update: bool = False
     """Whether it trains along a stream, run or skipped."""
+    fuse: int = 1
+    """Places of the stacks in which its trials train."""
+    alone: str | None = None
+    """Why they train alone, where the grid asks to stack them."""
 
 
 def outlook_of(cell: Cell, lacks: Lacks, seeds: Sequence[int]) -> CellOutcome:
@@ -87,4 +96,5 @@ def outlook_of(cell: Cell, lacks: Lacks, seeds: Sequence[int]) -> CellOutcome:
     updates = cell.is_update and not measures
     if cell.skip is not None:
         return CellOutcome(cell.skip, None, 0, measures=measures, is_update=updates)
-    return CellOutcome(None, lacks(cell), cell.tuning_total(seeds), cell.is_variant, measures, updates)
+    fuse, alone = (1, None) if cell.has_parent else (cell.protocol.fuse, cell.settings.alone)
+    return CellOutcome(None, lacks(cell), cell.tuning_total(seeds), cell.is_variant, measures, updates, fuse, alone)

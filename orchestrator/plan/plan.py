@@ -188,6 +188,11 @@ class Plan:
             skipped.update({} if outlook.skip is None else {outlook.skip: count})
             without.update({} if outlook.lacks is None else {outlook.lacks: count * (seeds + outlook.tuning)})
         tuning = sum(outlook.tuning * count for outlook, count in tally.items())
+        fused: Counter[int] = Counter()
+        alone: Counter[str] = Counter()
+        for outlook, count in tally.items():
+            fused.update({outlook.fuse: count * seeds} if outlook.fuse > 1 else {})
+            alone.update({} if outlook.alone is None else {outlook.alone: count * (seeds + outlook.tuning)})
         known = self._known(kept) if kept else Counter()
         if kept and without:
             without -= self._ended(kept, lacks)
@@ -208,6 +213,8 @@ class Plan:
             failed=failed,
             to_run=(cells - skipped.total()) * seeds + tuning + added - done - failed - without.total(),
             without_room=dict(without),
+            fused=dict(fused),
+            alone=dict(alone),
             unpredicted=self._unpredicted(kept) if kept and kept.unpredicted else 0,
             unweighted=tuple(self._unweighted(kept)) if kept and kept.unweighted else (),
         )
@@ -286,7 +293,7 @@ class Plan:
         if overriding and self._changes_components:
             return self._resolved(combination).identity
         levels = self._models.of(model), optimizer, regularizer, deployment
-        return identity_of(data.digest, *levels, self._settings.of(combination))
+        return identity_of(data.digest, *levels, self._settings.of(combination, data.info))
 
     def _cell(self, combination: Combination) -> Cell:
         cell = self._resolved(combination)
@@ -302,8 +309,9 @@ class Plan:
                 model = model.changed(override.components.get("model", {}))
                 optimizer = optimizer.changed(override.components.get("optimizer", {}))
                 regularizer = regularizer.changed(override.components.get("regularizer", {}))
-        settings = self._settings.of(combination)
-        return Cell(self._data(dataset), self._models.of(model), optimizer, regularizer, deployment, settings, None)
+        data = self._data(dataset)
+        settings = self._settings.of(combination, data.info)
+        return Cell(data, self._models.of(model), optimizer, regularizer, deployment, settings, None)
 
     def _reason(self, combination: Combination, cell: Cell) -> str | None:
         return (

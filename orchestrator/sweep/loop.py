@@ -116,6 +116,16 @@ class Sweep:
                 self._pass_over(waiting, str(unfit))
         return None
 
+    def take_beside(self, trial_task: TrialTask, node: str = "") -> list[TrialTask]:
+        if not trial_task.fused or self._draining():
+            return []
+        places = trial_task.spec.protocol.fuse
+        first = self._running_trials[trial_task.trial_id].waiting
+        found: list[TrialTask] = []
+        while len(found) < places - 1 and (waiting := self._queue.take_beside(first, node)) is not None:
+            found.append(self._assign(waiting, waiting.cell, node))
+        return found
+
     def _assign(self, waiting: Waiting, cell: Cell, node: str) -> TrialTask:
         if self.first_task is None:
             self.first_task = time.monotonic()

@@ -3,7 +3,9 @@
 import heapq
 import math
 import time
+from collections import Counter
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Literal
 
 from orchestrator.engine import Shape
@@ -102,50 +104,74 @@ class Waiting:
         return self.cell.data.digest or b"", self.cell.protocol.splits.digest(), self.seed
 
 
+_Heaps = dict[bytes | None, list[Waiting]]
+"""The trials of one shape by the stack that they fit into (`Cell.fusion_key`); None where they run alone."""
+
+
 class TrialQueue:
-    """A heap for each shape."""
+    """Heaps for each shape."""
 
     def __init__(self, packing: Packing) -> None:
         self._packing = packing
-        self._heaps: dict[Shape, list[Waiting]] = {}
+        self._heaps: dict[Shape, _Heaps] = {}
+        self._counts: Counter[Shape] = Counter()
         self._work: dict[Shape, float] = {}
 
     def add(self, waiting: Waiting) -> None:
         shape = self._packing.shape(waiting.cell, alone=waiting.alone)
-        heapq.heappush(self._heaps.setdefault(shape, []), waiting)
+        self._push(shape, waiting)
         self._work[shape] = self._work.get(shape, 0.0) - waiting.expected
 
     def take(self, shape: Shape, node: str = "") -> Waiting | None:
         """The longest expected trial of this shape that does not avoid the node."""
-        heap = self._heaps.get(shape, [])
+        return self._take(shape, self._heaps.get(shape, {}), node)
+
+    def take_beside(self, other: Waiting, node: str = "") -> Waiting | None:
+        """The same of those that fit into one stack with another that was taken."""
+        shape, key = self._packing.shape(other.cell, alone=other.alone), other.cell.fusion_key
+        heaps = self._heaps.get(shape, {})
+        if key is None or key not in heaps:
+            return None
+        return self._take(shape, {key: heaps[key]}, node)
+
+    def _take(self, shape: Shape, heaps: _Heaps, node: str) -> Waiting | None:
+        """From the heaps of a shape, or some of them."""
         passed_over = []
         found = None
-        while heap and found is None:
+        while (
+            heap := min(filter(None, heaps.values()), key=itemgetter(0), default=None)
+        ) is not None and found is None:
             waiting = heapq.heappop(heap)
+            self._counts[shape] -= 1
             if node and waiting.avoids == node and time.monotonic() < waiting.avoids_until:
                 passed_over.append(waiting)
             else:
                 found = waiting
         for waiting in passed_over:
-            heapq.heappush(heap, waiting)
+            self._push(shape, waiting)
         if found is not None:
             self._work[shape] += found.expected
         return found
 
+    def _push(self, shape: Shape, waiting: Waiting) -> None:
+        heapq.heappush(self._heaps.setdefault(shape, {}).setdefault(waiting.cell.fusion_key, []), waiting)
+        self._counts[shape] += 1
+
     def reshape(self) -> None:
         """The packing has changed: every trial waits under its shape of now."""
-        waiting = [trial for heap in self._heaps.values() for trial in heap]
+        waiting = [trial for heaps in self._heaps.values() for heap in heaps.values() for trial in heap]
         self._heaps.clear()
+        self._counts.clear()
         self._work.clear()
         for trial in waiting:
             self.add(trial)
 
     def count(self, shape: Shape) -> int:
-        return len(self._heaps.get(shape, ()))
+        return self._counts[shape]
 
     def shapes(self) -> list[Shape]:
         """Shapes of which a trial waits, the most expected work first."""
-        waiting = [shape for shape, heap in self._heaps.items() if heap]
+        waiting = [shape for shape, count in self._counts.items() if count]
         return sorted(waiting, key=lambda shape: (-self._work[shape], shape))
 
     @property
@@ -154,7 +180,7 @@ class TrialQueue:
         return sum(self._work.values())
 
     def __len__(self) -> int:
-        return sum(len(heap) for heap in self._heaps.values())
+        return self._counts.total()
 
 
 # A trial in the hands of a slot.

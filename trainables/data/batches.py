@@ -88,6 +88,28 @@ def soft_beside(outputs: Tensor, targets: Tensor) -> Tensor:
     return soft(targets, outputs.shape[1], outputs.dtype)
 
 
+class BatchChanges:
+    """What regularizers make of training batches."""
+
+    def __init__(self, regularizers: Sequence[Regularizer], classes: int) -> None:
+        """classes: of the task; targets become probabilities of so many where a regularizer mixes them."""
+        self._changes = [each.on_batch for each in regularizers if type(each).on_batch is not Regularizer.on_batch]
+        self.mixes = any(regularizer.mixes_classes for regularizer in regularizers)
+        self._classes = classes
+
+    def __bool__(self) -> bool:
+        """Whether they make anything of them."""
+        return self.mixes or bool(self._changes)
+
+    def made(self, inputs: Tensor, targets: Tensor, augment: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Inputs and targets as `Regularizer.on_batch` has them."""
+        if self.mixes:
+            targets = soft(targets, self._classes)
+        for change in self._changes:
+            inputs, targets = change(inputs, targets, augment)
+        return inputs, targets
+
+
 Shard = Callable[[int], slice]
 """`Context.shard`: which of so many examples are this rank's."""
 
@@ -141,35 +163,33 @@ class Batches:
         batches are left out; where no regularizer draws, the others are what they would have been. Yields inputs, float32
         (batch, *shape), and targets as in Examples unless a regularizer changed them.
         """
-        changes = [
-            regularizer.on_batch
-            for regularizer in regularizers
-            if type(regularizer).on_batch is not Regularizer.on_batch
-        ]
-        mixed = any(regularizer.mixes_classes for regularizer in regularizers)
-        shuffled = self._beside(indices[torch.randperm(len(indices), generator=order).numpy()])
-        bounds = _bounds(len(indices), batch_size, shard)
-        parts = (shuffled[start:stop][shard(stop - start)] for start, stop in bounds[skip:])
-        for inputs, targets in self._gathered(parts, augment):
-            if mixed:
-                targets = soft(targets, classes)
-            for change in changes:
-                inputs, targets = change(inputs, targets, augment)
+        changes = BatchChanges(regularizers, classes)
+        parts = self.shuffled(indices, batch_size, order, shard)[skip:]
+        for inputs, targets in self.gathered(parts, augment):
+            inputs, targets = changes.made(inputs, targets, augment)
             yield self.standardise(inputs), targets
+
+    def shuffled(
+        self, indices: NDArray[np.int64], batch_size: int, order: torch.Generator, shard: Shard
+    ) -> list[Tensor]:
+        """This rank's part of each batch of one epoch, int64 (part,) where the inputs lie; as `training` takes them."""
+        shuffled = self.beside(indices[torch.randperm(len(indices), generator=order).numpy()])
+        bounds = _bounds(len(indices), batch_size, shard)
+        return [shuffled[start:stop][shard(stop - start)] for start, stop in bounds]
 
     def evaluation(self, indices: NDArray[np.int64], batch_size: int, shard: Shard) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield this rank's part of a split, in order; at least one batch, which is empty where the rank has no part.
 
         batch_size: of one rank.
         """
-        mine = self._beside(indices)[shard(len(indices))]
+        mine = self.beside(indices)[shard(len(indices))]
         parts = (mine[start : start + batch_size] for start in range(0, max(1, len(mine)), batch_size))
-        for inputs, targets in self._gathered(parts, None):
+        for inputs, targets in self.gathered(parts, None):
             yield self.standardise(inputs), targets
 
     def examples(self, indices: NDArray[np.int64]) -> Examples:
         """Copies of these examples, as they are stored."""
-        chosen = self._beside(indices)
+        chosen = self.beside(indices)
         inputs, targets = (values.index_select(0, chosen).cpu().numpy() for values in (self._inputs, self._targets))
         return Examples(inputs, targets, np.zeros(len(indices), dtype=np.bool_))
 
@@ -196,22 +216,28 @@ class Batches:
             return inputs
         scale = self._scale_of(inputs.dtype)
         fresh = inputs.to(torch.float32, memory_format=torch.contiguous_format, copy=True).mul_(scale).add_(self._shift)
-        return _channels_last(fresh) if self._wants_channels_last else fresh
+        return channels_last(fresh) if self._wants_channels_last else fresh
 
     def _scale_of(self, stored: torch.dtype) -> Tensor:
         return self._scale_of_byte if stored == torch.uint8 else self._scale_of_unit
 
-    def _beside(self, indices: NDArray[np.int64]) -> Tensor:
+    @property
+    def stored(self) -> ExampleTensors:
+        """All examples."""
+        return ExampleTensors(self._inputs, self._targets)
+
+    def beside(self, indices: NDArray[np.int64]) -> Tensor:
+        """The indices where the inputs lie."""
         return torch.from_numpy(indices).to(self._inputs.device)
 
-    def _gathered(self, parts: Iterable[Tensor], augment: torch.Generator | None) -> Iterator[tuple[Tensor, Tensor]]:
+    def gathered(self, parts: Iterable[Tensor], augment: torch.Generator | None) -> Iterator[tuple[Tensor, Tensor]]:
         """Copies of each part's examples on the device. augment: as in `training`; None where nothing is at random."""
         for chosen in parts:
             inputs, targets = self._inputs.index_select(0, chosen), self._targets.index_select(0, chosen)
             yield inputs.to(self._device), targets.to(self._device)
 
 
-def _channels_last(images: Tensor) -> Tensor:
+def channels_last(images: Tensor) -> Tensor:
     """Convert to that memory format, channel by channel: on a CPU torch's own conversion takes four times as long."""
     if images.requires_grad:  # which goes through no copy into a part of another tensor
         return images.contiguous(memory_format=torch.channels_last)

@@ -124,10 +124,10 @@ class StreamedBatches(Batches):
         parts = (sample[start : start + _PART] for start in range(0, len(sample), _PART))
         return statistics_of(self._decoding.read(parts, None))
 
-    def _beside(self, indices: NDArray[np.int64]) -> Tensor:
+    def beside(self, indices: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(indices)
 
-    def _gathered(self, parts: Iterable[Tensor], augment: torch.Generator | None) -> Iterator[tuple[Tensor, Tensor]]:
+    def gathered(self, parts: Iterable[Tensor], augment: torch.Generator | None) -> Iterator[tuple[Tensor, Tensor]]:
         chosen: list[NDArray[np.int64]] = []
 
         def noted() -> Iterator[NDArray[np.int64]]:

@@ -1,10 +1,12 @@
 """Attention over the channels and places of a feature map: squeeze-and-excitation, and CBAM."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Self
 
 import torch
 from torch import Tensor, nn
 
+from trainables.fusion.stack import Layer, Stack, by_place, maps_to_vectors, vectors_to_maps
 from trainables.models._choices import Attention
 
 _REDUCTION: Final = 16
@@ -42,6 +44,16 @@ class SqueezeAndExcitation(nn.Module):
         weights = torch.sigmoid(self.excitation(inputs.mean(dim=(2, 3))))
         return inputs * weights[:, :, None, None]
 
+    @classmethod
+    def stacked(cls, parts: Sequence[Self | None], stack: Stack, path: str) -> Layer:
+        excitation = stack.child(parts, path, "excitation")
+
+        def forward(maps: Tensor) -> Tensor:
+            weights = torch.sigmoid(excitation(maps_to_vectors(maps.mean(dim=(2, 3)), stack.width)))
+            return maps * vectors_to_maps(weights)[:, :, None, None]
+
+        return forward
+
 
 class ChannelAttention(nn.Module):
     """The same with the means and the maxima, which share a bottleneck (Woo et al. 2018, "CBAM", sec. 3.1)."""
@@ -53,6 +65,17 @@ class ChannelAttention(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         weights = torch.sigmoid(self.shared(inputs.mean(dim=(2, 3))) + self.shared(inputs.amax(dim=(2, 3))))
         return inputs * weights[:, :, None, None]
+
+    @classmethod
+    def stacked(cls, parts: Sequence[Self | None], stack: Stack, path: str) -> Layer:
+        shared = stack.child(parts, path, "shared")
+
+        def forward(maps: Tensor) -> Tensor:
+            means, maxima = (maps_to_vectors(each, stack.width) for each in (maps.mean((2, 3)), maps.amax((2, 3))))
+            weights = torch.sigmoid(shared(means) + shared(maxima))
+            return maps * vectors_to_maps(weights)[:, :, None, None]
+
+        return forward
 
 
 class SpatialAttention(nn.Module):
@@ -68,6 +91,18 @@ class SpatialAttention(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         described = torch.cat([inputs.mean(dim=1, keepdim=True), inputs.amax(dim=1, keepdim=True)], dim=1)
         return inputs * torch.sigmoid(self.convolution(described))
+
+    @classmethod
+    def stacked(cls, parts: Sequence[Self | None], stack: Stack, path: str) -> Layer:
+        convolution = stack.child(parts, path, "convolution")
+
+        def forward(maps: Tensor) -> Tensor:
+            each = by_place(maps, stack.width)
+            described = torch.stack([each.mean(dim=2), each.amax(dim=2)], dim=2)
+            weights = torch.sigmoid(convolution(described.flatten(1, 2)))
+            return (each * weights[:, :, None]).flatten(1, 2)
+
+        return forward
 
 
 def _bottleneck(channels: int) -> nn.Sequential:

@@ -1,8 +1,13 @@
 """Layers that several models place and regularizers act on."""
 
+from collections.abc import Sequence
+from typing import Self
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from trainables.fusion.stack import Layer, Stack, by_place
 
 
 class DropoutSite(nn.Module):
@@ -18,6 +23,27 @@ class DropoutSite(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return F.dropout(inputs, self.p, training=True) if self.training and self.p > 0 else inputs
+
+    @classmethod
+    def stacked(cls, parts: Sequence[Self | None], stack: Stack, path: str) -> Layer:
+        """Each place drops out its own share by its own draws, which are those of a net that trains alone."""
+        shares, passing = [0.0 if part is None else part.p for part in parts], stack.passing
+        if not any(shares):
+            return nn.Identity()
+
+        def forward(inputs: Tensor) -> Tensor:
+            """(width, batch, ...)."""
+            if not passing.training:
+                return inputs
+            mask = torch.ones_like(inputs, memory_format=torch.contiguous_format)
+            for place in passing.active:
+                if (share := shares[place]) > 0:
+                    mask[place].bernoulli_(1 - share, generator=passing.generators[place])
+                    if share < 1:
+                        mask[place].div_(1 - share)
+            return inputs * mask
+
+        return forward
 
     def extra_repr(self) -> str:
         return f"p={self.p:g}"
@@ -43,6 +69,27 @@ class StochasticDepthSite(nn.Module):
             return branch
         staying = torch.rand(branch.shape[0], *[1] * (branch.ndim - 1), device=branch.device) >= self.p
         return branch * (staying / (1 - self.p)).to(branch.dtype)
+
+    @classmethod
+    def stacked(cls, parts: Sequence[Self | None], stack: Stack, path: str) -> Layer:
+        """Each place loses its own share of examples by its own draws, which are those of a net that trains alone."""
+        shares, passing, width = [0.0 if part is None else part.p for part in parts], stack.passing, stack.width
+        if not any(shares):
+            return nn.Identity()
+
+        def forward(branch: Tensor) -> Tensor:
+            """Maps."""
+            if not passing.training:
+                return branch
+            mask = branch.new_ones(len(branch), width, 1, 1, 1)
+            for place in passing.active:
+                if (share := shares[place]) > 0:
+                    generator = passing.generators[place]
+                    drawn = torch.rand(len(branch), 1, 1, 1, device=branch.device, generator=generator)
+                    mask[:, place] = (drawn >= share) / (1 - share)
+            return (by_place(branch, width) * mask).flatten(1, 2)
+
+        return forward
 
     def extra_repr(self) -> str:
         return f"depth={self.depth:g}, p={self.p:g}"

@@ -21,6 +21,7 @@ class SequenceModel(Model):
     """
 
     inputs: ClassVar[frozenset[Input]] = frozenset({"image", "clip"})
+    stacks: ClassVar[bool] = True
     cell: ClassVar[Cell]
 
     hidden: Count = 128

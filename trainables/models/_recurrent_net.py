@@ -1,11 +1,14 @@
 """Recurrent layers stacked on each other, and the classifier of their last state."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainables.fusion.stack import Layer, Stack, first_of
 from trainables.models._choices import Cell, Read
 from trainables.models._layers import DropoutSite
 
@@ -47,10 +50,11 @@ class LastState(nn.Module):
         return states
 
     def _last(self, states: Tensor) -> Tensor:
+        """(..., steps, features) to (..., features)."""
         if not self.recurrence.bidirectional:
-            return states[:, -1]
+            return states[..., -1, :]
         hidden = self.recurrence.hidden
-        return torch.cat((states[:, -1, :hidden], states[:, 0, hidden:]), dim=1)
+        return torch.cat((states[..., -1, :hidden], states[..., 0, hidden:]), dim=-1)
 
 
 class SequenceNetwork(LastState):
@@ -64,6 +68,24 @@ class SequenceNetwork(LastState):
     def forward(self, inputs: Tensor) -> Tensor:
         outputs: Tensor = self.head(super().forward(self._steps(inputs)))
         return outputs
+
+    @classmethod
+    def stacked(cls, parts: Sequence[Self | None], stack: Stack, path: str) -> Layer:
+        net = first_of(parts)
+        assert isinstance(net, cls)
+        layers = [stack.child(parts, path, f"layers.{index}") for index in range(len(net.layers))]
+        dropouts = [stack.child(parts, path, f"dropouts.{index}") for index in range(len(net.layers))]
+        head, last, read = stack.child(parts, path, "head"), net._last, net._steps
+
+        def forward(inputs: Tensor) -> Tensor:
+            """(width, batch, *shape of an input)."""
+            steps = read(inputs.flatten(0, 1))
+            states = steps.reshape(*inputs.shape[:2], *steps.shape[1:])
+            for layer, dropout in zip(layers[:-1], dropouts[:-1], strict=True):
+                states = dropout(layer(states))
+            return head(dropouts[-1](last(layers[-1](states))))
+
+        return forward
 
     def _steps(self, inputs: Tensor) -> Tensor:
         """(batch, steps, numbers of a step)."""

@@ -26,6 +26,7 @@ class Cnn(Model):
     """A convolution, ReLU and a pool for each entry of `channels`, then fully connected layers."""
 
     name: ClassVar[str] = "cnn"
+    stacks: ClassVar[bool] = True
 
     channels: Counts = (32, 64)
     """Feature maps of each convolution."""

@@ -16,6 +16,7 @@ class Mlp(Model):
     """Fully connected layers with ReLU; dropout after each hidden one."""
 
     name: ClassVar[str] = "mlp"
+    stacks: ClassVar[bool] = True
 
     hidden: Counts = (128,)
     """Units of each hidden layer."""

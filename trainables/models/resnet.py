@@ -34,6 +34,7 @@ class Resnet(Model):
     """
 
     name: ClassVar[str] = "resnet"
+    stacks: ClassVar[bool] = True
 
     depth: Annotated[Depth, AfterValidator(_six_n_plus_two)] = 20
     """Layers with weights: 6n + 2."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 class TorchOptimizer(Optimizer):
     """A class of `torch.optim`. Its fields are handed to it under their names, so they are torch's own."""
 
+    elementwise: ClassVar[bool] = True
     torch_name: ClassVar[str]
     """Of the class, which is not imported to describe it: who only plans has no torch."""
     implementation: ClassVar[Mapping[str, Any]] = MappingProxyType({"foreach": True})

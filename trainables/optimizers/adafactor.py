@@ -12,6 +12,7 @@ class Adafactor(TorchOptimizer):
     """torch.optim.Adafactor: steps relative to the size of each weight, in little memory."""
 
     name: ClassVar[str] = "adafactor"
+    elementwise: ClassVar[bool] = False
     torch_name: ClassVar[str] = "Adafactor"
 
     lr: Positive = 1e-2

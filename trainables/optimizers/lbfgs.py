@@ -25,6 +25,7 @@ class Lbfgs(TorchOptimizer):
     """
 
     name: ClassVar[str] = "lbfgs"
+    elementwise: ClassVar[bool] = False
     torch_name: ClassVar[str] = "LBFGS"
     reevaluates: ClassVar[bool] = True
 

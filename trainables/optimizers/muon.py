@@ -27,6 +27,7 @@ class Muon(TorchOptimizer):
     """
 
     name: ClassVar[str] = "muon"
+    elementwise: ClassVar[bool] = False
     torch_name: ClassVar[str] = "Muon"
 
     lr: Positive = 1e-3

@@ -14,6 +14,7 @@ class SparseAdam(TorchOptimizer):
     """torch.optim.SparseAdam, which takes sparse gradients alone: no model of images has any, so its cells are skipped."""
 
     name: ClassVar[str] = "sparse_adam"
+    elementwise: ClassVar[bool] = False
     torch_name: ClassVar[str] = "SparseAdam"
     implementation = MappingProxyType({})
 

@@ -241,6 +241,23 @@ class Classification(Task):
         labels = targets.argmax(dim=1) if targets.is_floating_point() else targets
         return (outputs.argmax(dim=1) == labels).sum()
 
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """All at once where targets are labels."""
+        import torch
+        import torch.nn.functional as F
+
+        if targets.is_floating_point():
+            return super().losses(outputs, targets)
+        logits = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+        each = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+        return each.view(targets.shape).mean(dim=1)
+
+    def hits(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
+        """All at once where targets are labels."""
+        if targets.is_floating_point():
+            return super().hits(outputs, targets)
+        return (outputs.argmax(dim=2) == targets).sum(dim=1)
+
     def measure(self, outputs: Tensor, targets: Tensor) -> ClassificationScores:
         from trainables.tasks import _metrics
         from trainables.tasks._metrics import ClassMetrics, Predictions

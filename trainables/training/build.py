@@ -17,10 +17,17 @@ from trainables.training.sync_batch_norm import synchronised
 
 
 def build_learner(
-    spec: TrialSpec, real: Prepared, data: Prepared, task: Task, seeds: Seeds, context: Context
+    spec: TrialSpec,
+    real: Prepared,
+    data: Prepared,
+    task: Task,
+    seeds: Seeds,
+    context: Context,
+    supervised: Callable[[LearnerParts], Learner] = SupervisedLearner,
 ) -> Learner:
-    """real: `data` without what was made of it."""
-    return learner_around(build_module(spec, data, task, seeds, context), spec, real, data, task, seeds, context)
+    """real: `data` without what was made of it. supervised: as in `learner_around`."""
+    module = build_module(spec, data, task, seeds, context)
+    return learner_around(module, spec, real, data, task, seeds, context, supervised)
 
 
 def build_module(spec: TrialSpec, data: Prepared, task: Task, seeds: Seeds, context: Context) -> nn.Module:

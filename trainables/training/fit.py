@@ -1,7 +1,7 @@
 """The training loop."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +23,7 @@ from trainables.training.learner import Learner
 from trainables.training.prepare import Prepared
 from trainables.training.random import RandomStreams
 
-_GRADIENTS_MEASURED: Final = 8
+GRADIENTS_MEASURED: Final = 8
 """One step of so many has its gradients measured, the first of an epoch among them."""
 _EXPLODING: Final = 10
 """Times the median: the upper end of what Pascanu et al. 2013 (section 3.2) have found to be good bounds for clipping."""
@@ -65,8 +65,8 @@ class TrainingResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _EpochResult:
-    """One epoch's training: means over the examples of all ranks."""
+class EpochResult:
+    """One epoch of learning: means over the examples of all ranks."""
 
     loss: float
     accuracy: float | None
@@ -82,31 +82,87 @@ def fit(parts: FitParts) -> TrainingResult:
     TrialCancelled, CheckpointError where the learner does not fit it, and whatever a component raises. A rank that raises
     in the middle of an epoch leaves the others waiting for it: whoever started them has to end them (ADR 2).
     """
-    learner, context = parts.learner, parts.context
-    module = learner.module.train()
-    streams = RandomStreams(parts.seeds, context)
-    progress = _begun(parts, streams)
-    history = progress.history
-    while progress.signal is Signal.GO_ON and len(history) < parts.protocol.epochs:
-        examples, val, signal = _epoch(parts, streams, history)
-        progress.examples += examples
-        progress.signal = signal = context.agree_max(signal)
+    training = Training(parts)
+    while training.goes_on:
+        stopwatch = Stopwatch(parts.context.device)
+        learned = _learn(parts, training.streams, training.history)
+        seconds = stopwatch.lap()
+        training.epoch_done(learned, _validate(parts), seconds, stopwatch.lap)
+    return training.result()
+
+
+class Training:
+    """The training of a trial under way: what there is to an epoch beside its steps."""
+
+    def __init__(self, parts: FitParts, layers: torch.Generator | None = None) -> None:
+        """layers: what the net's layers draw from, where that is not torch's own generator. Raises CheckpointError."""
+        self.parts = parts
+        parts.learner.module.train()
+        self.streams = RandomStreams(parts.seeds, parts.context, layers)
+        self._progress = _begun(parts, self.streams)
+        self.history = self._progress.history
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is another epoch to learn."""
+        return self._progress.signal is Signal.GO_ON and len(self.history) < self.parts.protocol.epochs
+
+    def epoch_done(self, learned: EpochResult, val: Outputs, seconds: float, eval_seconds: Callable[[], float]) -> None:
+        """Report an epoch, decide whether it is selected and whether there is another, keep a checkpoint.
+
+        val: what the module gives for the validation split. seconds: of the learning. eval_seconds: of the rest, asked
+        once that is measured. Raises TrialTimedOut and TrialCancelled.
+        """
+        parts, progress = self.parts, self._progress
+        signal = self._reported(learned, val, seconds, eval_seconds)
+        progress.examples += learned.examples
+        progress.signal = signal = parts.context.agree_max(signal)
         if signal in _ENDS:
             error, message = _ENDS[signal]
             raise error(message)
-        if signal is not Signal.DIVERGED and is_best(history, parts.protocol, parts.task):
-            progress.best_epoch, progress.best_val, progress.best = len(history), val, learner.weights()
+        if signal is not Signal.DIVERGED and is_best(self.history, parts.protocol, parts.task):
+            progress.best_epoch, progress.best_val, progress.best = len(self.history), val, parts.learner.weights()
         if parts.checkpoints is not None:
-            over = signal is not Signal.GO_ON or len(history) == parts.protocol.epochs
-            parts.checkpoints.after_epoch(learner, streams, progress, over=over)
-    if progress.best:
-        module.load_state_dict(progress.best)
-    diverged = None if parts.protocol.schedule.is_range_test else _divergence(history[-1])
-    steps = len(history) * _steps_of_an_epoch(parts)
-    return TrainingResult(tuple(history), progress.best_epoch, diverged, progress.examples, steps, progress.best_val)
+            parts.checkpoints.after_epoch(parts.learner, self.streams, progress, over=not self.goes_on)
+
+    def result(self) -> TrainingResult:
+        """What it has come to, the selected weights in the module."""
+        parts, progress = self.parts, self._progress
+        if progress.best:
+            parts.learner.module.load_state_dict(progress.best)
+        diverged = None if parts.protocol.schedule.is_range_test else _divergence(self.history[-1])
+        steps = len(self.history) * steps_of_an_epoch(parts)
+        return TrainingResult(
+            tuple(self.history), progress.best_epoch, diverged, progress.examples, steps, progress.best_val
+        )
+
+    def _reported(
+        self, learned: EpochResult, val: Outputs, seconds: float, eval_seconds: Callable[[], float]
+    ) -> Signal:
+        """This rank's signal after the epoch."""
+        parts = self.parts
+        column, _ = selected_column(parts.protocol, parts.task)
+        measured = parts.task.measure_for(column, val.outputs, val.targets)
+        row = EpochRow(
+            epoch=len(self.history) + 1,
+            lr=parts.learner.lr,
+            train_loss=learned.loss,
+            train_accuracy=learned.accuracy,
+            val=measured,
+            gradient_norm=learned.gradient_norm,
+            exploding_steps=learned.exploding_steps,
+            seconds=seconds,
+            eval_seconds=eval_seconds(),
+        )
+        self.history.append(row)
+        enough = parts.context.report(row)
+        # a range test that is stopped early has not looked at the rates that it was asked about
+        stoppers = () if parts.protocol.schedule.is_range_test else parts.regularizers
+        return max(_signal(self.history, stoppers), Signal.STOP if enough else Signal.GO_ON)
 
 
-def _steps_of_an_epoch(parts: FitParts) -> int:
+def steps_of_an_epoch(parts: FitParts) -> int:
+    """Optimizer steps."""
     examples = len(parts.data.split.train) * parts.learner.passes
     return steps_of(examples, parts.protocol.batch_size, parts.context.shard)
 
@@ -123,36 +179,7 @@ def _begun(parts: FitParts, streams: RandomStreams) -> TrainingProgress:
     return progress
 
 
-def _epoch(parts: FitParts, streams: RandomStreams, history: list[EpochRow]) -> tuple[int, Outputs, Signal]:
-    """Train, look at the validation split, report.
-
-    Returns how many examples were trained on, what the module gives for the validation split, and this rank's signal.
-    """
-    stopwatch = Stopwatch(parts.context.device)
-    result = _learn(parts, streams, history)
-    seconds = stopwatch.lap()
-    outputs = _validate(parts)
-    column, _ = selected_column(parts.protocol, parts.task)
-    val = parts.task.measure_for(column, outputs.outputs, outputs.targets)
-    row = EpochRow(
-        epoch=len(history) + 1,
-        lr=parts.learner.lr,
-        train_loss=result.loss,
-        train_accuracy=result.accuracy,
-        val=val,
-        gradient_norm=result.gradient_norm,
-        exploding_steps=result.exploding_steps,
-        seconds=seconds,
-        eval_seconds=stopwatch.lap(),
-    )
-    history.append(row)
-    enough = parts.context.report(row)
-    # a range test that is stopped early has not looked at the rates that it was asked about
-    stoppers = () if parts.protocol.schedule.is_range_test else parts.regularizers
-    return result.examples, outputs, max(_signal(history, stoppers), Signal.STOP if enough else Signal.GO_ON)
-
-
-def _learn(parts: FitParts, streams: RandomStreams, history: Sequence[EpochRow]) -> _EpochResult:
+def _learn(parts: FitParts, streams: RandomStreams, history: Sequence[EpochRow]) -> EpochResult:
     """The learner's passes over the training split. Nothing here waits for the device before the last step."""
     learner, protocol, context = parts.learner, parts.protocol, parts.context
     train = np.tile(parts.data.split.train, learner.passes)
@@ -165,7 +192,7 @@ def _learn(parts: FitParts, streams: RandomStreams, history: Sequence[EpochRow])
         context.shard,
         len(parts.data.info.classes),
     )
-    steps = _steps_of_an_epoch(parts)
+    steps = steps_of_an_epoch(parts)
     losses = torch.zeros((), dtype=torch.float64, device=context.device)
     correct: Tensor | None = torch.zeros((), dtype=torch.int64, device=context.device)
     norms: list[Tensor] = []
@@ -175,7 +202,7 @@ def _learn(parts: FitParts, streams: RandomStreams, history: Sequence[EpochRow])
         context.check()
         moment = Moment(step, steps * protocol.epochs, len(history), protocol.epochs, history)
         learner.set_lr_factor(protocol.schedule.factor_after_warm_up(moment))
-        learner.measures_gradients = (step - done) % _GRADIENTS_MEASURED == 0
+        learner.measures_gradients = (step - done) % GRADIENTS_MEASURED == 0
         result = learner.step(inputs, targets)
         if learner.measures_gradients and result.gradient_norm is not None:
             norms.append(result.gradient_norm)
@@ -187,13 +214,18 @@ def _learn(parts: FitParts, streams: RandomStreams, history: Sequence[EpochRow])
 
 def _over_all_ranks(
     losses: Tensor, correct: Tensor | None, norms: Sequence[Tensor], count: int, context: Context
-) -> _EpochResult:
+) -> EpochResult:
     examples = int(context.all_reduce(torch.tensor(count, device=context.device)))
     accuracy = None if correct is None else float(context.all_reduce(correct)) / examples
     loss = float(context.all_reduce(losses)) / examples
     # gradients are averaged over the ranks before they are measured, so that each rank has the same norms
+    return EpochResult(loss, accuracy, *norms_of(norms), examples)
+
+
+def norms_of(norms: Sequence[Tensor]) -> tuple[float | None, float | None]:
+    """Of the norms of an epoch's measured steps their mean, and the share of those that explode."""
     measured = torch.stack(tuple(norms)).double().cpu() if norms else torch.empty(0, dtype=torch.float64)
-    return _EpochResult(loss, accuracy, _mean_norm(measured), exploding(measured), examples)
+    return _mean_norm(measured), exploding(measured)
 
 
 def _mean_norm(norms: Tensor) -> float | None:

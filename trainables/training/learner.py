@@ -244,17 +244,8 @@ class SupervisedLearner(Learner):
         self._reevaluates = parts.optimizer.reevaluates
         self._optimizer = _optimizer(self._parameters, parts)
         self._configured = [float(group["lr"]) for group in self._optimizer.param_groups]
-        self._loss = _loss(parts)
-        self._gradient_hooks = [
-            regularizer.on_gradients
-            for regularizer in parts.regularizers
-            if type(regularizer).on_gradients is not Regularizer.on_gradients
-        ]
-        self._step_hooks = [
-            regularizer.on_step
-            for regularizer in parts.regularizers
-            if type(regularizer).on_step is not Regularizer.on_step
-        ]
+        self._loss = training_loss(parts)
+        self._gradient_hooks, self._step_hooks = gradient_hooks(parts.regularizers), step_hooks(parts.regularizers)
         self._casting = autocast(parts.protocol, parts.context.device)
         self._accumulate = parts.protocol.accumulate
         self._wrapped = parts.context.wrap(parts.module)  # its gradients are averaged over the ranks
@@ -371,9 +362,20 @@ def _optimizer(parameters: list[nn.Parameter], parts: LearnerParts) -> torch.opt
     return parts.optimizer.build(groups)
 
 
-def _loss(parts: LearnerParts) -> Loss:
+def training_loss(parts: LearnerParts) -> Loss:
+    """The task's loss, as the regularizers wrap it."""
     loss: Loss = parts.task.loss
     # the last to wrap is the first to act
     for regularizer in sorted(parts.regularizers, key=lambda each: each.changes_targets):
         loss = regularizer.on_loss(loss, parts.facts)
     return loss
+
+
+def gradient_hooks(regularizers: Sequence[Regularizer]) -> list[Callable[[Iterable[nn.Parameter]], None]]:
+    """`on_gradients` of those that have one."""
+    return [each.on_gradients for each in regularizers if type(each).on_gradients is not Regularizer.on_gradients]
+
+
+def step_hooks(regularizers: Sequence[Regularizer]) -> list[Callable[[Sequence[ParameterGroup]], None]]:
+    """`on_step` of those that have one."""
+    return [each.on_step for each in regularizers if type(each).on_step is not Regularizer.on_step]

@@ -13,12 +13,13 @@ from trainables.records import Seeds
 class RandomStreams:
     """Every rank augments and drops out on its own, in the same order of examples.
 
-    Layers such as dropout draw from torch's own generators, which have their seed from here.
+    Layers such as dropout draw from torch's own generators, which have their seed from here, or from one of the trial's.
     """
 
-    def __init__(self, seeds: Seeds, context: Context) -> None:
-        self._seeds, self._context = seeds, context
-        torch.manual_seed(_of_rank("layers", seeds.augment, context.rank))
+    def __init__(self, seeds: Seeds, context: Context, layers: torch.Generator | None = None) -> None:
+        """layers: what layers draw from, where other trials draw in this process meanwhile."""
+        self._seeds, self._context, self._layers = seeds, context, layers
+        self._seed_layers(_of_rank("layers", seeds.augment, context.rank))
         self.shuffle = torch.Generator().manual_seed(seeds.shuffle)
         """The same on every rank: each takes its part of the same batches."""
         self.augment = torch.Generator(context.device).manual_seed(_of_rank("augment", seeds.augment, context.rank))
@@ -41,7 +42,10 @@ class RandomStreams:
             return
         lengths = [len(part) for part in self._states()]
         layers, augment, *of_device = torch.split(everyone[self._context.rank], lengths)
-        torch.set_rng_state(layers.clone())
+        if self._layers is None:
+            torch.set_rng_state(layers.clone())
+        else:
+            self._layers.set_state(layers.clone())
         self.augment.set_state(augment.clone())
         for part in of_device:
             torch.cuda.set_rng_state(part.clone(), self._context.device)
@@ -49,12 +53,20 @@ class RandomStreams:
     def _states(self) -> list[Tensor]:
         """Return this rank's own states, uint8."""
         device = self._context.device
+        if self._layers is not None:
+            return [self._layers.get_state(), self.augment.get_state()]
         of_device = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
         return [torch.get_rng_state(), self.augment.get_state(), *of_device]
 
+    def _seed_layers(self, seed: int) -> None:
+        if self._layers is None:
+            torch.manual_seed(seed)
+        else:
+            self._layers.manual_seed(seed)
+
     def _draw_anew(self, epoch: int) -> None:
         seed, rank = self._seeds.augment, self._context.rank
-        torch.manual_seed(_of_rank(f"layers after {epoch}", seed, rank))
+        self._seed_layers(_of_rank(f"layers after {epoch}", seed, rank))
         self.augment.manual_seed(_of_rank(f"augment after {epoch}", seed, rank))
 
 

@@ -1,6 +1,7 @@
 """One trial from its task to its result: data, split, statistics, build, fit, measure."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -22,7 +23,7 @@ from trainables.training.evaluate import UNMEASURED, Metrics, measure, measure_v
 from trainables.training.fit import FitParts, TrainingResult, fit
 from trainables.training.generation import add_generated
 from trainables.training.image import save_image
-from trainables.training.learner import Learner
+from trainables.training.learner import Learner, LearnerParts, SupervisedLearner
 from trainables.training.predictions import SplitExamples, pack_answers, refuse_unfit
 from trainables.training.prepare import CachesFeatures, Prepared, prepared_for
 from trainables.training.probes import activation_bytes, gradient_reach
@@ -44,62 +45,95 @@ def run_trial(trial_task: TrialTask, context: Context) -> TrialResult:
             return _run(trial_task.resumed_at(0), context)
 
 
-@dataclass(frozen=True, slots=True)
+def _run(trial_task: TrialTask, context: Context) -> TrialResult:
+    run = TrialRun(trial_task, context)
+    return run.result(fit(run.parts))
+
+
+@dataclass(slots=True)
 class _Times:
     """Seconds apart from those of the epochs."""
 
-    setup: float
-    features: float | None
-    generation: float | None
-    measuring: float
+    setup: float = 0.0
+    features: float | None = None
+    generation: float | None = None
+    measuring: float = 0.0
 
 
-def _run(trial_task: TrialTask, context: Context) -> TrialResult:
-    spec, seeds = trial_task.spec, trial_task.spec.seeds
-    stopwatch, memory = Stopwatch(context.device), PeakMemory(context.device)
-    energy = EnergyMeter(context.device)
-    data = prepared_for(trial_task, context.device)
-    task = task_of(data.info)
-    setup = stopwatch.lap()
-    extended = add_generated(data, spec.regularizers, seeds.augment, context)
-    generation = stopwatch.lap()
-    learner = build_learner(spec, data, extended.data, task, seeds, context)
-    setup += stopwatch.lap()
-    train_data, features = extended.data, None
-    if not extended.count:
-        if spec.model.caches_features:
-            assert isinstance(spec.model, CachesFeatures)
-            train_data = spec.model.cache_features(learner.module, data, spec.regularizers, spec.protocol, context)
-        features = stopwatch.lap() if train_data is not data else None
-        data = train_data
-    if spec.protocol.schedule.is_range_test:
-        learner = RangeTest(learner, context)
-    setup += stopwatch.lap()
-    checkpoints = None
-    if trial_task.checkpoints is not None:
-        checkpoints = CheckpointManager(trial_task, trial_task.checkpoints, task.scores, context)
-    at_first = gradient_reach(spec.model, learner.module, task, train_data, spec.protocol, context.device)
-    setup += stopwatch.lap()
-    training = fit(FitParts(learner, task, train_data, spec.regularizers, spec.protocol, seeds, context, checkpoints))
-    stopwatch.lap()
-    metrics = UNMEASURED
-    if not training.diverged and training.val is not None:  # a range test may diverge before any epoch is selected
-        if trial_task.purpose == "tuning":
-            metrics = measure_validation(training.val, task)
-        else:
-            metrics = measure(learner.module, training.val, task, data, spec.protocol, seeds, context)
-    times = _Times(setup, features, generation if extended.count else None, stopwatch.lap())
-    at_last = None
-    if not training.diverged and not metrics.diverged:
-        at_last = gradient_reach(spec.model, learner.module, task, train_data, spec.protocol, context.device)
-    if context.rank == 0 and training.best_epoch is not None:
-        _keep(trial_task, learner, data, extended.image)
-    costs = _costs(spec, data.info, task, learner, training, times, memory, energy, context)
-    result = result_of(training, metrics, costs, data, split_design(spec, data.info), extended.count, seeds, context)
-    result = replace(result, gradient_reach_first=at_first, gradient_reach_last=at_last)
-    if metrics.answers is not None:
-        result = replace(result, predictions=predictions_of(metrics.answers, data, trial_task.split_is_known))
-    return _with_range(result, learner.found()) if isinstance(learner, RangeTest) else result
+class TrialRun:
+    """A trial under way: what its training works with, and what it comes to after that."""
+
+    def __init__(
+        self,
+        trial_task: TrialTask,
+        context: Context,
+        supervised: Callable[[LearnerParts], Learner] = SupervisedLearner,
+    ) -> None:
+        """supervised: the learner of a model that has none of its own. Raises as `run_trial` does."""
+        spec, seeds = trial_task.spec, trial_task.spec.seeds
+        self._trial_task, self._context, self._times = trial_task, context, _Times()
+        self._stopwatch, self._memory = Stopwatch(context.device), PeakMemory(context.device)
+        self._energy = EnergyMeter(context.device)
+        self._data = data = prepared_for(trial_task, context.device)
+        self._task = task = task_of(data.info)
+        self._times.setup = self._stopwatch.lap()
+        self._extended = extended = add_generated(data, spec.regularizers, seeds.augment, context)
+        generation = self._stopwatch.lap()
+        self._times.generation = generation if extended.count else None
+        learner = build_learner(spec, data, extended.data, task, seeds, context, supervised)
+        self._times.setup += self._stopwatch.lap()
+        train_data = extended.data
+        if not extended.count:
+            if spec.model.caches_features:
+                assert isinstance(spec.model, CachesFeatures)
+                train_data = spec.model.cache_features(learner.module, data, spec.regularizers, spec.protocol, context)
+            self._times.features = self._stopwatch.lap() if train_data is not data else None
+            self._data = train_data
+        if spec.protocol.schedule.is_range_test:
+            learner = RangeTest(learner, context)
+        self._times.setup += self._stopwatch.lap()
+        checkpoints = None
+        if trial_task.checkpoints is not None:
+            checkpoints = CheckpointManager(trial_task, trial_task.checkpoints, task.scores, context)
+        self._reach_at_first = gradient_reach(
+            spec.model, learner.module, task, train_data, spec.protocol, context.device
+        )
+        self._times.setup += self._stopwatch.lap()
+        self.parts = FitParts(learner, task, train_data, spec.regularizers, spec.protocol, seeds, context, checkpoints)
+
+    def result(self, training: TrainingResult) -> TrialResult:
+        """Measure, keep what is to be kept, and say what it came to. training: its end, with the weights in the module."""
+        self._stopwatch.lap()
+        metrics = self._measured(training)
+        self._times.measuring = self._stopwatch.lap()
+        parts, spec, data, context = self.parts, self._trial_task.spec, self._data, self._context
+        at_last = None
+        if not training.diverged and not metrics.diverged:
+            at_last = gradient_reach(
+                spec.model, parts.learner.module, self._task, parts.data, spec.protocol, context.device
+            )
+        if context.rank == 0 and training.best_epoch is not None:
+            _keep(self._trial_task, parts.learner, data, self._extended.image)
+        meters = self._times, self._memory, self._energy
+        costs = _costs(spec, data.info, self._task, parts.learner, training, *meters, context)
+        generated = self._extended.count
+        result = result_of(
+            training, metrics, costs, data, split_design(spec, data.info), generated, parts.seeds, context
+        )
+        result = replace(result, gradient_reach_first=self._reach_at_first, gradient_reach_last=at_last)
+        if metrics.answers is not None:
+            known = self._trial_task.split_is_known
+            result = replace(result, predictions=predictions_of(metrics.answers, data, known))
+        return _with_range(result, parts.learner.found()) if isinstance(parts.learner, RangeTest) else result
+
+    def _measured(self, training: TrainingResult) -> Metrics:
+        if training.diverged or training.val is None:  # a range test may diverge before any epoch is selected
+            return UNMEASURED
+        if self._trial_task.purpose == "tuning":
+            return measure_validation(training.val, self._task)
+        parts = self.parts
+        module, protocol, seeds = parts.learner.module, parts.protocol, parts.seeds
+        return measure(module, training.val, self._task, self._data, protocol, seeds, self._context)
 
 
 def _keep(trial_task: TrialTask, learner: Learner, data: Prepared, made: ImageArray | None) -> None:

@@ -1,0 +1,124 @@
+"""Batches of several trials on one data set, gathered together: each its own examples, order, targets and scale."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from trainables.data.batches import BatchChanges, Batches, channels_last
+from trainables.data.streaming import StreamedBatches
+from trainables.errors import CannotFuse
+
+
+class Drawn(NamedTuple):
+    """What of a place's batch is at random: what regularizers make of it, and the stream that they draw from."""
+
+    changes: BatchChanges
+    augment: torch.Generator
+
+
+class StackedBatch(NamedTuple):
+    """A batch of each place, of one size."""
+
+    inputs: Tensor
+    """Standardised, as `maps`: (batch, width * channels, height, width of an image) in channels_last, the channels of one
+    place after those of another; else (width, batch, *shape)."""
+    targets: list[Tensor | None]
+    """Of each place that has a batch."""
+    labels: Tensor | None
+    """All of them, (width, batch), zeros where nobody is; None where targets are of several types."""
+
+
+class StackedBatches:
+    """Cuts batches for several places at once. Examples that all of them share are gathered in one go."""
+
+    def __init__(self, batches: Sequence[Batches | None], *, maps: bool) -> None:
+        """batches: of each place, None where nobody is. Raises CannotFuse for data that is decoded while it is used."""
+        there = [each for each in batches if each is not None]
+        if any(isinstance(each, StreamedBatches) for each in there):
+            raise CannotFuse("the data set is decoded while it is used, for each trial by itself")
+        self._batches, self._maps, self._width = batches, maps, len(batches)
+        first = there[0].stored
+        self._shared = all(_same(each.stored.inputs, first.inputs) for each in there)
+        self._same_targets = all(_same(each.stored.targets, first.targets) for each in there)
+        self._inputs, self._targets = first
+        scales = [there[0].scale_and_shift() if each is None else each.scale_and_shift() for each in batches]
+        axes = [1] * (len(there[0].shape) - 3)
+        self._scale, self._shift = (
+            torch.stack(values).view(self._width, *([] if maps else [1]), *axes, -1, 1, 1)
+            for values in zip(*scales, strict=True)
+        )
+
+    def gather(self, chosen: Sequence[Tensor | None], drawn: Sequence[Drawn | None] | None = None) -> StackedBatch:
+        """chosen: indices of each place's examples, all of one length; None where a place has no batch.
+
+        drawn: of each place that learns; None in an evaluation, where nothing is at random.
+        """
+        size = len(next(each for each in chosen if each is not None))
+        changed = drawn is not None and any(each is not None and each.changes for each in drawn)
+        if self._shared and not changed:
+            return self._at_once(chosen, size)
+        return self._one_by_one(chosen, drawn, size)
+
+    def _at_once(self, chosen: Sequence[Tensor | None], size: int) -> StackedBatch:
+        device = self._inputs.device
+        nobody = torch.zeros(size, dtype=torch.int64, device=device)  # the first example, which nobody learns from
+        places = torch.stack([nobody if each is None else each for each in chosen], dim=1 if self._maps else 0)
+        pixels = self._inputs.index_select(0, places.flatten()).to(self._scale.device)
+        inputs = (
+            pixels.view(*places.shape, *pixels.shape[1:])
+            .to(torch.float32, copy=True)
+            .mul_(self._scale)
+            .add_(self._shift)
+        )
+        if self._maps:
+            inputs = channels_last(inputs.flatten(1, 2))
+        if not self._same_targets:
+            return StackedBatch(inputs, targets := self._own_targets(chosen), _together(targets, size))
+        found = self._targets.index_select(0, (places.t() if self._maps else places).flatten())
+        labels = found.to(inputs.device).view(self._width, size, *found.shape[1:])
+        targets = [None if each is None else labels[place] for place, each in enumerate(chosen)]
+        return StackedBatch(inputs, targets, labels if labels.ndim == 2 else None)
+
+    def _own_targets(self, chosen: Sequence[Tensor | None]) -> list[Tensor | None]:
+        return [
+            None if each is None or of is None else of.stored.targets.index_select(0, each).to(self._scale.device)
+            for each, of in zip(chosen, self._batches, strict=True)
+        ]
+
+    def _one_by_one(
+        self, chosen: Sequence[Tensor | None], drawn: Sequence[Drawn | None] | None, size: int
+    ) -> StackedBatch:
+        inputs: list[Tensor | None] = []
+        targets: list[Tensor | None] = []
+        for place, (batches, examples) in enumerate(zip(self._batches, chosen, strict=True)):
+            if batches is None or examples is None:
+                inputs.append(None)
+                targets.append(None)
+                continue
+            ((pixels, target),) = batches.gathered([examples], None)
+            own = None if drawn is None else drawn[place]
+            if own is not None:
+                pixels, target = own.changes.made(pixels, target, own.augment)
+            inputs.append(batches.standardise(pixels))
+            targets.append(target)
+        some = next(each for each in inputs if each is not None)
+        nobody = torch.zeros_like(some)
+        every = [nobody if each is None else each for each in inputs]
+        stacked = torch.stack(every, dim=1 if self._maps else 0)
+        if self._maps:
+            stacked = channels_last(stacked.flatten(1, 2))
+        return StackedBatch(stacked, targets, _together(targets, size))
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    """Whether they are the same memory."""
+    return one.data_ptr() == other.data_ptr() and one.shape == other.shape and one.dtype == other.dtype
+
+
+def _together(targets: Sequence[Tensor | None], size: int) -> Tensor | None:
+    there = [each for each in targets if each is not None]
+    if any(each.ndim != 1 or each.is_floating_point() for each in there):
+        return None
+    return torch.stack([there[0].new_zeros(size) if each is None else each for each in targets])

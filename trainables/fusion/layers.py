@@ -1,0 +1,122 @@
+"""torch's own layers, stacked."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables.errors import CannotFuse
+from trainables.fusion.recurrent import recurrent
+from trainables.fusion.stack import Layer, Parts, Stack, first_of, maps_to_vectors
+
+Make = Callable[[Parts, Stack, str], Layer]
+"""The layer of modules of one type, as `Stack.layer` hands them over."""
+
+
+def _sequential(parts: Parts, stack: Stack, path: str) -> Layer:
+    layers = [stack.child(parts, path, name) for name, _ in first_of(parts).named_children()]
+
+    def forward(inputs: Tensor) -> Tensor:
+        for layer in layers:
+            inputs = layer(inputs)
+        return inputs
+
+    return forward
+
+
+def _linear(parts: Parts, stack: Stack, path: str) -> Layer:
+    weight = stack.leaf(f"{path}weight")
+    bias = stack.leaf(f"{path}bias")[:, None] if _has_bias(parts) else None
+
+    def forward(inputs: Tensor) -> Tensor:
+        """(width, ..., inputs) to (width, ..., outputs)."""
+        flat = inputs.flatten(1, -2) if inputs.ndim > 3 else inputs
+        product = weight.transpose(1, 2)
+        outputs = torch.bmm(flat, product) if bias is None else torch.baddbmm(bias, flat, product)
+        return outputs.view(*inputs.shape[:-1], outputs.shape[-1]) if inputs.ndim > 3 else outputs
+
+    return forward
+
+
+def _convolution(parts: Parts, stack: Stack, path: str) -> Layer:
+    first = first_of(parts)
+    assert isinstance(first, nn.Conv2d)
+    if first.padding_mode != "zeros":
+        raise CannotFuse(f"{path}Conv2d pads with {first.padding_mode}")
+    weight = stack.leaf(f"{path}weight")
+    bias = stack.leaf(f"{path}bias") if _has_bias(parts) else None
+    stride, padding, dilation = first.stride, first.padding, first.dilation
+    groups = stack.width * first.groups
+
+    def forward(inputs: Tensor) -> Tensor:
+        # the kernels of all places after one another, as channels_last
+        kernels = weight.permute(0, 1, 3, 4, 2).flatten(0, 1).permute(0, 3, 1, 2)
+        shift = None if bias is None else bias.flatten()
+        return F.conv2d(inputs, kernels, shift, stride, padding, dilation, groups)
+
+    return forward
+
+
+def _batch_norm(parts: Parts, stack: Stack, path: str) -> Layer:
+    first = first_of(parts)
+    assert isinstance(first, nn.BatchNorm2d)
+    if not first.affine or not first.track_running_stats or first.momentum is None:
+        raise CannotFuse(f"{path}BatchNorm2d does not keep running statistics and weights")
+    mean, variance = stack.buffer(parts, "running_mean"), stack.buffer(parts, "running_var")
+    weight, bias = stack.leaf(f"{path}weight"), stack.leaf(f"{path}bias")
+    momentum, eps, passing = first.momentum, first.eps, stack.passing
+    counts = [None if part is None else part.get_buffer("num_batches_tracked") for part in parts]
+
+    def forward(inputs: Tensor) -> Tensor:
+        running = mean.view(-1), variance.view(-1)
+        for place in passing.active:
+            if (count := counts[place]) is not None:
+                count.add_(1)
+        return F.batch_norm(inputs, *running, weight.flatten(), bias.flatten(), passing.training, momentum, eps)
+
+    return forward
+
+
+def _flatten(parts: Parts, stack: Stack, path: str) -> Layer:
+    first = first_of(parts)
+    assert isinstance(first, nn.Flatten)
+    if (first.start_dim, first.end_dim) != (1, -1):
+        raise CannotFuse(f"{path}Flatten joins other axes than all but the batch")
+    width = stack.width
+
+    def forward(inputs: Tensor) -> Tensor:
+        """Maps, or (width, batch, ...), to (width, batch, numbers)."""
+        each = maps_to_vectors(inputs, width) if inputs.ndim == 4 else inputs
+        return each.flatten(2)
+
+    return forward
+
+
+def _as_it_is(parts: Parts, stack: Stack, path: str) -> Layer:
+    """Layers without parameters that treat every channel and every example alike."""
+    return first_of(parts)
+
+
+def _has_bias(parts: Parts) -> bool:
+    return first_of(parts).bias is not None
+
+
+MAKERS: Final[Mapping[type[nn.Module], Make]] = MappingProxyType(
+    {
+        nn.Sequential: _sequential,
+        nn.Linear: _linear,
+        nn.Conv2d: _convolution,
+        nn.BatchNorm2d: _batch_norm,
+        nn.Flatten: _flatten,
+        nn.RNN: recurrent,
+        nn.GRU: recurrent,
+        nn.LSTM: recurrent,
+        **dict.fromkeys(
+            (nn.ReLU, nn.Identity, nn.ZeroPad2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d), _as_it_is
+        ),
+    }
+)
+"""Of exactly these types: a subclass may do anything else."""

@@ -1,0 +1,144 @@
+"""Several trials from their tasks to their results, trained together."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+
+from trainables.context import Context
+from trainables.errors import CannotFuse, CheckpointError
+from trainables.process_state.precision import numerics
+from trainables.records import TrialResult
+from trainables.spec import TrialTask
+from trainables.training.costs import Stopwatch
+from trainables.training.fit import Training
+from trainables.training.fused_epoch import FusedTrainer, Scope
+from trainables.training.fused_member import FusedMember
+from trainables.training.trial import TrialRun
+
+Ended = Callable[[int, TrialResult | BaseException], None]
+"""Told of each trial, by its number, when it has come to its end."""
+
+
+def run_fused(trial_tasks: Sequence[TrialTask], contexts: Sequence[Context], scope: Scope, ended: Ended) -> None:
+    """Train the nets of these trials at once, in a stack as wide as their `protocol.fuse`, and measure each by itself.
+
+    What a trial comes to, bit for bit, does not depend on which others are there, nor on how these end. trial_tasks: of one
+    fusion key (`trainables.fusion.support`), at most as many as the stack is wide. scope: inside, what is done and printed
+    is one trial's own. What a trial raises is its own end; what stacking itself raises is the end of all that are left.
+    """
+    with numerics(trial_tasks[0].spec.protocol):
+        run = _FusedRun(trial_tasks, contexts, scope, ended)
+        try:
+            run.train()
+        except BaseException as raised:  # noqa: BLE001 - what all of them do together is the end of all of them
+            run.end_all(raised)
+
+
+def run_alone(trial_task: TrialTask, context: Context) -> TrialResult:
+    """One trial in a stack that nobody else is in: what it would come to beside others. Raises as `run_trial` does."""
+    outcomes: list[TrialResult | BaseException] = []
+    run_fused([trial_task], [context], lambda _: nullcontext(), lambda _, outcome: outcomes.append(outcome))
+    (outcome,) = outcomes
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
+
+
+class _FusedRun:
+    """The trials that have not ended, by their places."""
+
+    def __init__(
+        self, trial_tasks: Sequence[TrialTask], contexts: Sequence[Context], scope: Scope, ended: Ended
+    ) -> None:
+        self._left = dict(enumerate(trial_tasks))
+        self._contexts, self._scope, self._ended = contexts, scope, ended
+        self._width = trial_tasks[0].spec.protocol.fuse
+        if len(trial_tasks) > self._width:
+            raise CannotFuse(f"{len(trial_tasks)} trials do not fit into a stack of {self._width}")
+        self._runs: dict[int, TrialRun] = {}
+        self._trainings: dict[int, Training] = {}
+
+    def train(self) -> None:
+        """Train and measure all of them."""
+        trainer = self._begun()
+        while self._left:
+            assert trainer is not None, "somebody is left"
+            self._epoch(trainer)
+
+    def end_all(self, raised: BaseException) -> None:
+        """Those that are left end with what was raised."""
+        for place in list(self._left):
+            self._end(place, raised)
+
+    def _begun(self) -> FusedTrainer | None:
+        """The stack, each trial ready for its first epoch or for that after its checkpoint; None where all have ended."""
+        while self._left:
+            for place in list(self._left):
+                self._own(place, self._build)
+            if not self._left:
+                break
+            parts = [self._runs[place].parts if place in self._left else None for place in range(self._width)]
+            trainer = FusedTrainer(parts, self._scope)
+            refused = [place for place in list(self._left) if not self._own(place, self._restore)]
+            if not set(refused) & set(self._left):
+                return trainer
+        return None
+
+    def _build(self, place: int) -> None:
+        self._runs[place] = TrialRun(self._left[place], self._contexts[place], FusedMember)
+
+    def _restore(self, place: int) -> bool:
+        """Whether the trial goes on. Where its checkpoint does not fit it has to be built anew, and begins at the start."""
+        parts = self._runs[place].parts
+        assert isinstance(parts.learner, FusedMember)
+        try:
+            self._trainings[place] = Training(parts, parts.learner.layers)
+        except CheckpointError as unfit:
+            print(f"starts from the beginning: its checkpoint {unfit}")
+            self._left[place] = self._left[place].resumed_at(0)
+            return False
+        return True
+
+    def _epoch(self, trainer: FusedTrainer) -> None:
+        going = {place: self._trainings[place] for place in self._left if self._trainings[place].goes_on}
+        if going:
+            self._learn(trainer, going)
+        for place in list(self._left):
+            if not self._trainings[place].goes_on:
+                self._own(place, self._conclude)
+
+    def _learn(self, trainer: FusedTrainer, going: Mapping[int, Training]) -> None:
+        device = self._contexts[0].device
+        stopwatch = Stopwatch(device)
+        learned = trainer.learn(going)
+        share = len(going)
+        seconds = stopwatch.lap() / share
+        for place, result in learned.items():
+            if isinstance(result, BaseException):
+                self._end(place, result)
+        left = [place for place in going if place in self._left]
+        if not left:
+            return
+        outputs = trainer.validate(left)
+        eval_seconds = stopwatch.lap() / len(left)
+        for place in left:
+            result, own = learned[place], Stopwatch(device)
+            assert not isinstance(result, BaseException)
+            done = going[place].epoch_done
+            self._own(place, lambda at: done(result, outputs[at], seconds, lambda: eval_seconds + own.lap()))  # noqa: B023
+
+    def _conclude(self, place: int) -> None:
+        self._end(place, self._runs[place].result(self._trainings[place].result()))
+
+    def _own(self, place: int, act: Callable[[int], object]) -> bool:
+        """What a trial does by itself, and whether it did not answer False; whatever it raises is its end."""
+        try:
+            with self._scope(place):
+                return act(place) is not False
+        except BaseException as raised:  # noqa: BLE001 - a row, never silence
+            self._end(place, raised)
+            return False
+
+    def _end(self, place: int, outcome: TrialResult | BaseException) -> None:
+        del self._left[place]
+        self._runs.pop(place, None)
+        self._ended(place, outcome)
