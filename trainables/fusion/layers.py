@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.errors import CannotFuse
+from trainables.fusion.placeless import filled_up, lacking_channels, linear
 from trainables.fusion.recurrent import recurrent
 from trainables.fusion.stack import Layer, Parts, Stack, first_of, maps_to_vectors
 
@@ -29,13 +29,11 @@ def _sequential(parts: Parts, stack: Stack, path: str) -> Layer:
 
 def _linear(parts: Parts, stack: Stack, path: str) -> Layer:
     weight = stack.leaf(f"{path}weight")
-    bias = stack.leaf(f"{path}bias")[:, None] if _has_bias(parts) else None
+    bias = stack.leaf(f"{path}bias") if _has_bias(parts) else None
 
     def forward(inputs: Tensor) -> Tensor:
         """(width, ..., inputs) to (width, ..., outputs)."""
-        flat = inputs.flatten(1, -2) if inputs.ndim > 3 else inputs
-        product = weight.transpose(1, 2)
-        outputs = torch.bmm(flat, product) if bias is None else torch.baddbmm(bias, flat, product)
+        outputs = linear(inputs.flatten(1, -2) if inputs.ndim > 3 else inputs, weight, bias)
         return outputs.view(*inputs.shape[:-1], outputs.shape[-1]) if inputs.ndim > 3 else outputs
 
     return forward
@@ -66,16 +64,24 @@ def _batch_norm(parts: Parts, stack: Stack, path: str) -> Layer:
     if not first.affine or not first.track_running_stats or first.momentum is None:
         raise CannotFuse(f"{path}BatchNorm2d does not keep running statistics and weights")
     mean, variance = stack.buffer(parts, "running_mean"), stack.buffer(parts, "running_var")
+    lacking = lacking_channels(mean.numel())
     weight, bias = stack.leaf(f"{path}weight"), stack.leaf(f"{path}bias")
     momentum, eps, passing = first.momentum, first.eps, stack.passing
     counts = [None if part is None else part.get_buffer("num_batches_tracked") for part in parts]
 
     def forward(inputs: Tensor) -> Tensor:
-        running = mean.view(-1), variance.view(-1)
         for place in passing.active:
             if (count := counts[place]) is not None:
                 count.add_(1)
-        return F.batch_norm(inputs, *running, weight.flatten(), bias.flatten(), passing.training, momentum, eps)
+        running = [F.pad(each.flatten(), (0, lacking)) if lacking else each.view(-1) for each in (mean, variance)]
+        scale, shift = (F.pad(each.flatten(), (0, lacking)) for each in (weight, bias))
+        outputs = filled_up(
+            inputs, lambda maps: F.batch_norm(maps, *running, scale, shift, passing.training, momentum, eps)
+        )
+        if lacking and passing.training:
+            for kept, found in zip((mean, variance), running, strict=True):
+                kept.view(-1).copy_(found[: kept.numel()])
+        return outputs
 
     return forward
 
@@ -93,6 +99,12 @@ def _flatten(parts: Parts, stack: Stack, path: str) -> Layer:
         return each.flatten(2)
 
     return forward
+
+
+def _filled_up(parts: Parts, stack: Stack, path: str) -> Layer:
+    """Pools that compute a mean: they treat every channel alike, but for what their kernels leave over."""
+    pool = first_of(parts)
+    return lambda maps: filled_up(maps, pool)
 
 
 def _as_it_is(parts: Parts, stack: Stack, path: str) -> Layer:
@@ -114,9 +126,8 @@ MAKERS: Final[Mapping[type[nn.Module], Make]] = MappingProxyType(
         nn.RNN: recurrent,
         nn.GRU: recurrent,
         nn.LSTM: recurrent,
-        **dict.fromkeys(
-            (nn.ReLU, nn.Identity, nn.ZeroPad2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d), _as_it_is
-        ),
+        **dict.fromkeys((nn.AvgPool2d, nn.AdaptiveAvgPool2d), _filled_up),
+        **dict.fromkeys((nn.ReLU, nn.Identity, nn.ZeroPad2d, nn.MaxPool2d), _as_it_is),
     }
 )
 """Of exactly these types: a subclass may do anything else."""

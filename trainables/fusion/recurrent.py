@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.errors import CannotFuse
+from trainables.fusion.placeless import linear, sigmoid
 from trainables.fusion.stack import Layer, Parts, Stack, first_of
 
 _Step = Callable[[Tensor, Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]
@@ -41,15 +42,15 @@ def _one_way(stack: Stack, path: str, suffix: str, step: _Step) -> Layer:
 
     def forward(steps: Tensor) -> Tensor:
         width, batch, count, _ = steps.shape
-        gates = torch.baddbmm(input_bias[:, None], steps.flatten(1, 2), of_inputs.transpose(1, 2))
+        gates = linear(steps.flatten(1, 2), of_inputs, input_bias)
         gates = gates.view(width, batch, count, -1)
         state: tuple[Tensor, ...] = (steps.new_zeros(width, batch, hidden),) * 2
         states: list[Tensor] = []
-        weights, bias = of_state.transpose(1, 2), state_bias[:, None]
         for at in reversed(range(count)) if backwards else range(count):
-            state = step(gates[:, :, at], torch.baddbmm(bias, state[0], weights), state)
+            state = step(gates[:, :, at], linear(state[0], of_state, state_bias), state)
             states.append(state[0])
-        return torch.stack(states[::-1] if backwards else states, dim=2)
+        # steps after one another, as torch's layers leave them: dropout draws in that order
+        return torch.stack(states[::-1] if backwards else states, dim=1).transpose(1, 2)
 
     return forward
 
@@ -60,15 +61,15 @@ def _rnn(inputs: Tensor, recalled: Tensor, state: tuple[Tensor, ...]) -> tuple[T
 
 def _lstm(inputs: Tensor, recalled: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     take, forget, new, show = (inputs + recalled).chunk(4, dim=-1)
-    memory = torch.sigmoid(forget) * state[1] + torch.sigmoid(take) * torch.tanh(new)
-    return torch.sigmoid(show) * torch.tanh(memory), memory
+    memory = sigmoid(forget) * state[1] + sigmoid(take) * torch.tanh(new)
+    return sigmoid(show) * torch.tanh(memory), memory
 
 
 def _gru(inputs: Tensor, recalled: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     reset, update, new = inputs.chunk(3, dim=-1)
     reset_recalled, update_recalled, new_recalled = recalled.chunk(3, dim=-1)
-    kept = torch.sigmoid(update + update_recalled)
-    proposed = torch.tanh(new + torch.sigmoid(reset + reset_recalled) * new_recalled)
+    kept = sigmoid(update + update_recalled)
+    proposed = torch.tanh(new + sigmoid(reset + reset_recalled) * new_recalled)
     return (proposed + kept * (state[0] - proposed),)
 
 

@@ -8,10 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.errors import CannotFuse
-
-_ALIGNED: Final = 16
-"""Numbers to whose multiple parameters and rows are aligned (64 bytes of float32): a row's arithmetic is the same wherever
-it lies."""
+from trainables.fusion.placeless import ALIGNED
 
 
 class Rows:
@@ -36,7 +33,7 @@ class Rows:
         end = 0
         for name, parameter in first.items():
             self._spans[name] = end, end + parameter.numel()
-            end = -(-(end + parameter.numel()) // _ALIGNED) * _ALIGNED
+            end = -(-(end + parameter.numel()) // ALIGNED) * ALIGNED
         self.values: Final = torch.zeros(self.width, end, dtype=some.dtype, device=some.device)
         """(width, numbers of a module with those between them)."""
         self.gradients: Final = torch.zeros_like(self.values)

@@ -6,6 +6,7 @@ from typing import Final, Self
 import torch
 from torch import Tensor, nn
 
+from trainables.fusion.placeless import means, sigmoid, weighed
 from trainables.fusion.stack import Layer, Stack, by_place, maps_to_vectors, vectors_to_maps
 from trainables.models._choices import Attention
 
@@ -49,8 +50,8 @@ class SqueezeAndExcitation(nn.Module):
         excitation = stack.child(parts, path, "excitation")
 
         def forward(maps: Tensor) -> Tensor:
-            weights = torch.sigmoid(excitation(maps_to_vectors(maps.mean(dim=(2, 3)), stack.width)))
-            return maps * vectors_to_maps(weights)[:, :, None, None]
+            weights = sigmoid(excitation(maps_to_vectors(means(maps), stack.width)))
+            return weighed(maps, vectors_to_maps(weights))
 
         return forward
 
@@ -71,9 +72,9 @@ class ChannelAttention(nn.Module):
         shared = stack.child(parts, path, "shared")
 
         def forward(maps: Tensor) -> Tensor:
-            means, maxima = (maps_to_vectors(each, stack.width) for each in (maps.mean((2, 3)), maps.amax((2, 3))))
-            weights = torch.sigmoid(shared(means) + shared(maxima))
-            return maps * vectors_to_maps(weights)[:, :, None, None]
+            mean, maximum = (maps_to_vectors(each, stack.width) for each in (means(maps), maps.amax(dim=(2, 3))))
+            weights = sigmoid(shared(mean) + shared(maximum))
+            return weighed(maps, vectors_to_maps(weights))
 
         return forward
 
@@ -99,7 +100,7 @@ class SpatialAttention(nn.Module):
         def forward(maps: Tensor) -> Tensor:
             each = by_place(maps, stack.width)
             described = torch.stack([each.mean(dim=2), each.amax(dim=2)], dim=2)
-            weights = torch.sigmoid(convolution(described.flatten(1, 2)))
+            weights = sigmoid(convolution(described.flatten(1, 2)))
             return (each * weights[:, :, None]).flatten(1, 2)
 
         return forward

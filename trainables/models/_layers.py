@@ -35,7 +35,7 @@ class DropoutSite(nn.Module):
             """(width, batch, ...)."""
             if not passing.training:
                 return inputs
-            mask = torch.ones_like(inputs, memory_format=torch.contiguous_format)
+            mask = torch.ones_like(inputs)
             for place in passing.active:
                 if (share := shares[place]) > 0:
                     mask[place].bernoulli_(1 - share, generator=passing.generators[place])
