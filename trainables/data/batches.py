@@ -254,6 +254,11 @@ def steps(count: int, batch_size: int, shard: Shard) -> int:
     return len(_bounds(count, batch_size, shard))
 
 
+def sizes(count: int, batch_size: int, shard: Shard) -> list[int]:
+    """Return how many examples each batch of `Batches.training` has, over all ranks; the same on every rank."""
+    return [stop - start for start, stop in _bounds(count, batch_size, shard)]
+
+
 def _bounds(count: int, batch_size: int, shard: Shard) -> list[tuple[int, int]]:
     """Return where each batch starts and stops."""
     starts = list(range(0, count, batch_size))
@@ -293,6 +298,7 @@ class UnlabelledBatches:
         """What a pixel of 0 is after standardisation: (1, channels, 1, 1)."""
         self.white: Final = _level(batches, 1.0, device)
         self._count = len(indices)
+        self._sizes: Final = sizes(len(indices), batch_size, shard)
         self._cut: Final = partial(batches.training, indices, batch_size, ())
         self._shard = shard
         self._order = torch.Generator().manual_seed(seed)
@@ -305,6 +311,11 @@ class UnlabelledBatches:
     def __len__(self) -> int:
         """Images, over all ranks."""
         return self._count
+
+    @property
+    def drawn_size(self) -> int:
+        """Images of the batch drawn last, over all ranks."""
+        return self._sizes[self._drawn - 1]
 
     def draw(self) -> Tensor:
         """Return this rank's part of the next batch: float32 (batch, *shape)."""

@@ -14,7 +14,7 @@ class DistillingLearner(SupervisedLearner):
         super().__init__(parts)
         self._teacher, self._temperature, self._alpha = teacher.eval(), temperature, alpha
 
-    def _objective(self, inputs: Tensor, targets: Tensor, share: Tensor | float) -> Objective:
+    def _objective(self, inputs: Tensor, targets: Tensor, share: float) -> Objective:
         learnt = super()._objective(inputs, targets, share)
         if not self._alpha:
             return learnt

@@ -53,6 +53,7 @@ class Stack:
         self.rows = Rows(modules)
         self.passing = Passing(generators=list(generators))
         self._buffers: list[Tensor] = []
+        self._indices: dict[tuple[int, ...], Tensor] = {}
         first = first_of(modules)
         self.layout: Layout = _layout(first)
         self._forward = self.layer(modules, "")
@@ -64,6 +65,13 @@ class Stack:
     def leaf(self, name: str) -> Tensor:
         """The parameter of that name of all places, (width, *its shape)."""
         return self.rows.leaf(name)
+
+    def index(self, places: Sequence[int]) -> Tensor:
+        """The places as an index on the device, int64: uploaded once for each set of them, and not in each step."""
+        key = tuple(places)
+        if key not in self._indices:
+            self._indices[key] = torch.tensor(key, dtype=torch.int64, device=self.rows.values.device)
+        return self._indices[key]
 
     def layer(self, parts: Parts, path: str) -> Layer:
         """What the modules at one path do, all at once. path: with a dot at its end, or empty. Raises CannotFuse."""
@@ -101,10 +109,10 @@ class Stack:
     def learning(self, active: Sequence[int], others: Sequence[int]) -> Iterator[None]:
         """Inside, a pass is one of training for the active places, and the others' buffers come out as they were."""
         self.passing.training, self.passing.active = True, tuple(active)
-        kept = [buffer[list(others)] for buffer in self._buffers] if others else []
+        kept = [buffer.index_select(0, self.index(others)) for buffer in self._buffers] if others else []
         yield
         for buffer, before in zip(self._buffers, kept, strict=False):
-            buffer[list(others)] = before
+            buffer.index_copy_(0, self.index(others), before)
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:

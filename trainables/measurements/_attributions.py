@@ -60,7 +60,7 @@ def completeness_gap(net: nn.Module, inputs: Tensor, targets: Tensor, baseline: 
     """
     with asked(net, inputs), torch.no_grad():
         gained = logits_of(net, inputs, targets) - logits_of(net, _expanded(baseline, inputs), targets)
-    return (maps.double().sum(dim=(1, 2)) - gained.double()).abs().float()
+    return (maps.double().sum(dim=(1, 2)) - gained.double().to(maps.device)).abs().float()
 
 
 def expected_gradients(

@@ -79,4 +79,5 @@ def standardised(data: Prepared, indices: NDArray[np.int64]) -> Tensor:
 
 def black(data: Prepared) -> Tensor:
     """A pixel of 0 as the net takes it: (channels, 1, 1)."""
-    return data.batches.standardise(torch.zeros(1, data.info.channels, 1, 1))[0]
+    _, shift = data.batches.scale_and_shift()
+    return data.batches.standardise(torch.zeros(1, data.info.channels, 1, 1, device=shift.device))[0]

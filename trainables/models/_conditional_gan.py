@@ -77,7 +77,8 @@ class ConditionalGan:
     def _batches(self, images: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         scale = 255 if images.dtype == torch.uint8 else 1
         for _ in range(self._settings.steps):
-            chosen = torch.randint(len(images), (self._settings.batch_size,)).to(images.device)
+            # drawn where they are used: an upload in each step would have a GPU wait for it
+            chosen = torch.randint(len(images), (self._settings.batch_size,), device=images.device)
             yield images[chosen].to(self._device) / scale, labels[chosen].to(self._device)
 
     def _noise(self, labels: Tensor) -> Tensor:

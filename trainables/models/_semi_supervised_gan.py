@@ -87,7 +87,7 @@ class SemiSupervisedLearner(SupervisedLearner):
         self._generator.train()
         return grid(images, _COLUMNS)
 
-    def _objective(self, inputs: Tensor, targets: Tensor, share: Tensor | float) -> Objective:
+    def _objective(self, inputs: Tensor, targets: Tensor, share: float) -> Objective:
         with torch.no_grad():
             fake = self._generated(len(self._real))
         parts = [len(inputs), len(self._real), len(fake)]
@@ -98,14 +98,15 @@ class SemiSupervisedLearner(SupervisedLearner):
         loss = self._mean_loss(labelled, targets)
         # half of each, as in the authors' code
         adversarial = (_mean(F.softplus(-real.logsumexp(1))) + _mean(F.softplus(generated.logsumexp(1)))) / 2
-        minimised = loss * share + adversarial * self._share(len(self._real))
+        minimised = loss * share + adversarial * self._share(len(self._real), self._unlabelled.drawn_size)
         return Objective(minimised, loss, labelled)
 
     def _improve_generator(self) -> None:
         with self._casting:
             loss = self._generator_loss(self._generated(len(self._real)))
         # of the generator alone: a backward pass would leave gradients in the discriminator, and average them
-        gradients = torch.autograd.grad(loss * self._share(len(self._real)), self._generator_parameters)
+        share = self._share(len(self._real), self._unlabelled.drawn_size)
+        gradients = torch.autograd.grad(loss * share, self._generator_parameters)
         for parameter, gradient in zip(self._generator_parameters, gradients, strict=True):
             parameter.grad = self._context.all_reduce(gradient) / self._context.world_size
         self._generator_optimizer.step()

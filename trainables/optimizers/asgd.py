@@ -1,9 +1,15 @@
 """Averaged stochastic gradient descent (Polyak and Juditsky 1992)."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
 
 from trainables.component import NonNegative, Positive
+from trainables.interfaces import ParameterGroup
 from trainables.optimizers._torch import TorchOptimizer
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Asgd(TorchOptimizer):
@@ -26,3 +32,11 @@ class Asgd(TorchOptimizer):
     """Steps after which the average begins; it is kept apart and not evaluated."""
     weight_decay: NonNegative = 0.0
     """Times each parameter is added to its gradient."""
+
+    def build(self, groups: list[ParameterGroup]) -> torch.optim.Optimizer:
+        on_gpu = any(parameter.is_cuda for group in groups for parameter in group["params"])
+        # torch works out the next rate on the host unless told: twice in each step the host waits for each parameter
+        optimizer = self.torch_class()(groups, **self.options(), **self.implementation, capturable=on_gpu)
+        if on_gpu:  # torch warns of what is slower without a captured graph, which here it is not
+            optimizer._warned_capturable_if_run_uncaptured = True  # type: ignore[attr-defined]
+        return optimizer

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from trainables.context import Context, Signal
+from trainables.data.batches import sizes
 from trainables.data.batches import steps as steps_of
 from trainables.errors import TrialCancelled, TrialStopped, TrialTimedOut
 from trainables.interfaces import Regularizer
@@ -198,11 +199,13 @@ def _learn(parts: FitParts, streams: RandomStreams, history: Sequence[EpochRow])
     norms: list[Tensor] = []
     count = 0
     done = len(history) * steps
-    for step, (inputs, targets) in enumerate(batches, start=done):
+    whole = sizes(len(train), protocol.batch_size, context.shard)
+    for step, (examples, (inputs, targets)) in enumerate(zip(whole, batches, strict=True), start=done):
         context.check()
         moment = Moment(step, steps * protocol.epochs, len(history), protocol.epochs, history)
         learner.set_lr_factor(protocol.schedule.factor_after_warm_up(moment))
         learner.measures_gradients = (step - done) % GRADIENTS_MEASURED == 0
+        learner.batch_examples = examples
         result = learner.step(inputs, targets)
         if learner.measures_gradients and result.gradient_norm is not None:
             norms.append(result.gradient_norm)

@@ -162,7 +162,7 @@ class FusedTrainer:
         self._stack.rows.differentiate(each.sum())
         hits = self._hits(places, own, outputs.detach(), batch, labels)
         size = batch.inputs.shape[0 if self._stack.layout == "maps" else 1]
-        at_places = torch.tensor(places, device=self._device)
+        at_places = self._stack.index(places)
         losses.index_add_(0, at_places, (each.detach()[at_places] * size).double())
         if hits is not None:
             correct.index_add_(0, at_places, hits[at_places])

@@ -162,6 +162,8 @@ class Learner(ABC):
     """What is evaluated and kept: from standardised inputs to outputs."""
     measures_gradients: bool = False
     """Set by `fit` for the steps whose gradients are to be measured: that costs a small step several percent."""
+    batch_examples: int = 0
+    """Of the batch to be learnt, over all ranks: set by `fit` before each step, where there are several."""
     passes: int = 1
     """How often an epoch goes through the training split."""
 
@@ -204,6 +206,7 @@ class WrappedLearner(Learner):
 
     def step(self, inputs: Tensor, targets: Tensor) -> StepResult:
         self._learner.measures_gradients = self.measures_gradients
+        self._learner.batch_examples = self.batch_examples
         return self._learner.step(inputs, targets)
 
     def set_lr_factor(self, factor: float) -> None:
@@ -285,7 +288,7 @@ class SupervisedLearner(Learner):
 
     def _passed(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None]:
         """Forward and backward, part by part where gradients are accumulated; sums of losses and hits."""
-        share = self._share(len(inputs))
+        share = self._share(len(inputs), self.batch_examples)
         count = min(self._accumulate, len(inputs) // _MIN_IN_A_PART)
         if count <= 1:
             return self._part_passed(inputs, targets, share)
@@ -297,14 +300,14 @@ class SupervisedLearner(Learner):
         correct = [each for _, each in sums if each is not None]
         return torch.stack([loss for loss, _ in sums]).sum(), torch.stack(correct).sum() if correct else None
 
-    def _part_passed(self, inputs: Tensor, targets: Tensor, share: Tensor | float) -> tuple[Tensor, Tensor | None]:
+    def _part_passed(self, inputs: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor | None]:
         objective = self._objective(inputs, targets, share)
         torch.autograd.backward(objective.minimised)
         with torch.no_grad():
             correct = self._task.correct(objective.outputs.detach(), targets)
             return objective.loss.detach() * len(inputs), correct
 
-    def _objective(self, inputs: Tensor, targets: Tensor, share: Tensor | float) -> Objective:
+    def _objective(self, inputs: Tensor, targets: Tensor, share: float) -> Objective:
         """Forward, in the precision of the trial. share: what the loss counts for."""
         with self._casting:
             outputs = self._forward(inputs)
@@ -341,18 +344,20 @@ class SupervisedLearner(Learner):
         self._optimizer.step(closure)
         return results[0]
 
-    def _share(self, count: int) -> Tensor | float:
-        """Makes the ranks' averaged gradients those of the mean over the whole batch, when its parts are unequal."""
+    def _share(self, count: int, whole: int) -> float:
+        """Makes the ranks' averaged gradients those of the mean over the whole batch, when its parts are unequal.
+
+        count: examples of this rank's part. whole: of the batch, which every rank knows without asking the others.
+        """
         if self._context.world_size == 1:
             return 1.0
-        return count * self._context.world_size / self._total(float(count))
+        assert whole >= count, "`batch_examples` is set before a step of several ranks"
+        return count * self._context.world_size / whole
 
     def _mean(self, loss: Tensor, count: int) -> float:
         """Over the whole batch: ranks that searched by losses of their own would part ways."""
-        return float(self._context.all_reduce(loss) / self._total(float(count)))
-
-    def _total(self, count: float) -> Tensor:
-        return self._context.all_reduce(torch.tensor(count, device=self._context.device))
+        whole = count if self._context.world_size == 1 else self.batch_examples
+        return float(self._context.all_reduce(loss) / whole)
 
 
 def _optimizer(parameters: list[nn.Parameter], parts: LearnerParts) -> torch.optim.Optimizer:

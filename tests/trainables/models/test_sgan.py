@@ -173,6 +173,7 @@ def test_the_ranks_of_a_group_keep_the_same_networks() -> None:
 
     def work(rank: int) -> None:
         part = (slice(0, 8), slice(8, 12))[rank]
+        learners[rank].batch_examples = len(inputs)
         for _ in range(3):
             learners[rank].step(inputs[part], targets[part])
 
