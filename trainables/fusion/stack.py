@@ -53,6 +53,7 @@ class Stack:
         self.rows = Rows(modules)
         self.passing = Passing(generators=list(generators))
         self._buffers: list[Tensor] = []
+        self._numbers = torch.arange(self.width, device=self.rows.values.device).unbind()
         self._indices: dict[tuple[int, ...], Tensor] = {}
         first = first_of(modules)
         self.layout: Layout = _layout(first)
@@ -67,10 +68,10 @@ class Stack:
         return self.rows.leaf(name)
 
     def index(self, places: Sequence[int]) -> Tensor:
-        """The places as an index on the device, int64: uploaded once for each set of them, and not in each step."""
+        """The places as an index on the device, int64, put together there: an upload would have each step wait."""
         key = tuple(places)
         if key not in self._indices:
-            self._indices[key] = torch.tensor(key, dtype=torch.int64, device=self.rows.values.device)
+            self._indices[key] = torch.stack([self._numbers[place] for place in key])
         return self._indices[key]
 
     def layer(self, parts: Parts, path: str) -> Layer:
