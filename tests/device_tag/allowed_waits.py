@@ -14,7 +14,9 @@ _LEARNER: Final = "trainables/training/learner.py"
 IN_STEPS: Final[Mapping[str, Mapping[Site, str]]] = {
     "lbfgs": {
         Site(_LEARNER, "_mean"): "the line search compares losses, on the host",
-        Site("trainables/optimizers/_lbfgs.py", "step"): "torch's L-BFGS decides on the host how far it goes, and whether",
+        Site(
+            "trainables/optimizers/_lbfgs.py", "step"
+        ): "torch's L-BFGS decides on the host how far it goes, and whether",
     },
     "adafactor": {
         Site(_LEARNER, "step"): "torch's Adafactor scales each step by the size of the parameter, which it reads",
@@ -23,7 +25,9 @@ IN_STEPS: Final[Mapping[str, Mapping[Site, str]]] = {
         Site("trainables/data/batches.py", "beside"): "the order of the unlabelled images, once each time round",
     },
     "imagenet": {
-        Site("trainables/data/streaming.py", "gathered"): "each batch is decoded on the CPU while it is used, and copied",
+        Site(
+            "trainables/data/streaming.py", "gathered"
+        ): "each batch is decoded on the CPU while it is used, and copied",
     },
 }
 """By the component."""

@@ -42,7 +42,7 @@ def device_tags(steps: Steps | None = None) -> Iterator[DeviceTags]:
 
     def way_back(*args: Any, **given: Any) -> Any:
         """`torch.autograd.grad` has taken the mode off, and functions of our own on the way back are to be watched."""
-        if torch.overrides._get_current_function_mode() is mode:
+        if torch.overrides._get_current_function_mode() is mode:  # type: ignore[no-untyped-call] # torch's
             return engine(*args, **given)
         with mode:
             return engine(*args, **given)
@@ -54,8 +54,12 @@ def device_tags(steps: Steps | None = None) -> Iterator[DeviceTags]:
 
     def grouped(lists: list[list[Any]], with_indices: bool = False) -> dict[Any, Any]:
         """Optimizers are told of each group the device of its tensors."""
-        found = group(lists, with_indices)
-        return {(tag_of(there[0][0]), dtype): (there, indices) for (_, dtype), (there, indices) in found.items()}
+        found = {}
+        for (_, dtype), (there, indices) in group(lists, with_indices).items():
+            first = there[0][0]
+            assert first is not None, "parameters come first"
+            found[tag_of(first), dtype] = there, indices
+        return found
 
     def synchronized(device: object = None) -> None:
         mode.wait("synchronize")

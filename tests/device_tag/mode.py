@@ -20,33 +20,18 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from tests.device_tag.calls import (
+    ANY_DEVICE,
+    ASKED_FOR,
+    ELEMENTWISE,
+    FROM_VALUES,
+    ON_ITS_OWN_DEVICE,
+    SHAPED_BY_VALUES,
+)
 from tests.device_tag.tags import CPU, named, put, put_all, tag_of, tensors_in
 from tests.device_tag.waits import Steps, waiting
 
 Call = Callable[..., Any]
-
-ELEMENTWISE: Final = frozenset(
-    f"{before}{name}{after}"
-    for name in (
-        *("add", "sub", "rsub", "mul", "div", "true_divide", "floor_divide", "remainder", "pow", "lerp", "where", "clamp"),
-        *("maximum", "minimum", "lt", "le", "gt", "ge", "eq", "ne", "addcmul", "addcdiv", "fill", "masked_fill"),
-        *("logical_and", "logical_or", "bitwise_and", "bitwise_or", "atan2", "copysign", "xlogy", "radd", "rmul", "rtruediv"),
-        *("truediv", "iadd", "isub", "imul", "itruediv", "rpow", "and", "or", "iand", "ior", "copy"),
-    )
-    for before, after in (("", ""), ("", "_"), ("__", "__"), ("_foreach_", ""), ("_foreach_", "_"))
-)
-"""Where a tensor of the CPU without dimensions counts as a number."""
-ANY_DEVICE: Final = frozenset(
-    ("type_as", "expand_as", "view_as", "reshape_as", "is_same_size", "_has_compatible_shallow_copy_type", "result_type")
-) | {"can_cast", "promote_types", "register_hook", "set_data", "__deepcopy__", "grad", "backward", "is_set_to"}
-ASKED_FOR: Final = frozenset(
-    ("item", "tolist", "is_nonzero", "equal", "allclose", "_local_scalar_dense", "__bool__", "__int__", "__float__")
-) | {"__index__", "__complex__", "__contains__", "__repr__", "__format__", "__reduce_ex__"}
-SHAPED_BY_VALUES: Final = frozenset(
-    ("nonzero", "argwhere", "masked_select", "unique", "_unique2", "unique_consecutive", "bincount", "multinomial")
-) | {"combinations", "histc", "inv", "cholesky", "solve", "eigh", "eigvalsh", "inverse", "linalg_inv", "linalg_eigh"}
-ON_ITS_OWN_DEVICE: Final = frozenset(("grad", "data", "_base", "T", "mT", "H", "mH", "real", "imag", "_grad"))
-FROM_VALUES: Final = frozenset(("tensor", "as_tensor", "asarray", "new_tensor"))
 
 
 class RefusedByGpuError(RuntimeError):
@@ -139,7 +124,9 @@ class DeviceTags(TorchFunctionMode):
             self.wait("one_hot without a number of classes")
         elif name == "repeat_interleave" and "output_size" not in given and any(map(torch.is_tensor, args[1:])):
             self.wait("repeat_interleave by a tensor")
-        elif any(torch.is_tensor(given.get(key)) for key in ("alpha", "beta", "value")) and not name.startswith("_foreach"):
+        elif any(torch.is_tensor(given.get(key)) for key in ("alpha", "beta", "value")) and not name.startswith(
+            "_foreach"
+        ):
             self.wait(f"{name} with a tensor where a number is read")
 
     def _check_generator(self, name: str, values: tuple[Any, ...], device: torch.device | None) -> None:
@@ -177,8 +164,10 @@ class DeviceTags(TorchFunctionMode):
             options: dict[str, Any] = {}
         else:
             other = given.pop("other", None) or (rest.pop(0) if rest and torch.is_tensor(rest[0]) else None)
-            copy = given.pop("copy", False) or (len(rest) > 3 and rest.pop(3)) or (
-                len(rest) > 2 and isinstance(rest[0], torch.dtype) and rest.pop(2)
+            copy = (
+                given.pop("copy", False)
+                or (len(rest) > 3 and rest.pop(3))
+                or (len(rest) > 2 and isinstance(rest[0], torch.dtype) and rest.pop(2))
             )
             asked, dtype, non_blocking, format_ = torch._C._nn._parse_to(*rest, **given)
             target = here if asked is None else named(asked)

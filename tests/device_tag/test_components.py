@@ -1,15 +1,13 @@
 """Every component on a GPU that is a tag: nothing meets on two devices, and no step waits but where it may."""
 
-from typing import Any
-
 import pytest
 import torch
 
 from tests.device_tag.allowed_waits import DATA_ON_THE_CPU, IN_STEPS
 from tests.device_tag.cuda import device_tags
-from tests.device_tag.tags import CUDA
+from tests.device_tag.tags import CPU, CUDA
 from tests.device_tag.trials import tagged
-from tests.device_tag.waits import Steps
+from tests.device_tag.waits import Steps, WatchedContext
 from tests.trainables import test_contract as contract
 from tests.trainables.test_contract import ALL, OF_A_TRAINED_NET, Watch, made, place, spec_of
 from trainables.component import Component
@@ -67,9 +65,9 @@ def test_it_trains_on_one_device_and_waits_only_where_it_may(kind: str, name: st
 
 
 def losses_on_the_cpu(trial_task: TrialTask) -> list[float]:
-    rows: list[Any] = []
-    run_trial(trial_task, contract.SingleContext(contract.CPU, rows.append))
-    return [row.train_loss for row in rows]
+    context = WatchedContext(Steps(), CPU)
+    run_trial(trial_task, context)
+    return [row.train_loss for row in context.rows]
 
 
 def test_the_steps_of_the_gan_that_makes_images_do_not_wait() -> None:
@@ -88,4 +86,3 @@ def test_data_that_do_not_fit_stay_on_the_cpu_and_are_copied_batch_by_batch(
     ran = tagged(task_of(spec_of(place, Cnn(channels=(4,)), Watch(), epochs=2), place))
     assert ran.mismatches == [] and ran.completed, ran.ended
     assert ran.sites == set(DATA_ON_THE_CPU), str(ran.steps)
-

@@ -69,9 +69,7 @@ def test_no_optimizer_has_its_row_wait(place: DataLocation, name: str) -> None:
     optimizer = registry.get("optimizer", name).from_parameters({})
     assert isinstance(optimizer, Optimizer)
     members: list[Member] = [(optimizer, (), {}), (optimizer, (Dropout(),), {"clip": 0.5})]
-    expect_no_waits(
-        stack_of(place, MODELS["mlp"], members, fuse=2), as_on_the_cpu=name != WITH_STEPS_OF_ITS_OWN
-    )
+    expect_no_waits(stack_of(place, MODELS["mlp"], members, fuse=2), as_on_the_cpu=name != WITH_STEPS_OF_ITS_OWN)
 
 
 def test_places_that_have_no_batch_keep_what_they_have_without_a_wait(place: DataLocation) -> None:

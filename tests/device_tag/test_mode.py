@@ -34,7 +34,7 @@ REFUSED: dict[str, Case] = {
     "generator of the CPU, in place": lambda there, here: there.bernoulli_(0.5, generator=torch.Generator()),
     "generator of the device": lambda there, here: torch.rand(3, generator=torch.Generator(CUDA)),
     "gradient of the CPU": lambda there, here: setattr(nn.Parameter(there), "grad", here),
-    "on the way back": lambda there, here: _Mixing.apply(there.requires_grad_()).sum().backward(),
+    "on the way back": lambda there, here: way_back(_Mixing, there),
     "loss of labels of the CPU": lambda there, here: F.cross_entropy(there, torch.tensor([0, 1, 2])),
 }
 WAITING: dict[str, tuple[Case, int]] = {
@@ -60,8 +60,8 @@ WAITING: dict[str, tuple[Case, int]] = {
     "one_hot": (lambda there, here: F.one_hot(there.long()), 1),
     "bincount": (lambda there, here: torch.bincount(there[0].long()), 1),
     "synchronize": (lambda there, here: torch.cuda.synchronize(CUDA), 1),
-    "on the way back": (lambda there, here: _Asking.apply(there.requires_grad_()).sum().backward(), 1),
-    "by autograd.grad": (lambda there, here: torch.autograd.grad(_Asking.apply(there.requires_grad_()).sum(), there), 1),
+    "on the way back": (lambda there, here: way_back(_Asking, there), 1),
+    "by autograd.grad": (lambda there, here: gradient(_Asking, there), 1),
 }
 FREE: dict[str, Case] = {
     "a number of the CPU beside it": lambda there, here: there * here.sum(),
@@ -75,8 +75,16 @@ FREE: dict[str, Case] = {
     "drawn there": lambda there, here: torch.rand(3, generator=torch.Generator(CUDA), device=CUDA),
     "shape and type": lambda there, here: (there.shape, there.dtype, len(there), there.ndim),
     "a value of the CPU": lambda there, here: here.sum().item(),
-    "the way back": lambda there, here: there.requires_grad_().square().sum().backward(),
+    "the way back": lambda there, here: torch.autograd.backward(there.requires_grad_().square().sum()),
 }
+
+
+def way_back(function: type[torch.autograd.Function], there: Tensor) -> None:
+    torch.autograd.backward(function.apply(there.requires_grad_()).sum())
+
+
+def gradient(function: type[torch.autograd.Function], there: Tensor) -> None:
+    torch.autograd.grad(function.apply(there.requires_grad_()).sum(), there)
 
 
 class _Mixing(torch.autograd.Function):
@@ -135,9 +143,10 @@ def test_tags_follow_parameters_gradients_and_states_of_optimizers() -> None:
     with device_tags():
         module = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)).to(CUDA)
         optimizer = torch.optim.Adam(module.parameters(), fused=True)
-        module(both()[0]).square().sum().backward()
+        torch.autograd.backward(module(both()[0]).square().sum())
         optimizer.step()
-        found = [*module.parameters(), *module.buffers(), *(part.grad for part in module.parameters())]
+        found = [*module.parameters(), *module.buffers()]
+        found += [part.grad for part in module.parameters() if part.grad is not None]
         found += [value for state in optimizer.state.values() for value in state.values()]
         assert len(found) == 4 + 3 + 4 + 4 * 3
         assert {tensor.device for tensor in found} == {CUDA}
@@ -153,7 +162,7 @@ def test_values_are_those_of_the_cpu() -> None:
         for _ in range(5):
             optimizer.zero_grad()
             loss = module(torch.ones(8, 4, device=device)).square().mean()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             losses.append(loss.detach())
         return torch.stack(losses).tolist()

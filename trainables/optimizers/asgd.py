@@ -36,7 +36,8 @@ class Asgd(TorchOptimizer):
     def build(self, groups: list[ParameterGroup]) -> torch.optim.Optimizer:
         on_gpu = any(parameter.is_cuda for group in groups for parameter in group["params"])
         # torch works out the next rate on the host unless told: twice in each step the host waits for each parameter
-        optimizer = self.torch_class()(groups, **self.options(), **self.implementation, capturable=on_gpu)
-        if on_gpu:  # torch warns of what is slower without a captured graph, which here it is not
-            optimizer._warned_capturable_if_run_uncaptured = True  # type: ignore[attr-defined]
+        implementation = {**self.implementation, "capturable": on_gpu}
+        optimizer = self.torch_class()(groups, **self.options(), **implementation)
+        if on_gpu:  # torch warns of what is slower where no graph is captured, which this is not
+            optimizer._warned_capturable_if_run_uncaptured = True
         return optimizer
