@@ -120,7 +120,8 @@ class Costs:
     ]
     flops: Annotated[int, Column("FLOP", "One forward pass over one example; a multiply-add counts as two.", "lower")]
     train_seconds: Annotated[
-        float, Column("s", "Training time: evaluation, set-up and compilation not counted.", "lower")
+        float,
+        Column("s", "Training time without evaluation, set-up, compilation; its share of a stack (fuse).", "lower"),
     ]
     eval_seconds: Annotated[float, Column("s", "Time of all evaluation passes.", "lower")]
     setup_seconds: Annotated[float, Column("s", "Loading, splitting, building and compiling.", "lower")]

@@ -10,8 +10,8 @@ from trainables.records import TrialResult
 from trainables.spec import TrialTask
 from trainables.training.costs import Stopwatch
 from trainables.training.fit import Training
-from trainables.training.fused_epoch import FusedTrainer, Scope
-from trainables.training.fused_member import FusedMember
+from trainables.training.fused.epoch import FusedTrainer, Scope
+from trainables.training.fused.member import FusedMember
 from trainables.training.trial import TrialRun
 
 Ended = Callable[[int, TrialResult | BaseException], None]
