@@ -182,7 +182,7 @@ class Prefetcher:
             if careful and slot.assignments:
                 work.requeue(trial_task)
                 break
-            beside = () if careful else self._beside(trial_task, slot, work)
+            beside = self._beside(trial_task, slot, work) if trial_task.fused and not careful else ()
             slot.assign([trial_task, *beside])
             trial_tasks.append(replace(trial_task, beside=beside) if beside else trial_task)
             if careful:
