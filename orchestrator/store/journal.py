@@ -59,6 +59,7 @@ class Journal:
         with journal._opening():
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA wal_autocheckpoint = 0")
+            db.execute("PRAGMA cache_size = -16384")
             db.execute("PRAGMA synchronous = NORMAL")  # the writer brings the log to the disk, commit by commit
             if journal_schema.is_empty(db):
                 journal_schema.create(db)
