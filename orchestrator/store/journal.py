@@ -35,6 +35,8 @@ from results_schema import (
 )
 from trainables.columns import values_of
 
+CACHE_KB: Final = 32 * 1024
+"""Of pages that are kept in memory at most: the indexes of 100,000 trials, whose ids come in no order, fit in it."""
 _LOST: Final = "the sweep that ran it ended before it did"
 
 
@@ -59,7 +61,7 @@ class Journal:
         with journal._opening():
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA wal_autocheckpoint = 0")
-            db.execute("PRAGMA cache_size = -16384")
+            db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
             db.execute("PRAGMA synchronous = NORMAL")  # the writer brings the log to the disk, commit by commit
             if journal_schema.is_empty(db):
                 journal_schema.create(db)
@@ -350,6 +352,8 @@ class Journal:
 
     def _first_attempt(self, event: Started) -> int:
         """The attempt with which the trial was begun that this one goes on with: itself where the trial had ended."""
+        if event.attempt == 1:  # nothing was before
+            return 1
         statement = (
             "SELECT attempts.first_attempt FROM trials JOIN attempts USING (trial_id)"
             " WHERE trial_id = ? AND trials.finished_at IS NULL AND attempt = trials.attempts"
