@@ -77,6 +77,12 @@ class Simulation:
         heapq.heappush(self._coming, reference)
         return reference
 
+    def hasten(self, reference: Reference, due: float) -> None:
+        """It is there earlier than was thought."""
+        if due < reference.due:
+            reference.due = due
+            heapq.heapify(self._coming)
+
     def forget(self, reference: Reference | None) -> None:
         """Nobody waits for it any more: its slot is closed."""
         if reference is not None:
@@ -86,7 +92,7 @@ class Simulation:
     def wait(
         self, references: Sequence[Reference], *, num_returns: int = 1, timeout: float | None = None
     ) -> tuple[list[Reference], list[Reference]]:
-        """As Ray's; of the answer the driver uses the first part alone. Several references are all that are waited for."""
+        """As Ray's; of the answer the driver uses the first part alone."""
         began = time.thread_time()
         self.waits += 1
         self.waited_for += len(references)
@@ -99,13 +105,12 @@ class Simulation:
 
     def _now_ready(self, references: Sequence[Reference]) -> list[Reference]:
         now = time.monotonic()
-        if len(references) == 1 and references[0].due >= 0:
-            return [references[0]] if references[0].due <= now else []
         while self._coming and self._coming[0].due <= now:
             reference = heapq.heappop(self._coming)
             if reference.due >= 0:
                 self._ready[reference] = None
-        return list(self._ready)
+        asked = set(references)
+        return [reference for reference in self._ready if reference in asked]
 
     def get(self, reference: Any, *, timeout: float | None = None) -> Any:
         if not isinstance(reference, Reference):
@@ -160,13 +165,8 @@ class SimulatedSlot(SlotClient):
     @_played
     def submit(self, trial_tasks: Sequence[TrialTask]) -> None:
         self._take(trial_tasks)
-        under_way = self._under_way
-        if self._events and under_way is not None and under_way.due > self._events[0][0]:
-            answer, under_way.due = under_way.answer, -1.0
-            # the driver holds that reference: it becomes ready earlier than was thought
-            under_way.due = self._events[0][0]
-            under_way.answer = answer
-            heapq.heapify(self.simulation._coming)
+        if self._events and self._under_way is not None:
+            self.simulation.hasten(self._under_way, self._events[0][0])
 
     @_played
     def withdraw(self) -> Reference:
