@@ -59,9 +59,8 @@ class Journal:
         journal = cls(db, path, writer)
         weakref.finalize(journal, writer.close, db)  # never closed without: SQLite would change what is sealed
         with journal._opening():
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA wal_autocheckpoint = 0")
-            db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+            for setting in ("journal_mode = WAL", "wal_autocheckpoint = 0", f"cache_size = -{CACHE_KB}"):
+                db.execute(f"PRAGMA {setting}")
             db.execute("PRAGMA synchronous = NORMAL")  # the writer brings the log to the disk, commit by commit
             if journal_schema.is_empty(db):
                 journal_schema.create(db)
@@ -150,7 +149,7 @@ class Journal:
     # what happens to a trial
 
     def started(self, event: Started, environment_id: str) -> None:
-        first = self._first_attempt(event)
+        first = self._first_attempt(event) if event.attempt > 1 else 1
         with self._checked():
             self._db.execute("DELETE FROM epochs WHERE trial_id = ?", (event.trial_id,))
             self._db.execute(
@@ -352,8 +351,6 @@ class Journal:
 
     def _first_attempt(self, event: Started) -> int:
         """The attempt with which the trial was begun that this one goes on with: itself where the trial had ended."""
-        if event.attempt == 1:  # nothing was before
-            return 1
         statement = (
             "SELECT attempts.first_attempt FROM trials JOIN attempts USING (trial_id)"
             " WHERE trial_id = ? AND trials.finished_at IS NULL AND attempt = trials.attempts"
