@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "results_schema": {"results_schema", "trainables"},
 }
 MAY_IMPORT_RAY = {
+    "orchestrator/engine/arrivals.py",
     "orchestrator/engine/ray.py",
     "orchestrator/engine/worker.py",
     "orchestrator/engine/worker_group.py",
