@@ -22,6 +22,7 @@ MAY_IMPORT = {
 }
 MAY_IMPORT_RAY = {
     "orchestrator/engine/ray.py",
+    "orchestrator/engine/forked_slot.py",
     "orchestrator/engine/worker.py",
     "orchestrator/engine/worker_group.py",
     "orchestrator/engine/worker_group_backend.py",
