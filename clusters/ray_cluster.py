@@ -101,6 +101,7 @@ _NOT_FOR_RAY: Final = frozenset(ENDING) - {signal.SIGINT}
 """Who stops a sweep often signals all of its processes, as a terminal does that closes. Ray's, which see no SIGINT by
 themselves, would end first, and `ray.init` would wait for them for a minute, with Python's lock held. SIGKILL ends them.
 """
+_LOOPBACK: Final = "127.0.0.1"
 OBJECT_STORE_BYTES: Final = 128 * 2**20
 """Only tasks and rows pass through it; data never does."""
 
@@ -210,14 +211,16 @@ class RayCluster:
         assert self._folder is not None and self._reaper is not None
         before = set(psutil.Process().children(recursive=True))
         try:
-            with self._reaper.marking(), children_deaf_to(_NOT_FOR_RAY):
+            with self._reaper.marking(), children_deaf_to(_NOT_FOR_RAY), _taken_port() as port:
                 ray.init(
                     num_cpus=cpus,
                     num_gpus=gpus,
                     include_dashboard=False,
+                    dashboard_host=_LOOPBACK,
+                    dashboard_port=port,
                     log_to_driver=False,
                     configure_logging=True,
-                    logging_level=logging.ERROR,
+                    logging_level=logging.CRITICAL,  # of the port that is taken, as it has to be
                     object_store_memory=OBJECT_STORE_BYTES,
                     _temp_dir=str(self._folder.path),
                 )
@@ -236,6 +239,18 @@ class RayCluster:
                 ) from error
         else:
             self._last_answer = self._seconds()
+
+
+@contextmanager
+def _taken_port() -> Iterator[int]:
+    """A port that is in use. Ray starts the process of its dashboard even where none is wanted, with nothing in it, and goes
+    on only once that is there: a second of processor time, before anything else starts. Where its port is taken, and no
+    dashboard is wanted, Ray goes on without.
+    """
+    with socket.socket() as listener:
+        listener.bind((_LOOPBACK, 0))
+        listener.listen()
+        yield listener.getsockname()[1]
 
 
 def _wait_and_hear(leaving: threading.Thread, seconds: float) -> None:

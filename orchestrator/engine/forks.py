@@ -110,25 +110,70 @@ class Fork:
         self._line.close()
 
 
-# The one that this process's slots fork from.
+# The one that this process's slots fork from, as does what else it has no torch for.
 
-_servers: list[ForkServer] = []
+
+class _Scope:
+    """Within it there is one, once it has been asked for."""
+
+    def __init__(self) -> None:
+        self.of_slots = False
+        self._server: ForkServer | None = None
+
+    @property
+    def address(self) -> str:
+        """Raises OSError."""
+        if self._server is None:
+            self._server = ForkServer()
+        return self._server.address
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+
+_scopes: list[_Scope] = []
 
 
 @contextmanager
-def fork_server() -> Iterator[None]:
-    """Slots that are started within fork from one process, where it can be started."""
-    try:
-        _servers.append(ForkServer())
-    except OSError:
-        yield
+def fork_server(*, of_slots: bool = False) -> Iterator[None]:
+    """What asks for forks within this shares one server, which is started when it is first asked for, and ends with it.
+
+    of_slots: whether slots that are started within this, on this machine, are forks too.
+    """
+    if _scopes:
+        scope, before = _scopes[-1], _scopes[-1].of_slots
+        scope.of_slots = of_slots or before
+        try:
+            yield
+        finally:
+            scope.of_slots = before
         return
+    _scopes.append(_Scope())
     try:
-        yield
+        with fork_server(of_slots=of_slots):
+            yield
     finally:
-        _servers.pop().close()
+        _scopes.pop().close()
 
 
-def address() -> str | None:
-    """Where the fork server of this process's slots is asked; None where there is none."""
-    return _servers[-1].address if _servers else None
+def address() -> str:
+    """Where it is asked. Where none runs yet, one begins to start. Raises OSError."""
+    if not _scopes:
+        raise OSError("no fork server is wanted here")
+    return _scopes[-1].address
+
+
+def begin() -> None:
+    """Have it start beside what is done meanwhile. Whether it can be started shows where it is needed."""
+    with suppress(OSError):
+        address()
+
+
+def address_for_slots() -> str | None:
+    """The same for a slot; None where slots are no forks, or there is no server."""
+    if not _scopes or not _scopes[-1].of_slots:
+        return None
+    with suppress(OSError):
+        return address()
+    return None

@@ -7,7 +7,7 @@ from clusters.environment import prepare_environment
 from clusters.nodes import local_size
 from clusters.spec import ClusterSpec
 from orchestrator.engine import Engine, RunTrial, Work
-from orchestrator.engine.forks import fork_server
+from orchestrator.engine.forks import begin, fork_server
 
 _PRELOAD = "orchestrator.engine.worker"
 """What the actor of a forked slot needs, which is not what its fork does."""
@@ -27,7 +27,9 @@ def ray_engine(cluster: ClusterSpec, run_trial: RunTrial, work: Work) -> Iterato
     alone = all(shape.workers == 1 for shape in work.shapes())
     at_once = slots == local_size(cluster)[0] and alone
     prepare_environment(cluster, preload=_PRELOAD if slots and alone else "", at_once=at_once)
-    with fork_server() if slots else nullcontext():
+    with fork_server(of_slots=True) if cluster.access.starts_ray else nullcontext():
+        if slots:
+            begin()
         from orchestrator.engine.ray import RayEngine
 
         engine = RayEngine(cluster, run_trial)

@@ -24,7 +24,7 @@ class SlotProcessClient(SlotClient):
 
     def __init__(self, name: str, placement: Placement, run_trial: RunTrial) -> None:
         (node,) = placement.nodes
-        address = forks.address()
+        address = forks.address_for_slots()
         actor = ray.remote(SlotProcess if address is None else ForkedSlot).options(
             num_cpus=placement.shape.cpus,
             num_gpus=placement.shape.gpus,

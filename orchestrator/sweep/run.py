@@ -12,6 +12,7 @@ from typing import Literal
 from clusters.nodes import local_nodes
 from clusters.spec import ClusterSpec
 from orchestrator.engine import Engine, RunTrial, Shape
+from orchestrator.engine.forks import begin, fork_server
 from orchestrator.engine.opening import ray_engine
 from orchestrator.engine.placement import never_fits
 from orchestrator.errors import InfrastructureLost, Interrupted, ResultsGone, ResultsRemoved, Stopped, UserError
@@ -181,6 +182,11 @@ def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
     Nothing is written, and no Ray is started, before the grid, the cluster file, the data and the resources have been
     found to be in order.
     """
+    with fork_server():  # for all that follows: what counts operations, and the slots of a local Ray
+        return _run_sweep(request, progress)
+
+
+def _run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
     began = time.monotonic()
     ready = _ready(request, progress)
     grid, paths = ready.plan.grid, ready.paths
@@ -265,10 +271,12 @@ def _ready(request: SweepRequest, progress: Progress) -> _Ready:
     grid, cluster = _read(request, progress)
     location = data_location(request.data, request.grid, cluster)
     plan = _plan(request, grid, location, progress)
+    paths = ResultsPaths(whole_path(request.results or Path("results") / grid.name))
+    if request.engine == "ray" and cluster.access.starts_ray and not paths.journal.exists():
+        begin()  # something has to run, and importing what runs it takes as long as preparing its data
     examples = prepare_data(plan, location, progress)
     packing = Packing(cluster.slots.gpu_share)
     without_room, has_room = _without_room(plan, cluster, request.engine, packing)
-    paths = ResultsPaths(whole_path(request.results or Path("results") / grid.name))
     if not has_room and not paths.journal.exists():  # else all of it may have ended where there was room
         raise UserError(
             f"no trial has room here: {next(iter(without_room.values()))}; lower `resources` in the grid or use another"
