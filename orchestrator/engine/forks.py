@@ -5,6 +5,7 @@ Importing what trains costs a process some 2 CPU-seconds and 300 MB; a fork has 
 
 import os
 import pickle
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from orchestrator.engine.fork_server import Request
 
 _START_SECONDS: Final = 120.0
 """What the server is given to come up: torch is large, and a file system may be slow."""
-_END_SECONDS: Final = 2.0
+_END_SECONDS: Final = 0.5
 _ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """A process is forked with one of its threads, and the others' locks stay closed. A slot sets its own number."""
 
@@ -33,6 +34,7 @@ class ForkServer:
             folder = temporary_folder("orch-fork-")
         except NoTemporaryFolder as error:
             raise OSError(str(error)) from error
+        self._folder: Final = folder
         self.address: Final = str(folder / "s")
         self._line, theirs = socket.socketpair()
         path = os.pathsep.join(filter(None, sys.path))  # a component may come from anywhere that this process finds
@@ -59,6 +61,7 @@ class ForkServer:
         except subprocess.TimeoutExpired:  # it imports still
             self._process.kill()
             self._process.wait()
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class Fork:
