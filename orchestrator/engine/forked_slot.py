@@ -36,7 +36,7 @@ class ForkGone(Exception):
     """The fork has ended, or does not speak any more."""
 
 
-class ForkedSlot:
+class SlotActor:
     """What Ray makes an actor of, with the methods of `SlotProcess`."""
 
     def __init__(self, name: str, shape: Shape, run_trial: RunTrial, address: str) -> None:

@@ -9,7 +9,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.engine import RunTrial, forks
-from orchestrator.engine.forked_slot import ForkedSlot
+from orchestrator.engine.forked_slot import SlotActor
 from orchestrator.engine.placement import Placement
 from orchestrator.engine.slot_process import SlotProcess
 from orchestrator.engine.slots import SlotClient
@@ -25,7 +25,7 @@ class SlotProcessClient(SlotClient):
     def __init__(self, name: str, placement: Placement, run_trial: RunTrial) -> None:
         (node,) = placement.nodes
         address = forks.address_for_slots()
-        actor = ray.remote(SlotProcess if address is None else ForkedSlot).options(
+        actor = ray.remote(SlotProcess if address is None else SlotActor).options(
             num_cpus=placement.shape.cpus,
             num_gpus=placement.shape.gpus,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),

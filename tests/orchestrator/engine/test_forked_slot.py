@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from orchestrator.engine import AttemptFailed, AttemptFinished, EpochDone, Event, Shape, Started, forks
-from orchestrator.engine.forked_slot import ForkedSlot
+from orchestrator.engine.forked_slot import SlotActor
 from tests.orchestrator.engine.trial_tasks import result, trial_task
 from tests.orchestrator.processes import PATIENCE
 from tests.trainables.epoch_rows import epoch_row
@@ -35,14 +35,14 @@ def server() -> Iterator[None]:
 
 
 @pytest.fixture
-def slot() -> Iterator[ForkedSlot]:
-    slot = ForkedSlot("slot-1", Shape(1, 1, 0.0), run_trial, forks.address())
+def slot() -> Iterator[SlotActor]:
+    slot = SlotActor("slot-1", Shape(1, 1, 0.0), run_trial, forks.address())
     yield slot
     assert slot._remote is not None
     slot._remote._fork.close()
 
 
-def until_ended(slot: ForkedSlot) -> list[Event]:
+def until_ended(slot: SlotActor) -> list[Event]:
     events: list[Event] = []
     ends = time.monotonic() + PATIENCE
     while not events or not isinstance(events[-1], AttemptFinished | AttemptFailed):
@@ -53,7 +53,7 @@ def until_ended(slot: ForkedSlot) -> list[Event]:
     return events
 
 
-def test_trials_run_in_the_fork_one_after_another(slot: ForkedSlot) -> None:
+def test_trials_run_in_the_fork_one_after_another(slot: SlotActor) -> None:
     pids = set()
     for name in ("one", "two"):
         slot.submit([trial_task(name)])
@@ -68,7 +68,7 @@ def test_trials_run_in_the_fork_one_after_another(slot: ForkedSlot) -> None:
     assert slot.exchange([], 0.0).own_bytes > 0
 
 
-def test_a_trial_is_told_to_stop_while_an_exchange_waits_and_what_has_not_begun_is_taken_back(slot: ForkedSlot) -> None:
+def test_a_trial_is_told_to_stop_while_an_exchange_waits_and_what_has_not_begun_is_taken_back(slot: SlotActor) -> None:
     assert slot.exchange([trial_task("long"), trial_task("other")], 10.0).events
     assert slot.withdraw() == ["other"]
     slot.stop("long")
@@ -77,7 +77,7 @@ def test_a_trial_is_told_to_stop_while_an_exchange_waits_and_what_has_not_begun_
     assert all(isinstance(event, EpochDone) for event in events[:-1])
 
 
-def test_a_fork_that_is_killed_is_a_slot_that_is_lost(slot: ForkedSlot) -> None:
+def test_a_fork_that_is_killed_is_a_slot_that_is_lost(slot: SlotActor) -> None:
     slot.submit([trial_task("kills")])
     while (exchanged := slot.exchange([], 1.0)).failure is None:
         assert exchanged.usable
@@ -88,7 +88,7 @@ def test_a_fork_that_is_killed_is_a_slot_that_is_lost(slot: ForkedSlot) -> None:
     assert slot.exchange([], 0.0).failure is not None
 
 
-def test_the_fork_ends_with_its_actor(slot: ForkedSlot) -> None:
+def test_the_fork_ends_with_its_actor(slot: SlotActor) -> None:
     assert slot._remote is not None
     fork = psutil.Process(slot._remote._fork.pid)
     slot._remote._fork.close()
@@ -99,7 +99,7 @@ def test_the_fork_ends_with_its_actor(slot: ForkedSlot) -> None:
 
 
 def test_without_a_server_the_actor_is_the_slot(tmp_path: Path) -> None:
-    alone = ForkedSlot("slot-1", Shape(1, 1, 0.0), run_trial, str(tmp_path / "s"))
+    alone = SlotActor("slot-1", Shape(1, 1, 0.0), run_trial, str(tmp_path / "s"))
     alone.submit([trial_task("here")])
     ended = until_ended(alone)[-1]
     assert isinstance(ended, AttemptFinished)
