@@ -17,6 +17,7 @@ import ray
 
 from clusters.code import Code, lay_out
 from clusters.errors import ClusterError, ClusterLost, ClusterUnreachable, last_line
+from clusters.local_head import start_here
 from clusters.node_watch import NodeWatch, Usage, Workers, nodes_now
 from clusters.nodes import Node, local_size
 from clusters.ray_thread import ray_is_waited_for
@@ -101,7 +102,6 @@ _NOT_FOR_RAY: Final = frozenset(ENDING) - {signal.SIGINT}
 """Who stops a sweep often signals all of its processes, as a terminal does that closes. Ray's, which see no SIGINT by
 themselves, would end first, and `ray.init` would wait for them for a minute, with Python's lock held. SIGKILL ends them.
 """
-_LOOPBACK: Final = "127.0.0.1"
 OBJECT_STORE_BYTES: Final = 128 * 2**20
 """Only tasks and rows pass through it; data never does."""
 
@@ -120,6 +120,8 @@ class RayCluster:
         self._started: list[psutil.Process] = []
         """What a local Ray consists of, workers apart: those are children of these."""
         self._vital: list[psutil.Process] = []
+        self._local: object = None
+        """The head that was started here."""
         self._nodes: tuple[Node, ...] = ()
         self._watch: NodeWatch | None = None
         self._last_answer = self._seconds()
@@ -211,19 +213,8 @@ class RayCluster:
         assert self._folder is not None and self._reaper is not None
         before = set(psutil.Process().children(recursive=True))
         try:
-            with self._reaper.marking(), children_deaf_to(_NOT_FOR_RAY), _taken_port() as port:
-                ray.init(
-                    num_cpus=cpus,
-                    num_gpus=gpus,
-                    include_dashboard=False,
-                    dashboard_host=_LOOPBACK,
-                    dashboard_port=port,
-                    log_to_driver=False,
-                    configure_logging=True,
-                    logging_level=logging.CRITICAL,  # of the port that is taken, as it has to be
-                    object_store_memory=OBJECT_STORE_BYTES,
-                    _temp_dir=str(self._folder.path),
-                )
+            with self._reaper.marking(), children_deaf_to(_NOT_FOR_RAY):
+                self._local = start_here(cpus, gpus, OBJECT_STORE_BYTES, str(self._folder.path))
         finally:
             self._started = [process for process in psutil.Process().children(recursive=True) if process not in before]
 
@@ -239,18 +230,6 @@ class RayCluster:
                 ) from error
         else:
             self._last_answer = self._seconds()
-
-
-@contextmanager
-def _taken_port() -> Iterator[int]:
-    """A port that is in use. Ray starts the process of its dashboard even where none is wanted, with nothing in it, and goes
-    on only once that is there: a second of processor time, before anything else starts. Where its port is taken, and no
-    dashboard is wanted, Ray goes on without.
-    """
-    with socket.socket() as listener:
-        listener.bind((_LOOPBACK, 0))
-        listener.listen()
-        yield listener.getsockname()[1]
 
 
 def _wait_and_hear(leaving: threading.Thread, seconds: float) -> None:

@@ -26,6 +26,7 @@ MAY_IMPORT_RAY = {
     "orchestrator/engine/worker.py",
     "orchestrator/engine/worker_group.py",
     "orchestrator/engine/worker_group_backend.py",
+    "clusters/local_head.py",
     "clusters/ray_cluster.py",
     "clusters/node_watch.py",
     "clusters/jobs.py",
