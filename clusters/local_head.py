@@ -37,7 +37,7 @@ def start_here(cpus: int, gpus: int, object_store_bytes: int, folder: str) -> ob
             from ray._private.parameter import RayParams
 
             lean = RayParams(**settings, temp_dir=folder, no_monitor=True)
-            lean.include_log_monitor = False
+            lean.include_log_monitor = False  # type: ignore[assignment]  # Ray's own hint is a text
         except (ImportError, TypeError):
             return ray.init(**settings, _temp_dir=folder, **telling)
         head = Node(lean, head=True, shutdown_at_exit=False, spawn_reaper=True, ray_init_cluster=True)
