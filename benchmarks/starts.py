@@ -133,6 +133,19 @@ def many_slots(checkout: Path, slots: int, epochs: int) -> Run:
         return sweep(checkout, grid, ["--cluster", str(cluster)], memory=True)
 
 
+def _compared(runs: dict[str, list[Run]]) -> str:
+    """Medians, and the median of the rounds' ratios: what else runs changes from round to round."""
+    figures = ("wall", "spent")
+    rows = [
+        [name, *(f"{median(getattr(run, each) for run in of):.1f}" for each in figures)] for name, of in runs.items()
+    ]
+    pairs = list(zip(*runs.values(), strict=True))
+    ratios = [median(getattr(now, each) / getattr(before, each) for before, now in pairs) for each in figures]
+    return markdown(
+        ["quickstart", "wall, s", "CPU-s"], [*rows, ["median ratio", *(f"{ratio:.2f}" for ratio in ratios)]]
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", type=Path, required=True, help="a checkout of the code to compare with")
@@ -149,15 +162,8 @@ def main() -> None:
             runs[name].append(run)
             kinds = ", ".join(f"{kind} {seconds:.1f}" for kind, seconds in run.cpu.most_common())
             print(f"{name}: {run.wall:.1f} s, {run.spent:.1f} CPU-s ({kinds})", flush=True)
-    rows = [
-        [name, *(f"{median(getattr(run, each) for run in of):.1f}" for each in ("wall", "spent"))]
-        for name, of in runs.items()
-    ]
-    pairs = list(zip(*runs.values(), strict=True))
-    ratios = [median(getattr(now, each) / getattr(before, each) for before, now in pairs) for each in ("wall", "spent")]
-    print(
-        markdown(["quickstart", "wall, s", "CPU-s"], [*rows, ["median ratio", *(f"{ratio:.2f}" for ratio in ratios)]])
-    )
+    if asked.rounds:
+        print(_compared(runs))
     if asked.slots:
         peaks = {name: many_slots(checkout, asked.slots, asked.epochs).peak for name, checkout in checkouts.items()}
         print(markdown(["all processes", "peak, MB"], [[name, f"{peak / 1e6:.0f}"] for name, peak in peaks.items()]))
