@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 
 from orchestrator.engine import EpochDone
-from orchestrator.engine.worker import Mailbox
+from orchestrator.engine.slot_process import Mailbox
 from tests.orchestrator.engine.trial_tasks import ended, epoch_done, started, trial_task
 
 
