@@ -1,1 +1,0 @@
-"""The grid of `examples/digits_fused.yaml`, as a loop that anyone would write."""
