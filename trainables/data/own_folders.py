@@ -62,6 +62,8 @@ _USUAL: Final = "results"
 """Where sweeps write unless told otherwise, a folder each."""
 _DEEPEST: Final = 4
 """Folders within folders that are looked into for nothing but results: links may lead back."""
+FEATURES: Final = "features"
+"""Folder of a cache with what frozen nets make of data sets; it may be deleted alone."""
 _CACHE_TAG: Final = "CACHEDIR.TAG"
 _CACHE_SIGNATURE: Final = b"Signature: 8a477f597d28d172789f06886806bc55"
 """https://bford.info/cachedir: who makes backups passes over such a folder too."""

@@ -15,9 +15,10 @@ import torch
 
 from trainables.context import SingleContext
 from trainables.data import array_folder
+from trainables.data.own_folders import FEATURES
 from trainables.dataset import DataInfo, DataLocation, Examples
 from trainables.interfaces import Regularizer
-from trainables.models.pretrained import features, shared_features
+from trainables.models.pretrained import features
 from trainables.models.pretrained.safetensors_net import PretrainedSafetensors
 from trainables.models.pretrained.tuning import TunedNet
 from trainables.models.resnet import Resnet
@@ -103,7 +104,7 @@ def figures(result: TrialResult) -> object:
 
 
 def folders(place: DataLocation) -> list[Path]:
-    home = place.cache / shared_features.FOLDER
+    home = place.cache / FEATURES
     return sorted(path for path in home.iterdir() if path.is_dir()) if home.exists() else []
 
 
@@ -127,7 +128,7 @@ def test_heads_and_seeds_share_what_the_first_of_them_computed(place: DataLocati
 def test_a_trial_gives_the_same_bits_whoever_computed_its_features(place: DataLocation) -> None:
     run(place, seed=3)
     read = figures(run(place))
-    shutil.rmtree(place.cache / shared_features.FOLDER)
+    shutil.rmtree(place.cache / FEATURES)
     assert figures(run(place)) == read
 
 
@@ -272,7 +273,7 @@ def test_where_nothing_can_be_kept_a_trial_computes_the_same_itself(
     place: DataLocation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     expected = figures(run(place))
-    home = place.cache / shared_features.FOLDER
+    home = place.cache / FEATURES
     shutil.rmtree(home)
     home.write_text("")
     assert figures(run(place)) == expected
@@ -312,7 +313,7 @@ def test_a_slot_that_is_killed_half_way_leaves_nothing_that_is_read(place: DataL
     process = start(place, 0, dies=True)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    left = list((place.cache / shared_features.FOLDER).glob(".*.*"))
+    left = list((place.cache / FEATURES).glob(".*.*"))
     assert left != [], "it was writing"
     run(place)
     assert sum(passes) == COUNT

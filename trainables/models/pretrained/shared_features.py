@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from trainables.data import array_folder
 from trainables.data.batches import Batches
+from trainables.data.own_folders import FEATURES
 from trainables.data.statistics import ChannelStatistics
 from trainables.dataset import Examples
 from trainables.errors import DataError
@@ -26,8 +27,6 @@ from trainables.protocol import Protocol
 from trainables.training.evaluate import batch_size
 from trainables.training.prepare import SharedInputs
 
-FOLDER: Final = "features"
-"""In the cache: all of them may be deleted while nothing runs, and decoded data stay."""
 _FORMAT: Final = 1
 """Raised when features come to be computed otherwise."""
 _ARRAYS: Final = ("features",)
@@ -50,7 +49,7 @@ def shared_features(
     def parts(count: int) -> Iterator[NDArray[np.float32]]:
         return _computed(module, seeing, pixels, count, protocol, device)
 
-    folder = inputs.cache.absolute() / FOLDER / _folder_name(model, module, head, inputs, protocol)
+    folder = inputs.cache.absolute() / FEATURES / _folder_name(model, module, head, inputs, protocol)
     shape = (len(inputs.inputs), head.in_features)
 
     def make() -> None:
