@@ -122,7 +122,7 @@ def main() -> None:
 def compared(before: Ran, now: Ran) -> str:
     """What the figures come to, each trial beside its own."""
     heads = ["optimizer", "regularizer"]
-    one, other = (ran.trials.set_index(heads).test_loss.sort_index().to_numpy() for ran in (before, now))
+    one, other = (ran.trials.set_index(heads).test_cross_entropy.sort_index().to_numpy() for ran in (before, now))
     share, apart = now.cpu_seconds / before.cpu_seconds, np.abs(one - other).max()
     return f"{share:.3f} of the CPU-seconds; test losses, of {one.min():.3f} and more, differ by at most {apart:.1e}"
 

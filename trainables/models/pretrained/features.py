@@ -74,10 +74,9 @@ def with_features(
 
 
 def _worth_sharing(data: Prepared, head: nn.Linear, context: Context) -> SharedInputs | None:
-    """Return what features are kept of, or None where this trial computes its own.
+    """Return what features of all examples are computed of, or None where this trial computes those that it needs.
 
-    Workers of one trial compute a part each, without waiting for each other's node. Examples that no split has are
-    computed for other trials: of many trials with few examples each, those pay for it.
+    Workers of one trial compute a part each: none waits for another's node longer than their group's time-out allows.
     """
     shared, split = data.shared, data.split
     if shared is None or context.world_size > 1 or len(shared.inputs) * head.in_features * 4 > _MAX_BYTES:

@@ -92,7 +92,8 @@ def _computed(
 
 
 def _alike(kept: NDArray[np.float32], fresh: NDArray[np.float32]) -> bool:
-    return bool(np.linalg.norm(kept - fresh) <= _UNLIKE * np.linalg.norm(fresh))
+    unlike = np.linalg.norm(kept - fresh) > _UNLIKE * np.linalg.norm(fresh)
+    return not unlike  # nor are those that are no numbers, in both
 
 
 def _folder_name(model: str, module: TunedNet, head: nn.Linear, inputs: SharedInputs, protocol: Protocol) -> str:
