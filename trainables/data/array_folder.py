@@ -149,5 +149,5 @@ def _checksum(path: Path) -> int:
 
 def _unwritable(cache: Path, refused: OSError) -> DataError:
     return DataError(
-        f"decoded data cannot be kept in {cache}: {refused}; free some space, or choose another folder with ORCH_CACHE"
+        f"arrays cannot be kept in {cache}: {refused}; free some space, or choose another folder with ORCH_CACHE"
     )
