@@ -129,8 +129,9 @@ class Costs:
         float | None,
         Column(
             "s",
-            "Time to make the features that the head of a frozen model learns from, not part of training time; null"
-            " where none were made.",
+            "Time that this trial took to get the features that the head of a frozen model learns from, not part of training"
+            " time: the first on a node computes them for all, others wait for them or read them; null where there are"
+            " none.",
             "lower",
         ),
     ] = None
