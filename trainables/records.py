@@ -129,8 +129,8 @@ class Costs:
         float | None,
         Column(
             "s",
-            "Time to get the features that the head of a frozen model learns from, not part of training time: the first trial"
-            " on a node computes them for all, others wait for them or read them; null where there are none.",
+            "Time to get the features that the head of a frozen model learns from, not part of training time: the first"
+            " trial on a node computes them for all, others wait for them or read them; null where there are none.",
             "lower",
         ),
     ] = None
