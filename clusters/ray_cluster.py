@@ -17,6 +17,7 @@ import ray
 
 from clusters.code import Code, lay_out
 from clusters.errors import ClusterError, ClusterLost, ClusterUnreachable, last_line
+from clusters.local_head import start_here
 from clusters.node_watch import NodeWatch, Usage, Workers, nodes_now
 from clusters.nodes import Node, local_size
 from clusters.ray_thread import ray_is_waited_for
@@ -119,6 +120,8 @@ class RayCluster:
         self._started: list[psutil.Process] = []
         """What a local Ray consists of, workers apart: those are children of these."""
         self._vital: list[psutil.Process] = []
+        self._local: object = None
+        """The head that was started here."""
         self._nodes: tuple[Node, ...] = ()
         self._watch: NodeWatch | None = None
         self._last_answer = self._seconds()
@@ -211,16 +214,7 @@ class RayCluster:
         before = set(psutil.Process().children(recursive=True))
         try:
             with self._reaper.marking(), children_deaf_to(_NOT_FOR_RAY):
-                ray.init(
-                    num_cpus=cpus,
-                    num_gpus=gpus,
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    configure_logging=True,
-                    logging_level=logging.ERROR,
-                    object_store_memory=OBJECT_STORE_BYTES,
-                    _temp_dir=str(self._folder.path),
-                )
+                self._local = start_here(cpus, gpus, OBJECT_STORE_BYTES, str(self._folder.path))
         finally:
             self._started = [process for process in psutil.Process().children(recursive=True) if process not in before]
 

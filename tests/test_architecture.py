@@ -8,7 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("orchestrator", "trainables", "clusters", "results_schema")
@@ -19,10 +21,13 @@ MAY_IMPORT = {
     "results_schema": {"results_schema", "trainables"},
 }
 MAY_IMPORT_RAY = {
+    "orchestrator/engine/arrivals.py",
     "orchestrator/engine/ray.py",
+    "orchestrator/engine/forked_slot.py",
     "orchestrator/engine/worker.py",
     "orchestrator/engine/worker_group.py",
     "orchestrator/engine/worker_group_backend.py",
+    "clusters/local_head.py",
     "clusters/ray_cluster.py",
     "clusters/node_watch.py",
     "clusters/jobs.py",
@@ -108,7 +113,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
 GRID = """\
 name: driven
 axes:
-  dataset: [digits, {name: digits, per_class: 20}]
+  dataset: [digits, {name: digits, per_class: 20}, {name: image_folder, path: photos, size: 8}]
   model: [mlp, {name: cnn, channels: [8]}, {name: resnet, depth: 8}, {name: vit, depth: 1, width: 16}, lstm, sgan]
   optimizer: [sgd, adam, lbfgs]
   regularizer: [none, [mixup, weight_decay], augment, gan_augment]
@@ -139,11 +144,13 @@ print(json.dumps([len(described), *seen[0]]))
 """
 
 
-def test_a_driver_describes_plans_and_prepares_without_what_trains(tmp_path: Path) -> None:
+def test_a_driver_describes_plans_decodes_and_counts_without_what_trains(tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text(GRID)
-    at_root = os.environ | {"PYTHONPATH": str(ROOT)}
-    # where nothing is decoded yet, the driver decodes it, with what that takes
-    subprocess.run([sys.executable, "-m", "orchestrator", "data", "digits"], cwd=tmp_path, env=at_root, check=True)
+    images = np.random.default_rng(0).integers(0, 256, (60, 12, 10, 3), dtype=np.uint8)
+    for index, image in enumerate(images):
+        (folder := tmp_path / "photos" / "ab"[index % 2]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{index}.png")
+    at_root = os.environ | {"PYTHONPATH": str(ROOT), "ORCH_CACHE": str(tmp_path / "nothing decoded yet")}
     ended = subprocess.run(
         [sys.executable, "-c", DRIVER], cwd=tmp_path, env=at_root, capture_output=True, text=True, check=True
     )

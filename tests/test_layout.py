@@ -19,7 +19,18 @@ FILES: Final = {
 """Modules and their files."""
 LAYERS: Final = {
     "trainables": (
-        *("", "process_state", "data", "training", "stages", "models", "optimizers", "regularizers", "schedules"),
+        *(
+            "",
+            "process_state",
+            "data",
+            "fusion",
+            "training",
+            "stages",
+            "models",
+            "optimizers",
+            "regularizers",
+            "schedules",
+        ),
         *("datasets", "tasks", "deployments", "measurements", "monitoring"),
     ),
     "orchestrator": (

@@ -120,7 +120,8 @@ class Costs:
     ]
     flops: Annotated[int, Column("FLOP", "One forward pass over one example; a multiply-add counts as two.", "lower")]
     train_seconds: Annotated[
-        float, Column("s", "Training time: evaluation, set-up and compilation not counted.", "lower")
+        float,
+        Column("s", "Training time without evaluation, set-up, compilation; its share of a stack (fuse).", "lower"),
     ]
     eval_seconds: Annotated[float, Column("s", "Time of all evaluation passes.", "lower")]
     setup_seconds: Annotated[float, Column("s", "Loading, splitting, building and compiling.", "lower")]
@@ -128,8 +129,8 @@ class Costs:
         float | None,
         Column(
             "s",
-            "Time to make the features that the head of a frozen model learns from, not part of training time; null"
-            " where none were made.",
+            "Time to get the features that the head of a frozen model learns from, not part of training time: the first"
+            " trial on a node computes them for all, others wait for them or read them; null where there are none.",
             "lower",
         ),
     ] = None

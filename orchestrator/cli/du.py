@@ -10,7 +10,7 @@ from orchestrator.cli.terminal.completion import RESULTS
 from orchestrator.text import counted, size
 
 if TYPE_CHECKING:
-    from orchestrator.results.disk_usage import DiskUsage
+    from orchestrator.results.disk_usage import CacheUsage, DiskUsage
 
 _CELLS: Final = 10
 """Cells that are shown."""
@@ -22,8 +22,9 @@ _CELLS: Final = 10
 def command(results: Path, as_json: bool) -> int:
     """Show how much space the files of the directory RESULTS take: by kind, and by the cells whose trials left them.
 
-    Links are not followed. Decoded data is not included: it is kept once per machine, in ORCH_CACHE, and is safe to
-    delete while nothing runs. Exits with 4 if the journal cannot be read (after showing the kinds).
+    Links are not followed. Decoded data and the features of frozen nets are not included: they are kept once per machine,
+    in ORCH_CACHE, and are safe to delete while nothing runs. Exits with 4 if the journal cannot be read (after showing the
+    kinds).
     """
     from contextlib import closing
 
@@ -57,10 +58,15 @@ def _as_json(found: "DiskUsage") -> str:
     import json
     from dataclasses import asdict
 
-    return json.dumps({"bytes": found.bytes, **asdict(found), "decoded_data": _cache()}, indent=2)
+    cache = _cache()
+    kept = None if cache is None else asdict(_cached(cache))
+    told = {"decoded_data": None if cache is None else str(cache), "cache_bytes": kept}
+    return json.dumps({"bytes": found.bytes, **asdict(found), **told}, indent=2)
 
 
 def _as_text(found: "DiskUsage", results: Path) -> list[str]:
+    from trainables.data.own_folders import FEATURES
+
     lines = [f"{results}: {size(found.bytes)}", ""]
     lines += [f"  {size(kind.bytes):>10}  {kind.what} ({counted(kind.files, 'file')})" for kind in found.kinds]
     if found.printed:
@@ -72,14 +78,27 @@ def _as_text(found: "DiskUsage", results: Path) -> list[str]:
         ]
     if more := found.cells[_CELLS:]:
         lines.append(f"  {size(sum(cell.bytes for cell in more)):>10}  {counted(len(more), 'other cell')}")
-    return [*lines, "", f"decoded data is kept once per machine, in {_cache()}"]
+    if (cache := _cache()) is None:
+        return lines
+    kept = _cached(cache)
+    lines += ["", f"decoded data is kept once per machine, in {cache}", f"  {size(kept.decoded):>10}  decoded data"]
+    return [*lines, f"  {size(kept.features):>10}  features of frozen nets, in {FEATURES}/"]
 
 
-def _cache() -> str | None:
+def _cache() -> Path | None:
     from orchestrator.errors import UserError
     from orchestrator.plan.prepare import data_location
 
     try:
-        return str(data_location(None, None).cache)
+        return data_location(None, None).cache
     except UserError:
         return None
+
+
+def _cached(cache: Path) -> "CacheUsage":
+    from orchestrator.results.disk_usage import CacheUsage, cache_usage
+
+    try:
+        return cache_usage(cache)
+    except OSError:  # another user's: where it is is told all the same
+        return CacheUsage(0, 0)

@@ -16,7 +16,7 @@ from trainables.process_state.watching import ProcessState
 from trainables.records import EpochRow, TrialResult
 from trainables.spec import TrialTask
 from trainables.training.checkpoints import newest
-from trainables.training.fused_trial import run_fused
+from trainables.training.fused.trial import run_fused
 
 MakeContextOf = Callable[[TrialTask, Callable[[EpochRow], bool]], Context]
 """Makes the context of one of the trials around a function that takes its epoch rows."""

@@ -1,19 +1,23 @@
 """The engine on Ray: its environment first, which Ray reads when it is imported."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from clusters.environment import prepare_environment
 from clusters.nodes import local_size
 from clusters.spec import ClusterSpec
 from orchestrator.engine import Engine, RunTrial, Work
+from orchestrator.engine.forks import begin, fork_server
 
-_PRELOAD = "orchestrator.engine.preload"
+_PRELOAD = "orchestrator.engine.worker"
+"""What the actor of a forked slot needs, which is not what its fork does."""
 
 
 @contextmanager
 def ray_engine(cluster: ClusterSpec, run_trial: RunTrial, work: Work) -> Iterator[Engine]:
-    """The engine on a Ray whose first worker processes are warm when they are needed, and which is gone afterwards.
+    """The engine on a Ray whose first slots are warm when they are needed, and which is gone afterwards.
+
+    Slots of a Ray that is started here are forks of one process, which imports what they need while Ray starts.
 
     Raises InfrastructureLost, and SystemExit where a SIGTERM comes while Ray starts.
     """
@@ -23,14 +27,17 @@ def ray_engine(cluster: ClusterSpec, run_trial: RunTrial, work: Work) -> Iterato
     alone = all(shape.workers == 1 for shape in work.shapes())
     at_once = slots == local_size(cluster)[0] and alone
     prepare_environment(cluster, preload=_PRELOAD if slots and alone else "", at_once=at_once)
-    from orchestrator.engine.ray import RayEngine
+    with fork_server(of_slots=True) if cluster.access.starts_ray else nullcontext():
+        if slots:
+            begin()
+        from orchestrator.engine.ray import RayEngine
 
-    engine = RayEngine(cluster, run_trial)
-    try:
-        engine.open()
-        yield engine
-    finally:
-        engine.close()
+        engine = RayEngine(cluster, run_trial)
+        try:
+            engine.open()
+            yield engine
+        finally:
+            engine.close()
 
 
 def _first_slots(cluster: ClusterSpec, work: Work) -> int:

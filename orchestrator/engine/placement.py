@@ -28,30 +28,49 @@ class Placement:
 
 
 class FreeResources:
-    """What is free on each node."""
+    """What is free on each node, while slots come and go."""
 
-    def __init__(self, nodes: Iterable[Node], placement: Iterable[Placement]) -> None:
+    def __init__(self, nodes: Iterable[Node], placements: Iterable[Placement]) -> None:
         self._rooms = {node.node_id: _NodeResources(node) for node in nodes}
-        for slot in placement:
-            for node_id in slot.nodes:
+        self._held: dict[str, list[Placement]] = {node_id: [] for node_id in self._rooms}
+        """The slots on each node, the oldest first."""
+        for placement in placements:
+            self._hold(placement)
+            for node_id in placement.nodes:
                 if node_id in self._rooms:  # else the node has gone, and what it held with it
-                    self._rooms[node_id].take(slot.shape)
+                    self._rooms[node_id].take(placement.shape)
 
     def place(self, shape: Shape, strategy: Strategy = "pack") -> Placement | None:
         """Take the room for a slot of this shape; None where it does not fit now.
 
         pack: on as few nodes as can be; spread: on as many. A slot of one worker goes where most CPUs are free.
         """
-        trial = {node_id: room.copy() for node_id, room in self._rooms.items()}
+        trial = dict(self._rooms)
         chosen: list[str] = []
         for rank in range(shape.workers):
             node_id = _choose(trial, shape, chosen, shape.workers - rank, strategy)
             if node_id is None:
                 return None
+            trial[node_id] = trial[node_id].copy()
             trial[node_id].take(shape)
             chosen.append(node_id)
         self._rooms = trial
-        return Placement(shape, tuple(sorted(chosen, key=chosen.index)))
+        placement = Placement(shape, tuple(sorted(chosen, key=chosen.index)))
+        self._hold(placement)
+        return placement
+
+    def give_back(self, placement: Placement) -> None:
+        """Its slot is closed. Its nodes are counted anew: who came before decides which devices it had."""
+        for node_id in self._rooms.keys() & set(placement.nodes):
+            self._held[node_id] = [other for other in self._held[node_id] if other is not placement]
+            room = self._rooms[node_id] = _NodeResources(self._rooms[node_id].node)
+            for other in self._held[node_id]:
+                for _ in range(other.nodes.count(node_id)):
+                    room.take(other.shape)
+
+    def _hold(self, placement: Placement) -> None:
+        for node_id in self._held.keys() & set(placement.nodes):
+            self._held[node_id].append(placement)
 
 
 def never_fits(shape: Shape, nodes: Sequence[Node], cluster: str) -> str | None:

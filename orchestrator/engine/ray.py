@@ -4,12 +4,15 @@ A slot is a long-lived actor (one worker) or a long-lived Ray Train run (several
 the most expected work, handed one trial after another, and given back when no trial of their shape waits, so that
 shapes take turns on a cluster that cannot hold all of them. The engine does its own accounting of CPUs and GPUs and
 opens a slot only where it fits: nothing ever waits for resources that another waits to be given back.
+
+There may be thousands of slots: what is done for an event or a trial looks at one slot, and what has to look at all of
+them (`_look_at_all`) is done a few times a second.
 """
 
 import contextlib
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final
@@ -17,20 +20,22 @@ from typing import Final
 import ray
 
 from clusters.errors import ClusterError
-from clusters.node_watch import Usage
 from clusters.ray_cluster import RayCluster
 from clusters.spec import ClusterSpec
 from orchestrator.engine import Event, ExchangeResult, Failure, FailureKind, RunTrial, Shape, Started, Work, spoils
+from orchestrator.engine.arrivals import Arrivals
 from orchestrator.engine.code import CODE
 from orchestrator.engine.pool import Pool
 from orchestrator.engine.slots import Assignment, Prefetcher, Slot, failed_at, running
+from orchestrator.engine.waiting_notices import FIRST_NOTICE, WaitingNotices, held
 from orchestrator.errors import InfrastructureLost
-from orchestrator.text import counted
 from trainables.context import running_time
 from trainables.spec import TrialTask
 
 POLL_SECONDS: Final = 0.2
-"""Seconds that the loop waits for events at most."""
+"""Seconds that the loop waits for events at most, and between two looks at all slots."""
+TURN_SECONDS: Final = 0.05
+"""Seconds for which one turn of the loop takes events in: a sweep that is to stop does not wait for a thousand slots."""
 QUICK: Final = 0.25
 """A trial shorter than this is worth having the next one wait in the slot (the round trip would show)."""
 GRACE: Final = 0.05
@@ -52,13 +57,17 @@ class RayEngine:
     def __init__(self, spec: ClusterSpec, run_trial: RunTrial) -> None:
         self._spec = spec
         self._cluster = RayCluster(spec, CODE, running_time.seconds)
-        self._pool = Pool(spec, run_trial)
+        self._arrivals = Arrivals()
+        self._pool = Pool(spec, run_trial, self._arrivals)
         self._failed_starts = 0
         self._told = False
         """Whether it was said that slots start."""
         self._stalled: float | None = None
         """Running time since which nothing can run."""
         self._asked = 0.0
+        self._looked = 0.0
+        self._offered: dict[Shape, int] = {}
+        """How many trials of a shape were left when idle slots were last offered them."""
         self._prefetcher = Prefetcher()
         self._waiting = WaitingNotices(spec.name, spec.start_timeout)
 
@@ -81,10 +90,7 @@ class RayEngine:
                 if not len(self._pool) and not work.shapes():
                     return
                 self._collect(work)
-                self._take_back(work)
-                self._close_overdue(work)
-                self._tell_who_is_waited_for(work)
-                self._refuse_to_wait_for_ever(work)
+                self._look_at_all(work)
                 self._close_unneeded(work)
                 work.tick()  # first: a signal to the whole process group stops the sweep and ends Ray too
                 self._cluster.check()
@@ -107,8 +113,7 @@ class RayEngine:
     def _open_slots(self, work: Work) -> None:
         self._pool.update(self._cluster.nodes, work.bad_nodes())
         for shape in work.shapes():
-            idle = sum(1 for slot in self._pool if slot.shape == shape and slot.idle)
-            self._pool.open(shape, work.waiting(shape) - idle)
+            self._pool.open(shape, work.waiting(shape) - self._pool.count_idle(shape))
         self._tell_of_the_start(work)
         self._ask_for_room(work)
 
@@ -131,44 +136,42 @@ class RayEngine:
     # tasks and events
 
     def _hand_out(self, work: Work) -> None:
-        for slot in self._pool:
-            trial_tasks = self._next_tasks(slot, work)
-            if trial_tasks:
+        """Offer idle slots the trials that have come to wait since: any other slot takes its own as it exchanges.
+
+        Trials that were left may all avoid those slots' nodes, for a time: they are offered again as time goes by.
+        """
+        for shape in work.shapes():
+            if self._is_time_to_look() or work.waiting(shape) > self._offered.get(shape, 0):
+                self._offer(self._pool.idle(shape), work)
+        self._offered = {shape: work.waiting(shape) for shape in work.shapes()}
+
+    def _offer(self, idle: Sequence[Slot], work: Work) -> None:
+        for slot in idle:
+            if trial_tasks := self._next_tasks(slot, work):
                 slot.client.submit(trial_tasks)
+            if not work.waiting(slot.shape):
+                return
 
     def _next_tasks(self, slot: Slot, work: Work) -> list[TrialTask]:
-        peers = sum(1 for other in self._pool if other.shape == slot.shape)
-        return self._prefetcher.next_tasks(slot, work, peers)
-
-    def _take_back(self, work: Work) -> None:
-        """What waits behind a trial that turns out to be long goes back, so that another slot can have it."""
-        for slot in self._pool:
-            if slot.withdrawal is None and slot.keeps_waiting(QUICK):
-                slot.quick = False
-                slot.withdrawal = slot.client.withdraw()
-            elif slot.withdrawal is not None and ray.wait([slot.withdrawal], timeout=0)[0]:
-                with contextlib.suppress(ray.exceptions.RayError):  # a slot that is lost shows in its exchange
-                    for trial_id in ray.get(slot.withdrawal):
-                        work.requeue(slot.assignments.pop(trial_id).trial_task)
-                slot.withdrawal = None
+        return self._prefetcher.next_tasks(slot, work, peers=self._pool.count(slot.shape))
 
     def _collect(self, work: Work) -> None:
-        """Fetch events from every slot that has some, and send it on its way again."""
-        by_reference = {slot.reference: slot for slot in self._pool}
-        if not by_reference:
-            time.sleep(POLL_SECONDS)  # for a node to come
-            return
-        ready, _ = ray.wait(list(by_reference), num_returns=len(by_reference), timeout=0)
-        if not ready:
-            ready, _ = ray.wait(list(by_reference), num_returns=1, timeout=POLL_SECONDS)
-        for reference in ready:
-            self._exchange(by_reference[reference], work)
-        for slot in self._pool:
-            failure = slot.client.failure()
-            if not self._pool.has_nodes_of(slot):  # one that is still coming up would wait there for ever
-                self._lose(slot, work, Failure(FailureKind.NODE_LOST, NODE_GONE))
-            elif failure is not None:
-                self._lose(slot, work, Failure(FailureKind.WORKER_LOST, failure))
+        """Fetch events from slots that have some, and send each on its way again."""
+        ends = time.monotonic() + TURN_SECONDS
+        for slot, reference in self._arrivals.of(POLL_SECONDS):
+            if reference is slot.withdrawal:
+                self._take_back(slot, work)
+            else:
+                self._exchange(slot, work)
+            if time.monotonic() > ends:
+                return
+
+    def _take_back(self, slot: Slot, work: Work) -> None:
+        """What a slot has not begun, and will not, waits for another."""
+        with contextlib.suppress(ray.exceptions.RayError):  # a slot that is lost shows in its exchange
+            for trial_id in ray.get(slot.withdrawal):
+                work.requeue(slot.drop(trial_id).trial_task)
+        slot.withdrawal = None
 
     def _exchange(self, slot: Slot, work: Work) -> None:
         try:
@@ -186,7 +189,7 @@ class RayEngine:
         elif spoilt or grown or not exchanged.usable:
             self._replace(slot, work)
         else:
-            slot.reference = slot.client.exchange(self._next_tasks(slot, work))
+            slot.reference = self._arrivals.expect(slot.client.exchange(self._next_tasks(slot, work)), slot)
 
     def _tell(self, slot: Slot, events: list[Event], work: Work) -> bool:
         """Pass events on. True when one of them says that the slot's process cannot be used any more."""
@@ -225,13 +228,46 @@ class RayEngine:
 
     def _break(self, slot: Slot, broken: list[Assignment], work: Work, failure: Failure) -> None:
         for assignment in broken:
-            del slot.assignments[assignment.trial_task.trial_id]
+            slot.drop(assignment.trial_task.trial_id)
             work.on_event(failed_at(assignment, failure, datetime.now(UTC)))
         self._replace(slot, work)
 
+    # what time brings to light
+
+    def _is_time_to_look(self) -> bool:
+        return time.monotonic() - self._looked >= POLL_SECONDS
+
+    def _look_at_all(self, work: Work) -> None:
+        """Look for what no event tells, a few times a second; not while events wait that may have been told since."""
+        if self._arrivals.are_left() or not self._is_time_to_look():
+            return
+        self._close_lost(work)
+        self._withdraw_from_long()
+        self._close_overdue(work)
+        self._tell_who_is_waited_for(work)
+        self._refuse_to_wait_for_ever(work)
+        self._close_bad(work)
+        self._looked = time.monotonic()
+
+    def _close_lost(self, work: Work) -> None:
+        for slot in self._pool:
+            failure = slot.client.failure()
+            if not self._pool.has_nodes_of(slot):  # one that is still coming up would wait there for ever
+                self._lose(slot, work, Failure(FailureKind.NODE_LOST, NODE_GONE))
+            elif failure is not None:
+                self._lose(slot, work, Failure(FailureKind.WORKER_LOST, failure))
+
+    def _withdraw_from_long(self) -> None:
+        """What waits behind a trial that turns out to be long goes back, so that another slot can have it."""
+        for slot in self._pool:
+            if slot.withdrawal is None and slot.keeps_waiting(QUICK):
+                slot.quick = False
+                slot.withdrawal = self._arrivals.expect(slot.client.withdraw(), slot)
+
     def _close_overdue(self, work: Work) -> None:
         for slot in self._pool:
-            if (overdue := slot.overdue(GRACE, MIN_GRACE)) is None:
+            overdue = slot.overdue(GRACE, MIN_GRACE)
+            if overdue is None or self._arrivals.has(slot.reference):  # it has something to say, and is heard first
                 continue
             assignment, seconds = overdue
             if self._prefetcher.suspect(slot):
@@ -286,16 +322,21 @@ class RayEngine:
                 f" for {limit:g} s (start_timeout)"
             )
 
-    def _close_unneeded(self, work: Work) -> None:
-        for slot in self._pool:
-            bad = not work.bad_nodes().isdisjoint(slot.nodes)
-            unneeded = not work.waiting(slot.shape) and not self._is_kept(slot.shape, work)
-            if slot.idle and (bad or unneeded):
+    def _close_bad(self, work: Work) -> None:
+        bad = work.bad_nodes()
+        for slot in self._pool if bad else ():
+            if slot.idle and not bad.isdisjoint(slot.nodes):
                 self._pool.close(slot, graceful=slot.ready)
+
+    def _close_unneeded(self, work: Work) -> None:
+        for shape in self._pool.idle_shapes():
+            if not work.waiting(shape) and not self._is_kept(shape, work):
+                for slot in self._pool.idle(shape):
+                    self._pool.close(slot, graceful=slot.ready)
 
     def _is_kept(self, shape: Shape, work: Work) -> bool:
         """Whether a slot that is idle will be wanted again, and nothing else waits for its place."""
-        return work.has_deferred(shape) and not work.shapes()
+        return not work.shapes() and work.has_deferred(shape)
 
 
 def _lost(error: Exception) -> Failure:
@@ -310,45 +351,3 @@ def _lost(error: Exception) -> Failure:
     if isinstance(error, ray.exceptions.ActorUnavailableError):
         return Failure(FailureKind.NODE_LOST, "its process cannot be reached: its node, or the network to it, is gone")
     return Failure(FailureKind.WORKER_LOST, f"the worker's process died: {detail[1] if detail else text[:500]}")
-
-
-# What is said while slots of the sweep's own wait for what others hold.
-
-FIRST_NOTICE: Final = 4.0
-"""Seconds after which a slot that has not come up may wait for others; its process takes some to start."""
-NOTICE_AGAIN: Final = 60.0
-"""Seconds until that is said again."""
-_SHOWN: Final = 5
-"""Holders that are named."""
-
-
-class WaitingNotices:
-    """Tells that slots wait, for what, and who holds it: soon, and then now and again."""
-
-    def __init__(self, cluster: str, limit: float) -> None:
-        """limit: seconds for which they wait."""
-        self._cluster, self._limit = cluster, limit
-        self._noted_at = -NOTICE_AGAIN
-
-    def next(self, slots: Iterable[Slot], usage: Usage | None) -> str | None:
-        """What is to be said now. usage: as it was seen last; None where it is not known."""
-        silent = [slot for slot in slots if slot.silent_for() > FIRST_NOTICE]
-        if not silent or usage is None or not usage.waiting or time.monotonic() - self._noted_at < NOTICE_AGAIN:
-            return None
-        self._noted_at = time.monotonic()
-        longest = max(silent, key=Slot.silent_for)
-        shape = longest.shape
-        return (
-            f"waiting for room on {self._cluster!r} for {longest.silent_for():.0f} s: "
-            f"{counted(len(silent), 'slot')} of {shape.workers} x {shape.cpus:g} CPUs and {shape.gpus:g} GPUs;"
-            f" {held(usage)}. The sweep waits for {self._limit:g} s (start_timeout)"
-        )
-
-
-def held(usage: Usage) -> str:
-    """Return what is free, and who holds the rest."""
-    free = f"{usage.free_cpus:g} of {usage.cpus:g} CPUs and {usage.free_gpus:g} of {usage.gpus:g} GPUs are free"
-    if not usage.holders:
-        return f"{free}, and Ray knows of no other user"
-    more = f" and {len(usage.holders) - _SHOWN} more" if len(usage.holders) > _SHOWN else ""
-    return f"{free}; according to Ray the rest is used by {'; '.join(usage.holders[:_SHOWN])}{more}"

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -29,7 +29,7 @@ WAIT: Final = 1.0
 class SlotClient(ABC):
     """The connection to a slot's process or worker group, by an actor that has its tasks and its events.
 
-    References are Ray's; only ray.py waits for them.
+    References are Ray's; only arrivals.py waits for them.
     """
 
     def __init__(self, actor: Any) -> None:
@@ -86,6 +86,8 @@ class Slot:
     """Whether its last trial was so short that the next should already be waiting in the slot."""
     withdrawal: Any = None
     """A reference to the ids of tasks that are being taken back."""
+    turned: Callable[["Slot"], None] | None = None
+    """Is told when it has become idle, or has been given something to do: whoever counts slots need not look at them."""
 
     @property
     def node(self) -> str:
@@ -107,8 +109,18 @@ class Slot:
         return not self.assignments
 
     def assign(self, trial_tasks: Sequence[TrialTask]) -> None:
+        was_idle = self.idle
         for trial_task in trial_tasks:
             self.assignments[trial_task.trial_id] = Assignment(trial_task)
+        if self.turned is not None and was_idle and trial_tasks:
+            self.turned(self)
+
+    def drop(self, trial_id: str) -> Assignment:
+        """It does not hold the trial any more."""
+        dropped = self.assignments.pop(trial_id)
+        if self.turned is not None and self.idle:
+            self.turned(self)
+        return dropped
 
     def note(self, event: Event, quick_seconds: float) -> bool:
         """Take an event into account. False when it is not of a trial assigned here (it comes late, and is dropped)."""
@@ -120,8 +132,8 @@ class Slot:
         if isinstance(event, Started):
             assignment.started = self.heard
         elif isinstance(event, AttemptFinished | AttemptFailed):
-            self.quick = assignment.started is not None and running_time.seconds() - assignment.started < quick_seconds
-            del self.assignments[event.trial_id]
+            self.quick = assignment.started is not None and self.heard - assignment.started < quick_seconds
+            self.drop(event.trial_id)
         return True
 
     def keeps_waiting(self, seconds: float) -> bool:
@@ -135,11 +147,13 @@ class Slot:
         With it the seconds since it began. One that holds the interpreter's lock from its first moment keeps its process
         from saying that it has begun: it counts from when nothing stood in its way.
         """
-        now = running_time.seconds()
         for assignment in running(self):
-            since = now - (max(assignment.handed, self.heard) if assignment.started is None else assignment.started)
             limit = assignment.trial_task.spec.protocol.trial_timeout
-            if limit is not None and since > limit + max(share * limit, least):
+            if limit is None:
+                continue
+            began = max(assignment.handed, self.heard) if assignment.started is None else assignment.started
+            since = running_time.seconds() - began
+            if since > limit + max(share * limit, least):
                 return assignment, since
         return None
 
@@ -182,7 +196,7 @@ class Prefetcher:
             if careful and slot.assignments:
                 work.requeue(trial_task)
                 break
-            beside = () if careful else self._beside(trial_task, slot, work)
+            beside = self._beside(trial_task, slot, work) if trial_task.fused and not careful else ()
             slot.assign([trial_task, *beside])
             trial_tasks.append(replace(trial_task, beside=beside) if beside else trial_task)
             if careful:

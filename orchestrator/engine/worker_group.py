@@ -35,8 +35,8 @@ from orchestrator.engine import (
     spoils,
 )
 from orchestrator.engine.placement import Placement
+from orchestrator.engine.slot_process import own_bytes
 from orchestrator.engine.slots import SlotClient
-from orchestrator.engine.worker import own_bytes
 from trainables.process_state.change import SideEffects
 from trainables.spec import TrialTask
 

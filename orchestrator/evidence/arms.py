@@ -41,6 +41,8 @@ class ArmFacts:
     training_examples: Amount
     validation_labels: Amount
     workers: Amount
+    fuse: Amount
+    """Places of the stack that its trials train in; 1 where they train alone."""
     tuning: str | None
     """`untuned`, or how and on what budget."""
     unconverged: Amount
@@ -63,6 +65,7 @@ def facts_of(name: str, trials: pd.DataFrame, priors: Priors) -> ArmFacts:
         training_examples=_mean(_numbers(trials, "train_size") + made),
         validation_labels=_mean(_numbers(trials, "val_size")),
         workers=_mean(_numbers(trials, "world_size")),
+        fuse=_mean(trials["protocol_config"].map(_places).astype("float64")),
         tuning=_tuning(trials),
         unconverged=_unconverged(trials),
         test_prior=_prior([priors[trial] for trial in trials["trial_id"] if trial in priors]),
@@ -80,6 +83,11 @@ def _mean(values: "pd.Series[float]") -> Amount:
     """None where it is not known of any trial."""
     known = values.dropna()
     return None if known.empty else float(known.mean())
+
+
+def _places(protocol: str) -> int:
+    """protocol: JSON, of an older version without `fuse`."""
+    return int(json.loads(protocol).get("fuse", 1))
 
 
 def _tuning(trials: pd.DataFrame) -> str | None:
@@ -307,6 +315,7 @@ FACTS: Final = (
     _of_amount("training_examples", "training examples"),
     _of_amount("validation_labels", "validation labels"),
     _of_amount("workers", "workers (world size)"),
+    _of_amount("fuse", "trials in a stack (fuse)"),
     _Fact("tuning", "tuning", lambda arm: arm.tuning, str, _unlike, 0.5),
     _Fact(
         "converged",

@@ -62,6 +62,8 @@ class Fair(Section):
     """Labels by which epochs and tuned values are chosen."""
     workers: Ratio | None = None
     """Workers that train a trial together."""
+    fuse: Ratio | None = None
+    """Places of the stack that a trial trains in: times are its share of the stack's."""
     tuning: Literal["equal"] | None = None
     """Whether parameters are tuned, how, and with what budget."""
     converged: Share | None = None

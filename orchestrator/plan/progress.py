@@ -43,7 +43,10 @@ class Progress(Protocol):
         return
 
     def finished(self, label: str, status: str, detail: str, snapshot: Snapshot) -> None:
-        """A trial has come to a status; `detail` is its headline figure or its reason."""
+        """A trial has come to a status; `detail` is its headline figure or its reason.
+
+        The snapshot names no running trial: there may be thousands, and each of them ends.
+        """
         return
 
     def update(self, snapshot: Snapshot) -> None:

@@ -17,6 +17,7 @@ from orchestrator.store.predictions.parts import parts_in
 from orchestrator.store.predictions.reading import predicted_trials
 from trainables import AXES
 from trainables.data.files import CHECKPOINTS, DAMAGED, IMAGES, JOURNAL, MONITOR, PREDICTIONS, WANDB, WEIGHTS
+from trainables.data.own_folders import FEATURES
 
 _FOLDERS: Final = {
     WEIGHTS: "weights",
@@ -65,6 +66,27 @@ class DiskUsage:
     @property
     def bytes(self) -> int:
         return sum(kind.bytes for kind in self.kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUsage:
+    """Bytes of what a machine keeps once, for all sweeps."""
+
+    decoded: int
+    """Data sets."""
+    features: int
+    """What frozen nets make of them."""
+
+
+def cache_usage(cache: Path) -> CacheUsage:
+    """Nothing where there is no such folder. Raises OSError where it may not be read."""
+    decoded = features = 0
+    for path, size in _files(cache):
+        if path.parts[0] == FEATURES:
+            features += size
+        else:
+            decoded += size
+    return CacheUsage(decoded, features)
 
 
 def disk_usage(paths: ResultsPaths, journal: Journal | None) -> DiskUsage:

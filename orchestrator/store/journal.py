@@ -35,6 +35,8 @@ from results_schema import (
 )
 from trainables.columns import values_of
 
+CACHE_KB: Final = 32 * 1024
+"""Of pages that are kept in memory at most: the indexes of 100,000 trials, whose ids come in no order, fit in it."""
 _LOST: Final = "the sweep that ran it ended before it did"
 
 
@@ -57,8 +59,8 @@ class Journal:
         journal = cls(db, path, writer)
         weakref.finalize(journal, writer.close, db)  # never closed without: SQLite would change what is sealed
         with journal._opening():
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA wal_autocheckpoint = 0")
+            for setting in ("journal_mode = WAL", "wal_autocheckpoint = 0", f"cache_size = -{CACHE_KB}"):
+                db.execute(f"PRAGMA {setting}")
             db.execute("PRAGMA synchronous = NORMAL")  # the writer brings the log to the disk, commit by commit
             if journal_schema.is_empty(db):
                 journal_schema.create(db)
@@ -147,7 +149,7 @@ class Journal:
     # what happens to a trial
 
     def started(self, event: Started, environment_id: str) -> None:
-        first = self._first_attempt(event)
+        first = self._first_attempt(event) if event.attempt > 1 else 1
         with self._checked():
             self._db.execute("DELETE FROM epochs WHERE trial_id = ?", (event.trial_id,))
             self._db.execute(

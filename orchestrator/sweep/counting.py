@@ -1,9 +1,9 @@
 """Counts what models compute, in a process of its own: it builds them, and torch would take 500 MB of the driver's memory.
 
+The process is a fork of the one that slots fork from, so torch is imported once for all of them.
+
 A model's code may do anything as it is built: raise, end its process, hang, take all memory, print, or leave a copy of the
 process. All of that is an unknown cost; the model's own trials tell what is wrong with it.
-
-`python -m orchestrator.sweep.counting FD` answers through a socket what it is asked there, until that is closed.
 """
 
 import json
@@ -12,30 +12,28 @@ import pickle
 import resource
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Final, Self
 
 import psutil
 
-from clusters.signals import WARNINGS, children_deaf_to
+from orchestrator.engine import forks
 from orchestrator.engine.plain_record import error_line
 from trainables.dataset import DataInfo
 from trainables.interfaces import Model
 from trainables.registry import registry
 from trainables.task import task_named
 
-START_SECONDS: Final = 120.0
-"""What the process is given to come up: torch is large, and a file system may be slow."""
 COUNT_SECONDS: Final = 20.0
 """What one model is given to be built and counted. It may be more: then what is lost is a better order of the trials."""
+_DYING_SECONDS: Final = 5.0
+"""What the fork server is given to tell how it has ended."""
 _MEMORY_SHARE: Final = 0.5
 """Part of the memory that is free which the process may take."""
 _OWN: Final = "trainables."
-_READY: Final = "ready"
 _MAX: Final = 65_536
 """Bytes of an answer."""
 
@@ -50,15 +48,19 @@ class FlopCounter:
     def __init__(self, note: Callable[[str], None]) -> None:
         """note: is told of each model that cannot be counted."""
         self._note = note
+        self._forks = ExitStack()
         self._process: _Process | None = None
         self._unknown: set[str] = set()
         """Names of models that took the process with them, or all their time: none of their levels is tried again."""
 
     def __enter__(self) -> Self:
+        self._forks.enter_context(forks.fork_server())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._end()
+        if self._process is not None:
+            self._process.end()
+        self._forks.close()
 
     def count(self, model: Model, data: DataInfo) -> int | None:
         """Count a model's operations; None where they cannot be counted."""
@@ -82,17 +84,13 @@ class FlopCounter:
             answer = self._process.ask(model, data)
         except OSError as gone:  # a time-out is one
             self._unknown.add(model.name)
-            ended = self._end()
             late = isinstance(gone, TimeoutError)
+            process, self._process = self._process, None
+            ended = str(gone) if process is None else process.death(0.0 if late else _DYING_SECONDS)
             raise CannotCount(f"it took more than {COUNT_SECONDS:g} s" if late else ended) from gone
         if isinstance(answer, str):
             raise CannotCount(answer)
         return answer
-
-    def _end(self) -> str:
-        """End the process, if there is one. How it had ended, where it had."""
-        process, self._process = self._process, None
-        return "" if process is None else process.end()
 
 
 class _Process:
@@ -101,23 +99,12 @@ class _Process:
     def __init__(self) -> None:
         """Raises OSError where it does not come up."""
         self._line, theirs = socket.socketpair()
-        path = os.pathsep.join(filter(None, sys.path))  # a component may come from anywhere that this process finds
-        with theirs, children_deaf_to(WARNINGS):
-            self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-P", "-m", "orchestrator.sweep.counting", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,  # what a model prints as it is built is of no use to anybody
-                stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                env=os.environ | {"PYTHONPATH": path},
-                start_new_session=True,  # a signal to the driver's group is for the driver, which then closes the line
-            )
-        self._line.settimeout(START_SECONDS)
-        try:
-            self._received()
-        except OSError:
-            self.end()
-            raise
+        with theirs:
+            try:
+                self._fork = forks.Fork(forks.address(), serve, (), [theirs.fileno()])
+            except OSError:
+                self._line.close()
+                raise
 
     def ask(self, model: Model, data: DataInfo) -> int | str:
         """The number, or why there is none. Raises OSError where the process has gone, TimeoutError where it is late."""
@@ -129,17 +116,17 @@ class _Process:
             raise ConnectionError("its answer is invalid")
         return answer
 
-    def end(self) -> str:
-        """End it with all that it has started. How it had ended by itself."""
-        with suppress(subprocess.TimeoutExpired):  # where it is about to
-            self._process.wait(1.0)
-        code = self._process.poll()
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+    def end(self) -> None:
+        """End it with all that it has started."""
         self._line.close()
+        self._fork.close()
+
+    def death(self, seconds: float) -> str:
+        """End it where it has not ended by itself within so many seconds. How it had."""
         from orchestrator.engine.isolated import death_message  # with multiprocessing, which `orch plan` does without
 
+        code = self._fork.code(seconds)
+        self.end()
         return death_message(code)
 
     def _received(self) -> bytes:
@@ -172,15 +159,12 @@ def _answer(model: Model, data: DataInfo) -> int:
         raise CannotCount(error_line(raised)) from raised
 
 
-def main() -> None:
-    line = socket.socket(fileno=int(sys.argv[1]))
+def serve(descriptor: int) -> None:
+    """Answer through this socket what is asked there, until it is closed. Called in the other process."""
+    line = socket.socket(fileno=descriptor)
     here = os.getpid()
-    os.set_inheritable(line.fileno(), False)
-    import trainables.training.costs  # noqa: F401 - with torch, which takes its time
-
     _limit_memory()
     with suppress(OSError, EOFError):  # the driver has what it wants, or is gone
-        _send(line, _READY)
         while True:
             question = _exactly(line, int.from_bytes(_exactly(line, 8), "big"))
             # beyond the driver's patience, and where there is no driver any more
@@ -220,10 +204,6 @@ def _limit_memory() -> None:
     limit = psutil.Process().memory_info().rss + int(_MEMORY_SHARE * psutil.virtual_memory().available)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-
-
-if __name__ == "__main__":
-    main()
 
 
 # How much work a trial is expected to be: what decides the order, and the time that is left.

@@ -56,7 +56,7 @@ class SweepEstimate:
         """The best trial so far in words: of each measure that trials are selected by."""
         return "; ".join(words for _, words in self._best.values()) or None
 
-    def snapshot(self, running: Iterable[Running]) -> Snapshot:
+    def snapshot(self, running: Iterable[Running] = ()) -> Snapshot:
         """What is shown of the sweep while these trials run."""
         counts = dict(self._counts)
         return Snapshot(counts, sum(counts.values()), self.elapsed, self.remaining, tuple(running), self.best)

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -23,47 +23,51 @@ _TELLING: Final = frozenset({FailureKind.ERROR, FailureKind.DATA, FailureKind.WO
 
 @dataclass(slots=True)
 class _Streak:
+    began: int
+    """Trials that had been completed anywhere."""
     failed: dict[str, None] = field(default_factory=dict)
     """Trials, in order."""
-    completed_elsewhere: bool = False
 
 
 class NodeHealth:
-    """How trials ended on each node of late."""
+    """How trials ended on each node of late. Whatever ends, only its own node is looked at."""
 
     def __init__(self) -> None:
         self._streaks: dict[str, _Streak] = {}
-        self._drained: set[str] = set()
-
-    @property
-    def drained(self) -> frozenset[str]:
-        return frozenset(self._drained)
+        self._completed = 0
+        self._suspect: dict[str, None] = {}
+        """Nodes with a long streak since which nothing has been completed: nobody knows yet whether to blame them."""
+        self._bad: dict[str, None] = {}
+        """Those that are to blame, and have not been taken."""
+        self.drained: frozenset[str] = frozenset()
 
     def completed(self, node: str) -> None:
         """A trial came to its end there."""
-        self._streaks.pop(node, None)
-        for other in self._streaks.values():
-            other.completed_elsewhere = True
+        self._completed += 1
+        for streaks in (self._streaks, self._suspect, self._bad):
+            streaks.pop(node, None)
+        self._bad.update(self._suspect)
+        self._suspect.clear()
 
-    def failed(self, node: str, trial_id: str, kind: FailureKind) -> None:
-        if kind not in _TELLING or node in self._drained:
-            return
-        failed = self._streaks.setdefault(node, _Streak()).failed
-        if len(failed) < REMEMBERED:
-            failed[trial_id] = None
-
-    def suspects(self) -> Iterable[str]:
-        """Trials whose failure may turn out to be their node's."""
-        return (trial_id for streak in self._streaks.values() for trial_id in streak.failed)
+    def failed(self, node: str, trial_id: str, kind: FailureKind) -> bool:
+        """Whether that may turn out to be the node's fault."""
+        if kind not in _TELLING or node in self.drained:
+            return False
+        streak = self._streaks.setdefault(node, _Streak(self._completed))
+        if len(streak.failed) < REMEMBERED:
+            streak.failed[trial_id] = None
+        if len(streak.failed) >= STREAK and node not in self._bad:
+            (self._bad if self._completed > streak.began else self._suspect)[node] = None
+        return trial_id in streak.failed
 
     def take_bad(self) -> tuple[str, list[str]] | None:
         """A node that is drained from now on, and the trials that failed there for its sake; None when there is none."""
-        for node, streak in self._streaks.items():
-            if streak.completed_elsewhere and len(streak.failed) >= STREAK:
-                del self._streaks[node]
-                self._drained.add(node)
-                return node, list(streak.failed)
-        return None
+        if not self._bad:
+            return None
+        node = next(iter(self._bad))
+        del self._bad[node]
+        self.drained |= {node}
+        return node, list(self._streaks.pop(node).failed)
 
 
 # From a failure to a decision. Pure: the sweep carries it out.
@@ -146,8 +150,8 @@ class Failures:
         self._health = NodeHealth()
         self._hosts: dict[str, str] = {}
         """Node id to the name of the machine."""
-        self._suspects: dict[str, RunningTrial] = {}
-        """Failed trials whose node may turn out to be the cause."""
+        self._suspects: dict[str, dict[str, RunningTrial]] = {}
+        """By node, the failed trials of which it may turn out to be the cause."""
         self._given_up: dict[str, str] = {}
         """Trial to its status, where it has not come to its end in this sweep."""
 
@@ -163,6 +167,7 @@ class Failures:
         """A trial has come to its end."""
         if trial.node:
             self._health.completed(trial.node)
+            self._suspects.pop(trial.node, None)
 
     def attempt_failed(self, event: AttemptFailed, trial: RunningTrial) -> Decision:
         """Count an attempt that broke, and decide. A trial that waits again keeps from its node for a while."""
@@ -173,20 +178,18 @@ class Failures:
             self._given_up[trial_id] = decision.status
         trial.waiting.alone |= decision.alone
         self._keep_away(trial)
-        if trial.node:
-            self._health.failed(trial.node, trial_id, kind)
-            self._suspects[trial_id] = trial
+        if trial.node and self._health.failed(trial.node, trial_id, kind):
+            self._suspects.setdefault(trial.node, {})[trial_id] = trial
         return decision
 
     def take_bad_nodes(self) -> Iterator[BadNode]:
         """Nodes on which every trial fails while others are completed elsewhere: nothing is held against their trials."""
         while (bad := self._health.take_bad()) is not None:
             node, failed = bad
-            given_up = tuple(self._forgiven(self._suspects[trial_id]) for trial_id in failed)
+            suspects = self._suspects.pop(node)
+            given_up = tuple(self._forgiven(suspects[trial_id]) for trial_id in failed)
             again = tuple((trial, status) for trial, status in given_up if status is not None)
             yield BadNode(self._hosts.get(node, node), len(failed), again)
-        suspects = set(self._health.suspects())
-        self._suspects = {trial_id: trial for trial_id, trial in self._suspects.items() if trial_id in suspects}
 
     def _forgiven(self, trial: RunningTrial) -> tuple[RunningTrial, str | None]:
         trial_id = trial.waiting.trial_id

@@ -258,11 +258,14 @@ class Sweep:
         self._deferred.tuner(waiting).ended(waiting.tuning, completed=completed)
         for held in self._deferred.take_held(waiting):
             self._queue.add(held)
-        self._settle()
+        self._settle(waiting)
 
-    def _settle(self) -> None:
-        """Let the evaluation trials of cells whose tuning is done run, with what was chosen."""
-        for deferred in self._deferred.take_done():
+    def _settle(self, ended: Waiting | None = None) -> None:
+        """Let the evaluation trials of cells whose tuning is done run, with what was chosen.
+
+        ended: the trial whose end may have done it.
+        """
+        for deferred in self._deferred.take_done(ended):
             self._evaluate(deferred)
 
     def _evaluate(self, deferred: DeferredCell) -> None:
@@ -362,7 +365,7 @@ class Sweep:
             self._release(waiting)
         else:
             self._skip_variants(trial_id, status)
-        self._progress.finished(trial.label, status, detail, self.snapshot())
+        self._progress.finished(trial.label, status, detail, self._estimate.snapshot())
         if waiting.tuning is not None:
             self._tuned(waiting, completed=status == "completed")
 

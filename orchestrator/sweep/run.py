@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from clusters.nodes import local_nodes
 from clusters.spec import ClusterSpec
 from orchestrator.engine import Engine, RunTrial, Shape
+from orchestrator.engine.forks import begin, fork_server
 from orchestrator.engine.opening import ray_engine
 from orchestrator.engine.placement import never_fits
 from orchestrator.errors import InfrastructureLost, Interrupted, ResultsGone, ResultsRemoved, Stopped, UserError
@@ -56,6 +57,7 @@ from trainables.spec import TrialTask
 # What a user asks of a sweep.
 
 EngineName = Literal["ray", "inline"]
+_NOTHING: Final = ExistingResults(cell_ids=(), statuses={})
 
 
 def run_trial(trial_task: TrialTask, context: Context) -> TrialResult:
@@ -167,14 +169,14 @@ def _engine(
 
 
 def stopped_by_request(journal: Journal) -> Stopped:
-    counts = journal.counts()
-    left = still_to_run(counts)
+    left = still_to_run(journal.counts())
     return Stopped(f"; {counted(left, 'trial')} {'waits' if left == 1 else 'wait'}. To go on: {command_line()}")
 
 
 # How a sweep ended.
 
 
+@fork_server()  # one for all of it: what counts operations, and the slots of a local Ray
 def run_sweep(request: SweepRequest, progress: Progress) -> SweepSummary:
     """Run what is missing of a grid. Raises the errors of `orchestrator.errors`.
 
@@ -265,10 +267,12 @@ def _ready(request: SweepRequest, progress: Progress) -> _Ready:
     grid, cluster = _read(request, progress)
     location = data_location(request.data, request.grid, cluster)
     plan = _plan(request, grid, location, progress)
+    paths = ResultsPaths(whole_path(request.results or Path("results") / grid.name))
+    if request.engine == "ray" and cluster.access.starts_ray and not paths.journal.exists():
+        begin()  # something has to run, and what runs it can be imported while its data is prepared
     examples = prepare_data(plan, location, progress)
     packing = Packing(cluster.slots.gpu_share)
     without_room, has_room = _without_room(plan, cluster, request.engine, packing)
-    paths = ResultsPaths(whole_path(request.results or Path("results") / grid.name))
     if not has_room and not paths.journal.exists():  # else all of it may have ended where there was room
         raise UserError(
             f"no trial has room here: {next(iter(without_room.values()))}; lower `resources` in the grid or use another"
@@ -326,8 +330,7 @@ def _plan_confirmation(
     """Have the plan know of fresh seeds. Raises UserError for too many, or where nothing can be confirmed."""
     plan.confirming = confirming(plan, paths, journal, request.confirm, progress.note)
     if plan.confirming.cells:
-        kept = ExistingResults(cell_ids=(), statuses={})
-        _check(plan.counts(kept).trials, request, "with those that confirm, ")
+        _check(plan.counts(_NOTHING).trials, request, "with those that confirm, ")
         plan.confirming.keep(journal)
 
 
@@ -336,8 +339,7 @@ def _plan_seeds(request: SweepRequest, plan: Plan, journal: Journal) -> LookPlan
     looks = plan_of_looks(plan.grid, journal, add_seeds=request.add_seeds)
     plan.added = AddedSeeds.read(journal)
     if plan.added.cells:
-        kept = ExistingResults(cell_ids=(), statuses={})
-        _check(plan.counts(kept).trials, request, "with the seeds that were added, ")
+        _check(plan.counts(_NOTHING).trials, request, "with the seeds that were added, ")
     if looks is not None and (request.add_seeds or plan.grid.most is not None):
         _check(most_trials(plan, looks.most), request, "with the seeds that may be added, ")
     return looks

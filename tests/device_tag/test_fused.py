@@ -104,4 +104,4 @@ def test_data_that_do_not_fit_are_gathered_on_the_cpu(place: DataLocation, monke
     monkeypatch.setattr("trainables.data.batches._SHARE_OF_FREE_MEMORY", 0.0)
     ran = tagged_stack(stack_of(place, MODELS["cnn"], REGULARIZERS[:4]))
     assert ran.mismatches == [] and ran.completed, ran.ended
-    assert {site.file for site in ran.sites} <= {"trainables/data/batches.py", "trainables/data/stacked_batches.py"}
+    assert {site.file for site in ran.sites} <= {"trainables/data/batches.py", "trainables/training/fused/batches.py"}

@@ -12,7 +12,7 @@ from tests.device_tag.waits import Site, Steps, Wait, WatchedContext
 from trainables.records import EpochRow, TrialResult
 from trainables.spec import TrialTask
 from trainables.stages.run import run_task
-from trainables.training.fused_trial import run_fused
+from trainables.training.fused.trial import run_fused
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from orchestrator.sweep.run import SweepRequest, run_sweep
 from trainables.data.files import FOLDERS
 from trainables.data.image_folders import ImageFolderSource
 from trainables.data.own_folders import SkippedFiles, is_own, is_results
-from trainables.data.recordings import recordings
+from trainables.data.videos.recordings import recordings
 from trainables.datasets._table_columns import table_files
 
 GRID = """\

@@ -21,7 +21,7 @@ from PIL import Image
 from trainables.data.files import read_regular
 from trainables.data.image_folders import ImageFolderSource, listed_groups
 from trainables.data.images import MAX_PIXELS, EncodedImage, decode, read_header
-from trainables.data.video import count_frames
+from trainables.data.videos.video import count_frames
 from trainables.dataset import DataLocation
 from trainables.datasets._idx import read_idx
 from trainables.datasets._image_table import ImageTable

@@ -4,8 +4,10 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from functools import partial
+from mmap import mmap
 from pathlib import Path
 from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -40,10 +42,11 @@ def on_device(examples: Examples, device: torch.device) -> ExampleTensors:
     On a CPU nothing is copied. On a GPU the inputs are moved once, and stay for the next trials of this process when they
     come from the decoded cache. Those that would take more than half of its free memory stay on the CPU.
     """
-    here = ExampleTensors(_shared(examples.inputs), _shared(examples.targets))
+    filename = getattr(examples.inputs, "filename", None)
+    here = ExampleTensors(_mapped_once(examples.inputs, filename), _shared(examples.targets))
     if device.type == "cpu":
         return here
-    inputs = _inputs_on(device, here.inputs, getattr(examples.inputs, "filename", None))
+    inputs = _inputs_on(device, here.inputs, filename)
     # targets are a trial's own (`label_noise`), and lie where the inputs do
     return ExampleTensors(inputs, here.targets.to(inputs.device))
 
@@ -65,6 +68,20 @@ def _moved(inputs: Tensor, device: torch.device) -> Tensor:
     if device.type == "cuda" and inputs.nbytes > _SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]:
         return inputs
     return inputs.to(device)
+
+
+_mapped: "WeakValueDictionary[tuple[str, tuple[int, ...]], Tensor]" = WeakValueDictionary()
+"""Inputs that are mapped from a file now, by its name and their shape: trials of one stack gather from one of them."""
+
+
+def _mapped_once(array: NDArray[np.generic], filename: str | None) -> Tensor:
+    """As `_shared`; of a whole file that is mapped already, what is there."""
+    if filename is None or not isinstance(array.base, mmap):  # a part of one knows the file too
+        return _shared(array)
+    key = str(filename), array.shape
+    if (tensor := _mapped.get(key)) is None:
+        tensor = _mapped[key] = _shared(array)
+    return tensor
 
 
 def _shared(array: NDArray[np.generic]) -> Tensor:

@@ -1,30 +1,22 @@
 """Decoded data sets: made once a machine, memory-mapped by every process, checked when opened.
 
-A folder holds one array a file and `meta.json` with their sizes and checksums. It is written under another name and
-renamed when whole, by one process at a time, so what has the final name was finished; a flipped bit or a truncated file
-is found by its checksum, and the folder is made anew.
+Each lies in a folder of its own (`data.array_folder`): made by one process while the others wait, never used when damaged
+or half-made.
 """
 
-import json
 import os
-import shutil
 import socket
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from secrets import token_hex
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data import array_folder
 from trainables.data.checks import check_examples
 from trainables.data.content import LARGE, stamps, steadily, total_size
-from trainables.data.files import open_regular, read_regular
-from trainables.data.own_folders import tag_cache
 from trainables.data.pixels import shown
 from trainables.dataset import DataInfo, DataLocation, Dataset, Examples, StreamedExamples
 from trainables.errors import DataError, DataMissing
@@ -33,13 +25,6 @@ _FORMAT: Final = 3
 """Raised when the files come to mean something else; folders of an older format are left alone."""
 _ARRAYS: Final = ("inputs", "targets", "official_test", "groups", "content_hashes")
 _NO_GROUP: Final = -1
-_META: Final = "meta.json"
-_CHUNK: Final = 1 << 20
-_LONGEST_META: Final = 1 << 28
-"""Bytes: it names the classes, of which there may be many."""
-
-_verified: set[Path] = set()
-"""Folders whose checksums this process has compared."""
 
 
 def decoded(dataset: Dataset, location: DataLocation, fingerprint: str) -> Examples:
@@ -49,7 +34,8 @@ def decoded(dataset: Dataset, location: DataLocation, fingerprint: str) -> Examp
     Processes that ask at the same time decode once. Raises what `dataset.load` raises, and DataError when the examples
     are not as `dataset.info` says or cannot be written.
     """
-    inputs, targets, official_test, groups, _ = _opened(_ready(dataset.as_decoded(), location, fingerprint))
+    folder = _ready(dataset.as_decoded(), location, fingerprint)
+    inputs, targets, official_test, groups, _ = array_folder.opened(folder, _ARRAYS)
     return Examples(inputs, targets, official_test, None if (groups[:1] == _NO_GROUP).all() else groups)
 
 
@@ -58,7 +44,7 @@ def content_hashes(dataset: Dataset, location: DataLocation, fingerprint: str) -
 
     Kept with what `decoded` gives; raises the same.
     """
-    hashes: NDArray[np.uint64] = _opened(_ready(dataset.as_decoded(), location, fingerprint))[-1]
+    hashes: NDArray[np.uint64] = array_folder.opened(_ready(dataset.as_decoded(), location, fingerprint), _ARRAYS)[-1]
     return hashes
 
 
@@ -69,9 +55,9 @@ def kept_info(dataset: Dataset, location: DataLocation, fingerprint: str) -> Dat
 
 def hashes_at_hand(dataset: Dataset, location: DataLocation, fingerprint: str) -> NDArray[np.uint64] | None:
     """Return what `content_hashes` gives, where the data has been decoded before, and not compared with its checksum."""
-    kept = _file(location.cache.absolute() / _folder_name(dataset.as_decoded(), fingerprint), "content_hashes")
+    folder = location.cache.absolute() / _folder_name(dataset.as_decoded(), fingerprint)
     try:
-        hashes: NDArray[np.uint64] = np.load(kept, allow_pickle=False)
+        hashes: NDArray[np.uint64] = np.load(array_folder.file_of(folder, "content_hashes"), allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     return hashes
@@ -81,7 +67,7 @@ def examples_at_hand(dataset: Dataset, location: DataLocation, fingerprint: str)
     """Return what `contents` does, where the data has been decoded before, and not compared with its checksum."""
     folder = location.cache.absolute() / _folder_name(dataset.as_decoded(), fingerprint)
     try:
-        inputs, targets, official_test, groups, hashes = _opened(folder)
+        inputs, targets, official_test, groups, hashes = array_folder.opened(folder, _ARRAYS)
         info = kept_in(folder)
     except (OSError, ValueError, EOFError, KeyError, TypeError):
         return None
@@ -91,7 +77,7 @@ def examples_at_hand(dataset: Dataset, location: DataLocation, fingerprint: str)
 
 def kept_in(folder: Path) -> DataInfo:
     """Return what a decoded data set says of itself. Raises OSError, ValueError, KeyError, TypeError."""
-    written = json.loads(read_regular(folder / _META, _LONGEST_META))["info"]
+    written = array_folder.read_meta(folder)["info"]
     return DataInfo(**{**written, "shape": tuple(written["shape"]), "classes": tuple(written["classes"])})
 
 
@@ -107,36 +93,17 @@ def refuse_other_content(dataset: Dataset, location: DataLocation, fingerprint: 
 def _ready(dataset: Dataset, location: DataLocation, fingerprint: str) -> Path:
     """The folder with the decoded data set, whole."""
     folder = location.cache.absolute() / _folder_name(dataset, fingerprint)
-    if folder in _verified and folder.is_dir():
-        return folder
-    origin = _origin(dataset, location)
-    if not _is_whole(folder, origin):
-        with _locked(folder):
-            # another process may have made it while this one waited
-            if not _is_whole(folder, origin):
-                _make(folder, dataset, location, fingerprint)
-    _verified.add(folder)
+
+    def of_these_files(meta: array_folder.Meta) -> bool:
+        return _origin(dataset, location) in (None, meta["origin"])
+
+    array_folder.ready(folder, _ARRAYS, lambda: _make(folder, dataset, location, fingerprint), of_these_files)
     return folder
 
 
 def _folder_name(dataset: Dataset, fingerprint: str) -> str:
     whole = f"{_FORMAT}\n{dataset.canonical()}\n{fingerprint}".encode()
     return f"{dataset.name}-{blake2b(whole, digest_size=8).hexdigest()}"
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lock a folder, which one process at a time makes; the system releases the lock when its holder dies."""
-    from filelock import FileLock  # 40 ms, and most commands find what they need
-
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        tag_cache(folder.parent)
-        lock = FileLock(folder.with_name(f"{folder.name}.lock")).acquire()
-    except OSError as refused:
-        raise _unwritable(folder.parent, refused) from refused
-    with lock:
-        yield
 
 
 def _origin(dataset: Dataset, location: DataLocation) -> str | None:
@@ -151,21 +118,7 @@ def _origin(dataset: Dataset, location: DataLocation) -> str | None:
     return blake2b(found.tobytes(), digest_size=16).hexdigest() if total_size(found) > LARGE else None
 
 
-def _is_whole(folder: Path, origin: str | None) -> bool:
-    """Whether every file has the checksum that it was written with, and all are of these files."""
-    try:
-        written = json.loads(read_regular(folder / _META, _LONGEST_META))
-        crc32, of_these = written["crc32"], origin in (None, written["origin"])
-        return of_these and all(_checksum(_file(folder, name)) == crc32[name] for name in _ARRAYS)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
 def _make(folder: Path, dataset: Dataset, location: DataLocation, fingerprint: str) -> None:
-    """Decode into a folder of another name, then give it its own. Called under the lock."""
-    unfinished = f".{folder.name}."
-    for left in folder.parent.glob(f"{unfinished}*"):
-        shutil.rmtree(left, ignore_errors=True)  # by a process that died: whoever makes one holds the lock
     examples, info, origin = _loaded(dataset, location, fingerprint)
     pixels = shown(examples.inputs, dataset)
     groups = np.full(len(examples), _NO_GROUP) if examples.groups is None else examples.groups
@@ -176,17 +129,10 @@ def _make(folder: Path, dataset: Dataset, location: DataLocation, fingerprint: s
         "groups": groups,
         "content_hashes": _hashed(pixels.content),
     }
-    try:
-        temporary = folder.parent / f"{unfinished}{token_hex(8)}"
-        temporary.mkdir()
-        try:
-            _write(temporary, arrays, info, origin)
-            shutil.rmtree(folder, ignore_errors=True)  # damaged, or it would not be made again
-            temporary.rename(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as refused:
-        raise _unwritable(folder.parent, refused) from refused
+    with array_folder.being_made(folder) as unfinished:
+        for name, array in arrays.items():
+            array_folder.write_array(unfinished, name, array)
+        array_folder.write_meta(unfinished, _ARRAYS, {"info": asdict(info), "origin": origin})
 
 
 def _loaded(dataset: Dataset, location: DataLocation, fingerprint: str) -> tuple[Examples, DataInfo, str | None]:
@@ -208,44 +154,10 @@ def _loaded(dataset: Dataset, location: DataLocation, fingerprint: str) -> tuple
     return loaded
 
 
-def _write(folder: Path, arrays: dict[str, NDArray[Any]], info: DataInfo, origin: str | None) -> None:
-    for name, array in arrays.items():
-        with _file(folder, name).open("xb") as file:
-            np.save(file, np.ascontiguousarray(array), allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-    checksums = {name: _checksum(_file(folder, name)) for name in arrays}
-    meta = {"crc32": checksums, "info": asdict(info), "origin": origin}
-    (folder / _META).write_text(json.dumps(meta))
-
-
-def _opened(folder: Path) -> list[NDArray[Any]]:
-    return [np.load(_file(folder, name), mmap_mode="r", allow_pickle=False) for name in _ARRAYS]
-
-
-def _file(folder: Path, name: str) -> Path:
-    return folder / f"{name}.npy"
-
-
-def _checksum(path: Path) -> int:
-    """CRC-32 of the bytes: it guards against damage, not against malice."""
-    value = 0
-    with open_regular(path) as file:
-        while chunk := file.read(_CHUNK):
-            value = zlib.crc32(chunk, value)
-    return value
-
-
 def _hashed(inputs: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.uint64]:
     rows = np.ascontiguousarray(inputs).reshape(len(inputs), -1)
     digests = b"".join(blake2b(row.data, digest_size=8).digest() for row in rows)
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
-
-
-def _unwritable(cache: Path, refused: OSError) -> DataError:
-    return DataError(
-        f"decoded data cannot be kept in {cache}: {refused}; free some space, or choose another folder with ORCH_CACHE"
-    )
 
 
 # The examples of a data set and what tells their contents apart, whether they are decoded once or while they are
@@ -261,6 +173,8 @@ class Contents:
     examples: Examples | StreamedExamples
     hashes: NDArray[np.uint64]
     """(examples,), equal where two have the same content."""
+    inputs_key: str | None = None
+    """Equal where the inputs of two are, bit for bit; None where they are decoded while they are used."""
 
 
 def contents(dataset: Dataset, location: DataLocation, fingerprint: str) -> Contents:
@@ -271,7 +185,15 @@ def contents(dataset: Dataset, location: DataLocation, fingerprint: str) -> Cont
         refuse_other_content(dataset, location, fingerprint)
         return Contents(info, streamed, hashes)
     examples, hashes = decoded(dataset, location, fingerprint), content_hashes(dataset, location, fingerprint)
-    return Contents(kept_info(dataset, location, fingerprint), examples, hashes)
+    return Contents(
+        kept_info(dataset, location, fingerprint), examples, hashes, _inputs_key(dataset, location, fingerprint)
+    )
+
+
+def _inputs_key(dataset: Dataset, location: DataLocation, fingerprint: str) -> str:
+    """The folder says of what they were decoded; of large files that is names and sizes, hence the checksum."""
+    folder = _ready(dataset.as_decoded(), location, fingerprint)
+    return f"{folder.name} {array_folder.read_meta(folder)['crc32']['inputs']}"
 
 
 # The place of data on the machine that a trial runs on, which need not be the one where it was ordered.

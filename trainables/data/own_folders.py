@@ -62,6 +62,8 @@ _USUAL: Final = "results"
 """Where sweeps write unless told otherwise, a folder each."""
 _DEEPEST: Final = 4
 """Folders within folders that are looked into for nothing but results: links may lead back."""
+FEATURES: Final = "features"
+"""Folder of a cache with what frozen nets make of data sets; it may be deleted alone."""
 _CACHE_TAG: Final = "CACHEDIR.TAG"
 _CACHE_SIGNATURE: Final = b"Signature: 8a477f597d28d172789f06886806bc55"
 """https://bford.info/cachedir: who makes backups passes over such a folder too."""
@@ -116,7 +118,7 @@ def _holds_own_alone(folder: str | Path, depth: int) -> bool:
     """Recognise a folder such as `results`, where each sweep's results lie; what lies beside them is no class either."""
     # a plan of a data set that is no folder has no need of Pillow
     from trainables.data.images import has_image_ending
-    from trainables.data.video import has_video_ending
+    from trainables.data.videos.video import has_video_ending
 
     shown = [entry for entry in _entries(folder) if not entry.name.startswith(".")]
     within = [entry for entry in shown if os.path.isdir(entry.path)]  # noqa: PTH112 - passes over a link to itself

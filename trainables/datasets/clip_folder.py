@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from trainables.component import Count
-from trainables.data.clips import ClipSource
 from trainables.data.image_dataset import ListedGroups, decoded_images
+from trainables.data.videos.clips import ClipSource
 from trainables.dataset import DataInfo, DataLocation, Examples
 
 

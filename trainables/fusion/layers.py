@@ -1,19 +1,17 @@
 """torch's own layers, stacked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Final
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.errors import CannotFuse
 from trainables.fusion.placeless import filled_up, lacking_channels, linear
 from trainables.fusion.recurrent import recurrent
-from trainables.fusion.stack import Layer, Parts, Stack, first_of, maps_to_vectors
-
-Make = Callable[[Parts, Stack, str], Layer]
-"""The layer of modules of one type, as `Stack.layer` hands them over."""
+from trainables.fusion.stack import Layer, Makers, Parts, Stack, first_of, maps_to_vectors
 
 
 def _sequential(parts: Parts, stack: Stack, path: str) -> Layer:
@@ -75,8 +73,10 @@ def _batch_norm(parts: Parts, stack: Stack, path: str) -> Layer:
                 count.add_(1)
         running = [F.pad(each.flatten(), (0, lacking)) if lacking else each.view(-1) for each in (mean, variance)]
         scale, shift = (F.pad(each.flatten(), (0, lacking)) for each in (weight, bias))
+        of_mean, of_variance = running
         outputs = filled_up(
-            inputs, lambda maps: F.batch_norm(maps, *running, scale, shift, passing.training, momentum, eps)
+            inputs,
+            lambda maps: F.batch_norm(maps, of_mean, of_variance, scale, shift, passing.training, momentum, eps),
         )
         if lacking and passing.training:
             for kept, found in zip((mean, variance), running, strict=True):
@@ -116,7 +116,12 @@ def _has_bias(parts: Parts) -> bool:
     return first_of(parts).bias is not None
 
 
-MAKERS: Final[Mapping[type[nn.Module], Make]] = MappingProxyType(
+def stacked(modules: Parts, generators: Sequence[torch.Generator | None]) -> Stack:
+    """The nets of all places as one. generators: of each place, for what its layers draw. Raises CannotFuse."""
+    return Stack(modules, generators, _MAKERS)
+
+
+_MAKERS: Final[Makers] = MappingProxyType(
     {
         nn.Sequential: _sequential,
         nn.Linear: _linear,

@@ -55,7 +55,7 @@ def sigmoid(inputs: Tensor) -> Tensor:
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """(width, rows, inputs) by weights (width, outputs, inputs) and (width, outputs) to (width, rows, outputs)."""
-    return cast(Tensor, _Linear.apply(inputs, weight, bias))  # type: ignore[no-untyped-call] # torch's
+    return cast(Tensor, _Linear.apply(inputs, weight, bias))
 
 
 class _Linear(torch.autograd.Function):

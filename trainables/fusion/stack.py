@@ -6,7 +6,7 @@ place after those of another, for convolutions in as many groups. Everything els
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, Self, cast, runtime_checkable
@@ -22,6 +22,8 @@ Layer = Callable[[Tensor], Tensor]
 Parts = Sequence[nn.Module | None]
 """The modules at one path of the nets, one for each place; None where nobody is."""
 Layout = Literal["maps", "vectors"]
+Makers = Mapping[type[nn.Module], Callable[[Parts, "Stack", str], Layer]]
+"""What makes the layer of modules of exactly one type, of them, the stack and their path."""
 
 
 @runtime_checkable
@@ -47,8 +49,9 @@ class Passing:
 class Stack:
     """The nets of all places. Those at free places are zeros."""
 
-    def __init__(self, modules: Parts, generators: Sequence[torch.Generator | None]) -> None:
-        """Raises CannotFuse: a layer cannot be stacked, or has been changed by hooks."""
+    def __init__(self, modules: Parts, generators: Sequence[torch.Generator | None], makers: Makers) -> None:
+        """makers: of the layers that do not say themselves how they pass. Raises CannotFuse: one cannot be stacked."""
+        self._makers = makers
         self.width = len(modules)
         self.rows = Rows(modules)
         self.passing = Passing(generators=list(generators))
@@ -84,9 +87,7 @@ class Stack:
                 _refuse_changed(part, path)
         if isinstance(first, Stackable) and "stacked" in vars(type(first)):
             return type(first).stacked(cast(Any, parts), self, path)  # all of its own type, as was seen
-        from trainables.fusion.layers import MAKERS  # which makes its layers of this class
-
-        if (make := MAKERS.get(type(first))) is None:
+        if (make := self._makers.get(type(first))) is None:
             raise CannotFuse(f"{path or 'the net '}{type(first).__name__} is a layer that cannot be stacked")
         return make(parts, self, path)
 

@@ -11,6 +11,7 @@ import torch
 
 from trainables.process_state.change import After, Change, Watch
 from trainables.process_state.compiler import is_its_name
+from trainables.process_state.late_compiler import is_disabled
 
 _WATCHED: Final = (
     "builtins",
@@ -148,7 +149,9 @@ def _is_code(value: object) -> bool:
 
 
 def _is_hooked(now: object, before: object = None) -> bool:
-    """torch itself wraps the `step` of an optimizer's class, when the first one of it is made."""
-    if not (isinstance(now, FunctionType) and getattr(now, "hooked", False)):
+    """torch itself wraps the `step` of an optimizer's class, when the first one of it is made, and functions such as
+    `torch.manual_seed` when its compiler is imported.
+    """
+    if not (isinstance(now, FunctionType) and (getattr(now, "hooked", False) or is_disabled(now))):
         return False
     return before is None or getattr(now, "__wrapped__", None) is before

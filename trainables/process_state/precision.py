@@ -7,8 +7,10 @@ from typing import Final
 
 import torch
 
+from trainables.process_state.late_compiler import put_off_compiler
 from trainables.protocol import Protocol
 
+put_off_compiler()  # here, since whatever trains, counts or evaluates sets its precision
 _CUBLAS_WORKSPACE: Final = ":4096:8"
 """What `torch.use_deterministic_algorithms` asks of cuBLAS. It is read once, when CUDA starts: hence set on import."""
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", _CUBLAS_WORKSPACE)
@@ -25,20 +27,18 @@ def numerics(protocol: Protocol) -> Iterator[None]:
     """
     cudnn = torch.backends.cudnn
     matmul, convolution, benchmark = torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.benchmark
-    deterministic, warn_only = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
+    deterministic = torch.get_deterministic_debug_mode()
     tf32 = protocol.precision == "tf32"
     torch.set_flush_denormal(True)  # for a thread that is older than this module's import
     try:
         torch.set_float32_matmul_precision("high" if tf32 else "highest")
         cudnn.allow_tf32 = tf32
         cudnn.benchmark = False  # it picks a kernel by timing, so the same trial could run on another one
-        torch.use_deterministic_algorithms(protocol.deterministic)
+        # `use_deterministic_algorithms` would import the compiler to tell it, which `learner.compiled` does where it is used
+        torch.set_deterministic_debug_mode("error" if protocol.deterministic else "default")
         yield
     finally:
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.set_deterministic_debug_mode(deterministic)
         torch.set_float32_matmul_precision(matmul)
         cudnn.allow_tf32, cudnn.benchmark = convolution, benchmark
 

@@ -7,9 +7,12 @@ from typing import Final
 from trainables.process_state import python_settings, torch_settings
 from trainables.process_state.change import After, Change, Settings, SideEffects, Watch
 from trainables.process_state.code import Code
+from trainables.process_state.late_compiler import put_off_compiler
 from trainables.process_state.left_behind import OpenFiles, Processes, Threads
 from trainables.process_state.places import ModulePath, StandardStreams, Umask, WorkingDirectory
 from trainables.process_state.torch_settings import GlobalHooks
+
+put_off_compiler()  # before a state is taken, of which torch's functions are part
 
 KINDS: Final[tuple[Callable[[], Watch], ...]] = (
     partial(Settings, python_settings.SETTINGS),

@@ -10,7 +10,7 @@ from trainables.training.trial import run_trial
 def run_task(trial_task: TrialTask, context: Context) -> TrialResult:
     """Execute it on this rank. Raises as `run_trial`, `run_variant` and `run_measurement` do."""
     if trial_task.fused:
-        from trainables.training.fused_trial import run_alone
+        from trainables.training.fused.trial import run_alone
 
         return run_alone(trial_task, context)
     if trial_task.parent is None:

@@ -34,6 +34,12 @@ def load_compiler() -> None:
         torch.autograd.backward(outputs.sum())
 
 
+def _tell_of_determinism() -> None:
+    """The compiler knows of it only from this call, which imports it: `numerics` makes another."""
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(torch.are_deterministic_algorithms_enabled(), warn_only=warn_only)
+
+
 def compiled(module: nn.Module, parts: "LearnerParts") -> Callable[[Tensor], Tensor]:
     """The module compiled for a full batch, and for one of any size (an epoch's last may be smaller).
 
@@ -43,6 +49,7 @@ def compiled(module: nn.Module, parts: "LearnerParts") -> Callable[[Tensor], Ten
     """
     # what earlier trials compiled would count against the limit of recompilations, after which all runs uncompiled
     torch.compiler.reset()
+    _tell_of_determinism()
     result: Callable[[Tensor], Tensor] = torch.compile(module)
     full = parts.context.shard(parts.protocol.batch_size)
     size = max(1, (full.stop - full.start) // parts.protocol.accumulate)

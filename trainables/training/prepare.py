@@ -4,6 +4,7 @@ import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import runtime_checkable
 
 import numpy as np
@@ -49,6 +50,23 @@ class Prepared:
     """The class that each example's planted cue stands for (`spurious`), (examples,); None where none is planted."""
     stream: StreamSplit | None = None
     """How the test split comes (`stream`), as indices for `batches`; None where it is no stream."""
+    shared: "SharedInputs | None" = None
+    """What `batches` are cut of, where trials of other splits read the same: None where this trial has changed its
+    inputs (an autoencoder, a stream, a planted cue), and where they are decoded while they are used."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedInputs:
+    """The decoded inputs of a data set."""
+
+    inputs: NDArray[np.uint8] | NDArray[np.float32]
+    """As in `Examples`."""
+    name: str
+    """Of the data set."""
+    key: str
+    """Equal where the inputs of two data sets are, bit for bit."""
+    cache: Path
+    """Where this machine keeps what it computes once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,18 +179,23 @@ def prepared(
     if isinstance(examples, StreamedExamples):
         labelled = replace(examples, targets=trial_split.targets)
         batches: Batches = StreamedBatches(labelled, info, train, split_seed, device)
-        cues = None
+        cues, shared = None, None
     else:
         whole = dataset.model_copy(update={"seen": 0})
         key = whole, location, fingerprint, splits, split_seed, validation_per_class
         changed, cues = _changed(dataset, examples, trial_split, info, split_seed, device, key)
         scale = pixel_scale(changed.inputs, train, dataset.preprocess)
         batches = Batches(changed, scale, device, channels_last=info.input == "image")
+        shared = None
+        if found.inputs_key is not None and changed.inputs is examples.inputs:
+            shared = SharedInputs(examples.inputs, dataset.name, found.inputs_key, location.cache)
     counts = np.bincount(trial_split.targets[train], minlength=len(info.classes)) if info.classes else np.empty(0)
     mean, std = (tuple(float(value) for value in each) for each in (batches.statistics.mean, batches.statistics.std))
     facts = TrainingFacts(tuple(int(count) for count in counts), mean, std)
     tested = _tested(dataset, location, fingerprint, found, trial_split.split.test)
-    return Prepared(info, trial_split.split, batches, facts, trial_split.unlabelled, tested, cues, trial_split.stream)
+    return Prepared(
+        info, trial_split.split, batches, facts, trial_split.unlabelled, tested, cues, trial_split.stream, shared
+    )
 
 
 def _changed(

@@ -165,17 +165,20 @@ class JournalWriter:
             return False
         if wal.salt_of(header) != self._salt:  # a new log, in the place of one that was carried over
             self._begin_log(header)
-        before = self._end
+        before = read = self._end
         length = wal.FRAME_HEADER + self._page_size
-        pending = b""
-        while content := os.pread(self._log, max(1, CHUNK // length) * length, self._end + len(pending)):
+        pending: list[bytes] = []
+        while content := os.pread(self._log, max(1, CHUNK // length) * length, read):
             found = list(wal.frames(content, self._salt, self._page_size))
-            pending += content[: len(found) * length]
             self._changed.update(frame.page for frame in found)
-            done = len(wal.committed(list(wal.frames(pending, self._salt, self._page_size)))) * length
-            self._digest.update(pending[:done])
-            self._end += done
-            pending = pending[done:]
-            if len(found) * length < len(content):
+            known = content[: len(found) * length]
+            if done := len(wal.committed(found)) * length:
+                for part in (*pending, known[:done]):
+                    self._digest.update(part)
+                self._end = read + done
+                pending.clear()
+            pending.append(known[done:])
+            read += len(known)
+            if len(known) < len(content):
                 break
         return self._end > before

@@ -36,13 +36,15 @@ class CellTuner:
         self.spec: TuningSpec = cell.tuning.repetition(repetition)
         self.goal = Goal.of(cell.protocol, cell.data.task)
         self._tries = [_Try() for _ in range(self.spec.count)]
+        self._left = self.spec.count
+        """Trials that have not ended."""
         self._unreported: list[int] = []
         """Numbers of trials whose outcome the search does not know yet."""
 
     @property
     def done(self) -> bool:
         """Whether all trials have ended."""
-        return all(each.ended for each in self._tries)
+        return not self._left
 
     def may_begin(self, number: int) -> bool:
         """Whether all trials have ended of which this one learns."""
@@ -87,6 +89,7 @@ class CellTuner:
 
     def _end(self, number: int, *, completed: bool) -> None:
         each = self._tries[number]
+        self._left -= not each.ended
         each.ended = True
         each.score = self.goal.score(each.epochs) if completed else None
         self._unreported.append(number)
@@ -174,9 +177,10 @@ class DeferredCells:
         """The tuning trials that may begin now that another has ended: those of the next generation, or none."""
         return self._of(ended).take_held()
 
-    def take_done(self) -> Iterator[DeferredCell]:
-        """Take out the cells whose tuning is done."""
-        done = [key for key, deferred in self._cells.items() if deferred.tuner.done]
+    def take_done(self, ended: Waiting | None = None) -> Iterator[DeferredCell]:
+        """Take out the cells whose tuning is done. ended: a trial of the only one that may have changed; None: any may."""
+        some = self._cells.values() if ended is None else [self._of(ended)]
+        done = [(each.cell.cell_id, each.tuner.repetition) for each in some if each.tuner.done]
         return (self._cells.pop(key) for key in done)
 
     def _of(self, waiting: Waiting) -> DeferredCell:

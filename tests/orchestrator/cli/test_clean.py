@@ -98,6 +98,21 @@ def test_the_bytes_are_where_they_are(capsys: pytest.CaptureFixture[str]) -> Non
     assert max(map(len, out.splitlines())) <= 100
 
 
+def test_what_the_machine_keeps_for_all_sweeps_is_told_apart(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    for name, size in (("digits-1/inputs.npy", 3000), ("features/digits-2/features.npy", 70_000)):
+        (cache / name).parent.mkdir(parents=True)
+        (cache / name).write_bytes(b"x" * size)
+    monkeypatch.setenv("ORCH_CACHE", str(cache))
+    told = json.loads(command(capsys, "du", "results/demo", "--json")[1])
+    assert told["decoded_data"] == str(cache)
+    assert told["cache_bytes"] == {"decoded": 3000, "features": 70_000}
+    _, out, _ = command(capsys, "du", "results/demo")
+    assert "  decoded data\n" in out and "  features of frozen nets, in features/\n" in out
+
+
 def test_of_a_damaged_journal_the_kinds_are_told_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     content = bytearray(PATHS.journal.read_bytes())
     content[: len(content) // 2] = b"x" * (len(content) // 2)

@@ -2,9 +2,10 @@
 
 import threading
 import time
+from dataclasses import replace
 
 from orchestrator.engine import EpochDone
-from orchestrator.engine.worker import Mailbox
+from orchestrator.engine.slot_process import Mailbox
 from tests.orchestrator.engine.trial_tasks import ended, epoch_done, started, trial_task
 
 
@@ -66,3 +67,9 @@ def test_what_is_said_of_an_earlier_attempt_is_not_heard_by_the_next() -> None:
     mailbox.stop("a")
     assert not mailbox.emit(started("a"))
     assert not mailbox.emit(epoch_done("a"))
+
+
+def test_a_stack_is_taken_back_whole() -> None:
+    mailbox = Mailbox()
+    mailbox.submit([replace(trial_task("a"), beside=(trial_task("b"), trial_task("c"))), trial_task("d")])
+    assert mailbox.withdraw() == ["a", "b", "c", "d"]

@@ -95,3 +95,32 @@ def test_no_node_is_ever_promised_twice(nodes: list[tuple[int, int]], shapes: li
     for one in there:
         assert cpus[one.node_id] <= one.cpus
         assert gpus[one.node_id] <= one.gpus + 1e-6
+
+
+SHAPES = [
+    Shape(1, 1, 0),
+    Shape(2, 1, 0),
+    Shape(1, 2, 0.5),
+    Shape(1, 1, 0.3),
+    Shape(1, 1, 1),
+    Shape(1, 1, 0, alone=True),
+]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 6), st.integers(0, 2)), min_size=1, max_size=3),
+    st.lists(st.tuples(st.sampled_from(SHAPES), st.integers(0, 5)), min_size=1, max_size=20),
+)
+def test_what_is_given_back_leaves_what_the_others_would_have_left(
+    nodes: list[tuple[int, int]], turns: list[tuple[Shape, int]]
+) -> None:
+    there = [node(str(number), cpus, gpus) for number, (cpus, gpus) in enumerate(nodes)]
+    rooms, held = FreeResources(there, ()), []
+    for shape, goes in turns:
+        if (placement := rooms.place(shape)) is not None:
+            held.append(placement)
+        if goes < len(held):
+            rooms.give_back(held.pop(goes))
+    anew = FreeResources(there, held)
+    for shape in SHAPES:
+        assert rooms.place(shape) == anew.place(shape)

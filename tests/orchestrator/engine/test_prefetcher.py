@@ -15,12 +15,17 @@ SINGLE = Shape(1, 1, 0)
 class Waiting:
     """Trials that wait, in order."""
 
-    def __init__(self, *names: str) -> None:
-        self.left = [trial_task(name) for name in names]
+    def __init__(self, *names: str, fuse: int = 1) -> None:
+        self.left = [trial_task(name, fuse=fuse) for name in names]
         self.bad: frozenset[str] = frozenset()
 
     def take(self, shape: Shape, node: str = "") -> TrialTask | None:
         return self.left.pop(0) if self.left else None
+
+    def take_beside(self, given: TrialTask, node: str = "") -> list[TrialTask]:
+        places = given.spec.protocol.fuse - 1
+        beside, self.left = self.left[:places], self.left[places:]
+        return beside
 
     def requeue(self, given: TrialTask) -> None:
         self.left.insert(0, given)
@@ -81,3 +86,31 @@ def test_a_slot_with_one_trial_leaves_no_doubt() -> None:
     one = slot(quick=True)
     assert handed(prefetcher, one, Waiting("a")) == ["a"]
     assert not prefetcher.suspect(one)
+
+
+def test_a_stack_goes_to_a_slot_as_one_task_and_all_of_its_trials_are_assigned() -> None:
+    prefetcher, waiting = Prefetcher(), Waiting(*"abcdefg", fuse=3)
+    one = slot(quick=False)
+    any_: Any = waiting
+    (task,) = prefetcher.next_tasks(one, any_, peers=1)
+    assert [each.trial_id for each in (task, *task.beside)] == ["a", "b", "c"]
+    assert list(one.assignments) == ["a", "b", "c"]
+    assert prefetcher.next_tasks(one, any_, peers=1) == []
+
+
+def test_trials_of_a_stack_that_ended_its_slot_are_tried_one_by_one() -> None:
+    prefetcher, waiting = Prefetcher(), Waiting(*"abc", fuse=3)
+    any_: Any = waiting
+    ended = slot(quick=False)
+    prefetcher.next_tasks(ended, any_, peers=1)
+    for each in "abc":
+        ended.note(started(each), 0.25)
+    assert prefetcher.suspect(ended)
+    again: Any = Waiting("x", *"abc", fuse=3)
+    one = slot(quick=False)
+    (task,) = prefetcher.next_tasks(one, again, peers=1)
+    assert (task.trial_id, task.beside) == ("x", ()), "none of them is put beside another"
+    assert sorted(each.trial_id for each in again.left) == ["a", "b", "c"]
+    one.assignments.clear()
+    (task,) = prefetcher.next_tasks(one, again, peers=1)
+    assert task.trial_id in "abc" and task.beside == ()

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.engine import AttemptFailed, AttemptFinished, Shape, Started
-from orchestrator.engine.worker import Mailbox, SlotProcess
+from orchestrator.engine.slot_process import Mailbox, SlotProcess
 from orchestrator.errors import UserError
 from tests.orchestrator.engine.trial_tasks import result, trial_task
 from trainables.context import Context

@@ -15,13 +15,15 @@ from trainables.spec import TrialSpec, TrialTask
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 
 
-def trial_task(trial_id: str = "t", attempt: int = 1, *, seed: int = 0, limit: float | None = None) -> TrialTask:
+def trial_task(
+    trial_id: str = "t", attempt: int = 1, *, seed: int = 0, limit: float | None = None, fuse: int = 1
+) -> TrialTask:
     spec = TrialSpec(
         dataset=registry.get("dataset", "digits").from_parameters({}),
         model=registry.get("model", "mlp").from_parameters({"hidden": [8]}),
         optimizer=registry.get("optimizer", "sgd").from_parameters({}),
         regularizers=(),
-        protocol=Protocol(epochs=1, trial_timeout=limit),
+        protocol=Protocol(epochs=1, trial_timeout=limit, fuse=fuse),
         seed=seed,
         fingerprint="0",
     )

@@ -84,7 +84,7 @@ REASONS = {
     "exit": "its process ended with code 7",
     "segfault": "SIGSEGV",
     "hang": "it took more than 2 s",
-    "deaf": "it took more than 2 s",
+    "deaf": "its process ended with code 0",
 }
 """What is said of each deed; `fork` is answered."""
 SOME = ("raise", "surrogate", "leave", "fork", "exit")

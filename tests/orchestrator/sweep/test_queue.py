@@ -12,8 +12,8 @@ from orchestrator.sweep.queue import Packing, TrialQueue, Waiting
 SINGLE, PAIR = Shape(1, 1, 0), Shape(2, 1, 0)
 
 
-def waiting(expected: float, number: int, shape: Shape = SINGLE) -> Waiting:
-    cell: Any = SimpleNamespace(shape=shape)
+def waiting(expected: float, number: int, shape: Shape = SINGLE, stack: bytes | None = None) -> Waiting:
+    cell: Any = SimpleNamespace(shape=shape, fusion_key=stack)
     return Waiting(-expected, number, f"trial-{number}", 0, cell)
 
 
@@ -88,3 +88,29 @@ def test_what_ran_out_of_memory_waits_for_a_slot_of_its_own() -> None:
     assert queue.take(SINGLE) is None
     assert queue.take(replace(SINGLE, alone=True)) is single
     assert queue.take(PAIR) is pair
+
+
+def test_what_fits_into_one_stack_is_taken_beside_each_other() -> None:
+    queue = TrialQueue(Packing())
+    for number, (expected, stack) in enumerate([(2.0, b"a"), (3.0, None), (2.0, b"b"), (2.0, b"a"), (1.0, b"a")]):
+        queue.add(waiting(expected, number, stack=stack))
+    alone = queue.take(SINGLE)
+    assert alone is not None and alone.trial_id == "trial-1", "the longest expected comes first, whatever it fits into"
+    assert queue.take_beside(alone) is None
+    first = queue.take(SINGLE)
+    assert first is not None and first.trial_id == "trial-0"
+    beside = [queue.take_beside(first) for _ in range(3)]
+    assert [each and each.trial_id for each in beside] == ["trial-3", "trial-4", None]
+    assert (queue.count(SINGLE), queue.expected, queue.shapes()) == (1, 2.0, [SINGLE])
+    assert taken(queue, SINGLE) == ["trial-2"]
+
+
+def test_what_keeps_from_a_node_is_not_taken_there_beside_another_either() -> None:
+    queue = TrialQueue(Packing())
+    first, again = waiting(2.0, 0, stack=b"a"), waiting(2.0, 1, stack=b"a")
+    again.avoids, again.avoids_until = "bad", time.monotonic() + 60
+    queue.add(first)
+    queue.add(again)
+    assert queue.take(SINGLE, "bad") is first
+    assert queue.take_beside(first, "bad") is None
+    assert queue.take_beside(first, "good") is again

@@ -169,6 +169,7 @@ def test_failures_are_rows_and_run_again_only_when_asked_to(write: Write) -> Non
     assert len(seen) == 3
     assert all(count > 0 for snapshot in seen for count in snapshot.counts.values())
     assert all(sum(snapshot.counts.values()) == snapshot.total == 4 for snapshot in seen)
+    assert all(snapshot.running == () for snapshot in seen), "who ends does not look at all that run"
 
 
 def test_what_a_trial_prints_is_kept_and_not_shown(write: Write, capsys: pytest.CaptureFixture[str]) -> None:

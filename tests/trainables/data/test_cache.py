@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainables.data import cache
+from trainables.data import array_folder, cache
 from trainables.data.cache import content_hashes, decoded
 from trainables.dataset import DataInfo, DataLocation, Dataset, Examples
 from trainables.errors import BrokenImage, DataError
@@ -79,7 +79,7 @@ def log(tmp_path: Path) -> Path:
 
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a new process, which has compared no checksums yet."""
-    monkeypatch.setattr(cache, "_verified", set())
+    monkeypatch.setattr(array_folder, "_verified", set())
 
 
 def times_decoded(log: Path) -> int:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from trainables.data import cache, content
+from trainables.data import array_folder, cache, content
 from trainables.data.cache import contents
 from trainables.data.content import stamps, steadily
 from trainables.dataset import DataLocation, Dataset, Examples
@@ -248,10 +248,10 @@ def test_of_large_sets_the_files_themselves_are_compared(
     assert pixels(dataset, place, planned) == [10, 12, 14, 11, 13, 15]
     replaced(place.data / "set" / "0" / "0.bmp", image(tmp_path / "x.bmp", 99))
     assert dataset.fingerprint(place) == planned
-    monkeypatch.setattr(cache, "_verified", set())  # as the next process has it
+    monkeypatch.setattr(array_folder, "_verified", set())  # as the next process has it
     assert pixels(dataset, place, planned) == [99, 12, 14, 11, 13, 15]
     shutil.rmtree(place.data / "set")
-    monkeypatch.setattr(cache, "_verified", set())
+    monkeypatch.setattr(array_folder, "_verified", set())
     assert cache.decoded(dataset, place, planned).inputs[0, 0, 0, 0] == 99  # what was decoded is as good as before
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainables.data.clips import sampled
+from trainables.data.videos.clips import sampled
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tests.trainables.fusion.nets import CLASSES, MODELS, SHAPE, built, laid
 from trainables.errors import CannotFuse
-from trainables.fusion.stack import Stack
+from trainables.fusion.layers import stacked
 from trainables.models.mlp import Mlp
 
 WIDTH, BATCH = 4, 6
@@ -28,7 +28,7 @@ def in_double(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_outputs_gradients_and_buffers_are_those_of_each_net_alone(name: str) -> None:
     modules = [built(MODELS[name], seed, torch.float64) if seed in THERE else None for seed in range(WIDTH)]
     alone = copy.deepcopy(modules)
-    stack = Stack(modules, [None] * WIDTH)
+    stack = stacked(modules, [None] * WIDTH)
     inputs = torch.randn(WIDTH, BATCH, *SHAPE, dtype=torch.float64)
     targets = torch.randint(CLASSES, (WIDTH, BATCH))
     with stack.learning(THERE, ()):
@@ -57,7 +57,7 @@ def test_an_evaluation_is_that_of_each_net_alone_and_changes_nothing(name: str) 
                 buffer.uniform_(0.5, 1.5)
     before = [copy.deepcopy(module.state_dict()) for module in modules]
     expected = [copy.deepcopy(module).eval() for module in modules]
-    stack = Stack(modules, [None, None])
+    stack = stacked(modules, [None, None])
     inputs = torch.randn(2, BATCH, *SHAPE, dtype=torch.float64)
     with stack.evaluating():
         outputs = stack.forward(laid(inputs, stack.layout))
@@ -84,7 +84,7 @@ def test_what_a_place_has_does_not_depend_on_the_place_or_the_others_to_the_bit(
         inputs = torch.randn(width, batch, *SHAPE) * 10**place
         inputs[place], targets = own, torch.randint(CLASSES, (width, batch))
         targets[place] = target
-        stack = Stack(modules, [None] * width)
+        stack = stacked(modules, [None] * width)
         with stack.learning([place], ()):
             outputs = stack.forward(laid(inputs, stack.layout))
         each = F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), reduction="none").view(width, batch)
@@ -97,7 +97,7 @@ def test_what_a_place_has_does_not_depend_on_the_place_or_the_others_to_the_bit(
 
 def test_who_does_not_learn_from_a_pass_keeps_its_statistics() -> None:
     modules = [built(MODELS["cnn, batch norm"], seed) for seed in range(2)]
-    stack = Stack(modules, [None, None])
+    stack = stacked(modules, [None, None])
     before = copy.deepcopy(modules[1].state_dict())
     with stack.learning([0], [1]):
         stack.forward(laid(torch.randn(2, BATCH, *SHAPE), stack.layout))
@@ -159,9 +159,9 @@ def test_what_cannot_be_stacked_is_refused_and_never_computed_as_something_else(
     make: Callable[[], nn.Module], says: str
 ) -> None:
     with pytest.raises(CannotFuse, match=says):
-        Stack([make(), make()], [None, None])
+        stacked([make(), make()], [None, None])
 
 
 def test_nets_of_other_sizes_do_not_fit_together() -> None:
     with pytest.raises(CannotFuse, match="same parameters"):
-        Stack([built(Mlp(hidden=(4,)), 0), built(Mlp(hidden=(5,)), 0)], [None, None])
+        stacked([built(Mlp(hidden=(4,)), 0), built(Mlp(hidden=(5,)), 0)], [None, None])

@@ -93,8 +93,8 @@ def test_training_on_features_gives_what_training_on_images_gives(
     assert all(torch.allclose(one[name].float(), other[name].float(), atol=1e-3) for name in one)
 
 
-def test_each_image_goes_through_the_net_once(place: DataLocation, passes: list[int]) -> None:
-    result, _ = run(place)
+def test_each_image_goes_through_the_net_once(tmp_path: Path, passes: list[int]) -> None:
+    result, _ = run(DataLocation(data=None, beside=None, cache=tmp_path))
     images = result.sizes.train_size + result.sizes.val_size + result.sizes.test_size
     # and once more the two that show that nothing comes after the head; latencies are of zeros, one and a batch
     assert images + 2 <= sum(passes) < images + 2 + 40 * 65

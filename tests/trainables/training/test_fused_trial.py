@@ -45,7 +45,7 @@ from trainables.regularizers.stochastic_depth import StochasticDepth
 from trainables.regularizers.weight_decay import WeightDecay
 from trainables.spec import Checkpoints, TrialSpec, TrialTask
 from trainables.stages.run import run_task
-from trainables.training.fused_trial import run_fused
+from trainables.training.fused.trial import run_fused
 from trainables.training.trial import run_trial
 
 CPU = torch.device("cpu")

@@ -98,7 +98,7 @@ class Pretrained(Model):
         from trainables.models.pretrained.features import with_features  # which imports what a model must not need
 
         assert isinstance(module, TunedNet)
-        return with_features(module, data, regularizers, protocol, context)
+        return with_features(self.canonical(), module, data, regularizers, protocol, context)
 
     def located(self, location: DataLocation) -> Self:
         weights, content = self._identified(location)

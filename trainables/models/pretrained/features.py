@@ -1,4 +1,4 @@
-"""What a frozen net makes of each image, computed once in place of once an epoch.
+"""What a frozen net makes of each image, computed once in place of once an epoch, and once a node where trials share it.
 
 Nothing before the head learns, so an image gives the same features in every epoch, as long as no regularizer changes
 images. Features are kept as images of one pixel with a channel each, so that everything else works as on images.
@@ -7,7 +7,7 @@ images. Features are kept as images of one pixel with a channel each, so that ev
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import prod
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -19,30 +19,38 @@ from trainables.data.batches import Batches, Shard
 from trainables.data.statistics import ChannelStatistics
 from trainables.dataset import Examples
 from trainables.interfaces import Regularizer
+from trainables.models.pretrained.shared_features import shared_features
 from trainables.models.pretrained.tuning import TunedNet, head_of
 from trainables.protocol import Protocol
 from trainables.training.evaluate import predict
-from trainables.training.prepare import Prepared
+from trainables.training.prepare import Prepared, SharedInputs
 
 _MAX_NUMBERS: Final = 1 << 22
 """Of a batch of images."""
 _COLOURS: Final = 3
 """Features have to be told from images."""
 _MAX_BYTES: Final = 2 << 30
-"""Of features; more stay images."""
+"""Of features of one net and data set; more stay images."""
+_LEAST_NEEDED: Final = 0.1
+"""Share of a data set that a trial needs in its splits, so that features of all of it are computed."""
 
 
 def with_features(
-    module: TunedNet, data: Prepared, regularizers: Sequence[Regularizer], protocol: Protocol, context: Context
+    model: str,
+    module: TunedNet,
+    data: Prepared,
+    regularizers: Sequence[Regularizer],
+    protocol: Protocol,
+    context: Context,
 ) -> Prepared:
     """The same data as features for the head of `module`, which from then on reads both; or the data as it is.
 
     It stays as it is where more than the head learns, where a regularizer changes images, where the module is to be
-    compiled, and where the net does more after its head, or drops units before it.
+    compiled, and where the net does more after its head, or drops units before it. model: its canonical form.
     """
     head = head_of(module.net)[1]
     split = data.split
-    used = np.concatenate([split.train, split.val])  # the test split is read after training, and not before
+    used = np.concatenate([split.train, split.val])
     if (
         not isinstance(head, nn.Linear)
         or protocol.compile
@@ -55,15 +63,43 @@ def with_features(
     seeing = _Features(module, head)
     if not seeing.are_all(data, used[:2], context):
         return data
-    features, targets = predict(seeing, data.batches, used, protocol, context)
+    if (shared := _worth_sharing(data, head, context)) is not None:
+        found = shared_features(model, module, seeing, head, shared, protocol)
+        # labels are the trial's own (`label_noise`, `per_class`)
+        features, known = Examples(found[:, :, None, None], *_labels(data)), np.arange(len(found))
+    else:
+        features, known = _own(seeing, data, used, protocol, context), used
     module.read_features(head)
-    inputs = np.zeros((int(used.max()) + 1, head.in_features, 1, 1), np.float32)
-    inputs[used] = features.cpu().numpy()[:, :, None, None]
+    return replace(data, batches=_FeatureBatches(features, known, context.device, data.batches))
+
+
+def _worth_sharing(data: Prepared, head: nn.Linear, context: Context) -> SharedInputs | None:
+    """Return what features of all examples are computed of, or None where this trial computes those that it needs.
+
+    Workers of one trial compute a part each: none waits for another's node longer than their group's time-out allows.
+    """
+    shared, split = data.shared, data.split
+    if shared is None or context.world_size > 1 or len(shared.inputs) * head.in_features * 4 > _MAX_BYTES:
+        return None
+    needed = len(split.train) + len(split.val) + len(split.test)
+    return shared if needed >= _LEAST_NEEDED * len(shared.inputs) else None
+
+
+def _labels(data: Prepared) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    targets: NDArray[Any] = data.batches.stored.targets.cpu().numpy()
+    return targets, np.zeros(len(targets), np.bool_)
+
+
+def _own(seeing: nn.Module, data: Prepared, used: NDArray[np.int64], protocol: Protocol, context: Context) -> Examples:
+    """Features of the examples that are used in training; zeros stand for the others."""
+    # the test split is read after training, and not before
+    outputs, targets = predict(seeing, data.batches, used, protocol, context)
+    inputs = np.zeros((int(used.max()) + 1, outputs.shape[1], 1, 1), np.float32)
+    inputs[used] = outputs.cpu().numpy()[:, :, None, None]
     given = targets.cpu().numpy()
     labels = np.zeros((len(inputs), *given.shape[1:]), given.dtype)
     labels[used] = given
-    examples = Examples(inputs, labels, np.zeros(len(inputs), bool))
-    return replace(data, batches=_FeatureBatches(examples, used, context.device, data.batches))
+    return Examples(inputs, labels, np.zeros(len(inputs), bool))
 
 
 class _FeatureBatches(Batches):

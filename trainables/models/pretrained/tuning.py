@@ -1,6 +1,7 @@
 """Which part of a pretrained net goes on learning."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import Final, Literal, Self, cast
 
@@ -50,6 +51,16 @@ class TunedNet(nn.Module):
     def read_features(self, head: nn.Linear) -> None:
         """Accept from now on inputs of (batch, head.in_features, 1, 1), which reach the head; images stay images."""
         self._features_of = (head,)
+
+    @contextmanager
+    def reading_pixels(self) -> Iterator[None]:
+        """Inside, inputs are pixels in 0..1, however those of the trial are standardised."""
+        own = self.inputs
+        self.inputs = PixelInputs(own.channels, own.form).to(own.scale.device)
+        try:
+            yield
+        finally:
+            self.inputs = own
 
     def learns_only(self, head: nn.Module) -> bool:
         """Whether nothing that comes before the head learns or drops units."""

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainables.data.batches import BatchChanges
-from trainables.data.stacked_batches import Drawn, StackedBatch, StackedBatches
-from trainables.fusion.stack import Stack
+from trainables.fusion.layers import stacked
 from trainables.interfaces import Loss
 from trainables.protocol import Moment
 from trainables.training.evaluate import Outputs, batch_size
 from trainables.training.fit import GRADIENTS_MEASURED, EpochResult, FitParts, Training, norms_of, steps_of_an_epoch
-from trainables.training.fused_member import FusedMember
+from trainables.training.fused.batches import Drawn, StackedBatch, StackedBatches
+from trainables.training.fused.member import FusedMember
 
 Scope = Callable[[int], AbstractContextManager[object]]
 """Inside, what is done is one place's own."""
@@ -62,7 +62,7 @@ class FusedTrainer:
         self._members = [None if each is None else _member(each) for each in fit_parts]
         self._parts, self._scope = fit_parts, scope
         modules = [None if member is None else member.module for member in self._members]
-        self._stack = Stack(modules, [None if member is None else member.layers for member in self._members])
+        self._stack = stacked(modules, [None if member is None else member.layers for member in self._members])
         rows = self._stack.rows
         for place, member in enumerate(self._members):
             if member is not None:

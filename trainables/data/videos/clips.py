@@ -15,7 +15,7 @@ from trainables.data.files import printable
 from trainables.data.image_dataset import ImageSource
 from trainables.data.image_folders import SplitFolder, check_class_names, listed_groups, shown_folders, split_folders
 from trainables.data.images import EncodedImage, Header, read_each
-from trainables.data.recordings import Recording, images_in, recordings
+from trainables.data.videos.recordings import Recording, images_in, recordings
 from trainables.errors import DataError, DataMissing
 
 # Which frames of a recording make its clips.

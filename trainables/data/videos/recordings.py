@@ -10,7 +10,7 @@ from pathlib import Path
 from trainables.data.files import printable
 from trainables.data.image_folders import Above, entries_below, is_folder, is_shown, refuse_what_is_no_file
 from trainables.data.images import EncodedImage, Header, has_image_ending, read_header
-from trainables.data.video import count_frames, has_video_ending, video_frames, video_header
+from trainables.data.videos.video import count_frames, has_video_ending, video_frames, video_header
 from trainables.errors import BrokenVideo
 
 

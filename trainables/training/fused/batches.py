@@ -1,12 +1,12 @@
 """Batches of several trials on one data set, gathered together: each its own examples, order, targets and scale."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
 
-from trainables.data.batches import BatchChanges, Batches, channels_last
+from trainables.data.batches import BatchChanges, Batches, ExampleTensors, channels_last
 from trainables.data.streaming import StreamedBatches
 from trainables.errors import CannotFuse
 
@@ -41,8 +41,8 @@ class StackedBatches:
         self._batches, self._maps, self._width = batches, maps, len(batches)
         first = there[0].stored
         self._shared = all(_same(each.stored.inputs, first.inputs) for each in there)
-        self._same_targets = all(_same(each.stored.targets, first.targets) for each in there)
-        self._inputs, self._targets = first
+        self._inputs = first.inputs
+        self._targets = _side_by_side([first if each is None else each.stored for each in batches])
         scales = [there[0].scale_and_shift() if each is None else each.scale_and_shift() for each in batches]
         axes = [1] * (len(there[0].shape) - 3)
         self._scale, self._shift = (
@@ -74,12 +74,10 @@ class StackedBatches:
         )
         if self._maps:
             inputs = channels_last(inputs.flatten(1, 2))
-        if not self._same_targets:
+        if self._targets is None:
             return StackedBatch(inputs, targets := self._own_targets(chosen), _together(targets, size))
-        found = self._targets.index_select(0, (places.t() if self._maps else places).flatten())
-        labels = found.to(inputs.device).view(self._width, size, *found.shape[1:])
-        targets = [None if each is None else labels[place] for place, each in enumerate(chosen)]
-        return StackedBatch(inputs, targets, labels if labels.ndim == 2 else None)
+        labels = self._targets.gather(1, places.t() if self._maps else places).to(inputs.device)
+        return StackedBatch(inputs, [None if each is None else labels[at] for at, each in enumerate(chosen)], labels)
 
     def _own_targets(self, chosen: Sequence[Tensor | None]) -> list[Tensor | None]:
         return [
@@ -110,6 +108,19 @@ class StackedBatches:
         if self._maps:
             stacked = channels_last(stacked.flatten(1, 2))
         return StackedBatch(stacked, targets, _together(targets, size))
+
+
+_MOST_LABELS: Final = 1 << 26
+"""Of all places together (512 MB)."""
+
+
+def _side_by_side(stored: Sequence[ExampleTensors]) -> Tensor | None:
+    """The labels of all places, (width, examples); None where targets are anything else, or too many."""
+    targets = [each.targets for each in stored]
+    shapes = {(each.shape, each.dtype) for each in targets}
+    if len(shapes) > 1 or targets[0].ndim != 1 or targets[0].is_floating_point():
+        return None
+    return torch.stack(targets) if len(targets) * len(targets[0]) <= _MOST_LABELS else None
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from trainables.errors import CannotFuse
 from trainables.interfaces import State
+from trainables.training.fused.row_step import row_step
 from trainables.training.learner import (
     Learner,
     LearnerParts,
@@ -15,7 +16,6 @@ from trainables.training.learner import (
     total_norm,
     training_loss,
 )
-from trainables.training.row_step import row_step
 from trainables.training.state import load_optimizer_state, optimizer_state
 
 

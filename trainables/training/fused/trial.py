@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 
 from trainables.context import Context
 from trainables.errors import CannotFuse, CheckpointError
@@ -9,9 +10,10 @@ from trainables.process_state.precision import numerics
 from trainables.records import TrialResult
 from trainables.spec import TrialTask
 from trainables.training.costs import Stopwatch
-from trainables.training.fit import Training
-from trainables.training.fused_epoch import FusedTrainer, Scope
-from trainables.training.fused_member import FusedMember
+from trainables.training.evaluate import Outputs
+from trainables.training.fit import EpochResult, Training
+from trainables.training.fused.epoch import FusedTrainer, Scope
+from trainables.training.fused.member import FusedMember
 from trainables.training.trial import TrialRun
 
 Ended = Callable[[int, TrialResult | BaseException], None]
@@ -56,6 +58,7 @@ class _FusedRun:
             raise CannotFuse(f"{len(trial_tasks)} trials do not fit into a stack of {self._width}")
         self._runs: dict[int, TrialRun] = {}
         self._trainings: dict[int, Training] = {}
+        self._results: dict[int, TrialResult] = {}
 
     def train(self) -> None:
         """Train and measure all of them."""
@@ -104,30 +107,34 @@ class _FusedRun:
             self._learn(trainer, going)
         for place in list(self._left):
             if not self._trainings[place].goes_on:
-                self._own(place, self._conclude)
+                self._conclude(place)
 
     def _learn(self, trainer: FusedTrainer, going: Mapping[int, Training]) -> None:
         device = self._contexts[0].device
         stopwatch = Stopwatch(device)
-        learned = trainer.learn(going)
-        share = len(going)
-        seconds = stopwatch.lap() / share
-        for place, result in learned.items():
+        found = trainer.learn(going)
+        seconds = stopwatch.lap() / len(going)  # a trial's share
+        learned = {place: result for place, result in found.items() if isinstance(result, EpochResult)}
+        for place, result in found.items():
             if isinstance(result, BaseException):
                 self._end(place, result)
-        left = [place for place in going if place in self._left]
-        if not left:
+        if not learned:
             return
-        outputs = trainer.validate(left)
-        eval_seconds = stopwatch.lap() / len(left)
-        for place in left:
-            result, own = learned[place], Stopwatch(device)
-            assert not isinstance(result, BaseException)
-            done = going[place].epoch_done
-            self._own(place, lambda at: done(result, outputs[at], seconds, lambda: eval_seconds + own.lap()))  # noqa: B023
+        outputs = trainer.validate(list(learned))
+        eval_seconds = stopwatch.lap() / len(learned)
+        for place, result in learned.items():
+            self._own(place, partial(self._report, result, outputs[place], seconds, eval_seconds))
+
+    def _report(self, learned: EpochResult, val: Outputs, seconds: float, eval_seconds: float, place: int) -> None:
+        own = Stopwatch(self._contexts[place].device)
+        self._trainings[place].epoch_done(learned, val, seconds, lambda: eval_seconds + own.lap())
 
     def _conclude(self, place: int) -> None:
-        self._end(place, self._runs[place].result(self._trainings[place].result()))
+        if self._own(place, self._measure):
+            self._end(place, self._results[place])
+
+    def _measure(self, place: int) -> None:
+        self._results[place] = self._runs[place].result(self._trainings[place].result())
 
     def _own(self, place: int, act: Callable[[int], object]) -> bool:
         """What a trial does by itself, and whether it did not answer False; whatever it raises is its end."""

@@ -1,0 +1,1 @@
+"""Recordings: videos and folders of frames, and clips that are cut of them."""

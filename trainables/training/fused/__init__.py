@@ -1,0 +1,1 @@
+"""Several trials in one stack of nets: their batches, steps and ends."""
