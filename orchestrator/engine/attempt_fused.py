@@ -44,12 +44,12 @@ def attempt_fused(
     tell = of_process(here, emit)
 
     def ended(place: int, outcome: TrialResult | BaseException) -> None:
-        """Report the end before this one: the last has to wait for what the process looks like then."""
-        if last:
-            before, earlier = last.pop()
-            ends.append(end_of(trial_tasks[before], earlier, printed[before].log(), None))
-            tell(ends[-1])
-        last.append((place, _plain(outcome)))
+        """Report an end, but for the last, which has to wait for what the process looks like then."""
+        if len(ends) + 1 == len(trial_tasks):
+            last.append((place, _plain(outcome)))
+            return
+        ends.append(end_of(trial_tasks[place], _plain(outcome), printed[place].log(), None))
+        tell(ends[-1])
 
     output = _Outputs(printed)
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):

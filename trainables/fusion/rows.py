@@ -49,15 +49,22 @@ class Rows:
         """The parameter of all modules, (width, *its shape): what a pass differentiates."""
         return self._leaves[name]
 
-    def differentiate(self, of: Tensor) -> None:
-        """Put the gradients of a scalar into their rows."""
-        found = torch.autograd.grad(of, list(self._leaves.values()), allow_unused=True, materialize_grads=True)
+    def differentiate(self, of: Tensor, also: Sequence[nn.Parameter] = ()) -> None:
+        """Put the gradients of a scalar into their rows.
+
+        also: parameters of modules by which the scalar depends on them beside the pass, such as those of a penalty.
+        """
+        leaves = list(self._leaves.values())
+        found = torch.autograd.grad(of, [*leaves, *also], allow_unused=True)
         parts = []
-        for gradient, gap in zip(found, self._gaps, strict=True):
-            parts.append(_as_stored(gradient))
+        for leaf, gradient, gap in zip(leaves, found, self._gaps, strict=False):
+            parts.append(_as_stored(torch.zeros_like(leaf) if gradient is None else gradient))
             if gap is not None:
                 parts.append(gap)
         torch.cat(parts, dim=1, out=self.gradients)
+        for parameter, gradient in zip(also, found[len(leaves) :], strict=True):
+            if gradient is not None and parameter.grad is not None:
+                parameter.grad.add_(gradient)
 
     def _take_in(self, place: int, module: nn.Module) -> None:
         for name, parameter in module.named_parameters():
@@ -91,6 +98,9 @@ def _checked(module: nn.Module) -> dict[str, nn.Parameter]:
     frozen = [name for name, parameter in named.items() if not parameter.requires_grad]
     if frozen:
         raise CannotFuse(f"its parameter {frozen[0]} does not learn")
+    hooked = [name for name, each in named.items() if each._backward_hooks or each._post_accumulate_grad_hooks]
+    if hooked:
+        raise CannotFuse(f"its parameter {hooked[0]} has a hook of its own")
     if len({(parameter.dtype, parameter.device) for parameter in named.values()}) > 1:
         raise CannotFuse("its parameters are of several types")
     return named

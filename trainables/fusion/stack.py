@@ -28,7 +28,10 @@ Makers = Mapping[type[nn.Module], Callable[[Parts, "Stack", str], Layer]]
 
 @runtime_checkable
 class Stackable(Protocol):
-    """A module of one's own that knows how several of it pass at once."""
+    """A module of one's own that knows how several of it pass at once.
+
+    What a class names in `apart` are settings that each place may have for itself; all others have to be equal.
+    """
 
     @classmethod
     def stacked(cls, parts: Sequence[Self | None], stack: Stack, path: str) -> Layer:
@@ -80,11 +83,13 @@ class Stack:
     def layer(self, parts: Parts, path: str) -> Layer:
         """What the modules at one path do, all at once. path: with a dot at its end, or empty. Raises CannotFuse."""
         first = first_of(parts)
-        if any(type(part) is not type(first) for part in parts if part is not None):
-            raise CannotFuse("the nets are not of the same layers")
         for part in parts:
             if part is not None:
                 _refuse_changed(part, path)
+                if type(part) is not type(first) or not _alike(part, first):
+                    raise CannotFuse(
+                        f"the nets are not of the same layers: {path or 'the whole'} is another in one of them"
+                    )
         if isinstance(first, Stackable) and "stacked" in vars(type(first)):
             return type(first).stacked(cast(Any, parts), self, path)  # all of its own type, as was seen
         if (make := self._makers.get(type(first))) is None:
@@ -154,8 +159,24 @@ def _layout(module: nn.Module) -> Layout:
     raise CannotFuse("the net has no layer that reads images")
 
 
+def _alike(part: nn.Module, first: nn.Module) -> bool:
+    """Whether two modules of one type have the same settings and the same children, by name."""
+    if [name for name, _ in part.named_children()] != [name for name, _ in first.named_children()]:
+        return False
+    one, other = _settings(part), _settings(first)
+    return one.keys() == other.keys() and all(bool(value == other[name]) for name, value in one.items())
+
+
+def _settings(part: nn.Module) -> dict[str, Any]:
+    """What a module has beside parameters, buffers and children, but for what its places may each have for themselves."""
+    apart: frozenset[str] = getattr(type(part), "apart", frozenset())
+    return {name: value for name, value in vars(part).items() if name[0] != "_" and name not in {"training", *apart}}
+
+
 def _refuse_changed(part: nn.Module, path: str) -> None:
     """What was put around or in place of a layer's own pass would be left out."""
     hooks = (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks)
     if any(hooks) or "forward" in vars(part):
         raise CannotFuse(f"{path or 'the net '}{type(part).__name__} has hooks, or a pass that was put in its place")
+    if not part.training:
+        raise CannotFuse(f"{path or 'the net '}{type(part).__name__} is left in evaluation while the net trains")

@@ -17,6 +17,8 @@ class DropoutSite(nn.Module):
     numbers, so that a model without dropout gives the same figures as one that has no such sites.
     """
 
+    apart = frozenset({"p"})
+
     def __init__(self) -> None:
         super().__init__()
         self.p = 0.0
@@ -57,6 +59,8 @@ class StochasticDepthSite(nn.Module):
     (the linear decay of sec. 3). Branches that stay are divided by 1 - p, so that nothing is to be scaled in evaluation.
     Until then it is the identity and draws no random numbers.
     """
+
+    apart = frozenset({"p"})
 
     def __init__(self, depth: float) -> None:
         super().__init__()

@@ -1,6 +1,7 @@
 """Batches of several trials on one data set, gathered together: each its own examples, order, targets and scale."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 import torch
@@ -9,6 +10,9 @@ from torch import Tensor
 from trainables.data.batches import BatchChanges, Batches, ExampleTensors, channels_last
 from trainables.data.streaming import StreamedBatches
 from trainables.errors import CannotFuse
+
+_Part = tuple[Tensor, Tensor]
+"""Standardised inputs and targets of one place."""
 
 
 class Drawn(NamedTuple):
@@ -50,16 +54,22 @@ class StackedBatches:
             for values in zip(*scales, strict=True)
         )
 
-    def gather(self, chosen: Sequence[Tensor | None], drawn: Sequence[Drawn | None] | None = None) -> StackedBatch:
+    def gather(
+        self,
+        chosen: Sequence[Tensor | None],
+        drawn: Sequence[Drawn | None] | None = None,
+        apart: Callable[[int, Callable[[], _Part]], _Part | None] = lambda _, act: act(),
+    ) -> StackedBatch | None:
         """chosen: indices of each place's examples, all of one length; None where a place has no batch.
 
-        drawn: of each place that learns; None in an evaluation, where nothing is at random.
+        drawn: of each place that learns; None in an evaluation, where nothing is at random. apart: does what is a place's
+        own, and gives None where that raises: the place then has no batch. None where no place has one.
         """
         size = len(next(each for each in chosen if each is not None))
         changed = drawn is not None and any(each is not None and each.changes for each in drawn)
         if self._shared and not changed:
             return self._at_once(chosen, size)
-        return self._one_by_one(chosen, drawn, size)
+        return self._one_by_one(chosen, drawn, size, apart)
 
     def _at_once(self, chosen: Sequence[Tensor | None], size: int) -> StackedBatch:
         device = self._inputs.device
@@ -86,8 +96,12 @@ class StackedBatches:
         ]
 
     def _one_by_one(
-        self, chosen: Sequence[Tensor | None], drawn: Sequence[Drawn | None] | None, size: int
-    ) -> StackedBatch:
+        self,
+        chosen: Sequence[Tensor | None],
+        drawn: Sequence[Drawn | None] | None,
+        size: int,
+        apart: Callable[[int, Callable[[], _Part]], _Part | None],
+    ) -> StackedBatch | None:
         inputs: list[Tensor | None] = []
         targets: list[Tensor | None] = []
         for place, (batches, examples) in enumerate(zip(self._batches, chosen, strict=True)):
@@ -95,19 +109,29 @@ class StackedBatches:
                 inputs.append(None)
                 targets.append(None)
                 continue
-            ((pixels, target),) = batches.gathered([examples], None)
-            own = None if drawn is None else drawn[place]
-            if own is not None:
-                pixels, target = own.changes.made(pixels, target, own.augment)
-            inputs.append(batches.standardise(pixels))
-            targets.append(target)
-        some = next(each for each in inputs if each is not None)
+            part = apart(place, partial(_part, batches, examples, None if drawn is None else drawn[place]))
+            inputs.append(None if part is None else part[0])
+            targets.append(None if part is None else part[1])
+        some = next((each for each in inputs if each is not None), None)
+        if some is None:
+            return None
         nobody = torch.zeros_like(some)
         every = [nobody if each is None else each for each in inputs]
         stacked = torch.stack(every, dim=1 if self._maps else 0)
         if self._maps:
             stacked = channels_last(stacked.flatten(1, 2))
         return StackedBatch(stacked, targets, _together(targets, size))
+
+
+def _part(batches: Batches, examples: Tensor, own: Drawn | None) -> _Part:
+    """A place's batch. Raises what a regularizer raises, and CannotFuse where it makes a batch of another size or shape."""
+    ((pixels, target),) = batches.gathered([examples], None)
+    if own is not None:
+        shape = pixels.shape
+        pixels, target = own.changes.made(pixels, target, own.augment)
+        if pixels.shape != shape or len(target) != len(examples):
+            raise CannotFuse(f"a regularizer makes a batch of {tuple(pixels.shape)} out of one of {tuple(shape)}")
+    return batches.standardise(pixels), target
 
 
 _MOST_LABELS: Final = 1 << 26

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ from trainables.training.fit import GRADIENTS_MEASURED, EpochResult, FitParts, T
 from trainables.training.fused.batches import Drawn, StackedBatch, StackedBatches
 from trainables.training.fused.member import FusedMember
 
+T = TypeVar("T")
 Scope = Callable[[int], AbstractContextManager[object]]
 """Inside, what is done is one place's own."""
 
@@ -107,6 +110,7 @@ class FusedTrainer:
                 for alike in _of_one_length({place: parts[at] for place, parts in cut.items() if at < len(parts)}):
                     chosen = [cut[place][at] if place in alike else None for place in range(self._stack.width)]
                     batch = self._batches.gather(chosen)
+                    assert batch is not None, "somebody has examples"
                     found = self._stack.forward(batch.inputs).float()
                     for place in alike:
                         target = batch.targets[place]
@@ -128,15 +132,21 @@ class FusedTrainer:
     def _ready(self, place: int, epoch: _Learning, at: int, raised: dict[int, BaseException]) -> bool:
         return place not in raised and self._own(place, lambda: epoch.before(at), raised)
 
-    def _own(self, place: int, act: Callable[[], None], raised: dict[int, BaseException]) -> bool:
+    def _own(self, place: int, act: Callable[[], object], raised: dict[int, BaseException]) -> bool:
         """Whether a place has done what is its own; where it raises, it learns no more."""
+        self._apart(place, act, raised)
+        return place not in raised
+
+    def _apart(self, place: int, act: Callable[[], T], raised: dict[int, BaseException]) -> T | None:
+        """What a place does by itself gives; None where it raises."""
+        member = self._members[place]
+        assert member is not None
         try:
-            with self._scope(place):
-                act()
+            with self._scope(place), member.draws():
+                return act()
         except BaseException as error:  # noqa: BLE001 - whatever a trial raises is its outcome, and nobody else's
             raised[place] = error
-            return False
-        return True
+            return None
 
     def _step(
         self,
@@ -151,15 +161,22 @@ class FusedTrainer:
         width = self._stack.width
         chosen = [epochs[place].parts[at] if place in places else None for place in range(width)]
         drawn = [epochs[place].drawn if place in places else None for place in range(width)]
-        batch = self._batches.gather(chosen, drawn)
+        batch = self._batches.gather(chosen, drawn, lambda place, act: self._apart(place, act, raised))
+        places = [place for place in places if place not in raised]
+        if batch is None or not places:
+            return True
         others = [place for place in epochs if place not in places]
         with self._stack.learning(places, others):
             outputs = self._stack.forward(batch.inputs)
         own = {place for place in places if batch.labels is None and _is_soft(batch.targets[place])}
         own |= {place for place in places if self._loss(place) is not None}
         labels = _labels(batch, own)
-        each = self._losses(places, own, outputs, batch, labels)
-        self._stack.rows.differentiate(each.sum())
+        each = self._losses(places, own, outputs, batch, labels, raised)
+        places = [place for place in places if place not in raised]
+        if not places:
+            return True
+        penalised = [self._members[place] for place in places if self._loss(place) is not None]
+        self._stack.rows.differentiate(each.sum(), [one for each in penalised if each for one in each.parameters])
         hits = self._hits(places, own, outputs.detach(), batch, labels)
         size = batch.inputs.shape[0 if self._stack.layout == "maps" else 1]
         at_places = self._stack.index(places)
@@ -172,7 +189,13 @@ class FusedTrainer:
         return hits is not None
 
     def _losses(
-        self, places: Sequence[int], own: set[int], outputs: Tensor, batch: StackedBatch, labels: Tensor | None
+        self,
+        places: Sequence[int],
+        own: set[int],
+        outputs: Tensor,
+        batch: StackedBatch,
+        labels: Tensor | None,
+        raised: dict[int, BaseException],
     ) -> Tensor:
         """Of each place, (width,). What a place has is computed in the same way whoever is beside it."""
         together = outputs.new_zeros(len(outputs)) if labels is None else self._task.losses(outputs, labels)
@@ -181,9 +204,10 @@ class FusedTrainer:
         found = list(together.unbind())
         for place in places:
             if place in own:
-                target = batch.targets[place]
+                loss, target = self._loss(place) or self._task.loss, batch.targets[place]
                 assert target is not None
-                found[place] = (self._loss(place) or self._task.loss)(outputs[place], target)
+                value = self._apart(place, partial(_scalar, loss, outputs[place], target), raised)
+                found[place] = found[place] if value is None else value
         return torch.stack(found)
 
     def _hits(
@@ -209,6 +233,14 @@ class FusedTrainer:
         parts = self._parts[place]
         assert parts is not None
         return parts
+
+
+def _scalar(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
+    """A loss that can be learnt from. Raises RuntimeError."""
+    value = loss(outputs, targets)
+    if value.ndim or not value.requires_grad:
+        raise RuntimeError(f"the loss has to be a scalar that depends on the net, not {tuple(value.shape)}")
+    return value
 
 
 def _member(parts: FitParts) -> FusedMember:

@@ -1,5 +1,8 @@
 """What a trial has for itself of a fused training: its net, its optimizer, its loss, and what regularizers do."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -29,6 +32,7 @@ class FusedMember(Learner):
         self.module = parts.module
         for regularizer in parts.regularizers:
             regularizer.on_model(self.module)
+        self.module.train()  # as it is when a training begins: what stays in evaluation then is refused
         self._optimizer_of = parts.optimizer
         self._clip = parts.protocol.clip
         self.task = parts.task
@@ -38,6 +42,23 @@ class FusedMember(Learner):
         self._gradient_hooks, self._step_hooks = gradient_hooks(parts.regularizers), step_hooks(parts.regularizers)
         self.layers = torch.Generator(parts.context.device)
         """What its net's layers draw from."""
+        # ours draw from what they are handed; a generator of a GPU is not torch's own that they would draw from
+        foreign = any(not type(each).__module__.startswith("trainables.") for each in parts.regularizers)
+        self._is_foreign = foreign and self.layers.device.type == "cpu"
+
+    @contextmanager
+    def draws(self) -> Iterator[None]:
+        """Inside, what a regularizer of somebody's own draws from torch's generator is this trial's."""
+        if not self._is_foreign:
+            yield
+            return
+        before = torch.get_rng_state()
+        torch.set_rng_state(self.layers.get_state())
+        try:
+            yield
+        finally:
+            self.layers.set_state(torch.get_rng_state())
+            torch.set_rng_state(before)
 
     def join(self, row: Tensor, gradients: Tensor) -> None:
         """Take its place in a stack, once. row, gradients: (numbers,), which its module's parameters are views of."""
@@ -47,7 +68,8 @@ class FusedMember(Learner):
         (self._group,) = self._optimizer.param_groups
         self._configured = float(self._group["lr"])
         self._step = row_step(self._optimizer)
-        self._own = list(self.module.parameters())
+        self.parameters = list(self.module.parameters())
+        self._there = [(each.data_ptr(), each.grad) for each in self.parameters]
 
     def step(self, inputs: Tensor, targets: Tensor) -> StepResult:
         raise CannotFuse("it learns in a stack alone")
@@ -55,16 +77,28 @@ class FusedMember(Learner):
     def learn(self) -> Tensor | None:
         """Step by the gradients in its row. What is given back is `StepResult.gradient_norm`."""
         for hook in self._gradient_hooks:
-            hook(self._own)
+            hook(self.parameters)
+        if self._gradient_hooks:
+            self._refuse_replaced()
         norm = None
         if self._clip is not None or self.measures_gradients:
             norm = total_norm([self._gradients])
             if self._clip is not None:
                 clip([self._gradients], norm, self._clip)
         for change in self._step_hooks:
-            change([{**self._group, "params": self._own}])
+            group = {**self._group, "params": self.parameters}
+            change([group])
+            self._group.update({key: value for key, value in group.items() if key != "params"})
+        if self._step_hooks:
+            self._refuse_replaced()
         self._step()
         return norm
+
+    def _refuse_replaced(self) -> None:
+        """What a hook puts in place of a parameter or its gradient is no part of the row: it has to change them in place."""
+        for parameter, (begins, gradient) in zip(self.parameters, self._there, strict=True):
+            if parameter.data_ptr() != begins or parameter.grad is not gradient:
+                raise CannotFuse("a regularizer puts another tensor in place of a parameter or its gradient")
 
     def set_lr_factor(self, factor: float) -> None:
         self._group["lr"] = self._configured * factor

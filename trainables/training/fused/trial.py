@@ -25,14 +25,33 @@ def run_fused(trial_tasks: Sequence[TrialTask], contexts: Sequence[Context], sco
 
     What a trial comes to, bit for bit, does not depend on which others are there, nor on how these end. trial_tasks: of one
     fusion key (`trainables.fusion.support`), at most as many as the stack is wide. scope: inside, what is done and printed
-    is one trial's own. What a trial raises is its own end; what stacking itself raises is the end of all that are left.
+    is one trial's own. What a trial raises is its own end. Where the nets do not fit together, or what they do together
+    raises, those that are left run again, each in a stack of its own: then it is known whose fault it is.
     """
     with numerics(trial_tasks[0].spec.protocol):
-        run = _FusedRun(trial_tasks, contexts, scope, ended)
+        run = _FusedRun(dict(enumerate(trial_tasks)), contexts, scope, ended)
         try:
             run.train()
-        except BaseException as raised:  # noqa: BLE001 - what all of them do together is the end of all of them
+        except Exception as raised:
+            if run.told_in_vain:
+                raise
+            if len(trial_tasks) == 1:
+                run.end_all(raised)
+                return
+            again = run.left
+        except BaseException as raised:  # noqa: BLE001 - it is the process that is to end
             run.end_all(raised)
+            return
+        else:
+            return
+        for place, trial_task in again.items():
+            alone = _FusedRun({place: trial_task}, contexts, scope, ended)
+            try:
+                alone.train()
+            except BaseException as raised:
+                if alone.told_in_vain:
+                    raise
+                alone.end_all(raised)
 
 
 def run_alone(trial_task: TrialTask, context: Context) -> TrialResult:
@@ -49,19 +68,26 @@ class _FusedRun:
     """The trials that have not ended, by their places."""
 
     def __init__(
-        self, trial_tasks: Sequence[TrialTask], contexts: Sequence[Context], scope: Scope, ended: Ended
+        self, trial_tasks: Mapping[int, TrialTask], contexts: Sequence[Context], scope: Scope, ended: Ended
     ) -> None:
-        self._left = dict(enumerate(trial_tasks))
+        self._left = dict(trial_tasks)
         self._contexts, self._scope, self._ended = contexts, scope, ended
-        self._width = trial_tasks[0].spec.protocol.fuse
-        if len(trial_tasks) > self._width:
-            raise CannotFuse(f"{len(trial_tasks)} trials do not fit into a stack of {self._width}")
+        self._width = next(iter(trial_tasks.values())).spec.protocol.fuse
+        self.told_in_vain = False
+        """Whether who is told of ends has raised: that is no trial's doing."""
         self._runs: dict[int, TrialRun] = {}
         self._trainings: dict[int, Training] = {}
         self._results: dict[int, TrialResult] = {}
 
+    @property
+    def left(self) -> dict[int, TrialTask]:
+        """Those that have not ended, as they were handed over."""
+        return dict(self._left)
+
     def train(self) -> None:
         """Train and measure all of them."""
+        if len(self._left) > self._width:
+            raise CannotFuse(f"{len(self._left)} trials do not fit into a stack of {self._width}")
         trainer = self._begun()
         while self._left:
             assert trainer is not None, "somebody is left"
@@ -148,4 +174,8 @@ class _FusedRun:
     def _end(self, place: int, outcome: TrialResult | BaseException) -> None:
         del self._left[place]
         self._runs.pop(place, None)
-        self._ended(place, outcome)
+        try:
+            self._ended(place, outcome)
+        except BaseException:
+            self.told_in_vain = True
+            raise
