@@ -68,6 +68,8 @@ class GridSpec(BaseModel):
     wandb: Wandb
     checkpoints: CheckpointPolicy | None = CheckpointPolicy()
     """None where none are kept."""
+    keeps_every_weight: bool = False
+    """Whether all trials keep their weights, whatever the file says. No part of any trial's identity."""
     warnings: tuple[Problem, ...] = ()
     """What is allowed and may be a mistake."""
     written: Annotated[YamlMapping, SkipValidation]
@@ -76,12 +78,12 @@ class GridSpec(BaseModel):
     def settings(self, overrides: Sequence[Override]) -> tuple[Protocol, Resources]:
         """Protocol and resources under some overrides, a later one above an earlier. Raises GridError."""
         if not overrides:
-            return self._tested_apart(self.protocol), self.resources
+            return self._asked_for(self.protocol), self.resources
         try:
             protocol, resources = (self._under(overrides, section) for section in ("protocol", "resources"))
         except Mistakes as wrong:
             raise grid_error(self.path, wrong.placed(self.written, self.written.at)) from None
-        return self._tested_apart(cast(Protocol, protocol)), cast(Resources, resources)
+        return self._asked_for(cast(Protocol, protocol)), cast(Resources, resources)
 
     @property
     def variation(self) -> Variation | None:
@@ -109,6 +111,11 @@ class GridSpec(BaseModel):
         if count > len(self.seeds):
             raise UserError(f"--seeds {count} asks for more seeds than the list in {self.path} has ({len(self.seeds)})")
         return self.model_copy(update={"seeds": self.seeds[:count]})
+
+    def _asked_for(self, protocol: Protocol) -> Protocol:
+        """A protocol with what holds for all cells whatever overrides say of it."""
+        tested = self._tested_apart(protocol)
+        return tested.model_copy(update={"keep_weights": "best"}) if self.keeps_every_weight else tested
 
     def _tested_apart(self, protocol: Protocol) -> Protocol:
         """Under tuning all seeds have one test split, which no tuning trial learns from or selects on."""

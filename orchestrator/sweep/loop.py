@@ -215,7 +215,8 @@ class Sweep:
         text = str(event.side_effects or "")
         if text and text not in self._noted_side_effects:
             self._noted_side_effects.add(text)
-            self._progress.note(f"warning: {trial.label} {text}: no other trial is affected")
+            others = "the others of its stack may be" if trial.waiting.cell.protocol.fuse > 1 else "no other trial is"
+            self._progress.note(f"warning: {trial.label} {text}: {others} affected")
 
     def tick(self) -> None:
         now = time.monotonic()

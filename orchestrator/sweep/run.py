@@ -356,7 +356,7 @@ def _read(request: SweepRequest, progress: Progress) -> tuple[GridSpec, ClusterS
         progress.note(wish.message)
     grid = grid.model_copy(update={"wandb": grid.wandb.model_copy(update={"mode": mode})})
     if request.keep_weights:
-        grid = grid.model_copy(update={"protocol": grid.protocol.model_copy(update={"keep_weights": "best"})})
+        grid = grid.model_copy(update={"keeps_every_weight": True})
     for others in open_key_files() if mode in ("auto", "online") else ():
         progress.note(f"warning: {others}")
     return grid, load_cluster(request.cluster)

@@ -74,6 +74,15 @@ def another_seed(trial_task: TrialTask, context: Context) -> TrialResult:
     return run_trial(replace(trial_task, spec=replace(spec, seed=spec.seed + 1)), context)
 
 
+def test_those_of_a_cell_that_an_override_changes_too(grid: Path) -> None:
+    override = "overrides: [{when: {optimizer: sgd}, set: {protocol.clip: 5.0}}]\n"
+    plain, deployed = GRID % "", grid.read_text()
+    grid.write_text(plain + override)
+    run(grid)
+    grid.write_text(deployed + override)
+    assert run(grid, retrain_parents=True).counts == {"completed": 6}
+
+
 def test_what_comes_out_otherwise_is_an_error_and_no_row(grid: Path) -> None:
     before = parents()
     with pytest.raises(
