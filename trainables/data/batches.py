@@ -278,6 +278,8 @@ def sizes(count: int, batch_size: int, shard: Shard) -> list[int]:
 
 def _bounds(count: int, batch_size: int, shard: Shard) -> list[tuple[int, int]]:
     """Return where each batch starts and stops."""
+    if not count:  # where a net is put together that nobody trains
+        return []
     starts = list(range(0, count, batch_size))
     least = min(_MIN_PER_RANK * _ranks(shard), batch_size)
     if len(starts) > 1 and count - starts[-1] < least:
