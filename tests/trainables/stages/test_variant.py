@@ -115,7 +115,7 @@ class Calibrated(Deployment):
 def test_nothing_is_calibrated_or_trained_on_a_test_example(net: TrainedNet, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[NDArray[np.int64]] = []
     during: list[int] = []
-    beside, make = batches_module.Batches._beside, Calibrated.make
+    beside, make = batches_module.Batches.beside, Calibrated.make
 
     def noted(batches: batches_module.Batches, wanted: NDArray[np.int64]) -> torch.Tensor:
         read.append(wanted)
@@ -127,7 +127,7 @@ def test_nothing_is_calibrated_or_trained_on_a_test_example(net: TrainedNet, mon
         during.append(len(read))
         return variant
 
-    monkeypatch.setattr(batches_module.Batches, "_beside", noted)
+    monkeypatch.setattr(batches_module.Batches, "beside", noted)
     monkeypatch.setattr(Calibrated, "make", bounded)
     net.variant(Calibrated(examples=64))
     examples = FewDigits().load(net.place)
